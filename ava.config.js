@@ -1,0 +1,7 @@
+export default {
+  files: ['dist/test/**/*.test.js', '!dist/test/interop/**'],
+  // Each test file is a process of its own, so that its descriptors and threads can be counted.
+  workerThreads: false,
+  timeout: '60s',
+  environmentVariables: { BROKER_POOL_TEST: '1' },
+};

@@ -1,0 +1,34 @@
+/**
+ * Milliseconds on the monotonic clock that every thread of the process shares.
+ *
+ * `performance.now()` counts from the start of its own thread, so a deadline computed on the main
+ * thread would mean something else in a worker; `process.hrtime` reads the system's one clock.
+ */
+export function monotonicNowMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1_000 + nanoseconds / 1_000_000;
+}
+
+/** Time and randomness as values, so that tests can pass in their own. */
+export interface Clock {
+  /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
+  now(): number;
+  /** Runs `callback` once after `delayMs`; the timer does not keep the process alive. Returns a cancel function. */
+  schedule(delayMs: number, callback: () => void): () => void;
+  /** A number in [0, 1). */
+  random(): number;
+}
+
+/** `setTimeout` turns longer delays into 1 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The real clock. */
+export const systemClock: Clock = {
+  now: monotonicNowMs,
+  schedule(delayMs, callback) {
+    const timer = setTimeout(callback, Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS));
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+  random: Math.random,
+};

@@ -1,0 +1,107 @@
+/** Every code a {@link BrokerPoolError} can carry; the list is closed. */
+export type ErrorCode =
+  | 'ABORTED'
+  | 'BACKEND_CONNECT'
+  | 'BROKER_CONNECT'
+  | 'BROKER_DISABLED'
+  | 'BROKER_DISABLE_ENV'
+  | 'DECODE_ADMIN_REPLY'
+  | 'DECODE_FRAME'
+  | 'DECODE_HELLO_REPLY'
+  | 'EMPTY_BACKEND_PIPE'
+  | 'FRAME_IO'
+  | 'FRAME_TOO_LARGE'
+  | 'FRAMING_VERSION'
+  | 'INVALID_ARGUMENT'
+  | 'MISSING_HELLO_REPLY_RESULT'
+  | 'POOL_CLEARED'
+  | 'POOL_CLOSED'
+  | 'QUEUE_FULL'
+  | 'REFUSED'
+  | 'TIMEOUT'
+  | 'UNEXPECTED_EOF'
+  | 'UNEXPECTED_RESPONSE_FRAME'
+  | 'WORKER_FAILED';
+
+/** What was being waited for when a `TIMEOUT` struck. */
+export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'admin';
+
+/** What a refusal means to a caller (catalogue C-37). `other` covers every code without a kind of its own. */
+export type RefusalKind =
+  | 'versionUnsupported'
+  | 'versionBlocked'
+  | 'serviceUnknown'
+  | 'rateLimited'
+  | 'shuttingDown'
+  | 'other';
+
+/** A failed system call as plain data: it crosses threads, where `Error` objects lose their own fields. */
+export interface SystemFailure {
+  /** The errno name, for example `ENOENT`. */
+  readonly code: string;
+  readonly syscall: string;
+  readonly message: string;
+}
+
+/** A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly endpoint?: string;
+  readonly phase?: TimeoutPhase;
+  readonly refusalKind?: RefusalKind;
+  readonly refusalCode?: number;
+  readonly retryAfterMs?: number;
+  readonly system?: SystemFailure;
+}
+
+/** Fields of a {@link BrokerPoolError} beyond code and message. */
+export interface ErrorDetails {
+  readonly endpoint?: string | undefined;
+  readonly phase?: TimeoutPhase | undefined;
+  readonly refusalKind?: RefusalKind | undefined;
+  readonly refusalCode?: number | undefined;
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** The one error class of this package; switch on {@link BrokerPoolError.code}. */
+export class BrokerPoolError extends Error {
+  readonly code: ErrorCode;
+  /** The endpoint that was tried, where there was one. */
+  readonly endpoint?: string;
+  /** With `TIMEOUT`: what was being waited for. */
+  readonly phase?: TimeoutPhase;
+  /** With `REFUSED`: the broker's verdict as a word (C-37). */
+  readonly refusalKind?: RefusalKind;
+  /** With `REFUSED`: the broker's code; numbers unknown to protocol v1 become 0 (C-36). */
+  readonly refusalCode?: number;
+  /** With `REFUSED`: how long the broker asks callers to wait, in milliseconds; 0 means "no hint". */
+  readonly retryAfterMs?: number;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    if (details.endpoint !== undefined) this.endpoint = details.endpoint;
+    if (details.phase !== undefined) this.phase = details.phase;
+    if (details.refusalKind !== undefined) this.refusalKind = details.refusalKind;
+    if (details.refusalCode !== undefined) this.refusalCode = details.refusalCode;
+    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
+  }
+
+  override get name(): string {
+    return 'BrokerPoolError';
+  }
+}
+
+/** An error at the door: a caller passed something that can never work. `field` names the option. */
+export function invalidArgument(field: string, problem: string): BrokerPoolError {
+  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`);
+}
+
+/** Builds the error that a reported failure stands for. */
+export function errorFromFailure(failure: Failure): BrokerPoolError {
+  const { code, message, system, ...details } = failure;
+  const cause = system && Object.assign(new Error(system.message), { code: system.code, syscall: system.syscall });
+  return new BrokerPoolError(code, message, { ...details, cause });
+}

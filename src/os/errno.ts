@@ -1,0 +1,28 @@
+import os from 'node:os';
+import type { SystemFailure } from '../errors.js';
+
+/** errno numbers of this platform; a name that the platform lacks is absent. */
+export const errno: Readonly<Record<string, number>> = os.constants.errno;
+
+const nameByNumber = new Map<number, string>();
+for (const [name, value] of Object.entries(os.constants.errno)) {
+  // EAGAIN and EWOULDBLOCK share a number on Linux and macOS; the first name wins.
+  if (!nameByNumber.has(value)) nameByNumber.set(value, name);
+}
+
+/** The name of an errno number, for example `ENOENT` for 2 on Linux. */
+export function errnoName(number: number): string {
+  return nameByNumber.get(number) ?? `ERRNO_${number}`;
+}
+
+/** Describes a failed call. `result` is what a {@link SystemCalls} function returned: the negated errno. */
+export function systemFailure(syscall: string, result: number, endpoint?: string): SystemFailure {
+  const code = errnoName(-result);
+  const where = endpoint === undefined ? '' : ` ${printableEndpoint(endpoint)}`;
+  return { code, syscall, message: `${syscall} ${code}${where}` };
+}
+
+/** An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do. */
+export function printableEndpoint(endpoint: string): string {
+  return endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint;
+}

@@ -1,0 +1,191 @@
+import { createRequire } from 'node:module';
+import type koffi from 'koffi';
+import { errno } from './errno.js';
+
+/**
+ * The system calls of the connect path. Every function returns a non-negative result or the negated
+ * errno, as the kernel does, so that a caller cannot read a stale `errno` and tests can put
+ * failures in place of any call.
+ */
+export interface SystemCalls {
+  /** A new Unix stream socket: close-on-exec, non-blocking, silent on SIGPIPE. */
+  openSocket(): number;
+  /** Starts or completes a connect. `address` is a `sockaddr_un`, see `encodeAddress`. */
+  connect(descriptor: number, address: Uint8Array): number;
+  /** Sends what fits of `bytes` and returns how many bytes that was. */
+  send(descriptor: number, bytes: Uint8Array): number;
+  /** Reads what is there into `into`; 0 is the end of the stream. */
+  receive(descriptor: number, into: Uint8Array): number;
+  close(descriptor: number): number;
+}
+
+/** What the pollers call on top; each platform binds the group it has. */
+export interface PollCalls {
+  eventfd?(): number;
+  pipe(ends: Int32Array): number;
+  write(descriptor: number, bytes: Uint8Array): number;
+  read(descriptor: number, into: Uint8Array): number;
+  epollCreate?(): number;
+  epollControl?(epoll: number, operation: number, descriptor: number, event: Uint8Array): number;
+  epollWait?(epoll: number, events: Uint8Array, capacity: number, timeoutMs: number): number;
+  kqueue?(): number;
+  kevent?(queue: number, changes: Uint8Array, changeCount: number, events: Uint8Array, capacity: number, timeout: Uint8Array | null): number;
+  poll(entries: Uint8Array, count: number, timeoutMs: number): number;
+}
+
+export interface Native {
+  readonly system: SystemCalls;
+  readonly polling: PollCalls;
+}
+
+type NativeFunction = (...values: unknown[]) => number;
+
+/** Socket constants that differ between the platforms (their numbers are part of each ABI). */
+const LINUX = { SOCK_CLOEXEC: 0o2000000, SOCK_NONBLOCK: 0o4000, MSG_NOSIGNAL: 0x4000 } as const;
+const LINUX_EVENTFD = { EFD_CLOEXEC: 0o2000000, EFD_NONBLOCK: 0o4000 } as const;
+const LINUX_EPOLL_CLOEXEC = 0o2000000;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const F_SETFD = 2;
+const F_SETFL = 4;
+const FD_CLOEXEC = 1;
+const O_NONBLOCK = process.platform === 'linux' ? 0o4000 : 0x4;
+const DARWIN_SOL_SOCKET = 0xffff;
+const DARWIN_SO_NOSIGPIPE = 0x1022;
+
+let loaded: Native | undefined;
+let failure: unknown;
+
+/**
+ * Binds the C library once per thread. Returns `undefined` where that is not possible (Windows, a platform
+ * without a prebuilt koffi, `BROKER_POOL_FFI=0`): callers then use the event-loop driver.
+ */
+export function loadNative(): Native | undefined {
+  if (loaded !== undefined || failure !== undefined) return loaded;
+  try {
+    if (process.platform === 'win32') throw new Error('no Unix system calls on Windows');
+    if (process.env['BROKER_POOL_FFI'] === '0') throw new Error('switched off by BROKER_POOL_FFI=0');
+    const load = createRequire(import.meta.url);
+    loaded = bind(load('koffi') as typeof koffi);
+  } catch (error) {
+    failure = error;
+  }
+  return loaded;
+}
+
+function bind(ffi: typeof koffi): Native {
+  const library = ffi.load(null);
+  const linux = process.platform === 'linux';
+
+  /** Wraps a C function so that -1 becomes the negated errno. An interrupted call is made again. */
+  function define(declaration: string): NativeFunction {
+    const call = library.func(declaration) as unknown as NativeFunction;
+    return (...values) => {
+      for (;;) {
+        const result = call(...values);
+        if (result >= 0) return result;
+        const number = ffi.errno();
+        if (number !== errno['EINTR']) return -number;
+      }
+    };
+  }
+
+  /** A wait that a signal ends is not begun again, or it would outlive its time limit: it counts as "nothing ready". */
+  function defineWait(declaration: string): NativeFunction {
+    const call = library.func(declaration) as unknown as NativeFunction;
+    return (...values) => {
+      const result = call(...values);
+      if (result >= 0) return result;
+      const number = ffi.errno();
+      return number === errno['EINTR'] ? 0 : -number;
+    };
+  }
+
+  const socket = define('int socket(int domain, int type, int protocol)');
+  const connect = define('int connect(int fd, const uint8_t *address, uint32_t length)');
+  const send = define('intptr_t send(int fd, const uint8_t *bytes, size_t length, int flags)');
+  const receive = define('intptr_t recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)');
+  const closeDescriptor = library.func('int close(int fd)') as unknown as NativeFunction;
+  const control = define('int fcntl(int fd, int command, ...)');
+  const close = (descriptor: number): number => {
+    // Not retried on EINTR: the descriptor is gone either way, and its number may be somebody else's by now.
+    const result = closeDescriptor(descriptor);
+    return result >= 0 ? result : -ffi.errno();
+  };
+  const sendFlags = linux ? LINUX.MSG_NOSIGNAL : 0;
+
+  /** macOS has no flags for these in socket() and pipe(). */
+  function makePrivateAndNonBlocking(descriptor: number): number {
+    const first = control(descriptor, F_SETFD, 'int', FD_CLOEXEC);
+    return first < 0 ? first : control(descriptor, F_SETFL, 'int', O_NONBLOCK);
+  }
+
+  let openSocket = (): number => socket(AF_UNIX, SOCK_STREAM | LINUX.SOCK_CLOEXEC | LINUX.SOCK_NONBLOCK, 0);
+  if (!linux) {
+    const setOption = define('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)');
+    openSocket = () => {
+      const descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+      if (descriptor < 0) return descriptor;
+      let result = makePrivateAndNonBlocking(descriptor);
+      if (result >= 0 && process.platform === 'darwin') {
+        result = setOption(descriptor, DARWIN_SOL_SOCKET, DARWIN_SO_NOSIGPIPE, [1], 4);
+      }
+      if (result >= 0) return descriptor;
+      close(descriptor);
+      return result;
+    };
+  }
+
+  const system: SystemCalls = {
+    openSocket,
+    connect: (descriptor, address) => connect(descriptor, address, address.byteLength),
+    send: (descriptor, bytes) => send(descriptor, bytes, bytes.byteLength, sendFlags),
+    receive: (descriptor, into) => receive(descriptor, into, into.byteLength, 0),
+    close,
+  };
+
+  const pipe = define('int pipe(_Out_ int *ends)');
+  const write = define('intptr_t write(int fd, const uint8_t *bytes, size_t length)');
+  const read = define('intptr_t read(int fd, _Out_ uint8_t *bytes, size_t length)');
+  const poll = defineWait('int poll(_Inout_ uint8_t *entries, unsigned long count, int timeout)');
+  const polling: PollCalls = {
+    pipe: (ends) => {
+      const result = pipe(ends);
+      if (result < 0) return result;
+      for (const end of ends) {
+        const prepared = makePrivateAndNonBlocking(end);
+        if (prepared < 0) {
+          for (const opened of ends) close(opened);
+          return prepared;
+        }
+      }
+      return 0;
+    },
+    write: (descriptor, bytes) => write(descriptor, bytes, bytes.byteLength),
+    read: (descriptor, into) => read(descriptor, into, into.byteLength),
+    poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
+  };
+
+  if (linux) {
+    const eventfd = define('int eventfd(unsigned int value, int flags)');
+    const create = define('int epoll_create1(int flags)');
+    const change = define('int epoll_ctl(int epoll, int operation, int fd, const uint8_t *event)');
+    const wait = defineWait('int epoll_wait(int epoll, _Out_ uint8_t *events, int capacity, int timeout)');
+    polling.eventfd = () => eventfd(0, LINUX_EVENTFD.EFD_CLOEXEC | LINUX_EVENTFD.EFD_NONBLOCK);
+    polling.epollCreate = () => create(LINUX_EPOLL_CLOEXEC);
+    polling.epollControl = change;
+    polling.epollWait = wait;
+  } else if (process.platform === 'darwin') {
+    const queue = define('int kqueue(void)');
+    const event = defineWait(
+      'int kevent(int queue, const uint8_t *changes, int changeCount, _Out_ uint8_t *events, int capacity, const uint8_t *timeout)',
+    );
+    polling.kqueue = () => {
+      const descriptor = queue();
+      if (descriptor >= 0) control(descriptor, F_SETFD, 'int', FD_CLOEXEC);
+      return descriptor;
+    };
+    polling.kevent = event;
+  }
+  return { system, polling };
+}
