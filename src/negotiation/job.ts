@@ -1,0 +1,71 @@
+import type { Socket } from 'node:net';
+import type { Failure } from '../errors.js';
+import type { AdminReply, Negotiated } from '../wire/messages.js';
+import { AdminExchange } from './admin-exchange.js';
+import type { Exchange } from './exchange.js';
+import { Handshake } from './handshake.js';
+
+/** How a connection came to be. */
+export type Route = 'hello-skip' | 'broker-negotiated' | 'handle-passed';
+
+interface JobBase {
+  readonly brokerEndpoint: string;
+  /** The whole request, encoded before anything is dialled (V-21). */
+  readonly request: Uint8Array;
+  /** When connect and reply must be through, on the monotonic clock. */
+  readonly deadlineMs: number;
+  /** The span that led to `deadlineMs`; also the limit for dialling the backend, counted from when that begins. */
+  readonly roundTripTimeoutMs: number;
+}
+
+/** Negotiate with the broker and come back with a connection to the backend. */
+export interface HandshakeJob extends JobBase {
+  readonly kind: 'handshake';
+  readonly adoptHandedOffConnection: boolean;
+  readonly handoffReadyTimeoutMs: number;
+}
+
+/** Ask the broker one admin question. */
+export interface AdminJob extends JobBase {
+  readonly kind: 'admin';
+}
+
+/** What a driver is asked to do, as plain data: jobs cross threads. */
+export type Job = HandshakeJob | AdminJob;
+
+/** A connection to the backend as a driver found it. `socket` is paused, with any residue (C-47) put back into it. */
+export interface Connected {
+  readonly kind: 'connected';
+  readonly socket: Socket;
+  readonly endpoint: string;
+  readonly route: Route;
+  readonly negotiated: Negotiated;
+}
+
+/** How a job ended on the thread that asked. */
+export type Outcome =
+  | Connected
+  | { readonly kind: 'answered'; readonly reply: AdminReply }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** Runs jobs. Both drivers keep to the same rules; they differ in where the waiting is done. */
+export interface Driver {
+  readonly name: 'worker' | 'event-loop';
+  /**
+   * Starts a job and calls `settle` once, never before this call has returned. The returned function gives the job up:
+   * `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in the background (X-20).
+   */
+  start(job: Job, settle: (outcome: Outcome) => void): () => void;
+  /** Gives up all jobs and frees every thread and descriptor. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The state machine of a job. */
+export function exchangeFor(job: Job): Exchange {
+  return job.kind === 'handshake' ? new Handshake(job) : new AdminExchange(job);
+}
+
+/** The failure of a job whose owner lost interest. */
+export function abandonedFailure(job: Job): Failure {
+  return { code: 'ABORTED', message: 'given up by its owner', endpoint: job.brokerEndpoint };
+}

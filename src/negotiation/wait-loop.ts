@@ -1,0 +1,209 @@
+import type { Failure, SystemFailure } from '../errors.js';
+import { errno, printableEndpoint, systemFailure } from '../os/errno.js';
+import type { SystemCalls } from '../os/native.js';
+import type { Poller } from '../os/poller.js';
+import { encodeAddress } from '../os/socket.js';
+import type { Negotiated } from '../wire/messages.js';
+import { DeadlineQueue, type Timed } from './deadline-queue.js';
+import { WAIT, type Exchange, type ExchangeStep } from './exchange.js';
+import { abandonedFailure, exchangeFor, type Job } from './job.js';
+import type { SharedWaitState, WaitCommand, WaitOutcome } from './wait-protocol.js';
+
+/** What the wait loop works with; tests put their own in place of any of it. */
+export interface WaitEnvironment {
+  readonly system: SystemCalls;
+  readonly poller: Poller;
+  readonly shared: SharedWaitState;
+  /** The next command, or `undefined` when there is none; never waits. */
+  takeCommand(): WaitCommand | undefined;
+  /** Hands over the outcomes of one turn. */
+  post(outcomes: WaitOutcome[]): void;
+  now(): number;
+}
+
+/** One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its next try to connect. */
+interface Wait extends Timed {
+  readonly slot: number;
+  readonly job: Job;
+  readonly exchange: Exchange;
+  descriptor: number;
+  /** Set while a connect is being tried again because the listener's backlog is full. */
+  dialling: Dialling | undefined;
+  negotiated: Negotiated | undefined;
+}
+
+interface Dialling {
+  readonly endpoint: string;
+  readonly address: Uint8Array;
+  readonly deadlineMs: number;
+  retryDelayMs: number;
+}
+
+/**
+ * A full backlog fails a non-blocking connect with EAGAIN, and there is nothing to poll for. The first tries follow
+ * quickly, because a listener that accepts at all makes room within microseconds.
+ */
+const FIRST_RETRY_MS = 0.5;
+const LONGEST_RETRY_MS = 16;
+const RECEIVE_BYTES = 64 * 1024;
+
+/**
+ * Runs jobs on the calling thread, which blocks in one wait over all of them, until the loop has held nothing for
+ * `lingerMs` or a stop is requested. A stop hands everything back; owed replies go back as descriptors, never closed.
+ */
+export function runWaitLoop(environment: WaitEnvironment, lingerMs: number): void {
+  const loop = new WaitLoop(environment);
+  let emptySinceMs = environment.now();
+  for (;;) {
+    loop.takeCommands();
+    if (environment.shared.stopRequested) {
+      loop.releaseAll();
+      return;
+    }
+    const nowMs = environment.now();
+    if (loop.held > 0) emptySinceMs = nowMs;
+    else if (nowMs - emptySinceMs >= lingerMs) return;
+    const untilMs = loop.held > 0 ? loop.nextDueMs : emptySinceMs + lingerMs;
+    loop.wait(untilMs - nowMs);
+  }
+}
+
+class WaitLoop {
+  readonly #environment: WaitEnvironment;
+  readonly #system: SystemCalls;
+  readonly #bySlot = new Map<number, Wait>();
+  readonly #byDescriptor = new Map<number, Wait>();
+  readonly #due = new DeadlineQueue<Wait>();
+  readonly #received = new Uint8Array(RECEIVE_BYTES);
+  #outcomes: WaitOutcome[] = [];
+
+  constructor(environment: WaitEnvironment) {
+    this.#environment = environment;
+    this.#system = environment.system;
+  }
+
+  /** How many jobs the loop holds. */
+  get held(): number {
+    return this.#bySlot.size;
+  }
+
+  get nextDueMs(): number {
+    return this.#due.nextMs;
+  }
+
+  takeCommands(): void {
+    for (;;) {
+      const command = this.#environment.takeCommand();
+      if (command === undefined) break;
+      if (command.kind === 'start') this.#start(command.slot, command.job);
+      else this.#release(command.slot);
+    }
+    this.#postOutcomes();
+  }
+
+  releaseAll(): void {
+    for (const slot of [...this.#bySlot.keys()]) this.#release(slot);
+    this.#postOutcomes();
+  }
+
+  wait(timeoutMs: number): void {
+    this.#environment.poller.wait(timeoutMs, (descriptor) => this.#onReadable(descriptor));
+    const nowMs = this.#environment.now();
+    for (;;) {
+      const wait = this.#due.takeDue(nowMs);
+      if (wait === undefined) break;
+      this.#onDue(wait, nowMs);
+    }
+    this.#postOutcomes();
+  }
+
+  #start(slot: number, job: Job): void {
+    const exchange = exchangeFor(job);
+    const wait: Wait = { slot, job, exchange, descriptor: -1, dialling: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1 };
+    this.#bySlot.set(slot, wait);
+    this.#dial(wait, job.brokerEndpoint, job.deadlineMs);
+  }
+
+  #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
+    wait.dialling = { endpoint, address: encodeAddress(endpoint), deadlineMs, retryDelayMs: FIRST_RETRY_MS };
+    this.#tryConnect(wait, wait.dialling);
+  }
+
+  #tryConnect(wait: Wait, dialling: Dialling): void {
+    if (wait.descriptor < 0) {
+      const opened = this.#system.openSocket();
+      if (opened < 0) return this.#failToConnect(wait, systemFailure('socket', opened, dialling.endpoint));
+      wait.descriptor = opened;
+      // Before a connect nothing is owed to anybody.
+      this.#environment.shared.own(wait.slot, opened, false);
+    }
+    const connected = this.#system.connect(wait.descriptor, dialling.address);
+    if (connected === -(errno['EAGAIN'] ?? 0)) return this.#retryLater(wait, dialling);
+    if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
+    wait.dialling = undefined;
+    if (wait.negotiated === undefined) this.#sendRequest(wait);
+    else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, undefined);
+  }
+
+  #retryLater(wait: Wait, dialling: Dialling): void {
+    wait.dueMs = Math.min(this.#environment.now() + dialling.retryDelayMs, dialling.deadlineMs);
+    dialling.retryDelayMs = Math.min(dialling.retryDelayMs * 2, LONGEST_RETRY_MS);
+    this.#due.put(wait);
+  }
+
+  #sendRequest(wait: Wait): void {
+    const { request } = wait.exchange;
+    const sent = this.#system.send(wait.descriptor, request);
+    this.#environment.shared.own(wait.slot, wait.descriptor, true);
+    if (sent !== request.length) return this.#follow(wait, wait.exchange.end(sendFailure(sent, wait.job.brokerEndpoint)));
+    const added = this.#environment.poller.add(wait.descriptor);
+    if (added < 0) return this.#failOwingReply(wait, systemFailure('watch', added, wait.job.brokerEndpoint));
+    this.#byDescriptor.set(wait.descriptor, wait);
+    wait.dueMs = wait.exchange.deadlineMs;
+    this.#due.put(wait);
+  }
+
+  #onReadable(descriptor: number): void {
+    const wait = this.#byDescriptor.get(descriptor);
+    if (wait === undefined) return;
+    const count = this.#system.receive(descriptor, this.#received);
+    if (count === -(errno['EAGAIN'] ?? 0)) return;
+    if (count > 0) this.#follow(wait, wait.exchange.receive(this.#received.subarray(0, count), this.#environment.now()));
+    else this.#follow(wait, wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)));
+  }
+
+  #onDue(wait: Wait, nowMs: number): void {
+    const { dialling } = wait;
+    if (dialling === undefined) return this.#follow(wait, wait.exchange.expire());
+    if (nowMs < dialling.deadlineMs) return this.#tryConnect(wait, dialling);
+    this.#closeDescriptor(wait);
+    const { roundTripTimeoutMs } = wait.job;
+    const message = `connect to ${printableEndpoint(dialling.endpoint)} timed out after ${roundTripTimeoutMs} ms: its backlog stayed full`;
+    this.#finish(wait, failed(wait, { code: 'TIMEOUT', phase: 'connect', message, endpoint: dialling.endpoint }));
+  }
+
+  #follow(wait: Wait, step: ExchangeStep): void {
+    switch (step.kind) {
+      case 'wait':
+        if (wait.dueMs !== wait.exchange.deadlineMs || wait.queueIndex < 0) {
+          wait.dueMs = wait.exchange.deadlineMs;
+          this.#due.put(wait);
+        }
+        return;
+      case 'adopt':
+        return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.residue);
+      case 'reconnect':
+        this.#due.remove(wait);
+        this.#closeDescriptor(wait);
+        wait.negotiated = step.negotiated;
+        return this.#dial(wait, step.negotiated.backendPipe, this.#environment.now() + wait.job.roundTripTimeoutMs);
+      case 'answer':
+        this.#closeDescriptor(wait);
+        return this.#finish(wait, { slot: wait.slot, kind: 'answered', reply: step.reply });
+      case 'failed':
+        if (step.replyPending) return this.#failOwingReply(wait, step.failure);
+        this.#closeDescriptor(wait);
+        return this.#finish(wait, failed(wait, step.failure));
+    }
+  }
+}
