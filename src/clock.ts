@@ -13,8 +13,11 @@ export function monotonicNowMs(): number {
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
-  /** Runs `callback` once after `delayMs`; the timer does not keep the process alive. Returns a cancel function. */
-  schedule(delayMs: number, callback: () => void): () => void;
+  /**
+   * Runs `callback` once after `delayMs` and returns a cancel function. Only with `keepAlive` does the timer keep the process
+   * from ending: for a try that somebody waits for while nothing else is open.
+   */
+  schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void;
   /** A number in [0, 1). */
   random(): number;
 }
@@ -25,9 +28,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The real clock. */
 export const systemClock: Clock = {
   now: monotonicNowMs,
-  schedule(delayMs, callback) {
+  schedule(delayMs, callback, keepAlive = false) {
     const timer = setTimeout(callback, Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS));
-    timer.unref();
+    if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },
   random: Math.random,

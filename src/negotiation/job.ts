@@ -64,8 +64,3 @@ export interface Driver {
 export function exchangeFor(job: Job): Exchange {
   return job.kind === 'handshake' ? new Handshake(job) : new AdminExchange(job);
 }
-
-/** The failure of a job whose owner lost interest. */
-export function abandonedFailure(job: Job): Failure {
-  return { code: 'ABORTED', message: 'given up by its owner', endpoint: job.brokerEndpoint };
-}

@@ -1,12 +1,13 @@
 import type { Failure, SystemFailure } from '../errors.js';
-import { errno, printableEndpoint, systemFailure } from '../os/errno.js';
+import { errno, systemFailure } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
 import type { Poller } from '../os/poller.js';
 import { encodeAddress } from '../os/socket.js';
 import type { Negotiated } from '../wire/messages.js';
-import { DeadlineQueue, type Timed } from './deadline-queue.js';
-import { WAIT, type Exchange, type ExchangeStep } from './exchange.js';
-import { abandonedFailure, exchangeFor, type Job } from './job.js';
+import { DeadlineQueue, type Timed } from '../deadline-queue.js';
+import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS, sendFailure } from './connecting.js';
+import type { Exchange, ExchangeStep } from './exchange.js';
+import { exchangeFor, type Job, type Route } from './job.js';
 import type { SharedWaitState, WaitCommand, WaitOutcome } from './wait-protocol.js';
 
 /** What the wait loop works with; tests put their own in place of any of it. */
@@ -39,12 +40,6 @@ interface Dialling {
   retryDelayMs: number;
 }
 
-/**
- * A full backlog fails a non-blocking connect with EAGAIN, and there is nothing to poll for. The first tries follow
- * quickly, because a listener that accepts at all makes room within microseconds.
- */
-const FIRST_RETRY_MS = 0.5;
-const LONGEST_RETRY_MS = 16;
 const RECEIVE_BYTES = 64 * 1024;
 
 /**
@@ -157,7 +152,10 @@ class WaitLoop {
     this.#environment.shared.own(wait.slot, wait.descriptor, true);
     if (sent !== request.length) return this.#follow(wait, wait.exchange.end(sendFailure(sent, wait.job.brokerEndpoint)));
     const added = this.#environment.poller.add(wait.descriptor);
-    if (added < 0) return this.#failOwingReply(wait, systemFailure('watch', added, wait.job.brokerEndpoint));
+    if (added < 0) {
+      const system = systemFailure('watch', added, wait.job.brokerEndpoint);
+      return this.#failOwingReply(wait, connectFailure(false, wait.job.brokerEndpoint, system));
+    }
     this.#byDescriptor.set(wait.descriptor, wait);
     wait.dueMs = wait.exchange.deadlineMs;
     this.#due.put(wait);
@@ -177,19 +175,14 @@ class WaitLoop {
     if (dialling === undefined) return this.#follow(wait, wait.exchange.expire());
     if (nowMs < dialling.deadlineMs) return this.#tryConnect(wait, dialling);
     this.#closeDescriptor(wait);
-    const { roundTripTimeoutMs } = wait.job;
-    const message = `connect to ${printableEndpoint(dialling.endpoint)} timed out after ${roundTripTimeoutMs} ms: its backlog stayed full`;
-    this.#finish(wait, failed(wait, { code: 'TIMEOUT', phase: 'connect', message, endpoint: dialling.endpoint }));
+    this.#finish(wait, failed(wait, backlogFailure(dialling.endpoint, wait.job.roundTripTimeoutMs)));
   }
 
   #follow(wait: Wait, step: ExchangeStep): void {
     switch (step.kind) {
       case 'wait':
-        if (wait.dueMs !== wait.exchange.deadlineMs || wait.queueIndex < 0) {
-          wait.dueMs = wait.exchange.deadlineMs;
-          this.#due.put(wait);
-        }
-        return;
+        wait.dueMs = wait.exchange.deadlineMs;
+        return this.#due.put(wait);
       case 'adopt':
         return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.residue);
       case 'reconnect':
@@ -206,4 +199,69 @@ class WaitLoop {
         return this.#finish(wait, failed(wait, step.failure));
     }
   }
+
+  #release(slot: number): void {
+    const wait = this.#bySlot.get(slot);
+    // The job may have ended while the release was on its way.
+    if (wait === undefined) return;
+    const failure = abandonedFailure(wait.job);
+    if (wait.dialling === undefined && wait.negotiated === undefined) return this.#failOwingReply(wait, failure);
+    this.#closeDescriptor(wait);
+    this.#finish(wait, failed(wait, failure));
+  }
+
+  #failToConnect(wait: Wait, system: SystemFailure): void {
+    const atBackend = wait.negotiated !== undefined;
+    this.#closeDescriptor(wait);
+    this.#finish(wait, failed(wait, connectFailure(atBackend, wait.dialling?.endpoint ?? wait.job.brokerEndpoint, system)));
+  }
+
+  #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, residue: Uint8Array | undefined): void {
+    const descriptor = this.#handBack(wait);
+    const endpoint = negotiated.backendPipe;
+    this.#finish(wait, { slot: wait.slot, kind: 'connected', descriptor, endpoint, route, negotiated, residue });
+  }
+
+  #failOwingReply(wait: Wait, failure: Failure): void {
+    this.#finish(wait, { slot: wait.slot, kind: 'failed', failure, owedReply: this.#handBack(wait) });
+  }
+
+  /** Lets go of the descriptor. It stays in the ledger until the main thread has taken it out of the outcome. */
+  #handBack(wait: Wait): number {
+    const { descriptor } = wait;
+    this.#unwatch(wait);
+    wait.descriptor = -1;
+    return descriptor;
+  }
+
+  #closeDescriptor(wait: Wait): void {
+    if (wait.descriptor < 0) return;
+    this.#unwatch(wait);
+    this.#environment.shared.disown(wait.slot);
+    this.#system.close(wait.descriptor);
+    wait.descriptor = -1;
+  }
+
+  /** Before a descriptor changes hands or closes: its number may come back as somebody else's. */
+  #unwatch(wait: Wait): void {
+    if (!this.#byDescriptor.delete(wait.descriptor)) return;
+    this.#environment.poller.remove(wait.descriptor);
+  }
+
+  #finish(wait: Wait, outcome: WaitOutcome): void {
+    this.#due.remove(wait);
+    this.#bySlot.delete(wait.slot);
+    this.#outcomes.push(outcome);
+  }
+
+  #postOutcomes(): void {
+    if (this.#outcomes.length === 0) return;
+    const outcomes = this.#outcomes;
+    this.#outcomes = [];
+    this.#environment.post(outcomes);
+  }
+}
+
+function failed(wait: Wait, failure: Failure): WaitOutcome {
+  return { slot: wait.slot, kind: 'failed', failure, owedReply: undefined };
 }

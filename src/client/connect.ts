@@ -1,0 +1,184 @@
+import type { Socket } from 'node:net';
+import { systemClock } from '../clock.js';
+import { BrokerPoolError, errorFromFailure } from '../errors.js';
+import { connectFailure } from '../negotiation/connecting.js';
+import { dial, type DialOutcome } from '../negotiation/dial.js';
+import { encodeHelloFrame } from '../negotiation/hello.js';
+import type { Outcome, Route } from '../negotiation/job.js';
+import { EventLoopDriver } from '../negotiation/loop.js';
+import { loadNative } from '../os/native.js';
+import {
+  checkBoolean,
+  checkCount,
+  checkDurationMs,
+  checkEndpoint,
+  checkServiceName,
+  checkSignal,
+  checkText,
+  checkVersion,
+  rejectUnknownOptions,
+} from '../validation.js';
+import type { Negotiated } from '../wire/messages.js';
+import { clientTimeoutFromEnv, fakeBackendFromEnv } from './environment.js';
+import { sharedBrokerEndpoint } from './endpoints.js';
+
+/** Options of {@link connectToBackend}. */
+export interface ConnectOptions {
+  /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
+  brokerEndpoint?: string;
+  /** 1 to 64 of `a-z`, `0-9`, `-` (N-20). */
+  serviceName: string;
+  /** `major.minor.patch`, optionally with a pre-release (N-22). */
+  wantedVersion: string;
+  /** The caller's own version; Hello-skip needs it to equal `wantedVersion` (C-11). @default wantedVersion */
+  selfVersion?: string;
+  /** An endpoint from an earlier negotiation, dialled without asking the broker. */
+  cachedBackendEndpoint?: string;
+  /** Keep the broker's connection when the backend takes it over (C-40). @default false */
+  adoptHandedOffConnection?: boolean;
+  /** How long to wait for that, in milliseconds. @default 2000 */
+  handoffReadyTimeoutMs?: number;
+  /** Limit for each dial and for the Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
+  roundTripTimeoutMs?: number;
+  /** The version of the calling program, told to the broker; at most 128 bytes. @default '' */
+  clientVersion?: string;
+  /** At most 64 bytes. @default 'broker-pool' */
+  clientLibName?: string;
+  /** At most 64 bytes. @default this package's version */
+  clientLibVersion?: string;
+  /** Keepalive interval to suggest, in seconds; advisory. @default 0 */
+  clientKeepaliveSecs?: number;
+  /** Honour `RUNNING_PROCESS_FAKE_BACKEND` (C-22). For tests only. @default false */
+  testSeams?: boolean;
+  /** Gives up with `ABORTED`. */
+  signal?: AbortSignal;
+}
+
+const OPTION_NAMES = [
+  'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'cachedBackendEndpoint', 'adoptHandedOffConnection',
+  'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'clientVersion', 'clientLibName', 'clientLibVersion',
+  'clientKeepaliveSecs', 'testSeams', 'signal',
+] as const satisfies readonly (keyof ConnectOptions)[];
+
+/** What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client (C-19). */
+export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
+
+/** A connection to the backend. The socket is the caller's, its errors too. */
+export interface BackendConnection {
+  readonly socket: Socket;
+  /** Where the backend listens: the key for a later Hello-skip. */
+  readonly endpoint: string;
+  readonly route: Route;
+  /** Absent after a Hello-skip. */
+  readonly negotiated?: NegotiatedInfo;
+  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). */
+  readonly handoffToken?: Uint8Array;
+}
+
+/** Splits what the broker sent into what callers may print and the token, which they should not. */
+export function describeNegotiated(negotiated: Negotiated): { negotiated: NegotiatedInfo; handoffToken?: Uint8Array } {
+  const { handlePassedToken, ...info } = negotiated;
+  return handlePassedToken.length === 0 ? { negotiated: info } : { negotiated: info, handoffToken: handlePassedToken };
+}
+
+type CheckedOptions = ReturnType<typeof checkOptions>;
+
+function checkOptions(options: ConnectOptions) {
+  rejectUnknownOptions('options', options, OPTION_NAMES);
+  const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal, clientVersion, clientLibName, clientLibVersion } = options;
+  const wantedVersion = checkVersion('wantedVersion', options.wantedVersion);
+  return {
+    serviceName: checkServiceName('serviceName', options.serviceName),
+    wantedVersion,
+    selfVersion: selfVersion === undefined ? wantedVersion : checkVersion('selfVersion', selfVersion),
+    brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
+    cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : checkEndpoint('cachedBackendEndpoint', cachedBackendEndpoint),
+    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? false),
+    handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', options.handoffReadyTimeoutMs ?? 2_000),
+    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
+    clientVersion: clientVersion === undefined ? '' : checkText('clientVersion', clientVersion, 128),
+    clientLibName: clientLibName === undefined ? undefined : checkText('clientLibName', clientLibName, 64),
+    clientLibVersion: clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
+    clientKeepaliveSecs: checkCount('clientKeepaliveSecs', options.clientKeepaliveSecs ?? 0, { min: 0 }),
+    testSeams: checkBoolean('testSeams', options.testSeams ?? false),
+    signal: signal === undefined ? undefined : checkSignal('signal', signal),
+  };
+}
+
+/**
+ * Connects once to a backend, in the order of C-10: test seam, Hello-skip, broker. For many connections use a `BrokerPool`.
+ *
+ * Runs on the event loop of the calling thread: a single connect does not pay for a thread.
+ *
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `BACKEND_CONNECT`, `REFUSED`, `TIMEOUT` (phase `connect` or
+ * `hello`), `ABORTED`, `EMPTY_BACKEND_PIPE`, or a framing or decoding code. Handoff trouble is never an error (C-45).
+ */
+export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
+  const checked = checkOptions(options);
+  throwIfAborted(checked.signal);
+
+  const fakeBackend = checked.testSeams ? fakeBackendFromEnv() : undefined;
+  if (fakeBackend !== undefined) {
+    const outcome = await dialOnce(checked, fakeBackend);
+    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
+    throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system));
+  }
+
+  const cached = checked.wantedVersion === checked.selfVersion ? checked.cachedBackendEndpoint : undefined;
+  if (cached !== undefined) {
+    const outcome = await dialOnce(checked, cached);
+    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
+    // A stale endpoint is no error: the broker knows better (C-13).
+  }
+  return negotiate(checked);
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new BrokerPoolError('ABORTED', 'the connect was aborted', { cause: signal.reason });
+}
+
+/** Runs `start` until it settles or the signal aborts; `start` returns how to give up. */
+function abortable<T>(signal: AbortSignal | undefined, start: (settle: (value: T) => void) => () => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => {
+      giveUp();
+      reject(new BrokerPoolError('ABORTED', 'the connect was aborted', { cause: signal?.reason }));
+    };
+    const giveUp = start((value) => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve(value);
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function dialOnce({ roundTripTimeoutMs, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
+  const deadlineMs = systemClock.now() + roundTripTimeoutMs;
+  return abortable<DialOutcome>(signal, (settle) =>
+    dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock }, settle),
+  );
+}
+
+async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
+  const { brokerEndpoint, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs, signal } = checked;
+  const request = encodeHelloFrame(checked);
+  const driver = new EventLoopDriver(systemClock, loadNative());
+  const outcome = await abortable<Outcome>(signal, (settle) =>
+    driver.start(
+      {
+        kind: 'handshake',
+        brokerEndpoint,
+        request,
+        deadlineMs: systemClock.now() + roundTripTimeoutMs,
+        roundTripTimeoutMs,
+        adoptHandedOffConnection,
+        handoffReadyTimeoutMs,
+      },
+      settle,
+    ),
+  );
+  if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
+  if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
+  const { socket, endpoint, route, negotiated } = outcome;
+  return { socket, endpoint, route, ...describeNegotiated(negotiated) };
+}

@@ -1,0 +1,107 @@
+import { invalidArgument } from '../errors.js';
+import {
+  PIPE_PREFIX,
+  checkCount,
+  checkEndpointLength,
+  checkServiceName,
+  checkUserHash,
+  quoted,
+  rejectUnknownOptions,
+} from '../validation.js';
+import type { Environment } from './environment.js';
+import { shortHash, thisHost, userHash } from './user-hash.js';
+
+/** For whom and for where to derive an endpoint; by default for this process's user on this machine. */
+export interface EndpointNameOptions {
+  /** Where `XDG_RUNTIME_DIR` (Linux) or `TMPDIR` (macOS) is looked up. @default process.env */
+  readonly env?: Environment | undefined;
+  /** Which system's rules to follow; for another system than this one, give `userHash` too. @default process.platform */
+  readonly platform?: NodeJS.Platform | undefined;
+  /** The user's number, part of the path on macOS and of the fallback on Linux. @default the real user id */
+  readonly uid?: number | undefined;
+  /** The 16 lowercase hex digits that stand for user and machine (N-21). @default derived from `uid` and the machine id */
+  readonly userHash?: string | undefined;
+}
+
+const NAME_PREFIX = 'rpb-v1';
+
+/**
+ * The endpoint of the user's shared broker, the one that serves every service (N-03). Nothing is looked up
+ * in the file system but, once, the machine id behind `userHash` (N-08): the endpoint need not exist.
+ *
+ * @throws `INVALID_ARGUMENT`: a bad option, an endpoint too long for a socket address (N-07), a machine
+ * whose id cannot be read
+ */
+export function sharedBrokerEndpoint(options: EndpointNameOptions = {}): string {
+  return derived('shared', options);
+}
+
+/**
+ * The endpoint of the broker that serves only `serviceName` (N-03).
+ *
+ * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (N-20)
+ */
+export function serviceBrokerEndpoint(serviceName: string, options: EndpointNameOptions = {}): string {
+  return derived(`svc-${checkServiceName('serviceName', serviceName)}`, options);
+}
+
+/**
+ * The endpoint of a broker that was started under a name of its own (N-03).
+ *
+ * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (the rule of service names, N-20)
+ */
+export function instanceBrokerEndpoint(instanceName: string, options: EndpointNameOptions = {}): string {
+  return derived(`inst-${checkServiceName('instanceName', instanceName)}`, options);
+}
+
+function derived(role: string, options: EndpointNameOptions): string {
+  rejectUnknownOptions('options', options, ['env', 'platform', 'uid', 'userHash']);
+  const { env = process.env, platform = thisHost.platform } = options;
+  if (options.uid !== undefined) checkCount('uid', options.uid, { min: 0 });
+  const leaf = `${NAME_PREFIX}-${chosenUserHash(options, platform)}-${role}`;
+  const endpoint = endpointOf(leaf, platform, env, options.uid);
+  checkEndpointLength('derived endpoint', endpoint, platform);
+  return endpoint;
+}
+
+function chosenUserHash({ uid, userHash: given }: EndpointNameOptions, platform: NodeJS.Platform): string {
+  if (given !== undefined) return checkUserHash('userHash', given);
+  if (platform === thisHost.platform) return userHash(uid);
+  throw invalidArgument('userHash', `must be given: this machine's is not one of ${platform}`);
+}
+
+function endpointOf(leaf: string, platform: NodeJS.Platform, env: Environment, uid: number | undefined): string {
+  switch (platform) {
+    case 'linux':
+      return `${linuxDirectory(env['XDG_RUNTIME_DIR'], uid)}/${leaf}.sock`;
+    case 'darwin':
+      // The leaf is hashed: macOS's own TMPDIR takes half of the 103 bytes a socket path may have.
+      return `${below(env['TMPDIR'] ?? '/tmp', `.rp-${pathUid(uid)}`)}/${shortHash(leaf)}.sock`;
+    case 'win32':
+      return PIPE_PREFIX + leaf;
+    default:
+      throw invalidArgument('platform', `has no derived endpoints: ${quoted(platform)}; name the endpoint itself`);
+  }
+}
+
+/**
+ * A variable that is set but empty is used as is, as the Rust client and the broker do (N-04). What comes of it
+ * is the *relative* path `running-process/broker/…`, which leads to the broker only from the directory in which
+ * the broker was started; it never means the root directory. The doors of this package accept absolute
+ * paths only, so that such an environment is reported instead of leading somewhere else after a `chdir`.
+ */
+function linuxDirectory(runtimeDirectory: string | undefined, uid: number | undefined): string {
+  if (runtimeDirectory === undefined) return `/tmp/running-process-${pathUid(uid)}/broker`;
+  return below(runtimeDirectory, 'running-process/broker');
+}
+
+/** Joins without tidying up: both sides must arrive at the same bytes, so `..` and double slashes stay. */
+function below(directory: string, path: string): string {
+  return directory === '' || directory.endsWith('/') ? directory + path : `${directory}/${path}`;
+}
+
+function pathUid(uid: number | undefined): number {
+  const user = uid ?? thisHost.uid;
+  if (user === undefined) throw invalidArgument('uid', 'must be given: this host has no user ids');
+  return user;
+}

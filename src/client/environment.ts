@@ -1,0 +1,48 @@
+import { BrokerPoolError } from '../errors.js';
+import { LONGEST_DURATION_MS, quoted } from '../validation.js';
+
+/** Environment variables by name; unset ones are missing or `undefined`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const DISABLE = 'RUNNING_PROCESS_DISABLE';
+const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
+const CLIENT_TIMEOUT = 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS';
+
+const DEFAULT_CLIENT_TIMEOUT_MS = 30_000;
+const LARGEST_U64 = 2n ** 64n - 1n;
+
+/**
+ * Whether the user has switched the broker off: `RUNNING_PROCESS_DISABLE` is `1` (C-20). Callers that have a
+ * way to work without a broker ask this first; `connectToBackend` does not ask (C-21).
+ *
+ * @throws `BROKER_DISABLE_ENV` for any other value, the empty string, `0` and `true` included: a typo must
+ * not decide which of the two ways is taken.
+ */
+export function brokerDisabledByEnv(env: Environment = process.env): boolean {
+  const value = env[DISABLE];
+  if (value === undefined) return false;
+  if (value === '1') return true;
+  throw new BrokerPoolError('BROKER_DISABLE_ENV', `${DISABLE} must be unset or 1, got ${quoted(value)}`);
+}
+
+/**
+ * How long a round trip with the broker may take, in milliseconds:
+ * `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS` where that is a whole number above 0, else 30 000 (C-28). Read
+ * anew on every call. Numbers beyond what a timer takes become the longest timer, about 24.8 days.
+ */
+export function clientTimeoutFromEnv(env: Environment = process.env): number {
+  const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
+  if (!/^\+?\d+$/.test(text)) return DEFAULT_CLIENT_TIMEOUT_MS;
+  const milliseconds = BigInt(text.replace('+', ''));
+  if (milliseconds === 0n || milliseconds > LARGEST_U64) return DEFAULT_CLIENT_TIMEOUT_MS;
+  return Math.min(Number(milliseconds), LONGEST_DURATION_MS);
+}
+
+/**
+ * The endpoint that tests put in place of broker and cache alike, from `RUNNING_PROCESS_FAKE_BACKEND`; unset
+ * and empty mean none (C-22, C-24). A broker switched off takes the seam with it (C-25). An *invalid* value of
+ * `RUNNING_PROCESS_DISABLE` does neither that nor throw (C-26), as in the Rust client.
+ */
+export function fakeBackendFromEnv(env: Environment = process.env): string | undefined {
+  return env[DISABLE] === '1' ? undefined : env[FAKE_BACKEND] || undefined;
+}

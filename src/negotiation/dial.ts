@@ -1,0 +1,87 @@
+import { connect, type Socket } from 'node:net';
+import type { Clock } from '../clock.js';
+import type { Failure, SystemFailure } from '../errors.js';
+import { printableEndpoint } from '../os/errno.js';
+import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
+
+/** How a dial ended. `system` failures are left to the caller to name: broker, backend or cached endpoint. */
+export type DialOutcome =
+  | { readonly kind: 'connected'; readonly socket: Socket }
+  | { readonly kind: 'refused'; readonly system: SystemFailure }
+  | { readonly kind: 'timeout'; readonly failure: Failure };
+
+export interface DialOptions {
+  readonly endpoint: string;
+  /** On the monotonic clock. */
+  readonly deadlineMs: number;
+  /** For messages only: the span that led to `deadlineMs`. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Connects to a local socket on the event loop and calls `settle` once, later. A full backlog (EAGAIN) is tried again until
+ * the deadline. Returns a function that gives up silently.
+ */
+export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
+  const { endpoint, deadlineMs, timeoutMs, clock } = options;
+  let retryDelayMs = FIRST_RETRY_MS;
+  let socket: Socket | undefined;
+  let cancelRetry = (): void => {};
+  let backlogFull = false;
+
+  const cancelDeadline = clock.schedule(deadlineMs - clock.now(), () => {
+    stop();
+    settle({ kind: 'timeout', failure: backlogFull ? backlogFailure(endpoint, timeoutMs) : connectTimeout(endpoint, timeoutMs) });
+  });
+
+  function stop(): void {
+    cancelDeadline();
+    cancelRetry();
+    if (socket !== undefined) abandon(socket);
+    socket = undefined;
+  }
+
+  function attempt(): void {
+    const current = connect({ path: endpoint });
+    socket = current;
+    const onConnect = (): void => {
+      socket = undefined;
+      cancelDeadline();
+      current.off('error', onError);
+      settle({ kind: 'connected', socket: current });
+    };
+    const onError = (error: NodeJS.ErrnoException): void => {
+      socket = undefined;
+      current.off('connect', onConnect);
+      if (error.code === 'EAGAIN') {
+        backlogFull = true;
+        cancelRetry = clock.schedule(retryDelayMs, attempt, true);
+        retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
+        return;
+      }
+      cancelDeadline();
+      settle({ kind: 'refused', system: systemFailureOf(error) });
+    };
+    current.once('connect', onConnect);
+    current.once('error', onError);
+  }
+
+  attempt();
+  return stop;
+}
+
+/** Closes a socket that nobody wants any more, whatever it still has to say. */
+function abandon(socket: Socket): void {
+  socket.removeAllListeners('connect').removeAllListeners('error').on('error', () => {}).destroy();
+}
+
+/** What Node reported, as data. */
+export function systemFailureOf(error: NodeJS.ErrnoException): SystemFailure {
+  return { code: error.code ?? 'UNKNOWN', syscall: error.syscall ?? 'connect', message: error.message.replaceAll('\0', '@') };
+}
+
+function connectTimeout(endpoint: string, timeoutMs: number): Failure {
+  const message = `connect to ${printableEndpoint(endpoint)} timed out after ${timeoutMs} ms`;
+  return { code: 'TIMEOUT', phase: 'connect', message, endpoint };
+}

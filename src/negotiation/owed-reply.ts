@@ -1,0 +1,37 @@
+import type { Socket } from 'node:net';
+import { FrameDecoder } from '../wire/frame.js';
+
+/** How long an owed reply keeps the process alive: a broker in health answers within milliseconds. */
+const KEEP_ALIVE_MS = 1_000;
+/** A broker gives up on a Hello after 30 s (V-20); after that nobody is left to hurt. */
+const GIVE_UP_MS = 35_000;
+
+/**
+ * Takes over a broker connection that nobody waits for any more, reads it until the reply or its end, and closes it. A
+ * registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
+ */
+export function readOwedReply(socket: Socket): void {
+  const decoder = new FrameDecoder();
+  const close = (): void => {
+    socket.destroy();
+  };
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      decoder.push(chunk);
+      // The header alone is no reply: the broker writes the body in a call of its own (W-12).
+      if (decoder.read() !== undefined) close();
+    } catch {
+      close();
+    }
+  });
+  socket.on('end', close);
+  socket.on('error', close);
+  const keepAlive = setTimeout(() => socket.unref(), KEEP_ALIVE_MS);
+  const giveUp = setTimeout(close, GIVE_UP_MS);
+  keepAlive.unref();
+  giveUp.unref();
+  socket.on('close', () => {
+    clearTimeout(keepAlive);
+    clearTimeout(giveUp);
+  });
+}

@@ -1,0 +1,237 @@
+import { invalidArgument } from './errors.js';
+
+/** The longest duration a timer takes, about 24.8 days; `setTimeout` turns anything longer into 1 ms. */
+export const LONGEST_DURATION_MS = 2 ** 31 - 1;
+
+/** What every Windows pipe name starts with. */
+export const PIPE_PREFIX = '\\\\.\\pipe\\';
+
+const LONGEST_NAME = 64;
+const LONGEST_VERSION_BYTES = 64;
+const QUOTED_CHARACTERS = 80;
+
+/** `text` as a JSON string, cut short after 80 characters: safe in a one-line error message. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}…` : text);
+}
+
+/**
+ * A service or instance name: 1 to 64 characters of `[a-z0-9-]` (N-20). Uppercase is refused, not folded:
+ * Windows pipe names ignore case, so two such names would be one endpoint.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkServiceName(field: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= LONGEST_NAME && /^[a-z0-9-]+$/.test(value)) return value;
+  throw refused(field, `must be 1 to ${LONGEST_NAME} characters of a-z, 0-9 and "-"`, value);
+}
+
+/**
+ * A version: `N.N.N` in digits, then optionally `-` and one or more of `[a-z0-9.]`, at most 64 bytes (N-22, V-52).
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkVersion(field: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= LONGEST_VERSION_BYTES && /^\d+\.\d+\.\d+(?:-[a-z0-9.]+)?$/.test(value)) {
+    return value;
+  }
+  throw refused(field, `must be a version such as 1.2.3 or 1.2.3-rc.1, at most ${LONGEST_VERSION_BYTES} bytes`, value);
+}
+
+/**
+ * A user hash: exactly 16 lowercase hex digits (N-21).
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkUserHash(field: string, value: unknown): string {
+  if (typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)) return value;
+  throw refused(field, 'must be 16 lowercase hex digits', value);
+}
+
+/**
+ * Any text of at most `maxBytes` bytes of UTF-8, empty included (V-52).
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkText(field: string, value: unknown, maxBytes: number): string {
+  if (typeof value === 'string' && Buffer.byteLength(value) <= maxBytes) return value;
+  throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
+}
+
+/**
+ * A duration in milliseconds, fractions included, up to {@link LONGEST_DURATION_MS}. Zero and `Infinity` are
+ * refused unless allowed.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkDurationMs(
+  field: string,
+  value: unknown,
+  { allowZero = false, allowInfinity = false }: { readonly allowZero?: boolean; readonly allowInfinity?: boolean } = {},
+): number {
+  if (typeof value === 'number') {
+    if (value > 0 && value <= LONGEST_DURATION_MS) return value;
+    if (value === 0 && allowZero) return value;
+    if (value === Infinity && allowInfinity) return value;
+  }
+  const range = `${allowZero ? 'from' : 'above'} 0 up to ${LONGEST_DURATION_MS}${allowInfinity ? ', or Infinity' : ''}`;
+  throw refused(field, `must be a number of milliseconds ${range}`, value);
+}
+
+/**
+ * A whole number of at least `min`; `Infinity` only where allowed.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkCount(
+  field: string,
+  value: unknown,
+  { min, allowInfinity = false }: { readonly min: number; readonly allowInfinity?: boolean },
+): number {
+  if (typeof value === 'number' && value >= min) {
+    if (Number.isSafeInteger(value) || (value === Infinity && allowInfinity)) return value;
+  }
+  throw refused(field, `must be a whole number of at least ${min}${allowInfinity ? ', or Infinity' : ''}`, value);
+}
+
+/** @throws `INVALID_ARGUMENT` unless `value` is `true` or `false`; truthy values are not repaired. */
+export function checkBoolean(field: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw refused(field, 'must be true or false', value);
+}
+
+/** @throws `INVALID_ARGUMENT` unless `value` can be called. */
+export function checkFunction<F extends (...parameters: never[]) => unknown>(field: string, value: F): F {
+  if (typeof value === 'function') return value;
+  throw refused(field, 'must be a function', value);
+}
+
+/**
+ * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkSignal(field: string, value: unknown): AbortSignal {
+  if (isAbortSignal(value)) return value;
+  throw refused(field, 'must be an AbortSignal', value);
+}
+
+function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
+  return (
+    'aborted' in value && typeof value.aborted === 'boolean' && 'addEventListener' in value && typeof value.addEventListener === 'function'
+  );
+}
+
+/**
+ * An endpoint that can be dialled on `platform`, in the form to dial:
+ *
+ * - POSIX: an absolute path. A relative one would name another socket after every `chdir`.
+ * - Linux: also an abstract name, `\0` and at least one more character.
+ * - Windows: a pipe name with or without the leading `\\.\pipe\`; the returned form has it (N-06).
+ *
+ * @throws `INVALID_ARGUMENT`, for too long an endpoint too (see {@link checkEndpointLength})
+ */
+export function checkEndpoint(field: string, value: unknown, platform: NodeJS.Platform = process.platform): string {
+  if (typeof value !== 'string' || value === '') throw refused(field, `must be ${allowedEndpoint(platform)}`, value);
+  let endpoint = value;
+  if (platform === 'win32') {
+    const name = value.startsWith(PIPE_PREFIX) ? value.slice(PIPE_PREFIX.length) : value;
+    if (name === '' || name.includes('\0')) throw refused(field, `must be ${allowedEndpoint(platform)}`, value);
+    endpoint = PIPE_PREFIX + name;
+  } else if (!isAbsolutePath(value) && !(platform === 'linux' && isAbstractName(value))) {
+    throw refused(field, `must be ${allowedEndpoint(platform)}`, value);
+  }
+  checkEndpointLength(field, endpoint, platform);
+  return endpoint;
+}
+
+/**
+ * Refuses endpoints that no socket address of `platform` can hold (N-07), counted in bytes of UTF-8: paths up to
+ * 107 on Linux and 103 elsewhere (one byte is the final NUL), abstract names up to 108, pipe names up to 260.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkEndpointLength(field: string, endpoint: string, platform: NodeJS.Platform): void {
+  const bytes = Buffer.byteLength(endpoint);
+  const limit = endpointLimit(endpoint, platform);
+  if (bytes > limit) {
+    throw invalidArgument(field, `is ${bytes} bytes long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`);
+  }
+}
+
+function endpointLimit(endpoint: string, platform: NodeJS.Platform): number {
+  if (platform === 'win32') return 260;
+  if (platform !== 'linux') return 103;
+  return endpoint.startsWith('\0') ? 108 : 107;
+}
+
+function isAbsolutePath(value: string): boolean {
+  return value.startsWith('/') && !value.includes('\0');
+}
+
+function isAbstractName(value: string): boolean {
+  return value.startsWith('\0') && value.length > 1;
+}
+
+function allowedEndpoint(platform: NodeJS.Platform): string {
+  if (platform === 'win32') return 'a pipe name without NUL';
+  return platform === 'linux' ? 'an absolute path or an abstract name ("\\0" and more)' : 'an absolute path';
+}
+
+/**
+ * Refuses what is not a plain set of options, and options that do not exist: a misspelt one would otherwise
+ * leave its default in force without a word. An obvious misspelling is answered with the right name.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function rejectUnknownOptions<T extends object>(field: string, value: T, knownNames: readonly (keyof T & string)[]): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+  for (const name of Object.keys(value)) {
+    if (knownNames.some((known) => known === name)) continue;
+    const nearest = nearestName(name, knownNames);
+    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+    throw invalidArgument(field, `has no option ${quoted(name)}${hint}`);
+  }
+  return value;
+}
+
+/** The one known name within two edits, letter case aside; of two equally near ones neither is obvious. */
+function nearestName(name: string, knownNames: readonly string[]): string | undefined {
+  let nearest: string | undefined;
+  // Of a short name, two edits would leave hardly a letter.
+  let best = Math.min(2, Math.floor(name.length / 2)) + 1;
+  for (const known of knownNames) {
+    const edits = editDistance(name.toLowerCase(), known.toLowerCase());
+    if (edits > best) continue;
+    nearest = edits < best ? known : undefined;
+    best = edits;
+  }
+  return nearest;
+}
+
+/** How many letters must be inserted, deleted or replaced to turn one word into the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 0; row < from.length; row++) {
+    const current = [row + 1];
+    for (let column = 0; column < to.length; column++) {
+      const replaced = above[column]! + (from[row] === to[column] ? 0 : 1);
+      current.push(Math.min(replaced, above[column + 1]! + 1, current[column]! + 1));
+    }
+    above = current;
+  }
+  return above[to.length]!;
+}
+
+function refused(field: string, allowed: string, value: unknown) {
+  return invalidArgument(field, `${allowed}, got ${described(value)}`);
+}
+
+/** The value as far as it helps to find the mistake; what is inside objects stays out of error messages. */
+function described(value: unknown): string {
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return String(value);
+}

@@ -1,0 +1,167 @@
+import { BrokerPoolError, invalidArgument } from '../errors.js';
+
+/** The first byte of every frame: the layout "length, then body" (W-01). Not the envelope's version (W-15). */
+export const FRAMING_VERSION = 1;
+
+/** Bytes in front of a body: the layout byte and the body length as an unsigned 32-bit little-endian number. */
+export const FRAME_HEADER_BYTES = 5;
+
+/** Longest body that may be written or read, in bytes (W-08). */
+export const MAX_FRAME_BYTES = 16 * 1024 * 1024;
+
+/** Longest body that a broker reads where it expects a Hello, in bytes (W-08). */
+export const MAX_HELLO_BYTES = 64 * 1024;
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Checks a body length in bytes against a cap; equality is allowed (W-07).
+ *
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE`
+ */
+export function checkBodyLength(bodyBytes: number, cap: number = MAX_FRAME_BYTES): void {
+  if (bodyBytes <= cap) return;
+  throw new BrokerPoolError('FRAME_TOO_LARGE', `frame body too large: ${bodyBytes} bytes exceeds cap ${cap}`);
+}
+
+/**
+ * A buffer of `FRAME_HEADER_BYTES + bodyBytes` bytes with the header written and the body still zero. It has an
+ * ArrayBuffer of its own, so that it may be posted to another thread without more than itself.
+ *
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated (W-09).
+ */
+export function allocateFrame(bodyBytes: number): Uint8Array {
+  checkBodyLength(bodyBytes);
+  const wire = new Uint8Array(FRAME_HEADER_BYTES + bodyBytes);
+  wire[0] = FRAMING_VERSION;
+  new DataView(wire.buffer).setUint32(1, bodyBytes, true);
+  return wire;
+}
+
+/**
+ * Header and body in one buffer: sent as one write they never reach the peer apart (W-01, W-12).
+ *
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated (W-09).
+ */
+export function encodeFrame(body: Uint8Array): Uint8Array {
+  const wire = allocateFrame(body.length);
+  wire.set(body, FRAME_HEADER_BYTES);
+  return wire;
+}
+
+/**
+ * Cuts a byte stream into frames. Give it what arrives, in pieces of any size, with {@link push}; after each piece
+ * call {@link read} until it returns `undefined`.
+ *
+ * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body pin the
+ * decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone.
+ */
+export class FrameDecoder {
+  readonly #maxBodyBytes: number;
+  // What has arrived and was not read yet lies from #start to #end.
+  #buffer: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+  #failure: BrokerPoolError | undefined;
+
+  /**
+   * @param maxBodyBytes longest body to accept, {@link MAX_FRAME_BYTES} at most and unless told otherwise
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT` for any other number
+   */
+  constructor(maxBodyBytes: number = MAX_FRAME_BYTES) {
+    if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 0 || maxBodyBytes > MAX_FRAME_BYTES) {
+      throw invalidArgument('maxBodyBytes', `must be an integer from 0 to ${MAX_FRAME_BYTES}, not ${maxBodyBytes}`);
+    }
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /** Adds bytes that arrived; the caller may reuse `chunk` at once. Ignored after {@link read} has thrown. */
+  push(chunk: Uint8Array): void {
+    if (this.#failure !== undefined) return;
+    if (chunk.length > this.#buffer.length - this.#end) this.#makeRoom(chunk.length);
+    this.#buffer.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /**
+   * The body of the next complete frame, as a buffer of its own, or `undefined` while more bytes are needed (W-13).
+   *
+   * @throws {BrokerPoolError} `FRAMING_VERSION` as soon as the first byte is wrong (W-06, W-14); `FRAME_TOO_LARGE` as
+   * soon as a header declares more than the cap, which itself is allowed (W-07). The same error on every later call.
+   */
+  read(): Uint8Array | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    let bodyBytes: number | undefined;
+    try {
+      bodyBytes = this.#declaredBodyBytes();
+    } catch (error) {
+      if (error instanceof BrokerPoolError) this.#failure = error;
+      throw error;
+    }
+    if (bodyBytes === undefined) return undefined;
+    const bodyStart = this.#start + FRAME_HEADER_BYTES;
+    const bodyEnd = bodyStart + bodyBytes;
+    if (bodyEnd > this.#end) return undefined;
+    const body = this.#buffer.slice(bodyStart, bodyEnd);
+    this.#start = bodyEnd;
+    this.#shrink();
+    return body;
+  }
+
+  /**
+   * The error to report when the peer ends the stream here, after {@link read} has returned `undefined`:
+   * `UNEXPECTED_EOF` that names what was being read. An end between frames is an error too (W-10). If the stream had
+   * failed before, that failure.
+   */
+  endOfInput(): BrokerPoolError {
+    if (this.#failure !== undefined) return this.#failure;
+    const held = this.#end - this.#start;
+    const context = held === 0 ? 'framing byte' : held < FRAME_HEADER_BYTES ? 'body length header' : 'frame body';
+    return new BrokerPoolError('UNEXPECTED_EOF', `unexpected EOF while reading frame (${context})`);
+  }
+
+  /**
+   * A copy of the bytes that arrived after the last frame read. On an adopted connection they are the backend's first
+   * words, and belong to whoever uses the connection next (C-47).
+   */
+  residue(): Uint8Array {
+    return this.#buffer.slice(this.#start, this.#end);
+  }
+
+  // From the header of the next frame; undefined until there is all of it.
+  #declaredBodyBytes(): number | undefined {
+    const held = this.#end - this.#start;
+    if (held === 0) return undefined;
+    const version = this.#buffer[this.#start];
+    if (version !== FRAMING_VERSION) {
+      const message = `unsupported framing version: got ${version}, expected ${FRAMING_VERSION}`;
+      throw new BrokerPoolError('FRAMING_VERSION', message);
+    }
+    if (held < FRAME_HEADER_BYTES) return undefined;
+    const bodyBytes = new DataView(this.#buffer.buffer).getUint32(this.#start + 1, true);
+    checkBodyLength(bodyBytes, this.#maxBodyBytes);
+    return bodyBytes;
+  }
+
+  // At least as much free room as is held: each byte is then moved a constant number of times on average, however
+  // small the pieces are.
+  #makeRoom(incoming: number): void {
+    const held = this.#end - this.#start;
+    this.#moveTo(new Uint8Array(Math.max(held + incoming, held * 2)));
+  }
+
+  // What is left of a large read must not keep all of it alive; a quarter, so that many small frames in one large
+  // piece do not move the rest each time.
+  #shrink(): void {
+    const held = this.#end - this.#start;
+    if (held === 0) this.#moveTo(NOTHING);
+    else if (held * 4 <= this.#buffer.length) this.#moveTo(new Uint8Array(held));
+  }
+
+  #moveTo(buffer: Uint8Array): void {
+    buffer.set(this.#buffer.subarray(this.#start, this.#end));
+    this.#end -= this.#start;
+    this.#start = 0;
+    this.#buffer = buffer;
+  }
+}

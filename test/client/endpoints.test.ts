@@ -1,0 +1,137 @@
+import test from 'ava';
+import * as fc from 'fast-check';
+import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../../src/client/endpoints.js';
+import type { EndpointNameOptions } from '../../src/client/endpoints.js';
+import { shortHash, userHash } from '../../src/client/user-hash.js';
+import { BrokerPoolError } from '../../src/errors.js';
+import { checkEndpoint } from '../../src/validation.js';
+
+const HASH = '0123456789abcdef';
+const linux = { platform: 'linux', uid: 1000, userHash: HASH, env: { XDG_RUNTIME_DIR: '/run/user/1000' } } as const;
+const mac = { platform: 'darwin', uid: 501, userHash: HASH, env: { TMPDIR: '/var/folders/ab/T/' } } as const;
+const windows = { platform: 'win32', userHash: HASH, env: {} } as const;
+
+test('on Linux endpoints lie in the runtime directory of the user (N-03, N-04)', (t) => {
+  const directory = '/run/user/1000/running-process/broker';
+  t.is(sharedBrokerEndpoint(linux), `${directory}/rpb-v1-${HASH}-shared.sock`);
+  t.is(serviceBrokerEndpoint('zccache', linux), `${directory}/rpb-v1-${HASH}-svc-zccache.sock`);
+  t.is(instanceBrokerEndpoint('ci-trusted', linux), `${directory}/rpb-v1-${HASH}-inst-ci-trusted.sock`);
+});
+
+test('on Linux without a runtime directory endpoints lie in /tmp, apart for each user (N-04)', (t) => {
+  t.is(sharedBrokerEndpoint({ ...linux, env: {} }), `/tmp/running-process-1000/broker/rpb-v1-${HASH}-shared.sock`);
+});
+
+test('an empty runtime directory leads to a relative path, which the doors refuse (N-04)', (t) => {
+  const endpoint = sharedBrokerEndpoint({ ...linux, env: { XDG_RUNTIME_DIR: '' } });
+  t.is(endpoint, `running-process/broker/rpb-v1-${HASH}-shared.sock`);
+  t.throws(() => checkEndpoint('brokerEndpoint', endpoint, 'linux'), { code: 'INVALID_ARGUMENT' });
+});
+
+function below(XDG_RUNTIME_DIR: string): string {
+  return sharedBrokerEndpoint({ ...linux, env: { XDG_RUNTIME_DIR } });
+}
+
+test('the runtime directory is taken as it is written (N-04)', (t) => {
+  const rest = `running-process/broker/rpb-v1-${HASH}-shared.sock`;
+  t.is(below('/'), `/${rest}`);
+  t.is(below('/run/x/'), `/run/x/${rest}`);
+  t.is(below('/run//x/../y'), `/run//x/../y/${rest}`);
+  t.is(below('here'), `here/${rest}`);
+});
+
+test('on macOS the leaf is hashed and lies in TMPDIR, else in /tmp, apart for each user (N-05)', (t) => {
+  const leaf = `${shortHash(`rpb-v1-${HASH}-shared`)}.sock`;
+  t.is(sharedBrokerEndpoint(mac), `/var/folders/ab/T/.rp-501/${leaf}`);
+  t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: '/var/folders/ab/T' } }), `/var/folders/ab/T/.rp-501/${leaf}`);
+  t.is(sharedBrokerEndpoint({ ...mac, env: { XDG_RUNTIME_DIR: '/run/user/501' } }), `/tmp/.rp-501/${leaf}`);
+  t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: '' } }), `.rp-501/${leaf}`);
+});
+
+test('on Windows an endpoint is a pipe name, whatever the environment says (N-06)', (t) => {
+  t.is(sharedBrokerEndpoint(windows), `\\\\.\\pipe\\rpb-v1-${HASH}-shared`);
+  t.is(instanceBrokerEndpoint('dev', { ...windows, env: { TMPDIR: '/x', XDG_RUNTIME_DIR: '/y' } }), `\\\\.\\pipe\\rpb-v1-${HASH}-inst-dev`);
+});
+
+test('every derived endpoint can be dialled on its system, or is refused as too long (N-07)', (t) => {
+  const names = fc.integer({ min: 1, max: 64 }).map((length) => 'a-9'.repeat(length).slice(0, length));
+  const directories = fc.nat(120).map((length) => `/${'b/'.repeat(length).slice(0, length)}`);
+  const outcomes = { fits: 0, tooLong: 0 };
+  fc.assert(
+    fc.property(names, directories, fc.constantFrom<EndpointNameOptions>(linux, mac, windows), (name, directory, system) => {
+      const options = { ...system, env: { XDG_RUNTIME_DIR: directory, TMPDIR: directory } };
+      try {
+        const endpoint = serviceBrokerEndpoint(name, options);
+        outcomes.fits++;
+        return checkEndpoint('brokerEndpoint', endpoint, options.platform) === endpoint;
+      } catch (error) {
+        outcomes.tooLong++;
+        return error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT' && /^derived endpoint is \d+ bytes long/.test(error.message);
+      }
+    }),
+    { numRuns: 300 },
+  );
+  t.true(outcomes.fits > 0 && outcomes.tooLong > 0);
+});
+
+test('an endpoint that no socket address can hold is refused with its length (N-07)', (t) => {
+  // 107 bytes are one less than Linux's address has room for; macOS has 104, the final NUL included.
+  const longest = 'a'.repeat(36);
+  t.is(serviceBrokerEndpoint(longest, linux).length, 107);
+  const message = /^derived endpoint is 108 bytes long, the limit on linux is 107: "\/run\/user\/1000\//;
+  t.throws(() => serviceBrokerEndpoint(`${longest}a`, linux), { code: 'INVALID_ARGUMENT', message });
+  const deep = `/${'a'.repeat(72)}`;
+  t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: deep } }).length, 103);
+  const limit = /is 104 bytes long, the limit on darwin is 103/;
+  t.throws(() => sharedBrokerEndpoint({ ...mac, env: { TMPDIR: `${deep}a` } }), { code: 'INVALID_ARGUMENT', message: limit });
+});
+
+test('names of services and instances are checked before they become paths (N-20)', (t) => {
+  for (const name of ['', '../x', 'Zccache', 'a'.repeat(65)]) {
+    t.throws(() => serviceBrokerEndpoint(name, linux), { code: 'INVALID_ARGUMENT', message: /^serviceName must be/ });
+    t.throws(() => instanceBrokerEndpoint(name, linux), { code: 'INVALID_ARGUMENT', message: /^instanceName must be/ });
+  }
+});
+
+test('a user hash must be 16 lowercase hex digits (N-21)', (t) => {
+  for (const hash of ['', HASH.toUpperCase(), `${HASH}0`]) {
+    t.throws(() => sharedBrokerEndpoint({ ...linux, userHash: hash }), { code: 'INVALID_ARGUMENT', message: /^userHash must be 16/ });
+  }
+});
+
+test('impossible options are refused at the door', (t) => {
+  const misspelt = { ...linux, userHsh: HASH };
+  t.throws(() => sharedBrokerEndpoint(misspelt), { code: 'INVALID_ARGUMENT', message: /did you mean userHash\?$/ });
+  t.throws(() => sharedBrokerEndpoint({ ...linux, uid: -1 }), { code: 'INVALID_ARGUMENT', message: /^uid must be/ });
+  t.throws(() => sharedBrokerEndpoint({ ...linux, platform: 'freebsd' }), { code: 'INVALID_ARGUMENT', message: /^platform has no derived endpoints: "freebsd"/ });
+});
+
+test("another system's endpoint needs a user hash, for this machine's would be wrong", (t) => {
+  const platform = process.platform === 'win32' ? 'linux' : 'win32';
+  t.throws(() => sharedBrokerEndpoint({ platform }), { code: 'INVALID_ARGUMENT', message: /^userHash must be given/ });
+});
+
+test('by default an endpoint is derived for the real user on this machine', (t) => {
+  // Where the machine tells no id (an unusual container), both fail alike.
+  const hash = attempt(() => userHash());
+  const endpoint = attempt(() => sharedBrokerEndpoint({ env: {} }));
+  if (hash instanceof Error) t.deepEqual(endpoint, hash);
+  else t.is(endpoint, sharedBrokerEndpoint({ env: {}, userHash: hash }));
+});
+
+test('the user id goes into both the hash and the path', (t) => {
+  const hash = attempt(() => userHash(4_242));
+  if (hash instanceof Error || process.platform !== 'linux') {
+    t.pass('only Linux shows both');
+    return;
+  }
+  t.is(sharedBrokerEndpoint({ env: {}, uid: 4_242 }), `/tmp/running-process-4242/broker/rpb-v1-${hash}-shared.sock`);
+});
+
+function attempt(derive: () => string): string | Error {
+  try {
+    return derive();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

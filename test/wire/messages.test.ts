@@ -1,0 +1,201 @@
+import test from 'ava';
+import { BrokerPoolError } from '../../src/errors.js';
+import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
+import {
+  AdminVerb,
+  decodeAdminReply,
+  decodeAdminRequest,
+  decodeDaemonProcess,
+  decodeFrame,
+  decodeHandoffOffer,
+  decodeHello,
+  decodeHelloReply,
+  decodeNegotiated,
+  decodeRefused,
+  encodeAdminRequest,
+  encodeDaemonProcess,
+  encodeFrameBody,
+  encodeFrameToWire,
+  encodeHello,
+  encodeHelloReply,
+  encodeNegotiated,
+  encodeRefused,
+  encodeServiceDefinition,
+} from '../../src/wire/messages.js';
+import { fromHex, toHex } from './hex.js';
+
+test('an empty body is a Frame of nothing but defaults (W-51)', (t) => {
+  t.deepEqual(decodeFrame(new Uint8Array(0)), {
+    envelopeVersion: 0,
+    kind: 0,
+    payloadProtocol: 0,
+    payload: new Uint8Array(0),
+    requestId: 0n,
+    payloadEncoding: 0,
+    deadlineUnixMs: 0n,
+    traceparent: '',
+    tracestate: '',
+  });
+});
+
+test('a field that is given its default is not written, nor one that is undefined (W-20)', (t) => {
+  t.is(toHex(encodeHello({ clientMinProtocol: 1, connectionId: 0n, serviceName: '', authToken: new Uint8Array(0) })), '0801');
+  t.is(encodeAdminRequest(JSON.parse('{"json":false}')).length, 0);
+  const request: object = { verb: AdminVerb.STATUS, serviceName: undefined };
+  t.is(toHex(encodeAdminRequest(request)), '0801');
+});
+
+test('an idle timeout of 0 is written, an absent one is not (W-21)', (t) => {
+  t.is(toHex(encodeDaemonProcess({ idleTimeoutSecs: 0 })), '3800');
+  t.is(toHex(encodeDaemonProcess({})), '');
+  t.is(decodeDaemonProcess(fromHex('3800')).idleTimeoutSecs, 0);
+  t.false('idleTimeoutSecs' in decodeDaemonProcess(new Uint8Array(0)));
+  t.false('ipcEndpoint' in decodeDaemonProcess(new Uint8Array(0)));
+});
+
+test('the SHA-256 that responders append to an identity is skipped (P-12)', (t) => {
+  const identity = encodeDaemonProcess({ pid: 7, exeHashAlgorithm: 'blake3' });
+  const suffix = fromHex(`1a20${'ab'.repeat(32)}`);
+  t.deepEqual(decodeDaemonProcess(Buffer.concat([identity, suffix])), decodeDaemonProcess(identity));
+});
+
+test('an explicit default on the wire is no different from an absent one (W-26)', (t) => {
+  t.deepEqual(decodeHandoffOffer(fromHex('08001a0161')), decodeHandoffOffer(fromHex('1a0161')));
+});
+
+test('enum numbers unknown to v1 survive, negative ones too (W-23)', (t) => {
+  t.is(decodeFrame(fromHex('1063')).kind, 99);
+  t.is(decodeRefused(fromHex('2015')).code, 21);
+  t.is(decodeAdminRequest(encodeAdminRequest({ verb: 99 })).verb, 99);
+  t.is(decodeAdminRequest(encodeAdminRequest({ verb: -1 })).verb, -1);
+});
+
+test('64-bit numbers keep every bit', (t) => {
+  for (const value of [2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n]) {
+    t.is(decodeHello(encodeHello({ clientCapabilities: value })).clientCapabilities, value);
+  }
+});
+
+test('a HelloReply is a yes, a no, or neither (W-33)', (t) => {
+  const yes = decodeHelloReply(encodeHelloReply({ result: { kind: 'negotiated', negotiated: { backendPipe: '/b' } } }));
+  t.is(yes.result?.kind === 'negotiated' && yes.result.negotiated.backendPipe, '/b');
+  const no = decodeHelloReply(encodeHelloReply({ result: { kind: 'refused', refused: { code: 4 } } }));
+  t.is(no.result?.kind === 'refused' && no.result.refused.code, 4);
+  t.deepEqual(decodeHelloReply(new Uint8Array(0)), { result: undefined });
+  t.is(encodeHelloReply({ result: undefined }).length, 0);
+  const maybe: unknown = { result: { kind: 'maybe' } };
+  t.throws(() => Reflect.apply(encodeHelloReply, undefined, [maybe]), { code: 'INVALID_ARGUMENT' });
+});
+
+test('an empty Negotiated inside a HelloReply is a yes all the same', (t) => {
+  t.is(decodeHelloReply(fromHex('0a00')).result?.kind, 'negotiated');
+  t.is(toHex(encodeHelloReply({ result: { kind: 'negotiated', negotiated: {} } })), '0a00');
+});
+
+test('of two results in one HelloReply the last one counts', (t) => {
+  t.is(decodeHelloReply(fromHex('0a00 1200')).result?.kind, 'refused');
+  t.is(decodeHelloReply(fromHex('1200 0a00')).result?.kind, 'negotiated');
+});
+
+test('a map takes any key, even names that mean something to JavaScript', (t) => {
+  const details = Object.fromEntries(['__proto__', 'constructor', 'toString', ''].map((key) => [key, `value of ${key}`]));
+  const decoded = decodeRefused(encodeRefused({ details })).details;
+  t.deepEqual(Object.entries(decoded), Object.entries(details));
+  t.is(Object.getPrototypeOf(decoded), Object.prototype);
+});
+
+test('a string that is not UTF-8 fails the whole message, at any length and in any place (W-25)', (t) => {
+  const invalid = ['ff', 'c3', 'c0af', 'eda080', 'f4908080', '80'];
+  for (const sequence of invalid) {
+    for (const before of [0, 7, 63, 64, 200]) {
+      const value = Buffer.concat([Buffer.alloc(before, 0x61), fromHex(sequence)]);
+      const length = value.length < 0x80 ? [value.length] : [(value.length & 0x7f) | 0x80, value.length >> 7];
+      const where = `${sequence} after ${before} bytes`;
+      t.throws(() => decodeFrame(Buffer.concat([Uint8Array.of(0x42, ...length), value])), { code: 'DECODE_FRAME' }, where);
+      t.throws(() => decodeNegotiated(Buffer.concat([Uint8Array.of(0x22, ...length), value])), { code: 'DECODE_FRAME' }, where);
+    }
+  }
+  t.throws(() => decodeRefused(fromHex('2a05 0a01ff 1200')), { code: 'DECODE_FRAME' }, 'in a key of a map');
+  t.throws(() => decodeRefused(fromHex('2a05 0a00 1201ff')), { code: 'DECODE_FRAME' }, 'in a value of a map');
+  t.throws(() => decodeHelloReply(fromHex('0a03 1201ff')), { code: 'DECODE_HELLO_REPLY' }, 'in a nested message');
+});
+
+test('a byte order mark is a character like any other', (t) => {
+  for (const rest of ['', 'a'.repeat(100)]) {
+    t.is(decodeAdminReply(Buffer.concat([Uint8Array.of(0x12, 3 + rest.length), Buffer.from(`\ufeff${rest}`)])).body, `\ufeff${rest}`);
+  }
+});
+
+test('nesting deeper than 100 levels fails, even in fields that are skipped (W-25)', (t) => {
+  const nestedGroups = (depth: number): Uint8Array => fromHex('ab01'.repeat(depth) + 'ac01'.repeat(depth));
+  t.notThrows(() => decodeHello(nestedGroups(100)));
+  t.throws(() => decodeHello(nestedGroups(102)), { code: 'DECODE_FRAME', message: /depth/ });
+});
+
+test('decode errors say which message it was and keep the cause (E-06, E-07)', (t) => {
+  const truncated = fromHex('0a');
+  const cases = [
+    [decodeFrame, 'DECODE_FRAME', /^failed to decode Frame body: ./],
+    [decodeHelloReply, 'DECODE_HELLO_REPLY', /^failed to decode HelloReply: ./],
+    [decodeAdminReply, 'DECODE_ADMIN_REPLY', /^failed to decode AdminReply: ./],
+    [decodeHello, 'DECODE_FRAME', /^failed to decode Hello: ./],
+    [decodeHandoffOffer, 'DECODE_FRAME', /^failed to decode HandoffOffer: ./],
+  ] as const;
+  for (const [decode, code, message] of cases) {
+    const error = t.throws(() => decode(truncated), { instanceOf: BrokerPoolError, code, message });
+    t.true(error.cause instanceof Error);
+  }
+});
+
+test('decoded bytes are copies that keep nothing else alive', (t) => {
+  const body = Buffer.concat([Buffer.alloc(4096), encodeFrameBody({ payload: Uint8Array.of(1, 2, 3) })]).subarray(4096);
+  const { payload } = decodeFrame(body);
+  body.fill(0);
+  t.deepEqual(payload, Uint8Array.of(1, 2, 3));
+  t.is(payload.buffer.byteLength, 3);
+});
+
+test('encoded bytes have a buffer of their own, so that posting them posts nothing else', (t) => {
+  for (const encoded of [encodeHello({ serviceName: 'a' }), encodeFrameToWire({ requestId: 1n })]) {
+    t.is(encoded.buffer.byteLength, encoded.length);
+    t.is(Object.getPrototypeOf(encoded), Uint8Array.prototype);
+  }
+});
+
+test('a Frame above 16 MiB is refused before its payload is copied (W-09)', (t) => {
+  const expected = { code: 'FRAME_TOO_LARGE', message: /^frame body too large: \d+ bytes exceeds cap 16777216$/ } as const;
+  t.throws(() => encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES + 1) }), expected);
+  t.throws(() => encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES) }), expected);
+  // One byte for the tag and four for the length come with the payload.
+  t.is(encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES - 5) }).length, 5 + MAX_FRAME_BYTES);
+});
+
+const unencodable: readonly (readonly [string, (message: object) => Uint8Array, object, RegExp])[] = [
+  ['a negative u32', encodeHello, { peerPid: -1 }, /^Hello\.peerPid must be an integer from 0 to 4294967295, not -1$/],
+  ['a u32 of 33 bits', encodeHello, { peerPid: 2 ** 32 }, /not 4294967296$/],
+  ['a fraction', encodeHello, { peerPid: 1.5 }, /not 1\.5$/],
+  ['NaN', encodeHello, { peerPid: Number.NaN }, /not NaN$/],
+  ['a u32 as text', encodeHello, { peerPid: '1' }, /Hello\.peerPid/],
+  ['a negative u64', encodeHello, { connectionId: -1n }, /^Hello\.connectionId must be a bigint from 0 to 18446744073709551615, not -1$/],
+  ['a u64 of 65 bits', encodeHello, { connectionId: 2n ** 64n }, /not 18446744073709551616$/],
+  ['a u64 as a number', encodeHello, { connectionId: 1 }, /Hello\.connectionId must be a bigint/],
+  ['an enum of 33 bits', encodeAdminRequest, { verb: 2 ** 31 }, /^AdminRequest\.verb must be a 32-bit integer, not 2147483648$/],
+  ['an enum by name', encodeAdminRequest, { verb: 'STATUS' }, /AdminRequest\.verb/],
+  ['a boolish flag', encodeAdminRequest, { json: 1 }, /^AdminRequest\.json must be a boolean/],
+  ['a null string', encodeHello, { serviceName: null }, /^Hello\.serviceName must be a string, not null$/],
+  ['half a surrogate pair', encodeHello, { serviceName: 'a\ud800b' }, /^Hello\.serviceName must be well-formed Unicode$/],
+  ['bytes as text', encodeHello, { authToken: 'AAEC' }, /^Hello\.authToken must be a Uint8Array/],
+  ['a list that is none', encodeNegotiated, { warnings: 'w' }, /^Negotiated\.warnings must be an array/],
+  ['an item of a list', encodeNegotiated, { warnings: ['w', 1] }, /^Negotiated\.warnings\[1\] must be a string, not 1$/],
+  ['a map that is none', encodeRefused, { details: null }, /^Refused\.details must be an object, not null$/],
+  ['a value of a map', encodeServiceDefinition, { labels: { a: 1 } }, /^ServiceDefinition\.labels\.a must be a string, not 1$/],
+  ['a key of a map', encodeRefused, { details: { '\udc00': '' } }, /^a key of Refused\.details must be well-formed Unicode$/],
+  ['a field of a nested message', encodeDaemonProcess, { ipcEndpoint: { path: 1 } }, /^DaemonProcess\.ipcEndpoint\.path must/],
+  ['a present value that is out of range', encodeDaemonProcess, { idleTimeoutSecs: -1 }, /^DaemonProcess\.idleTimeoutSecs/],
+];
+
+for (const [what, encode, message, expected] of unencodable) {
+  test(`encoders reject what they could only bend: ${what}`, (t) => {
+    t.throws(() => encode(message), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: expected });
+  });
+}

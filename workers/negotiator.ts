@@ -1,0 +1,27 @@
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { monotonicNowMs } from '../src/clock.js';
+import { runWaitLoop } from '../src/negotiation/wait-loop.js';
+import { SharedWaitState, type WaitCommand, type WaitTask } from '../src/negotiation/wait-protocol.js';
+import { loadNative } from '../src/os/native.js';
+import { attachPoller } from '../src/os/poller.js';
+
+/**
+ * The worker entry: one task is one run of the wait loop. The thread blocks in a system call, so its own event loop
+ * does not turn; commands are taken from the port by asking for them.
+ */
+export default function negotiate({ port, handles, shared, lingerMs }: WaitTask): void {
+  const native = loadNative();
+  if (native === undefined) throw new Error('the C library cannot be reached from this thread');
+  runWaitLoop(
+    {
+      system: native.system,
+      poller: attachPoller(native.polling, handles),
+      shared: new SharedWaitState(shared),
+      takeCommand: () => (receiveMessageOnPort(port) as { message: WaitCommand } | undefined)?.message,
+      post: (outcomes) => port.postMessage(outcomes),
+      now: monotonicNowMs,
+    },
+    lingerMs,
+  );
+  port.close();
+}
