@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
-import { BrokerPoolError, errorFromFailure } from '../errors.js';
+import { errorFromFailure } from '../errors.js';
 import { connectFailure } from '../negotiation/connecting.js';
 import { dial, type DialOutcome } from '../negotiation/dial.js';
 import { encodeHelloFrame } from '../negotiation/hello.js';
@@ -19,6 +19,7 @@ import {
   rejectUnknownOptions,
 } from '../validation.js';
 import type { Negotiated } from '../wire/messages.js';
+import { abortable, throwIfAborted } from './abortable.js';
 import { clientTimeoutFromEnv, fakeBackendFromEnv } from './environment.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
 
@@ -115,7 +116,7 @@ function checkOptions(options: ConnectOptions) {
  */
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
-  throwIfAborted(checked.signal);
+  throwIfAborted(checked.signal, ABORTED);
 
   const fakeBackend = checked.testSeams ? fakeBackendFromEnv() : undefined;
   if (fakeBackend !== undefined) {
@@ -133,28 +134,11 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
   return negotiate(checked);
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new BrokerPoolError('ABORTED', 'the connect was aborted', { cause: signal.reason });
-}
-
-/** Runs `start` until it settles or the signal aborts; `start` returns how to give up. */
-function abortable<T>(signal: AbortSignal | undefined, start: (settle: (value: T) => void) => () => void): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => {
-      giveUp();
-      reject(new BrokerPoolError('ABORTED', 'the connect was aborted', { cause: signal?.reason }));
-    };
-    const giveUp = start((value) => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve(value);
-    });
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
-}
+const ABORTED = 'the connect was aborted';
 
 function dialOnce({ roundTripTimeoutMs, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
   const deadlineMs = systemClock.now() + roundTripTimeoutMs;
-  return abortable<DialOutcome>(signal, (settle) =>
+  return abortable<DialOutcome>(signal, ABORTED, (settle) =>
     dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock }, settle),
   );
 }
@@ -163,7 +147,7 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const { brokerEndpoint, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs, signal } = checked;
   const request = encodeHelloFrame(checked);
   const driver = new EventLoopDriver(systemClock, loadNative());
-  const outcome = await abortable<Outcome>(signal, (settle) =>
+  const outcome = await abortable<Outcome>(signal, ABORTED, (settle) =>
     driver.start(
       {
         kind: 'handshake',

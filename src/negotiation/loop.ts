@@ -56,7 +56,7 @@ class Conversation {
   #stopDialling: () => void = () => {};
   #cancelDeadline: () => void = () => {};
   #ended = false;
-  readonly #onData = (chunk: Buffer): void => this.#follow(this.#exchange.receive(chunk, this.#clock.now()));
+  readonly #onReadable = (): void => this.#read();
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
@@ -121,8 +121,17 @@ class Conversation {
 
   #listen(socket: Socket): void {
     this.#socket = socket;
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
+    socket.on('readable', this.#onReadable).on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
+  }
+
+  /** 'readable' and not 'data': a socket that has flowed would drop what arrives before its next owner listens. */
+  #read(): void {
+    while (this.#socket !== undefined) {
+      const chunk = this.#socket.read() as Buffer | null;
+      if (chunk === null) return;
+      this.#follow(this.#exchange.receive(chunk, this.#clock.now()));
+    }
   }
 
   #armDeadline(): void {
@@ -154,7 +163,6 @@ class Conversation {
   #adopt(negotiated: Negotiated, residue: Uint8Array): void {
     const socket = this.#detach();
     if (socket === undefined) return;
-    socket.pause();
     if (residue.length > 0) socket.unshift(residue);
     this.#finishConnected(socket, 'handle-passed', negotiated);
   }
@@ -180,7 +188,7 @@ class Conversation {
     this.#socket = undefined;
     this.#cancelDeadline();
     // One by one: removing all would take away those by which Node closes the socket.
-    socket?.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError);
+    socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return socket;
   }
 

@@ -11,6 +11,11 @@ export interface MessageKind {
   readonly decodeErrorCode: string;
 }
 
+/** Plain objects, as decoding gives them; fast-check otherwise also makes some without a prototype. */
+function record<Message>(model: { [Key in keyof Message]: fc.Arbitrary<Message[Key]> }): fc.Arbitrary<Message> {
+  return fc.record(model, { noNullPrototype: true });
+}
+
 const u32 = fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.constantFrom(0, 1, 127, 128, 0xffff_ffff));
 const u64 = fc.oneof(
   fc.bigInt(0n, 2n ** 64n - 1n),
@@ -26,8 +31,8 @@ const textMap = fc.dictionary(fc.oneof(text, fc.constantFrom('constructor', '1')
 });
 const flag = fc.boolean();
 
-const endpoint = fc.record({ namespaceId: text, path: text });
-const negotiated = fc.record({
+const endpoint = record({ namespaceId: text, path: text });
+const negotiated = record({
   negotiatedProtocol: u32,
   daemonVersion: text,
   backendPipe: text,
@@ -37,7 +42,7 @@ const negotiated = fc.record({
   handlePassedToken: bytes,
   connectionId: u64,
 });
-const refused = fc.record({
+const refused = record({
   reason: text,
   daemonMinProtocol: u32,
   daemonMaxProtocol: u32,
@@ -61,7 +66,7 @@ export const ALL_MESSAGES: readonly MessageKind[] = [
     'Frame',
     messages.encodeFrameBody,
     messages.decodeFrame,
-    fc.record({
+    record({
       envelopeVersion: u32,
       kind: openEnum,
       payloadProtocol: u32,
@@ -77,7 +82,7 @@ export const ALL_MESSAGES: readonly MessageKind[] = [
     'Hello',
     messages.encodeHello,
     messages.decodeHello,
-    fc.record({
+    record({
       clientMinProtocol: u32,
       clientMaxProtocol: u32,
       serviceName: text,
@@ -101,10 +106,10 @@ export const ALL_MESSAGES: readonly MessageKind[] = [
     'HelloReply',
     messages.encodeHelloReply,
     messages.decodeHelloReply,
-    fc.record({
+    record({
       result: fc.oneof(
-        fc.record({ kind: fc.constant('negotiated' as const), negotiated }),
-        fc.record({ kind: fc.constant('refused' as const), refused }),
+        record({ kind: fc.constant('negotiated' as const), negotiated }),
+        record({ kind: fc.constant('refused' as const), refused }),
         fc.constant(undefined),
       ),
     }),
@@ -114,25 +119,25 @@ export const ALL_MESSAGES: readonly MessageKind[] = [
     'HandoffOffer',
     messages.encodeHandoffOffer,
     messages.decodeHandoffOffer,
-    fc.record({ handleValue: u64, token: bytes, serviceName: text, correlationId: u64 }),
+    record({ handleValue: u64, token: bytes, serviceName: text, correlationId: u64 }),
   ),
   kind(
     'HandoffAck',
     messages.encodeHandoffAck,
     messages.decodeHandoffAck,
-    fc.record({ token: bytes, accepted: flag, errorDetail: text, correlationId: u64 }),
+    record({ token: bytes, accepted: flag, errorDetail: text, correlationId: u64 }),
   ),
   kind(
     'AdminRequest',
     messages.encodeAdminRequest,
     messages.decodeAdminRequest,
-    fc.record({ verb: openEnum, json: flag, serviceName: text, outputPath: text, drainDeadlineMs: u64 }),
+    record({ verb: openEnum, json: flag, serviceName: text, outputPath: text, drainDeadlineMs: u64 }),
   ),
   kind(
     'AdminReply',
     messages.encodeAdminReply,
     messages.decodeAdminReply,
-    fc.record({ kind: openEnum, body: text, exitCode: u32, contentType: text }),
+    record({ kind: openEnum, body: text, exitCode: u32, contentType: text }),
     'DECODE_ADMIN_REPLY',
   ),
   kind('Endpoint', messages.encodeEndpoint, messages.decodeEndpoint, endpoint),
@@ -151,14 +156,17 @@ export const ALL_MESSAGES: readonly MessageKind[] = [
         exeHashAlgorithm: text,
         exeHash: bytes,
       },
-      { requiredKeys: ['pid', 'exePath', 'startedAtUnixMs', 'bootId', 'exeHashAlgorithm', 'exeHash'] },
+      {
+        requiredKeys: ['pid', 'exePath', 'startedAtUnixMs', 'bootId', 'exeHashAlgorithm', 'exeHash'],
+        noNullPrototype: true,
+      },
     ),
   ),
   kind(
     'ServiceDefinition',
     messages.encodeServiceDefinition,
     messages.decodeServiceDefinition,
-    fc.record({
+    record({
       serviceName: text,
       binaryPath: text,
       isolation: openEnum,

@@ -12,6 +12,7 @@ import {
   decodeHelloReply,
   decodeNegotiated,
   decodeRefused,
+  encodeAdminReply,
   encodeAdminRequest,
   encodeDaemonProcess,
   encodeFrameBody,
@@ -39,7 +40,8 @@ test('an empty body is a Frame of nothing but defaults (W-51)', (t) => {
 });
 
 test('a field that is given its default is not written, nor one that is undefined (W-20)', (t) => {
-  t.is(toHex(encodeHello({ clientMinProtocol: 1, connectionId: 0n, serviceName: '', authToken: new Uint8Array(0) })), '0801');
+  const hello = { clientMinProtocol: 1, connectionId: 0n, serviceName: '', authToken: new Uint8Array(0) };
+  t.is(toHex(encodeHello(hello)), '0801');
   t.is(encodeAdminRequest(JSON.parse('{"json":false}')).length, 0);
   const request: object = { verb: AdminVerb.STATUS, serviceName: undefined };
   t.is(toHex(encodeAdminRequest(request)), '0801');
@@ -98,7 +100,8 @@ test('of two results in one HelloReply the last one counts', (t) => {
 });
 
 test('a map takes any key, even names that mean something to JavaScript', (t) => {
-  const details = Object.fromEntries(['__proto__', 'constructor', 'toString', ''].map((key) => [key, `value of ${key}`]));
+  const keys = ['__proto__', 'constructor', 'toString', ''];
+  const details = Object.fromEntries(keys.map((key) => [key, `value of ${key}`]));
   const decoded = decodeRefused(encodeRefused({ details })).details;
   t.deepEqual(Object.entries(decoded), Object.entries(details));
   t.is(Object.getPrototypeOf(decoded), Object.prototype);
@@ -111,8 +114,10 @@ test('a string that is not UTF-8 fails the whole message, at any length and in a
       const value = Buffer.concat([Buffer.alloc(before, 0x61), fromHex(sequence)]);
       const length = value.length < 0x80 ? [value.length] : [(value.length & 0x7f) | 0x80, value.length >> 7];
       const where = `${sequence} after ${before} bytes`;
-      t.throws(() => decodeFrame(Buffer.concat([Uint8Array.of(0x42, ...length), value])), { code: 'DECODE_FRAME' }, where);
-      t.throws(() => decodeNegotiated(Buffer.concat([Uint8Array.of(0x22, ...length), value])), { code: 'DECODE_FRAME' }, where);
+      const traceparent = Buffer.concat([Uint8Array.of(0x42, ...length), value]);
+      t.throws(() => decodeFrame(traceparent), { code: 'DECODE_FRAME' }, where);
+      const warning = Buffer.concat([Uint8Array.of(0x22, ...length), value]);
+      t.throws(() => decodeNegotiated(warning), { code: 'DECODE_FRAME' }, where);
     }
   }
   t.throws(() => decodeRefused(fromHex('2a05 0a01ff 1200')), { code: 'DECODE_FRAME' }, 'in a key of a map');
@@ -122,12 +127,17 @@ test('a string that is not UTF-8 fails the whole message, at any length and in a
 
 test('a byte order mark is a character like any other', (t) => {
   for (const rest of ['', 'a'.repeat(100)]) {
-    t.is(decodeAdminReply(Buffer.concat([Uint8Array.of(0x12, 3 + rest.length), Buffer.from(`\ufeff${rest}`)])).body, `\ufeff${rest}`);
+    const body = `\ufeff${rest}`;
+    t.is(decodeAdminReply(encodeAdminReply({ body })).body, body);
   }
 });
 
+/** Field 21, unknown everywhere, as a group in a group in a group. */
+function nestedGroups(depth: number): Uint8Array {
+  return fromHex('ab01'.repeat(depth) + 'ac01'.repeat(depth));
+}
+
 test('nesting deeper than 100 levels fails, even in fields that are skipped (W-25)', (t) => {
-  const nestedGroups = (depth: number): Uint8Array => fromHex('ab01'.repeat(depth) + 'ac01'.repeat(depth));
   t.notThrows(() => decodeHello(nestedGroups(100)));
   t.throws(() => decodeHello(nestedGroups(102)), { code: 'DECODE_FRAME', message: /depth/ });
 });
@@ -163,39 +173,71 @@ test('encoded bytes have a buffer of their own, so that posting them posts nothi
 });
 
 test('a Frame above 16 MiB is refused before its payload is copied (W-09)', (t) => {
-  const expected = { code: 'FRAME_TOO_LARGE', message: /^frame body too large: \d+ bytes exceeds cap 16777216$/ } as const;
+  const message = /^frame body too large: \d+ bytes exceeds cap 16777216$/;
+  const expected = { code: 'FRAME_TOO_LARGE', message } as const;
   t.throws(() => encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES + 1) }), expected);
   t.throws(() => encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES) }), expected);
   // One byte for the tag and four for the length come with the payload.
   t.is(encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES - 5) }).length, 5 + MAX_FRAME_BYTES);
 });
 
-const unencodable: readonly (readonly [string, (message: object) => Uint8Array, object, RegExp])[] = [
-  ['a negative u32', encodeHello, { peerPid: -1 }, /^Hello\.peerPid must be an integer from 0 to 4294967295, not -1$/],
-  ['a u32 of 33 bits', encodeHello, { peerPid: 2 ** 32 }, /not 4294967296$/],
-  ['a fraction', encodeHello, { peerPid: 1.5 }, /not 1\.5$/],
-  ['NaN', encodeHello, { peerPid: Number.NaN }, /not NaN$/],
-  ['a u32 as text', encodeHello, { peerPid: '1' }, /Hello\.peerPid/],
-  ['a negative u64', encodeHello, { connectionId: -1n }, /^Hello\.connectionId must be a bigint from 0 to 18446744073709551615, not -1$/],
-  ['a u64 of 65 bits', encodeHello, { connectionId: 2n ** 64n }, /not 18446744073709551616$/],
-  ['a u64 as a number', encodeHello, { connectionId: 1 }, /Hello\.connectionId must be a bigint/],
-  ['an enum of 33 bits', encodeAdminRequest, { verb: 2 ** 31 }, /^AdminRequest\.verb must be a 32-bit integer, not 2147483648$/],
-  ['an enum by name', encodeAdminRequest, { verb: 'STATUS' }, /AdminRequest\.verb/],
-  ['a boolish flag', encodeAdminRequest, { json: 1 }, /^AdminRequest\.json must be a boolean/],
-  ['a null string', encodeHello, { serviceName: null }, /^Hello\.serviceName must be a string, not null$/],
-  ['half a surrogate pair', encodeHello, { serviceName: 'a\ud800b' }, /^Hello\.serviceName must be well-formed Unicode$/],
-  ['bytes as text', encodeHello, { authToken: 'AAEC' }, /^Hello\.authToken must be a Uint8Array/],
-  ['a list that is none', encodeNegotiated, { warnings: 'w' }, /^Negotiated\.warnings must be an array/],
-  ['an item of a list', encodeNegotiated, { warnings: ['w', 1] }, /^Negotiated\.warnings\[1\] must be a string, not 1$/],
-  ['a map that is none', encodeRefused, { details: null }, /^Refused\.details must be an object, not null$/],
-  ['a value of a map', encodeServiceDefinition, { labels: { a: 1 } }, /^ServiceDefinition\.labels\.a must be a string, not 1$/],
-  ['a key of a map', encodeRefused, { details: { '\udc00': '' } }, /^a key of Refused\.details must be well-formed Unicode$/],
-  ['a field of a nested message', encodeDaemonProcess, { ipcEndpoint: { path: 1 } }, /^DaemonProcess\.ipcEndpoint\.path must/],
-  ['a present value that is out of range', encodeDaemonProcess, { idleTimeoutSecs: -1 }, /^DaemonProcess\.idleTimeoutSecs/],
+const unencodable: readonly (readonly [string, (message: object) => Uint8Array, object, string])[] = [
+  ['a negative u32', encodeHello, { peerPid: -1 }, 'Hello.peerPid must be an integer from 0 to 4294967295, not -1'],
+  ['a u32 of 33 bits', encodeHello, { peerPid: 2 ** 32 }, 'not 4294967296'],
+  ['a fraction', encodeHello, { peerPid: 1.5 }, 'not 1.5'],
+  ['NaN', encodeHello, { peerPid: Number.NaN }, 'not NaN'],
+  ['a u32 as text', encodeHello, { peerPid: '1' }, 'Hello.peerPid'],
+  [
+    'a negative u64',
+    encodeHello,
+    { connectionId: -1n },
+    'Hello.connectionId must be a bigint from 0 to 18446744073709551615, not -1',
+  ],
+  ['a u64 of 65 bits', encodeHello, { connectionId: 2n ** 64n }, 'not 18446744073709551616'],
+  ['a u64 as a number', encodeHello, { connectionId: 1 }, 'Hello.connectionId must be a bigint'],
+  [
+    'an enum of 33 bits',
+    encodeAdminRequest,
+    { verb: 2 ** 31 },
+    'AdminRequest.verb must be a 32-bit integer, not 2147483648',
+  ],
+  ['an enum by name', encodeAdminRequest, { verb: 'STATUS' }, 'AdminRequest.verb'],
+  ['a boolish flag', encodeAdminRequest, { json: 1 }, 'AdminRequest.json must be a boolean'],
+  ['a null string', encodeHello, { serviceName: null }, 'Hello.serviceName must be a string, not null'],
+  ['half a surrogate pair', encodeHello, { serviceName: 'a\ud800b' }, 'Hello.serviceName must be well-formed Unicode'],
+  ['bytes as text', encodeHello, { authToken: 'AAEC' }, 'Hello.authToken must be a Uint8Array'],
+  ['a list that is none', encodeNegotiated, { warnings: 'w' }, 'Negotiated.warnings must be an array'],
+  ['an item of a list', encodeNegotiated, { warnings: ['w', 1] }, 'Negotiated.warnings[1] must be a string, not 1'],
+  ['a map that is none', encodeRefused, { details: null }, 'Refused.details must be an object, not null'],
+  [
+    'a value of a map',
+    encodeServiceDefinition,
+    { labels: { a: 1 } },
+    'ServiceDefinition.labels.a must be a string, not 1',
+  ],
+  [
+    'a key of a map',
+    encodeRefused,
+    { details: { '\udc00': '' } },
+    'a key of Refused.details must be well-formed Unicode',
+  ],
+  [
+    'a field of a nested message',
+    encodeDaemonProcess,
+    { ipcEndpoint: { path: 1 } },
+    'DaemonProcess.ipcEndpoint.path must',
+  ],
+  [
+    'a present value that is out of range',
+    encodeDaemonProcess,
+    { idleTimeoutSecs: -1 },
+    'DaemonProcess.idleTimeoutSecs',
+  ],
 ];
 
 for (const [what, encode, message, expected] of unencodable) {
   test(`encoders reject what they could only bend: ${what}`, (t) => {
-    t.throws(() => encode(message), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: expected });
+    const error = t.throws(() => encode(message), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT' });
+    t.true(error.message.includes(expected), error.message);
   });
 }

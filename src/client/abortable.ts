@@ -1,0 +1,25 @@
+import { BrokerPoolError } from '../errors.js';
+
+/** Throws `ABORTED` with the signal's reason as the cause. */
+export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
+  if (signal?.aborted) throw new BrokerPoolError('ABORTED', message, { cause: signal.reason });
+}
+
+/** Waits for `start` to settle; when the signal aborts first, calls what `start` returned and rejects with `ABORTED`. */
+export function abortable<T>(
+  signal: AbortSignal | undefined,
+  message: string,
+  start: (settle: (value: T) => void) => () => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => {
+      giveUp();
+      reject(new BrokerPoolError('ABORTED', message, { cause: signal?.reason }));
+    };
+    const giveUp = start((value) => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve(value);
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

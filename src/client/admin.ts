@@ -1,0 +1,88 @@
+import { systemClock } from '../clock.js';
+import { BrokerPoolError, errorFromFailure, invalidArgument } from '../errors.js';
+import type { Outcome } from '../negotiation/job.js';
+import { EventLoopDriver } from '../negotiation/loop.js';
+import { loadNative } from '../os/native.js';
+import { checkBoolean, checkDurationMs, checkEndpoint, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
+import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
+import { abortable, throwIfAborted } from './abortable.js';
+import { clientTimeoutFromEnv } from './environment.js';
+import { sharedBrokerEndpoint } from './endpoints.js';
+
+/** A question for {@link sendAdminRequest} (W-39). */
+export type AdminVerbName = Exclude<keyof typeof AdminVerb, 'UNSPECIFIED'>;
+
+/** Options of {@link sendAdminRequest}. */
+export interface AdminRequestOptions {
+  /** @default the per-user shared broker's derived endpoint */
+  brokerEndpoint?: string;
+  verb: AdminVerbName;
+  /** Ask for JSON where the verb has a choice (A-02, A-03). @default false */
+  json?: boolean;
+  /** For BACKEND_HEALTH (A-11). */
+  serviceName?: string;
+  /** For DIAGNOSE (A-13). */
+  outputPath?: string;
+  /** For SHUTDOWN, in milliseconds; today's brokers ignore it (A-14). @default 0 */
+  drainDeadlineMs?: number;
+  /** Limit for connect and reply, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+const OPTION_NAMES = [
+  'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'signal',
+] as const satisfies readonly (keyof AdminRequestOptions)[];
+
+const REPLY_KINDS = { [AdminReplyKind.TEXT]: 'text', [AdminReplyKind.JSON]: 'json', [AdminReplyKind.OPENMETRICS]: 'openmetrics' } as const;
+const LONGEST_PATH_BYTES = 4_096;
+
+/** A broker's answer; an exit code other than 0 is an answer too (C-62). */
+export interface AdminAnswer {
+  /** How to read `body`; `unknown` for a kind that protocol v1 does not name. */
+  readonly kind: 'text' | 'json' | 'openmetrics' | 'unknown';
+  readonly body: string;
+  readonly exitCode: number;
+  readonly contentType: string;
+}
+
+/**
+ * Asks a broker one admin question on a connection of its own (C-60).
+ *
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `TIMEOUT` (phase `connect` or `admin`), `ABORTED`,
+ * `DECODE_ADMIN_REPLY`, `UNEXPECTED_RESPONSE_FRAME`, or a framing code.
+ */
+export async function sendAdminRequest(options: AdminRequestOptions): Promise<AdminAnswer> {
+  rejectUnknownOptions('options', options, OPTION_NAMES);
+  const { verb, json = false, serviceName, outputPath, drainDeadlineMs = 0, timeoutMs = clientTimeoutFromEnv(), signal } = options;
+  const number = Object.hasOwn(AdminVerb, verb) && (verb as string) !== 'UNSPECIFIED' ? AdminVerb[verb] : undefined;
+  if (number === undefined) throw invalidArgument('verb', `must be one of ${Object.keys(AdminVerb).slice(1).join(', ')}, not ${JSON.stringify(verb)}`);
+  const brokerEndpoint = options.brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
+  const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
+  if (signal !== undefined) checkSignal('signal', signal);
+  throwIfAborted(signal, 'the admin request was aborted');
+
+  const payload = encodeAdminRequest({
+    verb: number,
+    json: checkBoolean('json', json),
+    serviceName: serviceName === undefined ? '' : checkServiceName('serviceName', serviceName),
+    outputPath: outputPath === undefined ? '' : checkText('outputPath', outputPath, LONGEST_PATH_BYTES),
+    drainDeadlineMs: BigInt(Math.ceil(checkDurationMs('drainDeadlineMs', drainDeadlineMs, { allowZero: true }))),
+  });
+  const request = encodeFrameToWire({
+    envelopeVersion: PROTOCOL_VERSION,
+    kind: FrameKind.REQUEST,
+    payloadProtocol: PayloadProtocol.ADMIN,
+    payload,
+    requestId: 1n,
+  });
+  const driver = new EventLoopDriver(systemClock, loadNative());
+  const deadlineMs = systemClock.now() + roundTripTimeoutMs;
+  const outcome = await abortable<Outcome>(signal, 'the admin request was aborted', (settle) =>
+    driver.start({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs }, settle),
+  );
+  if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
+  if (outcome.kind === 'connected') throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', 'an admin request cannot end in a connection');
+  const { kind, body, exitCode, contentType } = outcome.reply;
+  return { kind: REPLY_KINDS[kind as keyof typeof REPLY_KINDS] ?? 'unknown', body, exitCode, contentType };
+}

@@ -1,0 +1,41 @@
+import type { Socket } from 'node:net';
+import { systemClock } from '../clock.js';
+import { BrokerPoolError, errorFromFailure } from '../errors.js';
+import { dial, type DialOutcome } from '../negotiation/dial.js';
+import { checkDurationMs, checkEndpoint, checkSignal, rejectUnknownOptions } from '../validation.js';
+import { abortable, throwIfAborted } from './abortable.js';
+
+/** Options of {@link connectLocalSocket}. */
+export interface ConnectLocalSocketOptions {
+  /** How long to keep trying, in milliseconds. @default 30000 */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+const TIMEOUT_MS = 30_000;
+const ABORTED = 'the connect was aborted';
+
+/**
+ * Connects to a path, a Linux abstract name (beginning with NUL) or a Windows pipe name. A listener whose backlog is full is tried
+ * again until the time is up.
+ *
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BACKEND_CONNECT` with the system's error as its cause, `TIMEOUT` (phase `connect`), `ABORTED`.
+ */
+export async function connectLocalSocket(endpoint: string, options: ConnectLocalSocketOptions = {}): Promise<Socket> {
+  rejectUnknownOptions('options', options, ['timeoutMs', 'signal']);
+  const path = checkEndpoint('endpoint', endpoint);
+  const timeoutMs = checkDurationMs('timeoutMs', options.timeoutMs ?? TIMEOUT_MS);
+  const signal = options.signal === undefined ? undefined : checkSignal('signal', options.signal);
+  throwIfAborted(signal, ABORTED);
+  const outcome = await abortable<DialOutcome>(signal, ABORTED, (settle) =>
+    dial({ endpoint: path, deadlineMs: systemClock.now() + timeoutMs, timeoutMs, clock: systemClock }, settle),
+  );
+  switch (outcome.kind) {
+    case 'connected':
+      return outcome.socket;
+    case 'timeout':
+      throw errorFromFailure(outcome.failure);
+    case 'refused':
+      throw new BrokerPoolError('BACKEND_CONNECT', `failed to connect: ${outcome.system.message}`, { endpoint: path, cause: outcome.system });
+  }
+}

@@ -1,0 +1,17 @@
+export { sendAdminRequest, type AdminAnswer, type AdminRequestOptions, type AdminVerbName } from './client/admin.js';
+export { connectLocalSocket, type ConnectLocalSocketOptions } from './client/connect-local-socket.js';
+export { connectToBackend, type BackendConnection, type ConnectOptions, type NegotiatedInfo } from './client/connect.js';
+export {
+  instanceBrokerEndpoint,
+  serviceBrokerEndpoint,
+  sharedBrokerEndpoint,
+  type EndpointNameOptions,
+} from './client/endpoints.js';
+export { brokerDisabledByEnv } from './client/environment.js';
+export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
+export type { Route } from './negotiation/job.js';
+export { BrokerPool } from './pool/broker-pool.js';
+export { type Lease } from './pool/lease.js';
+export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
+export type { CloseReason } from './pool/pooled-connection.js';
+export type { PoolCounts, PoolStats } from './pool/stats.js';

@@ -1,0 +1,187 @@
+import { systemClock, type Clock } from '../clock.js';
+import { BrokerPoolError } from '../errors.js';
+import type { Driver } from '../negotiation/job.js';
+import { EventLoopDriver } from '../negotiation/loop.js';
+import { WorkerDriver } from '../negotiation/threads.js';
+import { loadNative } from '../os/native.js';
+import { Connector } from './connector.js';
+import { EndpointCache, targetKey } from './endpoint-cache.js';
+import type { Lease } from './lease.js';
+import {
+  checkAcquireOptions,
+  checkCloseOptions,
+  checkPoolOptions,
+  checkTarget,
+  type AcquireOptions,
+  type BrokerPoolOptions,
+  type CloseOptions,
+  type PoolSettings,
+  type TargetOptions,
+} from './options.js';
+import { sumCounts, type PoolStats } from './stats.js';
+import { TargetPool, type TargetEnvironment } from './target-pool.js';
+
+/** Parts that tests put in place of the real ones. */
+export interface PoolParts {
+  readonly clock?: Clock;
+  readonly createDriver?: () => Driver;
+}
+
+/**
+ * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones skip the Hello where the
+ * endpoint is known, and are negotiated on a wait thread where it is not.
+ *
+ * An idle pool does not keep the process alive.
+ */
+export class BrokerPool implements AsyncDisposable {
+  readonly #settings: PoolSettings;
+  readonly #targets = new Map<string, TargetPool>();
+  readonly #environment: TargetEnvironment;
+  readonly #connector: Connector;
+  readonly #clock: Clock;
+  #driver: Driver | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #closed: Promise<void> | undefined;
+  #onQuiet: (() => void) | undefined;
+
+  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
+  constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = defaultDriver }: PoolParts = {}) {
+    const settings = checkPoolOptions(options);
+    this.#settings = settings;
+    this.#clock = clock;
+    const cache = settings.endpointCache && new EndpointCache(settings.endpointCache);
+    this.#connector = new Connector({
+      driver: () => (this.#driver ??= createDriver()),
+      cache,
+      clock,
+      adoptHandedOffConnection: settings.adoptHandedOffConnection,
+      handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
+      roundTripTimeoutMs: settings.roundTripTimeoutMs,
+    });
+    this.#environment = { settings, connector: this.#connector, cache, clock, onQuieter: () => this.#finishIfQuiet() };
+  }
+
+  /**
+   * A ready connection: an idle one at once, else a new one, else one that comes back. Callers are served in their order.
+   *
+   * @throws {BrokerPoolError} `TIMEOUT` (phase `queue`, `connect` or `hello`; the last connect error as its cause), `ABORTED`, `QUEUE_FULL`,
+   * `POOL_CLOSED`, `INVALID_ARGUMENT`, or why connecting failed: `REFUSED`, `BROKER_CONNECT`, `BACKEND_CONNECT`, …
+   */
+  acquire(options?: AcquireOptions): Promise<Lease> {
+    try {
+      if (options !== undefined) checkAcquireOptions(options);
+      return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
+    } catch (error) {
+      return Promise.reject(error as BrokerPoolError);
+    }
+  }
+
+  /** An idle connection at once, or `undefined`; never waits and never connects. */
+  tryAcquire(target?: TargetOptions): Lease | undefined {
+    return this.#targetFor(target).tryAcquire();
+  }
+
+  /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
+  async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    const lease = await this.acquire(options);
+    let result: T;
+    try {
+      result = await work(lease);
+    } catch (error) {
+      if (!lease.spent) lease.destroy('error');
+      throw error;
+    }
+    if (!lease.spent) lease.release();
+    return result;
+  }
+
+  /** What the pool holds right now, and has done so far; a frozen snapshot. */
+  stats(): PoolStats {
+    const targets = [...this.#targets.values()].map((pool) => Object.freeze({ ...pool.target, ...pool.counts() }));
+    return Object.freeze({ ...sumCounts(targets), targets: Object.freeze(targets), cachedEndpoints: this.#environment.cache?.size ?? 0 });
+  }
+
+  /**
+   * Forgets a target's endpoint and connections: idle ones close now, leased ones when they come back. Without a target named, all.
+   */
+  clear(target?: TargetOptions): void {
+    if (target === undefined) for (const pool of this.#targets.values()) pool.clear();
+    else this.#targetFor(target).clear();
+  }
+
+  /**
+   * Ends well: whoever waits is served, leases may come back, then everything is freed. After `timeoutMs` what is left is
+   * destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closed === undefined) {
+      const timeoutMs = checkCloseOptions(options);
+      this.#closed = this.#close(timeoutMs);
+    }
+    return this.#closed;
+  }
+
+  /** Ends at once: waiting callers get `error`, leased connections are destroyed. Idempotent. */
+  destroy(error?: Error): Promise<void> {
+    const reason = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error });
+    this.#end(reason);
+    this.#closed ??= this.#closeDriver();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    this.#state = 'closing';
+    const cancelLimit = this.#clock.schedule(timeoutMs, () => {
+      this.#end(new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${timeoutMs} ms`));
+    });
+    await new Promise<void>((resolve) => {
+      this.#onQuiet = resolve;
+      for (const pool of this.#targets.values()) pool.beginClose();
+      this.#finishIfQuiet();
+    });
+    cancelLimit();
+    this.#end(new BrokerPoolError('POOL_CLOSED', 'the pool is closed'));
+    await this.#closeDriver();
+  }
+
+  /** From here on nothing is held any more. */
+  #end(reason: BrokerPoolError): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const pool of this.#targets.values()) pool.destroy(reason);
+    this.#connector.close();
+    this.#finishIfQuiet();
+  }
+
+  #finishIfQuiet(): void {
+    if (this.#state === 'open' || this.#onQuiet === undefined) return;
+    for (const pool of this.#targets.values()) if (!pool.quiet) return;
+    this.#onQuiet();
+  }
+
+  async #closeDriver(): Promise<void> {
+    await this.#driver?.close();
+  }
+
+  #targetFor(options: TargetOptions = {}): TargetPool {
+    if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
+    const target = { brokerEndpoint: this.#settings.brokerEndpoint, ...checkTarget(this.#settings, options) };
+    const key = targetKey(target);
+    let pool = this.#targets.get(key);
+    if (pool === undefined) {
+      pool = new TargetPool(target, this.#environment);
+      this.#targets.set(key, pool);
+    }
+    return pool;
+  }
+}
+
+/** The wait thread where descriptors cross threads, else the event loop. */
+function defaultDriver(): Driver {
+  const native = loadNative();
+  return native === undefined ? new EventLoopDriver(systemClock, native) : new WorkerDriver(native);
+}

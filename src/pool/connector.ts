@@ -1,0 +1,180 @@
+import type { Socket } from 'node:net';
+import pRetry, { AbortError } from 'p-retry';
+import { describeNegotiated, type NegotiatedInfo } from '../client/connect.js';
+import type { Clock } from '../clock.js';
+import { BrokerPoolError, errorFromFailure } from '../errors.js';
+import { dial, type DialOutcome } from '../negotiation/dial.js';
+import type { Driver, Outcome, Route } from '../negotiation/job.js';
+import type { EndpointCache, Target } from './endpoint-cache.js';
+import { retryDelayMs } from './retry-policy.js';
+
+/** A connection that is ready to be leased. */
+export interface Established {
+  readonly socket: Socket;
+  readonly endpoint: string;
+  readonly route: Route;
+  readonly negotiated?: NegotiatedInfo;
+  readonly handoffToken?: Uint8Array;
+}
+
+/** One target as the connector sees it. */
+export interface ConnectRequest {
+  readonly target: Target;
+  readonly key: string;
+  /** The framed Hello, the same for every connection to the target. */
+  readonly hello: Uint8Array;
+  /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
+  readonly maySkipHello: boolean;
+  /** Nobody has connected to this target yet: one Hello goes ahead, the others wait for what it brings. */
+  isCold(): boolean;
+  /** Until when somebody waits for a connection, on the monotonic clock. A retry that would come later is not made. */
+  wantedUntilMs(): number;
+}
+
+export interface ConnectorOptions {
+  readonly driver: () => Driver;
+  readonly cache: EndpointCache | undefined;
+  readonly clock: Clock;
+  readonly adoptHandedOffConnection: boolean;
+  readonly handoffReadyTimeoutMs: number;
+  readonly roundTripTimeoutMs: number;
+}
+
+/** More attempts than any deadline allows: it is the deadline that ends them. */
+const MOST_RETRIES = 1_000;
+
+/** Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target. */
+export class Connector {
+  readonly #options: ConnectorOptions;
+  readonly #hellos = new Map<string, Promise<Established>>();
+  readonly #closing = new AbortController();
+  readonly #dials = new Set<() => void>();
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a Hello of this target is under way. */
+  isNegotiating(key: string): boolean {
+    return this.#hellos.has(key);
+  }
+
+  /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
+  async connect(request: ConnectRequest): Promise<Established> {
+    return await pRetry(() => this.#attempt(request), {
+      retries: MOST_RETRIES,
+      minTimeout: 0,
+      maxTimeout: 0,
+      signal: this.#closing.signal,
+      onFailedAttempt: async ({ error, attemptNumber }) => {
+        await this.#pauseOrGiveUp(request, error, attemptNumber);
+      },
+    });
+  }
+
+  /** Gives up everything that is under way. */
+  close(): void {
+    this.#closing.abort(new BrokerPoolError('POOL_CLOSED', 'the pool was closed'));
+    for (const giveUp of this.#dials) giveUp();
+  }
+
+  async #pauseOrGiveUp(request: ConnectRequest, error: Error, attempt: number): Promise<void> {
+    const { clock } = this.#options;
+    const delayMs = error instanceof BrokerPoolError ? retryDelayMs(error, attempt, clock.random()) : undefined;
+    if (delayMs === undefined || clock.now() + delayMs >= request.wantedUntilMs()) throw error;
+    await this.#pause(delayMs);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = this.#options.clock.schedule(delayMs, end, true);
+      signal.addEventListener('abort', end);
+    });
+  }
+
+  async #attempt(request: ConnectRequest): Promise<Established> {
+    const { key } = request;
+    for (;;) {
+      const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
+      if (endpoint !== undefined) {
+        const established = await this.#skipHello(key, endpoint);
+        if (established !== undefined) return established;
+        continue;
+      }
+      const other = this.#hellos.get(key);
+      if (other === undefined || !this.#waitsForOthers(request)) return await this.#negotiate(request);
+      // Shares the other's failure; after its success the endpoint is known.
+      await other;
+    }
+  }
+
+  #waitsForOthers(request: ConnectRequest): boolean {
+    return (request.maySkipHello && this.#options.cache !== undefined) || request.isCold();
+  }
+
+  /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
+  async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
+    const { clock, cache, roundTripTimeoutMs: timeoutMs } = this.#options;
+    const outcome = await this.#abortable<DialOutcome>((settle) =>
+      dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock }, settle),
+    );
+    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    cache?.invalidate(key, endpoint);
+    return undefined;
+  }
+
+  async #negotiate(request: ConnectRequest): Promise<Established> {
+    const { key } = request;
+    const hello = this.#sayHello(request);
+    if (!this.#hellos.has(key)) this.#hellos.set(key, hello);
+    try {
+      return await hello;
+    } finally {
+      if (this.#hellos.get(key) === hello) this.#hellos.delete(key);
+    }
+  }
+
+  async #sayHello({ target, key, hello, maySkipHello }: ConnectRequest): Promise<Established> {
+    const { clock, cache, driver, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs } = this.#options;
+    const outcome = await new Promise<Outcome>((settle) => {
+      driver().start(
+        {
+          kind: 'handshake',
+          brokerEndpoint: target.brokerEndpoint,
+          request: hello,
+          deadlineMs: clock.now() + roundTripTimeoutMs,
+          roundTripTimeoutMs,
+          adoptHandedOffConnection,
+          handoffReadyTimeoutMs,
+        },
+        settle,
+      );
+    });
+    if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
+    if (outcome.kind === 'answered') throw new AbortError('a handshake cannot end in an admin reply');
+    const { socket, endpoint, route, negotiated } = outcome;
+    if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
+    return { socket, endpoint, route, ...describeNegotiated(negotiated) };
+  }
+
+  #abortable<T>(start: (settle: (value: T) => void) => () => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const abort = (): void => {
+        giveUp();
+        this.#dials.delete(abort);
+        reject(new AbortError('the pool was closed'));
+      };
+      const giveUp = start((value) => {
+        this.#dials.delete(abort);
+        resolve(value);
+      });
+      this.#dials.add(abort);
+    });
+  }
+}

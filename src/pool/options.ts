@@ -1,0 +1,168 @@
+import { clientTimeoutFromEnv } from '../client/environment.js';
+import { sharedBrokerEndpoint } from '../client/endpoints.js';
+import { invalidArgument } from '../errors.js';
+import {
+  checkBoolean,
+  checkCount,
+  checkDurationMs,
+  checkEndpoint,
+  checkServiceName,
+  checkSignal,
+  checkVersion,
+  rejectUnknownOptions,
+} from '../validation.js';
+import type { EndpointCacheOptions } from './endpoint-cache.js';
+
+/** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
+export interface BrokerPoolOptions {
+  /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
+  brokerEndpoint?: string;
+  /** The service that `acquire()` means when it names none. */
+  serviceName?: string;
+  /** The version that `acquire()` means when it names none. */
+  wantedVersion?: string;
+  /** The caller's own version; Hello-skip needs it to equal the wanted one (C-11). @default the wanted version */
+  selfVersion?: string;
+  /** Connections at most, leased and idle together. @default 10 */
+  max?: number;
+  /** How long `acquire` may take in all, in milliseconds. @default 30000 */
+  acquireTimeoutMs?: number;
+  /** Callers that may wait at most; one more gets `QUEUE_FULL`. @default Infinity */
+  maxWaiting?: number;
+  /** Connects that run at once. @default 2 */
+  maxConnecting?: number;
+  /** How long a connection may stay idle, in milliseconds. @default 60000 */
+  idleTimeoutMs?: number;
+  /** How old a connection may become, in milliseconds. @default 1800000 */
+  maxLifetimeMs?: number;
+  /** How often a connection may be leased. @default Infinity */
+  maxUses?: number;
+  /** Keep the broker's connection when the backend takes it over (C-40). @default false */
+  adoptHandedOffConnection?: boolean;
+  /** How long to wait for that, in milliseconds. @default 2000 */
+  handoffReadyTimeoutMs?: number;
+  /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
+  roundTripTimeoutMs?: number;
+  /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
+  endpointCache?: Partial<EndpointCacheOptions> | false;
+}
+
+/** Options of `acquire`. */
+export interface AcquireOptions {
+  /** Gives up waiting with `ABORTED`; a connect under way goes on and its connection becomes idle. */
+  signal?: AbortSignal;
+  /** In place of the pool's `acquireTimeoutMs`. */
+  timeoutMs?: number;
+  serviceName?: string;
+  wantedVersion?: string;
+}
+
+/** Which target is meant, where the pool's own is not. */
+export interface TargetOptions {
+  serviceName?: string;
+  wantedVersion?: string;
+}
+
+/** Options of `close`. */
+export interface CloseOptions {
+  /** How long leases may take to come back, in milliseconds; what is left then is destroyed. @default 30000 */
+  timeoutMs?: number;
+}
+
+/** Checked options with their defaults. */
+export interface PoolSettings {
+  readonly brokerEndpoint: string;
+  readonly serviceName: string | undefined;
+  readonly wantedVersion: string | undefined;
+  readonly selfVersion: string | undefined;
+  readonly max: number;
+  readonly acquireTimeoutMs: number;
+  readonly maxWaiting: number;
+  readonly maxConnecting: number;
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+  readonly maxUses: number;
+  readonly adoptHandedOffConnection: boolean;
+  readonly handoffReadyTimeoutMs: number;
+  readonly roundTripTimeoutMs: number;
+  readonly endpointCache: EndpointCacheOptions | undefined;
+}
+
+const DEFAULTS = {
+  max: 10,
+  acquireTimeoutMs: 30_000,
+  maxWaiting: Infinity,
+  maxConnecting: 2,
+  idleTimeoutMs: 60_000,
+  maxLifetimeMs: 1_800_000,
+  maxUses: Infinity,
+  adoptHandedOffConnection: false,
+  handoffReadyTimeoutMs: 2_000,
+} as const;
+
+const CACHE_DEFAULTS: EndpointCacheOptions = { max: 256, ttlMs: 0 };
+const CLOSE_TIMEOUT_MS = 30_000;
+
+const POOL_OPTION_NAMES = [
+  'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
+  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
+  'endpointCache',
+] as const satisfies readonly (keyof BrokerPoolOptions)[];
+
+/** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
+export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
+  rejectUnknownOptions('options', options, POOL_OPTION_NAMES);
+  const { brokerEndpoint, serviceName, wantedVersion, selfVersion } = options;
+  const endless = { allowInfinity: true } as const;
+  const duration = (name: keyof typeof DEFAULTS & keyof BrokerPoolOptions): number => checkDurationMs(name, options[name] ?? DEFAULTS[name]);
+  return {
+    brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
+    serviceName: serviceName === undefined ? undefined : checkServiceName('serviceName', serviceName),
+    wantedVersion: wantedVersion === undefined ? undefined : checkVersion('wantedVersion', wantedVersion),
+    selfVersion: selfVersion === undefined ? undefined : checkVersion('selfVersion', selfVersion),
+    max: checkCount('max', options.max ?? DEFAULTS.max, { min: 1 }),
+    acquireTimeoutMs: duration('acquireTimeoutMs'),
+    maxWaiting: checkCount('maxWaiting', options.maxWaiting ?? DEFAULTS.maxWaiting, { min: 0, ...endless }),
+    maxConnecting: checkCount('maxConnecting', options.maxConnecting ?? DEFAULTS.maxConnecting, { min: 1 }),
+    idleTimeoutMs: checkDurationMs('idleTimeoutMs', options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs, endless),
+    maxLifetimeMs: checkDurationMs('maxLifetimeMs', options.maxLifetimeMs ?? DEFAULTS.maxLifetimeMs, endless),
+    maxUses: checkCount('maxUses', options.maxUses ?? DEFAULTS.maxUses, { min: 1, ...endless }),
+    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? DEFAULTS.adoptHandedOffConnection),
+    handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
+    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
+    endpointCache: checkEndpointCache(options.endpointCache),
+  };
+}
+
+function checkEndpointCache(value: BrokerPoolOptions['endpointCache']): EndpointCacheOptions | undefined {
+  if (value === false) return undefined;
+  if (value === undefined) return CACHE_DEFAULTS;
+  rejectUnknownOptions('endpointCache', value, ['max', 'ttlMs']);
+  return {
+    max: checkCount('endpointCache.max', value.max ?? CACHE_DEFAULTS.max, { min: 1 }),
+    ttlMs: checkDurationMs('endpointCache.ttlMs', value.ttlMs ?? CACHE_DEFAULTS.ttlMs, { allowZero: true }),
+  };
+}
+
+const ACQUIRE_OPTION_NAMES = ['signal', 'timeoutMs', 'serviceName', 'wantedVersion'] as const satisfies readonly (keyof AcquireOptions)[];
+
+/** Checks the options of one `acquire`, but for the target. */
+export function checkAcquireOptions(options: AcquireOptions): void {
+  rejectUnknownOptions('options', options, ACQUIRE_OPTION_NAMES);
+  if (options.signal !== undefined) checkSignal('signal', options.signal);
+  if (options.timeoutMs !== undefined) checkDurationMs('timeoutMs', options.timeoutMs);
+}
+
+/** The checked target of a call, the pool's own parts filled in. */
+export function checkTarget(settings: PoolSettings, options: TargetOptions): { serviceName: string; wantedVersion: string } {
+  const serviceName = options.serviceName ?? settings.serviceName;
+  const wantedVersion = options.wantedVersion ?? settings.wantedVersion;
+  if (serviceName === undefined) throw invalidArgument('serviceName', 'is missing: give it to the pool or to this call');
+  if (wantedVersion === undefined) throw invalidArgument('wantedVersion', 'is missing: give it to the pool or to this call');
+  return { serviceName: checkServiceName('serviceName', serviceName), wantedVersion: checkVersion('wantedVersion', wantedVersion) };
+}
+
+export function checkCloseOptions(options: CloseOptions): number {
+  rejectUnknownOptions('options', options, ['timeoutMs']);
+  return checkDurationMs('timeoutMs', options.timeoutMs ?? CLOSE_TIMEOUT_MS, { allowZero: true });
+}
