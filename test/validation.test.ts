@@ -210,7 +210,7 @@ test('an unknown option is refused, and the name that was meant is suggested if 
     refuses(t, () => reject({ max: 1, [given]: 5 }), `options has no option "${given}"; did you mean ${meant}?`);
   }
   // The last is as near to minUses as to maxUses.
-  for (const given of ['colour', 'm', 'toString', '', 'mUses']) {
+  for (const given of ['colour', 'm', 'toString', '', 'xx', 'mUses']) {
     refuses(t, () => reject({ [given]: 5 }), `options has no option "${given}"`);
   }
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import * as fc from 'fast-check';
 import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../../src/client/endpoints.js';
@@ -6,10 +7,44 @@ import { shortHash, userHash } from '../../src/client/user-hash.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { checkEndpoint } from '../../src/validation.js';
 
+/** What the published Rust crate derives; the file says which one and how. */
+interface Vectors {
+  readonly uid: number;
+  readonly userHash: string;
+  readonly serviceName: string;
+  readonly instanceName: string;
+  readonly hashes: readonly { readonly text: string; readonly hash: string }[];
+  readonly linux: readonly { readonly runtimeDirectory: string | null; readonly shared: string; readonly service: string; readonly instance: string }[];
+  readonly lengths: readonly { readonly serviceNameLength: number; readonly endpoint: string | null }[];
+}
+const vectors: Vectors = JSON.parse(readFileSync(new URL('../../../test/client/endpoint-vectors.json', import.meta.url), 'utf8'));
+
 const HASH = '0123456789abcdef';
 const linux = { platform: 'linux', uid: 1000, userHash: HASH, env: { XDG_RUNTIME_DIR: '/run/user/1000' } } as const;
 const mac = { platform: 'darwin', uid: 501, userHash: HASH, env: { TMPDIR: '/var/folders/ab/T/' } } as const;
 const windows = { platform: 'win32', userHash: HASH, env: {} } as const;
+
+test('names hash as in the Rust crate (N-01, N-05)', (t) => {
+  for (const { text, hash } of vectors.hashes) t.is(shortHash(text), hash, text);
+});
+
+test('Linux endpoints are the same bytes as in the Rust crate, whatever the runtime directory (N-03, N-04)', (t) => {
+  for (const { runtimeDirectory, shared, service, instance } of vectors.linux) {
+    const env = { XDG_RUNTIME_DIR: runtimeDirectory ?? undefined };
+    const options = { platform: 'linux', env, uid: vectors.uid, userHash: vectors.userHash } as const;
+    t.is(sharedBrokerEndpoint(options), shared);
+    t.is(serviceBrokerEndpoint(vectors.serviceName, options), service);
+    t.is(instanceBrokerEndpoint(vectors.instanceName, options), instance);
+  }
+});
+
+test('the same endpoints are too long as in the Rust crate (N-07)', (t) => {
+  for (const { serviceNameLength, endpoint } of vectors.lengths) {
+    const derive = (): string => serviceBrokerEndpoint('a'.repeat(serviceNameLength), { ...linux, userHash: vectors.userHash });
+    if (endpoint === null) t.throws(derive, { code: 'INVALID_ARGUMENT', message: /^derived endpoint is \d+ bytes long/ });
+    else t.is(derive(), endpoint);
+  }
+});
 
 test('on Linux endpoints lie in the runtime directory of the user (N-03, N-04)', (t) => {
   const directory = '/run/user/1000/running-process/broker';
