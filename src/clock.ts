@@ -1,12 +1,15 @@
+/** What `performance.now()` of this thread lacks to the system's monotonic clock; both count the same ticks. */
+const [seconds, nanoseconds] = process.hrtime();
+const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performance.now();
+
 /**
  * Milliseconds on the monotonic clock that every thread of the process shares.
  *
- * `performance.now()` counts from the start of its own thread, so a deadline computed on the main
- * thread would mean something else in a worker; `process.hrtime` reads the system's one clock.
+ * `performance.now()` counts from the start of its own thread: a deadline computed on the main thread would mean something
+ * else in a worker. It is three times as fast as `process.hrtime()`, though, and asked twice for every lease.
  */
 export function monotonicNowMs(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1_000 + nanoseconds / 1_000_000;
+  return THREAD_START_MS + performance.now();
 }
 
 /** Time and randomness as values, so that tests can pass in their own. */

@@ -6,7 +6,7 @@
  */
 export type EntryState = 'new' | 'idle' | 'leased' | 'removed';
 
-/** What the bag needs of an entry. The links belong to the bag. */
+/** What the bag needs of an entry. The links belong to the bag: an entry is in the list of the idle or in that of the leased. */
 export interface BagEntry<E> {
   state: EntryState;
   newer: E | undefined;
@@ -27,6 +27,7 @@ export interface BagWaiter<W> {
 export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   #newest: E | undefined;
   #oldest: E | undefined;
+  #lastLeased: E | undefined;
   #first: W | undefined;
   #last: W | undefined;
   #idle = 0;
@@ -58,24 +59,22 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   /** Takes in a new entry as leased: the caller decides who gets it, or gives it back at once. */
   add(entry: E): void {
     if (entry.state !== 'new') throw new Error(`cannot add an entry that is ${entry.state}`);
-    entry.state = 'leased';
-    this.#leased += 1;
+    this.#linkLeased(entry);
   }
 
   /** Leases the entry that became idle last, so that spare ones stay idle and can die. */
   borrow(): E | undefined {
     const entry = this.#newest;
     if (entry === undefined) return undefined;
-    this.#unlink(entry);
-    entry.state = 'leased';
-    this.#leased += 1;
+    this.#unlinkIdle(entry);
+    this.#linkLeased(entry);
     return entry;
   }
 
   giveBack(entry: E): void {
     if (entry.state !== 'leased') throw new Error(`cannot give back an entry that is ${entry.state}`);
+    this.#unlinkLeased(entry);
     entry.state = 'idle';
-    this.#leased -= 1;
     this.#idle += 1;
     entry.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = entry;
@@ -85,8 +84,8 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
 
   /** Takes an entry out for good. Returns false if it was out already. */
   remove(entry: E): boolean {
-    if (entry.state === 'idle') this.#unlink(entry);
-    else if (entry.state === 'leased') this.#leased -= 1;
+    if (entry.state === 'idle') this.#unlinkIdle(entry);
+    else if (entry.state === 'leased') this.#unlinkLeased(entry);
     else return false;
     entry.state = 'removed';
     return true;
@@ -97,6 +96,21 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     let entry = this.#oldest;
     while (entry !== undefined) {
       const following: E | undefined = entry.newer;
+      yield entry;
+      entry = following;
+    }
+  }
+
+  /** The idle entries, the one that became idle last first. */
+  *newestIdleEntries(): Generator<E, void, void> {
+    for (let entry = this.#newest; entry !== undefined; entry = entry.older) yield entry;
+  }
+
+  /** The leased entries, in no promised order. Removing the entry at hand is safe. */
+  *leasedEntries(): Generator<E, void, void> {
+    let entry = this.#lastLeased;
+    while (entry !== undefined) {
+      const following: E | undefined = entry.older;
       yield entry;
       entry = following;
     }
@@ -132,13 +146,31 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     return true;
   }
 
-  #unlink(entry: E): void {
-    if (entry.newer === undefined) this.#newest = entry.older;
-    else entry.newer.older = entry.older;
-    if (entry.older === undefined) this.#oldest = entry.newer;
-    else entry.older.newer = entry.newer;
-    entry.newer = undefined;
-    entry.older = undefined;
-    this.#idle -= 1;
+  #linkLeased(entry: E): void {
+    entry.state = 'leased';
+    this.#leased += 1;
+    entry.older = this.#lastLeased;
+    if (this.#lastLeased !== undefined) this.#lastLeased.newer = entry;
+    this.#lastLeased = entry;
   }
+
+  #unlinkLeased(entry: E): void {
+    if (entry.newer === undefined) this.#lastLeased = entry.older;
+    this.#leased -= 1;
+    closeGap(entry);
+  }
+
+  #unlinkIdle(entry: E): void {
+    if (entry.newer === undefined) this.#newest = entry.older;
+    if (entry.older === undefined) this.#oldest = entry.newer;
+    this.#idle -= 1;
+    closeGap(entry);
+  }
+}
+
+function closeGap<E extends BagEntry<E>>(entry: E): void {
+  if (entry.newer !== undefined) entry.newer.older = entry.older;
+  if (entry.older !== undefined) entry.older.newer = entry.newer;
+  entry.newer = undefined;
+  entry.older = undefined;
 }

@@ -40,6 +40,8 @@ export class BrokerPool implements AsyncDisposable {
   readonly #connector: Connector;
   readonly #clock: Clock;
   #driver: Driver | undefined;
+  /** The target of calls that name none, found without checking its names again. */
+  #defaultTarget: TargetPool | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
@@ -169,6 +171,8 @@ export class BrokerPool implements AsyncDisposable {
 
   #targetFor(options: TargetOptions = {}): TargetPool {
     if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
+    const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
+    if (isDefault && this.#defaultTarget !== undefined) return this.#defaultTarget;
     const target = { brokerEndpoint: this.#settings.brokerEndpoint, ...checkTarget(this.#settings, options) };
     const key = targetKey(target);
     let pool = this.#targets.get(key);
@@ -176,6 +180,7 @@ export class BrokerPool implements AsyncDisposable {
       pool = new TargetPool(target, this.#environment);
       this.#targets.set(key, pool);
     }
+    if (isDefault) this.#defaultTarget = pool;
     return pool;
   }
 }

@@ -45,6 +45,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   queueIndex = -1;
   uses = 0;
   idleSinceMs = 0;
+  #referenced = true;
 
   constructor(established: Established, owner: ConnectionOwner, nowMs: number, generation: number) {
     this.socket = established.socket;
@@ -75,6 +76,24 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     if (socket.listenerCount('readable') > 0) socket.removeAllListeners('readable');
     if (socket.isPaused()) socket.resume();
     if (socket.timeout) socket.setTimeout(0);
+  }
+
+  /** Whether the socket keeps the process alive: while leased, and until {@link PooledConnection.rest}. */
+  get referenced(): boolean {
+    return this.#referenced;
+  }
+
+  /** An idle connection is no reason for a finished program to go on. */
+  rest(): void {
+    this.#referenced = false;
+    this.socket.unref();
+  }
+
+  /** Undoes {@link PooledConnection.rest}. */
+  wake(): void {
+    if (this.#referenced) return;
+    this.#referenced = true;
+    this.socket.ref();
   }
 
   /** The listeners stay while the connection is leased: an 'error' event on a pooled socket never ends the process. */

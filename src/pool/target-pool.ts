@@ -57,7 +57,6 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   readonly #bag = new Bag<PooledConnection, Waiter>();
   /** When which connection must be looked at for idleness or age; checked lazily, so that leasing never touches it. */
   readonly #due = new DeadlineQueue<PooledConnection>();
-  readonly #leased = new Set<PooledConnection>();
   readonly #counters = new Counters();
   readonly #request: ConnectRequest;
   #cancelReaper: () => void = () => {};
@@ -70,6 +69,7 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   #failuresInRow = 0;
   #cancelBackoff: (() => void) | undefined;
   #closing = false;
+  #resting: NodeJS.Immediate | undefined;
 
   constructor(target: Target, environment: TargetEnvironment) {
     this.target = target;
@@ -101,12 +101,13 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   }
 
   onRelease(connection: PooledConnection): void {
-    const reason = this.#whyNotKeep(connection);
+    const nowMs = this.#environment.clock.now();
+    const reason = this.#whyNotKeep(connection, nowMs);
     if (reason !== undefined) return this.#close(connection, reason);
     connection.reset();
-    connection.idleSinceMs = this.#environment.clock.now();
-    this.#leased.delete(connection);
+    connection.idleSinceMs = nowMs;
     this.#bag.giveBack(connection);
+    this.#scheduleRest();
     this.#afterChange();
   }
 
@@ -142,9 +143,10 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
     this.#closing = true;
     this.#rejectAll(error);
     this.#closeIdle('poolClosed');
-    for (const connection of [...this.#leased]) this.#close(connection, 'poolClosed');
+    for (const connection of this.#bag.leasedEntries()) this.#close(connection, 'poolClosed');
     this.#cancelReaper();
     this.#cancelBackoff?.();
+    clearImmediate(this.#resting);
   }
 
   counts(): PoolCounts {
@@ -209,7 +211,8 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
     for (;;) {
       const connection = this.#bag.borrow();
       if (connection === undefined) return undefined;
-      const reason = this.#whyNotKeep(connection);
+      // Age needs no look here: the reaper takes idle connections that are too old.
+      const reason = connection.unusableBecause();
       if (reason === undefined) return this.#lease(connection);
       this.#remove(connection, reason);
     }
@@ -217,15 +220,15 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
 
   #lease(connection: PooledConnection): Lease {
     connection.uses += 1;
-    this.#leased.add(connection);
+    connection.wake();
     return new Lease(connection, this);
   }
 
-  #whyNotKeep(connection: PooledConnection): CloseReason | undefined {
+  #whyNotKeep(connection: PooledConnection, nowMs: number): CloseReason | undefined {
     const { maxLifetimeMs, maxUses } = this.#environment.settings;
     if (connection.generation !== this.#generation) return 'stale';
     if (connection.uses >= maxUses) return 'uses';
-    if (this.#environment.clock.now() - connection.bornMs >= maxLifetimeMs) return 'lifetime';
+    if (nowMs - connection.bornMs >= maxLifetimeMs) return 'lifetime';
     return connection.unusableBecause();
   }
 
@@ -295,7 +298,6 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
     if (!this.#bag.remove(connection)) return false;
-    this.#leased.delete(connection);
     this.#due.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     connection.socket.destroy();
@@ -305,6 +307,21 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   /** A connection that ended before the backend said a word may name an endpoint that is gone. */
   #forgetEndpoint(connection: PooledConnection): void {
     if (connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#request.key, connection.endpoint);
+  }
+
+  /**
+   * Lets idle sockets stop keeping the process alive, once per turn of the event loop: doing so with every release and undoing it
+   * with every lease would cost more than both.
+   */
+  #scheduleRest(): void {
+    this.#resting ??= setImmediate(() => {
+      this.#resting = undefined;
+      for (const connection of this.#bag.newestIdleEntries()) {
+        // Whatever has been idle longer than this rests already.
+        if (!connection.referenced) return;
+        connection.rest();
+      }
+    });
   }
 
   #armReaper(): void {
