@@ -34,7 +34,11 @@ const OPTION_NAMES = [
   'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'signal',
 ] as const satisfies readonly (keyof AdminRequestOptions)[];
 
-const REPLY_KINDS = { [AdminReplyKind.TEXT]: 'text', [AdminReplyKind.JSON]: 'json', [AdminReplyKind.OPENMETRICS]: 'openmetrics' } as const;
+const REPLY_KINDS = new Map<number, AdminAnswer['kind']>([
+  [AdminReplyKind.TEXT, 'text'],
+  [AdminReplyKind.JSON, 'json'],
+  [AdminReplyKind.OPENMETRICS, 'openmetrics'],
+]);
 const LONGEST_PATH_BYTES = 4_096;
 
 /** A broker's answer; an exit code other than 0 is an answer too (C-62). */
@@ -84,5 +88,5 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   if (outcome.kind === 'connected') throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', 'an admin request cannot end in a connection');
   const { kind, body, exitCode, contentType } = outcome.reply;
-  return { kind: REPLY_KINDS[kind as keyof typeof REPLY_KINDS] ?? 'unknown', body, exitCode, contentType };
+  return { kind: REPLY_KINDS.get(kind) ?? 'unknown', body, exitCode, contentType };
 }

@@ -128,7 +128,7 @@ class Conversation {
   /** 'readable' and not 'data': a socket that has flowed would drop what arrives before its next owner listens. */
   #read(): void {
     while (this.#socket !== undefined) {
-      const chunk = this.#socket.read() as Buffer | null;
+      const chunk: Buffer | null = this.#socket.read();
       if (chunk === null) return;
       this.#follow(this.#exchange.receive(chunk, this.#clock.now()));
     }

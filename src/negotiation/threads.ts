@@ -208,9 +208,10 @@ export class WorkerDriver implements Driver {
   /** The loop returned, or its thread died. Whatever it had sent before is worked off first. */
   #onRunEnd(port: MessagePort, error: unknown): void {
     for (;;) {
-      const received = receiveMessageOnPort(port) as { message: WaitOutcome[] } | undefined;
+      const received = receiveMessageOnPort(port);
       if (received === undefined) break;
-      this.#onOutcomes(received.message);
+      const outcomes: WaitOutcome[] = received.message;
+      this.#onOutcomes(outcomes);
     }
     port.close();
     exitGuard.delete(this);
@@ -228,7 +229,7 @@ export class WorkerDriver implements Driver {
       if (left?.replyOwed) this.#readOwedReply(left.descriptor);
       else if (left !== undefined) this.#native.system.close(left.descriptor);
     }
-    for (const pending of [...this.#pending.values()]) {
+    for (const pending of Array.from(this.#pending.values())) {
       const message = `the wait thread failed: ${cause}`;
       if (pending.retried) this.#fail(pending, { code: 'WORKER_FAILED', message, endpoint: pending.job.brokerEndpoint });
       pending.retried = true;
@@ -237,7 +238,7 @@ export class WorkerDriver implements Driver {
 
   /** Jobs that were given up, or whose driver closes, are not begun again. */
   #dropReleased(): void {
-    for (const pending of [...this.#pending.values()]) {
+    for (const pending of Array.from(this.#pending.values())) {
       if (pending.released || this.#closing !== undefined) this.#fail(pending, abandonedFailure(pending.job));
     }
   }

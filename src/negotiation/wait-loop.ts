@@ -97,7 +97,7 @@ class WaitLoop {
   }
 
   releaseAll(): void {
-    for (const slot of [...this.#bySlot.keys()]) this.#release(slot);
+    for (const slot of this.#bySlot.keys()) this.#release(slot);
     this.#postOutcomes();
   }
 

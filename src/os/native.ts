@@ -21,16 +21,16 @@ export interface SystemCalls {
 
 /** What the pollers call on top; each platform binds the group it has. */
 export interface PollCalls {
-  eventfd?(): number;
-  pipe(ends: Int32Array): number;
-  write(descriptor: number, bytes: Uint8Array): number;
-  read(descriptor: number, into: Uint8Array): number;
-  epollCreate?(): number;
-  epollControl?(epoll: number, operation: number, descriptor: number, event: Uint8Array): number;
-  epollWait?(epoll: number, events: Uint8Array, capacity: number, timeoutMs: number): number;
-  kqueue?(): number;
-  kevent?(queue: number, changes: Uint8Array, changeCount: number, events: Uint8Array, capacity: number, timeout: Uint8Array | null): number;
-  poll(entries: Uint8Array, count: number, timeoutMs: number): number;
+  readonly eventfd?: () => number;
+  readonly pipe: (ends: Int32Array) => number;
+  readonly write: (descriptor: number, bytes: Uint8Array) => number;
+  readonly read: (descriptor: number, into: Uint8Array) => number;
+  readonly epollCreate?: () => number;
+  readonly epollControl?: (epoll: number, operation: number, descriptor: number, event: Uint8Array) => number;
+  readonly epollWait?: (epoll: number, events: Uint8Array, capacity: number, timeoutMs: number) => number;
+  readonly kqueue?: () => number;
+  readonly kevent?: (queue: number, changes: Uint8Array, changeCount: number, events: Uint8Array, capacity: number, timeout: Uint8Array | null) => number;
+  readonly poll: (entries: Uint8Array, count: number, timeoutMs: number) => number;
 }
 
 export interface Native {
@@ -65,8 +65,9 @@ export function loadNative(): Native | undefined {
   try {
     if (process.platform === 'win32') throw new Error('no Unix system calls on Windows');
     if (process.env['BROKER_POOL_FFI'] === '0') throw new Error('switched off by BROKER_POOL_FFI=0');
-    const load = createRequire(import.meta.url);
-    loaded = bind(load('koffi') as typeof koffi);
+    // Not imported: a platform without a prebuilt library must be able to load this module.
+    const ffi: typeof koffi = createRequire(import.meta.url)('koffi');
+    loaded = bind(ffi);
   } catch (error) {
     failure = error;
   }
@@ -77,9 +78,14 @@ function bind(ffi: typeof koffi): Native {
   const library = ffi.load(null);
   const linux = process.platform === 'linux';
 
+  /** The arguments of a C function are checked by its declaration at run time, not by TypeScript. */
+  function declare(declaration: string): NativeFunction {
+    return library.func(declaration);
+  }
+
   /** Wraps a C function so that -1 becomes the negated errno. An interrupted call is made again. */
   function define(declaration: string): NativeFunction {
-    const call = library.func(declaration) as unknown as NativeFunction;
+    const call = declare(declaration);
     return (...values) => {
       for (;;) {
         const result = call(...values);
@@ -92,7 +98,7 @@ function bind(ffi: typeof koffi): Native {
 
   /** A wait that a signal ends is not begun again, or it would outlive its time limit: it counts as "nothing ready". */
   function defineWait(declaration: string): NativeFunction {
-    const call = library.func(declaration) as unknown as NativeFunction;
+    const call = declare(declaration);
     return (...values) => {
       const result = call(...values);
       if (result >= 0) return result;
@@ -104,8 +110,8 @@ function bind(ffi: typeof koffi): Native {
   const socket = define('int socket(int domain, int type, int protocol)');
   const connect = define('int connect(int fd, const uint8_t *address, uint32_t length)');
   const send = define('intptr_t send(int fd, const uint8_t *bytes, size_t length, int flags)');
-  const receive = define('intptr_t recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)');
-  const closeDescriptor = library.func('int close(int fd)') as unknown as NativeFunction;
+  const receive = define('intptr_t recv(int fd, uint8_t *bytes, size_t length, int flags)');
+  const closeDescriptor = declare('int close(int fd)');
   const control = define('int fcntl(int fd, int command, ...)');
   const close = (descriptor: number): number => {
     // Not retried on EINTR: the descriptor is gone either way, and its number may be somebody else's by now.
@@ -144,10 +150,10 @@ function bind(ffi: typeof koffi): Native {
     close,
   };
 
-  const pipe = define('int pipe(_Out_ int *ends)');
+  const pipe = define('int pipe(int *ends)');
   const write = define('intptr_t write(int fd, const uint8_t *bytes, size_t length)');
-  const read = define('intptr_t read(int fd, _Out_ uint8_t *bytes, size_t length)');
-  const poll = defineWait('int poll(_Inout_ uint8_t *entries, unsigned long count, int timeout)');
+  const read = define('intptr_t read(int fd, uint8_t *bytes, size_t length)');
+  const poll = defineWait('int poll(uint8_t *entries, unsigned long count, int timeout)');
   const polling: PollCalls = {
     pipe: (ends) => {
       const result = pipe(ends);
@@ -166,26 +172,31 @@ function bind(ffi: typeof koffi): Native {
     poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
   };
 
-  if (linux) {
-    const eventfd = define('int eventfd(unsigned int value, int flags)');
-    const create = define('int epoll_create1(int flags)');
-    const change = define('int epoll_ctl(int epoll, int operation, int fd, const uint8_t *event)');
-    const wait = defineWait('int epoll_wait(int epoll, _Out_ uint8_t *events, int capacity, int timeout)');
-    polling.eventfd = () => eventfd(0, LINUX_EVENTFD.EFD_CLOEXEC | LINUX_EVENTFD.EFD_NONBLOCK);
-    polling.epollCreate = () => create(LINUX_EPOLL_CLOEXEC);
-    polling.epollControl = change;
-    polling.epollWait = wait;
-  } else if (process.platform === 'darwin') {
+  return { system, polling: { ...polling, ...queueCalls() } };
+
+  /** The platform's own way to wait for many descriptors. */
+  function queueCalls(): Partial<PollCalls> {
+    if (linux) {
+      const eventfd = define('int eventfd(unsigned int value, int flags)');
+      const create = define('int epoll_create1(int flags)');
+      return {
+        eventfd: () => eventfd(0, LINUX_EVENTFD.EFD_CLOEXEC | LINUX_EVENTFD.EFD_NONBLOCK),
+        epollCreate: () => create(LINUX_EPOLL_CLOEXEC),
+        epollControl: define('int epoll_ctl(int epoll, int operation, int fd, const uint8_t *event)'),
+        epollWait: defineWait('int epoll_wait(int epoll, uint8_t *events, int capacity, int timeout)'),
+      };
+    }
+    if (process.platform !== 'darwin') return {};
     const queue = define('int kqueue(void)');
-    const event = defineWait(
-      'int kevent(int queue, const uint8_t *changes, int changeCount, _Out_ uint8_t *events, int capacity, const uint8_t *timeout)',
-    );
-    polling.kqueue = () => {
-      const descriptor = queue();
-      if (descriptor >= 0) control(descriptor, F_SETFD, 'int', FD_CLOEXEC);
-      return descriptor;
+    return {
+      kqueue: () => {
+        const descriptor = queue();
+        if (descriptor >= 0) control(descriptor, F_SETFD, 'int', FD_CLOEXEC);
+        return descriptor;
+      },
+      kevent: defineWait(
+        'int kevent(int queue, const uint8_t *changes, int changeCount, uint8_t *events, int capacity, const uint8_t *timeout)',
+      ),
     };
-    polling.kevent = event;
   }
-  return { system, polling };
 }

@@ -69,13 +69,9 @@ export class BrokerPool implements AsyncDisposable {
    * @throws {BrokerPoolError} `TIMEOUT` (phase `queue`, `connect` or `hello`; the last connect error as its cause), `ABORTED`, `QUEUE_FULL`,
    * `POOL_CLOSED`, `INVALID_ARGUMENT`, or why connecting failed: `REFUSED`, `BROKER_CONNECT`, `BACKEND_CONNECT`, …
    */
-  acquire(options?: AcquireOptions): Promise<Lease> {
-    try {
-      if (options !== undefined) checkAcquireOptions(options);
-      return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
-    } catch (error) {
-      return Promise.reject(error as BrokerPoolError);
-    }
+  async acquire(options?: AcquireOptions): Promise<Lease> {
+    if (options !== undefined) checkAcquireOptions(options);
+    return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
   }
 
   /** An idle connection at once, or `undefined`; never waits and never connects. */

@@ -25,18 +25,23 @@ export interface PoolStats extends PoolCounts {
 }
 
 /** The counters of one target. */
-export class Counters {
-  readonly createdByRoute: Record<Route, number> = { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
-  readonly closedByReason: Record<CloseReason, number> = {
-    idle: 0, lifetime: 0, uses: 0, dirty: 0, error: 0, invalid: 0, stale: 0, leaked: 0, destroyed: 0, poolClosed: 0,
+export interface Counters {
+  readonly createdByRoute: Record<Route, number>;
+  readonly closedByReason: Record<CloseReason, number>;
+}
+
+export function newCounters(): Counters {
+  return {
+    createdByRoute: { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 },
+    closedByReason: {
+      idle: 0, lifetime: 0, uses: 0, dirty: 0, error: 0, invalid: 0, stale: 0, leaked: 0, destroyed: 0, poolClosed: 0,
+    },
   };
 }
 
-const NONE: PoolCounts = { total: 0, idle: 0, leased: 0, connecting: 0, waiting: 0, ...new Counters() };
-
 /** Adds the counts of all targets. */
 export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
-  return Object.freeze(all.reduce(addCounts, NONE));
+  return Object.freeze(all.reduce(addCounts, { total: 0, idle: 0, leased: 0, connecting: 0, waiting: 0, ...newCounters() }));
 }
 
 function addCounts(a: PoolCounts, b: PoolCounts): PoolCounts {

@@ -9,7 +9,7 @@ import { targetKey, type EndpointCache, type Target } from './endpoint-cache.js'
 import { Lease, type LeaseOwner } from './lease.js';
 import type { PoolSettings } from './options.js';
 import { PooledConnection, type CloseReason, type ConnectionOwner } from './pooled-connection.js';
-import { Counters, type PoolCounts } from './stats.js';
+import { newCounters, type PoolCounts } from './stats.js';
 
 /** What the pools of all targets share. */
 export interface TargetEnvironment {
@@ -57,7 +57,7 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   readonly #bag = new Bag<PooledConnection, Waiter>();
   /** When which connection must be looked at for idleness or age; checked lazily, so that leasing never touches it. */
   readonly #due = new DeadlineQueue<PooledConnection>();
-  readonly #counters = new Counters();
+  readonly #counters = newCounters();
   readonly #request: ConnectRequest;
   #cancelReaper: () => void = () => {};
   #reaperDueMs = Infinity;

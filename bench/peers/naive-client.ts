@@ -1,0 +1,35 @@
+import { connect, type Socket } from 'node:net';
+import { encodeHelloFrame } from '../../src/negotiation/hello.js';
+import { FrameDecoder } from '../../src/wire/frame.js';
+import { decodeFrame, decodeHelloReply } from '../../src/wire/messages.js';
+
+/**
+ * What one would write first: connect, and send the Hello when 'connect' fires. By then the broker has looked, found nothing,
+ * and gone to sleep for 5 ms (V-21).
+ */
+export async function naiveNegotiate(brokerEndpoint: string, serviceName: string, wantedVersion: string): Promise<Socket> {
+  const backend = await new Promise<string>((resolve, reject) => {
+    const decoder = new FrameDecoder();
+    const socket = connect(brokerEndpoint);
+    socket.on('error', reject);
+    socket.on('connect', () => socket.write(encodeHelloFrame({ serviceName, wantedVersion })));
+    socket.on('data', (chunk: Buffer) => {
+      decoder.push(chunk);
+      const body = decoder.read();
+      if (body === undefined) return;
+      const { result } = decodeHelloReply(decodeFrame(body).payload);
+      socket.destroy();
+      if (result?.kind === 'negotiated') resolve(result.negotiated.backendPipe);
+      else reject(new Error(`not negotiated: ${result?.refused.reason ?? 'no result'}`));
+    });
+  });
+  return await bareConnect(backend);
+}
+
+/** The floor: a connection to an endpoint that is known. */
+export function bareConnect(endpoint: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(endpoint, () => resolve(socket));
+    socket.on('error', reject);
+  });
+}

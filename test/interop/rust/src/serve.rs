@@ -1,0 +1,131 @@
+//! `serve`: broker, backend and handoff endpoint in one process, as the registered broker demands (P-13).
+
+use std::io::BufRead as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use running_process::broker::backend_handle::DaemonProcess;
+use running_process::broker::protocol::Endpoint;
+use running_process::broker::server::service_definition_path;
+use serde_json::{json, Value};
+
+use crate::arguments::Arguments;
+use crate::backend::{self, probe_mux};
+use crate::broker_loop::{BrokerLoop, BrokerSettings};
+use crate::handoff::{self, Mode};
+use crate::hello_count::HelloCount;
+use crate::layout::{endpoint_text, listen, write_definition, Layout};
+use crate::stats::Stats;
+use crate::{print_line, Outcome};
+
+/// Often enough for the kernel's queue, which holds some 8,000 Hellos.
+const DRAIN_EVERY: Duration = Duration::from_millis(200);
+
+pub fn run(words: &[String]) -> Outcome {
+    let options = ["dir", "service", "version", "handoff", "definitions", "min-version"];
+    let arguments = Arguments::parse(words, &options, &[])?;
+    let service = arguments.text("service").unwrap_or("interop");
+    let version = arguments.text("version").unwrap_or("1.2.3");
+    let min_version = arguments.text("min-version").unwrap_or("1.0.0");
+    let mode = Mode::parse(arguments.text("handoff").unwrap_or("accept"))?;
+    raise_descriptor_limit();
+
+    let layout = Layout::prepare(arguments.required("dir")?.as_ref(), arguments.text("definitions").map(Path::new))?;
+    let namespace = write_definition(&layout.definitions, service, min_version)?;
+    let definition = service_definition_path(&layout.definitions, service).map_err(|error| error.to_string())?;
+    let hellos = Arc::new(HelloCount::watch(&definition)?);
+    let stats = Arc::new(Stats::default());
+
+    let backend = endpoint_text(&layout.backend)?;
+    start_backend(&layout, &backend, namespace, &stats)?;
+    let handoff = start_handoff(&layout, mode, &stats)?;
+    let settings = BrokerSettings {
+        socket: endpoint_text(&layout.broker)?,
+        service: service.to_owned(),
+        version: version.to_owned(),
+        backend: backend.clone(),
+        definitions: layout.definitions.clone(),
+        handoff: handoff.clone(),
+    };
+    let ready = json!({
+        "broker": settings.socket, "backend": backend, "handoff": handoff,
+        "service": service, "version": version, "minVersion": min_version, "pid": std::process::id(),
+    });
+    let broker = BrokerLoop::start(settings, Arc::clone(&stats));
+    let outcome = broker.wait_until_ready().and_then(|()| {
+        drain_now_and_then(&hellos);
+        print_line(&ready)?;
+        obey_stdin(&stats, &hellos)
+    });
+    broker.stop();
+    layout.remove_sockets();
+    // Returning ends the process and with it the threads, none of which can be asked to end.
+    outcome
+}
+
+fn start_backend(layout: &Layout, endpoint: &str, namespace: String, stats: &Arc<Stats>) -> Outcome {
+    let endpoint = Endpoint { namespace_id: namespace, path: endpoint.to_owned() };
+    let identity = DaemonProcess::current_process(endpoint, Some(30)).map_err(|error| error.to_string())?;
+    let listener = listen(&layout.backend)?;
+    let stats = Arc::clone(stats);
+    thread::spawn(move || backend::serve(listener, probe_mux(identity), stats));
+    Ok(())
+}
+
+fn start_handoff(layout: &Layout, mode: Mode, stats: &Arc<Stats>) -> Result<Option<String>, String> {
+    if mode == Mode::None {
+        return Ok(None);
+    }
+    let listener = listen(&layout.handoff)?;
+    let stats = Arc::clone(stats);
+    thread::spawn(move || handoff::serve(listener, mode, stats));
+    endpoint_text(&layout.handoff).map(Some)
+}
+
+fn drain_now_and_then(hellos: &Arc<HelloCount>) {
+    let hellos = Arc::clone(hellos);
+    thread::spawn(move || loop {
+        thread::sleep(DRAIN_EVERY);
+        hellos.drain();
+    });
+}
+
+/// Answers until `quit` or the end of stdin, which is also what a parent's death looks like.
+fn obey_stdin(stats: &Stats, hellos: &HelloCount) -> Outcome {
+    for line in std::io::stdin().lock().lines() {
+        match line.map_err(|error| format!("stdin: {error}"))?.trim() {
+            "quit" => break,
+            "stats" => print_line(&stats_line(stats, hellos))?,
+            "" => {}
+            other => print_line(&json!({ "error": format!("unknown command: {other}") }))?,
+        }
+    }
+    Ok(())
+}
+
+fn stats_line(stats: &Stats, hellos: &HelloCount) -> Value {
+    let starts = stats.starts.get();
+    json!({
+        "restarts": starts.saturating_sub(1),
+        "backendConnections": stats.backend_connections.get(),
+        "backendOpen": stats.backend_open.get(),
+        "probes": stats.probes.get(),
+        "handoffs": stats.handoffs.get(),
+        "handoffsOpen": stats.handoffs_open.get(),
+        "hellos": hellos.hellos(starts),
+    })
+}
+
+/// Each connection costs this process a descriptor or two; a shell's usual limit is too low for bursts.
+fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls get a live, initialised struct; failing leaves the limit as it was.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
