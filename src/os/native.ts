@@ -38,7 +38,15 @@ export interface Native {
   readonly polling: PollCalls;
 }
 
-type NativeFunction = (...values: unknown[]) => number;
+/** A C function; arguments are checked by its declaration at run time. The result is non-negative or the negated errno. */
+export type NativeFunction = (...values: unknown[]) => number;
+
+/** Binds C functions beyond the connect path by the same rules, for the other modules of this folder. */
+export interface Binder {
+  define(declaration: string): NativeFunction;
+  /** Where the bytes lie. Good for as long as `bytes` is referenced. */
+  address(bytes: Uint8Array): bigint;
+}
 
 /** Socket constants that differ between the platforms (their numbers are part of each ABI). */
 const LINUX = { SOCK_CLOEXEC: 0o2000000, SOCK_NONBLOCK: 0o4000, MSG_NOSIGNAL: 0x4000 } as const;
@@ -55,6 +63,7 @@ const DARWIN_SO_NOSIGPIPE = 0x1022;
 
 let loaded: Native | undefined;
 let failure: unknown;
+let binder: Binder | undefined;
 
 /**
  * Binds the C library once per thread. Returns `undefined` where that is not possible (Windows, a platform
@@ -72,6 +81,12 @@ export function loadNative(): Native | undefined {
     failure = error;
   }
   return loaded;
+}
+
+/** What binds further C functions; `undefined` where {@link loadNative} is. */
+export function loadBinder(): Binder | undefined {
+  loadNative();
+  return binder;
 }
 
 function bind(ffi: typeof koffi): Native {
@@ -172,6 +187,7 @@ function bind(ffi: typeof koffi): Native {
     poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
   };
 
+  binder = { define, address: (bytes) => ffi.address(bytes) };
   return { system, polling: { ...polling, ...queueCalls() } };
 
   /** The platform's own way to wait for many descriptors. */

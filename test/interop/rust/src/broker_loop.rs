@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ impl BrokerLoop {
                 remove_socket(settings.socket.as_ref());
                 let Err(error) = serve_registered_backend(config(&settings)) else { continue };
                 if !ready.load(Ordering::SeqCst) {
-                    *failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(error.to_string());
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
                     return;
                 }
                 eprintln!("broker-pool-interop: broker ended, serving again: {error}");
@@ -82,7 +82,7 @@ impl BrokerLoop {
                 self.ready.store(true, Ordering::SeqCst);
                 return Ok(());
             }
-            if let Some(reason) = self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
+            if let Some(reason) = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Err(format!("broker did not start: {reason}"));
             }
             thread::sleep(READY_POLL);

@@ -61,6 +61,7 @@ const RECEIVE_FLAGS: libc::c_int = 0;
 /// `message` must hold the control data of a successful `recvmsg` whose descriptors nobody owns yet.
 unsafe fn first_descriptor(message: &libc::msghdr) -> Option<OwnedFd> {
     let header = libc::CMSG_FIRSTHDR(message);
-    let rights = (*header.as_ref()?).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS;
+    let kind = header.as_ref()?;
+    let rights = kind.cmsg_level == libc::SOL_SOCKET && kind.cmsg_type == libc::SCM_RIGHTS;
     rights.then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned()))
 }

@@ -16,7 +16,7 @@ use crate::stats::{Open, Stats};
 const OFFER_LIMIT: Duration = Duration::from_secs(5);
 
 /// What becomes of a connection that the broker offers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Mode {
     /// Acknowledged and served.
     Accept,
@@ -24,17 +24,16 @@ pub enum Mode {
     Reject,
     /// Kept without a word until the broker gives up.
     Silent,
-    /// There is no handoff endpoint.
-    None,
 }
 
 impl Mode {
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+    /// `none` is no mode at all: there is no handoff endpoint then.
+    pub fn parse(text: &str) -> std::result::Result<Option<Self>, String> {
         match text {
-            "accept" => Ok(Self::Accept),
-            "reject" => Ok(Self::Reject),
-            "silent" => Ok(Self::Silent),
-            "none" => Ok(Self::None),
+            "accept" => Ok(Some(Self::Accept)),
+            "reject" => Ok(Some(Self::Reject)),
+            "silent" => Ok(Some(Self::Silent)),
+            "none" => Ok(None),
             _ => Err(format!("--handoff is accept, reject, silent or none, not {text}")),
         }
     }
@@ -88,7 +87,8 @@ fn take_over(mut broker: UnixStream, mode: Mode, stats: &Arc<Stats>) -> Result<(
         Mode::Reject => {
             // The client learns of it by the end of its connection, and only once our copy is closed too (C-50).
             drop(client);
-            write_handoff_ack(&mut broker, &answer(false, "this backend takes no connections over")).map_err(Error::other)
+            write_handoff_ack(&mut broker, &answer(false, "this backend takes no connections over"))
+                .map_err(Error::other)
         }
         Mode::Silent => {
             // The broker closes this connection once it has waited long enough for an answer (H-08).
@@ -97,6 +97,5 @@ fn take_over(mut broker: UnixStream, mode: Mode, stats: &Arc<Stats>) -> Result<(
             drop(client);
             Ok(())
         }
-        Mode::None => Ok(()),
     }
 }

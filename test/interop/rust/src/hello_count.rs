@@ -1,9 +1,9 @@
 //! Counts Hellos from outside the broker, which tells nobody how many it has seen.
 
-#[cfg(target_os = "linux")]
-pub use linux::HelloCount;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::HelloCount;
+#[cfg(target_os = "linux")]
+pub use linux::HelloCount;
 
 /// The broker reads the service's definition from disk for every Hello (V-54), and once when it starts; the kernel
 /// can tell how often the file was opened. So what is counted are Hellos for *this* service that were well-formed
@@ -15,7 +15,7 @@ mod linux {
     use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
     use std::os::unix::ffi::OsStrExt as _;
     use std::path::Path;
-    use std::sync::Mutex;
+    use std::sync::{Mutex, PoisonError};
 
     /// Opens of the definition, as far as they have been read from the kernel.
     pub struct HelloCount {
@@ -52,7 +52,7 @@ mod linux {
 
         /// Takes over what the kernel has queued; to be called now and then, for the queue is limited.
         pub fn drain(&self) -> Option<u64> {
-            let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let mut buffer = [0_u8; 4096];
             loop {
                 // SAFETY: the buffer is live and of that length.

@@ -51,7 +51,8 @@ pub fn run(words: &[String]) -> Outcome {
     };
     let ready = json!({
         "broker": settings.socket, "backend": backend, "handoff": handoff,
-        "service": service, "version": version, "minVersion": min_version, "pid": std::process::id(),
+        "service": service, "version": version, "minVersion": min_version,
+        "definitions": layout.definitions, "pid": std::process::id(),
     });
     let broker = BrokerLoop::start(settings, Arc::clone(&stats));
     let outcome = broker.wait_until_ready().and_then(|()| {
@@ -74,10 +75,8 @@ fn start_backend(layout: &Layout, endpoint: &str, namespace: String, stats: &Arc
     Ok(())
 }
 
-fn start_handoff(layout: &Layout, mode: Mode, stats: &Arc<Stats>) -> Result<Option<String>, String> {
-    if mode == Mode::None {
-        return Ok(None);
-    }
+fn start_handoff(layout: &Layout, mode: Option<Mode>, stats: &Arc<Stats>) -> Result<Option<String>, String> {
+    let Some(mode) = mode else { return Ok(None) };
     let listener = listen(&layout.handoff)?;
     let stats = Arc::clone(stats);
     thread::spawn(move || handoff::serve(listener, mode, stats));

@@ -1,0 +1,75 @@
+import type { Negotiated, Frame } from '../wire/messages.js';
+
+/** A span in milliseconds, or a promise: the broker goes on when it settles. Prefer promises in tests: they need no clock. */
+export type Wait = number | Promise<unknown>;
+
+/** What can become of any reply, to a Hello or to an admin request. */
+export type ReplyBehaviour =
+  /** As a real broker does it. */
+  | { readonly kind: 'answer' }
+  /** Nothing, with the connection open, until {@link EmbeddedBroker.releaseSilent} or the client's end. */
+  | { readonly kind: 'silent' }
+  /** Hangs up without a byte. */
+  | { readonly kind: 'close' }
+  /** The first `bytes` of the reply (half of it by default), then hangs up. */
+  | { readonly kind: 'halfFrame'; readonly bytes?: number }
+  /** These bytes instead of a reply; by default a valid frame around a body that is no Frame. */
+  | { readonly kind: 'garbage'; readonly bytes?: Uint8Array }
+  /** A reply whose first byte is 2 (W-06). */
+  | { readonly kind: 'wrongVersionByte' }
+  /** A header that announces one byte more than a frame may have (W-07), and nothing behind it. */
+  | { readonly kind: 'oversizedHeader' }
+  /** The answer, later. */
+  | { readonly kind: 'delay'; readonly wait: Wait }
+  /** The answer in writes of one byte each, one to a turn of the event loop. */
+  | { readonly kind: 'chunked' }
+  /** The answer and more bytes right behind it. */
+  | { readonly kind: 'extraBytes'; readonly bytes: Uint8Array }
+  /** The answer with other fields in its envelope. */
+  | { readonly kind: 'envelope'; readonly frame: Partial<Frame> };
+
+/** What the answer to a Hello can be. */
+export type HelloBehaviour =
+  /** Refused, whatever the Hello says. */
+  | { readonly kind: 'refuse'; readonly code: number; readonly reason?: string; readonly retryAfterMs?: number }
+  /** Negotiated, with these fields instead of the right ones. */
+  | { readonly kind: 'negotiate'; readonly negotiated: Partial<Negotiated> }
+  /** Negotiated without an endpoint (C-17). */
+  | { readonly kind: 'emptyPipe' }
+  /** A HelloReply that is neither Negotiated nor Refused. */
+  | { readonly kind: 'noResult' };
+
+/**
+ * What can follow a Negotiated that carries a token. No descriptor travels here: after an event that a client may believe, the
+ * broker itself serves the connection, as an echo. So adoption can be tested without FFI, and handoff at its worst.
+ */
+export type HandoffBehaviour =
+  /** A handoff-ready event with another token. */
+  | { readonly kind: 'wrongToken' }
+  /** A handoff-ready event that says the backend refused. */
+  | { readonly kind: 'rejectedAck' }
+  /** A correct handoff-ready event, late. */
+  | { readonly kind: 'lateReady'; readonly wait: Wait }
+  /** Reply, handoff-ready event and the backend's first `bytes` in one write (C-47). */
+  | { readonly kind: 'readyThenBackendBytes'; readonly bytes: Uint8Array };
+
+/** The closed list of what an embedded broker can be told to do with a request. */
+export type BrokerBehaviour = ReplyBehaviour | HelloBehaviour | HandoffBehaviour;
+
+/** Settles when the wait is over, or the signal is aborted; rejects never. */
+export async function waited(wait: Wait, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  let stop = (): void => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  if (typeof wait === 'number') {
+    const timer = setTimeout(stop, wait);
+    await stopped;
+    clearTimeout(timer);
+  } else {
+    await Promise.race([stopped, wait.catch(() => {})]);
+  }
+  signal.removeEventListener('abort', stop);
+}

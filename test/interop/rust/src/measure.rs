@@ -1,0 +1,93 @@
+//! Times connects in several threads and sums the samples up.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{json, Value};
+
+/// How many samples a report carries at the most.
+const REPORTED_SAMPLES: usize = 2000;
+
+/// What one round took.
+pub struct Round {
+    /// From the moment all threads were free to go until the last one had finished.
+    pub elapsed: Duration,
+    /// One per connect, in ascending order.
+    pub sorted_ns: Vec<u64>,
+}
+
+/// Runs `connect` `count` times in `threads` threads and times each call; what a call returns is dropped, which
+/// closes it, after its time was taken. The first error ends the round.
+pub fn run<T>(count: usize, threads: usize, connect: impl Fn() -> Result<T, String> + Sync) -> Result<Round, String> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    // One more than there are threads: this one starts the clock.
+    let start = Barrier::new(threads + 1);
+    let worker = || {
+        let mut samples = Vec::with_capacity(count / threads + 1);
+        start.wait();
+        while next.fetch_add(1, Ordering::Relaxed) < count && !failed.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let connection = connect();
+            let took = began.elapsed();
+            if let Err(reason) = connection {
+                failed.store(true, Ordering::Relaxed);
+                return Err(reason);
+            }
+            samples.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
+        Ok(samples)
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        start.wait();
+        let began = Instant::now();
+        let results: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        let elapsed = began.elapsed();
+        let mut sorted_ns = Vec::with_capacity(count);
+        for result in results {
+            sorted_ns.extend(result.map_err(|_| "a timing thread panicked".to_owned())??);
+        }
+        sorted_ns.sort_unstable();
+        Ok(Round { elapsed, sorted_ns })
+    })
+}
+
+impl Round {
+    /// The nearest-rank percentile, in parts of a thousand (M-04).
+    fn per_mille(&self, part: usize) -> u64 {
+        let rank = (self.sorted_ns.len() * part).div_ceil(1000).max(1);
+        self.sorted_ns.get(rank - 1).copied().unwrap_or(0)
+    }
+
+    /// The samples at even steps through the sorted list, both ends included: the distribution keeps its shape,
+    /// however many there are.
+    fn thinned(&self) -> Vec<u64> {
+        let all = &self.sorted_ns;
+        if all.len() <= REPORTED_SAMPLES {
+            return all.clone();
+        }
+        (0..REPORTED_SAMPLES).map(|step| all[step * (all.len() - 1) / (REPORTED_SAMPLES - 1)]).collect()
+    }
+
+    /// The report of this round.
+    pub fn report(&self, route: &str, threads: usize) -> Value {
+        let count = self.sorted_ns.len();
+        json!({
+            "route": route,
+            "n": count,
+            "threads": threads,
+            "elapsedNs": u64::try_from(self.elapsed.as_nanos()).unwrap_or(u64::MAX),
+            "perSecond": count as f64 / self.elapsed.as_secs_f64(),
+            "p50Ns": self.per_mille(500),
+            "p90Ns": self.per_mille(900),
+            "p99Ns": self.per_mille(990),
+            "p999Ns": self.per_mille(999),
+            "maxNs": self.per_mille(1000),
+            "minNs": self.per_mille(0),
+            "samplesNs": self.thinned(),
+        })
+    }
+}
