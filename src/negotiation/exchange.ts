@@ -55,6 +55,5 @@ export function endFailure(eof: Failure, endpoint: string, system?: SystemFailur
 /** What a decoder threw, as data. Anything else is a bug of ours and goes up as it is. */
 export function failureOf(error: unknown, endpoint: string): Failure {
   if (!(error instanceof BrokerPoolError)) throw error;
-
   return { code: error.code, message: error.message, endpoint };
 }

@@ -6,6 +6,7 @@ import { systemFailure } from '../os/errno.js';
 import type { Native } from '../os/native.js';
 import { closePoller, openPoller, wakePoller, type PollerHandles, type PollerKind } from '../os/poller.js';
 import { abandonedFailure } from './connecting.js';
+import { encodeAddress } from '../os/socket.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { readOwedReply } from './owed-reply.js';
 import { SharedWaitState, SLOT_COUNT, type WaitCommand, type WaitOutcome, type WaitTask } from './wait-protocol.js';
@@ -23,6 +24,8 @@ interface Pending {
   readonly settle: (outcome: Outcome) => void;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
   slot: number;
+  /** Its broker connection while no thread has heard of it; -1: the thread is to dial. */
+  descriptor: number;
   released: boolean;
   /** A job whose thread died is tried once more: Hello is idempotent (X-25). */
   retried: boolean;
@@ -79,7 +82,7 @@ export class WorkerDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const pending: Pending = { job, settle, slot: -1, released: false, retried: false };
+    const pending: Pending = { job, settle, slot: -1, descriptor: -1, released: false, retried: false };
     if (this.#closing !== undefined) {
       queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
@@ -118,8 +121,25 @@ export class WorkerDriver implements Driver {
   #begin(slot: number, pending: Pending): void {
     pending.slot = slot;
     this.#pending.set(slot, pending);
+    pending.descriptor = this.#connectAndSend(slot, pending.job);
     if (this.#run === undefined) this.#startRun();
-    else this.#send({ kind: 'start', slot, job: pending.job });
+    else this.#send({ kind: 'start', slot, job: pending.job, descriptor: pending.descriptor });
+  }
+
+  /**
+   * Says the Hello right here, so that the broker works while the wait thread wakes up. Returns -1 where that does not go
+   * smoothly: the wait thread then dials again, and knows what to do about whatever went wrong.
+   */
+  #connectAndSend(slot: number, { brokerEndpoint, request }: Job): number {
+    const { system } = this.#native;
+    const descriptor = system.openSocket();
+    if (descriptor < 0) return -1;
+    if (system.connect(descriptor, encodeAddress(brokerEndpoint)) < 0 || system.send(descriptor, request) !== request.length) {
+      system.close(descriptor);
+      return -1;
+    }
+    this.#shared.own(slot, descriptor, true);
+    return descriptor;
   }
 
   #send(command: WaitCommand): void {
@@ -141,7 +161,7 @@ export class WorkerDriver implements Driver {
   #startRun(): void {
     const { port1: port, port2: workerPort } = new MessageChannel();
     const task: WaitTask = { port: workerPort, handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
-    for (const [slot, { job }] of this.#pending) port.postMessage({ kind: 'start', slot, job } satisfies WaitCommand);
+    for (const [slot, { job, descriptor }] of this.#pending) port.postMessage({ kind: 'start', slot, job, descriptor } satisfies WaitCommand);
     port.on('message', (outcomes: WaitOutcome[]) => this.#onOutcomes(outcomes));
     exitGuard.add(this);
     const finished = this.#threads.run(task, { transferList: [workerPort] }).then(
@@ -233,6 +253,7 @@ export class WorkerDriver implements Driver {
       const message = `the wait thread failed: ${cause}`;
       if (pending.retried) this.#fail(pending, { code: 'WORKER_FAILED', message, endpoint: pending.job.brokerEndpoint });
       pending.retried = true;
+      pending.descriptor = -1;
     }
   }
 

@@ -90,7 +90,7 @@ class WaitLoop {
     for (;;) {
       const command = this.#environment.takeCommand();
       if (command === undefined) break;
-      if (command.kind === 'start') this.#start(command.slot, command.job);
+      if (command.kind === 'start') this.#start(command.slot, command.job, command.descriptor);
       else this.#release(command.slot);
     }
     this.#postOutcomes();
@@ -112,11 +112,12 @@ class WaitLoop {
     this.#postOutcomes();
   }
 
-  #start(slot: number, job: Job): void {
+  #start(slot: number, job: Job, descriptor: number): void {
     const exchange = exchangeFor(job);
-    const wait: Wait = { slot, job, exchange, descriptor: -1, dialling: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1 };
+    const wait: Wait = { slot, job, exchange, descriptor, dialling: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1 };
     this.#bySlot.set(slot, wait);
-    this.#dial(wait, job.brokerEndpoint, job.deadlineMs);
+    if (descriptor < 0) this.#dial(wait, job.brokerEndpoint, job.deadlineMs);
+    else this.#awaitReply(wait);
   }
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
@@ -151,6 +152,10 @@ class WaitLoop {
     const sent = this.#system.send(wait.descriptor, request);
     this.#environment.shared.own(wait.slot, wait.descriptor, true);
     if (sent !== request.length) return this.#follow(wait, wait.exchange.end(sendFailure(sent, wait.job.brokerEndpoint)));
+    this.#awaitReply(wait);
+  }
+
+  #awaitReply(wait: Wait): void {
     const added = this.#environment.poller.add(wait.descriptor);
     if (added < 0) {
       const system = systemFailure('watch', added, wait.job.brokerEndpoint);

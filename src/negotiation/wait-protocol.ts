@@ -17,7 +17,13 @@ export interface WaitTask {
 
 /** From the main thread to the wait thread. `slot` names the job and its place in the descriptor ledger. */
 export type WaitCommand =
-  | { readonly kind: 'start'; readonly slot: number; readonly job: Job }
+  | {
+      readonly kind: 'start';
+      readonly slot: number;
+      readonly job: Job;
+      /** A broker connection on which the main thread has sent the request already; -1: dial, and send. */
+      readonly descriptor: number;
+    }
   /** The job's owner lost interest: hand everything back. */
   | { readonly kind: 'release'; readonly slot: number };
 

@@ -27,7 +27,8 @@ export class EndpointCache {
   readonly #endpoints: LRUCache<string, string>;
 
   constructor({ max, ttlMs }: EndpointCacheOptions) {
-    this.#endpoints = new LRUCache({ max, ttl: ttlMs });
+    // Counted as a size: room for `max` entries would be taken at once, and a careless limit end the process.
+    this.#endpoints = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ttl: Math.ceil(ttlMs) });
   }
 
   get(key: string): string | undefined {

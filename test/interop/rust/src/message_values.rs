@@ -27,7 +27,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of a hex text.
 pub fn unhex(text: &str) -> Result<Vec<u8>, String> {
-    if text.len() % 2 != 0 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err("hex: not an even number of hex digits".to_owned());
     }
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|error| format!("hex: {error}"));

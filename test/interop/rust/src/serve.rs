@@ -1,6 +1,8 @@
 //! `serve`: broker, backend and handoff endpoint in one process, as the registered broker demands (P-13).
 
+use std::fs::OpenOptions;
 use std::io::BufRead as _;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -24,12 +26,15 @@ use crate::{print_line, Outcome};
 const DRAIN_EVERY: Duration = Duration::from_millis(200);
 
 pub fn run(words: &[String]) -> Outcome {
-    let options = ["dir", "service", "version", "handoff", "definitions", "min-version"];
+    let options = ["dir", "service", "version", "handoff", "definitions", "min-version", "log"];
     let arguments = Arguments::parse(words, &options, &[])?;
     let service = arguments.text("service").unwrap_or("interop");
     let version = arguments.text("version").unwrap_or("1.2.3");
     let min_version = arguments.text("min-version").unwrap_or("1.0.0");
-    let mode = Mode::parse(arguments.text("handoff").unwrap_or("accept"))?;
+    let mode = Mode::parse(arguments.text("handoff").unwrap_or("none"))?;
+    if let Some(file) = arguments.text("log") {
+        send_stderr_to(file)?;
+    }
     raise_descriptor_limit();
 
     let layout = Layout::prepare(arguments.required("dir")?.as_ref(), arguments.text("definitions").map(Path::new))?;
@@ -115,6 +120,17 @@ fn stats_line(stats: &Stats, hellos: &HelloCount) -> Value {
         "handoffsOpen": stats.handoffs_open.get(),
         "hellos": hellos.hellos(starts),
     })
+}
+
+/// The broker writes a line to stderr for every handoff that fails, and stands still once a pipe there is full.
+fn send_stderr_to(file: &str) -> Outcome {
+    let failed = |error: std::io::Error| format!("{file}: {error}");
+    let log = OpenOptions::new().create(true).append(true).open(file).map_err(failed)?;
+    // SAFETY: both descriptors are open.
+    if unsafe { libc::dup2(log.as_raw_fd(), libc::STDERR_FILENO) } < 0 {
+        return Err(failed(std::io::Error::last_os_error()));
+    }
+    Ok(())
 }
 
 /// Each connection costs this process a descriptor or two; a shell's usual limit is too low for bursts.

@@ -1,0 +1,92 @@
+import { Socket } from 'node:net';
+import type { HandlePassing } from '../os/handle-passing.js';
+import type { SystemCalls } from '../os/native.js';
+import { encodeAddress } from '../os/socket.js';
+import { checkEnvelope } from '../wire/envelope.js';
+import {
+  decodeFrame,
+  decodeHandoffAck,
+  encodeFrameToWire,
+  encodeHandoffAck,
+  encodeHandoffOffer,
+  FrameKind,
+  HANDOFF_TOKEN_BYTES,
+  PayloadProtocol,
+  PROTOCOL_VERSION,
+  type HandoffAck,
+} from '../wire/messages.js';
+import { readFirstFrame } from './first-frame.js';
+
+/** One handoff, from the broker's side. */
+export interface Offer {
+  readonly endpoint: string;
+  /** The accepted client connection; stays open here. */
+  readonly descriptor: number;
+  readonly token: Uint8Array;
+  readonly serviceName: string;
+  readonly correlationId: bigint;
+  /** How long the backend may take to answer, in milliseconds (H-08). */
+  readonly ackTimeoutMs: number;
+}
+
+/**
+ * How an offer ended: the descriptor never left (H-02, H-07), the backend said yes, it said no (H-10), or something else came
+ * or nothing at all, so that nobody knows who owns the connection (H-11).
+ */
+export type OfferResult = 'notSent' | 'accepted' | 'rejected' | 'unconfirmed';
+
+/**
+ * Offers a client's connection to a backend: a connection of its own (H-02), token and descriptor in one message (H-03), the offer
+ * (H-04), the ack (H-08). `connected` is told of the socket, to close it when the broker stops.
+ */
+export async function offerConnection(
+  offer: Offer,
+  passing: HandlePassing,
+  system: SystemCalls,
+  connected: (socket: Socket) => void,
+): Promise<OfferResult> {
+  const descriptor = system.openSocket();
+  if (descriptor < 0) return 'notSent';
+  const isSent =
+    system.connect(descriptor, encodeAddress(offer.endpoint)) >= 0 &&
+    passing.sendHandle(descriptor, offer.token, offer.descriptor) === HANDOFF_TOKEN_BYTES;
+  if (!isSent) {
+    system.close(descriptor);
+    return 'notSent';
+  }
+  const socket = new Socket({ fd: descriptor, allowHalfOpen: true });
+  connected(socket);
+  const { correlationId, serviceName, token } = offer;
+  socket.write(handoffFrame(FrameKind.REQUEST, correlationId, encodeHandoffOffer({ token, serviceName, correlationId })));
+  const answer = await readFirstFrame(socket, offer.ackTimeoutMs);
+  socket.destroy();
+  return answer.kind === 'frame' ? judgeAck(answer.body, offer) : 'unconfirmed';
+}
+
+/** The checks of H-08, in their order. */
+function judgeAck(body: Uint8Array, { correlationId, token }: Offer): OfferResult {
+  try {
+    const frame = decodeFrame(body);
+    if (checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.HANDOFF }) !== undefined) return 'unconfirmed';
+    if (frame.requestId !== correlationId) return 'unconfirmed';
+    const ack = decodeHandoffAck(frame.payload);
+    if (ack.correlationId !== correlationId || !Buffer.from(ack.token).equals(token)) return 'unconfirmed';
+    return ack.accepted ? 'accepted' : 'rejected';
+  } catch {
+    return 'unconfirmed';
+  }
+}
+
+/** The event that tells a client that its connection has been taken over (H-12). */
+export function readyEvent(ack: Partial<HandoffAck> & { readonly correlationId: bigint }): Uint8Array {
+  return handoffFrame(FrameKind.EVENT, ack.correlationId, encodeHandoffAck(ack));
+}
+
+/** The backend's answer to an offer (H-23, H-24). */
+export function ackFrame(ack: HandoffAck): Uint8Array {
+  return handoffFrame(FrameKind.RESPONSE, ack.correlationId, encodeHandoffAck(ack));
+}
+
+function handoffFrame(kind: FrameKind, requestId: bigint, payload: Uint8Array): Uint8Array {
+  return encodeFrameToWire({ envelopeVersion: PROTOCOL_VERSION, kind, payloadProtocol: PayloadProtocol.HANDOFF, payload, requestId });
+}

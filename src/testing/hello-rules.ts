@@ -1,0 +1,116 @@
+import { checkServiceName, checkVersion } from '../validation.js';
+import { FrameKind, PayloadEncoding, PayloadProtocol, PROTOCOL_VERSION, RefusalCode, type Frame, type Hello } from '../wire/messages.js';
+
+/** Why a broker refuses. */
+export interface Refusal {
+  readonly code: number;
+  readonly reason: string;
+  readonly retryAfterMs: number;
+}
+
+/** A service as an embedded broker knows it. */
+export interface EmbeddedService {
+  /** Where its backend listens: the `backendPipe` of every Negotiated. */
+  readonly endpoint: string;
+  /** The one version there is a backend for. @default any */
+  readonly version?: string;
+  /** Several of them. @default any */
+  readonly versions?: readonly string[];
+  /** Lower versions are blocked (V-55); only `major.minor.patch` counts (V-56). */
+  readonly minVersion?: string;
+  /** Others are blocked, unless the list is empty (V-55). */
+  readonly versionAllowList?: readonly string[];
+  /** Where the backend takes over connections (H-01). @default none: clients are never handed over */
+  readonly handoffEndpoint?: string;
+}
+
+function refusal(code: number, reason: string, retryAfterMs = 0): Refusal {
+  return { code, reason, retryAfterMs };
+}
+
+function rejected(reason: string): Refusal {
+  return refusal(RefusalCode.PEER_REJECTED, reason);
+}
+
+/** Bytes that are no frame, from whatever they broke (V-04, V-05). */
+export function framingRefusal(code: string): Refusal {
+  return code === 'FRAMING_VERSION'
+    ? refusal(RefusalCode.VERSION_UNSUPPORTED, 'unsupported framing version')
+    : rejected('initial Hello frame exceeds 64 KiB');
+}
+
+export const INCOMPLETE_FRAME: Refusal = rejected('incomplete Hello frame');
+export const MALFORMED_FRAME: Refusal = rejected('malformed broker Frame');
+export const OVERSIZED_HELLO: Refusal = rejected('initial Hello frame exceeds 64 KiB');
+export const MALFORMED_HELLO: Refusal = rejected('malformed Hello payload');
+
+/** Step 1 of V-50; the order is the protocol's. */
+export function refuseEnvelope(frame: Frame): Refusal | undefined {
+  if (frame.envelopeVersion !== PROTOCOL_VERSION) {
+    return refusal(RefusalCode.VERSION_UNSUPPORTED, 'frame envelope_version is not v1');
+  }
+  if (frame.kind !== FrameKind.REQUEST) return rejected('Hello frame kind must be REQUEST');
+  if (frame.payloadProtocol !== PayloadProtocol.CONTROL) return rejected('Hello frame payload_protocol must be control-plane');
+  if (frame.payloadEncoding !== PayloadEncoding.NONE) return rejected('Hello payload must not be compressed');
+  return undefined;
+}
+
+/** Steps 3 to 8: V-51 to V-53. `peerProcessId` is the kernel's word, 0 where it has none. */
+export function refuseHello(hello: Hello, peerProcessId: number): Refusal | undefined {
+  if (hello.clientMinProtocol > PROTOCOL_VERSION || hello.clientMaxProtocol < PROTOCOL_VERSION) {
+    return refusal(RefusalCode.VERSION_UNSUPPORTED, 'client protocol range does not include v1');
+  }
+  if (!passes(() => checkServiceName('service_name', hello.serviceName))) return rejected('invalid service_name');
+  if (!passes(() => checkVersion('wanted_version', hello.wantedVersion))) return rejected('invalid wanted_version');
+  if (Buffer.byteLength(hello.clientVersion) > 128) return rejected('client_version exceeds 128 bytes');
+  if (Buffer.byteLength(hello.clientLibName) > 64 || Buffer.byteLength(hello.clientLibVersion) > 64) {
+    return rejected('client_lib fields exceed 64 bytes');
+  }
+  const pidsDiffer = hello.peerPid !== 0 && peerProcessId !== 0 && hello.peerPid !== peerProcessId;
+  return pidsDiffer ? rejected('peer_pid does not match verified peer') : undefined;
+}
+
+function passes(check: () => unknown): boolean {
+  try {
+    check();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The service that serves this Hello, or why none does: V-80, V-55, V-86. */
+export function findService(hello: Hello, services: ReadonlyMap<string, EmbeddedService>): EmbeddedService | Refusal {
+  const service = services.get(hello.serviceName);
+  if (service === undefined) return refusal(RefusalCode.SERVICE_UNKNOWN, 'service definition was not found');
+  const { minVersion, version, versions, versionAllowList = [] } = service;
+  if (minVersion !== undefined && isBelow(hello.wantedVersion, minVersion)) {
+    return refusal(RefusalCode.VERSION_BLOCKED, 'wanted_version is below min_version', 30_000);
+  }
+  if (versionAllowList.length > 0 && !versionAllowList.includes(hello.wantedVersion)) {
+    return refusal(RefusalCode.VERSION_BLOCKED, 'wanted_version is not in version_allow_list', 30_000);
+  }
+  const registered = versions ?? (version === undefined ? undefined : [version]);
+  if (registered !== undefined && !registered.includes(hello.wantedVersion)) {
+    return refusal(RefusalCode.BACKEND_SPAWN_FAILED, 'backend is not registered', 1_000);
+  }
+  return service;
+}
+
+const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+
+/** Whether a version's numbers lie below the floor's. Numbers beyond 64 bits are not blocked (V-56). */
+function isBelow(version: string, floor: string): boolean {
+  const numbers = releaseNumbers(version);
+  const floorNumbers = releaseNumbers(floor);
+  if (numbers.some((number) => number > MAX_U64)) return false;
+  for (const [index, number] of numbers.entries()) {
+    const least = floorNumbers[index] ?? 0n;
+    if (number !== least) return number < least;
+  }
+  return false;
+}
+
+function releaseNumbers(version: string): bigint[] {
+  return (version.split('-')[0] ?? '').split('.').map(BigInt);
+}
