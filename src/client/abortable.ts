@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.js';
 import { BrokerPoolError } from '../errors.js';
 
 /** Throws `ABORTED` with the signal's reason as the cause. */
@@ -12,14 +13,16 @@ export function abortable<T>(
   start: (settle: (value: T) => void) => () => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => {
-      giveUp();
-      reject(new BrokerPoolError('ABORTED', message, { cause: signal?.reason }));
-    };
     const giveUp = start((value) => {
-      signal?.removeEventListener('abort', onAbort);
+      stopListening();
       resolve(value);
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening =
+      signal === undefined
+        ? () => {}
+        : onAbort(signal, () => {
+            giveUp();
+            reject(new BrokerPoolError('ABORTED', message, { cause: signal.reason }));
+          });
   });
 }

@@ -1,5 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import pRetry, { AbortError } from 'p-retry';
+import { onAbort } from '../abort.js';
 import { describeNegotiated, type NegotiatedInfo } from '../client/connect.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../errors.js';
@@ -52,6 +54,8 @@ export class Connector {
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
+    // p-retry listens once for each connect under way, and many may be.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Whether a Hello of this target is under way. */
@@ -86,15 +90,14 @@ export class Connector {
   }
 
   #pause(delayMs: number): Promise<void> {
-    const { signal } = this.#closing;
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
-        signal.removeEventListener('abort', end);
+        stopListening();
         resolve();
       };
       const cancel = this.#options.clock.schedule(delayMs, end, true);
-      signal.addEventListener('abort', end);
+      const stopListening = onAbort(this.#closing.signal, end);
     });
   }
 

@@ -109,27 +109,32 @@ const POOL_OPTION_NAMES = [
   'endpointCache',
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
+/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
+function orDefault<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
+}
+
 /** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
   rejectUnknownOptions('options', options, POOL_OPTION_NAMES);
   const { brokerEndpoint, serviceName, wantedVersion, selfVersion } = options;
   const endless = { allowInfinity: true } as const;
-  const duration = (name: keyof typeof DEFAULTS & keyof BrokerPoolOptions): number => checkDurationMs(name, options[name] ?? DEFAULTS[name]);
+  const duration = (name: keyof typeof DEFAULTS & keyof BrokerPoolOptions): number => checkDurationMs(name, orDefault(options[name], DEFAULTS[name]));
   return {
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
     serviceName: serviceName === undefined ? undefined : checkServiceName('serviceName', serviceName),
     wantedVersion: wantedVersion === undefined ? undefined : checkVersion('wantedVersion', wantedVersion),
     selfVersion: selfVersion === undefined ? undefined : checkVersion('selfVersion', selfVersion),
-    max: checkCount('max', options.max ?? DEFAULTS.max, { min: 1 }),
+    max: checkCount('max', orDefault(options.max, DEFAULTS.max), { min: 1 }),
     acquireTimeoutMs: duration('acquireTimeoutMs'),
-    maxWaiting: checkCount('maxWaiting', options.maxWaiting ?? DEFAULTS.maxWaiting, { min: 0, ...endless }),
-    maxConnecting: checkCount('maxConnecting', options.maxConnecting ?? DEFAULTS.maxConnecting, { min: 1 }),
-    idleTimeoutMs: checkDurationMs('idleTimeoutMs', options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs, endless),
-    maxLifetimeMs: checkDurationMs('maxLifetimeMs', options.maxLifetimeMs ?? DEFAULTS.maxLifetimeMs, endless),
-    maxUses: checkCount('maxUses', options.maxUses ?? DEFAULTS.maxUses, { min: 1, ...endless }),
-    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? DEFAULTS.adoptHandedOffConnection),
+    maxWaiting: checkCount('maxWaiting', orDefault(options.maxWaiting, DEFAULTS.maxWaiting), { min: 0, ...endless }),
+    maxConnecting: checkCount('maxConnecting', orDefault(options.maxConnecting, DEFAULTS.maxConnecting), { min: 1 }),
+    idleTimeoutMs: checkDurationMs('idleTimeoutMs', orDefault(options.idleTimeoutMs, DEFAULTS.idleTimeoutMs), endless),
+    maxLifetimeMs: checkDurationMs('maxLifetimeMs', orDefault(options.maxLifetimeMs, DEFAULTS.maxLifetimeMs), endless),
+    maxUses: checkCount('maxUses', orDefault(options.maxUses, DEFAULTS.maxUses), { min: 1, ...endless }),
+    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', orDefault(options.adoptHandedOffConnection, DEFAULTS.adoptHandedOffConnection)),
     handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
-    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
+    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     endpointCache: checkEndpointCache(options.endpointCache),
   };
 }
@@ -139,8 +144,8 @@ function checkEndpointCache(value: BrokerPoolOptions['endpointCache']): Endpoint
   if (value === undefined) return CACHE_DEFAULTS;
   rejectUnknownOptions('endpointCache', value, ['max', 'ttlMs']);
   return {
-    max: checkCount('endpointCache.max', value.max ?? CACHE_DEFAULTS.max, { min: 1 }),
-    ttlMs: checkDurationMs('endpointCache.ttlMs', value.ttlMs ?? CACHE_DEFAULTS.ttlMs, { allowZero: true }),
+    max: checkCount('endpointCache.max', orDefault(value.max, CACHE_DEFAULTS.max), { min: 1 }),
+    ttlMs: checkDurationMs('endpointCache.ttlMs', orDefault(value.ttlMs, CACHE_DEFAULTS.ttlMs), { allowZero: true }),
   };
 }
 
@@ -155,8 +160,8 @@ export function checkAcquireOptions(options: AcquireOptions): void {
 
 /** The checked target of a call, the pool's own parts filled in. */
 export function checkTarget(settings: PoolSettings, options: TargetOptions): { serviceName: string; wantedVersion: string } {
-  const serviceName = options.serviceName ?? settings.serviceName;
-  const wantedVersion = options.wantedVersion ?? settings.wantedVersion;
+  const serviceName = orDefault(options.serviceName, settings.serviceName);
+  const wantedVersion = orDefault(options.wantedVersion, settings.wantedVersion);
   if (serviceName === undefined) throw invalidArgument('serviceName', 'is missing: give it to the pool or to this call');
   if (wantedVersion === undefined) throw invalidArgument('wantedVersion', 'is missing: give it to the pool or to this call');
   return { serviceName: checkServiceName('serviceName', serviceName), wantedVersion: checkVersion('wantedVersion', wantedVersion) };
@@ -164,5 +169,5 @@ export function checkTarget(settings: PoolSettings, options: TargetOptions): { s
 
 export function checkCloseOptions(options: CloseOptions): number {
   rejectUnknownOptions('options', options, ['timeoutMs']);
-  return checkDurationMs('timeoutMs', options.timeoutMs ?? CLOSE_TIMEOUT_MS, { allowZero: true });
+  return checkDurationMs('timeoutMs', orDefault(options.timeoutMs, CLOSE_TIMEOUT_MS), { allowZero: true });
 }

@@ -1,3 +1,4 @@
+import { onAbort } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { DeadlineQueue } from '../deadline-queue.js';
 import { BrokerPoolError, type TimeoutPhase } from '../errors.js';
@@ -172,11 +173,10 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
       this.#environment.onQuieter();
     };
     const cancelTimer = clock.schedule(timeoutMs, () => giveUp(this.#timeoutError(timeoutMs, clock.now() - startedMs)));
-    const onAbort = signal && ((): void => giveUp(abortedError(signal)));
-    if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal && onAbort(signal, () => giveUp(abortedError(signal)));
     waiter.stopWatching = () => {
       cancelTimer();
-      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
     };
     this.#latestDeadlineMs = Math.max(this.#latestDeadlineMs, waiter.deadlineMs);
     this.#bag.enqueue(waiter);

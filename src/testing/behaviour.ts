@@ -56,6 +56,32 @@ export type HandoffBehaviour =
 /** The closed list of what an embedded broker can be told to do with a request. */
 export type BrokerBehaviour = ReplyBehaviour | HelloBehaviour | HandoffBehaviour;
 
+/** Whether this is about how a reply goes out, and not about what it says. */
+export function isReplyBehaviour(behaviour: BrokerBehaviour): behaviour is ReplyBehaviour {
+  switch (behaviour.kind) {
+    case 'refuse':
+    case 'negotiate':
+    case 'emptyPipe':
+    case 'noResult':
+      return false;
+    default:
+      return !isHandoffBehaviour(behaviour);
+  }
+}
+
+/** Whether this is about what follows the reply. */
+export function isHandoffBehaviour(behaviour: BrokerBehaviour): behaviour is HandoffBehaviour {
+  switch (behaviour.kind) {
+    case 'wrongToken':
+    case 'rejectedAck':
+    case 'lateReady':
+    case 'readyThenBackendBytes':
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Settles when the wait is over, or the signal is aborted; rejects never. */
 export async function waited(wait: Wait, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;

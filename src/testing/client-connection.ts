@@ -49,7 +49,7 @@ export class ClientConnection {
    * Writes a reply in the way a test asked for. True if what went out can pass for a reply, so that the broker may go on to
    * a handoff.
    */
-  async reply(frame: Frame, behaviour: ReplyBehaviour, silenceOver: () => Promise<void>): Promise<boolean> {
+  async reply(frame: Partial<Frame>, behaviour: ReplyBehaviour, silenceOver: () => Promise<void>): Promise<boolean> {
     const reply = encodeFrameToWire(frame);
     switch (behaviour.kind) {
       case 'answer':

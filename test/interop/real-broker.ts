@@ -72,6 +72,7 @@ export interface RealEndpoints {
 /** What the program has counted. `restarts`: how often a client's hang-up ended the broker's accept loop (V-31). */
 export interface RealStats {
   readonly restarts: number;
+  readonly hellos: number;
   readonly backendConnections: number;
   readonly probes: number;
   readonly handoffs: number;

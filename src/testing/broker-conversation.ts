@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { MAX_HELLO_BYTES } from '../wire/frame.js';
+import {
+  CAPABILITY_HANDLE_PASSING,
+  decodeAdminRequest,
+  decodeFrame,
+  decodeHello,
+  encodeAdminReply,
+  encodeHelloReply,
+  FrameKind,
+  HANDOFF_TOKEN_BYTES,
+  PayloadEncoding,
+  PayloadProtocol,
+  PROTOCOL_VERSION,
+  type AdminReply,
+  type AdminRequest,
+  type Frame,
+  type Hello,
+  type HelloReplyToEncode,
+  type Negotiated,
+} from '../wire/messages.js';
+import { isHandoffBehaviour, isReplyBehaviour, type BrokerBehaviour, type ReplyBehaviour } from './behaviour.js';
+import type { ClientConnection } from './client-connection.js';
+import { readFirstFrame } from './first-frame.js';
+import * as rules from './hello-rules.js';
+import { pretendHandoff } from './pretended-handoff.js';
+
+/** What a conversation asks of its broker. */
+export interface ConversationHost {
+  readonly helloTimeoutMs: number;
+  readonly services: ReadonlyMap<string, rules.EmbeddedService>;
+  /** The client's process, as the kernel tells; 0 where it does not. */
+  peerProcessId(client: ClientConnection): number;
+  /** Settles when clients that meet `silent` are answered after all. */
+  silenceOver(): Promise<void>;
+  onHello(hello: Hello, frame: Frame): Promise<BrokerBehaviour>;
+  onAdmin(request: AdminRequest): { readonly reply: AdminReply; readonly behaviour: ReplyBehaviour };
+  /** Offers the connection to the service's backend, and tells the client. */
+  handOff(client: ClientConnection, endpoint: string, serviceName: string, negotiated: Negotiated): Promise<void>;
+}
+
+/** Always 1 with a real broker (V-72). */
+const CONNECTION_ID = 1n;
+const DEFAULT_KEEPALIVE_SECS = 1_800n;
+const ANSWER: ReplyBehaviour = { kind: 'answer' };
+/** What is echoed into the reply where the request could not be decoded (V-04). */
+const UNKNOWN_REQUEST = { requestId: 0n, traceparent: '', tracestate: '' };
+
+/** What becomes of a connection after its one request: only a pretended handoff keeps it. */
+type Ending = 'close' | 'keep';
+
+/** Talks to one client: one request, one reply, the end (V-01). */
+export async function converse(client: ClientConnection, host: ConversationHost): Promise<void> {
+  const first = await readFirstFrame(client.socket, host.helloTimeoutMs);
+  let ending: Ending = 'close';
+  if (first.kind === 'frame') ending = await answer(first.body, client, host);
+  else if (first.kind === 'violation') await refuse(client, rules.framingRefusal(first.error.code));
+  else if (first.kind === 'ended') await refuse(client, rules.INCOMPLETE_FRAME);
+  // Expired: no refusal, just a close (V-22).
+  if (ending === 'close') client.close();
+}
+
+async function answer(body: Uint8Array, client: ClientConnection, host: ConversationHost): Promise<Ending> {
+  const frame = decoded(() => decodeFrame(body));
+  if (frame === undefined) return refuse(client, rules.MALFORMED_FRAME);
+  if (frame.payloadProtocol === PayloadProtocol.ADMIN) return answerAdmin(frame, client, host);
+  const problem = body.length > MAX_HELLO_BYTES ? rules.OVERSIZED_HELLO : rules.refuseEnvelope(frame);
+  if (problem !== undefined) return refuse(client, problem, frame);
+  const hello = decoded(() => decodeHello(frame.payload));
+  if (hello === undefined) return refuse(client, rules.MALFORMED_HELLO, frame);
+  return answerHello(hello, frame, client, host);
+}
+
+/** A malformed admin request gets no reply (A-06). */
+async function answerAdmin(frame: Frame, client: ClientConnection, host: ConversationHost): Promise<Ending> {
+  const isReadable =
+    frame.envelopeVersion === PROTOCOL_VERSION && frame.kind === FrameKind.REQUEST && frame.payloadEncoding === PayloadEncoding.NONE;
+  const request = isReadable ? decoded(() => decodeAdminRequest(frame.payload)) : undefined;
+  if (request === undefined) return 'close';
+  const { reply, behaviour } = host.onAdmin(request);
+  await client.reply(replyTo(frame, PayloadProtocol.ADMIN, encodeAdminReply(reply)), behaviour, () => host.silenceOver());
+  return 'close';
+}
+
+async function answerHello(hello: Hello, frame: Frame, client: ClientConnection, host: ConversationHost): Promise<Ending> {
+  const behaviour = await host.onHello(hello, frame);
+  const transport = isReplyBehaviour(behaviour) ? behaviour : ANSWER;
+  if (behaviour.kind === 'refuse') {
+    const { code, reason = 'refused by the test', retryAfterMs = 0 } = behaviour;
+    return refuse(client, { code, reason, retryAfterMs }, frame);
+  }
+  const service = rules.refuseHello(hello, host.peerProcessId(client)) ?? rules.findService(hello, host.services);
+  if ('code' in service) {
+    await client.reply(refusalTo(frame, service), transport, () => host.silenceOver());
+    return 'close';
+  }
+  const negotiated = negotiate(hello, service, behaviour);
+  const result: HelloReplyToEncode['result'] = behaviour.kind === 'noResult' ? undefined : { kind: 'negotiated', negotiated };
+  const reply = replyTo(frame, PayloadProtocol.CONTROL, encodeHelloReply({ result }));
+  const { handlePassedToken: token, serverCapabilities } = negotiated;
+  const mayHandOff = (serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n && token.length === HANDOFF_TOKEN_BYTES;
+  if (isHandoffBehaviour(behaviour) && mayHandOff) return pretendHandoff(client, reply, negotiated, behaviour);
+  const isAnswered = await client.reply(reply, transport, () => host.silenceOver());
+  if (isAnswered && mayHandOff && service.handoffEndpoint !== undefined) {
+    await host.handOff(client, service.handoffEndpoint, hello.serviceName, negotiated);
+  }
+  return 'close';
+}
+
+/** V-70, V-71. */
+function negotiate(hello: Hello, service: rules.EmbeddedService, behaviour: BrokerBehaviour): Negotiated {
+  const canAdopt = (hello.clientCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n;
+  return {
+    negotiatedProtocol: PROTOCOL_VERSION,
+    daemonVersion: hello.wantedVersion,
+    backendPipe: behaviour.kind === 'emptyPipe' ? '' : service.endpoint,
+    warnings: [],
+    serverCapabilities: canAdopt ? CAPABILITY_HANDLE_PASSING : 0n,
+    keepaliveIntervalSecs: hello.clientKeepaliveSecs === 0n ? DEFAULT_KEEPALIVE_SECS : hello.clientKeepaliveSecs,
+    handlePassedToken: canAdopt ? randomBytes(HANDOFF_TOKEN_BYTES) : new Uint8Array(0),
+    connectionId: CONNECTION_ID,
+    ...(behaviour.kind === 'negotiate' ? behaviour.negotiated : {}),
+  };
+}
+
+async function refuse(client: ClientConnection, refusal: rules.Refusal, request?: Frame): Promise<Ending> {
+  await client.reply(refusalTo(request, refusal), ANSWER, () => Promise.resolve());
+  return 'close';
+}
+
+/** V-11. */
+function refusalTo(request: Frame | undefined, { code, reason, retryAfterMs }: rules.Refusal): Partial<Frame> {
+  const refused = {
+    reason,
+    daemonMinProtocol: PROTOCOL_VERSION,
+    daemonMaxProtocol: PROTOCOL_VERSION,
+    code,
+    retryAfterMs: BigInt(retryAfterMs),
+  };
+  return replyTo(request, PayloadProtocol.CONTROL, encodeHelloReply({ result: { kind: 'refused', refused } }));
+}
+
+/** V-10, A-01. */
+function replyTo(request: Frame | undefined, payloadProtocol: number, payload: Uint8Array): Partial<Frame> {
+  const { requestId, traceparent, tracestate } = request ?? UNKNOWN_REQUEST;
+  return { envelopeVersion: PROTOCOL_VERSION, kind: FrameKind.RESPONSE, payloadProtocol, payload, requestId, traceparent, tracestate };
+}
+
+function decoded<Message>(decode: () => Message): Message | undefined {
+  try {
+    return decode();
+  } catch {
+    return undefined;
+  }
+}

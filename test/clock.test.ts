@@ -1,0 +1,71 @@
+import { Worker } from 'node:worker_threads';
+import { monotonicNowMs, systemClock } from '../src/clock.js';
+import test from './helpers/sanitary.js';
+
+test('the clock never goes backwards', (t) => {
+  let last = monotonicNowMs();
+  for (let count = 0; count < 1_000; count++) {
+    const now = systemClock.now();
+    if (now < last) t.fail(`${now} after ${last}`);
+    last = now;
+  }
+  t.pass();
+});
+
+test('another thread\'s clock says the same, so that deadlines may cross threads', async (t) => {
+  const source = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(new URL('../src/clock.js', import.meta.url).href)}).then(({ monotonicNowMs }) => {
+      parentPort.postMessage(monotonicNowMs());
+    });`;
+  const before = monotonicNowMs();
+  const worker = new Worker(source, { eval: true });
+  const ended = new Promise((resolve) => worker.once('exit', resolve));
+  const there = await new Promise<number>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  const after = monotonicNowMs();
+  t.true(before <= there && there <= after, `${before} ${there} ${after}`);
+  await ended;
+});
+
+function timersAlive(): number {
+  return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+}
+
+test.serial('a scheduled call does not keep the process alive unless told to', (t) => {
+  const before = timersAlive();
+  const cancelIdle = systemClock.schedule(60_000, () => {});
+  t.is(timersAlive(), before);
+  const cancelWanted = systemClock.schedule(60_000, () => {}, true);
+  t.is(timersAlive(), before + 1);
+  cancelWanted();
+  cancelIdle();
+  t.is(timersAlive(), before);
+});
+
+test.serial('a call whose time has come runs once, one that is cancelled never', async (t) => {
+  const calls: string[] = [];
+  const cancel = systemClock.schedule(0, () => calls.push('cancelled'));
+  cancel();
+  cancel();
+  systemClock.schedule(-5, () => calls.push('overdue'));
+  await new Promise<void>((resolve) => {
+    systemClock.schedule(2, resolve, true);
+  });
+  t.deepEqual(calls, ['overdue']);
+});
+
+test.serial('a delay beyond what timers can do is a long one, not 1 ms', async (t) => {
+  const cancels = [2 ** 31, 2 ** 40, Infinity].map((delayMs) => systemClock.schedule(delayMs, () => t.fail(`${delayMs} ms went by`)));
+  await new Promise<void>((resolve) => {
+    systemClock.schedule(3, resolve, true);
+  });
+  for (const cancel of cancels) cancel();
+  t.pass();
+});
+
+test('chance lies in [0, 1)', (t) => {
+  for (let count = 0; count < 100; count++) {
+    const random = systemClock.random();
+    t.true(random >= 0 && random < 1);
+  }
+});

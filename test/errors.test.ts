@@ -1,0 +1,53 @@
+import { BrokerPoolError, errorFromFailure, invalidArgument, type Failure } from '../src/errors.js';
+import test from './helpers/sanitary.js';
+
+test('an error shows its name and code, also in its stack', (t) => {
+  const error = new BrokerPoolError('TIMEOUT', 'too late');
+  t.true(error instanceof Error);
+  t.is(error.name, 'BrokerPoolError');
+  t.is(error.code, 'TIMEOUT');
+  t.is(error.message, 'too late');
+  t.regex(error.stack ?? '', /too late/);
+  t.is(String(error), 'BrokerPoolError: too late');
+});
+
+// The class's field declarations define them as undefined; with `declare` before each they would be absent.
+test.failing('details that were not given are absent, not undefined', (t) => {
+  for (const error of [new BrokerPoolError('ABORTED', 'x'), new BrokerPoolError('ABORTED', 'x', { endpoint: undefined, cause: undefined })]) {
+    for (const name of ['endpoint', 'phase', 'refusalKind', 'refusalCode', 'retryAfterMs', 'cause']) t.false(name in error, name);
+  }
+});
+
+test('details that were given are there, zeros too', (t) => {
+  const cause = new Error('why');
+  const details = { endpoint: '/a', phase: 'hello', refusalKind: 'other', refusalCode: 0, retryAfterMs: 0, cause } as const;
+  t.like(new BrokerPoolError('REFUSED', 'no', details), details);
+});
+
+test('a wrong argument is named first', (t) => {
+  t.like(invalidArgument('max', 'must be a number'), { code: 'INVALID_ARGUMENT', message: 'max must be a number' });
+});
+
+test('a failure that came from another thread becomes the error it stands for', (t) => {
+  const failure: Failure = {
+    code: 'REFUSED',
+    message: 'broker refused Hello',
+    endpoint: '/b',
+    refusalKind: 'rateLimited',
+    refusalCode: 4,
+    retryAfterMs: 250,
+  };
+  const error = errorFromFailure(structuredClone(failure));
+  t.true(error instanceof BrokerPoolError);
+  t.like(error, failure);
+  t.false('cause' in error);
+  t.is(error.phase, undefined);
+});
+
+test('the failed system call behind a failure becomes the cause, with its errno name', (t) => {
+  const system = { code: 'ENOENT', syscall: 'connect', message: 'connect ENOENT /a' };
+  const error = errorFromFailure({ code: 'BROKER_CONNECT', message: 'failed to connect to broker', endpoint: '/a', system });
+  t.true(error.cause instanceof Error);
+  t.like(error.cause, system);
+  t.false('system' in error);
+});

@@ -1,0 +1,140 @@
+import { findCycle, parseSource, sourcesIn, type SourceFile } from './helpers/imports.js';
+import test from './helpers/sanitary.js';
+
+const src = sourcesIn('src');
+const workers = sourcesIn('workers');
+const byPath = new Map([...src, ...workers].map((file) => [file.path, file]));
+
+/** The part of the package a file belongs to: a folder of `src`, a file that lies in `src` itself, or `workers`. */
+function partOf(path: string): string {
+  const [top = '', second = ''] = path.split('/');
+  return top === 'src' ? second.replace(/\.ts$/, '') : top;
+}
+
+const LEAVES = ['errors', 'clock', 'version', 'validation', 'deadline-queue'];
+
+/** What each part may import, besides itself. The arrows go one way. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  clock: [],
+  version: [],
+  'deadline-queue': [],
+  validation: ['errors'],
+  wire: ['errors'],
+  os: ['errors'],
+  negotiation: ['wire', 'os', ...LEAVES],
+  client: ['negotiation', 'wire', 'os', ...LEAVES],
+  pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
+  index: ['pool', 'client', 'negotiation', ...LEAVES],
+  // A broker of its own: it must not lean on the client that is tested against it.
+  testing: ['wire', 'os', ...LEAVES, 'client/endpoints'],
+  cli: ['index', 'testing', 'client', ...LEAVES],
+  workers: ['negotiation', 'wire', 'os', 'errors', 'clock'],
+};
+
+/** Packages that are known in one place only, so that they can be replaced there. */
+const HOMES: Readonly<Record<string, string>> = {
+  koffi: 'src/os/',
+  piscina: 'src/negotiation/threads.ts',
+  protobufjs: 'src/wire/',
+  'lru-cache': 'src/pool/endpoint-cache.ts',
+};
+
+function mayImport(file: string, imported: string): boolean {
+  const part = partOf(file);
+  if (part === partOf(imported)) return true;
+  const allowed = MAY_IMPORT[part] ?? [];
+  return allowed.some((name) => name === partOf(imported) || imported === `src/${name}.ts`);
+}
+
+/** The file and all it imports, directly or not. */
+function closure(path: string): SourceFile[] {
+  const found = new Map<string, SourceFile>();
+  const visit = (next: string): void => {
+    const file = byPath.get(next);
+    if (file === undefined || found.has(next)) return;
+    found.set(next, file);
+    for (const imported of file.files) visit(imported);
+  };
+  visit(path);
+  return [...found.values()];
+}
+
+test('each import of a file leads to a file that exists', (t) => {
+  const missing = [...byPath.values()].flatMap(({ path, files }) =>
+    // What is generated has a type declaration beside JavaScript.
+    files.filter((imported) => !byPath.has(imported) && !imported.startsWith('src/wire/gen/')).map((imported) => `${path} → ${imported}`),
+  );
+  t.deepEqual(missing, []);
+});
+
+test('every part of the package has its rule here', (t) => {
+  const parts = new Set([...byPath.keys()].map(partOf));
+  t.deepEqual([...parts].filter((part) => !(part in MAY_IMPORT)), []);
+});
+
+test('imports go one way: cli → index → pool → client → negotiation → wire, os → errors', (t) => {
+  const wrong = [...byPath.values()].flatMap(({ path, files }) =>
+    files.filter((imported) => !mayImport(path, imported)).map((imported) => `${path} → ${imported}`),
+  );
+  t.deepEqual(wrong, []);
+});
+
+test('no file imports itself by way of others', (t) => {
+  t.is(findCycle([...byPath.values()])?.join(' → '), undefined);
+});
+
+for (const [name, home] of Object.entries(HOMES)) {
+  test(`only ${home} knows ${name}`, (t) => {
+    const users = [...byPath.values()].filter(({ packages, text }) => packages.includes(name) || text.includes(`'${name}'`));
+    t.true(users.length > 0);
+    t.deepEqual(users.map(({ path }) => path).filter((path) => !path.startsWith(home)), []);
+  });
+}
+
+test('src names the worker as a URL only, in negotiation/threads.ts', (t) => {
+  t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
+  const mentions = src.filter(({ text }) => text.includes('workers/'));
+  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/threads.ts']);
+  for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('new URL(')), []);
+});
+
+const PURE = ['src/pool/bag.ts', 'src/clock.ts', 'src/errors.ts', 'src/deadline-queue.ts', 'src/wire/frame.ts', 'src/negotiation/handshake.ts', 'src/negotiation/admin-exchange.ts'];
+const WITHOUT_IO = new Set(['node:crypto', 'node:util', 'node:util/types', 'protobufjs']);
+
+for (const path of PURE) {
+  test(`${path} does no I/O, nor does anything it imports`, (t) => {
+    t.true(byPath.has(path));
+    const used = closure(path).flatMap((file) => file.packages.filter((name) => !WITHOUT_IO.has(name)).map((name) => `${file.path} → ${name}`));
+    t.deepEqual(used, []);
+  });
+}
+
+test('the bag, the clock and the errors import nothing at all', (t) => {
+  for (const path of ['src/pool/bag.ts', 'src/clock.ts', 'src/errors.ts']) t.deepEqual(closure(path).map((file) => file.path), [path]);
+});
+
+test('the parser sees every form of import, and none in comments', (t) => {
+  const source = `
+    import a, { type B } from './a.js'; // import './not.js'
+    import {
+      c,
+    } from '../c/d.js';
+    import './effect.js';
+    export * from '@scope/name/deep.js';
+    export type { E } from 'node:net';
+    /* import f from './not-either.js'; */
+    const url = 'https://example.org'; const late = await import('./late.js');
+    const native = createRequire(import.meta.url)('koffi');
+    type G = typeof import('./types.js');
+  `;
+  const { files, packages } = parseSource('src/x/y.ts', source);
+  t.deepEqual(files, ['src/x/a.ts', 'src/c/d.ts', 'src/x/effect.ts', 'src/x/late.ts', 'src/x/types.ts']);
+  t.deepEqual(packages, ['@scope/name', 'node:net', 'koffi']);
+});
+
+test('a cycle is found and shown', (t) => {
+  const file = (path: string, ...files: string[]): SourceFile => ({ path, files, packages: [], text: '' });
+  t.deepEqual(findCycle([file('a', 'b'), file('b', 'c'), file('c', 'b')]), ['b', 'c', 'b']);
+  t.is(findCycle([file('a', 'b', 'c'), file('b', 'c'), file('c')]), undefined);
+});

@@ -1,0 +1,155 @@
+import type { ExecutionContext } from 'ava';
+import { clientTimeoutFromEnv } from '../../src/client/environment.js';
+import { sharedBrokerEndpoint } from '../../src/client/endpoints.js';
+import { BrokerPoolError } from '../../src/errors.js';
+import { checkAcquireOptions, checkCloseOptions, checkPoolOptions, checkTarget } from '../../src/pool/options.js';
+import { LONGEST_DURATION_MS } from '../../src/validation.js';
+import test from '../helpers/sanitary.js';
+
+const brokerEndpoint = process.platform === 'win32' ? '\\\\.\\pipe\\broker' : '/run/broker.sock';
+
+function refuses(t: ExecutionContext, check: () => unknown, message: RegExp): void {
+  t.throws(check, { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message });
+}
+
+/** Options as plain JavaScript can give them, past the types. */
+function poolOptions(options: Readonly<Record<string, unknown>>): unknown {
+  return checkPoolOptions({ brokerEndpoint, ...options });
+}
+
+test('without options a pool has the documented defaults and the user\'s shared broker', (t) => {
+  t.like(checkPoolOptions({}), {
+    brokerEndpoint: sharedBrokerEndpoint(),
+    serviceName: undefined,
+    wantedVersion: undefined,
+    selfVersion: undefined,
+    max: 10,
+    acquireTimeoutMs: 30_000,
+    maxWaiting: Infinity,
+    maxConnecting: 2,
+    idleTimeoutMs: 60_000,
+    maxLifetimeMs: 1_800_000,
+    maxUses: Infinity,
+    adoptHandedOffConnection: false,
+    handoffReadyTimeoutMs: 2_000,
+    roundTripTimeoutMs: clientTimeoutFromEnv(),
+    endpointCache: { max: 256, ttlMs: 0 },
+  });
+});
+
+test('an option that is undefined has its default, as one that is left out', (t) => {
+  const names = Object.keys(checkPoolOptions({ brokerEndpoint }));
+  const nothing = Object.fromEntries(names.map((name) => [name, undefined]));
+  t.deepEqual(poolOptions({ ...nothing, brokerEndpoint }), checkPoolOptions({ brokerEndpoint }));
+  t.deepEqual(poolOptions({ endpointCache: { max: undefined, ttlMs: undefined } }), checkPoolOptions({ brokerEndpoint }));
+});
+
+test('what is given is kept as it is', (t) => {
+  const given = {
+    brokerEndpoint,
+    serviceName: 'zccache',
+    wantedVersion: '1.2.3',
+    selfVersion: '1.2.4-rc.1',
+    max: 1,
+    acquireTimeoutMs: 0.5,
+    maxWaiting: 0,
+    maxConnecting: 7,
+    idleTimeoutMs: Infinity,
+    maxLifetimeMs: LONGEST_DURATION_MS,
+    maxUses: 1,
+    adoptHandedOffConnection: true,
+    handoffReadyTimeoutMs: 1,
+    roundTripTimeoutMs: 1,
+    endpointCache: { max: 1, ttlMs: 5 },
+  };
+  t.like(checkPoolOptions(given), given);
+});
+
+test('the endpoint cache may be switched off, or given in part', (t) => {
+  t.is(checkPoolOptions({ brokerEndpoint, endpointCache: false }).endpointCache, undefined);
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: {} }).endpointCache, { max: 256, ttlMs: 0 });
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { max: 3 } }).endpointCache, { max: 3, ttlMs: 0 });
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { ttlMs: 9 } }).endpointCache, { max: 256, ttlMs: 9 });
+});
+
+const wrongForAll = [null, '1', true, Number.NaN, -1, {}, 1n];
+const durations = ['acquireTimeoutMs', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs'];
+const endlessDurations = ['idleTimeoutMs', 'maxLifetimeMs'];
+
+/** For each option, values that can never work. */
+const WRONG: Readonly<Record<string, readonly unknown[]>> = {
+  brokerEndpoint: [null, '', 1, ...(process.platform === 'win32' ? [] : ['relative.sock', `/${'a'.repeat(200)}`])],
+  serviceName: [null, '', 'Upper', 'a'.repeat(65)],
+  wantedVersion: [null, '', '1.2', 'v1.2.3'],
+  selfVersion: [null, '', '1.2', 'latest'],
+  max: [...wrongForAll, 0, 1.5, Infinity],
+  maxConnecting: [...wrongForAll, 0, 1.5, Infinity],
+  maxWaiting: [...wrongForAll, 1.5],
+  maxUses: [...wrongForAll, 0, 1.5],
+  adoptHandedOffConnection: [null, 0, 1, 'true'],
+  endpointCache: [null, true, 256, 'off', []],
+  ...Object.fromEntries(durations.map((name) => [name, [...wrongForAll, 0, Infinity, LONGEST_DURATION_MS + 1]])),
+  ...Object.fromEntries(endlessDurations.map((name) => [name, [...wrongForAll, 0, LONGEST_DURATION_MS + 1]])),
+};
+
+for (const [name, values] of Object.entries(WRONG)) {
+  test(`a wrong ${name} is refused by its name, null too`, (t) => {
+    for (const value of values) refuses(t, () => poolOptions({ [name]: value }), new RegExp(`^${name} `));
+  });
+}
+
+test('wrong limits of the endpoint cache are refused by their names', (t) => {
+  for (const max of [...wrongForAll, 0, 1.5, Infinity]) refuses(t, () => poolOptions({ endpointCache: { max } }), /^endpointCache\.max /);
+  for (const ttlMs of [...wrongForAll, Infinity]) refuses(t, () => poolOptions({ endpointCache: { ttlMs } }), /^endpointCache\.ttlMs /);
+  refuses(t, () => poolOptions({ endpointCache: { ttl: 5 } }), /^endpointCache has no option "ttl"/);
+});
+
+test('options that do not exist are refused, and the right name is suggested', (t) => {
+  refuses(t, () => poolOptions({ maxUse: 3 }), /^options has no option "maxUse"; did you mean maxUses\?$/);
+  refuses(t, () => poolOptions({ evictor: true }), /^options has no option "evictor"$/);
+  for (const options of [null, [], 'fast']) refuses(t, () => Reflect.apply(checkPoolOptions, undefined, [options]), /^options must be an object/);
+});
+
+test('the environment sets the round trip\'s limit where the options do not (C-28)', (t) => {
+  const name = 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS';
+  const before = process.env[name];
+  process.env[name] = '1234';
+  try {
+    t.is(checkPoolOptions({ brokerEndpoint }).roundTripTimeoutMs, 1_234);
+    t.is(checkPoolOptions({ brokerEndpoint, roundTripTimeoutMs: 5 }).roundTripTimeoutMs, 5);
+  } finally {
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
+  }
+});
+
+test('acquire takes a signal, a limit and a target, and nothing else', (t) => {
+  t.notThrows(() => checkAcquireOptions({}));
+  t.notThrows(() => checkAcquireOptions({ signal: AbortSignal.abort(), timeoutMs: 0.5, serviceName: 'a', wantedVersion: '1.2.3' }));
+  for (const timeoutMs of [0, -1, Infinity, Number.NaN]) refuses(t, () => checkAcquireOptions({ timeoutMs }), /^timeoutMs /);
+  const wrong = (options: object) => () => Reflect.apply(checkAcquireOptions, undefined, [options]);
+  refuses(t, wrong({ signal: new AbortController() }), /^signal must be an AbortSignal/);
+  refuses(t, wrong({ signal: null }), /^signal must be an AbortSignal/);
+  refuses(t, wrong({ timeout: 5 }), /^options has no option "timeout"/);
+});
+
+test('a call\'s target is the pool\'s where it names none, part by part', (t) => {
+  const settings = checkPoolOptions({ brokerEndpoint, serviceName: 'pools', wantedVersion: '1.0.0' });
+  t.deepEqual(checkTarget(settings, {}), { serviceName: 'pools', wantedVersion: '1.0.0' });
+  t.deepEqual(checkTarget(settings, { serviceName: 'mine' }), { serviceName: 'mine', wantedVersion: '1.0.0' });
+  t.deepEqual(checkTarget(settings, { wantedVersion: '2.0.0' }), { serviceName: 'pools', wantedVersion: '2.0.0' });
+  refuses(t, () => checkTarget(settings, { serviceName: 'Mine' }), /^serviceName must be/);
+  refuses(t, () => checkTarget(settings, { wantedVersion: '2' }), /^wantedVersion must be/);
+  refuses(t, () => Reflect.apply(checkTarget, undefined, [settings, { serviceName: null }]), /^serviceName must be/);
+});
+
+test('a target that neither the pool nor the call names is reported by the missing part', (t) => {
+  refuses(t, () => checkTarget(checkPoolOptions({ brokerEndpoint, wantedVersion: '1.0.0' }), {}), /^serviceName is missing/);
+  refuses(t, () => checkTarget(checkPoolOptions({ brokerEndpoint, serviceName: 'a' }), {}), /^wantedVersion is missing/);
+});
+
+test('close may give leases no time at all, but not forever', (t) => {
+  t.is(checkCloseOptions({}), 30_000);
+  t.is(checkCloseOptions({ timeoutMs: 0 }), 0);
+  for (const timeoutMs of [-1, Infinity, Number.NaN]) refuses(t, () => checkCloseOptions({ timeoutMs }), /^timeoutMs /);
+});
