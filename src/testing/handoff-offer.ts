@@ -37,13 +37,13 @@ export type OfferResult = 'notSent' | 'accepted' | 'rejected' | 'unconfirmed';
 
 /**
  * Offers a client's connection to a backend: a connection of its own (H-02), token and descriptor in one message (H-03), the offer
- * (H-04), the ack (H-08). `connected` is told of the socket, to close it when the broker stops.
+ * (H-04), the ack (H-08). `onSent` is told of the connection once the descriptor is on its way; closing it ends the wait for the ack.
  */
 export async function offerConnection(
   offer: Offer,
   passing: HandlePassing,
   system: SystemCalls,
-  connected: (socket: Socket) => void,
+  onSent: (socket: Socket) => void,
 ): Promise<OfferResult> {
   const descriptor = system.openSocket();
   if (descriptor < 0) return 'notSent';
@@ -55,7 +55,8 @@ export async function offerConnection(
     return 'notSent';
   }
   const socket = new Socket({ fd: descriptor, allowHalfOpen: true });
-  connected(socket);
+  socket.on('error', () => {});
+  onSent(socket);
   const { correlationId, serviceName, token } = offer;
   socket.write(handoffFrame(FrameKind.REQUEST, correlationId, encodeHandoffOffer({ token, serviceName, correlationId })));
   const answer = await readFirstFrame(socket, offer.ackTimeoutMs);

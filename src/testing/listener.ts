@@ -1,55 +1,61 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { isPath } from './place.js';
 
 /** Options of {@link Listener.open}. */
 export interface ListenerOptions {
   readonly endpoint: string;
+  /** Connections that may wait to be accepted. @default Node's */
+  readonly backlog?: number | undefined;
   /** Accept without reading a byte: what comes first must be read by other means than Node's (H-05). */
   readonly paused?: boolean;
   readonly onConnection: (socket: Socket) => void;
   /** A connection has ended, for whatever reason. */
-  readonly onClose?: (socket: Socket) => void;
+  readonly onClose: () => void;
 }
 
 /** A local listening socket (mode 0600) that knows its connections and can close them all. */
 export class Listener {
   readonly endpoint: string;
   readonly #server: Server;
+  readonly #onClose: () => void;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(endpoint: string, server: Server) {
+  private constructor(server: Server, { endpoint, onClose, onConnection }: ListenerOptions) {
     this.endpoint = endpoint;
     this.#server = server;
+    this.#onClose = onClose;
+    server.on('connection', (socket) => {
+      this.adopt(socket);
+      onConnection(socket);
+    });
   }
 
   /** Rejects with the system's error if the endpoint is in use: nobody's socket file is ever removed (N-10). */
-  static async open({ endpoint, paused = false, onConnection, onClose }: ListenerOptions): Promise<Listener> {
+  static async open(options: ListenerOptions): Promise<Listener> {
+    const { backlog, endpoint, paused = false } = options;
     // Half-open, because a peer that ends its side still gets its answer (V-31).
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: paused });
-    const listener = new Listener(endpoint, server);
-    server.on('connection', (socket) => {
-      listener.adopt(socket, onClose);
-      onConnection(socket);
-    });
+    const listener = new Listener(server, options);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(endpoint, () => {
+      server.listen({ path: endpoint, ...(backlog === undefined ? {} : { backlog }) }, () => {
         server.off('error', reject);
         resolve();
       });
     });
-    if (process.platform !== 'win32' && !endpoint.startsWith('\0')) chmodSync(endpoint, 0o600);
+    if (isPath(endpoint)) chmodSync(endpoint, 0o600);
     return listener;
   }
 
   /** Counts a connection that came another way among its own. */
-  adopt(socket: Socket, onClose?: (socket: Socket) => void): void {
+  adopt(socket: Socket): void {
     this.#sockets.add(socket);
     // Peers hang up whenever they like; what follows from it is seen in 'close'.
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      onClose?.(socket);
+      this.#onClose();
     });
   }
 

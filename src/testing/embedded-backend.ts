@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { Socket } from 'node:net';
+import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
+import { loadNative, type SystemCalls } from '../os/native.js';
+import { HANDOFF_TOKEN_BYTES, type DaemonProcess } from '../wire/messages.js';
+import { Changes } from './changes.js';
+import { serveEcho } from './echo.js';
+import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
+import { ackFrame } from './handoff-offer.js';
+import { answerProbes, ownIdentity } from './identity-probe.js';
+import { Listener } from './listener.js';
+import { Place } from './place.js';
+
+/** What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48. */
+export type HandoffMode =
+  /** Says yes and serves it (H-23). */
+  | 'accept'
+  /** Says no and closes it (H-24). */
+  | 'reject'
+  /** Keeps it and says nothing. */
+  | 'silent'
+  /** Closes it and says nothing. */
+  | 'close'
+  /** Says yes to another token, and closes it. */
+  | 'wrongToken';
+
+/** Options of {@link EmbeddedBackend.start}. */
+export interface EmbeddedBackendOptions {
+  /** Where to serve. @default a socket in `directory`; a pipe of its own on Windows */
+  readonly endpoint?: string;
+  /** Where to take over connections. @default a socket in `directory` */
+  readonly handoffEndpoint?: string;
+  /** Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at the end */
+  readonly directory?: string;
+  /** Connections that may wait to be accepted. @default Node's */
+  readonly backlog?: number;
+  /** `none`: without a handoff endpoint. @default 'accept' where there is FFI, else 'none' */
+  readonly handoff?: HandoffMode | 'none';
+  /** Serves each connection, from its first byte. @default answers identity probes, then echoes */
+  readonly onConnection?: (socket: Socket, how: { readonly adopted: boolean }) => void;
+  /** Who to be in the answers to identity probes. @default this process, see the source for its hash */
+  readonly identity?: Partial<DaemonProcess>;
+  /** How long an offer may take to arrive, in milliseconds (H-25). @default 5000 */
+  readonly offerTimeoutMs?: number;
+}
+
+/** A backend inside the own process, for tests and demos, on real sockets: an echo, unless told otherwise. */
+export class EmbeddedBackend implements AsyncDisposable {
+  /** What becomes of offers from now on. */
+  handoff: HandoffMode;
+
+  readonly #options: EmbeddedBackendOptions;
+  readonly #place: Place;
+  readonly #changes = new Changes();
+  readonly #counts = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
+  /** Descriptors kept in silence. */
+  readonly #kept = new Set<number>();
+  #serving: Listener | undefined;
+  #offers: Listener | undefined;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(options: EmbeddedBackendOptions) {
+    this.#options = options;
+    this.#place = new Place(options.directory);
+    this.handoff = options.handoff === undefined || options.handoff === 'none' ? 'accept' : options.handoff;
+  }
+
+  /** Starts a backend. Rejects with the system's error, for one if an endpoint is in use. */
+  static async start(options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
+    const backend = new EmbeddedBackend(options);
+    try {
+      await backend.#open();
+    } catch (error) {
+      await backend.stop();
+      throw error;
+    }
+    return backend;
+  }
+
+  async #open(): Promise<void> {
+    const { backlog, endpoint, handoff, handoffEndpoint } = this.#options;
+    const onClose = (): void => this.#changes.notify();
+    this.#serving = await Listener.open({
+      endpoint: this.#place.endpoint('backend', endpoint),
+      backlog,
+      onConnection: (socket) => {
+        this.#count('accepted');
+        this.#serve(socket, false);
+      },
+      onClose,
+    });
+    const passing = loadHandlePassing();
+    const system = loadNative()?.system;
+    if (handoff === 'none') return;
+    if (passing === undefined || system === undefined) {
+      if (handoff === undefined) return;
+      throw new Error(`a backend can only ${handoff} handoffs with FFI, which is not available here`);
+    }
+    this.#offers = await Listener.open({
+      endpoint: this.#place.endpoint('handoff', handoffEndpoint),
+      backlog,
+      paused: true,
+      onConnection: (socket) => void this.#onOffer(socket, passing, system),
+      onClose,
+    });
+  }
+
+  /** Where it serves: what a broker must name as `backendPipe`. */
+  get endpoint(): string {
+    return this.#serving?.endpoint ?? '';
+  }
+
+  /** Where it takes over connections, if it does. */
+  get handoffEndpoint(): string | undefined {
+    return this.#offers?.endpoint;
+  }
+
+  /** Connections being served now, accepted and adopted. */
+  get connections(): number {
+    return this.#serving?.openConnections ?? 0;
+  }
+
+  /** Connections accepted at {@link EmbeddedBackend.endpoint} so far. */
+  get acceptedCount(): number {
+    return this.#counts.accepted;
+  }
+
+  /** Connections taken over from a broker so far. */
+  get adoptedCount(): number {
+    return this.#counts.adopted;
+  }
+
+  /** Valid offers received so far, whatever became of them. */
+  get offerCount(): number {
+    return this.#counts.offer;
+  }
+
+  /** Identity probes answered so far. */
+  get probeCount(): number {
+    return this.#counts.probe;
+  }
+
+  /** Settles once the condition holds; it is looked at after every change of a counter. Rejects when the backend stops before. */
+  until(isMet: () => boolean): Promise<void> {
+    return this.#changes.until(isMet);
+  }
+
+  /** Closes every connection without a word, as a backend that dies; it goes on accepting new ones. */
+  dropAll(): void {
+    this.#serving?.dropAll();
+    this.#dropKept();
+  }
+
+  /** Closes its endpoints and every connection, and removes what it made in the file system. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    this.#changes.end(new Error('the embedded backend was stopped'));
+    this.#dropKept();
+    await Promise.all([this.#serving?.close(), this.#offers?.close()]);
+    this.#place.remove();
+  }
+
+  #dropKept(): void {
+    for (const descriptor of this.#kept) loadNative()?.system.close(descriptor);
+    this.#kept.clear();
+  }
+
+  #count(name: keyof typeof this.#counts): void {
+    this.#counts[name]++;
+    this.#changes.notify();
+  }
+
+  #serve(socket: Socket, adopted: boolean): void {
+    const { identity, onConnection } = this.#options;
+    if (onConnection !== undefined) return onConnection(socket, { adopted });
+    const whole = { ...ownIdentity(this.endpoint), ...identity };
+    answerProbes(socket, whole, () => this.#count('probe'), () => serveEcho(socket));
+  }
+
+  async #onOffer(socket: Socket, passing: HandlePassing, system: SystemCalls): Promise<void> {
+    const received = await receiveOffer(socket, passing, system, this.#options.offerTimeoutMs ?? 5_000);
+    if (received === undefined) return void socket.destroy();
+    if (this.#stopping === undefined) this.#answerOffer(socket, received, system);
+    else system.close(received.descriptor);
+  }
+
+  #answerOffer(socket: Socket, { descriptor, offer: { correlationId, token } }: ReceivedOffer, system: SystemCalls): void {
+    switch (this.handoff) {
+      case 'accept':
+        this.#adopt(descriptor);
+        socket.end(ackFrame({ token, accepted: true, errorDetail: '', correlationId }));
+        break;
+      case 'reject':
+        system.close(descriptor);
+        socket.end(ackFrame({ token, accepted: false, errorDetail: 'rejected by the test', correlationId }));
+        break;
+      case 'wrongToken':
+        system.close(descriptor);
+        socket.end(ackFrame({ token: randomBytes(HANDOFF_TOKEN_BYTES), accepted: true, errorDetail: '', correlationId }));
+        break;
+      case 'close':
+        system.close(descriptor);
+        socket.destroy();
+        break;
+      case 'silent':
+        this.#kept.add(descriptor);
+        break;
+    }
+    this.#count('offer');
+  }
+
+  #adopt(descriptor: number): void {
+    const socket = new Socket({ fd: descriptor, allowHalfOpen: true });
+    this.#serving?.adopt(socket);
+    this.#count('adopted');
+    this.#serve(socket, true);
+  }
+}

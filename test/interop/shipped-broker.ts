@@ -1,0 +1,68 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, watch } from 'node:fs';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sendAdminRequest } from '../../src/index.js';
+
+const VERSION = '4.10.21';
+const ROOT = fileURLToPath(new URL('../../../test/interop/rust/target/shipped/', import.meta.url));
+const BINARY = join(ROOT, 'bin/running-process-broker-v1');
+const BUILD_LIMIT_MS = 14 * 60_000;
+
+/** Installs the broker as its authors ship it, below the folder that git ignores. */
+export function installShippedBroker(): void {
+  if (existsSync(BINARY)) return;
+  const parameters = ['install', 'running-process', '--version', VERSION, '--features', 'daemon', '--bin', 'running-process-broker-v1', '--root', ROOT, '--quiet'];
+  const install = spawnSync('cargo', parameters, { stdio: 'inherit', timeout: BUILD_LIMIT_MS });
+  if (install.status !== 0) throw new Error(`cargo install failed with ${install.status ?? install.signal}`);
+}
+
+/** The shipped broker in launch mode: many workers, no backend until somebody asks for one. */
+export class ShippedBroker {
+  readonly endpoint: string;
+  readonly #directory: string;
+  readonly #child: ChildProcess;
+
+  private constructor(directory: string, endpoint: string, child: ChildProcess) {
+    this.#directory = directory;
+    this.endpoint = endpoint;
+    this.#child = child;
+  }
+
+  static async start(): Promise<ShippedBroker> {
+    const directory = mkdtempSync(join(tmpdir(), 'bps-'));
+    const services = join(directory, 'services');
+    // Any bit for group or others, and the broker refuses the folder (D-03).
+    mkdirSync(services, { mode: 0o700 });
+    const endpoint = join(directory, 'broker.sock');
+    const bound = fileAppears(directory, 'broker.sock');
+    const child = spawn(BINARY, ['--serve-launch', endpoint, '--service-def-dir', services], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      // The broker refuses root unless it is told (V-40); tests in a container often are root.
+      env: { ...process.env, RUNNING_PROCESS_BROKER_ALLOW_PRIVILEGED: '1' },
+    });
+    await bound;
+    return new ShippedBroker(directory, endpoint, child);
+  }
+
+  /** SHUTDOWN drains and ends a broker in launch mode (V-36). */
+  async stop(): Promise<number | null> {
+    const ended = once(this.#child, 'exit');
+    await sendAdminRequest({ brokerEndpoint: this.endpoint, verb: 'SHUTDOWN' });
+    await ended;
+    rmSync(this.#directory, { recursive: true, force: true });
+    return this.#child.exitCode;
+  }
+}
+
+/** Waits for the socket file: a bare connect to see whether somebody listens is just what a broker must not be given (X-20). */
+async function fileAppears(directory: string, name: string): Promise<void> {
+  const watcher = watch(directory);
+  try {
+    while (!existsSync(join(directory, name))) await once(watcher, 'change');
+  } finally {
+    watcher.close();
+  }
+}
