@@ -2,11 +2,14 @@ import { Worker } from 'node:worker_threads';
 import { monotonicNowMs, systemClock } from '../src/clock.js';
 import test from './helpers/sanitary.js';
 
-test('the clock never goes backwards', (t) => {
+/** On some virtual machines the processors' clocks differ by microseconds. */
+const SLACK_MS = 1;
+
+test('the system\'s clock goes forwards', (t) => {
   let last = monotonicNowMs();
   for (let count = 0; count < 1_000; count++) {
     const now = systemClock.now();
-    if (now < last) t.fail(`${now} after ${last}`);
+    if (now < last - SLACK_MS) t.fail(`${now} after ${last}`);
     last = now;
   }
   t.pass();
@@ -23,7 +26,7 @@ test('another thread\'s clock says the same, so that deadlines may cross threads
   const ended = new Promise((resolve) => worker.once('exit', resolve));
   const there = await new Promise<number>((resolve, reject) => worker.once('message', resolve).once('error', reject));
   const after = monotonicNowMs();
-  t.true(before <= there && there <= after, `${before} ${there} ${after}`);
+  t.true(before - SLACK_MS <= there && there <= after + SLACK_MS, `${before} ${there} ${after}`);
   await ended;
 });
 

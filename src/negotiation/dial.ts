@@ -17,6 +17,8 @@ export interface DialOptions {
   /** For messages only: the span that led to `deadlineMs`. */
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
+  readonly onLateConnect?: (socket: Socket) => void;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface DialOptions {
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, onLateConnect } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -38,7 +40,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   function stop(): void {
     cancelDeadline();
     cancelRetry();
-    if (socket !== undefined) abandon(socket);
+    if (socket !== undefined) abandon(socket, onLateConnect);
     socket = undefined;
   }
 
@@ -71,9 +73,11 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   return stop;
 }
 
-/** Closes a socket that nobody wants any more, whatever it still has to say. */
-function abandon(socket: Socket): void {
-  socket.removeAllListeners('connect').removeAllListeners('error').on('error', () => {}).destroy();
+/** Lets go of a socket whose connect is under way. */
+function abandon(socket: Socket, onLateConnect: ((socket: Socket) => void) | undefined): void {
+  socket.removeAllListeners('connect').removeAllListeners('error').on('error', () => {});
+  if (onLateConnect === undefined) socket.destroy();
+  else socket.once('connect', () => onLateConnect(socket));
 }
 
 /** What Node reported, as data. */

@@ -23,6 +23,7 @@ export class EventLoopDriver implements Driver {
   readonly #clock: Clock;
   readonly #native: Native | undefined;
   readonly #running = new Set<Conversation>();
+  #closed = false;
 
   constructor(clock: Clock, native: Native | undefined) {
     this.#clock = clock;
@@ -30,6 +31,10 @@ export class EventLoopDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
+    if (this.#closed) {
+      queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+      return () => {};
+    }
     const conversation = new Conversation(job, this.#clock, this.#native, (outcome) => {
       this.#running.delete(conversation);
       settle(outcome);
@@ -40,6 +45,7 @@ export class EventLoopDriver implements Driver {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     for (const conversation of this.#running) conversation.release();
     return Promise.resolve();
   }
@@ -111,12 +117,22 @@ class Conversation {
 
   #dialBroker(): void {
     const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs } = this.#job;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock }, (outcome) => {
+    const onLateConnect = (socket: Socket): void => this.#sayHelloForNobody(socket);
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, onLateConnect }, (outcome) => {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
       this.#listen(outcome.socket);
       outcome.socket.write(this.#exchange.request);
     });
+  }
+
+  /**
+   * A connect that comes through after nobody waits for it any more. A broker takes a bare connect and hang-up as badly as a
+   * hang-up in mid-Hello (V-31): it gets the request and is read to its reply.
+   */
+  #sayHelloForNobody(socket: Socket): void {
+    socket.write(this.#exchange.request);
+    readOwedReply(socket);
   }
 
   #listen(socket: Socket): void {

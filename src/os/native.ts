@@ -43,9 +43,9 @@ export type NativeFunction = (...values: unknown[]) => number;
 
 /** Binds C functions beyond the connect path by the same rules, for the other modules of this folder. */
 export interface Binder {
-  define(declaration: string): NativeFunction;
+  readonly define: (declaration: string) => NativeFunction;
   /** Where the bytes lie. Good for as long as `bytes` is referenced. */
-  address(bytes: Uint8Array): bigint;
+  readonly address: (bytes: Uint8Array) => bigint;
 }
 
 /** Socket constants that differ between the platforms (their numbers are part of each ABI). */

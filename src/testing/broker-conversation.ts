@@ -20,7 +20,7 @@ import {
   type Negotiated,
 } from '../wire/messages.js';
 import { isHandoffBehaviour, isReplyBehaviour, type BrokerBehaviour, type ReplyBehaviour } from './behaviour.js';
-import type { ClientConnection } from './client-connection.js';
+import type { ClientConnection, SilenceOver } from './client-connection.js';
 import { readFirstFrame } from './first-frame.js';
 import * as rules from './hello-rules.js';
 import { pretendHandoff } from './pretended-handoff.js';
@@ -31,10 +31,8 @@ export interface ConversationHost {
   readonly services: ReadonlyMap<string, rules.EmbeddedService>;
   /** The client's process, as the kernel tells; 0 where it does not. */
   peerProcessId(client: ClientConnection): number;
-  /** Settles when clients that meet `silent` are answered after all. */
-  silenceOver(): Promise<void>;
-  onHello(hello: Hello, frame: Frame): Promise<BrokerBehaviour>;
-  onAdmin(request: AdminRequest): { readonly reply: AdminReply; readonly behaviour: ReplyBehaviour };
+  onHello(hello: Hello, frame: Frame): { readonly behaviour: Promise<BrokerBehaviour>; readonly silenceOver: SilenceOver };
+  onAdmin(request: AdminRequest): { readonly reply: AdminReply; readonly behaviour: ReplyBehaviour; readonly silenceOver: SilenceOver };
   /** Offers the connection to the service's backend, and tells the client. */
   handOff(client: ClientConnection, endpoint: string, serviceName: string, negotiated: Negotiated): Promise<void>;
 }
@@ -77,13 +75,14 @@ async function answerAdmin(frame: Frame, client: ClientConnection, host: Convers
     frame.envelopeVersion === PROTOCOL_VERSION && frame.kind === FrameKind.REQUEST && frame.payloadEncoding === PayloadEncoding.NONE;
   const request = isReadable ? decoded(() => decodeAdminRequest(frame.payload)) : undefined;
   if (request === undefined) return 'close';
-  const { reply, behaviour } = host.onAdmin(request);
-  await client.reply(replyTo(frame, PayloadProtocol.ADMIN, encodeAdminReply(reply)), behaviour, () => host.silenceOver());
+  const { behaviour, reply, silenceOver } = host.onAdmin(request);
+  await client.reply(replyTo(frame, PayloadProtocol.ADMIN, encodeAdminReply(reply)), behaviour, silenceOver);
   return 'close';
 }
 
 async function answerHello(hello: Hello, frame: Frame, client: ClientConnection, host: ConversationHost): Promise<Ending> {
-  const behaviour = await host.onHello(hello, frame);
+  const { behaviour: decided, silenceOver } = host.onHello(hello, frame);
+  const behaviour = await decided;
   const transport = isReplyBehaviour(behaviour) ? behaviour : ANSWER;
   if (behaviour.kind === 'refuse') {
     const { code, reason = 'refused by the test', retryAfterMs = 0 } = behaviour;
@@ -91,7 +90,7 @@ async function answerHello(hello: Hello, frame: Frame, client: ClientConnection,
   }
   const service = rules.refuseHello(hello, host.peerProcessId(client)) ?? rules.findService(hello, host.services);
   if ('code' in service) {
-    await client.reply(refusalTo(frame, service), transport, () => host.silenceOver());
+    await client.reply(refusalTo(frame, service), transport, silenceOver);
     return 'close';
   }
   const negotiated = negotiate(hello, service, behaviour);
@@ -100,7 +99,7 @@ async function answerHello(hello: Hello, frame: Frame, client: ClientConnection,
   const { handlePassedToken: token, serverCapabilities } = negotiated;
   const mayHandOff = (serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n && token.length === HANDOFF_TOKEN_BYTES;
   if (isHandoffBehaviour(behaviour) && mayHandOff) return pretendHandoff(client, reply, negotiated, behaviour);
-  const isAnswered = await client.reply(reply, transport, () => host.silenceOver());
+  const isAnswered = await client.reply(reply, transport, silenceOver);
   if (isAnswered && mayHandOff && service.handoffEndpoint !== undefined) {
     await host.handOff(client, service.handoffEndpoint, hello.serviceName, negotiated);
   }

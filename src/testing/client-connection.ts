@@ -3,6 +3,9 @@ import { FRAMING_VERSION, MAX_FRAME_BYTES, encodeFrame } from '../wire/frame.js'
 import { encodeFrameToWire, type Frame } from '../wire/messages.js';
 import { waited, type ReplyBehaviour } from './behaviour.js';
 
+/** Settles when clients that met `silent` with this request are answered after all. */
+export type SilenceOver = () => Promise<void>;
+
 /** A client as its broker sees it: what may still be written to it, and whether it is still there. */
 export class ClientConnection {
   readonly socket: Socket;
@@ -49,7 +52,7 @@ export class ClientConnection {
    * Writes a reply in the way a test asked for. True if what went out can pass for a reply, so that the broker may go on to
    * a handoff.
    */
-  async reply(frame: Partial<Frame>, behaviour: ReplyBehaviour, silenceOver: () => Promise<void>): Promise<boolean> {
+  async reply(frame: Partial<Frame>, behaviour: ReplyBehaviour, silenceOver: SilenceOver): Promise<boolean> {
     const reply = encodeFrameToWire(frame);
     switch (behaviour.kind) {
       case 'answer':

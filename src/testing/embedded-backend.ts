@@ -34,7 +34,10 @@ export interface EmbeddedBackendOptions {
   readonly directory?: string;
   /** Connections that may wait to be accepted. @default Node's */
   readonly backlog?: number;
-  /** `none`: without a handoff endpoint. @default 'accept' where there is FFI, else 'none' */
+  /**
+   * What to do with offered connections; anything but `none` needs FFI, see {@link canHandOff}. A broker offers every client that
+   * could adopt, whether it means to or not (C-03): connections of the others end as soon as they are taken over. @default 'none'
+   */
   readonly handoff?: HandoffMode | 'none';
   /** Serves each connection, from its first byte. @default answers identity probes, then echoes */
   readonly onConnection?: (socket: Socket, how: { readonly adopted: boolean }) => void;
@@ -44,15 +47,22 @@ export interface EmbeddedBackendOptions {
   readonly offerTimeoutMs?: number;
 }
 
+/** Whether connections can be handed over between processes here: on Linux and macOS, with FFI. */
+export function canHandOff(): boolean {
+  return loadHandlePassing() !== undefined;
+}
+
+type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
+
 /** A backend inside the own process, for tests and demos, on real sockets: an echo, unless told otherwise. */
 export class EmbeddedBackend implements AsyncDisposable {
-  /** What becomes of offers from now on. */
+  /** What becomes of offers from now on; without effect where there is no handoff endpoint. */
   handoff: HandoffMode;
 
   readonly #options: EmbeddedBackendOptions;
   readonly #place: Place;
   readonly #changes = new Changes();
-  readonly #counts = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
+  readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
   /** Descriptors kept in silence. */
   readonly #kept = new Set<number>();
   #serving: Listener | undefined;
@@ -62,7 +72,8 @@ export class EmbeddedBackend implements AsyncDisposable {
   private constructor(options: EmbeddedBackendOptions) {
     this.#options = options;
     this.#place = new Place(options.directory);
-    this.handoff = options.handoff === undefined || options.handoff === 'none' ? 'accept' : options.handoff;
+    const { handoff = 'none' } = options;
+    this.handoff = handoff === 'none' ? 'reject' : handoff;
   }
 
   /** Starts a backend. Rejects with the system's error, for one if an endpoint is in use. */
@@ -78,7 +89,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { backlog, endpoint, handoff, handoffEndpoint } = this.#options;
+    const { backlog, endpoint, handoff = 'none', handoffEndpoint } = this.#options;
     const onClose = (): void => this.#changes.notify();
     this.#serving = await Listener.open({
       endpoint: this.#place.endpoint('backend', endpoint),
@@ -89,13 +100,10 @@ export class EmbeddedBackend implements AsyncDisposable {
       },
       onClose,
     });
+    if (handoff === 'none') return;
     const passing = loadHandlePassing();
     const system = loadNative()?.system;
-    if (handoff === 'none') return;
-    if (passing === undefined || system === undefined) {
-      if (handoff === undefined) return;
-      throw new Error(`a backend can only ${handoff} handoffs with FFI, which is not available here`);
-    }
+    if (passing === undefined || system === undefined) throw new Error('handoff needs FFI, which is not available here');
     this.#offers = await Listener.open({
       endpoint: this.#place.endpoint('handoff', handoffEndpoint),
       backlog,
@@ -173,7 +181,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#kept.clear();
   }
 
-  #count(name: keyof typeof this.#counts): void {
+  #count(name: CountName): void {
     this.#counts[name]++;
     this.#changes.notify();
   }

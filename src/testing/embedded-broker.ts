@@ -39,6 +39,8 @@ export interface ReceivedHello {
 
 const ANSWER: ReplyBehaviour = { kind: 'answer' };
 
+type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
+
 /**
  * A broker inside the own process, for tests and demos, on real sockets. It negotiates, refuses, answers admin requests and hands
  * connections over as the real one does in its `--serve` mode, and misbehaves where told to. Unlike the real one it serves its
@@ -63,7 +65,7 @@ export class EmbeddedBroker implements AsyncDisposable {
   readonly #changes = new Changes();
   readonly #script: BrokerBehaviour[] = [];
   readonly #offers = new Set<Socket>();
-  readonly #counts = { hello: 0, admin: 0, connection: 0, handoff: 0, earlyHangUps: 0 };
+  readonly #counts: Record<CountName, number> = { hello: 0, admin: 0, connection: 0, handoff: 0, earlyHangUps: 0 };
   #listener: Listener | undefined;
   #lastHello: ReceivedHello | undefined;
   #silencesEnded = 0;
@@ -78,14 +80,13 @@ export class EmbeddedBroker implements AsyncDisposable {
   /** Starts a broker. Rejects with the system's error, for one if the endpoint is in use. */
   static async start(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
     const broker = new EmbeddedBroker(options);
-    const host = broker.#host();
     try {
       broker.#listener = await Listener.open({
         endpoint: broker.#place.endpoint('broker', options.endpoint),
         backlog: options.backlog,
         onConnection: (socket) => {
           broker.#count('connection');
-          void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), host);
+          void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), broker.#host());
         },
         onClose: () => broker.#changes.notify(),
       });
@@ -176,7 +177,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     this.#place.remove();
   }
 
-  #count(name: keyof typeof this.#counts): void {
+  #count(name: CountName): void {
     this.#counts[name]++;
     this.#changes.notify();
   }
@@ -187,14 +188,13 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   #host(): ConversationHost {
+    // As of the connect: a release that comes between a Hello's arrival and its turn must not pass it by.
+    const silencesBefore = this.#silencesEnded;
     return {
       helloTimeoutMs: this.#options.helloTimeoutMs ?? 30_000,
       services: this.services,
       peerProcessId: (client) => loadHandlePassing()?.peerProcessId(descriptorOf(client.socket)) ?? 0,
-      silenceOver: () => {
-        const before = this.#silencesEnded;
-        return this.until(() => this.#silencesEnded > before);
-      },
+      silenceOver: () => this.until(() => this.#silencesEnded > silencesBefore),
       onHello: async (hello, frame) => {
         this.#lastHello = { hello, frame };
         const scripted = this.#script.shift();

@@ -41,5 +41,7 @@ export function readFirstFrame(socket: Socket, timeoutMs: number): Promise<First
     const timer = setTimeout(() => settle({ kind: 'expired' }), timeoutMs);
     socket.on('data', onData).on('end', onEnd).on('close', onClose);
     if (socket.destroyed) onClose();
+    // A listener starts no socket that was accepted without reading.
+    else socket.resume();
   });
 }

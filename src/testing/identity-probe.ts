@@ -66,7 +66,8 @@ export function answerProbes(socket: Socket, identity: DaemonProcess, onProbe: (
 }
 
 type ProbeStep =
-  | { readonly kind: 'other' | 'incomplete' }
+  | { readonly kind: 'other' }
+  | { readonly kind: 'incomplete' }
   | { readonly kind: 'probe'; readonly probe: Frame; readonly bytes: number };
 
 function readProbe(held: Buffer): ProbeStep {

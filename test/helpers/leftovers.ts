@@ -1,5 +1,5 @@
 import { pbkdf2 } from 'node:crypto';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, watch } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -50,6 +50,8 @@ function openWhatNodeOpensOnce(): void {
   pbkdf2('', '', 1, 1, 'sha256', () => {});
   // An abstract name leaves no file.
   createServer().listen(`\0broker-pool-test-${process.pid}`).close();
+  // The inotify descriptor behind fs.watch.
+  watch('/proc/self').close();
 }
 
 /** What each open descriptor leads to. Pipes and sockets have a number of their own, so reuse of descriptors hides nothing. */

@@ -3,13 +3,15 @@
  *
  * When its tests are over, a file fails if it has left open a descriptor, a thread, a timer or any other handle that keeps
  * the process alive, if a socket file stayed in one of its temporary directories, or if Node warned of something. What closes in
- * a later turn gets a while for that. Unhandled rejections fail a file without this: AVA sees to them.
+ * a later turn gets a while for that: so does a broker's owed reply, if the broker of the test ends its side. Unhandled rejections
+ * fail a file without this: AVA sees to them.
  *
  * Each file is a process of its own (`workerThreads: false`), so that what is counted is the file's.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Leftovers, until } from './leftovers.js';
 
@@ -27,6 +29,8 @@ process.on('warning', (warning) => warnings.push(`warning: ${warning.name}: ${wa
 /** AVA runs hooks side by side, so that the file's own ones end while this one waits. */
 test.after.always('nothing is left behind', async (t) => {
   const remaining = (): string[] => [...leftovers.list(), ...leftSockets()];
+  // Node emits a warning in a later tick than its cause.
+  await turn();
   await until(() => remaining().length === 0, SETTLE_MS);
   const left = [...remaining(), ...warnings];
   for (const directory of directories.keys()) rmSync(directory, { recursive: true, force: true });

@@ -1,58 +1,170 @@
-//! The backend endpoint: answers identity probes and echoes everything else.
+//! The backend: one thread that answers identity probes and echoes everything else.
+//!
+//! A thread per connection would be simpler, but starting them takes the processor from the broker at the very
+//! moment a client's next Hello arrives; the broker then misses it and sleeps 5 ms (V-21), and what a bench measures
+//! is the backend.
 
-use std::io::{Error, ErrorKind, Read as _, Result, Write as _};
+use std::collections::{HashMap, HashSet};
+use std::io::{Error, ErrorKind, Result};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use running_process::broker::backend_handle::DaemonProcess;
-use running_process::broker::backend_sdk::{BackendEndpointMux, LegacyClassification, MuxPoll};
+use polling::{Event, Events, PollMode, Poller};
 
+use crate::connection::{Connection, Wait};
+use crate::probe::ProbeMux;
 use crate::stats::{Open, Stats};
 
-/// How a probe frame goes on after its header: envelope version 1, kind left out as REQUEST, protocol 0xB232 (P-01).
-const PROBE_START: [u8; 6] = [0x08, 0x01, 0x18, 0xb2, 0xe4, 0x02];
-const HEADER_BYTES: usize = 5;
-/// A probe is some 50 bytes; with trace fields it may be longer, but not by much.
-const LONGEST_PROBE: u32 = 4096;
-/// How long bytes that could begin a probe may stay incomplete before they are taken for traffic after all.
-const PROBE_PATIENCE: Duration = Duration::from_millis(250);
-/// Threads only move bytes, and there may be thousands of them.
-const STACK_BYTES: usize = 128 * 1024;
+const LISTENER: usize = 0;
+/// Connections that wait longer in the backlog are none the worse; those that are open want to be served too.
+const ACCEPTS_PER_TURN: usize = 64;
 
-/// What tells probes from traffic and answers them: the crate's own mux with echo as its "legacy wire".
-pub type ProbeMux = BackendEndpointMux<fn(&[u8]) -> LegacyClassification>;
-
-/// A mux that answers probes for `identity`, which must be this process's own (P-13).
-pub fn probe_mux(identity: DaemonProcess) -> ProbeMux {
-    BackendEndpointMux::new(identity, &[], could_be_probe)
+/// Where connections that came from the broker are handed in.
+#[derive(Clone)]
+pub struct Adoption {
+    sender: Sender<Connection>,
+    poller: Arc<Poller>,
 }
 
-/// Serves the backend endpoint until the process ends.
-pub fn serve(listener: UnixListener, mux: ProbeMux, stats: Arc<Stats>) {
-    let mux = Arc::new(mux);
-    loop {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                // Counted at once: a pooled connection may never send a byte.
-                stats.backend_connections.add();
-                let open = Open::new(&stats, |stats| &stats.backend_open);
-                let (mux, stats) = (Arc::clone(&mux), Arc::clone(&stats));
-                in_thread(move || {
-                    let _open = open;
-                    let _ = serve_connection(stream, &mux, &stats);
-                });
+impl Adoption {
+    /// Has the backend serve `stream` from now on.
+    pub fn adopt(&self, stream: UnixStream, open: Open) -> Result<()> {
+        self.sender.send(Connection::handed_over(stream, open)?).map_err(Error::other)?;
+        self.poller.notify()
+    }
+}
+
+/// Serves the backend endpoint in a thread of its own, until the process ends.
+pub fn start(listener: UnixListener, mux: ProbeMux, stats: Arc<Stats>) -> Result<Adoption> {
+    listener.set_nonblocking(true)?;
+    let poller = Arc::new(Poller::new()?);
+    // SAFETY: the listener lives as long as the poller, in a loop that never ends.
+    unsafe { poller.add_with_mode(&listener, Event::readable(LISTENER), PollMode::Level)? };
+    let (sender, adopted) = mpsc::channel();
+    let adoption = Adoption { sender, poller: Arc::clone(&poller) };
+    let mut backend = Backend {
+        listener,
+        poller,
+        adopted,
+        mux,
+        stats,
+        connections: HashMap::new(),
+        undecided: HashSet::new(),
+        next_key: LISTENER + 1,
+    };
+    thread::spawn(move || {
+        let error = backend.run().unwrap_err();
+        eprintln!("broker-pool-interop: backend ended: {error}");
+        std::process::abort();
+    });
+    Ok(adoption)
+}
+
+struct Backend {
+    listener: UnixListener,
+    poller: Arc<Poller>,
+    adopted: Receiver<Connection>,
+    mux: ProbeMux,
+    stats: Arc<Stats>,
+    connections: HashMap<usize, (Connection, Wait)>,
+    /// Those with bytes that may become a probe: they are looked at again when their patience ends.
+    undecided: HashSet<usize>,
+    next_key: usize,
+}
+
+impl Backend {
+    fn run(&mut self) -> Result<std::convert::Infallible> {
+        let mut events = Events::new();
+        loop {
+            events.clear();
+            self.poller.wait(&mut events, self.shortest_patience())?;
+            for event in events.iter() {
+                match event.key {
+                    LISTENER => self.accept(),
+                    key => self.advance(key),
+                }
             }
-            Err(error) => pause_after(&error),
+            while let Ok(connection) = self.adopted.try_recv() {
+                self.admit(connection);
+            }
+            for key in self.undecided.clone() {
+                self.advance(key);
+            }
+        }
+    }
+
+    fn shortest_patience(&self) -> Option<Duration> {
+        let ends = self.undecided.iter().filter_map(|key| self.connections.get(key)?.0.patience_ends());
+        ends.min().map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    // Counted at once: a pooled connection may never send a byte.
+                    self.stats.backend_connections.add();
+                    let open = Open::new(&self.stats, |stats| &stats.backend_open);
+                    if let Ok(connection) = Connection::accepted(stream, open) {
+                        self.admit(connection);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => return pause_after(&error),
+            }
+        }
+    }
+
+    /// Many a client has sent its bytes, or gone, before it is waited for.
+    fn admit(&mut self, mut connection: Connection) {
+        let key = self.next_key;
+        self.next_key += 1;
+        let wait = connection.advance(&self.mux, &self.stats, Instant::now());
+        if wait == Wait::Closed {
+            return;
+        }
+        // SAFETY: `advance` takes a connection out of the poller before it drops it.
+        let added = unsafe { self.poller.add_with_mode(&connection.stream, interest(key, wait), PollMode::Level) };
+        if added.is_ok() {
+            self.note_patience(key, &connection);
+            self.connections.insert(key, (connection, wait));
+        }
+    }
+
+    fn advance(&mut self, key: usize) {
+        let Some((mut connection, waited)) = self.connections.remove(&key) else { return };
+        let wait = connection.advance(&self.mux, &self.stats, Instant::now());
+        self.note_patience(key, &connection);
+        let kept = match wait {
+            Wait::Closed => false,
+            _ if wait == waited => true,
+            _ => self.poller.modify_with_mode(&connection.stream, interest(key, wait), PollMode::Level).is_ok(),
+        };
+        if kept {
+            self.connections.insert(key, (connection, wait));
+        } else {
+            self.undecided.remove(&key);
+            let _ = self.poller.delete(&connection.stream);
+        }
+    }
+
+    fn note_patience(&mut self, key: usize, connection: &Connection) {
+        if connection.patience_ends().is_some() {
+            self.undecided.insert(key);
+        } else {
+            self.undecided.remove(&key);
         }
     }
 }
 
-/// Runs `work` in a thread of its own; without one the connection is dropped, which its client will notice.
-pub fn in_thread(work: impl FnOnce() + Send + 'static) {
-    if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(work) {
-        eprintln!("broker-pool-interop: no thread for a connection: {error}");
+fn interest(key: usize, wait: Wait) -> Event {
+    if wait == Wait::Writable {
+        Event::writable(key)
+    } else {
+        Event::readable(key)
     }
 }
 
@@ -60,83 +172,4 @@ pub fn in_thread(work: impl FnOnce() + Send + 'static) {
 pub fn pause_after(error: &Error) {
     eprintln!("broker-pool-interop: accept: {error}");
     thread::sleep(Duration::from_millis(10));
-}
-
-/// Sends back whatever comes until the other side ends.
-pub fn echo(mut stream: &UnixStream) -> Result<()> {
-    let mut buffer = [0_u8; 16 * 1024];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => stream.write_all(&buffer[..count])?,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Probes may come first, one or several (S-37); from the first other byte on everything is echoed.
-fn serve_connection(mut stream: UnixStream, mux: &ProbeMux, stats: &Stats) -> Result<()> {
-    let mut pending = Vec::new();
-    let mut probed = false;
-    let mut incomplete_since = None;
-    loop {
-        match mux.poll(&pending) {
-            Ok(MuxPoll::ProbeAnswered { reply, consumed }) => {
-                if !probed {
-                    probed = true;
-                    stats.backend_connections.subtract();
-                }
-                stats.probes.add();
-                stream.write_all(&reply)?;
-                pending.drain(..consumed);
-                incomplete_since = None;
-            }
-            Ok(MuxPoll::NeedMoreBytes) => {
-                if !pending.is_empty() {
-                    let since = *incomplete_since.get_or_insert_with(Instant::now);
-                    let left = PROBE_PATIENCE.saturating_sub(since.elapsed());
-                    stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-                }
-                match read_more(&stream, &mut pending) {
-                    Ok(true) => {}
-                    Ok(false) if pending.is_empty() => return Ok(()),
-                    // The other side has ended its half, or taken its time: no probe.
-                    Ok(false) => break,
-                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
-                    Err(error) => return Err(error),
-                }
-            }
-            // The mux wants a broken probe's connection dropped (S-33); here it counts as traffic like any other.
-            Ok(MuxPoll::Legacy | MuxPoll::Payload { .. }) | Err(_) => break,
-        }
-    }
-    stream.set_read_timeout(None)?;
-    stream.write_all(&pending)?;
-    echo(&stream)
-}
-
-fn read_more(mut stream: &UnixStream, pending: &mut Vec<u8>) -> Result<bool> {
-    let mut buffer = [0_u8; 4096];
-    let count = stream.read(&mut buffer)?;
-    pending.extend_from_slice(&buffer[..count]);
-    Ok(count > 0)
-}
-
-/// Whether these first bytes may still be a probe. Says no as early as it can, so that traffic that happens to
-/// begin with 0x01 is not held up.
-fn could_be_probe(bytes: &[u8]) -> LegacyClassification {
-    let header_fits = match bytes.first_chunk::<HEADER_BYTES>() {
-        Some([version, length @ ..]) => {
-            let length = u32::from_le_bytes(*length);
-            *version == 1 && (PROBE_START.len() as u32..=LONGEST_PROBE).contains(&length)
-        }
-        None => bytes.first() == Some(&1),
-    };
-    let body = bytes.get(HEADER_BYTES..).unwrap_or_default();
-    if header_fits && body.iter().zip(PROBE_START).all(|(byte, expected)| *byte == expected) {
-        LegacyClassification::NotLegacy
-    } else {
-        LegacyClassification::Legacy
-    }
 }

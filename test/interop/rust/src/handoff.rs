@@ -8,7 +8,7 @@ use std::time::Duration;
 use running_process::broker::backend_lib::{read_handoff_offer, write_handoff_ack, HANDOFF_TOKEN_BYTES};
 use running_process::broker::protocol::HandoffAck;
 
-use crate::backend::{echo, in_thread, pause_after};
+use crate::backend::{pause_after, Adoption};
 use crate::descriptor::receive_connection;
 use crate::stats::{Open, Stats};
 
@@ -39,17 +39,15 @@ impl Mode {
     }
 }
 
-/// Serves the handoff endpoint until the process ends: one connection from the broker per handoff (H-02).
-pub fn serve(listener: UnixListener, mode: Mode, stats: Arc<Stats>) {
+/// Serves the handoff endpoint until the process ends: one connection from the broker per handoff (H-02). One after
+/// the other is enough, for the broker is as sequential (H-14).
+pub fn serve(listener: &UnixListener, mode: Mode, adoption: &Adoption, stats: &Arc<Stats>) {
     loop {
         match listener.accept() {
             Ok((broker, _)) => {
-                let stats = Arc::clone(&stats);
-                in_thread(move || {
-                    if let Err(error) = take_over(broker, mode, &stats) {
-                        eprintln!("broker-pool-interop: handoff: {error}");
-                    }
-                });
+                if let Err(error) = take_over(broker, mode, adoption, stats) {
+                    eprintln!("broker-pool-interop: handoff: {error}");
+                }
             }
             Err(error) => pause_after(&error),
         }
@@ -57,7 +55,7 @@ pub fn serve(listener: UnixListener, mode: Mode, stats: Arc<Stats>) {
 }
 
 /// Plain blocking reads: the crate's own bounded helper polls in steps of 5 ms, which every handoff would pay for.
-fn take_over(mut broker: UnixStream, mode: Mode, stats: &Arc<Stats>) -> Result<()> {
+fn take_over(mut broker: UnixStream, mode: Mode, adoption: &Adoption, stats: &Arc<Stats>) -> Result<()> {
     broker.set_read_timeout(Some(OFFER_LIMIT))?;
     let mut token = [0_u8; HANDOFF_TOKEN_BYTES];
     let client = receive_connection(&broker, &mut token)?;
@@ -67,7 +65,7 @@ fn take_over(mut broker: UnixStream, mode: Mode, stats: &Arc<Stats>) -> Result<(
         return Err(Error::new(ErrorKind::InvalidData, "the offer names another token than the descriptor came with"));
     }
     stats.handoffs.add();
-    let _open = Open::new(stats, |stats| &stats.handoffs_open);
+    let open = Open::new(stats, |stats| &stats.handoffs_open);
     let answer = |accepted: bool, detail: &str| HandoffAck {
         token: offer.token.clone(),
         accepted,
@@ -76,13 +74,8 @@ fn take_over(mut broker: UnixStream, mode: Mode, stats: &Arc<Stats>) -> Result<(
     };
     match mode {
         Mode::Accept => {
-            // The mode of the broker's own descriptor, which polls, came along with it.
-            client.set_nonblocking(false)?;
             write_handoff_ack(&mut broker, &answer(true, "")).map_err(Error::other)?;
-            drop(broker);
-            // A client that gave up waiting has closed its end; that is its right.
-            let _ = echo(&client);
-            Ok(())
+            adoption.adopt(client, open)
         }
         Mode::Reject => {
             // The client learns of it by the end of its connection, and only once our copy is closed too (C-50).

@@ -6,6 +6,7 @@
 mod arguments;
 mod backend;
 mod broker_loop;
+mod connection;
 mod decode;
 mod descriptor;
 mod handoff;
@@ -14,6 +15,7 @@ mod layout;
 mod measure;
 mod message_values;
 mod names;
+mod probe;
 mod samples;
 mod samples_control;
 mod serve;

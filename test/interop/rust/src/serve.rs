@@ -14,11 +14,12 @@ use running_process::broker::server::service_definition_path;
 use serde_json::{json, Value};
 
 use crate::arguments::Arguments;
-use crate::backend::{self, probe_mux};
+use crate::backend::{self, Adoption};
 use crate::broker_loop::{BrokerLoop, BrokerSettings};
 use crate::handoff::{self, Mode};
 use crate::hello_count::HelloCount;
 use crate::layout::{endpoint_text, listen, write_definition, Layout};
+use crate::probe::probe_mux;
 use crate::stats::Stats;
 use crate::{print_line, Outcome};
 
@@ -44,8 +45,8 @@ pub fn run(words: &[String]) -> Outcome {
     let stats = Arc::new(Stats::default());
 
     let backend = endpoint_text(&layout.backend)?;
-    start_backend(&layout, &backend, namespace, &stats)?;
-    let handoff = start_handoff(&layout, mode, &stats)?;
+    let adoption = start_backend(&layout, &backend, namespace, &stats)?;
+    let handoff = start_handoff(&layout, mode, adoption, &stats)?;
     let settings = BrokerSettings {
         socket: endpoint_text(&layout.broker)?,
         service: service.to_owned(),
@@ -71,20 +72,23 @@ pub fn run(words: &[String]) -> Outcome {
     outcome
 }
 
-fn start_backend(layout: &Layout, endpoint: &str, namespace: String, stats: &Arc<Stats>) -> Outcome {
+fn start_backend(layout: &Layout, endpoint: &str, namespace: String, stats: &Arc<Stats>) -> Result<Adoption, String> {
     let endpoint = Endpoint { namespace_id: namespace, path: endpoint.to_owned() };
     let identity = DaemonProcess::current_process(endpoint, Some(30)).map_err(|error| error.to_string())?;
     let listener = listen(&layout.backend)?;
-    let stats = Arc::clone(stats);
-    thread::spawn(move || backend::serve(listener, probe_mux(identity), stats));
-    Ok(())
+    backend::start(listener, probe_mux(identity), Arc::clone(stats)).map_err(|error| error.to_string())
 }
 
-fn start_handoff(layout: &Layout, mode: Option<Mode>, stats: &Arc<Stats>) -> Result<Option<String>, String> {
+fn start_handoff(
+    layout: &Layout,
+    mode: Option<Mode>,
+    adoption: Adoption,
+    stats: &Arc<Stats>,
+) -> Result<Option<String>, String> {
     let Some(mode) = mode else { return Ok(None) };
     let listener = listen(&layout.handoff)?;
     let stats = Arc::clone(stats);
-    thread::spawn(move || handoff::serve(listener, mode, stats));
+    thread::spawn(move || handoff::serve(&listener, mode, &adoption, &stats));
     endpoint_text(&layout.handoff).map(Some)
 }
 

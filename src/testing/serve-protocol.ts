@@ -1,0 +1,39 @@
+import type { HandoffMode } from './embedded-backend.js';
+import type { EmbeddedService } from './hello-rules.js';
+
+/** What a server process is told in its first argument, as JSON. */
+export type ServeTask =
+  | {
+      readonly role: 'broker';
+      readonly directory: string;
+      readonly backlog?: number;
+      readonly services: Readonly<Record<string, EmbeddedService>>;
+    }
+  | { readonly role: 'backend'; readonly directory: string; readonly backlog?: number; readonly handoff: HandoffMode | 'none' };
+
+/** The first line a server process prints, as JSON. */
+export interface ServeReady {
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly handoffEndpoint?: string;
+}
+
+/** What a broker process counts; see the getters of `EmbeddedBroker`. */
+export interface BrokerProcessCounts {
+  readonly helloCount: number;
+  readonly adminCount: number;
+  readonly connectionCount: number;
+  readonly handoffCount: number;
+  readonly openConnections: number;
+  readonly earlyHangUps: number;
+}
+
+/** What a backend process counts; see the getters of `EmbeddedBackend`. */
+export interface BackendProcessCounts {
+  readonly connections: number;
+  readonly acceptedCount: number;
+  readonly adoptedCount: number;
+}
+
+/** The one command on standard input; answered by a line of JSON. Another line is ignored. */
+export const COUNTS_COMMAND = 'counts';

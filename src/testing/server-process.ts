@@ -1,0 +1,106 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { COUNTS_COMMAND, type ServeReady, type ServeTask } from './serve-protocol.js';
+
+const ENTRY = fileURLToPath(new URL('./serve.js', import.meta.url));
+/** How long a process may take to end by itself. */
+const END_LIMIT_MS = 5_000;
+
+/** A broker or a backend in a process of its own. It ends with the one that started it, however that ends. */
+export class ServerProcess<Counts> implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #reader: Interface;
+  readonly #ended: Promise<void>;
+  #ready: ServeReady | undefined;
+  /** Questions are asked one after the other: answers carry no name. */
+  #asked: Promise<unknown> = Promise.resolve();
+
+  private constructor(task: ServeTask) {
+    this.#child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'], windowsHide: true });
+    const { stdin, stdout } = this.#child;
+    if (stdin === null || stdout === null) throw new Error('the server process has no pipes');
+    // A process that has ended takes no more input; that shows in its exit.
+    stdin.on('error', () => {});
+    this.#reader = createInterface({ input: stdout });
+    this.#lines = this.#reader[Symbol.asyncIterator]();
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('exit', () => resolve());
+      this.#child.once('error', () => resolve());
+    });
+  }
+
+  /** Starts a process and waits until it serves. */
+  static async start<Counts>(task: ServeTask): Promise<ServerProcess<Counts>> {
+    const server = new ServerProcess<Counts>(task);
+    try {
+      server.#ready = await server.#readLine<ServeReady>();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  /** Where it serves. */
+  get endpoint(): string {
+    return this.#ready?.endpoint ?? '';
+  }
+
+  /** Where it takes over connections, if it is a backend that does. */
+  get handoffEndpoint(): string | undefined {
+    return this.#ready?.handoffEndpoint;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** What it has counted so far. */
+  counts(): Promise<Counts> {
+    const answer = this.#asked.then(() => {
+      this.#child.stdin?.write(`${COUNTS_COMMAND}\n`);
+      return this.#readLine<Counts>();
+    });
+    this.#asked = answer.catch(() => {});
+    return answer;
+  }
+
+  /** Stops it in its tracks (SIGSTOP): it accepts and answers nothing, but its sockets are there. Not on Windows. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  /** Lets it go on after {@link ServerProcess.pause}. */
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Ends it at once (SIGKILL), as a crash would: its socket files stay behind. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  /** Asks it to end, waits until it has, and kills it if that takes 5 s. Idempotent. */
+  async stop(): Promise<void> {
+    if (process.platform !== 'win32') this.resume();
+    const limit = setTimeout(() => this.#child.kill('SIGKILL'), END_LIMIT_MS);
+    this.#child.stdin?.end();
+    await this.#ended;
+    clearTimeout(limit);
+    this.#reader.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #readLine<Message>(): Promise<Message> {
+    const { done, value } = await this.#lines.next();
+    if (done === true) throw new Error('the server process has ended');
+    const message: Message = JSON.parse(value);
+    return message;
+  }
+}

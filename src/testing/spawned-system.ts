@@ -1,0 +1,60 @@
+import { canHandOff, type HandoffMode } from './embedded-backend.js';
+import { Place } from './place.js';
+import type { BackendProcessCounts, BrokerProcessCounts } from './serve-protocol.js';
+import { ServerProcess } from './server-process.js';
+import type { TestTarget } from './test-system.js';
+
+export { ServerProcess, type BackendProcessCounts, type BrokerProcessCounts };
+
+/** Options of {@link spawnTestSystem}. */
+export interface SpawnTestSystemOptions {
+  /** @default 'echo' */
+  readonly serviceName?: string;
+  /** @default '1.0.0' */
+  readonly version?: string;
+  /** For all sockets. @default a new temporary directory, removed at the end */
+  readonly directory?: string;
+  /** Connections that may wait to be accepted, at each. @default Node's */
+  readonly backlog?: number;
+  /** What the backend does with offered connections. @default 'accept' where there is FFI, else 'none' */
+  readonly handoff?: HandoffMode | 'none';
+}
+
+/** A broker and an echo backend, each in a process of its own. */
+export interface SpawnedTestSystem extends AsyncDisposable {
+  readonly broker: ServerProcess<BrokerProcessCounts>;
+  readonly backend: ServerProcess<BackendProcessCounts>;
+  readonly target: TestTarget;
+  /** Ends both and waits until they have. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in which a
+ * peer must be busy, stopped or dead without this process being so.
+ */
+export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Promise<SpawnedTestSystem> {
+  const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
+  const place = new Place(options.directory);
+  // Made and removed on this side, so that nothing is left behind by a process that had to be killed.
+  const directory = process.platform === 'win32' ? '' : place.directory();
+  const common = { directory, ...(options.backlog === undefined ? {} : { backlog: options.backlog }) };
+  const started: ServerProcess<unknown>[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map((server) => server.stop()));
+    place.remove();
+  };
+  try {
+    const backend = await ServerProcess.start<BackendProcessCounts>({ role: 'backend', handoff, ...common });
+    started.push(backend);
+    const { endpoint, handoffEndpoint } = backend;
+    const service = { endpoint, version, ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }) };
+    const broker = await ServerProcess.start<BrokerProcessCounts>({ role: 'broker', services: { [serviceName]: service }, ...common });
+    started.push(broker);
+    const target: TestTarget = { brokerEndpoint: broker.endpoint, serviceName, wantedVersion: version };
+    return { broker, backend, target, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

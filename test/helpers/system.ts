@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import type { ExecutionContext } from 'ava';
+import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/embedded-backend.js';
+import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../../src/testing/embedded-broker.js';
+import { temporaryDirectory } from './sanitary.js';
+
+export const SERVICE = 'demo';
+export const VERSION = '1.0.0';
+
+/** A broker and the one backend that it knows, both in this process. */
+export interface TestSystem {
+  readonly broker: EmbeddedBroker;
+  readonly backend: EmbeddedBackend;
+  readonly directory: string;
+  readonly target: { readonly brokerEndpoint: string; readonly serviceName: string; readonly wantedVersion: string };
+}
+
+export interface SystemOptions {
+  readonly backend?: EmbeddedBackendOptions;
+  readonly broker?: EmbeddedBrokerOptions;
+}
+
+/** Starts a broker and a backend; they stop when the test is over. */
+export async function startSystem(t: ExecutionContext, options: SystemOptions = {}): Promise<TestSystem> {
+  const directory = temporaryDirectory(t);
+  const backend = await EmbeddedBackend.start({ directory, handoff: 'none', ...options.backend });
+  const { handoffEndpoint } = backend;
+  const service = { endpoint: backend.endpoint, version: VERSION, ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }) };
+  const broker = await EmbeddedBroker.start({ directory, services: { [SERVICE]: service }, ...options.broker });
+  t.teardown(async () => {
+    await broker.stop();
+    await backend.stop();
+  });
+  return { broker, backend, directory, target: { brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION } };
+}
+
+/** Sends a word and waits for it to come back. */
+export async function echo(socket: Socket, word: string): Promise<string> {
+  socket.write(word);
+  return await read(socket, word.length);
+}
+
+/** Reads just `length` bytes and leaves no listener behind. */
+export async function read(socket: Socket, length: number): Promise<string> {
+  for (;;) {
+    const chunk: Buffer | null = socket.read(length);
+    if (chunk !== null) return chunk.toString('latin1');
+    await once(socket, 'readable');
+  }
+}
+
+/** Destroys a socket and waits until it is closed. */
+export async function closed(socket: Socket): Promise<void> {
+  socket.destroy();
+  if (!socket.closed) await once(socket, 'close');
+}

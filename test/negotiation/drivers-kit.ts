@@ -1,0 +1,59 @@
+import type { ExecutionContext } from 'ava';
+import { systemClock } from '../../src/clock.js';
+import { encodeHelloFrame } from '../../src/negotiation/hello.js';
+import type { Driver, HandshakeJob, Outcome } from '../../src/negotiation/job.js';
+import { EventLoopDriver } from '../../src/negotiation/loop.js';
+import { WorkerDriver } from '../../src/negotiation/threads.js';
+import { loadNative } from '../../src/os/native.js';
+import { SERVICE, VERSION } from '../helpers/system.js';
+
+const native = loadNative();
+
+/** Every way to run a job on this platform. What is true of one must be true of all. */
+export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => Driver>([
+  ['event-loop driver', () => new EventLoopDriver(systemClock, undefined)],
+  ...(native === undefined
+    ? []
+    : ([
+        ['event-loop driver with native sends', () => new EventLoopDriver(systemClock, native)],
+        ['worker driver', () => new WorkerDriver(native)],
+        ['worker driver on poll', () => new WorkerDriver(native, { poller: 'poll' })],
+      ] as const)),
+]);
+
+export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJob> = {}): HandshakeJob {
+  const roundTripTimeoutMs = changes.roundTripTimeoutMs ?? 20_000;
+  return {
+    kind: 'handshake',
+    brokerEndpoint,
+    request: encodeHelloFrame({ serviceName: SERVICE, wantedVersion: VERSION }),
+    deadlineMs: systemClock.now() + roundTripTimeoutMs,
+    roundTripTimeoutMs,
+    adoptHandedOffConnection: false,
+    handoffReadyTimeoutMs: 20_000,
+    ...changes,
+  };
+}
+
+/** A driver that is closed when the test is over. */
+export function openDriver(t: ExecutionContext, create: () => Driver): Driver {
+  const driver = create();
+  t.teardown(() => driver.close());
+  return driver;
+}
+
+export function run(driver: Driver, job: HandshakeJob): Promise<Outcome> {
+  return new Promise((resolve) => driver.start(job, resolve));
+}
+
+/** The connection that a job must have ended in. */
+export function connectionOf(outcome: Outcome) {
+  if (outcome.kind !== 'connected') throw new Error(`no connection: ${JSON.stringify(outcome)}`);
+  return outcome;
+}
+
+/** The failure that a job must have ended in. */
+export function failureOf(outcome: Outcome) {
+  if (outcome.kind !== 'failed') throw new Error(`no failure: ${outcome.kind}`);
+  return outcome.failure;
+}

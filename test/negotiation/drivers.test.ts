@@ -1,0 +1,155 @@
+import test from '../helpers/sanitary.js';
+import { closed, echo, read, startSystem } from '../helpers/system.js';
+import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
+
+for (const [name, create] of DRIVERS) {
+  test(`${name}: a negotiation ends in a connection to the backend (C-16)`, async (t) => {
+    const { broker, backend } = await startSystem(t);
+    const connection = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    t.is(connection.route, 'broker-negotiated');
+    t.is(connection.endpoint, backend.endpoint);
+    t.is(await echo(connection.socket, 'hello'), 'hello');
+    await closed(connection.socket);
+  });
+
+  test(`${name}: a reply that comes byte by byte is a reply`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'chunked' };
+    const { socket, route } = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    t.is(route, 'broker-negotiated');
+    await closed(socket);
+  });
+
+  test(`${name}: a refusal is a failure with code and hint (C-36)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'refuse', code: 4, reason: 'later', retryAfterMs: 250 };
+    const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    t.like(failure, { code: 'REFUSED', refusalCode: 4, refusalKind: 'rateLimited', retryAfterMs: 250 });
+  });
+
+  test(`${name}: a broker that is not there is BROKER_CONNECT (C-30)`, async (t) => {
+    const { directory } = await startSystem(t);
+    const failure = failureOf(await run(openDriver(t, create), handshakeJob(`${directory}/none.sock`)));
+    t.is(failure.code, 'BROKER_CONNECT');
+    t.is(failure.system?.code, 'ENOENT');
+  });
+
+  test(`${name}: a backend that is not there is BACKEND_CONNECT (C-18)`, async (t) => {
+    const { broker, directory } = await startSystem(t);
+    broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: `${directory}/none.sock` } };
+    const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    t.is(failure.code, 'BACKEND_CONNECT');
+    t.is(failure.system?.code, 'ENOENT');
+  });
+
+  test(`${name}: a broker that hangs up without a reply is UNEXPECTED_EOF (C-39)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'close' };
+    t.is(failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint))).code, 'UNEXPECTED_EOF');
+  });
+
+  test(`${name}: a silent broker is a timeout, and nobody hangs up on it (X-20)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: 20 })));
+    t.like(failure, { code: 'TIMEOUT', phase: 'hello' });
+    await broker.until(() => broker.helloCount === 1);
+    t.is(broker.openConnections, 1, 'the connection is read to its end in the background');
+    broker.releaseSilent();
+    await broker.until(() => broker.openConnections === 0);
+    t.is(broker.earlyHangUps, 0);
+  });
+
+  test(`${name}: a job that is given up in mid-Hello ends as ABORTED, and nobody hangs up (X-20)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const driver = openDriver(t, create);
+    const outcome = new Promise<Parameters<typeof failureOf>[0]>((resolve) => {
+      const giveUp = driver.start(handshakeJob(broker.endpoint), resolve);
+      void broker.until(() => broker.helloCount === 1).then(giveUp);
+    });
+    t.is(failureOf(await outcome).code, 'ABORTED');
+    broker.releaseSilent();
+    await broker.until(() => broker.openConnections === 0);
+    t.is(broker.earlyHangUps, 0);
+  });
+
+  test(`${name}: closing it in mid-Hello fails its jobs, and nobody hangs up (X-20)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const driver = create();
+    const outcomes = [1, 2, 3].map(() => run(driver, handshakeJob(broker.endpoint)));
+    await broker.until(() => broker.helloCount === 3);
+    await driver.close();
+    for (const outcome of await Promise.all(outcomes)) t.is(failureOf(outcome).code, 'ABORTED');
+    broker.releaseSilent();
+    await broker.until(() => broker.openConnections === 0);
+    t.is(broker.earlyHangUps, 0);
+    t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED', 'a closed driver takes no jobs');
+  });
+
+  test(`${name}: stuck waits hold nobody up`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const driver = openDriver(t, create);
+    const stuck = Array.from({ length: 100 }, () => run(driver, handshakeJob(broker.endpoint)));
+    await broker.until(() => broker.helloCount === 100);
+    broker.behaviour = { kind: 'answer' };
+    await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+    broker.releaseSilent();
+    t.true((await Promise.all(stuck)).every((outcome) => outcome.kind !== 'answered'));
+    for (const outcome of await Promise.all(stuck)) if (outcome.kind === 'connected') await closed(outcome.socket);
+  });
+
+  test(`${name}: a listener whose backlog is full is waited for`, async (t) => {
+    const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
+    const driver = openDriver(t, create);
+    const service = { endpoint: broker.services.values().next().value?.endpoint ?? '' };
+    broker.services.set('demo', service);
+    const outcomes = await Promise.all(Array.from({ length: 200 }, () => run(driver, handshakeJob(broker.endpoint))));
+    for (const outcome of outcomes) await closed(connectionOf(outcome).socket);
+    t.is(broker.helloCount, 200);
+  });
+
+  test(`${name}: a confirmed handoff keeps the connection, and what came behind the event is the caller's (C-44, C-47)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'readyThenBackendBytes', bytes: Buffer.from('welcome') };
+    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+    const connection = connectionOf(await run(openDriver(t, create), job));
+    t.is(connection.route, 'handle-passed');
+    t.is(await read(connection.socket, 'welcome'.length), 'welcome');
+    t.is(await echo(connection.socket, 'again'), 'again');
+    await closed(connection.socket);
+  });
+
+  for (const kind of ['wrongToken', 'rejectedAck'] as const) {
+    test(`${name}: a handoff event with ${kind} becomes a reconnect (C-45)`, async (t) => {
+      const { broker } = await startSystem(t);
+      broker.behaviour = { kind };
+      const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+      const connection = connectionOf(await run(openDriver(t, create), job));
+      t.is(connection.route, 'broker-negotiated');
+      t.is(await echo(connection.socket, 'hello'), 'hello');
+      await closed(connection.socket);
+    });
+  }
+
+  test(`${name}: a handoff event that is late becomes a reconnect (C-42, C-45)`, async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
+    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true, handoffReadyTimeoutMs: 10 });
+    const connection = connectionOf(await run(openDriver(t, create), job));
+    t.is(connection.route, 'broker-negotiated');
+    await closed(connection.socket);
+  });
+
+  test(`${name}: a real handoff passes the very connection to the backend (H-03, C-44)`, async (t) => {
+    const { broker, backend } = await startSystem(t, { backend: { handoff: 'accept' } });
+    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+    const connection = connectionOf(await run(openDriver(t, create), job));
+    t.is(connection.route, 'handle-passed');
+    t.is(await echo(connection.socket, 'handed over'), 'handed over');
+    t.is(backend.adoptedCount, 1);
+    await closed(connection.socket);
+  });
+}

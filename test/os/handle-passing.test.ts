@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { errno } from '../../src/os/errno.js';
+import { loadHandlePassing } from '../../src/os/handle-passing.js';
+import { loadNative } from '../../src/os/native.js';
+import { encodeAddress } from '../../src/os/socket.js';
+import { descriptorOf } from '../../src/testing/socket-descriptor.js';
+
+const passing = loadHandlePassing();
+const system = loadNative()?.system;
+const EAGAIN = -(errno['EAGAIN'] ?? 0);
+const TOKEN = Buffer.from('0123456789abcdef');
+
+/** Two connected sockets: one that is only a descriptor, one accepted by Node and never read by it. */
+async function connectedPair(t: ExecutionContext) {
+  if (passing === undefined || system === undefined) throw new Error('no FFI');
+  const directory = mkdtempSync(join(tmpdir(), 'broker-pool-'));
+  const path = join(directory, 'pair.sock');
+  const server = createServer({ pauseOnConnect: true }).listen(path);
+  await once(server, 'listening');
+  const near = system.openSocket();
+  system.connect(near, encodeAddress(path));
+  const [accepted]: Socket[] = await once(server, 'connection');
+  if (accepted === undefined) throw new Error('nothing accepted');
+  const opened: number[] = [];
+  t.teardown(() => {
+    accepted.destroy();
+    server.close();
+    for (const descriptor of opened) system.close(descriptor);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const closeNear = (): void => {
+    system.close(near);
+    opened.splice(opened.indexOf(near), 1);
+  };
+  opened.push(near);
+  return { passing, near, far: descriptorOf(accepted), opened, closeNear };
+}
+
+const withFfi = passing === undefined ? test.skip : test;
+
+withFfi('a descriptor arrives with the bytes it was sent with, as another one of the same file', async (t) => {
+  const { far, near, opened, passing } = await connectedPair(t);
+  const sent = openSync(process.execPath, 'r');
+  t.is(passing.sendHandle(near, TOKEN, sent), TOKEN.length);
+  const into = new Uint8Array(16);
+  const { bytes, descriptor } = passing.receiveHandle(far, into);
+  opened.push(descriptor);
+  t.is(bytes, 16);
+  t.deepEqual(Buffer.from(into), TOKEN);
+  t.not(descriptor, sent);
+  t.is(fstatSync(descriptor).ino, fstatSync(sent).ino);
+  closeSync(sent);
+  t.true(fstatSync(descriptor).isFile(), 'it outlives the one that was sent');
+});
+
+const onLinux = process.platform === 'linux' ? withFfi : test.skip;
+
+onLinux('a received descriptor is not inherited by child processes', async (t) => {
+  const { far, near, opened, passing } = await connectedPair(t);
+  passing.sendHandle(near, TOKEN, near);
+  const { descriptor } = passing.receiveHandle(far, new Uint8Array(16));
+  opened.push(descriptor);
+  const flags = /flags:\s*([0-7]+)/.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1];
+  t.not(Number.parseInt(flags ?? '0', 8) & 0o2000000, 0);
+});
+
+withFfi('no more is read than there is room for: what follows the token stays in the stream (H-05)', async (t) => {
+  const { far, near, opened, passing } = await connectedPair(t);
+  passing.sendHandle(near, TOKEN, near);
+  system?.send(near, Buffer.from('frame'));
+  const first = passing.receiveHandle(far, new Uint8Array(10));
+  opened.push(first.descriptor);
+  t.is(first.bytes, 10);
+  t.true(first.descriptor >= 0, 'the descriptor comes with the first byte');
+  t.deepEqual(passing.receiveHandle(far, new Uint8Array(6)), { bytes: 6, descriptor: -1 });
+  const rest = new Uint8Array(16);
+  t.deepEqual(passing.receiveHandle(far, rest), { bytes: 5, descriptor: -1 });
+  t.is(Buffer.from(rest.subarray(0, 5)).toString(), 'frame');
+});
+
+withFfi('without data there is EAGAIN, after the end 0', async (t) => {
+  const { closeNear, far, passing } = await connectedPair(t);
+  t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: EAGAIN, descriptor: -1 });
+  closeNear();
+  t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: 0, descriptor: -1 });
+});
+
+withFfi('a full socket is EAGAIN at once, and sends nothing (H-07)', async (t) => {
+  const { near, passing } = await connectedPair(t);
+  let result = 0;
+  while (result >= 0) result = system?.send(near, new Uint8Array(65_536)) ?? 0;
+  t.is(passing.sendHandle(near, TOKEN, near), EAGAIN);
+});
+
+withFfi('what is no descriptor cannot be sent, and nothing can be received from it', async (t) => {
+  const { far, near, passing } = await connectedPair(t);
+  t.is(passing.sendHandle(near, TOKEN, 1_000_000), -(errno['EBADF'] ?? 0));
+  t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: EAGAIN, descriptor: -1 });
+  t.is(passing.receiveHandle(1_000_000, new Uint8Array(16)).bytes, -(errno['EBADF'] ?? 0));
+});
+
+withFfi('the kernel names the process at the other end, on Linux (V-53)', async (t) => {
+  const { far, passing } = await connectedPair(t);
+  t.is(passing.peerProcessId(far), process.platform === 'linux' ? process.pid : 0);
+  t.is(passing.peerProcessId(-1), 0);
+});

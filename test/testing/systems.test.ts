@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { connectToBackend } from '../../src/client/connect.js';
+import { canHandOff, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
+import { readBytes, readToEnd } from './raw-peer.js';
+
+const onPosix = process.platform === 'win32' ? test.skip : test;
+
+test('a test system negotiates its echo under the name and version asked for', async (t) => {
+  await using system = await startTestSystem({ serviceName: 'cache', version: '3.2.1' });
+  t.deepEqual(system.target, { brokerEndpoint: system.broker.endpoint, serviceName: 'cache', wantedVersion: '3.2.1' });
+  const { endpoint, socket } = await connectToBackend(system.target);
+  t.is(endpoint, system.backend.endpoint);
+  socket.end('hello');
+  t.is((await readToEnd(socket)).toString(), 'hello');
+});
+
+test('a test system that cannot start leaves nothing running', async (t) => {
+  await using system = await startTestSystem();
+  const taken = { endpoint: system.broker.endpoint };
+  await t.throwsAsync(startTestSystem({ broker: taken }), { code: 'EADDRINUSE' });
+});
+
+test('a spawned system is two processes that count, hand over and end', async (t) => {
+  const system = await spawnTestSystem();
+  const { backend, broker, target } = system;
+  t.is(new Set([process.pid, backend.pid, broker.pid]).size, 3);
+  const { route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: canHandOff() });
+  t.is(route, canHandOff() ? 'handle-passed' : 'broker-negotiated');
+  socket.write('hello');
+  t.is((await readBytes(socket, 5)).toString(), 'hello');
+  const [brokerCounts, backendCounts, again] = await Promise.all([broker.counts(), backend.counts(), broker.counts()]);
+  t.like(brokerCounts, { helloCount: 1, earlyHangUps: 0, handoffCount: canHandOff() ? 1 : 0 });
+  t.like(again, { helloCount: 1 });
+  t.is(backendCounts.connections, 1);
+  await Promise.all([system.stop(), system.stop()]);
+  t.is((await readToEnd(socket)).length, 0);
+  t.throws(() => process.kill(backend.pid ?? 0, 0), { code: 'ESRCH' });
+  t.throws(() => process.kill(broker.pid ?? 0, 0), { code: 'ESRCH' });
+  if (process.platform !== 'win32') t.false(existsSync(dirname(broker.endpoint)));
+});
+
+onPosix('a paused process accepts nothing until it is resumed; its backlog fills', async (t) => {
+  await using system = await spawnTestSystem({ handoff: 'none', backlog: 1 });
+  const { backend } = system;
+  backend.pause();
+  const clients = Array.from({ length: 4 }, () => connect({ path: backend.endpoint }));
+  const outcomes = await Promise.all(
+    clients.map(
+      (client) =>
+        new Promise((resolve) => {
+          client.once('connect', () => resolve('connected')).once('error', (error) => resolve('code' in error ? error.code : error));
+        }),
+    ),
+  );
+  t.is((await backendCountsAfterResume()).acceptedCount, outcomes.filter((outcome) => outcome === 'connected').length);
+  for (const client of clients) client.destroy();
+
+  async function backendCountsAfterResume() {
+    if (process.platform === 'linux') t.true(outcomes.includes('EAGAIN'));
+    backend.resume();
+    return backend.counts();
+  }
+});
+
+onPosix('a killed backend is noticed by its clients, and stopping the rest still works', async (t) => {
+  const system = await spawnTestSystem();
+  const { socket } = await connectToBackend(system.target);
+  await system.backend.kill();
+  t.is((await readToEnd(socket)).length, 0);
+  await t.throwsAsync(system.backend.counts());
+  await system.stop();
+  t.false(existsSync(dirname(system.backend.endpoint)));
+});
+
+test('a server process ends when the one that started it is gone', async (t) => {
+  const entry = fileURLToPath(new URL('../../src/testing/serve.js', import.meta.url));
+  const child = spawn(process.execPath, [entry, JSON.stringify({ role: 'broker', services: {} })], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line]: Buffer[] = await once(child.stdout, 'data');
+  const ready: { endpoint: string } = JSON.parse(String(line));
+  t.is(typeof ready.endpoint, 'string');
+  const ended = once(child, 'exit');
+  child.stdin.destroy();
+  t.deepEqual(await ended, [0, null]);
+});
