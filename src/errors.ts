@@ -68,16 +68,17 @@ export interface ErrorDetails {
 /** The one error class of this package; switch on {@link BrokerPoolError.code}. */
 export class BrokerPoolError extends Error {
   readonly code: ErrorCode;
+  // Declared only: a field that does not apply must not be there, or every error would print a row of `undefined`.
   /** The endpoint that was tried, where there was one. */
-  readonly endpoint?: string;
+  declare readonly endpoint?: string;
   /** With `TIMEOUT`: what was being waited for. */
-  readonly phase?: TimeoutPhase;
+  declare readonly phase?: TimeoutPhase;
   /** With `REFUSED`: the broker's verdict as a word (C-37). */
-  readonly refusalKind?: RefusalKind;
+  declare readonly refusalKind?: RefusalKind;
   /** With `REFUSED`: the broker's code; numbers unknown to protocol v1 become 0 (C-36). */
-  readonly refusalCode?: number;
+  declare readonly refusalCode?: number;
   /** With `REFUSED`: how long the broker asks callers to wait, in milliseconds; 0 means "no hint". */
-  readonly retryAfterMs?: number;
+  declare readonly retryAfterMs?: number;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

@@ -54,7 +54,10 @@ export class WorkerDriver implements Driver {
   readonly #native: Native;
   readonly #handles: PollerHandles;
   readonly #shared = new SharedWaitState();
-  readonly #threads: Piscina;
+  readonly #workerUrl: string;
+  #threads: Piscina;
+  /** Ends when the pools of threads that crashed are gone. */
+  #retired: Promise<unknown> = Promise.resolve();
   readonly #pending = new Map<number, Pending>();
   readonly #freeSlots: number[] = [];
   #usedSlots = 0;
@@ -71,14 +74,8 @@ export class WorkerDriver implements Driver {
       throw new BrokerPoolError('WORKER_FAILED', `cannot set up the wait thread: ${system.message}`, { cause: system });
     }
     this.#handles = handles;
-    this.#threads = new Piscina({
-      filename: options.workerUrl ?? WORKER_URL,
-      minThreads: 0,
-      maxThreads: 1,
-      idleTimeout: THREAD_IDLE_MS,
-    });
-    // A worker that cannot start rejects run() and emits this as well; the rejection is the one that is acted on.
-    this.#threads.on('error', () => {});
+    this.#workerUrl = options.workerUrl ?? WORKER_URL;
+    this.#threads = startThreads(this.#workerUrl);
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
@@ -103,6 +100,7 @@ export class WorkerDriver implements Driver {
     this.stopWaiting();
     while (this.#run !== undefined) await this.#run.finished;
     await this.#threads.destroy();
+    await this.#retired;
     closePoller(this.#native.system, this.#handles);
   }
 
@@ -243,6 +241,9 @@ export class WorkerDriver implements Driver {
 
   /** Takes what the thread left behind; its jobs are tried once more or fail. */
   #afterCrash(error: unknown): void {
+    // A piscina whose thread failed while starting starts no other: a job tried again on it would wait for ever.
+    this.#retired = Promise.all([this.#retired, this.#threads.destroy()]);
+    this.#threads = startThreads(this.#workerUrl);
     const cause = error instanceof Error ? error.message : String(error);
     for (const slot of this.#pending.keys()) {
       const left = this.#shared.takeOver(slot);
@@ -268,6 +269,13 @@ export class WorkerDriver implements Driver {
     this.#forget(pending);
     pending.settle({ kind: 'failed', failure });
   }
+}
+
+function startThreads(filename: string): Piscina {
+  const threads = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
+  // A worker that cannot start rejects run() and emits this as well; the rejection is the one that is acted on.
+  threads.on('error', () => {});
+  return threads;
 }
 
 /**

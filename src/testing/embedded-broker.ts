@@ -6,7 +6,7 @@ import { answerAdmin } from './admin-replies.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import { converse, type ConversationHost } from './broker-conversation.js';
 import { Changes } from './changes.js';
-import { ClientConnection } from './client-connection.js';
+import { ClientConnection, type SilenceOver } from './client-connection.js';
 import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
@@ -80,13 +80,14 @@ export class EmbeddedBroker implements AsyncDisposable {
   /** Starts a broker. Rejects with the system's error, for one if the endpoint is in use. */
   static async start(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
     const broker = new EmbeddedBroker(options);
+    const host = broker.#host();
     try {
       broker.#listener = await Listener.open({
         endpoint: broker.#place.endpoint('broker', options.endpoint),
         backlog: options.backlog,
         onConnection: (socket) => {
           broker.#count('connection');
-          void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), broker.#host());
+          void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), host);
         },
         onClose: () => broker.#changes.notify(),
       });
@@ -188,25 +189,34 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   #host(): ConversationHost {
-    // As of the connect: a release that comes between a Hello's arrival and its turn must not pass it by.
-    const silencesBefore = this.#silencesEnded;
     return {
       helloTimeoutMs: this.#options.helloTimeoutMs ?? 30_000,
       services: this.services,
       peerProcessId: (client) => loadHandlePassing()?.peerProcessId(descriptorOf(client.socket)) ?? 0,
-      silenceOver: () => this.until(() => this.#silencesEnded > silencesBefore),
-      onHello: async (hello, frame) => {
+      onHello: (hello, frame) => {
         this.#lastHello = { hello, frame };
         const scripted = this.#script.shift();
+        const silenceOver = this.#silence();
         this.#count('hello');
-        return scripted ?? (await this.#options.decide?.(hello)) ?? this.behaviour;
+        return { behaviour: this.#decide(hello, scripted), silenceOver };
       },
       onAdmin: (request) => {
+        const silenceOver = this.#silence();
         this.#count('admin');
-        return { reply: this.answerAdmin?.(request) ?? this.#adminReply(request), behaviour: this.adminBehaviour };
+        return { reply: this.answerAdmin?.(request) ?? this.#adminReply(request), behaviour: this.adminBehaviour, silenceOver };
       },
       handOff: (client, endpoint, serviceName, negotiated) => this.#handOff(client, endpoint, serviceName, negotiated),
     };
+  }
+
+  async #decide(hello: Hello, scripted: BrokerBehaviour | undefined): Promise<BrokerBehaviour> {
+    return scripted ?? (await this.#options.decide?.(hello)) ?? this.behaviour;
+  }
+
+  /** To be called before a request is counted: whoever saw the count may end the silence before it has begun. */
+  #silence(): SilenceOver {
+    const before = this.#silencesEnded;
+    return () => this.until(() => this.#silencesEnded > before);
   }
 
   #adminReply(request: AdminRequest): AdminReply {

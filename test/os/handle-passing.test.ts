@@ -10,14 +10,14 @@ import { loadNative } from '../../src/os/native.js';
 import { encodeAddress } from '../../src/os/socket.js';
 import { descriptorOf } from '../../src/testing/socket-descriptor.js';
 
-const passing = loadHandlePassing();
+const loaded = loadHandlePassing();
 const system = loadNative()?.system;
 const EAGAIN = -(errno['EAGAIN'] ?? 0);
 const TOKEN = Buffer.from('0123456789abcdef');
 
 /** Two connected sockets: one that is only a descriptor, one accepted by Node and never read by it. */
 async function connectedPair(t: ExecutionContext) {
-  if (passing === undefined || system === undefined) throw new Error('no FFI');
+  if (loaded === undefined || system === undefined) throw new Error('no FFI');
   const directory = mkdtempSync(join(tmpdir(), 'broker-pool-'));
   const path = join(directory, 'pair.sock');
   const server = createServer({ pauseOnConnect: true }).listen(path);
@@ -38,10 +38,10 @@ async function connectedPair(t: ExecutionContext) {
     opened.splice(opened.indexOf(near), 1);
   };
   opened.push(near);
-  return { passing, near, far: descriptorOf(accepted), opened, closeNear };
+  return { passing: loaded, near, far: descriptorOf(accepted), opened, closeNear };
 }
 
-const withFfi = passing === undefined ? test.skip : test;
+const withFfi = loaded === undefined ? test.skip : test;
 
 withFfi('a descriptor arrives with the bytes it was sent with, as another one of the same file', async (t) => {
   const { far, near, opened, passing } = await connectedPair(t);

@@ -49,9 +49,11 @@ export async function dial(endpoint: string): Promise<Socket> {
 export async function readToEnd(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await new Promise((resolve) => {
-    socket.once('end', resolve);
-    socket.once('close', resolve);
+  socket.on('error', () => {});
+  await new Promise<void>((resolve) => {
+    socket.once('end', () => resolve());
+    socket.once('close', () => resolve());
+    if (socket.destroyed) resolve();
   });
   socket.destroy();
   return Buffer.concat(chunks);
