@@ -55,7 +55,7 @@ export class WorkerDriver implements Driver {
   readonly #handles: PollerHandles;
   readonly #shared = new SharedWaitState();
   readonly #workerUrl: string;
-  #threads: Piscina;
+  #threads: Threads;
   /** Ends when the pools of threads that crashed are gone. */
   #retired: Promise<unknown> = Promise.resolve();
   readonly #pending = new Map<number, Pending>();
@@ -99,7 +99,7 @@ export class WorkerDriver implements Driver {
     for (const { job, settle } of this.#overflow.splice(0)) settle({ kind: 'failed', failure: abandonedFailure(job) });
     this.stopWaiting();
     while (this.#run !== undefined) await this.#run.finished;
-    await this.#threads.destroy();
+    await this.#threads.threads.destroy();
     await this.#retired;
     closePoller(this.#native.system, this.#handles);
   }
@@ -162,7 +162,8 @@ export class WorkerDriver implements Driver {
     for (const [slot, { job, descriptor }] of this.#pending) port.postMessage({ kind: 'start', slot, job, descriptor } satisfies WaitCommand);
     port.on('message', (outcomes: WaitOutcome[]) => this.#onOutcomes(outcomes));
     exitGuard.add(this);
-    const finished = this.#threads.run(task, { transferList: [workerPort] }).then(
+    const { threads, broken } = this.#threads;
+    const finished = Promise.race([threads.run(task, { transferList: [workerPort] }), broken]).then(
       () => this.#onRunEnd(port, undefined),
       (error: unknown) => this.#onRunEnd(port, error),
     );
@@ -242,7 +243,7 @@ export class WorkerDriver implements Driver {
   /** Takes what the thread left behind; its jobs are tried once more or fail. */
   #afterCrash(error: unknown): void {
     // A piscina whose thread failed while starting starts no other: a job tried again on it would wait for ever.
-    this.#retired = Promise.all([this.#retired, this.#threads.destroy()]);
+    this.#retired = Promise.all([this.#retired, this.#threads.threads.destroy()]);
     this.#threads = startThreads(this.#workerUrl);
     const cause = error instanceof Error ? error.message : String(error);
     for (const slot of this.#pending.keys()) {
@@ -271,11 +272,17 @@ export class WorkerDriver implements Driver {
   }
 }
 
-function startThreads(filename: string): Piscina {
+interface Threads {
+  readonly threads: Piscina;
+  /** Rejects when a thread cannot even start: piscina emits that, and leaves the task in its queue for ever. */
+  readonly broken: Promise<never>;
+}
+
+function startThreads(filename: string): Threads {
   const threads = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
-  // A worker that cannot start rejects run() and emits this as well; the rejection is the one that is acted on.
-  threads.on('error', () => {});
-  return threads;
+  const broken = new Promise<never>((_, reject) => threads.on('error', reject));
+  broken.catch(() => {});
+  return { threads, broken };
 }
 
 /**

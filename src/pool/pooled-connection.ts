@@ -61,11 +61,12 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
 
   /**
    * Why the connection cannot be leased again, if so. Unread or unsent bytes belong to the last lease: handing them to the next
-   * one would mix up two conversations.
+   * one would mix up two conversations. Before the first lease they are a backend's greeting, and its due.
    */
   unusableBecause(): CloseReason | undefined {
     const { socket } = this;
     if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
+    if (this.uses === 0) return undefined;
     return socket.readableLength > 0 || socket.writableLength > 0 ? 'dirty' : undefined;
   }
 
@@ -104,7 +105,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     socket.on('close', () => this.#onDeath('stale'));
     // A listener for 'data' would have to be put on and taken off with every lease, which costs more than the rest of the lease.
     socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (this.state === 'idle' && chunk !== null) this.owner.onIdleDeath(this, 'dirty');
+      if (this.state === 'idle' && this.uses > 0 && chunk !== null) this.owner.onIdleDeath(this, 'dirty');
       return Socket.prototype.push.call(socket, chunk, encoding);
     };
   }

@@ -261,22 +261,25 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
     this.onRelease(connection);
   }
 
-  /** With nothing left to wait for, everybody learns the cause; while leases are out they may still be served. */
+  /**
+   * With nothing left to wait for, everybody learns the cause. While leases are out, callers may still be served by them, and
+   * connecting is tried again after a pause; while other connects are under way, those decide.
+   */
   #onConnectFailed(error: BrokerPoolError): void {
-    if (this.#closing && this.#bag.waiting === 0) return;
     this.#lastConnectError = error;
     this.#failuresInRow += 1;
-    if (this.#bag.size === 0 && this.#connecting === 0) {
-      this.#rejectAll(error);
-    } else if (this.#bag.size > 0) {
-      const { clock } = this.#environment;
-      const pauseMs = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failuresInRow - 1), LONGEST_BACKOFF_MS);
-      this.#cancelBackoff ??= clock.schedule(pauseMs * (0.5 + clock.random() / 2), () => {
-        this.#cancelBackoff = undefined;
-        this.#pump();
-      });
-    }
-    this.#afterChange();
+    if (this.#bag.size > 0) this.#backOff();
+    else if (this.#connecting === 0) this.#rejectAll(error);
+    if (this.#closing) this.#environment.onQuieter();
+  }
+
+  #backOff(): void {
+    const { clock } = this.#environment;
+    const pauseMs = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failuresInRow - 1), LONGEST_BACKOFF_MS);
+    this.#cancelBackoff ??= clock.schedule(pauseMs * (0.5 + clock.random() / 2), () => {
+      this.#cancelBackoff = undefined;
+      this.#pump();
+    });
   }
 
   #rejectAll(error: BrokerPoolError): void {

@@ -39,7 +39,10 @@ export interface EmbeddedBackendOptions {
    * could adopt, whether it means to or not (C-03): connections of the others end as soon as they are taken over. @default 'none'
    */
   readonly handoff?: HandoffMode | 'none';
-  /** Serves each connection, from its first byte. @default answers identity probes, then echoes */
+  /**
+   * Serves each connection, from its first byte. Sockets are half-open: end them when the client has ended.
+   * @default answers identity probes, then echoes
+   */
   readonly onConnection?: (socket: Socket, how: { readonly adopted: boolean }) => void;
   /** Who to be in the answers to identity probes. @default this process, see the source for its hash */
   readonly identity?: Partial<DaemonProcess>;

@@ -23,7 +23,7 @@ export interface EmbeddedBrokerOptions {
   readonly backlog?: number;
   /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
   readonly services?: Readonly<Record<string, EmbeddedService>>;
-  /** What becomes of each Hello; `undefined` leaves it to {@link EmbeddedBroker.behaviour}. */
+  /** What becomes of each Hello; `undefined` leaves it to {@link EmbeddedBroker.behaviour}. What it throws is not caught. */
   readonly decide?: (hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>;
   /** How long a request may take to arrive, in milliseconds (V-20). @default 30000 */
   readonly helloTimeoutMs?: number;

@@ -1,3 +1,7 @@
+/**
+ * `broker-pool/testing`: a broker and a backend to test against, on real sockets. {@link startTestSystem} runs both inside the own
+ * process, scriptable and countable; {@link spawnTestSystem} as processes; {@link EmbeddedBroker} and {@link EmbeddedBackend} one by one.
+ */
 export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';
 export { canHandOff, EmbeddedBackend, type EmbeddedBackendOptions, type HandoffMode } from './embedded-backend.js';
 export { EmbeddedBroker, type EmbeddedBrokerOptions, type ReceivedHello } from './embedded-broker.js';

@@ -1,6 +1,6 @@
 /**
  * The entry of a broker or backend process: `node serve.js '{"role":"backend",…}'`, see `ServeTask`. Prints a line of JSON
- * when it is ready, and ends when its standard input does: also when the process that started it is killed.
+ * when it is ready, and ends on SIGTERM and when its standard input does: also when the process that started it is killed.
  */
 import { createInterface } from 'node:readline';
 import { EmbeddedBackend } from './embedded-backend.js';
@@ -34,9 +34,16 @@ async function serve(task: ServeTask) {
 
 // Ctrl-C reaches the whole group of processes; the one in front decides when it is over.
 process.on('SIGINT', () => {});
+const input = createInterface({ input: process.stdin });
+process.once('SIGTERM', () => {
+  input.close();
+  process.stdin.destroy();
+});
+// Before the first line is printed: whoever reads it may end this process at once.
+const commands = input[Symbol.asyncIterator]();
 const task: ServeTask = JSON.parse(process.argv[2] ?? '');
 const server = await serve(task);
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of commands) {
   if (line === COUNTS_COMMAND) say(server.counts());
 }
 await server.stop();

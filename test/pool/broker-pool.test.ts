@@ -174,9 +174,9 @@ test('a refusal reaches everybody who waits', async (t) => {
   t.is(system.broker.helloCount, 1);
 });
 
-test('a refusal that passes is tried again after the time that the broker names (X-24)', async (t) => {
+test('a broken-off reply, and a refusal that passes, are tried again (X-24, X-25)', async (t) => {
   const system = await startSystem(t);
-  system.broker.script({ kind: 'refuse', code: 4, reason: 'spawn in progress', retryAfterMs: 30 }, { kind: 'close' });
+  system.broker.script({ kind: 'close' }, { kind: 'refuse', code: 4, reason: 'spawn in progress', retryAfterMs: 30 });
   const pool = openPool(t, system);
   const lease = await pool.acquire();
   t.is(lease.route, 'broker-negotiated');
@@ -234,6 +234,15 @@ test('a connection that comes back with unread bytes is closed as dirty', async 
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 1 } });
 });
 
+test('what a backend says before its first lease is for that lease', async (t) => {
+  const system = await startSystem(t, { backend: { onConnection: (socket) => socket.write('greeting') } });
+  const pool = openPool(t, system);
+  const lease = await pool.acquire();
+  t.is(await read(lease.socket, 8), 'greeting');
+  lease.release();
+  t.is(pool.stats().idle, 1);
+});
+
 test('an idle connection that speaks is closed at once', async (t) => {
   const system = await startSystem(t, { backend: { onConnection: (socket) => socket.on('data', () => socket.write('reply')) } });
   const pool = openPool(t, system);
@@ -251,6 +260,8 @@ test('idle connections whose backend ends are closed, and the next caller gets a
   const pool = openPool(t, system);
   const lease = await pool.acquire();
   const { socket } = lease;
+  // The backend must have accepted the connection to drop it.
+  await echo(socket, 'first');
   lease.release();
   system.backend.dropAll();
   await once(socket, 'close');

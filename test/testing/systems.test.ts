@@ -81,13 +81,27 @@ onPosix('a killed backend is noticed by its clients, and stopping the rest still
   t.false(existsSync(dirname(system.backend.endpoint)));
 });
 
-test('a server process ends when the one that started it is gone', async (t) => {
+const endings: readonly (readonly [string, (child: ServeChild) => void])[] = [
+  ['when the one that started it is gone', (child) => child.stdin.destroy()],
+  ['on SIGTERM', (child) => child.kill('SIGTERM')],
+];
+
+for (const [when, end] of endings) {
+  onPosix(`a server process ends in order ${when}, and takes its socket with it`, async (t) => {
+    const child = spawnServe({ role: 'broker', services: {} });
+    const [line]: Buffer[] = await once(child.stdout, 'data');
+    const { endpoint }: { endpoint: string } = JSON.parse(String(line));
+    t.true(existsSync(endpoint));
+    const ended = once(child, 'exit');
+    end(child);
+    t.deepEqual(await ended, [0, null]);
+    t.false(existsSync(dirname(endpoint)));
+  });
+}
+
+type ServeChild = ReturnType<typeof spawnServe>;
+
+function spawnServe(task: object) {
   const entry = fileURLToPath(new URL('../../src/testing/serve.js', import.meta.url));
-  const child = spawn(process.execPath, [entry, JSON.stringify({ role: 'broker', services: {} })], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line]: Buffer[] = await once(child.stdout, 'data');
-  const ready: { endpoint: string } = JSON.parse(String(line));
-  t.is(typeof ready.endpoint, 'string');
-  const ended = once(child, 'exit');
-  child.stdin.destroy();
-  t.deepEqual(await ended, [0, null]);
-});
+  return spawn(process.execPath, [entry, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'] });
+}
