@@ -21,8 +21,9 @@ export function abortable<T>(
       signal === undefined
         ? () => {}
         : onAbort(signal, () => {
-            giveUp();
+            // Before giving up, which may settle at once.
             reject(new BrokerPoolError('ABORTED', message, { cause: signal.reason }));
+            giveUp();
           });
   });
 }

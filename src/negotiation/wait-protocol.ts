@@ -72,10 +72,6 @@ export class SharedWaitState {
     Atomics.store(this.#words, STOP_INDEX, 1);
   }
 
-  clearStop(): void {
-    Atomics.store(this.#words, STOP_INDEX, 0);
-  }
-
   get stopRequested(): boolean {
     return Atomics.load(this.#words, STOP_INDEX) !== 0;
   }

@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Driver } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/loop.js';
-import { WorkerDriver } from '../negotiation/threads.js';
+import { WorkerDriver } from '../negotiation/worker-driver.js';
 import { loadNative } from '../os/native.js';
 import { Connector } from './connector.js';
 import { EndpointCache, targetKey } from './endpoint-cache.js';

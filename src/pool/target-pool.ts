@@ -1,16 +1,17 @@
 import { onAbort } from '../abort.js';
 import type { Clock } from '../clock.js';
-import { DeadlineQueue } from '../deadline-queue.js';
 import { BrokerPoolError, type TimeoutPhase } from '../errors.js';
 import { encodeHelloFrame } from '../negotiation/hello.js';
 import { printableEndpoint } from '../os/errno.js';
-import { Bag, type BagWaiter } from './bag.js';
+import { Bag } from './bag.js';
 import type { ConnectRequest, Connector, Established } from './connector.js';
 import { targetKey, type EndpointCache, type Target } from './endpoint-cache.js';
 import { Lease, type LeaseOwner } from './lease.js';
 import type { PoolSettings } from './options.js';
 import { PooledConnection, type CloseReason, type ConnectionOwner } from './pooled-connection.js';
+import { Reaper } from './reaper.js';
 import { newCounters, type PoolCounts } from './stats.js';
+import { Waiter } from './waiter.js';
 
 /** What the pools of all targets share. */
 export interface TargetEnvironment {
@@ -20,28 +21,6 @@ export interface TargetEnvironment {
   readonly clock: Clock;
   /** Something came to an end; a closing pool looks whether that was the last. */
   onQuieter(): void;
-}
-
-class Waiter implements BagWaiter<Waiter> {
-  queued = false;
-  next: Waiter | undefined;
-  previous: Waiter | undefined;
-  readonly deadlineMs: number;
-  readonly resolve: (lease: Lease) => void;
-  readonly #reject: (error: BrokerPoolError) => void;
-  /** Takes timer and abort listener away. */
-  stopWatching: () => void = () => {};
-
-  constructor(deadlineMs: number, resolve: (lease: Lease) => void, reject: (error: BrokerPoolError) => void) {
-    this.deadlineMs = deadlineMs;
-    this.resolve = resolve;
-    this.#reject = reject;
-  }
-
-  reject(error: BrokerPoolError): void {
-    this.stopWatching();
-    this.#reject(error);
-  }
 }
 
 /** First pause before another connect when one has failed while leases are out; it doubles up to the longest. */
@@ -56,12 +35,9 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   readonly target: Target;
   readonly #environment: TargetEnvironment;
   readonly #bag = new Bag<PooledConnection, Waiter>();
-  /** When which connection must be looked at for idleness or age; checked lazily, so that leasing never touches it. */
-  readonly #due = new DeadlineQueue<PooledConnection>();
+  readonly #reaper: Reaper;
   readonly #counters = newCounters();
   readonly #request: ConnectRequest;
-  #cancelReaper: () => void = () => {};
-  #reaperDueMs = Infinity;
   #connecting = 0;
   #generation = 0;
   #latestDeadlineMs = 0;
@@ -75,6 +51,7 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   constructor(target: Target, environment: TargetEnvironment) {
     this.target = target;
     this.#environment = environment;
+    this.#reaper = new Reaper(environment.clock, (connection, nowMs) => this.#lookAt(connection, nowMs));
     const { selfVersion } = environment.settings;
     this.#request = {
       target,
@@ -145,7 +122,7 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
     this.#rejectAll(error);
     this.#closeIdle('poolClosed');
     for (const connection of this.#bag.leasedEntries()) this.#close(connection, 'poolClosed');
-    this.#cancelReaper();
+    this.#reaper.stop();
     this.#cancelBackoff?.();
     clearImmediate(this.#resting);
   }
@@ -255,9 +232,7 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
     const connection = new PooledConnection(established, this, clock.now(), generation);
     this.#bag.add(connection);
     if (this.#closing && this.#bag.waiting === 0) return this.#close(connection, 'poolClosed');
-    connection.dueMs = clock.now() + Math.min(settings.idleTimeoutMs, settings.maxLifetimeMs);
-    this.#due.put(connection);
-    this.#armReaper();
+    this.#reaper.add(connection, clock.now() + Math.min(settings.idleTimeoutMs, settings.maxLifetimeMs));
     this.onRelease(connection);
   }
 
@@ -276,10 +251,11 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   #backOff(): void {
     const { clock } = this.#environment;
     const pauseMs = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failuresInRow - 1), LONGEST_BACKOFF_MS);
-    this.#cancelBackoff ??= clock.schedule(pauseMs * (0.5 + clock.random() / 2), () => {
+    const connectAgain = (): void => {
       this.#cancelBackoff = undefined;
       this.#pump();
-    });
+    };
+    this.#cancelBackoff ??= clock.schedule(pauseMs * (0.5 + clock.random() / 2), connectAgain, true);
   }
 
   #rejectAll(error: BrokerPoolError): void {
@@ -301,7 +277,7 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
     if (!this.#bag.remove(connection)) return false;
-    this.#due.remove(connection);
+    this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     connection.socket.destroy();
     return true;
@@ -327,38 +303,19 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
     });
   }
 
-  #armReaper(): void {
-    const { clock } = this.#environment;
-    const dueMs = this.#due.nextMs;
-    if (dueMs === this.#reaperDueMs) return;
-    this.#cancelReaper();
-    this.#reaperDueMs = dueMs;
-    if (dueMs === Infinity) return;
-    this.#cancelReaper = clock.schedule(dueMs - clock.now(), () => {
-      this.#reaperDueMs = Infinity;
-      this.#reap();
-    });
-  }
-
-  #reap(): void {
-    const nowMs = this.#environment.clock.now();
-    for (;;) {
-      const connection = this.#due.takeDue(nowMs);
-      if (connection === undefined) break;
-      this.#closeIfOverdue(connection, nowMs);
-    }
-    this.#armReaper();
-  }
-
-  #closeIfOverdue(connection: PooledConnection, nowMs: number): void {
+  /** Closes a connection whose time is up, or says when to look again. */
+  #lookAt(connection: PooledConnection, nowMs: number): number | undefined {
     const { idleTimeoutMs, maxLifetimeMs } = this.#environment.settings;
-    const idleUntilMs = connection.state === 'idle' ? connection.idleSinceMs + idleTimeoutMs : nowMs + idleTimeoutMs;
-    const bornUntilMs = connection.bornMs + maxLifetimeMs;
-    if (connection.state === 'idle' && bornUntilMs <= nowMs) return this.#close(connection, 'lifetime');
-    if (connection.state === 'idle' && idleUntilMs <= nowMs) return this.#close(connection, 'idle');
-    // A leased connection that is too old is closed when it comes back.
-    connection.dueMs = bornUntilMs <= nowMs ? idleUntilMs : Math.min(idleUntilMs, bornUntilMs);
-    this.#due.put(connection);
+    const lifetimeEndMs = connection.bornMs + maxLifetimeMs;
+    if (connection.state !== 'idle') {
+      // One that is too old is closed when it comes back.
+      return lifetimeEndMs > nowMs ? Math.min(nowMs + idleTimeoutMs, lifetimeEndMs) : nowMs + idleTimeoutMs;
+    }
+    const idleEndMs = connection.idleSinceMs + idleTimeoutMs;
+    if (lifetimeEndMs <= nowMs) this.#close(connection, 'lifetime');
+    else if (idleEndMs <= nowMs) this.#close(connection, 'idle');
+    else return Math.min(idleEndMs, lifetimeEndMs);
+    return undefined;
   }
 
   #timeoutError(timeoutMs: number, elapsedMs: number): BrokerPoolError {

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { encodeHelloFrame } from '../../src/negotiation/hello.js';
 import type { Driver, HandshakeJob, Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/loop.js';
-import { WorkerDriver } from '../../src/negotiation/threads.js';
+import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { SERVICE, VERSION } from '../helpers/system.js';
 

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
-import { WorkerDriver } from '../../src/negotiation/threads.js';
+import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { CRASH_FILE_VARIABLE } from '../helpers/crashing-worker.js';
 import test from '../helpers/sanitary.js';

@@ -1,0 +1,59 @@
+import { BrokerPoolError, connectLocalSocket, sendAdminRequest } from '../../src/index.js';
+import { AdminReplyKind } from '../../src/wire/messages.js';
+import test from '../helpers/sanitary.js';
+import { closed, echo, startSystem } from '../helpers/system.js';
+
+test('an admin request is one connection, one question, one answer (C-60)', async (t) => {
+  const { broker } = await startSystem(t);
+  t.like(await sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'HEALTHZ' }), { kind: 'text', body: 'ok\n', exitCode: 0 });
+  t.is(broker.adminCount, 1);
+  t.is(broker.connectionCount, 1);
+});
+
+test('an answer with an exit code other than 0 is an answer (C-62)', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.answerAdmin = () => ({ kind: AdminReplyKind.TEXT, body: 'not ready\n', exitCode: 1, contentType: 'text/plain' });
+  t.deepEqual(await sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'READYZ' }), {
+    kind: 'text',
+    body: 'not ready\n',
+    exitCode: 1,
+    contentType: 'text/plain',
+  });
+});
+
+test('a broker that stays silent is TIMEOUT in phase admin, and nobody hangs up on it (C-61, X-20)', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.adminBehaviour = { kind: 'silent' };
+  const error = await t.throwsAsync(sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'STATUS', timeoutMs: 200 }), {
+    instanceOf: BrokerPoolError,
+  });
+  t.like(error, { code: 'TIMEOUT', phase: 'admin' });
+  await broker.until(() => broker.adminCount === 1);
+  broker.releaseSilent();
+  await broker.until(() => broker.openConnections === 0);
+  t.is(broker.earlyHangUps, 0);
+});
+
+test('an unknown verb or option is refused at the door', async (t) => {
+  // @ts-expect-error the compiler refuses it too
+  const asking = sendAdminRequest({ brokerEndpoint: '/tmp/none.sock', verb: 'STATUSES' });
+  await t.throwsAsync(asking, { code: 'INVALID_ARGUMENT', message: /verb must be one of STATUS, DUMP/ });
+});
+
+test('a local socket by path, and by abstract name on Linux', async (t) => {
+  const { backend } = await startSystem(t);
+  const byPath = await connectLocalSocket(backend.endpoint);
+  t.is(await echo(byPath, 'path'), 'path');
+  await closed(byPath);
+  if (process.platform !== 'linux') return;
+  const abstract = await startSystem(t, { backend: { endpoint: `\0broker-pool-test-${process.pid}-abstract` } });
+  const byName = await connectLocalSocket(abstract.backend.endpoint);
+  t.is(await echo(byName, 'name'), 'name');
+  await closed(byName);
+});
+
+test('a local socket that is not there is BACKEND_CONNECT with its cause', async (t) => {
+  const error = await t.throwsAsync(connectLocalSocket('/tmp/broker-pool-none.sock'), { instanceOf: BrokerPoolError });
+  t.is(error?.code, 'BACKEND_CONNECT');
+  t.like(error?.cause, { code: 'ENOENT' });
+});

@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { BrokerPoolError, connectToBackend, type ConnectOptions } from '../../src/index.js';
+import test from '../helpers/sanitary.js';
+import { closed, echo, startSystem, type TestSystem } from '../helpers/system.js';
+
+const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
+const DISABLE = 'RUNNING_PROCESS_DISABLE';
+
+/** Runs `work` with variables set. The tests that use it are serial: the environment belongs to the process. */
+async function withEnvironment<T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> {
+  Object.assign(process.env, variables);
+  try {
+    return await work();
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name];
+  }
+}
+
+async function routeOf(options: ConnectOptions): Promise<string> {
+  const connection = await connectToBackend(options);
+  const { route, socket } = connection;
+  if ((await echo(socket, 'works')) !== 'works') throw new Error('the connection does not work');
+  await closed(socket);
+  return route;
+}
+
+/** A broker endpoint where nobody listens: whoever asks it fails. */
+function withoutBroker({ directory, target }: TestSystem): ConnectOptions {
+  return { ...target, brokerEndpoint: `${directory}/no-broker.sock` };
+}
+
+test('a cached endpoint is dialled directly when the versions match, even without a broker (C-11, C-12)', async (t) => {
+  const system = await startSystem(t);
+  const connection = await connectToBackend({ ...withoutBroker(system), cachedBackendEndpoint: system.backend.endpoint });
+  t.is(connection.route, 'hello-skip');
+  t.is(connection.endpoint, system.backend.endpoint);
+  t.false('negotiated' in connection);
+  await closed(connection.socket);
+});
+
+test('without a cached endpoint the broker is asked (C-16)', async (t) => {
+  const system = await startSystem(t);
+  t.is(await routeOf(system.target), 'broker-negotiated');
+  t.is(system.broker.helloCount, 1);
+});
+
+test('a stale cached endpoint falls back to the broker (C-13)', async (t) => {
+  const system = await startSystem(t);
+  t.is(await routeOf({ ...system.target, cachedBackendEndpoint: `${system.directory}/stale.sock` }), 'broker-negotiated');
+});
+
+test('with another own version the cached endpoint is not even tried (C-15)', async (t) => {
+  const system = await startSystem(t);
+  const options = { ...system.target, selfVersion: '9.9.9', cachedBackendEndpoint: system.backend.endpoint };
+  t.is(await routeOf(options), 'broker-negotiated');
+});
+
+test('a client that does not adopt still learns the token, and not among the printable fields (C-03)', async (t) => {
+  const system = await startSystem(t);
+  const { socket, handoffToken, negotiated } = await connectToBackend(system.target);
+  t.is(handoffToken?.length, 16);
+  t.false('handlePassedToken' in (negotiated ?? {}));
+  await closed(socket);
+});
+
+test.serial('the test seam is followed when the caller opts in, ahead of everything else (C-22)', async (t) => {
+  const system = await startSystem(t);
+  await withEnvironment({ [FAKE_BACKEND]: system.backend.endpoint }, async () => {
+    t.is(await routeOf({ ...withoutBroker(system), testSeams: true }), 'hello-skip');
+    t.is(system.broker.helloCount, 0);
+    await t.throwsAsync(connectToBackend(withoutBroker(system)), { code: 'BROKER_CONNECT' }, 'not without opting in');
+  });
+});
+
+test.serial('a seam that cannot be dialled is an error and no fallback (C-23)', async (t) => {
+  const system = await startSystem(t);
+  await withEnvironment({ [FAKE_BACKEND]: `${system.directory}/none.sock` }, async () => {
+    await t.throwsAsync(connectToBackend({ ...system.target, testSeams: true }), { code: 'BACKEND_CONNECT' });
+  });
+});
+
+test.serial('an empty or unset seam, or one with the broker disabled, leads to the broker (C-24, C-25)', async (t) => {
+  const system = await startSystem(t);
+  const options = { ...system.target, testSeams: true };
+  t.is(await routeOf(options), 'broker-negotiated');
+  t.is(await withEnvironment({ [FAKE_BACKEND]: '' }, () => routeOf(options)), 'broker-negotiated');
+  const disabled = { [FAKE_BACKEND]: `${system.directory}/none.sock`, [DISABLE]: '1' };
+  t.is(await withEnvironment(disabled, () => routeOf(options)), 'broker-negotiated');
+});
+
+test('an aborted connect rejects with the reason, and the broker is not hung up on (X-20)', async (t) => {
+  const system = await startSystem(t);
+  system.broker.behaviour = { kind: 'silent' };
+  const abort = new AbortController();
+  const connecting = connectToBackend({ ...system.target, signal: abort.signal });
+  await system.broker.until(() => system.broker.helloCount === 1);
+  abort.abort('enough');
+  const error = await t.throwsAsync(connecting, { instanceOf: BrokerPoolError });
+  t.like(error, { code: 'ABORTED', cause: 'enough' });
+  system.broker.releaseSilent();
+  await system.broker.until(() => system.broker.openConnections === 0);
+  t.is(system.broker.earlyHangUps, 0);
+});
+
+test('bad options are refused at the door, by name', async (t) => {
+  const good = { serviceName: 'demo', wantedVersion: '1.0.0', brokerEndpoint: '/tmp/none.sock' };
+  const bad: [string, object][] = [
+    ['serviceName', { serviceName: 'No Spaces' }],
+    ['wantedVersion', { wantedVersion: 'v1' }],
+    ['brokerEndpoint', { brokerEndpoint: '' }],
+    ['brokerEndpoint', { brokerEndpoint: `/${'x'.repeat(120)}` }],
+    ['roundTripTimeoutMs', { roundTripTimeoutMs: -1 }],
+    ['handoffReadyTimeoutMs', { handoffReadyTimeoutMs: Number.NaN }],
+    ['clientVersion', { clientVersion: 'x'.repeat(129) }],
+    ['signal', { signal: 'none' }],
+    ['roundTripTimeout', { roundTripTimeout: 5 }],
+  ];
+  for (const [field, change] of bad) {
+    const error = await t.throwsAsync(connectToBackend({ ...good, ...change }), { code: 'INVALID_ARGUMENT' });
+    t.true(error?.message.includes(field), `${field}: ${error?.message}`);
+  }
+  t.false(existsSync('/tmp/none.sock'));
+});
