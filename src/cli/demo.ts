@@ -75,6 +75,7 @@ async function runLane(lane: Lane, connects: number): Promise<RecordableHistogra
   const histogram = createHistogram();
   // Starts the wait thread and fills the endpoint cache; by which route does not matter yet.
   (await lane.get()).done();
+  if (!process.stdout.isTTY) console.log(`${connects} connections: ${lane.label}`);
   for (let count = 1; count <= connects; count++) {
     histogram.record(await oneConnection(lane));
     if (process.stdout.isTTY) showProgress(lane.label, count / connects);
