@@ -148,3 +148,11 @@ test('a cycle is found and shown', (t) => {
   t.deepEqual(findCycle([file('a', 'b'), file('b', 'c'), file('c', 'b')]), ['b', 'c', 'b']);
   t.is(findCycle([file('a', 'b', 'c'), file('b', 'c'), file('c')]), undefined);
 });
+
+test('every test file fails for what it leaves behind', (t) => {
+  const files = sourcesIn('test').filter(({ path }) => path.endsWith('.test.ts'));
+  // Interop tests get it through a helper of theirs.
+  const watched = ['test/helpers/sanitary.ts', 'test/interop/interop.ts'];
+  const unwatched = files.filter((file) => !file.files.some((name) => watched.includes(name)));
+  t.deepEqual(unwatched.map(({ path }) => path), []);
+});

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../../src/client/endpoints.js';
 import type { EndpointNameOptions } from '../../src/client/endpoints.js';

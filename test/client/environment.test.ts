@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { brokerDisabledByEnv, clientTimeoutFromEnv, fakeBackendFromEnv } from '../../src/client/environment.js';
 import { BrokerPoolError } from '../../src/errors.js';

@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import type { ExecutionContext } from 'ava';
 import * as fc from 'fast-check';
 import { shortHash, userHash } from '../../src/client/user-hash.js';

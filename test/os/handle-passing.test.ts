@@ -3,7 +3,8 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
+import test from '../helpers/sanitary.js';
 import { errno } from '../../src/os/errno.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';

@@ -1,4 +1,5 @@
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
+import test from '../helpers/sanitary.js';
 import { EmbeddedBroker } from '../../src/testing/index.js';
 import {
   AdminReplyKind,

@@ -1,4 +1,5 @@
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
+import test from '../helpers/sanitary.js';
 import { EmbeddedBroker, type BrokerBehaviour, type EmbeddedBrokerOptions } from '../../src/testing/index.js';
 import { decodeHandoffAck, decodeHelloReply, FrameKind, PayloadProtocol, RefusalCode } from '../../src/wire/messages.js';
 import { dial, exchange, framesIn, helloPayload, readBytes, readToEnd, replyIn, request } from './raw-peer.js';

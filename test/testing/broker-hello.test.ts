@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
+import test from '../helpers/sanitary.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions, type EmbeddedService } from '../../src/testing/index.js';
 import { encodeFrame } from '../../src/wire/frame.js';
 import { FrameKind, PayloadEncoding, PayloadProtocol, RefusalCode, type Frame, type Hello } from '../../src/wire/messages.js';

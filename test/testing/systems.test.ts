@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import { connectToBackend } from '../../src/client/connect.js';
 import { canHandOff, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
 import { readBytes, readToEnd } from './raw-peer.js';

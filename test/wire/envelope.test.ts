@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { checkEnvelope, type ExpectedEnvelope } from '../../src/wire/envelope.js';
 import { decodeFrame, FrameKind, PayloadEncoding, PayloadProtocol, type Frame } from '../../src/wire/messages.js';

@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import { u64 } from '../../src/wire/fields.js';
 
 test('a 64-bit number that protobufjs hands over as a plain number is taken if it is exact, else refused', (t) => {

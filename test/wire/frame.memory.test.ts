@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import { encodeFrame, FrameDecoder, MAX_FRAME_BYTES } from '../../src/wire/frame.js';
 import { until } from '../helpers/leftovers.js';
 

@@ -1,5 +1,6 @@
 import { deepStrictEqual, throws } from 'node:assert/strict';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
+import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { encodeFrame, FrameDecoder } from '../../src/wire/frame.js';
 import { goldenVectors } from './golden.js';

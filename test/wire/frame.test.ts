@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import {
   encodeFrame,

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, throws } from 'node:assert/strict';
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { BrokerPoolError } from '../../src/errors.js';
 import { encodeFrame } from '../../src/wire/frame.js';

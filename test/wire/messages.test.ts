@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
 import {

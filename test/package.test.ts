@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
+import test from './helpers/sanitary.js';
+
+const execute = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const LIMIT_MS = 40_000;
+
+interface PackageFile {
+  readonly name: string;
+  readonly version: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+
+test('brokers are told the name and version of this package', (t) => {
+  t.is(LIBRARY_NAME, packageFile.name);
+  t.is(LIBRARY_VERSION, packageFile.version);
+});
+
+test('every runtime dependency has its reason in the documents', (t) => {
+  const reasons = readFileSync(`${ROOT}docs/dependencies.md`, 'utf8');
+  for (const name of Object.keys(packageFile.dependencies)) t.true(reasons.includes(`| ${name} |`), name);
+});
+
+test('the example runs as it stands, through the package exports', async (t) => {
+  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/echo.js`], { timeout: LIMIT_MS });
+  t.is(stdout, 'hello over broker-negotiated\n');
+  t.is(stderr, '');
+});
+
+test('the demo shows every route that this platform has', async (t) => {
+  const { stdout } = await execute(process.execPath, [`${ROOT}dist/src/cli/main.js`, 'demo', '--connects', '5'], { timeout: LIMIT_MS });
+  for (const lane of ['net.connect, bare', 'pooled, idle reused', 'hello-skip', 'broker-negotiated']) t.regex(stdout, new RegExp(`${lane} +5 `));
+});
