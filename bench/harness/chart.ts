@@ -19,7 +19,7 @@ async function importFromBench<T>(name: string): Promise<T> {
   return module;
 }
 
-/** Bars of medians as multiples of each group's baseline, on a logarithmic scale; `undefined` if the library is not installed. */
+/** Bars of medians as multiples of each group's baseline, left of it where faster, on a logarithmic scale; `undefined` if the library is not installed. */
 export async function ratioChart(title: string, rows: readonly ResultRow[]): Promise<string | undefined> {
   let vega: Vega;
   let vegaLite: VegaLite;
@@ -40,16 +40,24 @@ export async function ratioChart(title: string, rows: readonly ResultRow[]): Pro
       height: { step: 20 },
       encoding: {
         y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 320 } },
-        x: { field: 'ratio', type: 'quantitative', scale: { type: 'log' }, title: 'median, multiples of the baseline (log)' },
+        x: {
+          field: 'ratio',
+          type: 'quantitative',
+          stack: null,
+          scale: { type: 'log' },
+          title: 'median, multiples of the baseline: left is faster, right is slower (log)',
+        },
       },
       layer: [
-        { mark: { type: 'bar' }, encoding: { color: { field: 'name', type: 'nominal', legend: null } } },
+        // A logarithmic scale has no 0 to draw a bar from: it starts at the baseline.
+        { mark: { type: 'bar' }, encoding: { x2: { datum: 1 }, color: { field: 'name', type: 'nominal', legend: null } } },
         {
           mark: { type: 'text', align: 'left', dx: 4 },
           encoding: { text: { field: 'ratio', type: 'quantitative', format: '.2f' } },
         },
       ],
     },
+    resolve: { scale: { y: 'independent' } },
   });
   return await new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
 }
