@@ -1,11 +1,10 @@
 import { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Failure } from '../errors.js';
-import { errno, systemFailure } from '../os/errno.js';
+import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { Native } from '../os/native.js';
-import { encodeAddress } from '../os/socket.js';
 import type { Negotiated } from '../wire/messages.js';
-import { abandonedFailure, connectFailure, sendFailure } from './connecting.js';
+import { abandonedFailure, connectAndSend, connectFailure, sendFailure } from './connecting.js';
 import { dial, systemFailureOf } from './dial.js';
 import type { Exchange, ExchangeStep } from './exchange.js';
 import { exchangeFor, type Driver, type Job, type Outcome, type Route } from './job.js';
@@ -85,23 +84,18 @@ class Conversation {
     else this.#follow({ kind: 'failed', failure, replyPending: true });
   }
 
-  /** Connect and send with nothing in between. Returns false where the backlog is full: dialling tries again. */
+  /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
   #connectAndSend({ system }: Native): boolean {
     const endpoint = this.#job.brokerEndpoint;
-    const descriptor = system.openSocket();
-    if (descriptor < 0) {
-      this.#failLater(connectFailure(false, endpoint, systemFailure('socket', descriptor, endpoint)));
-      return true;
-    }
-    const connected = system.connect(descriptor, encodeAddress(endpoint));
-    if (connected < 0) {
-      system.close(descriptor);
-      if (connected === -(errno['EAGAIN'] ?? 0)) return false;
-      this.#failLater(connectFailure(false, endpoint, systemFailure('connect', connected, endpoint)));
-      return true;
-    }
     const { request } = this.#exchange;
-    const sent = system.send(descriptor, request);
+    const attempt = connectAndSend(system, endpoint, request);
+    if (attempt.descriptor === undefined) {
+      const { syscall, result } = attempt;
+      if (syscall === 'connect' && wouldBlock(result)) return false;
+      this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
+      return true;
+    }
+    const { descriptor, sent } = attempt;
     const socket = new Socket({ fd: descriptor });
     this.#listen(socket);
     if (sent !== request.length) {

@@ -1,10 +1,10 @@
+import { DeadlineQueue, type Timed } from '../deadline-queue.js';
 import type { Failure, SystemFailure } from '../errors.js';
-import { errno, systemFailure } from '../os/errno.js';
+import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
 import type { Poller } from '../os/poller.js';
 import { encodeAddress } from '../os/socket.js';
 import type { Negotiated } from '../wire/messages.js';
-import { DeadlineQueue, type Timed } from '../deadline-queue.js';
 import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS, sendFailure } from './connecting.js';
 import type { Exchange, ExchangeStep } from './exchange.js';
 import { exchangeFor, type Job, type Route } from './job.js';
@@ -134,7 +134,7 @@ class WaitLoop {
       this.#environment.shared.own(wait.slot, opened, false);
     }
     const connected = this.#system.connect(wait.descriptor, dialling.address);
-    if (connected === -(errno['EAGAIN'] ?? 0)) return this.#retryLater(wait, dialling);
+    if (wouldBlock(connected)) return this.#retryLater(wait, dialling);
     if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
     wait.dialling = undefined;
     if (wait.negotiated === undefined) this.#sendRequest(wait);
@@ -170,7 +170,7 @@ class WaitLoop {
     const wait = this.#byDescriptor.get(descriptor);
     if (wait === undefined) return;
     const count = this.#system.receive(descriptor, this.#received);
-    if (count === -(errno['EAGAIN'] ?? 0)) return;
+    if (wouldBlock(count)) return;
     if (count > 0) this.#follow(wait, wait.exchange.receive(this.#received.subarray(0, count), this.#environment.now()));
     else this.#follow(wait, wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)));
   }

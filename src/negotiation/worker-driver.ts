@@ -4,8 +4,7 @@ import { BrokerPoolError, type Failure } from '../errors.js';
 import { systemFailure } from '../os/errno.js';
 import type { Native } from '../os/native.js';
 import { closePoller, openPoller, wakePoller, type PollerHandles, type PollerKind } from '../os/poller.js';
-import { encodeAddress } from '../os/socket.js';
-import { abandonedFailure } from './connecting.js';
+import { abandonedFailure, connectAndSend } from './connecting.js';
 import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { readOwedReply } from './owed-reply.js';
@@ -127,9 +126,10 @@ export class WorkerDriver implements Driver {
    */
   #connectAndSend(slot: number, { brokerEndpoint, request }: Job): number {
     const { system } = this.#native;
-    const descriptor = system.openSocket();
-    if (descriptor < 0) return -1;
-    if (system.connect(descriptor, encodeAddress(brokerEndpoint)) < 0 || system.send(descriptor, request) !== request.length) {
+    const attempt = connectAndSend(system, brokerEndpoint, request);
+    if (attempt.descriptor === undefined) return -1;
+    const { descriptor, sent } = attempt;
+    if (sent !== request.length) {
       system.close(descriptor);
       return -1;
     }

@@ -15,6 +15,11 @@ export function errnoName(number: number): string {
   return nameByNumber.get(number) ?? `ERRNO_${number}`;
 }
 
+/** Whether a call failed with EAGAIN: a full backlog for a connect, nothing there yet for a read. */
+export function wouldBlock(result: number): boolean {
+  return result === -(errno['EAGAIN'] ?? 0);
+}
+
 /** Describes a failed call. `result` is what a {@link SystemCalls} function returned: the negated errno. */
 export function systemFailure(syscall: string, result: number, endpoint?: string): SystemFailure {
   const code = errnoName(-result);

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import pRetry, { AbortError } from 'p-retry';
 import { onAbort } from '../abort.js';
+import { abortable } from '../client/abortable.js';
 import { describeNegotiated, type NegotiatedInfo } from '../client/connect.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../errors.js';
@@ -50,7 +51,6 @@ export class Connector {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
   readonly #closing = new AbortController();
-  readonly #dials = new Set<() => void>();
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -79,7 +79,6 @@ export class Connector {
   /** Gives up everything that is under way. */
   close(): void {
     this.#closing.abort(new BrokerPoolError('POOL_CLOSED', 'the pool was closed'));
-    for (const giveUp of this.#dials) giveUp();
   }
 
   async #pauseOrGiveUp(request: ConnectRequest, error: Error, attempt: number): Promise<void> {
@@ -124,7 +123,7 @@ export class Connector {
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
   async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
     const { clock, cache, roundTripTimeoutMs: timeoutMs } = this.#options;
-    const outcome = await this.#abortable<DialOutcome>((settle) =>
+    const outcome = await abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
       dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock }, settle),
     );
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
@@ -164,20 +163,5 @@ export class Connector {
     const { socket, endpoint, route, negotiated } = outcome;
     if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
-  }
-
-  #abortable<T>(start: (settle: (value: T) => void) => () => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const abort = (): void => {
-        giveUp();
-        this.#dials.delete(abort);
-        reject(new AbortError('the pool was closed'));
-      };
-      const giveUp = start((value) => {
-        this.#dials.delete(abort);
-        resolve(value);
-      });
-      this.#dials.add(abort);
-    });
   }
 }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { errno } from '../os/errno.js';
+import { wouldBlock } from '../os/errno.js';
 import type { HandlePassing } from '../os/handle-passing.js';
 import type { SystemCalls } from '../os/native.js';
 import { checkEnvelope } from '../wire/envelope.js';
@@ -56,7 +56,7 @@ async function receiveDescriptor(
     }
     if (received.bytes > 0) filled += received.bytes;
     if (filled === sideband.length) return descriptor;
-    const isOver = received.bytes <= 0 && received.bytes !== -(errno['EAGAIN'] ?? 0);
+    const isOver = received.bytes <= 0 && !wouldBlock(received.bytes);
     if (isOver || performance.now() >= deadlineMs) break;
     // Node has no way to wait for readability without reading. A broker sends with the connect, so this hardly ever waits.
     await pause(pauseMs);

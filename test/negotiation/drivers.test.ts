@@ -109,8 +109,6 @@ for (const [name, create] of DRIVERS) {
   test(`${name}: a listener whose backlog is full is waited for`, async (t) => {
     const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
     const driver = openDriver(t, create);
-    const service = { endpoint: broker.services.values().next().value?.endpoint ?? '' };
-    broker.services.set('demo', service);
     const outcomes = await Promise.all(Array.from({ length: 200 }, () => run(driver, handshakeJob(broker.endpoint))));
     for (const outcome of outcomes) await closed(connectionOf(outcome).socket);
     t.is(broker.helloCount, 200);
