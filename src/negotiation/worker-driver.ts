@@ -230,9 +230,10 @@ export class WorkerDriver implements Driver {
     }
     port.close();
     exitGuard.delete(this);
-    this.#run = undefined;
     if (error !== undefined) this.#afterCrash(error);
     this.#dropReleased();
+    // Not before: a job that begins while others fail must wait for the one new run, and not start a run of its own.
+    this.#run = undefined;
     if (this.#pending.size > 0) this.#startRun();
   }
 
