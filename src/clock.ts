@@ -21,6 +21,8 @@ export interface Clock {
    * from ending: for a try that somebody waits for while nothing else is open.
    */
   schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void;
+  /** Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. */
+  afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
   random(): number;
 }
@@ -35,6 +37,10 @@ export const systemClock: Clock = {
     const timer = setTimeout(callback, Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS));
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
+  },
+  afterTurn(callback) {
+    const immediate = setImmediate(callback);
+    return () => clearImmediate(immediate);
   },
   random: Math.random,
 };

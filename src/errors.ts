@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'WORKER_FAILED';
 
 /** What was being waited for when a `TIMEOUT` struck. */
-export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'admin';
+export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
 
 /** What a refusal means to a caller (catalogue C-37). `other` covers every code without a kind of its own. */
 export type RefusalKind =

@@ -106,11 +106,7 @@ export class Handshake implements Exchange {
 
   /** C-40: the caller opted in, the server says it can, and there is a token to recognise the event by. */
   #mayAdopt(negotiated: Negotiated): boolean {
-    return (
-      this.#options.adoptHandedOffConnection &&
-      (negotiated.serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n &&
-      negotiated.handlePassedToken.length > 0
-    );
+    return this.#options.adoptHandedOffConnection && offersHandoff(negotiated);
   }
 
   /** C-43; the token is compared before `accepted` is looked at. */
@@ -153,6 +149,11 @@ export class Handshake implements Exchange {
   #fail(error: unknown): ExchangeStep {
     return { kind: 'failed', failure: failureOf(error, this.#options.brokerEndpoint), replyPending: false };
   }
+}
+
+/** Whether the broker says that it will hand the connection over (C-40). It is no promise (C-49). */
+export function offersHandoff(negotiated: Negotiated): boolean {
+  return (negotiated.serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n && negotiated.handlePassedToken.length > 0;
 }
 
 /** C-37: codes without a kind of their own are `other`; retry policies switch on the code (X-24). */

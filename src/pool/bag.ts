@@ -1,16 +1,19 @@
 /**
  * The one word that says where an entry stands. Only {@link Bag} changes it.
  *
- * `idle` → `leased` by borrowing, `leased` → `idle` by giving back, either → `removed`, which is final. Maintenance takes an
- * idle entry with `remove` in one step, so it never races a borrower.
+ * `new` → `leased` by adding, `idle` ⇄ `leased` by borrowing and giving back, `idle` ⇄ `reserved` by maintenance, any of the
+ * three → `removed`, which is final. Maintenance reserves an entry before it works on it, so it never races a borrower.
  */
-export type EntryState = 'new' | 'idle' | 'leased' | 'removed';
+export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'removed';
 
-/** What the bag needs of an entry. The links belong to the bag: an entry is in the list of the idle or in that of the leased. */
+/** What the bag needs of an entry. The links and the place belong to the bag. */
 export interface BagEntry<E> {
   state: EntryState;
+  /** Neighbours in the list of the idle ones. */
   newer: E | undefined;
   older: E | undefined;
+  /** Where the entry stands among all entries. */
+  place: number;
 }
 
 /** What the bag needs of a waiter. The links belong to the bag. */
@@ -21,17 +24,19 @@ export interface BagWaiter<W> {
 }
 
 /**
- * Entries that are idle or leased, and the queue of those who wait for one. A container only: it knows no sockets, options,
- * clock or events, and serves nobody by itself. Every operation is O(1).
+ * Entries that are idle, leased or reserved, and the queue of those who wait for one. A container only: it knows no sockets,
+ * options, clock or events, and serves nobody by itself. Every operation is O(1), however many it holds; only walking through
+ * entries takes longer.
  */
 export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
+  /** Without order: the last one takes the place of one that is removed. Borrowing and giving back do not touch it. */
+  readonly #entries: E[] = [];
   #newest: E | undefined;
   #oldest: E | undefined;
-  #lastLeased: E | undefined;
   #first: W | undefined;
   #last: W | undefined;
   #idle = 0;
-  #leased = 0;
+  #reserved = 0;
   #waiting = 0;
 
   get idle(): number {
@@ -39,12 +44,16 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   }
 
   get leased(): number {
-    return this.#leased;
+    return this.#entries.length - this.#idle - this.#reserved;
   }
 
-  /** Idle and leased entries together. */
+  get reserved(): number {
+    return this.#reserved;
+  }
+
+  /** Idle, leased and reserved entries together. */
   get size(): number {
-    return this.#idle + this.#leased;
+    return this.#entries.length;
   }
 
   get waiting(): number {
@@ -56,10 +65,26 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     return this.#first;
   }
 
+  /** Who came last. */
+  get lastWaiter(): W | undefined {
+    return this.#last;
+  }
+
+  /** The entry that {@link Bag.borrow} would lease. */
+  get newestIdle(): E | undefined {
+    return this.#newest;
+  }
+
+  /** The entry that has been idle longest. */
+  get oldestIdle(): E | undefined {
+    return this.#oldest;
+  }
+
   /** Takes in a new entry as leased: the caller decides who gets it, or gives it back at once. */
   add(entry: E): void {
     if (entry.state !== 'new') throw new Error(`cannot add an entry that is ${entry.state}`);
-    this.#linkLeased(entry);
+    entry.state = 'leased';
+    entry.place = this.#entries.push(entry) - 1;
   }
 
   /** Leases the entry that became idle last, so that spare ones stay idle and can die. */
@@ -67,27 +92,46 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     const entry = this.#newest;
     if (entry === undefined) return undefined;
     this.#unlinkIdle(entry);
-    this.#linkLeased(entry);
+    entry.state = 'leased';
     return entry;
   }
 
+  /** Makes a leased or reserved entry idle, to be leased next. */
   giveBack(entry: E): void {
-    if (entry.state !== 'leased') throw new Error(`cannot give back an entry that is ${entry.state}`);
-    this.#unlinkLeased(entry);
-    entry.state = 'idle';
-    this.#idle += 1;
+    this.#becomeIdle(entry);
     entry.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = entry;
     else this.#newest.newer = entry;
     this.#newest = entry;
   }
 
+  /** Makes a leased or reserved entry idle, to be leased last: maintenance must not make a spare entry look used, or it would never die. */
+  giveBackAsSpare(entry: E): void {
+    this.#becomeIdle(entry);
+    entry.newer = this.#oldest;
+    if (this.#oldest === undefined) this.#newest = entry;
+    else this.#oldest.older = entry;
+    this.#oldest = entry;
+  }
+
+  /** Takes an idle entry aside for maintenance: it still counts, and nobody can borrow it. */
+  reserve(entry: E): void {
+    if (entry.state !== 'idle') throw new Error(`cannot reserve an entry that is ${entry.state}`);
+    this.#unlinkIdle(entry);
+    entry.state = 'reserved';
+    this.#reserved += 1;
+  }
+
   /** Takes an entry out for good. Returns false if it was out already. */
   remove(entry: E): boolean {
     if (entry.state === 'idle') this.#unlinkIdle(entry);
-    else if (entry.state === 'leased') this.#unlinkLeased(entry);
-    else return false;
+    else if (entry.state === 'reserved') this.#reserved -= 1;
+    else if (entry.state !== 'leased') return false;
     entry.state = 'removed';
+    const last = this.#entries.pop();
+    if (last === undefined || last === entry) return true;
+    last.place = entry.place;
+    this.#entries[entry.place] = last;
     return true;
   }
 
@@ -101,19 +145,9 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     }
   }
 
-  /** The idle entries, the one that became idle last first. */
-  *newestIdleEntries(): Generator<E, void, void> {
-    for (let entry = this.#newest; entry !== undefined; entry = entry.older) yield entry;
-  }
-
-  /** The leased entries, in no promised order. Removing the entry at hand is safe. */
-  *leasedEntries(): Generator<E, void, void> {
-    let entry = this.#lastLeased;
-    while (entry !== undefined) {
-      const following: E | undefined = entry.older;
-      yield entry;
-      entry = following;
-    }
+  /** All entries as they are now, in no promised order. */
+  entries(): readonly E[] {
+    return Array.from(this.#entries);
   }
 
   enqueue(waiter: W): void {
@@ -146,31 +180,20 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     return true;
   }
 
-  #linkLeased(entry: E): void {
-    entry.state = 'leased';
-    this.#leased += 1;
-    entry.older = this.#lastLeased;
-    if (this.#lastLeased !== undefined) this.#lastLeased.newer = entry;
-    this.#lastLeased = entry;
-  }
-
-  #unlinkLeased(entry: E): void {
-    if (entry.newer === undefined) this.#lastLeased = entry.older;
-    this.#leased -= 1;
-    closeGap(entry);
+  #becomeIdle(entry: E): void {
+    if (entry.state === 'reserved') this.#reserved -= 1;
+    else if (entry.state !== 'leased') throw new Error(`cannot give back an entry that is ${entry.state}`);
+    entry.state = 'idle';
+    this.#idle += 1;
   }
 
   #unlinkIdle(entry: E): void {
     if (entry.newer === undefined) this.#newest = entry.older;
+    else entry.newer.older = entry.older;
     if (entry.older === undefined) this.#oldest = entry.newer;
+    else entry.older.newer = entry.newer;
+    entry.newer = undefined;
+    entry.older = undefined;
     this.#idle -= 1;
-    closeGap(entry);
   }
-}
-
-function closeGap<E extends BagEntry<E>>(entry: E): void {
-  if (entry.newer !== undefined) entry.newer.older = entry.older;
-  if (entry.older !== undefined) entry.older.newer = entry.newer;
-  entry.newer = undefined;
-  entry.older = undefined;
 }

@@ -1,11 +1,14 @@
+import { EventEmitter } from 'node:events';
 import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Driver } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/loop.js';
 import { WorkerDriver } from '../negotiation/worker-driver.js';
 import { loadNative } from '../os/native.js';
+import { Capacity } from './capacity.js';
 import { Connector } from './connector.js';
 import { EndpointCache, targetKey } from './endpoint-cache.js';
+import { createEventSources, type EventSources, type PoolEventMap } from './events.js';
 import type { Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -33,34 +36,50 @@ export interface PoolParts {
  *
  * An idle pool does not keep the process alive.
  */
-export class BrokerPool implements AsyncDisposable {
+export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDisposable {
   readonly #settings: PoolSettings;
   readonly #targets = new Map<string, TargetPool>();
   readonly #environment: TargetEnvironment;
   readonly #connector: Connector;
   readonly #clock: Clock;
+  readonly #events: EventSources;
+  readonly #ids = { connection: 0, acquire: 0 };
   #driver: Driver | undefined;
   /** The target of calls that name none, found without checking its names again. */
   #defaultTarget: TargetPool | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
+  #closingSinceMs: number | undefined;
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
   constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = defaultDriver }: PoolParts = {}) {
+    super();
     const settings = checkPoolOptions(options);
     this.#settings = settings;
     this.#clock = clock;
+    this.#events = createEventSources(this);
+    const { maxTotal } = settings;
     const cache = settings.endpointCache && new EndpointCache(settings.endpointCache);
     this.#connector = new Connector({
       driver: () => (this.#driver ??= createDriver()),
       cache,
       clock,
-      adoptHandedOffConnection: settings.adoptHandedOffConnection,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
     });
-    this.#environment = { settings, connector: this.#connector, cache, clock, onQuieter: () => this.#finishIfQuiet() };
+    this.#environment = {
+      settings,
+      connector: this.#connector,
+      cache,
+      clock,
+      events: this.#events,
+      capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
+      nextConnectionId: () => ++this.#ids.connection,
+      nextAcquireId: () => ++this.#ids.acquire,
+      onQuieter: () => this.#finishIfQuiet(),
+    };
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) this.#targetFor({});
   }
 
   /**
@@ -69,9 +88,28 @@ export class BrokerPool implements AsyncDisposable {
    * @throws {BrokerPoolError} `TIMEOUT` (phase `queue`, `connect` or `hello`; the last connect error as its cause), `ABORTED`, `QUEUE_FULL`,
    * `POOL_CLOSED`, `INVALID_ARGUMENT`, or why connecting failed: `REFUSED`, `BROKER_CONNECT`, `BACKEND_CONNECT`, …
    */
-  async acquire(options?: AcquireOptions): Promise<Lease> {
-    if (options !== undefined) checkAcquireOptions(options);
-    return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
+  acquire(options?: AcquireOptions): Promise<Lease> {
+    // The way of most calls by far.
+    if (options === undefined && this.#defaultTarget !== undefined) {
+      return this.#defaultTarget.acquire(this.#settings.acquireTimeoutMs, undefined);
+    }
+    try {
+      if (options !== undefined) checkAcquireOptions(options);
+      return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Resolves when `min` connections to the target are open and ready. Without it they are opened in the background, and a failure is
+   * tried again there.
+   *
+   * @throws {BrokerPoolError} as `acquire` does, when one of them cannot be opened
+   */
+  async warm(options: AcquireOptions = {}): Promise<void> {
+    checkAcquireOptions(options);
+    await this.#targetFor(options).warm(options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.signal);
   }
 
   /** An idle connection at once, or `undefined`; never waits and never connects. */
@@ -119,8 +157,9 @@ export class BrokerPool implements AsyncDisposable {
     return this.#closed;
   }
 
-  /** Ends at once: waiting callers get `error`, leased connections are destroyed. Idempotent. */
+  /** Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leased connections are destroyed. Idempotent. */
   destroy(error?: Error): Promise<void> {
+    this.#closingSinceMs ??= this.#clock.now();
     const reason = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error });
     this.#end(reason);
     this.#closed ??= this.#closeDriver();
@@ -132,7 +171,9 @@ export class BrokerPool implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    this.#closingSinceMs ??= this.#clock.now();
     this.#state = 'closing';
+    this.#defaultTarget = undefined;
     const cancelLimit = this.#clock.schedule(timeoutMs, () => {
       this.#end(new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${timeoutMs} ms`));
     });
@@ -150,6 +191,7 @@ export class BrokerPool implements AsyncDisposable {
   #end(reason: BrokerPoolError): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#defaultTarget = undefined;
     for (const pool of this.#targets.values()) pool.destroy(reason);
     this.#connector.close();
     this.#finishIfQuiet();
@@ -163,6 +205,8 @@ export class BrokerPool implements AsyncDisposable {
 
   async #closeDriver(): Promise<void> {
     await this.#driver?.close();
+    const durationMs = this.#clock.now() - (this.#closingSinceMs ?? 0);
+    this.#events.closed.publish({ durationMs });
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {

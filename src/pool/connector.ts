@@ -7,8 +7,10 @@ import { describeNegotiated, type NegotiatedInfo } from '../client/connect.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../errors.js';
 import { dial, type DialOutcome } from '../negotiation/dial.js';
+import { offersHandoff } from '../negotiation/handshake.js';
 import type { Driver, Outcome, Route } from '../negotiation/job.js';
 import type { EndpointCache, Target } from './endpoint-cache.js';
+import type { HandoffPolicy } from './handoff-policy.js';
 import { retryDelayMs } from './retry-policy.js';
 
 /** A connection that is ready to be leased. */
@@ -28,6 +30,8 @@ export interface ConnectRequest {
   readonly hello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
   readonly maySkipHello: boolean;
+  /** Whether to wait for a handoff, learnt from connect to connect. */
+  readonly handoff: HandoffPolicy;
   /** Nobody has connected to this target yet: one Hello goes ahead, the others wait for what it brings. */
   isCold(): boolean;
   /** Until when somebody waits for a connection, on the monotonic clock. A retry that would come later is not made. */
@@ -38,16 +42,23 @@ export interface ConnectorOptions {
   readonly driver: () => Driver;
   readonly cache: EndpointCache | undefined;
   readonly clock: Clock;
-  readonly adoptHandedOffConnection: boolean;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+}
+
+/** Whoever opens connections. */
+export interface OpensConnections {
+  /** Opens one connection, or fails with the reason. */
+  connect(request: ConnectRequest): Promise<Established>;
+  /** Whether a Hello of this target is under way. */
+  isNegotiating(key: string): boolean;
 }
 
 /** More attempts than any deadline allows: it is the deadline that ends them. */
 const MOST_RETRIES = 1_000;
 
 /** Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target. */
-export class Connector {
+export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
   readonly #closing = new AbortController();
@@ -142,15 +153,17 @@ export class Connector {
     }
   }
 
-  async #sayHello({ target, key, hello, maySkipHello }: ConnectRequest): Promise<Established> {
-    const { clock, cache, driver, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs } = this.#options;
+  async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<Established> {
+    const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs } = this.#options;
+    const adoptHandedOffConnection = handoff.shouldWait();
+    const startedMs = clock.now();
     const outcome = await new Promise<Outcome>((settle) => {
       driver().start(
         {
           kind: 'handshake',
           brokerEndpoint: target.brokerEndpoint,
           request: hello,
-          deadlineMs: clock.now() + roundTripTimeoutMs,
+          deadlineMs: startedMs + roundTripTimeoutMs,
           roundTripTimeoutMs,
           adoptHandedOffConnection,
           handoffReadyTimeoutMs,
@@ -161,6 +174,12 @@ export class Connector {
     if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
     if (outcome.kind === 'answered') throw new AbortError('a handshake cannot end in an admin reply');
     const { socket, endpoint, route, negotiated } = outcome;
+    handoff.learn({
+      waited: adoptHandedOffConnection,
+      offered: offersHandoff(negotiated),
+      adopted: route === 'handle-passed',
+      durationMs: clock.now() - startedMs,
+    });
     if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }

@@ -1,31 +1,29 @@
 import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import type { NegotiatedInfo } from '../client/connect.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
-import type { CloseReason, PooledConnection } from './pooled-connection.js';
-
-/** Whom a lease gives its connection back to. */
-export interface LeaseOwner {
-  onRelease(connection: PooledConnection): void;
-  onDestroy(connection: PooledConnection, reason: CloseReason): void;
-}
+import { printableEndpoint } from '../os/errno.js';
+import type { PooledConnection } from './pooled-connection.js';
 
 /**
  * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use throws
  * `INVALID_ARGUMENT`, so that a mix-up shows where it happens and not in the next caller's replies.
  */
 export class Lease implements AsyncDisposable {
-  #connection: PooledConnection | undefined;
-  readonly #owner: LeaseOwner;
+  /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
+  private connection: PooledConnection | undefined;
 
-  constructor(connection: PooledConnection, owner: LeaseOwner) {
-    this.#connection = connection;
-    this.#owner = owner;
+  /** Leases are made by pools only. */
+  constructor(connection: PooledConnection) {
+    this.connection = connection;
   }
 
   /** The socket, ready for use. Do not end or destroy it to give it back; take off what you put on. */
   get socket(): Socket {
-    return this.#held().socket;
+    const connection = this.#held();
+    connection.touched = true;
+    return connection.socket;
   }
 
   /** Where the backend listens. */
@@ -48,23 +46,28 @@ export class Lease implements AsyncDisposable {
     return this.#held().handoffToken;
   }
 
+  /** The connection's number, the same in every lease and event of this connection. */
+  get connectionId(): number {
+    return this.#held().id;
+  }
+
   /** Whether the lease has been released or destroyed. */
   get spent(): boolean {
-    return this.#connection === undefined;
+    return this.connection === undefined;
   }
 
   /** Gives the connection back. One with unread or unsent bytes is closed. */
   release(): void {
     const connection = this.#held();
-    this.#connection = undefined;
-    this.#owner.onRelease(connection);
+    this.connection = undefined;
+    connection.owner.onRelease(connection);
   }
 
   /** Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. */
   destroy(reason: 'destroyed' | 'error' | 'invalid' = 'destroyed'): void {
     const connection = this.#held();
-    this.#connection = undefined;
-    this.#owner.onDestroy(connection, reason);
+    this.connection = undefined;
+    connection.owner.onDestroy(connection, reason);
   }
 
   /** Releases unless that has been done: the end of `await using`. */
@@ -72,10 +75,19 @@ export class Lease implements AsyncDisposable {
     if (!this.spent) this.release();
   }
 
+  /** What logs and consoles show: neither the token nor the pool behind it. */
+  [inspect.custom](): string {
+    return this.spent ? 'Lease (spent)' : `Lease of connection ${this.connectionId} to ${printableEndpoint(this.endpoint)}`;
+  }
+
   #held(): PooledConnection {
-    if (this.#connection === undefined) {
+    if (this.connection === undefined) {
       throw new BrokerPoolError('INVALID_ARGUMENT', 'lease has been released or destroyed already');
     }
-    return this.#connection;
+    return this.connection;
   }
 }
+
+// Whatever a promise is resolved with is asked for `then`. Here it finds the answer at once, which saves a tenth of a lease.
+// oxlint-disable-next-line unicorn/no-thenable -- undefined is no function: a lease is not thenable
+Object.defineProperty(Lease.prototype, 'then', { value: undefined });

@@ -6,12 +6,15 @@ import {
   checkCount,
   checkDurationMs,
   checkEndpoint,
+  checkFunction,
   checkServiceName,
   checkSignal,
   checkVersion,
+  quoted,
   rejectUnknownOptions,
 } from '../validation.js';
 import type { EndpointCacheOptions } from './endpoint-cache.js';
+import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
 export interface BrokerPoolOptions {
@@ -25,20 +28,35 @@ export interface BrokerPoolOptions {
   selfVersion?: string;
   /** Connections at most, leased and idle together. @default 10 */
   max?: number;
+  /** Connections that are kept open, opened in the background. Those of the pool's own target from the start. @default 0 */
+  min?: number;
+  /** Connections at most, of all targets together; shared fairly between those that need them. @default Infinity */
+  maxTotal?: number;
   /** How long `acquire` may take in all, in milliseconds. @default 30000 */
   acquireTimeoutMs?: number;
   /** Callers that may wait at most; one more gets `QUEUE_FULL`. @default Infinity */
   maxWaiting?: number;
-  /** Connects that run at once. @default 2 */
+  /** Connects that run at once; of those that nobody waits for, one. @default 2 */
   maxConnecting?: number;
   /** How long a connection may stay idle, in milliseconds. @default 60000 */
   idleTimeoutMs?: number;
-  /** How old a connection may become, in milliseconds. @default 1800000 */
+  /** How old a connection may become, in milliseconds. Each has up to a tenth less, so that they do not end together. @default 1800000 */
   maxLifetimeMs?: number;
   /** How often a connection may be leased. @default Infinity */
   maxUses?: number;
-  /** Keep the broker's connection when the backend takes it over (C-40). @default false */
-  adoptHandedOffConnection?: boolean;
+  /** Asked before an idle connection is leased again, and for keepalives; see {@link Validate}. @default none */
+  validate?: Validate;
+  /** A connection that was used within this time is leased without asking `validate`, in milliseconds. @default 500 */
+  validateAfterIdleMs?: number;
+  /** How often `validate` is asked about a connection that stays idle, in milliseconds. @default Infinity */
+  keepaliveMs?: number;
+  /** How long a lease may be out before it is reported as a leak, in milliseconds; 0 looks for none. @default 0 */
+  leakThresholdMs?: number;
+  /**
+   * Keep the broker's connection when the backend takes it over (C-40). `auto` takes the route that measures faster. Either way
+   * a backend that never takes over is not waited for again and again. @default false
+   */
+  adoptHandedOffConnection?: boolean | 'auto';
   /** How long to wait for that, in milliseconds. @default 2000 */
   handoffReadyTimeoutMs?: number;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
@@ -76,13 +94,19 @@ export interface PoolSettings {
   readonly wantedVersion: string | undefined;
   readonly selfVersion: string | undefined;
   readonly max: number;
+  readonly min: number;
+  readonly maxTotal: number;
   readonly acquireTimeoutMs: number;
   readonly maxWaiting: number;
   readonly maxConnecting: number;
   readonly idleTimeoutMs: number;
   readonly maxLifetimeMs: number;
   readonly maxUses: number;
-  readonly adoptHandedOffConnection: boolean;
+  readonly validate: Validate | undefined;
+  readonly validateAfterIdleMs: number;
+  readonly keepaliveMs: number;
+  readonly leakThresholdMs: number;
+  readonly adoptHandedOffConnection: boolean | 'auto';
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
   readonly endpointCache: EndpointCacheOptions | undefined;
@@ -90,12 +114,17 @@ export interface PoolSettings {
 
 const DEFAULTS = {
   max: 10,
+  min: 0,
+  maxTotal: Infinity,
   acquireTimeoutMs: 30_000,
   maxWaiting: Infinity,
   maxConnecting: 2,
   idleTimeoutMs: 60_000,
   maxLifetimeMs: 1_800_000,
   maxUses: Infinity,
+  validateAfterIdleMs: 500,
+  keepaliveMs: Infinity,
+  leakThresholdMs: 0,
   adoptHandedOffConnection: false,
   handoffReadyTimeoutMs: 2_000,
 } as const;
@@ -104,8 +133,9 @@ const CACHE_DEFAULTS: EndpointCacheOptions = { max: 256, ttlMs: 0 };
 const CLOSE_TIMEOUT_MS = 30_000;
 
 const POOL_OPTION_NAMES = [
-  'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
-  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
+  'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
+  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs',
+  'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
   'endpointCache',
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
@@ -120,23 +150,42 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
   const { brokerEndpoint, serviceName, wantedVersion, selfVersion } = options;
   const endless = { allowInfinity: true } as const;
   const duration = (name: keyof typeof DEFAULTS & keyof BrokerPoolOptions): number => checkDurationMs(name, orDefault(options[name], DEFAULTS[name]));
+  const max = checkCount('max', orDefault(options.max, DEFAULTS.max), { min: 1 });
+  const min = checkCount('min', orDefault(options.min, DEFAULTS.min), { min: 0 });
+  const maxTotal = checkCount('maxTotal', orDefault(options.maxTotal, DEFAULTS.maxTotal), { min: 1, ...endless });
+  const most = Math.min(max, maxTotal);
+  if (min > most) throw invalidArgument('min', `must not be above ${most === max ? 'max' : 'maxTotal'}, which is ${most}, got ${min}`);
+  const keepaliveMs = checkDurationMs('keepaliveMs', orDefault(options.keepaliveMs, DEFAULTS.keepaliveMs), endless);
+  if (keepaliveMs !== Infinity && options.validate === undefined) throw invalidArgument('keepaliveMs', 'needs validate, which is what it asks');
   return {
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
     serviceName: serviceName === undefined ? undefined : checkServiceName('serviceName', serviceName),
     wantedVersion: wantedVersion === undefined ? undefined : checkVersion('wantedVersion', wantedVersion),
     selfVersion: selfVersion === undefined ? undefined : checkVersion('selfVersion', selfVersion),
-    max: checkCount('max', orDefault(options.max, DEFAULTS.max), { min: 1 }),
+    max,
+    min,
+    maxTotal,
     acquireTimeoutMs: duration('acquireTimeoutMs'),
     maxWaiting: checkCount('maxWaiting', orDefault(options.maxWaiting, DEFAULTS.maxWaiting), { min: 0, ...endless }),
     maxConnecting: checkCount('maxConnecting', orDefault(options.maxConnecting, DEFAULTS.maxConnecting), { min: 1 }),
     idleTimeoutMs: checkDurationMs('idleTimeoutMs', orDefault(options.idleTimeoutMs, DEFAULTS.idleTimeoutMs), endless),
     maxLifetimeMs: checkDurationMs('maxLifetimeMs', orDefault(options.maxLifetimeMs, DEFAULTS.maxLifetimeMs), endless),
     maxUses: checkCount('maxUses', orDefault(options.maxUses, DEFAULTS.maxUses), { min: 1, ...endless }),
-    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', orDefault(options.adoptHandedOffConnection, DEFAULTS.adoptHandedOffConnection)),
+    validate: options.validate === undefined ? undefined : checkFunction('validate', options.validate),
+    validateAfterIdleMs: checkDurationMs('validateAfterIdleMs', orDefault(options.validateAfterIdleMs, DEFAULTS.validateAfterIdleMs), { allowZero: true }),
+    keepaliveMs,
+    leakThresholdMs: checkDurationMs('leakThresholdMs', orDefault(options.leakThresholdMs, DEFAULTS.leakThresholdMs), { allowZero: true }),
+    adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),
     handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     endpointCache: checkEndpointCache(options.endpointCache),
   };
+}
+
+function checkAdoption(value: boolean | 'auto' | undefined): boolean | 'auto' {
+  if (value === 'auto') return value;
+  if (typeof value === 'string') throw invalidArgument('adoptHandedOffConnection', `must be true, false or "auto", got ${quoted(value)}`);
+  return checkBoolean('adoptHandedOffConnection', orDefault(value, DEFAULTS.adoptHandedOffConnection));
 }
 
 function checkEndpointCache(value: BrokerPoolOptions['endpointCache']): EndpointCacheOptions | undefined {

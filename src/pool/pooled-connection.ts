@@ -4,8 +4,9 @@ import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connector.js';
+import { resetSocket, socketProblem } from './socket-hygiene.js';
 
-/** Why a connection was closed; the list is closed. */
+/** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
 export type CloseReason =
   | 'idle'
   | 'lifetime'
@@ -15,102 +16,150 @@ export type CloseReason =
   | 'invalid'
   | 'stale'
   | 'leaked'
+  | 'evicted'
   | 'destroyed'
   | 'poolClosed';
 
-/** Told when a connection dies while nobody holds it. */
+/** Whom a connection belongs to. */
 export interface ConnectionOwner {
+  onRelease(connection: PooledConnection): void;
+  onDestroy(connection: PooledConnection, reason: CloseReason): void;
+  /** The connection died while nobody held it. */
   onIdleDeath(connection: PooledConnection, reason: CloseReason): void;
 }
 
-let lastId = 0;
+/** How long a connection may live, and for how many leases. */
+export interface ConnectionLimits {
+  readonly bornMs: number;
+  readonly expiresAtMs: number;
+  readonly maxUses: number;
+}
 
 /** One connection in the pool: an entry of the bag, and the listeners that stay on its socket for life. */
 export class PooledConnection implements BagEntry<PooledConnection>, Timed {
-  /** Unique in this process. */
-  readonly id = ++lastId;
-  readonly socket: Socket;
+  readonly id: number;
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiated: NegotiatedInfo | undefined;
   readonly handoffToken: Uint8Array | undefined;
   readonly bornMs: number;
-  /** The target's generation when the connect began: `clear` makes older ones stale. */
-  readonly generation: number;
+  /** When its lifetime is over, on the monotonic clock. */
+  readonly expiresAtMs: number;
   readonly owner: ConnectionOwner;
+  readonly socket: Socket;
+  readonly #maxUses: number;
   state: EntryState = 'new';
   newer: PooledConnection | undefined;
   older: PooledConnection | undefined;
+  place = -1;
+  /** When the reaper looks next. */
   dueMs = Infinity;
   queueIndex = -1;
+  /** How often it has been leased. */
   uses = 0;
-  idleSinceMs = 0;
+  /** Since when nobody uses it; `Infinity` until the turn in which it became idle has ended. */
+  idleSinceMs = Infinity;
+  /** When a keepalive began last. */
+  checkedAtMs = -Infinity;
+  /** Set where somebody watches leases. */
+  leasedAtMs: number | undefined;
+  acquireId = 0;
+  /** Why it closes as soon as it comes back. */
+  retired: CloseReason | undefined;
+  /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
+  touched = false;
   #referenced = true;
 
-  constructor(established: Established, owner: ConnectionOwner, nowMs: number, generation: number) {
+  constructor(id: number, established: Established, owner: ConnectionOwner, limits: ConnectionLimits) {
+    this.id = id;
     this.socket = established.socket;
     this.endpoint = established.endpoint;
     this.route = established.route;
     this.negotiated = established.negotiated;
     this.handoffToken = established.handoffToken;
     this.owner = owner;
-    this.bornMs = nowMs;
-    this.generation = generation;
-    this.#watch();
+    this.bornMs = limits.bornMs;
+    this.expiresAtMs = limits.expiresAtMs;
+    this.#maxUses = limits.maxUses;
+    watch(established.socket, this);
   }
 
-  /**
-   * Why the connection cannot be leased again, if so. Unread or unsent bytes belong to the last lease: handing them to the next
-   * one would mix up two conversations. Before the first lease they are a backend's greeting, and its due.
-   */
-  unusableBecause(): CloseReason | undefined {
-    const { socket } = this;
-    if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-    if (this.uses === 0) return undefined;
-    return socket.readableLength > 0 || socket.writableLength > 0 ? 'dirty' : undefined;
-  }
-
-  /** Takes off what the last lease may have left on the socket: a reader that stayed would steal the next one's bytes. */
-  reset(): void {
-    const { socket } = this;
-    if (socket.listenerCount('data') > 0) socket.removeAllListeners('data');
-    if (socket.listenerCount('readable') > 0) socket.removeAllListeners('readable');
-    if (socket.isPaused()) socket.resume();
-    if (socket.timeout) socket.setTimeout(0);
-  }
-
-  /** Whether the socket keeps the process alive: while leased, and until {@link PooledConnection.rest}. */
-  get referenced(): boolean {
-    return this.#referenced;
-  }
-
-  /** An idle connection is no reason for a finished program to go on. */
-  rest(): void {
-    this.#referenced = false;
-    this.socket.unref();
-  }
-
-  /** Undoes {@link PooledConnection.rest}. */
-  wake(): void {
+  /** Counts a lease. The socket keeps the process alive from now on. */
+  use(): void {
+    this.uses += 1;
+    if (this.uses >= this.#maxUses) this.retired ??= 'uses';
     if (this.#referenced) return;
     this.#referenced = true;
     this.socket.ref();
   }
 
-  /** The listeners stay while the connection is leased: an 'error' event on a pooled socket never ends the process. */
-  #watch(): void {
-    const { socket } = this;
-    socket.on('error', () => this.#onDeath('error'));
-    socket.on('end', () => this.#onDeath('stale'));
-    socket.on('close', () => this.#onDeath('stale'));
-    // A listener for 'data' would have to be put on and taken off with every lease, which costs more than the rest of the lease.
-    socket.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (this.state === 'idle' && this.uses > 0 && chunk !== null) this.owner.onIdleDeath(this, 'dirty');
-      return Socket.prototype.push.call(socket, chunk, encoding);
-    };
+  /** Makes it ready for another caller, or says why that cannot be. */
+  recycle(): CloseReason | undefined {
+    if (this.retired !== undefined) return this.retired;
+    if (!this.touched) return undefined;
+    const problem = socketProblem(this.socket);
+    if (problem !== undefined) return problem;
+    resetSocket(this.socket);
+    this.touched = false;
+    return undefined;
   }
 
-  #onDeath(reason: CloseReason): void {
-    if (this.state === 'idle') this.owner.onIdleDeath(this, reason);
+  /** The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished program to go on. */
+  rest(nowMs: number): void {
+    this.idleSinceMs = nowMs;
+    this.#referenced = false;
+    this.socket.unref();
   }
+
+  /** Whether {@link PooledConnection.rest} is behind it. */
+  get resting(): boolean {
+    return this.idleSinceMs !== Infinity;
+  }
+
+  /** Bytes arrived. */
+  onBytes(): void {
+    // Before the first lease they are a backend's greeting, and the first caller's due.
+    if (this.uses === 0) return;
+    this.touched = true;
+    if (this.state === 'idle') this.owner.onIdleDeath(this, 'dirty');
+  }
+
+  /** The socket has failed, ended or closed. */
+  onDeath(reason: CloseReason): void {
+    if (this.state === 'idle' || this.state === 'reserved') this.owner.onIdleDeath(this, reason);
+    else this.retired ??= reason;
+  }
+}
+
+const POOLED = Symbol('pooled connection');
+
+/** A socket that knows its connection. */
+type PooledSocket = Socket & { [POOLED]?: PooledConnection };
+
+/**
+ * Watches a socket for life: an 'error' event on a pooled socket never ends the process. The listeners are the same functions for all
+ * sockets, since an idle connection is little else than its memory.
+ */
+function watch(socket: PooledSocket, connection: PooledConnection): void {
+  socket[POOLED] = connection;
+  socket.on('error', onError);
+  socket.on('close', onClose);
+  // A listener for 'data' would have to be put on and taken off with every lease, which costs more than the rest of the lease.
+  socket.push = push;
+}
+
+function onError(this: PooledSocket): void {
+  this[POOLED]?.onDeath('error');
+}
+
+function onClose(this: PooledSocket): void {
+  this[POOLED]?.onDeath('stale');
+}
+
+/** What the socket's handle calls with what it has read; `null` is the end of the stream. */
+function push(this: PooledSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
+  const connection = this[POOLED];
+  if (chunk === null) connection?.onDeath('stale');
+  else connection?.onBytes();
+  return Socket.prototype.push.call(this, chunk, encoding);
 }

@@ -1,27 +1,44 @@
 import type { Clock } from '../clock.js';
 import { DeadlineQueue } from '../deadline-queue.js';
-import type { PooledConnection } from './pooled-connection.js';
+import type { CloseReason, PooledConnection } from './pooled-connection.js';
+
+/** What is due when. */
+export interface ReaperSettings {
+  readonly idleTimeoutMs: number;
+  readonly keepaliveMs: number;
+}
+
+/** What the reaper has done by others. */
+export interface ReaperOwner {
+  /** Whether there are more connections than are to be kept warm. */
+  hasSpare(): boolean;
+  closeOld(connection: PooledConnection, reason: CloseReason): void;
+  /** Begins a keepalive of an idle connection. */
+  keepAlive(connection: PooledConnection): void;
+}
 
 /**
- * Looks at connections when their idle time or their lifetime may be over. It looks lazily: leasing and releasing never touch it, and a
- * connection that is found younger than expected is put back. One timer, which runs only while there are connections.
+ * Looks at connections when something about their age may be due: idle time, lifetime, keepalive. It looks lazily: leasing and
+ * releasing never touch it, and a connection that is found younger than expected is put back. One timer, which runs only while there
+ * are connections.
  */
 export class Reaper {
   readonly #clock: Clock;
-  readonly #lookAt: (connection: PooledConnection, nowMs: number) => number | undefined;
+  readonly #settings: ReaperSettings;
+  readonly #owner: ReaperOwner;
   readonly #due = new DeadlineQueue<PooledConnection>();
   #cancelTimer: () => void = () => {};
   #timerDueMs = Infinity;
 
-  /** @param lookAt closes the connection, or returns when to look again */
-  constructor(clock: Clock, lookAt: (connection: PooledConnection, nowMs: number) => number | undefined) {
+  constructor(clock: Clock, settings: ReaperSettings, owner: ReaperOwner) {
     this.#clock = clock;
-    this.#lookAt = lookAt;
+    this.#settings = settings;
+    this.#owner = owner;
   }
 
-  add(connection: PooledConnection, dueMs: number): void {
-    connection.dueMs = dueMs;
-    this.#due.put(connection);
+  /** Takes a connection that has just become idle or leased under its eye. */
+  add(connection: PooledConnection): void {
+    this.#put(connection, this.#nextLook(connection, this.#clock.now()));
     this.#arm();
   }
 
@@ -45,14 +62,55 @@ export class Reaper {
   #reap(): void {
     this.#timerDueMs = Infinity;
     const nowMs = this.#clock.now();
-    for (;;) {
-      const connection = this.#due.takeDue(nowMs);
-      if (connection === undefined) break;
-      const dueMs = this.#lookAt(connection, nowMs);
-      if (dueMs === undefined) continue;
-      connection.dueMs = dueMs;
-      this.#due.put(connection);
+    for (let connection = this.#due.takeDue(nowMs); connection !== undefined; connection = this.#due.takeDue(nowMs)) {
+      if (this.#lookAt(connection, nowMs)) this.#put(connection, this.#nextLook(connection, nowMs));
     }
     this.#arm();
   }
+
+  /** Does what is due. Returns whether to look again. */
+  #lookAt(connection: PooledConnection, nowMs: number): boolean {
+    const { idleTimeoutMs, keepaliveMs } = this.#settings;
+    const idle = connection.state === 'idle';
+    if (connection.expiresAtMs <= nowMs) {
+      // One that is leased closes when it comes back.
+      if (idle) this.#owner.closeOld(connection, 'lifetime');
+      else connection.retired ??= 'lifetime';
+      return false;
+    }
+    if (!idle) return true;
+    if (idleSinceMs(connection, nowMs) + idleTimeoutMs <= nowMs && this.#owner.hasSpare()) {
+      this.#owner.closeOld(connection, 'idle');
+      return false;
+    }
+    if (lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {
+      connection.checkedAtMs = nowMs;
+      this.#owner.keepAlive(connection);
+    }
+    return true;
+  }
+
+  #nextLook(connection: PooledConnection, nowMs: number): number {
+    const { idleTimeoutMs, keepaliveMs } = this.#settings;
+    const idleEndMs = idleSinceMs(connection, nowMs) + idleTimeoutMs;
+    const keepaliveAtMs = lastSignMs(connection, nowMs) + keepaliveMs;
+    // What is over and still there is kept by `min`, or not idle: it gets its time again.
+    return Math.min(connection.expiresAtMs, idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs, keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs);
+  }
+
+  #put(connection: PooledConnection, dueMs: number): void {
+    if (dueMs === Infinity) return;
+    connection.dueMs = dueMs;
+    this.#due.put(connection);
+  }
+}
+
+/** A connection that is leased, or became idle in this very turn, counts as idle from now on. */
+function idleSinceMs(connection: PooledConnection, nowMs: number): number {
+  return connection.state === 'idle' ? Math.min(connection.idleSinceMs, nowMs) : nowMs;
+}
+
+/** When the connection last showed that it is alive. */
+function lastSignMs(connection: PooledConnection, nowMs: number): number {
+  return Math.max(idleSinceMs(connection, nowMs), connection.checkedAtMs);
 }

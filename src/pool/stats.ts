@@ -1,9 +1,10 @@
 import type { Route } from '../negotiation/job.js';
+import { addHistograms, type DurationHistogram } from './histogram.js';
 import type { CloseReason } from './pooled-connection.js';
 
-/** Counts of one target, or of all of them. */
+/** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
 export interface PoolCounts {
-  /** Connections, idle and leased. */
+  /** Connections: idle, leased, and those that are just being validated. */
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
@@ -11,15 +12,35 @@ export interface PoolCounts {
   readonly connecting: number;
   /** Callers waiting for a connection. */
   readonly waiting: number;
-  /** Connections that were opened since the start, by route. */
+  /** How long the caller at the head of the queue has waited, in milliseconds; 0 where nobody waits. */
+  readonly oldestWaitMs: number;
+  /** Connections that were opened since the start. */
+  readonly created: number;
   readonly createdByRoute: Readonly<Record<Route, number>>;
   /** Connections that were closed since the start, by reason. */
   readonly closedByReason: Readonly<Record<CloseReason, number>>;
+  /** Connects that failed, retries not counted. */
+  readonly connectFailures: number;
+  /** Leases since the start, by the route of their connection. */
+  readonly acquiredByRoute: Readonly<Record<Route, number>>;
+  /** Acquires that failed because their time was up. */
+  readonly timeouts: number;
+  /** How long callers waited until they had their lease. */
+  readonly waitMs: DurationHistogram;
+  /** How long connects took that succeeded. */
+  readonly connectMs: DurationHistogram;
+}
+
+/** The counts of one target, and which. */
+export interface TargetStats extends PoolCounts {
+  readonly brokerEndpoint: string;
+  readonly serviceName: string;
+  readonly wantedVersion: string;
 }
 
 /** A snapshot; frozen. */
 export interface PoolStats extends PoolCounts {
-  readonly targets: readonly (PoolCounts & { readonly brokerEndpoint: string; readonly serviceName: string; readonly wantedVersion: string })[];
+  readonly targets: readonly TargetStats[];
   /** Endpoints in the cache. */
   readonly cachedEndpoints: number;
 }
@@ -28,31 +49,51 @@ export interface PoolStats extends PoolCounts {
 export interface Counters {
   readonly createdByRoute: Record<Route, number>;
   readonly closedByReason: Record<CloseReason, number>;
+  /** Of connections that are closed; those of open ones are with the connections. */
+  readonly acquiredByRoute: Record<Route, number>;
+  connectFailures: number;
 }
 
 export function newCounters(): Counters {
   return {
-    createdByRoute: { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 },
+    createdByRoute: noRoutes(),
     closedByReason: {
-      idle: 0, lifetime: 0, uses: 0, dirty: 0, error: 0, invalid: 0, stale: 0, leaked: 0, destroyed: 0, poolClosed: 0,
+      idle: 0, lifetime: 0, uses: 0, dirty: 0, error: 0, invalid: 0, stale: 0, leaked: 0, evicted: 0, destroyed: 0, poolClosed: 0,
     },
+    acquiredByRoute: noRoutes(),
+    connectFailures: 0,
   };
 }
 
-/** Adds the counts of all targets. */
-export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
-  return Object.freeze(all.reduce(addCounts, { total: 0, idle: 0, leased: 0, connecting: 0, waiting: 0, ...newCounters() }));
+function noRoutes(): Record<Route, number> {
+  return { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
 }
 
-function addCounts(a: PoolCounts, b: PoolCounts): PoolCounts {
+export function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Adds the counts of all targets; the oldest wait is the longest of them. */
+export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
+  const sum = (count: (counts: PoolCounts) => number): number => all.reduce((total, counts) => total + count(counts), 0);
+  const none = newCounters();
+  const byKey = <Key extends string>(zeros: Record<Key, number>, record: (counts: PoolCounts) => Readonly<Record<Key, number>>) =>
+    Object.freeze(all.reduce((total, counts) => addRecords(total, record(counts)), zeros));
   return {
-    total: a.total + b.total,
-    idle: a.idle + b.idle,
-    leased: a.leased + b.leased,
-    connecting: a.connecting + b.connecting,
-    waiting: a.waiting + b.waiting,
-    createdByRoute: addRecords(a.createdByRoute, b.createdByRoute),
-    closedByReason: addRecords(a.closedByReason, b.closedByReason),
+    total: sum(({ total }) => total),
+    idle: sum(({ idle }) => idle),
+    leased: sum(({ leased }) => leased),
+    connecting: sum(({ connecting }) => connecting),
+    waiting: sum(({ waiting }) => waiting),
+    oldestWaitMs: all.reduce((longest, { oldestWaitMs }) => Math.max(longest, oldestWaitMs), 0),
+    created: sum(({ created }) => created),
+    createdByRoute: byKey(none.createdByRoute, ({ createdByRoute }) => createdByRoute),
+    closedByReason: byKey(none.closedByReason, ({ closedByReason }) => closedByReason),
+    connectFailures: sum(({ connectFailures }) => connectFailures),
+    acquiredByRoute: byKey(none.acquiredByRoute, ({ acquiredByRoute }) => acquiredByRoute),
+    timeouts: sum(({ timeouts }) => timeouts),
+    waitMs: addHistograms(all.map(({ waitMs }) => waitMs)),
+    connectMs: addHistograms(all.map(({ connectMs }) => connectMs)),
   };
 }
 

@@ -1,95 +1,102 @@
-import { onAbort } from '../abort.js';
-import type { Clock } from '../clock.js';
-import { BrokerPoolError, type TimeoutPhase } from '../errors.js';
-import { encodeHelloFrame } from '../negotiation/hello.js';
-import { printableEndpoint } from '../os/errno.js';
+import type { BrokerPoolError, TimeoutPhase } from '../errors.js';
+import { abortedError, acquireTimeoutError, queueFullError, type Situation } from './acquire-errors.js';
 import { Bag } from './bag.js';
-import type { ConnectRequest, Connector, Established } from './connector.js';
-import { targetKey, type EndpointCache, type Target } from './endpoint-cache.js';
-import { Lease, type LeaseOwner } from './lease.js';
-import type { PoolSettings } from './options.js';
-import { PooledConnection, type CloseReason, type ConnectionOwner } from './pooled-connection.js';
-import { Reaper } from './reaper.js';
-import { newCounters, type PoolCounts } from './stats.js';
-import { Waiter } from './waiter.js';
+import type { EndpointCache, Target } from './endpoint-cache.js';
+import { isHealthy } from './health-check.js';
+import { LeaseWatch } from './lease-watch.js';
+import type { Lease } from './lease.js';
+import type { CloseReason, PooledConnection } from './pooled-connection.js';
+import { Reaper, type ReaperOwner } from './reaper.js';
+import { newCounters, sumOf, type PoolCounts } from './stats.js';
+import { Supply, type SupplyEnvironment, type SupplyOwner } from './supply.js';
+import { Turn } from './turn.js';
+import type { Waiter } from './waiter.js';
+import { WaitingRoom, type WaitingRoomOwner } from './waiting-room.js';
+import { WarmUps } from './warm-ups.js';
 
 /** What the pools of all targets share. */
-export interface TargetEnvironment {
-  readonly settings: PoolSettings;
-  readonly connector: Connector;
+export interface TargetEnvironment extends SupplyEnvironment {
   readonly cache: EndpointCache | undefined;
-  readonly clock: Clock;
+  nextAcquireId(): number;
   /** Something came to an end; a closing pool looks whether that was the last. */
   onQuieter(): void;
 }
 
-/** First pause before another connect when one has failed while leases are out; it doubles up to the longest. */
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5_000;
-
 /**
- * The pool of one target: policy over a {@link Bag}. Whatever frees or adds capacity calls `#pump`, and only there are waiters served;
- * whatever closes a connection goes through `#close`.
+ * The pool of one target: policy over a {@link Bag}. Whatever frees or adds capacity calls `#pump`; whatever closes a connection
+ * goes through `#remove`.
  */
-export class TargetPool implements LeaseOwner, ConnectionOwner {
+export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
   readonly target: Target;
   readonly #environment: TargetEnvironment;
   readonly #bag = new Bag<PooledConnection, Waiter>();
+  readonly #supply: Supply;
   readonly #reaper: Reaper;
+  readonly #turn: Turn;
+  readonly #now: () => number;
+  readonly #watch: LeaseWatch;
+  readonly #waitingRoom: WaitingRoom;
+  readonly #warmUps: WarmUps;
   readonly #counters = newCounters();
-  readonly #request: ConnectRequest;
-  #connecting = 0;
-  #generation = 0;
-  #latestDeadlineMs = 0;
-  #everConnected = false;
-  #lastConnectError: BrokerPoolError | undefined;
-  #failuresInRow = 0;
-  #cancelBackoff: (() => void) | undefined;
+  /** Validations that somebody waits for. */
+  #validating = 0;
   #closing = false;
-  #resting: NodeJS.Immediate | undefined;
+  /** 1 while the pump runs, more if it has been called meanwhile. */
+  #pumpsDue = 0;
 
   constructor(target: Target, environment: TargetEnvironment) {
+    const { clock, settings, capacity } = environment;
     this.target = target;
     this.#environment = environment;
-    this.#reaper = new Reaper(environment.clock, (connection, nowMs) => this.#lookAt(connection, nowMs));
-    const { selfVersion } = environment.settings;
-    this.#request = {
-      target,
-      key: targetKey(target),
-      hello: encodeHelloFrame(target),
-      maySkipHello: (selfVersion ?? target.wantedVersion) === target.wantedVersion,
-      isCold: () => !this.#everConnected,
-      wantedUntilMs: () => (this.#bag.waiting > 0 ? this.#latestDeadlineMs : 0),
-    };
+    this.#supply = new Supply(target, environment, this.#counters, this);
+    this.#reaper = new Reaper(clock, settings, this);
+    this.#turn = new Turn(clock, (startedMs, nowMs) => this.#onTurnEnd(startedMs, nowMs));
+    this.#now = () => this.#turn.now();
+    this.#watch = new LeaseWatch(target, environment, (connection) => this.#close(connection, 'leaked'));
+    this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, this);
+    this.#warmUps = new WarmUps(clock);
+    capacity?.join(this);
+    this.#keepWarm();
   }
 
   /** An idle connection at once, or `undefined`. */
   tryAcquire(): Lease | undefined {
-    if (this.#closing || this.#bag.waiting > 0) return undefined;
-    return this.#borrow();
+    if (this.#bag.waiting > 0 || this.#closing) return undefined;
+    const connection = this.#borrow();
+    return connection && this.#watch.leaseAtOnce(connection, this.#now);
   }
 
   /** A connection as soon as there is one; the checks of the options are behind us. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    if (signal?.aborted) return Promise.reject(abortedError(signal));
+    if (signal?.aborted) return this.#refuse(abortedError(signal));
     const lease = this.tryAcquire();
-    if (lease !== undefined) return Promise.resolve(lease);
-    if (this.#bag.waiting >= this.#environment.settings.maxWaiting) return Promise.reject(this.#queueFullError());
-    return new Promise((resolve, reject) => this.#enqueue(timeoutMs, signal, resolve, reject));
+    if (lease !== undefined) return resolved(lease);
+    const { maxWaiting } = this.#environment.settings;
+    if (this.#bag.waiting >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
+    const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
+    if (refusal !== undefined) return this.#refuse(refusal);
+    return this.#waitingRoom.enter(timeoutMs, signal);
+  }
+
+  /** Resolves when `min` connections are open, rejects when one cannot be opened. */
+  warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return Promise.reject(abortedError(signal));
+    if (this.#isWarm()) return Promise.resolve();
+    const warm = this.#warmUps.wait(timeoutMs, signal, () => this.timeoutError(timeoutMs, timeoutMs));
+    this.#supply.retryNow();
+    this.#keepWarm();
+    return warm;
   }
 
   onRelease(connection: PooledConnection): void {
-    const nowMs = this.#environment.clock.now();
-    const reason = this.#whyNotKeep(connection, nowMs);
-    if (reason !== undefined) return this.#close(connection, reason);
-    connection.reset();
-    connection.idleSinceMs = nowMs;
-    this.#bag.giveBack(connection);
-    this.#scheduleRest();
-    this.#afterChange();
+    this.#watch.end(connection, this.#now);
+    const reason = connection.recycle() ?? this.#whyNotKeep();
+    if (reason === undefined) this.#offer(connection);
+    else this.#close(connection, reason);
   }
 
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
+    this.#watch.end(connection, this.#now);
     this.#close(connection, reason);
   }
 
@@ -100,15 +107,21 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
 
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
   clear(): void {
-    this.#generation += 1;
-    this.#environment.cache?.delete(this.#request.key);
-    this.#closeIdle('stale');
+    const { cache, events } = this.#environment;
+    if (events.cleared.wanted) events.cleared.publish({ target: this.target });
+    this.#supply.clear();
+    cache?.delete(this.#supply.key);
+    for (const connection of this.#bag.entries()) {
+      if (connection.state === 'idle') this.#remove(connection, 'stale');
+      else connection.retired ??= 'stale';
+    }
+    this.#pump();
   }
 
   /** Serves who waits, opens nothing for anybody else, keeps nothing that comes back. */
   beginClose(): void {
     this.#closing = true;
-    if (this.#bag.waiting === 0) this.#closeIdle('poolClosed');
+    this.#pump();
   }
 
   /** Whether nobody holds or waits for anything. */
@@ -119,234 +132,280 @@ export class TargetPool implements LeaseOwner, ConnectionOwner {
   /** Closes everything and fails who waits. */
   destroy(error: BrokerPoolError): void {
     this.#closing = true;
-    this.#rejectAll(error);
-    this.#closeIdle('poolClosed');
-    for (const connection of this.#bag.leasedEntries()) this.#close(connection, 'poolClosed');
+    this.#supply.stop();
+    this.#waitingRoom.failAll(error);
+    this.#warmUps.endAll(error);
+    for (const connection of this.#bag.entries()) this.#remove(connection, 'poolClosed');
     this.#reaper.stop();
-    this.#cancelBackoff?.();
-    clearImmediate(this.#resting);
+    this.#watch.stop();
+    this.#waitingRoom.stop();
+    this.#turn.stop();
   }
 
-  counts(): PoolCounts {
-    const { size: total, idle, leased, waiting } = this.#bag;
-    return {
-      total,
-      idle,
-      leased,
-      connecting: this.#connecting,
-      waiting,
-      createdByRoute: Object.freeze({ ...this.#counters.createdByRoute }),
-      closedByReason: Object.freeze({ ...this.#counters.closedByReason }),
-    };
+  get size(): number {
+    return this.#bag.size;
   }
 
-  #enqueue(timeoutMs: number, signal: AbortSignal | undefined, resolve: (lease: Lease) => void, reject: (error: BrokerPoolError) => void): void {
-    const { clock } = this.#environment;
-    const startedMs = clock.now();
-    const waiter = new Waiter(startedMs + timeoutMs, resolve, reject);
-    const giveUp = (error: BrokerPoolError): void => {
-      this.#bag.cancel(waiter);
-      waiter.reject(error);
-      this.#environment.onQuieter();
-    };
-    const cancelTimer = clock.schedule(timeoutMs, () => giveUp(this.#timeoutError(timeoutMs, clock.now() - startedMs)));
-    const stopListening = signal && onAbort(signal, () => giveUp(abortedError(signal)));
-    waiter.stopWatching = () => {
-      cancelTimer();
-      stopListening?.();
-    };
-    this.#latestDeadlineMs = Math.max(this.#latestDeadlineMs, waiter.deadlineMs);
-    this.#bag.enqueue(waiter);
+  get waiting(): number {
+    return this.#bag.waiting;
+  }
+
+  get held(): number {
+    return this.#bag.size + this.#supply.connecting;
+  }
+
+  wantedUntilMs(): number {
+    return this.#waitingRoom.wantedUntilMs;
+  }
+
+  evictIdle(): boolean {
+    const connection = this.#bag.oldestIdle;
+    return connection !== undefined && this.#remove(connection, 'evicted');
+  }
+
+  onRoom(): void {
     this.#pump();
   }
 
-  /** The one place where waiters are served and connects are begun. */
-  #pump(): void {
-    while (this.#bag.waiting > 0) {
-      const lease = this.#borrow();
-      if (lease === undefined) break;
-      const waiter = this.#bag.dequeue();
-      waiter?.stopWatching();
-      waiter?.resolve(lease);
-    }
-    const { max, maxConnecting } = this.#environment.settings;
-    while (
-      this.#cancelBackoff === undefined &&
-      this.#connecting < Math.min(maxConnecting, this.#bag.waiting, max - this.#bag.size)
-    ) {
-      void this.#connect();
-    }
-  }
-
-  #afterChange(): void {
+  onPauseOver(): void {
     this.#pump();
-    if (this.#closing && this.#bag.waiting === 0) this.#closeIdle('poolClosed');
-    if (this.#closing) this.#environment.onQuieter();
   }
 
-  #borrow(): Lease | undefined {
-    for (;;) {
-      const connection = this.#bag.borrow();
-      if (connection === undefined) return undefined;
-      // Age needs no look here: the reaper takes idle connections that are too old.
-      const reason = connection.unusableBecause();
-      if (reason === undefined) return this.#lease(connection);
-      this.#remove(connection, reason);
-    }
-  }
-
-  #lease(connection: PooledConnection): Lease {
-    connection.uses += 1;
-    connection.wake();
-    return new Lease(connection, this);
-  }
-
-  #whyNotKeep(connection: PooledConnection, nowMs: number): CloseReason | undefined {
-    const { maxLifetimeMs, maxUses } = this.#environment.settings;
-    if (connection.generation !== this.#generation) return 'stale';
-    if (connection.uses >= maxUses) return 'uses';
-    if (nowMs - connection.bornMs >= maxLifetimeMs) return 'lifetime';
-    return connection.unusableBecause();
-  }
-
-  /** Opens one connection for whoever waits first by then. It belongs to the pool: nobody who gives up takes it along. */
-  async #connect(): Promise<void> {
-    this.#connecting += 1;
-    const generation = this.#generation;
-    try {
-      const established = await this.#environment.connector.connect(this.#request);
-      this.#connecting -= 1;
-      this.#onConnected(established, generation);
-    } catch (error) {
-      this.#connecting -= 1;
-      this.#onConnectFailed(asPoolError(error));
-    }
-  }
-
-  #onConnected(established: Established, generation: number): void {
-    this.#everConnected = true;
-    this.#failuresInRow = 0;
-    this.#lastConnectError = undefined;
-    this.#counters.createdByRoute[established.route] += 1;
-    const { clock, settings } = this.#environment;
-    const connection = new PooledConnection(established, this, clock.now(), generation);
+  onOpened(connection: PooledConnection): void {
     this.#bag.add(connection);
-    if (this.#closing && this.#bag.waiting === 0) return this.#close(connection, 'poolClosed');
-    this.#reaper.add(connection, clock.now() + Math.min(settings.idleTimeoutMs, settings.maxLifetimeMs));
-    this.onRelease(connection);
+    this.#reaper.add(connection);
+    const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
+    if (reason === undefined) this.#offer(connection);
+    else this.#remove(connection, reason);
+    // One connect less is under way: another may begin.
+    this.#pump();
+    if (this.#isWarm()) this.#warmUps.endAll();
   }
 
   /**
    * With nothing left to wait for, everybody learns the cause. While leases are out, callers may still be served by them, and
    * connecting is tried again after a pause; while other connects are under way, those decide.
    */
-  #onConnectFailed(error: BrokerPoolError): void {
-    this.#lastConnectError = error;
-    this.#failuresInRow += 1;
-    if (this.#bag.size > 0) this.#backOff();
-    else if (this.#connecting === 0) this.#rejectAll(error);
-    if (this.#closing) this.#environment.onQuieter();
+  onOpenFailed(error: BrokerPoolError): void {
+    this.#warmUps.endAll(error);
+    if (this.#bag.size === 0 && this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
   }
 
-  #backOff(): void {
-    const { clock } = this.#environment;
-    const pauseMs = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failuresInRow - 1), LONGEST_BACKOFF_MS);
-    const connectAgain = (): void => {
-      this.#cancelBackoff = undefined;
-      this.#pump();
+  hasSpare(): boolean {
+    return this.#bag.size > this.#minimum;
+  }
+
+  timeoutError(timeoutMs: number, waitedMs: number): BrokerPoolError {
+    return acquireTimeoutError(timeoutMs, waitedMs, this.#phase(), this.#situation(), this.#supply.lastError);
+  }
+
+  onWaiter(): void {
+    // There was nothing idle but what must be validated: with neither that nor room for more, the pump could only look in vain.
+    if (this.#bag.idle > 0 || !this.#supply.full) this.#pump();
+  }
+
+  onWaiterGone(): void {
+    this.#pump();
+  }
+
+  closeOld(connection: PooledConnection, reason: CloseReason): void {
+    this.#close(connection, reason);
+  }
+
+  keepAlive(connection: PooledConnection): void {
+    void this.#validate(connection, true);
+  }
+
+  counts(): PoolCounts {
+    const { size: total, idle, leased, waiting } = this.#bag;
+    const acquiredByRoute = { ...this.#counters.acquiredByRoute };
+    for (const { route, uses } of this.#bag.entries()) acquiredByRoute[route] += uses;
+    return {
+      total,
+      idle,
+      leased,
+      connecting: this.#supply.connecting,
+      waiting,
+      oldestWaitMs: this.#waitingRoom.oldestWaitMs,
+      created: sumOf(this.#counters.createdByRoute),
+      createdByRoute: Object.freeze({ ...this.#counters.createdByRoute }),
+      closedByReason: Object.freeze({ ...this.#counters.closedByReason }),
+      connectFailures: this.#counters.connectFailures,
+      acquiredByRoute: Object.freeze(acquiredByRoute),
+      timeouts: this.#waitingRoom.timeouts,
+      // Whoever found an idle connection did not wait, and was not recorded.
+      waitMs: this.#waitingRoom.times.snapshot(sumOf(acquiredByRoute) - this.#waitingRoom.times.count),
+      connectMs: this.#supply.connectTimes.snapshot(),
     };
-    this.#cancelBackoff ??= clock.schedule(pauseMs * (0.5 + clock.random() / 2), connectAgain, true);
   }
 
-  #rejectAll(error: BrokerPoolError): void {
-    for (;;) {
-      const waiter = this.#bag.dequeue();
-      if (waiter === undefined) return;
-      waiter.reject(error);
+  get #minimum(): number {
+    const { min, max } = this.#environment.settings;
+    return this.#closing ? 0 : Math.min(min, max);
+  }
+
+  #isWarm(): boolean {
+    return this.#bag.size >= this.#minimum;
+  }
+
+  /**
+   * Serves waiters from what is idle, and begins connects for the others. Whatever changes what the pool has calls it; only a connection
+   * that comes back while somebody waits goes straight to whoever stands first.
+   *
+   * @param validated an idle connection that has just been validated, and is good for one waiter without being validated again
+   */
+  #pump(validated?: PooledConnection): void {
+    // Listeners of events, and other targets that make room, may call back in the middle of it.
+    this.#pumpsDue += 1;
+    if (this.#pumpsDue > 1) return;
+    let fresh = validated;
+    do {
+      this.#pumpsDue = 1;
+      this.#serveWaiters(fresh);
+      this.#findMore();
+      this.#keepWarm();
+      fresh = undefined;
+    } while (this.#pumpsDue > 1);
+    this.#pumpsDue = 0;
+    if (this.#closing) this.#closeWhatIsLeft();
+  }
+
+  #serveWaiters(validated: PooledConnection | undefined): void {
+    while (this.#bag.waiting > 0) {
+      const connection = this.#borrow(validated);
+      if (connection === undefined) return;
+      this.#waitingRoom.serveFirst(connection);
     }
   }
 
-  #closeIdle(reason: CloseReason): void {
-    for (const connection of this.#bag.idleEntries()) this.#remove(connection, reason);
+  /** One validation or connect under way for everybody who waits, as far as the limits allow. */
+  #findMore(): void {
+    while (this.#supply.connecting + this.#validating < this.#bag.waiting) {
+      const idle = this.#bag.newestIdle;
+      if (idle !== undefined) void this.#validate(idle, false);
+      else if (!this.#supply.open()) return;
+    }
+    this.#environment.capacity?.leaveLine(this);
+  }
+
+  #keepWarm(): void {
+    while (this.held < this.#minimum && this.#supply.openSpare());
+  }
+
+  #closeWhatIsLeft(): void {
+    if (this.#bag.waiting > 0) return;
+    for (const connection of this.#bag.idleEntries()) this.#remove(connection, 'poolClosed');
+    this.#environment.onQuieter();
+  }
+
+  /** Leases the newest idle connection, unless it must be validated first. */
+  #borrow(validated?: PooledConnection): PooledConnection | undefined {
+    for (;;) {
+      const connection = this.#bag.newestIdle;
+      if (connection === undefined || (connection !== validated && this.#needsValidation(connection))) return undefined;
+      // Its death shows in an event, and somebody who kept the socket may have caused it in this very turn.
+      if (connection.socket.destroyed) {
+        this.#remove(connection, 'stale');
+        continue;
+      }
+      this.#bag.borrow();
+      connection.use();
+      return connection;
+    }
+  }
+
+  #needsValidation(connection: PooledConnection): boolean {
+    const { validate, validateAfterIdleMs } = this.#environment.settings;
+    if (validate === undefined) return false;
+    const idleMs = connection.resting ? this.#turn.now() - connection.idleSinceMs : 0;
+    return idleMs >= validateAfterIdleMs;
+  }
+
+  /** Asks the hook about an idle connection, which nobody can lease meanwhile. */
+  async #validate(connection: PooledConnection, spare: boolean): Promise<void> {
+    const { clock, settings } = this.#environment;
+    if (settings.validate === undefined) return;
+    this.#bag.reserve(connection);
+    if (!spare) this.#validating += 1;
+    connection.touched = true;
+    const healthy = await isHealthy(connection, settings.validate, settings.roundTripTimeoutMs, clock);
+    if (!spare) this.#validating -= 1;
+    if (connection.state !== 'reserved') return this.#pump();
+    const reason = healthy ? connection.recycle() : 'invalid';
+    if (reason !== undefined) return this.#close(connection, reason);
+    if (spare) this.#bag.giveBackAsSpare(connection);
+    else this.#bag.giveBack(connection);
+    this.#pump(spare ? undefined : connection);
+  }
+
+  /** A connection in good order that nobody holds: for whoever stands first, else to be idle. */
+  #offer(connection: PooledConnection): void {
+    if (this.#bag.waiting > 0) {
+      connection.use();
+      return this.#waitingRoom.serveFirst(connection);
+    }
+    connection.idleSinceMs = Infinity;
+    this.#bag.giveBack(connection);
+    this.#turn.markBusy();
+    if (this.#closing) this.#pump();
+  }
+
+  /** Why a connection in good order is not kept. */
+  #whyNotKeep(): CloseReason | undefined {
+    return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
   }
 
   /** The one way out for a connection, whatever the reason. */
   #close(connection: PooledConnection, reason: CloseReason): void {
-    if (this.#remove(connection, reason)) this.#afterChange();
+    if (this.#remove(connection, reason)) this.#pump();
   }
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
     if (!this.#bag.remove(connection)) return false;
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
+    this.#counters.acquiredByRoute[connection.route] += connection.uses;
     connection.socket.destroy();
+    const { events, clock, capacity } = this.#environment;
+    if (events.connectionClosed.wanted) {
+      const ageMs = clock.now() - connection.bornMs;
+      const { id: connectionId, uses } = connection;
+      events.connectionClosed.publish({ target: this.target, connectionId, reason, wasReady: true, ageMs, uses });
+    }
+    capacity?.giveBack();
     return true;
   }
 
   /** A connection that ended before the backend said a word may name an endpoint that is gone (X-26). */
   #forgetEndpoint(connection: PooledConnection): void {
-    if (connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#request.key, connection.endpoint);
+    if (connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
   }
 
-  /**
-   * Lets idle sockets stop keeping the process alive, once per turn of the event loop: doing so with every release and undoing it
-   * with every lease would cost more than both.
-   */
-  #scheduleRest(): void {
-    this.#resting ??= setImmediate(() => {
-      this.#resting = undefined;
-      for (const connection of this.#bag.newestIdleEntries()) {
-        // Whatever has been idle longer than this rests already.
-        if (!connection.referenced) return;
-        connection.rest();
-      }
-    });
-  }
-
-  /** Closes a connection whose time is up, or says when to look again. */
-  #lookAt(connection: PooledConnection, nowMs: number): number | undefined {
-    const { idleTimeoutMs, maxLifetimeMs } = this.#environment.settings;
-    const lifetimeEndMs = connection.bornMs + maxLifetimeMs;
-    if (connection.state !== 'idle') {
-      // One that is too old is closed when it comes back.
-      return lifetimeEndMs > nowMs ? Math.min(nowMs + idleTimeoutMs, lifetimeEndMs) : nowMs + idleTimeoutMs;
+  #onTurnEnd(startedMs: number | undefined, nowMs: number): void {
+    for (let connection = this.#bag.newestIdle; connection !== undefined && !connection.resting; connection = connection.older) {
+      connection.rest(nowMs);
     }
-    const idleEndMs = connection.idleSinceMs + idleTimeoutMs;
-    if (lifetimeEndMs <= nowMs) this.#close(connection, 'lifetime');
-    else if (idleEndMs <= nowMs) this.#close(connection, 'idle');
-    else return Math.min(idleEndMs, lifetimeEndMs);
-    return undefined;
+    if (startedMs !== undefined) this.#waitingRoom.onTurnEnd(startedMs, nowMs);
   }
 
-  #timeoutError(timeoutMs: number, elapsedMs: number): BrokerPoolError {
-    const phase: TimeoutPhase =
-      this.#connecting === 0 ? 'queue' : this.#environment.connector.isNegotiating(this.#request.key) ? 'hello' : 'connect';
-    const message = `no connection within ${timeoutMs} ms (waited ${Math.round(elapsedMs)} ms, phase ${phase}; ${this.#situation()})`;
-    return new BrokerPoolError('TIMEOUT', message, {
-      phase,
-      endpoint: this.target.brokerEndpoint,
-      cause: this.#lastConnectError,
-    });
+  /** An acquire that fails before it waits. */
+  #refuse(error: BrokerPoolError): Promise<never> {
+    this.#watch.fail(this.#watch.begin(), error, 0);
+    return Promise.reject(error);
   }
 
-  #queueFullError(): BrokerPoolError {
-    return new BrokerPoolError('QUEUE_FULL', `no more than ${this.#environment.settings.maxWaiting} callers may wait (${this.#situation()})`);
+  #phase(): TimeoutPhase {
+    if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
+    return this.#validating > 0 ? 'validate' : 'queue';
   }
 
-  #situation(): string {
-    const { serviceName, wantedVersion, brokerEndpoint } = this.target;
-    const { size, idle, waiting } = this.#bag;
-    const where = `${serviceName} ${wantedVersion} at ${printableEndpoint(brokerEndpoint)}`;
-    return `${where}: total ${size}, idle ${idle}, connecting ${this.#connecting}, waiting ${waiting}`;
+  #situation(): Situation {
+    const { size: total, idle, waiting } = this.#bag;
+    return { target: this.target, total, idle, connecting: this.#supply.connecting, waiting };
   }
 }
 
-function abortedError(signal: AbortSignal): BrokerPoolError {
-  return new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: signal.reason });
-}
-
-function asPoolError(error: unknown): BrokerPoolError {
-  if (error instanceof BrokerPoolError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new BrokerPoolError('BROKER_CONNECT', `failed to connect: ${message}`, { cause: error });
+/** Cheaper than `Promise.resolve`, which asks what it is given whether it is a promise. */
+async function resolved(lease: Lease): Promise<Lease> {
+  return lease;
 }

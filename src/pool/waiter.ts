@@ -7,20 +7,29 @@ export class Waiter implements BagWaiter<Waiter> {
   queued = false;
   next: Waiter | undefined;
   previous: Waiter | undefined;
-  readonly deadlineMs: number;
+  /** When the wait began, on the monotonic clock. */
+  startedMs: number;
+  readonly timeoutMs: number;
+  /** The acquire's number in events; 0 where nobody has asked for it. */
+  readonly acquireId: number;
   readonly resolve: (lease: Lease) => void;
-  readonly #reject: (error: BrokerPoolError) => void;
-  /** Takes timer and abort listener away. */
-  stopWatching: () => void = () => {};
+  readonly reject: (error: BrokerPoolError) => void;
+  /** Where it was asked for, if leaks are looked for. */
+  stack: string | undefined = undefined;
+  /** Takes the abort listener away. */
+  stopListening: (() => void) | undefined = undefined;
 
-  constructor(deadlineMs: number, resolve: (lease: Lease) => void, reject: (error: BrokerPoolError) => void) {
-    this.deadlineMs = deadlineMs;
+  constructor(
+    acquireId: number,
+    startedMs: number,
+    timeoutMs: number,
+    resolve: (lease: Lease) => void,
+    reject: (error: BrokerPoolError) => void,
+  ) {
+    this.acquireId = acquireId;
+    this.startedMs = startedMs;
+    this.timeoutMs = timeoutMs;
     this.resolve = resolve;
-    this.#reject = reject;
-  }
-
-  reject(error: BrokerPoolError): void {
-    this.stopWatching();
-    this.#reject(error);
+    this.reject = reject;
   }
 }

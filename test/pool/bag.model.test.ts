@@ -8,6 +8,7 @@ class Entry implements BagEntry<Entry> {
   state: EntryState = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
+  place = -1;
 
   constructor(id: number) {
     this.id = id;

@@ -5,6 +5,7 @@ class Entry implements BagEntry<Entry> {
   state: BagEntry<Entry>['state'] = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
+  place = -1;
 }
 
 class Waiter implements BagWaiter<Waiter> {

@@ -1,0 +1,96 @@
+/** A target as {@link Capacity} sees it. */
+export interface CapacityUser {
+  /** Its connections, those under way included. */
+  readonly held: number;
+  /** Callers that wait for one of them. */
+  readonly waiting: number;
+  /** Closes the connection that has been idle longest and gives its place back; false where none is idle. */
+  evictIdle(): boolean;
+  /** There may be a place now. The target takes it if it still needs one. */
+  onRoom(): void;
+}
+
+/**
+ * The places that all targets share (`maxTotal`). Every connection has one from before its connect until after its close.
+ *
+ * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target that holds more
+ * than its share goes to whoever stands first there. An idle connection that nobody waits for makes room at once.
+ */
+export class Capacity {
+  readonly #max: number;
+  readonly #users = new Set<CapacityUser>();
+  /** Targets that need a place, the one that has stood longest first. */
+  readonly #line = new Set<CapacityUser>();
+  #used = 0;
+  #evicting = false;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  join(user: CapacityUser): void {
+    this.#users.add(user);
+  }
+
+  /** A place for a connection that a caller waits for. Without one the target stands in line. */
+  take(user: CapacityUser): boolean {
+    if (this.#used >= this.#max && !this.#evictFor(user)) {
+      this.#line.add(user);
+      return false;
+    }
+    this.#line.delete(user);
+    this.#used += 1;
+    return true;
+  }
+
+  /** A place for a connection that nobody waits for yet: only what is free. */
+  takeSpare(): boolean {
+    if (this.#used >= this.#max || this.#line.size > 0) return false;
+    this.#used += 1;
+    return true;
+  }
+
+  /** A place is free again. */
+  giveBack(): void {
+    this.#used -= 1;
+    if (this.#evicting) return;
+    for (const user of this.#line) {
+      if (this.#used >= this.#max) return;
+      this.#line.delete(user);
+      user.onRoom();
+    }
+  }
+
+  /** The target needs no place any more. */
+  leaveLine(user: CapacityUser): void {
+    this.#line.delete(user);
+  }
+
+  /**
+   * Whether a connection that has just come back should close, so that another target can open one. Two targets are even when
+   * they differ by one: moving a place between them would only cost a connect each time.
+   */
+  shouldYield(user: CapacityUser): boolean {
+    for (const first of this.#line) {
+      if (first === user) return false;
+      return user.waiting === 0 || first.held === 0 || user.held - first.held >= 2;
+    }
+    return false;
+  }
+
+  #evictFor(user: CapacityUser): boolean {
+    this.#evicting = true;
+    try {
+      for (const other of this.#users) {
+        if (other !== user && other.waiting === 0 && other.evictIdle()) return true;
+      }
+      return false;
+    } finally {
+      this.#evicting = false;
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { channel, type Channel } from 'node:diagnostics_channel';
+import type { EventEmitter } from 'node:events';
+import type { BrokerPoolError, ErrorCode } from '../errors.js';
+import type { Route } from '../negotiation/job.js';
+import type { Target } from './endpoint-cache.js';
+import type { CloseReason } from './pooled-connection.js';
+
+/** A connect begins. */
+export interface ConnectionCreatedEvent {
+  readonly target: Target;
+  /** Unique in the pool; the same in all events of this connection. */
+  readonly connectionId: number;
+}
+
+/** A connect has succeeded. */
+export interface ConnectionReadyEvent extends ConnectionCreatedEvent {
+  readonly route: Route;
+  readonly endpoint: string;
+  readonly connectMs: number;
+}
+
+/** A connection is closed, or its connect has failed. */
+export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
+  readonly reason: CloseReason;
+  /** Whether it ever was ready; without that, `reason` is `error` and `error` says why. */
+  readonly wasReady: boolean;
+  /** Since it became ready, or since its connect began. */
+  readonly ageMs: number;
+  /** How often it was leased. */
+  readonly uses: number;
+  readonly error?: BrokerPoolError;
+}
+
+/** Somebody asks for a connection. */
+export interface AcquireStartedEvent {
+  readonly target: Target;
+  /** Unique in the pool; the same in all events of this acquire and its lease. */
+  readonly acquireId: number;
+}
+
+/** A caller has got a lease. */
+export interface AcquiredEvent extends AcquireStartedEvent {
+  readonly connectionId: number;
+  readonly route: Route;
+  readonly waitMs: number;
+}
+
+/** An acquire has failed. */
+export interface AcquireFailedEvent extends AcquireStartedEvent {
+  readonly reason: ErrorCode;
+  readonly error: BrokerPoolError;
+  readonly waitMs: number;
+}
+
+/** A lease has ended, released or destroyed. */
+export interface ReleasedEvent extends AcquireStartedEvent {
+  readonly connectionId: number;
+  /** `undefined` where nobody listened when the lease began. */
+  readonly heldMs: number | undefined;
+}
+
+/** A lease is out for longer than `leakThresholdMs`, or its handle is lost. */
+export interface LeakSuspectedEvent extends AcquireStartedEvent {
+  readonly connectionId: number;
+  readonly heldMs: number;
+  /** Where the lease was acquired. */
+  readonly stack: string;
+  /** The handle was garbage-collected: nobody can release the lease any more, so its connection is closed as `leaked`. */
+  readonly lost: boolean;
+}
+
+/** `clear` was called for this target. */
+export interface ClearedEvent {
+  readonly target: Target;
+}
+
+/** The pool has ended; nothing comes after this. */
+export interface ClosedEvent {
+  /** From the call of `close` or `destroy`. */
+  readonly durationMs: number;
+}
+
+/** All events, by name. Times are in milliseconds, as fine as a turn of the event loop. */
+export interface PoolEvents {
+  connectionCreated: ConnectionCreatedEvent;
+  connectionReady: ConnectionReadyEvent;
+  connectionClosed: ConnectionClosedEvent;
+  acquireStarted: AcquireStartedEvent;
+  acquired: AcquiredEvent;
+  acquireFailed: AcquireFailedEvent;
+  released: ReleasedEvent;
+  leakSuspected: LeakSuspectedEvent;
+  cleared: ClearedEvent;
+  closed: ClosedEvent;
+}
+
+export type PoolEventName = keyof PoolEvents;
+
+/** The form in which `EventEmitter` wants them. */
+export type PoolEventMap = { [Name in PoolEventName]: [event: PoolEvents[Name]] };
+
+/** One event of one pool, on its way to the pool's listeners and to the diagnostics channel `broker-pool:` and its name. */
+export class EventSource<Name extends PoolEventName> {
+  readonly #name: Name;
+  readonly #emitter: EventEmitter;
+  readonly #channel: Channel;
+  #listening = false;
+
+  constructor(name: Name, emitter: EventEmitter) {
+    this.#name = name;
+    this.#emitter = emitter;
+    this.#channel = channel(`broker-pool:${name}`);
+    emitter.on('newListener', (added: string | symbol) => {
+      if (added === name) this.#listening = true;
+    });
+    emitter.on('removeListener', (removed: string | symbol) => {
+      if (removed === name) this.#listening = emitter.listenerCount(name) > 0;
+    });
+  }
+
+  /** Whether anybody listens. Without listeners, an event costs this question. */
+  get wanted(): boolean {
+    return this.#listening || this.#channel.hasSubscribers;
+  }
+
+  /** A listener that throws is the listener's fault: its error goes up as uncaught and leaves the pool alone. */
+  publish(event: PoolEvents[Name]): void {
+    this.#channel.publish(event);
+    if (!this.#listening) return;
+    try {
+      this.#emitter.emit(this.#name, event);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+/** All events of one pool. */
+export type EventSources = { readonly [Name in PoolEventName]: EventSource<Name> };
+
+/** @param emitter what the pool's users call `on` of */
+export function createEventSources(emitter: EventEmitter): EventSources {
+  // Each of them watches for listeners.
+  const maxListeners = emitter.getMaxListeners();
+  emitter.setMaxListeners(0);
+  const sources: EventSources = {
+    connectionCreated: new EventSource('connectionCreated', emitter),
+    connectionReady: new EventSource('connectionReady', emitter),
+    connectionClosed: new EventSource('connectionClosed', emitter),
+    acquireStarted: new EventSource('acquireStarted', emitter),
+    acquired: new EventSource('acquired', emitter),
+    acquireFailed: new EventSource('acquireFailed', emitter),
+    released: new EventSource('released', emitter),
+    leakSuspected: new EventSource('leakSuspected', emitter),
+    cleared: new EventSource('cleared', emitter),
+    closed: new EventSource('closed', emitter),
+  };
+  emitter.setMaxListeners(maxListeners);
+  return sources;
+}

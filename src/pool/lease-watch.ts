@@ -1,0 +1,107 @@
+import type { Clock } from '../clock.js';
+import type { BrokerPoolError } from '../errors.js';
+import type { Target } from './endpoint-cache.js';
+import type { EventSources } from './events.js';
+import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
+import { Lease } from './lease.js';
+import type { PooledConnection } from './pooled-connection.js';
+
+/** What watching needs of its surroundings. */
+export interface LeaseWatchEnvironment {
+  readonly clock: Clock;
+  readonly events: EventSources;
+  readonly settings: { readonly leakThresholdMs: number };
+  nextAcquireId(): number;
+}
+
+/** Tells listeners and the leak watch about the acquires and leases of one target. With neither there, a lease costs one question. */
+export class LeaseWatch {
+  readonly #target: Target;
+  readonly #events: EventSources;
+  readonly #leaks: LeakWatch | undefined;
+  readonly #environment: LeaseWatchEnvironment;
+  readonly #onLost: (connection: PooledConnection) => void;
+
+  /** @param onLost is told of a connection whose lease nobody can release any more */
+  constructor(target: Target, environment: LeaseWatchEnvironment, onLost: (connection: PooledConnection) => void) {
+    const { clock, events, settings } = environment;
+    this.#target = target;
+    this.#environment = environment;
+    this.#events = events;
+    this.#onLost = onLost;
+    if (settings.leakThresholdMs > 0) this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, (leak) => this.#onLeak(leak));
+  }
+
+  /** Whether leases need to know where they were asked for, by {@link callerStack}. */
+  get tracesLeases(): boolean {
+    return this.#leaks !== undefined;
+  }
+
+  /** An acquire begins. Returns its number; 0 where nobody has asked for it yet. */
+  begin(): number {
+    const { acquireStarted } = this.#events;
+    if (!acquireStarted.wanted) return 0;
+    const acquireId = this.#environment.nextAcquireId();
+    acquireStarted.publish({ target: this.#target, acquireId });
+    return acquireId;
+  }
+
+  /** The lease of an idle connection, asked for and given in one breath. */
+  leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
+    if (this.#leaks === undefined && !this.#events.acquireStarted.wanted && !this.#isAcquiredWanted()) return new Lease(connection);
+    return this.lease(connection, this.begin(), this.#leaks && callerStack(), nowMs(), 0);
+  }
+
+  /** The lease of whoever has waited for it. */
+  lease(connection: PooledConnection, acquireId: number, stack: string | undefined, nowMs: number, waitMs: number): Lease {
+    const lease = new Lease(connection);
+    if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
+    connection.acquireId = acquireId === 0 ? this.#environment.nextAcquireId() : acquireId;
+    connection.leasedAtMs = nowMs;
+    this.#leaks?.begin(lease, connection, stack ?? '');
+    const { id: connectionId, route } = connection;
+    this.#events.acquired.publish({ target: this.#target, acquireId: connection.acquireId, connectionId, route, waitMs });
+    return lease;
+  }
+
+  /** A lease is over. */
+  end(connection: PooledConnection, nowMs: () => number): void {
+    this.#leaks?.end(connection);
+    const { released } = this.#events;
+    if (!released.wanted) return;
+    const { leasedAtMs, acquireId, id: connectionId } = connection;
+    connection.leasedAtMs = undefined;
+    const heldMs = leasedAtMs === undefined ? undefined : nowMs() - leasedAtMs;
+    released.publish({ target: this.#target, acquireId, connectionId, heldMs });
+  }
+
+  fail(acquireId: number, error: BrokerPoolError, waitMs: number): void {
+    const { acquireFailed } = this.#events;
+    if (!acquireFailed.wanted) return;
+    const id = acquireId === 0 ? this.#environment.nextAcquireId() : acquireId;
+    acquireFailed.publish({ target: this.#target, acquireId: id, reason: error.code, error, waitMs });
+  }
+
+  stop(): void {
+    this.#leaks?.stop();
+  }
+
+  /** Whoever wants to know how long leases are held needs the time and number that come with `acquired`. */
+  #isAcquiredWanted(): boolean {
+    return this.#events.acquired.wanted || this.#events.released.wanted;
+  }
+
+  #onLeak({ connection, acquireId, heldMs, stack, lost }: Leak): void {
+    if (this.#events.leakSuspected.wanted) {
+      this.#events.leakSuspected.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
+    } else {
+      warn(`a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`, stack);
+    }
+    if (lost) this.#onLost(connection);
+  }
+}
+
+/** A leak that nobody listens for is worth a warning of the process. */
+function warn(message: string, stack: string): void {
+  process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_LEAK', detail: `acquired\n${stack}` });
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '../clock.js';
+import { BrokerPoolError, type RefusalKind } from '../errors.js';
+
+/** How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition must not wait long. */
+export const REFUSAL_MEMORY_MS = 1_000;
+
+/** Refusals that the next Hello would only get again. */
+const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set(['serviceUnknown', 'versionBlocked', 'versionUnsupported']);
+
+/** Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one Hello. */
+export class RefusalMemory {
+  readonly #clock: Clock;
+  #error: BrokerPoolError | undefined;
+  #untilMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Looks at why a connect failed. Returns whether the broker forbids the target. */
+  consider(error: BrokerPoolError): boolean {
+    if (error.code !== 'REFUSED' || !FORBIDDING.has(error.refusalKind)) return false;
+    this.#error = error;
+    this.#untilMs = this.#clock.now() + REFUSAL_MEMORY_MS;
+    return true;
+  }
+
+  /** The error for a caller who asks while the refusal is remembered. */
+  current(): BrokerPoolError | undefined {
+    const remembered = this.#error;
+    if (remembered === undefined) return undefined;
+    const leftMs = this.#untilMs - this.#clock.now();
+    if (leftMs <= 0) {
+      this.#error = undefined;
+      return undefined;
+    }
+    const { endpoint, refusalKind, refusalCode, retryAfterMs } = remembered;
+    const message = `${remembered.message}; not asked again for another ${Math.ceil(leftMs)} ms`;
+    return new BrokerPoolError('REFUSED', message, { endpoint, refusalKind, refusalCode, retryAfterMs, cause: remembered });
+  }
+
+  forget(): void {
+    this.#error = undefined;
+  }
+}

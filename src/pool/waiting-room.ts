@@ -1,0 +1,156 @@
+import { onAbort } from '../abort.js';
+import type { Clock } from '../clock.js';
+import type { BrokerPoolError } from '../errors.js';
+import { abortedError } from './acquire-errors.js';
+import type { Bag } from './bag.js';
+import { Histogram } from './histogram.js';
+import { callerStack } from './leak-watch.js';
+import type { LeaseWatch } from './lease-watch.js';
+import type { Lease } from './lease.js';
+import type { PooledConnection } from './pooled-connection.js';
+import type { Turn } from './turn.js';
+import { Waiter } from './waiter.js';
+
+/** The target pool, as its waiting room sees it. */
+export interface WaitingRoomOwner {
+  /** The error for a caller whose time is up. */
+  timeoutError(timeoutMs: number, waitedMs: number): BrokerPoolError;
+  /** Somebody came to the end of the queue. */
+  onWaiter(): void;
+  /** Somebody left without a lease. */
+  onWaiterGone(): void;
+}
+
+/** A sweep follows another no sooner than this, in milliseconds: nobody is told that much too late. */
+const SHORTEST_SWEEP_MS = 4;
+const LONGEST_SWEEP_MS = 25;
+/** How many waiters make the next sweep one millisecond later, so that sweeping stays cheap beside serving. */
+const WAITERS_PER_SWEEP_MS = 5_000;
+
+/**
+ * The callers that wait in the queue of a bag: each with its deadline and its signal, each settled once.
+ *
+ * Hardly ever does one of them wait in vain, so deadlines cost nothing on the way in and out. One timer, set to the earliest deadline
+ * that was seen, looks through the queue; it sleeps while nobody waits.
+ */
+export class WaitingRoom {
+  readonly times = new Histogram();
+  readonly #queue: Bag<PooledConnection, Waiter>;
+  readonly #clock: Clock;
+  readonly #turn: Turn;
+  readonly #watch: LeaseWatch;
+  readonly #owner: WaitingRoomOwner;
+  #latestDeadlineMs = 0;
+  #sweepAtMs = Infinity;
+  #cancelSweep: () => void = () => {};
+  #timeouts = 0;
+
+  constructor(queue: Bag<PooledConnection, Waiter>, clock: Clock, turn: Turn, watch: LeaseWatch, owner: WaitingRoomOwner) {
+    this.#queue = queue;
+    this.#clock = clock;
+    this.#turn = turn;
+    this.#watch = watch;
+    this.#owner = owner;
+  }
+
+  /** How many have left because their time was up. */
+  get timeouts(): number {
+    return this.#timeouts;
+  }
+
+  /** Until when somebody waits, on the monotonic clock; 0 where nobody does. */
+  get wantedUntilMs(): number {
+    return this.#queue.waiting > 0 ? this.#latestDeadlineMs : 0;
+  }
+
+  /** How long whoever is served next has waited; 0 where nobody waits. */
+  get oldestWaitMs(): number {
+    const { firstWaiter } = this.#queue;
+    return firstWaiter === undefined ? 0 : Math.max(0, this.#clock.now() - firstWaiter.startedMs);
+  }
+
+  /** A promise of a lease, for the end of the queue. */
+  enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
+    const acquireId = this.#watch.begin();
+    return new Promise((resolve, reject) => {
+      const waiter = new Waiter(acquireId, this.#turn.now(), timeoutMs, resolve, reject);
+      if (this.#watch.tracesLeases) waiter.stack = callerStack();
+      if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+      const deadlineMs = waiter.startedMs + timeoutMs;
+      if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
+      if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
+      this.#queue.enqueue(waiter);
+      this.#owner.onWaiter();
+    });
+  }
+
+  /** Leases a connection to whoever stands first. */
+  serveFirst(connection: PooledConnection): void {
+    const waiter = this.#queue.dequeue();
+    if (waiter === undefined) throw new Error('nobody waits');
+    waiter.stopListening?.();
+    const nowMs = this.#turn.now();
+    const waitMs = nowMs - waiter.startedMs;
+    // Those who waited for nothing are counted by what is missing here, like those who found an idle connection.
+    if (waitMs > 0) this.times.record(waitMs);
+    waiter.resolve(this.#watch.lease(connection, waiter.acquireId, waiter.stack, nowMs, waitMs));
+  }
+
+  fail(waiter: Waiter, error: BrokerPoolError): void {
+    if (!this.#queue.cancel(waiter)) return;
+    this.#reject(waiter, error);
+    this.#owner.onWaiterGone();
+  }
+
+  /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
+  failAll(error: BrokerPoolError): void {
+    for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) this.#reject(waiter, error);
+    this.#owner.onWaiterGone();
+  }
+
+  /** Who came late in a long turn bears the time of its beginning, and must not be sent away that much too early. */
+  onTurnEnd(startedMs: number, nowMs: number): void {
+    for (let waiter = this.#queue.lastWaiter; waiter !== undefined && waiter.startedMs === startedMs; waiter = waiter.previous) {
+      waiter.startedMs = nowMs;
+    }
+  }
+
+  stop(): void {
+    this.#cancelSweep();
+    this.#sweepAtMs = Infinity;
+  }
+
+  #reject(waiter: Waiter, error: BrokerPoolError): void {
+    waiter.stopListening?.();
+    this.#watch.fail(waiter.acquireId, error, this.#clock.now() - waiter.startedMs);
+    waiter.reject(error);
+  }
+
+  #sweepAt(dueMs: number): void {
+    this.#cancelSweep();
+    this.#sweepAtMs = dueMs;
+    this.#cancelSweep = this.#clock.schedule(dueMs - this.#clock.now(), () => this.#sweep());
+  }
+
+  #sweep(): void {
+    this.#sweepAtMs = Infinity;
+    const nowMs = this.#clock.now();
+    let nextMs = Infinity;
+    const expired: Waiter[] = [];
+    for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
+      const deadlineMs = waiter.startedMs + waiter.timeoutMs;
+      if (deadlineMs <= nowMs) expired.push(waiter);
+      else nextMs = Math.min(nextMs, deadlineMs);
+    }
+    for (const waiter of expired) this.#expire(waiter, nowMs);
+    const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
+    if (nextMs !== Infinity) this.#sweepAt(Math.max(nextMs, nowMs + pauseMs));
+  }
+
+  #expire(waiter: Waiter, nowMs: number): void {
+    // The end of one may have been the end of others.
+    if (!waiter.queued) return;
+    this.#timeouts += 1;
+    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.startedMs));
+  }
+}
