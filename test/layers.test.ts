@@ -139,6 +139,7 @@ test('the parser sees every form of import, and none in comments', (t) => {
     const url = 'https://example.org'; const late = await import('./late.js');
     const native = createRequire(import.meta.url)('koffi');
     type G = typeof import('./types.js');
+    const word = late ? 'from' : 'until';
   `;
   const { files, packages } = parseSource('src/x/y.ts', source);
   t.deepEqual(files, ['src/x/a.ts', 'src/c/d.ts', 'src/x/effect.ts', 'src/x/late.ts', 'src/x/types.ts']);
