@@ -16,10 +16,10 @@ export interface EndpointFileOptions {
   readonly warn: (warning: EndpointFileWarning) => void;
 }
 
-/** After a write the next one waits for this long, half as long again at most, and then looks whether the first is still there. */
+/** So long after a write, or half as long again, comes a look whether it is still there, and no write of later changes before that. */
 const SETTLE_MS = 100;
 
-/** Each attempt but the last met a write of another process within its few microseconds. */
+/** Each attempt but the last met a write of another process between its look and its rename. */
 const MOST_ATTEMPTS = 5;
 
 /** One write in so many looks for what killed writers left. */
@@ -29,8 +29,8 @@ const WRITES_PER_SWEEP = 50;
  * The answers of brokers that processes share through a file. Read when something is missing and the file has changed; written at the
  * end of the turn that brought a change, at most once in a while, and at the end of the process.
  *
- * There is no lock. A write takes in what others wrote before, and a change counts as own until it has been seen in the file by a later
- * look: what another process overwrote at the same moment is written again. A change that is lost all the same, because its process is
+ * There is no lock. A write takes in what others wrote before, and a change counts as own until a look a while later has found it in the
+ * file: what another process overwrote at the same moment is written again. A change that is lost all the same, because its process is
  * gone by then, costs the next process one Hello or one failed dial.
  */
 export class EndpointFile {
@@ -79,11 +79,10 @@ export class EndpointFile {
 
   /** Writes what is not in the file yet. Synchronous, never throws for what the file system does, and costs one look if all is there. */
   flush(): void {
-    this.#stopWaiting();
+    clearImmediate(this.#endOfTurn);
+    this.#endOfTurn = undefined;
     for (let attempt = 0; attempt < MOST_ATTEMPTS && !this.#closed; attempt++) {
-      if (!this.#refresh()) return;
-      this.#dropSettled();
-      if (this.#own.size === 0) return exitFlush.delete(this);
+      if (this.#own.size === 0 || !this.#refresh() || this.#allThere()) return;
       const written = this.#write();
       if (written === 'failed') return;
       if (written === 'written') return this.#settleLater();
@@ -94,7 +93,7 @@ export class EndpointFile {
   close(): void {
     this.flush();
     this.#closed = true;
-    this.#stopWaiting();
+    this.#cancelSettling?.();
     exitFlush.delete(this);
   }
 
@@ -128,14 +127,16 @@ export class EndpointFile {
     }) ?? false;
   }
 
-  /** Forgets own changes that the file has, or has something newer for. */
-  #dropSettled(): void {
+  /** Whether the file has an own change, or something newer. */
+  #isThere(key: string, answer: Answer, nowMs: number): boolean {
+    const there = this.#disk.get(key);
+    return there !== undefined && isBelievable(there, nowMs) && compareAnswers(there, answer) >= 0;
+  }
+
+  #allThere(): boolean {
     const nowMs = this.#options.wallClock();
-    for (const [key, answer] of this.#own) {
-      const there = this.#disk.get(key);
-      const settled = there !== undefined && isBelievable(there, nowMs) && compareAnswers(there, answer) >= 0;
-      if (settled || !isBelievable(answer, nowMs)) this.#own.delete(key);
-    }
+    for (const [key, answer] of this.#own) if (!this.#isThere(key, answer, nowMs)) return false;
+    return true;
   }
 
   #write(): 'written' | 'failed' | 'overtaken' {
@@ -156,15 +157,21 @@ export class EndpointFile {
 
   #settleLater(): void {
     const { clock } = this.#options;
+    this.#cancelSettling?.();
     // Not all at the same moment, or processes that overwrote each other once would do so again.
-    this.#cancelSettling = clock.schedule(SETTLE_MS * (1 + clock.random() / 2), () => this.flush());
+    this.#cancelSettling = clock.schedule(SETTLE_MS * (1 + clock.random() / 2), () => this.#settle());
   }
 
-  #stopWaiting(): void {
-    clearImmediate(this.#endOfTurn);
-    this.#endOfTurn = undefined;
-    this.#cancelSettling?.();
+  /** What is in the file after so long stays there: a writer that looked before ours has renamed by now. What is not is written again. */
+  #settle(): void {
     this.#cancelSettling = undefined;
+    if (!this.#refresh()) return;
+    const nowMs = this.#options.wallClock();
+    for (const [key, answer] of this.#own) {
+      if (this.#isThere(key, answer, nowMs) || !isBelievable(answer, nowMs)) this.#own.delete(key);
+    }
+    if (this.#own.size === 0) exitFlush.delete(this);
+    else this.flush();
   }
 
   /** Runs what may fail for a reason outside of the program; `undefined` if it did, and then somebody was told. */

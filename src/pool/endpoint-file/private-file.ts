@@ -118,7 +118,8 @@ export class PrivateFile {
 
   #checkFile(stats: Stats): void {
     if (!stats.isFile()) throw new RefusedFile('is not a regular file');
-    if (stats.nlink !== 1) throw new RefusedFile('has more than one name');
+    // None at all is one that was replaced since it was opened.
+    if (stats.nlink > 1) throw new RefusedFile('has more than one name');
     if (stats.size > this.#maxBytes) throw new RefusedFile(`is longer than ${this.#maxBytes} bytes`);
     const user = process.geteuid?.();
     if (user === undefined) return;
