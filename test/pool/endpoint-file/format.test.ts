@@ -157,6 +157,13 @@ test('reading changes no prototype', (t) => {
   t.false('polluted' in {});
 });
 
+test('what somebody added to a prototype is not in the file', (t) => {
+  Reflect.defineProperty(Object.prototype, 'forgotten', { value: true, configurable: true });
+  const { answers: read } = decodeAnswers(fileOf(GOOD));
+  Reflect.deleteProperty(Object.prototype, 'forgotten');
+  t.deepEqual([...read.values()], [{ endpoint: `${ROOT}backend`, atMs: 5, forgotten: false }]);
+});
+
 test('only what can be read again may be stored', (t) => {
   t.true(isStorable(TARGET, `${ROOT}backend`));
   for (const name of ['', 'a b', 'Demo 1.0.0 /b']) t.false(isStorable(name, `${ROOT}backend`), name);
