@@ -1,3 +1,4 @@
+import { posix, win32 } from 'node:path';
 import { invalidArgument } from './errors.js';
 
 /** The longest duration a timer takes, about 24.8 days; `setTimeout` turns anything longer into 1 ms. */
@@ -164,6 +165,17 @@ function endpointLimit(endpoint: string, platform: NodeJS.Platform): number {
   if (platform === 'win32') return 260;
   if (platform !== 'linux') return 103;
   return endpoint.startsWith('\0') ? 108 : 107;
+}
+
+/**
+ * The absolute path of a file on `platform`. A relative one would name another file after every `chdir`.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkAbsolutePath(field: string, value: unknown, platform: NodeJS.Platform = process.platform): string {
+  const paths = platform === 'win32' ? win32 : posix;
+  if (typeof value === 'string' && paths.isAbsolute(value) && !value.includes('\0')) return value;
+  throw refused(field, 'must be an absolute path', value);
 }
 
 function isAbsolutePath(value: string): boolean {

@@ -103,6 +103,8 @@ test('src names the worker as a URL only, in negotiation/threads.ts', (t) => {
 const PURE = [
   'src/pool/bag.ts',
   'src/pool/retry-policy.ts',
+  'src/pool/endpoint-file/answers.ts',
+  'src/pool/endpoint-file/format.ts',
   'src/clock.ts',
   'src/errors.ts',
   'src/deadline-queue.ts',
@@ -110,7 +112,7 @@ const PURE = [
   'src/negotiation/handshake.ts',
   'src/negotiation/admin-exchange.ts',
 ];
-const WITHOUT_IO = new Set(['node:crypto', 'node:util', 'node:util/types', 'protobufjs']);
+const WITHOUT_IO = new Set(['node:crypto', 'node:path', 'node:util', 'node:util/types', 'protobufjs']);
 
 for (const path of PURE) {
   test(`${path} does no I/O, nor does anything it imports`, (t) => {
@@ -137,6 +139,7 @@ test('the parser sees every form of import, and none in comments', (t) => {
     const url = 'https://example.org'; const late = await import('./late.js');
     const native = createRequire(import.meta.url)('koffi');
     type G = typeof import('./types.js');
+    const word = late ? 'from' : 'until';
   `;
   const { files, packages } = parseSource('src/x/y.ts', source);
   t.deepEqual(files, ['src/x/a.ts', 'src/c/d.ts', 'src/x/effect.ts', 'src/x/late.ts', 'src/x/types.ts']);

@@ -5,6 +5,7 @@ import { BrokerPoolError } from '../src/errors.js';
 import {
   LONGEST_DURATION_MS,
   PIPE_PREFIX,
+  checkAbsolutePath,
   checkBoolean,
   checkCount,
   checkDurationMs,
@@ -247,4 +248,13 @@ test('error messages stay on one line, cut long strings short and show nothing o
   t.is(got(undefined), 'undefined');
   t.is(got(null), 'null');
   t.is(got(12), '12');
+});
+
+test('a file is named by an absolute path of its platform, without NUL', (t) => {
+  for (const platform of ['linux', 'darwin'] as const) {
+    t.is(checkAbsolutePath('file', '/a/b c', platform), '/a/b c');
+    for (const value of ['', 'a', './a', '~/a', 'C:\\a', '/a\0', ...notText]) refuses(t, () => checkAbsolutePath('file', value, platform), /^file must be an absolute path/);
+  }
+  t.is(checkAbsolutePath('file', 'C:\\a', 'win32'), 'C:\\a');
+  for (const value of ['', 'a', 'C:a']) refuses(t, () => checkAbsolutePath('file', value, 'win32'), /^file must be an absolute path/);
 });

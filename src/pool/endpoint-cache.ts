@@ -1,54 +1,98 @@
 import { LRUCache } from 'lru-cache';
+import { systemClock, type Clock } from '../clock.js';
+import { EndpointFile } from './endpoint-file/endpoint-file.js';
+import { LONGEST_FILE_BYTES } from './endpoint-file/format.js';
+import { PrivateFile } from './endpoint-file/private-file.js';
+import { emitEndpointFileWarning, type EndpointFileWarning } from './endpoint-file/warning.js';
 
-/** What a broker was asked for. */
-export interface Target {
-  readonly brokerEndpoint: string;
-  readonly serviceName: string;
-  readonly wantedVersion: string;
-}
-
-/** One string per target. Names and versions have no spaces (N-20, N-22), so no two targets share a key. */
-export function targetKey(target: Target): string {
-  return `${target.serviceName} ${target.wantedVersion} ${target.brokerEndpoint}`;
-}
+export { targetKey, type Target } from './target.js';
 
 export interface EndpointCacheOptions {
-  /** Endpoints kept at most. @default 256 */
+  /** Endpoints kept at most, in memory and in the file. @default 256 */
   readonly max: number;
   /** How long an endpoint is believed, in milliseconds; 0 means until it fails. @default 0 */
   readonly ttlMs: number;
+  /**
+   * Absolute path of a file that keeps the endpoints for other processes of the same user, so that their first connect skips the Hello
+   * too. Its directory must exist and be private to the user. Trouble with the file is a `BrokerPoolWarning`, never an error.
+   *
+   * @default none: endpoints are forgotten with the pool
+   */
+  readonly file?: string;
+}
+
+/** Parts that a pool or a test puts in place of the usual ones. */
+export interface EndpointCacheParts {
+  readonly clock?: Clock;
+  /** Milliseconds since 1970. */
+  readonly wallClock?: () => number;
+  /** Told of trouble with the file, once for each cause. @default `process.emitWarning` */
+  readonly warn?: (warning: EndpointFileWarning) => void;
 }
 
 /**
  * Negotiated endpoints, the least recently used dropped first. An entry is dropped as soon as it fails a connect or its
  * connection ends early (X-26): each relaunch of a backend has a new endpoint (X-27).
+ *
+ * With a file, what is missing in memory is looked up there, and what changes is written there soon after. A hit never looks at the file.
  */
 export class EndpointCache {
   readonly #endpoints: LRUCache<string, string>;
+  readonly #file: EndpointFile | undefined;
+  readonly #ttlMs: number;
+  readonly #wallClock: () => number;
 
-  constructor({ max, ttlMs }: EndpointCacheOptions) {
+  constructor({ max, ttlMs, file }: EndpointCacheOptions, parts: EndpointCacheParts = {}) {
+    const { clock = systemClock, wallClock = Date.now, warn = emitEndpointFileWarning } = parts;
     // Counted as a size: room for `max` entries would be taken at once, and a careless limit end the process.
     this.#endpoints = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ttl: Math.ceil(ttlMs) });
+    this.#ttlMs = ttlMs;
+    this.#wallClock = wallClock;
+    if (file === undefined) return;
+    this.#file = new EndpointFile({ path: file, storage: new PrivateFile(file, LONGEST_FILE_BYTES), max, clock, wallClock, warn });
   }
 
   get(key: string): string | undefined {
-    return this.#endpoints.get(key);
+    return this.#endpoints.get(key) ?? this.#findInFile(key);
   }
 
   set(key: string, endpoint: string): void {
     this.#endpoints.set(key, endpoint);
+    this.#file?.remember(key, endpoint);
   }
 
   /** Drops the entry if it still names `endpoint`: a newer answer of the broker must survive an older failure. */
   invalidate(key: string, endpoint: string): void {
     if (this.#endpoints.peek(key) === endpoint) this.#endpoints.delete(key);
+    this.#file?.forget(key, endpoint);
   }
 
   delete(key: string): void {
     this.#endpoints.delete(key);
+    this.#file?.forgetAny(key);
   }
 
+  /** Endpoints in memory. */
   get size(): number {
     return this.#endpoints.size;
+  }
+
+  /** Writes changes to the file now and not in a moment. Synchronous; does nothing without a file or without changes. */
+  flush(): void {
+    this.#file?.flush();
+  }
+
+  /** Writes what is left to write and leaves the file alone from then on; what is in memory stays usable. Idempotent. */
+  close(): void {
+    this.#file?.close();
+  }
+
+  #findInFile(key: string): string | undefined {
+    const answer = this.#file?.find(key);
+    if (answer === undefined) return undefined;
+    const leftMs = Math.min(this.#ttlMs, answer.atMs + this.#ttlMs - this.#wallClock());
+    if (this.#ttlMs > 0 && leftMs <= 0) return undefined;
+    this.#endpoints.set(key, answer.endpoint, { ttl: Math.ceil(leftMs) });
+    return answer.endpoint;
   }
 }

@@ -2,6 +2,7 @@ import { clientTimeoutFromEnv } from '../client/environment.js';
 import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { invalidArgument } from '../errors.js';
 import {
+  checkAbsolutePath,
   checkBoolean,
   checkCount,
   checkDurationMs,
@@ -191,10 +192,11 @@ function checkAdoption(value: boolean | 'auto' | undefined): boolean | 'auto' {
 function checkEndpointCache(value: BrokerPoolOptions['endpointCache']): EndpointCacheOptions | undefined {
   if (value === false) return undefined;
   if (value === undefined) return CACHE_DEFAULTS;
-  rejectUnknownOptions('endpointCache', value, ['max', 'ttlMs']);
+  rejectUnknownOptions('endpointCache', value, ['max', 'ttlMs', 'file']);
   return {
     max: checkCount('endpointCache.max', orDefault(value.max, CACHE_DEFAULTS.max), { min: 1 }),
     ttlMs: checkDurationMs('endpointCache.ttlMs', orDefault(value.ttlMs, CACHE_DEFAULTS.ttlMs), { allowZero: true }),
+    ...(value.file !== undefined && { file: checkAbsolutePath('endpointCache.file', value.file) }),
   };
 }
 

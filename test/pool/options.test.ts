@@ -70,6 +70,8 @@ test('the endpoint cache may be switched off, or given in part', (t) => {
   t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: {} }).endpointCache, { max: 256, ttlMs: 0 });
   t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { max: 3 } }).endpointCache, { max: 3, ttlMs: 0 });
   t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { ttlMs: 9 } }).endpointCache, { max: 256, ttlMs: 9 });
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { file: '/c/f' } }).endpointCache, { max: 256, ttlMs: 0, file: '/c/f' });
+  t.deepEqual(poolOptions({ endpointCache: { file: undefined } }), checkPoolOptions({ brokerEndpoint }));
 });
 
 const wrongForAll = [null, '1', true, Number.NaN, -1, {}, 1n];
@@ -102,6 +104,7 @@ test('wrong limits of the endpoint cache are refused by their names', (t) => {
   for (const max of [...wrongForAll, 0, 1.5, Infinity]) refuses(t, () => poolOptions({ endpointCache: { max } }), /^endpointCache\.max /);
   for (const ttlMs of [...wrongForAll, Infinity]) refuses(t, () => poolOptions({ endpointCache: { ttlMs } }), /^endpointCache\.ttlMs /);
   refuses(t, () => poolOptions({ endpointCache: { ttl: 5 } }), /^endpointCache has no option "ttl"/);
+  for (const file of [...wrongForAll, '', 'cache.json', './cache.json']) refuses(t, () => poolOptions({ endpointCache: { file } }), /^endpointCache\.file must be an absolute path/);
 });
 
 test('options that do not exist are refused, and the right name is suggested', (t) => {

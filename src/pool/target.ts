@@ -1,0 +1,19 @@
+/** What a broker was asked for. */
+export interface Target {
+  readonly brokerEndpoint: string;
+  readonly serviceName: string;
+  readonly wantedVersion: string;
+}
+
+/** One string per target. Names and versions have no spaces (N-20, N-22), so no two targets share a key. */
+export function targetKey(target: Target): string {
+  return `${target.serviceName} ${target.wantedVersion} ${target.brokerEndpoint}`;
+}
+
+/** The parts of a key, unchecked; `undefined` unless there are three. */
+export function splitTargetKey(key: string): Target | undefined {
+  const first = key.indexOf(' ');
+  const second = key.indexOf(' ', first + 1);
+  if (first < 0 || second < 0) return undefined;
+  return { serviceName: key.slice(0, first), wantedVersion: key.slice(first + 1, second), brokerEndpoint: key.slice(second + 1) };
+}

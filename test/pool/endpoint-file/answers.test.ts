@@ -1,0 +1,92 @@
+import { deepStrictEqual } from 'node:assert/strict';
+import * as fc from 'fast-check';
+import {
+  FUTURE_TOLERANCE_MS,
+  believable,
+  compareAnswers,
+  mergeAnswers,
+  standing,
+  type Answer,
+  type Answers,
+} from '../../../src/pool/endpoint-file/answers.js';
+import test from '../../helpers/sanitary.js';
+
+function answer(atMs: number, endpoint: string, forgotten = false): Answer {
+  return { endpoint, atMs, forgotten };
+}
+
+/** Few values, so that ties are common. */
+const anyAnswer: fc.Arbitrary<Answer> = fc.record(
+  { atMs: fc.integer({ min: 0, max: 3 }), endpoint: fc.constantFrom('/a', '/b'), forgotten: fc.boolean() },
+  { noNullPrototype: true },
+);
+const anyAnswers: fc.Arbitrary<Answers> = fc.dictionary(fc.constantFrom('x', 'y', 'z'), anyAnswer).map((record) => new Map(Object.entries(record)));
+
+/** Each time: what one process has, what another has, and what stands. */
+const TABLE: readonly (readonly [title: string, one: Answer, other: Answer, stands: Answer])[] = [
+  ['the later answer', answer(1, '/old'), answer(2, '/new'), answer(2, '/new')],
+  ['a newer answer against the failure of an older one', answer(1, '/old', true), answer(2, '/new'), answer(2, '/new')],
+  ['a newer answer against the failure of an older one of the same name', answer(1, '/same', true), answer(2, '/same'), answer(2, '/same')],
+  ['a failure against the very answer it belongs to', answer(1, '/same'), answer(1, '/same', true), answer(1, '/same', true)],
+  ['the failure of a newer answer against an older answer', answer(1, '/old'), answer(2, '/new', true), answer(2, '/new', true)],
+  ['one of two answers of the same moment, the same for everybody', answer(1, '/a'), answer(1, '/b'), answer(1, '/b')],
+  ['of two answers of the same moment not the one that a failure is known of, if that is the smaller name', answer(1, '/a', true), answer(1, '/b'), answer(1, '/b')],
+];
+
+for (const [title, one, other, stands] of TABLE) {
+  test(`merged stands ${title}`, (t) => {
+    t.deepEqual(mergeAnswers(new Map([['x', one]]), new Map([['x', other]])).get('x'), stands);
+    t.deepEqual(mergeAnswers(new Map([['x', other]]), new Map([['x', one]])).get('x'), stands);
+    t.deepEqual(standing([one, undefined, other], 10), stands);
+  });
+}
+
+test('merging takes no side, whatever the order, the grouping and the number of times', (t) => {
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(anyAnswers, anyAnswers, anyAnswers, (a, b, c) => {
+        deepStrictEqual(sorted(mergeAnswers(a, b)), sorted(mergeAnswers(b, a)));
+        deepStrictEqual(sorted(mergeAnswers(mergeAnswers(a, b), c)), sorted(mergeAnswers(a, mergeAnswers(b, c))));
+        deepStrictEqual(sorted(mergeAnswers(a, a)), sorted(a));
+        deepStrictEqual(sorted(mergeAnswers(mergeAnswers(a, b), b)), sorted(mergeAnswers(a, b)));
+      }),
+    );
+  });
+});
+
+test('merging loses no target and changes neither of the two', (t) => {
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(anyAnswers, anyAnswers, (a, b) => {
+        const before = [sorted(a), sorted(b)];
+        const merged = mergeAnswers(a, b);
+        deepStrictEqual([...merged.keys()].toSorted(), [...new Set([...a.keys(), ...b.keys()])].toSorted());
+        for (const [key, value] of merged) deepStrictEqual([a.get(key), b.get(key)].includes(value), true);
+        deepStrictEqual([sorted(a), sorted(b)], before);
+      }),
+    );
+  });
+});
+
+test('the order of answers is total: equal means the same', (t) => {
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(anyAnswer, anyAnswer, (a, b) => {
+        deepStrictEqual(Math.sign(compareAnswers(a, b)) + Math.sign(compareAnswers(b, a)), 0);
+        if (compareAnswers(a, b) === 0) deepStrictEqual(a, b);
+      }),
+    );
+  });
+});
+
+test('an answer of the far future does not stand: it is one from before the clock was set back', (t) => {
+  const near = answer(1_000 + FUTURE_TOLERANCE_MS, '/near');
+  const far = answer(1_001 + FUTURE_TOLERANCE_MS, '/far');
+  t.deepEqual(standing([near, far], 1_000), near);
+  t.is(standing([far], 1_000), undefined);
+  t.deepEqual([...believable(new Map([['near', near], ['far', far]]), 1_000).keys()], ['near']);
+});
+
+function sorted(answers: Answers): (readonly [string, Answer])[] {
+  return [...answers].toSorted(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -1,0 +1,405 @@
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
+import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
+import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/format.js';
+import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
+import test from '../../helpers/sanitary.js';
+import { StillTime, contentOf, newPlace } from './kit.js';
+import { endpointOf, keyOf } from './names.js';
+
+const A = keyOf('a');
+const B = keyOf('b');
+const onPosix = process.platform === 'win32' ? test.skip : test;
+
+test('what one process was told, the next one knows', (t) => {
+  const { open, warnings } = newPlace(t);
+  const first = open();
+  first.set(A, endpointOf(1));
+  first.close();
+  const second = open();
+  t.is(second.get(A), endpointOf(1));
+  t.is(second.get(B), undefined);
+  t.is(second.size, 1, 'what is asked for is taken into memory');
+  t.deepEqual(warnings, []);
+});
+
+test('a change is written at the end of the turn, and changes of one turn together', async (t) => {
+  const { open, file } = newPlace(t);
+  const cache = open();
+  cache.set(A, endpointOf(1));
+  cache.set(B, endpointOf(2));
+  t.is(contentOf(file).answers.size, 0);
+  await turn();
+  t.is(contentOf(file).answers.size, 2);
+});
+
+test('changes soon after a write wait for the next one', async (t) => {
+  const { open, file } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  cache.set(A, endpointOf(1));
+  await turn();
+  const { ino } = statSync(file);
+  cache.set(B, endpointOf(2));
+  cache.invalidate(A, endpointOf(1));
+  await turn();
+  t.is(statSync(file).ino, ino);
+  time.ring();
+  t.is(contentOf(file).answers.size, 2);
+  t.true(contentOf(file).answers.get(A)?.forgotten);
+});
+
+test('when nothing changes any more, no timer is left', async (t) => {
+  const { open } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  cache.set(A, endpointOf(1));
+  await turn();
+  t.deepEqual([...time.timers.values()], [125]);
+  time.ring();
+  t.is(time.timers.size, 0);
+});
+
+test('a change of another process is seen when something is missing, and a hit looks at no file', (t) => {
+  const { open, file } = newPlace(t);
+  const [service, other] = [open(), open()];
+  service.set(A, endpointOf(1));
+  service.flush();
+  t.is(service.get(B), undefined);
+  other.set(B, endpointOf(2));
+  other.flush();
+  t.is(service.get(B), endpointOf(2));
+  rmSync(file);
+  t.is(service.get(A), endpointOf(1));
+  t.is(service.get(B), endpointOf(2));
+});
+
+test('a failed endpoint is forgotten by all processes that have to ask', (t) => {
+  const { open } = newPlace(t);
+  const first = open();
+  first.set(A, endpointOf(1));
+  first.flush();
+  first.invalidate(A, endpointOf(1));
+  t.is(first.get(A), undefined, 'at once here, though the file still has it');
+  first.flush();
+  t.is(first.get(A), undefined);
+  t.is(open().get(A), undefined);
+});
+
+test('what a process does not know to have failed it does not bring back', (t) => {
+  const { open, file } = newPlace(t);
+  const time = new StillTime();
+  const [one, other] = [open({ time }), open({ time })];
+  one.set(A, endpointOf(1));
+  one.flush();
+  t.is(other.get(A), endpointOf(1));
+  time.nowMs += 5;
+  one.invalidate(A, endpointOf(1));
+  one.flush();
+  other.set(B, endpointOf(2));
+  other.flush();
+  t.true(contentOf(file).answers.get(A)?.forgotten);
+  t.is(open({ time }).get(A), undefined);
+});
+
+test('a newer answer of the broker survives an older failure, whichever is written first (X-26, X-27)', (t) => {
+  for (const answerFirst of [true, false]) {
+    const { open } = newPlace(t);
+    const time = new StillTime();
+    const [stale, fresh] = [open({ time }), open({ time })];
+    stale.set(A, endpointOf('old'));
+    stale.flush();
+    fresh.get(A);
+    time.nowMs += 5;
+    fresh.set(A, endpointOf('new'));
+    if (answerFirst) fresh.flush();
+    time.nowMs += 5;
+    stale.invalidate(A, endpointOf('old'));
+    stale.flush();
+    fresh.flush();
+    t.is(stale.get(A), endpointOf('new'), 'and the one that failed learns it');
+    t.is(open({ time }).get(A), endpointOf('new'));
+  }
+});
+
+test('a broker that names a failed endpoint again is believed, within the same millisecond too', (t) => {
+  const { open } = newPlace(t);
+  const cache = open();
+  cache.set(A, endpointOf(1));
+  cache.invalidate(A, endpointOf(1));
+  cache.set(A, endpointOf(1));
+  cache.flush();
+  t.is(open().get(A), endpointOf(1));
+});
+
+test('invalidating another endpoint than the known one changes nothing', (t) => {
+  const { open, file } = newPlace(t);
+  const cache = open();
+  cache.set(A, endpointOf(1));
+  cache.flush();
+  const before = readFileSync(file, 'utf8');
+  cache.invalidate(A, endpointOf(2));
+  cache.invalidate(B, endpointOf(2));
+  cache.flush();
+  t.is(readFileSync(file, 'utf8'), before);
+});
+
+test('deleting forgets what others have written, too', (t) => {
+  const { open } = newPlace(t);
+  const [one, other] = [open(), open()];
+  one.set(A, endpointOf(1));
+  one.flush();
+  other.delete(A);
+  other.delete(B);
+  t.is(other.get(A), undefined);
+  other.flush();
+  t.is(open().get(A), undefined);
+});
+
+test('the time to live counts from the broker\'s answer, in whatever process that was', (t) => {
+  const { open } = newPlace(t);
+  const time = new StillTime();
+  const writer = open({ time });
+  writer.set(A, endpointOf(1));
+  writer.close();
+  time.nowMs += 99;
+  t.is(open({ time, ttlMs: 100 }).get(A), endpointOf(1));
+  time.nowMs += 1;
+  t.is(open({ time, ttlMs: 100 }).get(A), undefined);
+  t.is(open({ time }).get(A), endpointOf(1), 'who sets none believes it still');
+});
+
+test('the file keeps the newest answers, at most max', (t) => {
+  const { open, file } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time, max: 2 });
+  for (const name of ['a', 'b', 'c']) {
+    time.nowMs += 1;
+    cache.set(keyOf(name), endpointOf(name));
+    cache.flush();
+  }
+  t.deepEqual([...contentOf(file).answers.keys()], [keyOf('c'), keyOf('b')]);
+  time.ring();
+  t.is(time.timers.size, 0, 'what found no room is not tried again');
+});
+
+test('an answer from before the clock was set back far is not believed, and gives way to a new one', (t) => {
+  const { open, file } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  cache.set(A, endpointOf('future'));
+  cache.flush();
+  time.nowMs -= 120_000;
+  const next = open({ time });
+  t.is(next.get(A), undefined);
+  next.set(A, endpointOf('now'));
+  next.flush();
+  t.is(contentOf(file).answers.get(A)?.endpoint, endpointOf('now'));
+  t.is(open({ time }).get(A), endpointOf('now'));
+});
+
+test('set back a little, the clock does not make a new answer older than the one it replaces', (t) => {
+  const { open } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  cache.set(A, endpointOf('old'));
+  cache.flush();
+  time.nowMs -= 30_000;
+  cache.set(A, endpointOf('new'));
+  cache.flush();
+  t.is(open({ time }).get(A), endpointOf('new'));
+});
+
+test('an endpoint that no file may hold stays in memory', (t) => {
+  const { open, file, warnings } = newPlace(t);
+  const cache = open();
+  cache.set(A, 'x'.repeat(400));
+  cache.flush();
+  t.is(cache.get(A), 'x'.repeat(400));
+  t.is(contentOf(file).answers.size, 0);
+  t.deepEqual(warnings, []);
+});
+
+test('a damaged file costs one warning, and the next write makes it whole', (t) => {
+  const { open, file, warnings } = newPlace(t);
+  writeFileSync(file, 'secret {', { mode: 0o600 });
+  const cache = open();
+  t.is(cache.get(A), undefined);
+  t.is(cache.get(B), undefined);
+  cache.set(A, endpointOf(1));
+  cache.flush();
+  t.deepEqual(warnings, [
+    { code: 'ENDPOINT_FILE_CORRUPT', file, message: `the endpoint cache ${JSON.stringify(file)} is damaged; what cannot be read is left out` },
+  ]);
+  t.is(open().get(A), endpointOf(1));
+});
+
+test('the file of a newer release is left as it is', (t) => {
+  const { open, file, warnings } = newPlace(t);
+  writeFileSync(file, '{"version":2}', { mode: 0o600 });
+  const cache = open();
+  cache.set(A, endpointOf(1));
+  cache.close();
+  t.is(cache.get(A), endpointOf(1));
+  t.is(readFileSync(file, 'utf8'), '{"version":2}');
+  t.deepEqual(warnings.map(({ code }) => code), ['ENDPOINT_FILE_VERSION']);
+});
+
+onPosix('a file that is refused is neither read nor replaced, costs one warning, and the cache works in memory', (t) => {
+  const { open, file, warnings, directory } = newPlace(t);
+  writeFileSync(`${directory}/elsewhere`, 'precious', { mode: 0o600 });
+  symlinkSync('elsewhere', file);
+  const cache = open();
+  cache.set(A, endpointOf(1));
+  t.is(cache.get(B), undefined);
+  cache.flush();
+  cache.invalidate(A, endpointOf(2));
+  cache.set(B, endpointOf(2));
+  cache.close();
+  t.deepEqual([cache.get(A), cache.get(B)], [endpointOf(1), endpointOf(2)]);
+  t.deepEqual(warnings.map(({ code, message }) => [code, message]), [
+    ['ENDPOINT_FILE_REFUSED', `the endpoint cache ${JSON.stringify(file)} is not used, because it is a symbolic link`],
+  ]);
+  t.is(readFileSync(file, 'utf8'), 'precious');
+});
+
+onPosix('a file whose mode is put right is used from then on', (t) => {
+  const { open, file, warnings } = newPlace(t);
+  const writer = open();
+  writer.set(A, endpointOf(1));
+  writer.close();
+  chmodSync(file, 0o644);
+  const cache = open();
+  t.is(cache.get(A), undefined);
+  chmodSync(file, 0o600);
+  t.is(cache.get(A), endpointOf(1));
+  t.is(warnings.length, 1);
+});
+
+test('without its directory the file costs one warning for all writes', (t) => {
+  const { open, directory, warnings } = newPlace(t);
+  const cache = open();
+  rmSync(directory, { recursive: true });
+  for (const key of [A, B]) {
+    cache.set(key, endpointOf(1));
+    cache.flush();
+  }
+  t.is(cache.get(A), endpointOf(1));
+  t.deepEqual(warnings.map(({ message }) => message.replace(/^.* cannot/, 'cannot')), ['cannot be written (ENOENT)']);
+  mkdirSync(directory, { mode: 0o700 });
+});
+
+/** A disk on which calls fail with a system's error. */
+class FailingDisk extends PrivateFile {
+  failing: string | undefined;
+
+  override replace(text: string, expected: string | undefined): string | undefined {
+    if (this.failing !== undefined) throw Object.assign(new Error(this.failing), { code: this.failing, syscall: 'write' });
+    return super.replace(text, expected);
+  }
+}
+
+test('a disk that is full or read-only costs one warning each, and what was not written is written later', (t) => {
+  const { file: path } = newPlace(t);
+  const time = new StillTime();
+  const { clock, wallClock, timers } = time;
+  const storage = new FailingDisk(path, LONGEST_FILE_BYTES);
+  const warnings: string[] = [];
+  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: ({ message }) => warnings.push(message.replace(/^.* cannot/, 'cannot')) });
+  for (const code of ['ENOSPC', 'EROFS', 'ENOSPC']) {
+    storage.failing = code;
+    file.remember(A, endpointOf(code));
+    file.flush();
+    t.is(timers.size, 0, 'nothing tries again by itself');
+  }
+  for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
+  t.deepEqual(warnings, ['cannot be written (ENOSPC)', 'cannot be written (EROFS)']);
+  storage.failing = undefined;
+  time.nowMs += 1;
+  file.remember(B, endpointOf(1));
+  file.close();
+  t.is(contentOf(path).answers.size, 8);
+  t.is(contentOf(path).answers.get(B)?.endpoint, endpointOf(1));
+});
+
+/** A disk on which another process writes at a moment of our choice. */
+class RacingDisk extends PrivateFile {
+  beforeReplace: (() => void) | undefined;
+
+  override replace(text: string, expected: string | undefined): string | undefined {
+    const other = this.beforeReplace;
+    this.beforeReplace = undefined;
+    other?.();
+    return super.replace(text, expected);
+  }
+}
+
+test('a write of another process between the look and the rename is taken in', (t) => {
+  const { file: path, open } = newPlace(t);
+  const { clock, wallClock } = new StillTime();
+  const storage = new RacingDisk(path, LONGEST_FILE_BYTES);
+  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => t.fail() });
+  const other = open();
+  other.set(B, endpointOf(2));
+  storage.beforeReplace = () => other.flush();
+  file.remember(A, endpointOf(1));
+  file.flush();
+  t.deepEqual([...contentOf(path).answers.keys()].toSorted(), [A, B]);
+  file.close();
+});
+
+test('a change that another process overwrote in the last moment is written again, by itself or at the end', (t) => {
+  for (const end of ['timer', 'close'] as const) {
+    const { file: path, open } = newPlace(t);
+    const time = new StillTime();
+    const cache = open({ time });
+    cache.set(A, endpointOf(1));
+    cache.flush();
+    // As one would do that had looked before our rename, and renames after it.
+    rmSync(path);
+    const other = open();
+    other.set(B, endpointOf(2));
+    other.flush();
+    t.false(contentOf(path).answers.has(A));
+    if (end === 'timer') time.ring();
+    else cache.close();
+    t.deepEqual([...contentOf(path).answers.keys()].toSorted(), [A, B]);
+  }
+});
+
+test('a closed cache leaves the file alone, and goes on in memory', (t) => {
+  const { file, open } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  cache.set(A, endpointOf(1));
+  cache.close();
+  t.is(contentOf(file).answers.size, 1, 'closing writes');
+  t.is(time.timers.size, 0);
+  cache.set(B, endpointOf(2));
+  cache.invalidate(A, endpointOf(1));
+  cache.delete(A);
+  cache.flush();
+  cache.close();
+  t.deepEqual([cache.get(A), cache.get(B)], [undefined, endpointOf(2)]);
+  t.deepEqual([...contentOf(file).answers.values()].map(({ forgotten }) => forgotten), [false]);
+});
+
+test.serial('any number of caches waits for the end of the process with one listener', (t) => {
+  const { open } = newPlace(t);
+  const before = process.listenerCount('exit');
+  const caches = Array.from({ length: 20 }, () => open());
+  t.is(process.listenerCount('exit'), before, 'none without a change');
+  for (const [index, cache] of caches.entries()) cache.set(keyOf(`s${index}`), endpointOf(index));
+  t.is(process.listenerCount('exit'), before + 1);
+  for (const cache of caches) cache.close();
+  t.is(process.listenerCount('exit'), before);
+});
+
+test('without a file, flushing and closing do nothing', (t) => {
+  const cache = new EndpointCache({ max: 2, ttlMs: 0 });
+  cache.set(A, endpointOf(1));
+  cache.flush();
+  cache.close();
+  t.is(cache.get(A), endpointOf(1));
+});

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import type { Clock } from '../../../src/clock.js';
+import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
+import type { Answers } from '../../../src/pool/endpoint-file/answers.js';
+import { LONGEST_FILE_BYTES, decodeAnswers } from '../../../src/pool/endpoint-file/format.js';
+import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
+import type { EndpointFileWarning } from '../../../src/pool/endpoint-file/warning.js';
+import { temporaryDirectory } from '../../helpers/sanitary.js';
+
+/** What a file holds, and whether it is whole. */
+export function contentOf(file: string): { readonly answers: Answers; readonly problem?: string } {
+  return decodeAnswers(new PrivateFile(file, LONGEST_FILE_BYTES).read()?.text ?? '');
+}
+
+/** Time that stands until it is told to pass. */
+export class StillTime {
+  nowMs = 1_000_000;
+  /** Timers that wait, the delay first asked for. */
+  readonly timers = new Map<() => void, number>();
+  readonly clock: Clock = {
+    now: () => this.nowMs,
+    schedule: (delayMs, callback) => {
+      const run = (): void => callback();
+      this.timers.set(run, delayMs);
+      return () => this.timers.delete(run);
+    },
+    random: () => 0.5,
+  };
+  readonly wallClock = (): number => this.nowMs;
+
+  /** Runs every timer that waits now. */
+  ring(): void {
+    for (const callback of Array.from(this.timers.keys())) {
+      this.timers.delete(callback);
+      callback();
+    }
+  }
+}
+
+export interface CacheOptions {
+  readonly max?: number;
+  readonly ttlMs?: number;
+  readonly time?: StillTime;
+}
+
+/** A place for a file, and caches over it, each as if in a process of its own. */
+export function newPlace(t: ExecutionContext) {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'endpoints.json');
+  const warnings: EndpointFileWarning[] = [];
+  const open = ({ max = 256, ttlMs = 0, time = new StillTime() }: CacheOptions = {}): EndpointCache => {
+    const { clock, wallClock } = time;
+    const cache = new EndpointCache({ max, ttlMs, file }, { clock, wallClock, warn: (warning) => warnings.push(warning) });
+    t.teardown(() => cache.close());
+    return cache;
+  };
+  return { directory, file, warnings, open };
+}

@@ -1,0 +1,13 @@
+import { targetKey } from '../../../src/pool/endpoint-cache.js';
+import { PIPE_PREFIX } from '../../../src/validation.js';
+
+const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';
+
+/** The key of a target, by the name of its service. */
+export function keyOf(serviceName: string): string {
+  return targetKey({ serviceName, wantedVersion: '1.0.0', brokerEndpoint: `${ROOT}broker` });
+}
+
+export function endpointOf(name: string | number): string {
+  return `${ROOT}backend-${name}`;
+}
