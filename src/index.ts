@@ -14,4 +14,20 @@ export { BrokerPool } from './pool/broker-pool.js';
 export { type Lease } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 export type { CloseReason } from './pool/pooled-connection.js';
-export type { PoolCounts, PoolStats } from './pool/stats.js';
+export type { ConnectionToValidate, Validate } from './pool/health-check.js';
+export type {
+  AcquiredEvent,
+  AcquireFailedEvent,
+  AcquireStartedEvent,
+  ClearedEvent,
+  ClosedEvent,
+  ConnectionClosedEvent,
+  ConnectionCreatedEvent,
+  ConnectionReadyEvent,
+  LeakSuspectedEvent,
+  PoolEventName,
+  PoolEvents,
+  ReleasedEvent,
+} from './pool/watching/events.js';
+export type { DurationHistogram } from './pool/watching/histogram.js';
+export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';

@@ -102,7 +102,12 @@ test('src names the worker as a URL only, in negotiation/threads.ts', (t) => {
 
 const PURE = [
   'src/pool/bag.ts',
-  'src/pool/retry-policy.ts',
+  'src/pool/capacity.ts',
+  'src/pool/connecting/backoff.ts',
+  'src/pool/connecting/handoff-policy.ts',
+  'src/pool/connecting/refusal-memory.ts',
+  'src/pool/connecting/retry-policy.ts',
+  'src/pool/turn.ts',
   'src/pool/endpoint-file/answers.ts',
   'src/pool/endpoint-file/format.ts',
   'src/clock.ts',

@@ -1,6 +1,6 @@
 import { BrokerPoolError, type TimeoutPhase } from '../errors.js';
 import { printableEndpoint } from '../os/errno.js';
-import type { Target } from './endpoint-cache.js';
+import type { Target } from './target.js';
 
 /** How a target stood when an acquire failed: what one would look up next. */
 export interface Situation {

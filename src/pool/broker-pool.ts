@@ -6,9 +6,10 @@ import { EventLoopDriver } from '../negotiation/loop.js';
 import { WorkerDriver } from '../negotiation/worker-driver.js';
 import { loadNative } from '../os/native.js';
 import { Capacity } from './capacity.js';
-import { Connector } from './connector.js';
-import { EndpointCache, targetKey } from './endpoint-cache.js';
-import { createEventSources, type EventSources, type PoolEventMap } from './events.js';
+import { Connector } from './connecting/connector.js';
+import { EndpointCache } from './endpoint-cache.js';
+import { targetKey } from './target.js';
+import { createEventSources, type EventSources, type PoolEventMap } from './watching/events.js';
 import type { Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -21,7 +22,7 @@ import {
   type PoolSettings,
   type TargetOptions,
 } from './options.js';
-import { sumCounts, type PoolStats } from './stats.js';
+import { sumCounts, type PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
 /** Parts that tests put in place of the real ones. */
@@ -60,7 +61,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     this.#clock = clock;
     this.#events = createEventSources(this);
     const { maxTotal } = settings;
-    const cache = settings.endpointCache && new EndpointCache(settings.endpointCache);
+    const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
     this.#connector = new Connector({
       driver: () => (this.#driver ??= createDriver()),
       cache,
@@ -205,6 +206,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   async #closeDriver(): Promise<void> {
     await this.#driver?.close();
+    // Nothing is negotiated any more: what is left to write to its file can be written now.
+    this.#environment.cache?.close();
     const durationMs = this.#clock.now() - (this.#closingSinceMs ?? 0);
     this.#events.closed.publish({ durationMs });
   }

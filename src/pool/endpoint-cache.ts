@@ -5,8 +5,6 @@ import { LONGEST_FILE_BYTES } from './endpoint-file/format.js';
 import { PrivateFile } from './endpoint-file/private-file.js';
 import { emitEndpointFileWarning, type EndpointFileWarning } from './endpoint-file/warning.js';
 
-export { targetKey, type Target } from './target.js';
-
 export interface EndpointCacheOptions {
   /** Endpoints kept at most, in memory and in the file. @default 256 */
   readonly max: number;

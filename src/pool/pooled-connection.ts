@@ -3,7 +3,7 @@ import type { NegotiatedInfo } from '../client/connect.js';
 import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import type { BagEntry, EntryState } from './bag.js';
-import type { Established } from './connector.js';
+import type { Established } from './connecting/connector.js';
 import { resetSocket, socketProblem } from './socket-hygiene.js';
 
 /** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */

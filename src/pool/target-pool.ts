@@ -1,14 +1,15 @@
 import type { BrokerPoolError, TimeoutPhase } from '../errors.js';
 import { abortedError, acquireTimeoutError, queueFullError, type Situation } from './acquire-errors.js';
 import { Bag } from './bag.js';
-import type { EndpointCache, Target } from './endpoint-cache.js';
-import { isHealthy } from './health-check.js';
-import { LeaseWatch } from './lease-watch.js';
+import type { EndpointCache } from './endpoint-cache.js';
+import type { Target } from './target.js';
+import { HealthChecks, type HealthCheckOwner } from './health-check.js';
+import { LeaseWatch } from './watching/lease-watch.js';
 import type { Lease } from './lease.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import { Reaper, type ReaperOwner } from './reaper.js';
-import { newCounters, sumOf, type PoolCounts } from './stats.js';
-import { Supply, type SupplyEnvironment, type SupplyOwner } from './supply.js';
+import { newCounters, sumOf, type PoolCounts } from './watching/stats.js';
+import { Supply, type SupplyEnvironment, type SupplyOwner } from './connecting/supply.js';
 import { Turn } from './turn.js';
 import type { Waiter } from './waiter.js';
 import { WaitingRoom, type WaitingRoomOwner } from './waiting-room.js';
@@ -26,7 +27,7 @@ export interface TargetEnvironment extends SupplyEnvironment {
  * The pool of one target: policy over a {@link Bag}. Whatever frees or adds capacity calls `#pump`; whatever closes a connection
  * goes through `#remove`.
  */
-export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
+export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, HealthCheckOwner {
   readonly target: Target;
   readonly #environment: TargetEnvironment;
   readonly #bag = new Bag<PooledConnection, Waiter>();
@@ -36,10 +37,9 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
   readonly #now: () => number;
   readonly #watch: LeaseWatch;
   readonly #waitingRoom: WaitingRoom;
+  readonly #health: HealthChecks;
   readonly #warmUps: WarmUps;
   readonly #counters = newCounters();
-  /** Validations that somebody waits for. */
-  #validating = 0;
   #closing = false;
   /** 1 while the pump runs, more if it has been called meanwhile. */
   #pumpsDue = 0;
@@ -54,6 +54,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
     this.#now = () => this.#turn.now();
     this.#watch = new LeaseWatch(target, environment, (connection) => this.#close(connection, 'leaked'));
     this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, this);
+    this.#health = new HealthChecks(this.#bag, settings, clock, this);
     this.#warmUps = new WarmUps(clock);
     capacity?.join(this);
     this.#keepWarm();
@@ -213,7 +214,22 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
   }
 
   keepAlive(connection: PooledConnection): void {
-    void this.#validate(connection, true);
+    void this.#health.check(connection, false);
+  }
+
+  onHealthy(connection: PooledConnection, wanted: boolean): void {
+    // The keepalive of a spare connection leaves it as old as it was.
+    if (wanted) connection.idleSinceMs = Infinity;
+    this.#turn.markBusy();
+    this.#pump(wanted ? connection : undefined);
+  }
+
+  onUnhealthy(connection: PooledConnection, reason: CloseReason): void {
+    this.#close(connection, reason);
+  }
+
+  onGone(): void {
+    this.#pump();
   }
 
   counts(): PoolCounts {
@@ -280,9 +296,9 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
 
   /** One validation or connect under way for everybody who waits, as far as the limits allow. */
   #findMore(): void {
-    while (this.#supply.connecting + this.#validating < this.#bag.waiting) {
+    while (this.#supply.connecting + this.#health.wanted < this.#bag.waiting) {
       const idle = this.#bag.newestIdle;
-      if (idle !== undefined) void this.#validate(idle, false);
+      if (idle !== undefined) void this.#health.check(idle, true);
       else if (!this.#supply.open()) return;
     }
     this.#environment.capacity?.leaveLine(this);
@@ -302,7 +318,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
   #borrow(validated?: PooledConnection): PooledConnection | undefined {
     for (;;) {
       const connection = this.#bag.newestIdle;
-      if (connection === undefined || (connection !== validated && this.#needsValidation(connection))) return undefined;
+      if (connection === undefined || (connection !== validated && this.#health.isDue(connection, this.#now))) return undefined;
       // Its death shows in an event, and somebody who kept the socket may have caused it in this very turn.
       if (connection.socket.destroyed) {
         this.#remove(connection, 'stale');
@@ -312,30 +328,6 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
       connection.use();
       return connection;
     }
-  }
-
-  #needsValidation(connection: PooledConnection): boolean {
-    const { validate, validateAfterIdleMs } = this.#environment.settings;
-    if (validate === undefined) return false;
-    const idleMs = connection.resting ? this.#turn.now() - connection.idleSinceMs : 0;
-    return idleMs >= validateAfterIdleMs;
-  }
-
-  /** Asks the hook about an idle connection, which nobody can lease meanwhile. */
-  async #validate(connection: PooledConnection, spare: boolean): Promise<void> {
-    const { clock, settings } = this.#environment;
-    if (settings.validate === undefined) return;
-    this.#bag.reserve(connection);
-    if (!spare) this.#validating += 1;
-    connection.touched = true;
-    const healthy = await isHealthy(connection, settings.validate, settings.roundTripTimeoutMs, clock);
-    if (!spare) this.#validating -= 1;
-    if (connection.state !== 'reserved') return this.#pump();
-    const reason = healthy ? connection.recycle() : 'invalid';
-    if (reason !== undefined) return this.#close(connection, reason);
-    if (spare) this.#bag.giveBackAsSpare(connection);
-    else this.#bag.giveBack(connection);
-    this.#pump(spare ? undefined : connection);
   }
 
   /** A connection in good order that nobody holds: for whoever stands first, else to be idle. */
@@ -396,7 +388,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner {
 
   #phase(): TimeoutPhase {
     if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
-    return this.#validating > 0 ? 'validate' : 'queue';
+    return this.#health.wanted > 0 ? 'validate' : 'queue';
   }
 
   #situation(): Situation {

@@ -1,5 +1,5 @@
 /**
- * AVA's `test` for files that must leave nothing behind: `import test from '../helpers/sanitary.js'` is all there is to do.
+ * AVA's `test` for files that must leave nothing behind: `import test from './sanitary.js'` is all there is to do.
  *
  * When its tests are over, a file fails if it has left open a descriptor, a thread, a timer or any other handle that keeps
  * the process alive, if a socket file stayed in one of its temporary directories, or if Node warned of something. What closes in

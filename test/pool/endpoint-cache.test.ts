@@ -1,6 +1,7 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { EndpointCache, targetKey, type Target } from '../../src/pool/endpoint-cache.js';
+import { EndpointCache } from '../../src/pool/endpoint-cache.js';
+import { targetKey, type Target } from '../../src/pool/target.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 

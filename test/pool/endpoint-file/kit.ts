@@ -25,6 +25,7 @@ export class StillTime {
       this.timers.set(run, delayMs);
       return () => this.timers.delete(run);
     },
+    afterTurn: () => () => {},
     random: () => 0.5,
   };
   readonly wallClock = (): number => this.nowMs;

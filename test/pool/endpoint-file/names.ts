@@ -1,4 +1,4 @@
-import { targetKey } from '../../../src/pool/endpoint-cache.js';
+import { targetKey } from '../../../src/pool/target.js';
 import { PIPE_PREFIX } from '../../../src/validation.js';
 
 const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';

@@ -1,5 +1,5 @@
-import type { BrokerPoolError } from '../errors.js';
-import { RefusalCode } from '../wire/messages.js';
+import type { BrokerPoolError } from '../../errors.js';
+import { RefusalCode } from '../../wire/messages.js';
 
 /** First pause where the broker names none. It doubles with each attempt. */
 const FIRST_PAUSE_MS = 20;

@@ -1,15 +1,16 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import pRetry, { AbortError } from 'p-retry';
-import { onAbort } from '../abort.js';
-import { abortable } from '../client/abortable.js';
-import { describeNegotiated, type NegotiatedInfo } from '../client/connect.js';
-import type { Clock } from '../clock.js';
-import { BrokerPoolError, errorFromFailure } from '../errors.js';
-import { dial, type DialOutcome } from '../negotiation/dial.js';
-import { offersHandoff } from '../negotiation/handshake.js';
-import type { Driver, Outcome, Route } from '../negotiation/job.js';
-import type { EndpointCache, Target } from './endpoint-cache.js';
+import { onAbort } from '../../abort.js';
+import { abortable } from '../../client/abortable.js';
+import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
+import type { Clock } from '../../clock.js';
+import { BrokerPoolError, errorFromFailure } from '../../errors.js';
+import { dial, type DialOutcome } from '../../negotiation/dial.js';
+import { offersHandoff } from '../../negotiation/handshake.js';
+import type { Driver, Outcome, Route } from '../../negotiation/job.js';
+import type { EndpointCache } from '../endpoint-cache.js';
+import type { Target } from '../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
 import { retryDelayMs } from './retry-policy.js';
 

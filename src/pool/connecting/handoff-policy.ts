@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock } from '../../clock.js';
 
 /** Downgrades in a row after which no handoff is waited for: each of them may have cost the whole ready timeout. */
 const DOWNGRADES_TO_OPEN = 3;

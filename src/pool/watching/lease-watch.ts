@@ -1,10 +1,10 @@
-import type { Clock } from '../clock.js';
-import type { BrokerPoolError } from '../errors.js';
-import type { Target } from './endpoint-cache.js';
+import type { Clock } from '../../clock.js';
+import type { BrokerPoolError } from '../../errors.js';
+import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
-import { Lease } from './lease.js';
-import type { PooledConnection } from './pooled-connection.js';
+import { Lease } from '../lease.js';
+import type { PooledConnection } from '../pooled-connection.js';
 
 /** What watching needs of its surroundings. */
 export interface LeaseWatchEnvironment {

@@ -1,9 +1,9 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
-import type { BrokerPoolError, ErrorCode } from '../errors.js';
-import type { Route } from '../negotiation/job.js';
-import type { Target } from './endpoint-cache.js';
-import type { CloseReason } from './pooled-connection.js';
+import type { BrokerPoolError, ErrorCode } from '../../errors.js';
+import type { Route } from '../../negotiation/job.js';
+import type { Target } from '../target.js';
+import type { CloseReason } from '../pooled-connection.js';
 
 /** A connect begins. */
 export interface ConnectionCreatedEvent {

@@ -1,9 +1,9 @@
 import { strictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { BrokerPoolError, type ErrorCode } from '../../src/errors.js';
-import { retryDelayMs } from '../../src/pool/retry-policy.js';
-import { RefusalCode } from '../../src/wire/messages.js';
-import test from '../helpers/sanitary.js';
+import { BrokerPoolError, type ErrorCode } from '../../../src/errors.js';
+import { retryDelayMs } from '../../../src/pool/connecting/retry-policy.js';
+import { RefusalCode } from '../../../src/wire/messages.js';
+import test from '../../helpers/sanitary.js';
 
 function refusal(refusalCode: number, retryAfterMs = 0): BrokerPoolError {
   return new BrokerPoolError('REFUSED', 'refused', { refusalCode, retryAfterMs });

@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.js';
-import { BrokerPoolError, type RefusalKind } from '../errors.js';
+import type { Clock } from '../../clock.js';
+import { BrokerPoolError, type RefusalKind } from '../../errors.js';
 
 /** How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition must not wait long. */
 export const REFUSAL_MEMORY_MS = 1_000;

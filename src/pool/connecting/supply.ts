@@ -1,18 +1,18 @@
-import type { Clock } from '../clock.js';
-import { encodeHelloFrame } from '../negotiation/hello.js';
-import type { BrokerPoolError } from '../errors.js';
-import { asPoolError } from './acquire-errors.js';
+import type { Clock } from '../../clock.js';
+import { encodeHelloFrame } from '../../negotiation/hello.js';
+import type { BrokerPoolError } from '../../errors.js';
+import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
-import type { Capacity, CapacityUser } from './capacity.js';
+import type { Capacity, CapacityUser } from '../capacity.js';
 import type { ConnectRequest, Established, OpensConnections } from './connector.js';
-import { targetKey, type Target } from './endpoint-cache.js';
-import type { EventSources } from './events.js';
+import { targetKey, type Target } from '../target.js';
+import type { EventSources } from '../watching/events.js';
 import { HandoffPolicy } from './handoff-policy.js';
-import { Histogram } from './histogram.js';
-import type { PoolSettings } from './options.js';
-import { PooledConnection, type ConnectionOwner } from './pooled-connection.js';
+import { Histogram } from '../watching/histogram.js';
+import type { PoolSettings } from '../options.js';
+import { PooledConnection, type ConnectionOwner } from '../pooled-connection.js';
 import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
-import type { Counters } from './stats.js';
+import type { Counters } from '../watching/stats.js';
 
 /** Connections born together must not die together: each lives up to this share shorter than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;

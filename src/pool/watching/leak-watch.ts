@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
-import { DeadlineQueue, type Timed } from '../deadline-queue.js';
-import type { Lease } from './lease.js';
-import type { PooledConnection } from './pooled-connection.js';
+import type { Clock } from '../../clock.js';
+import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
+import type { Lease } from '../lease.js';
+import type { PooledConnection } from '../pooled-connection.js';
 
 /** One lease that is watched. It must not refer to the handle, whose loss it is there to notice. */
 interface Watched extends Timed {

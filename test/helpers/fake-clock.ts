@@ -1,0 +1,71 @@
+import type { Clock } from '../../src/clock.js';
+
+interface Timer {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+/** Time that passes only when it is told to, so that a test of minutes takes none. */
+export class FakeClock implements Clock {
+  nowMs = 1_000;
+  /** What `random` answers. */
+  chance: () => number;
+  readonly #timers = new Set<Timer>();
+  readonly #turnEnds = new Set<() => void>();
+  #order = 0;
+
+  constructor(chance: () => number = () => 0) {
+    this.chance = chance;
+  }
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  random(): number {
+    return this.chance();
+  }
+
+  schedule(delayMs: number, callback: () => void): () => void {
+    const timer: Timer = { dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  afterTurn(callback: () => void): () => void {
+    this.#turnEnds.add(callback);
+    return () => this.#turnEnds.delete(callback);
+  }
+
+  /** Timers that wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** Ends the turn of the event loop. */
+  endTurn(): void {
+    for (const callback of Array.from(this.#turnEnds)) {
+      this.#turnEnds.delete(callback);
+      callback();
+    }
+  }
+
+  /** Ends the turn and lets time pass; each timer that comes due on the way runs at its time, in a turn of its own. */
+  advance(durationMs: number): void {
+    this.endTurn();
+    const endMs = this.nowMs + durationMs;
+    for (let timer = this.#next(endMs); timer !== undefined; timer = this.#next(endMs)) {
+      this.#timers.delete(timer);
+      this.nowMs = Math.max(this.nowMs, timer.dueMs);
+      timer.callback();
+      this.endTurn();
+    }
+    this.nowMs = endMs;
+  }
+
+  #next(endMs: number): Timer | undefined {
+    const due = [...this.#timers].filter(({ dueMs }) => dueMs <= endMs);
+    return due.toSorted((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0];
+  }
+}
