@@ -9,7 +9,7 @@ import { Capacity } from './capacity.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
 import { targetKey } from './target.js';
-import { createEventSources, type EventSources, type PoolEventMap } from './watching/events.js';
+import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import type { Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -80,7 +80,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       nextAcquireId: () => ++this.#ids.acquire,
       onQuieter: () => this.#finishIfQuiet(),
     };
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) this.#targetFor({});
+    // After this turn's code, so that listeners hear of the first connects too.
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) queueMicrotask(() => this.#beginWarm());
   }
 
   /**
@@ -167,8 +168,18 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     return this.#closed;
   }
 
+  /** Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens, stay. */
+  override removeAllListeners(name?: PoolEventName): this {
+    for (const each of name === undefined ? POOL_EVENT_NAMES : [name]) super.removeAllListeners(each);
+    return this;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #beginWarm(): void {
+    if (this.#state === 'open') this.#targetFor({});
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -206,6 +217,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   async #closeDriver(): Promise<void> {
     await this.#driver?.close();
+    await this.#connector.ended();
     // Nothing is negotiated any more: what is left to write to its file can be written now.
     this.#environment.cache?.close();
     const durationMs = this.#clock.now() - (this.#closingSinceMs ?? 0);
