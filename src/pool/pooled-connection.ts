@@ -61,8 +61,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   idleSinceMs = Infinity;
   /** When a keepalive began last. */
   checkedAtMs = -Infinity;
-  /** Set where somebody watches leases. */
-  leasedAtMs: number | undefined;
+  /** Set where somebody watches leases; 0 otherwise. */
+  leasedAtMs = 0;
   acquireId = 0;
   /** Why it closes as soon as it comes back. */
   retired: CloseReason | undefined;

@@ -61,7 +61,9 @@ export class LeakWatch {
     this.#due.remove(watched);
   }
 
+  /** Ends all watches: what is lost from now on is no leak of this pool's. */
   stop(): void {
+    for (const connection of this.#byConnection.keys()) this.end(connection);
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }

@@ -67,12 +67,12 @@ export class LeaseWatch {
   /** A lease is over. */
   end(connection: PooledConnection, nowMs: () => number): void {
     this.#leaks?.end(connection);
-    const { released } = this.#events;
-    if (!released.wanted) return;
     const { leasedAtMs, acquireId, id: connectionId } = connection;
-    connection.leasedAtMs = undefined;
-    const heldMs = leasedAtMs === undefined ? undefined : nowMs() - leasedAtMs;
-    released.publish({ target: this.#target, acquireId, connectionId, heldMs });
+    // Nobody was told that it began.
+    if (acquireId === 0) return;
+    connection.acquireId = 0;
+    const { released } = this.#events;
+    if (released.wanted) released.publish({ target: this.#target, acquireId, connectionId, heldMs: nowMs() - leasedAtMs });
   }
 
   fail(acquireId: number, error: BrokerPoolError, waitMs: number): void {
@@ -97,7 +97,9 @@ export class LeaseWatch {
     } else {
       warn(`a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`, stack);
     }
-    if (lost) this.#onLost(connection);
+    if (!lost) return;
+    this.end(connection, () => this.#environment.clock.now());
+    this.#onLost(connection);
   }
 }
 
