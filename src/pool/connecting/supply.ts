@@ -107,7 +107,7 @@ export class Supply {
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
     if (this.#backoff.pausing || this.#connectingSpare > 0) return false;
-    if (!this.#hasRoom() || this.#environment.capacity?.takeSpare() === false) return false;
+    if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void this.#connect(true);
     return true;
   }
