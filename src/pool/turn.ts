@@ -32,6 +32,13 @@ export class Turn {
     this.#cancelEnd ??= this.#clock.afterTurn(() => this.#end());
   }
 
+  /** Ends the turn before its end: a timer may be due in the turn in which it was set. */
+  endNow(): void {
+    if (this.#cancelEnd === undefined) return;
+    this.#cancelEnd();
+    this.#end();
+  }
+
   stop(): void {
     this.#cancelEnd?.();
     this.#cancelEnd = undefined;

@@ -44,6 +44,7 @@ export class WaitingRoom {
   #sweepAtMs = Infinity;
   #cancelSweep: () => void = () => {};
   #timeouts = 0;
+  #stoppedBy: BrokerPoolError | undefined;
 
   constructor(queue: Bag<PooledConnection, Waiter>, clock: Clock, turn: Turn, watch: LeaseWatch, owner: WaitingRoomOwner) {
     this.#queue = queue;
@@ -72,6 +73,11 @@ export class WaitingRoom {
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const acquireId = this.#watch.begin();
+    // A listener that has just heard of it may have ended the pool.
+    if (this.#stoppedBy !== undefined) {
+      this.#watch.fail(acquireId, this.#stoppedBy, 0);
+      return Promise.reject(this.#stoppedBy);
+    }
     return new Promise((resolve, reject) => {
       const waiter = new Waiter(acquireId, this.#turn.now(), timeoutMs, resolve, reject);
       if (this.#watch.tracesLeases) waiter.stack = callerStack();
@@ -115,7 +121,10 @@ export class WaitingRoom {
     }
   }
 
-  stop(): void {
+  /** Fails all, and whoever comes from now on. */
+  stop(error: BrokerPoolError): void {
+    this.#stoppedBy = error;
+    this.failAll(error);
     this.#cancelSweep();
     this.#sweepAtMs = Infinity;
   }
@@ -134,6 +143,8 @@ export class WaitingRoom {
 
   #sweep(): void {
     this.#sweepAtMs = Infinity;
+    // Else who came late in this turn would look as if they had come at its beginning.
+    this.#turn.endNow();
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
     const expired: Waiter[] = [];
