@@ -134,12 +134,14 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   destroy(error: BrokerPoolError): void {
     this.#closing = true;
     this.#supply.stop();
-    this.#waitingRoom.failAll(error);
+    this.#waitingRoom.stop(error);
     this.#warmUps.endAll(error);
-    for (const connection of this.#bag.entries()) this.#remove(connection, 'poolClosed');
+    for (const connection of this.#bag.entries()) {
+      if (connection.state === 'leased') this.#watch.end(connection, this.#now);
+      this.#remove(connection, 'poolClosed');
+    }
     this.#reaper.stop();
     this.#watch.stop();
-    this.#waitingRoom.stop();
     this.#turn.stop();
   }
 
@@ -180,16 +182,17 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     else this.#remove(connection, reason);
     // One connect less is under way: another may begin.
     this.#pump();
-    if (this.#isWarm()) this.#warmUps.endAll();
+    if (!this.#closing && this.#isWarm()) this.#warmUps.endAll();
   }
 
   /**
-   * With nothing left to wait for, everybody learns the cause. While leases are out, callers may still be served by them, and
+   * With nothing left to wait for, everybody learns the cause. While there are connections, callers may still be served by them, and
    * connecting is tried again after a pause; while other connects are under way, those decide.
    */
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
-    if (this.#bag.size === 0 && this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
+    if (this.#bag.size > 0) this.#pump();
+    else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
   }
 
   hasSpare(): boolean {
@@ -280,6 +283,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       this.#serveWaiters(fresh);
       this.#findMore();
       this.#keepWarm();
+      this.#makeRoom();
       fresh = undefined;
     } while (this.#pumpsDue > 1);
     this.#pumpsDue = 0;
@@ -306,6 +310,11 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   #keepWarm(): void {
     while (this.held < this.#minimum && this.#supply.openSpare());
+  }
+
+  /** What is idle here, and not waited for, may stand in the way of another target. */
+  #makeRoom(): void {
+    while (this.#bag.idle > 0 && this.#bag.waiting === 0 && this.#whyNotKeep() !== undefined) this.evictIdle();
   }
 
   #closeWhatIsLeft(): void {
@@ -354,6 +363,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
     if (!this.#bag.remove(connection)) return false;
+    // Its lease may still come back.
+    connection.retired ??= reason;
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
