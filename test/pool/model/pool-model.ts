@@ -386,7 +386,8 @@ export class PoolModel {
   }
 
   #checkDeadlines(): void {
-    for (const { number, startedMs, timeoutMs } of this.#waiting) {
+    for (const { number, startedMs, timeoutMs, abort } of this.#waiting) {
+      holds('every acquire settles once', abort?.signal.aborted !== true, () => `acquire ${number} still waits after its abort`);
       const waitedMs = this.#clock.nowMs - startedMs;
       // A long turn counts as waiting, but nobody is told before it ends; it counts anew from its end.
       const latestMs = 2 * timeoutMs + LATEST_MS + 1_200;
