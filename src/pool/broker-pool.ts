@@ -220,8 +220,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     await this.#connector.ended();
     // Nothing is negotiated any more: what is left to write to its file can be written now.
     this.#environment.cache?.close();
-    const durationMs = this.#clock.now() - (this.#closingSinceMs ?? 0);
-    this.#events.closed.publish({ durationMs });
+    const { closed } = this.#events;
+    if (closed.wanted) closed.publish({ durationMs: this.#clock.now() - (this.#closingSinceMs ?? 0) });
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {

@@ -154,7 +154,7 @@ for (const { title, prototype, name, plant, breaks } of faults) {
     Object.defineProperty(prototype, name, plant(original));
     const complaint = await firstComplaint().finally(() => Object.defineProperty(prototype, name, original));
     if (complaint instanceof RuleBroken) t.true(breaks.includes(complaint.rule), complaint.message);
-    else t.fail(complaint === undefined ? 'it did not notice' : String(complaint));
+    else t.fail(complaint === undefined ? 'it did not notice' : JSON.stringify(complaint));
   });
 }
 
