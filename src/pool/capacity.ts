@@ -7,7 +7,7 @@ export interface CapacityUser {
   /** Closes the connection that has been idle longest and gives its place back; false where none is idle. */
   evictIdle(): boolean;
   /** There may be a place now. The target takes it if it still needs one. */
-  onRoom(): void;
+  pump(): void;
 }
 
 /**
@@ -61,7 +61,7 @@ export class Capacity {
     for (const user of this.#line) {
       if (this.#used >= this.#max) return;
       this.#line.delete(user);
-      user.onRoom();
+      user.pump();
     }
   }
 

@@ -24,8 +24,8 @@ export type CloseReason =
 export interface ConnectionOwner {
   onRelease(connection: PooledConnection): void;
   onDestroy(connection: PooledConnection, reason: CloseReason): void;
-  /** The connection died while nobody held it. */
-  onIdleDeath(connection: PooledConnection, reason: CloseReason): void;
+  /** The one way out for a connection, whatever the reason. */
+  close(connection: PooledConnection, reason: CloseReason): void;
 }
 
 /** How long a connection may live, and for how many leases. */
@@ -121,12 +121,12 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     // Before the first lease they are a backend's greeting, and the first caller's due.
     if (this.uses === 0) return;
     this.touched = true;
-    if (this.state === 'idle') this.owner.onIdleDeath(this, 'dirty');
+    if (this.state === 'idle') this.owner.close(this, 'dirty');
   }
 
   /** The socket has failed, ended or closed. */
   onDeath(reason: CloseReason): void {
-    if (this.state === 'idle' || this.state === 'reserved') this.owner.onIdleDeath(this, reason);
+    if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, reason);
     else this.retired ??= reason;
   }
 }

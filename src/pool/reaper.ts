@@ -12,7 +12,7 @@ export interface ReaperSettings {
 export interface ReaperOwner {
   /** Whether there are more connections than are to be kept warm. */
   hasSpare(): boolean;
-  closeOld(connection: PooledConnection, reason: CloseReason): void;
+  close(connection: PooledConnection, reason: CloseReason): void;
   /** Begins a keepalive of an idle connection. */
   keepAlive(connection: PooledConnection): void;
 }
@@ -74,13 +74,13 @@ export class Reaper {
     const idle = connection.state === 'idle';
     if (connection.expiresAtMs <= nowMs) {
       // One that is leased closes when it comes back.
-      if (idle) this.#owner.closeOld(connection, 'lifetime');
+      if (idle) this.#owner.close(connection, 'lifetime');
       else connection.retired ??= 'lifetime';
       return false;
     }
     if (!idle) return true;
     if (idleSinceMs(connection, nowMs) + idleTimeoutMs <= nowMs && this.#owner.hasSpare()) {
-      this.#owner.closeOld(connection, 'idle');
+      this.#owner.close(connection, 'idle');
       return false;
     }
     if (lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {

@@ -18,7 +18,7 @@ export interface WaitingRoomOwner {
   /** Somebody came to the end of the queue. */
   onWaiter(): void;
   /** Somebody left without a lease. */
-  onWaiterGone(): void;
+  pump(): void;
 }
 
 /** A sweep follows another no sooner than this, in milliseconds: nobody is told that much too late. */
@@ -99,13 +99,13 @@ export class WaitingRoom {
   fail(waiter: Waiter, error: BrokerPoolError): void {
     if (!this.#queue.cancel(waiter)) return;
     this.#reject(waiter, error);
-    this.#owner.onWaiterGone();
+    this.#owner.pump();
   }
 
   /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
   failAll(error: BrokerPoolError): void {
     for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) this.#reject(waiter, error);
-    this.#owner.onWaiterGone();
+    this.#owner.pump();
   }
 
   /** Who came late in a long turn bears the time of its beginning, and must not be sent away that much too early. */
