@@ -36,6 +36,11 @@ export class Capacity {
     this.#users.add(user);
   }
 
+  leave(user: CapacityUser): void {
+    this.#users.delete(user);
+    this.#line.delete(user);
+  }
+
   /** A place for a connection that a caller waits for. Without one the target stands in line. */
   take(user: CapacityUser): boolean {
     if (this.#used >= this.#max && !this.#evictFor(user)) {

@@ -126,6 +126,17 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.pump();
   }
 
+  /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
+  get unused(): boolean {
+    return this.held === 0 && this.#bag.waiting === 0 && this.#minimum === 0;
+  }
+
+  /** Ends an unused pool. */
+  drop(): void {
+    this.#stop();
+    this.#environment.capacity?.leave(this);
+  }
+
   /** Whether nobody holds or waits for anything. */
   get quiet(): boolean {
     return this.#bag.leased === 0 && this.#bag.waiting === 0;
@@ -138,10 +149,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#waitingRoom.failAll(error);
     this.#warmUps.endAll(error);
     for (const connection of this.#bag.entries()) this.onDestroy(connection, 'poolClosed');
-    this.#reaper.stop();
-    this.#watch.stop();
-    this.#waitingRoom.stop();
-    this.#turn.stop();
+    this.#stop();
   }
 
   get size(): number {
@@ -249,6 +257,15 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   get #minimum(): number {
     const { min, max } = this.#environment.settings;
     return this.#closing ? 0 : Math.min(min, max);
+  }
+
+  /** Takes all timers away. */
+  #stop(): void {
+    this.#supply.stop();
+    this.#reaper.stop();
+    this.#watch.stop();
+    this.#waitingRoom.stop();
+    this.#turn.stop();
   }
 
   #isWarm(): boolean {
