@@ -50,7 +50,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#environment = environment;
     this.#supply = new Supply(target, environment, this.#counters, this);
     this.#reaper = new Reaper(clock, settings, this);
-    this.#turn = new Turn(clock, (startedMs, nowMs) => this.#onTurnEnd(startedMs, nowMs));
+    this.#turn = new Turn(clock, (nowMs) => this.#onTurnEnd(nowMs));
     this.#now = () => this.#turn.now();
     this.#watch = new LeaseWatch(target, environment, (connection) => this.onDestroy(connection, 'leaked'));
     this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, this);
@@ -234,8 +234,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   onHealthy(connection: PooledConnection, wanted: boolean): void {
     // The keepalive of a spare connection leaves it as old as it was.
-    if (wanted) connection.idleSinceMs = Infinity;
-    this.#turn.markBusy();
+    if (wanted) connection.idleSinceMs = Math.round(this.#environment.clock.now());
     this.pump(wanted ? connection : undefined);
   }
 
@@ -311,7 +310,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
         continue;
       }
       this.#bag.borrow();
-      connection.use();
+      connection.use(this.#environment.settings.maxUses);
       return connection;
     }
   }
@@ -319,10 +318,9 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   /** A connection in good order that nobody holds: for whoever stands first, else to be idle. */
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
-      connection.use();
+      connection.use(this.#environment.settings.maxUses);
       return this.#waitingRoom.serveFirst(connection);
     }
-    connection.idleSinceMs = Infinity;
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
     if (this.#closing) this.pump();
@@ -357,11 +355,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     if (died && connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
   }
 
-  #onTurnEnd(startedMs: number | undefined, nowMs: number): void {
+  #onTurnEnd(nowMs: number): void {
     for (let connection = this.#bag.newestIdle; connection !== undefined && !connection.resting; connection = connection.older) {
       connection.rest(nowMs);
     }
-    if (startedMs !== undefined) this.#waitingRoom.onTurnEnd(startedMs, nowMs);
   }
 
   /** An acquire that fails before it waits. */

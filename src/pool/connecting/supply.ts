@@ -181,8 +181,8 @@ export class Supply {
       const { route, endpoint } = established;
       events.connectionReady.publish({ target: this.target, connectionId: id, route, endpoint, connectMs });
     }
-    const expiresAtMs = bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random());
-    const connection = new PooledConnection(id, established, this.#owner, { bornMs, expiresAtMs, maxUses: settings.maxUses });
+    const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
+    const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
     this.#owner.onOpened(connection);
   }
