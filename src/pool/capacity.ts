@@ -7,7 +7,7 @@ export interface CapacityUser {
   /** Closes the connection that has been idle longest and gives its place back; false where none is idle. */
   evictIdle(): boolean;
   /** There may be a place now. The target takes it if it still needs one. */
-  onRoom(): void;
+  pump(): void;
 }
 
 /**
@@ -37,6 +37,12 @@ export class Capacity {
 
   join(user: CapacityUser): void {
     this.#users.add(user);
+  }
+
+  leave(user: CapacityUser): void {
+    this.#users.delete(user);
+    this.#line.delete(user);
+    this.#spareLine.delete(user);
   }
 
   /** A place for a connection that a caller waits for. Without one the target stands in line. */
@@ -69,7 +75,7 @@ export class Capacity {
       const user = this.#neediest();
       if (user === undefined) return this.#offerSpare();
       this.#line.delete(user);
-      user.onRoom();
+      user.pump();
     }
   }
 
@@ -105,7 +111,7 @@ export class Capacity {
     const users = Array.from(this.#spareLine);
     // Whoever does not get a place now comes back by itself.
     this.#spareLine.clear();
-    for (const user of users) user.onRoom();
+    for (const user of users) user.pump();
   }
 
   #evictFor(user: CapacityUser): boolean {

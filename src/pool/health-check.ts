@@ -29,10 +29,10 @@ export interface HealthCheckSettings {
 export interface HealthCheckOwner {
   /** The connection is good, and idle again. With `wanted` it is good for the next waiter without another check. */
   onHealthy(connection: PooledConnection, wanted: boolean): void;
-  /** The connection must be closed. */
-  onUnhealthy(connection: PooledConnection, reason: CloseReason): void;
+  /** The connection is not good. */
+  close(connection: PooledConnection, reason: CloseReason): void;
   /** The connection died while it was checked. */
-  onGone(): void;
+  pump(): void;
 }
 
 /** Asks the `validate` hook about idle connections. Each is reserved meanwhile, so that nobody can lease it. */
@@ -72,9 +72,9 @@ export class HealthChecks {
     if (wanted) this.#wanted += 1;
     const healthy = await isHealthy(connection, validate, roundTripTimeoutMs, this.#clock, wanted);
     if (wanted) this.#wanted -= 1;
-    if (connection.state !== 'reserved') return this.#owner.onGone();
+    if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = healthy ? connection.recycle() : 'invalid';
-    if (reason !== undefined) return this.#owner.onUnhealthy(connection, reason);
+    if (reason !== undefined) return this.#owner.close(connection, reason);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);

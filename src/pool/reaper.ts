@@ -12,7 +12,7 @@ export interface ReaperSettings {
 export interface ReaperOwner {
   /** Whether there are more connections than are to be kept warm. */
   hasSpare(): boolean;
-  closeOld(connection: PooledConnection, reason: CloseReason): void;
+  close(connection: PooledConnection, reason: CloseReason): void;
   /** Begins a keepalive of an idle connection. */
   keepAlive(connection: PooledConnection): void;
 }
@@ -27,6 +27,8 @@ export class Reaper {
   readonly #settings: ReaperSettings;
   readonly #owner: ReaperOwner;
   readonly #due = new DeadlineQueue<PooledConnection>();
+  /** When the keepalive of an idle connection began last. */
+  readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
   #cancelTimer: () => void = () => {};
   #timerDueMs = Infinity;
 
@@ -75,17 +77,17 @@ export class Reaper {
     const idle = connection.state === 'idle';
     if (connection.expiresAtMs <= nowMs) {
       // One that is leased closes when it comes back.
-      if (idle) this.#owner.closeOld(connection, 'lifetime');
+      if (idle) this.#owner.close(connection, 'lifetime');
       else connection.retired ??= 'lifetime';
       return false;
     }
     if (!idle) return true;
     if (idleSinceMs(connection, nowMs) + idleTimeoutMs <= nowMs && this.#owner.hasSpare()) {
-      this.#owner.closeOld(connection, 'idle');
+      this.#owner.close(connection, 'idle');
       return false;
     }
-    if (lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {
-      connection.checkedAtMs = nowMs;
+    if (this.#lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {
+      this.#checkedAtMs.set(connection, nowMs);
       this.#owner.keepAlive(connection);
     }
     return true;
@@ -94,24 +96,28 @@ export class Reaper {
   #nextLook(connection: PooledConnection, nowMs: number): number {
     const { idleTimeoutMs, keepaliveMs } = this.#settings;
     const idleEndMs = idleSinceMs(connection, nowMs) + idleTimeoutMs;
-    const keepaliveAtMs = lastSignMs(connection, nowMs) + keepaliveMs;
+    const keepaliveAtMs = this.#lastSignMs(connection, nowMs) + keepaliveMs;
     // What is over and still there is kept by `min`, or not idle: it gets its time again.
-    return Math.min(connection.expiresAtMs, idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs, keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs);
+    return Math.min(
+      connection.expiresAtMs,
+      idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs,
+      keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs,
+    );
+  }
+
+  /** When the connection last showed that it is alive. */
+  #lastSignMs(connection: PooledConnection, nowMs: number): number {
+    return Math.max(idleSinceMs(connection, nowMs), this.#checkedAtMs.get(connection) ?? 0);
   }
 
   #put(connection: PooledConnection, dueMs: number): void {
     if (dueMs === Infinity) return;
-    connection.dueMs = dueMs;
+    connection.dueMs = Math.ceil(dueMs);
     this.#due.put(connection);
   }
 }
 
 /** A connection that is leased, or became idle in this very turn, counts as idle from now on. */
 function idleSinceMs(connection: PooledConnection, nowMs: number): number {
-  return connection.state === 'idle' ? Math.min(connection.idleSinceMs, nowMs) : nowMs;
-}
-
-/** When the connection last showed that it is alive. */
-function lastSignMs(connection: PooledConnection, nowMs: number): number {
-  return Math.max(idleSinceMs(connection, nowMs), connection.checkedAtMs);
+  return connection.resting ? Math.min(connection.idleSinceMs, nowMs) : nowMs;
 }

@@ -8,7 +8,7 @@ import { LeaseWatch } from './watching/lease-watch.js';
 import type { Lease } from './lease.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import { Reaper, type ReaperOwner } from './reaper.js';
-import { newCounters, sumOf, type PoolCounts } from './watching/stats.js';
+import { countsOf, newCounters, type PoolCounts } from './watching/stats.js';
 import { Supply, type SupplyEnvironment, type SupplyOwner } from './connecting/supply.js';
 import { Turn } from './turn.js';
 import type { Waiter } from './waiter.js';
@@ -50,9 +50,9 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#environment = environment;
     this.#supply = new Supply(target, environment, this.#counters, this);
     this.#reaper = new Reaper(clock, settings, this);
-    this.#turn = new Turn(clock, (startedMs, nowMs) => this.#onTurnEnd(startedMs, nowMs));
+    this.#turn = new Turn(clock, (nowMs) => this.#onTurnEnd(nowMs));
     this.#now = () => this.#turn.now();
-    this.#watch = new LeaseWatch(target, environment, (connection) => this.#close(connection, 'leaked'));
+    this.#watch = new LeaseWatch(target, environment, (connection) => this.onDestroy(connection, 'leaked'));
     this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, this);
     this.#health = new HealthChecks(this.#bag, settings, clock, this);
     this.#warmUps = new WarmUps(clock);
@@ -90,20 +90,21 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   }
 
   onRelease(connection: PooledConnection): void {
+    // A pool that was destroyed has ended the lease already.
+    if (connection.state !== 'leased') return;
     this.#watch.end(connection, this.#now);
     const reason = connection.recycle() ?? this.#whyNotKeep();
     if (reason === undefined) this.#offer(connection);
-    else this.#close(connection, reason);
+    else this.close(connection, reason);
   }
 
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
-    this.#watch.end(connection, this.#now);
-    this.#close(connection, reason);
+    if (connection.state === 'leased') this.#watch.end(connection, this.#now);
+    this.close(connection, reason);
   }
 
-  onIdleDeath(connection: PooledConnection, reason: CloseReason): void {
-    this.#forgetEndpoint(connection);
-    this.#close(connection, reason);
+  close(connection: PooledConnection, reason: CloseReason): void {
+    if (this.#remove(connection, reason)) this.pump();
   }
 
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
@@ -116,13 +117,24 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       if (connection.state === 'idle') this.#remove(connection, 'stale');
       else connection.retired ??= 'stale';
     }
-    this.#pump();
+    this.pump();
   }
 
   /** Serves who waits, opens nothing for anybody else, keeps nothing that comes back. */
   beginClose(): void {
     this.#closing = true;
-    this.#pump();
+    this.pump();
+  }
+
+  /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
+  get unused(): boolean {
+    return this.held === 0 && this.#bag.waiting === 0 && this.#minimum === 0;
+  }
+
+  /** Ends an unused pool. */
+  drop(): void {
+    this.#stop();
+    this.#environment.capacity?.leave(this);
   }
 
   /** Whether nobody holds or waits for anything. */
@@ -134,15 +146,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   destroy(error: BrokerPoolError): void {
     this.#closing = true;
     this.#supply.stop();
-    this.#waitingRoom.stop(error);
+    this.#waitingRoom.end(error);
     this.#warmUps.endAll(error);
-    for (const connection of this.#bag.entries()) {
-      if (connection.state === 'leased') this.#watch.end(connection, this.#now);
-      this.#remove(connection, 'poolClosed');
-    }
-    this.#reaper.stop();
-    this.#watch.stop();
-    this.#turn.stop();
+    for (const connection of this.#bag.entries()) this.onDestroy(connection, 'poolClosed');
+    this.#stop();
   }
 
   get size(): number {
@@ -166,14 +173,6 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     return connection !== undefined && this.#remove(connection, 'evicted');
   }
 
-  onRoom(): void {
-    this.#pump();
-  }
-
-  onPauseOver(): void {
-    this.#pump();
-  }
-
   onOpened(connection: PooledConnection): void {
     this.#bag.add(connection);
     this.#reaper.add(connection);
@@ -181,7 +180,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     if (reason === undefined) this.#offer(connection);
     else this.#remove(connection, reason);
     // One connect less is under way: another may begin.
-    this.#pump();
+    this.pump();
     if (!this.#closing && this.#isWarm()) this.#warmUps.endAll();
   }
 
@@ -191,80 +190,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
    */
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
-    if (this.#bag.size > 0) this.#pump();
+    if (this.#bag.size > 0) this.pump();
     else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
-  }
-
-  hasSpare(): boolean {
-    return this.#bag.size > this.#minimum;
-  }
-
-  timeoutError(timeoutMs: number, waitedMs: number): BrokerPoolError {
-    return acquireTimeoutError(timeoutMs, waitedMs, this.#phase(), this.#situation(), this.#supply.lastError);
-  }
-
-  onWaiter(): void {
-    // There was nothing idle but what must be validated: with neither that nor room for more, the pump could only look in vain.
-    if (this.#bag.idle > 0 || !this.#supply.full) this.#pump();
-  }
-
-  onWaiterGone(): void {
-    this.#pump();
-  }
-
-  closeOld(connection: PooledConnection, reason: CloseReason): void {
-    this.#close(connection, reason);
-  }
-
-  keepAlive(connection: PooledConnection): void {
-    void this.#health.check(connection, false);
-  }
-
-  onHealthy(connection: PooledConnection, wanted: boolean): void {
-    // The keepalive of a spare connection leaves it as old as it was.
-    if (wanted) connection.idleSinceMs = Infinity;
-    this.#turn.markBusy();
-    this.#pump(wanted ? connection : undefined);
-  }
-
-  onUnhealthy(connection: PooledConnection, reason: CloseReason): void {
-    this.#close(connection, reason);
-  }
-
-  onGone(): void {
-    this.#pump();
-  }
-
-  counts(): PoolCounts {
-    const { size: total, idle, leased, waiting } = this.#bag;
-    const acquiredByRoute = { ...this.#counters.acquiredByRoute };
-    for (const { route, uses } of this.#bag.entries()) acquiredByRoute[route] += uses;
-    return {
-      total,
-      idle,
-      leased,
-      connecting: this.#supply.connecting,
-      waiting,
-      oldestWaitMs: this.#waitingRoom.oldestWaitMs,
-      created: sumOf(this.#counters.createdByRoute),
-      createdByRoute: Object.freeze({ ...this.#counters.createdByRoute }),
-      closedByReason: Object.freeze({ ...this.#counters.closedByReason }),
-      connectFailures: this.#counters.connectFailures,
-      acquiredByRoute: Object.freeze(acquiredByRoute),
-      timeouts: this.#waitingRoom.timeouts,
-      // Whoever found an idle connection did not wait, and was not recorded.
-      waitMs: this.#waitingRoom.times.snapshot(sumOf(acquiredByRoute) - this.#waitingRoom.times.count),
-      connectMs: this.#supply.connectTimes.snapshot(),
-    };
-  }
-
-  get #minimum(): number {
-    const { min, max } = this.#environment.settings;
-    return this.#closing ? 0 : Math.min(min, max);
-  }
-
-  #isWarm(): boolean {
-    return this.#bag.size >= this.#minimum;
   }
 
   /**
@@ -273,7 +200,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
    *
    * @param validated an idle connection that has just been validated, and is good for one waiter without being validated again
    */
-  #pump(validated?: PooledConnection): void {
+  pump(validated?: PooledConnection): void {
     // Listeners of events, and other targets that make room, may call back in the middle of it.
     this.#pumpsDue += 1;
     if (this.#pumpsDue > 1) return;
@@ -288,6 +215,62 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     } while (this.#pumpsDue > 1);
     this.#pumpsDue = 0;
     if (this.#closing) this.#closeWhatIsLeft();
+  }
+
+  hasSpare(): boolean {
+    return this.#bag.size > this.#minimum;
+  }
+
+  timeoutError(timeoutMs: number, waitedMs: number): BrokerPoolError {
+    return acquireTimeoutError(timeoutMs, waitedMs, this.#phase(), this.#situation(), this.#supply.lastError);
+  }
+
+  onWaiter(): void {
+    // There was nothing idle but what must be validated: with neither that nor room for more, the pump could only look in vain.
+    if (this.#bag.idle > 0 || !this.#supply.full) this.pump();
+  }
+
+  keepAlive(connection: PooledConnection): void {
+    void this.#health.check(connection, false);
+  }
+
+  onHealthy(connection: PooledConnection, wanted: boolean): void {
+    // The keepalive of a spare connection leaves it as old as it was.
+    if (wanted) connection.idleSinceMs = Math.round(this.#environment.clock.now());
+    this.pump(wanted ? connection : undefined);
+  }
+
+  counts(): PoolCounts {
+    const { size: total, idle, leased, waiting } = this.#bag;
+    return countsOf(this.#counters, this.#bag.entries(), {
+      total,
+      idle,
+      leased,
+      connecting: this.#supply.connecting,
+      waiting,
+      oldestWaitMs: this.#waitingRoom.oldestWaitMs,
+      timeouts: this.#waitingRoom.timeouts,
+      waits: this.#waitingRoom.times,
+      connects: this.#supply.connectTimes,
+    });
+  }
+
+  get #minimum(): number {
+    const { min, max } = this.#environment.settings;
+    return this.#closing ? 0 : Math.min(min, max);
+  }
+
+  /** Takes all timers away. */
+  #stop(): void {
+    this.#supply.stop();
+    this.#reaper.stop();
+    this.#watch.stop();
+    this.#waitingRoom.stop();
+    this.#turn.stop();
+  }
+
+  #isWarm(): boolean {
+    return this.#bag.size >= this.#minimum;
   }
 
   #serveWaiters(validated: PooledConnection | undefined): void {
@@ -334,7 +317,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
         continue;
       }
       this.#bag.borrow();
-      connection.use();
+      connection.use(this.#environment.settings.maxUses);
       return connection;
     }
   }
@@ -342,23 +325,17 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   /** A connection in good order that nobody holds: for whoever stands first, else to be idle. */
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
-      connection.use();
+      connection.use(this.#environment.settings.maxUses);
       return this.#waitingRoom.serveFirst(connection);
     }
-    connection.idleSinceMs = Infinity;
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
-    if (this.#closing) this.#pump();
+    if (this.#closing) this.pump();
   }
 
   /** Why a connection in good order is not kept. */
   #whyNotKeep(): CloseReason | undefined {
     return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
-  }
-
-  /** The one way out for a connection, whatever the reason. */
-  #close(connection: PooledConnection, reason: CloseReason): void {
-    if (this.#remove(connection, reason)) this.#pump();
   }
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
@@ -368,6 +345,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
+    this.#learnFrom(connection, reason);
     connection.socket.destroy();
     const { events, clock, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
@@ -380,15 +358,16 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   }
 
   /** A connection that ended before the backend said a word may name an endpoint that is gone. */
-  #forgetEndpoint(connection: PooledConnection): void {
-    if (connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
+  #learnFrom(connection: PooledConnection, reason: CloseReason): void {
+    this.#supply.onClosed(connection, reason);
+    const died = reason === 'stale' || reason === 'error';
+    if (died && connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
   }
 
-  #onTurnEnd(startedMs: number | undefined, nowMs: number): void {
+  #onTurnEnd(nowMs: number): void {
     for (let connection = this.#bag.newestIdle; connection !== undefined && !connection.resting; connection = connection.older) {
       connection.rest(nowMs);
     }
-    if (startedMs !== undefined) this.#waitingRoom.onTurnEnd(startedMs, nowMs);
   }
 
   /** An acquire that fails before it waits. */

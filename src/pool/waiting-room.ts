@@ -4,7 +4,6 @@ import type { BrokerPoolError } from '../errors.js';
 import { abortedError } from './acquire-errors.js';
 import type { Bag } from './bag.js';
 import { Histogram } from './watching/histogram.js';
-import { callerStack } from './watching/leak-watch.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 import type { Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -18,7 +17,7 @@ export interface WaitingRoomOwner {
   /** Somebody came to the end of the queue. */
   onWaiter(): void;
   /** Somebody left without a lease. */
-  onWaiterGone(): void;
+  pump(): void;
 }
 
 /** A sweep follows another no sooner than this, in milliseconds: nobody is told that much too late. */
@@ -44,7 +43,7 @@ export class WaitingRoom {
   #sweepAtMs = Infinity;
   #cancelSweep: () => void = () => {};
   #timeouts = 0;
-  #stoppedBy: BrokerPoolError | undefined;
+  #endedBy: BrokerPoolError | undefined;
 
   constructor(queue: Bag<PooledConnection, Waiter>, clock: Clock, turn: Turn, watch: LeaseWatch, owner: WaitingRoomOwner) {
     this.#queue = queue;
@@ -67,27 +66,25 @@ export class WaitingRoom {
   /** How long whoever is served next has waited; 0 where nobody waits. */
   get oldestWaitMs(): number {
     const { firstWaiter } = this.#queue;
-    return firstWaiter === undefined ? 0 : Math.max(0, this.#clock.now() - firstWaiter.startedMs);
+    return firstWaiter === undefined ? 0 : Math.max(0, this.#clock.now() - firstWaiter.started.ms);
   }
 
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    const acquireId = this.#watch.begin();
+    const origin = this.#watch.begin();
     // A listener that has just heard of it may have ended the pool.
-    if (this.#stoppedBy !== undefined) {
-      this.#watch.fail(acquireId, this.#stoppedBy, 0);
-      return Promise.reject(this.#stoppedBy);
+    if (this.#endedBy !== undefined) {
+      this.#watch.fail(origin, this.#endedBy, 0);
+      return Promise.reject(this.#endedBy);
     }
-    return new Promise((resolve, reject) => {
-      const waiter = new Waiter(acquireId, this.#turn.now(), timeoutMs, resolve, reject);
-      if (this.#watch.tracesLeases) waiter.stack = callerStack();
-      if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
-      const deadlineMs = waiter.startedMs + timeoutMs;
-      if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
-      if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
-      this.#queue.enqueue(waiter);
-      this.#owner.onWaiter();
-    });
+    const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
+    if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+    const deadlineMs = waiter.started.ms + timeoutMs;
+    if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
+    if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
+    this.#queue.enqueue(waiter);
+    this.#owner.onWaiter();
+    return waiter.lease;
   }
 
   /** Leases a connection to whoever stands first. */
@@ -95,43 +92,40 @@ export class WaitingRoom {
     const waiter = this.#queue.dequeue();
     if (waiter === undefined) throw new Error('nobody waits');
     waiter.stopListening?.();
-    const nowMs = this.#turn.now();
-    const waitMs = nowMs - waiter.startedMs;
-    // Those who waited for nothing are counted by what is missing here, like those who found an idle connection.
+    const now = this.#turn.time();
+    // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
+    const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.times.record(waitMs);
-    waiter.resolve(this.#watch.lease(connection, waiter.acquireId, waiter.stack, nowMs, waitMs));
+    waiter.resolve(this.#watch.lease(connection, waiter.origin, now.ms, waitMs));
   }
 
   fail(waiter: Waiter, error: BrokerPoolError): void {
     if (!this.#queue.cancel(waiter)) return;
     this.#reject(waiter, error);
-    this.#owner.onWaiterGone();
+    this.#owner.pump();
   }
 
   /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
   failAll(error: BrokerPoolError): void {
     for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) this.#reject(waiter, error);
-    this.#owner.onWaiterGone();
-  }
-
-  /** Who came late in a long turn bears the time of its beginning, and must not be sent away that much too early. */
-  onTurnEnd(startedMs: number, nowMs: number): void {
-    for (let waiter = this.#queue.lastWaiter; waiter !== undefined && waiter.startedMs === startedMs; waiter = waiter.previous) {
-      waiter.startedMs = nowMs;
-    }
+    this.#owner.pump();
   }
 
   /** Fails all, and whoever comes from now on. */
-  stop(error: BrokerPoolError): void {
-    this.#stoppedBy = error;
+  end(error: BrokerPoolError): void {
+    this.#endedBy = error;
     this.failAll(error);
+  }
+
+  /** Takes the timer away. */
+  stop(): void {
     this.#cancelSweep();
     this.#sweepAtMs = Infinity;
   }
 
   #reject(waiter: Waiter, error: BrokerPoolError): void {
     waiter.stopListening?.();
-    this.#watch.fail(waiter.acquireId, error, this.#clock.now() - waiter.startedMs);
+    this.#watch.fail(waiter.origin, error, Math.max(0, this.#clock.now() - waiter.started.ms));
     waiter.reject(error);
   }
 
@@ -143,13 +137,13 @@ export class WaitingRoom {
 
   #sweep(): void {
     this.#sweepAtMs = Infinity;
-    // Else who came late in this turn would look as if they had come at its beginning.
-    this.#turn.endNow();
+    // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
+    this.#turn.end();
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
     const expired: Waiter[] = [];
     for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
-      const deadlineMs = waiter.startedMs + waiter.timeoutMs;
+      const deadlineMs = waiter.started.ms + waiter.timeoutMs;
       if (deadlineMs <= nowMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
     }
@@ -162,6 +156,6 @@ export class WaitingRoom {
     // The end of one may have been the end of others.
     if (!waiter.queued) return;
     this.#timeouts += 1;
-    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.startedMs));
+    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.started.ms));
   }
 }

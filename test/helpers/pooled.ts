@@ -1,4 +1,4 @@
-import { PooledConnection, type CloseReason, type ConnectionLimits, type ConnectionOwner } from '../../src/pool/pooled-connection.js';
+import { PooledConnection, type CloseReason, type ConnectionOwner } from '../../src/pool/pooled-connection.js';
 import { FakeSocket } from './fake-peers.js';
 
 /** Notes what becomes of connections. */
@@ -13,12 +13,14 @@ export class NotingOwner implements ConnectionOwner {
     this.notes.push(`destroyed ${id} ${reason}`);
   }
 
-  onIdleDeath({ id }: PooledConnection, reason: CloseReason): void {
-    this.notes.push(`died ${id} ${reason}`);
+  close({ id }: PooledConnection, reason: CloseReason): void {
+    this.notes.push(`closed ${id} ${reason}`);
   }
 }
 
-export interface PooledOptions extends Partial<ConnectionLimits> {
+export interface PooledOptions {
+  readonly bornMs?: number;
+  readonly expiresAtMs?: number;
   readonly owner?: ConnectionOwner;
   readonly handoffToken?: Uint8Array;
 }
@@ -27,7 +29,7 @@ let lastId = 0;
 
 /** A connection without a pool. */
 export function pooledConnection(options: PooledOptions = {}): PooledConnection {
-  const { owner = new NotingOwner(), handoffToken, bornMs = 0, expiresAtMs = Infinity, maxUses = Infinity } = options;
+  const { owner = new NotingOwner(), handoffToken, bornMs = 0, expiresAtMs = Infinity } = options;
   const established = { socket: new FakeSocket(), endpoint: '/fake/backend', route: 'broker-negotiated', ...(handoffToken && { handoffToken }) } as const;
-  return new PooledConnection(++lastId, established, owner, { bornMs, expiresAtMs, maxUses });
+  return new PooledConnection(++lastId, established, owner, bornMs, expiresAtMs);
 }

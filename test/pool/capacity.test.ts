@@ -22,7 +22,7 @@ class User implements CapacityUser {
     return true;
   }
 
-  onRoom(): void {
+  pump(): void {
     while (this.waiting > 0 && this.open());
     while (this.held < this.minimum && this.#capacity.takeSpare(this)) {
       this.held += 1;
@@ -196,7 +196,7 @@ test('a target below its minimum hears when there is room again', (t) => {
   const { capacity, all: [holder, warm] } = users(2, 2);
   if (holder === undefined || warm === undefined) return t.fail();
   warm.minimum = 2;
-  warm.onRoom();
+  warm.pump();
   t.is(warm.held, 2);
   holder.ask();
   holder.ask();

@@ -13,17 +13,17 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
   const notes: string[] = [];
   const health = new HealthChecks(bag, { validate: () => true, validateAfterIdleMs: 500, roundTripTimeoutMs: 1_000, ...settings }, clock, {
     onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
-    onUnhealthy: (connection, reason) => {
+    close: (connection, reason) => {
       notes.push(reason);
       bag.remove(connection);
       connection.socket.destroy();
     },
-    onGone: () => notes.push('gone'),
+    pump: () => notes.push('gone'),
   });
   const idle = (): PooledConnection => {
     const connection = pooledConnection();
     bag.add(connection);
-    connection.use();
+    connection.use(Infinity);
     bag.giveBack(connection);
     connection.rest(clock.nowMs);
     return connection;
@@ -44,7 +44,7 @@ test('a connection is due when it has been idle for a while, and never without a
 test('one that became idle in this turn is not due, unless every one is', (t) => {
   const { health, idle, now } = setUp();
   const connection = idle();
-  connection.idleSinceMs = Infinity;
+  connection.idleSinceMs = -1;
   t.false(health.isDue(connection, now));
   t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, now));
 });
@@ -155,7 +155,7 @@ test('a keepalive is good for whoever has come meanwhile', async (t) => {
   const { bag, notes, health, idle } = setUp();
   const connection = idle();
   const checking = health.check(connection, false);
-  bag.enqueue(new Waiter(0, 0, 1, () => {}, () => {}));
+  bag.enqueue(new Waiter({ ms: 0 }, 1, undefined));
   await checking;
   t.deepEqual(notes, ['good for who waits']);
   t.is(bag.newestIdle, connection);

@@ -12,7 +12,7 @@ function setUp(settings: Partial<ReaperSettings> = {}, spare = true) {
   const note = (connection: PooledConnection, what: string): void => void did.push(`${names.get(connection)} ${what} at ${clock.nowMs - 1_000}`);
   const reaper = new Reaper(clock, { idleTimeoutMs: Infinity, keepaliveMs: Infinity, ...settings }, {
     hasSpare: () => stage.spare,
-    closeOld(connection: PooledConnection, reason: CloseReason) {
+    close(connection: PooledConnection, reason: CloseReason) {
       note(connection, reason);
       connection.state = 'removed';
     },
@@ -72,7 +72,7 @@ test('what is to be kept warm stays, and gets its time again', (t) => {
 test('a connection that became idle in this very turn does not count as idle for ever', (t) => {
   const { clock, did, add } = setUp({ idleTimeoutMs: 500 });
   const connection = add('a');
-  connection.idleSinceMs = Infinity;
+  connection.idleSinceMs = -1;
   clock.advance(900);
   t.deepEqual(did, []);
 });

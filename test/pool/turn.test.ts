@@ -4,8 +4,8 @@ import test from '../helpers/sanitary.js';
 
 function setUp() {
   const clock = new FakeClock();
-  const ends: (readonly [number | undefined, number])[] = [];
-  const turn = new Turn(clock, (startedMs, nowMs) => ends.push([startedMs, nowMs]));
+  const ends: number[] = [];
+  const turn = new Turn(clock, (nowMs) => void ends.push(nowMs));
   return { clock, ends, turn };
 }
 
@@ -19,13 +19,18 @@ test('the time stands still within a turn, and goes on with the next', (t) => {
   turn.stop();
 });
 
-test('the end of a turn tells when it began and when it ended', (t) => {
+test('what happened in a turn is dated to its end when that has come', (t) => {
   const { clock, ends, turn } = setUp();
-  turn.now();
+  const time = turn.time();
+  t.is(turn.time(), time, 'one object for all of the turn');
   clock.nowMs += 7;
+  t.is(time.ms, 1_000);
   clock.endTurn();
+  t.is(time.ms, 1_007);
   clock.endTurn();
-  t.deepEqual(ends, [[1_000, 1_007]]);
+  t.deepEqual(ends, [1_007]);
+  t.not(turn.time(), time);
+  turn.stop();
 });
 
 test('a turn in which nobody asked for the time can end too', (t) => {
@@ -33,20 +38,18 @@ test('a turn in which nobody asked for the time can end too', (t) => {
   turn.markBusy();
   turn.markBusy();
   clock.endTurn();
-  t.deepEqual(ends, [[undefined, 1_000]]);
+  t.deepEqual(ends, [1_000]);
 });
 
 test('a turn can end before its end, once', (t) => {
   const { clock, ends, turn } = setUp();
-  turn.endNow();
-  t.deepEqual(ends, [], 'it had not begun');
-  turn.now();
+  const time = turn.time();
   clock.nowMs += 5;
-  turn.endNow();
-  t.deepEqual(ends, [[1_000, 1_005]]);
-  t.is(turn.now(), 1_005);
+  turn.end();
+  t.deepEqual([ends, time.ms], [[1_005], 1_005]);
+  clock.nowMs += 5;
   clock.endTurn();
-  t.deepEqual(ends, [[1_000, 1_005], [1_005, 1_005]]);
+  t.deepEqual([ends, time.ms], [[1_005], 1_005]);
 });
 
 test('a turn that is stopped does not end', (t) => {

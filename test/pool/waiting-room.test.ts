@@ -18,9 +18,9 @@ const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVers
 function setUp() {
   const clock = new FakeClock();
   const bag = new Bag<PooledConnection, Waiter>();
-  const calls = { waiter: 0, waiterGone: 0 };
+  const calls = { waiter: 0, pump: 0 };
   const ends: string[] = [];
-  const time = new Turn(clock, (startedMs, nowMs) => startedMs !== undefined && room.onTurnEnd(startedMs, nowMs));
+  const time = new Turn(clock, () => {});
   let acquires = 0;
   const watch = new LeaseWatch(
     TARGET,
@@ -30,7 +30,7 @@ function setUp() {
   const room = new WaitingRoom(bag, clock, time, watch, {
     timeoutError: (timeoutMs, waitedMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms, waited ${waitedMs} ms`),
     onWaiter: () => (calls.waiter += 1),
-    onWaiterGone: () => (calls.waiterGone += 1),
+    pump: () => (calls.pump += 1),
   });
   /** Somebody waits, and it is noted how that ends and when. */
   const enter = (name: string, timeoutMs: number, signal?: AbortSignal): void => {
@@ -68,7 +68,7 @@ test('the owner hears of everybody who comes, and of who leaves without a lease'
   enter('expires', 50);
   room.serveFirst(leasedConnection(bag));
   await pass(60);
-  t.deepEqual(calls, { waiter: 2, waiterGone: 1 });
+  t.deepEqual(calls, { waiter: 2, pump: 1 });
 });
 
 test('nobody is sent away early, and nobody later than a sweep', async (t) => {
@@ -170,13 +170,14 @@ test('all can be failed at once, and the owner hears of it once', async (t) => {
   room.failAll(new BrokerPoolError('BROKER_CONNECT', 'down'));
   await turn();
   t.deepEqual(ends, ['a BROKER_CONNECT at 0', 'b BROKER_CONNECT at 0', 'c BROKER_CONNECT at 0']);
-  t.deepEqual([bag.waiting, calls.waiterGone], [0, 1]);
+  t.deepEqual([bag.waiting, calls.pump], [0, 1]);
 });
 
 test('after the end nobody can come in, and no timer is left', async (t) => {
   const { clock, ends, room, enter } = setUp();
   enter('before', 100);
-  room.stop(new BrokerPoolError('POOL_CLOSED', 'over'));
+  room.end(new BrokerPoolError('POOL_CLOSED', 'over'));
+  room.stop();
   enter('after', 100);
   await turn();
   t.deepEqual(ends, ['before POOL_CLOSED at 0', 'after POOL_CLOSED at 0']);

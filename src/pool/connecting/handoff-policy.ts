@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 
-/** Downgrades in a row after which no handoff is waited for: each of them may have cost the whole ready timeout. */
-const DOWNGRADES_TO_OPEN = 3;
+/** Failures in a row after which no handoff is waited for: each of them may have cost the whole ready timeout. */
+const FAILURES_TO_OPEN = 3;
 /** How long the breaker stays open before one connect tries again; it doubles with each try that fails. */
 const FIRST_OPEN_MS = 30_000;
 const LONGEST_OPEN_MS = 600_000;
@@ -43,6 +43,7 @@ export class HandoffPolicy {
   readonly #adopting = new Average();
   readonly #reconnecting = new Average();
   #downgradesInRow = 0;
+  #stillbornInRow = 0;
   #openUntilMs = 0;
   #openForMs = FIRST_OPEN_MS;
   #lookAgainAtMs = 0;
@@ -56,7 +57,7 @@ export class HandoffPolicy {
   shouldWait(): boolean {
     if (this.#mode === false) return false;
     const nowMs = this.#clock.now();
-    if (this.#downgradesInRow >= DOWNGRADES_TO_OPEN) {
+    if (this.#failuresInRow >= FAILURES_TO_OPEN) {
       if (nowMs < this.#openUntilMs) return false;
       // Half open: this one tries, and the others do not wait with it.
       this.#openUntilMs = nowMs + this.#openForMs;
@@ -74,8 +75,30 @@ export class HandoffPolicy {
     if (!offered) return;
     // A downgrade counts with all that it cost: that is what waiting for this backend means.
     this.#adopting.add(durationMs);
-    if (adopted) this.#closeBreaker();
-    else this.#onDowngrade();
+    if (adopted) {
+      this.#downgradesInRow = 0;
+      return;
+    }
+    this.#downgradesInRow += 1;
+    this.#onFailure();
+  }
+
+  /**
+   * Learns from how an adopted connection ended. A ready event does not prove that a backend took over (C-48): where it did not, the
+   * connection ends without a word.
+   */
+  onClosed(backendSpoke: boolean, diedByItself: boolean): void {
+    if (backendSpoke) {
+      this.#stillbornInRow = 0;
+      this.#openForMs = FIRST_OPEN_MS;
+    } else if (diedByItself) {
+      this.#stillbornInRow += 1;
+      this.#onFailure();
+    }
+  }
+
+  get #failuresInRow(): number {
+    return this.#downgradesInRow + this.#stillbornInRow;
   }
 
   #isWorthIt(nowMs: number): boolean {
@@ -88,15 +111,10 @@ export class HandoffPolicy {
     return !adoptingIsFaster;
   }
 
-  #onDowngrade(): void {
-    this.#downgradesInRow += 1;
-    if (this.#downgradesInRow < DOWNGRADES_TO_OPEN) return;
-    if (this.#downgradesInRow > DOWNGRADES_TO_OPEN) this.#openForMs = Math.min(this.#openForMs * 2, LONGEST_OPEN_MS);
+  #onFailure(): void {
+    const failures = this.#failuresInRow;
+    if (failures < FAILURES_TO_OPEN) return;
+    if (failures > FAILURES_TO_OPEN) this.#openForMs = Math.min(this.#openForMs * 2, LONGEST_OPEN_MS);
     this.#openUntilMs = this.#clock.now() + this.#openForMs;
-  }
-
-  #closeBreaker(): void {
-    this.#downgradesInRow = 0;
-    this.#openForMs = FIRST_OPEN_MS;
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { encodeHelloFrame } from '../../negotiation/hello.js';
-import type { BrokerPoolError } from '../../errors.js';
+import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
@@ -10,7 +10,7 @@ import type { EventSources } from '../watching/events.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';
 import type { PoolSettings } from '../options.js';
-import { PooledConnection, type ConnectionOwner } from '../pooled-connection.js';
+import { PooledConnection, type CloseReason, type ConnectionOwner } from '../pooled-connection.js';
 import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
 import type { Counters } from '../watching/stats.js';
 
@@ -37,8 +37,6 @@ export interface SupplyOwner extends ConnectionOwner, CapacityUser {
   /** A connection is ready; the owner's from here on. */
   onOpened(connection: PooledConnection): void;
   onOpenFailed(error: BrokerPoolError): void;
-  /** A pause after a failure is over. */
-  onPauseOver(): void;
 }
 
 /** Opens the connections of one target: as many at once as allowed, with pauses after failures, and none while a refusal forbids it. */
@@ -50,6 +48,7 @@ export class Supply {
   readonly #owner: SupplyOwner;
   readonly #counters: Counters;
   readonly #request: ConnectRequest;
+  readonly #handoff: HandoffPolicy;
   readonly #backoff: Backoff;
   readonly #refusal: RefusalMemory;
   #connecting = 0;
@@ -67,14 +66,15 @@ export class Supply {
     this.#environment = environment;
     this.#owner = owner;
     this.#counters = counters;
-    this.#backoff = new Backoff(clock, () => owner.onPauseOver());
+    this.#backoff = new Backoff(clock, () => owner.pump());
     this.#refusal = new RefusalMemory(clock);
+    this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     this.#request = {
       target,
       key: this.key,
       hello: encodeHelloFrame(target),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
-      handoff: new HandoffPolicy(settings.adoptHandedOffConnection, clock),
+      handoff: this.#handoff,
       isCold: () => !this.#everConnected,
       wantedUntilMs: () => owner.wantedUntilMs(),
     };
@@ -110,6 +110,11 @@ export class Supply {
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void this.#connect(true);
     return true;
+  }
+
+  /** Learns from how a connection ended. */
+  onClosed({ route, socket }: PooledConnection, reason: CloseReason): void {
+    if (route === 'handle-passed') this.#handoff.onClosed(socket.bytesRead > 0, reason === 'stale' || reason === 'error');
   }
 
   /** Connects that began before this bring connections that are stale. */
@@ -160,6 +165,11 @@ export class Supply {
   }
 
   #onEstablished({ id, startedMs, generation }: Attempt, established: Established): void {
+    if (this.#stopped) {
+      established.socket.destroy();
+      this.#onFailed({ id, startedMs, generation }, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
+      return;
+    }
     this.#everConnected = true;
     this.#lastError = undefined;
     this.retryNow();
@@ -172,8 +182,8 @@ export class Supply {
       const { route, endpoint } = established;
       events.connectionReady.publish({ target: this.target, connectionId: id, route, endpoint, connectMs });
     }
-    const expiresAtMs = bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random());
-    const connection = new PooledConnection(id, established, this.#owner, { bornMs, expiresAtMs, maxUses: settings.maxUses });
+    const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
+    const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
     this.#owner.onOpened(connection);
   }

@@ -41,10 +41,9 @@ export class LeakWatch {
   }
 
   /** @param stack from {@link callerStack}, taken when the lease was asked for */
-  begin(lease: Lease, connection: PooledConnection, stack: string): void {
+  begin(lease: Lease, connection: PooledConnection, acquireId: number, stack: string): void {
     const leasedAtMs = this.#clock.now();
     const dueMs = leasedAtMs + this.#thresholdMs;
-    const { acquireId } = connection;
     const watched: Watched = { connection, acquireId, leasedAtMs, stack, over: false, dueMs, queueIndex: -1 };
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);

@@ -1,5 +1,5 @@
 import type { Route } from '../../negotiation/job.js';
-import { addHistograms, type DurationHistogram } from './histogram.js';
+import { addHistograms, type DurationHistogram, type Histogram } from './histogram.js';
 import type { CloseReason } from '../pooled-connection.js';
 
 /** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
@@ -69,7 +69,39 @@ function noRoutes(): Record<Route, number> {
   return { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
 }
 
-export function sumOf(counts: Readonly<Record<string, number>>): number {
+/** What a target counts at this moment, and the durations it has recorded. */
+export interface Moment {
+  readonly total: number;
+  readonly idle: number;
+  readonly leased: number;
+  readonly connecting: number;
+  readonly waiting: number;
+  readonly oldestWaitMs: number;
+  readonly timeouts: number;
+  /** Waits that took time. */
+  readonly waits: Histogram;
+  readonly connects: Histogram;
+}
+
+/** @param open the connections that are open: they know themselves how often they were leased */
+export function countsOf(counters: Counters, open: readonly { readonly route: Route; readonly uses: number }[], moment: Moment): PoolCounts {
+  const { waits, connects, ...now } = moment;
+  const acquiredByRoute = { ...counters.acquiredByRoute };
+  for (const { route, uses } of open) acquiredByRoute[route] += uses;
+  return {
+    ...now,
+    created: sumOf(counters.createdByRoute),
+    createdByRoute: Object.freeze({ ...counters.createdByRoute }),
+    closedByReason: Object.freeze({ ...counters.closedByReason }),
+    connectFailures: counters.connectFailures,
+    acquiredByRoute: Object.freeze(acquiredByRoute),
+    // Whoever did not have to wait was not recorded.
+    waitMs: waits.snapshot(sumOf(acquiredByRoute) - waits.count),
+    connectMs: connects.snapshot(),
+  };
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 

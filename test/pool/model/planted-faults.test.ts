@@ -2,7 +2,7 @@ import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { Supply } from '../../../src/pool/connecting/supply.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
-import { TargetPool } from '../../../src/pool/target-pool.js';
+import { Backoff } from '../../../src/pool/connecting/backoff.js';
 import { WaitingRoom } from '../../../src/pool/waiting-room.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
 import test from '../../helpers/sanitary.js';
@@ -97,9 +97,9 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'nobody is woken after a pause',
-    prototype: TargetPool.prototype,
-    name: 'onPauseOver',
-    plant: nothing,
+    prototype: Backoff.prototype,
+    name: 'onFailure',
+    plant: method((_backoff, onFailure) => onFailure(Infinity)),
     breaks: ['nobody waits for nothing', 'the pool refills by itself'],
   },
   {

@@ -35,7 +35,10 @@ test('watching for listeners does not use up the emitter\'s limit of listeners',
 });
 
 test('after removeAllListeners a new listener is heard again', async (t) => {
-  const { pool } = fakePool(t);
+  const { pool, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  (await acquiring).release();
   const heard: string[] = [];
   pool.on('cleared', () => heard.push('removed'));
   pool.removeAllListeners();

@@ -15,9 +15,8 @@ function setUp() {
 test('a lease that is out for too long is reported once, with its stack', (t) => {
   const { clock, leaks, watch } = setUp();
   const connection = pooledConnection();
-  connection.acquireId = 7;
   const lease = new Lease(connection);
-  watch.begin(lease, connection, 'at someone');
+  watch.begin(lease, connection, 7, 'at someone');
   clock.advance(99);
   t.deepEqual(leaks, []);
   clock.advance(1_000);
@@ -30,7 +29,7 @@ test('one that comes back in time is not', (t) => {
   const { clock, leaks, watch } = setUp();
   const connection = pooledConnection();
   const lease = new Lease(connection);
-  watch.begin(lease, connection, '');
+  watch.begin(lease, connection, 1, '');
   clock.advance(99);
   watch.end(connection);
   watch.end(connection);
@@ -44,13 +43,13 @@ test('the next lease of the same connection has a time of its own', (t) => {
   const connection = pooledConnection();
   const leases = [new Lease(connection), new Lease(connection)];
   for (const lease of leases) {
-    watch.begin(lease, connection, '');
+    watch.begin(lease, connection, 1, '');
     clock.advance(60);
     watch.end(connection);
   }
   t.deepEqual(leaks, []);
   const last = new Lease(connection);
-  watch.begin(last, connection, '');
+  watch.begin(last, connection, 1, '');
   clock.advance(100);
   t.is(leaks.length, 1);
 });
@@ -60,7 +59,7 @@ test('of many, each is reported at its time', (t) => {
   const leases = Array.from({ length: 20 }, () => {
     const connection = pooledConnection();
     const lease = new Lease(connection);
-    watch.begin(lease, connection, '');
+    watch.begin(lease, connection, 1, '');
     clock.advance(10);
     return lease;
   });
@@ -74,7 +73,7 @@ test('a handle that is garbage-collected is reported as lost', async (t) => {
   const { leaks, watch } = setUp();
   const connection = pooledConnection();
   // In a function of its own, so that nothing of this one keeps the handle.
-  (() => watch.begin(new Lease(connection), connection, 'at a careless one'))();
+  (() => watch.begin(new Lease(connection), connection, 1, 'at a careless one'))();
   const seen = await until(() => {
     void collectGarbage();
     return leaks.length > 0;
@@ -89,8 +88,8 @@ test('a handle that was released, or whose pool has ended, is not lost', async (
   const released = pooledConnection();
   const ended = pooledConnection();
   (() => {
-    watch.begin(new Lease(released), released, '');
-    watch.begin(new Lease(ended), ended, '');
+    watch.begin(new Lease(released), released, 1, '');
+    watch.begin(new Lease(ended), ended, 2, '');
   })();
   watch.end(released);
   watch.stop();

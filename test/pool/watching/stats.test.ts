@@ -1,6 +1,8 @@
 import { Histogram } from '../../../src/pool/watching/histogram.js';
-import { newCounters, sumCounts, sumOf, type PoolCounts } from '../../../src/pool/watching/stats.js';
+import { newCounters, sumCounts, type PoolCounts } from '../../../src/pool/watching/stats.js';
 import test from '../../helpers/sanitary.js';
+
+const sumOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
   const { createdByRoute, closedByReason, acquiredByRoute } = newCounters();
