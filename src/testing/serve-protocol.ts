@@ -6,10 +6,17 @@ export type ServeTask =
   | {
       readonly role: 'broker';
       readonly directory: string;
+      readonly endpoint?: string;
       readonly backlog?: number;
       readonly services: Readonly<Record<string, EmbeddedService>>;
     }
-  | { readonly role: 'backend'; readonly directory: string; readonly backlog?: number; readonly handoff: HandoffMode | 'none' };
+  | {
+      readonly role: 'backend';
+      readonly directory: string;
+      readonly endpoint?: string;
+      readonly backlog?: number;
+      readonly handoff: HandoffMode | 'none';
+    };
 
 /** The first line a server process prints, as JSON. */
 export interface ServeReady {
