@@ -33,6 +33,7 @@ export const acquireRelease: BenchCase = {
   name: 'acquire-release',
   question: 'What does it cost to acquire an idle connection and release it, alone and when 100 callers contend for 10?',
   budgetMs: 60_000,
+  pictures: ['bars'],
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });
     const tables: Table[] = [];
@@ -52,7 +53,7 @@ async function measure(context: BenchContext, { title, callers, max, timesAsFast
   if (callers === 1) contenders.push({ name: SYNCHRONOUS, lender: OURS, synchronous: true });
   const rounds = await alternate(context, title, contenders, acquireRelease.budgetMs / SITUATIONS.length, async ({ lender, synchronous = false }) => {
     const task: LendTask = { lender, synchronous, callers, max, target };
-    return await askProgram<LendTask, number>('lend', task);
+    return await askProgram<number>('lend', task);
   });
   const rows = contenders.map(({ name, lender }): Row => ({ name, role: roleOf(lender), rounds: rounds.get(name) ?? [] }));
   const peers = rows.filter(({ role }) => role === 'peer').toSorted((a, b) => median(a.rounds) - median(b.rounds));

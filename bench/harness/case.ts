@@ -1,4 +1,4 @@
-import type { Table } from './result.js';
+import type { PictureKind, Table } from './result.js';
 
 /** What the harness gives a bench. */
 export interface BenchContext {
@@ -25,5 +25,6 @@ export interface BenchCase {
   readonly question: string;
   /** How long it may take; the harness ends it at twice that. */
   readonly budgetMs: number;
+  readonly pictures?: readonly PictureKind[];
   run(context: BenchContext): Promise<Findings>;
 }

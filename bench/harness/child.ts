@@ -14,9 +14,9 @@ const LIMIT_MS = 60_000;
  * Runs one of bench/programs in a process of its own and returns what it answers: for figures that must not depend on what this
  * process has compiled, allocated or opened before.
  */
-export async function askProgram<Input, Answer>(name: string, input: Input, options: ChildOptions = {}): Promise<Answer> {
+export async function askProgram<Answer>(name: string, task: object, options: ChildOptions = {}): Promise<Answer> {
   const entry = fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
-  const child = fork(entry, [JSON.stringify(input)], { execArgv: [...(options.nodeOptions ?? [])], serialization: 'advanced' });
+  const child = fork(entry, [JSON.stringify(task)], { execArgv: [...(options.nodeOptions ?? [])], serialization: 'advanced' });
   const { limitMs = LIMIT_MS } = options;
   const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
   try {
@@ -37,12 +37,11 @@ export async function askProgram<Input, Answer>(name: string, input: Input, opti
   }
 }
 
-/** In the child: runs `work` with the input, and sends what it returns. */
-export async function answerAs<Input, Answer>(work: (input: Input) => Promise<Answer>): Promise<void> {
-  const input: Input = JSON.parse(process.argv[2] ?? 'null');
-  const answer = await work(input);
+/** In the child: what it was told is its first argument, as JSON; this sends what it has found, and ends it. */
+export async function sendAnswer(answer: unknown): Promise<never> {
   await new Promise<void>((resolve, reject) => {
     process.send?.(answer, (error: Error | null) => (error === null ? resolve() : reject(error)));
   });
-  process.disconnect();
+  // Whatever the work has left open is of no interest any more, and must not keep the next turn waiting.
+  process.exit(0);
 }

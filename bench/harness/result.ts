@@ -44,7 +44,12 @@ export interface Table {
   readonly baseline: string;
   readonly rows: readonly Row[];
   readonly targets?: readonly Target[];
+  /** @default true */
+  readonly inPictures?: boolean;
 }
+
+/** `bars` show ratios, `distribution` the latencies of all rounds. */
+export type PictureKind = 'bars' | 'distribution';
 
 /** What one bench has found. */
 export interface CaseResult {
@@ -53,6 +58,7 @@ export interface CaseResult {
   readonly tables: readonly Table[];
   /** What a reader must know to judge the figures. */
   readonly notes: readonly string[];
+  readonly pictures: readonly PictureKind[];
 }
 
 /** What one call of the program has found. */

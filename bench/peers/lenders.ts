@@ -42,10 +42,10 @@ export async function openOurs(max: number, target: TestTarget): Promise<Resourc
 }
 
 function openArray(max: number): ResourcePool<unknown> {
-  const idle = Array.from({ length: max }, (_, id) => ({ id }));
+  const idle: unknown[] = Array.from({ length: max }, (_, id) => ({ id }));
   return {
     acquire: async () => idle.pop(),
-    release: (resource) => void idle.push(resource as { id: number }),
+    release: (resource) => void idle.push(resource),
     close: async () => {},
   };
 }

@@ -1,13 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { encodeHelloFrame } from '../../src/negotiation/hello.js';
+import type { TestTarget } from '../../src/testing/index.js';
 import { FrameDecoder } from '../../src/wire/frame.js';
 import { decodeFrame, decodeHelloReply } from '../../src/wire/messages.js';
 
 /**
- * What one would write first: connect, and send the Hello when 'connect' fires. By then the broker has looked, found nothing,
+ * What one would write first: connect, and send the Hello when 'connect' fires. By then the real broker has looked, found nothing,
  * and gone to sleep for 5 ms (V-21).
  */
-export async function naiveNegotiate(brokerEndpoint: string, serviceName: string, wantedVersion: string): Promise<Socket> {
+export async function naiveNegotiate({ brokerEndpoint, serviceName, wantedVersion }: TestTarget): Promise<Socket> {
   const backend = await new Promise<string>((resolve, reject) => {
     const decoder = new FrameDecoder();
     const socket = connect(brokerEndpoint);

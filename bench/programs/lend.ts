@@ -1,6 +1,6 @@
 /** One turn of a bench of acquire and release, in a process of its own: what V8 has learnt from one pool must not decide about another. */
 import type { TestTarget } from '../../src/testing/index.js';
-import { answerAs } from '../harness/child.js';
+import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
 import { openLender, openOurs, type LenderName } from '../peers/lenders.js';
 import type { ResourcePool } from '../peers/pools.js';
@@ -29,7 +29,7 @@ async function lendSynchronously({ max, target }: LendTask): Promise<number> {
   return nanoseconds;
 }
 
-await answerAs(async (task: LendTask): Promise<number> => {
+async function measure(task: LendTask): Promise<number> {
   if (task.synchronous === true) return await lendSynchronously(task);
   const lender = await openLender(task.lender, task.max, task.target);
   const { callers } = task;
@@ -39,4 +39,7 @@ await answerAs(async (task: LendTask): Promise<number> => {
   });
   await lender.close();
   return nanoseconds;
-});
+}
+
+const task: LendTask = JSON.parse(process.argv[2] ?? '');
+await sendAnswer(await measure(task));

@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { connectLocalSocket } from '../../src/index.js';
+import { spawnTestSystem, type SpawnedTestSystem } from '../../src/testing/index.js';
+import type { BenchCase, BenchContext } from '../harness/case.js';
+import type { Row, Table } from '../harness/result.js';
+import { alternate } from '../harness/rounds.js';
+import { BARE, bareConnector, naiveConnector, oneShotConnector, POOL, poolConnector, type ConnectorContender } from '../peers/connectors.js';
+
+const BACKLOG = 16;
+const BURST = 500;
+/** How long the listener does something else while the burst arrives. */
+const PAUSE_MS = 50;
+const TURN_LIMIT_MS = 10_000;
+const LOCAL = 'connectLocalSocket';
+
+/** How many connects does a burst lose? */
+export const backlogBursts: BenchCase = {
+  name: 'backlog-bursts',
+  question: `Of ${BURST} connects at once to a listener with a backlog of ${BACKLOG}, how many fail?`,
+  budgetMs: 30_000,
+  async run(context) {
+    await using system = await spawnTestSystem({ handoff: 'none', backlog: BACKLOG });
+    return {
+      tables: [
+        await measure(context, system, `busy elsewhere for ${PAUSE_MS} ms`, () => busyServers(system)),
+        await measure(context, system, 'accepting all the time', async () => {}),
+      ],
+      notes: [
+        'A Unix connect to a full backlog fails at once with EAGAIN; there is nothing to poll for, and net.connect reports it as an error.',
+        `The busy listener is a stopped process (SIGSTOP), as one that collects garbage or is not scheduled would be; ${BURST} connects begin within one turn of the event loop.`,
+      ],
+    };
+  },
+};
+
+async function busyServers({ backend, broker }: SpawnedTestSystem): Promise<void> {
+  backend.pause();
+  broker.pause();
+  await delay(PAUSE_MS);
+  backend.resume();
+  broker.resume();
+}
+
+async function measure(context: BenchContext, { backend, target }: SpawnedTestSystem, title: string, meanwhile: () => Promise<void>): Promise<Table> {
+  const pool = { ...target, max: BURST, maxConnecting: BURST };
+  await using skipping = renamed(poolConnector(pool), `${POOL}, Hello-skip`);
+  await using asking = renamed(poolConnector({ ...pool, endpointCache: false }), `${POOL}, negotiated`);
+  // Before the burst: the pool has to know the endpoint in order to skip the Hello, and where it knows nothing it asks only once.
+  for (const connector of [skipping, asking]) (await connector.connect()).close();
+  const local: ConnectorContender = { ...bareConnector(''), name: LOCAL, role: 'ours', connect: () => connectLocally(backend.endpoint) };
+  const contenders = [skipping, asking, oneShotConnector(target), local, naiveConnector(target), bareConnector(backend.endpoint)];
+  const failures = await alternate(context, title, contenders, backlogBursts.budgetMs / 2, (contender) => burst(contender, meanwhile));
+  const rows = contenders.map(({ name, role }): Row => ({ name, role, rounds: failures.get(name) ?? [] }));
+  const targets = rows.filter(({ role }) => role === 'ours').map(({ name }) => ({ row: name, against: BARE, atMost: 0 }));
+  return { title, unit: `failed of ${BURST}`, better: 'lower', baseline: BARE, rows, targets };
+}
+
+/** How many fail. Those that succeed stay open until the last one has an outcome. */
+async function burst({ connect, name }: ConnectorContender, meanwhile: () => Promise<void>): Promise<number> {
+  const limit = setTimeout(() => {
+    throw new Error(`${name}: a burst of ${BURST} did not end within ${TURN_LIMIT_MS} ms`);
+  }, TURN_LIMIT_MS);
+  const [outcomes] = await Promise.all([Promise.allSettled(Array.from({ length: BURST }, connect)), meanwhile()]);
+  clearTimeout(limit);
+  for (const outcome of outcomes) if (outcome.status === 'fulfilled') outcome.value.close();
+  return outcomes.filter(({ status }) => status === 'rejected').length;
+}
+
+async function connectLocally(endpoint: string) {
+  const socket = await connectLocalSocket(endpoint);
+  return { socket, route: undefined, close: () => void socket.destroy() };
+}
+
+function renamed(connector: ConnectorContender, name: string): ConnectorContender {
+  return { ...connector, name };
+}
