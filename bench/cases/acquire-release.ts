@@ -32,7 +32,7 @@ interface Contender {
 export const acquireRelease: BenchCase = {
   name: 'acquire-release',
   question: 'What does it cost to acquire an idle connection and release it, alone and when 100 callers contend for 10?',
-  budgetMs: 60_000,
+  budgetMs: 50_000,
   pictures: ['bars'],
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });
@@ -42,7 +42,7 @@ export const acquireRelease: BenchCase = {
       tables,
       notes: [
         'BrokerPool lends connected sockets and checks each when it goes out and comes back; the peers lend empty objects, validation off, same max.',
-        'Each figure is from a process of its own: 7 batches of about 50 ms after a warm-up; what is left to a later turn of the event loop is paid for.',
+        'Each figure is from a process of its own: batches of about 50 ms after a warm-up; what is left to a later turn of the event loop is paid for.',
       ],
     };
   },

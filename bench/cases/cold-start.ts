@@ -27,7 +27,7 @@ const STARTERS: readonly Starter[] = [
 export const coldStart: BenchCase = {
   name: 'cold-start',
   question: 'How long does a new process take to its first connection, negotiated, thread start included?',
-  budgetMs: 30_000,
+  budgetMs: 15_000,
   async run(context) {
     await using system = await startSystem(context.rustProgram);
     const { backendEndpoint, brokerName, target } = system;

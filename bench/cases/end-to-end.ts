@@ -1,5 +1,5 @@
 import type { BenchCase } from '../harness/case.js';
-import { closedLoop } from '../harness/closed-loop.js';
+import { closedLoop, type Turn } from '../harness/closed-loop.js';
 import { startProgram } from '../harness/program.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow, throughputRow } from '../harness/rows.js';
@@ -15,7 +15,7 @@ const BASELINE = 'generic-pool over net.connect';
 export const endToEnd: BenchCase = {
   name: 'end-to-end',
   question: `Requests to an HTTP-like service, ${CALLERS} at a time: a connect for each, other pools of ${MAX}, this pool of ${MAX}?`,
-  budgetMs: 40_000,
+  budgetMs: 20_000,
   pictures: ['bars', 'distribution'],
   async run(context) {
     await using service = await startProgram<ServiceReady>('service');
@@ -25,14 +25,15 @@ export const endToEnd: BenchCase = {
     for (const requester of requesters) await load(requester, 50);
     const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, (requester) => load(requester, TURN_MS));
     for (const requester of requesters) await requester.close();
+    const turnsOf = (name: string): readonly Turn[] => turns.get(name) ?? [];
     const common = { title: `${CALLERS} callers`, baseline: BASELINE } as const;
     return {
       tables: [
-        { ...common, unit: 'µs', better: 'lower', rows: requesters.map(({ name, role }) => latencyRow(name, role, turns.get(name) ?? [])) },
-        { ...common, unit: 'requests/s', better: 'higher', rows: requesters.map(({ name, role }) => throughputRow(name, role, turns.get(name) ?? [])) },
+        { ...common, unit: 'µs', better: 'lower', rows: requesters.map(({ name, role }) => latencyRow(name, role, turnsOf(name))) },
+        { ...common, unit: 'requests/s', better: 'higher', rows: requesters.map(({ name, role }) => throughputRow(name, role, turnsOf(name))) },
       ],
       notes: [
-        'The service is one Node process beside the client; its answers of 1 KiB are compared byte by byte. With it, most of the time of a request is not the pool.',
+        'The service is one Node process beside the client; its answers of 1 KiB are compared byte by byte. Most of the time of a request is not the pool.',
         'The other pools are told the endpoint; BrokerPool asks the broker for it.',
       ],
     };

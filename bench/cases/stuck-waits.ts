@@ -18,7 +18,7 @@ const SPARE_DESCRIPTORS = 200;
 export const stuckWaits: BenchCase = {
   name: 'stuck-waits',
   question: `How long does a negotiated connect take while ${WANTED.toLocaleString('en-US')} others wait for replies that never come?`,
-  budgetMs: 35_000,
+  budgetMs: 25_000,
   async run(context) {
     await using broker = await startProgram<TestTarget>('silent-broker');
     const stuck = Math.min(WANTED, mostDescriptors() - SPARE_DESCRIPTORS);

@@ -6,8 +6,6 @@ export interface BenchContext {
   readonly rounds: number;
   /** The Rust program (broker, backend and client), where the real broker was asked for. */
   readonly rustProgram: string | undefined;
-  /** What is left of the bench's time budget, in milliseconds. */
-  remainingMs(): number;
   /** Says what goes on now. */
   progress(what: string): void;
 }
@@ -23,7 +21,7 @@ export interface BenchCase {
   /** Also the name of its file in bench/cases. */
   readonly name: string;
   readonly question: string;
-  /** How long it may take; the harness ends it at twice that. */
+  /** How long it is meant to take at most: rounds after the third are left out for it, and at twice that the harness ends it. */
   readonly budgetMs: number;
   readonly pictures?: readonly PictureKind[];
   run(context: BenchContext): Promise<Findings>;

@@ -6,6 +6,9 @@ export interface Turn {
   readonly perSecond: number;
 }
 
+/** What follows an operation before its caller begins the next. */
+export type CleanUp = () => void | Promise<void>;
+
 /** How long a turn lasts: at least so many operations, then until the time is up. */
 export interface TurnLength {
   readonly operations: number;
@@ -16,7 +19,7 @@ export interface TurnLength {
  * Callers that each wait for one operation before they begin the next. `operation` resolves when the answer is there, with a function
  * that cleans up behind it; the clean-up is not part of the latency, but of the throughput.
  */
-export async function closedLoop(operation: () => Promise<() => void>, callers: number, { operations, milliseconds }: TurnLength): Promise<Turn> {
+export async function closedLoop(operation: () => Promise<CleanUp>, callers: number, { operations, milliseconds }: TurnLength): Promise<Turn> {
   const latencies = new Latencies();
   const startedMs = performance.now();
   let begun = 0;
@@ -27,7 +30,7 @@ export async function closedLoop(operation: () => Promise<() => void>, callers: 
       const beginNs = process.hrtime.bigint();
       const cleanUp = await operation();
       latencies.recordNs(process.hrtime.bigint() - beginNs);
-      cleanUp();
+      await cleanUp();
     }
   };
   await Promise.all(Array.from({ length: callers }, caller));

@@ -1,7 +1,7 @@
 import type { BenchContext } from './case.js';
 
 /** Fewer rounds make no median that one noisy round could not move. */
-const FEWEST_ROUNDS = 3;
+export const FEWEST_ROUNDS = 3;
 
 /** Something that takes turns with others. */
 export interface Contender {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { BrokerPool, connectToBackend, type BrokerPoolOptions, type Route } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
+import type { CleanUp } from '../harness/closed-loop.js';
 import type { Role } from '../harness/result.js';
 import { bareConnect, naiveNegotiate } from './naive-client.js';
 
@@ -18,8 +19,20 @@ export interface Connected {
   close(): void;
 }
 
-export function closerOf(connected: Connected): () => void {
+export function closerOf(connected: Connected): CleanUp {
   return () => connected.close();
+}
+
+/**
+ * Closes when the backend has been heard. A Unix connect is done before it is accepted: a caller that closes at once and connects again
+ * runs ahead of the backend until its backlog is full.
+ */
+export function pacedCloserOf(connected: Connected): CleanUp {
+  return async () => {
+    connected.socket.write('.');
+    await once(connected.socket, 'data');
+    connected.close();
+  };
 }
 
 /** One way to a connection. */

@@ -2,7 +2,7 @@
 import { Bag, type BagEntry, type BagWaiter } from '../../src/pool/bag.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
-import { rotated } from '../harness/rounds.js';
+import { FEWEST_ROUNDS, rotated } from '../harness/rounds.js';
 import type { GrowAnswer, GrowTask } from './grow.js';
 
 class Entry implements BagEntry<Entry> {
@@ -28,28 +28,33 @@ function filled(size: number, kind: GrowTask['kind']): TestBag {
   return bag;
 }
 
-/** Borrows and gives back; or joins the queue, gives up in the middle of it, and lets the first one go. */
-function operate(bag: TestBag, kind: GrowTask['kind'], times: number): void {
+function borrowAndGiveBack(bag: TestBag, times: number): void {
   for (let time = 0; time < times; time++) {
-    if (kind === 'idle') {
-      const entry = bag.borrow();
-      if (entry !== undefined) bag.giveBack(entry);
-      continue;
-    }
-    const givesUp = new Waiter();
-    bag.enqueue(givesUp);
-    bag.enqueue(new Waiter());
-    bag.cancel(givesUp);
-    bag.dequeue();
+    const entry = bag.borrow();
+    if (entry !== undefined) bag.giveBack(entry);
   }
 }
 
-async function measure({ sizes, kind, rounds }: Omit<GrowTask, 'target'>): Promise<GrowAnswer> {
+/** The first one goes to the end of the queue, and one gives up in the middle: no new objects, whose collection would be timed too. */
+function goRound(bag: TestBag, times: number): void {
+  const givesUp = new Waiter();
+  for (let time = 0; time < times; time++) {
+    bag.enqueue(givesUp);
+    const first = bag.dequeue();
+    if (first !== undefined) bag.enqueue(first);
+    bag.cancel(givesUp);
+  }
+}
+
+async function measure({ sizes, kind, rounds, budgetMs }: Omit<GrowTask, 'target'>): Promise<GrowAnswer> {
+  const operate = kind === 'idle' ? borrowAndGiveBack : goRound;
   const bags = sizes.map((size) => ({ size, bag: filled(size, kind) }));
   const answer: Record<number, number[]> = Object.fromEntries(sizes.map((size) => [size, []]));
+  const startedMs = performance.now();
   for (let round = 0; round < rounds; round++) {
+    if (round >= FEWEST_ROUNDS && performance.now() - startedMs > budgetMs) break;
     for (const { size, bag } of rotated(bags, round)) {
-      answer[size]?.push(await timeBatches(async (operations) => operate(bag, kind, operations)));
+      answer[size]?.push(await timeBatches(1, async (times) => operate(bag, times)));
     }
   }
   return answer;

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
 import type { BrokerPool } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
+import { nativeBytes } from '../harness/native-memory.js';
 
 /** What it is told. */
 export interface HoldTask {
@@ -15,8 +16,10 @@ export interface HoldTask {
 
 /** Bytes for each connection. */
 export interface HoldAnswer {
+  /** In V8's heap. */
   readonly heap: number;
-  readonly resident: number;
+  /** With what native code holds for them, where the C library tells. */
+  readonly all: number | null;
 }
 
 /** Opens one in order to load what has to be loaded, and the thread; then the others. */
@@ -54,21 +57,22 @@ async function openBare({ backendEndpoint, connections }: HoldTask): Promise<() 
 }
 
 /** After several collections, with a pause for what the sockets do in later turns. */
-async function settledMemory(): Promise<{ heap: number; resident: number }> {
+async function settledMemory(): Promise<{ heap: number; native: number | undefined }> {
   for (let time = 0; time < 5; time++) {
     await delay(50);
     globalThis.gc?.();
   }
-  const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-  return { heap: heapUsed + external + arrayBuffers, resident: rss };
+  const { heapUsed } = process.memoryUsage();
+  return { heap: heapUsed, native: nativeBytes() };
 }
 
 const openOthers = await (task.who === 'pool' ? openPool(task) : openBare(task));
 const before = await settledMemory();
 await openOthers();
 const after = await settledMemory();
-const each = (key: 'heap' | 'resident'): number => (after[key] - before[key]) / (task.connections - 1);
-const answer: HoldAnswer = { heap: each('heap'), resident: each('resident') };
+const heap = (after.heap - before.heap) / (task.connections - 1);
+const native = after.native === undefined || before.native === undefined ? undefined : (after.native - before.native) / (task.connections - 1);
+const answer: HoldAnswer = { heap, all: native === undefined ? null : heap + native };
 process.stdout.write(`${JSON.stringify(answer)}\n`);
 process.stdin.resume();
 await once(process.stdin, 'end');

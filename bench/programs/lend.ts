@@ -3,7 +3,6 @@ import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
 import { openLender, openOurs, type LenderName } from '../peers/lenders.js';
-import type { ResourcePool } from '../peers/pools.js';
 
 /** What a turn is told. */
 export interface LendTask {
@@ -15,15 +14,11 @@ export interface LendTask {
   readonly target: TestTarget;
 }
 
-async function borrowAndGiveBack(lender: ResourcePool<unknown>, times: number): Promise<void> {
-  for (let time = 0; time < times; time++) lender.release(await lender.acquire());
-}
-
 async function lendSynchronously({ max, target }: LendTask): Promise<number> {
   const lender = await openOurs(max, target);
   const { pool } = lender;
-  const nanoseconds = await timeBatches(async (operations) => {
-    for (let time = 0; time < operations; time++) pool.tryAcquire()?.release();
+  const nanoseconds = await timeBatches(1, async (times) => {
+    for (let time = 0; time < times; time++) pool.tryAcquire()?.release();
   });
   await lender.close();
   return nanoseconds;
@@ -32,10 +27,8 @@ async function lendSynchronously({ max, target }: LendTask): Promise<number> {
 async function measure(task: LendTask): Promise<number> {
   if (task.synchronous === true) return await lendSynchronously(task);
   const lender = await openLender(task.lender, task.max, task.target);
-  const { callers } = task;
-  const nanoseconds = await timeBatches(async (operations) => {
-    const each = Math.ceil(operations / callers);
-    await Promise.all(Array.from({ length: callers }, () => borrowAndGiveBack(lender, each)));
+  const nanoseconds = await timeBatches(task.callers, async (times) => {
+    for (let time = 0; time < times; time++) lender.release(await lender.acquire());
   });
   await lender.close();
   return nanoseconds;
