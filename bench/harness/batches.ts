@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { median } from './statistics.js';
 
-const WARM_UP_MS = 250;
+const WARM_UP_MS = 200;
 const BATCH_MS = 50;
-const BATCHES = 7;
+const BATCHES = 5;
 
 /** What each caller of a batch does: the operation, so many times. */
 export type Work = (times: number) => Promise<void>;

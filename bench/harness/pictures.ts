@@ -2,12 +2,14 @@ import { importPeer } from './peer-modules.js';
 import type { BenchRun, CaseResult, Table } from './result.js';
 import { findRow, ratioOf } from './statistics.js';
 
-/** The two functions of the plotting library that are used here. */
+/** The parts of the plotting library that are used here. */
 interface VegaLite {
-  compile(specification: object): { spec: object };
+  compile(specification: object, options: { logger: object }): { spec: object };
 }
 interface Vega {
   parse(specification: object): object;
+  /** @param level 0 for silence */
+  logger(level: number): object;
   View: new (runtime: object, options: object) => { toSVG(): Promise<string> };
 }
 
@@ -30,7 +32,8 @@ export async function drawPictures(run: BenchRun): Promise<Picture[]> {
 async function render(specification: object): Promise<string> {
   const vega = await importPeer<Vega>('vega');
   const vegaLite = await importPeer<VegaLite>('vega-lite');
-  const { spec } = vegaLite.compile({ background: 'white', ...specification });
+  // It warns of what facets with scales of their own might be mistaken for.
+  const { spec } = vegaLite.compile({ background: 'white', config: { header: { labelLimit: 0 } }, ...specification }, { logger: vega.logger(0) });
   return await new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
 }
 
@@ -38,9 +41,9 @@ function drawn({ tables }: CaseResult): Table[] {
   return tables.filter(({ inPictures = true }) => inPictures);
 }
 
-/** One facet for each table, with its title above. */
-function facet(columns: number): object {
-  return { columns, facet: { field: 'table', sort: null, title: null, header: { labelFontWeight: 'bold', labelLimit: 460 } } };
+/** One facet for each table, in their order, with its title above. */
+function facet(titles: readonly string[], columns: number): object {
+  return { columns, facet: { field: 'table', sort: titles, title: null, header: { labelFontWeight: 'bold' } } };
 }
 
 /** Bars of medians as multiples of each table's baseline, on a logarithmic scale. */
@@ -54,7 +57,7 @@ export function bars(result: CaseResult): object {
     title: result.question,
     // A logarithmic scale has no place for nothing at all.
     data: { values: values.filter(({ ratio }) => ratio > 0 && Number.isFinite(ratio)) },
-    ...facet(1),
+    ...facet(drawn(result).map(titleOf), 1),
     spec: {
       width: 460,
       height: { step: 20 },
@@ -79,7 +82,7 @@ export function bars(result: CaseResult): object {
 }
 
 function titleOf({ title, unit, better, baseline }: Table): string {
-  return `${title} (${unit}, ${better} is better; 1 = ${baseline})`;
+  return `${title}: ${unit}, ${better} is better, 1 = ${baseline}`;
 }
 
 /** The cumulative distribution of latencies, one line for each contender. */
@@ -90,7 +93,7 @@ export function distribution(result: CaseResult): object {
   return {
     title: result.question,
     data: { values },
-    ...facet(2),
+    ...facet(drawn(result).map(({ title }) => title), 2),
     spec: {
       width: 340,
       height: 200,
