@@ -1,12 +1,15 @@
 import type { WriteStream } from 'node:tty';
 
+/** Where lines stay, not every step is worth one. */
+const QUIET_MS = 5_000;
 const CLEAR_LINE = '\r\u001B[2K';
 
-/** Says on standard error what goes on: on a terminal in one line that changes, elsewhere one line for each case. */
+/** Says on standard error what goes on: on a terminal in one line that changes, elsewhere in a line now and then. */
 export class Progress {
   readonly #out: WriteStream;
   readonly #startedMs = performance.now();
   #prefix = '';
+  #lastLineMs = 0;
 
   constructor(out: WriteStream = process.stderr) {
     this.#out = out;
@@ -14,18 +17,23 @@ export class Progress {
 
   begin(name: string, number: number, of: number, budgetMs: number): void {
     this.#prefix = `[${number}/${of}] ${name}`;
-    if (!this.#out.isTTY) this.#out.write(`${this.#prefix}: at most ${budgetMs / 1_000} s\n`);
+    if (!this.#out.isTTY) this.#writeLine(`${this.#prefix}: at most ${budgetMs / 1_000} s`);
   }
 
   step(what: string): void {
-    if (!this.#out.isTTY) return;
     const line = `${this.#prefix} · ${this.#seconds()} s · ${what}`;
-    this.#out.write(CLEAR_LINE + line.slice(0, this.#out.columns - 1));
+    if (this.#out.isTTY) this.#out.write(CLEAR_LINE + line.slice(0, this.#out.columns - 1));
+    else if (performance.now() - this.#lastLineMs > QUIET_MS) this.#writeLine(line);
   }
 
   end(outcome: string): void {
-    const line = `${this.#prefix} · ${outcome}, ${this.#seconds()} s since the start\n`;
-    this.#out.write(this.#out.isTTY ? CLEAR_LINE + line : line);
+    if (this.#out.isTTY) this.#out.write(CLEAR_LINE);
+    this.#writeLine(`${this.#prefix} · ${outcome}, ${this.#seconds()} s since the start`);
+  }
+
+  #writeLine(line: string): void {
+    this.#lastLineMs = performance.now();
+    this.#out.write(`${line}\n`);
   }
 
   #seconds(): number {

@@ -28,8 +28,9 @@ const SATURATING_CALLERS = 16;
 /** Takes the costs out of a run. Throws if it is not one of `bench:real` with all of connect-latency. */
 export function costsFrom(run: BenchRun): MeasuredCosts {
   const tables = run.cases.find(({ name }) => name === CASE)?.tables ?? [];
-  const seconds = (title: string, row: string): number => figure(tables, title, 'µs', row) / 1e6;
-  const interval = (title: string): number => 1 / figure(tables, title, 'connects/s', RUST);
+  const seconds = (title: string, name: string): number => median(roundsOf(tables, title, 'µs', name)) / 1e6;
+  // The best round: whatever else the machine does costs throughput, and never adds any.
+  const interval = (title: string): number => 1 / Math.max(...roundsOf(tables, title, 'connects/s', RUST));
   return {
     hello: interval(`negotiated, ${SATURATING_CALLERS} callers`),
     handoff: interval(`handoff, ${SATURATING_CALLERS} callers`),
@@ -37,13 +38,13 @@ export function costsFrom(run: BenchRun): MeasuredCosts {
     naiveHelloAfter: seconds('negotiated, 1 caller', BARE),
     ourNegotiated: seconds('negotiated, 1 caller', OURS),
     ourSkip: seconds('Hello-skip, 1 caller', OURS),
-    closedLoop: [4, 16, 64].map((callers) => ({ callers, seconds: seconds(`negotiated, ${callers} callers`, RUST) })),
+    closedLoop: [4, 64].map((callers) => ({ callers, seconds: seconds(`negotiated, ${callers} callers`, RUST) })),
   };
 }
 
-function figure(tables: readonly Table[], title: string, unit: string, name: string): number {
+function roundsOf(tables: readonly Table[], title: string, unit: string, name: string): readonly number[] {
   const table = tables.find((candidate) => candidate.title === `${title}, real broker` && candidate.unit === unit);
   const row: Row | undefined = table?.rows.find((candidate) => candidate.name === name);
   if (row === undefined) throw new Error(`the run has no "${name}" in "${title}" (${unit}); it must come from bench:real, connect-latency included`);
-  return median(row.rounds);
+  return row.rounds;
 }

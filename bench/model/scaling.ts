@@ -39,7 +39,7 @@ export function describeScaling(costs: MeasuredCosts): string {
 
 function inputs(costs: MeasuredCosts): string {
   return markdown(['measured cost', 'µs'], [
-    ['one Hello, real broker under 16 Rust threads (1 / throughput)', microseconds(costs.hello)],
+    ['one Hello, real broker under 16 Rust threads (1 / throughput of the best round)', microseconds(costs.hello)],
     ['one handoff, the same', microseconds(costs.handoff)],
     ['one accepted connection, Rust to Rust, the same', microseconds(costs.accept)],
     ['negotiated connect of BrokerPool, 1 caller', microseconds(costs.ourNegotiated)],
