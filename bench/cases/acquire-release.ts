@@ -42,7 +42,7 @@ export const acquireRelease: BenchCase = {
       tables,
       notes: [
         'BrokerPool lends connected sockets and checks each when it goes out and comes back; the peers lend empty objects, validation off, same max.',
-        'Each figure is from a process of its own: batches of about 50 ms after a warm-up; what is left to a later turn of the event loop is paid for.',
+        'Each figure is from a process of its own: batches of about 50 ms after a warm-up; work left to a later turn of the loop is paid for.',
       ],
     };
   },

@@ -38,7 +38,7 @@ export const backlogBursts: BenchCase = {
       ],
       notes: [
         'A Unix connect to a full backlog fails at once with EAGAIN; there is nothing to poll for, and net.connect reports it as an error.',
-        `The busy listener is a stopped process (SIGSTOP), as good as one that is not scheduled; ${BURST} connects begin within one turn of the event loop.`,
+        `The busy listener is a stopped process (SIGSTOP), as good as one not scheduled; ${BURST} connects begin within one turn of the loop.`,
       ],
     };
   },

@@ -4,7 +4,7 @@ import type { Row } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow } from '../harness/rows.js';
 import { median } from '../harness/statistics.js';
-import { startSystem } from '../harness/system.js';
+import { startSystem } from '../peers/system.js';
 import { bareConnector, checkConnector, closerOf, naiveConnector, oneShotConnector, POOL, poolConnector } from '../peers/connectors.js';
 
 const WORK_MS = 5;
@@ -16,7 +16,7 @@ export const busyLoop: BenchCase = {
   name: 'busy-loop',
   question: `How long does a negotiated connect take while the main loop works in turns of ${WORK_MS} ms?`,
   budgetMs: 15_000,
-  pictures: ['bars'],
+  pictures: ['bars', 'distribution'],
   async run(context) {
     await using system = await startSystem(context.rustProgram);
     const { backendEndpoint, brokerName, target } = system;
@@ -41,7 +41,7 @@ export const busyLoop: BenchCase = {
         },
       ],
       notes: [
-        `One caller, ${CONNECTS} connects in each round; each begins right before the loop works for ${WORK_MS} ms, so that nobody is done within less.`,
+        `One caller, ${CONNECTS} connects a round; each begins right before the loop works for ${WORK_MS} ms, so that nobody is done within less.`,
       ],
     };
   },

@@ -2,7 +2,7 @@ import type { BenchCase } from '../harness/case.js';
 import { askProgram } from '../harness/child.js';
 import type { Role, Table } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
-import { startSystem } from '../harness/system.js';
+import { startSystem } from '../peers/system.js';
 import { BARE, NAIVE, ONE_SHOT } from '../peers/connectors.js';
 import type { ColdAnswer, ColdTask } from '../programs/cold-start.js';
 
@@ -28,6 +28,7 @@ export const coldStart: BenchCase = {
   name: 'cold-start',
   question: 'How long does a new process take to its first connection, negotiated, thread start included?',
   budgetMs: 15_000,
+  pictures: ['bars'],
   async run(context) {
     await using system = await startSystem(context.rustProgram);
     const { backendEndpoint, brokerName, target } = system;

@@ -4,7 +4,7 @@ import { closedLoop, type CleanUp, type Turn, type TurnLength } from '../harness
 import type { Role, Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow, throughputRow } from '../harness/rows.js';
-import { startSystem, type BenchSystem } from '../harness/system.js';
+import { startSystem, type BenchSystem } from '../peers/system.js';
 import {
   BARE,
   bareConnector,
@@ -80,7 +80,7 @@ export const connectLatency: BenchCase = {
     return {
       tables,
       notes: [
-        'Every contender talks to the same broker and the same echo backend, in processes of their own; each lease is destroyed: the next one needs a connect.',
+        'Every contender talks to the same broker and echo backend, in processes of their own; each lease is destroyed: the next needs a connect.',
         'connectToBackend runs on the event loop; BrokerPool waits on its worker thread, and has no endpoint cache where the question is the Hello.',
         'Throughput includes closing; with the embedded backend also one echo, so that nobody runs ahead of what it has accepted.',
       ],

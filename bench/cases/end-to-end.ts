@@ -33,7 +33,7 @@ export const endToEnd: BenchCase = {
         { ...common, unit: 'requests/s', better: 'higher', rows: requesters.map(({ name, role }) => throughputRow(name, role, turnsOf(name))) },
       ],
       notes: [
-        'The service is one Node process beside the client; its answers of 1 KiB are compared byte by byte. Most of the time of a request is not the pool.',
+        "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",
         'The other pools are told the endpoint; BrokerPool asks the broker for it.',
       ],
     };

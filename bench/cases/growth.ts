@@ -1,6 +1,7 @@
 import { spawnTestSystem, type TestTarget } from '../../src/testing/index.js';
 import type { BenchCase, BenchContext } from '../harness/case.js';
 import { askProgram } from '../harness/child.js';
+import { whole } from '../harness/print.js';
 import { mostDescriptors } from '../harness/proc.js';
 import type { Row, Table } from '../harness/result.js';
 import type { GrowAnswer, GrowTask } from '../programs/grow.js';
@@ -41,7 +42,7 @@ export const growth: BenchCase = {
     return {
       tables,
       notes: [
-        `The pools of connections are open side by side: ${most.toLocaleString('en-US')} connected sockets; ${mostDescriptors().toLocaleString('en-US')} are allowed.`,
+        `The pools of connections are open side by side: ${whole(most)} connected sockets; ${whole(mostDescriptors())} are allowed.`,
         'Sizes take turns within one process. The container alone holds plain entries: it has no sockets to run out of.',
       ],
     };
@@ -64,9 +65,9 @@ async function measure(context: BenchContext, { title, kind, program, sizes, wha
   const limitMs = 20_000 + context.rounds * sizes.length * 2_000;
   const task: GrowTask = { target, sizes, kind, rounds: context.rounds, budgetMs: growth.budgetMs / PROGRAMS };
   const answer = await askProgram<GrowAnswer>(program, task, { limitMs });
-  const name = (size: number | undefined): string => `${size?.toLocaleString('en-US')} ${what}`;
+  const name = (size: number): string => `${whole(size)} ${what}`;
   const rows = sizes.map((size, index): Row => ({ name: name(size), role: index === 0 ? 'floor' : 'ours', rounds: answer[size] ?? [] }));
-  const baseline = name(sizes[0]);
+  const baseline = name(sizes[0] ?? 0);
   const targets = rows.slice(1).map((row) => ({ row: row.name, against: baseline, atMost: MOST_GROWTH }));
   return { title, unit: 'ns', better: 'lower', baseline, rows, targets };
 }

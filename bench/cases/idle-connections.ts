@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { spawnTestSystem, type SpawnedTestSystem } from '../../src/testing/index.js';
 import type { BenchCase, BenchContext } from '../harness/case.js';
+import { whole } from '../harness/print.js';
 import { activityOf, hasProc, type Activity } from '../harness/proc.js';
 import { startProgram, type RunningProgram } from '../harness/program.js';
 import type { Table, Target } from '../harness/result.js';
@@ -11,8 +12,10 @@ import type { HoldAnswer, HoldTask } from '../programs/hold.js';
 const CONNECTIONS = 1_000;
 /** Weighed: many, because what V8 keeps for its next work is divided by their number. */
 const WEIGHED_CONNECTIONS = 4_000;
-/** V8 tidies up for some seconds after work; that is not the connections' doing. */
-const SETTLE_MS = 9_000;
+/** For what ends some seconds after the last connect, once. */
+const SETTLE_MS = 6_000;
+/** V8 tidies up when nothing has happened for a while, with all its threads; that is not the connections' doing. */
+const NODE_OPTIONS = ['--expose-gc', '--no-memory-reducer'];
 const WATCH_MS = 3_000;
 
 const POOL = 'BrokerPool, idle';
@@ -34,6 +37,7 @@ export const idleConnections: BenchCase = {
   name: 'idle-connections',
   question: 'What do pooled idle connections cost in memory and processor time, beside as many bare sockets?',
   budgetMs: 40_000,
+  pictures: ['bars'],
   async run(context) {
     // A bare connect does not wait for a place in the backlog, and opening is not what is weighed.
     await using system = await spawnTestSystem({ handoff: 'none', backlog: WEIGHED_CONNECTIONS });
@@ -42,9 +46,9 @@ export const idleConnections: BenchCase = {
     return {
       tables: [...memory, ...activity],
       notes: [
-        `Memory in use with ${WEIGHED_CONNECTIONS.toLocaleString('en-US')} connections after collections; native memory as the C library counts it.`,
+        `Memory in use with ${whole(WEIGHED_CONNECTIONS)} connections after collections; native memory as the C library counts it.`,
         ...(hasProc
-          ? [`Wake-ups and processor time: all threads, ${CONNECTIONS.toLocaleString('en-US')} connections, seen from outside, ${SETTLE_MS / 1_000} s after the last connect.`]
+          ? [`Wake-ups and processor time: all threads, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off.`]
           : ['Wake-ups are counted on Linux only.']),
       ],
     };
@@ -53,7 +57,7 @@ export const idleConnections: BenchCase = {
 
 function hold({ backend, target }: SpawnedTestSystem, { who }: Holder, connections: number): Promise<RunningProgram<HoldAnswer>> {
   const task: HoldTask = { who, target, backendEndpoint: backend.endpoint, connections };
-  return startProgram<HoldAnswer>('hold', task, ['--expose-gc']);
+  return startProgram<HoldAnswer>('hold', task, NODE_OPTIONS);
 }
 
 async function measureMemory(context: BenchContext, system: SpawnedTestSystem): Promise<Table[]> {

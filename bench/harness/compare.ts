@@ -73,5 +73,6 @@ function ownRows(table: Table): Row[] {
 }
 
 function tablesOf(run: BenchRun): Map<string, Table> {
-  return new Map(run.cases.flatMap(({ name, tables }) => tables.map((table): [string, Table] => [`${name} · ${table.title} (${table.unit})`, table])));
+  const keyed = run.cases.flatMap(({ name, tables }) => tables.map((table) => [`${name} · ${table.title} (${table.unit})`, table] as const));
+  return new Map(keyed);
 }

@@ -3,7 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** Peers and the plotting library belong to bench/package.json, so that users of the package do not install them. From dist/bench/harness it is three levels up. */
+/**
+ * Peers and the plotting library belong to bench/package.json, so that users of the package do not install them. From dist/bench/harness it
+ * is three levels up.
+ */
 const BENCH_FOLDER = new URL('../../../bench/', import.meta.url);
 const requireFromBench = createRequire(new URL('package.json', BENCH_FOLDER));
 const INSTALL_LIMIT_MS = 120_000;

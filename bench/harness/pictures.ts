@@ -1,5 +1,5 @@
 import { importPeer } from './peer-modules.js';
-import type { BenchRun, CaseResult, Table } from './result.js';
+import type { BenchRun, CaseResult, Role, Table } from './result.js';
 import { findRow, ratioOf } from './statistics.js';
 
 /** The parts of the plotting library that are used here. */
@@ -18,6 +18,8 @@ export interface Picture {
   readonly name: string;
   readonly svg: string;
 }
+
+const COLOURS = { ours: '#1b7f5c', peer: '#8aa0b4', floor: '#c9b458' } as const satisfies Readonly<Record<Role, string>>;
 
 /** What the run's cases want to have drawn. */
 export async function drawPictures(run: BenchRun): Promise<Picture[]> {
@@ -71,7 +73,7 @@ export function bars(result: CaseResult): object {
           mark: { type: 'bar' },
           encoding: {
             x2: { datum: 1 },
-            color: { field: 'role', type: 'nominal', legend: null, scale: { domain: ['ours', 'peer', 'floor'], range: ['#1b7f5c', '#8aa0b4', '#c9b458'] } },
+            color: { field: 'role', type: 'nominal', legend: null, scale: { domain: Object.keys(COLOURS), range: Object.values(COLOURS) } },
           },
         },
         { mark: { type: 'text', align: 'left', dx: 4 }, encoding: { text: { field: 'ratio', type: 'quantitative', format: '.2f' } } },

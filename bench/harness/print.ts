@@ -1,11 +1,21 @@
 import type { Change, Comparison } from './compare.js';
 import type { BenchRun, CaseResult, Row, Table } from './result.js';
-import { findRow, judge, median, ratioOf, type Ratio } from './statistics.js';
+import { findRow, judge, median, ratioOf, type Ratio, type Verdict } from './statistics.js';
 
 /** The whole run for people. */
 export function describeRun(run: BenchRun): string {
   const machine = Object.entries(run.machine).map(([key, value]) => `${key} ${value}`).join(' · ');
-  return [machine, ...run.cases.map(describeCase)].join('\n\n');
+  return [machine, ...run.cases.map(describeCase), describeVerdicts(run)].join('\n\n');
+}
+
+/** How many targets are met, and which are not. */
+function describeVerdicts(run: BenchRun): string {
+  const verdicts = run.cases.flatMap(({ name, tables }) => tables.flatMap((table) => judge(table).map((verdict) => ({ name, table, verdict }))));
+  const missed = verdicts.filter(({ verdict }) => !verdict.met);
+  return [
+    `targets met: ${verdicts.length - missed.length} of ${verdicts.length}`,
+    ...missed.map(({ name, table, verdict }) => `${describeVerdict(verdict)}   (${name}, ${table.title}, ${table.unit})`),
+  ].join('\n');
 }
 
 function describeCase({ name, question, tables, notes }: CaseResult): string {
@@ -16,7 +26,7 @@ function describeTable(table: Table): string {
   const timed = table.rows.some(({ latency }) => latency !== undefined);
   const header = [table.title, table.unit, '×', 'rounds', ...(timed ? ['p90', 'p99', 'p99.9', 'max'] : [])];
   const lines = table.rows.map((row) => cellsOf(row, table));
-  return [aligned([header, ...lines]), ...describeTargets(table)].join('\n');
+  return [aligned([header, ...lines]), ...judge(table).map(describeVerdict)].join('\n');
 }
 
 function cellsOf(row: Row, table: Table): string[] {
@@ -31,11 +41,9 @@ function ratioCells({ middle, lowest, highest }: Ratio): string[] {
   return [short(middle), `${short(lowest)}–${short(highest)}`];
 }
 
-function describeTargets(table: Table): string[] {
-  return judge(table).map(({ target: { row, against, atMost, atLeast }, reached, met }) => {
-    const wanted = atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
-    return `  ${met ? '✓' : '✗'} ${row}: ${short(reached)} × ${against}, wanted ${wanted}`;
-  });
+function describeVerdict({ target: { row, against, atMost, atLeast }, reached, met }: Verdict): string {
+  const wanted = atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
+  return `  ${met ? '✓' : '✗'} ${row}: ${short(reached)} × ${against}, wanted ${wanted}`;
 }
 
 /** What got slower, what faster, and what could not be compared. */
@@ -57,11 +65,16 @@ function describeChange({ where, before, after }: Change, by: string): string {
   return `  ${where}: ${short(before.middle)} → ${short(after.middle)} × the baseline, ${by}`;
 }
 
+/** A whole number, thousands apart. */
+export function whole(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
 /** Three figures at least, and no more than say something. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  if (size === 0 || size >= 100) return Math.round(value).toLocaleString('en-US');
+  if (size === 0 || size >= 100) return whole(Math.round(value));
   return value.toFixed(size >= 10 ? 1 : size >= 0.1 ? 2 : 3);
 }
 

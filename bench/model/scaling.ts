@@ -1,4 +1,4 @@
-import { short } from '../harness/print.js';
+import { short, whole } from '../harness/print.js';
 import type { MeasuredCosts } from './costs.js';
 import { burstWaitSeconds, capacityPerSecond, meanWaitSeconds, utilisation, type Queue } from './queueing.js';
 import { simulate, type LateHello } from './simulation.js';
@@ -11,7 +11,7 @@ const RATES: readonly number[] = [0.1, 1, 5, 10, 20, 50, 100];
 const ARRIVALS = 400_000;
 const SEED = 1;
 /** Connects of a process between two Hellos, where it remembers the endpoint: a short-lived tool, a service for a while. */
-const CONNECTS_PER_HELLO: readonly number[] = [1, 10, 1_000];
+const CONNECTS_PER_HELLO: readonly number[] = [10, 1_000];
 
 /** The brokers that are compared. */
 interface BrokerModel {
@@ -30,9 +30,9 @@ export function describeScaling(costs: MeasuredCosts): string {
   return [
     '### Inputs', '', inputs(costs), '',
     '### Where each broker saturates', '', capacities([registered, launch, handoff], costs), '',
-    `### Every connect asks the broker: ${PROCESSES.toLocaleString('en-US')} processes`, '', everyConnectAsks([registered, launch, handoff, naive]), '',
+    `### ${whole(PROCESSES)} processes, every connect asks the broker`, '', everyConnectAsks([registered, launch, handoff, naive]), '',
     '### What remembering the endpoint saves', '', savings(registered), '',
-    `### All ${PROCESSES.toLocaleString('en-US')} start at once`, '', coldHerd([registered, launch, handoff]), '',
+    `### All ${whole(PROCESSES)} start at once`, '', coldHerd([registered, launch, handoff]), '',
     '### Checks', '', checks(registered, launch, costs),
   ].join('\n');
 }
@@ -50,7 +50,7 @@ function inputs(costs: MeasuredCosts): string {
 
 function capacities(brokers: readonly BrokerModel[], { accept }: MeasuredCosts): string {
   const acceptLimit = 1 / accept;
-  return markdown(['', 'Hellos a second', `per process of ${PROCESSES.toLocaleString('en-US')}`], brokers.map(({ name, queue }) => {
+  return markdown(['', 'Hellos a second', `per process of ${whole(PROCESSES)}`], brokers.map(({ name, queue }) => {
     const capacity = Math.min(capacityPerSecond(queue), acceptLimit);
     return [name, short(capacity), short(capacity / PROCESSES)];
   }));
@@ -75,7 +75,7 @@ function savings({ queue }: BrokerModel): string {
     ['who remembers', 'Hellos', 'the registered broker allows each process'],
     [
       ['nobody', 'one a connect', cell(1)],
-      ...CONNECTS_PER_HELLO.slice(1).map((connects) => ['the process (Hello-skip)', `one in ${connects.toLocaleString('en-US')} connects`, cell(connects)]),
+      ...CONNECTS_PER_HELLO.map((connects) => ['the process (Hello-skip)', `one in ${whole(connects)} connects`, cell(connects)]),
       ['all processes of the user (shared cache)', 'one for each backend that starts', 'any number'],
       ['a pool, connection still open', 'none, and no connect', 'any number'],
     ],

@@ -21,7 +21,8 @@ export class RustClient {
   readonly #perSecond = new Map<string, number>();
 
   constructor(program: string, { backend, broker, service, version }: RealEndpoints) {
-    this.#process = new LineProcess(program, ['time', '--interactive', '--broker', broker, '--backend', backend, '--service', service, '--version', version]);
+    const where = ['--broker', broker, '--backend', backend, '--service', service, '--version', version];
+    this.#process = new LineProcess(program, ['time', '--interactive', ...where]);
   }
 
   /** One turn. The program counts connects, not time: how many fill the time is known from the turn before. */

@@ -1,6 +1,6 @@
 import { spawnTestSystem, type TestTarget } from '../../src/testing/index.js';
 import { RealBroker } from '../../test/interop/real-broker.js';
-import { RustClient } from '../peers/rust-client.js';
+import { RustClient } from './rust-client.js';
 
 /** A broker and an echo backend in other processes, and the Rust client where the broker is the real one. */
 export interface BenchSystem extends AsyncDisposable {
