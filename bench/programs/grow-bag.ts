@@ -9,6 +9,7 @@ class Entry implements BagEntry<Entry> {
   state: BagEntry<Entry>['state'] = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
+  place = 0;
 }
 
 class Waiter implements BagWaiter<Waiter> {
