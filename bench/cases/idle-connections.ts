@@ -48,7 +48,7 @@ export const idleConnections: BenchCase = {
       notes: [
         `Memory in use with ${whole(WEIGHED_CONNECTIONS)} connections after collections; native memory as the C library counts it.`,
         ...(hasProc
-          ? [`Wake-ups and processor time: all threads, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off.`]
+          ? [`Wake-ups and processor time: all threads, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off`]
           : ['Wake-ups are counted on Linux only.']),
       ],
     };

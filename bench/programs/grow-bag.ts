@@ -3,7 +3,7 @@ import { Bag, type BagEntry, type BagWaiter } from '../../src/pool/bag.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
 import { FEWEST_ROUNDS, rotated } from '../harness/rounds.js';
-import type { GrowAnswer, GrowTask } from './grow.js';
+import type { Grown, GrowTask } from './grow.js';
 
 class Entry implements BagEntry<Entry> {
   state: BagEntry<Entry>['state'] = 'new';
@@ -47,18 +47,19 @@ function goRound(bag: TestBag, times: number): void {
   }
 }
 
-async function measure({ sizes, kind, rounds, budgetMs }: Omit<GrowTask, 'target'>): Promise<GrowAnswer> {
+function newGrown(size: number): Grown {
+  return { who: 'ours', size, rounds: [] };
+}
+
+async function measure({ sizes, kind, rounds, budgetMs }: Omit<GrowTask, 'target'>): Promise<Grown[]> {
   const operate = kind === 'idle' ? borrowAndGiveBack : goRound;
-  const bags = sizes.map((size) => ({ size, bag: filled(size, kind) }));
-  const answer: Record<number, number[]> = Object.fromEntries(sizes.map((size) => [size, []]));
+  const bags = sizes.map((size) => ({ bag: filled(size, kind), grown: newGrown(size) }));
   const startedMs = performance.now();
   for (let round = 0; round < rounds; round++) {
     if (round >= FEWEST_ROUNDS && performance.now() - startedMs > budgetMs) break;
-    for (const { size, bag } of rotated(bags, round)) {
-      answer[size]?.push(await timeBatches(1, async (times) => operate(bag, times)));
-    }
+    for (const { bag, grown } of rotated(bags, round)) grown.rounds.push(await timeBatches(1, async (times) => operate(bag, times)));
   }
-  return answer;
+  return bags.map(({ grown }) => grown);
 }
 
 const task: Omit<GrowTask, 'target'> = JSON.parse(process.argv[2] ?? '');

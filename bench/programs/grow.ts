@@ -4,41 +4,64 @@ import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
 import { FEWEST_ROUNDS, rotated } from '../harness/rounds.js';
 import { openOurs } from '../peers/lenders.js';
+import type { ResourcePool } from '../peers/pools.js';
+import { PromiseQueue } from '../peers/promise-queue.js';
 
 /** What the program is told. */
 export interface GrowTask {
   readonly target: TestTarget;
   /** Idle connections, or callers, by which the pools differ. */
   readonly sizes: readonly number[];
-  /** `idle`: one caller, a pool of each size, all of it idle. `waiting`: 10 connections, and as many callers more as the size says. */
+  /**
+   * `idle`: one caller, a pool of each size, all of it idle. `waiting`: 10 connections, and as many callers more as the size says; beside
+   * each a bare queue of promises with as many callers.
+   */
   readonly kind: 'idle' | 'waiting';
   readonly rounds: number;
   /** After this no further round begins, but for the first three. */
   readonly budgetMs: number;
 }
 
+/** What one pool of one size costs, in nanoseconds, round by round. */
+export interface Grown {
+  readonly who: 'ours' | 'floor';
+  readonly size: number;
+  readonly rounds: number[];
+}
+
 const CONNECTIONS = 10;
 
-/** Nanoseconds for each size, round by round. */
-export type GrowAnswer = Readonly<Record<number, number[]>>;
+interface Growing extends Grown {
+  readonly callers: number;
+  readonly lender: ResourcePool<unknown>;
+}
 
-async function measure({ target, sizes, kind, rounds, budgetMs }: GrowTask): Promise<GrowAnswer> {
-  const callers = (size: number): number => (kind === 'idle' ? 1 : CONNECTIONS + size);
-  const pools: { readonly size: number; readonly lender: Awaited<ReturnType<typeof openOurs>> }[] = [];
-  for (const size of sizes) pools.push({ size, lender: await openOurs(kind === 'idle' ? size : CONNECTIONS, target) });
-  const answer: Record<number, number[]> = Object.fromEntries(sizes.map((size) => [size, []]));
+async function open({ target, sizes, kind }: GrowTask): Promise<Growing[]> {
+  const growing: Growing[] = [];
+  for (const size of sizes) {
+    const callers = kind === 'idle' ? 1 : CONNECTIONS + size;
+    growing.push({ who: 'ours', size, callers, rounds: [], lender: await openOurs(kind === 'idle' ? size : CONNECTIONS, target) });
+    if (kind === 'idle') continue;
+    const lender = new PromiseQueue(Array.from({ length: CONNECTIONS }, (_, id) => ({ id })));
+    growing.push({ who: 'floor', size, callers, rounds: [], lender });
+  }
+  return growing;
+}
+
+async function measure(task: GrowTask): Promise<Grown[]> {
+  const growing = await open(task);
   const startedMs = performance.now();
-  for (let round = 0; round < rounds; round++) {
-    if (round >= FEWEST_ROUNDS && performance.now() - startedMs > budgetMs) break;
-    for (const { size, lender } of rotated(pools, round)) {
-      const nanoseconds = await timeBatches(callers(size), async (times) => {
-        for (let time = 0; time < times; time++) (await lender.acquire()).release();
+  for (let round = 0; round < task.rounds; round++) {
+    if (round >= FEWEST_ROUNDS && performance.now() - startedMs > task.budgetMs) break;
+    for (const { callers, lender, rounds } of rotated(growing, round)) {
+      const nanoseconds = await timeBatches(callers, async (times) => {
+        for (let time = 0; time < times; time++) lender.release(await lender.acquire());
       });
-      answer[size]?.push(nanoseconds);
+      rounds.push(nanoseconds);
     }
   }
-  await Promise.all(pools.map(({ lender }) => lender.close()));
-  return answer;
+  await Promise.all(growing.map(({ lender }) => lender.close()));
+  return growing.map(({ who, size, rounds }) => ({ who, size, rounds }));
 }
 
 const task: GrowTask = JSON.parse(process.argv[2] ?? '');
