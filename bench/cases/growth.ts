@@ -43,7 +43,7 @@ export const growth: BenchCase = {
       tables,
       notes: [
         `The pools of connections are open side by side: ${whole(most)} connected sockets; ${whole(mostDescriptors())} are allowed.`,
-        'With 10,000 waiting the bare queue, a promise for each, costs more too: mostly the collector, which copies suspended callers that outlive it.',
+        'With 10,000 waiting the bare queue, a promise for each, costs more too: mostly for the collector, which copies suspended callers.',
         'Sizes take turns within one process. The container alone holds plain entries: it has no sockets to run out of.',
       ],
     };
