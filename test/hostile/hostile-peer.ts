@@ -1,5 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { loadNative } from '../../src/os/native.js';
+import { descriptorOf } from '../../src/testing/socket-descriptor.js';
 
 /** What a peer does with a connection. It is paused: nothing of it has been read, unless the conduct reads. */
 export type Conduct = (socket: Socket) => void | Promise<void>;
@@ -62,17 +65,26 @@ export async function heard(socket: Socket): Promise<void> {
 }
 
 /**
- * Ends the connection as a reset. A Unix socket has no SO_LINGER that would do it: the kernel sends a reset when it closes with the
- * client's bytes unread. So this is for sockets of which nothing was read; it waits for the request to arrive.
+ * Ends the connection as a reset. A Unix socket has no SO_LINGER that would do it: the kernel sends a reset when it closes with bytes of the
+ * client unread. So this is for sockets that were not read; it reads the first byte of the request and leaves the rest.
  */
 export async function reset(socket: Socket): Promise<void> {
-  await new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+  const system = loadNative()?.system;
+  while (system !== undefined && system.receive(descriptorOf(socket), new Uint8Array(1)) < 0) await turn();
   socket.destroy();
 }
 
-/** Keeps the connection open, reads on and says nothing more. */
+/** Sends without an end, a piece in each turn of the event loop, until the client is gone. */
+export async function trickle(socket: Socket, piece: Uint8Array): Promise<void> {
+  socket.resume();
+  while (!socket.destroyed && socket.writable) {
+    await say(socket, piece);
+    await turn();
+  }
+}
+
+/** Keeps the connection open until the client ends it, reads on and says nothing more. */
 export function keep(socket: Socket): void {
+  socket.once('end', () => socket.destroy());
   socket.resume();
 }
