@@ -25,3 +25,24 @@ export async function closed(socket: Socket): Promise<void> {
   socket.destroy();
   if (!socket.closed) await once(socket, 'close');
 }
+
+/** As {@link echo}, but rejects when the connection ends before the answer is whole. Leaves no listener behind either way. */
+export async function ask(socket: Socket, word: string): Promise<string> {
+  socket.write(word);
+  for (;;) {
+    const chunk: Buffer | null = socket.read(word.length);
+    if (chunk !== null) return chunk.toString('latin1');
+    if (socket.destroyed || socket.readableEnded) throw new Error('the connection ended');
+    await firstOf(socket, 'readable', 'close', 'end', 'error');
+  }
+}
+
+function firstOf(socket: Socket, ...events: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      for (const event of events) socket.off(event, settle);
+      resolve();
+    };
+    for (const event of events) socket.on(event, settle);
+  });
+}
