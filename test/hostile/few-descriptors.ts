@@ -1,6 +1,6 @@
 /**
- * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after`. Uses up all descriptors, before or
- * after the pool's first connection, asks for connections, gives the descriptors back, and asks again. Prints a line of JSON.
+ * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after <free>`. Uses up all descriptors but
+ * some, before or after the pool's first connection, asks for a connection, gives the descriptors back, and asks again. Prints a line of JSON.
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
@@ -9,7 +9,7 @@ import { until } from '../helpers/leftovers.js';
 import { echo } from '../helpers/talk.js';
 
 export interface FewDescriptorsReport {
-  /** The code of the error for want of descriptors. */
+  /** The code of the error for want of descriptors; `none` where they were enough. */
   readonly error: string;
   /** Everything that the error tells, its causes too. */
   readonly message: string;
@@ -35,7 +35,7 @@ function useUp(): number[] {
   }
 }
 
-const [, , brokerEndpoint = '', serviceName = '', wantedVersion = '', when = ''] = process.argv;
+const [, , brokerEndpoint = '', serviceName = '', wantedVersion = '', when = '', free = '0'] = process.argv;
 const warnings: string[] = [];
 process.on('warning', (warning) => warnings.push(warning.message));
 
@@ -52,8 +52,12 @@ const pool = newPool();
 if (when === 'after') await once(pool);
 pool.clear();
 const taken = useUp();
+for (const descriptor of taken.splice(0, Number(free))) closeSync(descriptor);
 const error: unknown = await pool.acquire({ timeoutMs: 3_000 }).then(
-  () => 'none',
+  (lease) => {
+    lease.release();
+    return 'none';
+  },
   (reason: unknown) => reason,
 );
 for (const descriptor of taken) closeSync(descriptor);
