@@ -9,9 +9,8 @@ export interface ReceivedHandle {
 }
 
 /**
- * Descriptors that travel beside bytes (SCM_RIGHTS), and who is at the other end of a socket: what a broker and a backend
- * need of the kernel to hand a connection over. Results are as in `SystemCalls`; nothing here blocks, so that callers see
- * EAGAIN and decide (H-07).
+ * Descriptors that travel beside bytes (SCM_RIGHTS): what a broker and a backend need of the kernel to hand a connection over.
+ * Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and decide (H-07).
  */
 export interface HandlePassing {
   /** Sends `payload` and with its first byte a copy of `descriptor`, which stays open here (H-03). Returns the bytes sent. */
@@ -21,8 +20,6 @@ export interface HandlePassing {
    * loses the descriptor (H-05).
    */
   receiveHandle(socket: number, into: Uint8Array): ReceivedHandle;
-  /** The process at the other end of a connected Unix socket; 0 where the kernel does not tell (V-53). */
-  peerProcessId(socket: number): number;
 }
 
 /** Numbers of the 64-bit ABIs, and where in a `struct cmsghdr` its fields lie: the length (size_t or u32) comes first. */
@@ -43,7 +40,6 @@ const DARWIN: Abi = { SOL_SOCKET: 0xffff, MSG_DONTWAIT: 0x80, MSG_NOSIGNAL: 0, M
 const MSGHDR = { iov: 16, iovlen: 24, control: 32, controllen: 40 } as const;
 
 const SCM_RIGHTS = 1;
-const SO_PEERCRED_LINUX = 17;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const DESCRIPTOR_BYTES = 4;
@@ -68,7 +64,6 @@ function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): Handl
   const sendMessage = define('intptr_t sendmsg(int fd, const uint8_t *message, int flags)');
   const receiveMessage = define('intptr_t recvmsg(int fd, uint8_t *message, int flags)');
   const control = define('int fcntl(int fd, int command, ...)');
-  const getOption = define('int getsockopt(int fd, int level, int name, uint8_t *value, uint32_t *length)');
   /**
    * The length of a control message with one descriptor. As the room for receiving it is exact: padded to CMSG_SPACE,
    * Linux would put a second descriptor into the padding, where nobody looks. What finds no room the kernel closes.
@@ -123,14 +118,6 @@ function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): Handl
         }
       }
       return { bytes: count, descriptor };
-    },
-
-    peerProcessId(socket) {
-      if (abi !== LINUX) return 0;
-      // `struct ucred`: pid, uid, gid.
-      const credentials = new DataView(new ArrayBuffer(12));
-      const result = getOption(socket, abi.SOL_SOCKET, SO_PEERCRED_LINUX, new Uint8Array(credentials.buffer), [credentials.byteLength]);
-      return result < 0 ? 0 : credentials.getInt32(0, true);
     },
   };
 }

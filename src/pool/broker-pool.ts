@@ -8,8 +8,9 @@ import { loadNative } from '../os/native.js';
 import { Capacity } from './capacity.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
-import { targetKey } from './target.js';
-import { createEventSources, type EventSources, type PoolEventMap } from './watching/events.js';
+import { targetKey, type Target } from './target.js';
+import { Targets } from './targets.js';
+import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import type { Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -22,7 +23,7 @@ import {
   type PoolSettings,
   type TargetOptions,
 } from './options.js';
-import { sumCounts, type PoolStats } from './watching/stats.js';
+import type { PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
 /** Parts that tests put in place of the real ones. */
@@ -39,15 +40,13 @@ export interface PoolParts {
  */
 export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDisposable {
   readonly #settings: PoolSettings;
-  readonly #targets = new Map<string, TargetPool>();
+  readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
   readonly #environment: TargetEnvironment;
   readonly #connector: Connector;
   readonly #clock: Clock;
   readonly #events: EventSources;
   readonly #ids = { connection: 0, acquire: 0 };
   #driver: Driver | undefined;
-  /** The target of calls that name none, found without checking its names again. */
-  #defaultTarget: TargetPool | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
@@ -80,7 +79,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       nextAcquireId: () => ++this.#ids.acquire,
       onQuieter: () => this.#finishIfQuiet(),
     };
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) this.#targetFor({});
+    // After this turn's code, so that listeners hear of the first connects too.
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) queueMicrotask(() => this.#beginWarm());
   }
 
   /**
@@ -91,9 +91,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   acquire(options?: AcquireOptions): Promise<Lease> {
     // The way of most calls by far.
-    if (options === undefined && this.#defaultTarget !== undefined) {
-      return this.#defaultTarget.acquire(this.#settings.acquireTimeoutMs, undefined);
-    }
+    const usual = options === undefined ? this.#targets.default : undefined;
+    if (usual !== undefined) return usual.acquire(this.#settings.acquireTimeoutMs, undefined);
     try {
       if (options !== undefined) checkAcquireOptions(options);
       return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
@@ -115,7 +114,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** An idle connection at once, or `undefined`; never waits and never connects. */
   tryAcquire(target?: TargetOptions): Lease | undefined {
-    return this.#targetFor(target).tryAcquire();
+    this.#checkOpen();
+    const usual = target === undefined ? this.#targets.default : undefined;
+    return (usual ?? this.#targets.find(this.#describe(target)))?.tryAcquire();
   }
 
   /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
@@ -134,16 +135,24 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** What the pool holds right now, and has done so far; a frozen snapshot. */
   stats(): PoolStats {
-    const targets = [...this.#targets.values()].map((pool) => Object.freeze({ ...pool.target, ...pool.counts() }));
-    return Object.freeze({ ...sumCounts(targets), targets: Object.freeze(targets), cachedEndpoints: this.#environment.cache?.size ?? 0 });
+    const { sum, targets } = this.#targets.counts();
+    return Object.freeze({ ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
   }
 
   /**
    * Forgets a target's endpoint and connections: idle ones close now, leased ones when they come back. Without a target named, all.
    */
   clear(target?: TargetOptions): void {
-    if (target === undefined) for (const pool of this.#targets.values()) pool.clear();
-    else this.#targetFor(target).clear();
+    if (target === undefined) {
+      for (const pool of this.#targets) pool.clear();
+      return;
+    }
+    this.#checkOpen();
+    const described = this.#describe(target);
+    const pool = this.#targets.find(described);
+    // Another process may have left its endpoint in the file.
+    if (pool === undefined) this.#environment.cache?.delete(targetKey(described));
+    else pool.clear();
   }
 
   /**
@@ -167,20 +176,30 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     return this.#closed;
   }
 
+  /** Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens, stay. */
+  override removeAllListeners(name?: PoolEventName): this {
+    for (const each of name === undefined ? POOL_EVENT_NAMES : [name]) super.removeAllListeners(each);
+    return this;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #beginWarm(): void {
+    if (this.#state === 'open') this.#targetFor({});
   }
 
   async #close(timeoutMs: number): Promise<void> {
     this.#closingSinceMs ??= this.#clock.now();
     this.#state = 'closing';
-    this.#defaultTarget = undefined;
+    this.#targets.forgetDefault();
     const cancelLimit = this.#clock.schedule(timeoutMs, () => {
       this.#end(new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${timeoutMs} ms`));
     });
     await new Promise<void>((resolve) => {
       this.#onQuiet = resolve;
-      for (const pool of this.#targets.values()) pool.beginClose();
+      for (const pool of this.#targets) pool.beginClose();
       this.#finishIfQuiet();
     });
     cancelLimit();
@@ -192,39 +211,38 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #end(reason: BrokerPoolError): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#defaultTarget = undefined;
-    for (const pool of this.#targets.values()) pool.destroy(reason);
+    this.#targets.destroy(reason);
     this.#connector.close();
     this.#finishIfQuiet();
   }
 
   #finishIfQuiet(): void {
     if (this.#state === 'open' || this.#onQuiet === undefined) return;
-    for (const pool of this.#targets.values()) if (!pool.quiet) return;
+    for (const pool of this.#targets) if (!pool.quiet) return;
     this.#onQuiet();
   }
 
   async #closeDriver(): Promise<void> {
     await this.#driver?.close();
+    await this.#connector.ended();
     // Nothing is negotiated any more: what is left to write to its file can be written now.
     this.#environment.cache?.close();
-    const durationMs = this.#clock.now() - (this.#closingSinceMs ?? 0);
-    this.#events.closed.publish({ durationMs });
+    const { closed } = this.#events;
+    if (closed.wanted) closed.publish({ durationMs: this.#clock.now() - (this.#closingSinceMs ?? 0) });
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {
-    if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
+    this.#checkOpen();
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
-    if (isDefault && this.#defaultTarget !== undefined) return this.#defaultTarget;
-    const target = { brokerEndpoint: this.#settings.brokerEndpoint, ...checkTarget(this.#settings, options) };
-    const key = targetKey(target);
-    let pool = this.#targets.get(key);
-    if (pool === undefined) {
-      pool = new TargetPool(target, this.#environment);
-      this.#targets.set(key, pool);
-    }
-    if (isDefault) this.#defaultTarget = pool;
-    return pool;
+    return (isDefault ? this.#targets.default : undefined) ?? this.#targets.obtain(this.#describe(options), isDefault);
+  }
+
+  #describe(options: TargetOptions = {}): Target {
+    return { brokerEndpoint: this.#settings.brokerEndpoint, ...checkTarget(this.#settings, options) };
+  }
+
+  #checkOpen(): void {
+    if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
   }
 }
 

@@ -38,12 +38,12 @@ export class Lease implements AsyncDisposable {
 
   /** What the broker said; `undefined` after a Hello-skip. */
   get negotiated(): NegotiatedInfo | undefined {
-    return this.#held().negotiated;
+    return this.#held().negotiation?.negotiated;
   }
 
   /** The token of the offered handoff; `undefined` where there was none. */
   get handoffToken(): Uint8Array | undefined {
-    return this.#held().handoffToken;
+    return this.#held().negotiation?.handoffToken;
   }
 
   /** The connection's number, the same in every lease and event of this connection. */

@@ -28,68 +28,64 @@ export interface ConnectionOwner {
   close(connection: PooledConnection, reason: CloseReason): void;
 }
 
-/** How long a connection may live, and for how many leases. */
-export interface ConnectionLimits {
-  readonly bornMs: number;
-  readonly expiresAtMs: number;
-  readonly maxUses: number;
+/** What the broker said of a connection that was negotiated. */
+export interface Negotiation {
+  readonly negotiated: NegotiatedInfo;
+  readonly handoffToken: Uint8Array | undefined;
 }
 
-/** One connection in the pool: an entry of the bag, and the listeners that stay on its socket for life. */
+/**
+ * One connection in the pool: an entry of the bag, and the listeners that stay on its socket for life.
+ *
+ * An idle connection is little else than its memory, so there are few fields, and times are whole milliseconds: V8 keeps fractions,
+ * and `Infinity`, in an object of their own each.
+ */
 export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   readonly id: number;
+  readonly socket: Socket;
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiated: NegotiatedInfo | undefined;
-  readonly handoffToken: Uint8Array | undefined;
-  readonly bornMs: number;
-  /** When its lifetime is over, on the monotonic clock. */
-  readonly expiresAtMs: number;
+  /** `undefined` after a Hello-skip. */
+  readonly negotiation: Negotiation | undefined;
   readonly owner: ConnectionOwner;
-  readonly socket: Socket;
-  readonly #maxUses: number;
+  readonly bornMs: number;
+  /** When its lifetime is over, on the monotonic clock; `Infinity` if never. */
+  readonly expiresAtMs: number;
   state: EntryState = 'new';
-  newer: PooledConnection | undefined;
-  older: PooledConnection | undefined;
+  newer: PooledConnection | undefined = undefined;
+  older: PooledConnection | undefined = undefined;
   place = -1;
   /** When the reaper looks next. */
-  dueMs = Infinity;
+  dueMs = 0;
   queueIndex = -1;
   /** How often it has been leased. */
   uses = 0;
-  /** Since when nobody uses it; `Infinity` until the turn in which it became idle has ended. */
-  idleSinceMs = Infinity;
-  /** When a keepalive began last. */
-  checkedAtMs = -Infinity;
-  /** Set where somebody watches leases. */
-  leasedAtMs: number | undefined;
-  acquireId = 0;
+  /** Since when it rests; -1 while it is leased, and until the turn in which it became idle has ended. */
+  idleSinceMs = -1;
   /** Why it closes as soon as it comes back. */
-  retired: CloseReason | undefined;
+  retired: CloseReason | undefined = undefined;
   /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
   touched = false;
-  #referenced = true;
 
-  constructor(id: number, established: Established, owner: ConnectionOwner, limits: ConnectionLimits) {
+  /** @param bornMs and @param expiresAtMs in whole milliseconds */
+  constructor(id: number, { socket, endpoint, route, negotiated, handoffToken }: Established, owner: ConnectionOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
-    this.socket = established.socket;
-    this.endpoint = established.endpoint;
-    this.route = established.route;
-    this.negotiated = established.negotiated;
-    this.handoffToken = established.handoffToken;
+    this.socket = socket;
+    this.endpoint = endpoint;
+    this.route = route;
+    this.negotiation = negotiated && { negotiated, handoffToken };
     this.owner = owner;
-    this.bornMs = limits.bornMs;
-    this.expiresAtMs = limits.expiresAtMs;
-    this.#maxUses = limits.maxUses;
-    watch(established.socket, this);
+    this.bornMs = bornMs;
+    this.expiresAtMs = expiresAtMs;
+    watch(socket, this);
   }
 
   /** Counts a lease. The socket keeps the process alive from now on. */
-  use(): void {
+  use(maxUses: number): void {
     this.uses += 1;
-    if (this.uses >= this.#maxUses) this.retired ??= 'uses';
-    if (this.#referenced) return;
-    this.#referenced = true;
+    if (this.uses >= maxUses) this.retired ??= 'uses';
+    if (this.idleSinceMs < 0) return;
+    this.idleSinceMs = -1;
     this.socket.ref();
   }
 
@@ -106,14 +102,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
 
   /** The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished program to go on. */
   rest(nowMs: number): void {
-    this.idleSinceMs = nowMs;
-    this.#referenced = false;
+    this.idleSinceMs = Math.round(nowMs);
     this.socket.unref();
   }
 
   /** Whether {@link PooledConnection.rest} is behind it. */
   get resting(): boolean {
-    return this.idleSinceMs !== Infinity;
+    return this.idleSinceMs >= 0;
   }
 
   /** Bytes arrived. */
@@ -138,7 +133,7 @@ type PooledSocket = Socket & { [POOLED]?: PooledConnection };
 
 /**
  * Watches a socket for life: an 'error' event on a pooled socket never ends the process. The listeners are the same functions for all
- * sockets, since an idle connection is little else than its memory.
+ * sockets.
  */
 function watch(socket: PooledSocket, connection: PooledConnection): void {
   socket[POOLED] = connection;

@@ -27,6 +27,8 @@ export class Reaper {
   readonly #settings: ReaperSettings;
   readonly #owner: ReaperOwner;
   readonly #due = new DeadlineQueue<PooledConnection>();
+  /** When the keepalive of an idle connection began last. */
+  readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
   #cancelTimer: () => void = () => {};
   #timerDueMs = Infinity;
 
@@ -44,6 +46,7 @@ export class Reaper {
 
   remove(connection: PooledConnection): void {
     this.#due.remove(connection);
+    if (this.#due.nextMs === Infinity) this.stop();
   }
 
   stop(): void {
@@ -83,8 +86,8 @@ export class Reaper {
       this.#owner.close(connection, 'idle');
       return false;
     }
-    if (lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {
-      connection.checkedAtMs = nowMs;
+    if (this.#lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {
+      this.#checkedAtMs.set(connection, nowMs);
       this.#owner.keepAlive(connection);
     }
     return true;
@@ -93,24 +96,28 @@ export class Reaper {
   #nextLook(connection: PooledConnection, nowMs: number): number {
     const { idleTimeoutMs, keepaliveMs } = this.#settings;
     const idleEndMs = idleSinceMs(connection, nowMs) + idleTimeoutMs;
-    const keepaliveAtMs = lastSignMs(connection, nowMs) + keepaliveMs;
+    const keepaliveAtMs = this.#lastSignMs(connection, nowMs) + keepaliveMs;
     // What is over and still there is kept by `min`, or not idle: it gets its time again.
-    return Math.min(connection.expiresAtMs, idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs, keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs);
+    return Math.min(
+      connection.expiresAtMs,
+      idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs,
+      keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs,
+    );
+  }
+
+  /** When the connection last showed that it is alive. */
+  #lastSignMs(connection: PooledConnection, nowMs: number): number {
+    return Math.max(idleSinceMs(connection, nowMs), this.#checkedAtMs.get(connection) ?? 0);
   }
 
   #put(connection: PooledConnection, dueMs: number): void {
     if (dueMs === Infinity) return;
-    connection.dueMs = dueMs;
+    connection.dueMs = Math.ceil(dueMs);
     this.#due.put(connection);
   }
 }
 
 /** A connection that is leased, or became idle in this very turn, counts as idle from now on. */
 function idleSinceMs(connection: PooledConnection, nowMs: number): number {
-  return connection.state === 'idle' ? Math.min(connection.idleSinceMs, nowMs) : nowMs;
-}
-
-/** When the connection last showed that it is alive. */
-function lastSignMs(connection: PooledConnection, nowMs: number): number {
-  return Math.max(idleSinceMs(connection, nowMs), connection.checkedAtMs);
+  return connection.resting ? Math.min(connection.idleSinceMs, nowMs) : nowMs;
 }

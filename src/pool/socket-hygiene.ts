@@ -15,7 +15,11 @@ export function socketProblem(socket: Socket): SocketProblem | undefined {
 
 /** Takes off what a caller may have left on the socket: a reader that stayed would steal the next caller's bytes. */
 export function resetSocket(socket: Socket): void {
-  if (socket.listenerCount('data') > 0) socket.removeAllListeners('data');
+  if (socket.listenerCount('data') > 0) {
+    socket.removeAllListeners('data');
+    // Node forgets that somebody read by 'data' only here. It would make the stream flow again a tick later.
+    socket.off('data', doNothing);
+  }
   if (socket.listenerCount('readable') > 0) socket.removeAllListeners('readable');
   socket.unpipe();
   if (socket.isPaused()) socket.resume();

@@ -50,7 +50,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#environment = environment;
     this.#supply = new Supply(target, environment, this.#counters, this);
     this.#reaper = new Reaper(clock, settings, this);
-    this.#turn = new Turn(clock, (startedMs, nowMs) => this.#onTurnEnd(startedMs, nowMs));
+    this.#turn = new Turn(clock, (nowMs) => this.#onTurnEnd(nowMs));
     this.#now = () => this.#turn.now();
     this.#watch = new LeaseWatch(target, environment, (connection) => this.onDestroy(connection, 'leaked'));
     this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, this);
@@ -126,6 +126,17 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.pump();
   }
 
+  /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
+  get unused(): boolean {
+    return this.held === 0 && this.#bag.waiting === 0 && this.#minimum === 0;
+  }
+
+  /** Ends an unused pool. */
+  drop(): void {
+    this.#stop();
+    this.#environment.capacity?.leave(this);
+  }
+
   /** Whether nobody holds or waits for anything. */
   get quiet(): boolean {
     return this.#bag.leased === 0 && this.#bag.waiting === 0;
@@ -135,13 +146,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   destroy(error: BrokerPoolError): void {
     this.#closing = true;
     this.#supply.stop();
-    this.#waitingRoom.failAll(error);
+    this.#waitingRoom.end(error);
     this.#warmUps.endAll(error);
     for (const connection of this.#bag.entries()) this.onDestroy(connection, 'poolClosed');
-    this.#reaper.stop();
-    this.#watch.stop();
-    this.#waitingRoom.stop();
-    this.#turn.stop();
+    this.#stop();
   }
 
   get size(): number {
@@ -173,16 +181,17 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     else this.#remove(connection, reason);
     // One connect less is under way: another may begin.
     this.pump();
-    if (this.#isWarm()) this.#warmUps.endAll();
+    if (!this.#closing && this.#isWarm()) this.#warmUps.endAll();
   }
 
   /**
-   * With nothing left to wait for, everybody learns the cause. While leases are out, callers may still be served by them, and
+   * With nothing left to wait for, everybody learns the cause. While there are connections, callers may still be served by them, and
    * connecting is tried again after a pause; while other connects are under way, those decide.
    */
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
-    if (this.#bag.size === 0 && this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
+    if (this.#bag.size > 0) this.pump();
+    else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
   }
 
   /**
@@ -201,6 +210,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       this.#serveWaiters(fresh);
       this.#findMore();
       this.#keepWarm();
+      this.#makeRoom();
       fresh = undefined;
     } while (this.#pumpsDue > 1);
     this.#pumpsDue = 0;
@@ -226,8 +236,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   onHealthy(connection: PooledConnection, wanted: boolean): void {
     // The keepalive of a spare connection leaves it as old as it was.
-    if (wanted) connection.idleSinceMs = Infinity;
-    this.#turn.markBusy();
+    if (wanted) connection.idleSinceMs = Math.round(this.#environment.clock.now());
     this.pump(wanted ? connection : undefined);
   }
 
@@ -249,6 +258,15 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   get #minimum(): number {
     const { min, max } = this.#environment.settings;
     return this.#closing ? 0 : Math.min(min, max);
+  }
+
+  /** Takes all timers away. */
+  #stop(): void {
+    this.#supply.stop();
+    this.#reaper.stop();
+    this.#watch.stop();
+    this.#waitingRoom.stop();
+    this.#turn.stop();
   }
 
   #isWarm(): boolean {
@@ -277,6 +295,11 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     while (this.held < this.#minimum && this.#supply.openSpare());
   }
 
+  /** What is idle here, and not waited for, may stand in the way of another target. */
+  #makeRoom(): void {
+    while (this.#bag.idle > 0 && this.#bag.waiting === 0 && this.#whyNotKeep() !== undefined) this.evictIdle();
+  }
+
   #closeWhatIsLeft(): void {
     if (this.#bag.waiting > 0) return;
     for (const connection of this.#bag.idleEntries()) this.#remove(connection, 'poolClosed');
@@ -294,7 +317,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
         continue;
       }
       this.#bag.borrow();
-      connection.use();
+      connection.use(this.#environment.settings.maxUses);
       return connection;
     }
   }
@@ -302,10 +325,9 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   /** A connection in good order that nobody holds: for whoever stands first, else to be idle. */
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
-      connection.use();
+      connection.use(this.#environment.settings.maxUses);
       return this.#waitingRoom.serveFirst(connection);
     }
-    connection.idleSinceMs = Infinity;
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
     if (this.#closing) this.pump();
@@ -318,6 +340,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
     if (!this.#bag.remove(connection)) return false;
+    // Its lease may still come back.
+    connection.retired ??= reason;
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
@@ -340,11 +364,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     if (died && connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
   }
 
-  #onTurnEnd(startedMs: number | undefined, nowMs: number): void {
+  #onTurnEnd(nowMs: number): void {
     for (let connection = this.#bag.newestIdle; connection !== undefined && !connection.resting; connection = connection.older) {
       connection.rest(nowMs);
     }
-    if (startedMs !== undefined) this.#waitingRoom.onTurnEnd(startedMs, nowMs);
   }
 
   /** An acquire that fails before it waits. */

@@ -4,7 +4,6 @@ import type { BrokerPoolError } from '../errors.js';
 import { abortedError } from './acquire-errors.js';
 import type { Bag } from './bag.js';
 import { Histogram } from './watching/histogram.js';
-import { callerStack } from './watching/leak-watch.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 import type { Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -44,6 +43,7 @@ export class WaitingRoom {
   #sweepAtMs = Infinity;
   #cancelSweep: () => void = () => {};
   #timeouts = 0;
+  #endedBy: BrokerPoolError | undefined;
 
   constructor(queue: Bag<PooledConnection, Waiter>, clock: Clock, turn: Turn, watch: LeaseWatch, owner: WaitingRoomOwner) {
     this.#queue = queue;
@@ -66,22 +66,25 @@ export class WaitingRoom {
   /** How long whoever is served next has waited; 0 where nobody waits. */
   get oldestWaitMs(): number {
     const { firstWaiter } = this.#queue;
-    return firstWaiter === undefined ? 0 : Math.max(0, this.#clock.now() - firstWaiter.startedMs);
+    return firstWaiter === undefined ? 0 : Math.max(0, this.#clock.now() - firstWaiter.started.ms);
   }
 
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    const acquireId = this.#watch.begin();
-    return new Promise((resolve, reject) => {
-      const waiter = new Waiter(acquireId, this.#turn.now(), timeoutMs, resolve, reject);
-      if (this.#watch.tracesLeases) waiter.stack = callerStack();
-      if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
-      const deadlineMs = waiter.startedMs + timeoutMs;
-      if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
-      if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
-      this.#queue.enqueue(waiter);
-      this.#owner.onWaiter();
-    });
+    const origin = this.#watch.begin();
+    // A listener that has just heard of it may have ended the pool.
+    if (this.#endedBy !== undefined) {
+      this.#watch.fail(origin, this.#endedBy, 0);
+      return Promise.reject(this.#endedBy);
+    }
+    const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
+    if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+    const deadlineMs = waiter.started.ms + timeoutMs;
+    if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
+    if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
+    this.#queue.enqueue(waiter);
+    this.#owner.onWaiter();
+    return waiter.lease;
   }
 
   /** Leases a connection to whoever stands first. */
@@ -89,11 +92,11 @@ export class WaitingRoom {
     const waiter = this.#queue.dequeue();
     if (waiter === undefined) throw new Error('nobody waits');
     waiter.stopListening?.();
-    const nowMs = this.#turn.now();
-    const waitMs = nowMs - waiter.startedMs;
-    // Those who waited for nothing are counted by what is missing here, like those who found an idle connection.
+    const now = this.#turn.time();
+    // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
+    const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.times.record(waitMs);
-    waiter.resolve(this.#watch.lease(connection, waiter.acquireId, waiter.stack, nowMs, waitMs));
+    waiter.resolve(this.#watch.lease(connection, waiter.origin, now.ms, waitMs));
   }
 
   fail(waiter: Waiter, error: BrokerPoolError): void {
@@ -108,13 +111,13 @@ export class WaitingRoom {
     this.#owner.pump();
   }
 
-  /** Who came late in a long turn bears the time of its beginning, and must not be sent away that much too early. */
-  onTurnEnd(startedMs: number, nowMs: number): void {
-    for (let waiter = this.#queue.lastWaiter; waiter !== undefined && waiter.startedMs === startedMs; waiter = waiter.previous) {
-      waiter.startedMs = nowMs;
-    }
+  /** Fails all, and whoever comes from now on. */
+  end(error: BrokerPoolError): void {
+    this.#endedBy = error;
+    this.failAll(error);
   }
 
+  /** Takes the timer away. */
   stop(): void {
     this.#cancelSweep();
     this.#sweepAtMs = Infinity;
@@ -122,7 +125,7 @@ export class WaitingRoom {
 
   #reject(waiter: Waiter, error: BrokerPoolError): void {
     waiter.stopListening?.();
-    this.#watch.fail(waiter.acquireId, error, this.#clock.now() - waiter.startedMs);
+    this.#watch.fail(waiter.origin, error, Math.max(0, this.#clock.now() - waiter.started.ms));
     waiter.reject(error);
   }
 
@@ -134,11 +137,13 @@ export class WaitingRoom {
 
   #sweep(): void {
     this.#sweepAtMs = Infinity;
+    // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
+    this.#turn.end();
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
     const expired: Waiter[] = [];
     for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
-      const deadlineMs = waiter.startedMs + waiter.timeoutMs;
+      const deadlineMs = waiter.started.ms + waiter.timeoutMs;
       if (deadlineMs <= nowMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
     }
@@ -151,6 +156,6 @@ export class WaitingRoom {
     // The end of one may have been the end of others.
     if (!waiter.queued) return;
     this.#timeouts += 1;
-    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.startedMs));
+    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.started.ms));
   }
 }

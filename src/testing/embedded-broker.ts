@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
+import { peerOf } from '../os/peer.js';
 import type { AdminReply, AdminRequest, Frame, Hello, Negotiated } from '../wire/messages.js';
 import { answerAdmin } from './admin-replies.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
@@ -192,7 +193,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     return {
       helloTimeoutMs: this.#options.helloTimeoutMs ?? 30_000,
       services: this.services,
-      peerProcessId: (client) => loadHandlePassing()?.peerProcessId(descriptorOf(client.socket)) ?? 0,
+      peerProcessId: (client) => processIdBehind(client.socket),
       onHello: (hello, frame) => {
         this.#lastHello = { hello, frame };
         const scripted = this.#script.shift();
@@ -244,4 +245,10 @@ export class EmbeddedBroker implements AsyncDisposable {
     });
     if (result === 'accepted' || result === 'unconfirmed') await client.write(readyEvent({ token, accepted: true, correlationId }));
   }
+}
+
+/** 0 where the kernel does not tell (V-53). */
+function processIdBehind(socket: Socket): number {
+  const peer = peerOf(descriptorOf(socket));
+  return typeof peer === 'object' ? peer.processId : 0;
 }

@@ -104,9 +104,3 @@ withFfi('what is no descriptor cannot be sent, and nothing can be received from 
   t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: EAGAIN, descriptor: -1 });
   t.is(passing.receiveHandle(1_000_000, new Uint8Array(16)).bytes, -(errno['EBADF'] ?? 0));
 });
-
-withFfi('the kernel names the process at the other end, on Linux (V-53)', async (t) => {
-  const { far, passing } = await connectedPair(t);
-  t.is(passing.peerProcessId(far), process.platform === 'linux' ? process.pid : 0);
-  t.is(passing.peerProcessId(-1), 0);
-});

@@ -5,6 +5,7 @@ import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
 import { Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
+import type { AcquireOrigin } from '../waiter.js';
 
 /** What watching needs of its surroundings. */
 export interface LeaseWatchEnvironment {
@@ -14,6 +15,12 @@ export interface LeaseWatchEnvironment {
   nextAcquireId(): number;
 }
 
+/** What the end of a lease has to know of its beginning. */
+interface WatchedLease {
+  readonly acquireId: number;
+  readonly leasedAtMs: number;
+}
+
 /** Tells listeners and the leak watch about the acquires and leases of one target. With neither there, a lease costs one question. */
 export class LeaseWatch {
   readonly #target: Target;
@@ -21,6 +28,8 @@ export class LeaseWatch {
   readonly #leaks: LeakWatch | undefined;
   readonly #environment: LeaseWatchEnvironment;
   readonly #onLost: (connection: PooledConnection) => void;
+  /** The leases that were watched when they began. */
+  readonly #leases = new Map<PooledConnection, WatchedLease>();
 
   /** @param onLost is told of a connection whose lease nobody can release any more */
   constructor(target: Target, environment: LeaseWatchEnvironment, onLost: (connection: PooledConnection) => void) {
@@ -32,54 +41,51 @@ export class LeaseWatch {
     if (settings.leakThresholdMs > 0) this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, (leak) => this.#onLeak(leak));
   }
 
-  /** Whether leases need to know where they were asked for, by {@link callerStack}. */
-  get tracesLeases(): boolean {
-    return this.#leaks !== undefined;
-  }
-
-  /** An acquire begins. Returns its number; 0 where nobody has asked for it yet. */
-  begin(): number {
+  /** An acquire begins. `undefined` where nobody watches. */
+  begin(): AcquireOrigin | undefined {
     const { acquireStarted } = this.#events;
-    if (!acquireStarted.wanted) return 0;
-    const acquireId = this.#environment.nextAcquireId();
-    acquireStarted.publish({ target: this.#target, acquireId });
-    return acquireId;
+    if (this.#leaks === undefined && !acquireStarted.wanted) return undefined;
+    const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack() };
+    if (acquireStarted.wanted) acquireStarted.publish({ target: this.#target, acquireId: origin.acquireId });
+    return origin;
   }
 
   /** The lease of an idle connection, asked for and given in one breath. */
   leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
     if (this.#leaks === undefined && !this.#events.acquireStarted.wanted && !this.#isAcquiredWanted()) return new Lease(connection);
-    return this.lease(connection, this.begin(), this.#leaks && callerStack(), nowMs(), 0);
+    return this.lease(connection, this.begin(), nowMs(), 0);
   }
 
   /** The lease of whoever has waited for it. */
-  lease(connection: PooledConnection, acquireId: number, stack: string | undefined, nowMs: number, waitMs: number): Lease {
+  lease(connection: PooledConnection, origin: AcquireOrigin | undefined, nowMs: number, waitMs: number): Lease {
     const lease = new Lease(connection);
     if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
-    connection.acquireId = acquireId === 0 ? this.#environment.nextAcquireId() : acquireId;
-    connection.leasedAtMs = nowMs;
-    this.#leaks?.begin(lease, connection, stack ?? '');
+    const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
+    this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
+    this.#leaks?.begin(lease, connection, acquireId, origin?.stack ?? '');
     const { id: connectionId, route } = connection;
-    this.#events.acquired.publish({ target: this.#target, acquireId: connection.acquireId, connectionId, route, waitMs });
+    this.#events.acquired.publish({ target: this.#target, acquireId, connectionId, route, waitMs });
     return lease;
   }
 
   /** A lease is over. */
   end(connection: PooledConnection, nowMs: () => number): void {
     this.#leaks?.end(connection);
+    if (this.#leases.size === 0) return;
+    const watched = this.#leases.get(connection);
+    // Nobody was told that it began.
+    if (watched === undefined) return;
+    this.#leases.delete(connection);
+    const { acquireId, leasedAtMs } = watched;
     const { released } = this.#events;
-    if (!released.wanted) return;
-    const { leasedAtMs, acquireId, id: connectionId } = connection;
-    connection.leasedAtMs = undefined;
-    const heldMs = leasedAtMs === undefined ? undefined : nowMs() - leasedAtMs;
-    released.publish({ target: this.#target, acquireId, connectionId, heldMs });
+    if (released.wanted) released.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
   }
 
-  fail(acquireId: number, error: BrokerPoolError, waitMs: number): void {
+  fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
     const { acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
-    const id = acquireId === 0 ? this.#environment.nextAcquireId() : acquireId;
-    acquireFailed.publish({ target: this.#target, acquireId: id, reason: error.code, error, waitMs });
+    const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
+    acquireFailed.publish({ target: this.#target, acquireId, reason: error.code, error, waitMs });
   }
 
   stop(): void {

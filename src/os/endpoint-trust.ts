@@ -1,0 +1,69 @@
+import { lstatSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { errnoName } from './errno.js';
+import { peerOf } from './peer.js';
+
+/** Whom a client lets be at the other end of a local socket. Plain data: it crosses threads. */
+export interface EndpointTrust {
+  /** Users whose sockets and processes are trusted. */
+  readonly userIds: readonly number[];
+  /** Accept sockets in directories where others than these users may create, replace or remove files. */
+  readonly sharedDirectories: boolean;
+}
+
+/** Only what belongs to the user of this process. On Windows, where there are no user ids, pipes are guarded by their access lists. */
+export function ownTrust(): EndpointTrust {
+  const own = process.geteuid?.();
+  return { userIds: own === undefined ? [] : [own], sharedDirectories: false };
+}
+
+/** The write bits of group and others. */
+const OTHERS_MAY_WRITE = 0o022;
+
+/**
+ * Looks at the socket file before anybody dials it. Returns what speaks against it, or `undefined`. A file that is not there is
+ * no matter of trust: the dial says so better. Abstract names and pipes have no file.
+ */
+export function fileProblem(endpoint: string, trust: EndpointTrust): string | undefined {
+  if (process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
+  const directory = dirname(endpoint);
+  const folder = look(directory);
+  const file = look(endpoint);
+  if (folder === undefined || file === undefined) return undefined;
+  return (trust.sharedDirectories ? undefined : directoryProblem(directory, folder, trust)) ?? socketProblem(file, trust);
+}
+
+/** Looks at who is at the other end of a connection. Returns what speaks against it, or `undefined`. */
+export function peerProblem(descriptor: number, trust: EndpointTrust): string | undefined {
+  const peer = peerOf(descriptor);
+  if (peer === undefined) return undefined;
+  if (typeof peer === 'number') return `the system does not say who is behind it (${errnoName(-peer)})`;
+  return trust.userIds.includes(peer.userId) ? undefined : `the process behind it runs as user ${peer.userId}`;
+}
+
+function directoryProblem(directory: string, folder: Stats, trust: EndpointTrust): string | undefined {
+  if (!folder.isDirectory()) return `its directory ${directory} is no directory but ${kindOf(folder)}`;
+  if (!trust.userIds.includes(folder.uid)) return `its directory ${directory} belongs to user ${folder.uid}`;
+  if ((folder.mode & OTHERS_MAY_WRITE) !== 0) return `others may write to its directory ${directory} (chmod 700 would help)`;
+  return undefined;
+}
+
+function socketProblem(file: Stats, trust: EndpointTrust): string | undefined {
+  if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
+  return trust.userIds.includes(file.uid) ? undefined : `it belongs to user ${file.uid}`;
+}
+
+function kindOf(file: Stats): string {
+  if (file.isSymbolicLink()) return 'a symbolic link';
+  if (file.isDirectory()) return 'a directory';
+  return file.isFile() ? 'a file' : 'a device or a pipe';
+}
+
+/** Never follows a link: where it leads can be changed between the look and the dial. What cannot be looked at cannot be dialled. */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { errno } from '../../src/os/errno.js';
+import { fileProblem, ownTrust, peerProblem } from '../../src/os/endpoint-trust.js';
+import { loadNative } from '../../src/os/native.js';
+import { peerOf } from '../../src/os/peer.js';
+import { encodeAddress } from '../../src/os/socket.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+
+const own = process.geteuid?.() ?? -1;
+const STRANGER = own + 4_242;
+const trust = ownTrust();
+const system = loadNative()?.system;
+
+const posix = process.platform === 'win32' ? test.skip : test;
+const asRoot = own === 0 ? test : test.skip;
+const withFfi = system === undefined ? test.skip : test;
+
+async function listen(t: ExecutionContext, directory = temporaryDirectory(t)): Promise<{ directory: string; endpoint: string; server: Server }> {
+  const endpoint = join(directory, 'peer.sock');
+  const server = createServer().listen(endpoint);
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.close();
+  });
+  return { directory, endpoint, server };
+}
+
+posix('a socket of one\'s own in a directory of one\'s own is trusted', async (t) => {
+  const { endpoint } = await listen(t);
+  t.is(fileProblem(endpoint, trust), undefined);
+});
+
+posix('a directory that others may write to is not trusted, unless shared directories are allowed', async (t) => {
+  const { directory, endpoint } = await listen(t);
+  for (const mode of [0o777, 0o720, 0o702, 0o1777]) {
+    chmodSync(directory, mode);
+    t.regex(fileProblem(endpoint, trust) ?? '', /others may write to its directory .* \(chmod 700 would help\)/);
+    t.is(fileProblem(endpoint, { ...trust, sharedDirectories: true }), undefined);
+  }
+  chmodSync(directory, 0o755);
+  t.is(fileProblem(endpoint, trust), undefined, 'others may look');
+});
+
+posix('what stands in place of the socket is named', (t) => {
+  const directory = temporaryDirectory(t);
+  const path = (name: string): string => join(directory, name);
+  writeFileSync(path('file'), '');
+  mkdirSync(path('folder'), { mode: 0o700 });
+  symlinkSync(path('file'), path('link'));
+  t.is(fileProblem(path('file'), trust), 'it is no socket but a file');
+  t.is(fileProblem(path('folder'), trust), 'it is no socket but a directory');
+  t.is(fileProblem(path('link'), trust), 'it is no socket but a symbolic link');
+});
+
+posix('a directory that is a link is not followed', async (t) => {
+  const { directory } = await listen(t);
+  const link = join(temporaryDirectory(t), 'link');
+  symlinkSync(directory, link);
+  t.regex(fileProblem(join(link, 'peer.sock'), trust) ?? '', /is no directory but a symbolic link/);
+});
+
+asRoot('a socket or a directory of a stranger is not trusted, unless he is', async (t) => {
+  const { directory, endpoint } = await listen(t);
+  const trusted = { ...trust, userIds: [own, STRANGER] };
+  chownSync(endpoint, STRANGER, STRANGER);
+  t.is(fileProblem(endpoint, trust), `it belongs to user ${STRANGER}`);
+  t.is(fileProblem(endpoint, trusted), undefined);
+  chownSync(directory, STRANGER, STRANGER);
+  t.is(fileProblem(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}`);
+  t.is(fileProblem(endpoint, trusted), undefined);
+  chownSync(directory, own, own);
+});
+
+test('what is not there, and what is no file, is left to the dial', (t) => {
+  t.is(fileProblem(join(temporaryDirectory(t), 'none', 'none.sock'), trust), undefined);
+  t.is(fileProblem('\0abstract', trust), undefined);
+});
+
+withFfi('the kernel names the user and the process at the other end (V-53)', async (t) => {
+  const { endpoint } = await listen(t);
+  const descriptor = system?.openSocket() ?? -1;
+  t.is(system?.connect(descriptor, encodeAddress(endpoint)), 0);
+  t.deepEqual(peerOf(descriptor), { userId: own, processId: process.platform === 'linux' ? process.pid : 0 });
+  t.is(peerProblem(descriptor, trust), undefined);
+  t.is(peerProblem(descriptor, { ...trust, userIds: [STRANGER] }), `the process behind it runs as user ${own}`);
+  system?.close(descriptor);
+});
+
+withFfi('a peer whom the system does not know is not trusted', (t) => {
+  t.is(peerOf(1_000_000), -(errno['EBADF'] ?? 0));
+  t.regex(peerProblem(1_000_000, trust) ?? '', /does not say who is behind it \(EBADF\)/);
+});

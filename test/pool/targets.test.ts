@@ -1,0 +1,31 @@
+import { BrokerPool } from '../../src/index.js';
+import test from '../helpers/sanitary.js';
+import { startSystem } from '../helpers/system.js';
+
+test('targets that nobody uses any more are dropped when they become many, and still count', async (t) => {
+  const system = await startSystem(t);
+  const pool = new BrokerPool(system.target);
+  t.teardown(() => pool.destroy());
+  const kept = await pool.acquire();
+  const versions = Array.from({ length: 300 }, (_, patch) => `2.0.${patch}`);
+  for (const wantedVersion of versions) {
+    await t.throwsAsync(pool.acquire({ serviceName: 'unknown', wantedVersion }), { code: 'REFUSED' });
+  }
+  const stats = pool.stats();
+  t.true(stats.targets.length <= 129, `${stats.targets.length} targets are kept`);
+  t.is(stats.connectFailures, 300);
+  t.is(stats.leased, 1, 'one that is in use is never dropped');
+  kept.release();
+  t.like(pool.stats(), { total: 1, idle: 1 });
+});
+
+test('asking after a target, or clearing it, does not make one', async (t) => {
+  const system = await startSystem(t);
+  const pool = new BrokerPool({ ...system.target, min: 1 });
+  t.teardown(() => pool.destroy());
+  t.is(pool.tryAcquire({ wantedVersion: '9.9.9' }), undefined);
+  pool.clear({ wantedVersion: '9.9.9' });
+  await pool.warm();
+  t.is(pool.stats().targets.length, 1);
+  t.is(system.broker.helloCount, 1);
+});
