@@ -72,11 +72,11 @@ posixTest('a backend that is killed takes its connections along, idle ones at on
 posixTest('broker and backend die and come back while callers never stop asking: it heals by itself (G-01, G-11, G-13)', async (t) => {
   const system = await start(t);
   const pool = openPool(t, system, { max: 4 });
-  let stopped = false;
+  const stop = new AbortController();
   const errors = new Set<string>();
   let servedSince = 0;
   const caller = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       try {
         await pool.use(({ socket }) => ask(socket, 'hello'), { timeoutMs: 2_000 });
         servedSince += 1;
@@ -97,7 +97,7 @@ posixTest('broker and backend die and come back while callers never stop asking:
     t.true(await until(() => servedSince > 50), 'callers are served again');
     errors.clear();
   }
-  stopped = true;
+  stop.abort();
   await Promise.all(callers);
   t.like(pool.stats(), { waiting: 0, leased: 0, connecting: 0 });
 });
