@@ -1,21 +1,23 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Failure } from '../errors.js';
+import { connectAndSend } from '../os/connect-and-send.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { Native } from '../os/native.js';
 import type { Negotiated } from '../wire/messages.js';
-import { abandonedFailure, connectAndSend, connectFailure, sendFailure } from './connecting.js';
-import { dial, systemFailureOf } from './dial.js';
+import { abandonedFailure, connectFailure } from './connecting.js';
+import { socketOver, type Tap } from './descriptor-socket.js';
+import { dial, dialNow, systemFailureOf, type DialOutcome } from './dial.js';
 import type { Exchange, ExchangeStep } from './exchange.js';
 import { exchangeFor, type Driver, type Job, type Outcome, type Route } from './job.js';
-import { readOwedReply } from './owed-reply.js';
+import { owedReplyReader, readOwedReply } from './owed-reply.js';
 
 /**
- * The event-loop driver: the same exchanges on `net.Socket`, for where descriptors cannot cross threads (Windows) or
- * the C library cannot be reached, and for callers who connect once and must not pay for a thread's start.
+ * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who connect once, and
+ * for all where descriptors cannot cross threads (Windows) or the C library cannot be reached.
  *
- * Given `native` it connects and sends in one breath like the worker does (V-21); without, the request follows the connect in a later
- * turn of the event loop, and a registered broker may sleep 5 ms in between.
+ * Given `native` it connects and sends in one breath (V-21) and dials backends on the spot; without, the request follows the connect
+ * in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
  */
 export class EventLoopDriver implements Driver {
   readonly name = 'event-loop';
@@ -43,6 +45,11 @@ export class EventLoopDriver implements Driver {
     return () => conversation.release();
   }
 
+  /** The event loop runs already. */
+  warm(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.#closed = true;
     for (const conversation of this.#running) conversation.release();
@@ -63,6 +70,8 @@ class Conversation {
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
+  /** Where the bytes go that do not pass through a stream; `undefined` until there is such a socket. */
+  #tap: Tap | undefined;
   readonly #onReadable = (): void => this.#read();
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
@@ -87,24 +96,43 @@ class Conversation {
   }
 
   /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
-  #connectAndSend({ system }: Native): boolean {
+  #connectAndSend(native: Native): boolean {
     const endpoint = this.#job.brokerEndpoint;
-    const { request } = this.#exchange;
-    const attempt = connectAndSend(system, endpoint, request);
+    const attempt = connectAndSend(native, endpoint, this.#exchange.request);
     if (attempt.descriptor === undefined) {
       const { syscall, result } = attempt;
       if (syscall === 'connect' && wouldBlock(result)) return false;
       this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
       return true;
     }
-    const { descriptor, sent } = attempt;
-    const socket = new Socket({ fd: descriptor });
-    this.#listen(socket);
-    if (sent !== request.length) {
-      const failure = sendFailure(sent, endpoint);
-      setImmediate(() => this.#follow(this.#exchange.end(failure)));
+    const socket = this.#brokerSocket(native, attempt.descriptor);
+    if (socket instanceof Error) {
+      this.#failLater(connectFailure(false, endpoint, systemFailureOf(socket)));
+      return true;
     }
+    this.#listen(socket);
+    this.#sendRest(socket, attempt.sent);
     return true;
+  }
+
+  /** A connection that may be adopted becomes the caller's, and must be a stream like any other. */
+  #brokerSocket({ system }: Native, descriptor: number): Socket | Error {
+    const job = this.#job;
+    if (job.kind === 'handshake' && job.adoptHandedOffConnection) return socketOver(system, descriptor);
+    this.#tap = (bytes) => this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
+    return socketOver(system, descriptor, (bytes) => this.#tap?.(bytes));
+  }
+
+  /** What the system did not take at once follows as soon as it does: half a request must not stay on the line (V-31). */
+  #sendRest(socket: Socket, sent: number): void {
+    const { request } = this.#exchange;
+    if (sent === request.length) return;
+    if (sent >= 0 || wouldBlock(sent)) {
+      socket.write(request.subarray(Math.max(sent, 0)));
+      return;
+    }
+    const failure = systemFailure('send', sent, this.#job.brokerEndpoint);
+    setImmediate(() => this.#follow(this.#exchange.end(failure)));
   }
 
   #failLater(failure: Failure): void {
@@ -133,7 +161,8 @@ class Conversation {
 
   #listen(socket: Socket): void {
     this.#socket = socket;
-    socket.on('readable', this.#onReadable).on('end', this.#onEnd).on('error', this.#onError);
+    if (this.#tap === undefined) socket.on('readable', this.#onReadable);
+    socket.on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
   }
 
@@ -184,13 +213,16 @@ class Conversation {
 
   #dialBackend(negotiated: Negotiated): void {
     const endpoint = negotiated.backendPipe;
-    const timeoutMs = this.#job.roundTripTimeoutMs;
-    const deadlineMs = this.#clock.now() + timeoutMs;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock }, (outcome) => {
+    const settle = (outcome: DialOutcome): void => {
       if (outcome.kind === 'connected') return this.#finishConnected(outcome.socket, 'broker-negotiated', negotiated);
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
-    });
+    };
+    const outcome = dialNow(this.#native, endpoint);
+    if (outcome !== undefined) return settle(outcome);
+    const timeoutMs = this.#job.roundTripTimeoutMs;
+    const deadlineMs = this.#clock.now() + timeoutMs;
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock }, settle);
   }
 
   #finishConnected(socket: Socket, route: Route, negotiated: Negotiated): void {
@@ -213,7 +245,9 @@ class Conversation {
 
   #readOwedReply(): void {
     const socket = this.#detach();
-    if (socket !== undefined) readOwedReply(socket);
+    if (socket === undefined) return;
+    if (this.#tap === undefined) readOwedReply(socket);
+    else this.#tap = owedReplyReader(socket);
   }
 
   #finish(outcome: Outcome): void {

@@ -46,6 +46,8 @@ export interface Binder {
   readonly define: (declaration: string) => NativeFunction;
   /** Where the bytes lie. Good for as long as `bytes` is referenced. */
   readonly address: (bytes: Uint8Array) => bigint;
+  /** The memory at `address`, which must stay mapped for as long as the buffer is used. */
+  readonly view: (address: number, bytes: number) => ArrayBuffer;
 }
 
 /** Socket constants that differ between the platforms (their numbers are part of each ABI). */
@@ -80,6 +82,11 @@ export function loadNative(): Native | undefined {
   } catch (error) {
     failure = error;
   }
+  return loaded;
+}
+
+/** The C library if something has loaded it already: loading takes some milliseconds, too many for one short call. */
+export function loadedNative(): Native | undefined {
   return loaded;
 }
 
@@ -187,7 +194,7 @@ function bind(ffi: typeof koffi): Native {
     poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
   };
 
-  binder = { define, address: (bytes) => ffi.address(bytes) };
+  binder = { define, address: (bytes) => ffi.address(bytes), view: (address, bytes) => ffi.view(address, bytes) };
   return { system, polling: { ...polling, ...queueCalls() } };
 
   /** The platform's own way to wait for many descriptors. */

@@ -61,11 +61,30 @@ export function wakePoller(polling: PollCalls, handles: PollerHandles): void {
   polling.write(handles.wakeWrite, WAKE);
 }
 
-/** Watches descriptors for input, end and error. Level-triggered: what is not read shows again in the next wait. */
-export interface Poller {
+/** What is watched, seen from any thread. */
+export interface Watch {
   /** Returns 0 or the negated errno. */
   add(descriptor: number): number;
   remove(descriptor: number): void;
+}
+
+/**
+ * The watch of a poller for other threads than the one that waits: the kernel takes changes to an epoll or kqueue from any of
+ * them, and at once. `undefined` with `poll`, whose list is the waiting thread's own.
+ */
+export function sharedWatch(polling: PollCalls, handles: PollerHandles): Watch | undefined {
+  switch (handles.kind) {
+    case 'epoll':
+      return epollWatch(polling, handles.queue);
+    case 'kqueue':
+      return kqueueWatch(polling, handles.queue);
+    case 'poll':
+      return undefined;
+  }
+}
+
+/** Watches descriptors for input, end and error. Level-triggered: what is not read shows again in the next wait. */
+export interface Poller extends Watch {
   /**
    * Blocks the thread until something is readable, a wake-up arrives or `timeoutMs` has passed (`Infinity`: no limit), and
    * calls `ready` for each readable descriptor. Wake-ups are consumed here.
@@ -110,27 +129,33 @@ const EPOLL_PACKED = process.arch === 'x64' || process.arch === 'ia32';
 const EPOLL_EVENT_BYTES = EPOLL_PACKED ? 12 : 16;
 const EPOLL_DATA_OFFSET = EPOLL_PACKED ? 4 : 8;
 
-function epollPoller(polling: PollCalls, handles: PollerHandles, consumeWakeUp: () => void): Poller {
-  const { epollControl, epollWait } = polling;
-  if (epollControl === undefined || epollWait === undefined) throw new Error('epoll is not available here');
+function epollWatch({ epollControl }: PollCalls, queue: number): Watch {
+  if (epollControl === undefined) throw new Error('epoll is not available here');
   const change = new DataView(new ArrayBuffer(EPOLL_EVENT_BYTES));
   const changeBytes = new Uint8Array(change.buffer);
+  return {
+    add: (descriptor) => {
+      change.setUint32(0, EPOLLIN, true);
+      change.setInt32(EPOLL_DATA_OFFSET, descriptor, true);
+      return epollControl(queue, EPOLL_CTL_ADD, descriptor, changeBytes);
+    },
+    remove: (descriptor) => {
+      epollControl(queue, EPOLL_CTL_DEL, descriptor, changeBytes);
+    },
+  };
+}
+
+function epollPoller(polling: PollCalls, handles: PollerHandles, consumeWakeUp: () => void): Poller {
+  const { epollWait } = polling;
+  if (epollWait === undefined) throw new Error('epoll is not available here');
   const events = new DataView(new ArrayBuffer(EPOLL_EVENT_BYTES * BATCH));
   const eventBytes = new Uint8Array(events.buffer);
-
-  const add = (descriptor: number): number => {
-    change.setUint32(0, EPOLLIN, true);
-    change.setInt32(EPOLL_DATA_OFFSET, descriptor, true);
-    return epollControl(handles.queue, EPOLL_CTL_ADD, descriptor, changeBytes);
-  };
-  const added = add(handles.wakeRead);
-  // A thread that follows a crashed one finds the wake descriptor watched already.
+  const watch = epollWatch(polling, handles.queue);
+  const added = watch.add(handles.wakeRead);
+  // A thread that follows another finds the wake descriptor watched already.
   if (added < 0 && added !== -(errno['EEXIST'] ?? 0)) throw new Error(`epoll_ctl failed with errno ${-added}`);
   return {
-    add,
-    remove: (descriptor) => {
-      epollControl(handles.queue, EPOLL_CTL_DEL, descriptor, changeBytes);
-    },
+    ...watch,
     wait(timeoutMs, ready) {
       const count = epollWait(handles.queue, eventBytes, BATCH, wholeMilliseconds(timeoutMs));
       for (let index = 0; index < count; index++) {
@@ -147,37 +172,45 @@ const EV_ADD = 1;
 const EV_DELETE = 2;
 /** `struct kevent` (64 bits): ident u64, filter i16, flags u16, fflags u32, data i64, udata pointer. */
 const KEVENT_BYTES = 32;
+const NO_EVENTS = new Uint8Array(KEVENT_BYTES);
 
-function kqueuePoller(polling: PollCalls, handles: PollerHandles, consumeWakeUp: () => void): Poller {
-  const { kevent } = polling;
+function kqueueWatch({ kevent }: PollCalls, queue: number): Watch {
   if (kevent === undefined) throw new Error('kqueue is not available here');
   const change = new DataView(new ArrayBuffer(KEVENT_BYTES));
   const changeBytes = new Uint8Array(change.buffer);
-  const events = new DataView(new ArrayBuffer(KEVENT_BYTES * BATCH));
-  const eventBytes = new Uint8Array(events.buffer);
-  const none = new Uint8Array(KEVENT_BYTES);
-  /** `struct timespec`: seconds i64, nanoseconds i64. */
-  const timeout = new DataView(new ArrayBuffer(16));
-  const timeoutBytes = new Uint8Array(timeout.buffer);
   const update = (descriptor: number, flags: number): number => {
     change.setBigUint64(0, BigInt(descriptor), true);
     change.setInt16(8, EVFILT_READ, true);
     change.setUint16(10, flags, true);
-    return kevent(handles.queue, changeBytes, 1, none, 0, null);
+    return kevent(queue, changeBytes, 1, NO_EVENTS, 0, null);
   };
-  update(handles.wakeRead, EV_ADD);
   return {
     add: (descriptor) => update(descriptor, EV_ADD),
     remove: (descriptor) => {
       update(descriptor, EV_DELETE);
     },
+  };
+}
+
+function kqueuePoller(polling: PollCalls, handles: PollerHandles, consumeWakeUp: () => void): Poller {
+  const { kevent } = polling;
+  if (kevent === undefined) throw new Error('kqueue is not available here');
+  const events = new DataView(new ArrayBuffer(KEVENT_BYTES * BATCH));
+  const eventBytes = new Uint8Array(events.buffer);
+  /** `struct timespec`: seconds i64, nanoseconds i64. */
+  const timeout = new DataView(new ArrayBuffer(16));
+  const timeoutBytes = new Uint8Array(timeout.buffer);
+  const watch = kqueueWatch(polling, handles.queue);
+  watch.add(handles.wakeRead);
+  return {
+    ...watch,
     wait(timeoutMs, ready) {
       const limit = wholeMilliseconds(timeoutMs);
       if (limit >= 0) {
         timeout.setBigInt64(0, BigInt(Math.floor(limit / 1_000)), true);
         timeout.setBigInt64(8, BigInt((limit % 1_000) * 1_000_000), true);
       }
-      const count = kevent(handles.queue, none, 0, eventBytes, BATCH, limit < 0 ? null : timeoutBytes);
+      const count = kevent(handles.queue, NO_EVENTS, 0, eventBytes, BATCH, limit < 0 ? null : timeoutBytes);
       for (let index = 0; index < count; index++) {
         const descriptor = Number(events.getBigUint64(index * KEVENT_BYTES, true));
         if (descriptor === handles.wakeRead) consumeWakeUp();

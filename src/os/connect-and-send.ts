@@ -1,0 +1,70 @@
+import { isMainThread } from 'node:worker_threads';
+import { wouldBlock } from './errno.js';
+import { loadBinder, type Native, type SystemCalls } from './native.js';
+import { addressOf } from './socket.js';
+import { SubmissionRing } from './submission-ring.js';
+
+/** How {@link connectAndSend} ended; `sent` is what the send returned. */
+export type SendAttempt =
+  | { readonly descriptor: number; readonly sent: number }
+  | { readonly descriptor: undefined; readonly syscall: 'socket' | 'connect'; readonly result: number };
+
+/**
+ * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can, in two right behind
+ * each other where not. Without a connection nothing is left open.
+ */
+export function connectAndSend({ system }: Native, endpoint: string, request: Uint8Array): SendAttempt {
+  const address = addressOf(endpoint);
+  const descriptor = system.openSocket();
+  if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
+  const together = ringOfThread.ready(system)?.connectAndSend(descriptor, address, request);
+  const connected = together?.connected ?? system.connect(descriptor, address);
+  ringOfThread.crowded = wouldBlock(connected);
+  if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
+  system.close(descriptor);
+  return { descriptor: undefined, syscall: 'connect', result: connected };
+}
+
+/** Within this time, or twice of it, an unused ring is closed again. */
+const UNUSED_MS = 250;
+
+/** The ring of this thread: opened when first needed, closed when nobody has needed it for a while. */
+class RingOfThread {
+  /** Set while the last connect found a full backlog: nobody races for a queue, and the ring takes long to say EAGAIN. */
+  crowded = false;
+  #ring: SubmissionRing | undefined;
+  /** A kernel that does not let us is asked once. */
+  #refused = false;
+  #used = false;
+
+  ready(system: SystemCalls): SubmissionRing | undefined {
+    if (this.crowded || this.#refused) return undefined;
+    this.#used = true;
+    return this.#ring ?? this.#open(system);
+  }
+
+  #open(system: SystemCalls): SubmissionRing | undefined {
+    const binder = loadBinder();
+    this.#ring = binder && SubmissionRing.open(binder, system);
+    this.#refused = this.#ring === undefined;
+    if (this.#ring !== undefined) this.#lookAgain();
+    return this.#ring;
+  }
+
+  #lookAgain(): void {
+    this.#used = false;
+    setTimeout(() => {
+      if (this.#used) this.#lookAgain();
+      else this.close();
+    }, UNUSED_MS).unref();
+  }
+
+  close(): void {
+    this.#ring?.close();
+    this.#ring = undefined;
+  }
+}
+
+const ringOfThread = new RingOfThread();
+// A thread that ends does not close its descriptors, as a process does.
+if (!isMainThread) process.once('exit', () => ringOfThread.close());
