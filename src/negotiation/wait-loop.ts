@@ -1,13 +1,14 @@
-import { DeadlineQueue, type Timed } from '../deadline-queue.js';
+import { DeadlineQueue } from '../deadline-queue.js';
 import type { Failure, SystemFailure } from '../errors.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
-import type { Poller } from '../os/poller.js';
+import type { Poller } from '../os/watch.js';
 import { addressOf } from '../os/socket.js';
 import type { Negotiated } from '../wire/messages.js';
 import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
-import type { Exchange, ExchangeStep } from './exchange.js';
-import { exchangeFor, type Job, type Route } from './job.js';
+import type { ExchangeStep } from './exchange.js';
+import type { Route } from './job.js';
+import { beginSending, beginWait, failed, type Dialling, type Sending, type Wait } from './wait.js';
 import type { SharedWaitState, StartCommand, WaitCommand, WaitOutcome } from './wait-protocol.js';
 
 /** What the wait loop works with; tests put their own in place of any of it. */
@@ -20,31 +21,6 @@ export interface WaitEnvironment {
   /** Hands over the outcomes of one turn. */
   post(outcomes: WaitOutcome[]): void;
   now(): number;
-}
-
-/** One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its next try to connect or send. */
-interface Wait extends Timed {
-  readonly slot: number;
-  readonly job: Job;
-  readonly exchange: Exchange;
-  descriptor: number;
-  /** Set while a connect is being tried again because the listener's backlog is full. */
-  dialling: Dialling | undefined;
-  /** Set while part of the request is still to be sent because the system took no more. */
-  sending: Sending | undefined;
-  negotiated: Negotiated | undefined;
-}
-
-interface Dialling {
-  readonly endpoint: string;
-  readonly address: Uint8Array;
-  readonly deadlineMs: number;
-  retryDelayMs: number;
-}
-
-interface Sending {
-  sent: number;
-  retryDelayMs: number;
 }
 
 const RECEIVE_BYTES = 64 * 1024;
@@ -128,15 +104,12 @@ class WaitLoop {
     return any;
   }
 
-  #start({ slot, job, descriptor, sent, watched }: StartCommand): void {
-    const exchange = exchangeFor(job);
-    const wait: Wait = {
-      slot, job, exchange, descriptor, dialling: undefined, sending: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1,
-    };
-    this.#bySlot.set(slot, wait);
-    if (descriptor < 0) this.#dial(wait, job.brokerEndpoint, job.deadlineMs);
-    else if (sent < job.request.length) this.#send(wait, { sent, retryDelayMs: FIRST_RETRY_MS });
-    else this.#awaitReply(wait, watched);
+  #start(command: StartCommand): void {
+    const wait = beginWait(command);
+    this.#bySlot.set(wait.slot, wait);
+    if (wait.descriptor < 0) this.#dial(wait, wait.job.brokerEndpoint, wait.job.deadlineMs);
+    else if (command.sent < wait.job.request.length) this.#send(wait, beginSending(command.sent));
+    else this.#awaitReply(wait, command.watched);
   }
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
@@ -156,7 +129,7 @@ class WaitLoop {
     if (wouldBlock(connected)) return this.#retryLater(wait, dialling, dialling.deadlineMs);
     if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
     wait.dialling = undefined;
-    if (wait.negotiated === undefined) this.#send(wait, { sent: 0, retryDelayMs: FIRST_RETRY_MS });
+    if (wait.negotiated === undefined) this.#send(wait, beginSending(0));
     else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, undefined);
   }
 
@@ -297,8 +270,4 @@ class WaitLoop {
     this.#outcomes = [];
     this.#environment.post(outcomes);
   }
-}
-
-function failed(wait: Wait, failure: Failure): WaitOutcome {
-  return { slot: wait.slot, kind: 'failed', failure, owedReply: undefined };
 }

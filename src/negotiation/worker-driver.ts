@@ -1,16 +1,17 @@
-import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, type Failure } from '../errors.js';
 import { connectAndSend } from '../os/connect-and-send.js';
 import { systemFailure } from '../os/errno.js';
 import type { Native } from '../os/native.js';
-import { closePoller, openPoller, sharedWatch, wakePoller, type PollerHandles, type PollerKind, type Watch } from '../os/poller.js';
+import { closePoller, openPoller, sharedWatch, wakePoller } from '../os/poller.js';
+import type { PollerHandles, PollerKind, Watch } from '../os/watch.js';
 import { abandonedFailure } from './connecting.js';
 import { socketOver } from './descriptor-socket.js';
 import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { readOwedReply } from './owed-reply.js';
 import { WaitThreads } from './threads.js';
-import { SharedWaitState, SLOT_COUNT, type StartCommand, type WaitCommand, type WaitOutcome, type WaitTask } from './wait-protocol.js';
+import { SharedWaitState, SLOT_COUNT, type StartCommand, type WaitOutcome } from './wait-protocol.js';
+import { WaitRun } from './wait-run.js';
 
 /**
  * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that a
@@ -35,14 +36,6 @@ type Beginning = Pick<StartCommand, 'descriptor' | 'sent' | 'watched'>;
 
 /** Leaves everything to the wait thread, which dials, and knows what to do about whatever goes wrong. */
 const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
-
-/** One run of the wait loop on a piscina thread. */
-interface Run {
-  readonly port: MessagePort;
-  /** The thread has begun, or failed to. */
-  readonly begun: Promise<void>;
-  readonly finished: Promise<void>;
-}
 
 /** Settings that tests change. */
 export interface WorkerDriverOptions {
@@ -70,7 +63,8 @@ export class WorkerDriver implements Driver {
   #usedSlots = 0;
   /** Jobs beyond {@link SLOT_COUNT}, in their order. */
   readonly #overflow: Pending[] = [];
-  #run: Run | undefined;
+  #run: WaitRun | undefined;
+  #runEnded: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(native: Native, options: WorkerDriverOptions = {}) {
@@ -112,7 +106,7 @@ export class WorkerDriver implements Driver {
   async #close(): Promise<void> {
     for (const { job, settle } of this.#overflow.splice(0)) settle({ kind: 'failed', failure: abandonedFailure(job) });
     this.stopWaiting();
-    while (this.#run !== undefined) await this.#run.finished;
+    while (this.#run !== undefined) await this.#runEnded;
     await this.#threads.destroy();
     await this.#retired;
     closePoller(this.#native.system, this.#handles);
@@ -135,7 +129,7 @@ export class WorkerDriver implements Driver {
     this.#pending.set(slot, pending);
     pending.beginning = this.#connectAndSend(slot, pending.job);
     if (this.#run === undefined) this.#startRun();
-    else this.#run.port.postMessage(startCommand(pending));
+    else this.#run.send(startCommand(pending));
     // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past the deadline.
     if (!pending.beginning.watched || this.#shared.sleepsPast(pending.job.deadlineMs)) this.#wake();
   }
@@ -158,7 +152,7 @@ export class WorkerDriver implements Driver {
     if (pending.released) return;
     pending.released = true;
     if (pending.slot >= 0) {
-      this.#run?.port.postMessage({ kind: 'release', slot: pending.slot } satisfies WaitCommand);
+      this.#run?.send({ kind: 'release', slot: pending.slot });
       return this.#wake();
     }
     const queued = this.#overflow.indexOf(pending);
@@ -168,23 +162,14 @@ export class WorkerDriver implements Driver {
   }
 
   /** Starts the wait loop with all jobs that nobody works on. */
-  #startRun(): Run {
-    const { port1: port, port2: workerPort } = new MessageChannel();
-    const task: WaitTask = { port: workerPort, handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
-    for (const pending of this.#pending.values()) port.postMessage(startCommand(pending));
-    port.on('message', (outcomes: WaitOutcome[]) => this.#onOutcomes(outcomes));
+  #startRun(): WaitRun {
+    const task = { handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
+    const commands = Array.from(this.#pending.values(), startCommand);
+    const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#onOutcomes(outcomes));
     exitGuard.add(this);
-    const finished = this.#threads.run(task).then(
-      () => this.#onRunEnd(port, undefined),
-      (error: unknown) => this.#onRunEnd(port, error),
-    );
-    const begun = new Promise<void>((resolve) => {
-      // The first message of a run says no more than that it has begun.
-      port.once('message', () => resolve());
-      port.once('close', () => resolve());
-    });
-    this.#run = { port, begun, finished };
-    return this.#run;
+    this.#run = run;
+    this.#runEnded = run.ended.then((error) => this.#onRunEnd(run, error));
+    return run;
   }
 
   #onOutcomes(outcomes: WaitOutcome[]): void {
@@ -231,15 +216,9 @@ export class WorkerDriver implements Driver {
     if (!(socket instanceof Error)) readOwedReply(socket);
   }
 
-  /** The loop returned, or its thread died. Whatever it had sent before is worked off first. */
-  #onRunEnd(port: MessagePort, error: unknown): void {
-    for (;;) {
-      const received = receiveMessageOnPort(port);
-      if (received === undefined) break;
-      const outcomes: WaitOutcome[] = received.message;
-      this.#onOutcomes(outcomes);
-    }
-    port.close();
+  /** The loop returned, or its thread died. */
+  #onRunEnd(run: WaitRun, error: unknown): void {
+    run.close();
     exitGuard.delete(this);
     if (error !== undefined) this.#afterCrash(error);
     this.#dropReleased();

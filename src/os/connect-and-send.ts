@@ -1,6 +1,6 @@
 import { isMainThread } from 'node:worker_threads';
 import { wouldBlock } from './errno.js';
-import { loadBinder, type Native, type SystemCalls } from './native.js';
+import type { Binder, Native, SystemCalls } from './native.js';
 import { addressOf } from './socket.js';
 import { SubmissionRing } from './submission-ring.js';
 
@@ -13,11 +13,12 @@ export type SendAttempt =
  * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can, in two right behind
  * each other where not. Without a connection nothing is left open.
  */
-export function connectAndSend({ system }: Native, endpoint: string, request: Uint8Array): SendAttempt {
+export function connectAndSend(native: Native, endpoint: string, request: Uint8Array): SendAttempt {
+  const { system } = native;
   const address = addressOf(endpoint);
   const descriptor = system.openSocket();
   if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
-  const together = ringOfThread.ready(system)?.connectAndSend(descriptor, address, request);
+  const together = ringOfThread.ready(native)?.connectAndSend(descriptor, address, request);
   const connected = together?.connected ?? system.connect(descriptor, address);
   ringOfThread.crowded = wouldBlock(connected);
   if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
@@ -37,15 +38,14 @@ class RingOfThread {
   #refused = false;
   #used = false;
 
-  ready(system: SystemCalls): SubmissionRing | undefined {
-    if (this.crowded || this.#refused) return undefined;
+  ready({ binder, system }: Native): SubmissionRing | undefined {
+    if (binder === undefined || this.crowded || this.#refused) return undefined;
     this.#used = true;
-    return this.#ring ?? this.#open(system);
+    return this.#ring ?? this.#open(binder, system);
   }
 
-  #open(system: SystemCalls): SubmissionRing | undefined {
-    const binder = loadBinder();
-    this.#ring = binder && SubmissionRing.open(binder, system);
+  #open(binder: Binder, system: SystemCalls): SubmissionRing | undefined {
+    this.#ring = SubmissionRing.open(binder, system);
     this.#refused = this.#ring === undefined;
     if (this.#ring !== undefined) this.#lookAgain();
     return this.#ring;
