@@ -2,7 +2,7 @@ import { isMainThread } from 'node:worker_threads';
 import { wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
 import { addressOf } from './socket.js';
-import { SubmissionRing } from './submission-ring.js';
+import { SubmissionRing, type RingResult } from './submission-ring.js';
 
 /** How {@link connectAndSend} ended; `sent` is what the send returned. */
 export type SendAttempt =
@@ -18,7 +18,7 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
   const address = addressOf(endpoint);
   const descriptor = system.openSocket();
   if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
-  const together = ringOfThread.ready(native)?.connectAndSend(descriptor, address, request);
+  const together = ringOfThread.connectAndSend(native, descriptor, address, request);
   const connected = together?.connected ?? system.connect(descriptor, address);
   ringOfThread.crowded = wouldBlock(connected);
   if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
@@ -31,31 +31,38 @@ const UNUSED_MS = 250;
 
 /** The ring of this thread: opened when first needed, closed when nobody has needed it for a while. */
 class RingOfThread {
-  /** Set while the last connect found a full backlog: nobody races for a queue, and the ring takes long to say EAGAIN. */
+  /** Set while the last connect found a full backlog: nobody races for a queue, and the ring takes longer to say EAGAIN. */
   crowded = false;
   #ring: SubmissionRing | undefined;
   /** A kernel that does not let us is asked once. */
   #refused = false;
   #used = false;
+  #looking = false;
 
-  ready({ binder, system }: Native): SubmissionRing | undefined {
+  connectAndSend({ binder, system }: Native, descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
     if (binder === undefined || this.crowded || this.#refused) return undefined;
+    if (this.#ring === undefined || this.#ring.closed) this.#open(binder, system);
     this.#used = true;
-    return this.#ring ?? this.#open(binder, system);
+    const result = this.#ring?.connectAndSend(descriptor, address, request);
+    if (result === undefined) {
+      this.close();
+      this.#refused = true;
+    }
+    return result;
   }
 
-  #open(binder: Binder, system: SystemCalls): SubmissionRing | undefined {
+  #open(binder: Binder, system: SystemCalls): void {
     this.#ring = SubmissionRing.open(binder, system);
-    this.#refused = this.#ring === undefined;
-    if (this.#ring !== undefined) this.#lookAgain();
-    return this.#ring;
+    if (this.#ring !== undefined && !this.#looking) this.#lookAgain();
   }
 
   #lookAgain(): void {
     this.#used = false;
+    this.#looking = true;
     setTimeout(() => {
-      if (this.#used) this.#lookAgain();
-      else this.close();
+      if (this.#used) return this.#lookAgain();
+      this.#looking = false;
+      this.close();
     }, UNUSED_MS).unref();
   }
 

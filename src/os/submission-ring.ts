@@ -1,3 +1,4 @@
+import { errno } from './errno.js';
 import type { Binder, SystemCalls } from './native.js';
 
 /** What the two calls of {@link SubmissionRing.connectAndSend} returned: non-negative or the negated errno. */
@@ -18,15 +19,16 @@ const SETUP_DEFER_TASKRUN = 1 << 13;
 
 /** Both rings in one mapping (5.4). */
 const FEATURE_SINGLE_MMAP = 1 << 0;
-/** Came with 6.3, as did the limit on retries of a request that keeps failing with EAGAIN: before, a full backlog spins. */
-const FEATURE_REG_REG_RING = 1 << 13;
-const NEEDED_FEATURES = FEATURE_SINGLE_MMAP | FEATURE_REG_REG_RING;
+/** Tells 6.12: older kernels try a connect that finds a full backlog again and again, the oldest for ever. */
+const FEATURE_MIN_TIMEOUT = 1 << 15;
+const NEEDED_FEATURES = FEATURE_SINGLE_MMAP | FEATURE_MIN_TIMEOUT;
 
 const ENTRIES = 2;
 const OPERATION_CONNECT = 16;
 const OPERATION_SEND = 26;
 /** The next entry begins when this one has succeeded, and is cancelled otherwise. */
 const FLAG_LINK = 4;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const CONNECT_ID = 1;
 const SEND_ID = 2;
@@ -77,7 +79,7 @@ function bindCalls({ define }: Binder): Calls {
 let calls: Calls | undefined;
 
 /**
- * An io_uring that does one thing: connect and send in a single system call (Linux 6.3 and later).
+ * An io_uring that does one thing: connect and send in a single system call (Linux 6.12 and later).
  *
  * Between two calls the thread goes back to JavaScript, and with the connect the broker is awake: it wins that race in up to a quarter
  * of all Hellos, finds no bytes and sleeps 5 ms (V-21). Linked entries leave it no gap to win.
@@ -98,7 +100,7 @@ export class SubmissionRing {
   /** What the entries point to; held, for the kernel reads it. */
   #address: Uint8Array | undefined;
   #request: Uint8Array | undefined;
-  #usable = true;
+  #closed = false;
 
   /** `undefined` where the kernel has no io_uring, is too old for this use of it, or forbids it, as container runtimes do. */
   static open(binder: Binder, system: SystemCalls): SubmissionRing | undefined {
@@ -148,52 +150,66 @@ export class SubmissionRing {
     this.#prepare(0, OPERATION_CONNECT, CONNECT_ID);
     this.#entries.setUint8(1, FLAG_LINK);
     this.#prepare(SQE_BYTES, OPERATION_SEND, SEND_ID);
-    this.#entries.setUint32(SQE_BYTES + SQE.operationFlags, MSG_NOSIGNAL, true);
+    this.#entries.setUint32(SQE_BYTES + SQE.operationFlags, MSG_DONTWAIT | MSG_NOSIGNAL, true);
   }
 
-  /**
-   * Connects `descriptor`, a non-blocking socket, and sends. A full backlog costs some 0.2 ms, because the kernel tries again by itself
-   * before it gives up with EAGAIN. `undefined` if the ring refuses to work; the socket is then as it was.
-   */
+  /** A ring closes itself when it meets a full backlog. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Connects `descriptor`, a non-blocking socket, and sends. `undefined` if the kernel does not take the entries; nothing has happened then. */
   connectAndSend(descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
-    if (!this.#usable) return undefined;
+    if (this.#closed) return undefined;
     this.#pointTo(address, request);
     this.#entries.setInt32(SQE.fd, descriptor, true);
     this.#entries.setInt32(SQE_BYTES + SQE.fd, descriptor, true);
     const ring = this.#ring;
     const head = ring[this.#headIndex] ?? 0;
-    Atomics.store(ring, this.#tailIndex, (ring[this.#tailIndex] ?? 0) + ENTRIES);
-    if (!this.#enter(head)) {
-      this.#usable = false;
-      return undefined;
-    }
+    Atomics.store(ring, this.#tailIndex, ((ring[this.#tailIndex] ?? 0) + ENTRIES) | 0);
+    if (this.#enter(ENTRIES) < 0) return undefined;
+    const done = (): number => (Atomics.load(ring, this.#completedIndex) - head) | 0;
+    if (done() === 0) return this.#giveUp();
+    // A connect that succeeded at the second try has left the send for the next enter.
+    while (done() < ENTRIES && this.#enter(0) >= 0);
+    return this.#results(head, done());
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const [address, bytes] of this.#mappings) this.#calls.unmap(address, bytes);
+    this.#system.close(this.#descriptor);
+  }
+
+  /** Submits, and works off what is due without waiting for more: both calls are done at once or meet a full backlog. */
+  #enter(submit: number): number {
+    return this.#calls.call(IO_URING_ENTER, this.#descriptor, submit, 0, ENTER_GETEVENTS);
+  }
+
+  #results(head: number, count: number): RingResult {
+    const ring = this.#ring;
     let connected = 0;
+    // What was not sent is still to be sent, by whatever other means.
     let sent = 0;
-    for (let index = 0; index < ENTRIES; index++) {
+    for (let index = 0; index < count; index++) {
       const completion = this.#completionsIndex + (((head + index) & this.#completionMask) * CQE_BYTES) / 4;
       const result = ring[completion + 2] ?? 0;
       if (ring[completion] === CONNECT_ID) connected = result;
       else sent = result;
     }
-    Atomics.store(ring, this.#headIndex, (head + ENTRIES) | 0);
+    Atomics.store(ring, this.#headIndex, (head + count) | 0);
+    if (count < ENTRIES) this.close();
     return { connected, sent };
   }
 
-  close(): void {
-    this.#usable = false;
-    for (const [address, bytes] of this.#mappings) this.#calls.unmap(address, bytes);
-    this.#system.close(this.#descriptor);
-  }
-
-  /** Submits both entries and waits until both are done, which non-blocking calls are at once. A signal may cut the wait short. */
-  #enter(head: number): boolean {
-    let unsubmitted = ENTRIES;
-    for (;;) {
-      const submitted = this.#calls.call(IO_URING_ENTER, this.#descriptor, unsubmitted, ENTRIES, ENTER_GETEVENTS);
-      if (submitted < 0) return unsubmitted < ENTRIES;
-      unsubmitted -= submitted;
-      if (((Atomics.load(this.#ring, this.#completedIndex) - head) | 0) >= ENTRIES) return true;
-    }
+  /**
+   * The connect is still under way only because the kernel would try again where `connect` says EAGAIN, at last from a thread of its own.
+   * With the ring the kernel drops it.
+   */
+  #giveUp(): RingResult {
+    this.close();
+    return { connected: -(errno['EAGAIN'] ?? 0), sent: 0 };
   }
 
   #prepare(offset: number, operation: number, id: number): void {

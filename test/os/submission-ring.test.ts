@@ -5,6 +5,7 @@ import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../src/os/native.js';
 import { addressOf } from '../../src/os/socket.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';
+import { Leftovers } from '../helpers/leftovers.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const native = loadNative();
@@ -101,12 +102,15 @@ ringTest('a connect that fails sends nothing, and the next one works', async (t)
   system.close(refused);
 });
 
-ringTest('a full backlog ends in EAGAIN and blocks nobody', (t) => {
+ringTest('a full backlog ends in EAGAIN, and with it the ring', (t) => {
   const { system } = loaded();
   const ring = openRing(t);
   const endpoint = fullListener(t, loaded());
   const descriptor = system.openSocket();
+  const before = new Leftovers();
   t.is(ring.connectAndSend(descriptor, addressOf(endpoint), REQUEST)?.connected, -(errno['EAGAIN'] ?? 0));
+  t.true(ring.closed);
+  t.false(before.list().some((line) => line.startsWith('threads')), 'the kernel has made no thread to try again');
   system.close(descriptor);
 });
 
@@ -159,7 +163,7 @@ nativeTest('without a connection no descriptor stays open, and the errno says wh
   t.deepEqual(connectAndSend(noDescriptors, endpoint, REQUEST), { descriptor: undefined, syscall: 'socket', result: -(errno['EMFILE'] ?? 0) });
 });
 
-nativeTest('after a full backlog requests still arrive', async (t) => {
+nativeTest('after a full backlog requests arrive as before it', async (t) => {
   const full = fullListener(t, loaded());
   const { endpoint, received } = await listen(t);
   for (const target of [full, full, endpoint, full, endpoint, endpoint]) {
