@@ -1,10 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
+import { openDriver } from '../negotiation/divided-driver.js';
 import type { Driver } from '../negotiation/job.js';
-import { EventLoopDriver } from '../negotiation/loop.js';
-import { WorkerDriver } from '../negotiation/worker-driver.js';
-import { loadNative } from '../os/native.js';
 import { Capacity } from './capacity.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
@@ -46,6 +44,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   readonly #clock: Clock;
   readonly #events: EventSources;
   readonly #ids = { connection: 0, acquire: 0 };
+  readonly #createDriver: () => Driver;
   #driver: Driver | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: Promise<void> | undefined;
@@ -53,8 +52,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #closingSinceMs: number | undefined;
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
-  constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = defaultDriver }: PoolParts = {}) {
+  constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = openDriver }: PoolParts = {}) {
     super();
+    this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
     this.#settings = settings;
     this.#clock = clock;
@@ -62,7 +62,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const { maxTotal } = settings;
     const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
     this.#connector = new Connector({
-      driver: () => (this.#driver ??= createDriver()),
+      driver: () => this.#openDriver(),
       cache,
       clock,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
@@ -102,14 +102,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Resolves when `min` connections to the target are open and ready. Without it they are opened in the background, and a failure is
-   * tried again there.
+   * Resolves when `min` connections to the target are open and ready, and with adoption the wait thread is too. Without it connections are
+   * opened in the background, where a failure is tried again, and the thread starts with the first handoff.
    *
    * @throws {BrokerPoolError} as `acquire` does, when one of them cannot be opened
    */
   async warm(options: AcquireOptions = {}): Promise<void> {
     checkAcquireOptions(options);
-    await this.#targetFor(options).warm(options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.signal);
+    const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
+    const warming = this.#targetFor(options).warm(options.timeoutMs ?? acquireTimeoutMs, options.signal);
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm()]);
   }
 
   /** An idle connection at once, or `undefined`; never waits and never connects. */
@@ -231,6 +233,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     if (closed.wanted) closed.publish({ durationMs: this.#clock.now() - (this.#closingSinceMs ?? 0) });
   }
 
+  #openDriver(): Driver {
+    return (this.#driver ??= this.#createDriver());
+  }
+
   #targetFor(options: TargetOptions = {}): TargetPool {
     this.#checkOpen();
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
@@ -244,10 +250,4 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #checkOpen(): void {
     if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
   }
-}
-
-/** The wait thread where descriptors cross threads, else the event loop. */
-function defaultDriver(): Driver {
-  const native = loadNative();
-  return native === undefined ? new EventLoopDriver(systemClock, native) : new WorkerDriver(native);
 }
