@@ -56,7 +56,7 @@ interopTest('while the real broker is stopped callers get TIMEOUT in time, and a
   for (const outcome of outcomes) {
     // It takes a moment until all threads of a process stand still.
     if (outcome.status === 'fulfilled') outcome.value.destroy();
-    else if (t.like(outcome.reason, { code: 'TIMEOUT', phase: 'hello' })) timeouts += 1;
+    else if (t.is(outcome.reason.code, 'TIMEOUT')) timeouts += 1;
   }
   t.true(timeouts > 0);
   real.resume();
