@@ -209,8 +209,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       this.#pumpsDue = 1;
       this.#serveWaiters(fresh);
       this.#findMore();
-      this.#keepWarm();
       this.#makeRoom();
+      this.#keepWarm();
       fresh = undefined;
     } while (this.#pumpsDue > 1);
     this.#pumpsDue = 0;
