@@ -313,7 +313,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       if (connection === undefined || (connection !== validated && this.#health.isDue(connection, this.#now))) return undefined;
       // Its death shows in an event, and somebody who kept the socket may have caused it in this very turn.
       if (connection.socket.destroyed) {
-        this.#remove(connection, 'stale');
+        this.close(connection, 'stale');
         continue;
       }
       this.#bag.borrow();
