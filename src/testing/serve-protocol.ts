@@ -6,6 +6,7 @@ export type ServeTask =
   | {
       readonly role: 'broker';
       readonly directory: string;
+      /** @default a socket in `directory` */
       readonly endpoint?: string;
       readonly backlog?: number;
       readonly services: Readonly<Record<string, EmbeddedService>>;
@@ -13,7 +14,10 @@ export type ServeTask =
   | {
       readonly role: 'backend';
       readonly directory: string;
+      /** @default a socket in `directory` */
       readonly endpoint?: string;
+      /** @default a socket in `directory` */
+      readonly handoffEndpoint?: string;
       readonly backlog?: number;
       readonly handoff: HandoffMode | 'none';
     };
