@@ -19,17 +19,16 @@ function openPool(t: ExecutionContext, { endpoints }: RealBroker, options: Broke
 
 for (const [how, options] of [['with', {}], ['without', { endpointCache: false }]] as const) {
   interopTest(`the real broker and its backend killed and started again under load, ${how} known endpoints: all is answered, and the pool is full again`, async (t) => {
-    const first = await RealBroker.start(program);
-    t.teardown(() => first.stop());
-    const pool = openPool(t, first, options);
+    const real = await RealBroker.start(program);
+    t.teardown(() => real.stop());
+    const pool = openPool(t, real, options);
     await pool.warm();
     const load = new Load(pool, CALLERS, TIMEOUT_MS);
     t.teardown(() => load.stop());
     t.true(await until(() => load.answers > 200));
-    await first.crash();
+    await real.kill();
     t.true(await until(() => load.errors.length > 0));
-    const second = await first.startAgain(program);
-    t.teardown(() => second.stop());
+    await real.restart();
     const before = load.answers;
     t.true(await until(() => load.answers > before + 200), 'callers are served again');
     await load.stop();
@@ -39,7 +38,7 @@ for (const [how, options] of [['with', {}], ['without', { endpointCache: false }
     t.true(load.longestMs < TIMEOUT_MS + PATIENCE_MS, `an acquire took ${load.longestMs} ms`);
     t.log(`${load.answers} answers, ${load.errors.length} errors: ${[...load.codes].join(', ')}; longest acquire ${Math.round(load.longestMs)} ms`);
     await pool.close();
-    t.is((await second.stats()).restarts, 0, 'nobody hung up on a broker that owed a reply');
+    t.is((await real.stats()).restarts, 0, 'nobody hung up on a broker that owed a reply');
   });
 }
 

@@ -100,8 +100,8 @@ export class RealBroker {
     this.#serve = serve;
   }
 
-  static async start(program: string, handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none', where?: string): Promise<RealBroker> {
-    const directory = where ?? mkdtempSync(join(tmpdir(), 'bpi-'));
+  static async start(program: string, handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none'): Promise<RealBroker> {
+    const directory = mkdtempSync(join(tmpdir(), 'bpi-'));
     // The broker binds only below a private directory (N-10).
     chmodSync(directory, 0o700);
     const serve = (): LineProcess => new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff]);
@@ -132,29 +132,6 @@ export class RealBroker {
 
   stats(): Promise<RealStats> {
     return this.#process.ask<RealStats>('stats');
-  }
-
-  /** SIGSTOP: it accepts and answers nothing, but its sockets are there. */
-  pause(): void {
-    this.#process.child.kill('SIGSTOP');
-  }
-
-  resume(): void {
-    this.#process.child.kill('SIGCONT');
-  }
-
-  /** Ends it at once, as a crash would. */
-  async crash(): Promise<void> {
-    this.#process.child.kill('SIGKILL');
-    await this.#process.stop();
-  }
-
-  /** Starts another in the place of one that has crashed. */
-  async startAgain(program: string): Promise<RealBroker> {
-    const { broker, backend } = this.endpoints;
-    // Sockets stay behind, and a broker does not take away what it has not made (N-10).
-    for (const socket of [broker, backend]) rmSync(socket, { force: true });
-    return await RealBroker.start(program, 'none', this.directory);
   }
 
   async stop(): Promise<void> {
