@@ -15,21 +15,27 @@ export function socketProblem(socket: Socket): SocketProblem | undefined {
 
 /** Takes off what a caller may have left on the socket: a reader that stayed would steal the next caller's bytes. */
 export function resetSocket(socket: Socket): void {
-  if (socket.listenerCount('data') > 0) socket.removeAllListeners('data');
-  if (socket.listenerCount('readable') > 0) socket.removeAllListeners('readable');
+  removeReaders(socket, 'data');
+  removeReaders(socket, 'readable');
   socket.unpipe();
-  if (socket.isPaused()) socket.resume();
   if (socket.readableFlowing !== null) stopFlowing(socket);
   if (socket.timeout) socket.setTimeout(0);
 }
 
-/**
- * Takes a stream back to where it was before anybody read from it. One that goes on flowing would throw away what arrives before the
- * next caller listens. Only removing the last 'readable' listener undoes the flow, and it must have been there.
- */
-function stopFlowing(socket: Socket): void {
-  socket.on('readable', doNothing);
-  socket.off('readable', doNothing);
+/** One by one: after `removeAllListeners('data')` a stream believes that somebody listens, and throws away what arrives. */
+function removeReaders(socket: Socket, event: 'data' | 'readable'): void {
+  if (socket.listenerCount(event) === 0) return;
+  // oxlint-disable-next-line typescript/no-unsafe-function-type -- as Node declares them
+  for (const reader of socket.rawListeners(event)) socket.off(event, reader as (...values: unknown[]) => void);
 }
 
-function doNothing(): void {}
+/**
+ * Takes a stream back to where it was before anybody read from it. One that goes on flowing would throw away what arrives before the next
+ * caller listens; one that is paused would wait for ever. A stream that flows already is only unmarked by `resume()`; any other
+ * would be set flowing a tick later, under the next caller's hands. The setter is there in every Node; its types hide it.
+ */
+function stopFlowing(socket: Socket): void {
+  Reflect.set(socket, 'readableFlowing', true);
+  socket.resume();
+  Reflect.set(socket, 'readableFlowing', null);
+}

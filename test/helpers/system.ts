@@ -5,6 +5,8 @@ import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/
 import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../../src/testing/embedded-broker.js';
 import { temporaryDirectory } from './sanitary.js';
 
+export { echo, read } from './conversation.js';
+
 export const SERVICE = 'demo';
 export const VERSION = '1.0.0';
 
@@ -33,21 +35,6 @@ export async function startSystem(t: ExecutionContext, options: SystemOptions = 
     await backend.stop();
   });
   return { broker, backend, directory, target: { brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION } };
-}
-
-/** Sends a word and waits for it to come back. */
-export async function echo(socket: Socket, word: string): Promise<string> {
-  socket.write(word);
-  return await read(socket, word.length);
-}
-
-/** Reads just `length` bytes and leaves no listener behind. */
-export async function read(socket: Socket, length: number): Promise<string> {
-  for (;;) {
-    const chunk: Buffer | null = socket.read(length);
-    if (chunk !== null) return chunk.toString('latin1');
-    await once(socket, 'readable');
-  }
 }
 
 /** Destroys a socket and waits until it is closed. */

@@ -36,8 +36,11 @@ export class BorrowedConnection implements LeasedConnection {
 
   /** Begins another lease: what arrives from now on is for its caller. */
   wake(): void {
-    this.socket.ref();
-    resumeReading(this.socket);
+    const { socket } = this;
+    // Whoever kept the socket of an earlier lease may have put listeners on it again.
+    resetSocket(socket);
+    socket.ref();
+    resumeReading(socket);
   }
 
   /** Ends a lease. From now on what arrives is somebody else's; what the caller did not take, or left behind, is a problem. */

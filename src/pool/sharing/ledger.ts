@@ -43,10 +43,7 @@ export class DescriptorLedger {
 
   /** Worker: takes the descriptor, to make a socket of it at once; `undefined` if the pool's thread has taken it back. */
   take(slot: number): number | undefined {
-    const [page, index] = this.#place(slot);
-    const word = Atomics.load(page, index);
-    if (word === EMPTY || Atomics.compareExchange(page, index, word, word | TAKEN) !== word) return undefined;
-    return (word >> 1) - 1;
+    return this.#change(slot, TAKEN);
   }
 
   /** Worker: a socket owns what was taken. */
@@ -62,10 +59,7 @@ export class DescriptorLedger {
 
   /** Pool's thread: takes back what the worker has not taken. */
   takeBack(slot: number): number | undefined {
-    const [page, index] = this.#place(slot);
-    const word = Atomics.load(page, index);
-    if (word === EMPTY || (word & TAKEN) !== 0 || Atomics.compareExchange(page, index, word, EMPTY) !== word) return undefined;
-    return (word >> 1) - 1;
+    return this.#change(slot, EMPTY);
   }
 
   isEmpty(slot: number): boolean {
@@ -78,6 +72,15 @@ export class DescriptorLedger {
     const [page, index] = this.#place(slot);
     const word = Atomics.exchange(page, index, EMPTY);
     return word === EMPTY ? undefined : { descriptor: (word >> 1) - 1, taken: (word & TAKEN) !== 0 };
+  }
+
+  /** What lies on offer; whoever is first to change the word has it. */
+  #change(slot: number, to: typeof TAKEN | typeof EMPTY): number | undefined {
+    const [page, index] = this.#place(slot);
+    const word = Atomics.load(page, index);
+    if (word === EMPTY || (word & TAKEN) !== 0) return undefined;
+    const changed = to === TAKEN ? word | TAKEN : EMPTY;
+    return Atomics.compareExchange(page, index, word, changed) === word ? (word >> 1) - 1 : undefined;
   }
 
   #place(slot: number): [page: Int32Array, index: number] {

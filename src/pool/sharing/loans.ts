@@ -77,15 +77,7 @@ export class Loans implements LeaseOwner {
     this.#owner.onReturned();
   }
 
-  /** Destroys what is on lease; the leases stay with their callers, good for nothing. */
-  destroyLeased(): void {
-    for (const { id } of this.#leased) {
-      const connection = this.#connections.get(id);
-      if (connection !== undefined) this.#destroy(connection, 'destroyed');
-    }
-  }
-
-  /** Frees everything, without a word to the pool. */
+  /** Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for nothing. */
   abandon(): void {
     for (const { socket } of this.#connections.values()) socket.destroy();
     this.#connections.clear();

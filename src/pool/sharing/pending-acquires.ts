@@ -11,7 +11,7 @@ const ANSWER_GRACE_MS = 100;
 export class PendingAcquire implements Timed {
   readonly id: number;
   readonly timeoutMs: number;
-  readonly deadlineMs: number;
+  readonly askedAtMs: number;
   readonly target: TargetOptions;
   readonly resolve: (lease: Lease) => void;
   readonly reject: (error: BrokerPoolError) => void;
@@ -32,8 +32,8 @@ export class PendingAcquire implements Timed {
     this.target = target;
     this.resolve = resolve;
     this.reject = reject;
-    this.deadlineMs = monotonicNowMs() + timeoutMs;
-    this.dueMs = this.deadlineMs + ANSWER_GRACE_MS;
+    this.askedAtMs = monotonicNowMs();
+    this.dueMs = this.askedAtMs + timeoutMs + ANSWER_GRACE_MS;
   }
 }
 

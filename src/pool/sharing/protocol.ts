@@ -43,8 +43,11 @@ export type ClientMessage =
   | {
       readonly kind: 'acquire';
       readonly acquireId: number;
-      /** On the monotonic clock, which all threads share. */
-      readonly deadlineMs: number;
+      readonly timeoutMs: number;
+      /** When the caller asked, on the monotonic clock, which all threads share but for a millisecond or so. */
+      readonly askedAtMs: number;
+      /** Whether the caller may give up before: an abort signal for each acquire costs more than the rest of it. */
+      readonly abortable: boolean;
       readonly serviceName?: string;
       readonly wantedVersion?: string;
     }
@@ -58,7 +61,9 @@ export type ClientMessage =
       /** The backend has said something on this connection. */
       readonly heard: boolean;
     }
-  | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason };
+  | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
+  /** The thread wants nothing more, and has destroyed what it still had. Nothing comes after this. */
+  | { readonly kind: 'leave' };
 
 const CLOSE_REASONS: ReadonlySet<unknown> = new Set<SharedCloseReason>(['destroyed', 'error', 'invalid', 'dirty', 'stale']);
 
@@ -68,10 +73,18 @@ export function parseClientMessage(value: unknown): ClientMessage | undefined {
 }
 
 function isClientMessage(value: unknown): value is ClientMessage {
-  if (!isRecord(value) || !isCount(value['acquireId'])) return false;
+  if (!isRecord(value)) return false;
+  if (value['kind'] === 'leave') return true;
+  if (!isCount(value['acquireId'])) return false;
   switch (value['kind']) {
     case 'acquire':
-      return typeof value['deadlineMs'] === 'number' && isOptionalText(value['serviceName']) && isOptionalText(value['wantedVersion']);
+      return (
+        typeof value['timeoutMs'] === 'number' &&
+        typeof value['askedAtMs'] === 'number' &&
+        typeof value['abortable'] === 'boolean' &&
+        isOptionalText(value['serviceName']) &&
+        isOptionalText(value['wantedVersion'])
+      );
     case 'abort':
       return true;
     case 'release':

@@ -47,8 +47,9 @@ export class RemoteClient implements Holder {
   readonly #port: MessagePort;
   readonly #environment: RemoteClientEnvironment;
   readonly #offers: Offers;
-  /** By the acquire's number; each gives its acquire up. */
-  readonly #waiting = new Map<number, AbortController>();
+  /** By the acquire's number; `undefined` for those that only end together. */
+  readonly #waiting = new Map<number, AbortController | undefined>();
+  readonly #closed = new AbortController();
   readonly #leases = new Map<number, RemoteLease>();
   /** Connections whose duplicates the thread has, and the number of the lease where it has one. */
   readonly #held = new Map<LentConnection, number | undefined>();
@@ -96,6 +97,8 @@ export class RemoteClient implements Holder {
         return this.#release(message);
       case 'destroy':
         return this.#destroy(message.acquireId, message.reason);
+      case 'leave':
+        return this.#onLeave();
     }
   }
 
@@ -111,12 +114,13 @@ export class RemoteClient implements Holder {
   }
 
   async #wait(message: AcquireMessage): Promise<void> {
-    const { acquireId, deadlineMs } = message;
-    const giveUpWaiting = new AbortController();
-    this.#waiting.set(acquireId, giveUpWaiting);
-    // In whole milliseconds, for the sake of the error's text; the thread at the other end sees to the deadline as well.
-    const timeoutMs = Math.max(1, Math.ceil(deadlineMs - monotonicNowMs()));
-    const options = { ...targetOf(message), timeoutMs, signal: giveUpWaiting.signal };
+    const { acquireId, abortable, askedAtMs } = message;
+    const aborter = abortable ? new AbortController() : undefined;
+    this.#waiting.set(acquireId, aborter);
+    // In whole milliseconds, since the clocks of threads agree no better.
+    const delayMs = Math.max(0, Math.floor(monotonicNowMs() - askedAtMs));
+    const timeoutMs = delayMs === 0 ? message.timeoutMs : Math.max(1, message.timeoutMs - delayMs);
+    const options = { ...targetOf(message), timeoutMs, signal: (aborter ?? this.#closed).signal };
     const outcome = await this.#environment.pool.acquire(options).catch(asPoolError);
     const wanted = this.#waiting.delete(acquireId);
     if (outcome instanceof BrokerPoolError) {
@@ -129,9 +133,9 @@ export class RemoteClient implements Holder {
   }
 
   #abort(acquireId: number): void {
-    const giveUpWaiting = this.#waiting.get(acquireId);
+    const aborter = this.#waiting.get(acquireId);
     this.#waiting.delete(acquireId);
-    giveUpWaiting?.abort();
+    aborter?.abort();
   }
 
   #lend(message: AcquireMessage, lease: Lease): void {
@@ -218,6 +222,12 @@ export class RemoteClient implements Holder {
     this.#giveBackAll(closeReason);
   }
 
+  #onLeave(): void {
+    this.#open = false;
+    this.#port.close();
+    this.#giveBackAll('destroyed');
+  }
+
   /** The thread has ended, or closed the port. */
   #onPortClosed(): void {
     if (!this.#open) return;
@@ -233,6 +243,7 @@ export class RemoteClient implements Holder {
 
   #giveBackAll(reason: CloseReason): void {
     for (const acquireId of Array.from(this.#waiting.keys())) this.#abort(acquireId);
+    this.#closed.abort();
     for (const acquireId of Array.from(this.#leases.keys())) this.#destroy(acquireId, reason);
     for (const lent of this.#held.keys()) lent.forget(this);
     this.#held.clear();

@@ -94,7 +94,7 @@ export class SharedPool implements AsyncDisposable {
         };
       });
     }
-    this.#loans.destroyLeased();
+    if (this.#connected) this.#post({ kind: 'leave' });
     this.#end(refusal);
   }
 
@@ -109,9 +109,10 @@ export class SharedPool implements AsyncDisposable {
     });
   }
 
-  #postAcquire({ id: acquireId, deadlineMs, target: { serviceName, wantedVersion } }: PendingAcquire): void {
+  #postAcquire({ id: acquireId, askedAtMs, timeoutMs, stopListening, target: { serviceName, wantedVersion } }: PendingAcquire): void {
+    const abortable = stopListening !== undefined;
     const names = { ...(serviceName !== undefined && { serviceName }), ...(wantedVersion !== undefined && { wantedVersion }) };
-    this.#post({ kind: 'acquire', acquireId, deadlineMs, ...names });
+    this.#post({ kind: 'acquire', acquireId, timeoutMs, askedAtMs, abortable, ...names });
   }
 
   #onMessage(message: HostMessage): void {

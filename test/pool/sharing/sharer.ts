@@ -1,0 +1,101 @@
+/** A thread that shares a pool and does what a test tells it to, see `startSharer` in the kit. */
+import { once } from 'node:events';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
+import { errorToData } from '../../../src/pool/sharing/error-data.js';
+import { echo, read } from '../../helpers/conversation.js';
+
+const { port, counter }: { readonly port: MessagePort; readonly counter: SharedArrayBuffer } = workerData;
+const shared = await connectSharedPool(port);
+const words = new Int32Array(counter);
+const leases = new Map<string, Lease>();
+const aborters = new Map<string, AbortController>();
+/** Bytes that reached listeners which were left on sockets. */
+let overheard = '';
+
+function leaseOf(name: string): Lease {
+  const lease = leases.get(name);
+  if (lease === undefined) throw new Error(`no lease ${name}`);
+  return lease;
+}
+
+function describe(lease: Lease) {
+  const { connectionId, endpoint, route, negotiated, handoffToken } = lease;
+  return { connectionId, endpoint, route, daemonVersion: negotiated?.daemonVersion, token: handoffToken?.length };
+}
+
+/** What a test can ask for. */
+export const commands = {
+  async acquire(name: string, options: AcquireOptions = {}) {
+    const aborter = new AbortController();
+    aborters.set(name, aborter);
+    const lease = await shared.acquire({ ...options, signal: aborter.signal });
+    leases.set(name, lease);
+    return describe(lease);
+  },
+  /** Without a signal, and as many as there are to be. */
+  async acquireMany(names: readonly string[], options: AcquireOptions = {}) {
+    await Promise.all(names.map(async (name) => leases.set(name, await shared.acquire(options))));
+  },
+  abort: (name: string) => aborters.get(name)?.abort(new Error(`${name} is not wanted`)),
+  release: (name: string) => leaseOf(name).release(),
+  destroy: (name: string, reason?: 'destroyed' | 'error' | 'invalid') => leaseOf(name).destroy(reason),
+  echo: async (name: string, word: string) => await echo(leaseOf(name).socket, word),
+  write: (name: string, text: string) => void leaseOf(name).socket.write(text),
+  read: async (name: string, length: number) => await read(leaseOf(name).socket, length),
+  isDestroyed: (name: string) => leaseOf(name).socket.destroyed,
+  async ended(name: string) {
+    const { socket } = leaseOf(name);
+    socket.resume();
+    if (!socket.closed) await once(socket, 'close');
+  },
+  setEncoding: (name: string) => void leaseOf(name).socket.setEncoding('utf8'),
+  /** Leaves everything on the socket that could make it read after its release. */
+  leaveListeners(name: string) {
+    const { socket } = leaseOf(name);
+    leaseOf(name).release();
+    socket.on('data', (chunk: Buffer) => (overheard += chunk.toString('latin1')));
+    socket.on('readable', () => (overheard += String(socket.read() ?? '')));
+    socket.resume();
+    socket.read();
+  },
+  overheard: () => overheard,
+  destroyAfterRelease(name: string) {
+    const { socket } = leaseOf(name);
+    leaseOf(name).release();
+    socket.destroy();
+  },
+  /** Says so in shared memory before it blocks. */
+  block(durationMs: number) {
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
+    Atomics.wait(words, 1, 0, durationMs);
+  },
+  close: async (options?: { timeoutMs: number }) => await shared.close(options),
+  exit: (code: number) => process.exit(code),
+  fail: () => void setImmediate(() => {
+    throw new Error('as a thread may fail');
+  }),
+  /** Sends anything to the pool's thread. */
+  post: (message: unknown) => port.postMessage(message),
+  /** Nothing but the shared pool keeps the thread alive from now on. */
+  leave: () => void parentPort?.removeAllListeners('message'),
+};
+
+export type Commands = typeof commands;
+
+async function obey(command: keyof Commands, values: readonly unknown[]): Promise<unknown> {
+  const method: (...parameters: never[]) => unknown = commands[command];
+  return await Reflect.apply(method, undefined, values);
+}
+
+parentPort?.on('message', ({ call, command, values }: { call: number; command: keyof Commands; values: readonly unknown[] }) => {
+  obey(command, values).then(
+    (value) => parentPort?.postMessage({ call, value }),
+    (error: unknown) => {
+      const data = error instanceof BrokerPoolError ? errorToData(error) : undefined;
+      parentPort?.postMessage({ call, error: data, text: String(error) });
+    },
+  );
+});
+parentPort?.postMessage('ready');
