@@ -170,7 +170,7 @@ sharingTest('a thread that dies between taking a descriptor and making a socket 
       process.exit();
     });
     let words;
-    port.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs: 5000, askedAtMs: 0, abortable: false });
+    port.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs: 5000, askedAtMs: Infinity, abortable: false });
   `;
   const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });
   await once(worker, 'exit');

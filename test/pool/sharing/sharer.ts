@@ -79,7 +79,7 @@ export const commands = {
   /** Sends anything to the pool's thread. */
   post: (message: unknown) => port.postMessage(message),
   /** Nothing but the shared pool keeps the thread alive from now on. */
-  leave: () => void parentPort?.removeAllListeners('message'),
+  leave: () => parentPort?.unref(),
 };
 
 export type Commands = typeof commands;
