@@ -25,8 +25,8 @@ export function resetSocket(socket: Socket): void {
 /** One by one: after `removeAllListeners('data')` a stream believes that somebody listens, and throws away what arrives. */
 function removeReaders(socket: Socket, event: 'data' | 'readable'): void {
   if (socket.listenerCount(event) === 0) return;
-  // oxlint-disable-next-line typescript/no-unsafe-function-type -- as Node declares them
-  for (const reader of socket.rawListeners(event)) socket.off(event, reader as (...values: unknown[]) => void);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node declares listeners as just any function
+  for (const reader of socket.rawListeners(event) as (() => void)[]) socket.off(event, reader);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, BrokerPoolError, type BrokerPoolOptions } from '../../../src/index.js';
+import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type PoolEventName } from '../../../src/index.js';
 import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
 import { errorFromData, type ErrorData } from '../../../src/pool/sharing/error-data.js';
 import type { TestSystem } from '../../helpers/system.js';
@@ -83,12 +83,7 @@ export async function startSharer(t: ExecutionContext, pool: BrokerPool): Promis
   return sharer;
 }
 
-/** Settles when the pool publishes an event for which the condition holds. */
-export async function poolEvent<Name extends 'acquired' | 'released' | 'acquireStarted' | 'connectionClosed' | 'acquireFailed'>(
-  pool: BrokerPool,
-  name: Name,
-  isMet: () => boolean = () => true,
-): Promise<void> {
-  do await once(pool, name);
-  while (!isMet());
+/** Settles when the pool publishes such an event. */
+export async function poolEvent(pool: BrokerPool, name: PoolEventName): Promise<void> {
+  await once(pool, name);
 }

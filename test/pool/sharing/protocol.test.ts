@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseClientMessage, parseWelcome } from '../../../src/pool/sharing/protocol.js';
 import test from '../../helpers/sanitary.js';
 
