@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type PoolEventName } from '../../../src/index.js';
 import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
 import { errorFromData, type ErrorData } from '../../../src/pool/sharing/error-data.js';
+import { until } from '../../helpers/leftovers.js';
 import type { TestSystem } from '../../helpers/system.js';
 import type { Commands } from './sharer.js';
 
@@ -35,8 +36,8 @@ interface Answer {
 /** A thread with a shared pool. */
 export class Sharer {
   readonly worker: Worker;
-  /** Two words for `block`: set when it blocks, and a word that nobody changes. */
-  readonly words = new Int32Array(new SharedArrayBuffer(8));
+  /** What `block` speaks through. */
+  readonly #words = new Int32Array(new SharedArrayBuffer(8));
   readonly exited: Promise<unknown>;
   readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #lastCall = 0;
@@ -44,7 +45,7 @@ export class Sharer {
   constructor(pool: BrokerPool) {
     const port = pool.share();
     const url = new URL('./sharer.js', import.meta.url);
-    this.worker = new Worker(url, { workerData: { port, counter: this.words.buffer }, transferList: [port] });
+    this.worker = new Worker(url, { workerData: { port, counter: this.#words.buffer }, transferList: [port] });
     this.worker.on('message', (answer: Answer | 'ready') => {
       if (answer !== 'ready') this.#onAnswer(answer);
     });
@@ -65,6 +66,22 @@ export class Sharer {
   /** Has the thread run a command that it never answers. */
   tell<Name extends keyof Commands>(command: Name, ...values: Parameters<Commands[Name]>): void {
     this.worker.postMessage({ call: 0, command, values });
+  }
+
+  /** Whether the thread is blocked. */
+  get blocked(): boolean {
+    return Atomics.load(this.#words, 0) === 1;
+  }
+
+  /** Blocks the thread until it is woken, or ended. */
+  async block(): Promise<void> {
+    this.tell('block', 30_000);
+    if (!(await until(() => this.blocked))) throw new Error('the thread does not block');
+  }
+
+  wake(): void {
+    Atomics.store(this.#words, 1, 1);
+    Atomics.notify(this.#words, 1);
   }
 
   #onAnswer({ call, value, error, text }: Answer): void {

@@ -1,5 +1,6 @@
 /** A thread that shares a pool and does what a test tells it to, see `startSharer` in the kit. */
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
 import { errorToData } from '../../../src/pool/sharing/error-data.js';
@@ -9,7 +10,11 @@ const { port, counter }: { readonly port: MessagePort; readonly counter: SharedA
 const shared = await connectSharedPool(port);
 const words = new Int32Array(counter);
 const leases = new Map<string, Lease>();
+const sockets = new Map<string, Socket>();
 const aborters = new Map<string, AbortController>();
+/** What shared memory says while the thread is blocked. */
+export const BLOCKED = 1;
+
 /** Bytes that reached listeners which were left on sockets. */
 let overheard = '';
 
@@ -31,11 +36,8 @@ export const commands = {
     aborters.set(name, aborter);
     const lease = await shared.acquire({ ...options, signal: aborter.signal });
     leases.set(name, lease);
+    sockets.set(name, lease.socket);
     return describe(lease);
-  },
-  /** Without a signal, and as many as there are to be. */
-  async acquireMany(names: readonly string[], options: AcquireOptions = {}) {
-    await Promise.all(names.map(async (name) => leases.set(name, await shared.acquire(options))));
   },
   abort: (name: string) => aborters.get(name)?.abort(new Error(`${name} is not wanted`)),
   release: (name: string) => leaseOf(name).release(),
@@ -43,7 +45,7 @@ export const commands = {
   echo: async (name: string, word: string) => await echo(leaseOf(name).socket, word),
   write: (name: string, text: string) => void leaseOf(name).socket.write(text),
   read: async (name: string, length: number) => await read(leaseOf(name).socket, length),
-  isDestroyed: (name: string) => leaseOf(name).socket.destroyed,
+  isDestroyed: (name: string) => sockets.get(name)?.destroyed,
   async ended(name: string) {
     const { socket } = leaseOf(name);
     socket.resume();
@@ -65,11 +67,17 @@ export const commands = {
     leaseOf(name).release();
     socket.destroy();
   },
-  /** Says so in shared memory before it blocks. */
-  block(durationMs: number) {
-    Atomics.store(words, 0, 1);
-    Atomics.notify(words, 0);
-    Atomics.wait(words, 1, 0, durationMs);
+  /** Blocks the thread until it is woken through shared memory; says there that it does, and that it no longer does. */
+  block(limitMs: number) {
+    Atomics.store(words, 0, BLOCKED);
+    Atomics.wait(words, 1, 0, limitMs);
+    Atomics.store(words, 0, 0);
+  },
+  /** Has the backend answer, and gives the connection back before this thread's loop has seen any of it. */
+  releaseUnseen(name: string, waitMs: number) {
+    leaseOf(name).socket.write('unseen');
+    Atomics.wait(words, 1, 0, waitMs);
+    leaseOf(name).release();
   },
   close: async (options?: { timeoutMs: number }) => await shared.close(options),
   exit: (code: number) => process.exit(code),

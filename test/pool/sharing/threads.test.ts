@@ -161,6 +161,18 @@ sharingTest('dirty connections are closed, whichever thread left them so', async
   t.is(pool.stats().targets[0]?.closedByReason.invalid, 1);
 });
 
+sharingTest('what a thread gives back without having seen that it is dirty does not go to whoever waits', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  const waiting = pool.acquire();
+  await sharer.call('releaseUnseen', 'a', 100);
+  const lease = await waiting;
+  t.is(await echo(lease.socket, 'clean'), 'clean');
+  t.is(pool.stats().targets[0]?.closedByReason.dirty, 1);
+  lease.release();
+});
+
 sharingTest('a backend that dies while another thread has the lease ends it there, and the connection does not come back', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system);
@@ -190,6 +202,7 @@ sharingTest('a connection that its backend ends while it is idle is closed in al
   system.backend.dropAll();
   await closed;
   t.is(pool.stats().total, 0);
+  while (!(await sharer.call('isDestroyed', 'a')));
   t.is(pool.stats().cachedEndpoints, 1, 'the backend has been heard, if only in another thread (X-26)');
   await sharer.call('acquire', 'b');
   t.is(await sharer.call('echo', 'b', 'new'), 'new');
@@ -265,8 +278,7 @@ sharingTest('a lease that a thread never looked at is as good as new when the th
   const held = await pool.acquire();
   sharer.tell('acquire', 'a');
   t.true(await until(() => pool.stats().waiting === 1));
-  sharer.tell('block', 10_000);
-  t.true(await until(() => Atomics.load(sharer.words, 0) === 1));
+  await sharer.block();
   const acquired = poolEvent(pool, 'acquired');
   held.release();
   await acquired;
@@ -285,10 +297,11 @@ sharingTest('destroying the pool ends the leases of all threads at once, busy on
   await holder.call('echo', 'a', 'one');
   const waiting = failureOf(waiter.call('acquire', 'b'));
   t.true(await until(() => pool.stats().waiting === 1));
-  holder.tell('block', 500);
-  t.true(await until(() => Atomics.load(holder.words, 0) === 1));
+  await holder.block();
   await pool.destroy(new Error('enough'));
   await system.backend.until(() => system.backend.connections === 0);
+  t.true(holder.blocked, 'the backend need not wait for the thread');
+  holder.wake();
   const error = await waiting;
   t.is(error.code, 'POOL_CLOSED');
   t.is(error.cause instanceof Error && error.cause.message, 'enough');
