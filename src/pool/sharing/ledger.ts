@@ -57,6 +57,16 @@ export class DescriptorLedger {
     this.offer(slot, descriptor);
   }
 
+  /** Worker: frees whatever is still on offer, for a pool's thread that has ended. */
+  takeRest(free: (descriptor: number) => void): void {
+    for (let slot = 0; slot < this.slots; slot++) {
+      const descriptor = this.take(slot);
+      if (descriptor === undefined) continue;
+      free(descriptor);
+      this.settle(slot);
+    }
+  }
+
   /** Pool's thread: takes back what the worker has not taken. */
   takeBack(slot: number): number | undefined {
     return this.#change(slot, EMPTY);

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { BrokerPoolError } from '../../errors.js';
 import { Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
 import type { CloseReason } from '../pooled-connection.js';
@@ -82,6 +83,8 @@ export class Loans implements LeaseOwner {
     for (const { socket } of this.#connections.values()) socket.destroy();
     this.#connections.clear();
     this.#leased.clear();
+    // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this thread need not load.
+    this.#ledger.takeRest((descriptor) => new Socket({ fd: descriptor }).destroy());
   }
 
   #wake({ acquireId, connectionId }: LeaseMessage): BorrowedConnection | undefined {

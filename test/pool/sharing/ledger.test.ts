@@ -47,6 +47,18 @@ test('of a worker that is gone it is known what it had taken, and what not', (t)
   t.deepEqual([ledger.bury(0), ledger.bury(1)], [undefined, undefined]);
 });
 
+test('a worker whose pool’s thread is gone frees what is still on offer, and nothing else', (t) => {
+  const ledger = openLedger();
+  ledger.offer(0, 5);
+  ledger.offer(7, 6);
+  ledger.offer(8, 7);
+  ledger.takeBack(8);
+  const freed: number[] = [];
+  ledger.takeRest((descriptor) => freed.push(descriptor));
+  t.deepEqual(freed, [5, 6]);
+  t.deepEqual([ledger.bury(0), ledger.bury(7)], [undefined, undefined]);
+});
+
 test('both sides see the same pages, and a slot outside of them is a mistake', (t) => {
   const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
   const pages = [newPage(), newPage()];

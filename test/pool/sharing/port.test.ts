@@ -179,6 +179,25 @@ sharingTest('a thread that dies between taking a descriptor and making a socket 
   await system.backend.until(() => system.backend.connections === 0);
 });
 
+sharingTest('a pool can be in any thread, and when that ends, its leases in others do too', async (t) => {
+  const system = await startSystem(t);
+  const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { workerData: { ...system.target, max: 1 } });
+  t.teardown(() => worker.terminate());
+  const [port] = await once(worker, 'message');
+  const shared = await connectSharedPool(port);
+  const lease = await shared.acquire();
+  t.is(await echo(lease.socket, 'from afar'), 'from afar');
+  const waiting = failureOf(shared.acquire());
+  const { socket } = lease;
+  worker.postMessage('end');
+  t.is((await waiting).code, 'POOL_CLOSED');
+  t.true(socket.destroyed);
+  t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
+  lease.release();
+  await shared.close();
+  await system.backend.until(() => system.backend.connections === 0);
+});
+
 test('without FFI there is no sharing, and the error says what it needs', async (t) => {
   const index = fileURLToPath(new URL('../../../src/index.js', import.meta.url));
   const source = `
