@@ -60,6 +60,8 @@ class Conversation {
   #socket: Socket | undefined;
   #stopDialling: () => void = () => {};
   #cancelDeadline: () => void = () => {};
+  /** The deadline that the timer is set to. */
+  #armedForMs: number | undefined;
   #ended = false;
   readonly #onReadable = (): void => this.#read();
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
@@ -144,10 +146,13 @@ class Conversation {
     }
   }
 
+  /** Once for each deadline: a timer that is set anew with every piece never comes due while pieces follow each other fast enough. */
   #armDeadline(): void {
+    const { deadlineMs } = this.#exchange;
+    if (deadlineMs === this.#armedForMs) return;
+    this.#armedForMs = deadlineMs;
     this.#cancelDeadline();
-    const delayMs = this.#exchange.deadlineMs - this.#clock.now();
-    this.#cancelDeadline = this.#clock.schedule(delayMs, () => this.#follow(this.#exchange.expire()));
+    this.#cancelDeadline = this.#clock.schedule(deadlineMs - this.#clock.now(), () => this.#follow(this.#exchange.expire()));
   }
 
   #follow(step: ExchangeStep): void {

@@ -11,7 +11,7 @@ import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
-import { createEventSources, type EventSources, type PoolEventMap } from './watching/events.js';
+import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import { useLease, type Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -82,7 +82,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       nextAcquireId: () => ++this.#ids.acquire,
       onQuieter: () => this.#finishIfQuiet(),
     };
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) this.#targetFor({});
+    // After this turn's code, so that listeners hear of the first connects too.
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) queueMicrotask(() => this.#beginWarm());
   }
 
   /**
@@ -181,8 +182,18 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     return this.#closed;
   }
 
+  /** Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens, stay. */
+  override removeAllListeners(name?: PoolEventName): this {
+    for (const each of name === undefined ? POOL_EVENT_NAMES : [name]) super.removeAllListeners(each);
+    return this;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #beginWarm(): void {
+    if (this.#state === 'open') this.#targetFor({});
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -220,10 +231,11 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   async #closeDriver(): Promise<void> {
     await this.#driver?.close();
+    await this.#connector.ended();
     // Nothing is negotiated any more: what is left to write to its file can be written now.
     this.#environment.cache?.close();
-    const durationMs = this.#clock.now() - (this.#closingSinceMs ?? 0);
-    this.#events.closed.publish({ durationMs });
+    const { closed } = this.#events;
+    if (closed.wanted) closed.publish({ durationMs: this.#clock.now() - (this.#closingSinceMs ?? 0) });
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {

@@ -14,13 +14,16 @@ export interface CapacityUser {
  * The places that all targets share (`maxTotal`). Every connection has one from before its connect until after its close.
  *
  * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target that holds more
- * than its share goes to whoever stands first there. An idle connection that nobody waits for makes room at once.
+ * than its share goes to whoever holds least there, of several the one that has stood longest. An idle connection that nobody
+ * waits for makes room at once.
  */
 export class Capacity {
   readonly #max: number;
   readonly #users = new Set<CapacityUser>();
   /** Targets that need a place, the one that has stood longest first. */
   readonly #line = new Set<CapacityUser>();
+  /** Targets below their minimum that found no place. */
+  readonly #spareLine = new Set<CapacityUser>();
   #used = 0;
   #evicting = false;
 
@@ -39,6 +42,7 @@ export class Capacity {
   leave(user: CapacityUser): void {
     this.#users.delete(user);
     this.#line.delete(user);
+    this.#spareLine.delete(user);
   }
 
   /** A place for a connection that a caller waits for. Without one the target stands in line. */
@@ -53,8 +57,12 @@ export class Capacity {
   }
 
   /** A place for a connection that nobody waits for yet: only what is free. */
-  takeSpare(): boolean {
-    if (this.#used >= this.#max || this.#line.size > 0) return false;
+  takeSpare(user: CapacityUser): boolean {
+    if (this.#used >= this.#max || this.#neediest() !== undefined) {
+      this.#spareLine.add(user);
+      return false;
+    }
+    this.#spareLine.delete(user);
     this.#used += 1;
     return true;
   }
@@ -63,8 +71,9 @@ export class Capacity {
   giveBack(): void {
     this.#used -= 1;
     if (this.#evicting) return;
-    for (const user of this.#line) {
-      if (this.#used >= this.#max) return;
+    while (this.#used < this.#max) {
+      const user = this.#neediest();
+      if (user === undefined) return this.#offerSpare();
       this.#line.delete(user);
       user.pump();
     }
@@ -72,7 +81,7 @@ export class Capacity {
 
   /** The target needs no place any more. */
   leaveLine(user: CapacityUser): void {
-    this.#line.delete(user);
+    if (this.#line.delete(user) && this.#used < this.#max) this.#offerSpare();
   }
 
   /**
@@ -80,18 +89,39 @@ export class Capacity {
    * they differ by one: moving a place between them would only cost a connect each time.
    */
   shouldYield(user: CapacityUser): boolean {
-    for (const first of this.#line) {
-      if (first === user) return false;
-      return user.waiting === 0 || first.held === 0 || user.held - first.held >= 2;
+    const other = this.#neediest(user);
+    if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2)) return false;
+    // Who gives a place away must not be the first to get it.
+    if (this.#line.delete(user)) this.#line.add(user);
+    return true;
+  }
+
+  /** Of those in line, but for `except`, the one that holds least. Who has been served by what came back leaves the line here. */
+  #neediest(except?: CapacityUser): CapacityUser | undefined {
+    let neediest: CapacityUser | undefined;
+    for (const user of this.#line) {
+      if (user.waiting === 0) this.#line.delete(user);
+      else if (user !== except && (neediest === undefined || user.held < neediest.held)) neediest = user;
     }
-    return false;
+    return neediest;
+  }
+
+  #offerSpare(): void {
+    if (this.#spareLine.size === 0) return;
+    const users = Array.from(this.#spareLine);
+    // Whoever does not get a place now comes back by itself.
+    this.#spareLine.clear();
+    for (const user of users) user.pump();
   }
 
   #evictFor(user: CapacityUser): boolean {
     this.#evicting = true;
     try {
       for (const other of this.#users) {
-        if (other !== user && other.waiting === 0 && other.evictIdle()) return true;
+        if (other === user || other.waiting > 0 || !other.evictIdle()) continue;
+        // It may have fallen below its minimum.
+        this.#spareLine.add(other);
+        return true;
       }
       return false;
     } finally {

@@ -63,26 +63,37 @@ export class HealthChecks {
     return idleMs >= validateAfterIdleMs;
   }
 
-  /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before */
+  /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before, unless somebody has come */
   async check(connection: PooledConnection, wanted: boolean): Promise<void> {
     const { validate, roundTripTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
     connection.touched = true;
     if (wanted) this.#wanted += 1;
-    const healthy = await isHealthy(connection, validate, roundTripTimeoutMs, this.#clock);
+    const healthy = await isHealthy(connection, validate, roundTripTimeoutMs, this.#clock, wanted);
     if (wanted) this.#wanted -= 1;
     if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = healthy ? connection.recycle() : 'invalid';
     if (reason !== undefined) return this.#owner.close(connection, reason);
-    if (wanted) this.#bag.giveBack(connection);
+    const wantedNow = wanted || this.#bag.waiting > 0;
+    if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
-    this.#owner.onHealthy(connection, wanted);
+    this.#owner.onHealthy(connection, wantedNow);
   }
 }
 
-/** Asks the hook, and waits no longer than `limitMs` for it. */
-async function isHealthy(connection: ConnectionToValidate, validate: Validate, limitMs: number, clock: Clock): Promise<boolean> {
+/**
+ * Asks the hook, and waits no longer than `limitMs` for it.
+ *
+ * @param keepAlive the socket of an idle connection does not keep the process alive; whoever waits for it must
+ */
+async function isHealthy(
+  connection: ConnectionToValidate,
+  validate: Validate,
+  limitMs: number,
+  clock: Clock,
+  keepAlive: boolean,
+): Promise<boolean> {
   const { socket, endpoint, route } = connection;
   return await new Promise((resolve) => {
     const settle = (healthy: boolean): void => {
@@ -91,7 +102,7 @@ async function isHealthy(connection: ConnectionToValidate, validate: Validate, l
       resolve(healthy);
     };
     const onClose = (): void => settle(false);
-    const cancelLimit = clock.schedule(limitMs, onClose);
+    const cancelLimit = clock.schedule(limitMs, onClose, keepAlive);
     // A pool that ends destroys the socket, and must not leave the timer behind.
     socket.once('close', onClose);
     ask(validate, { socket, endpoint, route }).then(settle, () => settle(false));

@@ -46,6 +46,7 @@ export class Reaper {
 
   remove(connection: PooledConnection): void {
     this.#due.remove(connection);
+    if (this.#due.nextMs === Infinity) this.stop();
   }
 
   stop(): void {

@@ -15,18 +15,15 @@ export function socketProblem(socket: Socket): SocketProblem | undefined {
 
 /** Takes off what a caller may have left on the socket: a reader that stayed would steal the next caller's bytes. */
 export function resetSocket(socket: Socket): void {
-  removeReaders(socket, 'data');
-  removeReaders(socket, 'readable');
+  if (socket.listenerCount('data') > 0) {
+    socket.removeAllListeners('data');
+    // Node forgets that somebody read by 'data' only here. It would make the stream flow again a tick later.
+    socket.off('data', doNothing);
+  }
+  if (socket.listenerCount('readable') > 0) socket.removeAllListeners('readable');
   socket.unpipe();
   if (socket.readableFlowing !== null) stopFlowing(socket);
   if (socket.timeout) socket.setTimeout(0);
-}
-
-/** One by one: after `removeAllListeners('data')` a stream believes that somebody listens, and throws away what arrives. */
-function removeReaders(socket: Socket, event: 'data' | 'readable'): void {
-  if (socket.listenerCount(event) === 0) return;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Node declares listeners as just any function
-  for (const reader of socket.rawListeners(event) as (() => void)[]) socket.off(event, reader);
 }
 
 /**
@@ -39,3 +36,5 @@ function stopFlowing(socket: Socket): void {
   socket.resume();
   Reflect.set(socket, 'readableFlowing', null);
 }
+
+function doNothing(): void {}

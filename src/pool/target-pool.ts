@@ -146,7 +146,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   destroy(error: BrokerPoolError): void {
     this.#closing = true;
     this.#supply.stop();
-    this.#waitingRoom.failAll(error);
+    this.#waitingRoom.end(error);
     this.#warmUps.endAll(error);
     for (const connection of this.#bag.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stop();
@@ -181,16 +181,17 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     else this.#remove(connection, reason);
     // One connect less is under way: another may begin.
     this.pump();
-    if (this.#isWarm()) this.#warmUps.endAll();
+    if (!this.#closing && this.#isWarm()) this.#warmUps.endAll();
   }
 
   /**
-   * With nothing left to wait for, everybody learns the cause. While leases are out, callers may still be served by them, and
+   * With nothing left to wait for, everybody learns the cause. While there are connections, callers may still be served by them, and
    * connecting is tried again after a pause; while other connects are under way, those decide.
    */
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
-    if (this.#bag.size === 0 && this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
+    if (this.#bag.size > 0) this.pump();
+    else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
   }
 
   /**
@@ -209,6 +210,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       this.#serveWaiters(fresh);
       this.#findMore();
       this.#keepWarm();
+      this.#makeRoom();
       fresh = undefined;
     } while (this.#pumpsDue > 1);
     this.#pumpsDue = 0;
@@ -293,6 +295,11 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     while (this.held < this.#minimum && this.#supply.openSpare());
   }
 
+  /** What is idle here, and not waited for, may stand in the way of another target. */
+  #makeRoom(): void {
+    while (this.#bag.idle > 0 && this.#bag.waiting === 0 && this.#whyNotKeep() !== undefined) this.evictIdle();
+  }
+
   #closeWhatIsLeft(): void {
     if (this.#bag.waiting > 0) return;
     for (const connection of this.#bag.idleEntries()) this.#remove(connection, 'poolClosed');
@@ -333,6 +340,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   #remove(connection: PooledConnection, reason: CloseReason): boolean {
     if (!this.#bag.remove(connection)) return false;
+    // Its lease may still come back.
+    connection.retired ??= reason;
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;

@@ -34,11 +34,16 @@ export class Waiter implements BagWaiter<Waiter> {
     this.lease = new Promise(keep);
     this.resolve = kept.resolve;
     this.reject = kept.reject;
+    // They would keep the last lease alive, and its handle could not be seen to be lost.
+    kept.resolve = forget;
+    kept.reject = forget;
   }
 }
 
 /** The functions of the promise that was made last. One function that keeps them serves all waiters; a closure for each would be garbage. */
-const kept: { resolve: (lease: Lease) => void; reject: (error: BrokerPoolError) => void } = { resolve: () => {}, reject: () => {} };
+const kept: { resolve: (lease: Lease) => void; reject: (error: BrokerPoolError) => void } = { resolve: forget, reject: forget };
+
+function forget(): void {}
 
 function keep(resolve: (lease: Lease) => void, reject: (error: BrokerPoolError) => void): void {
   kept.resolve = resolve;

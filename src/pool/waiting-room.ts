@@ -43,6 +43,7 @@ export class WaitingRoom {
   #sweepAtMs = Infinity;
   #cancelSweep: () => void = () => {};
   #timeouts = 0;
+  #endedBy: BrokerPoolError | undefined;
 
   constructor(queue: Bag<PooledConnection, Waiter>, clock: Clock, turn: Turn, watch: LeaseWatch, owner: WaitingRoomOwner) {
     this.#queue = queue;
@@ -71,6 +72,11 @@ export class WaitingRoom {
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const origin = this.#watch.begin();
+    // A listener that has just heard of it may have ended the pool.
+    if (this.#endedBy !== undefined) {
+      this.#watch.fail(origin, this.#endedBy, 0);
+      return Promise.reject(this.#endedBy);
+    }
     const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
     if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
     const deadlineMs = waiter.started.ms + timeoutMs;
@@ -105,6 +111,13 @@ export class WaitingRoom {
     this.#owner.pump();
   }
 
+  /** Fails all, and whoever comes from now on. */
+  end(error: BrokerPoolError): void {
+    this.#endedBy = error;
+    this.failAll(error);
+  }
+
+  /** Takes the timer away. */
   stop(): void {
     this.#cancelSweep();
     this.#sweepAtMs = Infinity;

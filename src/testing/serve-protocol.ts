@@ -6,10 +6,21 @@ export type ServeTask =
   | {
       readonly role: 'broker';
       readonly directory: string;
+      /** @default a socket in `directory` */
+      readonly endpoint?: string;
       readonly backlog?: number;
       readonly services: Readonly<Record<string, EmbeddedService>>;
     }
-  | { readonly role: 'backend'; readonly directory: string; readonly backlog?: number; readonly handoff: HandoffMode | 'none' };
+  | {
+      readonly role: 'backend';
+      readonly directory: string;
+      /** @default a socket in `directory` */
+      readonly endpoint?: string;
+      /** @default a socket in `directory` */
+      readonly handoffEndpoint?: string;
+      readonly backlog?: number;
+      readonly handoff: HandoffMode | 'none';
+    };
 
 /** The first line a server process prints, as JSON. */
 export interface ServeReady {

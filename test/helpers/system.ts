@@ -1,14 +1,10 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/embedded-backend.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../../src/testing/embedded-broker.js';
 import { temporaryDirectory } from './sanitary.js';
+import { SERVICE, VERSION } from './talk.js';
 
-export { echo, read } from './conversation.js';
-
-export const SERVICE = 'demo';
-export const VERSION = '1.0.0';
+export { closed, echo, read, SERVICE, VERSION } from './talk.js';
 
 /** A broker and the one backend that it knows, both in this process. */
 export interface TestSystem {
@@ -35,10 +31,4 @@ export async function startSystem(t: ExecutionContext, options: SystemOptions = 
     await backend.stop();
   });
   return { broker, backend, directory, target: { brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION } };
-}
-
-/** Destroys a socket and waits until it is closed. */
-export async function closed(socket: Socket): Promise<void> {
-  socket.destroy();
-  if (!socket.closed) await once(socket, 'close');
 }

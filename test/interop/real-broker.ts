@@ -48,6 +48,14 @@ export class LineProcess {
     return await this.read<T>();
   }
 
+  /** Ends it at once, as a crash would: its socket files stay behind. */
+  async kill(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+    this.child.kill('SIGKILL');
+    await ended;
+    this.#lines.close();
+  }
+
   /** Closes standard input, upon which the program ends by itself; kills it if it does not. */
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
@@ -82,21 +90,44 @@ export interface RealStats {
 export class RealBroker {
   readonly endpoints: RealEndpoints;
   readonly directory: string;
-  readonly #process: LineProcess;
+  #process: LineProcess;
+  readonly #serve: () => LineProcess;
 
-  private constructor(endpoints: RealEndpoints, directory: string, process: LineProcess) {
+  private constructor(endpoints: RealEndpoints, directory: string, process: LineProcess, serve: () => LineProcess) {
     this.endpoints = endpoints;
     this.directory = directory;
     this.#process = process;
+    this.#serve = serve;
   }
 
   static async start(program: string, handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none'): Promise<RealBroker> {
     const directory = mkdtempSync(join(tmpdir(), 'bpi-'));
     // The broker binds only below a private directory (N-10).
     chmodSync(directory, 0o700);
-    const process = new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff]);
+    const serve = (): LineProcess => new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff]);
+    const process = serve();
     const endpoints = await process.read<RealEndpoints>();
-    return new RealBroker(endpoints, directory, process);
+    return new RealBroker(endpoints, directory, process, serve);
+  }
+
+  /** Stops broker and backend in their tracks. */
+  pause(): void {
+    this.#process.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process.child.kill('SIGCONT');
+  }
+
+  /** Ends broker and backend as a crash would. */
+  async kill(): Promise<void> {
+    await this.#process.kill();
+  }
+
+  /** Starts broker and backend again, at the same endpoints. */
+  async restart(): Promise<void> {
+    this.#process = this.#serve();
+    await this.#process.read<RealEndpoints>();
   }
 
   stats(): Promise<RealStats> {

@@ -1,10 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, watch } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sendAdminRequest } from '../../src/index.js';
+import { BrokerIsolation, encodeServiceDefinition } from '../../src/wire/service-definition.js';
 
 const VERSION = '4.10.21';
 const ROOT = fileURLToPath(new URL('../../../test/interop/rust/target/shipped/', import.meta.url));
@@ -24,6 +25,7 @@ export class ShippedBroker {
   readonly endpoint: string;
   readonly #directory: string;
   readonly #child: ChildProcess;
+  #launched: string | undefined;
 
   private constructor(directory: string, endpoint: string, child: ChildProcess) {
     this.#directory = directory;
@@ -47,11 +49,23 @@ export class ShippedBroker {
     return new ShippedBroker(directory, endpoint, child);
   }
 
+  /** Has the broker know a service whose backend is a copy of `program`, launched when somebody asks for it (D-02, L-02). */
+  define(serviceName: string, program: string): void {
+    const binaries = join(this.#directory, 'binaries');
+    mkdirSync(binaries, { mode: 0o700 });
+    const binaryPath = join(binaries, serviceName);
+    copyFileSync(program, binaryPath);
+    const definition = encodeServiceDefinition({ serviceName, binaryPath, perVersionBinaryDir: binaries, isolation: BrokerIsolation.SHARED_BROKER, minVersion: '1.0.0' });
+    writeFileSync(join(this.#directory, 'services', `${serviceName}.servicedef`), definition);
+    this.#launched = binaryPath;
+  }
+
   /** SHUTDOWN drains and ends a broker in launch mode (V-36). */
   async stop(): Promise<number | null> {
     const ended = once(this.#child, 'exit');
     await sendAdminRequest({ brokerEndpoint: this.endpoint, verb: 'SHUTDOWN' });
     await ended;
+    if (this.#launched !== undefined) endProcessesOf(this.#launched);
     rmSync(this.#directory, { recursive: true, force: true });
     return this.#child.exitCode;
   }
@@ -64,5 +78,20 @@ async function fileAppears(directory: string, name: string): Promise<void> {
     while (!existsSync(join(directory, name))) await once(watcher, 'change');
   } finally {
     watcher.close();
+  }
+}
+
+/** Backends outlive the broker that launched them (L-03): those that run this very file are ended. */
+function endProcessesOf(binaryPath: string): void {
+  for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
+    if (executableOf(pid) === binaryPath) process.kill(pid, 'SIGKILL');
+  }
+}
+
+function executableOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
   }
 }

@@ -1,11 +1,11 @@
 import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../src/clock.js';
 import { encodeHelloFrame } from '../../src/negotiation/hello.js';
-import type { Driver, HandshakeJob, Outcome } from '../../src/negotiation/job.js';
+import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/loop.js';
 import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
-import { SERVICE, VERSION } from '../helpers/system.js';
+import { SERVICE, VERSION } from '../helpers/talk.js';
 
 const native = loadNative();
 
@@ -35,6 +35,12 @@ export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJ
   };
 }
 
+/** The exchange of an admin request; brokers of tests look at no request. */
+export function adminJob(brokerEndpoint: string, changes: Partial<AdminJob> = {}): AdminJob {
+  const { request, deadlineMs, roundTripTimeoutMs } = handshakeJob(brokerEndpoint, changes.roundTripTimeoutMs === undefined ? {} : { roundTripTimeoutMs: changes.roundTripTimeoutMs });
+  return { kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, ...changes };
+}
+
 /** A driver that is closed when the test is over. */
 export function openDriver(t: ExecutionContext, create: () => Driver): Driver {
   const driver = create();
@@ -42,7 +48,7 @@ export function openDriver(t: ExecutionContext, create: () => Driver): Driver {
   return driver;
 }
 
-export function run(driver: Driver, job: HandshakeJob): Promise<Outcome> {
+export function run(driver: Driver, job: Job): Promise<Outcome> {
   return new Promise((resolve) => driver.start(job, resolve));
 }
 

@@ -31,6 +31,7 @@ class Model {
   /** The longest idle first. */
   idle: Entry[] = [];
   leased: Entry[] = [];
+  reserved: Entry[] = [];
   removed: Entry[] = [];
   waiting: Waiter[] = [];
   left: Waiter[] = [];
@@ -69,18 +70,35 @@ const operations: Readonly<Record<string, Operation>> = {
     strictEqual(bag.borrow(), expected);
   },
   giveBack(bag, model, pickFrom) {
-    const entry = pickFrom(model.leased);
+    const entry = pickFrom([...model.leased, ...model.reserved]);
     if (entry === undefined) return;
     bag.giveBack(entry);
     model.leased = without(model.leased, entry);
+    model.reserved = without(model.reserved, entry);
     model.idle.push(entry);
   },
+  giveBackAsSpare(bag, model, pickFrom) {
+    const entry = pickFrom([...model.reserved, ...model.leased]);
+    if (entry === undefined) return;
+    bag.giveBackAsSpare(entry);
+    model.leased = without(model.leased, entry);
+    model.reserved = without(model.reserved, entry);
+    model.idle.unshift(entry);
+  },
+  reserve(bag, model, pickFrom) {
+    const entry = pickFrom(model.idle);
+    if (entry === undefined) return;
+    bag.reserve(entry);
+    model.idle = without(model.idle, entry);
+    model.reserved.push(entry);
+  },
   remove(bag, model, pickFrom) {
-    const entry = pickFrom([...model.idle, ...model.leased]);
+    const entry = pickFrom([...model.idle, ...model.leased, ...model.reserved]);
     if (entry === undefined) return;
     ok(bag.remove(entry));
     model.idle = without(model.idle, entry);
     model.leased = without(model.leased, entry);
+    model.reserved = without(model.reserved, entry);
     model.removed.push(entry);
   },
   misuse(bag, model, pickFrom) {
@@ -88,10 +106,14 @@ const operations: Readonly<Record<string, Operation>> = {
     if (removed !== undefined) {
       strictEqual(bag.remove(removed), false);
       throws(() => bag.giveBack(removed));
+      throws(() => bag.giveBackAsSpare(removed));
+      throws(() => bag.reserve(removed));
       throws(() => bag.add(removed));
     }
     const idle = pickFrom(model.idle);
     if (idle !== undefined) throws(() => bag.giveBack(idle));
+    const taken = pickFrom([...model.leased, ...model.reserved]);
+    if (taken !== undefined) throws(() => bag.reserve(taken));
   },
   sweep(bag, model, pickFrom) {
     // Like maintenance: goes through the idle entries and takes out some of them on the way.
@@ -136,9 +158,14 @@ const ids = (list: Iterable<{ readonly id: number }>): number[] => Array.from(li
 
 function agree(bag: Bag<Entry, Waiter>, model: Model): void {
   deepStrictEqual(ids(bag.idleEntries()), ids(model.idle));
-  deepStrictEqual([bag.idle, bag.leased, bag.size], [model.idle.length, model.leased.length, model.idle.length + model.leased.length]);
-  deepStrictEqual([bag.waiting, bag.firstWaiter], [model.waiting.length, model.waiting[0]]);
-  for (const state of ['idle', 'leased', 'removed'] as const) ok(model[state].every((entry) => entry.state === state));
+  const { idle, leased, reserved, waiting } = model;
+  deepStrictEqual([bag.idle, bag.leased, bag.reserved], [idle.length, leased.length, reserved.length]);
+  deepStrictEqual([bag.newestIdle, bag.oldestIdle], [idle.at(-1), idle[0]]);
+  deepStrictEqual([bag.waiting, bag.firstWaiter, bag.lastWaiter], [waiting.length, waiting[0], waiting.at(-1)]);
+  const inOrder = (list: readonly Entry[]): number[] => ids(list).toSorted((a, b) => a - b);
+  deepStrictEqual(inOrder(bag.entries()), inOrder([...idle, ...leased, ...reserved]));
+  strictEqual(bag.size, idle.length + leased.length + reserved.length);
+  for (const state of ['idle', 'leased', 'reserved', 'removed'] as const) ok(model[state].every((entry) => entry.state === state));
   ok(model.waiting.every((waiter) => waiter.queued) && !model.left.some((waiter) => waiter.queued));
 }
 

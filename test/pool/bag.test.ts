@@ -133,3 +133,69 @@ test('who is out of the bag holds on to nobody in it', (t) => {
   bag.cancel(left);
   t.deepEqual([left.next, left.previous], [undefined, undefined]);
 });
+
+test('a reserved entry still counts, and nobody can borrow it', (t) => {
+  const { bag, entries } = bagWith(2);
+  const newest = entries[1] ?? new Entry();
+  bag.reserve(newest);
+  t.is(newest.state, 'reserved');
+  t.deepEqual([bag.idle, bag.leased, bag.reserved, bag.size], [1, 0, 1, 2]);
+  t.deepEqual([...bag.idleEntries()], [entries[0]]);
+  t.is(bag.borrow(), entries[0]);
+  t.is(bag.borrow(), undefined);
+});
+
+test('a reserved entry comes back to be leased next, or as a spare one to be leased last', (t) => {
+  const { bag, entries } = bagWith(3);
+  const [oldest = new Entry(), , newest = new Entry()] = entries;
+  bag.reserve(newest);
+  bag.giveBackAsSpare(newest);
+  t.deepEqual([...bag.idleEntries()], [newest, oldest, entries[1]]);
+  bag.reserve(oldest);
+  bag.giveBack(oldest);
+  t.deepEqual([bag.newestIdle, bag.oldestIdle, bag.reserved], [oldest, newest, 0]);
+});
+
+test('the only entry is newest and oldest at once, wherever it comes back to', (t) => {
+  const { bag, entries: [only = new Entry()] } = bagWith(1);
+  t.deepEqual([bag.newestIdle, bag.oldestIdle], [only, only]);
+  bag.reserve(only);
+  t.deepEqual([bag.newestIdle, bag.oldestIdle], [undefined, undefined]);
+  bag.giveBackAsSpare(only);
+  t.deepEqual([bag.newestIdle, bag.oldestIdle], [only, only]);
+  t.is(bag.borrow(), only);
+});
+
+test('only an idle entry can be reserved, and a reserved one can be removed', (t) => {
+  const { bag, entries: [entry = new Entry()] } = bagWith(1);
+  bag.reserve(entry);
+  t.throws(() => bag.reserve(entry), { message: 'cannot reserve an entry that is reserved' });
+  t.true(bag.remove(entry));
+  t.deepEqual([bag.reserved, bag.size], [0, 0]);
+  t.throws(() => bag.giveBackAsSpare(entry), { message: 'cannot give back an entry that is removed' });
+  const leased = new Entry();
+  bag.add(leased);
+  t.throws(() => bag.reserve(leased), { message: 'cannot reserve an entry that is leased' });
+});
+
+test('all entries can be gone through, whatever becomes of them meanwhile', (t) => {
+  const { bag, entries } = bagWith(4);
+  bag.borrow();
+  bag.reserve(bag.newestIdle ?? new Entry());
+  const all = bag.entries();
+  t.deepEqual(new Set(all), new Set(entries));
+  for (const entry of all) t.true(bag.remove(entry));
+  t.deepEqual(bag.entries(), []);
+});
+
+test('it knows who came last', (t) => {
+  const bag = new Bag<Entry, Waiter>();
+  t.is(bag.lastWaiter, undefined);
+  const waiters = [new Waiter(), new Waiter()];
+  for (const waiter of waiters) bag.enqueue(waiter);
+  t.is(bag.lastWaiter, waiters[1]);
+  bag.dequeue();
+  t.is(bag.lastWaiter, waiters[1]);
+  bag.dequeue();
+  t.is(bag.lastWaiter, undefined);
+});

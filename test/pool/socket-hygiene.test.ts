@@ -1,71 +1,168 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BrokerPool } from '../../src/index.js';
-import test from '../helpers/sanitary.js';
-import { echo, startSystem } from '../helpers/system.js';
+import type { ExecutionContext } from 'ava';
+import { resetSocket, socketProblem } from '../../src/pool/socket-hygiene.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { closed, read } from '../helpers/system.js';
 
-/** What a caller may do with a socket, and leave on it. */
-const HABITS: Readonly<Record<string, (socket: Socket) => Promise<void> | void>> = {
-  'listens for data': async (socket) => {
+/** Two ends of a real connection: the pool's and the backend's. */
+async function pair(t: ExecutionContext): Promise<{ socket: Socket; peer: Socket }> {
+  const path = join(temporaryDirectory(t), 'hygiene.sock');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  const socket = connect(path);
+  const [peer]: Socket[] = await once(server, 'connection');
+  if (peer === undefined) throw new Error('no connection');
+  socket.on('error', () => {});
+  peer.on('error', () => {});
+  t.teardown(async () => {
+    await Promise.all([closed(socket), closed(peer)]);
+    server.close();
+  });
+  return { socket, peer };
+}
+
+/** What the next caller gets, who listens only two turns after the bytes have been sent. */
+async function whatTheNextCallerReads(socket: Socket, peer: Socket): Promise<string> {
+  await turn();
+  peer.write('for the next one');
+  await turn();
+  await turn();
+  return await read(socket, 16);
+}
+
+const habits: Readonly<Record<string, (socket: Socket, peer: Socket) => Promise<unknown>>> = {
+  'a listener for data': async (socket, peer) => {
     socket.on('data', () => {});
-    socket.write('x');
+    peer.write('x');
     await once(socket, 'data');
   },
-  'listens for data once, and never hears any': (socket) => void socket.once('data', () => {}),
-  'listens for data and pauses': async (socket) => {
-    socket.on('data', () => {});
-    socket.write('x');
+  'a listener for data that has just been put on': async (socket) => socket.on('data', () => {}),
+  'several listeners for data, one of them for once': async (socket, peer) => {
+    for (let count = 0; count < 3; count++) socket.on('data', () => {});
+    socket.once('data', () => {});
+    peer.write('x');
     await once(socket, 'data');
-    socket.pause();
+    socket.once('data', () => {});
   },
-  'waits for readable and pauses': async (socket) => {
-    socket.on('readable', () => void socket.read());
-    socket.write('x');
+  'a listener for readable': async (socket, peer) => {
+    socket.on('readable', () => socket.read());
+    peer.write('x');
     await once(socket, 'readable');
-    await turn();
-    socket.pause();
   },
-  'listens in both ways': async (socket) => {
+  'a listener of each kind': async (socket, peer) => {
     socket.on('data', () => {});
-    socket.on('readable', () => void socket.read());
-    socket.write('x');
+    socket.on('readable', () => socket.read());
+    peer.write('x');
     await once(socket, 'data');
   },
-  pauses: (socket) => void socket.pause(),
-  resumes: (socket) => void socket.resume(),
+  'a pause': async (socket) => socket.pause(),
+  'a pause after reading': async (socket, peer) => {
+    socket.on('data', () => {});
+    peer.write('x');
+    await once(socket, 'data');
+    socket.pause();
+  },
+  'a stream that flows without a listener': async (socket) => socket.resume(),
+  'a pipe to somewhere': async (socket, peer) => {
+    socket.pipe(new PassThrough().resume());
+    peer.write('x');
+    await once(socket, 'data');
+  },
+  'an iteration that was broken off': async (socket, peer) => {
+    peer.write('x');
+    for await (const _ of socket.iterator({ destroyOnReturn: false })) break;
+  },
+  'a timeout': async (socket) => socket.setTimeout(20_000),
+  nothing: async () => {},
 };
 
-/** How the next caller may read. */
-const READERS: Readonly<Record<string, (socket: Socket) => Promise<string>>> = {
-  'by readable': (socket) => echo(socket, 'word'),
-  'by data': async (socket) => {
-    const arrived = once(socket, 'data');
-    socket.write('word');
-    return String((await arrived)[0]);
-  },
-  'later than it arrives': async (socket) => {
-    socket.write('word');
-    while (socket.readableLength < 4) await turn();
-    return String(socket.read());
-  },
-};
+for (const [habit, leave] of Object.entries(habits)) {
+  test(`after a caller who left ${habit}, the next one gets every byte`, async (t) => {
+    const { socket, peer } = await pair(t);
+    await leave(socket, peer);
+    t.is(socketProblem(socket), undefined);
+    resetSocket(socket);
+    t.is(await whatTheNextCallerReads(socket, peer), 'for the next one');
+    t.deepEqual([socket.listenerCount('data'), socket.listenerCount('readable'), socket.timeout ?? 0], [0, 0, 0]);
+  });
 
-for (const [habit, leave] of Object.entries(HABITS)) {
-  test(`a caller that ${habit} takes no byte of the next one, who reads ${Object.keys(READERS).join(', or ')}`, async (t) => {
-    const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
-    t.teardown(() => pool.destroy());
-    for (const [name, read] of Object.entries(READERS)) {
-      for (const turns of [0, 3]) {
-        const first = await pool.acquire();
-        await leave(first.socket);
-        first.release();
-        for (let passed = 0; passed < turns; passed++) await turn();
-        const next = await pool.acquire();
-        t.is(next.connectionId, 1);
-        t.is(await read(next.socket), 'word', `${name}, ${turns} turns later`);
-        next.release();
-      }
-    }
+  test(`after a caller who left ${habit}, one who listens for data gets every byte`, async (t) => {
+    const { socket, peer } = await pair(t);
+    await leave(socket, peer);
+    resetSocket(socket);
+    peer.write('for the next one');
+    await turn();
+    await turn();
+    const chunks: string[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(String(chunk)));
+    while (chunks.join('').length < 16) await once(socket, 'data');
+    t.is(chunks.join(''), 'for the next one');
   });
 }
+
+test('the listeners of the last caller hear nothing of the next', async (t) => {
+  const { socket, peer } = await pair(t);
+  const heard: string[] = [];
+  const destination = new PassThrough();
+  destination.on('data', (chunk) => heard.push(String(chunk)));
+  socket.pipe(destination);
+  socket.on('data', (chunk) => heard.push(String(chunk)));
+  await turn();
+  resetSocket(socket);
+  await whatTheNextCallerReads(socket, peer);
+  t.deepEqual(heard, []);
+});
+
+test('listeners that are not about reading stay: they are the pool\'s', async (t) => {
+  const { socket } = await pair(t);
+  const before = [socket.listenerCount('error'), socket.listenerCount('close'), socket.listenerCount('end')];
+  socket.on('data', () => {});
+  resetSocket(socket);
+  t.deepEqual([socket.listenerCount('error'), socket.listenerCount('close'), socket.listenerCount('end')], before);
+});
+
+test('unread bytes make it dirty', async (t) => {
+  const { socket, peer } = await pair(t);
+  peer.write('unread');
+  await once(socket, 'readable');
+  t.is(socketProblem(socket), 'dirty');
+});
+
+test('unsent bytes make it dirty', async (t) => {
+  const { socket } = await pair(t);
+  while (socket.write(Buffer.alloc(65_536)));
+  t.is(socketProblem(socket), 'dirty');
+});
+
+test('an encoding makes it dirty: it cannot be taken off', async (t) => {
+  const { socket } = await pair(t);
+  socket.setEncoding('utf8');
+  t.is(socketProblem(socket), 'dirty');
+});
+
+test('one whose peer has ended is stale', async (t) => {
+  const { socket, peer } = await pair(t);
+  socket.resume();
+  peer.end();
+  await once(socket, 'end');
+  t.is(socketProblem(socket), 'stale');
+});
+
+test('one that its caller has ended, or destroyed, is stale', async (t) => {
+  const { socket } = await pair(t);
+  socket.end();
+  t.is(socketProblem(socket), 'stale');
+  const { socket: another } = await pair(t);
+  another.destroy();
+  t.is(socketProblem(another), 'stale');
+});
+
+test('one that has failed is an error', async (t) => {
+  const { socket } = await pair(t);
+  socket.destroy(new Error('reset'));
+  t.is(socketProblem(socket), 'error');
+});

@@ -62,6 +62,7 @@ const MOST_RETRIES = 1_000;
 export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
+  readonly #underWay = new Set<Promise<Established>>();
   readonly #closing = new AbortController();
 
   constructor(options: ConnectorOptions) {
@@ -76,21 +77,41 @@ export class Connector implements OpensConnections {
   }
 
   /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
-  async connect(request: ConnectRequest): Promise<Established> {
-    return await pRetry(() => this.#attempt(request), {
-      retries: MOST_RETRIES,
-      minTimeout: 0,
-      maxTimeout: 0,
-      signal: this.#closing.signal,
-      onFailedAttempt: async ({ error, attemptNumber }) => {
-        await this.#pauseOrGiveUp(request, error, attemptNumber);
-      },
-    });
+  connect(request: ConnectRequest): Promise<Established> {
+    const connecting = this.#connect(request);
+    this.#underWay.add(connecting);
+    const onEnd = (): void => void this.#underWay.delete(connecting);
+    connecting.then(onEnd, onEnd);
+    return connecting;
   }
 
   /** Gives up everything that is under way. */
   close(): void {
     this.#closing.abort(new BrokerPoolError('POOL_CLOSED', 'the pool was closed'));
+  }
+
+  /** When all that was under way has ended. The driver must have been closed. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #connect(request: ConnectRequest): Promise<Established> {
+    let established: Established | undefined;
+    try {
+      return await pRetry(async () => (established = await this.#attempt(request)), {
+        retries: MOST_RETRIES,
+        minTimeout: 0,
+        maxTimeout: 0,
+        signal: this.#closing.signal,
+        onFailedAttempt: async ({ error, attemptNumber }) => {
+          await this.#pauseOrGiveUp(request, error, attemptNumber);
+        },
+      });
+    } catch (error) {
+      // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
+      established?.socket.destroy();
+      throw error;
+    }
   }
 
   async #pauseOrGiveUp(request: ConnectRequest, error: Error, attempt: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { encodeHelloFrame } from '../../negotiation/hello.js';
-import type { BrokerPoolError } from '../../errors.js';
+import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
@@ -107,7 +107,7 @@ export class Supply {
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
     if (this.#backoff.pausing || this.#connectingSpare > 0) return false;
-    if (!this.#hasRoom() || this.#environment.capacity?.takeSpare() === false) return false;
+    if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void this.#connect(true);
     return true;
   }
@@ -167,6 +167,7 @@ export class Supply {
   #onEstablished({ id, startedMs, generation }: Attempt, established: Established): void {
     if (this.#stopped) {
       established.socket.destroy();
+      this.#onFailed({ id, startedMs, generation }, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
       return;
     }
     this.#everConnected = true;

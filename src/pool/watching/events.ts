@@ -52,11 +52,10 @@ export interface AcquireFailedEvent extends AcquireStartedEvent {
   readonly waitMs: number;
 }
 
-/** A lease has ended, released or destroyed. */
+/** A lease has ended, released or destroyed, by its caller or by the pool's end. Each `acquired` has one; leases that began unheard have none. */
 export interface ReleasedEvent extends AcquireStartedEvent {
   readonly connectionId: number;
-  /** `undefined` where nobody listened when the lease began. */
-  readonly heldMs: number | undefined;
+  readonly heldMs: number;
 }
 
 /** A lease is out for longer than `leakThresholdMs`, or its handle is lost. */
@@ -95,6 +94,10 @@ export interface PoolEvents {
 }
 
 export type PoolEventName = keyof PoolEvents;
+
+export const POOL_EVENT_NAMES = [
+  'connectionCreated', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'acquireFailed', 'released', 'leakSuspected', 'cleared', 'closed',
+] as const satisfies readonly PoolEventName[];
 
 /** The form in which `EventEmitter` wants them. */
 export type PoolEventMap = { [Name in PoolEventName]: [event: PoolEvents[Name]] };

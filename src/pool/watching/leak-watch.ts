@@ -60,7 +60,9 @@ export class LeakWatch {
     this.#due.remove(watched);
   }
 
+  /** Ends all watches: what is lost from now on is no leak of this pool's. */
   stop(): void {
+    for (const connection of this.#byConnection.keys()) this.end(connection);
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
@@ -85,12 +87,12 @@ function leakOf({ connection, acquireId, leasedAtMs, stack }: Watched, nowMs: nu
   return { connection, acquireId, heldMs: nowMs - leasedAtMs, stack, lost };
 }
 
-/** Where this package is, so that a stack can begin with the first line outside it. */
-const PACKAGE_FOLDER = new URL('..', import.meta.url).href;
+/** Where the pool is, and where source maps say that it is, so that a stack can begin with the first line outside it. */
+const POOL_FOLDERS = ['..', '../../../../src/pool/'].map((path) => new URL(path, import.meta.url).pathname);
 
 /** Who is calling the pool, without the pool's own lines. */
 export function callerStack(): string {
   const lines = (new Error('acquired').stack ?? '').split('\n').slice(1);
-  const outside = lines.filter((line) => !line.includes(PACKAGE_FOLDER));
+  const outside = lines.filter((line) => !POOL_FOLDERS.some((folder) => line.includes(folder)));
   return (outside.length > 0 ? outside : lines).join('\n');
 }

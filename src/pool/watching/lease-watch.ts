@@ -71,14 +71,14 @@ export class LeaseWatch {
   /** A lease is over. */
   end(connection: PooledConnection, nowMs: () => number): void {
     this.#leaks?.end(connection);
-    const { released } = this.#events;
-    if (!released.wanted && this.#leases.size === 0) return;
+    if (this.#leases.size === 0) return;
     const watched = this.#leases.get(connection);
+    // Nobody was told that it began.
+    if (watched === undefined) return;
     this.#leases.delete(connection);
-    if (!released.wanted) return;
-    const acquireId = watched?.acquireId ?? this.#environment.nextAcquireId();
-    const heldMs = watched && nowMs() - watched.leasedAtMs;
-    released.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs });
+    const { acquireId, leasedAtMs } = watched;
+    const { released } = this.#events;
+    if (released.wanted) released.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
   }
 
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {

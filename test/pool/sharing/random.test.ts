@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { BrokerPool, BrokerPoolError, connectSharedPool, type Lease, type SharedPool } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
-import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
+import { startSystem, type TestSystem } from '../../helpers/system.js';
+import { ask } from '../../helpers/talk.js';
 import { canShare } from './kit.js';
 
 const MAX = 3;
@@ -139,13 +140,7 @@ class Run {
   async #echo(lease: Lease): Promise<void> {
     const word = `${lease.connectionId} ${this.#asked} ${this.settled}`;
     // A backend that hung up ends the conversation, and no other word may come of it.
-    const { socket } = lease;
-    let onClose = (): void => {};
-    const ended = new Promise<string>((resolve) => (onClose = () => resolve('')));
-    socket.once('close', onClose);
-    if (socket.destroyed || !socket.readable) onClose();
-    const reply = await Promise.race([echo(socket, word).catch(() => ''), ended]);
-    socket.off('close', onClose);
+    const reply = await ask(lease.socket, word).catch(() => '');
     if (reply !== word && reply !== '') this.problems.push(`got ${reply} for ${word}`);
   }
 

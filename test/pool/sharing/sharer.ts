@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
 import { errorToData } from '../../../src/pool/sharing/error-data.js';
-import { echo, read } from '../../helpers/conversation.js';
+import { echo, read } from '../../helpers/talk.js';
 
 const { port, counter }: { readonly port: MessagePort; readonly counter: SharedArrayBuffer } = workerData;
 const shared = await connectSharedPool(port);

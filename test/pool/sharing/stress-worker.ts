@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { connectSharedPool } from '../../../src/index.js';
-import { echo } from '../../helpers/conversation.js';
+import { echo } from '../../helpers/talk.js';
 
 /** What the thread is to do. */
 export interface StressTask {

@@ -10,13 +10,14 @@ sharingTest('a lease in another thread is a working connection of the one pool',
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const sharer = await startSharer(t, pool);
+  // Nobody is told of the end of a lease whose begin he was not told of.
+  const released = poolEvent(pool, 'released');
   const lease = await sharer.call('acquire', 'a');
   t.is(lease.endpoint, system.backend.endpoint);
   t.is(lease.route, 'broker-negotiated');
   t.is(typeof lease.daemonVersion, 'string');
   t.is(await sharer.call('echo', 'a', 'over there'), 'over there');
   t.like(pool.stats(), { total: 1, leased: 1, idle: 0 });
-  const released = poolEvent(pool, 'released');
   await sharer.call('release', 'a');
   await released;
   t.like(pool.stats(), { total: 1, leased: 0, idle: 1 });

@@ -11,6 +11,7 @@ mod decode;
 mod descriptor;
 mod handoff;
 mod hello_count;
+mod launched;
 mod layout;
 mod measure;
 mod message_values;
@@ -32,6 +33,9 @@ pub type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
+    if let (0, Some(pipe)) = (words.len(), launched::wanted_pipe()) {
+        return end_with(launched::run(pipe));
+    }
     let command = words.next().unwrap_or_default();
     let rest: Vec<String> = words.collect();
     let outcome = match command.as_str() {
@@ -41,6 +45,10 @@ fn main() -> ExitCode {
         "decode" => decode::run(&rest),
         _ => Err(USAGE.to_owned()),
     };
+    end_with(outcome)
+}
+
+fn end_with(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {

@@ -1,0 +1,35 @@
+import { PooledConnection, type CloseReason, type ConnectionOwner } from '../../src/pool/pooled-connection.js';
+import { FakeSocket } from './fake-peers.js';
+
+/** Notes what becomes of connections. */
+export class NotingOwner implements ConnectionOwner {
+  readonly notes: string[] = [];
+
+  onRelease({ id }: PooledConnection): void {
+    this.notes.push(`released ${id}`);
+  }
+
+  onDestroy({ id }: PooledConnection, reason: CloseReason): void {
+    this.notes.push(`destroyed ${id} ${reason}`);
+  }
+
+  close({ id }: PooledConnection, reason: CloseReason): void {
+    this.notes.push(`closed ${id} ${reason}`);
+  }
+}
+
+export interface PooledOptions {
+  readonly bornMs?: number;
+  readonly expiresAtMs?: number;
+  readonly owner?: ConnectionOwner;
+  readonly handoffToken?: Uint8Array;
+}
+
+let lastId = 0;
+
+/** A connection without a pool. */
+export function pooledConnection(options: PooledOptions = {}): PooledConnection {
+  const { owner = new NotingOwner(), handoffToken, bornMs = 0, expiresAtMs = Infinity } = options;
+  const established = { socket: new FakeSocket(), endpoint: '/fake/backend', route: 'broker-negotiated', ...(handoffToken && { handoffToken }) } as const;
+  return new PooledConnection(++lastId, established, owner, bornMs, expiresAtMs);
+}

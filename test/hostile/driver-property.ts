@@ -1,0 +1,71 @@
+/** Hostile streams over real sockets: a driver makes of them what the oracle does, whatever the kernel makes of the pieces. */
+import { deepStrictEqual } from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import type { Driver, Outcome } from '../../src/negotiation/job.js';
+import { closed } from '../helpers/talk.js';
+import { cut } from '../helpers/pieces.js';
+import { adminJob, handshakeJob, run } from '../negotiation/drivers-kit.js';
+import { heard, HostilePeer, say } from './hostile-peer.js';
+import { judge, type Mode, type Verdict } from './oracle.js';
+import { anyHostileStream, type HostileStream } from './streams.js';
+
+/** A pool of hostile brokers would not make it more hostile: one, whose conduct changes with every stream. */
+export async function fuzzDriver(create: () => Driver, connections: number, seed: number): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'bph-'));
+  const peer = await HostilePeer.listen(join(directory, 'broker.sock'), () => {});
+  const driver = create();
+  try {
+    await fc.assert(
+      fc.asyncProperty(anyHostileStream, async (hostile) => {
+        deepStrictEqual(await verdictOver(driver, peer, hostile), expected(hostile));
+      }),
+      { numRuns: connections, seed },
+    );
+  } finally {
+    await driver.close();
+    await peer.close();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Nobody listens where the hostile broker sends its clients: the dial's failure shows that it was tried. */
+function expected({ mode, stream }: HostileStream): Verdict | { kind: 'dialled' } {
+  const verdict = judge(mode, stream);
+  return verdict.kind === 'reconnect' ? { kind: 'dialled' } : verdict;
+}
+
+async function verdictOver(driver: Driver, peer: HostilePeer, { mode, stream, places }: HostileStream): Promise<Verdict | { kind: 'dialled' }> {
+  peer.conduct = async (socket) => {
+    await heard(socket);
+    for (const piece of cut(stream, places)) await say(socket, piece);
+    socket.end();
+  };
+  return await verdictOf(await run(driver, jobOf(mode, peer.endpoint)));
+}
+
+function jobOf(mode: Mode, endpoint: string) {
+  return mode === 'admin' ? adminJob(endpoint) : handshakeJob(endpoint, { adoptHandedOffConnection: mode === 'adopting' });
+}
+
+async function verdictOf(outcome: Outcome): Promise<Verdict | { kind: 'dialled' }> {
+  switch (outcome.kind) {
+    case 'answered':
+      return { kind: 'answer', exitCode: outcome.reply.exitCode, body: outcome.reply.body };
+    case 'connected': {
+      const { socket, route, endpoint } = outcome;
+      if (route !== 'handle-passed') throw new Error(`connected by ${route} where nobody listens`);
+      let residueBytes = 0;
+      for await (const chunk of socket) residueBytes += Buffer.isBuffer(chunk) ? chunk.length : 0;
+      await closed(socket);
+      return { kind: 'adopt', pipe: endpoint, residueBytes };
+    }
+    case 'failed': {
+      const { code, refusalCode, retryAfterMs } = outcome.failure;
+      if (code === 'BACKEND_CONNECT') return { kind: 'dialled' };
+      return { kind: 'failed', code, ...(refusalCode !== undefined && { refusalCode }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    }
+  }
+}

@@ -1,0 +1,220 @@
+import type { ExecutionContext } from 'ava';
+import type { Driver, Job, Outcome } from '../../src/negotiation/job.js';
+import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
+import { collectGarbage } from '../helpers/heap.js';
+import { until } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+import { startSystem } from '../helpers/system.js';
+import { closed } from '../helpers/talk.js';
+import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from '../negotiation/drivers-kit.js';
+import { fuzzDriver } from './driver-property.js';
+import { heard, keep, reset, say, trickle, type Conduct, type HostilePeer } from './hostile-peer.js';
+import { TOKEN } from './message-tree.js';
+import { judge, type Mode } from './oracle.js';
+import { hostilePeer } from './peer-kit.js';
+import { seedFromEnvironment, SEED_VARIABLE } from './seed.js';
+import { ADMIN_WIRE, header, negotiatedWire, OTHER_TOKEN, readyWire } from './wires.js';
+
+const seed = seedFromEnvironment();
+/** For streams that a real socket has to carry; the pure exchanges see far more. */
+const CONNECTIONS = 150;
+/** Deadlines that are meant to pass. */
+const SHORT_MS = 100;
+const BUFFERS_BYTES = 3 * MAX_FRAME_BYTES + 8 * 1024 * 1024;
+
+interface Stage {
+  readonly driver: Driver;
+  readonly broker: HostilePeer;
+  /** A backend that is as it should be. */
+  readonly backend: string;
+}
+
+async function setTheStage(t: ExecutionContext, create: () => Driver, conduct: Conduct = () => {}): Promise<Stage> {
+  const { backend } = await startSystem(t);
+  return { driver: openDriver(t, create), broker: await hostilePeer(t, conduct), backend: backend.endpoint };
+}
+
+function job(mode: Mode, endpoint: string, limits: { roundTripTimeoutMs?: number; handoffReadyTimeoutMs?: number } = {}): Job {
+  const { roundTripTimeoutMs } = limits;
+  if (mode === 'admin') return adminJob(endpoint, roundTripTimeoutMs === undefined ? {} : { roundTripTimeoutMs });
+  return handshakeJob(endpoint, { adoptHandedOffConnection: mode === 'adopting', ...limits });
+}
+
+/** The outcome in a word: the route, the code of the failure, or the answer; with its phase where it is a timeout. */
+async function ending(outcome: Outcome): Promise<string> {
+  if (outcome.kind === 'answered') return 'answer';
+  if (outcome.kind === 'failed') return outcome.failure.phase === undefined ? outcome.failure.code : `TIMEOUT in ${outcome.failure.phase}`;
+  await closed(outcome.socket);
+  return outcome.route;
+}
+
+/** The same word for what the oracle says about a stream that ends. */
+function expectedEnding(mode: Mode, stream: Uint8Array): string {
+  const verdict = judge(mode, stream);
+  switch (verdict.kind) {
+    case 'adopt':
+      return 'handle-passed';
+    case 'reconnect':
+      return 'broker-negotiated';
+    case 'answer':
+      return 'answer';
+    case 'failed':
+      return verdict.code;
+  }
+}
+
+/** All that a broker says in an exchange that goes well. */
+function conversation(mode: Mode, backend: string): Uint8Array {
+  return mode === 'admin' ? ADMIN_WIRE : Buffer.concat([negotiatedWire(backend), mode === 'adopting' ? readyWire() : new Uint8Array(0)]);
+}
+
+const CUTS: Readonly<Record<string, Conduct>> = {
+  'an end': (socket) => {
+    socket.end();
+  },
+  'a reset': reset,
+};
+
+for (const [name, create] of DRIVERS) {
+  for (const mode of ['reconnecting', 'adopting', 'admin'] as const) {
+    for (const [cut, finish] of Object.entries(CUTS)) {
+      test.serial(`${name}, ${mode}: ${cut} at every byte of the exchange ends it as the catalogue says (G-04, C-39, C-45)`, async (t) => {
+        const { driver, broker, backend } = await setTheStage(t, create);
+        const whole = conversation(mode, backend);
+        for (let bytes = 0; bytes <= whole.length; bytes++) {
+          const said = whole.subarray(0, bytes);
+          broker.conduct = async (socket) => {
+            if (finish !== reset) await heard(socket);
+            await say(socket, said);
+            await finish(socket);
+          };
+          t.is(await ending(await run(driver, job(mode, broker.endpoint))), expectedEnding(mode, said), `after ${bytes} bytes`);
+        }
+      });
+    }
+
+    test.serial(`${name}, ${mode}: silence at every byte of the exchange ends at its deadline, and nobody hangs up on a debt (G-02, G-16)`, async (t) => {
+      const { driver, broker, backend } = await setTheStage(t, create);
+      const whole = conversation(mode, backend);
+      const replyBytes = mode === 'admin' ? whole.length : negotiatedWire(backend).length;
+      let next = 0;
+      broker.conduct = async (socket) => {
+        const bytes = next++;
+        await heard(socket);
+        await say(socket, whole.subarray(0, bytes));
+        keep(socket);
+      };
+      const limits = { roundTripTimeoutMs: SHORT_MS, handoffReadyTimeoutMs: SHORT_MS };
+      const outcomes = await Promise.all(Array.from({ length: whole.length }, () => run(driver, job(mode, broker.endpoint, limits))));
+      const endings = await Promise.all(outcomes.map(ending));
+      const timeouts = endings.filter((word) => word === `TIMEOUT in ${mode === 'admin' ? 'admin' : 'hello'}`);
+      t.is(timeouts.length, replyBytes);
+      t.is(endings.filter((word) => word === 'broker-negotiated').length, whole.length - replyBytes);
+      t.true(await until(() => broker.open === replyBytes), 'those that owe a reply are kept, the others are not');
+    });
+  }
+
+  test.serial(`${name}: bytes that never stop coming do not move the deadline of the reply (G-02)`, async (t) => {
+    const { driver, broker } = await setTheStage(t, create, async (socket) => {
+      await say(socket, header(MAX_FRAME_BYTES));
+      await trickle(socket, Uint8Array.of(0));
+    });
+    const failure = failureOf(await run(driver, job('reconnecting', broker.endpoint, { roundTripTimeoutMs: SHORT_MS })));
+    t.like(failure, { code: 'TIMEOUT', phase: 'hello' });
+  });
+
+  test.serial(`${name}: nor that of the handoff (G-02, C-42)`, async (t) => {
+    const { driver, broker, backend } = await setTheStage(t, create, async (socket) => {
+      await say(socket, Buffer.concat([negotiatedWire(backend), header(MAX_FRAME_BYTES)]));
+      await trickle(socket, Uint8Array.of(0));
+    });
+    t.is(await ending(await run(driver, job('adopting', broker.endpoint, { handoffReadyTimeoutMs: SHORT_MS }))), 'broker-negotiated');
+  });
+
+  test.serial(`${name}: a broker that sends a whole frame of nonsense takes no more than the frame's memory (G-03)`, async (t) => {
+    const { driver, broker } = await setTheStage(t, create, async (socket) => {
+      await say(socket, header(MAX_FRAME_BYTES));
+      await trickle(socket, Buffer.alloc(1024 * 1024, 0xff));
+    });
+    collectGarbage();
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers - before)), 1);
+    const failure = failureOf(await run(driver, job('reconnecting', broker.endpoint)));
+    clearInterval(watch);
+    t.is(failure.code, 'DECODE_FRAME');
+    t.true(most < BUFFERS_BYTES, `${most} bytes`);
+  });
+
+  test.serial(`${name}: a length up to 4 GiB is refused with the header, and the sender is not heard out (G-03, W-07)`, async (t) => {
+    const { driver, broker } = await setTheStage(t, create);
+    for (const bytes of [MAX_FRAME_BYTES + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
+      broker.conduct = async (socket) => {
+        await say(socket, header(bytes));
+        await trickle(socket, Buffer.alloc(64 * 1024));
+      };
+      t.is(failureOf(await run(driver, job('reconnecting', broker.endpoint))).code, 'FRAME_TOO_LARGE');
+    }
+  });
+
+  test.serial(`${name}: a reply that comes before anything was read is a reply, and what follows it is not read on`, async (t) => {
+    const { driver, broker, backend } = await setTheStage(t, create);
+    for (const mode of ['reconnecting', 'admin'] as const) {
+      broker.conduct = async (socket) => {
+        await say(socket, conversation(mode, backend));
+        await trickle(socket, Buffer.alloc(64 * 1024));
+      };
+      t.is(await ending(await run(driver, job(mode, broker.endpoint))), mode === 'admin' ? 'answer' : 'broker-negotiated');
+    }
+  });
+
+  for (const [title, ready] of [
+    ['another token', readyWire(OTHER_TOKEN)],
+    ['a token that is one byte short', readyWire(TOKEN.subarray(0, 15))],
+    ['the token twice', readyWire(Buffer.concat([TOKEN, TOKEN]))],
+    ['no token', readyWire(new Uint8Array(0))],
+    ['another token and a no', readyWire(OTHER_TOKEN, 0n)],
+    ['a no', readyWire(TOKEN, 0n)],
+    ['a second reply in its place', negotiatedWire('/nowhere/else.sock')],
+  ] as const) {
+    test.serial(`${name}: a ready event with ${title} is a reconnect (G-05, C-43, C-45)`, async (t) => {
+      const { driver, broker, backend } = await setTheStage(t, create, (socket) => say(socket, Buffer.concat([negotiatedWire(backend), ready])));
+      const connection = connectionOf(await run(driver, job('adopting', broker.endpoint)));
+      t.is(connection.route, 'broker-negotiated');
+      t.is(connection.endpoint, backend);
+      await closed(connection.socket);
+    });
+  }
+
+  test.serial(`${name}: an event that comes before the reply is no reply`, async (t) => {
+    const { driver, broker, backend } = await setTheStage(t, create, (socket) => say(socket, Buffer.concat([readyWire(), negotiatedWire(backend)])));
+    t.is(failureOf(await run(driver, job('adopting', broker.endpoint))).code, 'UNEXPECTED_RESPONSE_FRAME');
+  });
+
+  test.serial(`${name}: the ready event of another connection id is believed: the token counts, the id does not (C-43)`, async (t) => {
+    const { driver, broker, backend } = await setTheStage(t, create, (socket) => say(socket, Buffer.concat([negotiatedWire(backend), readyWire(TOKEN, 1n, 77n)])));
+    t.is(await ending(await run(driver, job('adopting', broker.endpoint))), 'handle-passed');
+  });
+
+  test.serial(`${name}: all that follows the ready event is the caller's, a second event too, a megabyte too (G-06, C-47)`, async (t) => {
+    const { driver, broker, backend } = await setTheStage(t, create);
+    const megabyte = Buffer.from(Uint8Array.from({ length: 1024 * 1024 }, (_, index) => (index * 31) >> 3));
+    for (const behind of [readyWire(), megabyte]) {
+      broker.conduct = async (socket) => {
+        await say(socket, Buffer.concat([negotiatedWire(backend), readyWire(), behind]));
+        socket.end();
+      };
+      const { socket, route } = connectionOf(await run(driver, job('adopting', broker.endpoint)));
+      t.is(route, 'handle-passed');
+      const chunks: Buffer[] = [];
+      for await (const chunk of socket) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
+      t.true(Buffer.concat(chunks).equals(behind));
+      await closed(socket);
+    }
+  });
+
+  test.serial(`${name}: ${CONNECTIONS} hostile streams end over a real socket as the oracle says (G-04)`, async (t) => {
+    t.log(`seed ${seed}; set ${SEED_VARIABLE} to run it again`);
+    await t.notThrowsAsync(fuzzDriver(create, CONNECTIONS, seed));
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after <free>`. Uses up all descriptors but
+ * some, before or after the pool's first connection, asks for a connection, gives the descriptors back, and asks again. Prints a line of JSON.
+ */
+import { closeSync, openSync, readdirSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { BrokerPool, BrokerPoolError } from '../../src/index.js';
+import { until } from '../helpers/leftovers.js';
+import { echo } from '../helpers/talk.js';
+
+export interface FewDescriptorsReport {
+  /** The code of the error for want of descriptors; `none` where they were enough. */
+  readonly error: string;
+  /** Everything that the error tells, its causes too. */
+  readonly message: string;
+  readonly worksAgain: boolean;
+  readonly warnings: readonly string[];
+  /** Descriptors more at the end than at the start; 0 where they cannot be counted. */
+  readonly leaked: number;
+}
+
+function openDescriptors(): number {
+  return process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0;
+}
+
+/** Opens whatever it can. */
+function useUp(): number[] {
+  const taken: number[] = [];
+  for (;;) {
+    try {
+      taken.push(openSync('/dev/null', 'r'));
+    } catch {
+      return taken;
+    }
+  }
+}
+
+const [, , brokerEndpoint = '', serviceName = '', wantedVersion = '', when = '', free = '0'] = process.argv;
+const warnings: string[] = [];
+process.on('warning', (warning) => warnings.push(warning.message));
+
+const newPool = (): BrokerPool => new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache: false });
+const once = async (pool: BrokerPool): Promise<string> => await pool.use(({ socket }) => echo(socket, 'hello'));
+
+// What Node opens once and keeps is opened by this.
+const warmUp = newPool();
+await once(warmUp);
+await warmUp.close();
+const before = openDescriptors();
+
+const pool = newPool();
+if (when === 'after') await once(pool);
+pool.clear();
+const taken = useUp();
+for (const descriptor of taken.splice(0, Number(free))) closeSync(descriptor);
+const error: unknown = await pool.acquire({ timeoutMs: 3_000 }).then(
+  (lease) => {
+    lease.release();
+    return 'none';
+  },
+  (reason: unknown) => reason,
+);
+for (const descriptor of taken) closeSync(descriptor);
+const worksAgain = (await once(pool)) === 'hello';
+await pool.close();
+await until(() => openDescriptors() <= before);
+const report: FewDescriptorsReport = {
+  error: error instanceof BrokerPoolError ? error.code : String(error),
+  message: inspect(error),
+  worksAgain,
+  warnings,
+  leaked: Math.max(0, openDescriptors() - before),
+};
+process.stdout.write(`${JSON.stringify(report)}\n`);

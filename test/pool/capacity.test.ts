@@ -1,0 +1,211 @@
+import { Capacity, type CapacityUser } from '../../src/pool/capacity.js';
+import test from '../helpers/sanitary.js';
+
+/** A target as far as places go. What it holds is leased unless it is idle. */
+class User implements CapacityUser {
+  readonly #capacity: Capacity;
+  held = 0;
+  idle = 0;
+  waiting = 0;
+  /** How many of them it keeps open for nobody. */
+  minimum = 0;
+
+  constructor(capacity: Capacity) {
+    this.#capacity = capacity;
+    capacity.join(this);
+  }
+
+  evictIdle(): boolean {
+    if (this.idle === 0) return false;
+    this.idle -= 1;
+    this.#lose();
+    return true;
+  }
+
+  pump(): void {
+    while (this.waiting > 0 && this.open());
+    while (this.held < this.minimum && this.#capacity.takeSpare(this)) {
+      this.held += 1;
+      this.idle += 1;
+    }
+  }
+
+  /** Opens a connection for the caller who waits first. */
+  open(): boolean {
+    if (!this.#capacity.take(this)) return false;
+    this.held += 1;
+    this.waiting -= 1;
+    return true;
+  }
+
+  /** Somebody asks for a connection. */
+  ask(): void {
+    this.waiting += 1;
+    this.open();
+  }
+
+  /** A leased connection comes back. Returns whether it was given away. */
+  comeBack(): boolean {
+    if (this.#capacity.shouldYield(this)) {
+      this.#lose();
+      if (this.waiting > 0) this.open();
+      return true;
+    }
+    if (this.waiting > 0) this.waiting -= 1;
+    else this.idle += 1;
+    return false;
+  }
+
+  #lose(): void {
+    this.held -= 1;
+    this.#capacity.giveBack();
+  }
+}
+
+function users(max: number, count: number): { capacity: Capacity; all: User[] } {
+  const capacity = new Capacity(max);
+  return { capacity, all: Array.from({ length: count }, () => new User(capacity)) };
+}
+
+test('there are so many places and no more', (t) => {
+  const { capacity, all: [user] } = users(2, 1);
+  for (let time = 0; time < 5; time++) user?.ask();
+  t.is(capacity.used, 2);
+  t.like(user, { held: 2, waiting: 3 });
+});
+
+test('an idle connection that nobody waits for makes room at once', (t) => {
+  const { capacity, all: [rich, poor] } = users(2, 2);
+  rich?.ask();
+  rich?.ask();
+  rich?.comeBack();
+  poor?.ask();
+  t.like(rich, { held: 1, idle: 0 });
+  t.like(poor, { held: 1, waiting: 0 });
+  t.is(capacity.used, 2);
+});
+
+test('an idle connection of a target whose callers wait is left alone', (t) => {
+  const { all: [rich, poor] } = users(1, 2);
+  rich?.ask();
+  rich?.comeBack();
+  if (rich !== undefined) rich.waiting = 1;
+  poor?.ask();
+  t.like(rich, { held: 1, idle: 1 });
+  t.is(poor?.waiting, 1);
+});
+
+test('what comes back to a target without callers goes to whoever stands in line', (t) => {
+  const { all: [rich, poor] } = users(1, 2);
+  rich?.ask();
+  poor?.ask();
+  t.true(rich?.comeBack());
+  t.like(poor, { held: 1, waiting: 0 });
+  t.is(rich?.held, 0);
+});
+
+test('a busy target gives away what is more than its share, and keeps it', (t) => {
+  const { all: [busy, other] } = users(6, 2);
+  for (let time = 0; time < 100; time++) busy?.ask();
+  for (let time = 0; time < 100; time++) other?.ask();
+  const given = Array.from({ length: 12 }, () => busy?.comeBack());
+  t.deepEqual([busy?.held, other?.held], [3, 3]);
+  t.is(given.filter(Boolean).length, 3);
+});
+
+test('when they are even, or differ by one, nothing goes back and forth', (t) => {
+  const { capacity, all: [a, b] } = users(5, 2);
+  for (let time = 0; time < 100; time++) a?.ask();
+  for (let time = 0; time < 100; time++) b?.ask();
+  for (let time = 0; time < 5; time++) a?.comeBack();
+  const held = [a?.held, b?.held];
+  const moved = Array.from({ length: 50 }, () => [a?.comeBack(), b?.comeBack()]).flat();
+  t.deepEqual(moved.filter(Boolean), []);
+  t.deepEqual([a?.held, b?.held], held);
+  t.is(capacity.used, 5);
+});
+
+test('a busy target that stands in line itself does not starve those behind it', (t) => {
+  const { all: [busy, other] } = users(4, 2);
+  for (let time = 0; time < 100; time++) busy?.ask();
+  other?.ask();
+  for (let time = 0; time < 4; time++) busy?.comeBack();
+  t.is(other?.held, 1);
+});
+
+test('one place goes round among all targets that want it', (t) => {
+  const { all } = users(1, 4);
+  for (const user of all) for (let time = 0; time < 10; time++) user.ask();
+  const order: number[] = [];
+  for (let time = 0; time < 12; time++) {
+    const holder = all.findIndex((user) => user.held === 1);
+    order.push(holder);
+    all[holder]?.comeBack();
+  }
+  t.deepEqual(order, [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
+});
+
+test('nobody waits longer than the others have connections to come back', (t) => {
+  // Many targets, each with more callers than the pool has places: how many returns pass until all have had one.
+  const { all } = users(8, 20);
+  for (const user of all) for (let time = 0; time < 50; time++) user.ask();
+  const served = new Set(all.filter((user) => user.held > 0));
+  let returns = 0;
+  while (served.size < all.length && returns < 200) {
+    const holders = all.filter((user) => user.held > 0);
+    holders[returns % holders.length]?.comeBack();
+    for (const user of all) if (user.held > 0) served.add(user);
+    returns += 1;
+  }
+  t.true(returns <= 3 * all.length, `${returns} returns`);
+});
+
+test('a target whose callers have been served otherwise is passed over', (t) => {
+  const { all: [holder, gone, other] } = users(1, 3);
+  holder?.ask();
+  gone?.ask();
+  other?.ask();
+  if (gone !== undefined) gone.waiting = 0;
+  t.true(holder?.comeBack());
+  t.is(other?.held, 1);
+});
+
+test('a target that leaves the line gets nothing', (t) => {
+  const { capacity, all: [holder, other] } = users(1, 2);
+  holder?.ask();
+  other?.ask();
+  if (other !== undefined) capacity.leaveLine(other);
+  t.false(holder?.comeBack());
+  t.is(other?.held, 0);
+});
+
+test('a spare place is one that is free and wanted by nobody', (t) => {
+  const { capacity, all: [holder, warm, waiting] } = users(2, 3);
+  if (holder === undefined || warm === undefined || waiting === undefined) return t.fail();
+  warm.minimum = 2;
+  holder.ask();
+  holder.ask();
+  t.false(capacity.takeSpare(warm), 'none is free');
+  waiting.ask();
+  holder.comeBack();
+  t.like(waiting, { held: 1 });
+  t.is(warm.held, 0, 'callers come first');
+});
+
+test('a target below its minimum hears when there is room again', (t) => {
+  const { capacity, all: [holder, warm] } = users(2, 2);
+  if (holder === undefined || warm === undefined) return t.fail();
+  warm.minimum = 2;
+  warm.pump();
+  t.is(warm.held, 2);
+  holder.ask();
+  holder.ask();
+  t.is(warm.held, 0, 'evicted');
+  holder.comeBack();
+  holder.evictIdle();
+  t.is(warm.held, 1);
+  holder.comeBack();
+  holder.evictIdle();
+  t.like(warm, { held: 2, idle: 2 });
+  t.is(capacity.used, 2);
+});

@@ -1,0 +1,176 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { Bag } from '../../src/pool/bag.js';
+import { HealthChecks, type ConnectionToValidate, type HealthCheckSettings } from '../../src/pool/health-check.js';
+import type { PooledConnection } from '../../src/pool/pooled-connection.js';
+import { Waiter } from '../../src/pool/waiter.js';
+import { FakeClock } from '../helpers/fake-clock.js';
+import { pooledConnection } from '../helpers/pooled.js';
+import test from '../helpers/sanitary.js';
+
+function setUp(settings: Partial<HealthCheckSettings> = {}) {
+  const clock = new FakeClock();
+  const bag = new Bag<PooledConnection, Waiter>();
+  const notes: string[] = [];
+  const health = new HealthChecks(bag, { validate: () => true, validateAfterIdleMs: 500, roundTripTimeoutMs: 1_000, ...settings }, clock, {
+    onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
+    close: (connection, reason) => {
+      notes.push(reason);
+      bag.remove(connection);
+      connection.socket.destroy();
+    },
+    pump: () => notes.push('gone'),
+  });
+  const idle = (): PooledConnection => {
+    const connection = pooledConnection();
+    bag.add(connection);
+    connection.use(Infinity);
+    bag.giveBack(connection);
+    connection.rest(clock.nowMs);
+    return connection;
+  };
+  return { clock, bag, notes, health, idle, now: () => clock.now() };
+}
+
+test('a connection is due when it has been idle for a while, and never without a hook', (t) => {
+  const { clock, health, idle, now } = setUp();
+  const connection = idle();
+  clock.advance(499);
+  t.false(health.isDue(connection, now));
+  clock.advance(1);
+  t.true(health.isDue(connection, now));
+  t.false(setUp({ validate: undefined }).health.isDue(connection, now));
+});
+
+test('one that became idle in this turn is not due, unless every one is', (t) => {
+  const { health, idle, now } = setUp();
+  const connection = idle();
+  connection.idleSinceMs = -1;
+  t.false(health.isDue(connection, now));
+  t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, now));
+});
+
+test('nobody can lease a connection while it is asked, and it is idle again afterwards', async (t) => {
+  const asked: ConnectionToValidate[] = [];
+  const { bag, notes, health, idle } = setUp({ validate: (connection) => asked.push(connection) > 0 });
+  const connection = idle();
+  const checking = health.check(connection, true);
+  t.is(connection.state, 'reserved');
+  t.is(bag.borrow(), undefined);
+  t.is(health.wanted, 1);
+  await checking;
+  t.deepEqual(asked, [{ socket: connection.socket, endpoint: '/fake/backend', route: 'broker-negotiated' }]);
+  t.is(connection.state, 'idle');
+  t.is(health.wanted, 0);
+  t.deepEqual(notes, ['good for who waits']);
+});
+
+const refusals: Readonly<Record<string, NonNullable<HealthCheckSettings['validate']>>> = {
+  'says no': () => false,
+  'says no later': async () => false,
+  'throws': () => {
+    throw new Error('mistake');
+  },
+  'rejects': () => Promise.reject(new Error('mistake')),
+  'answers something that is not true': () => JSON.parse('"yes"'),
+};
+
+for (const [what, validate] of Object.entries(refusals)) {
+  test(`a hook that ${what} makes the connection invalid`, async (t) => {
+    const { clock, notes, health, idle } = setUp({ validate });
+    await health.check(idle(), true);
+    t.deepEqual(notes, ['invalid']);
+    t.is(clock.pending, 0);
+  });
+}
+
+test('a hook that hangs makes it invalid when the time of a round trip is over', async (t) => {
+  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const checking = health.check(idle(), true);
+  clock.advance(999);
+  await turn();
+  t.deepEqual(notes, []);
+  clock.advance(1);
+  await checking;
+  t.deepEqual(notes, ['invalid']);
+});
+
+test('a hook that answers too late changes nothing', async (t) => {
+  let answer = (_healthy: boolean): void => {};
+  const { clock, notes, health, idle } = setUp({ validate: () => new Promise((resolve) => (answer = resolve)) });
+  const checking = health.check(idle(), true);
+  clock.advance(1_000);
+  await checking;
+  answer(true);
+  await turn();
+  t.deepEqual(notes, ['invalid']);
+});
+
+test('a hook that leaves bytes behind makes it dirty', async (t) => {
+  const { notes, health, idle } = setUp({ validate: ({ socket }) => socket.push('half an answer') });
+  await health.check(idle(), true);
+  t.deepEqual(notes, ['dirty']);
+});
+
+test('what the hook leaves on the socket is taken off', async (t) => {
+  const { notes, health, idle } = setUp({ validate: ({ socket }) => socket.on('data', () => {}) === socket });
+  const connection = idle();
+  await health.check(connection, true);
+  t.deepEqual(notes, ['good for who waits']);
+  t.deepEqual([connection.socket.listenerCount('data'), connection.touched], [0, false]);
+});
+
+test('a connection that is cleared while it is asked closes, whatever the hook says', async (t) => {
+  const { notes, health, idle } = setUp();
+  const connection = idle();
+  const checking = health.check(connection, true);
+  connection.retired = 'stale';
+  await checking;
+  t.deepEqual(notes, ['stale']);
+});
+
+test('a connection that dies while it is asked is not waited for', async (t) => {
+  const { clock, bag, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const connection = idle();
+  const checking = health.check(connection, true);
+  bag.remove(connection);
+  connection.socket.destroy();
+  await checking;
+  t.deepEqual(notes, ['gone']);
+  t.is(clock.pending, 0);
+});
+
+test('after a keepalive a spare connection is as spare and as old as before', async (t) => {
+  const { clock, bag, notes, health, idle } = setUp();
+  const spare = idle();
+  const newest = idle();
+  clock.advance(300);
+  await health.check(newest, false);
+  t.is(health.wanted, 0);
+  t.deepEqual([...bag.idleEntries()], [newest, spare]);
+  t.is(newest.idleSinceMs, 1_000);
+  t.deepEqual(notes, ['good']);
+});
+
+test('a keepalive is good for whoever has come meanwhile', async (t) => {
+  const { bag, notes, health, idle } = setUp();
+  const connection = idle();
+  const checking = health.check(connection, false);
+  bag.enqueue(new Waiter({ ms: 0 }, 1, undefined));
+  await checking;
+  t.deepEqual(notes, ['good for who waits']);
+  t.is(bag.newestIdle, connection);
+});
+
+test('only a check that somebody waits for keeps the process alive', async (t) => {
+  for (const wanted of [true, false]) {
+    const { clock, health, idle } = setUp();
+    const kept: (boolean | undefined)[] = [];
+    const schedule = clock.schedule.bind(clock);
+    clock.schedule = (delayMs: number, callback: () => void, keepAlive?: boolean) => {
+      kept.push(keepAlive);
+      return schedule(delayMs, callback);
+    };
+    await health.check(idle(), wanted);
+    t.deepEqual(kept, [wanted]);
+  }
+});

@@ -1,0 +1,95 @@
+import { inspect } from 'node:util';
+import { Lease } from '../../src/pool/lease.js';
+import { NotingOwner, pooledConnection } from '../helpers/pooled.js';
+import test from '../helpers/sanitary.js';
+
+const uses: Readonly<Record<string, (lease: Lease) => unknown>> = {
+  socket: (lease) => lease.socket,
+  endpoint: (lease) => lease.endpoint,
+  route: (lease) => lease.route,
+  negotiated: (lease) => lease.negotiated,
+  handoffToken: (lease) => lease.handoffToken,
+  connectionId: (lease) => lease.connectionId,
+  release: (lease) => lease.release(),
+  destroy: (lease) => lease.destroy(),
+};
+
+for (const [name, use] of Object.entries(uses)) {
+  test(`${name} of a lease that has been released or destroyed throws`, (t) => {
+    for (const end of [(lease: Lease) => lease.release(), (lease: Lease) => lease.destroy()]) {
+      const owner = new NotingOwner();
+      const lease = new Lease(pooledConnection({ owner }));
+      t.notThrows(() => name === 'release' || name === 'destroy' || use(lease));
+      end(lease);
+      t.true(lease.spent);
+      t.throws(() => use(lease), { code: 'INVALID_ARGUMENT', message: 'lease has been released or destroyed already' });
+      t.is(owner.notes.length, 1, 'its connection hears of one end only');
+    }
+  });
+}
+
+test('the pool hears of a release, and of a destruction with its reason', (t) => {
+  const owner = new NotingOwner();
+  const connection = pooledConnection({ owner });
+  new Lease(connection).release();
+  new Lease(connection).destroy();
+  new Lease(connection).destroy('invalid');
+  t.deepEqual(owner.notes, [`released ${connection.id}`, `destroyed ${connection.id} destroyed`, `destroyed ${connection.id} invalid`]);
+});
+
+test('an old handle cannot give back the connection that somebody else has leased since', (t) => {
+  const owner = new NotingOwner();
+  const connection = pooledConnection({ owner });
+  const old = new Lease(connection);
+  old.release();
+  const current = new Lease(connection);
+  t.throws(() => old.release(), { code: 'INVALID_ARGUMENT' });
+  t.throws(() => old.destroy(), { code: 'INVALID_ARGUMENT' });
+  t.false(current.spent);
+  t.is(owner.notes.length, 1);
+});
+
+test('what no pool has leased cannot be given back to any', (t) => {
+  const foreign: Lease = Object.create(Lease.prototype);
+  t.throws(() => foreign.release(), { instanceOf: TypeError });
+  t.throws(() => foreign.destroy(), { instanceOf: TypeError });
+});
+
+test('only who has had the socket in hand may have left something on it', (t) => {
+  const connection = pooledConnection();
+  const lease = new Lease(connection);
+  void [lease.endpoint, lease.route, lease.connectionId];
+  t.false(connection.touched);
+  t.is(lease.socket, connection.socket);
+  t.true(connection.touched);
+});
+
+test('await using releases at the end, unless that has been done', async (t) => {
+  const owner = new NotingOwner();
+  const connection = pooledConnection({ owner });
+  {
+    await using lease = new Lease(connection);
+    t.false(lease.spent);
+  }
+  {
+    await using lease = new Lease(connection);
+    lease.destroy();
+  }
+  t.deepEqual(owner.notes, [`released ${connection.id}`, `destroyed ${connection.id} destroyed`]);
+});
+
+test('a printed lease shows neither the token nor the pool behind it', (t) => {
+  const token = Uint8Array.from({ length: 16 }, (_, index) => 200 + index);
+  const connection = pooledConnection({ handoffToken: token });
+  const lease = new Lease(connection);
+  t.is(inspect(lease), `Lease of connection ${connection.id} to /fake/backend`);
+  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: Lease of connection ${connection.id} to /fake/backend }`);
+  lease.release();
+  t.is(inspect(lease), 'Lease (spent)');
+});
+
+test('a promise can be resolved with a lease', async (t) => {
+  const lease = new Lease(pooledConnection());
+  t.is(await Promise.resolve(lease), lease);
+  t.is(Reflect.get(lease, 'then'), undefined);
+});

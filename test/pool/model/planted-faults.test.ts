@@ -1,0 +1,163 @@
+import { Bag } from '../../../src/pool/bag.js';
+import { Capacity } from '../../../src/pool/capacity.js';
+import { Supply } from '../../../src/pool/connecting/supply.js';
+import { PooledConnection } from '../../../src/pool/pooled-connection.js';
+import { Backoff } from '../../../src/pool/connecting/backoff.js';
+import { WaitingRoom } from '../../../src/pool/waiting-room.js';
+import { FakeSocket } from '../../helpers/fake-peers.js';
+import test from '../../helpers/sanitary.js';
+import { PoolModel } from './pool-model.js';
+import { RuleBroken, type Rule } from './rules.js';
+
+const STEPS = 300;
+/** So many pools, each with a scenario of its own, must be enough to notice a fault. */
+const SEEDS = 40;
+
+interface Fault {
+  readonly title: string;
+  /** A method of a class of the pool, and what stands in its place. */
+  readonly prototype: object;
+  readonly name: string;
+  /** @param original the right one */
+  readonly plant: (original: PropertyDescriptor) => PropertyDescriptor;
+  readonly breaks: readonly Rule[];
+}
+
+/** A method in place of another. `this` is whatever it is called on. */
+function method(replace: (self: never, original: (...values: unknown[]) => unknown, values: unknown[]) => unknown): Fault['plant'] {
+  return (descriptor) => ({
+    ...descriptor,
+    value(this: never, ...values: unknown[]) {
+      return replace(this, descriptor.value.bind(this), values);
+    },
+  });
+}
+
+const nothing = method(() => undefined);
+
+const faults: readonly Fault[] = [
+  {
+    title: 'who came last is served first',
+    prototype: Bag.prototype,
+    name: 'dequeue',
+    plant: method((bag: Bag<never, never>) => {
+      const waiter = bag.lastWaiter;
+      if (waiter !== undefined) bag.cancel(waiter);
+      return waiter;
+    }),
+    breaks: ['first come, first served'],
+  },
+  {
+    title: 'a waiter stays in the queue when it is served',
+    prototype: Bag.prototype,
+    name: 'dequeue',
+    plant: method((bag: Bag<never, never>, dequeue) => {
+      const waiter = bag.firstWaiter;
+      dequeue();
+      if (waiter !== undefined && bag.waiting === 0) bag.enqueue(waiter);
+      return waiter;
+    }),
+    breaks: ['every acquire settles once', 'the counts add up', 'nothing is leased twice'],
+  },
+  {
+    title: 'a leased connection stays among the idle ones',
+    prototype: Bag.prototype,
+    name: 'borrow',
+    plant: nothing,
+    breaks: ['nothing is leased twice', 'the counts add up', 'every acquire settles once'],
+  },
+  {
+    title: 'max and maxConnecting are not looked at',
+    prototype: Supply.prototype,
+    name: 'full',
+    plant: (descriptor) => ({ ...descriptor, get: () => false }),
+    breaks: ['the limits hold'],
+  },
+  { title: 'maxTotal is not looked at', prototype: Capacity.prototype, name: 'take', plant: method(() => true), breaks: ['the limits hold'] },
+  {
+    title: 'a place in the whole pool is not given back',
+    prototype: Capacity.prototype,
+    name: 'giveBack',
+    plant: nothing,
+    breaks: ['nobody waits for nothing', 'the pool refills by itself'],
+  },
+  {
+    title: 'a connection that comes back is not looked at',
+    prototype: PooledConnection.prototype,
+    name: 'recycle',
+    plant: nothing,
+    breaks: ['a lease is in good order'],
+  },
+  {
+    title: 'clear forgets the connects under way',
+    prototype: Supply.prototype,
+    name: 'clear',
+    plant: method((supply: Supply) => supply.retryNow()),
+    breaks: ['a lease is in good order'],
+  },
+  {
+    title: 'nobody is woken after a pause',
+    prototype: Backoff.prototype,
+    name: 'onFailure',
+    plant: method((_backoff, onFailure) => onFailure(Infinity)),
+    breaks: ['nobody waits for nothing', 'the pool refills by itself'],
+  },
+  {
+    title: 'a wait has no deadline',
+    prototype: WaitingRoom.prototype,
+    name: 'enter',
+    plant: method((_room, enter, [, signal]) => enter(Infinity, signal)),
+    breaks: ['no acquire ends before its time, or long after it'],
+  },
+  {
+    title: 'a deadline comes too early',
+    prototype: WaitingRoom.prototype,
+    name: 'enter',
+    plant: method((_room, enter, [timeoutMs, signal]) => enter(Number(timeoutMs) / 2, signal)),
+    breaks: ['no acquire ends before its time, or long after it'],
+  },
+  {
+    title: 'an aborted wait goes on',
+    prototype: WaitingRoom.prototype,
+    name: 'enter',
+    plant: method((_room, enter, [timeoutMs]) => enter(timeoutMs, undefined)),
+    breaks: ['every acquire settles once'],
+  },
+  {
+    title: 'a closed connection leaves its socket open',
+    prototype: FakeSocket.prototype,
+    name: 'destroy',
+    plant: method((socket: FakeSocket) => socket),
+    breaks: ['nothing is left open'],
+  },
+];
+
+/** What the first seed that notices anything has to say. */
+async function firstComplaint(): Promise<unknown> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    try {
+      await new PoolModel(seed).run(STEPS);
+    } catch (error) {
+      return error;
+    }
+  }
+  return undefined;
+}
+
+test.serial('without a fault these runs have nothing to complain of', async (t) => {
+  t.is(await firstComplaint(), undefined);
+});
+
+for (const { title, prototype, name, plant, breaks } of faults) {
+  test.serial(`the model notices when ${title}`, async (t) => {
+    const original = Object.getOwnPropertyDescriptor(prototype, name) ?? inherited(prototype, name);
+    Object.defineProperty(prototype, name, plant(original));
+    const complaint = await firstComplaint().finally(() => Object.defineProperty(prototype, name, original));
+    if (complaint instanceof RuleBroken) t.true(breaks.includes(complaint.rule), complaint.message);
+    else t.fail(complaint === undefined ? 'it did not notice' : JSON.stringify(complaint));
+  });
+}
+
+function inherited(prototype: object, name: string): PropertyDescriptor {
+  return { configurable: true, writable: true, value: Reflect.get(prototype, name) };
+}

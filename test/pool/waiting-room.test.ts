@@ -1,0 +1,199 @@
+import { EventEmitter } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { BrokerPoolError } from '../../src/errors.js';
+import { Bag } from '../../src/pool/bag.js';
+import type { Lease } from '../../src/pool/lease.js';
+import type { PooledConnection } from '../../src/pool/pooled-connection.js';
+import { Turn } from '../../src/pool/turn.js';
+import type { Waiter } from '../../src/pool/waiter.js';
+import { WaitingRoom } from '../../src/pool/waiting-room.js';
+import { createEventSources } from '../../src/pool/watching/events.js';
+import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
+import { FakeClock } from '../helpers/fake-clock.js';
+import { pooledConnection } from '../helpers/pooled.js';
+import test from '../helpers/sanitary.js';
+
+const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+
+function setUp() {
+  const clock = new FakeClock();
+  const bag = new Bag<PooledConnection, Waiter>();
+  const calls = { waiter: 0, pump: 0 };
+  const ends: string[] = [];
+  const time = new Turn(clock, () => {});
+  let acquires = 0;
+  const watch = new LeaseWatch(
+    TARGET,
+    { clock, events: createEventSources(new EventEmitter()), settings: { leakThresholdMs: 0 }, nextAcquireId: () => ++acquires },
+    () => {},
+  );
+  const room = new WaitingRoom(bag, clock, time, watch, {
+    timeoutError: (timeoutMs, waitedMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms, waited ${waitedMs} ms`),
+    onWaiter: () => (calls.waiter += 1),
+    pump: () => (calls.pump += 1),
+  });
+  /** Somebody waits, and it is noted how that ends and when. */
+  const enter = (name: string, timeoutMs: number, signal?: AbortSignal): void => {
+    room.enter(timeoutMs, signal).then(
+      () => ends.push(`${name} served`),
+      (error: BrokerPoolError) => ends.push(`${name} ${error.code} at ${clock.nowMs - 1_000}`),
+    );
+  };
+  const pass = async (durationMs: number): Promise<void> => {
+    clock.advance(durationMs);
+    await turn();
+  };
+  return { clock, bag, calls, ends, room, enter, pass };
+}
+
+function leasedConnection(bag: Bag<PooledConnection, Waiter>): PooledConnection {
+  const connection = pooledConnection();
+  bag.add(connection);
+  return connection;
+}
+
+test('who waits is served in the order of coming, each with the connection at hand', async (t) => {
+  const { bag, room } = setUp();
+  const waits = [room.enter(100, undefined), room.enter(100, undefined)];
+  const connections = [leasedConnection(bag), leasedConnection(bag)];
+  for (const connection of connections) room.serveFirst(connection);
+  const leases: Lease[] = await Promise.all(waits);
+  t.deepEqual(leases.map(({ connectionId }) => connectionId), connections.map(({ id }) => id));
+  t.throws(() => room.serveFirst(leasedConnection(bag)), { message: 'nobody waits' });
+});
+
+test('the owner hears of everybody who comes, and of who leaves without a lease', async (t) => {
+  const { bag, calls, room, enter, pass } = setUp();
+  enter('served', 100);
+  enter('expires', 50);
+  room.serveFirst(leasedConnection(bag));
+  await pass(60);
+  t.deepEqual(calls, { waiter: 2, pump: 1 });
+});
+
+test('nobody is sent away early, and nobody later than a sweep', async (t) => {
+  const { ends, room, enter, pass } = setUp();
+  enter('a', 100);
+  await pass(99);
+  t.deepEqual(ends, []);
+  await pass(1);
+  t.deepEqual(ends, ['a TIMEOUT at 100']);
+  t.is(room.timeouts, 1);
+});
+
+test('each of many deadlines is kept, in whatever order they come', async (t) => {
+  const { clock, enter, ends, pass } = setUp();
+  const timeouts = Array.from({ length: 500 }, (_, index) => 10 + ((index * 7_919) % 1_000));
+  for (const timeoutMs of timeouts) enter(String(timeoutMs), timeoutMs);
+  t.is(clock.pending, 1, 'one timer for all');
+  for (let elapsedMs = 0; elapsedMs < 1_050; elapsedMs++) await pass(1);
+  t.is(ends.length, timeouts.length);
+  for (const end of ends) {
+    const [, due = '', at = ''] = /^(\d+) TIMEOUT at (\d+)$/.exec(end) ?? [];
+    const lateMs = Number(at) - Number(due);
+    t.true(lateMs >= 0 && lateMs <= 5, end);
+  }
+  t.is(clock.pending, 0, 'nobody waits, no timer');
+});
+
+test('an earlier deadline than all others moves the sweep', async (t) => {
+  const { ends, enter, pass } = setUp();
+  enter('long', 30_000);
+  await pass(100);
+  enter('short', 20);
+  await pass(20);
+  t.deepEqual(ends, ['short TIMEOUT at 120']);
+});
+
+test('a deadline that has become moot wakes the room once at most', async (t) => {
+  const { clock, bag, room, enter, pass } = setUp();
+  enter('served', 100);
+  room.serveFirst(leasedConnection(bag));
+  await pass(100);
+  t.is(clock.pending, 0);
+});
+
+test('a late caller in a long turn is not sent away early', async (t) => {
+  const { clock, ends, enter, pass } = setUp();
+  enter('early', 50);
+  clock.nowMs += 40;
+  enter('late', 50);
+  await pass(49);
+  t.deepEqual(ends, [], 'both count from the end of the turn');
+  await pass(1);
+  t.deepEqual(ends, ['early TIMEOUT at 90', 'late TIMEOUT at 90']);
+});
+
+test('not even if the sweep is due in the same turn', async (t) => {
+  const { clock, ends, enter, pass } = setUp();
+  const sweeps: (() => void)[] = [];
+  const schedule = clock.schedule.bind(clock);
+  clock.schedule = (delayMs: number, callback: () => void) => {
+    sweeps.push(callback);
+    return schedule(delayMs, callback);
+  };
+  enter('early', 50);
+  clock.nowMs += 100;
+  enter('late', 50);
+  // Node runs timers one after the other, before the turn ends.
+  sweeps[0]?.();
+  await turn();
+  t.deepEqual(ends, []);
+  await pass(50);
+  t.deepEqual(ends, ['early TIMEOUT at 150', 'late TIMEOUT at 150']);
+});
+
+test('an aborted wait ends at once, the others go on', async (t) => {
+  const { bag, ends, room, enter } = setUp();
+  const abort = new AbortController();
+  enter('aborted', 100, abort.signal);
+  enter('patient', 100);
+  abort.abort();
+  room.serveFirst(leasedConnection(bag));
+  await turn();
+  t.deepEqual(ends, ['aborted ABORTED at 0', 'patient served']);
+});
+
+test('an abort after the lease is nobody\'s business', async (t) => {
+  const { bag, ends, room, enter } = setUp();
+  const abort = new AbortController();
+  enter('somebody', 100, abort.signal);
+  room.serveFirst(leasedConnection(bag));
+  abort.abort();
+  await turn();
+  t.deepEqual(ends, ['somebody served']);
+});
+
+test('all can be failed at once, and the owner hears of it once', async (t) => {
+  const { bag, calls, ends, room, enter } = setUp();
+  for (const name of ['a', 'b', 'c']) enter(name, 100);
+  room.failAll(new BrokerPoolError('BROKER_CONNECT', 'down'));
+  await turn();
+  t.deepEqual(ends, ['a BROKER_CONNECT at 0', 'b BROKER_CONNECT at 0', 'c BROKER_CONNECT at 0']);
+  t.deepEqual([bag.waiting, calls.pump], [0, 1]);
+});
+
+test('after the end nobody can come in, and no timer is left', async (t) => {
+  const { clock, ends, room, enter } = setUp();
+  enter('before', 100);
+  room.end(new BrokerPoolError('POOL_CLOSED', 'over'));
+  room.stop();
+  enter('after', 100);
+  await turn();
+  t.deepEqual(ends, ['before POOL_CLOSED at 0', 'after POOL_CLOSED at 0']);
+  t.is(clock.pending, 0);
+});
+
+test('it knows how long the first has waited, and until when anybody does', async (t) => {
+  const { bag, room, enter, pass } = setUp();
+  t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [0, 0]);
+  enter('first', 1_000);
+  await pass(30);
+  enter('second', 200);
+  t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [30, 2_000]);
+  room.serveFirst(leasedConnection(bag));
+  t.deepEqual(room.times.snapshot(), { ...room.times.snapshot(), count: 1, sumMs: 30 });
+  room.serveFirst(leasedConnection(bag));
+  t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [0, 0]);
+  t.is(room.times.count, 1, 'who did not wait is not recorded');
+});

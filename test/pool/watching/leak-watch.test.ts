@@ -1,0 +1,105 @@
+import { Lease } from '../../../src/pool/lease.js';
+import { callerStack, LeakWatch, type Leak } from '../../../src/pool/watching/leak-watch.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
+import { collectGarbage } from '../../helpers/garbage.js';
+import { until } from '../../helpers/leftovers.js';
+import { pooledConnection } from '../../helpers/pooled.js';
+import test from '../../helpers/sanitary.js';
+
+function setUp() {
+  const clock = new FakeClock();
+  const leaks: Leak[] = [];
+  return { clock, leaks, watch: new LeakWatch(clock, 100, (leak) => leaks.push(leak)) };
+}
+
+test('a lease that is out for too long is reported once, with its stack', (t) => {
+  const { clock, leaks, watch } = setUp();
+  const connection = pooledConnection();
+  const lease = new Lease(connection);
+  watch.begin(lease, connection, 7, 'at someone');
+  clock.advance(99);
+  t.deepEqual(leaks, []);
+  clock.advance(1_000);
+  t.deepEqual(leaks, [{ connection, acquireId: 7, heldMs: 100, stack: 'at someone', lost: false }]);
+  t.is(clock.pending, 0);
+  t.false(lease.spent);
+});
+
+test('one that comes back in time is not', (t) => {
+  const { clock, leaks, watch } = setUp();
+  const connection = pooledConnection();
+  const lease = new Lease(connection);
+  watch.begin(lease, connection, 1, '');
+  clock.advance(99);
+  watch.end(connection);
+  watch.end(connection);
+  clock.advance(1_000);
+  t.deepEqual(leaks, []);
+  t.is(clock.pending, 0);
+});
+
+test('the next lease of the same connection has a time of its own', (t) => {
+  const { clock, leaks, watch } = setUp();
+  const connection = pooledConnection();
+  const leases = [new Lease(connection), new Lease(connection)];
+  for (const lease of leases) {
+    watch.begin(lease, connection, 1, '');
+    clock.advance(60);
+    watch.end(connection);
+  }
+  t.deepEqual(leaks, []);
+  const last = new Lease(connection);
+  watch.begin(last, connection, 1, '');
+  clock.advance(100);
+  t.is(leaks.length, 1);
+});
+
+test('of many, each is reported at its time', (t) => {
+  const { clock, leaks, watch } = setUp();
+  const leases = Array.from({ length: 20 }, () => {
+    const connection = pooledConnection();
+    const lease = new Lease(connection);
+    watch.begin(lease, connection, 1, '');
+    clock.advance(10);
+    return lease;
+  });
+  t.is(leaks.length, 11);
+  clock.advance(200);
+  t.is(leaks.length, leases.length);
+  for (const { heldMs } of leaks) t.true(heldMs >= 100 && heldMs <= 110);
+});
+
+test('a handle that is garbage-collected is reported as lost', async (t) => {
+  const { leaks, watch } = setUp();
+  const connection = pooledConnection();
+  // In a function of its own, so that nothing of this one keeps the handle.
+  (() => watch.begin(new Lease(connection), connection, 1, 'at a careless one'))();
+  const seen = await until(() => {
+    void collectGarbage();
+    return leaks.length > 0;
+  });
+  t.true(seen);
+  t.like(leaks, [{ connection, stack: 'at a careless one', lost: true }]);
+  watch.stop();
+});
+
+test('a handle that was released, or whose pool has ended, is not lost', async (t) => {
+  const { clock, leaks, watch } = setUp();
+  const released = pooledConnection();
+  const ended = pooledConnection();
+  (() => {
+    watch.begin(new Lease(released), released, 1, '');
+    watch.begin(new Lease(ended), ended, 2, '');
+  })();
+  watch.end(released);
+  watch.stop();
+  for (let round = 0; round < 5; round++) await collectGarbage();
+  clock.advance(1_000);
+  t.deepEqual(leaks, []);
+  t.is(clock.pending, 0);
+});
+
+test('the stack of a caller begins with the first line outside the pool', (t) => {
+  const [first = ''] = callerStack().split('\n');
+  t.regex(first, /leak-watch\.test/);
+});

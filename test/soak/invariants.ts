@@ -1,0 +1,104 @@
+import { readdirSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** How much later than its deadline an acquire may settle (G-01). */
+export const GRACE_MS = 50;
+const TICK_MS = 5;
+const MOST_TEXTS = 20;
+/** Far above what the pools of a soak may have open, far below what a leak would reach. */
+const MOST_DESCRIPTORS = 600;
+const MOST_THREADS = 64;
+
+interface Stall {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+interface Settled {
+  readonly what: string;
+  readonly deadlineMs: number;
+  readonly settledMs: number;
+}
+
+/** Collects what must not happen, and what the event loop could not do because something kept it busy. */
+export class Invariants {
+  readonly violations: string[] = [];
+  violationCount = 0;
+  /** The latest that an acquire settled after its deadline, stalls of the event loop taken off. */
+  worstLatenessMs = -Infinity;
+  /** The same with the stalls. */
+  worstLatenessWithStallsMs = -Infinity;
+  mostDescriptors = 0;
+  mostThreads = 0;
+  readonly #delay = monitorEventLoopDelay({ resolution: TICK_MS });
+  #stalls: Stall[] = [];
+  #toJudge: Settled[] = [];
+  #lastTickMs = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  readonly #onWarning = (warning: Error): void => this.violate(`warning: ${warning.message}`);
+  readonly #onRejection = (reason: unknown): void => this.violate(`unhandled rejection: ${String(reason)}`);
+  readonly #onUncaught = (error: Error): void => this.violate(`uncaught: ${error.stack ?? error.message}`);
+
+  constructor() {
+    this.#delay.enable();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    process.on('warning', this.#onWarning).on('unhandledRejection', this.#onRejection).on('uncaughtException', this.#onUncaught);
+  }
+
+  violate(text: string): void {
+    this.violationCount += 1;
+    if (this.violations.length < MOST_TEXTS) this.violations.push(text);
+  }
+
+  check(holds: boolean, text: () => string): void {
+    if (!holds) this.violate(text());
+  }
+
+  /** An acquire has settled. It is judged a little later, when the stalls of the time are known. */
+  settled(what: string, deadlineMs: number): void {
+    this.#toJudge.push({ what, deadlineMs, settledMs: performance.now() });
+  }
+
+  /** The longest that the event loop stood still. */
+  get worstStallMs(): number {
+    return this.#delay.max / 1e6;
+  }
+
+  stop(): void {
+    this.#tick();
+    clearInterval(this.#timer);
+    this.#delay.disable();
+    process.off('warning', this.#onWarning).off('unhandledRejection', this.#onRejection).off('uncaughtException', this.#onUncaught);
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastTickMs > 2 * TICK_MS) this.#stalls.push({ fromMs: this.#lastTickMs + TICK_MS, toMs: nowMs });
+    this.#lastTickMs = nowMs;
+    const due = this.#toJudge;
+    this.#toJudge = [];
+    for (const settled of due) this.#judge(settled);
+    this.#stalls = this.#stalls.filter(({ toMs }) => toMs > nowMs - 10_000);
+    this.#countResources();
+  }
+
+  #judge({ what, deadlineMs, settledMs }: Settled): void {
+    const latenessMs = settledMs - deadlineMs;
+    this.worstLatenessWithStallsMs = Math.max(this.worstLatenessWithStallsMs, latenessMs);
+    // What the loop could not do in time because it stood still: from just before the deadline to the end.
+    const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs)), 0);
+    const ownMs = latenessMs - stalledMs;
+    this.worstLatenessMs = Math.max(this.worstLatenessMs, ownMs);
+    this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline`);
+  }
+
+  #countResources(): void {
+    if (process.platform !== 'linux') return;
+    const descriptors = readdirSync('/proc/self/fd').length;
+    const threads = readdirSync('/proc/self/task').length;
+    if (descriptors > this.mostDescriptors) this.mostDescriptors = descriptors;
+    if (threads > this.mostThreads) this.mostThreads = threads;
+    this.check(descriptors <= MOST_DESCRIPTORS, () => `${descriptors} descriptors are open`);
+    this.check(threads <= MOST_THREADS, () => `${threads} threads run`);
+  }
+}

@@ -1,0 +1,10 @@
+import type { EmbeddedService } from '../../src/testing/hello-rules.js';
+
+/** What a peer process is told in its first argument, as JSON. */
+export type PeerTask = { readonly seed: number } & (
+  | { readonly role: 'broker'; readonly endpoint: string; readonly services: Readonly<Record<string, EmbeddedService>> }
+  | { readonly role: 'backend'; readonly endpoint: string; readonly handoffEndpoint: string | undefined }
+);
+
+/** The line that it prints when it serves. */
+export const READY_LINE = 'ready';

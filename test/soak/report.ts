@@ -1,0 +1,60 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { FaultRecord } from './schedule.js';
+
+/** The figures of a soak, as they are printed at its end. */
+export interface SoakSummary {
+  readonly verdict: 'passed' | 'failed';
+  readonly seed: number;
+  readonly driver: 'worker' | 'event-loop';
+  readonly minutes: number;
+  readonly acquires: number;
+  readonly served: number;
+  readonly talks: number;
+  readonly faults: number;
+  readonly worstLatenessMs: number;
+  readonly worstLatenessWithStallsMs: number;
+  readonly worstStallMs: number;
+  readonly mostDescriptors: number;
+  readonly mostThreads: number;
+  readonly heapBeforeBytes: number;
+  readonly heapAfterBytes: number;
+  readonly left: readonly string[];
+  readonly violationCount: number;
+  readonly violations: readonly string[];
+}
+
+const BEGIN = '<!-- soak report: begin -->';
+const END = '<!-- soak report: end -->';
+
+/** Puts the report between the markers of a Markdown file. */
+export function writeReport(file: string, summary: SoakSummary, records: readonly FaultRecord[]): void {
+  const text = readFileSync(file, 'utf8');
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`${file} has no place for the report: ${BEGIN} … ${END}`);
+  writeFileSync(file, `${text.slice(0, begin)}${BEGIN}\n${markdown(summary, records)}\n${text.slice(end)}`);
+}
+
+function markdown(summary: SoakSummary, records: readonly FaultRecord[]): string {
+  const { acquires, driver, faults, heapAfterBytes, heapBeforeBytes, left, minutes, seed, served, verdict, violationCount, worstLatenessMs } = summary;
+  const growth = ((heapAfterBytes / heapBeforeBytes - 1) * 100).toFixed(1);
+  return [
+    `Written by \`npm run soak -- --minutes ${minutes} --seed ${seed} --report …\`: ${verdict}. Drivers: ${driver} and event-loop, Node ${process.version}, ${process.platform}.`,
+    '',
+    `${number(acquires)} acquires, of which ${number(served)} were served; ${number(faults)} faults; ${violationCount} promises broken. The acquire that settled latest did so`,
+    `${worstLatenessMs.toFixed(1)} ms after its deadline, stalls of the event loop taken off. Left over at the end: ${left.length === 0 ? 'nothing' : left.join(', ')}. Heap: ${growth} %.`,
+    '',
+    '| fault | injected | promised | acquires that settled meanwhile | promises broken |',
+    '|---|---|---|---|---|',
+    ...records.map(({ fault, injected, endings, violations }) => `| ${fault.name} | ${injected} | ${fault.promised} | ${list(endings)} | ${violations} |`),
+  ].join('\n');
+}
+
+function list(endings: ReadonlyMap<string, number>): string {
+  const sorted = [...endings].toSorted(([, a], [, b]) => b - a);
+  return sorted.map(([ending, count]) => (ending === 'served' ? `${number(count)} served` : `${number(count)} \`${ending}\``)).join(', ');
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-GB');
+}

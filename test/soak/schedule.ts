@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { OWN_FAULTS, PEER_FAULTS, type Fault, type FaultSurroundings } from './faults.js';
+import type { Ending } from './load.js';
+import type { Invariants } from './invariants.js';
+
+/** What came of all injections of one fault. */
+export interface FaultRecord {
+  readonly fault: Fault;
+  injected: number;
+  /** Acquires that settled while the fault lasted, by how. Faults overlap, so an acquire may be counted with two of them. */
+  readonly endings: Map<Ending, number>;
+  violations: number;
+}
+
+/** Injects faults at random, those of the peers and those of this side beside each other, until it is stopped. */
+export class Schedule {
+  readonly records: readonly FaultRecord[] = [...PEER_FAULTS, ...OWN_FAULTS].map((fault) => ({ fault, injected: 0, endings: new Map(), violations: 0 }));
+  readonly #surroundings: FaultSurroundings;
+  readonly #invariants: Invariants;
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(surroundings: FaultSurroundings, invariants: Invariants) {
+    this.#surroundings = surroundings;
+    this.#invariants = invariants;
+  }
+
+  get injected(): number {
+    return this.records.reduce((sum, { injected }) => sum + injected, 0);
+  }
+
+  start(): void {
+    this.#running = Promise.all([this.#inject(PEER_FAULTS), this.#inject(OWN_FAULTS)]);
+  }
+
+  /** Settles when the last fault is over and its peers are there again. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #inject(faults: readonly Fault[]): Promise<void> {
+    const { random } = this.#surroundings;
+    // Each once and in any order, then anew: none is left out by chance.
+    let left: Fault[] = [];
+    while (!this.#stopping.signal.aborted) {
+      await delay(random.between(20, 400));
+      if (left.length === 0) left = [...faults];
+      const [fault] = left.splice(random.between(0, left.length - 1), 1);
+      const record = this.records.find((one) => one.fault === fault);
+      if (record !== undefined) await this.#injectOne(record);
+    }
+  }
+
+  async #injectOne(record: FaultRecord): Promise<void> {
+    const { load } = this.#surroundings;
+    const before = new Map(load.endings);
+    const violationsBefore = this.#invariants.violationCount;
+    await record.fault.inject(this.#surroundings);
+    // What it leads to may show a moment later.
+    await delay(20);
+    record.injected += 1;
+    record.violations += this.#invariants.violationCount - violationsBefore;
+    for (const [ending, count] of load.endings) {
+      const more = count - (before.get(ending) ?? 0);
+      if (more > 0) record.endings.set(ending, (record.endings.get(ending) ?? 0) + more);
+    }
+  }
+}
