@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { MessagePort } from 'node:worker_threads';
 import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { openDriver } from '../negotiation/divided-driver.js';
@@ -9,7 +10,7 @@ import { EndpointCache } from './endpoint-cache.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
 import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
-import type { Lease } from './lease.js';
+import { useLease, type Lease } from './lease.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -21,6 +22,7 @@ import {
   type PoolSettings,
   type TargetOptions,
 } from './options.js';
+import { SharingHost } from './sharing/host.js';
 import type { PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
@@ -46,6 +48,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   readonly #ids = { connection: 0, acquire: 0 };
   readonly #createDriver: () => Driver;
   #driver: Driver | undefined;
+  #sharing: SharingHost | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
@@ -123,16 +126,19 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    const lease = await this.acquire(options);
-    let result: T;
-    try {
-      result = await work(lease);
-    } catch (error) {
-      if (!lease.spent) lease.destroy('error');
-      throw error;
-    }
-    if (!lease.spent) lease.release();
-    return result;
+    return await useLease(await this.acquire(options), work);
+  }
+
+  /**
+   * A port through which one other thread of this process acquires from this pool: transfer it, and call `connectSharedPool` there. Every
+   * limit, the queue and the endpoint cache are those of this pool; the port ends with it.
+   *
+   * @throws {BrokerPoolError} `POOL_CLOSED`, or `WORKER_FAILED` where descriptors cannot cross threads: on Windows, and without koffi
+   */
+  share(): MessagePort {
+    this.#checkOpen();
+    this.#sharing ??= new SharingHost(this, this.#settings.acquireTimeoutMs);
+    return this.#sharing.open();
   }
 
   /** What the pool holds right now, and has done so far; a frozen snapshot. */
@@ -214,6 +220,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#targets.destroy(reason);
+    this.#sharing?.end(reason);
     this.#connector.close();
     this.#finishIfQuiet();
   }

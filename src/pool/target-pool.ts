@@ -361,7 +361,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   #learnFrom(connection: PooledConnection, reason: CloseReason): void {
     this.#supply.onClosed(connection, reason);
     const died = reason === 'stale' || reason === 'error';
-    if (died && connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
+    if (died && !connection.heard) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
   }
 
   #onTurnEnd(nowMs: number): void {
