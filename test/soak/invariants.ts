@@ -16,6 +16,7 @@ interface Stall {
 
 interface Settled {
   readonly what: string;
+  readonly startedMs: number;
   readonly deadlineMs: number;
   readonly settledMs: number;
 }
@@ -55,8 +56,8 @@ export class Invariants {
   }
 
   /** An acquire has settled. It is judged a little later, when the stalls of the time are known. */
-  settled(what: string, deadlineMs: number): void {
-    this.#toJudge.push({ what, deadlineMs, settledMs: performance.now() });
+  settled(what: string, startedMs: number, deadlineMs: number): void {
+    this.#toJudge.push({ what, startedMs, deadlineMs, settledMs: performance.now() });
   }
 
   /** The longest that the event loop stood still. */
@@ -82,14 +83,22 @@ export class Invariants {
     this.#countResources();
   }
 
-  #judge({ what, deadlineMs, settledMs }: Settled): void {
+  #judge({ what, startedMs, deadlineMs, settledMs }: Settled): void {
     const latenessMs = settledMs - deadlineMs;
     this.worstLatenessWithStallsMs = Math.max(this.worstLatenessWithStallsMs, latenessMs);
-    // What the loop could not do in time because it stood still: from just before the deadline to the end.
-    const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs)), 0);
-    const ownMs = latenessMs - stalledMs;
+    const ownMs = latenessMs - this.#stalledMs(startedMs, deadlineMs, settledMs);
     this.worstLatenessMs = Math.max(this.worstLatenessMs, ownMs);
     this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline`);
+  }
+
+  /** How long the loop stood still behind the deadline, and in the very turn in which the acquire was called: its time counts from that turn's end. */
+  #stalledMs(startedMs: number, deadlineMs: number, settledMs: number): number {
+    let stalledMs = 0;
+    for (const { fromMs, toMs } of this.#stalls) {
+      if (fromMs - TICK_MS <= startedMs && startedMs < toMs) stalledMs += toMs - startedMs;
+      stalledMs += Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs));
+    }
+    return stalledMs;
   }
 
   #countResources(): void {
