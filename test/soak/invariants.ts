@@ -74,7 +74,7 @@ export class Invariants {
 
   #tick(): void {
     const nowMs = performance.now();
-    if (nowMs - this.#lastTickMs > 2 * TICK_MS) this.#stalls.push({ fromMs: this.#lastTickMs + TICK_MS, toMs: nowMs });
+    if (nowMs - this.#lastTickMs > 2 * TICK_MS) this.#stalls.push({ fromMs: this.#lastTickMs, toMs: nowMs });
     this.#lastTickMs = nowMs;
     const due = this.#toJudge;
     this.#toJudge = [];
@@ -95,7 +95,7 @@ export class Invariants {
   #stalledMs(startedMs: number, deadlineMs: number, settledMs: number): number {
     let stalledMs = 0;
     for (const { fromMs, toMs } of this.#stalls) {
-      if (fromMs - TICK_MS <= startedMs && startedMs < toMs) stalledMs += toMs - startedMs;
+      if (fromMs <= startedMs && startedMs < toMs) stalledMs += toMs - startedMs;
       stalledMs += Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs));
     }
     return stalledMs;
