@@ -91,8 +91,6 @@ const warmUp = new Invariants();
 for (const round of [1, 2]) await run(warmUpMs / 2, new Random(seed + round), warmUp);
 warmUp.stop();
 await until(() => leftovers.list().length === 0, QUIET_LIMIT_MS);
-// The first time brings in what it takes to weigh.
-await settledHeap();
 const heapBeforeBytes = await settledHeap();
 
 const invariants = new Invariants();
