@@ -16,7 +16,7 @@ interface Stall {
 interface Settled {
   readonly what: string;
   readonly startedMs: number;
-  readonly deadlineMs: number;
+  readonly timeoutMs: number;
   readonly settledMs: number;
 }
 
@@ -55,8 +55,8 @@ export class Invariants {
   }
 
   /** An acquire has settled. It is judged a little later, when the stalls of the time are known. */
-  settled(what: string, startedMs: number, deadlineMs: number): void {
-    this.#toJudge.push({ what, startedMs, deadlineMs, settledMs: performance.now() });
+  settled(what: string, startedMs: number, timeoutMs: number): void {
+    this.#toJudge.push({ what, startedMs, timeoutMs, settledMs: performance.now() });
   }
 
   stop(): void {
@@ -77,22 +77,21 @@ export class Invariants {
     this.#countResources();
   }
 
-  #judge({ what, startedMs, deadlineMs, settledMs }: Settled): void {
-    const latenessMs = settledMs - deadlineMs;
+  #judge({ what, startedMs, timeoutMs, settledMs }: Settled): void {
+    const latenessMs = settledMs - startedMs - timeoutMs;
     this.worstLatenessWithStallsMs = Math.max(this.worstLatenessWithStallsMs, latenessMs);
-    const ownMs = latenessMs - this.#stalledMs(startedMs, deadlineMs, settledMs);
+    // The time of an acquire counts from the end of the turn in which it was called, or of the next one.
+    const countsFromMs = this.#endOfTurn(this.#endOfTurn(startedMs));
+    const deadlineMs = countsFromMs + timeoutMs;
+    const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs)), 0);
+    const ownMs = settledMs - deadlineMs - stalledMs;
     this.worstLatenessMs = Math.max(this.worstLatenessMs, ownMs);
-    this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline`);
+    this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline, ${latenessMs.toFixed(1)} ms with stalls`);
   }
 
-  /** How long the loop stood still behind the deadline, and in the very turn in which the acquire was called: its time counts from that turn's end. */
-  #stalledMs(startedMs: number, deadlineMs: number, settledMs: number): number {
-    let stalledMs = 0;
-    for (const { fromMs, toMs } of this.#stalls) {
-      if (fromMs <= startedMs && startedMs < toMs) stalledMs += toMs - startedMs;
-      stalledMs += Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs));
-    }
-    return stalledMs;
+  /** The end of the long turn at this time, or the time itself where no turn was long. */
+  #endOfTurn(atMs: number): number {
+    return this.#stalls.find(({ fromMs, toMs }) => fromMs - 2 * TICK_MS <= atMs && atMs < toMs)?.toMs ?? atMs;
   }
 
   #countResources(): void {

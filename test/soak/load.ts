@@ -80,7 +80,7 @@ export class Load {
       return undefined;
     } finally {
       soakPool.onSettled(pool);
-      this.#invariants.settled(`${soakPool.name}: acquire of ${timeoutMs} ms`, startedMs, startedMs + timeoutMs);
+      this.#invariants.settled(`${soakPool.name}: acquire of ${timeoutMs} ms`, startedMs, timeoutMs);
     }
   }
 
