@@ -1,18 +1,26 @@
 import { connect, type Socket } from 'node:net';
-import { encodeHelloFrame } from '../../src/negotiation/hello.js';
+import type { TestTarget } from '../../src/testing/index.js';
 import { FrameDecoder } from '../../src/wire/frame.js';
-import { decodeFrame, decodeHelloReply } from '../../src/wire/messages.js';
+import {
+  decodeFrame,
+  decodeHelloReply,
+  encodeFrameToWire,
+  encodeHello,
+  FrameKind,
+  PayloadProtocol,
+  PROTOCOL_VERSION,
+} from '../../src/wire/messages.js';
 
 /**
- * What one would write first: connect, and send the Hello when 'connect' fires. By then the broker has looked, found nothing,
+ * What one would write first: connect, and send the Hello when 'connect' fires. By then the real broker has looked, found nothing,
  * and gone to sleep for 5 ms (V-21).
  */
-export async function naiveNegotiate(brokerEndpoint: string, serviceName: string, wantedVersion: string): Promise<Socket> {
+export async function naiveNegotiate(target: TestTarget): Promise<Socket> {
   const backend = await new Promise<string>((resolve, reject) => {
     const decoder = new FrameDecoder();
-    const socket = connect(brokerEndpoint);
+    const socket = connect(target.brokerEndpoint);
     socket.on('error', reject);
-    socket.on('connect', () => socket.write(encodeHelloFrame({ serviceName, wantedVersion })));
+    socket.on('connect', () => socket.write(helloFrame(target)));
     socket.on('data', (chunk: Buffer) => {
       decoder.push(chunk);
       const body = decoder.read();
@@ -24,6 +32,17 @@ export async function naiveNegotiate(brokerEndpoint: string, serviceName: string
     });
   });
   return await bareConnect(backend);
+}
+
+function helloFrame({ serviceName, wantedVersion }: TestTarget): Uint8Array {
+  const versions = { clientMinProtocol: PROTOCOL_VERSION, clientMaxProtocol: PROTOCOL_VERSION };
+  return encodeFrameToWire({
+    envelopeVersion: PROTOCOL_VERSION,
+    kind: FrameKind.REQUEST,
+    payloadProtocol: PayloadProtocol.CONTROL,
+    payload: encodeHello({ ...versions, serviceName, wantedVersion, requestId: 'hello', peerPid: process.pid }),
+    requestId: 1n,
+  });
 }
 
 /** The floor: a connection to an endpoint that is known. */

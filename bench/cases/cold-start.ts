@@ -1,0 +1,63 @@
+import type { BenchCase } from '../harness/case.js';
+import { askProgram } from '../harness/child.js';
+import type { Role, Table } from '../harness/result.js';
+import { alternate } from '../harness/rounds.js';
+import { startSystem } from '../peers/system.js';
+import { BARE, NAIVE, ONE_SHOT } from '../peers/connectors.js';
+import type { ColdAnswer, ColdTask } from '../programs/cold-start.js';
+
+const POOL = 'BrokerPool, first lease';
+/** One start says little. */
+const STARTS_PER_ROUND = 3;
+
+interface Starter {
+  readonly name: string;
+  readonly role: Role;
+  readonly who: ColdTask['who'];
+}
+
+const STARTERS: readonly Starter[] = [
+  { name: POOL, role: 'ours', who: 'pool' },
+  { name: ONE_SHOT, role: 'ours', who: 'one-shot' },
+  { name: NAIVE, role: 'peer', who: 'naive' },
+  { name: BARE, role: 'floor', who: 'bare' },
+];
+
+/** How long does a new process wait for its first connection? */
+export const coldStart: BenchCase = {
+  name: 'cold-start',
+  question: 'How long does a new process take to its first connection, negotiated, thread start included?',
+  budgetMs: 15_000,
+  pictures: ['bars'],
+  async run(context) {
+    await using system = await startSystem(context.rustProgram);
+    const { backendEndpoint, brokerName, target } = system;
+    const answers = await alternate(context, 'cold start', STARTERS, coldStart.budgetMs, async ({ who }) => {
+      const task: ColdTask = { who, target, backendEndpoint };
+      const starts: ColdAnswer[] = [];
+      for (let start = 0; start < STARTS_PER_ROUND; start++) {
+        starts.push(await askProgram<ColdAnswer>('cold-start', task));
+      }
+      return fastest(starts);
+    });
+    const table = (title: string, key: keyof ColdAnswer): Table => ({
+      title: `${title}, ${brokerName}`,
+      unit: 'ms',
+      better: 'lower',
+      baseline: BARE,
+      rows: STARTERS.map(({ name, role }) => ({ name, role, rounds: (answers.get(name) ?? []).map((answer) => answer[key]) })),
+    });
+    return {
+      tables: [table('constructor to first connection', 'fromCall'), table('start of the process to first connection', 'fromStart')],
+      notes: [
+        `Each start is a new process; the figure of a round is the fastest of ${STARTS_PER_ROUND}. Loading modules counts in the second table only.`,
+        'BrokerPool and connectToBackend negotiate; bare net.connect knows the endpoint.',
+      ],
+    };
+  },
+};
+
+/** Whatever else the machine did makes a start slower, never faster. */
+function fastest(starts: readonly ColdAnswer[]): ColdAnswer {
+  return { fromCall: Math.min(...starts.map((start) => start.fromCall)), fromStart: Math.min(...starts.map((start) => start.fromStart)) };
+}

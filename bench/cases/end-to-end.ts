@@ -1,0 +1,50 @@
+import type { BenchCase } from '../harness/case.js';
+import { closedLoop, type Turn } from '../harness/closed-loop.js';
+import { startProgram } from '../harness/program.js';
+import { alternate } from '../harness/rounds.js';
+import { latencyRow, throughputRow } from '../harness/rows.js';
+import { openRequesters, type Requester } from '../peers/requesters.js';
+import type { ServiceReady } from '../programs/service.js';
+
+const CALLERS = 32;
+const MAX = 8;
+const TURN_MS = 400;
+const BASELINE = 'generic-pool over net.connect';
+
+/** What does it all come to in a service? */
+export const endToEnd: BenchCase = {
+  name: 'end-to-end',
+  question: `Requests to an HTTP-like service, ${CALLERS} at a time: a connect for each, other pools of ${MAX}, this pool of ${MAX}?`,
+  budgetMs: 20_000,
+  pictures: ['bars', 'distribution'],
+  async run(context) {
+    await using service = await startProgram<ServiceReady>('service');
+    const { backendEndpoint, target } = service.ready;
+    const requesters = await openRequesters(target, backendEndpoint, CALLERS, MAX);
+    // Each answer is checked, before the clock runs and while it does.
+    for (const requester of requesters) await load(requester, 50);
+    const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, (requester) => load(requester, TURN_MS));
+    for (const requester of requesters) await requester.close();
+    const turnsOf = (name: string): readonly Turn[] => turns.get(name) ?? [];
+    const common = { title: `${CALLERS} callers`, baseline: BASELINE } as const;
+    return {
+      tables: [
+        { ...common, unit: 'µs', better: 'lower', rows: requesters.map(({ name, role }) => latencyRow(name, role, turnsOf(name))) },
+        { ...common, unit: 'requests/s', better: 'higher', rows: requesters.map(({ name, role }) => throughputRow(name, role, turnsOf(name))) },
+      ],
+      notes: [
+        "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",
+        'The other pools are told the endpoint; BrokerPool asks the broker for it.',
+      ],
+    };
+  },
+};
+
+function load({ request }: Requester, milliseconds: number) {
+  let lastRequest = 0;
+  const operation = async (): Promise<() => void> => {
+    await request(`/artifact/${++lastRequest}`);
+    return () => {};
+  };
+  return closedLoop(operation, CALLERS, { operations: CALLERS, milliseconds });
+}

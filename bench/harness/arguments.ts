@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+
+/** What the program was asked for. */
+export interface BenchArguments {
+  /** Parts of case names; none means all. */
+  readonly filters: readonly string[];
+  /** With the real broker and the Rust client. */
+  readonly real: boolean;
+  readonly rounds: number;
+  readonly list: boolean;
+  /** JSON instead of tables on standard output. */
+  readonly json: boolean;
+  /** A file of an older run. */
+  readonly compare: string | undefined;
+  /** A folder for pictures. */
+  readonly pictures: string | undefined;
+  readonly help: boolean;
+}
+
+export const USAGE = `npm run bench -- [part of a case's name …] [options]        bench:real adds the real broker and the Rust client
+
+  --list              the cases and their questions
+  --rounds <n>        how often each contender gets its turn (default 5)
+  --json              JSON on standard output instead of tables
+  --compare <file>    what got slower and what faster since that run (a file of bench/results or from --json)
+  --pictures <folder> draws SVG pictures there`;
+
+const DEFAULT_ROUNDS = 5;
+const MOST_ROUNDS = 1_000;
+
+/** Throws with a message for the user. */
+export function parseBenchArguments(words: readonly string[]): BenchArguments {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      real: { type: 'boolean', default: false },
+      rounds: { type: 'string', default: String(DEFAULT_ROUNDS) },
+      list: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      compare: { type: 'string' },
+      pictures: { type: 'string' },
+      help: { type: 'boolean', default: false, short: 'h' },
+    },
+  });
+  const { real, list, json, compare, pictures, help } = values;
+  return { filters: positionals, real, rounds: checkRounds(values.rounds), list, json, compare, pictures, help };
+}
+
+function checkRounds(text: string): number {
+  const rounds = Number(text);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > MOST_ROUNDS) {
+    throw new Error(`--rounds must be a whole number from 1 to ${MOST_ROUNDS}, got "${text}"`);
+  }
+  return rounds;
+}
+
+/** Those whose name contains one of the filters, in their own order. Throws on a filter that fits none: it is a typing error. */
+export function selectByName<T extends { readonly name: string }>(items: readonly T[], filters: readonly string[]): T[] {
+  const idle = filters.find((filter) => !items.some(({ name }) => name.includes(filter)));
+  if (idle !== undefined) throw new Error(`no case has "${idle}" in its name; there are ${items.map(({ name }) => name).join(', ')}`);
+  return items.filter(({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)));
+}

@@ -1,0 +1,43 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { median } from './statistics.js';
+
+const WARM_UP_MS = 200;
+const BATCH_MS = 50;
+const BATCHES = 5;
+
+/** What each caller of a batch does: the operation, so many times. */
+export type Work = (times: number) => Promise<void>;
+
+/** Fewer would time how the callers begin and end, and not how they go on. */
+const FEWEST_TIMES = 5;
+
+/**
+ * Nanoseconds for one operation of `callers` that work side by side: the median of batches that are long enough for the clock and for
+ * the collector to come along. What an operation leaves to a later turn of the event loop is paid in its batch.
+ */
+export async function timeBatches(callers: number, work: Work): Promise<number> {
+  const times = await warmUp(callers, work);
+  const batches: number[] = [];
+  for (let batch = 0; batch < BATCHES; batch++) batches.push((await timeOnce(callers, work, times)) / (callers * times));
+  return median(batches);
+}
+
+/** Runs until the compiler has settled; returns how many times each caller has to work to fill a batch. */
+async function warmUp(callers: number, work: Work): Promise<number> {
+  let times = FEWEST_TIMES;
+  const startedMs = performance.now();
+  for (;;) {
+    const milliseconds = (await timeOnce(callers, work, times)) / 1e6;
+    if (milliseconds < BATCH_MS / 2) times *= 2;
+    else times = Math.max(FEWEST_TIMES, Math.round((times * BATCH_MS) / milliseconds));
+    if (performance.now() - startedMs > WARM_UP_MS) return times;
+  }
+}
+
+/** In nanoseconds, for all callers together. */
+async function timeOnce(callers: number, work: Work, times: number): Promise<number> {
+  const beginNs = process.hrtime.bigint();
+  await Promise.all(Array.from({ length: callers }, () => work(times)));
+  await turn();
+  return Number(process.hrtime.bigint() - beginNs);
+}

@@ -1,0 +1,28 @@
+import type { PictureKind, Table } from './result.js';
+
+/** What the harness gives a bench. */
+export interface BenchContext {
+  /** How often each contender gets its turn; fewer where the time is up. */
+  readonly rounds: number;
+  /** The Rust program (broker, backend and client), where the real broker was asked for. */
+  readonly rustProgram: string | undefined;
+  /** Says what goes on now. */
+  progress(what: string): void;
+}
+
+/** What a bench has to say. */
+export interface Findings {
+  readonly tables: readonly Table[];
+  readonly notes: readonly string[];
+}
+
+/** One bench: a question, and how it is answered. */
+export interface BenchCase {
+  /** Also the name of its file in bench/cases. */
+  readonly name: string;
+  readonly question: string;
+  /** How long it is meant to take at most: rounds after the third are left out for it, and at twice that the harness ends it. */
+  readonly budgetMs: number;
+  readonly pictures?: readonly PictureKind[];
+  run(context: BenchContext): Promise<Findings>;
+}

@@ -1,0 +1,69 @@
+/**
+ * What a bench returns: plain data, so that it can cross processes, be written as JSON, compared with an older run, printed and drawn
+ * by code that knows no bench.
+ */
+
+/** Whose figure a row is: this library's, that of what a user would pick instead, or that of what cannot be done without. */
+export type Role = 'ours' | 'peer' | 'floor';
+
+/** A distribution over all rounds, in microseconds. */
+export interface LatencySummary {
+  readonly count: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+  /** Points of the cumulative distribution: a share between 0 and 1, and the latency that so many stay below. */
+  readonly curve: readonly (readonly [share: number, latencyUs: number])[];
+}
+
+/** One contender's line in a table. */
+export interface Row {
+  readonly name: string;
+  readonly role: Role;
+  /** One figure for each round, in the table's unit. Rounds of the same number ran side by side with those of the other rows. */
+  readonly rounds: readonly number[];
+  readonly latency?: LatencySummary;
+}
+
+/** What a row has to reach, as a multiple of another row of its table. */
+export interface Target {
+  readonly row: string;
+  readonly against: string;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+/** Figures that may be compared with one another. */
+export interface Table {
+  readonly title: string;
+  readonly unit: string;
+  readonly better: 'lower' | 'higher';
+  /** The row whose figures are 1. */
+  readonly baseline: string;
+  readonly rows: readonly Row[];
+  readonly targets?: readonly Target[];
+  /** @default true */
+  readonly inPictures?: boolean;
+}
+
+/** `bars` show ratios, `distribution` the latencies of all rounds. */
+export type PictureKind = 'bars' | 'distribution';
+
+/** What one bench has found. */
+export interface CaseResult {
+  readonly name: string;
+  readonly question: string;
+  readonly tables: readonly Table[];
+  /** What a reader must know to judge the figures. */
+  readonly notes: readonly string[];
+  readonly pictures: readonly PictureKind[];
+}
+
+/** What one call of the program has found. */
+export interface BenchRun {
+  readonly takenAt: string;
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly cases: readonly CaseResult[];
+}

@@ -1,0 +1,14 @@
+import type { Turn } from './closed-loop.js';
+import type { Role, Row } from './result.js';
+import { Latencies } from './statistics.js';
+
+/** A line of a latency table: the median of each round, and the distribution over all of them. */
+export function latencyRow(name: string, role: Role, turns: readonly Pick<Turn, 'latencies'>[]): Row {
+  const all = new Latencies();
+  for (const { latencies } of turns) all.add(latencies);
+  return { name, role, rounds: turns.map(({ latencies }) => latencies.atUs(0.5)), latency: all.summary() };
+}
+
+export function throughputRow(name: string, role: Role, turns: readonly Turn[]): Row {
+  return { name, role, rounds: turns.map(({ perSecond }) => perSecond) };
+}

@@ -1,0 +1,64 @@
+import { strict as assert } from 'node:assert';
+import { once } from 'node:events';
+import { BrokerPool, type Lease } from '../../src/index.js';
+import type { TestTarget } from '../../src/testing/index.js';
+import { createPeer, PEER_NAMES, type PeerName, type ResourcePool } from './pools.js';
+
+/** Whoever hands something out and takes it back, as the benches of acquire and release name them. */
+export const OURS = 'BrokerPool';
+export const FLOOR = 'array pop and push, awaited';
+export type LenderName = typeof OURS | typeof FLOOR | PeerName;
+export const LENDER_NAMES: readonly LenderName[] = [OURS, ...PEER_NAMES, FLOOR];
+
+/**
+ * A lender whose `max` resources are made and idle, checked to hand out each of them once. Ours lends connected sockets with every check
+ * of a lease; the peers lend objects that cost nothing, with validation off.
+ */
+export async function openLender(name: LenderName, max: number, target: TestTarget): Promise<ResourcePool<unknown>> {
+  if (name === OURS) return await openOurs(max, target);
+  const lender = name === FLOOR ? openArray(max) : await createPeer(name, trivialFactory(), max);
+  await borrowAll(lender, max);
+  return lender;
+}
+
+/** The pool itself, warm: for the synchronous way too. */
+export async function openOurs(max: number, target: TestTarget): Promise<ResourcePool<Lease> & { readonly pool: BrokerPool }> {
+  const pool = new BrokerPool({ ...target, max, maxConnecting: Math.min(max, 16), idleTimeoutMs: Infinity, maxLifetimeMs: Infinity });
+  const lender = {
+    pool,
+    acquire: () => pool.acquire(),
+    release: (lease: Lease) => lease.release(),
+    close: () => pool.close(),
+  };
+  const leases = await borrowAll(lender, max);
+  assert.equal(pool.stats().idle, max);
+  assert.equal(leases.length, max);
+  const lease = await pool.acquire();
+  lease.socket.write('echo');
+  const [answer]: Buffer[] = await once(lease.socket, 'data');
+  assert.equal(answer?.toString(), 'echo');
+  lease.release();
+  return lender;
+}
+
+function openArray(max: number): ResourcePool<unknown> {
+  const idle: unknown[] = Array.from({ length: max }, (_, id) => ({ id }));
+  return {
+    acquire: async () => idle.pop(),
+    release: (resource) => void idle.push(resource),
+    close: async () => {},
+  };
+}
+
+function trivialFactory() {
+  let lastId = 0;
+  return { create: async () => ({ id: lastId++ }), destroy: async () => {} };
+}
+
+/** Borrows all at once, so that all get made, and gives all back. */
+async function borrowAll<R>(lender: ResourcePool<R>, max: number): Promise<R[]> {
+  const resources = await Promise.all(Array.from({ length: max }, () => lender.acquire()));
+  assert.equal(new Set(resources).size, max, 'a resource was lent twice');
+  for (const resource of resources) lender.release(resource);
+  return resources;
+}

@@ -1,0 +1,87 @@
+import type { Socket } from 'node:net';
+import { BrokerPool, connectToBackend } from '../../src/index.js';
+import type { TestTarget } from '../../src/testing/index.js';
+import type { Role } from '../harness/result.js';
+import { requestHttpLike } from './http-like.js';
+import { bareConnect, naiveNegotiate } from './naive-client.js';
+import { createPeer, PEER_NAMES, type PeerName } from './pools.js';
+
+/** One way to get a request answered: where its connection comes from, and what becomes of it. */
+export interface Requester {
+  readonly name: string;
+  readonly role: Role;
+  readonly request: (path: string) => Promise<void>;
+  close(): Promise<void>;
+}
+
+const nothingToClose = async (): Promise<void> => {};
+
+/** The peers' pools over bare `net.connect`: they are told the endpoint, which ours has to ask the broker for. */
+export async function openRequesters(target: TestTarget, backendEndpoint: string, callers: number, max: number): Promise<Requester[]> {
+  const peers = await Promise.all(PEER_NAMES.map((name) => peerRequester(name, backendEndpoint, max)));
+  return [
+    poolRequester(target, max),
+    perRequest('connectToBackend for each request', 'ours', async () => (await connectToBackend(target)).socket),
+    ...peers,
+    perRequest('net.connect for each request', 'peer', () => bareConnect(backendEndpoint)),
+    perRequest('naive negotiation for each request', 'peer', () => naiveNegotiate(target)),
+    await ownSockets(backendEndpoint, callers),
+  ];
+}
+
+function poolRequester(target: TestTarget, max: number): Requester {
+  const pool = new BrokerPool({ ...target, max });
+  return {
+    name: 'BrokerPool',
+    role: 'ours',
+    request: (path) => pool.use(({ socket }) => requestHttpLike(socket, path)),
+    close: () => pool.close(),
+  };
+}
+
+async function peerRequester(name: PeerName, endpoint: string, max: number): Promise<Requester> {
+  const factory = { create: () => bareConnect(endpoint), destroy: async (socket: Socket) => void socket.destroy() };
+  const pool = await createPeer(name, factory, max);
+  return {
+    name: `${name} over net.connect`,
+    role: 'peer',
+    request: async (path) => {
+      const socket = await pool.acquire();
+      await requestHttpLike(socket, path);
+      pool.release(socket);
+    },
+    close: () => pool.close(),
+  };
+}
+
+function perRequest(name: string, role: Role, open: () => Promise<Socket>): Requester {
+  return {
+    name,
+    role,
+    request: async (path) => {
+      const socket = await open();
+      await requestHttpLike(socket, path);
+      socket.destroy();
+    },
+    close: nothingToClose,
+  };
+}
+
+/** The floor: nobody waits for a socket, since each caller has its own. */
+async function ownSockets(endpoint: string, callers: number): Promise<Requester> {
+  const idle = await Promise.all(Array.from({ length: callers }, () => bareConnect(endpoint)));
+  const all = [...idle];
+  return {
+    name: 'a socket of its own for each caller',
+    role: 'floor',
+    request: async (path) => {
+      const socket = idle.pop();
+      if (socket === undefined) throw new Error('more callers than sockets');
+      await requestHttpLike(socket, path);
+      idle.push(socket);
+    },
+    close: async () => {
+      for (const socket of all) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** One first connection in a new process. What it needs is loaded here and not above, so that each way pays for its own. */
+import { sendAnswer } from '../harness/child.js';
+import type { TestTarget } from '../../src/testing/index.js';
+
+/** What it is told. */
+export interface ColdTask {
+  readonly who: 'pool' | 'one-shot' | 'naive' | 'bare';
+  readonly target: TestTarget;
+  readonly backendEndpoint: string;
+}
+
+/** In milliseconds. */
+export interface ColdAnswer {
+  /** From the first call of the library, its modules being loaded, to the connection. */
+  readonly fromCall: number;
+  /** From the start of the process. */
+  readonly fromStart: number;
+}
+
+type Opener = () => Promise<unknown>;
+
+async function openerOf({ backendEndpoint, target, who }: ColdTask): Promise<Opener> {
+  switch (who) {
+    case 'pool': {
+      const { BrokerPool } = await import('../../src/index.js');
+      return () => new BrokerPool({ ...target }).acquire();
+    }
+    case 'one-shot': {
+      const { connectToBackend } = await import('../../src/index.js');
+      return () => connectToBackend(target);
+    }
+    case 'naive': {
+      const { naiveNegotiate } = await import('../peers/naive-client.js');
+      return () => naiveNegotiate(target);
+    }
+    case 'bare': {
+      const { connect } = await import('node:net');
+      return () =>
+        new Promise((resolve, reject) => {
+          const socket = connect(backendEndpoint, () => resolve(socket));
+          socket.once('error', reject);
+        });
+    }
+  }
+}
+
+async function measure(task: ColdTask): Promise<ColdAnswer> {
+  const open = await openerOf(task);
+  const beganMs = performance.now();
+  await open();
+  // The clock of `performance` began with the process.
+  const endedMs = performance.now();
+  return { fromCall: endedMs - beganMs, fromStart: endedMs };
+}
+
+const task: ColdTask = JSON.parse(process.argv[2] ?? '');
+await sendAnswer(await measure(task));

@@ -1,0 +1,79 @@
+/** Holds idle connections, says what they cost in memory, and then does nothing until its standard input ends. */
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Socket } from 'node:net';
+import type { BrokerPool } from '../../src/index.js';
+import type { TestTarget } from '../../src/testing/index.js';
+import { nativeBytes } from '../harness/native-memory.js';
+
+/** What it is told. */
+export interface HoldTask {
+  readonly who: 'pool' | 'bare';
+  readonly target: TestTarget;
+  readonly backendEndpoint: string;
+  readonly connections: number;
+}
+
+/** Bytes for each connection. */
+export interface HoldAnswer {
+  /** In V8's heap. */
+  readonly heap: number;
+  /** With what native code holds for them, where the C library tells. */
+  readonly all: number | null;
+}
+
+/** Opens one in order to load what has to be loaded, and the thread; then the others. */
+const OPEN_AT_ONCE = 50;
+
+const task: HoldTask = JSON.parse(process.argv[2] ?? '');
+/** What must not be collected. */
+const held: (Socket | BrokerPool)[] = [];
+
+async function openPool({ target, connections }: HoldTask): Promise<() => Promise<void>> {
+  const { BrokerPool } = await import('../../src/index.js');
+  const pool = new BrokerPool({ ...target, max: connections, maxConnecting: OPEN_AT_ONCE });
+  held.push(pool);
+  (await pool.acquire()).release();
+  return async () => {
+    const leases = await Promise.all(Array.from({ length: connections }, () => pool.acquire()));
+    for (const lease of leases) lease.release();
+    if (pool.stats().idle !== connections) throw new Error(`${pool.stats().idle} connections are idle`);
+  };
+}
+
+async function openBare({ backendEndpoint, connections }: HoldTask): Promise<() => Promise<void>> {
+  const { connect } = await import('node:net');
+  const open = async (): Promise<void> => {
+    const socket = connect(backendEndpoint);
+    held.push(socket);
+    await once(socket, 'connect');
+  };
+  await open();
+  return async () => {
+    for (let opened = 1; opened < connections; opened += OPEN_AT_ONCE) {
+      await Promise.all(Array.from({ length: Math.min(OPEN_AT_ONCE, connections - opened) }, open));
+    }
+  };
+}
+
+/** After several collections, with a pause for what the sockets do in later turns. */
+async function settledMemory(): Promise<{ heap: number; native: number | undefined }> {
+  for (let time = 0; time < 5; time++) {
+    await delay(50);
+    globalThis.gc?.();
+  }
+  const { heapUsed } = process.memoryUsage();
+  return { heap: heapUsed, native: nativeBytes() };
+}
+
+const openOthers = await (task.who === 'pool' ? openPool(task) : openBare(task));
+const before = await settledMemory();
+await openOthers();
+const after = await settledMemory();
+const heap = (after.heap - before.heap) / (task.connections - 1);
+const native = after.native === undefined || before.native === undefined ? undefined : (after.native - before.native) / (task.connections - 1);
+const answer: HoldAnswer = { heap, all: native === undefined ? null : heap + native };
+process.stdout.write(`${JSON.stringify(answer)}\n`);
+process.stdin.resume();
+await once(process.stdin, 'end');
+process.exit(held.length === 0 ? 1 : 0);

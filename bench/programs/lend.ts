@@ -1,0 +1,38 @@
+/** One turn of a bench of acquire and release, in a process of its own: what V8 has learnt from one pool must not decide about another. */
+import type { TestTarget } from '../../src/testing/index.js';
+import { sendAnswer } from '../harness/child.js';
+import { timeBatches } from '../harness/batches.js';
+import { openLender, openOurs, type LenderName } from '../peers/lenders.js';
+
+/** What a turn is told. */
+export interface LendTask {
+  readonly lender: LenderName;
+  /** `tryAcquire` instead of `acquire`, which only ours has. */
+  readonly synchronous?: boolean;
+  readonly callers: number;
+  readonly max: number;
+  readonly target: TestTarget;
+}
+
+async function lendSynchronously({ max, target }: LendTask): Promise<number> {
+  const lender = await openOurs(max, target);
+  const { pool } = lender;
+  const nanoseconds = await timeBatches(1, async (times) => {
+    for (let time = 0; time < times; time++) pool.tryAcquire()?.release();
+  });
+  await lender.close();
+  return nanoseconds;
+}
+
+async function measure(task: LendTask): Promise<number> {
+  if (task.synchronous === true) return await lendSynchronously(task);
+  const lender = await openLender(task.lender, task.max, task.target);
+  const nanoseconds = await timeBatches(task.callers, async (times) => {
+    for (let time = 0; time < times; time++) lender.release(await lender.acquire());
+  });
+  await lender.close();
+  return nanoseconds;
+}
+
+const task: LendTask = JSON.parse(process.argv[2] ?? '');
+await sendAnswer(await measure(task));

@@ -1,0 +1,34 @@
+import type { BenchContext } from '../../bench/harness/case.js';
+import { alternate, rotated } from '../../bench/harness/rounds.js';
+import test from '../helpers/sanitary.js';
+
+function context(rounds: number): BenchContext {
+  return { rounds, rustProgram: undefined, progress: () => {} };
+}
+
+const CONTENDERS = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
+
+test('each contender gets one turn a round, and each round begins with another', async (t) => {
+  const turns: string[] = [];
+  const results = await alternate(context(4), 'test', CONTENDERS, 60_000, async ({ name }) => turns.push(name));
+  t.is(turns.join(''), 'abcbcacababc');
+  t.deepEqual([...results], [['a', [1, 6, 8, 10]], ['b', [2, 4, 9, 11]], ['c', [3, 5, 7, 12]]]);
+});
+
+test('no time left ends the rounds after the third', async (t) => {
+  const results = await alternate(context(10), 'test', CONTENDERS, -1, async () => 1);
+  t.deepEqual([...results.values()], [[1, 1, 1], [1, 1, 1], [1, 1, 1]]);
+});
+
+test('a turn that fails ends the bench: its figure must not be missing in silence', async (t) => {
+  const turn = async ({ name }: { name: string }): Promise<number> => {
+    if (name === 'b') throw new Error('no connection');
+    return 1;
+  };
+  await t.throwsAsync(alternate(context(3), 'test', CONTENDERS, 60_000, turn), { message: 'no connection' });
+});
+
+test('turning a list round keeps all of it', (t) => {
+  t.deepEqual(rotated([1, 2, 3], 4), [2, 3, 1]);
+  t.deepEqual(rotated([], 4), []);
+});

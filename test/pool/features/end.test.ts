@@ -1,0 +1,86 @@
+import { fakePool, settled, type FakePool } from '../../helpers/fake-pool.js';
+import { failureOf } from '../../helpers/pools.js';
+import test from '../../helpers/sanitary.js';
+
+/** A pool with one lease out, one caller waiting and one connect under way. */
+async function busy(fake: FakePool) {
+  const acquiring = fake.pool.acquire();
+  await fake.connect();
+  const lease = await acquiring;
+  const waiting = failureOf(fake.pool.acquire());
+  return { lease, waiting };
+}
+
+const orders: Readonly<Record<string, (fake: FakePool) => Promise<void>[]>> = {
+  'close, close': ({ pool }) => [pool.close({ timeoutMs: 100 }), pool.close()],
+  'destroy, destroy': ({ pool }) => [pool.destroy(), pool.destroy()],
+  'close, destroy': ({ pool }) => [pool.close(), pool.destroy()],
+  'destroy, close': ({ pool }) => [pool.destroy(), pool.close()],
+  'close, destroy, close, await using': ({ pool }) => [pool.close(), pool.destroy(), pool.close(), pool[Symbol.asyncDispose]()],
+};
+
+for (const [order, end] of Object.entries(orders)) {
+  test(`${order}: everything ends once`, async (t) => {
+    const fake = fakePool(t, { max: 2 });
+    const { pool, clock, driver, pass } = fake;
+    let closed = 0;
+    pool.on('closed', () => (closed += 1));
+    const { lease, waiting } = await busy(fake);
+    const ends = end(fake);
+    await pass(100);
+    await Promise.all(ends);
+    t.is((await waiting).code, 'POOL_CLOSED');
+    t.notThrows(() => lease.release(), 'a lease may come back late');
+    t.like(pool.stats(), { total: 0, connecting: 0, waiting: 0 });
+    t.deepEqual([closed, clock.pending, driver.pending.size], [1, 0, 0]);
+    t.is((await failureOf(pool.acquire())).code, 'POOL_CLOSED');
+    t.is((await failureOf(pool.warm())).code, 'POOL_CLOSED');
+    t.throws(() => pool.tryAcquire(), { code: 'POOL_CLOSED' });
+    t.notThrows(() => pool.clear());
+  });
+}
+
+test('a lease that never touched its socket may come back in the turn of the end', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  void pool.destroy();
+  t.notThrows(() => lease.release());
+  t.like(pool.stats(), { total: 0, closedByReason: { poolClosed: 1 } });
+});
+
+test('a connect that succeeds in the moment of the end leaves no socket', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const failing = failureOf(pool.acquire());
+  const connecting = connect();
+  const ending = pool.destroy();
+  const socket = await connecting;
+  await ending;
+  t.is((await failing).code, 'POOL_CLOSED');
+  t.true(socket.destroyed);
+});
+
+test('close waits for a lease and no longer than it is told', async (t) => {
+  const fake = fakePool(t);
+  const { pool, connect, pass } = fake;
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  let ended = false;
+  const closing = pool.close({ timeoutMs: 1_000 }).then(() => (ended = true));
+  await pass(999);
+  t.false(ended);
+  await pass(1);
+  await closing;
+  t.like(pool.stats(), { total: 0, closedByReason: { poolClosed: 1 } });
+  lease.destroy();
+});
+
+test('a pool that was never used ends at once', async (t) => {
+  const { pool, clock } = fakePool(t, { min: 3 });
+  await pool.close();
+  await settled();
+  t.is(clock.pending, 0);
+  t.like(pool.stats(), { total: 0, connecting: 0, created: 0 });
+});

@@ -1,0 +1,103 @@
+import type { Lease } from '../../../src/index.js';
+import { fakePool, settled } from '../../helpers/fake-pool.js';
+import { openPool } from '../../helpers/pools.js';
+import test from '../../helpers/sanitary.js';
+import { echo, startSystem } from '../../helpers/system.js';
+
+test('a busy target cannot starve another: how long it waits is bounded by what is out', async (t) => {
+  const system = await startSystem(t);
+  system.broker.services.set('quiet', { endpoint: system.backend.endpoint });
+  const pool = openPool(t, system.target, { max: 4, maxTotal: 4 });
+  const state = { busy: true, returns: 0 };
+  const callers = Array.from({ length: 40 }, async () => {
+    while (state.busy) {
+      const lease = await pool.acquire();
+      await echo(lease.socket, 'busy');
+      state.returns += 1;
+      lease.release();
+    }
+  });
+  while (state.returns < 40) await settled();
+  for (let time = 0; time < 10; time++) {
+    const before = state.returns;
+    await pool.use(({ socket }) => echo(socket, 'quiet'), { serviceName: 'quiet' });
+    // At most what is out comes back before it, and what those who stood in line get while it connects and talks.
+    t.true(state.returns - before < 40 * 4, `${state.returns - before} leases of the busy target came first`);
+  }
+  state.busy = false;
+  await Promise.all(callers);
+  t.true(pool.stats().total <= 4);
+});
+
+test('the first lease that comes back makes room for a target that has none', async (t) => {
+  const { pool, connect, driver } = fakePool(t, { max: 3, maxTotal: 3 });
+  const leases: Lease[] = [];
+  const acquiring = [pool.acquire(), pool.acquire(), pool.acquire()];
+  while (driver.pending.size > 0) await connect();
+  leases.push(...(await Promise.all(acquiring)));
+  const queue = Array.from({ length: 10 }, () => pool.acquire());
+  const other = pool.acquire({ serviceName: 'other' });
+  leases.pop()?.release();
+  t.is(driver.pending.size, 1, 'a connect of the other target');
+  await connect();
+  (await other).release();
+  t.deepEqual(pool.stats().targets.map(({ serviceName, leased, waiting }) => [serviceName, leased, waiting]), [['demo', 2, 10], ['other', 0, 0]]);
+  await pool.destroy();
+  t.deepEqual((await Promise.allSettled(queue)).filter(({ status }) => status === 'fulfilled'), []);
+});
+
+test('two targets that are even do not take places from each other', async (t) => {
+  const { pool, connect, driver } = fakePool(t, { max: 4, maxTotal: 4, maxConnecting: 4 });
+  const running: Promise<void>[] = [];
+  const state = { leases: 0 };
+  const run = async (serviceName: string): Promise<void> => {
+    for (let time = 0; time < 20; time++) {
+      const lease = await pool.acquire({ serviceName });
+      state.leases += 1;
+      await settled();
+      lease.release();
+    }
+  };
+  for (let caller = 0; caller < 8; caller++) running.push(run('one'), run('two'));
+  while (state.leases < 320) {
+    if (driver.pending.size > 0) await connect();
+    else await settled();
+  }
+  await Promise.all(running);
+  const { created, closedByReason } = pool.stats();
+  t.true(created <= 12, `${created} connections were opened, ${closedByReason.evicted} of them evicted again`);
+});
+
+test('a target that was evicted below its minimum is warm again when there is room', async (t) => {
+  const { pool, connect } = fakePool(t, { min: 2, max: 2, maxTotal: 4 });
+  await settled();
+  await connect();
+  await connect();
+  const others = [pool.acquire({ serviceName: 'a' }), pool.acquire({ serviceName: 'a' })];
+  await connect();
+  await connect();
+  const third = pool.acquire({ serviceName: 'b' });
+  await connect();
+  const demo = () => pool.stats().targets.find(({ serviceName }) => serviceName === 'demo');
+  t.is(demo()?.total, 1, 'evicted for b');
+  for (const lease of [...(await Promise.all(others)), await third]) lease.destroy();
+  await settled();
+  for (let count = 0; count < 4 && (demo()?.total ?? 0) < 2; count++) await connect();
+  t.is(demo()?.idle, 2);
+});
+
+test('what a keepalive has just found good makes room for another target that came meanwhile', async (t) => {
+  let answer = (_healthy: boolean): void => {};
+  const validate = (): Promise<boolean> => new Promise((resolve) => (answer = resolve));
+  const { pool, connect, pass, driver } = fakePool(t, { max: 1, maxTotal: 1, validate, keepaliveMs: 100 });
+  const acquiring = pool.acquire();
+  await connect();
+  (await acquiring).release();
+  await pass(100);
+  const other = pool.acquire({ serviceName: 'other' });
+  t.is(driver.pending.size, 0);
+  answer(true);
+  await settled();
+  await connect();
+  (await other).release();
+});

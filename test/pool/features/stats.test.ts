@@ -1,0 +1,86 @@
+import type { PoolCounts, PoolStats } from '../../../src/index.js';
+import { fakePool, settled } from '../../helpers/fake-pool.js';
+import { failureOf } from '../../helpers/pools.js';
+import test from '../../helpers/sanitary.js';
+
+const sumOf = (counts: Readonly<Record<string, number>> | readonly number[]): number =>
+  Object.values(counts).reduce((sum: number, count: number) => sum + count, 0);
+
+function addsUp(counts: PoolCounts): boolean {
+  return (
+    counts.created - sumOf(counts.closedByReason) === counts.total &&
+    counts.created === sumOf(counts.createdByRoute) &&
+    counts.created === counts.connectMs.count &&
+    sumOf(counts.acquiredByRoute) === counts.waitMs.count &&
+    [counts.waitMs, counts.connectMs].every((histogram) => sumOf(histogram.counts) === histogram.count)
+  );
+}
+
+test('a snapshot is frozen through and through, and does not change', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  const stats = pool.stats();
+  const copy = JSON.stringify(stats);
+  const frozen = (value: unknown): boolean =>
+    typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every((each) => frozen(each)));
+  t.true(frozen(stats));
+  (await acquiring).destroy();
+  t.is(JSON.stringify(stats), copy);
+});
+
+test('it adds up at every moment of a busy life, for each target and for all', async (t) => {
+  const { pool, connect, fail, pass, driver } = fakePool(t, { max: 2, maxTotal: 3, maxUses: 3, idleTimeoutMs: 200 });
+  const seen: PoolStats[] = [];
+  const look = (): void => {
+    const stats = pool.stats();
+    seen.push(stats);
+    t.true([stats, ...stats.targets].every((counts) => addsUp(counts)), JSON.stringify(stats));
+    for (const name of ['total', 'idle', 'leased', 'connecting', 'waiting', 'created', 'timeouts', 'connectFailures'] as const) {
+      t.is(stats[name], stats.targets.reduce((sum, target) => sum + target[name], 0), name);
+    }
+  };
+  const work: Promise<unknown>[] = [];
+  for (let round = 0; round < 30; round++) {
+    for (const serviceName of ['a', 'b']) {
+      work.push(pool.use(() => settled(), { serviceName, timeoutMs: 400 }).catch(() => {}));
+    }
+    look();
+    if (driver.pending.size > 0) await (round % 5 === 4 ? fail() : connect());
+    look();
+    await pass(round % 7 === 6 ? 300 : 10);
+    look();
+    if (round === 15) pool.clear();
+  }
+  await pass(1_000);
+  await Promise.all(work);
+  await pool.close();
+  look();
+  t.like(seen.at(-1), { total: 0, idle: 0, leased: 0, waiting: 0, connecting: 0 });
+});
+
+test('what an acquire costs shows: waits, connects, timeouts, failures', async (t) => {
+  const { pool, connect, fail, pass } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  await pass(30);
+  await connect();
+  const lease = await acquiring;
+  const late = failureOf(pool.acquire({ timeoutMs: 20 }));
+  const patient = pool.acquire();
+  await pass(20);
+  t.is((await late).code, 'TIMEOUT');
+  await pass(50);
+  t.is(pool.stats().oldestWaitMs, 70);
+  lease.destroy();
+  await connect();
+  (await patient).destroy();
+  const failing = failureOf(pool.acquire());
+  await fail();
+  await failing;
+  t.like(pool.stats(), {
+    timeouts: 1, connectFailures: 1, oldestWaitMs: 0, created: 2,
+    waitMs: { count: 2, sumMs: 100, maxMs: 70 },
+    connectMs: { count: 2, sumMs: 30, maxMs: 30 },
+    closedByReason: { destroyed: 2 },
+  });
+});

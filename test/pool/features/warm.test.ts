@@ -1,0 +1,108 @@
+import { EmbeddedBroker } from '../../../src/testing/embedded-broker.js';
+import { fakePool, settled } from '../../helpers/fake-pool.js';
+import { until } from '../../helpers/leftovers.js';
+import { failureOf, openPool } from '../../helpers/pools.js';
+import test from '../../helpers/sanitary.js';
+import { SERVICE, startSystem, VERSION } from '../../helpers/system.js';
+
+test('min is opened from the start, one connect after the other, with one Hello', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system.target, { min: 4, maxConnecting: 4 });
+  let most = 0;
+  pool.on('connectionCreated', () => (most = Math.max(most, pool.stats().connecting)));
+  t.true(await until(() => pool.stats().idle === 4));
+  t.is(most, 1);
+  t.is(system.broker.helloCount, 1);
+});
+
+test('a pool that starts before its broker becomes warm when the broker comes', async (t) => {
+  const system = await startSystem(t);
+  await system.broker.stop();
+  const pool = openPool(t, system.target, { min: 2 });
+  t.true(await until(() => pool.stats().connectFailures > 0));
+  const broker = await EmbeddedBroker.start({
+    directory: system.directory,
+    endpoint: system.broker.endpoint,
+    services: { [SERVICE]: { endpoint: system.backend.endpoint, version: VERSION } },
+  });
+  t.teardown(() => broker.stop());
+  t.true(await until(() => pool.stats().idle === 2));
+});
+
+test('warm does not wait for the end of a pause after failures', async (t) => {
+  const { pool, connect, fail } = fakePool(t, { min: 1 });
+  await settled();
+  for (let failure = 0; failure < 3; failure++) {
+    const warming = t.throwsAsync(pool.warm(), { code: 'BROKER_CONNECT' });
+    await fail();
+    await warming;
+  }
+  const warming = pool.warm();
+  await connect();
+  await warming;
+  t.is(pool.stats().idle, 1);
+});
+
+test('failures in the background come at longer and longer intervals, and a caller tries at once', async (t) => {
+  const { pool, driver, fail, pass } = fakePool(t, { min: 1 });
+  await settled();
+  const pauses: number[] = [];
+  for (let failure = 0; failure < 4; failure++) {
+    await fail();
+    let waitedMs = 0;
+    while (driver.pending.size === 0) {
+      await pass(50);
+      waitedMs += 50;
+    }
+    pauses.push(waitedMs);
+  }
+  t.deepEqual(pauses, [100, 200, 400, 800]);
+  await fail();
+  const failing = failureOf(pool.acquire());
+  t.is(driver.pending.size, 1);
+  await fail();
+  t.is((await failing).code, 'BROKER_CONNECT');
+});
+
+test('warm of another target keeps that one warm, too', async (t) => {
+  const system = await startSystem(t);
+  system.broker.services.set('other', { endpoint: system.backend.endpoint });
+  const pool = openPool(t, system.target, { min: 2 });
+  await pool.warm({ serviceName: 'other' });
+  await pool.warm();
+  const idle = new Map(pool.stats().targets.map((target) => [target.serviceName, target.idle]));
+  t.deepEqual([idle.get(SERVICE), idle.get('other')], [2, 2]);
+});
+
+test('warm ends with its time, its signal, or the pool', async (t) => {
+  const { pool, pass } = fakePool(t, { min: 1 });
+  const late = failureOf(pool.warm({ timeoutMs: 50 }));
+  await pass(50);
+  t.like(await late, { code: 'TIMEOUT', phase: 'hello' });
+  const abort = new AbortController();
+  const aborted = failureOf(pool.warm({ signal: abort.signal }));
+  abort.abort();
+  t.is((await aborted).code, 'ABORTED');
+  const ended = failureOf(pool.warm());
+  await pool.destroy();
+  t.is((await ended).code, 'POOL_CLOSED');
+});
+
+test('a pool that is closing is not called warm', async (t) => {
+  const { pool, connect } = fakePool(t, { min: 3 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const warming = failureOf(pool.warm());
+  const closing = pool.close();
+  await connect();
+  lease.release();
+  await closing;
+  t.is((await warming).code, 'POOL_CLOSED');
+});
+
+test('without min there is nothing to warm', async (t) => {
+  const { pool, driver } = fakePool(t);
+  await pool.warm();
+  t.is(driver.pending.size, 0);
+});
