@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { loadBinder, loadNative } from './native.js';
+import { loadNative } from './native.js';
 
 /** Calls on descriptors of connected sockets that more than one thread has. Results are as in `SystemCalls`. */
 export interface DescriptorCalls {
@@ -22,9 +22,9 @@ let loaded: DescriptorCalls | undefined;
 /** `undefined` where the C library cannot be reached, or the platform's numbers are not known here. */
 export function loadDescriptorCalls(): DescriptorCalls | undefined {
   const { platform } = process;
-  const binder = loadBinder();
-  const system = loadNative()?.system;
-  if ((platform !== 'linux' && platform !== 'darwin') || binder === undefined || system === undefined) return undefined;
+  const native = loadNative();
+  if ((platform !== 'linux' && platform !== 'darwin') || native?.binder === undefined) return undefined;
+  const { binder, system } = native;
   if (loaded !== undefined) return loaded;
   const control = binder.define('int fcntl(int fd, int command, ...)');
   const shutdown = binder.define('int shutdown(int fd, int how)');

@@ -1,5 +1,4 @@
 import { readdirSync } from 'node:fs';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** How much later than its deadline an acquire may settle (G-01). */
 export const GRACE_MS = 50;
@@ -16,7 +15,8 @@ interface Stall {
 
 interface Settled {
   readonly what: string;
-  readonly deadlineMs: number;
+  readonly startedMs: number;
+  readonly timeoutMs: number;
   readonly settledMs: number;
 }
 
@@ -28,9 +28,10 @@ export class Invariants {
   worstLatenessMs = -Infinity;
   /** The same with the stalls. */
   worstLatenessWithStallsMs = -Infinity;
+  /** The longest that the event loop stood still. */
+  worstStallMs = 0;
   mostDescriptors = 0;
   mostThreads = 0;
-  readonly #delay = monitorEventLoopDelay({ resolution: TICK_MS });
   #stalls: Stall[] = [];
   #toJudge: Settled[] = [];
   #lastTickMs = performance.now();
@@ -40,7 +41,6 @@ export class Invariants {
   readonly #onUncaught = (error: Error): void => this.violate(`uncaught: ${error.stack ?? error.message}`);
 
   constructor() {
-    this.#delay.enable();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     process.on('warning', this.#onWarning).on('unhandledRejection', this.#onRejection).on('uncaughtException', this.#onUncaught);
   }
@@ -55,25 +55,20 @@ export class Invariants {
   }
 
   /** An acquire has settled. It is judged a little later, when the stalls of the time are known. */
-  settled(what: string, deadlineMs: number): void {
-    this.#toJudge.push({ what, deadlineMs, settledMs: performance.now() });
-  }
-
-  /** The longest that the event loop stood still. */
-  get worstStallMs(): number {
-    return this.#delay.max / 1e6;
+  settled(what: string, startedMs: number, timeoutMs: number): void {
+    this.#toJudge.push({ what, startedMs, timeoutMs, settledMs: performance.now() });
   }
 
   stop(): void {
     this.#tick();
     clearInterval(this.#timer);
-    this.#delay.disable();
     process.off('warning', this.#onWarning).off('unhandledRejection', this.#onRejection).off('uncaughtException', this.#onUncaught);
   }
 
   #tick(): void {
     const nowMs = performance.now();
-    if (nowMs - this.#lastTickMs > 2 * TICK_MS) this.#stalls.push({ fromMs: this.#lastTickMs + TICK_MS, toMs: nowMs });
+    this.worstStallMs = Math.max(this.worstStallMs, nowMs - this.#lastTickMs);
+    if (nowMs - this.#lastTickMs > 2 * TICK_MS) this.#stalls.push({ fromMs: this.#lastTickMs, toMs: nowMs });
     this.#lastTickMs = nowMs;
     const due = this.#toJudge;
     this.#toJudge = [];
@@ -82,14 +77,21 @@ export class Invariants {
     this.#countResources();
   }
 
-  #judge({ what, deadlineMs, settledMs }: Settled): void {
-    const latenessMs = settledMs - deadlineMs;
+  #judge({ what, startedMs, timeoutMs, settledMs }: Settled): void {
+    const latenessMs = settledMs - startedMs - timeoutMs;
     this.worstLatenessWithStallsMs = Math.max(this.worstLatenessWithStallsMs, latenessMs);
-    // What the loop could not do in time because it stood still: from just before the deadline to the end.
+    // The time of an acquire counts from the end of the turn in which it was called, or of the next one.
+    const countsFromMs = this.#endOfTurn(this.#endOfTurn(startedMs));
+    const deadlineMs = countsFromMs + timeoutMs;
     const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs)), 0);
-    const ownMs = latenessMs - stalledMs;
+    const ownMs = settledMs - deadlineMs - stalledMs;
     this.worstLatenessMs = Math.max(this.worstLatenessMs, ownMs);
-    this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline`);
+    this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline, ${latenessMs.toFixed(1)} ms with stalls`);
+  }
+
+  /** The end of the long turn at this time, or the time itself where no turn was long. */
+  #endOfTurn(atMs: number): number {
+    return this.#stalls.find(({ fromMs, toMs }) => fromMs - 2 * TICK_MS <= atMs && atMs < toMs)?.toMs ?? atMs;
   }
 
   #countResources(): void {

@@ -68,7 +68,7 @@ export class Load {
   async #acquire(soakPool: SoakPool, timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease | undefined> {
     const { pool } = soakPool;
     const serviceName = this.#random.pick(this.#services);
-    const deadlineMs = performance.now() + timeoutMs;
+    const startedMs = performance.now();
     soakPool.onAsk(pool);
     try {
       const lease = await pool.acquire({ serviceName, timeoutMs, ...(signal && { signal }) });
@@ -80,7 +80,7 @@ export class Load {
       return undefined;
     } finally {
       soakPool.onSettled(pool);
-      this.#invariants.settled(`${soakPool.name}: acquire of ${timeoutMs} ms`, deadlineMs);
+      this.#invariants.settled(`${soakPool.name}: acquire of ${timeoutMs} ms`, startedMs, timeoutMs);
     }
   }
 

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { replaceSection } from '../helpers/markdown.js';
 import type { FaultRecord } from './schedule.js';
 
 /** The figures of a soak, as they are printed at its end. */
@@ -23,16 +23,9 @@ export interface SoakSummary {
   readonly violations: readonly string[];
 }
 
-const BEGIN = '<!-- soak report: begin -->';
-const END = '<!-- soak report: end -->';
-
-/** Puts the report between the markers of a Markdown file. */
+/** Puts the report into its section of a Markdown file. */
 export function writeReport(file: string, summary: SoakSummary, records: readonly FaultRecord[]): void {
-  const text = readFileSync(file, 'utf8');
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`${file} has no place for the report: ${BEGIN} … ${END}`);
-  writeFileSync(file, `${text.slice(0, begin)}${BEGIN}\n${markdown(summary, records)}\n${text.slice(end)}`);
+  replaceSection(file, 'soak report', markdown(summary, records));
 }
 
 function markdown(summary: SoakSummary, records: readonly FaultRecord[]): string {

@@ -1,0 +1,122 @@
+/**
+ * Shows that the suites notice: `npm run test:planted-bugs -- [--report FILE]`. Each bug is put into a copy of the build, by replacing a text that must be
+ * there, and the suites are run against it. Ends with 1 if a bug is not noticed, or if a suite fails where nothing was planted. Takes minutes.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { replaceSection } from '../helpers/markdown.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const COPY = 'dist-planted';
+/** Ignored by git, like the copy. */
+const CONFIG = 'ava.planted-tmp.config.js';
+/** A bug may well make a suite hang. */
+const SUITE_LIMIT_MS = 90_000;
+
+interface Bug {
+  readonly title: string;
+  /** What is replaced, in which file of the build. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const BUGS: readonly Bug[] = [
+  {
+    title: 'a skipped close: the wait thread forgets descriptors that it should close',
+    file: 'src/negotiation/wait-loop.js',
+    find: 'this.#system.close(wait.descriptor);',
+    replace: '',
+  },
+  {
+    title: 'a lost wake-up: the wait thread is not told that there is a command',
+    file: 'src/negotiation/worker-driver.js',
+    find: 'this.#run?.port.postMessage(command);\n        wakePoller(this.#native.polling, this.#handles);',
+    replace: 'this.#run?.port.postMessage(command);',
+  },
+  {
+    title: 'a missing deadline: nobody looks at a reply that does not come',
+    file: 'src/negotiation/wait-loop.js',
+    find: '        wait.dueMs = wait.exchange.deadlineMs;\n        this.#due.put(wait);',
+    replace: '',
+  },
+  {
+    title: 'a token compared after `accepted`: a yes is believed before it is known whose it is',
+    file: 'src/negotiation/handshake.js',
+    find: 'if (!sameToken(ack.token, negotiated.handlePassedToken))',
+    replace: 'if (!ack.accepted && !sameToken(ack.token, negotiated.handlePassedToken))',
+  },
+  {
+    title: 'a waiter settled twice: whoever is served stays at the head of the queue',
+    file: 'src/pool/waiting-room.js',
+    find: 'serveFirst(connection) {\n        const waiter = this.#queue.dequeue();',
+    replace: 'serveFirst(connection) {\n        const waiter = this.#queue.firstWaiter;',
+  },
+];
+
+/** A suite and how it is run against the copy. */
+const SUITES: ReadonlyMap<string, readonly string[]> = new Map([
+  ...['frames', 'slow', 'drivers', 'pool', 'process-faults'].map((name) => [`hostile/${name}`, ava(`test/hostile/${name}.test.js`)] as const),
+  ['soak', [`${COPY}/test/soak/soak.js`, '--minutes', '0.2', '--seed', '1']],
+]);
+
+function ava(file: string): string[] {
+  return ['node_modules/ava/entrypoints/cli.mjs', '--config', CONFIG, `${COPY}/${file}`];
+}
+
+/** Whether the suite has failed, or hung. */
+async function fails(command: readonly string[]): Promise<boolean> {
+  // A group of its own: a suite that hangs is ended with all the processes it has started.
+  const child = spawn(process.execPath, command, { cwd: ROOT, stdio: 'ignore', detached: true });
+  const limit = setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), SUITE_LIMIT_MS);
+  await once(child, 'exit');
+  clearTimeout(limit);
+  return child.exitCode !== 0;
+}
+
+/** Puts the bug into the copy, and returns how to take it out again. */
+function plant({ file, find, replace }: Bug): () => void {
+  const path = join(ROOT, COPY, file);
+  const code = readFileSync(path, 'utf8');
+  if (code.split(find).length !== 2) throw new Error(`${file} does not hold just one of: ${find}`);
+  writeFileSync(path, code.replace(find, () => replace));
+  return () => writeFileSync(path, code);
+}
+
+async function suitesThatFail(bug: Bug | undefined): Promise<string[]> {
+  const unplant = bug && plant(bug);
+  const failing: string[] = [];
+  for (const [name, command] of SUITES) if (await fails(command)) failing.push(name);
+  unplant?.();
+  console.log(`${bug?.title ?? 'nothing planted'}: ${failing.length === 0 ? 'every suite passes' : `noticed by ${failing.join(', ')}`}`);
+  return failing;
+}
+
+/** Texts that are not there any more are found out at once, not after minutes. */
+function checkBugs(): void {
+  for (const bug of BUGS) plant(bug)();
+}
+
+const { values } = parseArgs({ options: { report: { type: 'string' } } });
+const config = { files: [`${COPY}/test/**/*.test.js`], workerThreads: false, timeout: '20s', environmentVariables: { BROKER_POOL_TEST: '1' } };
+writeFileSync(join(ROOT, CONFIG), `export default ${JSON.stringify(config)};\n`);
+rmSync(join(ROOT, COPY), { recursive: true, force: true });
+cpSync(join(ROOT, 'dist'), join(ROOT, COPY), { recursive: true });
+try {
+  checkBugs();
+  const control = await suitesThatFail(undefined);
+  const noticed = new Map<Bug, string[]>();
+  for (const bug of BUGS) noticed.set(bug, await suitesThatFail(bug));
+  const isGood = control.length === 0 && [...noticed.values()].every((suites) => suites.length > 0);
+  const rows = [...noticed].map(([{ title, file }, suites]) => `| ${title} | \`${file}\` | ${suites.join(', ') || '**nobody**'} |`);
+  const table = ['| bug | planted in | noticed by |', '|---|---|---|', ...rows, `| nothing | | ${control.join(', ') || 'nobody'} |`];
+  if (values.report !== undefined) replaceSection(values.report, 'planted bugs', `Written by \`npm run test:planted-bugs -- --report …\`.\n\n${table.join('\n')}`);
+  process.exitCode = isGood ? 0 : 1;
+} finally {
+  rmSync(join(ROOT, COPY), { recursive: true, force: true });
+  rmSync(join(ROOT, CONFIG), { force: true });
+}
