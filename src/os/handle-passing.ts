@@ -1,4 +1,4 @@
-import { loadNative, type Binder, type SystemCalls } from './native.js';
+import { loadBinder, loadNative, type Binder, type SystemCalls } from './native.js';
 
 /** What {@link HandlePassing.receiveHandle} got. */
 export interface ReceivedHandle {
@@ -54,9 +54,10 @@ let loaded: HandlePassing | undefined;
 /** `undefined` where the C library cannot be reached, or the platform's layouts are not known here. */
 export function loadHandlePassing(): HandlePassing | undefined {
   const abi = process.platform === 'linux' ? LINUX : process.platform === 'darwin' ? DARWIN : undefined;
-  const native = loadNative();
-  if (abi === undefined || native?.binder === undefined) return undefined;
-  return (loaded ??= bind(abi, native.binder, native.system));
+  const binder = loadBinder();
+  const system = loadNative()?.system;
+  if (abi === undefined || binder === undefined || system === undefined) return undefined;
+  return (loaded ??= bind(abi, binder, system));
 }
 
 function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): HandlePassing {

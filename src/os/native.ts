@@ -91,6 +91,11 @@ export function loadedNative(): Native | undefined {
   return loaded;
 }
 
+/** What binds further C functions; `undefined` where {@link loadNative} is. */
+export function loadBinder(): Binder | undefined {
+  return loadNative()?.binder;
+}
+
 function bind(ffi: typeof koffi): Native {
   const library = ffi.load(null);
   const linux = process.platform === 'linux';
