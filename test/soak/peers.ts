@@ -31,7 +31,11 @@ export class Peer {
     const child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
     child.stdin.on('error', () => {});
-    await once(child.stdout, 'data');
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`a peer ended with ${code} before it served`);
+    });
+    await Promise.race([once(child.stdout, 'data'), ended]);
+    ended.catch(() => {});
     child.stdout.resume();
   }
 
