@@ -7,6 +7,7 @@ export {
   sharedBrokerEndpoint,
   type EndpointNameOptions,
 } from './client/endpoints.js';
+export type { TrustOptions } from './client/trust-option.js';
 export { brokerDisabledByEnv } from './client/environment.js';
 export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
 export type { Route } from './negotiation/job.js';

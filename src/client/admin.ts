@@ -8,6 +8,7 @@ import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, Frame
 import { abortable, throwIfAborted } from './abortable.js';
 import { clientTimeoutFromEnv } from './environment.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
+import { checkTrust, type TrustOptions } from './trust-option.js';
 
 /** A question for {@link sendAdminRequest} (W-39). */
 export type AdminVerbName = Exclude<keyof typeof AdminVerb, 'UNSPECIFIED'>;
@@ -27,11 +28,13 @@ export interface AdminRequestOptions {
   drainDeadlineMs?: number;
   /** Limit for connect and reply, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   timeoutMs?: number;
+  /** Whom else than yourself to trust behind the endpoint; see {@link TrustOptions}. @default nobody */
+  trust?: TrustOptions;
   signal?: AbortSignal;
 }
 
 const OPTION_NAMES = [
-  'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'signal',
+  'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'trust', 'signal',
 ] as const satisfies readonly (keyof AdminRequestOptions)[];
 
 const REPLY_KINDS = new Map<number, AdminAnswer['kind']>([
@@ -63,6 +66,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
   if (number === undefined) throw invalidArgument('verb', `must be one of ${Object.keys(AdminVerb).slice(1).join(', ')}, not ${JSON.stringify(verb)}`);
   const brokerEndpoint = options.brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
   const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
+  const trust = checkTrust(options.trust);
   if (signal !== undefined) checkSignal('signal', signal);
   throwIfAborted(signal, 'the admin request was aborted');
 
@@ -83,7 +87,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
   const driver = new EventLoopDriver(systemClock, loadNative());
   const deadlineMs = systemClock.now() + roundTripTimeoutMs;
   const outcome = await abortable<Outcome>(signal, 'the admin request was aborted', (settle) =>
-    driver.start({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs }, settle),
+    driver.start({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust }, settle),
   );
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   if (outcome.kind === 'connected') throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', 'an admin request cannot end in a connection');

@@ -22,6 +22,7 @@ import type { Negotiated } from '../wire/messages.js';
 import { abortable, throwIfAborted } from './abortable.js';
 import { clientTimeoutFromEnv, fakeBackendFromEnv } from './environment.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
+import { checkTrust, type TrustOptions } from './trust-option.js';
 
 /** Options of {@link connectToBackend}. */
 export interface ConnectOptions {
@@ -41,6 +42,8 @@ export interface ConnectOptions {
   handoffReadyTimeoutMs?: number;
   /** Limit for each dial and for the Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number;
+  /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
+  trust?: TrustOptions;
   /** The version of the calling program, told to the broker; at most 128 bytes. @default '' */
   clientVersion?: string;
   /** At most 64 bytes. @default 'broker-pool' */
@@ -57,7 +60,7 @@ export interface ConnectOptions {
 
 const OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'cachedBackendEndpoint', 'adoptHandedOffConnection',
-  'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'clientVersion', 'clientLibName', 'clientLibVersion',
+  'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'trust', 'clientVersion', 'clientLibName', 'clientLibVersion',
   'clientKeepaliveSecs', 'testSeams', 'signal',
 ] as const satisfies readonly (keyof ConnectOptions)[];
 
@@ -97,6 +100,7 @@ function checkOptions(options: ConnectOptions) {
     adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? false),
     handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', options.handoffReadyTimeoutMs ?? 2_000),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
+    trust: checkTrust(options.trust),
     clientVersion: clientVersion === undefined ? '' : checkText('clientVersion', clientVersion, 128),
     clientLibName: clientLibName === undefined ? undefined : checkText('clientLibName', clientLibName, 64),
     clientLibVersion: clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
@@ -136,17 +140,17 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
 
 const ABORTED = 'the connect was aborted';
 
-async function dialOnce({ roundTripTimeoutMs, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
-  const outcome = dialNow(loadedNative(), endpoint);
+async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
+  const outcome = dialNow(loadedNative(), endpoint, trust);
   if (outcome !== undefined) return outcome;
   const deadlineMs = systemClock.now() + roundTripTimeoutMs;
   return await abortable<DialOutcome>(signal, ABORTED, (settle) =>
-    dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock }, settle),
+    dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock, trust }, settle),
   );
 }
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
-  const { brokerEndpoint, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs, signal } = checked;
+  const { brokerEndpoint, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs, trust, signal } = checked;
   const request = encodeHelloFrame(checked);
   const driver = new EventLoopDriver(systemClock, loadNative());
   const outcome = await abortable<Outcome>(signal, ABORTED, (settle) =>
@@ -159,6 +163,7 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
         roundTripTimeoutMs,
         adoptHandedOffConnection,
         handoffReadyTimeoutMs,
+        trust,
       },
       settle,
     ),

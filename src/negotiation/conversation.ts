@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Failure } from '../errors.js';
 import { connectAndSend } from '../os/connect-and-send.js';
+import { fileProblem, peerProblem, untrusted } from '../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { Native } from '../os/native.js';
 import type { Negotiated } from '../wire/messages.js';
@@ -52,12 +53,23 @@ export class Conversation {
 
   /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
   #connectAndSend(native: Native): boolean {
-    const endpoint = this.#job.brokerEndpoint;
+    const { brokerEndpoint: endpoint, trust } = this.#job;
+    const problem = fileProblem(endpoint, trust);
+    if (problem !== undefined) {
+      this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, problem)));
+      return true;
+    }
     const attempt = connectAndSend(native, endpoint, this.#exchange.request);
     if (attempt.descriptor === undefined) {
       const { syscall, result } = attempt;
       if (syscall === 'connect' && wouldBlock(result)) return false;
       this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
+      return true;
+    }
+    const stranger = peerProblem(attempt.descriptor, trust);
+    if (stranger !== undefined) {
+      native.system.close(attempt.descriptor);
+      this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, stranger)));
       return true;
     }
     const socket = this.#brokerSocket(native, attempt.descriptor);
@@ -95,9 +107,9 @@ export class Conversation {
   }
 
   #dialBroker(): void {
-    const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs } = this.#job;
+    const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
     const onLateConnect = (socket: Socket): void => this.#sayHelloForNobody(socket);
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, onLateConnect }, (outcome) => {
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, onLateConnect }, (outcome) => {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
       this.#listen(outcome.socket);
@@ -173,11 +185,11 @@ export class Conversation {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
     };
-    const outcome = dialNow(this.#native, endpoint);
+    const outcome = dialNow(this.#native, endpoint, this.#job.trust);
     if (outcome !== undefined) return settle(outcome);
     const timeoutMs = this.#job.roundTripTimeoutMs;
     const deadlineMs = this.#clock.now() + timeoutMs;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock }, settle);
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust: this.#job.trust }, settle);
   }
 
   #finishConnected(socket: Socket, route: Route, negotiated: Negotiated): void {

@@ -2,8 +2,10 @@ import { connect, type Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Failure, SystemFailure } from '../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../os/errno.js';
+import { fileProblem, peerProblem, untrusted, type EndpointTrust } from '../os/endpoint-trust.js';
 import type { Native } from '../os/native.js';
 import { addressOf } from '../os/socket.js';
+import { descriptorOf } from '../os/socket-handle.js';
 import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
 import { socketOver } from './descriptor-socket.js';
 
@@ -20,6 +22,8 @@ export interface DialOptions {
   /** For messages only: the span that led to `deadlineMs`. */
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Who may be behind the endpoint. @default whoever is */
+  readonly trust?: EndpointTrust | undefined;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
 }
@@ -29,8 +33,10 @@ export interface DialOptions {
  * where there is no room, or no `native`, or no such abstract name: then {@link dial}. Node 20 fills abstract names up with NULs, and
  * so finds listeners of its own kind that nobody else does.
  */
-export function dialNow(native: Native | undefined, endpoint: string): DialOutcome | undefined {
+export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
   if (native === undefined) return undefined;
+  const problem = fileProblem(endpoint, trust);
+  if (problem !== undefined) return { kind: 'refused', system: untrusted(endpoint, problem) };
   const { system } = native;
   const address = addressOf(endpoint);
   const descriptor = system.openSocket();
@@ -41,6 +47,11 @@ export function dialNow(native: Native | undefined, endpoint: string): DialOutco
     if (wouldBlock(connected) || endpoint.startsWith('\0')) return undefined;
     return { kind: 'refused', system: systemFailure('connect', connected, endpoint) };
   }
+  const stranger = peerProblem(descriptor, trust);
+  if (stranger !== undefined) {
+    system.close(descriptor);
+    return { kind: 'refused', system: untrusted(endpoint, stranger) };
+  }
   const socket = socketOver(system, descriptor);
   return socket instanceof Error ? { kind: 'refused', system: systemFailureOf(socket) } : { kind: 'connected', socket };
 }
@@ -50,7 +61,7 @@ export function dialNow(native: Native | undefined, endpoint: string): DialOutco
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, onLateConnect } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, onLateConnect } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -74,6 +85,11 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     const onConnect = (): void => {
       socket = undefined;
       cancelDeadline();
+      const stranger = peerProblem(descriptorOf(current), trust);
+      if (stranger !== undefined) {
+        current.destroy();
+        return settle({ kind: 'refused', system: untrusted(endpoint, stranger) });
+      }
       current.off('error', onError);
       settle({ kind: 'connected', socket: current });
     };
@@ -93,8 +109,19 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     current.once('error', onError);
   }
 
-  attempt();
-  return stop;
+  const problem = fileProblem(endpoint, trust);
+  if (problem === undefined) {
+    attempt();
+    return stop;
+  }
+  const cancelSettle = clock.afterTurn(() => {
+    cancelDeadline();
+    settle({ kind: 'refused', system: untrusted(endpoint, problem) });
+  });
+  return () => {
+    cancelDeadline();
+    cancelSettle();
+  };
 }
 
 /** Lets go of a socket whose connect is under way. */

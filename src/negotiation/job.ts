@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Failure } from '../errors.js';
+import type { EndpointTrust } from '../os/endpoint-trust.js';
 import type { AdminReply, Negotiated } from '../wire/messages.js';
 import { AdminExchange } from './admin-exchange.js';
 import type { Exchange } from './exchange.js';
@@ -16,6 +17,8 @@ interface JobBase {
   readonly deadlineMs: number;
   /** The span that led to `deadlineMs`; also the limit for dialling the backend, counted from when that begins. */
   readonly roundTripTimeoutMs: number;
+  /** Who may be behind the broker's endpoint and the backend's; `undefined` for whoever is. */
+  readonly trust: EndpointTrust | undefined;
 }
 
 /** Negotiate with the broker and come back with a connection to the backend. */

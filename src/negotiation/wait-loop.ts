@@ -1,5 +1,6 @@
 import { DeadlineQueue } from '../deadline-queue.js';
 import type { Failure, SystemFailure } from '../errors.js';
+import { fileProblem, peerProblem, untrusted } from '../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
 import type { Poller } from '../os/watch.js';
@@ -114,6 +115,8 @@ class WaitLoop {
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
     wait.dialling = { endpoint, address: addressOf(endpoint), deadlineMs, retryDelayMs: FIRST_RETRY_MS };
+    const problem = fileProblem(endpoint, wait.job.trust);
+    if (problem !== undefined) return this.#failToConnect(wait, untrusted(endpoint, problem));
     this.#tryConnect(wait, wait.dialling);
   }
 
@@ -128,6 +131,8 @@ class WaitLoop {
     const connected = this.#system.connect(wait.descriptor, dialling.address);
     if (wouldBlock(connected)) return this.#retryLater(wait, dialling, dialling.deadlineMs);
     if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
+    const stranger = peerProblem(wait.descriptor, wait.job.trust);
+    if (stranger !== undefined) return this.#failToConnect(wait, untrusted(dialling.endpoint, stranger));
     wait.dialling = undefined;
     if (wait.negotiated === undefined) this.#send(wait, beginSending(0));
     else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, undefined);

@@ -1,5 +1,6 @@
 import { BrokerPoolError, type Failure } from '../errors.js';
 import { connectAndSend } from '../os/connect-and-send.js';
+import { fileProblem, peerProblem } from '../os/endpoint-trust.js';
 import { systemFailure } from '../os/errno.js';
 import type { Native } from '../os/native.js';
 import { closePoller, openPoller, sharedWatch, wakePoller } from '../os/poller.js';
@@ -135,10 +136,15 @@ export class WorkerDriver implements Driver {
   }
 
   /** Says the Hello right here, so that the broker has it before any thread wakes up. */
-  #connectAndSend(slot: number, { brokerEndpoint, request }: Job): Beginning {
+  #connectAndSend(slot: number, { brokerEndpoint, request, trust }: Job): Beginning {
+    if (fileProblem(brokerEndpoint, trust) !== undefined) return NOT_BEGUN;
     const attempt = connectAndSend(this.#native, brokerEndpoint, request);
     if (attempt.descriptor === undefined) return NOT_BEGUN;
     const { descriptor } = attempt;
+    if (peerProblem(descriptor, trust) !== undefined) {
+      this.#native.system.close(descriptor);
+      return NOT_BEGUN;
+    }
     this.#shared.own(slot, descriptor, true);
     const sent = Math.max(attempt.sent, 0);
     return { descriptor, sent, watched: sent === request.length && this.#watch?.add(descriptor) === 0 };

@@ -1,9 +1,10 @@
 import { lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoName } from './errno.js';
+import type { SystemFailure } from '../errors.js';
+import { errnoName, printableEndpoint } from './errno.js';
 import { peerOf } from './peer.js';
 
-/** Whom a client lets be at the other end of a local socket. Plain data: it crosses threads. */
+/** Whom a client lets be at the other end of a local socket; where there is none, whoever is. Plain data: it crosses threads. */
 export interface EndpointTrust {
   /** Users whose sockets and processes are trusted. */
   readonly userIds: readonly number[];
@@ -17,15 +18,21 @@ export function ownTrust(): EndpointTrust {
   return { userIds: own === undefined ? [] : [own], sharedDirectories: false };
 }
 
+/** The failure of a dial that was not made, or not kept, because of what {@link fileProblem} or {@link peerProblem} found. */
+export function untrusted(endpoint: string, problem: string): SystemFailure {
+  return { code: 'EUNTRUSTED', syscall: 'connect', message: `${printableEndpoint(endpoint)} is not trusted: ${problem}` };
+}
+
 /** The write bits of group and others. */
 const OTHERS_MAY_WRITE = 0o022;
+const ROOT = 0;
 
 /**
  * Looks at the socket file before anybody dials it. Returns what speaks against it, or `undefined`. A file that is not there is
  * no matter of trust: the dial says so better. Abstract names and pipes have no file.
  */
-export function fileProblem(endpoint: string, trust: EndpointTrust): string | undefined {
-  if (process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
+export function fileProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
+  if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
   const directory = dirname(endpoint);
   const folder = look(directory);
   const file = look(endpoint);
@@ -34,7 +41,8 @@ export function fileProblem(endpoint: string, trust: EndpointTrust): string | un
 }
 
 /** Looks at who is at the other end of a connection. Returns what speaks against it, or `undefined`. */
-export function peerProblem(descriptor: number, trust: EndpointTrust): string | undefined {
+export function peerProblem(descriptor: number, trust: EndpointTrust | undefined): string | undefined {
+  if (trust === undefined) return undefined;
   const peer = peerOf(descriptor);
   if (peer === undefined) return undefined;
   if (typeof peer === 'number') return `the system does not say who is behind it (${errnoName(-peer)})`;
@@ -43,7 +51,8 @@ export function peerProblem(descriptor: number, trust: EndpointTrust): string | 
 
 function directoryProblem(directory: string, folder: Stats, trust: EndpointTrust): string | undefined {
   if (!folder.isDirectory()) return `its directory ${directory} is no directory but ${kindOf(folder)}`;
-  if (!trust.userIds.includes(folder.uid)) return `its directory ${directory} belongs to user ${folder.uid}`;
+  // What root owns and nobody else may write to is as safe as the system itself.
+  if (folder.uid !== ROOT && !trust.userIds.includes(folder.uid)) return `its directory ${directory} belongs to user ${folder.uid}`;
   if ((folder.mode & OTHERS_MAY_WRITE) !== 0) return `others may write to its directory ${directory} (chmod 700 would help)`;
   return undefined;
 }

@@ -70,6 +70,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       clock,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
+      trust: settings.trust,
     });
     this.#environment = {
       settings,

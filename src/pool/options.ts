@@ -1,6 +1,8 @@
 import { clientTimeoutFromEnv } from '../client/environment.js';
 import { sharedBrokerEndpoint } from '../client/endpoints.js';
+import { checkTrust, type TrustOptions } from '../client/trust-option.js';
 import { invalidArgument } from '../errors.js';
+import type { EndpointTrust } from '../os/endpoint-trust.js';
 import {
   checkAbsolutePath,
   checkBoolean,
@@ -62,6 +64,8 @@ export interface BrokerPoolOptions {
   handoffReadyTimeoutMs?: number;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number;
+  /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
+  trust?: TrustOptions;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
   endpointCache?: Partial<EndpointCacheOptions> | false;
 }
@@ -110,6 +114,7 @@ export interface PoolSettings {
   readonly adoptHandedOffConnection: boolean | 'auto';
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
 }
 
@@ -137,7 +142,7 @@ const POOL_OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache',
+  'endpointCache', 'trust',
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
 /** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
@@ -179,6 +184,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),
     handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
+    trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
   };
 }

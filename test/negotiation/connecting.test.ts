@@ -6,7 +6,7 @@ import test from '../helpers/sanitary.js';
 import { BROKER, DEADLINE_MS, REQUEST } from './exchange-kit.js';
 
 const system = { code: 'ENOENT', syscall: 'connect', message: 'connect ENOENT /a' };
-const base = { brokerEndpoint: BROKER, request: REQUEST, deadlineMs: DEADLINE_MS, roundTripTimeoutMs: 30_000 };
+const base = { brokerEndpoint: BROKER, request: REQUEST, deadlineMs: DEADLINE_MS, roundTripTimeoutMs: 30_000, trust: undefined };
 const admin: Job = { ...base, kind: 'admin' };
 const hello: Job = { ...base, kind: 'handshake', adoptHandedOffConnection: false, handoffReadyTimeoutMs: 2_000 };
 

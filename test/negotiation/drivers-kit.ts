@@ -5,6 +5,7 @@ import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/neg
 import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import { EventLoopDriver } from '../../src/negotiation/loop.js';
 import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
+import { ownTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative } from '../../src/os/native.js';
 import { SERVICE, VERSION } from '../helpers/talk.js';
 
@@ -33,14 +34,15 @@ export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJ
     roundTripTimeoutMs,
     adoptHandedOffConnection: false,
     handoffReadyTimeoutMs: 20_000,
+    trust: ownTrust(),
     ...changes,
   };
 }
 
 /** The exchange of an admin request; brokers of tests look at no request. */
 export function adminJob(brokerEndpoint: string, changes: Partial<AdminJob> = {}): AdminJob {
-  const { request, deadlineMs, roundTripTimeoutMs } = handshakeJob(brokerEndpoint, changes.roundTripTimeoutMs === undefined ? {} : { roundTripTimeoutMs: changes.roundTripTimeoutMs });
-  return { kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, ...changes };
+  const { request, deadlineMs, roundTripTimeoutMs, trust } = handshakeJob(brokerEndpoint, changes.roundTripTimeoutMs === undefined ? {} : { roundTripTimeoutMs: changes.roundTripTimeoutMs });
+  return { kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust, ...changes };
 }
 
 /** A driver that is closed when the test is over. */

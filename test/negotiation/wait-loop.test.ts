@@ -20,6 +20,7 @@ function start(changes: Partial<Extract<WaitCommand, { kind: 'start' }>> = {}): 
     roundTripTimeoutMs: 30_000,
     adoptHandedOffConnection: false,
     handoffReadyTimeoutMs: 2_000,
+    trust: undefined,
   } as const;
   return { kind: 'start', slot: SLOT, job, descriptor: DESCRIPTOR, sent: REQUEST.length, watched: true, ...changes };
 }

@@ -9,6 +9,7 @@ import { BrokerPoolError, errorFromFailure } from '../../errors.js';
 import { dial, dialNow, type DialOutcome } from '../../negotiation/dial.js';
 import { offersHandoff } from '../../negotiation/handshake.js';
 import type { Driver, Outcome, Route } from '../../negotiation/job.js';
+import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
@@ -46,6 +47,7 @@ export interface ConnectorOptions {
   readonly clock: Clock;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  readonly trust: EndpointTrust;
 }
 
 /** Whoever opens connections. */
@@ -175,11 +177,11 @@ export class Connector implements OpensConnections {
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
   async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
-    const { clock, cache, roundTripTimeoutMs: timeoutMs } = this.#options;
+    const { clock, cache, roundTripTimeoutMs: timeoutMs, trust } = this.#options;
     const outcome =
-      dialNow(loadNative(), endpoint) ??
+      dialNow(loadNative(), endpoint, trust) ??
       (await abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock }, settle),
+        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
       ));
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     cache?.invalidate(key, endpoint);
@@ -198,7 +200,7 @@ export class Connector implements OpensConnections {
   }
 
   async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<Established> {
-    const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs } = this.#options;
+    const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#options;
     const adoptHandedOffConnection = handoff.shouldWait();
     const startedMs = clock.now();
     const outcome = await new Promise<Outcome>((settle) => {
@@ -211,6 +213,7 @@ export class Connector implements OpensConnections {
           roundTripTimeoutMs,
           adoptHandedOffConnection,
           handoffReadyTimeoutMs,
+          trust,
         },
         settle,
       );
