@@ -28,12 +28,14 @@ pub fn run(pipe: PathBuf) -> Outcome {
     if let Some(parent) = pipe.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    // The broker's own socket lies there, whose descriptor never reaches us (L-11, L-12).
+    // The broker's own socket lies there, whose descriptor never reaches us (L-11, L-12). It probes once (P-03): listen before anything
+    // that takes time, such as hashing the executable, so that the probe finds us and waits.
     let _ = fs::remove_file(&pipe);
+    let listener = listen(&pipe)?;
     let path = pipe.to_str().ok_or("the endpoint is not UTF-8")?.to_owned();
     let namespace_id = std::env::var(NAMESPACE).unwrap_or_default();
     let identity = DaemonProcess::current_process(Endpoint { namespace_id, path }, Some(30)).map_err(|error| error.to_string())?;
-    backend::start(listen(&pipe)?, probe_mux(identity), Arc::new(Stats::default())).map_err(failed)?;
+    backend::start(listener, probe_mux(identity), Arc::new(Stats::default())).map_err(failed)?;
     loop {
         thread::park();
     }
