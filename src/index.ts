@@ -14,6 +14,8 @@ export { BrokerPool } from './pool/broker-pool.js';
 export { type Lease } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 export type { CloseReason } from './pool/pooled-connection.js';
+export { connectSharedPool } from './pool/sharing/connect.js';
+export type { SharedPool } from './pool/sharing/shared-pool.js';
 export type { ConnectionToValidate, Validate } from './pool/health-check.js';
 export type {
   AcquiredEvent,

@@ -108,6 +108,8 @@ const PURE = [
   'src/pool/connecting/refusal-memory.ts',
   'src/pool/connecting/retry-policy.ts',
   'src/pool/turn.ts',
+  'src/pool/sharing/error-data.ts',
+  'src/pool/sharing/ledger.ts',
   'src/pool/endpoint-file/answers.ts',
   'src/pool/endpoint-file/format.ts',
   'src/clock.ts',
@@ -126,6 +128,14 @@ for (const path of PURE) {
     t.deepEqual(used, []);
   });
 }
+
+test('what a thread loads of a shared pool makes no connections', (t) => {
+  const loaded = closure('src/pool/sharing/connect.ts').map(({ path }) => path);
+  t.true(loaded.includes('src/pool/sharing/shared-pool.ts'));
+  for (const path of ['src/pool/sharing/host.ts', 'src/pool/sharing/remote-client.ts', 'src/pool/target-pool.ts']) {
+    t.false(loaded.includes(path), path);
+  }
+});
 
 test('the bag, the clock and the errors import nothing at all', (t) => {
   for (const path of ['src/pool/bag.ts', 'src/clock.ts', 'src/errors.ts']) t.deepEqual(closure(path).map((file) => file.path), [path]);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
 import test from './helpers/sanitary.js';
+import { canShare } from './pool/sharing/kit.js';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -30,6 +31,12 @@ test('every runtime dependency has its reason in the documents', (t) => {
 test('the example runs as it stands, through the package exports', async (t) => {
   const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/echo.js`], { timeout: LIMIT_MS });
   t.is(stdout, 'hello over broker-negotiated\n');
+  t.is(stderr, '');
+});
+
+(canShare ? test : test.skip)('the example of a shared pool runs as it stands', async (t) => {
+  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/shared-pool.js`], { timeout: LIMIT_MS });
+  t.is(stdout, 'hello from the first thread\nhello from the second thread\nconnections made: 1\n');
   t.is(stderr, '');
 });
 

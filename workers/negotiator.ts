@@ -12,6 +12,8 @@ import { attachPoller } from '../src/os/poller.js';
 export default function negotiate({ port, handles, shared, lingerMs }: WaitTask): void {
   const native = loadNative();
   if (native === undefined) throw new Error('the C library cannot be reached from this thread');
+  // The main thread waits for a first message where it warms the thread up.
+  port.postMessage([]);
   runWaitLoop(
     {
       system: native.system,

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../errors.js';
-import { dial, type DialOutcome } from '../negotiation/dial.js';
+import { dial, dialNow, type DialOutcome } from '../negotiation/dial.js';
+import { loadedNative } from '../os/native.js';
 import { checkDurationMs, checkEndpoint, checkSignal, rejectUnknownOptions } from '../validation.js';
 import { abortable, throwIfAborted } from './abortable.js';
 
@@ -27,9 +28,11 @@ export async function connectLocalSocket(endpoint: string, options: ConnectLocal
   const timeoutMs = checkDurationMs('timeoutMs', options.timeoutMs ?? TIMEOUT_MS);
   const signal = options.signal === undefined ? undefined : checkSignal('signal', options.signal);
   throwIfAborted(signal, ABORTED);
-  const outcome = await abortable<DialOutcome>(signal, ABORTED, (settle) =>
-    dial({ endpoint: path, deadlineMs: systemClock.now() + timeoutMs, timeoutMs, clock: systemClock }, settle),
-  );
+  const outcome =
+    dialNow(loadedNative(), path) ??
+    (await abortable<DialOutcome>(signal, ABORTED, (settle) =>
+      dial({ endpoint: path, deadlineMs: systemClock.now() + timeoutMs, timeoutMs, clock: systemClock }, settle),
+    ));
   switch (outcome.kind) {
     case 'connected':
       return outcome.socket;

@@ -2,11 +2,11 @@ import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { errorFromFailure } from '../errors.js';
 import { connectFailure } from '../negotiation/connecting.js';
-import { dial, type DialOutcome } from '../negotiation/dial.js';
+import { dial, dialNow, type DialOutcome } from '../negotiation/dial.js';
 import { encodeHelloFrame } from '../negotiation/hello.js';
 import type { Outcome, Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/loop.js';
-import { loadNative } from '../os/native.js';
+import { loadedNative, loadNative } from '../os/native.js';
 import {
   checkBoolean,
   checkCount,
@@ -136,9 +136,11 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
 
 const ABORTED = 'the connect was aborted';
 
-function dialOnce({ roundTripTimeoutMs, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
+async function dialOnce({ roundTripTimeoutMs, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
+  const outcome = dialNow(loadedNative(), endpoint);
+  if (outcome !== undefined) return outcome;
   const deadlineMs = systemClock.now() + roundTripTimeoutMs;
-  return abortable<DialOutcome>(signal, ABORTED, (settle) =>
+  return await abortable<DialOutcome>(signal, ABORTED, (settle) =>
     dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock }, settle),
   );
 }

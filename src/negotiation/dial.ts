@@ -1,8 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Failure, SystemFailure } from '../errors.js';
-import { printableEndpoint } from '../os/errno.js';
+import { printableEndpoint, systemFailure, wouldBlock } from '../os/errno.js';
+import type { Native } from '../os/native.js';
+import { addressOf } from '../os/socket.js';
 import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
+import { socketOver } from './descriptor-socket.js';
 
 /** How a dial ended. `system` failures are left to the caller to name: broker, backend or cached endpoint. */
 export type DialOutcome =
@@ -19,6 +22,27 @@ export interface DialOptions {
   readonly clock: Clock;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
+}
+
+/**
+ * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its backlog. `undefined`
+ * where there is no room, or no `native`, or no such abstract name: then {@link dial}. Node 20 fills abstract names up with NULs, and
+ * so finds listeners of its own kind that nobody else does.
+ */
+export function dialNow(native: Native | undefined, endpoint: string): DialOutcome | undefined {
+  if (native === undefined) return undefined;
+  const { system } = native;
+  const address = addressOf(endpoint);
+  const descriptor = system.openSocket();
+  if (descriptor < 0) return { kind: 'refused', system: systemFailure('socket', descriptor, endpoint) };
+  const connected = system.connect(descriptor, address);
+  if (connected < 0) {
+    system.close(descriptor);
+    if (wouldBlock(connected) || endpoint.startsWith('\0')) return undefined;
+    return { kind: 'refused', system: systemFailure('connect', connected, endpoint) };
+  }
+  const socket = socketOver(system, descriptor);
+  return socket instanceof Error ? { kind: 'refused', system: systemFailureOf(socket) } : { kind: 'connected', socket };
 }
 
 /**

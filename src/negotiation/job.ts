@@ -50,12 +50,17 @@ export type Outcome =
 
 /** Runs jobs. Both drivers keep to the same rules; they differ in where the waiting is done. */
 export interface Driver {
-  readonly name: 'worker' | 'event-loop';
+  readonly name: 'divided' | 'worker' | 'event-loop';
   /**
    * Starts a job and calls `settle` once, never before this call has returned. The returned function gives the job up:
    * `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in the background (X-20).
    */
   start(job: Job, settle: (outcome: Outcome) => void): () => void;
+  /**
+   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready. Never rejects: what does not
+   * start fails the jobs that need it.
+   */
+  warm(): Promise<void>;
   /** Gives up all jobs and frees every thread and descriptor. Idempotent. */
   close(): Promise<void>;
 }

@@ -11,19 +11,15 @@ const GIVE_UP_MS = 35_000;
  * registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
 export function readOwedReply(socket: Socket): void {
+  socket.on('data', owedReplyReader(socket));
+}
+
+/** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
+export function owedReplyReader(socket: Socket): (bytes: Uint8Array) => void {
   const decoder = new FrameDecoder();
   const close = (): void => {
     socket.destroy();
   };
-  socket.on('data', (chunk: Buffer) => {
-    try {
-      decoder.push(chunk);
-      // The header alone is no reply: the broker writes the body in a call of its own (W-12).
-      if (decoder.read() !== undefined) close();
-    } catch {
-      close();
-    }
-  });
   socket.on('end', close);
   socket.on('error', close);
   const keepAlive = setTimeout(() => socket.unref(), KEEP_ALIVE_MS);
@@ -34,4 +30,13 @@ export function readOwedReply(socket: Socket): void {
     clearTimeout(keepAlive);
     clearTimeout(giveUp);
   });
+  return (bytes) => {
+    try {
+      decoder.push(bytes);
+      // The header alone is no reply: the broker writes the body in a call of its own (W-12).
+      if (decoder.read() !== undefined) close();
+    } catch {
+      close();
+    }
+  };
 }

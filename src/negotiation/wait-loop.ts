@@ -1,14 +1,15 @@
-import { DeadlineQueue, type Timed } from '../deadline-queue.js';
+import { DeadlineQueue } from '../deadline-queue.js';
 import type { Failure, SystemFailure } from '../errors.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
-import type { Poller } from '../os/poller.js';
-import { encodeAddress } from '../os/socket.js';
+import type { Poller } from '../os/watch.js';
+import { addressOf } from '../os/socket.js';
 import type { Negotiated } from '../wire/messages.js';
-import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS, sendFailure } from './connecting.js';
-import type { Exchange, ExchangeStep } from './exchange.js';
-import { exchangeFor, type Job, type Route } from './job.js';
-import type { SharedWaitState, WaitCommand, WaitOutcome } from './wait-protocol.js';
+import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
+import type { ExchangeStep } from './exchange.js';
+import type { Route } from './job.js';
+import { beginSending, beginWait, failed, type Dialling, type Sending, type Wait } from './wait.js';
+import type { SharedWaitState, StartCommand, WaitCommand, WaitOutcome } from './wait-protocol.js';
 
 /** What the wait loop works with; tests put their own in place of any of it. */
 export interface WaitEnvironment {
@@ -20,24 +21,6 @@ export interface WaitEnvironment {
   /** Hands over the outcomes of one turn. */
   post(outcomes: WaitOutcome[]): void;
   now(): number;
-}
-
-/** One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its next try to connect. */
-interface Wait extends Timed {
-  readonly slot: number;
-  readonly job: Job;
-  readonly exchange: Exchange;
-  descriptor: number;
-  /** Set while a connect is being tried again because the listener's backlog is full. */
-  dialling: Dialling | undefined;
-  negotiated: Negotiated | undefined;
-}
-
-interface Dialling {
-  readonly endpoint: string;
-  readonly address: Uint8Array;
-  readonly deadlineMs: number;
-  retryDelayMs: number;
 }
 
 const RECEIVE_BYTES = 64 * 1024;
@@ -59,7 +42,9 @@ export function runWaitLoop(environment: WaitEnvironment, lingerMs: number): voi
     if (loop.held > 0) emptySinceMs = nowMs;
     else if (nowMs - emptySinceMs >= lingerMs) return;
     const untilMs = loop.held > 0 ? loop.nextDueMs : emptySinceMs + lingerMs;
-    loop.wait(untilMs - nowMs);
+    environment.shared.announceSleep(untilMs);
+    if (!loop.takeCommands()) loop.wait(untilMs - nowMs);
+    environment.shared.announceAwake();
   }
 }
 
@@ -86,14 +71,11 @@ class WaitLoop {
     return this.#due.nextMs;
   }
 
-  takeCommands(): void {
-    for (;;) {
-      const command = this.#environment.takeCommand();
-      if (command === undefined) break;
-      if (command.kind === 'start') this.#start(command.slot, command.job, command.descriptor);
-      else this.#release(command.slot);
-    }
+  /** Takes what there is; returns whether that was anything. */
+  takeCommands(): boolean {
+    const any = this.#takeCommands();
     this.#postOutcomes();
+    return any;
   }
 
   releaseAll(): void {
@@ -112,16 +94,26 @@ class WaitLoop {
     this.#postOutcomes();
   }
 
-  #start(slot: number, job: Job, descriptor: number): void {
-    const exchange = exchangeFor(job);
-    const wait: Wait = { slot, job, exchange, descriptor, dialling: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1 };
-    this.#bySlot.set(slot, wait);
-    if (descriptor < 0) this.#dial(wait, job.brokerEndpoint, job.deadlineMs);
-    else this.#awaitReply(wait);
+  #takeCommands(): boolean {
+    let command = this.#environment.takeCommand();
+    const any = command !== undefined;
+    for (; command !== undefined; command = this.#environment.takeCommand()) {
+      if (command.kind === 'start') this.#start(command);
+      else this.#release(command.slot);
+    }
+    return any;
+  }
+
+  #start(command: StartCommand): void {
+    const wait = beginWait(command);
+    this.#bySlot.set(wait.slot, wait);
+    if (wait.descriptor < 0) this.#dial(wait, wait.job.brokerEndpoint, wait.job.deadlineMs);
+    else if (command.sent < wait.job.request.length) this.#send(wait, beginSending(command.sent));
+    else this.#awaitReply(wait, command.watched);
   }
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
-    wait.dialling = { endpoint, address: encodeAddress(endpoint), deadlineMs, retryDelayMs: FIRST_RETRY_MS };
+    wait.dialling = { endpoint, address: addressOf(endpoint), deadlineMs, retryDelayMs: FIRST_RETRY_MS };
     this.#tryConnect(wait, wait.dialling);
   }
 
@@ -134,29 +126,35 @@ class WaitLoop {
       this.#environment.shared.own(wait.slot, opened, false);
     }
     const connected = this.#system.connect(wait.descriptor, dialling.address);
-    if (wouldBlock(connected)) return this.#retryLater(wait, dialling);
+    if (wouldBlock(connected)) return this.#retryLater(wait, dialling, dialling.deadlineMs);
     if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
     wait.dialling = undefined;
-    if (wait.negotiated === undefined) this.#sendRequest(wait);
+    if (wait.negotiated === undefined) this.#send(wait, beginSending(0));
     else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, undefined);
   }
 
-  #retryLater(wait: Wait, dialling: Dialling): void {
-    wait.dueMs = Math.min(this.#environment.now() + dialling.retryDelayMs, dialling.deadlineMs);
-    dialling.retryDelayMs = Math.min(dialling.retryDelayMs * 2, LONGEST_RETRY_MS);
+  #retryLater(wait: Wait, attempt: { retryDelayMs: number }, deadlineMs: number): void {
+    wait.dueMs = Math.min(this.#environment.now() + attempt.retryDelayMs, deadlineMs);
+    attempt.retryDelayMs = Math.min(attempt.retryDelayMs * 2, LONGEST_RETRY_MS);
     this.#due.put(wait);
   }
 
-  #sendRequest(wait: Wait): void {
-    const { request } = wait.exchange;
-    const sent = this.#system.send(wait.descriptor, request);
+  /** From the first byte on the broker is owed the others (V-31): what the system does not take now is sent later. */
+  #send(wait: Wait, sending: Sending): void {
+    const { request, deadlineMs } = wait.exchange;
+    const taken = this.#system.send(wait.descriptor, request.subarray(sending.sent));
     this.#environment.shared.own(wait.slot, wait.descriptor, true);
-    if (sent !== request.length) return this.#follow(wait, wait.exchange.end(sendFailure(sent, wait.job.brokerEndpoint)));
-    this.#awaitReply(wait);
+    if (taken < 0 && !wouldBlock(taken)) {
+      return this.#follow(wait, wait.exchange.end(systemFailure('send', taken, wait.job.brokerEndpoint)));
+    }
+    sending.sent += Math.max(taken, 0);
+    wait.sending = sending.sent < request.length ? sending : undefined;
+    if (wait.sending === undefined) this.#awaitReply(wait, false);
+    else this.#retryLater(wait, sending, deadlineMs);
   }
 
-  #awaitReply(wait: Wait): void {
-    const added = this.#environment.poller.add(wait.descriptor);
+  #awaitReply(wait: Wait, watched: boolean): void {
+    const added = watched ? 0 : this.#environment.poller.add(wait.descriptor);
     if (added < 0) {
       const system = systemFailure('watch', added, wait.job.brokerEndpoint);
       return this.#failOwingReply(wait, connectFailure(false, wait.job.brokerEndpoint, system));
@@ -167,7 +165,7 @@ class WaitLoop {
   }
 
   #onReadable(descriptor: number): void {
-    const wait = this.#byDescriptor.get(descriptor);
+    const wait = this.#byDescriptor.get(descriptor) ?? this.#justStarted(descriptor);
     if (wait === undefined) return;
     const count = this.#system.receive(descriptor, this.#received);
     if (wouldBlock(count)) return;
@@ -175,8 +173,15 @@ class WaitLoop {
     else this.#follow(wait, wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)));
   }
 
+  /** The main thread puts descriptors on watch itself; the reply may be here before the command has been looked at. */
+  #justStarted(descriptor: number): Wait | undefined {
+    this.#takeCommands();
+    return this.#byDescriptor.get(descriptor);
+  }
+
   #onDue(wait: Wait, nowMs: number): void {
-    const { dialling } = wait;
+    const { dialling, sending } = wait;
+    if (sending !== undefined && nowMs < wait.exchange.deadlineMs) return this.#send(wait, sending);
     if (dialling === undefined) return this.#follow(wait, wait.exchange.expire());
     if (nowMs < dialling.deadlineMs) return this.#tryConnect(wait, dialling);
     this.#closeDescriptor(wait);
@@ -265,8 +270,4 @@ class WaitLoop {
     this.#outcomes = [];
     this.#environment.post(outcomes);
   }
-}
-
-function failed(wait: Wait, failure: Failure): WaitOutcome {
-  return { slot: wait.slot, kind: 'failed', failure, owedReply: undefined };
 }

@@ -1,15 +1,17 @@
-import { Socket } from 'node:net';
-import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, type Failure } from '../errors.js';
+import { connectAndSend } from '../os/connect-and-send.js';
 import { systemFailure } from '../os/errno.js';
 import type { Native } from '../os/native.js';
-import { closePoller, openPoller, wakePoller, type PollerHandles, type PollerKind } from '../os/poller.js';
-import { abandonedFailure, connectAndSend } from './connecting.js';
+import { closePoller, openPoller, sharedWatch, wakePoller } from '../os/poller.js';
+import type { PollerHandles, PollerKind, Watch } from '../os/watch.js';
+import { abandonedFailure } from './connecting.js';
+import { socketOver } from './descriptor-socket.js';
 import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { readOwedReply } from './owed-reply.js';
 import { WaitThreads } from './threads.js';
-import { SharedWaitState, SLOT_COUNT, type WaitCommand, type WaitOutcome, type WaitTask } from './wait-protocol.js';
+import { SharedWaitState, SLOT_COUNT, type StartCommand, type WaitOutcome } from './wait-protocol.js';
+import { WaitRun } from './wait-run.js';
 
 /**
  * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that a
@@ -22,18 +24,18 @@ interface Pending {
   readonly settle: (outcome: Outcome) => void;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
   slot: number;
-  /** Its broker connection while no thread has heard of it; -1: the thread is to dial. */
-  descriptor: number;
+  /** How it was begun, for the thread that takes it over. */
+  beginning: Beginning;
   released: boolean;
   /** A job whose thread died is tried once more: Hello is idempotent (X-25). */
   retried: boolean;
 }
 
-/** One run of the wait loop on a piscina thread. */
-interface Run {
-  readonly port: MessagePort;
-  readonly finished: Promise<void>;
-}
+/** What the main thread has done for a job; see the start command. */
+type Beginning = Pick<StartCommand, 'descriptor' | 'sent' | 'watched'>;
+
+/** Leaves everything to the wait thread, which dials, and knows what to do about whatever goes wrong. */
+const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
 
 /** Settings that tests change. */
 export interface WorkerDriverOptions {
@@ -49,6 +51,8 @@ export class WorkerDriver implements Driver {
   readonly name = 'worker';
   readonly #native: Native;
   readonly #handles: PollerHandles;
+  /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
+  readonly #watch: Watch | undefined;
   readonly #shared = new SharedWaitState();
   readonly #workerUrl: string | undefined;
   #threads: WaitThreads;
@@ -59,7 +63,8 @@ export class WorkerDriver implements Driver {
   #usedSlots = 0;
   /** Jobs beyond {@link SLOT_COUNT}, in their order. */
   readonly #overflow: Pending[] = [];
-  #run: Run | undefined;
+  #run: WaitRun | undefined;
+  #runEnded: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(native: Native, options: WorkerDriverOptions = {}) {
@@ -70,12 +75,13 @@ export class WorkerDriver implements Driver {
       throw new BrokerPoolError('WORKER_FAILED', `cannot set up the wait thread: ${system.message}`, { cause: system });
     }
     this.#handles = handles;
+    this.#watch = sharedWatch(native.polling, handles);
     this.#workerUrl = options.workerUrl;
     this.#threads = new WaitThreads(options.workerUrl);
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const pending: Pending = { job, settle, slot: -1, descriptor: -1, released: false, retried: false };
+    const pending: Pending = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false };
     if (this.#closing !== undefined) {
       queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
@@ -86,6 +92,12 @@ export class WorkerDriver implements Driver {
     return () => this.#release(pending);
   }
 
+  /** Starts the thread ahead of the first job. It ends again when it has been idle for a while. */
+  async warm(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    await (this.#run ?? this.#startRun()).begun;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -94,7 +106,7 @@ export class WorkerDriver implements Driver {
   async #close(): Promise<void> {
     for (const { job, settle } of this.#overflow.splice(0)) settle({ kind: 'failed', failure: abandonedFailure(job) });
     this.stopWaiting();
-    while (this.#run !== undefined) await this.#run.finished;
+    while (this.#run !== undefined) await this.#runEnded;
     await this.#threads.destroy();
     await this.#retired;
     closePoller(this.#native.system, this.#handles);
@@ -103,7 +115,7 @@ export class WorkerDriver implements Driver {
   /** Makes the thread leave its wait and hand everything back. A thread blocked in a system call cannot be ended otherwise. */
   stopWaiting(): void {
     this.#shared.requestStop();
-    wakePoller(this.#native.polling, this.#handles);
+    this.#wake();
   }
 
   #takeSlot(): number | undefined {
@@ -115,37 +127,34 @@ export class WorkerDriver implements Driver {
   #begin(slot: number, pending: Pending): void {
     pending.slot = slot;
     this.#pending.set(slot, pending);
-    pending.descriptor = this.#connectAndSend(slot, pending.job);
+    pending.beginning = this.#connectAndSend(slot, pending.job);
     if (this.#run === undefined) this.#startRun();
-    else this.#send({ kind: 'start', slot, job: pending.job, descriptor: pending.descriptor });
+    else this.#run.send(startCommand(pending));
+    // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past the deadline.
+    if (!pending.beginning.watched || this.#shared.sleepsPast(pending.job.deadlineMs)) this.#wake();
   }
 
-  /**
-   * Says the Hello right here, so that the broker works while the wait thread wakes up. Returns -1 where that does not go
-   * smoothly: the wait thread then dials again, and knows what to do about whatever went wrong.
-   */
-  #connectAndSend(slot: number, { brokerEndpoint, request }: Job): number {
-    const { system } = this.#native;
-    const attempt = connectAndSend(system, brokerEndpoint, request);
-    if (attempt.descriptor === undefined) return -1;
-    const { descriptor, sent } = attempt;
-    if (sent !== request.length) {
-      system.close(descriptor);
-      return -1;
-    }
+  /** Says the Hello right here, so that the broker has it before any thread wakes up. */
+  #connectAndSend(slot: number, { brokerEndpoint, request }: Job): Beginning {
+    const attempt = connectAndSend(this.#native, brokerEndpoint, request);
+    if (attempt.descriptor === undefined) return NOT_BEGUN;
+    const { descriptor } = attempt;
     this.#shared.own(slot, descriptor, true);
-    return descriptor;
+    const sent = Math.max(attempt.sent, 0);
+    return { descriptor, sent, watched: sent === request.length && this.#watch?.add(descriptor) === 0 };
   }
 
-  #send(command: WaitCommand): void {
-    this.#run?.port.postMessage(command);
+  #wake(): void {
     wakePoller(this.#native.polling, this.#handles);
   }
 
   #release(pending: Pending): void {
     if (pending.released) return;
     pending.released = true;
-    if (pending.slot >= 0) return this.#send({ kind: 'release', slot: pending.slot });
+    if (pending.slot >= 0) {
+      this.#run?.send({ kind: 'release', slot: pending.slot });
+      return this.#wake();
+    }
     const queued = this.#overflow.indexOf(pending);
     if (queued < 0) return;
     this.#overflow.splice(queued, 1);
@@ -153,17 +162,14 @@ export class WorkerDriver implements Driver {
   }
 
   /** Starts the wait loop with all jobs that nobody works on. */
-  #startRun(): void {
-    const { port1: port, port2: workerPort } = new MessageChannel();
-    const task: WaitTask = { port: workerPort, handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
-    for (const [slot, { job, descriptor }] of this.#pending) port.postMessage({ kind: 'start', slot, job, descriptor } satisfies WaitCommand);
-    port.on('message', (outcomes: WaitOutcome[]) => this.#onOutcomes(outcomes));
+  #startRun(): WaitRun {
+    const task = { handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
+    const commands = Array.from(this.#pending.values(), startCommand);
+    const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#onOutcomes(outcomes));
     exitGuard.add(this);
-    const finished = this.#threads.run(task).then(
-      () => this.#onRunEnd(port, undefined),
-      (error: unknown) => this.#onRunEnd(port, error),
-    );
-    this.#run = { port, finished };
+    this.#run = run;
+    this.#runEnded = run.ended.then((error) => this.#onRunEnd(run, error));
+    return run;
   }
 
   #onOutcomes(outcomes: WaitOutcome[]): void {
@@ -196,7 +202,7 @@ export class WorkerDriver implements Driver {
       return outcome;
     }
     const { descriptor, endpoint, route, negotiated, residue } = outcome;
-    const socket = this.#wrap(descriptor);
+    const socket = socketOver(this.#native.system, descriptor);
     if (socket instanceof Error) {
       const message = `failed to take over the connection: ${socket.message}`;
       return { kind: 'failed', failure: { code: 'BACKEND_CONNECT', message, endpoint } };
@@ -206,29 +212,13 @@ export class WorkerDriver implements Driver {
   }
 
   #readOwedReply(descriptor: number): void {
-    const socket = this.#wrap(descriptor);
+    const socket = socketOver(this.#native.system, descriptor);
     if (!(socket instanceof Error)) readOwedReply(socket);
   }
 
-  /** The socket owns the descriptor from here on; when it cannot be made, the descriptor is closed. */
-  #wrap(descriptor: number): Socket | Error {
-    try {
-      return new Socket({ fd: descriptor });
-    } catch (error) {
-      this.#native.system.close(descriptor);
-      return error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  /** The loop returned, or its thread died. Whatever it had sent before is worked off first. */
-  #onRunEnd(port: MessagePort, error: unknown): void {
-    for (;;) {
-      const received = receiveMessageOnPort(port);
-      if (received === undefined) break;
-      const outcomes: WaitOutcome[] = received.message;
-      this.#onOutcomes(outcomes);
-    }
-    port.close();
+  /** The loop returned, or its thread died. */
+  #onRunEnd(run: WaitRun, error: unknown): void {
+    run.close();
     exitGuard.delete(this);
     if (error !== undefined) this.#afterCrash(error);
     this.#dropReleased();
@@ -261,7 +251,9 @@ export class WorkerDriver implements Driver {
   /** Frees what a job has open: a broker that owes a reply is read to its end, all else is closed. */
   #takeLeftOver(pending: Pending): void {
     const left = this.#shared.takeOver(pending.slot);
-    pending.descriptor = -1;
+    pending.beginning = NOT_BEGUN;
+    // A dead thread cannot take it off its watch, and the next one would be woken for it again and again.
+    if (left !== undefined) this.#watch?.remove(left.descriptor);
     if (left?.replyOwed) this.#readOwedReply(left.descriptor);
     else if (left !== undefined) this.#native.system.close(left.descriptor);
   }
@@ -271,4 +263,8 @@ export class WorkerDriver implements Driver {
     this.#forget(pending);
     pending.settle({ kind: 'failed', failure });
   }
+}
+
+function startCommand({ slot, job, beginning }: Pending): StartCommand {
+  return { kind: 'start', slot, job, ...beginning };
 }

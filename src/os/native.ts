@@ -36,6 +36,8 @@ export interface PollCalls {
 export interface Native {
   readonly system: SystemCalls;
   readonly polling: PollCalls;
+  /** For calls beyond those. Tests that put their own calls in place leave it out, so that nothing goes past them. */
+  readonly binder?: Binder;
 }
 
 /** A C function; arguments are checked by its declaration at run time. The result is non-negative or the negated errno. */
@@ -46,6 +48,8 @@ export interface Binder {
   readonly define: (declaration: string) => NativeFunction;
   /** Where the bytes lie. Good for as long as `bytes` is referenced. */
   readonly address: (bytes: Uint8Array) => bigint;
+  /** The memory at `address`, which must stay mapped for as long as the buffer is used. */
+  readonly view: (address: number, bytes: number) => ArrayBuffer;
 }
 
 /** Socket constants that differ between the platforms (their numbers are part of each ABI). */
@@ -63,7 +67,6 @@ const DARWIN_SO_NOSIGPIPE = 0x1022;
 
 let loaded: Native | undefined;
 let failure: unknown;
-let binder: Binder | undefined;
 
 /**
  * Binds the C library once per thread. Returns `undefined` where that is not possible (Windows, a platform
@@ -83,10 +86,14 @@ export function loadNative(): Native | undefined {
   return loaded;
 }
 
+/** The C library if something has loaded it already: loading takes some milliseconds, too many for one short call. */
+export function loadedNative(): Native | undefined {
+  return loaded;
+}
+
 /** What binds further C functions; `undefined` where {@link loadNative} is. */
 export function loadBinder(): Binder | undefined {
-  loadNative();
-  return binder;
+  return loadNative()?.binder;
 }
 
 function bind(ffi: typeof koffi): Native {
@@ -187,8 +194,8 @@ function bind(ffi: typeof koffi): Native {
     poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
   };
 
-  binder = { define, address: (bytes) => ffi.address(bytes) };
-  return { system, polling: { ...polling, ...queueCalls() } };
+  const binder: Binder = { define, address: (bytes) => ffi.address(bytes), view: (address, bytes) => ffi.view(address, bytes) };
+  return { system, polling: { ...polling, ...queueCalls() }, binder };
 
   /** The platform's own way to wait for many descriptors. */
   function queueCalls(): Partial<PollCalls> {

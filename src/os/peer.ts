@@ -1,4 +1,4 @@
-import { loadBinder } from './native.js';
+import { loadNative } from './native.js';
 
 /** The process at the other end of a connected Unix socket, as the kernel knows it: nobody can pretend to be another. */
 export interface Peer {
@@ -26,7 +26,7 @@ export function peerOf(descriptor: number): Peer | number | undefined {
 }
 
 function bind(): ((descriptor: number) => Peer | number) | undefined {
-  const binder = loadBinder();
+  const binder = loadNative()?.binder;
   if (binder === undefined) return undefined;
   if (process.platform === 'linux') {
     const getOption = binder.define('int getsockopt(int fd, int level, int name, uint8_t *value, uint32_t *length)');

@@ -29,3 +29,18 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
   name.copy(address, FAMILY_BYTES);
   return address;
 }
+
+/** Services talk to a handful of endpoints; whoever dials thousands of names must not keep them all. */
+const MOST_REMEMBERED = 64;
+const remembered = new Map<string, Uint8Array>();
+
+/** {@link encodeAddress} for this platform, remembered: between a broker's reply and the next connect every microsecond counts. */
+export function addressOf(endpoint: string): Uint8Array {
+  let address = remembered.get(endpoint);
+  if (address === undefined) {
+    address = encodeAddress(endpoint);
+    if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+    remembered.set(endpoint, address);
+  }
+  return address;
+}

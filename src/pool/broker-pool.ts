@@ -1,17 +1,16 @@
 import { EventEmitter } from 'node:events';
+import type { MessagePort } from 'node:worker_threads';
 import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
+import { openDriver } from '../negotiation/divided-driver.js';
 import type { Driver } from '../negotiation/job.js';
-import { EventLoopDriver } from '../negotiation/loop.js';
-import { WorkerDriver } from '../negotiation/worker-driver.js';
-import { loadNative } from '../os/native.js';
 import { Capacity } from './capacity.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
 import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
-import type { Lease } from './lease.js';
+import { useLease, type Lease } from './lease.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -23,6 +22,7 @@ import {
   type PoolSettings,
   type TargetOptions,
 } from './options.js';
+import { SharingHost } from './sharing/host.js';
 import type { PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
@@ -46,15 +46,18 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   readonly #clock: Clock;
   readonly #events: EventSources;
   readonly #ids = { connection: 0, acquire: 0 };
+  readonly #createDriver: () => Driver;
   #driver: Driver | undefined;
+  #sharing: SharingHost | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
   #closingSinceMs: number | undefined;
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
-  constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = defaultDriver }: PoolParts = {}) {
+  constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = openDriver }: PoolParts = {}) {
     super();
+    this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
     this.#settings = settings;
     this.#clock = clock;
@@ -62,7 +65,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const { maxTotal } = settings;
     const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
     this.#connector = new Connector({
-      driver: () => (this.#driver ??= createDriver()),
+      driver: () => this.#openDriver(),
       cache,
       clock,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
@@ -102,14 +105,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Resolves when `min` connections to the target are open and ready. Without it they are opened in the background, and a failure is
-   * tried again there.
+   * Resolves when `min` connections to the target are open and ready, and with adoption the wait thread is too. Without it connections are
+   * opened in the background, where a failure is tried again, and the thread starts with the first handoff.
    *
    * @throws {BrokerPoolError} as `acquire` does, when one of them cannot be opened
    */
   async warm(options: AcquireOptions = {}): Promise<void> {
     checkAcquireOptions(options);
-    await this.#targetFor(options).warm(options.timeoutMs ?? this.#settings.acquireTimeoutMs, options.signal);
+    const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
+    const warming = this.#targetFor(options).warm(options.timeoutMs ?? acquireTimeoutMs, options.signal);
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm()]);
   }
 
   /** An idle connection at once, or `undefined`; never waits and never connects. */
@@ -121,16 +126,19 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    const lease = await this.acquire(options);
-    let result: T;
-    try {
-      result = await work(lease);
-    } catch (error) {
-      if (!lease.spent) lease.destroy('error');
-      throw error;
-    }
-    if (!lease.spent) lease.release();
-    return result;
+    return await useLease(await this.acquire(options), work);
+  }
+
+  /**
+   * A port through which one other thread of this process acquires from this pool: transfer it, and call `connectSharedPool` there. Every
+   * limit, the queue and the endpoint cache are those of this pool; the port ends with it.
+   *
+   * @throws {BrokerPoolError} `POOL_CLOSED`, or `WORKER_FAILED` where descriptors cannot cross threads: on Windows, and without koffi
+   */
+  share(): MessagePort {
+    this.#checkOpen();
+    this.#sharing ??= new SharingHost(this, this.#settings.acquireTimeoutMs);
+    return this.#sharing.open();
   }
 
   /** What the pool holds right now, and has done so far; a frozen snapshot. */
@@ -212,6 +220,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#targets.destroy(reason);
+    this.#sharing?.end(reason);
     this.#connector.close();
     this.#finishIfQuiet();
   }
@@ -231,6 +240,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     if (closed.wanted) closed.publish({ durationMs: this.#clock.now() - (this.#closingSinceMs ?? 0) });
   }
 
+  #openDriver(): Driver {
+    return (this.#driver ??= this.#createDriver());
+  }
+
   #targetFor(options: TargetOptions = {}): TargetPool {
     this.#checkOpen();
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
@@ -244,10 +257,4 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #checkOpen(): void {
     if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
   }
-}
-
-/** The wait thread where descriptors cross threads, else the event loop. */
-function defaultDriver(): Driver {
-  const native = loadNative();
-  return native === undefined ? new EventLoopDriver(systemClock, native) : new WorkerDriver(native);
 }

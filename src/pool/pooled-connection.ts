@@ -66,6 +66,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   retired: CloseReason | undefined = undefined;
   /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
   touched = false;
+  /** Another thread has heard of the backend, which this thread's socket cannot know. */
+  heardElsewhere = false;
 
   /** @param bornMs and @param expiresAtMs in whole milliseconds */
   constructor(id: number, { socket, endpoint, route, negotiated, handoffToken }: Established, owner: ConnectionOwner, bornMs: number, expiresAtMs: number) {
@@ -104,6 +106,11 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   rest(nowMs: number): void {
     this.idleSinceMs = Math.round(nowMs);
     this.socket.unref();
+  }
+
+  /** Whether the backend has ever said a word. */
+  get heard(): boolean {
+    return this.heardElsewhere || this.socket.bytesRead > 0;
   }
 
   /** Whether {@link PooledConnection.rest} is behind it. */

@@ -22,18 +22,19 @@ export function resetSocket(socket: Socket): void {
   }
   if (socket.listenerCount('readable') > 0) socket.removeAllListeners('readable');
   socket.unpipe();
-  if (socket.isPaused()) socket.resume();
   if (socket.readableFlowing !== null) stopFlowing(socket);
   if (socket.timeout) socket.setTimeout(0);
 }
 
 /**
- * Takes a stream back to where it was before anybody read from it. One that goes on flowing would throw away what arrives before the
- * next caller listens. Only removing the last 'readable' listener undoes the flow, and it must have been there.
+ * Takes a stream back to where it was before anybody read from it. One that goes on flowing would throw away what arrives before the next
+ * caller listens; one that is paused would wait for ever. A stream that flows already is only unmarked by `resume()`; any other
+ * would be set flowing a tick later, under the next caller's hands. The setter is there in every Node; its types hide it.
  */
 function stopFlowing(socket: Socket): void {
-  socket.on('readable', doNothing);
-  socket.off('readable', doNothing);
+  Reflect.set(socket, 'readableFlowing', true);
+  socket.resume();
+  Reflect.set(socket, 'readableFlowing', null);
 }
 
 function doNothing(): void {}

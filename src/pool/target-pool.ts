@@ -209,8 +209,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       this.#pumpsDue = 1;
       this.#serveWaiters(fresh);
       this.#findMore();
-      this.#keepWarm();
       this.#makeRoom();
+      this.#keepWarm();
       fresh = undefined;
     } while (this.#pumpsDue > 1);
     this.#pumpsDue = 0;
@@ -313,7 +313,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
       if (connection === undefined || (connection !== validated && this.#health.isDue(connection, this.#now))) return undefined;
       // Its death shows in an event, and somebody who kept the socket may have caused it in this very turn.
       if (connection.socket.destroyed) {
-        this.#remove(connection, 'stale');
+        this.close(connection, 'stale');
         continue;
       }
       this.#bag.borrow();
@@ -361,7 +361,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   #learnFrom(connection: PooledConnection, reason: CloseReason): void {
     this.#supply.onClosed(connection, reason);
     const died = reason === 'stale' || reason === 'error';
-    if (died && connection.socket.bytesRead === 0) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
+    if (died && !connection.heard) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
   }
 
   #onTurnEnd(nowMs: number): void {

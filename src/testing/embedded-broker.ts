@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { peerOf } from '../os/peer.js';
+import { descriptorOf, holdReading } from '../os/socket-handle.js';
 import type { AdminReply, AdminRequest, Frame, Hello, Negotiated } from '../wire/messages.js';
 import { answerAdmin } from './admin-replies.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
@@ -12,7 +13,6 @@ import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
 import { Place } from './place.js';
-import { descriptorOf, stopReading } from './socket-descriptor.js';
 
 /** Options of {@link EmbeddedBroker.start}. */
 export interface EmbeddedBrokerOptions {
@@ -235,7 +235,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     const { connectionId: correlationId, handlePassedToken: token } = negotiated;
     const descriptor = descriptorOf(client.socket);
     // From here on what the client sends is the backend's.
-    stopReading(client.socket);
+    holdReading(client.socket);
     const ackTimeoutMs = this.#options.handoffAckTimeoutMs ?? 5_000;
     const offer = { endpoint, descriptor, token, serviceName, correlationId, ackTimeoutMs };
     const result = await offerConnection(offer, passing, native.system, (socket) => {

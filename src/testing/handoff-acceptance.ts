@@ -2,10 +2,10 @@ import type { Socket } from 'node:net';
 import { wouldBlock } from '../os/errno.js';
 import type { HandlePassing } from '../os/handle-passing.js';
 import type { SystemCalls } from '../os/native.js';
+import { descriptorOf } from '../os/socket-handle.js';
 import { checkEnvelope } from '../wire/envelope.js';
 import { decodeFrame, decodeHandoffOffer, FrameKind, HANDOFF_TOKEN_BYTES, PayloadProtocol, type HandoffOffer } from '../wire/messages.js';
 import { readFirstFrame } from './first-frame.js';
-import { descriptorOf } from './socket-descriptor.js';
 
 /** A connection that a broker offers. */
 export interface ReceivedOffer {

@@ -46,6 +46,10 @@ export class FakeDriver implements Driver {
     return giveUp;
   }
 
+  warm(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.#closed = true;
     for (const pending of this.pending) pending.settle(failed({ code: 'ABORTED', message: 'given up' }));

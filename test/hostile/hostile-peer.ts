@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { loadNative, type Native } from '../../src/os/native.js';
-import { descriptorOf } from '../../src/testing/socket-descriptor.js';
+import { descriptorOf } from '../../src/os/socket-handle.js';
 
 /** What a peer does with a connection. It is paused: nothing of it has been read, unless the conduct reads. */
 export type Conduct = (socket: Socket) => void | Promise<void>;

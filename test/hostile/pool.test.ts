@@ -185,6 +185,8 @@ test.serial('a backend that talks to an idle connection loses it at once, whatev
     flood = () => trickle(socket, Buffer.alloc(1024 * 1024));
   };
   (await pool.acquire()).release();
+  // A connect is through before the backend has accepted it.
+  t.true(await until(() => backend.accepted === 1));
   const before = bytesInUse();
   await Promise.all([flood(), closing(pool).then(({ reason }) => t.is(reason, 'dirty'))]);
   t.is(pool.stats().total, 0);

@@ -55,7 +55,7 @@ test('event-loop driver: a byte a second ends at the deadline, not a byte later 
 
 test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)', (t) => {
   let nowMs = 0;
-  const start: WaitCommand = { kind: 'start', slot: 0, job: handshakeJob('/broker.sock', { deadlineMs: LIMIT_MS, roundTripTimeoutMs: LIMIT_MS }), descriptor: 99 };
+  const start: WaitCommand = { kind: 'start', slot: 0, job: handshakeJob('/broker.sock', { deadlineMs: LIMIT_MS, roundTripTimeoutMs: LIMIT_MS }), descriptor: 99, sent: Infinity, watched: false };
   const commands = [start];
   const outcomes: { outcome: WaitOutcome; atMs: number }[] = [];
   let bytes = 0;

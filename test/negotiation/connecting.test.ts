@@ -1,8 +1,7 @@
-import { abandonedFailure, backlogFailure, connectFailure, sendFailure } from '../../src/negotiation/connecting.js';
+import { abandonedFailure, backlogFailure, connectFailure } from '../../src/negotiation/connecting.js';
 import { exchangeFor, type Job } from '../../src/negotiation/job.js';
 import { AdminExchange } from '../../src/negotiation/admin-exchange.js';
 import { Handshake } from '../../src/negotiation/handshake.js';
-import { errno } from '../../src/os/errno.js';
 import test from '../helpers/sanitary.js';
 import { BROKER, DEADLINE_MS, REQUEST } from './exchange-kit.js';
 
@@ -29,11 +28,6 @@ test('who could not be reached shows in the code: the broker or the backend (C-1
 test('a backlog that stays full is a timeout of the connect; an abstract name is printable', (t) => {
   const message = 'connect to @name timed out after 250 ms: its backlog stayed full';
   t.deepEqual(backlogFailure('\0name', 250), { code: 'TIMEOUT', phase: 'connect', message, endpoint: '\0name' });
-});
-
-test('a failed send is named by its errno, a short one by what it took', (t) => {
-  t.like(sendFailure(-(errno['EPIPE'] ?? 0), '/a'), { code: 'EPIPE', syscall: 'send' });
-  t.deepEqual(sendFailure(3, '/a'), { code: 'EMSGSIZE', syscall: 'send', message: 'send took only 3 bytes of the request /a' });
 });
 
 test('a job given up fails as ABORTED', (t) => {

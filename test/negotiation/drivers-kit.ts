@@ -2,6 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../src/clock.js';
 import { encodeHelloFrame } from '../../src/negotiation/hello.js';
 import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/negotiation/job.js';
+import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import { EventLoopDriver } from '../../src/negotiation/loop.js';
 import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
@@ -17,6 +18,7 @@ export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => 
     : ([
         ['event-loop driver with native sends', () => new EventLoopDriver(systemClock, native)],
         ['worker driver', () => new WorkerDriver(native)],
+        ['divided driver', () => new DividedDriver(native)],
         ['worker driver on poll', () => new WorkerDriver(native, { poller: 'poll' })],
       ] as const)),
 ]);

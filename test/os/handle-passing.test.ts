@@ -9,7 +9,7 @@ import { errno } from '../../src/os/errno.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';
 import { encodeAddress } from '../../src/os/socket.js';
-import { descriptorOf } from '../../src/testing/socket-descriptor.js';
+import { descriptorOf } from '../../src/os/socket-handle.js';
 
 const loaded = loadHandlePassing();
 const system = loadNative()?.system;

@@ -1,14 +1,15 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
-import pRetry, { AbortError } from 'p-retry';
+import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import { abortable } from '../../client/abortable.js';
 import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
-import { dial, type DialOutcome } from '../../negotiation/dial.js';
+import { dial, dialNow, type DialOutcome } from '../../negotiation/dial.js';
 import { offersHandoff } from '../../negotiation/handshake.js';
 import type { Driver, Outcome, Route } from '../../negotiation/job.js';
+import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
@@ -96,6 +97,19 @@ export class Connector implements OpensConnections {
   }
 
   async #connect(request: ConnectRequest): Promise<Established> {
+    let established: Established;
+    try {
+      established = await this.#attempt(request);
+    } catch (error) {
+      // Only now: p-retry costs more than the rest of this class, and nearly every connect succeeds at once.
+      return await this.#retry(request, error);
+    }
+    this.#throwIfClosed(established);
+    return established;
+  }
+
+  async #retry(request: ConnectRequest, firstError: unknown): Promise<Established> {
+    await this.#pauseOrGiveUp(request, firstError, 1);
     let established: Established | undefined;
     try {
       return await pRetry(async () => (established = await this.#attempt(request)), {
@@ -104,7 +118,7 @@ export class Connector implements OpensConnections {
         maxTimeout: 0,
         signal: this.#closing.signal,
         onFailedAttempt: async ({ error, attemptNumber }) => {
-          await this.#pauseOrGiveUp(request, error, attemptNumber);
+          await this.#pauseOrGiveUp(request, error, attemptNumber + 1);
         },
       });
     } catch (error) {
@@ -114,7 +128,13 @@ export class Connector implements OpensConnections {
     }
   }
 
-  async #pauseOrGiveUp(request: ConnectRequest, error: Error, attempt: number): Promise<void> {
+  #throwIfClosed({ socket }: Established): void {
+    if (!this.#closing.signal.aborted) return;
+    socket.destroy();
+    throw this.#closing.signal.reason;
+  }
+
+  async #pauseOrGiveUp(request: ConnectRequest, error: unknown, attempt: number): Promise<void> {
     const { clock } = this.#options;
     const delayMs = error instanceof BrokerPoolError ? retryDelayMs(error, attempt, clock.random()) : undefined;
     if (delayMs === undefined || clock.now() + delayMs >= request.wantedUntilMs()) throw error;
@@ -156,9 +176,11 @@ export class Connector implements OpensConnections {
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
   async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
     const { clock, cache, roundTripTimeoutMs: timeoutMs } = this.#options;
-    const outcome = await abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-      dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock }, settle),
-    );
+    const outcome =
+      dialNow(loadNative(), endpoint) ??
+      (await abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
+        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock }, settle),
+      ));
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     cache?.invalidate(key, endpoint);
     return undefined;
@@ -194,7 +216,7 @@ export class Connector implements OpensConnections {
       );
     });
     if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
-    if (outcome.kind === 'answered') throw new AbortError('a handshake cannot end in an admin reply');
+    if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
     const { socket, endpoint, route, negotiated } = outcome;
     handoff.learn({
       waited: adoptHandedOffConnection,

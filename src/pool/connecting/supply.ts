@@ -113,8 +113,8 @@ export class Supply {
   }
 
   /** Learns from how a connection ended. */
-  onClosed({ route, socket }: PooledConnection, reason: CloseReason): void {
-    if (route === 'handle-passed') this.#handoff.onClosed(socket.bytesRead > 0, reason === 'stale' || reason === 'error');
+  onClosed({ route, heard }: PooledConnection, reason: CloseReason): void {
+    if (route === 'handle-passed') this.#handoff.onClosed(heard, reason === 'stale' || reason === 'error');
   }
 
   /** Connects that began before this bring connections that are stale. */

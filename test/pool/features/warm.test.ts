@@ -106,3 +106,13 @@ test('without min there is nothing to warm', async (t) => {
   await pool.warm();
   t.is(driver.pending.size, 0);
 });
+
+test('a connection that tryAcquire finds dead is replaced', async (t) => {
+  const { pool, connect } = fakePool(t, { min: 1 });
+  await settled();
+  const socket = await connect();
+  socket.destroy();
+  t.is(pool.tryAcquire(), undefined);
+  await connect();
+  t.like(pool.stats(), { total: 1, idle: 1, created: 2 });
+});

@@ -1,0 +1,26 @@
+/** One pool for all threads of a process: `node dist/examples/shared-pool.js`. */
+import { once } from 'node:events';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { BrokerPool, connectSharedPool } from 'broker-pool';
+import { startTestSystem } from 'broker-pool/testing';
+
+if (isMainThread) {
+  await using system = await startTestSystem();
+  await using pool = new BrokerPool({ ...system.target, max: 1 });
+  for (const name of ['first', 'second']) {
+    const port = pool.share();
+    const worker = new Worker(new URL(import.meta.url), { workerData: { port, name }, transferList: [port] });
+    const [reply]: string[] = await once(worker, 'message');
+    console.log(reply);
+    await once(worker, 'exit');
+  }
+  console.log(`connections made: ${pool.stats().created}`);
+} else {
+  await using shared = await connectSharedPool(workerData.port);
+  const reply = await shared.use(async ({ socket }) => {
+    socket.write(`hello from the ${workerData.name} thread`);
+    const [chunk]: Buffer[] = await once(socket, 'data');
+    return String(chunk);
+  });
+  parentPort?.postMessage(reply);
+}

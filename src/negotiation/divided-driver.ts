@@ -1,0 +1,64 @@
+import { systemClock } from '../clock.js';
+import { loadNative, type Native } from '../os/native.js';
+import type { Driver, Job, Outcome } from './job.js';
+import { EventLoopDriver } from './loop.js';
+import { WorkerDriver } from './worker-driver.js';
+
+/**
+ * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread in between; with
+ * several under way the thread takes more load off the event loop than its wake-ups cost (docs/latency.md).
+ */
+const OWN_WAITS = 2;
+
+/**
+ * Divides the waiting by its length: for a broker's reply, which takes a tenth of a millisecond, the asking thread's own event loop waits
+ * as long as few are under way; for all others, and for every handoff, the wait thread, which only then starts.
+ */
+export class DividedDriver implements Driver {
+  readonly name = 'divided';
+  readonly #native: Native;
+  readonly #own: EventLoopDriver;
+  #ownWaits = 0;
+  #worker: WorkerDriver | undefined;
+  #closed = false;
+
+  constructor(native: Native) {
+    this.#native = native;
+    this.#own = new EventLoopDriver(systemClock, native);
+  }
+
+  start(job: Job, settle: (outcome: Outcome) => void): () => void {
+    if (this.#closed) return this.#own.start(job, settle);
+    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS) return this.#openWorker().start(job, settle);
+    this.#ownWaits += 1;
+    return this.#own.start(job, (outcome) => {
+      this.#ownWaits -= 1;
+      settle(outcome);
+    });
+  }
+
+  async warm(): Promise<void> {
+    if (!this.#closed) await this.#openWorker().warm();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#own.close(), this.#worker?.close()]);
+  }
+
+  #openWorker(): WorkerDriver {
+    this.#worker ??= new WorkerDriver(this.#native);
+    return this.#worker;
+  }
+}
+
+/** A handoff takes the broker 5 ms in the best case and the whole ready timeout in the worst (H-14, C-42). */
+function mayTakeLong(job: Job): boolean {
+  return job.kind === 'handshake' && job.adoptHandedOffConnection;
+}
+
+/** The driver for many connections on this platform. */
+export function openDriver(): Driver {
+  const native = loadNative();
+  return native === undefined ? new EventLoopDriver(systemClock, undefined) : new DividedDriver(native);
+}

@@ -1,0 +1,50 @@
+import { fstatSync } from 'node:fs';
+import { loadNative } from './native.js';
+
+/** Calls on descriptors of connected sockets that more than one thread has. Results are as in `SystemCalls`. */
+export interface DescriptorCalls {
+  /** Another descriptor of the same connection, close-on-exec. */
+  duplicate(descriptor: number): number;
+  /** Ends the connection in both directions, however many descriptors of it are open. */
+  shutdown(descriptor: number): number;
+  /** Looks for bytes without taking them: 1 if there are any, 0 at the end of the stream, EAGAIN if there is nothing to read. */
+  peek(descriptor: number): number;
+  close(descriptor: number): number;
+}
+
+const F_DUPFD_CLOEXEC = { linux: 1030, darwin: 67 } as const;
+const MSG_DONTWAIT = { linux: 0x40, darwin: 0x80 } as const;
+const MSG_PEEK = 2;
+const SHUT_RDWR = 2;
+
+let loaded: DescriptorCalls | undefined;
+
+/** `undefined` where the C library cannot be reached, or the platform's numbers are not known here. */
+export function loadDescriptorCalls(): DescriptorCalls | undefined {
+  const { platform } = process;
+  const native = loadNative();
+  if ((platform !== 'linux' && platform !== 'darwin') || native?.binder === undefined) return undefined;
+  const { binder, system } = native;
+  if (loaded !== undefined) return loaded;
+  const control = binder.define('int fcntl(int fd, int command, ...)');
+  const shutdown = binder.define('int shutdown(int fd, int how)');
+  const receive = binder.define('intptr_t recv(int fd, uint8_t *bytes, size_t length, int flags)');
+  const peeked = new Uint8Array(1);
+  loaded = {
+    duplicate: (descriptor) => control(descriptor, F_DUPFD_CLOEXEC[platform], 'int', 0),
+    shutdown: (descriptor) => shutdown(descriptor, SHUT_RDWR),
+    peek: (descriptor) => receive(descriptor, peeked, peeked.length, MSG_PEEK | MSG_DONTWAIT[platform]),
+    close: (descriptor) => system.close(descriptor),
+  };
+  return loaded;
+}
+
+/** What tells an open file from all others while it is open; `undefined` for a number that is no descriptor. */
+export function fileIdentity(descriptor: number): string | undefined {
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}

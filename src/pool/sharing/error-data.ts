@@ -1,0 +1,64 @@
+import { BrokerPoolError, type ErrorCode, type ErrorDetails } from '../../errors.js';
+
+/** A `BrokerPoolError` as plain data: an error that crosses threads as an object loses its class and its own fields. */
+export interface ErrorData extends Omit<ErrorDetails, 'cause'> {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly cause?: CauseData;
+}
+
+/** What led to an error: one of ours, an error of somebody else's, or any other value that was thrown. */
+export type CauseData =
+  | { readonly kind: 'pool'; readonly error: ErrorData }
+  | { readonly kind: 'other'; readonly name: string; readonly message: string; readonly code?: string; readonly syscall?: string }
+  | { readonly kind: 'value'; readonly text: string };
+
+/** Causes of causes beyond this are left out: somebody else's errors may go round in a circle. */
+const DEEPEST_CAUSE = 4;
+
+export function errorToData(error: BrokerPoolError, depth = 0): ErrorData {
+  const { code, message, endpoint, phase, refusalKind, refusalCode, retryAfterMs, cause } = error;
+  return {
+    code,
+    message,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(phase !== undefined && { phase }),
+    ...(refusalKind !== undefined && { refusalKind }),
+    ...(refusalCode !== undefined && { refusalCode }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(cause !== undefined && depth < DEEPEST_CAUSE && { cause: causeToData(cause, depth + 1) }),
+  };
+}
+
+/** The error again, made in this thread. */
+export function errorFromData({ code, message, cause, ...details }: ErrorData): BrokerPoolError {
+  return new BrokerPoolError(code, message, { ...details, cause: cause && causeFromData(cause) });
+}
+
+function causeToData(cause: unknown, depth: number): CauseData {
+  if (cause instanceof BrokerPoolError) return { kind: 'pool', error: errorToData(cause, depth) };
+  if (!(cause instanceof Error)) return { kind: 'value', text: String(cause) };
+  const { name, message } = cause;
+  return { kind: 'other', name, message, ...textField(cause, 'code'), ...textField(cause, 'syscall') };
+}
+
+function textField<Name extends 'code' | 'syscall'>(error: Error, name: Name): Partial<Record<Name, string>> {
+  const value: unknown = Reflect.get(error, name);
+  if (typeof value !== 'string') return {};
+  const field: Partial<Record<Name, string>> = {};
+  field[name] = value;
+  return field;
+}
+
+function causeFromData(cause: CauseData): unknown {
+  switch (cause.kind) {
+    case 'pool':
+      return errorFromData(cause.error);
+    case 'value':
+      return cause.text;
+    case 'other': {
+      const { kind: _, message, ...fields } = cause;
+      return Object.assign(new Error(message), fields);
+    }
+  }
+}

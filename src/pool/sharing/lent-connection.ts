@@ -1,0 +1,84 @@
+import { Socket } from 'node:net';
+import type { DescriptorCalls } from '../../os/descriptors.js';
+import { wouldBlock } from '../../os/errno.js';
+import { descriptorOf, holdReading, resumeReading } from '../../os/socket-handle.js';
+import type { PooledConnection } from '../pooled-connection.js';
+import type { SocketProblem } from '../socket-hygiene.js';
+
+/** A worker's port, as a lent connection sees it. */
+export interface Holder {
+  /** The connection is closed, whether this one has it on lease or only kept a duplicate. */
+  onGone(connection: LentConnection): void;
+}
+
+/**
+ * A pooled connection that has been lent to other threads, each of which may keep a duplicate of its descriptor. Its own socket stays in
+ * this thread, and reads only while nobody has it on lease.
+ */
+export class LentConnection {
+  readonly connection: PooledConnection;
+  readonly #calls: DescriptorCalls;
+  readonly #holders = new Set<Holder>();
+
+  constructor(connection: PooledConnection, calls: DescriptorCalls) {
+    this.connection = connection;
+    this.#calls = calls;
+    const { socket } = connection;
+    // Duplicates keep a connection alive that this thread has closed. So whoever closes it ends it for all of them first, and a backend
+    // sees the end at once, however busy the other threads are.
+    socket._destroy = (error, callback) => {
+      this.#onDestroy();
+      Socket.prototype._destroy.call(socket, error, callback);
+    };
+  }
+
+  get id(): number {
+    return this.connection.id;
+  }
+
+  isHeldBy(holder: Holder): boolean {
+    return this.#holders.has(holder);
+  }
+
+  /** A descriptor for another thread, or the negated errno. It is the caller's until somebody takes it. */
+  duplicateFor(holder: Holder): number {
+    const descriptor = this.#calls.duplicate(descriptorOf(this.connection.socket));
+    if (descriptor >= 0) this.#holders.add(holder);
+    return descriptor;
+  }
+
+  /** The thread has no duplicate any more. */
+  forget(holder: Holder): void {
+    this.#holders.delete(holder);
+  }
+
+  /** From here on, whatever arrives is the other thread's. Returns what has been read before: a backend's greeting, the first caller's due. */
+  lend(): Uint8Array | undefined {
+    const { connection } = this;
+    const { socket } = connection;
+    holdReading(socket);
+    connection.touched = true;
+    if (socket.readableLength === 0) return undefined;
+    const greeting: Uint8Array = socket.read();
+    // A copy: a message takes along the whole memory of what is in it.
+    return new Uint8Array(greeting);
+  }
+
+  /** The other thread has left it in good order. Returns what has gone wrong since. */
+  takeBack(): SocketProblem | undefined {
+    const { socket } = this.connection;
+    // What came after the other thread stopped reading is still in the kernel, and no event tells of it before somebody else may have it.
+    const peeked = this.#calls.peek(descriptorOf(socket));
+    if (peeked === 0) return 'stale';
+    if (peeked > 0) return 'dirty';
+    if (!wouldBlock(peeked)) return 'error';
+    resumeReading(socket);
+    return undefined;
+  }
+
+  #onDestroy(): void {
+    this.#calls.shutdown(descriptorOf(this.connection.socket));
+    for (const holder of this.#holders) holder.onGone(this);
+    this.#holders.clear();
+  }
+}

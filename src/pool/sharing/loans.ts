@@ -1,0 +1,134 @@
+import { Socket } from 'node:net';
+import { BrokerPoolError } from '../../errors.js';
+import { Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
+import type { CloseReason } from '../pooled-connection.js';
+import { BorrowedConnection } from './borrowed-connection.js';
+import { DescriptorLedger } from './ledger.js';
+import type { ClientMessage, HostMessage, SharedCloseReason } from './protocol.js';
+
+export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
+
+/** Duplicates that one thread keeps at most, each a descriptor: beyond it every lease costs as much as the first one of a connection. */
+const KEPT_AT_MOST = 256;
+
+/** What a shared pool does for its loans. */
+export interface LoansOwner {
+  post(message: ClientMessage): void;
+  /** A lease is over. */
+  onReturned(): void;
+}
+
+/** The connections of another thread's pool that this thread has on lease, and those it has a socket for until the next time. */
+export class Loans implements LeaseOwner {
+  readonly #owner: LoansOwner;
+  readonly #ledger = new DescriptorLedger();
+  /** Those that the pool has not closed, by number. */
+  readonly #connections = new Map<number, BorrowedConnection>();
+  readonly #leased = new Set<LeasedConnection>();
+
+  constructor(owner: LoansOwner) {
+    this.#owner = owner;
+  }
+
+  /** How many leases are out. */
+  get leased(): number {
+    return this.#leased.size;
+  }
+
+  addPage(page: SharedArrayBuffer): void {
+    this.#ledger.addPage(page);
+  }
+
+  /**
+   * The lease that is offered, or `undefined` if there is nothing behind it any more, and the pool knows.
+   *
+   * @throws {BrokerPoolError} `WORKER_FAILED` if this thread cannot make a socket of it; the connection is given up then
+   */
+  accept(message: LeaseMessage): Lease | undefined {
+    const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message);
+    if (connection === undefined) return undefined;
+    this.#leased.add(connection);
+    return new Lease(connection);
+  }
+
+  /** Nobody wants the lease any more. A descriptor that is offered with it stays where it is. */
+  decline({ acquireId, connectionId, slot }: LeaseMessage): void {
+    this.#owner.post({ kind: 'release', acquireId, kept: slot < 0 && this.#connections.has(connectionId), heard: false });
+  }
+
+  /** The pool has closed a connection. */
+  onGone(connectionId: number): void {
+    const connection = this.#connections.get(connectionId);
+    this.#connections.delete(connectionId);
+    connection?.socket.destroy();
+  }
+
+  onRelease(leased: LeasedConnection): void {
+    this.#leased.delete(leased);
+    const connection = this.#connections.get(leased.id);
+    // One that the pool has closed meanwhile is not expected back.
+    if (connection === leased) this.#giveBack(connection);
+    this.#owner.onReturned();
+  }
+
+  onDestroy(leased: LeasedConnection, reason: CloseReason): void {
+    this.#leased.delete(leased);
+    const connection = this.#connections.get(leased.id);
+    if (connection === leased) this.#destroy(connection, reason === 'error' || reason === 'invalid' ? reason : 'destroyed');
+    this.#owner.onReturned();
+  }
+
+  /** Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for nothing. */
+  abandon(): void {
+    for (const { socket } of this.#connections.values()) socket.destroy();
+    this.#connections.clear();
+    this.#leased.clear();
+    // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this thread need not load.
+    this.#ledger.takeRest((descriptor) => new Socket({ fd: descriptor }).destroy());
+  }
+
+  #wake({ acquireId, connectionId }: LeaseMessage): BorrowedConnection | undefined {
+    const connection = this.#connections.get(connectionId);
+    if (connection === undefined) return undefined;
+    // Who has kept the socket of an earlier lease may have destroyed it.
+    connection.acquireId = acquireId;
+    if (connection.socket.destroyed) {
+      this.#destroy(connection, 'stale');
+      return undefined;
+    }
+    connection.wake();
+    return connection;
+  }
+
+  #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): BorrowedConnection | undefined {
+    const descriptor = this.#ledger.take(slot);
+    if (descriptor === undefined || info === undefined) return undefined;
+    let connection: BorrowedConnection;
+    try {
+      connection = new BorrowedConnection(connectionId, acquireId, descriptor, info, this);
+    } catch (cause) {
+      this.#ledger.putBack(slot, descriptor);
+      this.#owner.post({ kind: 'destroy', acquireId, reason: 'error' });
+      throw new BrokerPoolError('WORKER_FAILED', 'failed to take over a connection from the thread of the pool', { cause });
+    }
+    this.#ledger.settle(slot);
+    if (greeting !== undefined) connection.socket.unshift(greeting);
+    this.#connections.set(connectionId, connection);
+    return connection;
+  }
+
+  #giveBack(connection: BorrowedConnection): void {
+    const { acquireId, socket } = connection;
+    const problem = connection.rest();
+    if (problem !== undefined) return this.#destroy(connection, problem);
+    const kept = this.#connections.size <= KEPT_AT_MOST;
+    const heard = socket.bytesRead > 0;
+    if (!kept) this.onGone(connection.id);
+    this.#owner.post({ kind: 'release', acquireId, kept, heard });
+  }
+
+  #destroy(connection: BorrowedConnection, reason: SharedCloseReason): void {
+    this.onGone(connection.id);
+    this.#owner.post({ kind: 'destroy', acquireId: connection.acquireId, reason });
+  }
+}

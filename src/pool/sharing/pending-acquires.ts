@@ -1,0 +1,100 @@
+import { monotonicNowMs, systemClock } from '../../clock.js';
+import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
+import type { BrokerPoolError } from '../../errors.js';
+import type { Lease } from '../lease.js';
+import type { TargetOptions } from '../options.js';
+
+/** How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that it did. */
+const ANSWER_GRACE_MS = 100;
+
+/** An acquire that the pool's thread has been asked for. */
+export class PendingAcquire implements Timed {
+  readonly id: number;
+  readonly timeoutMs: number;
+  readonly askedAtMs: number;
+  readonly target: TargetOptions;
+  readonly resolve: (lease: Lease) => void;
+  readonly reject: (error: BrokerPoolError) => void;
+  /** Takes the abort listener away. */
+  stopListening: (() => void) | undefined = undefined;
+  dueMs: number;
+  queueIndex = -1;
+
+  constructor(
+    id: number,
+    timeoutMs: number,
+    target: TargetOptions,
+    resolve: (lease: Lease) => void,
+    reject: (error: BrokerPoolError) => void,
+  ) {
+    this.id = id;
+    this.timeoutMs = timeoutMs;
+    this.target = target;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.askedAtMs = monotonicNowMs();
+    this.dueMs = this.askedAtMs + timeoutMs + ANSWER_GRACE_MS;
+  }
+}
+
+/** The acquires of one thread that wait for an answer, by number, each with its deadline in case the pool's thread gives none. */
+export class PendingAcquires {
+  readonly #byId = new Map<number, PendingAcquire>();
+  readonly #due = new DeadlineQueue<PendingAcquire>();
+  readonly #onDue: (acquire: PendingAcquire) => void;
+  #timerDueMs = Infinity;
+  #cancelTimer: () => void = () => {};
+
+  /** @param onDue is told of an acquire whose time is up, and which is no longer one of these */
+  constructor(onDue: (acquire: PendingAcquire) => void) {
+    this.#onDue = onDue;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  add(acquire: PendingAcquire): void {
+    this.#byId.set(acquire.id, acquire);
+    this.#due.put(acquire);
+    if (this.#due.nextMs < this.#timerDueMs) this.#arm();
+  }
+
+  get(id: number): PendingAcquire | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Takes an acquire that is answered, or given up. */
+  take(id: number): PendingAcquire | undefined {
+    const acquire = this.#byId.get(id);
+    if (acquire === undefined) return undefined;
+    this.#byId.delete(id);
+    this.#due.remove(acquire);
+    acquire.stopListening?.();
+    return acquire;
+  }
+
+  takeAll(): PendingAcquire[] {
+    this.#cancelTimer();
+    this.#timerDueMs = Infinity;
+    return Array.from(this.#byId.keys()).flatMap((id) => this.take(id) ?? []);
+  }
+
+  /** A timer that was set for an acquire answered since then finds nothing due, and is set anew: hardly ever is one needed. */
+  #arm(): void {
+    this.#cancelTimer();
+    this.#timerDueMs = this.#due.nextMs;
+    if (this.#timerDueMs === Infinity) return;
+    this.#cancelTimer = systemClock.schedule(this.#timerDueMs - monotonicNowMs(), () => this.#onTimer());
+  }
+
+  #onTimer(): void {
+    this.#timerDueMs = Infinity;
+    const nowMs = monotonicNowMs();
+    for (let acquire = this.#due.takeDue(nowMs); acquire !== undefined; acquire = this.#due.takeDue(nowMs)) {
+      this.take(acquire.id);
+      this.#onDue(acquire);
+    }
+    this.#arm();
+  }
+}

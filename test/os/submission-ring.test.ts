@@ -1,0 +1,179 @@
+import { createServer, type Server } from 'node:net';
+import type { ExecutionContext } from 'ava';
+import { connectAndSend } from '../../src/os/connect-and-send.js';
+import { errno } from '../../src/os/errno.js';
+import { loadNative, type Native, type SystemCalls } from '../../src/os/native.js';
+import { addressOf } from '../../src/os/socket.js';
+import { SubmissionRing } from '../../src/os/submission-ring.js';
+import { Leftovers } from '../helpers/leftovers.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+
+const native = loadNative();
+const hasRing = (() => {
+  const ring = native?.binder && SubmissionRing.open(native.binder, native.system);
+  ring?.close();
+  return ring !== undefined;
+})();
+const ringTest = hasRing ? test : test.skip;
+const nativeTest = native === undefined ? test.skip : test;
+
+const REQUEST = Buffer.from('a request');
+
+function loaded(): Native {
+  if (native === undefined) throw new Error('no C library here');
+  return native;
+}
+
+function openRing(t: ExecutionContext): SubmissionRing {
+  const { binder, system } = loaded();
+  const ring = binder && SubmissionRing.open(binder, system);
+  if (ring === undefined) throw new Error('no ring here');
+  t.teardown(() => ring.close());
+  return ring;
+}
+
+/** A listener that collects what arrives; `received` resolves with the first bytes of each connection in turn. */
+async function listen(t: ExecutionContext): Promise<{ endpoint: string; received: () => Promise<string> }> {
+  const endpoint = `${temporaryDirectory(t)}/listener.sock`;
+  const arrived: string[] = [];
+  let wake = (): void => {};
+  const server = createServer((socket) => {
+    socket.on('data', (bytes: Buffer) => {
+      arrived.push(bytes.toString());
+      wake();
+    });
+    socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(endpoint, resolve));
+  t.teardown(() => closeServer(server));
+  return {
+    endpoint,
+    received: async () => {
+      while (arrived.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      return arrived.shift() ?? '';
+    },
+  };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** A listener that never accepts, with its backlog full. */
+function fullListener(t: ExecutionContext, { system, binder }: Native): string {
+  if (binder === undefined) throw new Error('no C library here');
+  const endpoint = `${temporaryDirectory(t)}/full.sock`;
+  const address = addressOf(endpoint);
+  const descriptors: number[] = [system.openSocket()];
+  const [listener = -1] = descriptors;
+  t.true(binder.define('int bind(int fd, const uint8_t *address, uint32_t length)')(listener, address, address.length) >= 0);
+  t.is(binder.define('int listen(int fd, int backlog)')(listener, 1), 0);
+  t.teardown(() => {
+    for (const descriptor of descriptors) system.close(descriptor);
+    binder.define('int unlink(const char *path)')(endpoint);
+  });
+  for (;;) {
+    const descriptor = system.openSocket();
+    descriptors.push(descriptor);
+    if (system.connect(descriptor, address) < 0) return endpoint;
+  }
+}
+
+ringTest('connect and send are one call, again and again', async (t) => {
+  const { system } = loaded();
+  const ring = openRing(t);
+  const { endpoint, received } = await listen(t);
+  for (const request of [REQUEST, REQUEST, Buffer.from('another'), REQUEST]) {
+    const descriptor = system.openSocket();
+    t.deepEqual(ring.connectAndSend(descriptor, addressOf(endpoint), request), { connected: 0, sent: request.length });
+    t.is(await received(), request.toString());
+    system.close(descriptor);
+  }
+});
+
+ringTest('a connect that fails sends nothing, and the next one works', async (t) => {
+  const { system } = loaded();
+  const ring = openRing(t);
+  const { endpoint, received } = await listen(t);
+  const refused = system.openSocket();
+  t.is(ring.connectAndSend(refused, addressOf(`${endpoint}.none`), REQUEST)?.connected, -(errno['ENOENT'] ?? 0));
+  t.deepEqual(ring.connectAndSend(refused, addressOf(endpoint), REQUEST), { connected: 0, sent: REQUEST.length });
+  t.is(await received(), REQUEST.toString());
+  system.close(refused);
+});
+
+ringTest('a full backlog ends in EAGAIN, and with it the ring', (t) => {
+  const { system } = loaded();
+  const ring = openRing(t);
+  const endpoint = fullListener(t, loaded());
+  const descriptor = system.openSocket();
+  const before = new Leftovers();
+  t.is(ring.connectAndSend(descriptor, addressOf(endpoint), REQUEST)?.connected, -(errno['EAGAIN'] ?? 0));
+  t.true(ring.closed);
+  t.false(before.list().some((line) => line.startsWith('threads')), 'the kernel has made no thread to try again');
+  system.close(descriptor);
+});
+
+ringTest('a closed ring says so and touches nothing', async (t) => {
+  const { binder, system } = loaded();
+  const { endpoint } = await listen(t);
+  const ring = binder && SubmissionRing.open(binder, system);
+  ring?.close();
+  const descriptor = system.openSocket();
+  t.is(ring?.connectAndSend(descriptor, addressOf(endpoint), REQUEST), undefined);
+  system.close(descriptor);
+});
+
+ringTest('rings that come and go leave nothing behind', async (t) => {
+  const { binder, system } = loaded();
+  const { endpoint, received } = await listen(t);
+  for (let time = 0; time < 200; time++) {
+    const ring = binder && SubmissionRing.open(binder, system);
+    const descriptor = system.openSocket();
+    t.is(ring?.connectAndSend(descriptor, addressOf(endpoint), REQUEST)?.connected, 0);
+    t.is(await received(), REQUEST.toString());
+    system.close(descriptor);
+    ring?.close();
+  }
+});
+
+/** The calls of this system, with some of them replaced, and no way past them. */
+function nativeWith(changes: Partial<SystemCalls>): Native {
+  const { polling, system } = loaded();
+  return { polling, system: { ...system, ...changes } };
+}
+
+nativeTest('with a ring or without, the request arrives with the connect (V-21)', async (t) => {
+  const { endpoint, received } = await listen(t);
+  for (const calls of [loaded(), nativeWith({})]) {
+    const attempt = connectAndSend(calls, endpoint, REQUEST);
+    if (attempt.descriptor === undefined) return t.fail();
+    t.is(attempt.sent, REQUEST.length);
+    t.is(await received(), REQUEST.toString());
+    loaded().system.close(attempt.descriptor);
+  }
+});
+
+nativeTest('without a connection no descriptor stays open, and the errno says why', (t) => {
+  const endpoint = `${temporaryDirectory(t)}/none.sock`;
+  for (const calls of [loaded(), nativeWith({})]) {
+    t.deepEqual(connectAndSend(calls, endpoint, REQUEST), { descriptor: undefined, syscall: 'connect', result: -(errno['ENOENT'] ?? 0) });
+  }
+  const noDescriptors = nativeWith({ openSocket: () => -(errno['EMFILE'] ?? 0) });
+  t.deepEqual(connectAndSend(noDescriptors, endpoint, REQUEST), { descriptor: undefined, syscall: 'socket', result: -(errno['EMFILE'] ?? 0) });
+});
+
+nativeTest('after a full backlog requests arrive as before it', async (t) => {
+  const full = fullListener(t, loaded());
+  const { endpoint, received } = await listen(t);
+  for (const target of [full, full, endpoint, full, endpoint, endpoint]) {
+    const attempt = connectAndSend(loaded(), target, REQUEST);
+    if (target === full) {
+      t.deepEqual(attempt, { descriptor: undefined, syscall: 'connect', result: -(errno['EAGAIN'] ?? 0) });
+      continue;
+    }
+    if (attempt.descriptor === undefined) return t.fail();
+    t.is(await received(), REQUEST.toString());
+    loaded().system.close(attempt.descriptor);
+  }
+});

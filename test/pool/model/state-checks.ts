@@ -1,0 +1,79 @@
+import type { PoolStats, TargetStats } from '../../../src/index.js';
+import type { Tally } from './callers.js';
+import { holds } from './rules.js';
+import type { Scenario } from './scenario.js';
+
+/** Longer than any pause between connects. */
+const LONGEST_PAUSE_MS = 6_000;
+
+/** What the pool cannot know, or must agree with. */
+export interface TargetFacts {
+  readonly held: number;
+  readonly queued: number;
+  readonly tally: Tally;
+  readonly connectFailures: number;
+  /** How long ago a connect failed last. */
+  readonly sinceFailureMs: number;
+}
+
+/** Looks at a pool between two steps. */
+export function checkState({ targets }: PoolStats, scenario: Scenario, factsOf: (serviceName: string) => TargetFacts): void {
+  const { maxTotal } = scenario;
+  holds('the limits hold', sumHeld(targets) <= maxTotal, () => `${sumHeld(targets)} of ${maxTotal} in all`);
+  for (const target of targets) {
+    const facts = factsOf(target.serviceName);
+    checkLimits(target, scenario);
+    checkCounts(target, facts);
+    checkWaiting(target, targets, scenario, facts);
+  }
+}
+
+function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Scenario): void {
+  const { total, connecting, waiting } = target;
+  holds('the limits hold', total + connecting <= max && connecting <= maxConnecting && waiting <= maxWaiting, () => describe(target));
+}
+
+function checkCounts(target: TargetStats, { held, queued, tally, connectFailures }: TargetFacts): void {
+  const { total, idle, leased, waitMs } = target;
+  const counts: Readonly<Record<string, readonly [number, number]>> = {
+    total: [total, target.created - sumOf(target.closedByReason)],
+    reserved: [total - idle - leased, Math.max(0, total - idle - leased)],
+    leased: [leased, held],
+    waiting: [target.waiting, queued],
+    acquired: [sumOf(target.acquiredByRoute), tally.acquired],
+    waits: [waitMs.count, tally.acquired],
+    buckets: [sumOf(waitMs.counts), tally.acquired],
+    timeouts: [target.timeouts, tally.timeouts],
+    // Those who waited for another's Hello share its failure.
+    connectFailures: [target.connectFailures, Math.max(target.connectFailures, connectFailures)],
+  };
+  for (const [name, [counted, expected]] of Object.entries(counts)) {
+    holds('the counts add up', counted === expected, () => `${target.serviceName}: ${name} is ${counted}, not ${expected}`);
+  }
+}
+
+function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs }: TargetFacts): void {
+  const { total, idle, leased, connecting, waiting } = target;
+  const coming = connecting + total - idle - leased;
+  if (waiting <= coming) return;
+  holds('nobody waits while an idle connection is good', idle === 0, () => describe(target));
+  // With nothing open and nothing on its way, nobody may be left to wait for the end of a pause.
+  const pausing = total + connecting > 0 && sinceFailureMs < LONGEST_PAUSE_MS;
+  const { max, maxConnecting, maxTotal } = scenario;
+  if (pausing || total + connecting >= max || connecting >= maxConnecting) return;
+  holds('nobody waits for nothing', sumHeld(all) >= maxTotal, () => describe(target));
+  const inTheWay = all.find((other) => other !== target && other.waiting === 0 && other.idle > 0);
+  holds('nobody waits for nothing', inTheWay === undefined, () => `${describe(target)}; ${inTheWay?.serviceName} has ${inTheWay?.idle} idle`);
+}
+
+export function describe({ serviceName, total, idle, leased, connecting, waiting }: TargetStats): string {
+  return `${serviceName}: total ${total}, idle ${idle}, leased ${leased}, connecting ${connecting}, waiting ${waiting}`;
+}
+
+function sumHeld(targets: readonly TargetStats[]): number {
+  return targets.reduce((sum, { total, connecting }) => sum + total + connecting, 0);
+}
+
+function sumOf(counts: Readonly<Record<string, number>> | readonly number[]): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,139 @@
+import type { FakeClock } from '../../helpers/fake-clock.js';
+import { connected, failed, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
+import type { SeededRandom } from '../../helpers/seeded-random.js';
+import { SERVICES, type Service } from './scenario.js';
+
+/** A connect, or the connection that has come of it. */
+interface Begun {
+  readonly service: Service;
+  /** How often the target had been cleared by then. */
+  readonly generation: number;
+}
+
+/** What a socket is good for, as far as the world outside the pool can tell. */
+export interface SocketFacts {
+  readonly service: Service;
+  /** It was dead or dirty before this turn. */
+  readonly spoilt: boolean;
+  /** Its target was cleared, before this turn and after its connect began. */
+  readonly stale: boolean;
+}
+
+/** Broker and backends, sockets and validations: all that the pool has to do with on its other side. */
+export class World {
+  readonly driver = new FakeDriver();
+  /** When a connect failed last. */
+  readonly lastFailureMs: Record<Service, number> = { alpha: -Infinity, beta: -Infinity };
+  readonly connectFailures: Record<Service, number> = { alpha: 0, beta: 0 };
+  brokerUp = true;
+  /** Nothing fails by chance. */
+  quiet = false;
+  readonly #random: SeededRandom;
+  readonly #jobs = new Map<PendingJob, Begun>();
+  readonly #sockets = new Map<FakeSocket, Begun>();
+  readonly #validations = new Set<(healthy: boolean | Error) => void>();
+  readonly #generations: Record<Service, number> = { alpha: 0, beta: 0 };
+  /** What this turn has cleared or spoilt may have been leased before, in the same turn. */
+  readonly #clearedInTurn = new Set<Service>();
+  readonly #spoiltInTurn = new Set<FakeSocket>();
+  readonly #failedInTurn = new Set<Service>();
+
+  constructor(random: SeededRandom) {
+    this.#random = random;
+    this.driver.onStart = (job) => {
+      const service = SERVICES.find((name) => Buffer.from(job.job.request).includes(name)) ?? 'alpha';
+      this.#jobs.set(job, { service, generation: this.#generations[service] });
+    };
+  }
+
+  beginTurn(): void {
+    this.#clearedInTurn.clear();
+    this.#spoiltInTurn.clear();
+    // Whoever was given one in the last turn has had a look at it.
+    for (const socket of this.#sockets.keys()) if (socket.destroyed) this.#sockets.delete(socket);
+  }
+
+  /** The pool hears of a failure when the turn is over, however much time has passed in it. */
+  endTurn({ nowMs }: FakeClock): void {
+    for (const service of this.#failedInTurn) this.lastFailureMs[service] = nowMs;
+    this.#failedInTurn.clear();
+  }
+
+  /** The broker answers somebody, or is found to be away. */
+  settleJob(job = this.#random.pick([...this.driver.pending])): void {
+    const begun = job && this.#jobs.get(job);
+    if (job === undefined || begun === undefined) return;
+    this.#jobs.delete(job);
+    if (!this.brokerUp || (!this.quiet && this.#random.chance(0.05))) return this.#fail(job, begun.service);
+    const socket = new FakeSocket();
+    this.#sockets.set(socket, begun);
+    job.settle(connected(socket));
+  }
+
+  /** Everybody is answered, and everything is found good. */
+  settleAll(): void {
+    for (const job of this.driver.pending) this.settleJob(job);
+    for (const answer of this.#validations) answer(true);
+  }
+
+  validate(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const answer = (healthy: boolean | Error): void => {
+        this.#validations.delete(answer);
+        if (healthy instanceof Error) reject(healthy);
+        else resolve(healthy);
+      };
+      this.#validations.add(answer);
+    });
+  }
+
+  answerValidation(healthy: boolean | Error): void {
+    this.#random.pick([...this.#validations])?.(healthy);
+  }
+
+  onClear(service: Service): void {
+    this.#generations[service] += 1;
+    this.#clearedInTurn.add(service);
+  }
+
+  openSockets(): FakeSocket[] {
+    return [...this.#sockets.keys()].filter(({ destroyed }) => !destroyed);
+  }
+
+  /** A connection ends or breaks off. */
+  kill(how: (socket: FakeSocket) => void): void {
+    // The pool watches a socket by its `push`.
+    const socket = this.#random.pick(this.openSockets().filter((each) => !each.spoilt && Object.hasOwn(each, 'push')));
+    if (socket === undefined) return;
+    this.spoil(socket);
+    how(socket);
+  }
+
+  /** From the next turn on nobody may get this connection. */
+  spoil(socket: FakeSocket): void {
+    socket.spoilt = true;
+    this.#spoiltInTurn.add(socket);
+  }
+
+  factsOf(socket: unknown): SocketFacts | undefined {
+    const begun = socket instanceof FakeSocket ? this.#sockets.get(socket) : undefined;
+    if (!(socket instanceof FakeSocket) || begun === undefined) return undefined;
+    const { service, generation } = begun;
+    return {
+      service,
+      spoilt: socket.spoilt && !this.#spoiltInTurn.has(socket),
+      stale: generation < this.#generations[service] && !this.#clearedInTurn.has(service),
+    };
+  }
+
+  #fail(job: PendingJob, service: Service): void {
+    this.#failedInTurn.add(service);
+    this.connectFailures[service] += 1;
+    const refused = this.#random.chance(0.2);
+    job.settle(
+      refused
+        ? failed({ code: 'REFUSED', message: 'unknown', refusalKind: 'serviceUnknown', refusalCode: 2 })
+        : failed({ code: 'BROKER_CONNECT', message: 'broker is down' }),
+    );
+  }
+}

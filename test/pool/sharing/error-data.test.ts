@@ -1,0 +1,36 @@
+import { BrokerPoolError } from '../../../src/index.js';
+import { errorFromData, errorToData } from '../../../src/pool/sharing/error-data.js';
+import test from '../../helpers/sanitary.js';
+
+function across(error: BrokerPoolError): BrokerPoolError {
+  return errorFromData(structuredClone(errorToData(error)));
+}
+
+test('an error is the same in the other thread, with all its fields', (t) => {
+  const fields = { endpoint: '/run/broker.sock', refusalKind: 'rateLimited', refusalCode: 5, retryAfterMs: 250 } as const;
+  const error = across(new BrokerPoolError('REFUSED', 'not now', fields));
+  t.true(error instanceof BrokerPoolError);
+  t.like(error, { code: 'REFUSED', message: 'not now', name: 'BrokerPoolError', ...fields });
+  t.false('phase' in error, 'a field that does not apply is not there');
+  t.false('cause' in error);
+});
+
+test('causes come along: errors of this package, of the system, and values', (t) => {
+  const system = Object.assign(new RangeError('connect ENOENT'), { code: 'ENOENT', syscall: 'connect' });
+  const inner = new BrokerPoolError('BROKER_CONNECT', 'no broker', { cause: system });
+  const error = across(new BrokerPoolError('TIMEOUT', 'too late', { phase: 'connect', cause: inner }));
+  t.is(error.phase, 'connect');
+  const { cause } = error;
+  t.true(cause instanceof BrokerPoolError);
+  t.is(cause instanceof BrokerPoolError && cause.code, 'BROKER_CONNECT');
+  const root = cause instanceof Error ? cause.cause : undefined;
+  t.like(root, { name: 'RangeError', message: 'connect ENOENT', code: 'ENOENT', syscall: 'connect' });
+  t.is(across(new BrokerPoolError('ABORTED', 'given up', { cause: 'because' })).cause, 'because');
+});
+
+test('causes that go round in a circle end somewhere', (t) => {
+  const error = new BrokerPoolError('TIMEOUT', 'one');
+  const other = new BrokerPoolError('TIMEOUT', 'two', { cause: error });
+  Object.assign(error, { cause: other });
+  t.is(across(error).message, 'one');
+});

@@ -1,0 +1,211 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { connectSharedPool } from '../../../src/index.js';
+import { until } from '../../helpers/leftovers.js';
+import test from '../../helpers/sanitary.js';
+import { echo, read, startSystem } from '../../helpers/system.js';
+import { canShare, failureOf, openPool, startSharer } from './kit.js';
+
+const sharingTest = canShare ? test.serial : test.skip;
+const execute = promisify(execFile);
+
+sharingTest('a port that is used in the pool’s own thread works as in any other', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  await using shared = await connectSharedPool(pool.share());
+  const lease = await shared.acquire();
+  t.is(await echo(lease.socket, 'one'), 'one');
+  lease.release();
+  t.true(lease.spent);
+  t.is((await failureOf((async () => lease.socket)())).code, 'INVALID_ARGUMENT');
+  t.throws(() => lease.release(), { code: 'INVALID_ARGUMENT' });
+  t.is(await shared.use(async ({ socket }) => await echo(socket, 'two')), 'two');
+  await t.throwsAsync(shared.use(() => Promise.reject(new Error('broken off'))), { message: 'broken off' });
+  t.true(await until(() => pool.stats().total === 0));
+  t.is(pool.stats().targets[0]?.closedByReason.error, 1);
+  {
+    await using disposed = await shared.acquire();
+    t.false(disposed.spent);
+  }
+  t.true(await until(() => pool.stats().idle === 1));
+});
+
+sharingTest('options are checked where they are given', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  await using shared = await connectSharedPool(pool.share());
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript callers may pass
+  const wrong = [{ timeoutMs: 0 }, { serviceName: 'A' }, { wantedVersion: 'x' }, { signal: {} }, { timeout: 5 }, null] as object[];
+  for (const options of wrong) t.is((await failureOf(shared.acquire(options))).code, 'INVALID_ARGUMENT');
+  t.throws(() => void shared.close({ timeoutMs: -1 }), { code: 'INVALID_ARGUMENT' });
+  const aborted = await failureOf(shared.acquire({ signal: AbortSignal.abort() }));
+  t.is(aborted.code, 'ABORTED');
+  t.is(pool.stats().created, 0, 'none of them got as far as the pool');
+});
+
+sharingTest('a second client on a port is refused, and takes nothing away from the first', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const port = pool.share();
+  await using shared = await connectSharedPool(port);
+  const acquiring = shared.acquire();
+  const error = await failureOf(connectSharedPool(port));
+  t.is(error.code, 'INVALID_ARGUMENT');
+  t.regex(error.message, /used already/);
+  (await acquiring).release();
+});
+
+sharingTest('a port that was moved on by its client is refused there, and the pool gets everything back when it closes', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const port = pool.share();
+  const shared = await connectSharedPool(port);
+  const lease = await shared.acquire();
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage(port, [port]);
+  t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
+  t.true(lease.socket.destroyed);
+  const [moved] = await once(port2, 'message');
+  t.is((await failureOf(connectSharedPool(moved))).code, 'INVALID_ARGUMENT');
+  moved.close();
+  port1.close();
+  t.true(await until(() => pool.stats().leased === 0));
+  t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
+  lease.release();
+});
+
+sharingTest('what is no port of a pool is refused', async (t) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage('something else');
+  t.is((await failureOf(connectSharedPool(port2))).code, 'INVALID_ARGUMENT');
+  t.is((await failureOf(connectSharedPool(port1))).code, 'INVALID_ARGUMENT');
+  port1.close();
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript callers may pass
+  t.is((await failureOf(connectSharedPool({} as never))).code, 'INVALID_ARGUMENT');
+  const { port1: near, port2: far } = new MessageChannel();
+  near.postMessage({ kind: 'welcome', version: 99, acquireTimeoutMs: 1 });
+  t.regex((await failureOf(connectSharedPool(far))).message, /version 99/);
+  near.close();
+});
+
+sharingTest('a port that nobody ever used goes with its pool, or when it is closed', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const [, closed] = [pool.share(), pool.share()];
+  closed.close();
+  await pool.close();
+  t.is((await failureOf((async () => pool.share())())).code, 'POOL_CLOSED');
+});
+
+sharingTest('a pool that ended before its port was used says so', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const port = pool.share();
+  await pool.destroy();
+  await using shared = await connectSharedPool(port);
+  t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
+});
+
+sharingTest('a backend’s greeting is the first caller’s due, in whatever thread', async (t) => {
+  const system = await startSystem(t, { backend: { onConnection: (socket) => void socket.end('welcome, stranger') } });
+  const pool = openPool(t, system, { min: 1 });
+  await pool.warm();
+  const idle = await pool.acquire();
+  await once(idle.socket, 'readable');
+  idle.destroy();
+  await using shared = await connectSharedPool(pool.share());
+  await pool.warm();
+  t.true(await until(() => pool.stats().idle === 1 || pool.stats().total === 0));
+  const lease = await shared.acquire();
+  t.is(await read(lease.socket, 17), 'welcome, stranger');
+  lease.destroy();
+});
+
+sharingTest('the token of an offered handoff comes along', async (t) => {
+  const system = await startSystem(t, { backend: { handoff: 'accept' } });
+  const pool = openPool(t, system, { adoptHandedOffConnection: true, endpointCache: false });
+  await using shared = await connectSharedPool(pool.share());
+  const lease = await shared.acquire();
+  t.is(lease.route, 'handle-passed');
+  t.is(lease.handoffToken?.length, 16);
+  t.is(await echo(lease.socket, 'adopted'), 'adopted');
+  lease.release();
+});
+
+sharingTest('an idle shared pool lets its thread end; a lease and a waiting caller do not', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  let exited = false;
+  void sharer.exited.then(() => (exited = true));
+  await sharer.call('acquire', 'a');
+  const held = pool.acquire();
+  t.true(await until(() => pool.stats().waiting === 1));
+  sharer.tell('acquire', 'b');
+  t.true(await until(() => pool.stats().waiting === 2));
+  await sharer.call('release', 'a');
+  const lease = await held;
+  await sharer.call('leave');
+  t.false(exited, 'a caller waits');
+  lease.release();
+  t.true(await until(() => pool.stats().leased === 1));
+  t.false(exited, 'a lease is out');
+  await sharer.worker.terminate();
+
+  const idle = await startSharer(t, pool);
+  await idle.call('acquire', 'a');
+  await idle.call('echo', 'a', 'one');
+  await idle.call('release', 'a');
+  await idle.call('leave');
+  await idle.exited;
+  t.true(await until(() => pool.stats().idle === 1));
+});
+
+sharingTest('a thread that dies between taking a descriptor and making a socket of it leaks nothing', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system, { max: 1 });
+  const port = pool.share();
+  const source = `
+    const { workerData: { port }, receiveMessageOnPort } = require('node:worker_threads');
+    port.on('message', (message) => {
+      if (message.kind === 'page') words = new Int32Array(message.ledger);
+      if (message.kind !== 'lease') return;
+      Atomics.or(words, message.slot, 1);
+      process.exit();
+    });
+    let words;
+    port.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs: 5000, askedAtMs: Infinity, abortable: false });
+  `;
+  const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });
+  await once(worker, 'exit');
+  t.true(await until(() => pool.stats().leased === 0));
+  t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
+  await system.backend.until(() => system.backend.connections === 0);
+});
+
+sharingTest('a pool can be in any thread, and when that ends, its leases in others do too', async (t) => {
+  const system = await startSystem(t);
+  const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { workerData: { ...system.target, max: 1 } });
+  t.teardown(() => worker.terminate());
+  const [port] = await once(worker, 'message');
+  const shared = await connectSharedPool(port);
+  const lease = await shared.acquire();
+  t.is(await echo(lease.socket, 'from afar'), 'from afar');
+  const waiting = failureOf(shared.acquire());
+  const { socket } = lease;
+  worker.postMessage('end');
+  t.is((await waiting).code, 'POOL_CLOSED');
+  t.true(socket.destroyed);
+  t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
+  lease.release();
+  await shared.close();
+  await system.backend.until(() => system.backend.connections === 0);
+});
+
+test('without FFI there is no sharing, and the error says what it needs', async (t) => {
+  const index = fileURLToPath(new URL('../../../src/index.js', import.meta.url));
+  const source = `
+    const { BrokerPool } = await import(${JSON.stringify(index)});
+    const pool = new BrokerPool({ serviceName: 'demo', wantedVersion: '1.0.0' });
+    try { pool.share(); } catch ({ code, message }) { console.log(code + ' ' + message); }
+  `;
+  const environment = { ...process.env, BROKER_POOL_FFI: '0' };
+  const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', source], { env: environment, timeout: 30_000 });
+  t.regex(stdout, /^WORKER_FAILED .*koffi/);
+});

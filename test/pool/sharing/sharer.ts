@@ -1,0 +1,109 @@
+/** A thread that shares a pool and does what a test tells it to, see `startSharer` in the kit. */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
+import { errorToData } from '../../../src/pool/sharing/error-data.js';
+import { echo, read } from '../../helpers/talk.js';
+
+const { port, counter }: { readonly port: MessagePort; readonly counter: SharedArrayBuffer } = workerData;
+const shared = await connectSharedPool(port);
+const words = new Int32Array(counter);
+const leases = new Map<string, Lease>();
+const sockets = new Map<string, Socket>();
+const aborters = new Map<string, AbortController>();
+/** What shared memory says while the thread is blocked. */
+export const BLOCKED = 1;
+
+/** Bytes that reached listeners which were left on sockets. */
+let overheard = '';
+
+function leaseOf(name: string): Lease {
+  const lease = leases.get(name);
+  if (lease === undefined) throw new Error(`no lease ${name}`);
+  return lease;
+}
+
+function describe(lease: Lease) {
+  const { connectionId, endpoint, route, negotiated, handoffToken } = lease;
+  return { connectionId, endpoint, route, daemonVersion: negotiated?.daemonVersion, token: handoffToken?.length };
+}
+
+/** What a test can ask for. */
+export const commands = {
+  async acquire(name: string, options: AcquireOptions = {}) {
+    const aborter = new AbortController();
+    aborters.set(name, aborter);
+    const lease = await shared.acquire({ ...options, signal: aborter.signal });
+    leases.set(name, lease);
+    sockets.set(name, lease.socket);
+    return describe(lease);
+  },
+  abort: (name: string) => aborters.get(name)?.abort(new Error(`${name} is not wanted`)),
+  release: (name: string) => leaseOf(name).release(),
+  destroy: (name: string, reason?: 'destroyed' | 'error' | 'invalid') => leaseOf(name).destroy(reason),
+  echo: async (name: string, word: string) => await echo(leaseOf(name).socket, word),
+  write: (name: string, text: string) => void leaseOf(name).socket.write(text),
+  read: async (name: string, length: number) => await read(leaseOf(name).socket, length),
+  isDestroyed: (name: string) => sockets.get(name)?.destroyed,
+  async ended(name: string) {
+    const { socket } = leaseOf(name);
+    socket.resume();
+    if (!socket.closed) await once(socket, 'close');
+  },
+  setEncoding: (name: string) => void leaseOf(name).socket.setEncoding('utf8'),
+  /** Leaves everything on the socket that could make it read after its release. */
+  leaveListeners(name: string) {
+    const { socket } = leaseOf(name);
+    leaseOf(name).release();
+    socket.on('data', (chunk: Buffer) => (overheard += chunk.toString('latin1')));
+    socket.on('readable', () => (overheard += String(socket.read() ?? '')));
+    socket.resume();
+    socket.read();
+  },
+  overheard: () => overheard,
+  destroyAfterRelease(name: string) {
+    const { socket } = leaseOf(name);
+    leaseOf(name).release();
+    socket.destroy();
+  },
+  /** Blocks the thread until it is woken through shared memory; says there that it does, and that it no longer does. */
+  block(limitMs: number) {
+    Atomics.store(words, 0, BLOCKED);
+    Atomics.wait(words, 1, 0, limitMs);
+    Atomics.store(words, 0, 0);
+  },
+  /** Has the backend answer, and gives the connection back before this thread's loop has seen any of it. */
+  releaseUnseen(name: string, waitMs: number) {
+    leaseOf(name).socket.write('unseen');
+    Atomics.wait(words, 1, 0, waitMs);
+    leaseOf(name).release();
+  },
+  close: async (options?: { timeoutMs: number }) => await shared.close(options),
+  exit: (code: number) => process.exit(code),
+  fail: () => void setImmediate(() => {
+    throw new Error('as a thread may fail');
+  }),
+  /** Sends anything to the pool's thread. */
+  post: (message: unknown) => port.postMessage(message),
+  /** Nothing but the shared pool keeps the thread alive from now on. */
+  leave: () => parentPort?.unref(),
+};
+
+export type Commands = typeof commands;
+
+async function obey(command: keyof Commands, values: readonly unknown[]): Promise<unknown> {
+  const method: (...parameters: never[]) => unknown = commands[command];
+  return await Reflect.apply(method, undefined, values);
+}
+
+parentPort?.on('message', ({ call, command, values }: { call: number; command: keyof Commands; values: readonly unknown[] }) => {
+  obey(command, values).then(
+    (value) => parentPort?.postMessage({ call, value }),
+    (error: unknown) => {
+      const data = error instanceof BrokerPoolError ? errorToData(error) : undefined;
+      parentPort?.postMessage({ call, error: data, text: String(error) });
+    },
+  );
+});
+parentPort?.postMessage('ready');

@@ -1,0 +1,390 @@
+import { until } from '../../helpers/leftovers.js';
+import test from '../../helpers/sanitary.js';
+import { echo, startSystem } from '../../helpers/system.js';
+import { canShare, failureOf, openPool, poolEvent, startSharer } from './kit.js';
+
+/** One at a time: each starts threads of its own. */
+const sharingTest = canShare ? test.serial : test.skip;
+
+sharingTest('a lease in another thread is a working connection of the one pool', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system);
+  const sharer = await startSharer(t, pool);
+  // Nobody is told of the end of a lease whose begin he was not told of.
+  const released = poolEvent(pool, 'released');
+  const lease = await sharer.call('acquire', 'a');
+  t.is(lease.endpoint, system.backend.endpoint);
+  t.is(lease.route, 'broker-negotiated');
+  t.is(typeof lease.daemonVersion, 'string');
+  t.is(await sharer.call('echo', 'a', 'over there'), 'over there');
+  t.like(pool.stats(), { total: 1, leased: 1, idle: 0 });
+  await sharer.call('release', 'a');
+  await released;
+  t.like(pool.stats(), { total: 1, leased: 0, idle: 1 });
+  const own = await pool.acquire();
+  t.is(own.connectionId, lease.connectionId);
+  t.is(await echo(own.socket, 'over here'), 'over here');
+  own.release();
+  t.is(system.backend.acceptedCount, 1);
+});
+
+sharingTest('one connection goes round the threads, and each reads what it asked for', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharers = [await startSharer(t, pool), await startSharer(t, pool)];
+  for (let round = 0; round < 20; round++) {
+    for (const [index, sharer] of sharers.entries()) {
+      await sharer.call('acquire', 'a');
+      t.is(await sharer.call('echo', 'a', `round ${round} of ${index}`), `round ${round} of ${index}`);
+      await sharer.call('release', 'a');
+    }
+    const lease = await pool.acquire();
+    t.is(await echo(lease.socket, `round ${round} here`), `round ${round} here`);
+    lease.release();
+  }
+  t.like(pool.stats(), { created: 1, total: 1 });
+});
+
+sharingTest('a socket that was left listening never gets bytes of another thread’s lease', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const [greedy, other] = [await startSharer(t, pool), await startSharer(t, pool)];
+  for (let round = 0; round < 50; round++) {
+    await greedy.call('acquire', 'a');
+    await greedy.call('echo', 'a', 'mine');
+    await greedy.call('leaveListeners', 'a');
+    await other.call('acquire', 'b');
+    t.is(await other.call('echo', 'b', `secret ${round}`), `secret ${round}`);
+    await other.call('release', 'b');
+    const lease = await pool.acquire();
+    t.is(await echo(lease.socket, `own secret ${round}`), `own secret ${round}`);
+    lease.release();
+  }
+  t.is(await greedy.call('overheard'), '');
+  t.like(pool.stats(), { created: 1, total: 1 });
+});
+
+sharingTest('callers of all threads are served in their order', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const [first, second] = [await startSharer(t, pool), await startSharer(t, pool)];
+  const held = await pool.acquire();
+  const order: string[] = [];
+  const waiting: Promise<unknown>[] = [];
+  const line: [string, typeof first | undefined][] = [['1', first], ['2', second], ['3', undefined], ['4', second], ['5', first]];
+  for (const [name, sharer] of line) {
+    const taken = async (): Promise<void> => {
+      if (sharer === undefined) {
+        const lease = await pool.acquire();
+        order.push(name);
+        lease.release();
+      } else {
+        await sharer.call('acquire', name);
+        order.push(name);
+        await sharer.call('release', name);
+      }
+    };
+    waiting.push(taken());
+    const position = waiting.length;
+    t.true(await until(() => pool.stats().waiting === position));
+  }
+  held.release();
+  await Promise.all(waiting);
+  t.deepEqual(order, ['1', '2', '3', '4', '5']);
+});
+
+sharingTest('a deadline passes in any thread, with the situation of the pool in the error', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  const held = await pool.acquire();
+  const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 30 }));
+  t.like(error, { code: 'TIMEOUT', phase: 'queue' });
+  t.regex(error.message, /within \d+ ms .*total 1, idle 0, connecting 0, waiting 1/);
+  held.release();
+  await sharer.call('acquire', 'a');
+});
+
+sharingTest('why a connect failed is told in any thread, with its cause', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system);
+  const sharer = await startSharer(t, pool);
+  await system.broker.stop();
+  const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 2_000 }));
+  t.is(error.code, 'BROKER_CONNECT');
+  t.is(error.endpoint, system.broker.endpoint);
+  t.true(error.cause instanceof Error);
+  t.like(error.cause, { code: 'ENOENT' });
+  const wrong = await failureOf(sharer.call('acquire', 'a', { serviceName: 'UPPER' }));
+  t.is(wrong.code, 'INVALID_ARGUMENT');
+  t.regex(wrong.message, /serviceName/);
+});
+
+sharingTest('an acquire that is aborted in another thread loses nothing', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  const held = await pool.acquire();
+  const waiting = failureOf(sharer.call('acquire', 'a'));
+  t.true(await until(() => pool.stats().waiting === 1));
+  const failed = poolEvent(pool, 'acquireFailed');
+  await sharer.call('abort', 'a');
+  const error = await waiting;
+  t.is(error.code, 'ABORTED');
+  t.is(error.cause instanceof Error && error.cause.message, 'a is not wanted');
+  await failed;
+  t.is(pool.stats().waiting, 0);
+  held.release();
+  await sharer.call('acquire', 'b');
+  t.is(await sharer.call('echo', 'b', 'still there'), 'still there');
+});
+
+sharingTest('dirty connections are closed, whichever thread left them so', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  const leave = async (how: (name: string) => Promise<unknown>): Promise<void> => {
+    await sharer.call('acquire', 'a');
+    const closed = poolEvent(pool, 'connectionClosed');
+    await how('a');
+    await closed;
+  };
+  // Unread, and not even read by the thread's loop yet.
+  await leave(async (name) => {
+    await sharer.call('write', name, 'unread');
+    await sharer.call('release', name);
+  });
+  await leave(async (name) => {
+    await sharer.call('echo', name, 'x');
+    await sharer.call('setEncoding', name);
+    await sharer.call('release', name);
+  });
+  await leave(async (name) => {
+    await sharer.call('write', name, 'unsent '.repeat(1_000_000));
+    await sharer.call('release', name);
+  });
+  t.is(pool.stats().targets[0]?.closedByReason.dirty, 3);
+  await leave(async (name) => await sharer.call('destroy', name, 'invalid'));
+  t.is(pool.stats().targets[0]?.closedByReason.invalid, 1);
+});
+
+sharingTest('what a thread gives back without having seen that it is dirty does not go to whoever waits', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  const waiting = pool.acquire();
+  await sharer.call('releaseUnseen', 'a', 100);
+  const lease = await waiting;
+  t.is(await echo(lease.socket, 'clean'), 'clean');
+  t.is(pool.stats().targets[0]?.closedByReason.dirty, 1);
+  lease.release();
+});
+
+sharingTest('a backend that dies while another thread has the lease ends it there, and the connection does not come back', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system);
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  await sharer.call('echo', 'a', 'alive');
+  system.backend.dropAll();
+  await sharer.call('ended', 'a');
+  const closed = poolEvent(pool, 'connectionClosed');
+  await sharer.call('release', 'a');
+  await closed;
+  t.like(pool.stats(), { total: 0, leased: 0 });
+  t.is(pool.stats().targets[0]?.closedByReason.stale, 1);
+  await sharer.call('acquire', 'b');
+  t.is(await sharer.call('echo', 'b', 'again'), 'again');
+});
+
+sharingTest('a connection that its backend ends while it is idle is closed in all threads', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system);
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  await sharer.call('echo', 'a', 'heard');
+  await sharer.call('release', 'a');
+  t.true(await until(() => pool.stats().idle === 1));
+  const closed = poolEvent(pool, 'connectionClosed');
+  system.backend.dropAll();
+  await closed;
+  t.is(pool.stats().total, 0);
+  while (!(await sharer.call('isDestroyed', 'a')));
+  t.is(pool.stats().cachedEndpoints, 1, 'the backend has been heard, if only in another thread (X-26)');
+  await sharer.call('acquire', 'b');
+  t.is(await sharer.call('echo', 'b', 'new'), 'new');
+});
+
+sharingTest('a socket that was destroyed after its release costs its connection and no caller', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  const { connectionId } = await sharer.call('acquire', 'a');
+  await sharer.call('destroyAfterRelease', 'a');
+  const second = await sharer.call('acquire', 'b');
+  t.not(second.connectionId, connectionId);
+  t.is(await sharer.call('echo', 'b', 'fine'), 'fine');
+  t.is(pool.stats().targets[0]?.closedByReason.stale, 1);
+});
+
+sharingTest('a socket of the pool’s thread that is destroyed meanwhile ends the lease over there', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  const own = await pool.acquire();
+  const { socket } = own;
+  own.release();
+  await sharer.call('acquire', 'a');
+  socket.destroy();
+  await sharer.call('ended', 'a');
+  t.like(pool.stats(), { total: 0, leased: 0 });
+  await sharer.call('release', 'a');
+  await sharer.call('acquire', 'b');
+  t.is(await sharer.call('echo', 'b', 'fine'), 'fine');
+});
+
+for (const how of ['terminate', 'exit', 'fail'] as const) {
+  sharingTest(`a thread that ends in mid-lease gives back what it held: ${how}`, async (t) => {
+    const system = await startSystem(t);
+    const pool = openPool(t, system, { max: 2 });
+    const [doomed, other] = [await startSharer(t, pool), await startSharer(t, pool)];
+    await doomed.call('acquire', 'a');
+    await doomed.call('echo', 'a', 'one');
+    await doomed.call('acquire', 'b');
+    const abandoned = failureOf(doomed.call('acquire', 'c'));
+    abandoned.catch(() => {});
+    t.true(await until(() => pool.stats().waiting === 1));
+    const served = Promise.all([other.call('acquire', 'd'), other.call('acquire', 'e')]);
+    t.true(await until(() => pool.stats().waiting === 3));
+    const reasons: string[] = [];
+    pool.on('connectionClosed', ({ reason }) => reasons.push(reason));
+    if (how === 'terminate') await doomed.worker.terminate();
+    else doomed.tell(how, 1);
+    await served;
+    t.is(await other.call('echo', 'd', 'two'), 'two');
+    t.deepEqual(reasons, ['leaked', 'leaked']);
+    t.like(pool.stats(), { total: 2, leased: 2, waiting: 0 });
+    await system.backend.until(() => system.backend.connections === 2);
+  });
+}
+
+sharingTest('a thread that ends with only kept sockets costs nothing', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  await sharer.call('echo', 'a', 'one');
+  await sharer.call('release', 'a');
+  await sharer.worker.terminate();
+  const lease = await pool.acquire();
+  t.is(await echo(lease.socket, 'two'), 'two');
+  lease.release();
+  t.like(pool.stats(), { created: 1, total: 1 });
+});
+
+sharingTest('a lease that a thread never looked at is as good as new when the thread ends', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  const held = await pool.acquire();
+  sharer.tell('acquire', 'a');
+  t.true(await until(() => pool.stats().waiting === 1));
+  await sharer.block();
+  const acquired = poolEvent(pool, 'acquired');
+  held.release();
+  await acquired;
+  await sharer.worker.terminate();
+  const lease = await pool.acquire();
+  t.is(lease.connectionId, 1);
+  t.is(await echo(lease.socket, 'unspoilt'), 'unspoilt');
+  lease.release();
+});
+
+sharingTest('destroying the pool ends the leases of all threads at once, busy ones too', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system, { max: 1 });
+  const [holder, waiter] = [await startSharer(t, pool), await startSharer(t, pool)];
+  await holder.call('acquire', 'a');
+  await holder.call('echo', 'a', 'one');
+  const waiting = failureOf(waiter.call('acquire', 'b'));
+  t.true(await until(() => pool.stats().waiting === 1));
+  await holder.block();
+  await pool.destroy(new Error('enough'));
+  await system.backend.until(() => system.backend.connections === 0);
+  t.true(holder.blocked, 'the backend need not wait for the thread');
+  holder.wake();
+  const error = await waiting;
+  t.is(error.code, 'POOL_CLOSED');
+  t.is(error.cause instanceof Error && error.cause.message, 'enough');
+  await holder.call('ended', 'a');
+  await holder.call('release', 'a');
+  t.is((await failureOf(holder.call('acquire', 'c'))).code, 'POOL_CLOSED');
+});
+
+sharingTest('closing the pool waits for the leases of other threads', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  let isClosed = false;
+  const closing = pool.close().then(() => (isClosed = true));
+  t.is((await failureOf(sharer.call('acquire', 'b'))).code, 'POOL_CLOSED');
+  t.is(await sharer.call('echo', 'a', 'not yet'), 'not yet');
+  t.false(isClosed);
+  await sharer.call('release', 'a');
+  await closing;
+  t.is(pool.stats().total, 0);
+});
+
+sharingTest('closing the pool within a limit destroys what other threads still hold', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  await pool.close({ timeoutMs: 20 });
+  await sharer.call('ended', 'a');
+  t.true(await sharer.call('isDestroyed', 'a'));
+  t.is(pool.stats().targets[0]?.closedByReason.poolClosed, 1);
+});
+
+sharingTest('a thread closes its part: leases may come back, and the pool goes on', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  const closing = sharer.call('close');
+  t.is((await failureOf(sharer.call('acquire', 'b'))).code, 'POOL_CLOSED');
+  t.is(await sharer.call('echo', 'a', 'last'), 'last');
+  await sharer.call('release', 'a');
+  await closing;
+  const lease = await pool.acquire();
+  t.is(await echo(lease.socket, 'on'), 'on');
+  lease.release();
+  t.is(pool.stats().created, 1);
+});
+
+sharingTest('a thread closes its part within a limit: what it holds is destroyed, who waits is told', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  const waiting = failureOf(sharer.call('acquire', 'b'));
+  t.true(await until(() => pool.stats().waiting === 1));
+  await sharer.call('close', { timeoutMs: 0 });
+  t.is((await waiting).code, 'POOL_CLOSED');
+  t.true(await until(() => pool.stats().total === 0));
+  t.like(pool.stats(), { total: 0, waiting: 0, created: 1 });
+  t.is(pool.stats().targets[0]?.closedByReason.destroyed, 1);
+});
+
+sharingTest('a message that makes no sense ends its thread’s part and nothing else', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 2 });
+  const [broken, other] = [await startSharer(t, pool), await startSharer(t, pool)];
+  await broken.call('acquire', 'a');
+  await other.call('acquire', 'b');
+  await broken.call('post', { kind: 'release', acquireId: 'one' });
+  await broken.call('ended', 'a');
+  t.is((await failureOf(broken.call('acquire', 'c'))).code, 'WORKER_FAILED');
+  t.is(await other.call('echo', 'b', 'unharmed'), 'unharmed');
+  t.is(pool.stats().targets[0]?.closedByReason.error, 1);
+  await broken.call('release', 'a');
+});
+
+sharingTest('a pool’s thread that is too busy to answer does not hold up a deadline', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'warm');
+  await sharer.call('release', 'warm');
+  const waiting = failureOf(sharer.call('acquire', 'a', { timeoutMs: 50 }));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  const error = await waiting;
+  t.like(error, { code: 'TIMEOUT', phase: 'queue' });
+  t.regex(error.message, /did not answer/);
+  t.true(await until(() => pool.stats().idle === 1), 'the lease that came too late went back');
+});

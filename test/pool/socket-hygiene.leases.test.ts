@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { BrokerPool } from '../../src/index.js';
+import test from '../helpers/sanitary.js';
+import { echo, startSystem } from '../helpers/system.js';
+
+/** What a caller may do with a socket, and leave on it. */
+const HABITS: Readonly<Record<string, (socket: Socket) => Promise<void> | void>> = {
+  'listens for data': async (socket) => {
+    socket.on('data', () => {});
+    socket.write('x');
+    await once(socket, 'data');
+  },
+  'listens for data once, and never hears any': (socket) => void socket.once('data', () => {}),
+  'listens for data and pauses': async (socket) => {
+    socket.on('data', () => {});
+    socket.write('x');
+    await once(socket, 'data');
+    socket.pause();
+  },
+  'waits for readable and pauses': async (socket) => {
+    socket.on('readable', () => void socket.read());
+    socket.write('x');
+    await once(socket, 'readable');
+    await turn();
+    socket.pause();
+  },
+  'listens in both ways': async (socket) => {
+    socket.on('data', () => {});
+    socket.on('readable', () => void socket.read());
+    socket.write('x');
+    await once(socket, 'data');
+  },
+  pauses: (socket) => void socket.pause(),
+  resumes: (socket) => void socket.resume(),
+};
+
+/** How the next caller may read. */
+const READERS: Readonly<Record<string, (socket: Socket) => Promise<string>>> = {
+  'by readable': (socket) => echo(socket, 'word'),
+  'by data': async (socket) => {
+    const arrived = once(socket, 'data');
+    socket.write('word');
+    return String((await arrived)[0]);
+  },
+  'later than it arrives': async (socket) => {
+    socket.write('word');
+    while (socket.readableLength < 4) await turn();
+    return String(socket.read());
+  },
+};
+
+for (const [habit, leave] of Object.entries(HABITS)) {
+  test(`a caller that ${habit} takes no byte of the next one, who reads ${Object.keys(READERS).join(', or ')}`, async (t) => {
+    const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+    t.teardown(() => pool.destroy());
+    for (const [name, read] of Object.entries(READERS)) {
+      for (const turns of [0, 3]) {
+        const first = await pool.acquire();
+        await leave(first.socket);
+        first.release();
+        for (let passed = 0; passed < turns; passed++) await turn();
+        const next = await pool.acquire();
+        t.is(next.connectionId, 1);
+        t.is(await read(next.socket), 'word', `${name}, ${turns} turns later`);
+        next.release();
+      }
+    }
+  });
+}
