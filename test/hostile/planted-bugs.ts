@@ -35,8 +35,8 @@ const BUGS: readonly Bug[] = [
   {
     title: 'a lost wake-up: the wait thread is not told that there is a command',
     file: 'src/negotiation/worker-driver.js',
-    find: 'this.#run?.port.postMessage(command);\n        wakePoller(this.#native.polling, this.#handles);',
-    replace: 'this.#run?.port.postMessage(command);',
+    find: '#wake() {\n        wakePoller(this.#native.polling, this.#handles);',
+    replace: '#wake() {',
   },
   {
     title: 'a missing deadline: nobody looks at a reply that does not come',
