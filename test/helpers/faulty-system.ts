@@ -1,0 +1,65 @@
+import { errno } from '../../src/os/errno.js';
+import type { SystemCalls } from '../../src/os/native.js';
+import type { Poller } from '../../src/os/watch.js';
+
+/** The calls of the connect path that can be made to fail, and the wait thread's. */
+export type FaultyCall = keyof SystemCalls | 'watch' | 'wait';
+
+/** One system call that fails, once. Plain data: it crosses threads. */
+export interface Fault {
+  readonly call: FaultyCall;
+  /** Which call of its kind, counted from 1. */
+  readonly nth: number;
+  /** The errno's name. */
+  readonly code: string;
+}
+
+/** Everything the system may answer on the way to a connection (man pages of the calls, and what else has been seen). */
+export const FAULT_CODES = ['EMFILE', 'ENFILE', 'EAGAIN', 'EINTR', 'ECONNREFUSED', 'ENOENT', 'EACCES', 'EPIPE', 'ECONNRESET', 'ENOMEM'] as const;
+
+/** Counts calls and fails the one that the fault names. */
+export class Injector {
+  readonly #fault: Fault;
+  #calls = 0;
+
+  constructor(fault: Fault) {
+    this.#fault = fault;
+  }
+
+  /** Whether the call has been reached. */
+  get injected(): boolean {
+    return this.#calls >= this.#fault.nth;
+  }
+
+  /** The system's calls, one of which fails. */
+  system(real: SystemCalls): SystemCalls {
+    return {
+      openSocket: () => this.#fails('openSocket') ?? real.openSocket(),
+      connect: (descriptor, address) => this.#fails('connect') ?? real.connect(descriptor, address),
+      send: (descriptor, bytes) => this.#fails('send') ?? real.send(descriptor, bytes),
+      receive: (descriptor, into) => this.#fails('receive') ?? real.receive(descriptor, into),
+      // A descriptor is gone even where close says that it failed.
+      close: (descriptor) => {
+        const result = real.close(descriptor);
+        return this.#fails('close') ?? result;
+      },
+    };
+  }
+
+  poller(real: Poller): Poller {
+    return {
+      add: (descriptor) => this.#fails('watch') ?? real.add(descriptor),
+      remove: (descriptor) => real.remove(descriptor),
+      wait: (timeoutMs, ready) => {
+        // A wait that fails has found nothing.
+        if (this.#fails('wait') === undefined) real.wait(timeoutMs, ready);
+      },
+    };
+  }
+
+  #fails(call: FaultyCall): number | undefined {
+    if (call !== this.#fault.call) return undefined;
+    this.#calls += 1;
+    return this.#calls === this.#fault.nth ? -(errno[this.#fault.code] ?? 0) : undefined;
+  }
+}
