@@ -25,10 +25,10 @@ const WORKER_URL = new URL('../helpers/faulty-worker.js', import.meta.url).href;
 /** What a run may take: far more than it needs, and far less than a lost wake-up would cost. */
 const DEADLINE_MS = 2_000;
 
-/** Each call that a negotiation makes, with each error. */
-function schedule(calls: Readonly<Partial<Record<FaultyCall, number>>>): Fault[] {
-  return Object.entries(calls).flatMap(([call, count]) =>
-    Array.from({ length: count }, (_, index) => FAULT_CODES.map((code): Fault => ({ call: call as FaultyCall, nth: index + 1, code }))).flat(),
+/** Each call that a negotiation makes, so many of each kind, with each error. */
+function schedule(...calls: readonly (readonly [call: FaultyCall, count: number])[]): Fault[] {
+  return calls.flatMap(([call, count]) =>
+    Array.from({ length: count }, (_, index) => FAULT_CODES.map((code): Fault => ({ call, nth: index + 1, code }))).flat(),
   );
 }
 
@@ -77,7 +77,7 @@ async function runSchedule(t: ExecutionContext, faults: readonly Fault[], create
 
 scheduleTest('event-loop driver: each of its calls fails once, with each error', async (t) => {
   if (native === undefined) return t.fail();
-  await runSchedule(t, schedule({ openSocket: 2, connect: 2, send: 1 }), (fault) => {
+  await runSchedule(t, schedule(['openSocket', 2], ['connect', 2], ['send', 1]), (fault) => {
     const injector = new Injector(fault);
     return { driver: new EventLoopDriver(systemClock, faulty(native, injector)), injected: () => injector.injected };
   });
@@ -85,7 +85,7 @@ scheduleTest('event-loop driver: each of its calls fails once, with each error',
 
 scheduleTest('worker driver: what fails on the asking thread is made good by the wait thread', async (t) => {
   if (native === undefined) return t.fail();
-  await runSchedule(t, schedule({ openSocket: 1, connect: 1, send: 1 }), (fault) => {
+  await runSchedule(t, schedule(['openSocket', 1], ['connect', 1], ['send', 1]), (fault) => {
     const injector = new Injector(fault);
     return { driver: new WorkerDriver(faulty(native, injector)), injected: () => injector.injected };
   });
@@ -95,7 +95,7 @@ scheduleTest('wait thread: each of its calls fails once, with each error', async
   if (native === undefined) return t.fail();
   const file = join(temporaryDirectory(t), 'fault.json');
   process.env[FAULT_FILE_VARIABLE] = file;
-  await runSchedule(t, schedule({ openSocket: 2, connect: 2, send: 1, watch: 1, wait: 1, receive: 1, close: 1 }), (fault) => {
+  await runSchedule(t, schedule(['openSocket', 2], ['connect', 2], ['send', 1], ['watch', 1], ['wait', 1], ['receive', 1], ['close', 1]), (fault) => {
     writeFileSync(file, JSON.stringify(fault));
     // The asking thread gets no socket at all, so that the wait thread makes every call.
     const system = { ...native.system, openSocket: () => -(errno['EMFILE'] ?? 0) };
@@ -106,7 +106,7 @@ scheduleTest('wait thread: each of its calls fails once, with each error', async
 scheduleTest('a dial on the spot: each of its calls fails once, with each error', async (t) => {
   if (native === undefined) return t.fail();
   const { backend } = await startSystem(t);
-  for (const fault of schedule({ openSocket: 1, connect: 1 })) {
+  for (const fault of schedule(['openSocket', 1], ['connect', 1])) {
     const before = openDescriptors();
     const injector = new Injector(fault);
     const outcome = dialNow(faulty(native, injector), backend.endpoint);
