@@ -41,6 +41,9 @@ export class Conversation {
   }
 
   begin(): void {
+    const { brokerEndpoint, trust } = this.#job;
+    const problem = fileProblem(brokerEndpoint, trust);
+    if (problem !== undefined) return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
     if (this.#native === undefined || !this.#connectAndSend(this.#native)) this.#dialBroker();
   }
 
@@ -54,11 +57,6 @@ export class Conversation {
   /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
   #connectAndSend(native: Native): boolean {
     const { brokerEndpoint: endpoint, trust } = this.#job;
-    const problem = fileProblem(endpoint, trust);
-    if (problem !== undefined) {
-      this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, problem)));
-      return true;
-    }
     const attempt = connectAndSend(native, endpoint, this.#exchange.request);
     if (attempt.descriptor === undefined) {
       const { syscall, result } = attempt;

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { Clock } from '../clock.js';
 import type { Failure, SystemFailure } from '../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../os/errno.js';
-import { fileProblem, peerProblem, untrusted, type EndpointTrust } from '../os/endpoint-trust.js';
+import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from '../os/endpoint-trust.js';
 import type { Native } from '../os/native.js';
 import { addressOf } from '../os/socket.js';
 import { descriptorOf } from '../os/socket-handle.js';
@@ -22,7 +22,7 @@ export interface DialOptions {
   /** For messages only: the span that led to `deadlineMs`. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Who may be behind the endpoint. @default whoever is */
+  /** Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at. @default whoever is */
   readonly trust?: EndpointTrust | undefined;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
@@ -35,8 +35,6 @@ export interface DialOptions {
  */
 export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
   if (native === undefined) return undefined;
-  const problem = fileProblem(endpoint, trust);
-  if (problem !== undefined) return { kind: 'refused', system: untrusted(endpoint, problem) };
   const { system } = native;
   const address = addressOf(endpoint);
   const descriptor = system.openSocket();
@@ -109,7 +107,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     current.once('error', onError);
   }
 
-  const problem = fileProblem(endpoint, trust);
+  const problem = quietEndpointProblem(endpoint, trust);
   if (problem === undefined) {
     attempt();
     return stop;

@@ -115,7 +115,8 @@ class WaitLoop {
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
     wait.dialling = { endpoint, address: addressOf(endpoint), deadlineMs, retryDelayMs: FIRST_RETRY_MS };
-    const problem = fileProblem(endpoint, wait.job.trust);
+    // A broker is told the request with the connect; a backend is told nothing before it is known who is behind it.
+    const problem = wait.negotiated === undefined ? fileProblem(endpoint, wait.job.trust) : undefined;
     if (problem !== undefined) return this.#failToConnect(wait, untrusted(endpoint, problem));
     this.#tryConnect(wait, wait.dialling);
   }

@@ -2,7 +2,7 @@ import { lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import type { SystemFailure } from '../errors.js';
 import { errnoName, printableEndpoint } from './errno.js';
-import { peerOf } from './peer.js';
+import { canAskForPeers, peerOf } from './peer.js';
 
 /** Whom a client lets be at the other end of a local socket; where there is none, whoever is. Plain data: it crosses threads. */
 export interface EndpointTrust {
@@ -38,6 +38,14 @@ export function fileProblem(endpoint: string, trust: EndpointTrust | undefined):
   const file = look(endpoint);
   if (folder === undefined || file === undefined) return undefined;
   return (trust.sharedDirectories ? undefined : directoryProblem(directory, folder, trust)) ?? socketProblem(file, trust);
+}
+
+/**
+ * The same for an endpoint to which nothing is sent before {@link peerProblem} has been asked: whoever is behind it then is known from the
+ * kernel, and it does not matter whose the file is. Only where the kernel cannot be asked must the file do.
+ */
+export function quietEndpointProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
+  return canAskForPeers() ? undefined : fileProblem(endpoint, trust);
 }
 
 /** Looks at who is at the other end of a connection. Returns what speaks against it, or `undefined`. */

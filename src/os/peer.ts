@@ -21,8 +21,13 @@ let asks: ((descriptor: number) => Peer | number) | undefined;
  * reached, or has no such question: Windows, where pipes have access lists instead.
  */
 export function peerOf(descriptor: number): Peer | number | undefined {
+  return canAskForPeers() ? asks?.(descriptor) : undefined;
+}
+
+/** Whether {@link peerOf} has an answer here. */
+export function canAskForPeers(): boolean {
   asks ??= bind();
-  return asks?.(descriptor);
+  return asks !== undefined;
 }
 
 function bind(): ((descriptor: number) => Peer | number) | undefined {
