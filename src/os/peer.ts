@@ -37,8 +37,10 @@ function bind(): ((descriptor: number) => Peer | number) | undefined {
     const getOption = binder.define('int getsockopt(int fd, int level, int name, uint8_t *value, uint32_t *length)');
     const credentials = new DataView(new ArrayBuffer(UCRED_BYTES));
     const bytes = new Uint8Array(credentials.buffer);
+    const length = new Uint32Array(1);
     return (descriptor) => {
-      const result = getOption(descriptor, LINUX_SOL_SOCKET, LINUX_SO_PEERCRED, bytes, [UCRED_BYTES]);
+      length[0] = UCRED_BYTES;
+      const result = getOption(descriptor, LINUX_SOL_SOCKET, LINUX_SO_PEERCRED, bytes, length);
       if (result < 0) return result;
       return { userId: credentials.getUint32(UCRED_UID_OFFSET, true), processId: credentials.getInt32(0, true) };
     };
