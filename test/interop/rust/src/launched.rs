@@ -30,10 +30,12 @@ pub fn run(pipe: PathBuf) -> Outcome {
     }
     // The broker's own socket lies there, whose descriptor never reaches us (L-11, L-12).
     let _ = fs::remove_file(&pipe);
+    // Before anything that takes time: the broker probes once, and a probe that finds its own socket is never answered.
+    let listener = listen(&pipe)?;
     let path = pipe.to_str().ok_or("the endpoint is not UTF-8")?.to_owned();
     let namespace_id = std::env::var(NAMESPACE).unwrap_or_default();
     let identity = DaemonProcess::current_process(Endpoint { namespace_id, path }, Some(30)).map_err(|error| error.to_string())?;
-    backend::start(listen(&pipe)?, probe_mux(identity), Arc::new(Stats::default())).map_err(failed)?;
+    backend::start(listener, probe_mux(identity), Arc::new(Stats::default())).map_err(failed)?;
     loop {
         thread::park();
     }
