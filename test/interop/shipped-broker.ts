@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { BrokerIsolation, encodeServiceDefinition } from '../../src/wire/service
 const VERSION = '4.10.21';
 const ROOT = fileURLToPath(new URL('../../../test/interop/rust/target/shipped/', import.meta.url));
 const BINARY = join(ROOT, 'bin/running-process-broker-v1');
+const PADDING_BYTES = 64 * 1024 * 1024;
 const BUILD_LIMIT_MS = 14 * 60_000;
 
 /** Installs the broker as its authors ship it, below the folder that git ignores. */
@@ -55,6 +56,8 @@ export class ShippedBroker {
     mkdirSync(binaries, { mode: 0o700 });
     const binaryPath = join(binaries, serviceName);
     copyFileSync(program, binaryPath);
+    // The broker hashes the file between launch and probe: a small one gives its process no time to listen (L-06).
+    appendFileSync(binaryPath, Buffer.alloc(PADDING_BYTES));
     const definition = encodeServiceDefinition({ serviceName, binaryPath, perVersionBinaryDir: binaries, isolation: BrokerIsolation.SHARED_BROKER, minVersion: '1.0.0' });
     writeFileSync(join(this.#directory, 'services', `${serviceName}.servicedef`), definition);
     this.#launched = binaryPath;
