@@ -117,3 +117,42 @@ scheduleTest('a dial on the spot: each of its calls fails once, with each error'
     t.is(openDescriptors(), before);
   }
 });
+
+scheduleTest('wait thread: what it is woken by and waits on cannot be had, with each error', async (t) => {
+  if (native === undefined) return t.fail();
+  const { broker } = await startSystem(t);
+  for (const call of ['eventfd', 'epollCreate'] as const) {
+    for (const code of FAULT_CODES) {
+      const before = openDescriptors();
+      const polling = { ...native.polling, [call]: () => -(errno[code] ?? 0) };
+      const error = t.throws(() => new WorkerDriver({ ...native, polling }));
+      t.like(error, { code: 'WORKER_FAILED' });
+      t.regex(error?.message ?? '', new RegExp(code));
+      t.is(openDescriptors(), before, `${call} ${code}`);
+    }
+  }
+  t.is(broker.helloCount, 0);
+});
+
+scheduleTest('wait thread: a wake-up that fails, with each error, delays a job and does not lose it', async (t) => {
+  if (native === undefined) return t.fail();
+  const { broker } = await startSystem(t);
+  for (const code of FAULT_CODES) {
+    let failing = false;
+    const polling: Native['polling'] = { ...native.polling, write: (descriptor, bytes) => (failing ? -(errno[code] ?? 0) : native.polling.write(descriptor, bytes)) };
+    // Every job is left to the thread, which must hear of it.
+    const system = { ...native.system, openSocket: () => -(errno['EMFILE'] ?? 0) };
+    const driver = new WorkerDriver({ system, polling });
+    const job = (): ReturnType<typeof handshakeJob> => handshakeJob(broker.endpoint, { roundTripTimeoutMs: DEADLINE_MS });
+    const first = await run(driver, job());
+    failing = true;
+    const second = await run(driver, job());
+    failing = false;
+    for (const outcome of [first, second]) {
+      if (outcome.kind !== 'connected') return t.fail(`${code}: ${JSON.stringify(outcome)}`);
+      await closed(outcome.socket);
+    }
+    await driver.close();
+  }
+  t.is(broker.helloCount, 2 * FAULT_CODES.length);
+});
