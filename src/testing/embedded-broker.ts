@@ -198,8 +198,10 @@ export class EmbeddedBroker implements AsyncDisposable {
         this.#lastHello = { hello, frame };
         const scripted = this.#script.shift();
         const silenceOver = this.#silence();
+        // Before the count, too: whoever sees it may put up another behaviour for those that come later.
+        const behaviour = this.#decide(hello, scripted, this.behaviour);
         this.#count('hello');
-        return { behaviour: this.#decide(hello, scripted), silenceOver };
+        return { behaviour, silenceOver };
       },
       onAdmin: (request) => {
         const silenceOver = this.#silence();
@@ -210,8 +212,8 @@ export class EmbeddedBroker implements AsyncDisposable {
     };
   }
 
-  async #decide(hello: Hello, scripted: BrokerBehaviour | undefined): Promise<BrokerBehaviour> {
-    return scripted ?? (await this.#options.decide?.(hello)) ?? this.behaviour;
+  async #decide(hello: Hello, scripted: BrokerBehaviour | undefined, usual: BrokerBehaviour): Promise<BrokerBehaviour> {
+    return scripted ?? (await this.#options.decide?.(hello)) ?? usual;
   }
 
   /** To be called before a request is counted: whoever saw the count may end the silence before it has begun. */
