@@ -1,6 +1,6 @@
 import { BrokerPoolError, type SystemFailure } from '../errors.js';
 import { checkEnvelope } from '../wire/envelope.js';
-import { FrameDecoder } from '../wire/frame.js';
+import { FrameDecoder, type FrameProgress } from '../wire/frame.js';
 import { decodeAdminReply, decodeFrame, FrameKind, PayloadProtocol } from '../wire/messages.js';
 import { endFailure, failureOf, WAIT, type Exchange, type ExchangeStep } from './exchange.js';
 
@@ -22,6 +22,7 @@ export class AdminExchange implements Exchange {
   readonly deadlineMs: number;
   readonly #options: AdminExchangeOptions;
   readonly #decoder = new FrameDecoder();
+  #replied = false;
 
   constructor(options: AdminExchangeOptions) {
     this.#options = options;
@@ -29,11 +30,16 @@ export class AdminExchange implements Exchange {
     this.deadlineMs = options.deadlineMs;
   }
 
+  get owedReply(): FrameProgress | undefined {
+    return this.#replied ? undefined : this.#decoder.progress();
+  }
+
   receive(chunk: Uint8Array): ExchangeStep {
     this.#decoder.push(chunk);
     try {
       const body = this.#decoder.read();
       if (body === undefined) return WAIT;
+      this.#replied = true;
       const frame = decodeFrame(body);
       const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.ADMIN });
       if (problem !== undefined) {

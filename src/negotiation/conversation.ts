@@ -51,7 +51,7 @@ export class Conversation {
     if (this.#ended) return;
     const failure = abandonedFailure(this.#job);
     if (this.#socket === undefined) this.#finish({ kind: 'failed', failure });
-    else this.#follow({ kind: 'failed', failure, replyPending: true });
+    else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.owedReply !== undefined });
   }
 
   /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
@@ -211,8 +211,9 @@ export class Conversation {
   #readOwedReply(): void {
     const socket = this.#detach();
     if (socket === undefined) return;
-    if (this.#tap === undefined) readOwedReply(socket);
-    else this.#tap = owedReplyReader(socket);
+    const progress = this.#exchange.owedReply;
+    if (this.#tap === undefined) readOwedReply(socket, progress);
+    else this.#tap = owedReplyReader(socket, progress);
   }
 
   #finish(outcome: Outcome): void {

@@ -1,4 +1,5 @@
 import { BrokerPoolError, type Failure, type SystemFailure } from '../errors.js';
+import type { FrameProgress } from '../wire/frame.js';
 import type { AdminReply, Negotiated } from '../wire/messages.js';
 
 /** What the owner of a connection has to do next. */
@@ -30,6 +31,8 @@ export interface Exchange {
   readonly request: Uint8Array;
   /** When {@link Exchange.expire} must be called, on the monotonic clock; it moves when the exchange enters another phase. */
   readonly deadlineMs: number;
+  /** How much has arrived of the reply that the broker owes since it was asked; `undefined` once the reply is in. */
+  readonly owedReply: FrameProgress | undefined;
   /** Bytes arrived. `chunk` may be reused by the caller afterwards. */
   receive(chunk: Uint8Array, nowMs: number): ExchangeStep;
   /** The peer ended the connection, or reading or writing failed. */

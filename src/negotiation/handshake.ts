@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { BrokerPoolError, type Failure, type RefusalKind, type SystemFailure } from '../errors.js';
 import { checkEnvelope } from '../wire/envelope.js';
-import { FrameDecoder } from '../wire/frame.js';
+import { FrameDecoder, type FrameProgress } from '../wire/frame.js';
 import {
   CAPABILITY_HANDLE_PASSING,
   decodeFrame,
@@ -43,6 +43,7 @@ export class Handshake implements Exchange {
   deadlineMs: number;
   readonly #options: HandshakeOptions;
   readonly #decoder = new FrameDecoder();
+  #replied = false;
   /** Set once the reply is in and the handoff-ready event is awaited. */
   #awaitingReady: Negotiated | undefined;
 
@@ -50,6 +51,10 @@ export class Handshake implements Exchange {
     this.#options = options;
     this.request = options.request;
     this.deadlineMs = options.deadlineMs;
+  }
+
+  get owedReply(): FrameProgress | undefined {
+    return this.#replied ? undefined : this.#decoder.progress();
   }
 
   receive(chunk: Uint8Array, nowMs: number): ExchangeStep {
@@ -83,6 +88,7 @@ export class Handshake implements Exchange {
   }
 
   #onReply(body: Uint8Array, nowMs: number): ExchangeStep {
+    this.#replied = true;
     try {
       const frame = decodeFrame(body);
       const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { FrameDecoder } from '../wire/frame.js';
+import { FrameEnd } from '../wire/frame-end.js';
+import type { FrameProgress } from '../wire/frame.js';
 
 /** How long an owed reply keeps the process alive: a broker in health answers within milliseconds. */
 const KEEP_ALIVE_MS = 1_000;
@@ -9,14 +10,18 @@ const GIVE_UP_MS = 35_000;
 /**
  * Takes over a broker connection that nobody waits for any more, reads it until the reply or its end, and closes it. A
  * registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
+ *
+ * @param progress what others have read of the reply; `'unknown'` where they cannot tell any more: then only the end of the stream is
+ * the end. @default nothing
  */
-export function readOwedReply(socket: Socket): void {
-  socket.on('data', owedReplyReader(socket));
+export function readOwedReply(socket: Socket, progress?: FrameProgress | 'unknown'): void {
+  socket.on('data', owedReplyReader(socket, progress));
 }
 
 /** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
-export function owedReplyReader(socket: Socket): (bytes: Uint8Array) => void {
-  const decoder = new FrameDecoder();
+export function owedReplyReader(socket: Socket, progress?: FrameProgress | 'unknown'): (bytes: Uint8Array) => void {
+  // A frame and no header alone: the broker writes the body in a call of its own (W-12).
+  const reply = progress === 'unknown' ? undefined : new FrameEnd(progress);
   const close = (): void => {
     socket.destroy();
   };
@@ -31,12 +36,7 @@ export function owedReplyReader(socket: Socket): (bytes: Uint8Array) => void {
     clearTimeout(giveUp);
   });
   return (bytes) => {
-    try {
-      decoder.push(bytes);
-      // The header alone is no reply: the broker writes the body in a call of its own (W-12).
-      if (decoder.read() !== undefined) close();
-    } catch {
-      close();
-    }
+    reply?.push(bytes);
+    if (reply?.reached === true) close();
   };
 }

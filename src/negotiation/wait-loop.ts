@@ -163,7 +163,7 @@ class WaitLoop {
     const added = watched ? 0 : this.#environment.poller.add(wait.descriptor);
     if (added < 0) {
       const system = systemFailure('watch', added, wait.job.brokerEndpoint);
-      return this.#failOwingReply(wait, connectFailure(false, wait.job.brokerEndpoint, system));
+      return this.#giveUp(wait, connectFailure(false, wait.job.brokerEndpoint, system));
     }
     this.#byDescriptor.set(wait.descriptor, wait);
     wait.dueMs = wait.exchange.deadlineMs;
@@ -210,7 +210,7 @@ class WaitLoop {
         this.#closeDescriptor(wait);
         return this.#finish(wait, { slot: wait.slot, kind: 'answered', reply: step.reply });
       case 'failed':
-        if (step.replyPending) return this.#failOwingReply(wait, step.failure);
+        if (step.replyPending) return this.#giveUp(wait, step.failure);
         this.#closeDescriptor(wait);
         return this.#finish(wait, failed(wait, step.failure));
     }
@@ -219,11 +219,7 @@ class WaitLoop {
   #release(slot: number): void {
     const wait = this.#bySlot.get(slot);
     // The job may have ended while the release was on its way.
-    if (wait === undefined) return;
-    const failure = abandonedFailure(wait.job);
-    if (wait.dialling === undefined && wait.negotiated === undefined) return this.#failOwingReply(wait, failure);
-    this.#closeDescriptor(wait);
-    this.#finish(wait, failed(wait, failure));
+    if (wait !== undefined) this.#giveUp(wait, abandonedFailure(wait.job));
   }
 
   #failToConnect(wait: Wait, system: SystemFailure): void {
@@ -238,8 +234,16 @@ class WaitLoop {
     this.#finish(wait, { slot: wait.slot, kind: 'connected', descriptor, endpoint, route, negotiated, residue });
   }
 
-  #failOwingReply(wait: Wait, failure: Failure): void {
-    this.#finish(wait, { slot: wait.slot, kind: 'failed', failure, owedReply: this.#handBack(wait) });
+  /** A connection on which a broker owes its reply goes back to the main thread, every other is closed. */
+  #giveUp(wait: Wait, failure: Failure): void {
+    const progress = wait.exchange.owedReply;
+    if (wait.dialling === undefined && progress !== undefined) {
+      const sent = wait.sending?.sent ?? wait.job.request.length;
+      const owedReply = { descriptor: this.#handBack(wait), sent, progress };
+      return this.#finish(wait, { slot: wait.slot, kind: 'failed', failure, owedReply });
+    }
+    this.#closeDescriptor(wait);
+    this.#finish(wait, failed(wait, failure));
   }
 
   /** Lets go of the descriptor. It stays in the ledger until the main thread has taken it out of the outcome. */

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Failure } from '../errors.js';
 import type { PollerHandles } from '../os/watch.js';
+import type { FrameProgress } from '../wire/frame.js';
 import type { AdminReply, Negotiated } from '../wire/messages.js';
 import type { Job, Route } from './job.js';
 
@@ -31,6 +32,15 @@ export interface StartCommand {
 /** From the main thread to the wait thread. `release`: the job's owner lost interest, hand everything back. */
 export type WaitCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
 
+/** A broker connection whose reply is still owed: the request must be sent to its end, and the reply be read to its own, before it is closed (X-20). */
+export interface OwedReply {
+  readonly descriptor: number;
+  /** How many bytes of the request the system has taken. */
+  readonly sent: number;
+  /** What has been read of the reply; `'unknown'` once the thread that read it is dead. */
+  readonly progress: FrameProgress | 'unknown';
+}
+
 /** From the wait thread to the main thread; a `descriptor` passes into the ownership of the main thread. */
 export type WaitOutcome = { readonly slot: number } & (
   | {
@@ -45,8 +55,7 @@ export type WaitOutcome = { readonly slot: number } & (
   | {
       readonly kind: 'failed';
       readonly failure: Failure;
-      /** A broker connection whose reply is still owed: read it to its end before closing (X-20). */
-      readonly owedReply: number | undefined;
+      readonly owedReply: OwedReply | undefined;
     }
 );
 

@@ -11,7 +11,7 @@ import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { readOwedReply } from './owed-reply.js';
 import { WaitThreads } from './threads.js';
-import { SharedWaitState, SLOT_COUNT, type StartCommand, type WaitOutcome } from './wait-protocol.js';
+import { SharedWaitState, SLOT_COUNT, type OwedReply, type StartCommand, type WaitOutcome } from './wait-protocol.js';
 import { WaitRun } from './wait-run.js';
 
 /**
@@ -187,7 +187,7 @@ export class WorkerDriver implements Driver {
     if (pending === undefined) return;
     this.#shared.disown(outcome.slot);
     this.#forget(pending);
-    pending.settle(this.#receive(outcome));
+    pending.settle(this.#receive(pending.job, outcome));
   }
 
   /** Frees the slot of a job that has ended, for the next one. */
@@ -201,10 +201,10 @@ export class WorkerDriver implements Driver {
   }
 
   /** Turns what came over from the thread into what the caller gets; from here on the descriptors are sockets. */
-  #receive(outcome: WaitOutcome): Outcome {
+  #receive(job: Job, outcome: WaitOutcome): Outcome {
     if (outcome.kind === 'answered') return outcome;
     if (outcome.kind === 'failed') {
-      if (outcome.owedReply !== undefined) this.#readOwedReply(outcome.owedReply);
+      if (outcome.owedReply !== undefined) this.#readOwedReply(job, outcome.owedReply);
       return outcome;
     }
     const { descriptor, endpoint, route, negotiated, residue } = outcome;
@@ -217,9 +217,12 @@ export class WorkerDriver implements Driver {
     return { kind: 'connected', socket, endpoint, route, negotiated };
   }
 
-  #readOwedReply(descriptor: number): void {
+  /** From here on the debt is the event loop's. */
+  #readOwedReply({ request }: Job, { descriptor, sent, progress }: OwedReply): void {
     const socket = socketOver(this.#native.system, descriptor);
-    if (!(socket instanceof Error)) readOwedReply(socket);
+    if (socket instanceof Error) return;
+    if (sent < request.length) socket.write(request.subarray(sent));
+    readOwedReply(socket, progress);
   }
 
   /** The loop returned, or its thread died. */
@@ -260,7 +263,7 @@ export class WorkerDriver implements Driver {
     pending.beginning = NOT_BEGUN;
     // A dead thread cannot take it off its watch, and the next one would be woken for it again and again.
     if (left !== undefined) this.#watch?.remove(left.descriptor);
-    if (left?.replyOwed) this.#readOwedReply(left.descriptor);
+    if (left?.replyOwed) this.#readOwedReply(pending.job, { descriptor: left.descriptor, sent: pending.job.request.length, progress: 'unknown' });
     else if (left !== undefined) this.#native.system.close(left.descriptor);
   }
 

@@ -14,6 +14,14 @@ export const MAX_HELLO_BYTES = 64 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
+/** How much of a frame has arrived, for whoever reads it to its end without wanting it. Plain data: it crosses threads. */
+export interface FrameProgress {
+  /** What there is of the header, {@link FRAME_HEADER_BYTES} at most. */
+  readonly header: Uint8Array;
+  /** How many bytes of the body have arrived. */
+  readonly bodyBytes: number;
+}
+
 /**
  * Checks a body length in bytes against a cap; equality is allowed (W-07).
  *
@@ -126,6 +134,12 @@ export class FrameDecoder {
    */
   residue(): Uint8Array {
     return this.#buffer.slice(this.#start, this.#end);
+  }
+
+  /** How far the frame has come that {@link read} still waits for. */
+  progress(): FrameProgress {
+    const header = this.#buffer.slice(this.#start, Math.min(this.#start + FRAME_HEADER_BYTES, this.#end));
+    return { header, bodyBytes: Math.max(this.#end - this.#start - FRAME_HEADER_BYTES, 0) };
   }
 
   // From the header of the next frame; undefined until there is all of it.

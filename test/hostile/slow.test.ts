@@ -89,5 +89,5 @@ test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)',
   );
   t.is(outcomes.length, 1);
   t.is(outcomes[0]?.atMs, LIMIT_MS);
-  t.like(outcomes[0]?.outcome, { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'hello' }, owedReply: 99 });
+  t.like(outcomes[0]?.outcome, { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'hello' }, owedReply: { descriptor: 99 } });
 });

@@ -127,7 +127,7 @@ test('a request that the system never takes times out, and the broker is owed th
   world.commands.push(start({ sent: 1, watched: false }));
   world.sends = Array.from({ length: 5_000 }, () => EAGAIN);
   world.run(...Array.from({ length: 5_000 }, () => pass));
-  t.like(world.outcomes[0], { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'hello' }, owedReply: DESCRIPTOR });
+  t.like(world.outcomes[0], { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'hello' }, owedReply: { descriptor: DESCRIPTOR, sent: 1 } });
   t.true(world.nowMs >= DEADLINE_MS);
 });
 
