@@ -4,7 +4,7 @@ import type { Failure, SystemFailure } from '../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../os/errno.js';
 import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from '../os/endpoint-trust.js';
 import type { Native } from '../os/native.js';
-import { addressOf } from '../os/socket.js';
+import { connectTo } from '../os/socket.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
 import { socketOver } from './descriptor-socket.js';
@@ -30,19 +30,17 @@ export interface DialOptions {
 
 /**
  * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its backlog. `undefined`
- * where there is no room, or no `native`, or no such abstract name: then {@link dial}. Node 20 fills abstract names up with NULs, and
- * so finds listeners of its own kind that nobody else does.
+ * where there is no room, or no `native`: then {@link dial}.
  */
 export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
   if (native === undefined) return undefined;
   const { system } = native;
-  const address = addressOf(endpoint);
   const descriptor = system.openSocket();
   if (descriptor < 0) return { kind: 'refused', system: systemFailure('socket', descriptor, endpoint) };
-  const connected = system.connect(descriptor, address);
+  const connected = connectTo(system, descriptor, endpoint);
   if (connected < 0) {
     system.close(descriptor);
-    if (wouldBlock(connected) || endpoint.startsWith('\0')) return undefined;
+    if (wouldBlock(connected)) return undefined;
     return { kind: 'refused', system: systemFailure('connect', connected, endpoint) };
   }
   const stranger = peerProblem(descriptor, trust);

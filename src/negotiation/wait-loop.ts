@@ -4,7 +4,7 @@ import { fileProblem, peerProblem, untrusted } from '../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
 import type { Poller } from '../os/watch.js';
-import { addressOf } from '../os/socket.js';
+import { connectTo } from '../os/socket.js';
 import type { Negotiated } from '../wire/messages.js';
 import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
 import type { ExchangeStep } from './exchange.js';
@@ -114,7 +114,7 @@ class WaitLoop {
   }
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
-    wait.dialling = { endpoint, address: addressOf(endpoint), deadlineMs, retryDelayMs: FIRST_RETRY_MS };
+    wait.dialling = { endpoint, deadlineMs, retryDelayMs: FIRST_RETRY_MS };
     // A broker is told the request with the connect; a backend is told nothing before it is known who is behind it.
     const problem = wait.negotiated === undefined ? fileProblem(endpoint, wait.job.trust) : undefined;
     if (problem !== undefined) return this.#failToConnect(wait, untrusted(endpoint, problem));
@@ -129,7 +129,7 @@ class WaitLoop {
       // Before a connect nothing is owed to anybody.
       this.#environment.shared.own(wait.slot, opened, false);
     }
-    const connected = this.#system.connect(wait.descriptor, dialling.address);
+    const connected = connectTo(this.#system, wait.descriptor, dialling.endpoint);
     if (wouldBlock(connected)) return this.#retryLater(wait, dialling, dialling.deadlineMs);
     if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
     const stranger = peerProblem(wait.descriptor, wait.job.trust);

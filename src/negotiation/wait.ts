@@ -21,7 +21,6 @@ export interface Wait extends Timed {
 
 export interface Dialling {
   readonly endpoint: string;
-  readonly address: Uint8Array;
   readonly deadlineMs: number;
   retryDelayMs: number;
 }

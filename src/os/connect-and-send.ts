@@ -1,7 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
-import { addressOf } from './socket.js';
+import { addressOf, connectTo, mayHaveLongerName } from './socket.js';
 import { SubmissionRing, type RingResult } from './submission-ring.js';
 
 /** How {@link connectAndSend} ended; `sent` is what the send returned. */
@@ -18,8 +18,9 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
   const address = addressOf(endpoint);
   const descriptor = system.openSocket();
   if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
-  const together = ringOfThread.connectAndSend(native, descriptor, address, request);
-  const connected = together?.connected ?? system.connect(descriptor, address);
+  let together = ringOfThread.connectAndSend(native, descriptor, address, request);
+  if (together !== undefined && mayHaveLongerName(endpoint, together.connected)) together = undefined;
+  const connected = together?.connected ?? connectTo(system, descriptor, endpoint);
   ringOfThread.crowded = wouldBlock(connected);
   if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
   system.close(descriptor);

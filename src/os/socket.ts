@@ -1,8 +1,12 @@
 import { invalidArgument } from '../errors.js';
+import { errno } from './errno.js';
+import type { SystemCalls } from './native.js';
 
 const AF_UNIX = 1;
 /** `sun_path` is the rest of `sockaddr_un` behind the two-byte family. */
 const FAMILY_BYTES = 2;
+/** Room for a name in `sun_path`, on Linux. */
+const LINUX_NAME_BYTES = 108;
 
 /**
  * An endpoint as a `sockaddr_un`.
@@ -43,4 +47,22 @@ export function addressOf(endpoint: string): Uint8Array {
     remembered.set(endpoint, address);
   }
   return address;
+}
+
+/**
+ * Connects a socket. Where nobody has an abstract name, somebody may have it filled up with NULs: so Node 20 names its listeners, and to the
+ * kernel that is another name. Results are as in {@link SystemCalls}.
+ */
+export function connectTo(system: SystemCalls, descriptor: number, endpoint: string): number {
+  const connected = system.connect(descriptor, addressOf(endpoint));
+  return mayHaveLongerName(endpoint, connected) ? system.connect(descriptor, addressOf(filledUp(endpoint))) : connected;
+}
+
+/** Whether a connect that ended so may still succeed under the other name of {@link connectTo}. */
+export function mayHaveLongerName(endpoint: string, connected: number): boolean {
+  return endpoint.startsWith('\0') && connected === -(errno['ECONNREFUSED'] ?? 0);
+}
+
+function filledUp(name: string): string {
+  return name + '\0'.repeat(Math.max(LINUX_NAME_BYTES - Buffer.byteLength(name), 0));
 }

@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava';
 import { connectAndSend } from '../../src/os/connect-and-send.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../src/os/native.js';
-import { addressOf } from '../../src/os/socket.js';
+import { addressOf, encodeAddress } from '../../src/os/socket.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';
 import { Leftovers } from '../helpers/leftovers.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
@@ -16,6 +16,7 @@ const hasRing = (() => {
 })();
 const ringTest = hasRing ? test : test.skip;
 const nativeTest = native === undefined ? test.skip : test;
+const linuxTest = process.platform === 'linux' ? nativeTest : test.skip;
 
 const REQUEST = Buffer.from('a request');
 
@@ -134,6 +135,25 @@ ringTest('rings that come and go leave nothing behind', async (t) => {
     t.is(await received(), REQUEST.toString());
     system.close(descriptor);
     ring?.close();
+  }
+});
+
+linuxTest('an abstract name is tried as it is and filled up with NULs, as Node 20 listens on it, with a ring or without', async (t) => {
+  const name = `\0broker-pool-test-${process.pid}`;
+  const filledUp = name.padEnd(108, '\0');
+  for (const listening of [name, filledUp]) {
+    const { system, binder } = loaded();
+    const listener = system.openSocket();
+    const address = encodeAddress(listening);
+    t.is(binder?.define('int bind(int fd, const uint8_t *address, uint32_t length)')(listener, address, address.length), 0);
+    t.is(binder?.define('int listen(int fd, int backlog)')(listener, 4), 0);
+    for (const calls of [loaded(), nativeWith({})]) {
+      const attempt = connectAndSend(calls, name, REQUEST);
+      if (attempt.descriptor === undefined) return t.fail();
+      t.is(attempt.sent, REQUEST.length);
+      system.close(attempt.descriptor);
+    }
+    system.close(listener);
   }
 });
 
