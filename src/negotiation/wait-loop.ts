@@ -3,14 +3,15 @@ import type { Failure, SystemFailure } from '../errors.js';
 import { fileProblem, peerProblem, untrusted } from '../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { SystemCalls } from '../os/native.js';
-import type { Poller } from '../os/watch.js';
 import { connectTo } from '../os/socket.js';
+import type { Poller } from '../os/watch.js';
 import type { Negotiated } from '../wire/messages.js';
 import { abandonedFailure, backlogFailure, connectFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from './connecting.js';
 import type { ExchangeStep } from './exchange.js';
 import type { Route } from './job.js';
 import { beginSending, beginWait, failed, type Dialling, type Sending, type Wait } from './wait.js';
-import type { SharedWaitState, StartCommand, WaitCommand, WaitOutcome } from './wait-protocol.js';
+import { WaitDescriptors } from './wait-descriptors.js';
+import { Debt, type SharedWaitState, type StartCommand, type WaitCommand, type WaitOutcome } from './wait-protocol.js';
 
 /** What the wait loop works with; tests put their own in place of any of it. */
 export interface WaitEnvironment {
@@ -53,7 +54,7 @@ class WaitLoop {
   readonly #environment: WaitEnvironment;
   readonly #system: SystemCalls;
   readonly #bySlot = new Map<number, Wait>();
-  readonly #byDescriptor = new Map<number, Wait>();
+  readonly #descriptors: WaitDescriptors;
   readonly #due = new DeadlineQueue<Wait>();
   readonly #received = new Uint8Array(RECEIVE_BYTES);
   #outcomes: WaitOutcome[] = [];
@@ -61,6 +62,7 @@ class WaitLoop {
   constructor(environment: WaitEnvironment) {
     this.#environment = environment;
     this.#system = environment.system;
+    this.#descriptors = new WaitDescriptors(environment.system, environment.poller, environment.shared);
   }
 
   /** How many jobs the loop holds. */
@@ -123,11 +125,8 @@ class WaitLoop {
 
   #tryConnect(wait: Wait, dialling: Dialling): void {
     if (wait.descriptor < 0) {
-      const opened = this.#system.openSocket();
+      const opened = this.#descriptors.open(wait, wait.negotiated === undefined ? Debt.REQUEST : Debt.NOTHING);
       if (opened < 0) return this.#failToConnect(wait, systemFailure('socket', opened, dialling.endpoint));
-      wait.descriptor = opened;
-      // Before a connect nothing is owed to anybody.
-      this.#environment.shared.own(wait.slot, opened, false);
     }
     const connected = connectTo(this.#system, wait.descriptor, dialling.endpoint);
     if (wouldBlock(connected)) return this.#retryLater(wait, dialling, dialling.deadlineMs);
@@ -149,7 +148,6 @@ class WaitLoop {
   #send(wait: Wait, sending: Sending): void {
     const { request, deadlineMs } = wait.exchange;
     const taken = this.#system.send(wait.descriptor, request.subarray(sending.sent));
-    this.#environment.shared.own(wait.slot, wait.descriptor, true);
     if (taken < 0 && !wouldBlock(taken)) {
       return this.#follow(wait, wait.exchange.end(systemFailure('send', taken, wait.job.brokerEndpoint)));
     }
@@ -160,19 +158,20 @@ class WaitLoop {
   }
 
   #awaitReply(wait: Wait, watched: boolean): void {
-    const added = watched ? 0 : this.#environment.poller.add(wait.descriptor);
+    this.#descriptors.owe(wait, Debt.REPLY);
+    const added = this.#descriptors.watch(wait, watched);
     if (added < 0) {
       const system = systemFailure('watch', added, wait.job.brokerEndpoint);
       return this.#giveUp(wait, connectFailure(false, wait.job.brokerEndpoint, system));
     }
-    this.#byDescriptor.set(wait.descriptor, wait);
     wait.dueMs = wait.exchange.deadlineMs;
     this.#due.put(wait);
   }
 
   #onReadable(descriptor: number): void {
-    const wait = this.#byDescriptor.get(descriptor) ?? this.#justStarted(descriptor);
+    const wait = this.#descriptors.at(descriptor) ?? this.#justStarted(descriptor);
     if (wait === undefined) return;
+    if (wait.exchange.owedReply !== undefined) this.#descriptors.owe(wait, Debt.REST_OF_REPLY);
     const count = this.#system.receive(descriptor, this.#received);
     if (wouldBlock(count)) return;
     if (count > 0) this.#follow(wait, wait.exchange.receive(this.#received.subarray(0, count), this.#environment.now()));
@@ -182,7 +181,7 @@ class WaitLoop {
   /** The main thread puts descriptors on watch itself; the reply may be here before the command has been looked at. */
   #justStarted(descriptor: number): Wait | undefined {
     this.#takeCommands();
-    return this.#byDescriptor.get(descriptor);
+    return this.#descriptors.at(descriptor);
   }
 
   #onDue(wait: Wait, nowMs: number): void {
@@ -190,28 +189,30 @@ class WaitLoop {
     if (sending !== undefined && nowMs < wait.exchange.deadlineMs) return this.#send(wait, sending);
     if (dialling === undefined) return this.#follow(wait, wait.exchange.expire());
     if (nowMs < dialling.deadlineMs) return this.#tryConnect(wait, dialling);
-    this.#closeDescriptor(wait);
+    this.#descriptors.close(wait);
     this.#finish(wait, failed(wait, backlogFailure(dialling.endpoint, wait.job.roundTripTimeoutMs)));
   }
 
   #follow(wait: Wait, step: ExchangeStep): void {
     switch (step.kind) {
       case 'wait':
+        if (wait.exchange.owedReply === undefined) this.#descriptors.owe(wait, Debt.NOTHING);
         wait.dueMs = wait.exchange.deadlineMs;
         return this.#due.put(wait);
       case 'adopt':
+        this.#descriptors.owe(wait, Debt.NOTHING);
         return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.residue);
       case 'reconnect':
         this.#due.remove(wait);
-        this.#closeDescriptor(wait);
+        this.#descriptors.close(wait);
         wait.negotiated = step.negotiated;
         return this.#dial(wait, step.negotiated.backendPipe, this.#environment.now() + wait.job.roundTripTimeoutMs);
       case 'answer':
-        this.#closeDescriptor(wait);
+        this.#descriptors.close(wait);
         return this.#finish(wait, { slot: wait.slot, kind: 'answered', reply: step.reply });
       case 'failed':
         if (step.replyPending) return this.#giveUp(wait, step.failure);
-        this.#closeDescriptor(wait);
+        this.#descriptors.close(wait);
         return this.#finish(wait, failed(wait, step.failure));
     }
   }
@@ -224,12 +225,12 @@ class WaitLoop {
 
   #failToConnect(wait: Wait, system: SystemFailure): void {
     const atBackend = wait.negotiated !== undefined;
-    this.#closeDescriptor(wait);
+    this.#descriptors.close(wait);
     this.#finish(wait, failed(wait, connectFailure(atBackend, wait.dialling?.endpoint ?? wait.job.brokerEndpoint, system)));
   }
 
   #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, residue: Uint8Array | undefined): void {
-    const descriptor = this.#handBack(wait);
+    const descriptor = this.#descriptors.handBack(wait);
     const endpoint = negotiated.backendPipe;
     this.#finish(wait, { slot: wait.slot, kind: 'connected', descriptor, endpoint, route, negotiated, residue });
   }
@@ -239,33 +240,11 @@ class WaitLoop {
     const progress = wait.exchange.owedReply;
     if (wait.dialling === undefined && progress !== undefined) {
       const sent = wait.sending?.sent ?? wait.job.request.length;
-      const owedReply = { descriptor: this.#handBack(wait), sent, progress };
+      const owedReply = { descriptor: this.#descriptors.handBack(wait), sent, progress };
       return this.#finish(wait, { slot: wait.slot, kind: 'failed', failure, owedReply });
     }
-    this.#closeDescriptor(wait);
+    this.#descriptors.close(wait);
     this.#finish(wait, failed(wait, failure));
-  }
-
-  /** Lets go of the descriptor. It stays in the ledger until the main thread has taken it out of the outcome. */
-  #handBack(wait: Wait): number {
-    const { descriptor } = wait;
-    this.#unwatch(wait);
-    wait.descriptor = -1;
-    return descriptor;
-  }
-
-  #closeDescriptor(wait: Wait): void {
-    if (wait.descriptor < 0) return;
-    this.#unwatch(wait);
-    this.#environment.shared.disown(wait.slot);
-    this.#system.close(wait.descriptor);
-    wait.descriptor = -1;
-  }
-
-  /** Before a descriptor changes hands or closes: its number may come back as somebody else's. */
-  #unwatch(wait: Wait): void {
-    if (!this.#byDescriptor.delete(wait.descriptor)) return;
-    this.#environment.poller.remove(wait.descriptor);
   }
 
   #finish(wait: Wait, outcome: WaitOutcome): void {

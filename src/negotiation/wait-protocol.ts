@@ -59,6 +59,27 @@ export type WaitOutcome = { readonly slot: number } & (
     }
 );
 
+/** What must be settled before a connection in the ledger may be closed. */
+export const Debt = {
+  /** Nothing: it is no broker's, or the reply is in. */
+  NOTHING: 0,
+  /** The broker, if the connect has come through, may not have heard the whole request. */
+  REQUEST: 1,
+  /** The broker owes its reply, of which nothing has been read. */
+  REPLY: 2,
+  /** The same, but some of it may have been read. */
+  REST_OF_REPLY: 3,
+} as const;
+export type Debt = (typeof Debt)[keyof typeof Debt];
+
+/** What a dead thread had open for a job. */
+export interface LeftOver {
+  readonly descriptor: number;
+  readonly debt: Debt;
+}
+
+const DEBTS: readonly Debt[] = [Debt.NOTHING, Debt.REQUEST, Debt.REPLY, Debt.REST_OF_REPLY];
+
 const FOR_EVER = 2n ** 62n;
 
 /** Jobs that one wait thread holds at most; more wait on the main thread. */
@@ -72,7 +93,7 @@ const FIRST_SLOT_INDEX = 3;
  * owns, one word a slot. A thread that crashes leaves its descriptors open; the ledger tells the main thread which.
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic clock, 0 while awake; [2] the
- * stop flag; [3 + slot] 0 for "none", else `(descriptor + 1) * 2`, plus 1 while a broker's reply is owed on it.
+ * stop flag; [3 + slot] 0 for "none", else `(descriptor + 1) * 4` plus the {@link Debt}.
  */
 export class SharedWaitState {
   readonly buffer: SharedArrayBuffer;
@@ -111,8 +132,8 @@ export class SharedWaitState {
   }
 
   /** Records that the wait thread owns `descriptor` for the job in `slot`. */
-  own(slot: number, descriptor: number, replyOwed: boolean): void {
-    Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, (descriptor + 1) * 2 + (replyOwed ? 1 : 0));
+  own(slot: number, descriptor: number, debt: Debt): void {
+    Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, (descriptor + 1) * DEBTS.length + debt);
   }
 
   /** Records that the slot owns nothing any more. */
@@ -121,8 +142,9 @@ export class SharedWaitState {
   }
 
   /** Takes what a crashed thread left in a slot. */
-  takeOver(slot: number): { descriptor: number; replyOwed: boolean } | undefined {
+  takeOver(slot: number): LeftOver | undefined {
     const word = Atomics.exchange(this.#words, FIRST_SLOT_INDEX + slot, 0);
-    return word === 0 ? undefined : { descriptor: (word >> 1) - 1, replyOwed: (word & 1) === 1 };
+    if (word === 0) return undefined;
+    return { descriptor: Math.floor(word / DEBTS.length) - 1, debt: DEBTS[word % DEBTS.length] ?? Debt.REST_OF_REPLY };
   }
 }

@@ -9,9 +9,10 @@ import { abandonedFailure } from './connecting.js';
 import { socketOver } from './descriptor-socket.js';
 import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from './job.js';
-import { readOwedReply } from './owed-reply.js';
+import { clearUp, takeOverOwedReply } from './left-over.js';
+import { NOT_BEGUN, PendingJobs, startCommand, type Beginning, type PendingJob } from './pending-jobs.js';
 import { WaitThreads } from './threads.js';
-import { SharedWaitState, SLOT_COUNT, type OwedReply, type StartCommand, type WaitOutcome } from './wait-protocol.js';
+import { Debt, SharedWaitState, type WaitOutcome } from './wait-protocol.js';
 import { WaitRun } from './wait-run.js';
 
 /**
@@ -19,24 +20,6 @@ import { WaitRun } from './wait-run.js';
  * finished program ends at once: a running piscina task keeps the process alive.
  */
 const LINGER_MS = 50;
-
-interface Pending {
-  readonly job: Job;
-  readonly settle: (outcome: Outcome) => void;
-  /** Its place in the ledger; -1 before it has one and once it has ended. */
-  slot: number;
-  /** How it was begun, for the thread that takes it over. */
-  beginning: Beginning;
-  released: boolean;
-  /** A job whose thread died is tried once more: Hello is idempotent (X-25). */
-  retried: boolean;
-}
-
-/** What the main thread has done for a job; see the start command. */
-type Beginning = Pick<StartCommand, 'descriptor' | 'sent' | 'watched'>;
-
-/** Leaves everything to the wait thread, which dials, and knows what to do about whatever goes wrong. */
-const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
 
 /** Settings that tests change. */
 export interface WorkerDriverOptions {
@@ -59,15 +42,12 @@ export class WorkerDriver implements Driver {
   #threads: WaitThreads;
   /** Ends when the pools of threads that crashed are gone. */
   #retired: Promise<unknown> = Promise.resolve();
-  readonly #pending = new Map<number, Pending>();
-  readonly #freeSlots: number[] = [];
-  #usedSlots = 0;
-  /** Jobs beyond {@link SLOT_COUNT}, in their order. */
-  readonly #overflow: Pending[] = [];
+  readonly #jobs = new PendingJobs();
   #run: WaitRun | undefined;
   #runEnded: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
+  /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
   constructor(native: Native, options: WorkerDriverOptions = {}) {
     this.#native = native;
     const handles = openPoller(native, options.poller);
@@ -82,14 +62,12 @@ export class WorkerDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const pending: Pending = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false };
+    const pending: PendingJob = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false };
     if (this.#closing !== undefined) {
       queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
-    const slot = this.#takeSlot();
-    if (slot === undefined) this.#overflow.push(pending);
-    else this.#begin(slot, pending);
+    if (this.#jobs.add(pending)) this.#begin(pending);
     return () => this.#release(pending);
   }
 
@@ -105,8 +83,8 @@ export class WorkerDriver implements Driver {
   }
 
   async #close(): Promise<void> {
-    for (const { job, settle } of this.#overflow.splice(0)) settle({ kind: 'failed', failure: abandonedFailure(job) });
     this.stopWaiting();
+    for (const { job, settle } of this.#jobs.unqueueAll()) settle({ kind: 'failed', failure: abandonedFailure(job) });
     while (this.#run !== undefined) await this.#runEnded;
     await this.#threads.destroy();
     await this.#retired;
@@ -119,16 +97,8 @@ export class WorkerDriver implements Driver {
     this.#wake();
   }
 
-  #takeSlot(): number | undefined {
-    const free = this.#freeSlots.pop();
-    if (free !== undefined) return free;
-    return this.#usedSlots < SLOT_COUNT ? this.#usedSlots++ : undefined;
-  }
-
-  #begin(slot: number, pending: Pending): void {
-    pending.slot = slot;
-    this.#pending.set(slot, pending);
-    pending.beginning = this.#connectAndSend(slot, pending.job);
+  #begin(pending: PendingJob): void {
+    pending.beginning = this.#connectAndSend(pending.slot, pending.job);
     if (this.#run === undefined) this.#startRun();
     else this.#run.send(startCommand(pending));
     // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past the deadline.
@@ -145,8 +115,8 @@ export class WorkerDriver implements Driver {
       this.#native.system.close(descriptor);
       return NOT_BEGUN;
     }
-    this.#shared.own(slot, descriptor, true);
     const sent = Math.max(attempt.sent, 0);
+    this.#shared.own(slot, descriptor, sent === request.length ? Debt.REPLY : Debt.REQUEST);
     return { descriptor, sent, watched: sent === request.length && this.#watch?.add(descriptor) === 0 };
   }
 
@@ -154,23 +124,21 @@ export class WorkerDriver implements Driver {
     wakePoller(this.#native.polling, this.#handles);
   }
 
-  #release(pending: Pending): void {
+  #release(pending: PendingJob): void {
     if (pending.released) return;
     pending.released = true;
     if (pending.slot >= 0) {
       this.#run?.send({ kind: 'release', slot: pending.slot });
       return this.#wake();
     }
-    const queued = this.#overflow.indexOf(pending);
-    if (queued < 0) return;
-    this.#overflow.splice(queued, 1);
+    if (!this.#jobs.unqueue(pending)) return;
     queueMicrotask(() => pending.settle({ kind: 'failed', failure: abandonedFailure(pending.job) }));
   }
 
   /** Starts the wait loop with all jobs that nobody works on. */
   #startRun(): WaitRun {
     const task = { handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
-    const commands = Array.from(this.#pending.values(), startCommand);
+    const commands = this.#jobs.list().map(startCommand);
     const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#onOutcomes(outcomes));
     exitGuard.add(this);
     this.#run = run;
@@ -183,28 +151,24 @@ export class WorkerDriver implements Driver {
   }
 
   #onOutcome(outcome: WaitOutcome): void {
-    const pending = this.#pending.get(outcome.slot);
+    const pending = this.#jobs.at(outcome.slot);
     if (pending === undefined) return;
     this.#shared.disown(outcome.slot);
-    this.#forget(pending);
+    this.#remove(pending);
     pending.settle(this.#receive(pending.job, outcome));
   }
 
   /** Frees the slot of a job that has ended, for the next one. */
-  #forget(pending: Pending): void {
-    const { slot } = pending;
-    pending.slot = -1;
-    this.#pending.delete(slot);
-    const next = this.#overflow.shift();
-    if (next === undefined) this.#freeSlots.push(slot);
-    else this.#begin(slot, next);
+  #remove(pending: PendingJob): void {
+    const next = this.#jobs.remove(pending);
+    if (next !== undefined) this.#begin(next);
   }
 
   /** Turns what came over from the thread into what the caller gets; from here on the descriptors are sockets. */
   #receive(job: Job, outcome: WaitOutcome): Outcome {
     if (outcome.kind === 'answered') return outcome;
     if (outcome.kind === 'failed') {
-      if (outcome.owedReply !== undefined) this.#readOwedReply(job, outcome.owedReply);
+      if (outcome.owedReply !== undefined) takeOverOwedReply(this.#native.system, job, outcome.owedReply);
       return outcome;
     }
     const { descriptor, endpoint, route, negotiated, residue } = outcome;
@@ -217,14 +181,6 @@ export class WorkerDriver implements Driver {
     return { kind: 'connected', socket, endpoint, route, negotiated };
   }
 
-  /** From here on the debt is the event loop's. */
-  #readOwedReply({ request }: Job, { descriptor, sent, progress }: OwedReply): void {
-    const socket = socketOver(this.#native.system, descriptor);
-    if (socket instanceof Error) return;
-    if (sent < request.length) socket.write(request.subarray(sent));
-    readOwedReply(socket, progress);
-  }
-
   /** The loop returned, or its thread died. */
   #onRunEnd(run: WaitRun, error: unknown): void {
     run.close();
@@ -233,7 +189,7 @@ export class WorkerDriver implements Driver {
     this.#dropReleased();
     // Not before: a job that begins while others fail must wait for the one new run, and not start a run of its own.
     this.#run = undefined;
-    if (this.#pending.size > 0) this.#startRun();
+    if (this.#jobs.size > 0) this.#startRun();
   }
 
   /** Takes what the thread left behind; its jobs are tried once more or fail. */
@@ -242,7 +198,7 @@ export class WorkerDriver implements Driver {
     this.#retired = Promise.all([this.#retired, this.#threads.destroy()]);
     this.#threads = new WaitThreads(this.#workerUrl);
     const cause = reason instanceof Error ? reason.message : String(reason);
-    for (const pending of Array.from(this.#pending.values())) {
+    for (const pending of this.#jobs.list()) {
       const message = `the wait thread failed: ${cause}`;
       if (pending.retried) this.#fail(pending, { code: 'WORKER_FAILED', message, endpoint: pending.job.brokerEndpoint });
       else this.#takeLeftOver(pending);
@@ -252,28 +208,24 @@ export class WorkerDriver implements Driver {
 
   /** Jobs that were given up, or whose driver closes, are not begun again. */
   #dropReleased(): void {
-    for (const pending of Array.from(this.#pending.values())) {
+    for (const pending of this.#jobs.list()) {
       if (pending.released || this.#closing !== undefined) this.#fail(pending, abandonedFailure(pending.job));
     }
   }
 
-  /** Frees what a job has open: a broker that owes a reply is read to its end, all else is closed. */
-  #takeLeftOver(pending: Pending): void {
+  /** Frees what a job has open. */
+  #takeLeftOver(pending: PendingJob): void {
     const left = this.#shared.takeOver(pending.slot);
     pending.beginning = NOT_BEGUN;
+    if (left === undefined) return;
     // A dead thread cannot take it off its watch, and the next one would be woken for it again and again.
-    if (left !== undefined) this.#watch?.remove(left.descriptor);
-    if (left?.replyOwed) this.#readOwedReply(pending.job, { descriptor: left.descriptor, sent: pending.job.request.length, progress: 'unknown' });
-    else if (left !== undefined) this.#native.system.close(left.descriptor);
+    this.#watch?.remove(left.descriptor);
+    clearUp(this.#native.system, pending.job, left);
   }
 
-  #fail(pending: Pending, failure: Failure): void {
+  #fail(pending: PendingJob, failure: Failure): void {
     this.#takeLeftOver(pending);
-    this.#forget(pending);
+    this.#remove(pending);
     pending.settle({ kind: 'failed', failure });
   }
-}
-
-function startCommand({ slot, job, beginning }: Pending): StartCommand {
-  return { kind: 'start', slot, job, ...beginning };
 }
