@@ -1,5 +1,5 @@
 import type { Job, Outcome } from './job.js';
-import { SLOT_COUNT, type StartCommand } from './wait-protocol.js';
+import { SLOT_COUNT, type StartCommand, type WaitCommand } from './wait-protocol.js';
 
 /** A job that the worker driver has taken on. */
 export interface PendingJob {
@@ -22,6 +22,11 @@ export const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
 
 export function startCommand({ slot, job, beginning }: PendingJob): StartCommand {
   return { kind: 'start', slot, job, ...beginning };
+}
+
+/** What a new thread is told of a job. Whoever heard of another job's end may have given this one up while nobody listened. */
+export function commandsFor(pending: PendingJob): WaitCommand[] {
+  return pending.released ? [startCommand(pending), { kind: 'release', slot: pending.slot }] : [startCommand(pending)];
 }
 
 /** The jobs of a worker driver: those that have a slot, and in their order those beyond {@link SLOT_COUNT}, which wait for one. */

@@ -10,7 +10,7 @@ import { socketOver } from './descriptor-socket.js';
 import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { clearUp, takeOverOwedReply } from './left-over.js';
-import { NOT_BEGUN, PendingJobs, startCommand, type Beginning, type PendingJob } from './pending-jobs.js';
+import { commandsFor, NOT_BEGUN, PendingJobs, startCommand, type Beginning, type PendingJob } from './pending-jobs.js';
 import { WaitThreads } from './threads.js';
 import { Debt, SharedWaitState, type WaitOutcome } from './wait-protocol.js';
 import { WaitRun } from './wait-run.js';
@@ -78,7 +78,8 @@ export class WorkerDriver implements Driver {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    // Not at once: those who are told of it may call this driver again, and must find it closing.
+    this.#closing ??= Promise.resolve().then(() => this.#close());
     return this.#closing;
   }
 
@@ -138,7 +139,7 @@ export class WorkerDriver implements Driver {
   /** Starts the wait loop with all jobs that nobody works on. */
   #startRun(): WaitRun {
     const task = { handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
-    const commands = this.#jobs.list().map(startCommand);
+    const commands = this.#jobs.list().flatMap(commandsFor);
     const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#onOutcomes(outcomes));
     exitGuard.add(this);
     this.#run = run;
