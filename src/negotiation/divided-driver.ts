@@ -1,8 +1,10 @@
 import { systemClock } from '../clock.js';
+import type { Failure } from '../errors.js';
 import { loadNative, type Native } from '../os/native.js';
+import { openPoller } from '../os/poller.js';
 import type { Driver, Job, Outcome } from './job.js';
 import { EventLoopDriver } from './loop.js';
-import { WorkerDriver } from './worker-driver.js';
+import { pollerFailure, WorkerDriver } from './worker-driver.js';
 
 /**
  * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread in between; with
@@ -29,7 +31,7 @@ export class DividedDriver implements Driver {
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
     if (this.#closed) return this.#own.start(job, settle);
-    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS) return this.#openWorker().start(job, settle);
+    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS) return this.#startOnThread(job, settle);
     this.#ownWaits += 1;
     return this.#own.start(job, (outcome) => {
       this.#ownWaits -= 1;
@@ -38,7 +40,9 @@ export class DividedDriver implements Driver {
   }
 
   async warm(): Promise<void> {
-    if (!this.#closed) await this.#openWorker().warm();
+    if (this.#closed) return;
+    const worker = this.#openWorker();
+    if (worker instanceof WorkerDriver) await worker.warm();
   }
 
   async close(): Promise<void> {
@@ -46,8 +50,19 @@ export class DividedDriver implements Driver {
     await Promise.all([this.#own.close(), this.#worker?.close()]);
   }
 
-  #openWorker(): WorkerDriver {
-    this.#worker ??= new WorkerDriver(this.#native);
+  #startOnThread(job: Job, settle: (outcome: Outcome) => void): () => void {
+    const worker = this.#openWorker();
+    if (worker instanceof WorkerDriver) return worker.start(job, settle);
+    queueMicrotask(() => settle({ kind: 'failed', failure: { ...worker, endpoint: job.brokerEndpoint } }));
+    return () => {};
+  }
+
+  /** A failure where the system has no descriptors for it; the next job tries again. */
+  #openWorker(): WorkerDriver | Failure {
+    if (this.#worker !== undefined) return this.#worker;
+    const handles = openPoller(this.#native);
+    if ('result' in handles) return pollerFailure(handles);
+    this.#worker = new WorkerDriver(this.#native, { handles });
     return this.#worker;
   }
 }

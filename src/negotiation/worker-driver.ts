@@ -1,9 +1,9 @@
-import { BrokerPoolError, type Failure } from '../errors.js';
+import { errorFromFailure, type Failure } from '../errors.js';
 import { connectAndSend } from '../os/connect-and-send.js';
 import { fileProblem, peerProblem } from '../os/endpoint-trust.js';
 import { systemFailure } from '../os/errno.js';
 import type { Native } from '../os/native.js';
-import { closePoller, openPoller, sharedWatch, wakePoller } from '../os/poller.js';
+import { closePoller, openPoller, sharedWatch, wakePoller, type PollerProblem } from '../os/poller.js';
 import type { PollerHandles, PollerKind, Watch } from '../os/watch.js';
 import { abandonedFailure } from './connecting.js';
 import { socketOver } from './descriptor-socket.js';
@@ -21,10 +21,19 @@ import { WaitRun } from './wait-run.js';
  */
 const LINGER_MS = 50;
 
-/** Settings that tests change. */
 export interface WorkerDriverOptions {
+  /** What the thread waits with; the driver closes it. @default opened here */
+  readonly handles?: PollerHandles;
+  /** For tests. */
   readonly poller?: PollerKind;
+  /** For tests. */
   readonly workerUrl?: string;
+}
+
+/** The failure of every job that needs the thread, where what it waits with cannot be opened. */
+export function pollerFailure({ syscall, result }: PollerProblem): Failure {
+  const system = systemFailure(syscall, result);
+  return { code: 'WORKER_FAILED', message: `cannot set up the wait thread: ${system.message}`, system };
 }
 
 /**
@@ -50,11 +59,8 @@ export class WorkerDriver implements Driver {
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
   constructor(native: Native, options: WorkerDriverOptions = {}) {
     this.#native = native;
-    const handles = openPoller(native, options.poller);
-    if ('result' in handles) {
-      const system = systemFailure(handles.syscall, handles.result);
-      throw new BrokerPoolError('WORKER_FAILED', `cannot set up the wait thread: ${system.message}`, { cause: system });
-    }
+    const handles = options.handles ?? openPoller(native, options.poller);
+    if ('result' in handles) throw errorFromFailure(pollerFailure(handles));
     this.#handles = handles;
     this.#watch = sharedWatch(native.polling, handles);
     this.#workerUrl = options.workerUrl;

@@ -10,8 +10,14 @@ export function preferredPoller(polling: PollCalls): PollerKind {
   return polling.kqueue === undefined ? 'poll' : 'kqueue';
 }
 
-/** Opens what a wait needs. Returns the negated errno and the call's name where the system has no descriptor left. */
-export function openPoller(native: Native, kind = preferredPoller(native.polling)): PollerHandles | { syscall: string; result: number } {
+/** The call that failed, and the negated errno. */
+export interface PollerProblem {
+  readonly syscall: string;
+  readonly result: number;
+}
+
+/** Opens what a wait needs. Returns the problem where the system has no descriptor left. */
+export function openPoller(native: Native, kind = preferredPoller(native.polling)): PollerHandles | PollerProblem {
   const { polling, system } = native;
   let wakeRead: number;
   let wakeWrite: number;
@@ -29,7 +35,7 @@ export function openPoller(native: Native, kind = preferredPoller(native.polling
   if (kind === 'kqueue') queue = polling.kqueue?.() ?? -1;
   if (kind !== 'poll' && queue < 0) {
     closePoller(system, { kind, queue: -1, wakeRead, wakeWrite });
-    return { syscall: kind, result: queue };
+    return { syscall: kind === 'epoll' ? 'epoll_create1' : kind, result: queue };
   }
   return { kind, queue, wakeRead, wakeWrite };
 }

@@ -1,5 +1,7 @@
 import { DividedDriver, openDriver } from '../../src/negotiation/divided-driver.js';
+import type { Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/loop.js';
+import { errno } from '../../src/os/errno.js';
 import { loadNative } from '../../src/os/native.js';
 import { Leftovers } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
@@ -7,6 +9,7 @@ import { closed, startSystem } from '../helpers/system.js';
 import { connectionOf, failureOf, handshakeJob, openDriver as driverOf, run } from './drivers-kit.js';
 
 const native = loadNative();
+const EMFILE = -(errno['EMFILE'] ?? 0);
 /** One at a time: they count the threads of the process. */
 const threadsTest = native === undefined || process.platform !== 'linux' ? test.skip : test.serial;
 
@@ -77,6 +80,29 @@ threadsTest('warming up starts the thread once, and a warm driver closes', async
   await t.notThrowsAsync(driver.warm());
   const { broker } = await startSystem(t);
   t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED');
+});
+
+threadsTest('where the thread has nothing to wait with, the jobs that need it fail, and the next one tries again', async (t) => {
+  const { broker } = await startSystem(t);
+  if (native === undefined) return t.fail();
+  const { system, polling } = native;
+  const without = { eventfd: () => EMFILE, pipe: () => EMFILE };
+  const scarce = { system, polling: { ...polling, ...without } };
+  const driver = driverOf(t, () => new DividedDriver(scarce));
+  await t.notThrowsAsync(driver.warm());
+  const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+  let settledAtOnce = true;
+  const outcome = new Promise<Outcome>((resolve) => {
+    driver.start(job, (ended) => {
+      t.false(settledAtOnce, 'never before start has returned');
+      resolve(ended);
+    });
+    settledAtOnce = false;
+  });
+  t.like(failureOf(await outcome), { code: 'WORKER_FAILED', endpoint: broker.endpoint, system: { code: 'EMFILE' } });
+  await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+  Object.assign(scarce.polling, { eventfd: polling.eventfd, pipe: polling.pipe });
+  await closed(connectionOf(await run(driver, job)).socket);
 });
 
 test('the driver of this platform is divided where threads can wait, else the event loop', async (t) => {
