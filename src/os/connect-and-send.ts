@@ -1,5 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
-import { wouldBlock } from './errno.js';
+import { errno, wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
 import { addressOf, connectTo, mayHaveLongerName } from './socket.js';
 import { SubmissionRing, type RingResult } from './submission-ring.js';
@@ -18,10 +18,11 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
   const address = addressOf(endpoint);
   const descriptor = system.openSocket();
   if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
-  let together = ringOfThread.connectAndSend(native, descriptor, address, request);
+  const ring = native.binder && ringOf(native.binder);
+  let together = ring?.connectAndSend(system, descriptor, address, request);
   if (together !== undefined && mayHaveLongerName(endpoint, together.connected)) together = undefined;
   const connected = together?.connected ?? connectTo(system, descriptor, endpoint);
-  ringOfThread.crowded = wouldBlock(connected);
+  if (ring !== undefined) ring.crowded = wouldBlock(connected);
   if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
   system.close(descriptor);
   return { descriptor: undefined, syscall: 'connect', result: connected };
@@ -30,31 +31,45 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
 /** Within this time, or twice of it, an unused ring is closed again. */
 const UNUSED_MS = 250;
 
+/** What a kernel, or whoever guards it, says that will not do this today nor tomorrow. All else, want of descriptors for one, passes. */
+const REFUSALS: ReadonlySet<number> = new Set(['ENOSYS', 'EPERM', 'EACCES', 'EINVAL'].map((name) => -(errno[name] ?? 0)));
+
 /** The ring of this thread: opened when first needed, closed when nobody has needed it for a while. */
 class RingOfThread {
   /** Set while the last connect found a full backlog: nobody races for a queue, and the ring takes longer to say EAGAIN. */
   crowded = false;
+  readonly #binder: Binder;
   #ring: SubmissionRing | undefined;
   /** A kernel that does not let us is asked once. */
-  #refused = false;
+  #refused = process.env['BROKER_POOL_IO_URING'] === '0';
   #used = false;
   #looking = false;
 
-  connectAndSend({ binder, system }: Native, descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
-    if (binder === undefined || this.crowded || this.#refused) return undefined;
-    if (this.#ring === undefined || this.#ring.closed) this.#open(binder, system);
-    this.#used = true;
-    const result = this.#ring?.connectAndSend(descriptor, address, request);
-    if (result === undefined) {
-      this.close();
-      this.#refused = true;
-    }
-    return result;
+  constructor(binder: Binder) {
+    this.#binder = binder;
+    // A thread that ends does not close its descriptors, as a process does.
+    if (!isMainThread) process.once('exit', () => this.close());
   }
 
-  #open(binder: Binder, system: SystemCalls): void {
-    this.#ring = SubmissionRing.open(binder, system);
-    if (this.#ring !== undefined && !this.#looking) this.#lookAgain();
+  /** `undefined` where the kernel has done nothing. */
+  connectAndSend(system: SystemCalls, descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
+    if (this.crowded || this.#refused) return undefined;
+    const ring = this.#open(system);
+    const result = typeof ring === 'number' ? ring : ring.connectAndSend(descriptor, address, request);
+    if (typeof result !== 'number') return result;
+    this.close();
+    this.#refused = REFUSALS.has(result);
+    return undefined;
+  }
+
+  #open(system: SystemCalls): SubmissionRing | number {
+    this.#used = true;
+    if (this.#ring !== undefined && !this.#ring.closed) return this.#ring;
+    const ring = SubmissionRing.open(this.#binder, system);
+    if (typeof ring === 'number') return ring;
+    this.#ring = ring;
+    if (!this.#looking) this.#lookAgain();
+    return ring;
   }
 
   #lookAgain(): void {
@@ -73,6 +88,13 @@ class RingOfThread {
   }
 }
 
-const ringOfThread = new RingOfThread();
-// A thread that ends does not close its descriptors, as a process does.
-if (!isMainThread) process.once('exit', () => ringOfThread.close());
+/** A thread has one binder, and so one ring; tests have others. */
+const rings = new WeakMap<Binder, RingOfThread>();
+
+function ringOf(binder: Binder): RingOfThread {
+  const known = rings.get(binder);
+  if (known !== undefined) return known;
+  const ring = new RingOfThread(binder);
+  rings.set(binder, ring);
+  return ring;
+}

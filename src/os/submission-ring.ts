@@ -1,6 +1,8 @@
 import { errno } from './errno.js';
 import type { Binder, SystemCalls } from './native.js';
 
+const NO_RING = -(errno['ENOSYS'] ?? 0);
+
 /** What the two calls of {@link SubmissionRing.connectAndSend} returned: non-negative or the negated errno. */
 export interface RingResult {
   readonly connected: number;
@@ -30,6 +32,9 @@ const OPERATION_SEND = 26;
 const FLAG_LINK = 4;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+/** One is enough where nothing goes wrong. */
+const MOST_ROUNDS = 10;
+const CLOSED = -(errno['EBADF'] ?? 0);
 const CONNECT_ID = 1;
 const SEND_ID = 2;
 
@@ -76,7 +81,14 @@ function bindCalls({ define }: Binder): Calls {
   };
 }
 
-let calls: Calls | undefined;
+/** Declarations take longer to bind than a ring to open, and rings come and go. */
+const callsByBinder = new WeakMap<Binder, Calls>();
+
+function callsOf(binder: Binder): Calls {
+  const calls = callsByBinder.get(binder) ?? bindCalls(binder);
+  callsByBinder.set(binder, calls);
+  return calls;
+}
 
 /**
  * An io_uring that does one thing: connect and send in a single system call (Linux 6.12 and later).
@@ -102,23 +114,26 @@ export class SubmissionRing {
   #request: Uint8Array | undefined;
   #closed = false;
 
-  /** `undefined` where the kernel has no io_uring, is too old for this use of it, or forbids it, as container runtimes do. */
-  static open(binder: Binder, system: SystemCalls): SubmissionRing | undefined {
-    if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined;
-    calls ??= bindCalls(binder);
+  /**
+   * The negated errno where there is no ring: ENOSYS also where the kernel is too old for this use of it; EPERM where it is forbidden,
+   * as container runtimes do.
+   */
+  static open(binder: Binder, system: SystemCalls): SubmissionRing | number {
+    if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return NO_RING;
+    const calls = callsOf(binder);
     const params = new DataView(new ArrayBuffer(PARAMS_BYTES));
     params.setUint32(PARAMS.flags, SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN, true);
     const descriptor = calls.call(IO_URING_SETUP, ENTRIES, new Uint8Array(params.buffer), 0, 0);
-    if (descriptor < 0) return undefined;
+    if (descriptor < 0) return descriptor;
     const field = (offset: number): number => params.getUint32(offset, true);
     const ringBytes = Math.max(field(PARAMS.cqes) + field(PARAMS.cqEntries) * CQE_BYTES, field(PARAMS.sqArray) + ENTRIES * 4);
     const known = (field(PARAMS.features) & NEEDED_FEATURES) === NEEDED_FEATURES;
-    const ring = known ? calls.map(descriptor, ringBytes, MMAP_OFFSET_RINGS) : -1;
-    const entries = ring < 0 ? -1 : calls.map(descriptor, ENTRIES * SQE_BYTES, MMAP_OFFSET_ENTRIES);
+    const ring = known ? calls.map(descriptor, ringBytes, MMAP_OFFSET_RINGS) : NO_RING;
+    const entries = ring < 0 ? ring : calls.map(descriptor, ENTRIES * SQE_BYTES, MMAP_OFFSET_ENTRIES);
     if (entries < 0) {
       if (ring >= 0) calls.unmap(ring, ringBytes);
       system.close(descriptor);
-      return undefined;
+      return entries;
     }
     const mappings = [[ring, ringBytes], [entries, ENTRIES * SQE_BYTES]] as const;
     return new SubmissionRing(binder, system, calls, descriptor, mappings, field);
@@ -158,21 +173,22 @@ export class SubmissionRing {
     return this.#closed;
   }
 
-  /** Connects `descriptor`, a non-blocking socket, and sends. `undefined` if the kernel does not take the entries; nothing has happened then. */
-  connectAndSend(descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
-    if (this.#closed) return undefined;
+  /** Connects `descriptor`, a non-blocking socket, and sends. The negated errno if the kernel does not take the entries; nothing has happened then. */
+  connectAndSend(descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | number {
+    if (this.#closed) return CLOSED;
     this.#pointTo(address, request);
     this.#entries.setInt32(SQE.fd, descriptor, true);
     this.#entries.setInt32(SQE_BYTES + SQE.fd, descriptor, true);
     const ring = this.#ring;
     const head = ring[this.#headIndex] ?? 0;
     Atomics.store(ring, this.#tailIndex, ((ring[this.#tailIndex] ?? 0) + ENTRIES) | 0);
-    if (this.#enter(ENTRIES) < 0) return undefined;
+    const taken = this.#enter(ENTRIES);
+    if (taken < 0) return taken;
     const done = (): number => (Atomics.load(ring, this.#completedIndex) - head) | 0;
-    if (done() === 0) return this.#giveUp();
-    // A connect that succeeded at the second try has left the send for the next enter.
-    while (done() < ENTRIES && this.#enter(0) >= 0);
-    return this.#results(head, done());
+    if (taken === ENTRIES && done() === 0) return this.#giveUp();
+    // A connect that succeeded at the second try has left the send for the next enter. What a kernel short of memory has not taken is never done.
+    for (let round = 0; round < MOST_ROUNDS && done() < taken; round += 1) this.#enter(0);
+    return done() === 0 ? this.#giveUp() : this.#results(head, done());
   }
 
   close(): void {

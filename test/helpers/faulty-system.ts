@@ -1,9 +1,12 @@
 import { errno } from '../../src/os/errno.js';
-import type { Native, PollCalls, SystemCalls } from '../../src/os/native.js';
+import type { Binder, Native, NativeFunction, PollCalls, SystemCalls } from '../../src/os/native.js';
 import type { Poller } from '../../src/os/watch.js';
 
 /** The calls of the connect path that can be made to fail, and the wait thread's. */
-export type FaultyCall = keyof SystemCalls | 'eventfd' | 'epollCreate' | 'write' | 'watch' | 'wait';
+export type FaultyCall = keyof SystemCalls | RingCall | 'eventfd' | 'epollCreate' | 'epollControl' | 'write' | 'watch' | 'wait';
+
+/** The calls of the submission ring. */
+export type RingCall = 'io_uring_setup' | 'io_uring_enter' | 'mmap';
 
 /** One system call that fails, once. Plain data: it crosses threads. */
 export interface Fault {
@@ -36,6 +39,11 @@ export class Injector {
     return { system: this.system(system), polling: this.#polling(polling) };
   }
 
+  /** The same with the ring, and its calls among those that may fail. */
+  nativeWithRing({ binder, ...native }: Native): Native {
+    return binder === undefined ? this.native(native) : { ...this.native(native), binder: this.#binder(binder) };
+  }
+
   system(real: SystemCalls): SystemCalls {
     return {
       openSocket: () => this.#fails('openSocket') ?? real.openSocket(),
@@ -62,12 +70,26 @@ export class Injector {
   }
 
   #polling(real: PollCalls): PollCalls {
-    const { eventfd, epollCreate } = real;
+    const { eventfd, epollControl, epollCreate } = real;
     return {
       ...real,
       ...(eventfd && { eventfd: () => this.#fails('eventfd') ?? eventfd() }),
       ...(epollCreate && { epollCreate: () => this.#fails('epollCreate') ?? epollCreate() }),
+      ...(epollControl && { epollControl: (...values) => this.#fails('epollControl') ?? epollControl(...values) }),
       write: (descriptor, bytes) => this.#fails('write') ?? real.write(descriptor, bytes),
+    };
+  }
+
+  #binder(real: Binder): Binder {
+    return {
+      ...real,
+      define: (declaration) => {
+        const call = real.define(declaration);
+        return (...values) => {
+          const name = ringCall(declaration, values);
+          return (name && this.#fails(name)) ?? call(...values);
+        };
+      },
     };
   }
 
@@ -76,4 +98,11 @@ export class Injector {
     this.#calls += 1;
     return this.#calls === this.#fault.nth ? -(errno[this.#fault.code] ?? 0) : undefined;
   }
+}
+
+/** System calls of the ring have no functions of their own. */
+const RING_CALLS: ReadonlyMap<unknown, RingCall> = new Map([[425, 'io_uring_setup'], [426, 'io_uring_enter']] as const);
+
+function ringCall(declaration: string, [number]: Parameters<NativeFunction>): RingCall | undefined {
+  return declaration.includes(' mmap(') ? 'mmap' : declaration.includes(' syscall(') ? RING_CALLS.get(number) : undefined;
 }

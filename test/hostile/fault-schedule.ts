@@ -13,6 +13,7 @@ import { EventLoopDriver } from '../../src/negotiation/loop.js';
 import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
 import { errno } from '../../src/os/errno.js';
 import type { Native } from '../../src/os/native.js';
+import { SubmissionRing } from '../../src/os/submission-ring.js';
 import type { EmbeddedBackend, EmbeddedBroker } from '../../src/testing/index.js';
 import { FAULT_CODES, Injector, type Fault, type FaultyCall } from '../helpers/faulty-system.js';
 import { FAULT_FILE_VARIABLE, injectedFile } from '../helpers/faulty-worker.js';
@@ -61,6 +62,21 @@ export function schedules(native: Native): readonly Schedule[] {
       faults: faultsOf(['openSocket', 1], ['connect', 1], ['send', 1]),
       run: (fault, system) => negotiate(fault, system, (injector) => new WorkerDriver(injector.native(native))),
     },
+    {
+      title: 'worker driver: a connection that cannot be put on watch for the wait thread is so by the thread, with each error',
+      faults: faultsOf(['epollControl', 1]),
+      run: (fault, system) => negotiate(fault, system, (injector) => new WorkerDriver(injector.native(native))),
+    },
+    ...(hasRing(native)
+      ? [
+          {
+            title: 'submission ring: without it the request follows the connect in a call of its own, with each error',
+            faults: faultsOf(['io_uring_setup', 1], ['mmap', 2], ['io_uring_enter', 1]),
+            run: (fault: Fault, system: ScheduleSystem) =>
+              negotiate(fault, system, (injector) => new EventLoopDriver(systemClock, injector.nativeWithRing(native))),
+          },
+        ]
+      : []),
     {
       title: 'wait thread: each of its calls fails once, with each error',
       faults: faultsOf(['openSocket', 2], ['connect', 2], ['send', 1], ['watch', 1], ['wait', 1], ['receive', 1], ['close', 1]),
@@ -111,6 +127,12 @@ function faultsOf(...calls: readonly (readonly [call: FaultyCall, count: number]
   return calls.flatMap(([call, count]) =>
     Array.from({ length: count }, (_, index) => FAULT_CODES.map((code): Fault => ({ call, nth: index + 1, code }))).flat(),
   );
+}
+
+function hasRing({ binder, system }: Native): boolean {
+  const ring = binder && SubmissionRing.open(binder, system);
+  if (ring instanceof SubmissionRing) ring.close();
+  return ring instanceof SubmissionRing;
 }
 
 function openDescriptors(): number {
