@@ -4,7 +4,8 @@ import type { Job } from './job.js';
 
 /**
  * A full backlog fails a non-blocking connect with EAGAIN, and there is nothing to poll for. The first tries follow
- * quickly, because a listener that accepts at all makes room within microseconds.
+ * quickly, because a listener that accepts at all makes room within microseconds. Outside Linux it is ECONNREFUSED, as where nobody
+ * listens, and final.
  */
 export const FIRST_RETRY_MS = 0.5;
 export const LONGEST_RETRY_MS = 16;

@@ -1,6 +1,6 @@
 import { errno } from './errno.js';
 import type { PollCalls } from './native.js';
-import { BATCH, wholeMilliseconds, type Poller, type PollerHandles, type Watch } from './watch.js';
+import { BATCH, eventCount, wholeMilliseconds, type Poller, type PollerHandles, type Watch } from './watch.js';
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -42,7 +42,7 @@ export function epollPoller(polling: PollCalls, handles: PollerHandles, consumeW
   return {
     ...watch,
     wait(timeoutMs, ready) {
-      const count = epollWait(handles.queue, eventBytes, BATCH, wholeMilliseconds(timeoutMs));
+      const count = eventCount('epoll_wait', epollWait(handles.queue, eventBytes, BATCH, wholeMilliseconds(timeoutMs)));
       for (let index = 0; index < count; index++) {
         const descriptor = events.getInt32(index * EPOLL_EVENT_BYTES + EPOLL_DATA_OFFSET, true);
         if (descriptor === handles.wakeRead) consumeWakeUp();

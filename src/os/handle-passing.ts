@@ -51,8 +51,12 @@ const BYTES_AT = 112;
 
 let loaded: HandlePassing | undefined;
 
+/** 64 bits a pointer, the lowest byte first; the layouts of all others differ. */
+const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv64', 'loong64']);
+
 /** `undefined` where the C library cannot be reached, or the platform's layouts are not known here. */
-export function loadHandlePassing(): HandlePassing | undefined {
+export function loadHandlePassing(architecture: string = process.arch): HandlePassing | undefined {
+  if (!KNOWN_ARCHITECTURES.has(architecture)) return undefined;
   const abi = process.platform === 'linux' ? LINUX : process.platform === 'darwin' ? DARWIN : undefined;
   const binder = loadBinder();
   const system = loadNative()?.system;

@@ -1,5 +1,5 @@
 import type { PollCalls } from './native.js';
-import { BATCH, wholeMilliseconds, type Poller, type PollerHandles, type Watch } from './watch.js';
+import { BATCH, eventCount, wholeMilliseconds, type Poller, type PollerHandles, type Watch } from './watch.js';
 
 const EVFILT_READ = -1;
 const EV_ADD = 1;
@@ -44,7 +44,8 @@ export function kqueuePoller(polling: PollCalls, handles: PollerHandles, consume
         timeout.setBigInt64(0, BigInt(Math.floor(limit / 1_000)), true);
         timeout.setBigInt64(8, BigInt((limit % 1_000) * 1_000_000), true);
       }
-      const count = kevent(handles.queue, NO_EVENTS, 0, eventBytes, BATCH, limit < 0 ? null : timeoutBytes);
+      const result = kevent(handles.queue, NO_EVENTS, 0, eventBytes, BATCH, limit < 0 ? null : timeoutBytes);
+      const count = eventCount('kevent', result);
       for (let index = 0; index < count; index++) {
         const descriptor = Number(events.getBigUint64(index * KEVENT_BYTES, true));
         if (descriptor === handles.wakeRead) consumeWakeUp();

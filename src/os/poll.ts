@@ -1,5 +1,5 @@
 import type { PollCalls } from './native.js';
-import { wholeMilliseconds, type Poller, type PollerHandles } from './watch.js';
+import { eventCount, wholeMilliseconds, type Poller, type PollerHandles } from './watch.js';
 
 const POLLIN = 1;
 /** `struct pollfd`: descriptor i32, wanted events i16, returned events i16. */
@@ -28,7 +28,8 @@ export function pollPoller(polling: PollCalls, handles: PollerHandles, consumeWa
         offset += POLLFD_BYTES;
       }
       const count = watched.size;
-      if (polling.poll(new Uint8Array(entries.buffer), count, wholeMilliseconds(timeoutMs)) <= 0) return;
+      const result = polling.poll(new Uint8Array(entries.buffer), count, wholeMilliseconds(timeoutMs));
+      if (eventCount('poll', result) === 0) return;
       for (let index = 0; index < count; index++) {
         if (entries.getUint16(index * POLLFD_BYTES + 6, true) === 0) continue;
         const descriptor = entries.getInt32(index * POLLFD_BYTES, true);

@@ -1,3 +1,5 @@
+import { systemFailure } from './errno.js';
+
 /** How a thread waits: `epoll` on Linux, `kqueue` on macOS, `poll` wherever there is POSIX. */
 export type PollerKind = 'epoll' | 'kqueue' | 'poll';
 
@@ -25,7 +27,8 @@ export interface Watch {
 export interface Poller extends Watch {
   /**
    * Blocks the thread until something is readable, a wake-up arrives or `timeoutMs` has passed (`Infinity`: no limit), and
-   * calls `ready` for each readable descriptor. Wake-ups are consumed here.
+   * calls `ready` for each readable descriptor. Wake-ups are consumed here. Throws when the system does not let it wait: whoever tried
+   * again would not block.
    */
   wait(timeoutMs: number, ready: (descriptor: number) => void): void;
 }
@@ -36,4 +39,10 @@ export const BATCH = 256;
 /** C takes whole milliseconds as an int. Rounded up, or a wait would end a moment before its deadline and spin. */
 export function wholeMilliseconds(timeoutMs: number): number {
   return timeoutMs === Infinity ? -1 : Math.min(Math.max(0, Math.ceil(timeoutMs)), 2 ** 31 - 1);
+}
+
+/** How many events a wait has brought. Throws if it failed. */
+export function eventCount(syscall: string, result: number): number {
+  if (result >= 0) return result;
+  throw new Error(systemFailure(syscall, result).message);
 }

@@ -3,7 +3,7 @@ import type { Binder, Native, NativeFunction, PollCalls, SystemCalls } from '../
 import type { Poller } from '../../src/os/watch.js';
 
 /** The calls of the connect path that can be made to fail, and the wait thread's. */
-export type FaultyCall = keyof SystemCalls | RingCall | 'eventfd' | 'epollCreate' | 'epollControl' | 'write' | 'watch' | 'wait';
+export type FaultyCall = keyof SystemCalls | RingCall | 'eventfd' | 'epollCreate' | 'epollControl' | 'epollWait' | 'write' | 'watch';
 
 /** The calls of the submission ring. */
 export type RingCall = 'io_uring_setup' | 'io_uring_enter' | 'mmap';
@@ -36,7 +36,7 @@ export class Injector {
 
   /** The system's calls with the fault among them. Without the ring, which makes two of them at once. */
   native({ system, polling }: Native): Native {
-    return { system: this.system(system), polling: this.#polling(polling) };
+    return { system: this.system(system), polling: this.polling(polling) };
   }
 
   /** The same with the ring, and its calls among those that may fail. */
@@ -62,20 +62,18 @@ export class Injector {
     return {
       add: (descriptor) => this.#fails('watch') ?? real.add(descriptor),
       remove: (descriptor) => real.remove(descriptor),
-      wait: (timeoutMs, ready) => {
-        // A wait that fails has found nothing.
-        if (this.#fails('wait') === undefined) real.wait(timeoutMs, ready);
-      },
+      wait: (timeoutMs, ready) => real.wait(timeoutMs, ready),
     };
   }
 
-  #polling(real: PollCalls): PollCalls {
-    const { eventfd, epollControl, epollCreate } = real;
+  polling(real: PollCalls): PollCalls {
+    const { eventfd, epollControl, epollCreate, epollWait } = real;
     return {
       ...real,
       ...(eventfd && { eventfd: () => this.#fails('eventfd') ?? eventfd() }),
       ...(epollCreate && { epollCreate: () => this.#fails('epollCreate') ?? epollCreate() }),
       ...(epollControl && { epollControl: (...values) => this.#fails('epollControl') ?? epollControl(...values) }),
+      ...(epollWait && { epollWait: (...values) => this.#fails('epollWait') ?? epollWait(...values) }),
       write: (descriptor, bytes) => this.#fails('write') ?? real.write(descriptor, bytes),
     };
   }

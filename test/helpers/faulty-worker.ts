@@ -1,11 +1,12 @@
 /** A wait thread, one of whose system calls fails as a file says. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { monotonicNowMs } from '../../src/clock.js';
 import { runWaitLoop } from '../../src/negotiation/wait-loop.js';
 import { SharedWaitState, type WaitTask } from '../../src/negotiation/wait-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
+import negotiate from '../../workers/negotiator.js';
 import { Injector, type Fault } from './faulty-system.js';
 
 /** The variable that names the file; worker threads copy the environment when they start. */
@@ -16,16 +17,26 @@ export function injectedFile(faultFile: string): string {
   return `${faultFile}.injected`;
 }
 
-export default function negotiateWithFault({ port, handles, shared, lingerMs }: WaitTask): void {
-  const native = loadNative();
-  if (native === undefined) throw new Error('no FFI');
+export default function negotiateWithFault(task: WaitTask): void {
   const file = process.env[FAULT_FILE_VARIABLE] ?? '';
+  // The thread after one that has died of its fault.
+  if (existsSync(injectedFile(file))) return negotiate(task);
   const fault: Fault = JSON.parse(readFileSync(file, 'utf8'));
   const injector = new Injector(fault);
+  try {
+    run(task, injector);
+  } finally {
+    if (injector.injected) writeFileSync(injectedFile(file), '');
+  }
+}
+
+function run({ port, handles, shared, lingerMs }: WaitTask, injector: Injector): void {
+  const native = loadNative();
+  if (native === undefined) throw new Error('no FFI');
   runWaitLoop(
     {
       system: injector.system(native.system),
-      poller: injector.poller(attachPoller(native.polling, handles)),
+      poller: injector.poller(attachPoller(injector.polling(native.polling), handles)),
       shared: new SharedWaitState(shared),
       takeCommand: () => receiveMessageOnPort(port)?.message,
       post: (outcomes) => port.postMessage(outcomes),
@@ -33,6 +44,5 @@ export default function negotiateWithFault({ port, handles, shared, lingerMs }: 
     },
     lingerMs,
   );
-  if (injector.injected) writeFileSync(injectedFile(file), '');
   port.close();
 }

@@ -79,7 +79,7 @@ export function schedules(native: Native): readonly Schedule[] {
       : []),
     {
       title: 'wait thread: each of its calls fails once, with each error',
-      faults: faultsOf(['openSocket', 2], ['connect', 2], ['send', 1], ['watch', 1], ['wait', 1], ['receive', 1], ['close', 1]),
+      faults: faultsOf(['openSocket', 2], ['connect', 2], ['send', 1], ['watch', 1], ['epollWait', 1], ['receive', 1], ['close', 1]),
       run: (fault, system) => negotiateOnThread(fault, system, native),
     },
     {

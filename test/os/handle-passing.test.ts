@@ -59,6 +59,10 @@ withFfi('a descriptor arrives with the bytes it was sent with, as another one of
   t.true(fstatSync(descriptor).isFile(), 'it outlives the one that was sent');
 });
 
+test('where layouts are not known nothing is passed: a pointer of other length would lead C elsewhere', (t) => {
+  for (const architecture of ['arm', 'ia32', 's390x', 'ppc64']) t.is(loadHandlePassing(architecture), undefined);
+});
+
 const onLinux = process.platform === 'linux' ? withFfi : test.skip;
 
 onLinux('a received descriptor is not inherited by child processes', async (t) => {
