@@ -28,7 +28,7 @@ interface Bug {
 const BUGS: readonly Bug[] = [
   {
     title: 'a skipped close: the wait thread forgets descriptors that it should close',
-    file: 'src/negotiation/wait-loop.js',
+    file: 'src/negotiation/wait-descriptors.js',
     find: 'this.#system.close(wait.descriptor);',
     replace: '',
   },

@@ -61,7 +61,7 @@ for (const [name, create] of DRIVERS) {
       ['a deadline', SHORT_MS],
       ['an abort', 20_000],
     ] as const) {
-      test(`${name}, ${it.title}: ${ending} anywhere in the reply leaves somebody who reads the rest (G-16, V-31)`, async (t) => {
+      test.serial(`${name}, ${it.title}: ${ending} anywhere in the reply leaves somebody who reads the rest (G-16, V-31)`, async (t) => {
         const { wire } = it;
         let began = 0;
         let said = 0;
@@ -87,7 +87,7 @@ for (const [name, create] of DRIVERS) {
     }
   }
   for (const [ending, end] of Object.entries(ENDS)) {
-    test(`${name}: ${ending} during the handoff wait closes the connection at once, for the reply is in (C-45)`, async (t) => {
+    test.serial(`${name}: ${ending} during the handoff wait closes the connection at once, for the reply is in (C-45)`, async (t) => {
       const scripts = [negotiatedWire('/nowhere.sock'), Buffer.concat([negotiatedWire('/nowhere.sock'), readyWire()])];
       const broker = await hostilePeer(t, async (socket) => {
         const wire = scripts.shift();

@@ -13,8 +13,10 @@ const hasRing = (() => {
   if (ring instanceof SubmissionRing) ring.close();
   return ring instanceof SubmissionRing;
 })();
+const SWITCH = 'BROKER_POOL_IO_URING';
 /** One at a time: one of them sets a variable. */
 const ringTest = hasRing ? test.serial : test.skip;
+delete process.env[SWITCH];
 
 const REQUEST = Buffer.from('a request');
 const IO_URING_SETUP = 425;
@@ -78,9 +80,9 @@ ringTest('BROKER_POOL_IO_URING=0 switches the ring off', async (t) => {
     asked += 1;
     return real();
   };
-  process.env['BROKER_POOL_IO_URING'] = '0';
+  process.env[SWITCH] = '0';
   connectOnce(t, nativeWith(counting), endpoint);
-  delete process.env['BROKER_POOL_IO_URING'];
+  delete process.env[SWITCH];
   t.is(asked, 0);
   connectOnce(t, nativeWith(counting), endpoint);
   t.true(asked > 0);
