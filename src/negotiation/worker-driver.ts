@@ -47,6 +47,8 @@ export interface WorkerDriverOptions {
 /**
  * The worker driver: one thread, owned by piscina, that blocks in one wait over all jobs. The thread starts with the first job and
  * ends when it has been idle for a while.
+ *
+ * For the main thread: what a worker thread leaves open when it is terminated, nobody closes (see `openDriver`).
  */
 export class WorkerDriver implements Driver {
   readonly name = 'worker';
