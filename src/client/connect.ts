@@ -75,7 +75,7 @@ export interface BackendConnection {
   readonly route: Route;
   /** Absent after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo;
-  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). */
+  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). Yours alone, to overwrite too. */
   readonly handoffToken?: Uint8Array;
 }
 

@@ -136,7 +136,10 @@ export class Conversation {
     while (this.#socket !== undefined) {
       const chunk: Buffer | null = this.#socket.read();
       if (chunk === null) return;
-      this.#follow(this.#exchange.receive(chunk, this.#clock.now()));
+      const step = this.#exchange.receive(chunk, this.#clock.now());
+      // There may be a token in it.
+      chunk.fill(0);
+      this.#follow(step);
     }
   }
 
@@ -220,6 +223,7 @@ export class Conversation {
     this.#ended = true;
     this.#cancelDeadline();
     this.#stopDialling();
+    if (outcome.kind === 'failed') this.#exchange.wipe();
     this.#settle(outcome);
   }
 }

@@ -36,6 +36,8 @@ export interface Exchange {
   end(failure?: SystemFailure): ExchangeStep;
   /** The deadline has passed. */
   expire(): ExchangeStep;
+  /** Overwrites the token, if there is one, and what it may be part of: the exchange has come to nothing. */
+  wipe(): void;
 }
 
 /** The step of an exchange that needs more bytes. */

@@ -10,6 +10,7 @@ import {
   FrameKind,
   PayloadProtocol,
   RefusalCode,
+  type Frame,
   type Negotiated,
   type Refused,
 } from '../wire/messages.js';
@@ -43,7 +44,9 @@ export class Handshake implements Exchange {
   deadlineMs: number;
   readonly #options: HandshakeOptions;
   readonly #decoder = new FrameDecoder();
-  /** Set once the reply is in and the handoff-ready event is awaited. */
+  /** Set once the reply is in. */
+  #negotiated: Negotiated | undefined;
+  /** Set once the handoff-ready event is awaited. */
   #awaitingReady: Negotiated | undefined;
 
   constructor(options: HandshakeOptions) {
@@ -82,19 +85,24 @@ export class Handshake implements Exchange {
     return { kind: 'failed', failure, replyPending: true };
   }
 
+  wipe(): void {
+    this.#decoder.wipe();
+    this.#negotiated?.handlePassedToken.fill(0);
+  }
+
   #onReply(body: Uint8Array, nowMs: number): ExchangeStep {
     try {
-      const frame = decodeFrame(body);
-      const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL });
-      if (problem !== undefined) {
+      const reply = reading(body, (frame) => {
+        const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL });
+        if (problem === undefined) return decodeHelloReply(frame.payload);
         throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', `unexpected broker response frame: ${problem}`);
-      }
-      const reply = decodeHelloReply(frame.payload);
+      });
       if (reply.result === undefined) {
         throw new BrokerPoolError('MISSING_HELLO_REPLY_RESULT', 'broker sent a HelloReply without a result');
       }
       if (reply.result.kind === 'refused') return this.#refuse(reply.result.refused);
       const { negotiated } = reply.result;
+      this.#negotiated = negotiated;
       if (!this.#mayAdopt(negotiated)) return this.#reconnect(negotiated);
       this.#awaitingReady = negotiated;
       this.deadlineMs = nowMs + this.#options.handoffReadyTimeoutMs;
@@ -109,24 +117,20 @@ export class Handshake implements Exchange {
     return this.#options.adoptHandedOffConnection && offersHandoff(negotiated);
   }
 
-  /** C-43; the token is compared before `accepted` is looked at. */
   #onReady(body: Uint8Array, negotiated: Negotiated): ExchangeStep {
     try {
-      const frame = decodeFrame(body);
-      if (checkEnvelope(frame, { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF }) !== undefined) {
-        return this.#reconnect(negotiated);
-      }
-      const ack = decodeHandoffAck(frame.payload);
-      if (!sameToken(ack.token, negotiated.handlePassedToken)) return this.#reconnect(negotiated);
-      if (!ack.accepted) return this.#reconnect(negotiated);
+      if (!reading(body, (frame) => isReady(frame, negotiated.handlePassedToken))) return this.#reconnect(negotiated);
     } catch {
       return this.#reconnect(negotiated);
     }
-    return { kind: 'adopt', negotiated, residue: this.#decoder.residue() };
+    const residue = this.#decoder.residue();
+    this.#decoder.wipe();
+    return { kind: 'adopt', negotiated, residue };
   }
 
   /** Leaves the broker's connection for a new one to the backend; the empty-pipe check comes last (C-17). */
   #reconnect(negotiated: Negotiated): ExchangeStep {
+    this.#decoder.wipe();
     if (negotiated.backendPipe !== '') return { kind: 'reconnect', negotiated };
     return this.#fail(new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'));
   }
@@ -172,6 +176,29 @@ function refusalKindOf(code: number): RefusalKind {
     default:
       return 'other';
   }
+}
+
+/** Opens a frame while `use` runs, and overwrites it then: what is in it may be a token, of which all that is used is a copy. */
+function reading<Result>(body: Uint8Array, use: (frame: Frame) => Result): Result {
+  try {
+    const frame = decodeFrame(body);
+    try {
+      return use(frame);
+    } finally {
+      frame.payload.fill(0);
+    }
+  } finally {
+    body.fill(0);
+  }
+}
+
+/** C-43; the token is compared before `accepted` is looked at. */
+function isReady(frame: Frame, token: Uint8Array): boolean {
+  if (checkEnvelope(frame, { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF }) !== undefined) return false;
+  const ack = decodeHandoffAck(frame.payload);
+  const same = sameToken(ack.token, token);
+  ack.token.fill(0);
+  return same && ack.accepted;
 }
 
 /** In constant time for tokens of equal length; a length is no secret. */

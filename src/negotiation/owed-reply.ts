@@ -11,7 +11,11 @@ const GIVE_UP_MS = 35_000;
  * registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
 export function readOwedReply(socket: Socket): void {
-  socket.on('data', owedReplyReader(socket));
+  const read = owedReplyReader(socket);
+  socket.on('data', (bytes: Buffer) => {
+    read(bytes);
+    bytes.fill(0);
+  });
 }
 
 /** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
@@ -29,12 +33,17 @@ export function owedReplyReader(socket: Socket): (bytes: Uint8Array) => void {
   socket.on('close', () => {
     clearTimeout(keepAlive);
     clearTimeout(giveUp);
+    decoder.wipe();
   });
   return (bytes) => {
     try {
       decoder.push(bytes);
       // The header alone is no reply: the broker writes the body in a call of its own (W-12).
-      if (decoder.read() !== undefined) close();
+      const body = decoder.read();
+      if (body === undefined) return;
+      // Nobody wants the token that may be in it.
+      body.fill(0);
+      close();
     } catch {
       close();
     }

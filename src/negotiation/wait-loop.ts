@@ -175,8 +175,15 @@ class WaitLoop {
     if (wait === undefined) return;
     const count = this.#system.receive(descriptor, this.#received);
     if (wouldBlock(count)) return;
-    if (count > 0) this.#follow(wait, wait.exchange.receive(this.#received.subarray(0, count), this.#environment.now()));
+    if (count > 0) this.#follow(wait, this.#feed(wait, this.#received.subarray(0, count)));
     else this.#follow(wait, wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)));
+  }
+
+  #feed({ exchange }: Wait, piece: Uint8Array): ExchangeStep {
+    const step = exchange.receive(piece, this.#environment.now());
+    // There may be a token in it.
+    piece.fill(0);
+    return step;
   }
 
   /** The main thread puts descriptors on watch itself; the reply may be here before the command has been looked at. */
@@ -265,6 +272,7 @@ class WaitLoop {
   }
 
   #finish(wait: Wait, outcome: WaitOutcome): void {
+    if (outcome.kind === 'failed') wait.exchange.wipe();
     this.#due.remove(wait);
     this.#bySlot.delete(wait.slot);
     this.#outcomes.push(outcome);

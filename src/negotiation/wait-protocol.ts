@@ -50,6 +50,15 @@ export type WaitOutcome = { readonly slot: number } & (
     }
 );
 
+/** The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token stays in this one. */
+export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] {
+  return outcomes.flatMap((outcome) => {
+    if (outcome.kind !== 'connected') return [];
+    const { buffer } = outcome.negotiated.handlePassedToken;
+    return buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : [];
+  });
+}
+
 const FOR_EVER = 2n ** 62n;
 
 /** Jobs that one wait thread holds at most; more wait on the main thread. */

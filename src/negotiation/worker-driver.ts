@@ -212,6 +212,7 @@ export class WorkerDriver implements Driver {
     const { descriptor, endpoint, route, negotiated, residue } = outcome;
     const socket = socketOver(this.#native.system, descriptor);
     if (socket instanceof Error) {
+      negotiated.handlePassedToken.fill(0);
       const message = `failed to take over the connection: ${socket.message}`;
       return { kind: 'failed', failure: { code: 'BACKEND_CONNECT', message, endpoint } };
     }

@@ -59,7 +59,7 @@ export class Lease implements AsyncDisposable {
     return this.#held().negotiation?.negotiated;
   }
 
-  /** The token of the offered handoff; `undefined` where there was none. */
+  /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
   get handoffToken(): Uint8Array | undefined {
     return this.#held().negotiation?.handoffToken;
   }

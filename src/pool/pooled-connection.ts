@@ -31,7 +31,13 @@ export interface ConnectionOwner {
 /** What the broker said of a connection that was negotiated. */
 export interface Negotiation {
   readonly negotiated: NegotiatedInfo;
+  /** Overwritten when the connection closes. */
   readonly handoffToken: Uint8Array | undefined;
+}
+
+/** Nobody needs the token any more. */
+export function wipeToken(negotiation: Negotiation | undefined): void {
+  negotiation?.handoffToken?.fill(0);
 }
 
 /**
@@ -106,6 +112,12 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   rest(nowMs: number): void {
     this.idleSinceMs = Math.round(nowMs);
     this.socket.unref();
+  }
+
+  /** Closes the socket, whether or not it is dead already. */
+  destroy(): void {
+    this.socket.destroy();
+    wipeToken(this.negotiation);
   }
 
   /** Whether the backend has ever said a word. */

@@ -346,7 +346,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
     this.#learnFrom(connection, reason);
-    connection.socket.destroy();
+    connection.destroy();
     const { events, clock, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - connection.bornMs;

@@ -25,6 +25,12 @@ export interface Established {
   readonly handoffToken?: Uint8Array;
 }
 
+/** Closes a connection that nobody gets, and overwrites its token. */
+export function discard({ socket, handoffToken }: Established): void {
+  socket.destroy();
+  handoffToken?.fill(0);
+}
+
 /** One target as the connector sees it. */
 export interface ConnectRequest {
   readonly target: Target;
@@ -125,14 +131,14 @@ export class Connector implements OpensConnections {
       });
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
-      established?.socket.destroy();
+      if (established !== undefined) discard(established);
       throw error;
     }
   }
 
-  #throwIfClosed({ socket }: Established): void {
+  #throwIfClosed(established: Established): void {
     if (!this.#closing.signal.aborted) return;
-    socket.destroy();
+    discard(established);
     throw this.#closing.signal.reason;
   }
 

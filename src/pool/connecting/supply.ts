@@ -4,7 +4,7 @@ import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
-import type { ConnectRequest, Established, OpensConnections } from './connector.js';
+import { discard, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
 import { HandoffPolicy } from './handoff-policy.js';
@@ -166,7 +166,7 @@ export class Supply {
 
   #onEstablished({ id, startedMs, generation }: Attempt, established: Established): void {
     if (this.#stopped) {
-      established.socket.destroy();
+      discard(established);
       this.#onFailed({ id, startedMs, generation }, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
       return;
     }

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import type { Route } from '../../negotiation/job.js';
 import { holdReading, resumeReading } from '../../os/socket-handle.js';
 import type { LeasedConnection, LeaseOwner } from '../lease.js';
-import type { Negotiation } from '../pooled-connection.js';
+import { wipeToken, type Negotiation } from '../pooled-connection.js';
 import { resetSocket, socketProblem, type SocketProblem } from '../socket-hygiene.js';
 import type { ConnectionInfo } from './protocol.js';
 
@@ -32,6 +32,12 @@ export class BorrowedConnection implements LeasedConnection {
     this.socket = new Socket({ fd: descriptor });
     // What is wrong with a socket is looked for at release; an error that nobody listens for must not end the thread.
     this.socket.on('error', () => {});
+  }
+
+  /** Closes this thread's socket. */
+  destroy(): void {
+    this.socket.destroy();
+    wipeToken(this.negotiation);
   }
 
   /** Begins another lease: what arrives from now on is for its caller. */

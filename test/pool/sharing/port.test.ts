@@ -124,9 +124,13 @@ sharingTest('the token of an offered handoff comes along', async (t) => {
   await using shared = await connectSharedPool(pool.share());
   const lease = await shared.acquire();
   t.is(lease.route, 'handle-passed');
-  t.is(lease.handoffToken?.length, 16);
+  const token = lease.handoffToken;
+  t.is(token?.length, 16);
   t.is(await echo(lease.socket, 'adopted'), 'adopted');
   lease.release();
+  t.true(token?.some((byte) => byte !== 0), 'the thread keeps its socket, and the token, for the next lease');
+  pool.clear();
+  t.true(await until(() => token?.every((byte) => byte === 0) === true), 'overwritten when the connection closes');
 });
 
 sharingTest('an idle shared pool lets its thread end; a lease and a waiting caller do not', async (t) => {
