@@ -75,7 +75,7 @@ export interface BackendConnection {
   readonly route: Route;
   /** Absent after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo;
-  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). Yours alone, to overwrite too. */
+  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
   readonly handoffToken?: Uint8Array;
 }
 
@@ -170,6 +170,9 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   );
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
-  const { socket, endpoint, route, negotiated } = outcome;
-  return { socket, endpoint, route, ...describeNegotiated(negotiated) };
+  const { socket, endpoint, route } = outcome;
+  const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
+  const connection = { socket, endpoint, route, negotiated };
+  // Not enumerable: whoever prints the connection must not print the token.
+  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { value: handoffToken });
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
@@ -23,13 +24,18 @@ import {
   type TargetOptions,
 } from './options.js';
 import { SharingHost } from './sharing/host.js';
-import type { PoolStats } from './watching/stats.js';
+import type { PoolCounts, PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
 /** Parts that tests put in place of the real ones. */
 export interface PoolParts {
   readonly clock?: Clock;
   readonly createDriver?: () => Driver;
+}
+
+/** A pool in JSON. */
+export interface PoolDescription extends Pick<PoolCounts, 'total' | 'idle' | 'leased' | 'connecting' | 'waiting'> {
+  readonly state: 'open' | 'closing' | 'closed';
 }
 
 /**
@@ -193,6 +199,18 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What consoles show. */
+  [inspect.custom](): string {
+    const { state, total, idle, leased, connecting, waiting } = this.toJSON();
+    return `BrokerPool (${state}; connections: ${total}, ${idle} idle, ${leased} leased, ${connecting} connecting; callers waiting: ${waiting})`;
+  }
+
+  /** What logs show; `stats()` has more. */
+  toJSON(): PoolDescription {
+    const { total, idle, leased, connecting, waiting } = this.#targets.counts().sum;
+    return { state: this.#state, total, idle, leased, connecting, waiting };
   }
 
   #beginWarm(): void {

@@ -5,6 +5,7 @@ import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { CloseReason, Negotiation } from './pooled-connection.js';
+import type { Target } from './target.js';
 
 /** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
 export interface LeasedConnection {
@@ -20,9 +21,23 @@ export interface LeasedConnection {
 
 /** Whom a leased connection goes back to. */
 export interface LeaseOwner {
+  /** What its connections are of; unknown in another thread than the pool's. */
+  readonly target?: Target;
   onRelease(connection: LeasedConnection): void;
   onDestroy(connection: LeasedConnection, reason: CloseReason): void;
 }
+
+/** A lease in JSON. */
+export type LeaseDescription =
+  | { readonly state: 'spent' }
+  | {
+      readonly state: 'leased';
+      readonly connectionId: number;
+      readonly endpoint: string;
+      readonly route: Route;
+      /** Absent in another thread than the pool's. */
+      readonly target?: Target;
+    };
 
 /**
  * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use throws
@@ -93,9 +108,19 @@ export class Lease implements AsyncDisposable {
     if (!this.spent) this.release();
   }
 
-  /** What logs and consoles show: neither the token nor the pool behind it. */
+  /** What consoles show: neither the token nor the pool behind it. */
   [inspect.custom](): string {
-    return this.spent ? 'Lease (spent)' : `Lease of connection ${this.connectionId} to ${printableEndpoint(this.endpoint)}`;
+    if (this.connection === undefined) return 'Lease (spent)';
+    const { id, endpoint, route, owner } = this.connection;
+    const service = owner.target === undefined ? '' : `${owner.target.serviceName} ${owner.target.wantedVersion}, `;
+    return `Lease of connection ${id} to ${printableEndpoint(endpoint)} (${service}${route})`;
+  }
+
+  /** What logs show: as little. */
+  toJSON(): LeaseDescription {
+    if (this.connection === undefined) return { state: 'spent' };
+    const { id: connectionId, endpoint, route, owner } = this.connection;
+    return { state: 'leased', connectionId, endpoint, route, ...(owner.target && { target: owner.target }) };
   }
 
   #held(): LeasedConnection {

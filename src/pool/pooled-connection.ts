@@ -1,7 +1,9 @@
 import { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import type { NegotiatedInfo } from '../client/connect.js';
 import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
+import { printableEndpoint } from '../os/errno.js';
 import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connecting/connector.js';
 import { resetSocket, socketProblem } from './socket-hygiene.js';
@@ -118,6 +120,11 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   destroy(): void {
     this.socket.destroy();
     wipeToken(this.negotiation);
+  }
+
+  /** What whoever prints the socket sees of it: not the token. */
+  [inspect.custom](): string {
+    return `PooledConnection ${this.id} to ${printableEndpoint(this.endpoint)} (${this.route}, ${this.state})`;
   }
 
   /** Whether the backend has ever said a word. */

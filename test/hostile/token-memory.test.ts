@@ -38,6 +38,7 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
     const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
     t.teardown(() => system.stop());
     const pool = new BrokerPool({ ...system.target, adoptHandedOffConnection, max: COUNT, maxConnecting: COUNT, endpointCache: false }, { createDriver });
+    t.teardown(() => pool.destroy());
     const leases = await Promise.all(Array.from({ length: COUNT }, () => pool.acquire()));
     const tokens = tokensOf(leases);
     t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 1));
@@ -51,6 +52,7 @@ memoryTest('a thread that shares a pool has one more copy of the token, until th
   const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
   t.teardown(() => system.stop());
   const pool = new BrokerPool({ ...system.target, max: COUNT, maxConnecting: COUNT, endpointCache: false });
+  t.teardown(() => pool.destroy());
   const shared = await connectSharedPool(pool.share());
   const leases = await Promise.all(Array.from({ length: COUNT }, () => shared.acquire()));
   const tokens = tokensOf(leases);

@@ -78,14 +78,29 @@ test('await using releases at the end, unless that has been done', async (t) => 
   t.deepEqual(owner.notes, [`released ${connection.id}`, `destroyed ${connection.id} destroyed`]);
 });
 
-test('a printed lease shows neither the token nor the pool behind it', (t) => {
+test('a printed lease shows neither the token nor the pool behind it, and neither does its socket', (t) => {
   const token = Uint8Array.from({ length: 16 }, (_, index) => 200 + index);
   const connection = pooledConnection({ handoffToken: token });
   const lease = new Lease(connection);
-  t.is(inspect(lease), `Lease of connection ${connection.id} to /fake/backend`);
-  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: Lease of connection ${connection.id} to /fake/backend }`);
+  t.is(lease.handoffToken, token);
+  const printed = `Lease of connection ${connection.id} to /fake/backend (broker-negotiated)`;
+  t.is(inspect(lease), printed);
+  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: ${printed} }`);
+  t.false(inspect(lease.socket, { depth: 9, showHidden: true }).includes('200, 201'));
   lease.release();
   t.is(inspect(lease), 'Lease (spent)');
+});
+
+test('a lease in JSON says what it is of, and nothing that is secret or endless', (t) => {
+  const target = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+  const owner = Object.assign(new NotingOwner(), { target });
+  const connection = pooledConnection({ owner, handoffToken: new Uint8Array(16).fill(7) });
+  const lease = new Lease(connection);
+  const described = { state: 'leased', connectionId: connection.id, endpoint: '/fake/backend', route: 'broker-negotiated', target };
+  t.deepEqual(JSON.parse(JSON.stringify({ lease })), { lease: described });
+  t.is(inspect(lease), `Lease of connection ${connection.id} to /fake/backend (demo 1.0.0, broker-negotiated)`);
+  lease.release();
+  t.is(JSON.stringify(lease), '{"state":"spent"}');
 });
 
 test('a promise can be resolved with a lease', async (t) => {
