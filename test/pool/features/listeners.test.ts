@@ -36,7 +36,7 @@ for (const name of ['connectionCreated', 'connectionReady', 'connectionClosed', 
     const log: PoolEventName[] = [];
     for (const each of ['acquireStarted', 'acquired', 'acquireFailed', 'released'] as const) pool.on(each, () => log.push(each));
     let ended: Promise<void> | undefined;
-    pool.on(name, () => (ended ??= pool.destroy()));
+    pool.on(name, () => void (ended ??= pool.destroy()));
     await pool.use(() => {}).catch(() => {});
     await ended;
     t.not(ended, undefined);
