@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RefusalCode } from '../src/wire/messages.js';
 import test from './helpers/sanitary.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -36,4 +37,41 @@ test('every rule of the protocol that is cited has one line in docs/protocol.md,
   t.deepEqual(explained, [...new Set(explained)], 'a rule is explained twice');
   t.deepEqual([...cited].filter((id) => !explained.includes(id)), []);
   t.deepEqual(explained.filter((id) => !cited.has(id)), []);
+});
+
+/** The words of a union of string literals, as its declaration in the source lists them. */
+function unionIn(source: string, name: string): string[] {
+  const declaration = new RegExp(`^export type ${name} =([^;]*);`, 'm').exec(source)?.[1] ?? '';
+  return [...declaration.matchAll(/'(\w+)'/g)].map(([, word]) => word ?? '');
+}
+
+/** The rows of a table below a heading: its first column, and the whole row. */
+function rowsBelow(page: string, heading: string): Map<string, string> {
+  const section = page.slice(page.indexOf(`\n${heading}\n`)).split(/\n#+ /, 2).join('');
+  return new Map([...section.matchAll(/^\| `(\w+)` \|.*$/gm)].map(([row, name = '']) => [name, row]));
+}
+
+const ERRORS_PAGE = readFileSync(join(ROOT, 'docs/errors.md'), 'utf8');
+const ERRORS_SOURCE = readFileSync(join(ROOT, 'src/errors.ts'), 'utf8');
+
+test('docs/errors.md has a row for each code and for each phase, and for no others', (t) => {
+  for (const [heading, union] of [['## Codes', 'ErrorCode'], ['## Phases of a `TIMEOUT`', 'TimeoutPhase']] as const) {
+    const words = unionIn(ERRORS_SOURCE, union);
+    t.true(words.length > 0);
+    t.deepEqual([...rowsBelow(ERRORS_PAGE, heading).keys()].toSorted(), words.toSorted());
+  }
+});
+
+test('the codes that docs/errors.md calls reserved are those that nothing throws', (t) => {
+  const sources = ['src', 'workers'].flatMap(textsIn).join('\n');
+  for (const [code, row] of rowsBelow(ERRORS_PAGE, '## Codes')) {
+    // Once in the union itself.
+    const thrown = sources.split(`'${code}'`).length > 2;
+    t.is(row.includes('Reserved'), !thrown, code);
+  }
+});
+
+test('docs/errors.md has a row for each code of a refusal', (t) => {
+  const listed = [...ERRORS_PAGE.matchAll(/^\| (\d+) `(\w+)` \|/gm)].map(([, code, name]) => [name, Number(code)]);
+  t.deepEqual(listed, Object.entries(RefusalCode).slice(1));
 });
