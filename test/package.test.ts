@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { RefusalCode, type EndpointCacheOptions } from 'broker-pool';
+import { EmbeddedBroker, RefusalCode as RefusalCodeForTests, type Hello } from 'broker-pool/testing';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
 import test from './helpers/sanitary.js';
 import { canShare } from './pool/sharing/kit.js';
@@ -21,6 +23,21 @@ const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 
 test('brokers are told the name and version of this package', (t) => {
   t.is(LIBRARY_NAME, packageFile.name);
   t.is(LIBRARY_VERSION, packageFile.version);
+});
+
+test('what the options speak of can be imported from where the options are', (t) => {
+  const behaviour: EmbeddedBroker['behaviour'] = { kind: 'refuse', code: RefusalCode.SHUTTING_DOWN };
+  const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined => (serviceName === 'ours' ? behaviour : undefined);
+  const cache: Partial<EndpointCacheOptions> = { max: 1 };
+  t.is(RefusalCodeForTests, RefusalCode);
+  t.truthy([decide, cache]);
+});
+
+test('the declaration of BrokerPool shows its options alone, and no parts of tests', (t) => {
+  const declared = readFileSync(`${ROOT}dist/src/pool/broker-pool.d.ts`, 'utf8');
+  t.regex(declared, /^ +constructor\(options\?: BrokerPoolOptions\);$/m);
+  t.is(declared.match(/constructor/g)?.length, 1);
+  t.notRegex(declared, /PoolParts|Driver|Clock/);
 });
 
 test('every runtime dependency has its reason in the documents', (t) => {

@@ -26,7 +26,11 @@ import { SharingHost } from './sharing/host.js';
 import type { PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
-/** Parts that tests put in place of the real ones. */
+/**
+ * Parts that tests put in place of the real ones.
+ *
+ * @internal
+ */
 export interface PoolParts {
   readonly clock?: Clock;
   readonly createDriver?: () => Driver;
@@ -55,6 +59,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #closingSinceMs: number | undefined;
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
+  constructor(options?: BrokerPoolOptions);
+  /** @internal */
+  constructor(options: BrokerPoolOptions, parts?: PoolParts);
   constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = openDriver }: PoolParts = {}) {
     super();
     this.#createDriver = createDriver;
