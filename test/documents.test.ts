@@ -75,3 +75,22 @@ test('docs/errors.md has a row for each code of a refusal', (t) => {
   const listed = [...ERRORS_PAGE.matchAll(/^\| (\d+) `(\w+)` \|/gm)].map(([, code, name]) => [name, Number(code)]);
   t.deepEqual(listed, Object.entries(RefusalCode).slice(1));
 });
+
+test('docs/pool.md has a row for each option of a pool, and the README none that there is not', (t) => {
+  const source = readFileSync(join(ROOT, 'src/pool/options.ts'), 'utf8');
+  const declaration = /^export interface BrokerPoolOptions \{(.*?)^\}/ms.exec(source)?.[1] ?? '';
+  const options = [...declaration.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name ?? '');
+  t.true(options.length > 0);
+  const page = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
+  const described = optionsIn(page.slice(page.indexOf('## `new BrokerPool'), page.indexOf('## Methods')));
+  t.deepEqual(described.toSorted(), options.toSorted());
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const shown = optionsIn(readme.slice(readme.indexOf('## Options'), readme.indexOf('## Errors')));
+  t.true(shown.length > 0);
+  t.deepEqual(shown.filter((name) => !options.includes(name)), []);
+});
+
+/** The names in the first columns of tables. */
+function optionsIn(text: string): string[] {
+  return [...text.matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm)].flatMap(([, names = '']) => names.replaceAll('`', '').split(', '));
+}

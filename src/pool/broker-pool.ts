@@ -38,7 +38,8 @@ export interface PoolParts {
 
 /**
  * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones skip the Hello where the
- * endpoint is known, and are negotiated on a wait thread where it is not.
+ * endpoint is known. Where it is not, one or two replies at a time are awaited on the event loop, more of them and every handoff on a
+ * worker thread that starts when it is first needed.
  *
  * An idle pool does not keep the process alive.
  */
