@@ -190,7 +190,7 @@ export class SharedPool implements AsyncDisposable {
   }
 }
 
-/** For names that are left out the pool takes its own, and checks that it has some. */
+/** Whether the pool has names of its own for those left out, it knows itself. */
 function checkTargetOptions({ serviceName, wantedVersion }: TargetOptions): void {
   if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
   if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);

@@ -50,7 +50,7 @@ export class LeaseWatch {
     return origin;
   }
 
-  /** The lease of an idle connection, asked for and given in the same call. */
+  /** The lease of an idle connection, asked for and given in one breath. */
   leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
     if (this.#leaks === undefined && !this.#events.acquireStarted.wanted && !this.#isAcquiredWanted()) return new Lease(connection);
     return this.lease(connection, this.begin(), nowMs(), 0);
