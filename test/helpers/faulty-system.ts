@@ -1,9 +1,9 @@
 import { errno } from '../../src/os/errno.js';
-import type { SystemCalls } from '../../src/os/native.js';
+import type { Native, PollCalls, SystemCalls } from '../../src/os/native.js';
 import type { Poller } from '../../src/os/watch.js';
 
 /** The calls of the connect path that can be made to fail, and the wait thread's. */
-export type FaultyCall = keyof SystemCalls | 'watch' | 'wait';
+export type FaultyCall = keyof SystemCalls | 'eventfd' | 'epollCreate' | 'write' | 'watch' | 'wait';
 
 /** One system call that fails, once. Plain data: it crosses threads. */
 export interface Fault {
@@ -31,7 +31,11 @@ export class Injector {
     return this.#calls >= this.#fault.nth;
   }
 
-  /** The system's calls, one of which fails. */
+  /** The system's calls with the fault among them. Without the ring, which makes two of them at once. */
+  native({ system, polling }: Native): Native {
+    return { system: this.system(system), polling: this.#polling(polling) };
+  }
+
   system(real: SystemCalls): SystemCalls {
     return {
       openSocket: () => this.#fails('openSocket') ?? real.openSocket(),
@@ -54,6 +58,16 @@ export class Injector {
         // A wait that fails has found nothing.
         if (this.#fails('wait') === undefined) real.wait(timeoutMs, ready);
       },
+    };
+  }
+
+  #polling(real: PollCalls): PollCalls {
+    const { eventfd, epollCreate } = real;
+    return {
+      ...real,
+      ...(eventfd && { eventfd: () => this.#fails('eventfd') ?? eventfd() }),
+      ...(epollCreate && { epollCreate: () => this.#fails('epollCreate') ?? epollCreate() }),
+      write: (descriptor, bytes) => this.#fails('write') ?? real.write(descriptor, bytes),
     };
   }
 

@@ -1,5 +1,5 @@
 /** A wait thread, one of whose system calls fails as a file says. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { monotonicNowMs } from '../../src/clock.js';
 import { runWaitLoop } from '../../src/negotiation/wait-loop.js';
@@ -11,10 +11,16 @@ import { Injector, type Fault } from './faulty-system.js';
 /** The variable that names the file; worker threads copy the environment when they start. */
 export const FAULT_FILE_VARIABLE = 'BROKER_POOL_TEST_FAULT_FILE';
 
+/** The file that appears beside it when the fault has occurred. */
+export function injectedFile(faultFile: string): string {
+  return `${faultFile}.injected`;
+}
+
 export default function negotiateWithFault({ port, handles, shared, lingerMs }: WaitTask): void {
   const native = loadNative();
   if (native === undefined) throw new Error('no FFI');
-  const fault: Fault = JSON.parse(readFileSync(process.env[FAULT_FILE_VARIABLE] ?? '', 'utf8'));
+  const file = process.env[FAULT_FILE_VARIABLE] ?? '';
+  const fault: Fault = JSON.parse(readFileSync(file, 'utf8'));
   const injector = new Injector(fault);
   runWaitLoop(
     {
@@ -27,5 +33,6 @@ export default function negotiateWithFault({ port, handles, shared, lingerMs }: 
     },
     lingerMs,
   );
+  if (injector.injected) writeFileSync(injectedFile(file), '');
   port.close();
 }

@@ -60,7 +60,7 @@ const BUGS: readonly Bug[] = [
 
 /** A suite and how it is run against the copy. */
 const SUITES: ReadonlyMap<string, readonly string[]> = new Map([
-  ...['frames', 'slow', 'drivers', 'pool', 'process-faults'].map((name) => [`hostile/${name}`, ava(`test/hostile/${name}.test.js`)] as const),
+  ...['frames', 'slow', 'drivers', 'fault-schedule', 'pool', 'process-faults'].map((name) => [`hostile/${name}`, ava(`test/hostile/${name}.test.js`)] as const),
   ['negotiation/drivers', ava('test/negotiation/drivers.test.js')],
   ['soak', [`${COPY}/test/soak/soak.js`, '--minutes', '0.2', '--seed', '1']],
 ]);

@@ -1,7 +1,11 @@
-import { canHandOff } from '../../src/testing/index.js';
+import type { Driver, Outcome } from '../../src/negotiation/job.js';
+import { canHandOff, type EmbeddedBroker } from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, read, startSystem } from '../helpers/system.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
+
+/** Longer than any test may take. */
+const HOURS_MS = 5 * 3_600_000;
 
 /** Passing a descriptor needs the C library, whichever driver waits for it. */
 const handoffTest = canHandOff() ? test : test.skip;
@@ -106,6 +110,41 @@ for (const [name, create] of DRIVERS) {
     for (const outcome of await Promise.all(stuck)) if (outcome.kind === 'connected') await closed(outcome.socket);
   });
 
+  test(`${name}: whoever waits for hours hears at once that a job is given up`, async (t) => {
+    const { broker } = await startSystem(t);
+    const driver = openDriver(t, create);
+    const waits = [];
+    for (let count = 0; count < 5; count += 1) waits.push(await longWait(driver, broker));
+    // One after another: when the second is given up, whoever waits has long gone back to sleep.
+    for (const { giveUp, outcome } of waits) {
+      giveUp();
+      t.is(failureOf(await outcome).code, 'ABORTED');
+    }
+    broker.releaseSilent();
+  });
+
+  test(`${name}: whoever waits for hours does not oversleep a deadline that comes sooner`, async (t) => {
+    const { broker } = await startSystem(t);
+    const driver = openDriver(t, create);
+    const { giveUp, outcome } = await longWait(driver, broker);
+    broker.behaviour = { kind: 'silent' };
+    for (const roundTripTimeoutMs of [30, 20, 10]) {
+      t.is(failureOf(await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs }))).code, 'TIMEOUT');
+    }
+    giveUp();
+    t.is(failureOf(await outcome).code, 'ABORTED');
+    broker.releaseSilent();
+  });
+
+  test(`${name}: whoever waits for hours hears at once that the driver closes`, async (t) => {
+    const { broker } = await startSystem(t);
+    const driver = openDriver(t, create);
+    const { outcome } = await longWait(driver, broker);
+    await driver.close();
+    t.is(failureOf(await outcome).code, 'ABORTED');
+    broker.releaseSilent();
+  });
+
   test(`${name}: a listener whose backlog is full is waited for`, async (t) => {
     const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
     const driver = openDriver(t, create);
@@ -155,4 +194,17 @@ for (const [name, create] of DRIVERS) {
     t.is(backend.adoptedCount, 1);
     await closed(connection.socket);
   });
+}
+
+/** A wait of hours that has begun: another job has come back meanwhile, so whoever waits has started and has seen both. */
+async function longWait(driver: Driver, broker: EmbeddedBroker): Promise<{ giveUp: () => void; outcome: Promise<Outcome> }> {
+  broker.script({ kind: 'silent' }, { kind: 'answer' });
+  let giveUp = (): void => {};
+  const hellosBefore = broker.helloCount;
+  const outcome = new Promise<Outcome>((resolve) => {
+    giveUp = driver.start(handshakeJob(broker.endpoint, { roundTripTimeoutMs: HOURS_MS }), resolve);
+  });
+  await broker.until(() => broker.helloCount > hellosBefore);
+  await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+  return { giveUp, outcome };
 }
