@@ -162,7 +162,14 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   /** Takes out whoever is served next. */
   dequeue(): W | undefined {
     const waiter = this.#first;
-    if (waiter !== undefined) this.cancel(waiter);
+    if (waiter === undefined) return undefined;
+    const { next } = waiter;
+    this.#first = next;
+    if (next === undefined) this.#last = undefined;
+    else next.previous = undefined;
+    waiter.next = undefined;
+    waiter.queued = false;
+    this.#waiting -= 1;
     return waiter;
   }
 

@@ -1,4 +1,3 @@
-import type { BrokerPoolError } from '../errors.js';
 import type { BagWaiter } from './bag.js';
 import type { Lease } from './lease.js';
 import type { TurnTime } from './turn.js';
@@ -20,32 +19,23 @@ export class Waiter implements BagWaiter<Waiter> {
   readonly started: TurnTime;
   readonly timeoutMs: number;
   readonly origin: AcquireOrigin | undefined;
-  /** What the caller waits for. */
-  readonly lease: Promise<Lease>;
-  readonly resolve: (lease: Lease) => void;
-  readonly reject: (error: BrokerPoolError) => void;
   /** Takes the abort listener away. */
   stopListening: (() => void) | undefined = undefined;
+  /** Ends the wait, with a lease or with a promise that rejects: to keep a second function for that would cost its memory. */
+  settle: (outcome: Lease | Promise<never>) => void = waitsForNothing;
 
   constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined) {
     this.started = started;
     this.timeoutMs = timeoutMs;
     this.origin = origin;
-    this.lease = new Promise(keep);
-    this.resolve = kept.resolve;
-    this.reject = kept.reject;
-    // They would keep the last lease alive, and its handle could not be seen to be lost.
-    kept.resolve = forget;
-    kept.reject = forget;
+  }
+
+  /** What the caller waits for; to be called once. */
+  wait(): Promise<Lease> {
+    return new Promise((resolve) => {
+      this.settle = resolve;
+    });
   }
 }
 
-/** The functions of the promise that was made last. One function that keeps them serves all waiters; a closure for each would be garbage. */
-const kept: { resolve: (lease: Lease) => void; reject: (error: BrokerPoolError) => void } = { resolve: forget, reject: forget };
-
-function forget(): void {}
-
-function keep(resolve: (lease: Lease) => void, reject: (error: BrokerPoolError) => void): void {
-  kept.resolve = resolve;
-  kept.reject = reject;
-}
+function waitsForNothing(): void {}

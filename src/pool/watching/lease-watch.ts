@@ -3,7 +3,7 @@ import type { BrokerPoolError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
-import { Lease } from '../lease.js';
+import { leaseOf, type Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { AcquireOrigin } from '../waiter.js';
 
@@ -50,15 +50,14 @@ export class LeaseWatch {
     return origin;
   }
 
-  /** The lease of an idle connection, asked for and given in one breath. */
-  leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
-    if (this.#leaks === undefined && !this.#events.acquireStarted.wanted && !this.#isAcquiredWanted()) return new Lease(connection);
-    return this.lease(connection, this.begin(), nowMs(), 0);
+  /** Whether anybody wants to know about acquires and leases. */
+  get wanted(): boolean {
+    return this.#leaks !== undefined || this.#events.acquireStarted.wanted || this.#isAcquiredWanted();
   }
 
   /** The lease of whoever has waited for it. */
   lease(connection: PooledConnection, origin: AcquireOrigin | undefined, nowMs: number, waitMs: number): Lease {
-    const lease = new Lease(connection);
+    const lease = leaseOf(connection);
     if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
     const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
     this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
