@@ -91,8 +91,13 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   borrow(): E | undefined {
     const entry = this.#newest;
     if (entry === undefined) return undefined;
-    this.#unlinkIdle(entry);
+    const { older } = entry;
+    this.#newest = older;
+    if (older === undefined) this.#oldest = undefined;
+    else older.newer = undefined;
+    entry.older = undefined;
     entry.state = 'leased';
+    this.#idle -= 1;
     return entry;
   }
 
