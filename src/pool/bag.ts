@@ -18,7 +18,6 @@ export interface BagEntry<E> {
 
 /** What the bag needs of a waiter. The links belong to the bag. */
 export interface BagWaiter<W> {
-  queued: boolean;
   next: W | undefined;
   previous: W | undefined;
 }
@@ -156,7 +155,6 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   }
 
   enqueue(waiter: W): void {
-    waiter.queued = true;
     waiter.previous = this.#last;
     if (this.#last === undefined) this.#first = waiter;
     else this.#last.next = waiter;
@@ -173,15 +171,17 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     if (next === undefined) this.#last = undefined;
     else next.previous = undefined;
     waiter.next = undefined;
-    waiter.queued = false;
     this.#waiting -= 1;
     return waiter;
   }
 
+  isQueued(waiter: W): boolean {
+    return waiter.previous !== undefined || waiter === this.#first;
+  }
+
   /** Takes a waiter out of any place in the queue. Returns false if it was out already. */
   cancel(waiter: W): boolean {
-    if (!waiter.queued) return false;
-    waiter.queued = false;
+    if (!this.isQueued(waiter)) return false;
     if (waiter.previous === undefined) this.#first = waiter.next;
     else waiter.previous.next = waiter.next;
     if (waiter.next === undefined) this.#last = waiter.previous;

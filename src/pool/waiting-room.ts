@@ -97,7 +97,7 @@ export class WaitingRoom {
     // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
     const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.times.record(waitMs);
-    waiter.settle(this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
+    waiter.serve(this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
   }
 
   fail(waiter: Waiter, error: BrokerPoolError): void {
@@ -132,7 +132,7 @@ export class WaitingRoom {
   #reject(waiter: Waiter, error: BrokerPoolError): void {
     waiter.stopListening?.();
     this.#watch.fail(waiter.origin, error, Math.max(0, this.#clock.now() - waiter.started.ms));
-    waiter.settle(Promise.reject(error));
+    waiter.fail(error);
   }
 
   #sweepAt(dueMs: number): void {
@@ -160,7 +160,7 @@ export class WaitingRoom {
 
   #expire(waiter: Waiter, nowMs: number): void {
     // The end of one may have been the end of others.
-    if (!waiter.queued) return;
+    if (!this.#queue.isQueued(waiter)) return;
     this.#timeouts += 1;
     this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.started.ms));
   }
