@@ -21,8 +21,7 @@ export class Waiter implements BagWaiter<Waiter> {
   readonly origin: AcquireOrigin | undefined;
   /** Takes the abort listener away. */
   stopListening: (() => void) | undefined = undefined;
-  /** Not `#settle`; see `Lease`. */
-  private settle: (outcome: Lease | Failure) => void = waitsForNothing;
+  #settle: (outcome: Lease | Failure) => void = waitsForNothing;
 
   constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined) {
     this.started = started;
@@ -33,16 +32,16 @@ export class Waiter implements BagWaiter<Waiter> {
   /** What the caller waits for; to be called once. */
   wait(): Promise<Lease> {
     return new Promise((resolve) => {
-      this.settle = resolve;
+      this.#settle = resolve;
     });
   }
 
   serve(lease: Lease): void {
-    this.settle(lease);
+    this.#settle(lease);
   }
 
   fail(error: BrokerPoolError): void {
-    this.settle(new Failure(error));
+    this.#settle(new Failure(error));
   }
 }
 
