@@ -5,7 +5,7 @@ import type { EndpointCache } from './endpoint-cache.js';
 import type { Target } from './target.js';
 import { HealthChecks, type HealthCheckOwner } from './health-check.js';
 import { LeaseWatch } from './watching/lease-watch.js';
-import type { Lease } from './lease.js';
+import { leaseOf, type Lease } from './lease.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import { Reaper, type ReaperOwner } from './reaper.js';
 import { countsOf, newCounters, type PoolCounts } from './watching/stats.js';
@@ -62,16 +62,15 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   /** An idle connection at once, or `undefined`. */
   tryAcquire(): Lease | undefined {
-    if (this.#bag.waiting > 0 || this.#closing) return undefined;
-    const connection = this.#borrow();
-    return connection && this.#watch.leaseAtOnce(connection, this.#now);
+    const connection = this.#borrowAtOnce();
+    return connection && this.#lease(connection);
   }
 
   /** A connection as soon as there is one; the checks of the options are behind us. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     if (signal?.aborted) return this.#refuse(abortedError(signal));
-    const lease = this.tryAcquire();
-    if (lease !== undefined) return resolved(lease);
+    const connection = this.#borrowAtOnce();
+    if (connection !== undefined) return Promise.resolve(this.#lease(connection));
     const { maxWaiting } = this.#environment.settings;
     if (this.#bag.waiting >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
     const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
@@ -306,6 +305,15 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#environment.onQuieter();
   }
 
+  /** An idle connection for somebody who has just come, and is not to overtake anybody. */
+  #borrowAtOnce(): PooledConnection | undefined {
+    return this.#bag.waiting > 0 || this.#closing ? undefined : this.#borrow();
+  }
+
+  #lease(connection: PooledConnection): Lease {
+    return this.#watch.wanted ? this.#watch.leaseAtOnce(connection, this.#now) : leaseOf(connection);
+  }
+
   /** Leases the newest idle connection, unless it must be validated first. */
   #borrow(validated?: PooledConnection): PooledConnection | undefined {
     for (;;) {
@@ -385,9 +393,4 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     const { size: total, idle, waiting } = this.#bag;
     return { target: this.target, total, idle, connecting: this.#supply.connecting, waiting };
   }
-}
-
-/** Cheaper than `Promise.resolve`, which asks what it is given whether it is a promise. */
-async function resolved(lease: Lease): Promise<Lease> {
-  return lease;
 }

@@ -5,7 +5,7 @@ import { abortedError } from './acquire-errors.js';
 import type { Bag } from './bag.js';
 import { Histogram } from './watching/histogram.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
-import type { Lease } from './lease.js';
+import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
 import type { Turn } from './turn.js';
 import { Waiter } from './waiter.js';
@@ -79,14 +79,15 @@ export class WaitingRoom {
       return Promise.reject(error);
     }
     const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
-    if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+    if (signal !== undefined) this.#listen(waiter, signal);
     const deadlineMs = waiter.started.ms + timeoutMs;
     if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
     this.#queue.enqueue(waiter);
     if (this.#queue.waiting === 1) this.#sweepTimer?.keepAlive(true);
+    const lease = waiter.wait();
     this.#owner.onWaiter();
-    return waiter.lease;
+    return lease;
   }
 
   /** Leases a connection to whoever stands first. */
@@ -99,7 +100,7 @@ export class WaitingRoom {
     // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
     const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.times.record(waitMs);
-    waiter.resolve(this.#watch.lease(connection, waiter.origin, now.ms, waitMs));
+    waiter.serve(this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
   }
 
   fail(waiter: Waiter, error: BrokerPoolError): void {
@@ -134,10 +135,15 @@ export class WaitingRoom {
     if (this.#queue.waiting === 0) this.#sweepTimer?.keepAlive(false);
   }
 
+  /** Not part of `enter`: what a function shares with a callback is allocated, whether or not the callback is. */
+  #listen(waiter: Waiter, signal: AbortSignal): void {
+    waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+  }
+
   #reject(waiter: Waiter, error: BrokerPoolError): void {
     waiter.stopListening?.();
     this.#watch.fail(waiter.origin, error, Math.max(0, this.#clock.now() - waiter.started.ms));
-    waiter.reject(error);
+    waiter.fail(error);
   }
 
   #sweepAt(dueMs: number): void {
@@ -167,7 +173,7 @@ export class WaitingRoom {
 
   #expire(waiter: Waiter, nowMs: number): void {
     // The end of one may have been the end of others.
-    if (!waiter.queued) return;
+    if (!this.#queue.isQueued(waiter)) return;
     this.#timeouts += 1;
     this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.started.ms));
   }

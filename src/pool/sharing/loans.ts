@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { BrokerPoolError } from '../../errors.js';
-import { Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
+import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
 import { wipeToken, type CloseReason } from '../pooled-connection.js';
 import { BorrowedConnection } from './borrowed-connection.js';
 import { DescriptorLedger } from './ledger.js';
@@ -48,7 +48,7 @@ export class Loans implements LeaseOwner {
     const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message);
     if (connection === undefined) return undefined;
     this.#leased.add(connection);
-    return new Lease(connection);
+    return leaseOf(connection);
   }
 
   /** Nobody wants the lease any more. A descriptor that is offered with it stays where it is. */
