@@ -143,15 +143,16 @@ test('an abstract name is an endpoint on Linux only', (t) => {
   t.is(checkEndpoint('brokerEndpoint', '\0broker', 'linux'), '\0broker');
   refuses(t, () => checkEndpoint('brokerEndpoint', '\0', 'linux'), /got "\\u0000"$/);
   refuses(t, () => checkEndpoint('brokerEndpoint', '\0broker', 'darwin'), 'brokerEndpoint must be an absolute path, got "\\u0000broker"');
-  refuses(t, () => checkEndpoint('brokerEndpoint', '\0broker', 'win32'), 'brokerEndpoint must be a pipe name without NUL, got "\\u0000broker"');
+  refuses(t, () => checkEndpoint('brokerEndpoint', '\0broker', 'win32'), 'brokerEndpoint must be a pipe name without NUL and "..", got "\\u0000broker"');
 });
 
 test('a Windows pipe may be named with or without its prefix, which is taken off once (N-06)', (t) => {
   t.is(checkEndpoint('brokerEndpoint', 'broker', 'win32'), '\\\\.\\pipe\\broker');
   t.is(checkEndpoint('brokerEndpoint', '\\\\.\\pipe\\broker', 'win32'), '\\\\.\\pipe\\broker');
+  t.is(checkEndpoint('brokerEndpoint', 'a..b', 'win32'), '\\\\.\\pipe\\a..b');
   t.is(checkEndpoint('brokerEndpoint', `${PIPE_PREFIX}${PIPE_PREFIX}broker`, 'win32'), `${PIPE_PREFIX}${PIPE_PREFIX}broker`);
-  for (const value of ['', PIPE_PREFIX, 'a\0b', ...notText]) {
-    refuses(t, () => checkEndpoint('brokerEndpoint', value, 'win32'), /^brokerEndpoint must be a pipe name without NUL, got /);
+  for (const value of ['', PIPE_PREFIX, 'a\0b', '..', `${PIPE_PREFIX}..\\C:\\broker`, 'a/../broker', ...notText]) {
+    refuses(t, () => checkEndpoint('brokerEndpoint', value, 'win32'), /^brokerEndpoint must be a pipe name without NUL and "\.\.", got /);
   }
 });
 

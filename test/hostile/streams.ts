@@ -15,6 +15,12 @@ export interface HostileStream {
 
 const OTHER_TOKEN = TOKEN.map((byte) => byte ^ 0xff);
 
+/** Names of backends, some of which no system can dial. */
+const PIPES = [
+  'backend.sock', './backend.sock', '/', '/a\0b', '\0', '\0backend', '..\\backend', '\\\\.\\pipe\\backend', '/'.padEnd(103, 'x'), '/'.padEnd(104, 'x'), '/'.padEnd(107, 'x'),
+  '/'.padEnd(108, 'x'), '/'.padEnd(106, 'x').concat('é'), '\0'.padEnd(108, 'x'), '\0'.padEnd(109, 'x'), '/'.padEnd(100_000, 'x'),
+];
+
 /** Valid and invalid orders of valid frames. */
 const CONVERSATIONS: readonly (() => TreeField[][])[] = [
   () => [messages.negotiated()],
@@ -41,6 +47,7 @@ const CONVERSATIONS: readonly (() => TreeField[][])[] = [
   () => [messages.admin()],
   () => [messages.admin(), messages.admin()],
   () => [messages.negotiated(), messages.admin(), messages.ready()],
+  ...PIPES.flatMap((pipe) => [() => [messages.negotiated(pipe)], () => [messages.negotiated(pipe), messages.ready()]]),
 ];
 
 const BENDS = [
