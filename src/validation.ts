@@ -101,6 +101,13 @@ export function checkBoolean(field: string, value: unknown): boolean {
   throw refused(field, 'must be true or false', value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is one of `allowed`; what would become one as a string is not. */
+export function checkName<Name extends string>(field: string, value: unknown, allowed: readonly Name[]): Name {
+  const name = allowed.find((one) => one === value);
+  if (name !== undefined) return name;
+  throw refused(field, `must be one of ${allowed.join(', ')}`, value);
+}
+
 /** @throws `INVALID_ARGUMENT` unless `value` can be called. */
 export function checkFunction<F extends (...parameters: never[]) => unknown>(field: string, value: F): F {
   if (typeof value === 'function') return value;

@@ -10,6 +10,7 @@ import {
   checkCount,
   checkDurationMs,
   checkEndpoint,
+  checkName,
   checkFunction,
   checkServiceName,
   checkSignal,
@@ -258,4 +259,11 @@ test('a file is named by an absolute path of its platform, without NUL', (t) => 
   }
   t.is(checkAbsolutePath('file', 'C:\\a', 'win32'), 'C:\\a');
   for (const value of ['', 'a', 'C:a']) refuses(t, () => checkAbsolutePath('file', value, 'win32'), /^file must be an absolute path/);
+});
+
+test('a name is one of those allowed, and nothing that would become one', (t) => {
+  t.is(checkName('verb', 'STATUS', ['STATUS', 'DUMP']), 'STATUS');
+  for (const value of ['status', 'toString', ['STATUS'], new String('STATUS'), 5n, ...notText]) {
+    refuses(t, () => checkName('verb', value, ['STATUS', 'DUMP']), /^verb must be one of STATUS, DUMP, got /);
+  }
 });
