@@ -47,8 +47,8 @@ const CONVERSATIONS: readonly (() => TreeField[][])[] = [
   () => [messages.admin()],
   () => [messages.admin(), messages.admin()],
   () => [messages.negotiated(), messages.admin(), messages.ready()],
-  ...PIPES.flatMap((pipe) => [() => [messages.negotiated(pipe)], () => [messages.negotiated(pipe), messages.ready()]]),
 ];
+const NAMINGS = PIPES.flatMap((pipe) => [() => [messages.negotiated(pipe)], () => [messages.negotiated(pipe), messages.ready()]]);
 
 const BENDS = [
   'drop', 'repeat', 'move', 'renumber', 'retype', 'setNumber', 'setBytes', 'breakText', 'pad', 'lieAboutLength', 'insert', 'wrapInGroup', 'openGroup',
@@ -77,8 +77,10 @@ const anyBend: fc.Arbitrary<Bend> = fc.record({
   bytes: fc.uint8Array({ maxLength: 24 }),
 });
 
+const anyStart = fc.oneof({ weight: 7, arbitrary: fc.constantFrom(...CONVERSATIONS) }, { weight: 1, arbitrary: fc.constantFrom(...NAMINGS) });
+
 const anyConversation = fc
-  .record({ start: fc.constantFrom(...CONVERSATIONS), bends: fc.array(anyBend, { maxLength: 4 }), backendSays: fc.uint8Array({ maxLength: 12 }) })
+  .record({ start: anyStart, bends: fc.array(anyBend, { maxLength: 4 }), backendSays: fc.uint8Array({ maxLength: 12 }) })
   .map(({ start, bends, backendSays }) => bent(start(), bends, backendSays));
 
 /** Noise, bare or in a sound frame. */
