@@ -97,6 +97,28 @@ export class BrokerPoolError extends Error {
   }
 }
 
+/** What a terminal would act on instead of showing it: control characters, marks that hide or reorder text, ends of lines, half characters. */
+const NOT_SHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const PRINTED_CHARACTERS = 200;
+
+/** What a peer said or named, for a one-line message: at most 200 characters of it, escaped as in JSON. */
+export function printable(text: string): string {
+  return escaped(cutShort(text, PRINTED_CHARACTERS));
+}
+
+/** Writes what does not show itself as `\uXXXX`, each half of a surrogate pair by itself. */
+export function escaped(text: string): string {
+  return text.replace(NOT_SHOWN, (character) =>
+    Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  );
+}
+
+/** The beginning of a text, with an ellipsis where something is missing. It is a copy: a slice would keep the whole text in memory. */
+export function cutShort(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  return `${Buffer.from(text.slice(0, characters), 'utf16le').toString('utf16le')}…`;
+}
+
 /** An error at the door: a caller passed something that can never work. `field` names the option. */
 export function invalidArgument(field: string, problem: string): BrokerPoolError {
   return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`);

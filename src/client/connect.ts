@@ -70,7 +70,7 @@ export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
 /** A connection to the backend. The socket is the caller's, its errors too. */
 export interface BackendConnection {
   readonly socket: Socket;
-  /** Where the backend listens: the key for a later Hello-skip. */
+  /** Where the backend listens: the key for a later Hello-skip. Empty after a handoff by a broker that named no endpoint, or none that can be dialled. */
   readonly endpoint: string;
   readonly route: Route;
   /** Absent after a Hello-skip. */
@@ -122,8 +122,9 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
   const checked = checkOptions(options);
   throwIfAborted(checked.signal, ABORTED);
 
-  const fakeBackend = checked.testSeams ? fakeBackendFromEnv() : undefined;
-  if (fakeBackend !== undefined) {
+  const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
+  if (seam !== undefined) {
+    const fakeBackend = checkEndpoint('RUNNING_PROCESS_FAKE_BACKEND', seam);
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
     throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system));

@@ -5,10 +5,13 @@ import type { AdminReply, Negotiated } from '../wire/messages.js';
 export type ExchangeStep =
   /** Read on, until the exchange's deadline. */
   | { readonly kind: 'wait' }
-  /** The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the caller's (C-47). */
-  | { readonly kind: 'adopt'; readonly negotiated: Negotiated; readonly residue: Uint8Array }
-  /** Close this connection and dial `negotiated.backendPipe`. */
-  | { readonly kind: 'reconnect'; readonly negotiated: Negotiated }
+  /**
+   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the caller's (C-47). `endpoint`
+   * is as below, but empty where the broker named none that can be dialled: nobody has to (C-17).
+   */
+  | { readonly kind: 'adopt'; readonly negotiated: Negotiated; readonly endpoint: string; readonly residue: Uint8Array }
+  /** Close this connection and dial `endpoint`: `negotiated.backendPipe`, checked and in the form to dial. */
+  | { readonly kind: 'reconnect'; readonly negotiated: Negotiated; readonly endpoint: string }
   /** The broker answered an admin request. */
   | { readonly kind: 'answer'; readonly reply: AdminReply }
   | {

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { BrokerPoolError, type Failure, type RefusalKind, type SystemFailure } from '../errors.js';
+import { BrokerPoolError, printable, type Failure, type RefusalKind, type SystemFailure } from '../errors.js';
+import { parseEndpoint } from '../validation.js';
 import { checkEnvelope } from '../wire/envelope.js';
 import { FrameDecoder } from '../wire/frame.js';
 import {
@@ -36,7 +37,7 @@ export interface HandshakeOptions {
  * The client's side of a Hello: reply, then where wanted the handoff-ready event, as a state machine without I/O.
  *
  * The order of checks is the protocol's (W-50, C-10): framing, Frame, envelope, HelloReply, refusal; then the
- * handoff wait (C-40); then the empty-pipe check, which an adopted connection never meets (C-17). Whatever goes wrong in the
+ * handoff wait (C-40); then the checks of `backendPipe`, which an adopted connection never meets (C-17). Whatever goes wrong in the
  * handoff wait is a silent downgrade to `backendPipe` (C-45).
  */
 export class Handshake implements Exchange {
@@ -123,16 +124,28 @@ export class Handshake implements Exchange {
     } catch {
       return this.#reconnect(negotiated);
     }
+    const named = parseEndpoint(negotiated.backendPipe);
     const residue = this.#decoder.residue();
     this.#decoder.wipe();
-    return { kind: 'adopt', negotiated, residue };
+    return { kind: 'adopt', negotiated, endpoint: 'endpoint' in named ? named.endpoint : '', residue };
   }
 
-  /** Leaves the broker's connection for a new one to the backend; the empty-pipe check comes last (C-17). */
+  /** Leaves the broker's connection for a new one to the backend; the checks of its endpoint come last (C-17). */
   #reconnect(negotiated: Negotiated): ExchangeStep {
     this.#decoder.wipe();
-    if (negotiated.backendPipe !== '') return { kind: 'reconnect', negotiated };
-    return this.#fail(new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'));
+    if (negotiated.backendPipe === '') {
+      return this.#fail(new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'));
+    }
+    const named = parseEndpoint(negotiated.backendPipe);
+    return 'endpoint' in named ? { kind: 'reconnect', negotiated, endpoint: named.endpoint } : this.#failToDial(named.problem);
+  }
+
+  /** What cannot be dialled is not tried (C-18): systems differ in what they make of it, and some would dial a part of the name. */
+  #failToDial(problem: string): ExchangeStep {
+    const system: SystemFailure = { code: 'EINVAL', syscall: 'connect', message: `the endpoint that the broker named ${problem}` };
+    const message = `failed to connect to negotiated backend: ${system.message}`;
+    const failure: Failure = { code: 'BACKEND_CONNECT', message, endpoint: this.#options.brokerEndpoint, system };
+    return { kind: 'failed', failure, replyPending: false };
   }
 
   #refuse(refused: Refused): ExchangeStep {
@@ -141,7 +154,7 @@ export class Handshake implements Exchange {
     const retryAfterMs = Number(refused.retryAfterMs);
     const failure: Failure = {
       code: 'REFUSED',
-      message: `broker refused Hello: ${refused.reason} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
+      message: `broker refused Hello: ${printable(refused.reason)} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
       endpoint: this.#options.brokerEndpoint,
       refusalCode,
       refusalKind: refusalKindOf(refusalCode),

@@ -40,6 +40,7 @@ export type Job = HandshakeJob | AdminJob;
 export interface Connected {
   readonly kind: 'connected';
   readonly socket: Socket;
+  /** Where the backend listens, in the form to dial; empty if the broker handed its connection over and named nothing that can be dialled. */
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiated: Negotiated;

@@ -136,7 +136,7 @@ class WaitLoop {
     if (stranger !== undefined) return this.#failToConnect(wait, untrusted(dialling.endpoint, stranger));
     wait.dialling = undefined;
     if (wait.negotiated === undefined) this.#send(wait, beginSending(0));
-    else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, undefined);
+    else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, dialling.endpoint, undefined);
   }
 
   #retryLater(wait: Wait, attempt: { retryDelayMs: number }, deadlineMs: number): void {
@@ -207,12 +207,12 @@ class WaitLoop {
         wait.dueMs = wait.exchange.deadlineMs;
         return this.#due.put(wait);
       case 'adopt':
-        return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.residue);
+        return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.endpoint, step.residue);
       case 'reconnect':
         this.#due.remove(wait);
         this.#closeDescriptor(wait);
         wait.negotiated = step.negotiated;
-        return this.#dial(wait, step.negotiated.backendPipe, this.#environment.now() + wait.job.roundTripTimeoutMs);
+        return this.#dial(wait, step.endpoint, this.#environment.now() + wait.job.roundTripTimeoutMs);
       case 'answer':
         this.#closeDescriptor(wait);
         return this.#finish(wait, { slot: wait.slot, kind: 'answered', reply: step.reply });
@@ -239,9 +239,8 @@ class WaitLoop {
     this.#finish(wait, failed(wait, connectFailure(atBackend, wait.dialling?.endpoint ?? wait.job.brokerEndpoint, system)));
   }
 
-  #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, residue: Uint8Array | undefined): void {
+  #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, endpoint: string, residue: Uint8Array | undefined): void {
     const descriptor = this.#handBack(wait);
-    const endpoint = negotiated.backendPipe;
     this.#finish(wait, { slot: wait.slot, kind: 'connected', descriptor, endpoint, route, negotiated, residue });
   }
 

@@ -1,4 +1,4 @@
-import { BrokerPoolError, type Failure } from '../errors.js';
+import { errorFromFailure, type Failure } from '../errors.js';
 import { connectAndSend } from '../os/connect-and-send.js';
 import { fileProblem, peerProblem } from '../os/endpoint-trust.js';
 import { systemFailure } from '../os/errno.js';
@@ -75,7 +75,7 @@ export class WorkerDriver implements Driver {
     const handles = openPoller(native, options.poller);
     if ('result' in handles) {
       const system = systemFailure(handles.syscall, handles.result);
-      throw new BrokerPoolError('WORKER_FAILED', `cannot set up the wait thread: ${system.message}`, { cause: system });
+      throw errorFromFailure({ code: 'WORKER_FAILED', message: `cannot set up the wait thread: ${system.message}`, system });
     }
     this.#handles = handles;
     this.#watch = sharedWatch(native.polling, handles);
