@@ -22,8 +22,14 @@ export type Validate = (connection: ConnectionToValidate) => boolean | Promise<b
 export interface HealthCheckSettings {
   readonly validate: Validate | undefined;
   readonly validateAfterIdleMs: number;
-  readonly roundTripTimeoutMs: number;
+  readonly validateTimeoutMs: number;
 }
+
+/**
+ * For so long whoever waits relies on a check that is under way, in milliseconds: longer than a ping takes that is answered at all. Then
+ * another connection is looked for, and the check goes on without anybody.
+ */
+const PATIENCE_MS = 100;
 
 /** The target pool, as its health checks see it. */
 export interface HealthCheckOwner {
@@ -31,7 +37,7 @@ export interface HealthCheckOwner {
   onHealthy(connection: PooledConnection, wanted: boolean): void;
   /** The connection is not good. */
   close(connection: PooledConnection, reason: CloseReason): void;
-  /** The connection died while it was checked. */
+  /** The connection died while it was checked, or whoever waits had better look for another. */
   pump(): void;
 }
 
@@ -41,7 +47,8 @@ export class HealthChecks {
   readonly #settings: HealthCheckSettings;
   readonly #clock: Clock;
   readonly #owner: HealthCheckOwner;
-  #wanted = 0;
+  /** What is being checked for somebody who relies on it, the check that began first in front. */
+  readonly #expected = new Set<PooledConnection>();
 
   constructor(bag: Bag<PooledConnection, Waiter>, settings: HealthCheckSettings, clock: Clock, owner: HealthCheckOwner) {
     this.#bag = bag;
@@ -50,9 +57,20 @@ export class HealthChecks {
     this.#owner = owner;
   }
 
-  /** Checks under way that somebody waits for. */
-  get wanted(): number {
-    return this.#wanted;
+  /** Checks under way that count as connections on their way: they began a moment ago, for somebody who still waits. */
+  get expected(): number {
+    return this.#expected.size;
+  }
+
+  /** No more than so many callers can rely on a check: those that began for somebody who has left no longer count. */
+  expectAtMost(waiting: number): void {
+    let surplus = this.#expected.size - waiting;
+    if (surplus <= 0) return;
+    for (const connection of this.#expected) {
+      this.#expected.delete(connection);
+      surplus -= 1;
+      if (surplus === 0) return;
+    }
   }
 
   /** Whether an idle connection must be checked before it is leased. */
@@ -65,13 +83,13 @@ export class HealthChecks {
 
   /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before, unless somebody has come */
   async check(connection: PooledConnection, wanted: boolean): Promise<void> {
-    const { validate, roundTripTimeoutMs } = this.#settings;
+    const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
     connection.touched = true;
-    if (wanted) this.#wanted += 1;
-    const healthy = await isHealthy(connection, validate, roundTripTimeoutMs, this.#clock, wanted);
-    if (wanted) this.#wanted -= 1;
+    const stopExpecting = wanted ? this.#expect(connection) : undefined;
+    const healthy = await isHealthy(connection, validate, validateTimeoutMs, this.#clock, wanted);
+    stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = healthy ? connection.recycle() : 'invalid';
     if (reason !== undefined) return this.#owner.close(connection, reason);
@@ -79,6 +97,18 @@ export class HealthChecks {
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
     this.#owner.onHealthy(connection, wantedNow);
+  }
+
+  /** Counts a check as a connection on its way, until it is over or takes too long. */
+  #expect(connection: PooledConnection): () => void {
+    this.#expected.add(connection);
+    const cancel = this.#clock.schedule(PATIENCE_MS, () => {
+      if (this.#expected.delete(connection)) this.#owner.pump();
+    });
+    return () => {
+      cancel();
+      this.#expected.delete(connection);
+    };
   }
 }
 

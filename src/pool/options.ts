@@ -51,6 +51,8 @@ export interface BrokerPoolOptions {
   validate?: Validate;
   /** A connection that was used within this time is leased without asking `validate`, in milliseconds. @default 500 */
   validateAfterIdleMs?: number;
+  /** How long `validate` may take for one connection, in milliseconds; then it is closed as `invalid`. @default 1000 */
+  validateTimeoutMs?: number;
   /** How often `validate` is asked about a connection that stays idle, in milliseconds. @default Infinity */
   keepaliveMs?: number;
   /** How long a lease may be out before it is reported as a leak, in milliseconds; 0 looks for none. @default 0 */
@@ -109,6 +111,7 @@ export interface PoolSettings {
   readonly maxUses: number;
   readonly validate: Validate | undefined;
   readonly validateAfterIdleMs: number;
+  readonly validateTimeoutMs: number;
   readonly keepaliveMs: number;
   readonly leakThresholdMs: number;
   readonly adoptHandedOffConnection: boolean | 'auto';
@@ -129,6 +132,7 @@ const DEFAULTS = {
   maxLifetimeMs: 1_800_000,
   maxUses: Infinity,
   validateAfterIdleMs: 500,
+  validateTimeoutMs: 1_000,
   keepaliveMs: Infinity,
   leakThresholdMs: 0,
   adoptHandedOffConnection: false,
@@ -140,7 +144,7 @@ const CLOSE_TIMEOUT_MS = 30_000;
 
 const POOL_OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
-  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs',
+  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
   'endpointCache', 'trust',
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
@@ -179,6 +183,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     maxUses: checkCount('maxUses', orDefault(options.maxUses, DEFAULTS.maxUses), { min: 1, ...endless }),
     validate: options.validate === undefined ? undefined : checkFunction('validate', options.validate),
     validateAfterIdleMs: checkDurationMs('validateAfterIdleMs', orDefault(options.validateAfterIdleMs, DEFAULTS.validateAfterIdleMs), { allowZero: true }),
+    validateTimeoutMs: duration('validateTimeoutMs'),
     keepaliveMs,
     leakThresholdMs: checkDurationMs('leakThresholdMs', orDefault(options.leakThresholdMs, DEFAULTS.leakThresholdMs), { allowZero: true }),
     adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),

@@ -226,6 +226,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   }
 
   onWaiter(): void {
+    // Checks that are under way began for those who came before.
+    this.#health.expectAtMost(this.#bag.waiting - 1);
     // There was nothing idle but what must be validated: with neither that nor room for more, the pump could only look in vain.
     if (this.#bag.idle > 0 || !this.#supply.full) this.pump();
   }
@@ -283,7 +285,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   /** One validation or connect under way for everybody who waits, as far as the limits allow. */
   #findMore(): void {
-    while (this.#supply.connecting + this.#health.wanted < this.#bag.waiting) {
+    this.#health.expectAtMost(this.#bag.waiting);
+    while (this.#supply.connecting + this.#health.expected < this.#bag.waiting) {
       const idle = this.#bag.newestIdle;
       if (idle !== undefined) void this.#health.check(idle, true);
       else if (!this.#supply.open()) return;
@@ -378,7 +381,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   #phase(): TimeoutPhase {
     if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
-    return this.#health.wanted > 0 ? 'validate' : 'queue';
+    return this.#bag.reserved > 0 ? 'validate' : 'queue';
   }
 
   #situation(): Situation {

@@ -1,6 +1,7 @@
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { Supply } from '../../../src/pool/connecting/supply.js';
+import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
 import { WaitingRoom } from '../../../src/pool/waiting-room.js';
@@ -34,6 +35,9 @@ function method(replace: (self: never, original: (...values: unknown[]) => unkno
 }
 
 const nothing = method(() => undefined);
+
+/** What was checked for somebody who waits, for as long as a fault makes them rely on it. */
+const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
 
 const faults: readonly Fault[] = [
   {
@@ -94,6 +98,19 @@ const faults: readonly Fault[] = [
     name: 'clear',
     plant: method((supply: Supply) => supply.retryNow()),
     breaks: ['a lease is in good order'],
+  },
+  {
+    title: 'whoever waits relies on a validation for as long as it takes',
+    prototype: HealthChecks.prototype,
+    name: 'check',
+    plant: method((health: HealthChecks, check, [connection, wanted]) => {
+      const checked = (checkedBy.get(health) ?? new Set()).add(connection);
+      if (wanted === true) checkedBy.set(health, checked);
+      const underWay = (): unknown[] => [...checked].filter((each) => each instanceof PooledConnection && each.state === 'reserved');
+      Object.defineProperty(health, 'expected', { configurable: true, get: () => underWay().length });
+      return check(connection, wanted);
+    }),
+    breaks: ['nobody waits while an idle connection is good', 'nobody waits for nothing'],
   },
   {
     title: 'nobody is woken after a pause',

@@ -35,11 +35,11 @@ export class PoolModel {
   constructor(seed: number) {
     const random = new SeededRandom(seed);
     const clock = new FakeClock(() => random.next());
-    const world = new World(random);
+    const world = new World(random, clock);
     this.#random = random;
     this.#clock = clock;
     this.#world = world;
-    this.#scenario = scenarioFor(random, () => world.validate());
+    this.#scenario = scenarioFor(random, (connection) => world.validate(connection));
     this.#pool = new BrokerPool(this.#scenario.options, { clock, createDriver: () => world.driver });
     // Else it would be a warning of the process.
     this.#pool.on('leakSuspected', () => {});
@@ -72,7 +72,7 @@ export class PoolModel {
     this.#world.beginTurn();
     doSomething();
     await turn();
-    this.#world.endTurn(this.#clock);
+    this.#world.endTurn();
     if (this.#callers.complaint !== undefined) throw this.#callers.complaint;
   }
 
@@ -124,6 +124,7 @@ export class PoolModel {
       queued: this.#callers.waitingFor(service),
       tally: this.#callers.tallies[service],
       connectFailures: this.#world.connectFailures[service],
+      youngValidations: this.#world.youngValidations(service),
       sinceFailureMs: this.#clock.nowMs - this.#world.lastFailureMs[service],
     };
   }

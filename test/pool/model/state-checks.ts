@@ -12,6 +12,8 @@ export interface TargetFacts {
   readonly queued: number;
   readonly tally: Tally;
   readonly connectFailures: number;
+  /** Validations that somebody who waits may rely on. */
+  readonly youngValidations: number;
   /** How long ago a connect failed last. */
   readonly sinceFailureMs: number;
 }
@@ -52,10 +54,10 @@ function checkCounts(target: TargetStats, { held, queued, tally, connectFailures
   }
 }
 
-function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs }: TargetFacts): void {
-  const { total, idle, leased, connecting, waiting } = target;
-  const coming = connecting + total - idle - leased;
-  if (waiting <= coming) return;
+function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs, youngValidations }: TargetFacts): void {
+  const { total, idle, connecting, waiting } = target;
+  // Of the validations that take longer, none may be the only hope of anybody.
+  if (waiting <= connecting + youngValidations) return;
   holds('nobody waits while an idle connection is good', idle === 0, () => describe(target));
   // With nothing open and nothing on its way, nobody may be left to wait for the end of a pause.
   const pausing = total + connecting > 0 && sinceFailureMs < LONGEST_PAUSE_MS;

@@ -1,3 +1,4 @@
+import type { ConnectionToValidate } from '../../../src/pool/health-check.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
 import { connected, failed, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
@@ -9,6 +10,9 @@ interface Begun {
   /** How often the target had been cleared by then. */
   readonly generation: number;
 }
+
+/** How long whoever waits relies on a check that is under way. */
+const PATIENCE_MS = 100;
 
 /** What a socket is good for, as far as the world outside the pool can tell. */
 export interface SocketFacts {
@@ -31,15 +35,18 @@ export class World {
   readonly #random: SeededRandom;
   readonly #jobs = new Map<PendingJob, Begun>();
   readonly #sockets = new Map<FakeSocket, Begun>();
-  readonly #validations = new Set<(healthy: boolean | Error) => void>();
+  /** Validations that wait for their answer. */
+  readonly #validations = new Map<(healthy: boolean | Error) => void, { readonly socket: FakeSocket; readonly begunMs: number }>();
   readonly #generations: Record<Service, number> = { alpha: 0, beta: 0 };
   /** What this turn has cleared or spoilt may have been leased before, in the same turn. */
   readonly #clearedInTurn = new Set<Service>();
   readonly #spoiltInTurn = new Set<FakeSocket>();
   readonly #failedInTurn = new Set<Service>();
+  readonly #clock: FakeClock;
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, clock: FakeClock) {
     this.#random = random;
+    this.#clock = clock;
     this.driver.onStart = (job) => {
       const service = SERVICES.find((name) => Buffer.from(job.job.request).includes(name)) ?? 'alpha';
       this.#jobs.set(job, { service, generation: this.#generations[service] });
@@ -54,8 +61,8 @@ export class World {
   }
 
   /** The pool hears of a failure when the turn is over, however much time has passed in it. */
-  endTurn({ nowMs }: FakeClock): void {
-    for (const service of this.#failedInTurn) this.lastFailureMs[service] = nowMs;
+  endTurn(): void {
+    for (const service of this.#failedInTurn) this.lastFailureMs[service] = this.#clock.nowMs;
     this.#failedInTurn.clear();
   }
 
@@ -73,22 +80,31 @@ export class World {
   /** Everybody is answered, and everything is found good. */
   settleAll(): void {
     for (const job of this.driver.pending) this.settleJob(job);
-    for (const answer of this.#validations) answer(true);
+    for (const answer of this.#validations.keys()) answer(true);
   }
 
-  validate(): Promise<boolean> {
+  validate({ socket }: ConnectionToValidate): Promise<boolean> {
+    if (!(socket instanceof FakeSocket)) throw new Error('not a socket of this world');
     return new Promise((resolve, reject) => {
       const answer = (healthy: boolean | Error): void => {
         this.#validations.delete(answer);
         if (healthy instanceof Error) reject(healthy);
         else resolve(healthy);
       };
-      this.#validations.add(answer);
+      this.#validations.set(answer, { socket, begunMs: this.#clock.nowMs });
     });
   }
 
   answerValidation(healthy: boolean | Error): void {
-    this.#random.pick([...this.#validations])?.(healthy);
+    this.#random.pick([...this.#validations.keys()])?.(healthy);
+  }
+
+  /** Validations that began so recently that somebody who waits may rely on them. */
+  youngValidations(service: Service): number {
+    const young = [...this.#validations.values()].filter(({ socket, begunMs }) => {
+      return !socket.destroyed && this.#sockets.get(socket)?.service === service && begunMs + PATIENCE_MS > this.#clock.ranUntilMs;
+    });
+    return young.length;
   }
 
   onClear(service: Service): void {
