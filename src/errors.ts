@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
+  | 'VALIDATION_FAILED'
   | 'WORKER_FAILED';
 
 /** What was being waited for when a `TIMEOUT` struck. */

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
+import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
+import { described } from '../validation.js';
 import type { Bag } from './bag.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';
@@ -14,7 +16,7 @@ export interface ConnectionToValidate {
 
 /**
  * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread. `false`, an
- * error, or no answer in time closes the connection as `invalid`.
+ * error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -35,8 +37,8 @@ const PATIENCE_MS = 100;
 export interface HealthCheckOwner {
   /** The connection is good, and idle again. With `wanted` it is good for the next waiter without another check. */
   onHealthy(connection: PooledConnection, wanted: boolean): void;
-  /** The connection is not good. */
-  close(connection: PooledConnection, reason: CloseReason): void;
+  /** The connection is not good. @param error why the hook did not even say so */
+  close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void;
   /** The connection died while it was checked, or whoever waits had better look for another. */
   pump(): void;
 }
@@ -88,11 +90,11 @@ export class HealthChecks {
     this.#bag.reserve(connection);
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
-    const healthy = await isHealthy(connection, validate, validateTimeoutMs, this.#clock, wanted);
+    const verdict = await judge(connection, validate, validateTimeoutMs, this.#clock, wanted);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
-    const reason = healthy ? connection.recycle() : 'invalid';
-    if (reason !== undefined) return this.#owner.close(connection, reason);
+    const reason = verdict === true ? connection.recycle() : 'invalid';
+    if (reason !== undefined) return this.#owner.close(connection, reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
@@ -112,35 +114,47 @@ export class HealthChecks {
   }
 }
 
+/** What the hook says of a connection, or why it said nothing. */
+type Verdict = boolean | BrokerPoolError;
+
 /**
  * Asks the hook, and waits no longer than `limitMs` for it.
  *
  * @param keepAlive the socket of an idle connection does not keep the process alive; whoever waits for it must
  */
-async function isHealthy(
+async function judge(
   connection: ConnectionToValidate,
   validate: Validate,
   limitMs: number,
   clock: Clock,
   keepAlive: boolean,
-): Promise<boolean> {
+): Promise<Verdict> {
   const { socket, endpoint, route } = connection;
   return await new Promise((resolve) => {
-    const settle = (healthy: boolean): void => {
+    const settle = (verdict: Verdict): void => {
       cancelLimit();
       socket.off('close', onClose);
-      resolve(healthy);
+      resolve(verdict);
     };
     const onClose = (): void => settle(false);
-    const cancelLimit = clock.schedule(limitMs, onClose, keepAlive);
+    const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
+    const cancelLimit = clock.schedule(limitMs, onLimit, keepAlive);
     // A pool that ends destroys the socket, and must not leave the timer behind.
     socket.once('close', onClose);
-    ask(validate, { socket, endpoint, route }).then(settle, () => settle(false));
+    void ask(validate, { socket, endpoint, route }).then(settle);
   });
 }
 
 /** A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript callers return. */
-async function ask(validate: Validate, connection: ConnectionToValidate): Promise<boolean> {
-  const answer: unknown = await validate(connection);
-  return answer === true;
+async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {
+  const { endpoint } = connection;
+  let answer: unknown;
+  try {
+    answer = await validate(connection);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : described(error);
+    return new BrokerPoolError('VALIDATION_FAILED', `validate failed: ${message}`, { endpoint, cause: error });
+  }
+  if (typeof answer === 'boolean') return answer;
+  return new BrokerPoolError('VALIDATION_FAILED', `validate must answer true or false, got ${described(answer)}`, { endpoint });
 }

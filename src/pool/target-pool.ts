@@ -103,8 +103,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.close(connection, reason);
   }
 
-  close(connection: PooledConnection, reason: CloseReason): void {
-    if (this.#remove(connection, reason)) this.pump();
+  close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
+    if (this.#remove(connection, reason, error)) this.pump();
   }
 
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
@@ -341,7 +341,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
   }
 
-  #remove(connection: PooledConnection, reason: CloseReason): boolean {
+  #remove(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): boolean {
     if (!this.#bag.remove(connection)) return false;
     // Its lease may still come back.
     connection.retired ??= reason;
@@ -354,7 +354,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - connection.bornMs;
       const { id: connectionId, uses } = connection;
-      events.connectionClosed.publish({ target: this.target, connectionId, reason, wasReady: true, ageMs, uses });
+      events.connectionClosed.publish({ target: this.target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error }) });
     }
     capacity?.giveBack();
     return true;

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { BrokerPoolError } from '../../src/errors.js';
 import { Bag } from '../../src/pool/bag.js';
 import { HealthChecks, type ConnectionToValidate, type HealthCheckSettings } from '../../src/pool/health-check.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
@@ -11,10 +12,12 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
   const clock = new FakeClock();
   const bag = new Bag<PooledConnection, Waiter>();
   const notes: string[] = [];
+  const errors: BrokerPoolError[] = [];
   const health = new HealthChecks(bag, { validate: () => true, validateAfterIdleMs: 500, validateTimeoutMs: 1_000, ...settings }, clock, {
     onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
-    close: (connection, reason) => {
+    close: (connection, reason, error) => {
       notes.push(reason);
+      if (error !== undefined) errors.push(error);
       bag.remove(connection);
       connection.socket.destroy();
     },
@@ -28,7 +31,7 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
     connection.rest(clock.nowMs);
     return connection;
   };
-  return { clock, bag, notes, health, idle, now: () => clock.now() };
+  return { clock, bag, notes, errors, health, idle, now: () => clock.now() };
 }
 
 test('a connection is due when it has been idle for a while, and never without a hook', (t) => {
@@ -64,27 +67,48 @@ test('nobody can lease a connection while it is asked, and it is idle again afte
   t.deepEqual(notes, ['good for who waits']);
 });
 
-const refusals: Readonly<Record<string, NonNullable<HealthCheckSettings['validate']>>> = {
-  'says no': () => false,
-  'says no later': async () => false,
-  'throws': () => {
-    throw new Error('mistake');
+const mistake = new Error('mistake');
+const endpoint = '/fake/backend';
+const thrown = { code: 'VALIDATION_FAILED', message: 'validate failed: mistake', cause: mistake, endpoint };
+
+interface Refusal {
+  readonly validate: NonNullable<HealthCheckSettings['validate']>;
+  readonly error?: object;
+}
+
+const refusals: Readonly<Record<string, Refusal>> = {
+  'says no': { validate: () => false },
+  'says no later': { validate: async () => false },
+  'throws': {
+    validate: () => {
+      throw mistake;
+    },
+    error: thrown,
   },
-  'rejects': () => Promise.reject(new Error('mistake')),
-  'answers something that is not true': () => JSON.parse('"yes"'),
+  'rejects': { validate: () => Promise.reject(mistake), error: thrown },
+  'rejects with no error': {
+    validate: () => Promise.reject(JSON.parse('"gone"')),
+    error: { code: 'VALIDATION_FAILED', message: 'validate failed: "gone"', cause: 'gone' },
+  },
+  'answers something that is not true': {
+    validate: () => JSON.parse('"yes"'),
+    error: { code: 'VALIDATION_FAILED', message: 'validate must answer true or false, got "yes"', endpoint },
+  },
 };
 
-for (const [what, validate] of Object.entries(refusals)) {
+for (const [what, { validate, error }] of Object.entries(refusals)) {
   test(`a hook that ${what} makes the connection invalid`, async (t) => {
-    const { clock, notes, health, idle } = setUp({ validate });
+    const { clock, notes, errors, health, idle } = setUp({ validate });
     await health.check(idle(), true);
     t.deepEqual(notes, ['invalid']);
+    if (error === undefined) t.deepEqual(errors, []);
+    else t.like(errors, [error]);
     t.is(clock.pending, 0);
   });
 }
 
 test('a hook that hangs makes it invalid when its time is over', async (t) => {
-  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const { clock, notes, errors, health, idle } = setUp({ validate: () => new Promise(() => {}) });
   const checking = health.check(idle(), false);
   clock.advance(999);
   await turn();
@@ -92,6 +116,7 @@ test('a hook that hangs makes it invalid when its time is over', async (t) => {
   clock.advance(1);
   await checking;
   t.deepEqual(notes, ['invalid']);
+  t.like(errors, [{ code: 'TIMEOUT', phase: 'validate', message: 'validate did not answer within 1000 ms', endpoint }]);
 });
 
 test('a check counts as a connection on its way for a tenth of a second, then another is looked for', async (t) => {

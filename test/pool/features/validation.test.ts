@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { ExecutionContext } from 'ava';
-import type { BrokerPoolOptions } from '../../../src/index.js';
+import type { BrokerPoolOptions, ConnectionClosedEvent } from '../../../src/index.js';
 import type { Validate } from '../../../src/pool/health-check.js';
 import { fakePool, settled, type FakePool } from '../../helpers/fake-pool.js';
 import { until } from '../../helpers/leftovers.js';
@@ -62,6 +62,25 @@ for (const [what, validate] of Object.entries(bad)) {
     t.like(fake.pool.stats(), { total: 1, closedByReason: { invalid: 1 } });
   });
 }
+
+test('why a hook did not say yes or no is in the event of the closed connection, and a plain no needs no reason', async (t) => {
+  const mistake = new TypeError('a mistake in the hook');
+  const answers: Validate[] = [() => Promise.reject(mistake), () => false];
+  const fake = fakePool(t, { max: 1, validate: (connection) => answers.shift()?.(connection) ?? true, validateAfterIdleMs: 0 });
+  const closed: ConnectionClosedEvent[] = [];
+  fake.pool.on('connectionClosed', (event) => closed.push(event));
+  for (let round = 0; round < 2; round++) {
+    await idle(fake);
+    const acquiring = failureOf(fake.pool.acquire({ timeoutMs: 1 }));
+    await fake.pass(1);
+    await acquiring;
+  }
+  t.like(closed, [
+    { reason: 'invalid', wasReady: true, error: { code: 'VALIDATION_FAILED', cause: mistake } },
+    { reason: 'invalid', wasReady: true },
+  ]);
+  t.false('error' in (closed[1] ?? {}));
+});
 
 /** A pool of three idle connections, whose hook never answers for some of them. */
 async function idleThree(t: ExecutionContext, hangsFor: readonly number[], options: BrokerPoolOptions = {}): Promise<FakePool> {
