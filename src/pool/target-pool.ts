@@ -82,9 +82,9 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   /** Resolves when `min` connections are open, rejects when one cannot be opened. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortedError(signal));
+    this.#supply.retryNow();
     if (this.#isWarm()) return Promise.resolve();
     const warm = this.#warmUps.wait(timeoutMs, signal, () => this.timeoutError(timeoutMs, timeoutMs));
-    this.#supply.retryNow();
     this.#keepWarm();
     return warm;
   }

@@ -77,6 +77,7 @@ export class Supply {
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
       wantedUntilMs: () => owner.wantedUntilMs(),
+      onAttemptFailed: (error) => void (this.#lastError = error),
     };
   }
 
@@ -85,7 +86,7 @@ export class Supply {
     return this.#connecting;
   }
 
-  /** Why connecting failed last, if it has not worked since. */
+  /** Why connecting failed last, be it that a connect under way is about to try again; if it has not worked since. */
   get lastError(): BrokerPoolError | undefined {
     return this.#lastError;
   }
@@ -123,10 +124,10 @@ export class Supply {
     this.retryNow();
   }
 
-  /** Forgets pauses and refusals. */
+  /** Forgets pauses and refusals; what is under way tries again at once. */
   retryNow(): void {
-    this.#refusal.forget();
-    this.#backoff.reset();
+    this.#forgetFailures();
+    this.#environment.connector.retryNow(this.key);
   }
 
   /** Ends the pauses; nothing is opened from here on. */
@@ -139,6 +140,11 @@ export class Supply {
   get full(): boolean {
     const { max, maxConnecting } = this.#environment.settings;
     return this.#connecting >= maxConnecting || this.#owner.size + this.#connecting >= max;
+  }
+
+  #forgetFailures(): void {
+    this.#refusal.forget();
+    this.#backoff.reset();
   }
 
   #hasRoom(): boolean {
@@ -172,7 +178,8 @@ export class Supply {
     }
     this.#everConnected = true;
     this.#lastError = undefined;
-    this.retryNow();
+    // Other connects of the target stay in their pauses: the broker may have asked for them.
+    this.#forgetFailures();
     const { clock, settings, events } = this.#environment;
     const bornMs = clock.now();
     const connectMs = bornMs - startedMs;

@@ -18,6 +18,7 @@ const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVers
 /** Opens connections when the test says so. */
 class FakeConnector implements OpensConnections {
   readonly requests: ConnectRequest[] = [];
+  readonly retriedNow: string[] = [];
   readonly #pending: { resolve: (established: Established) => void; reject: (error: unknown) => void }[] = [];
 
   connect(request: ConnectRequest): Promise<Established> {
@@ -27,6 +28,10 @@ class FakeConnector implements OpensConnections {
 
   isNegotiating(): boolean {
     return false;
+  }
+
+  retryNow(key: string): void {
+    this.retriedNow.push(key);
   }
 
   async succeed(): Promise<void> {
@@ -191,6 +196,26 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
   await connector.succeed();
   await connector.succeed();
   t.deepEqual(owner.opened.map(({ retired }) => retired), ['stale', undefined]);
+});
+
+test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
+  const { connector, counters, supply } = setUp();
+  supply.open();
+  connector.requests[0]?.onAttemptFailed(DOWN);
+  t.deepEqual([supply.lastError, counters.connectFailures], [DOWN, 0]);
+  await connector.succeed();
+  t.is(supply.lastError, undefined);
+});
+
+test('clear and whoever wants it now end the pauses of connects under way, a success does not', async (t) => {
+  const { connector, supply } = setUp({ maxConnecting: 3 });
+  supply.open();
+  supply.open();
+  await connector.succeed();
+  t.deepEqual(connector.retriedNow, []);
+  supply.clear();
+  supply.retryNow();
+  t.deepEqual(connector.retriedNow, [supply.key, supply.key]);
 });
 
 test('what a connect throws becomes an error of ours', async (t) => {

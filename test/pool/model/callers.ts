@@ -190,6 +190,8 @@ export class Callers {
     this.tallies[service].timeouts += 1;
     const waitedMs = this.#clock.nowMs - startedMs;
     holds('no acquire ends before its time, or long after it', waitedMs >= timeoutMs, () => `${waitedMs} ms of ${timeoutMs} ms`);
+    const known = error.cause instanceof BrokerPoolError;
+    holds('an error says what happened', known || !this.#world.isDownFor(service), () => `acquire ${number} does not say why there is no connection`);
   }
 
   #mayFailWith(code: string): boolean {

@@ -1,5 +1,6 @@
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
+import { Connector } from '../../../src/pool/connecting/connector.js';
 import { Supply } from '../../../src/pool/connecting/supply.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
@@ -98,6 +99,13 @@ const faults: readonly Fault[] = [
     name: 'clear',
     plant: method((supply: Supply) => supply.retryNow()),
     breaks: ['a lease is in good order'],
+  },
+  {
+    title: 'nobody learns why a connect is tried again',
+    prototype: Connector.prototype,
+    name: 'connect',
+    plant: method((_connector, connect, [request]) => connect({ ...Object(request), onAttemptFailed: () => {} })),
+    breaks: ['an error says what happened'],
   },
   {
     title: 'whoever waits relies on a validation for as long as it takes',

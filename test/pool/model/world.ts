@@ -1,8 +1,16 @@
+import type { Failure } from '../../../src/errors.js';
 import type { ConnectionToValidate } from '../../../src/pool/health-check.js';
+import { RefusalCode } from '../../../src/wire/messages.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
 import { connected, failed, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { SERVICES, type Service } from './scenario.js';
+
+const FAILURES = {
+  down: { code: 'BROKER_CONNECT', message: 'broker is down' },
+  unknown: { code: 'REFUSED', message: 'unknown', refusalKind: 'serviceUnknown', refusalCode: RefusalCode.SERVICE_UNKNOWN },
+  later: { code: 'REFUSED', message: 'too many', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED },
+} as const satisfies Record<string, Failure>;
 
 /** A connect, or the connection that has come of it. */
 interface Begun {
@@ -42,6 +50,9 @@ export class World {
   readonly #clearedInTurn = new Set<Service>();
   readonly #spoiltInTurn = new Set<FakeSocket>();
   readonly #failedInTurn = new Set<Service>();
+  readonly #connectedInTurn = new Set<Service>();
+  /** Where the last connect that ended, or attempt of one, has failed. */
+  readonly #failedLast = new Set<Service>();
   readonly #clock: FakeClock;
 
   constructor(random: SeededRandom, clock: FakeClock) {
@@ -62,8 +73,14 @@ export class World {
 
   /** The pool hears of a failure when the turn is over, however much time has passed in it. */
   endTurn(): void {
-    for (const service of this.#failedInTurn) this.lastFailureMs[service] = this.#clock.nowMs;
+    for (const service of this.#failedInTurn) {
+      this.lastFailureMs[service] = this.#clock.nowMs;
+      this.#failedLast.add(service);
+    }
+    // Of a failure in the same turn the pool may have heard earlier.
+    for (const service of this.#connectedInTurn) this.#failedLast.delete(service);
     this.#failedInTurn.clear();
+    this.#connectedInTurn.clear();
   }
 
   /** The broker answers somebody, or is found to be away. */
@@ -74,6 +91,7 @@ export class World {
     if (!this.brokerUp || (!this.quiet && this.#random.chance(0.05))) return this.#fail(job, begun.service);
     const socket = new FakeSocket();
     this.#sockets.set(socket, begun);
+    this.#connectedInTurn.add(begun.service);
     job.settle(connected(socket));
   }
 
@@ -81,6 +99,11 @@ export class World {
   settleAll(): void {
     for (const job of this.driver.pending) this.settleJob(job);
     for (const answer of this.#validations.keys()) answer(true);
+  }
+
+  /** Whether the pool has known since the last turn that connecting does not work just now. */
+  isDownFor(service: Service): boolean {
+    return this.#failedLast.has(service) && !this.#connectedInTurn.has(service);
   }
 
   validate({ socket }: ConnectionToValidate): Promise<boolean> {
@@ -144,12 +167,9 @@ export class World {
 
   #fail(job: PendingJob, service: Service): void {
     this.#failedInTurn.add(service);
-    this.connectFailures[service] += 1;
-    const refused = this.#random.chance(0.2);
-    job.settle(
-      refused
-        ? failed({ code: 'REFUSED', message: 'unknown', refusalKind: 'serviceUnknown', refusalCode: 2 })
-        : failed({ code: 'BROKER_CONNECT', message: 'broker is down' }),
-    );
+    const failure = FAILURES[this.#random.weighted({ down: 6, unknown: 2, later: 2 })];
+    // What passes is tried again as long as somebody waits, and is no failure of a connect until then.
+    if (failure !== FAILURES.later) this.connectFailures[service] += 1;
+    job.settle(failed(failure === FAILURES.later ? { ...failure, retryAfterMs: this.#random.pick([0, 40, 1_200]) ?? 0 } : failure));
   }
 }
