@@ -1,4 +1,5 @@
 import { posix, win32 } from 'node:path';
+import { isNativeError } from 'node:util/types';
 import { invalidArgument } from './errors.js';
 
 /** The longest duration a timer takes, about 24.8 days; `setTimeout` turns anything longer into 1 ms. */
@@ -115,6 +116,11 @@ export function checkFunction<F extends (...parameters: never[]) => unknown>(fie
 export function checkSignal(field: string, value: unknown): AbortSignal {
   if (isAbortSignal(value)) return value;
   throw refused(field, 'must be an AbortSignal', value);
+}
+
+/** @throws `INVALID_ARGUMENT` unless `value` is an `Error`, of whatever realm. */
+export function checkError(field: string, value: unknown): void {
+  if (!isNativeError(value)) throw refused(field, 'must be an Error', value);
 }
 
 function isAbortSignal(value: unknown): value is AbortSignal {

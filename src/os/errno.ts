@@ -20,6 +20,13 @@ export function wouldBlock(result: number): boolean {
   return result === -(errno['EAGAIN'] ?? 0);
 }
 
+const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']);
+
+/** Whether a call failed for want of descriptors or memory on this side, which says nothing about whom it was meant for. */
+export function isShortage({ code }: SystemFailure): boolean {
+  return SHORTAGES.has(code);
+}
+
 /** Describes a failed call. `result` is what a {@link SystemCalls} function returned: the negated errno. */
 export function systemFailure(syscall: string, result: number, endpoint?: string): SystemFailure {
   const code = errnoName(-result);

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { NegotiatedInfo } from '../client/connect.js';
-import { BrokerPoolError } from '../errors.js';
+import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { CloseReason, Negotiation } from './pooled-connection.js';
@@ -23,6 +23,11 @@ export interface LeaseOwner {
   onRelease(connection: LeasedConnection): void;
   onDestroy(connection: LeasedConnection, reason: CloseReason): void;
 }
+
+/** Why a caller wants a connection closed. */
+export type DestroyReason = 'destroyed' | 'error' | 'invalid';
+
+const DESTROY_REASONS: ReadonlySet<string> = new Set<DestroyReason>(['destroyed', 'error', 'invalid']);
 
 /**
  * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use throws
@@ -81,8 +86,13 @@ export class Lease implements AsyncDisposable {
     connection.owner.onRelease(connection);
   }
 
-  /** Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. */
-  destroy(reason: 'destroyed' | 'error' | 'invalid' = 'destroyed'): void {
+  /**
+   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+   */
+  destroy(reason: DestroyReason = 'destroyed'): void {
+    if (!DESTROY_REASONS.has(reason)) throw invalidArgument('reason', `must be one of ${[...DESTROY_REASONS].join(', ')}`);
     const connection = this.#held();
     this.connection = undefined;
     connection.owner.onDestroy(connection, reason);

@@ -220,6 +220,11 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   if (options.timeoutMs !== undefined) checkDurationMs('timeoutMs', options.timeoutMs);
 }
 
+/** Checks that nothing but a target is named; not yet which. */
+export function checkTargetOptions(options: TargetOptions): void {
+  rejectUnknownOptions('options', options, ['serviceName', 'wantedVersion']);
+}
+
 /** The checked target of a call, the pool's own parts filled in. */
 export function checkTarget(settings: PoolSettings, options: TargetOptions): { serviceName: string; wantedVersion: string } {
   const serviceName = orDefault(options.serviceName, settings.serviceName);

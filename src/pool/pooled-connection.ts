@@ -4,7 +4,7 @@ import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connecting/connector.js';
-import { resetSocket, socketProblem } from './socket-hygiene.js';
+import { ownListeners, resetSocket, socketProblem } from './socket-hygiene.js';
 
 /** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
 export type CloseReason =
@@ -95,9 +95,11 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   recycle(): CloseReason | undefined {
     if (this.retired !== undefined) return this.retired;
     if (!this.touched) return undefined;
-    const problem = socketProblem(this.socket);
+    const problem = socketProblem(this.socket, OWN_LISTENERS);
     if (problem !== undefined) return problem;
-    resetSocket(this.socket);
+    resetSocket(this.socket, OWN_LISTENERS);
+    // A caller may have unreferenced it.
+    this.socket.ref();
     this.touched = false;
     return undefined;
   }
@@ -157,6 +159,8 @@ function onError(this: PooledSocket): void {
 function onClose(this: PooledSocket): void {
   this[POOLED]?.onDeath('stale');
 }
+
+const OWN_LISTENERS = ownListeners({ error: onError, close: onClose });
 
 /** What the socket's handle calls with what it has read; `null` is the end of the stream. */
 function push(this: PooledSocket, chunk: unknown, encoding?: BufferEncoding): boolean {

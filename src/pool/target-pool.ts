@@ -238,7 +238,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   onHealthy(connection: PooledConnection, wanted: boolean): void {
     // The keepalive of a spare connection leaves it as old as it was.
-    if (wanted) connection.idleSinceMs = Math.round(this.#environment.clock.now());
+    if (wanted) connection.rest(this.#environment.clock.now());
     this.pump(wanted ? connection : undefined);
   }
 

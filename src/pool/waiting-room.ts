@@ -1,5 +1,5 @@
 import { onAbort } from '../abort.js';
-import type { Clock } from '../clock.js';
+import type { Clock, Timer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { abortedError } from './acquire-errors.js';
 import type { Bag } from './bag.js';
@@ -41,7 +41,7 @@ export class WaitingRoom {
   readonly #owner: WaitingRoomOwner;
   #latestDeadlineMs = 0;
   #sweepAtMs = Infinity;
-  #cancelSweep: () => void = () => {};
+  #sweepTimer: Timer | undefined;
   #timeouts = 0;
   #endedBy: BrokerPoolError | undefined;
 
@@ -72,10 +72,11 @@ export class WaitingRoom {
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const origin = this.#watch.begin();
-    // A listener that has just heard of it may have ended the pool.
-    if (this.#endedBy !== undefined) {
-      this.#watch.fail(origin, this.#endedBy, 0);
-      return Promise.reject(this.#endedBy);
+    // A listener that has just heard of it may have ended the pool, or given the acquire up.
+    const error = this.#endedBy ?? (signal?.aborted ? abortedError(signal) : undefined);
+    if (error !== undefined) {
+      this.#watch.fail(origin, error, 0);
+      return Promise.reject(error);
     }
     const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
     if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
@@ -84,6 +85,7 @@ export class WaitingRoom {
     if (deadlineMs > this.#latestDeadlineMs || this.#queue.waiting === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
     this.#queue.enqueue(waiter);
+    if (this.#queue.waiting === 1) this.#sweepTimer?.keepAlive(true);
     this.#owner.onWaiter();
     return waiter.lease;
   }
@@ -92,6 +94,7 @@ export class WaitingRoom {
   serveFirst(connection: PooledConnection): void {
     const waiter = this.#queue.dequeue();
     if (waiter === undefined) throw new Error('nobody waits');
+    this.#onGone();
     waiter.stopListening?.();
     const now = this.#turn.time();
     // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
@@ -102,6 +105,7 @@ export class WaitingRoom {
 
   fail(waiter: Waiter, error: BrokerPoolError): void {
     if (!this.#queue.cancel(waiter)) return;
+    this.#onGone();
     this.#reject(waiter, error);
     this.#owner.pump();
   }
@@ -109,6 +113,7 @@ export class WaitingRoom {
   /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
   failAll(error: BrokerPoolError): void {
     for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) this.#reject(waiter, error);
+    this.#onGone();
     this.#owner.pump();
   }
 
@@ -120,8 +125,14 @@ export class WaitingRoom {
 
   /** Takes the timer away. */
   stop(): void {
-    this.#cancelSweep();
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
+  }
+
+  /** Whoever waits keeps the process alive: nothing else may do so. The timer stays for those who come next, and is nobody's meanwhile. */
+  #onGone(): void {
+    if (this.#queue.waiting === 0) this.#sweepTimer?.keepAlive(false);
   }
 
   #reject(waiter: Waiter, error: BrokerPoolError): void {
@@ -131,12 +142,14 @@ export class WaitingRoom {
   }
 
   #sweepAt(dueMs: number): void {
-    this.#cancelSweep();
+    this.#sweepTimer?.cancel();
     this.#sweepAtMs = dueMs;
-    this.#cancelSweep = this.#clock.schedule(dueMs - this.#clock.now(), () => this.#sweep());
+    this.#sweepTimer = this.#clock.timer(dueMs - this.#clock.now(), () => this.#sweep());
+    this.#sweepTimer.keepAlive(this.#queue.waiting > 0);
   }
 
   #sweep(): void {
+    this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
     // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
     this.#turn.end();

@@ -1,6 +1,6 @@
-import type { Clock } from '../../src/clock.js';
+import type { Clock, Timer } from '../../src/clock.js';
 
-interface Timer {
+interface SetTimer {
   readonly dueMs: number;
   readonly order: number;
   readonly callback: () => void;
@@ -13,7 +13,7 @@ export class FakeClock implements Clock {
   ranUntilMs = 1_000;
   /** What `random` answers. */
   chance: () => number;
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new Set<SetTimer>();
   readonly #turnEnds = new Set<() => void>();
   #order = 0;
 
@@ -30,9 +30,13 @@ export class FakeClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): () => void {
-    const timer: Timer = { dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, callback };
+    const timer: SetTimer = { dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, callback };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
+  }
+
+  timer(delayMs: number, callback: () => void): Timer {
+    return { cancel: this.schedule(delayMs, callback), keepAlive: () => {} };
   }
 
   afterTurn(callback: () => void): () => void {
@@ -67,7 +71,7 @@ export class FakeClock implements Clock {
     this.ranUntilMs = endMs;
   }
 
-  #next(endMs: number): Timer | undefined {
+  #next(endMs: number): SetTimer | undefined {
     const due = [...this.#timers].filter(({ dueMs }) => dueMs <= endMs);
     return due.toSorted((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0];
   }

@@ -6,10 +6,12 @@ import { abortable } from '../../client/abortable.js';
 import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
+import { connectFailure } from '../../negotiation/connecting.js';
 import { dial, dialNow, type DialOutcome } from '../../negotiation/dial.js';
 import { offersHandoff } from '../../negotiation/handshake.js';
 import type { Driver, Outcome, Route } from '../../negotiation/job.js';
 import type { EndpointTrust } from '../../os/endpoint-trust.js';
+import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
@@ -110,6 +112,8 @@ export class Connector implements OpensConnections {
   }
 
   async #connect(request: ConnectRequest): Promise<Established> {
+    // A listener that has just heard of this connect may have ended the pool.
+    this.#closing.signal.throwIfAborted();
     let established: Established;
     try {
       established = await this.#attempt(request);
@@ -202,6 +206,8 @@ export class Connector implements OpensConnections {
         dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
       ));
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    // Nothing was learnt about the endpoint, and a Hello would fare no better.
+    if (outcome.kind === 'refused' && isShortage(outcome.system)) throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
     cache?.invalidate(key, endpoint);
     return undefined;
   }

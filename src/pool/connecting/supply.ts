@@ -164,7 +164,6 @@ export class Supply {
     } catch (error) {
       established = asPoolError(error);
     }
-    this.#connecting -= 1;
     if (spare) this.#connectingSpare -= 1;
     if (established instanceof Error) this.#onFailed(attempt, established);
     else this.#onEstablished(attempt, established);
@@ -192,10 +191,13 @@ export class Supply {
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
+    // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
+    this.#connecting -= 1;
     this.#owner.onOpened(connection);
   }
 
   #onFailed({ id, startedMs }: Attempt, error: BrokerPoolError): void {
+    this.#connecting -= 1;
     this.#lastError = error;
     this.#counters.connectFailures += 1;
     if (!this.#stopped) this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);

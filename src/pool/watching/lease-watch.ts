@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import type { BrokerPoolError } from '../../errors.js';
+import { BrokerPoolError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
@@ -50,10 +50,19 @@ export class LeaseWatch {
     return origin;
   }
 
-  /** The lease of an idle connection, asked for and given in one breath. */
+  /**
+   * The lease of an idle connection, asked for and given in one breath.
+   *
+   * @throws {BrokerPoolError} `POOL_CLOSED`
+   */
   leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
     if (this.#leaks === undefined && !this.#events.acquireStarted.wanted && !this.#isAcquiredWanted()) return new Lease(connection);
-    return this.lease(connection, this.begin(), nowMs(), 0);
+    const origin = this.begin();
+    if (connection.state === 'leased') return this.lease(connection, origin, nowMs(), 0);
+    // A listener that has just heard of it has ended the pool.
+    const error = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed');
+    this.fail(origin, error, 0);
+    throw error;
   }
 
   /** The lease of whoever has waited for it. */

@@ -207,3 +207,23 @@ test('while a validation is under way its connection counts, and is neither idle
   (await acquiring).release();
   t.like(fake.pool.stats(), { total: 1, idle: 1 });
 });
+
+test('a connection that was validated for somebody who is gone rests again: it keeps no finished program alive (G-09)', async (t) => {
+  let answer = (_good: boolean): void => {};
+  const fake = fakePool(t, { validateAfterIdleMs: 0, validate: () => new Promise((resolve) => (answer = resolve)) });
+  const { pool, connect, pass } = fake;
+  const acquiring = pool.acquire();
+  const socket = await connect();
+  (await acquiring).release();
+  await pass(1);
+  let referenced = true;
+  socket.ref = () => ((referenced = true), socket);
+  socket.unref = () => ((referenced = false), socket);
+  const givenUp = failureOf(pool.acquire({ timeoutMs: 20 }));
+  await pass(50);
+  t.is((await givenUp).code, 'TIMEOUT');
+  answer(true);
+  await settled();
+  t.false(referenced);
+  t.is(pool.stats().idle, 1);
+});
