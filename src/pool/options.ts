@@ -31,7 +31,10 @@ export interface BrokerPoolOptions {
   selfVersion?: string;
   /** Connections at most, leased and idle together. @default 10 */
   max?: number;
-  /** Connections that are kept open, opened in the background. Those of the pool's own target from the start. @default 0 */
+  /**
+   * Connections that are kept open, opened in the background: for the pool's own target from the start, for another once `warm` was called
+   * for it. @default 0
+   */
   min?: number;
   /** Connections at most, of all targets together; shared fairly between those that need them. @default Infinity */
   maxTotal?: number;

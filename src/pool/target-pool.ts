@@ -40,6 +40,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   readonly #health: HealthChecks;
   readonly #warmUps: WarmUps;
   readonly #counters = newCounters();
+  /** Whether `min` holds here: for the pool's own target it does, for others once they have been warmed. */
+  #keepsMinimum: boolean;
   #closing = false;
   /** 1 while the pump runs, more if it has been called meanwhile. */
   #pumpsDue = 0;
@@ -48,6 +50,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     const { clock, settings, capacity } = environment;
     this.target = target;
     this.#environment = environment;
+    this.#keepsMinimum = target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion;
     this.#supply = new Supply(target, environment, this.#counters, this);
     this.#reaper = new Reaper(clock, settings, this);
     this.#turn = new Turn(clock, (nowMs) => this.#onTurnEnd(nowMs));
@@ -79,9 +82,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     return this.#waitingRoom.enter(timeoutMs, signal);
   }
 
-  /** Resolves when `min` connections are open, rejects when one cannot be opened. */
+  /** Resolves when `min` connections are open, rejects when one cannot be opened. From now on so many are kept. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortedError(signal));
+    this.#keepsMinimum = true;
     this.#supply.retryNow();
     if (this.#isWarm()) return Promise.resolve();
     const warm = this.#warmUps.wait(timeoutMs, signal, () => this.timeoutError(timeoutMs, timeoutMs));
@@ -259,7 +263,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   get #minimum(): number {
     const { min, max } = this.#environment.settings;
-    return this.#closing ? 0 : Math.min(min, max);
+    return this.#closing || !this.#keepsMinimum ? 0 : Math.min(min, max);
   }
 
   /** Takes all timers away. */

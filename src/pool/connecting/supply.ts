@@ -67,7 +67,7 @@ export class Supply {
     this.#owner = owner;
     this.#counters = counters;
     this.#backoff = new Backoff(clock, () => owner.pump());
-    this.#refusal = new RefusalMemory(clock);
+    this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     this.#request = {
       target,
@@ -107,7 +107,7 @@ export class Supply {
 
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
-    if (this.#backoff.pausing || this.#connectingSpare > 0) return false;
+    if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void this.#connect(true);
     return true;
@@ -133,7 +133,7 @@ export class Supply {
   /** Ends the pauses; nothing is opened from here on. */
   stop(): void {
     this.#stopped = true;
-    this.#backoff.reset();
+    this.#forgetFailures();
   }
 
   /** Whether no connect can begin before something else has ended. */

@@ -173,8 +173,8 @@ test('success ends pauses and forgets the last error', async (t) => {
   t.is(clock.pending, 0);
 });
 
-test('a refusal that forbids is remembered for a second, and spare connects stay away that long', async (t) => {
-  const { clock, connector, supply } = setUp();
+test('a refusal that forbids is remembered for a second, and spare connects stay away for half a minute', async (t) => {
+  const { clock, connector, owner, supply } = setUp();
   supply.openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   t.is(supply.refusal?.code, 'REFUSED');
@@ -182,7 +182,24 @@ test('a refusal that forbids is remembered for a second, and spare connects stay
   t.false(supply.openSpare());
   clock.advance(1);
   t.is(supply.refusal, undefined);
+  clock.advance(28_999);
+  t.false(supply.openSpare());
+  const pumps = owner.pumps;
+  clock.advance(1);
+  t.is(owner.pumps, pumps + 1);
   t.true(supply.openSpare());
+});
+
+test('a caller need not wait for that, and a success ends it', async (t) => {
+  const { clock, connector, owner, supply } = setUp();
+  supply.openSpare();
+  await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
+  clock.advance(1_000);
+  owner.size = 1;
+  t.deepEqual([supply.openSpare(), supply.open()], [false, true]);
+  await connector.succeed();
+  t.true(supply.openSpare());
+  t.is(clock.pending, 0);
 });
 
 test('clear forgets pauses and refusals, and what was under way arrives as stale', async (t) => {
@@ -242,7 +259,7 @@ test('once stopped it opens nothing, and no pause is left', async (t) => {
   const { clock, connector, owner, supply } = setUp();
   supply.open();
   supply.open();
-  await connector.fail(DOWN);
+  await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   supply.stop();
   t.deepEqual([supply.open(), supply.openSpare()], [false, false]);
   await connector.fail(DOWN);

@@ -34,6 +34,8 @@ export interface Tally {
 /** The callers of a pool. They check what they get. */
 export class Callers {
   readonly tallies: Record<Service, Tally> = { alpha: { acquired: 0, timeouts: 0 }, beta: { acquired: 0, timeouts: 0 } };
+  /** The targets that are kept warm: the pool's own, and those that somebody has warmed. */
+  readonly warmed = new Set<string>([SERVICES[0]]);
   /** The pool is about to end: `POOL_CLOSED` is no surprise any more. */
   ending = false;
   /** What a callback has found wrong. */
@@ -125,7 +127,9 @@ export class Callers {
   }
 
   warm(): void {
-    const warmUp = this.#pool.warm({ serviceName: this.#anyService(), timeoutMs: 1_500 });
+    const serviceName = this.#anyService();
+    this.warmed.add(serviceName);
+    const warmUp = this.#pool.warm({ serviceName, timeoutMs: 1_500 });
     const onEnd = (error?: unknown): void => {
       this.#warmUps.delete(warmUp);
       const known = error === undefined || error instanceof BrokerPoolError;

@@ -1,10 +1,12 @@
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { Connector } from '../../../src/pool/connecting/connector.js';
+import { RefusalMemory } from '../../../src/pool/connecting/refusal-memory.js';
 import { Supply } from '../../../src/pool/connecting/supply.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
+import { TargetPool } from '../../../src/pool/target-pool.js';
 import { WaitingRoom } from '../../../src/pool/waiting-room.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
 import test from '../../helpers/sanitary.js';
@@ -119,6 +121,23 @@ const faults: readonly Fault[] = [
       return check(connection, wanted);
     }),
     breaks: ['nobody waits while an idle connection is good', 'nobody waits for nothing'],
+  },
+  {
+    title: 'min holds for whatever was asked for once',
+    prototype: TargetPool.prototype,
+    name: 'acquire',
+    plant: method((pool: TargetPool, acquire, values) => {
+      pool.warm(1, undefined).catch(() => {});
+      return acquire(...values);
+    }),
+    breaks: ['nothing is kept that nobody asked for'],
+  },
+  {
+    title: 'a final refusal is never got over',
+    prototype: RefusalMemory.prototype,
+    name: 'forbidsSpare',
+    plant: (descriptor) => ({ ...descriptor, get: (): boolean => true }),
+    breaks: ['the pool refills by itself'],
   },
   {
     title: 'nobody is woken after a pause',
