@@ -40,7 +40,10 @@ export interface BrokerPoolOptions {
   maxTotal?: number;
   /** How long `acquire` may take in all, in milliseconds. @default 30000 */
   acquireTimeoutMs?: number;
-  /** Callers that may wait at most; one more gets `QUEUE_FULL`. @default Infinity */
+  /**
+   * Callers that may wait at most until others give a connection back; one more gets `QUEUE_FULL`. Those for whom one is free, on its way or
+   * can still be opened do not count: with 0 nobody stands behind others. @default Infinity
+   */
   maxWaiting?: number;
   /** Connects that run at once; of those that nobody waits for, one. @default 2 */
   maxConnecting?: number;

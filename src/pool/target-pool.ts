@@ -76,7 +76,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     const lease = this.tryAcquire();
     if (lease !== undefined) return resolved(lease);
     const { maxWaiting } = this.#environment.settings;
-    if (this.#bag.waiting >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
+    if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#places >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
     const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
     return this.#waitingRoom.enter(timeoutMs, signal);
@@ -158,6 +158,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   get size(): number {
     return this.#bag.size;
+  }
+
+  get idle(): number {
+    return this.#bag.idle;
   }
 
   get waiting(): number {
@@ -264,6 +268,13 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   get #minimum(): number {
     const { min, max } = this.#environment.settings;
     return this.#closing || !this.#keepsMinimum ? 0 : Math.min(min, max);
+  }
+
+  /** How many callers can be served without anybody giving a connection back: by what is idle, validated or under way, and by what may be opened. */
+  get #places(): number {
+    const { settings, capacity } = this.#environment;
+    const mayOpen = settings.max - this.held;
+    return this.held - this.#bag.leased + (capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this)));
   }
 
   /** Takes all timers away. */

@@ -47,6 +47,7 @@ class FakeConnector implements OpensConnections {
 
 class Owner extends NotingOwner implements SupplyOwner {
   size = 0;
+  idle = 0;
   waiting = 0;
   readonly opened: PooledConnection[] = [];
   readonly failures: BrokerPoolError[] = [];

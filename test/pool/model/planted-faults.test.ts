@@ -1,3 +1,4 @@
+import { BrokerPoolError } from '../../../src/errors.js';
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { Connector } from '../../../src/pool/connecting/connector.js';
@@ -38,6 +39,8 @@ function method(replace: (self: never, original: (...values: unknown[]) => unkno
 }
 
 const nothing = method(() => undefined);
+
+const QUEUE_FULL = new BrokerPoolError('QUEUE_FULL', 'too many wait');
 
 /** What was checked for somebody who waits, for as long as a fault makes them rely on it. */
 const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
@@ -131,6 +134,13 @@ const faults: readonly Fault[] = [
       return acquire(...values);
     }),
     breaks: ['nothing is kept that nobody asked for'],
+  },
+  {
+    title: 'whoever waits for a connect counts among those who wait for others',
+    prototype: TargetPool.prototype,
+    name: 'acquire',
+    plant: method((pool: TargetPool, acquire, values) => (pool.waiting > 0 && pool.size === 0 ? Promise.reject(QUEUE_FULL) : acquire(...values))),
+    breaks: ['an error says what happened'],
   },
   {
     title: 'a final refusal is never got over',

@@ -47,7 +47,7 @@ export class PoolModel {
     // Else it would be a warning of the process.
     this.#pool.on('leakSuspected', () => {});
     if (this.#scenario.listens) this.#ledger = new EventLedger(this.#pool);
-    this.#callers = new Callers(this.#pool, world, clock, random);
+    this.#callers = new Callers(this.#pool, this.#scenario, world, clock, random);
   }
 
   /** Takes so many steps, ends the pool, and looks whether everything has ended with it. */
