@@ -1,8 +1,9 @@
-/** Every code a {@link BrokerPoolError} can carry; the list is closed. */
+/** Every code a {@link BrokerPoolError} can carry; the list is closed. docs/errors.md says when each comes and what to do about it. */
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
   | 'BROKER_CONNECT'
+  /** Reserved, thrown by nothing: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
   | 'DECODE_ADMIN_REPLY'
@@ -14,6 +15,7 @@ export type ErrorCode =
   | 'FRAMING_VERSION'
   | 'INVALID_ARGUMENT'
   | 'MISSING_HELLO_REPLY_RESULT'
+  /** Reserved, thrown by nothing: after `clear()` callers go on waiting. */
   | 'POOL_CLEARED'
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
@@ -24,10 +26,10 @@ export type ErrorCode =
   | 'VALIDATION_FAILED'
   | 'WORKER_FAILED';
 
-/** What was being waited for when a `TIMEOUT` struck. */
+/** What was being waited for when a `TIMEOUT` struck. `handoff` is reserved: that wait ends in a reconnect and not in an error (C-45). */
 export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
 
-/** What a refusal means to a caller (catalogue C-37). `other` covers every code without a kind of its own. */
+/** What a refusal means to a caller (C-37). `other` covers every code without a kind of its own. */
 export type RefusalKind =
   | 'versionUnsupported'
   | 'versionBlocked'

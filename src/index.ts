@@ -17,6 +17,7 @@ export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } f
 export type { CloseReason } from './pool/pooled-connection.js';
 export { connectSharedPool } from './pool/sharing/connect.js';
 export type { SharedPool } from './pool/sharing/shared-pool.js';
+export type { EndpointCacheOptions } from './pool/endpoint-cache.js';
 export type { ConnectionToValidate, Validate } from './pool/health-check.js';
 export type {
   AcquiredEvent,
@@ -34,3 +35,4 @@ export type {
 } from './pool/watching/events.js';
 export type { DurationHistogram } from './pool/watching/histogram.js';
 export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';
+export { RefusalCode } from './wire/messages.js';

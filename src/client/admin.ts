@@ -62,8 +62,8 @@ export interface AdminAnswer {
 export async function sendAdminRequest(options: AdminRequestOptions): Promise<AdminAnswer> {
   rejectUnknownOptions('options', options, OPTION_NAMES);
   const { verb, json = false, serviceName, outputPath, drainDeadlineMs = 0, timeoutMs = clientTimeoutFromEnv(), signal } = options;
-  const number = Object.hasOwn(AdminVerb, verb) && (verb as string) !== 'UNSPECIFIED' ? AdminVerb[verb] : undefined;
-  if (number === undefined) throw invalidArgument('verb', `must be one of ${Object.keys(AdminVerb).slice(1).join(', ')}, not ${JSON.stringify(verb)}`);
+  const verbNumber = Object.hasOwn(AdminVerb, verb) && (verb as string) !== 'UNSPECIFIED' ? AdminVerb[verb] : undefined;
+  if (verbNumber === undefined) throw invalidArgument('verb', `must be one of ${Object.keys(AdminVerb).slice(1).join(', ')}, not ${JSON.stringify(verb)}`);
   const brokerEndpoint = options.brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
   const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
   const trust = checkTrust(options.trust);
@@ -71,7 +71,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
   throwIfAborted(signal, 'the admin request was aborted');
 
   const payload = encodeAdminRequest({
-    verb: number,
+    verb: verbNumber,
     json: checkBoolean('json', json),
     serviceName: serviceName === undefined ? '' : checkServiceName('serviceName', serviceName),
     outputPath: outputPath === undefined ? '' : checkText('outputPath', outputPath, LONGEST_PATH_BYTES),

@@ -54,7 +54,7 @@ export class Conversation {
     else this.#follow({ kind: 'failed', failure, replyPending: true });
   }
 
-  /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
+  /** Sends the request together with the connect. Returns false where the backlog is full: dialling tries again. */
   #connectAndSend(native: Native): boolean {
     const { brokerEndpoint: endpoint, trust } = this.#job;
     const attempt = connectAndSend(native, endpoint, this.#exchange.request);

@@ -23,7 +23,7 @@ export type ExchangeStep =
 
 /**
  * One question and its answer on one broker connection, without I/O: the owner of the connection sends
- * `request`, feeds what arrives, and does what the returned step says. Both drivers run the same exchanges.
+ * `request`, feeds what arrives, and does what the returned step says. All drivers run the same exchanges.
  */
 export interface Exchange {
   /** The whole request as one wire buffer, to be sent with one call (V-21). */

@@ -51,7 +51,7 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly reply: AdminReply }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** Runs jobs. Both drivers keep to the same rules; they differ in where the waiting is done. */
+/** Runs jobs. All drivers keep to the same rules; they differ in where the waiting is done. */
 export interface Driver {
   readonly name: 'divided' | 'worker' | 'event-loop';
   /**

@@ -77,8 +77,8 @@ export class SharedWaitState {
   }
 
   /**
-   * The wait thread says until when it will sleep; it must look for commands once more before it does. Whoever sends one and
-   * then sees no announcement, or one that suits him, may count on that look.
+   * The wait thread says until when it will sleep; it must look for commands once more before it does. A sender that
+   * then sees no announcement, or one that is early enough, can rely on that look.
    */
   announceSleep(untilMs: number): void {
     Atomics.store(this.#sleepUntilMs, 0, untilMs === Infinity ? FOR_EVER : BigInt(Math.ceil(untilMs)));

@@ -10,8 +10,8 @@ export type SendAttempt =
   | { readonly descriptor: undefined; readonly syscall: 'socket' | 'connect'; readonly result: number };
 
 /**
- * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can, in two right behind
- * each other where not. Without a connection nothing is left open.
+ * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can do that, else in two that
+ * follow each other directly. Without a connection nothing is left open.
  */
 export function connectAndSend(native: Native, endpoint: string, request: Uint8Array): SendAttempt {
   const { system } = native;
@@ -20,7 +20,7 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
   if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
   const together = ringOfThread.connectAndSend(native, descriptor, address, request);
   const connected = together?.connected ?? system.connect(descriptor, address);
-  ringOfThread.crowded = wouldBlock(connected);
+  ringOfThread.backlogFull = wouldBlock(connected);
   if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
   system.close(descriptor);
   return { descriptor: undefined, syscall: 'connect', result: connected };
@@ -31,16 +31,16 @@ const UNUSED_MS = 250;
 
 /** The ring of this thread: opened when first needed, closed when nobody has needed it for a while. */
 class RingOfThread {
-  /** Set while the last connect found a full backlog: nobody races for a queue, and the ring takes longer to say EAGAIN. */
-  crowded = false;
+  /** The last connect found a full backlog. Then there is no race to win, and the ring takes longer to say EAGAIN. */
+  backlogFull = false;
   #ring: SubmissionRing | undefined;
-  /** A kernel that does not let us is asked once. */
+  /** The kernel did not let us; it is not asked again. */
   #refused = false;
   #used = false;
   #looking = false;
 
   connectAndSend({ binder, system }: Native, descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
-    if (binder === undefined || this.crowded || this.#refused) return undefined;
+    if (binder === undefined || this.backlogFull || this.#refused) return undefined;
     if (this.#ring === undefined || this.#ring.closed) this.#open(binder, system);
     this.#used = true;
     const result = this.#ring?.connectAndSend(descriptor, address, request);

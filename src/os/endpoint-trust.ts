@@ -4,7 +4,7 @@ import type { SystemFailure } from '../errors.js';
 import { errnoName, printableEndpoint } from './errno.js';
 import { canAskForPeers, peerOf } from './peer.js';
 
-/** Whom a client lets be at the other end of a local socket; where there is none, whoever is. Plain data: it crosses threads. */
+/** Whom a client accepts at the other end of a local socket; functions that are given `undefined` accept everybody. Plain data: it crosses threads. */
 export interface EndpointTrust {
   /** Users whose sockets and processes are trusted. */
   readonly userIds: readonly number[];
@@ -12,7 +12,7 @@ export interface EndpointTrust {
   readonly sharedDirectories: boolean;
 }
 
-/** Only what belongs to the user of this process. On Windows, where there are no user ids, pipes are guarded by their access lists. */
+/** Trusts the user of this process alone. On Windows, where there are no user ids, pipes are guarded by their access lists. */
 export function ownTrust(): EndpointTrust {
   const own = process.geteuid?.();
   return { userIds: own === undefined ? [] : [own], sharedDirectories: false };
@@ -28,8 +28,8 @@ const OTHERS_MAY_WRITE = 0o022;
 const ROOT = 0;
 
 /**
- * Looks at the socket file before anybody dials it. Returns what speaks against it, or `undefined`. A file that is not there is
- * no matter of trust: the dial says so better. Abstract names and pipes have no file.
+ * Looks at the socket file before it is dialled. Returns what is wrong with it, or `undefined`. A missing file is not reported here:
+ * the dial reports it better. Abstract names and pipes have no file.
  */
 export function fileProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
   if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
@@ -41,14 +41,14 @@ export function fileProblem(endpoint: string, trust: EndpointTrust | undefined):
 }
 
 /**
- * The same for an endpoint to which nothing is sent before {@link peerProblem} has been asked: whoever is behind it then is known from the
- * kernel, and it does not matter whose the file is. Only where the kernel cannot be asked must the file do.
+ * The same for an endpoint to which nothing is sent before {@link peerProblem} has been asked. The kernel then says who is behind it, and it
+ * does not matter whose the file is; the file is looked at only where the kernel cannot be asked.
  */
 export function quietEndpointProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
   return canAskForPeers() ? undefined : fileProblem(endpoint, trust);
 }
 
-/** Looks at who is at the other end of a connection. Returns what speaks against it, or `undefined`. */
+/** Looks at who is at the other end of a connection. Returns what is wrong with that, or `undefined`. */
 export function peerProblem(descriptor: number, trust: EndpointTrust | undefined): string | undefined {
   if (trust === undefined) return undefined;
   const peer = peerOf(descriptor);
@@ -76,7 +76,7 @@ function kindOf(file: Stats): string {
   return file.isFile() ? 'a file' : 'a device or a pipe';
 }
 
-/** Never follows a link: where it leads can be changed between the look and the dial. What cannot be looked at cannot be dialled. */
+/** Never follows a link, whose target can be changed between the look and the dial. What cannot be looked at cannot be dialled either. */
 function look(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

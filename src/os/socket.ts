@@ -30,7 +30,7 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
   return address;
 }
 
-/** Services talk to a handful of endpoints; whoever dials thousands of names must not keep them all. */
+/** A service talks to a handful of endpoints; a program that dials thousands of names must not keep them all. */
 const MOST_REMEMBERED = 64;
 const remembered = new Map<string, Uint8Array>();
 

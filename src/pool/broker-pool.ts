@@ -29,7 +29,11 @@ import { SharingHost } from './sharing/host.js';
 import type { PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
-/** Parts that tests put in place of the real ones. */
+/**
+ * Parts that tests put in place of the real ones.
+ *
+ * @internal
+ */
 export interface PoolParts {
   readonly clock?: Clock;
   readonly createDriver?: () => Driver;
@@ -37,7 +41,8 @@ export interface PoolParts {
 
 /**
  * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones skip the Hello where the
- * endpoint is known, and are negotiated on a wait thread where it is not.
+ * endpoint is known. Where it is not, one or two replies at a time are awaited on the event loop, more of them and every handoff on a
+ * worker thread that starts when it is first needed.
  *
  * An idle pool does not keep the process alive.
  */
@@ -54,6 +59,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #sharing: SharingHost | undefined;
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
+  constructor(options?: BrokerPoolOptions);
+  /** @internal */
+  constructor(options: BrokerPoolOptions, parts?: PoolParts);
   constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = openDriver }: PoolParts = {}) {
     super();
     this.#createDriver = createDriver;

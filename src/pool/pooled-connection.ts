@@ -69,7 +69,10 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   /** Another thread has heard of the backend, which this thread's socket cannot know. */
   heardElsewhere = false;
 
-  /** @param bornMs and @param expiresAtMs in whole milliseconds */
+  /**
+   * @param bornMs in whole milliseconds
+   * @param expiresAtMs in whole milliseconds, or `Infinity`
+   */
   constructor(id: number, { socket, endpoint, route, negotiated, handoffToken }: Established, owner: ConnectionOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
     this.socket = socket;
@@ -115,7 +118,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     return this.heardElsewhere || this.socket.bytesRead > 0;
   }
 
-  /** Whether {@link PooledConnection.rest} is behind it. */
+  /** Whether {@link PooledConnection.rest} has been called since its last lease. */
   get resting(): boolean {
     return this.idleSinceMs >= 0;
   }

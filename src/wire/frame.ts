@@ -122,7 +122,7 @@ export class FrameDecoder {
 
   /**
    * A copy of the bytes that arrived after the last frame read. On an adopted connection they are the backend's first
-   * words, and belong to whoever uses the connection next (C-47).
+   * words, and belong to the next user of the connection (C-47).
    */
   residue(): Uint8Array {
     return this.#buffer.slice(this.#start, this.#end);

@@ -5,7 +5,7 @@ import { seedFromEnvironment, SEED_VARIABLE } from './seed.js';
 const FRAMES = 20_000;
 const seed = seedFromEnvironment();
 
-test(`G-04: ${FRAMES} hostile frames end as the catalogue says, with the right code and not a byte lost`, (t) => {
+test(`G-04: ${FRAMES} hostile frames end as the protocol says, with the right code and not a byte lost`, (t) => {
   t.log(`seed ${seed}; set ${SEED_VARIABLE} to run it again`);
   const { frames, endings } = fuzzExchanges(FRAMES, seed);
   t.true(frames >= FRAMES);

@@ -1,4 +1,4 @@
-/** What must become of a broker's bytes, computed from the catalogue and nothing of the package's own decoders. */
+/** What must become of a broker's bytes, computed from the rules of the protocol and nothing of the package's own decoders. */
 import type { ErrorCode } from '../../src/errors.js';
 import { Malformed, textOf, wireFields, type WireField } from './protobuf.js';
 
