@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
+  | 'VALIDATION_FAILED'
   | 'WORKER_FAILED';
 
 /** What was being waited for when a `TIMEOUT` struck. `handoff` is reserved: that wait ends in a reconnect and not in an error (C-45). */

@@ -263,7 +263,7 @@ function refused(field: string, allowed: string, value: unknown) {
 }
 
 /** The value as far as it helps to find the mistake; what is inside objects stays out of error messages. */
-function described(value: unknown): string {
+export function described(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';

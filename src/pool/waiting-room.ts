@@ -81,7 +81,8 @@ export class WaitingRoom {
     const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
     if (signal !== undefined) this.#listen(waiter, signal);
     const deadlineMs = waiter.started.ms + timeoutMs;
-    if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
+    // Of those who are gone nobody waits any more.
+    if (deadlineMs > this.#latestDeadlineMs || this.#queue.waiting === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
     this.#queue.enqueue(waiter);
     if (this.#queue.waiting === 1) this.#sweepTimer?.keepAlive(true);
@@ -160,12 +161,15 @@ export class WaitingRoom {
     this.#turn.end();
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
+    let latestMs = 0;
     const expired: Waiter[] = [];
     for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
       const deadlineMs = waiter.started.ms + waiter.timeoutMs;
       if (deadlineMs <= nowMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
+      latestMs = Math.max(latestMs, deadlineMs);
     }
+    this.#latestDeadlineMs = latestMs;
     for (const waiter of expired) this.#expire(waiter, nowMs);
     const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
     if (nextMs !== Infinity) this.#sweepAt(Math.max(nextMs, nowMs + pauseMs));

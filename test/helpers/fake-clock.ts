@@ -9,6 +9,8 @@ interface SetTimer {
 /** Time that passes only when it is told to, so that a test of minutes takes none. */
 export class FakeClock implements Clock {
   nowMs = 1_000;
+  /** All timers that were due by then have run. */
+  ranUntilMs = 1_000;
   /** What `random` answers. */
   chance: () => number;
   readonly #timers = new Set<SetTimer>();
@@ -66,6 +68,7 @@ export class FakeClock implements Clock {
       this.endTurn();
     }
     this.nowMs = endMs;
+    this.ranUntilMs = endMs;
   }
 
   #next(endMs: number): SetTimer | undefined {

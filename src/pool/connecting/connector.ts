@@ -47,6 +47,8 @@ export interface ConnectRequest {
   isCold(): boolean;
   /** Until when somebody waits for a connection, on the monotonic clock. A retry that would come later is not made. */
   wantedUntilMs(): number;
+  /** An attempt has failed that is tried again after a pause: nobody may hear of the whole connect's failure for a while. */
+  onAttemptFailed(error: BrokerPoolError): void;
 }
 
 export interface ConnectorOptions {
@@ -64,6 +66,8 @@ export interface OpensConnections {
   connect(request: ConnectRequest): Promise<Established>;
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean;
+  /** Ends the pauses of this target's connects: they try again at once. */
+  retryNow(key: string): void;
 }
 
 /** More attempts than any deadline allows: it is the deadline that ends them. */
@@ -74,6 +78,8 @@ export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
   readonly #underWay = new Set<Promise<Established>>();
+  /** What ends the pauses of connects under way, by target. */
+  readonly #pauses = new Map<string, Set<() => void>>();
   readonly #closing = new AbortController();
 
   constructor(options: ConnectorOptions) {
@@ -85,6 +91,11 @@ export class Connector implements OpensConnections {
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean {
     return this.#hellos.has(key);
+  }
+
+  /** Ends the pauses of this target's connects: they try again at once. */
+  retryNow(key: string): void {
+    for (const end of this.#pauses.get(key) ?? []) end();
   }
 
   /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
@@ -147,19 +158,26 @@ export class Connector implements OpensConnections {
   }
 
   async #pauseOrGiveUp(request: ConnectRequest, error: unknown, attempt: number): Promise<void> {
+    if (!(error instanceof BrokerPoolError)) throw error;
     const { clock } = this.#options;
-    const delayMs = error instanceof BrokerPoolError ? retryDelayMs(error, attempt, clock.random()) : undefined;
+    const delayMs = retryDelayMs(error, attempt, clock.random());
     if (delayMs === undefined || clock.now() + delayMs >= request.wantedUntilMs()) throw error;
-    await this.#pause(delayMs);
+    request.onAttemptFailed(error);
+    await this.#pause(request.key, delayMs);
   }
 
-  #pause(delayMs: number): Promise<void> {
+  #pause(key: string, delayMs: number): Promise<void> {
+    const pauses = this.#pauses.get(key) ?? new Set();
+    this.#pauses.set(key, pauses);
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
         stopListening();
+        pauses.delete(end);
+        if (pauses.size === 0) this.#pauses.delete(key);
         resolve();
       };
+      pauses.add(end);
       const cancel = this.#options.clock.schedule(delayMs, end, true);
       const stopListening = onAbort(this.#closing.signal, end);
     });

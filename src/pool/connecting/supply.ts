@@ -67,7 +67,7 @@ export class Supply {
     this.#owner = owner;
     this.#counters = counters;
     this.#backoff = new Backoff(clock, () => owner.pump());
-    this.#refusal = new RefusalMemory(clock);
+    this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     this.#request = {
       target,
@@ -77,6 +77,7 @@ export class Supply {
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
       wantedUntilMs: () => owner.wantedUntilMs(),
+      onAttemptFailed: (error) => void (this.#lastError = error),
     };
   }
 
@@ -85,7 +86,7 @@ export class Supply {
     return this.#connecting;
   }
 
-  /** Why connecting failed last, if it has not worked since. */
+  /** Why connecting failed last, be it that a connect under way is about to try again; if it has not worked since. */
   get lastError(): BrokerPoolError | undefined {
     return this.#lastError;
   }
@@ -106,7 +107,7 @@ export class Supply {
 
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
-    if (this.#backoff.pausing || this.#connectingSpare > 0) return false;
+    if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void this.#connect(true);
     return true;
@@ -123,22 +124,27 @@ export class Supply {
     this.retryNow();
   }
 
-  /** Forgets pauses and refusals. */
+  /** Forgets pauses and refusals; what is under way tries again at once. */
   retryNow(): void {
-    this.#refusal.forget();
-    this.#backoff.reset();
+    this.#forgetFailures();
+    this.#environment.connector.retryNow(this.key);
   }
 
   /** Ends the pauses; nothing is opened from here on. */
   stop(): void {
     this.#stopped = true;
-    this.#backoff.reset();
+    this.#forgetFailures();
   }
 
   /** Whether no connect can begin before something else has ended. */
   get full(): boolean {
     const { max, maxConnecting } = this.#environment.settings;
     return this.#connecting >= maxConnecting || this.#owner.size + this.#connecting >= max;
+  }
+
+  #forgetFailures(): void {
+    this.#refusal.forget();
+    this.#backoff.reset();
   }
 
   #hasRoom(): boolean {
@@ -171,7 +177,8 @@ export class Supply {
     }
     this.#everConnected = true;
     this.#lastError = undefined;
-    this.retryNow();
+    // Other connects of the target stay in their pauses: the broker may have asked for them.
+    this.#forgetFailures();
     const { clock, settings, events } = this.#environment;
     const bornMs = clock.now();
     const connectMs = bornMs - startedMs;
