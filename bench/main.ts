@@ -6,7 +6,7 @@ import { buildInteropProgram } from '../test/interop/real-broker.js';
 import { cases } from './cases/index.js';
 import { parseBenchArguments, selectByName, USAGE, type BenchArguments } from './harness/arguments.js';
 import type { BenchCase } from './harness/case.js';
-import { compareRuns } from './harness/compare.js';
+import { compareRuns, parseRun } from './harness/compare.js';
 import { machine } from './harness/machine.js';
 import { installPeers } from './harness/peer-modules.js';
 import { drawPictures } from './harness/pictures.js';
@@ -72,7 +72,7 @@ async function main(): Promise<void> {
   if (wanted.list) return list();
   const selected = selectByName(cases, wanted.filters);
   // Before five minutes of work, in case the file cannot be read; and before that work overwrites it.
-  const older: BenchRun | undefined = wanted.compare === undefined ? undefined : JSON.parse(readFileSync(wanted.compare, 'utf8'));
+  const older: BenchRun | undefined = wanted.compare === undefined ? undefined : parseRun(wanted.compare, readFileSync(wanted.compare, 'utf8'));
   const { run, failures } = await runAll(selected, wanted);
   await report(run, older, wanted);
   for (const failure of failures) console.error(`FAILED: ${failure.message}`);

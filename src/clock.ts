@@ -21,22 +21,42 @@ export interface Clock {
    * from ending: for a try that somebody waits for while nothing else is open.
    */
   schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void;
+  /** As `schedule`, for a timer that somebody waits for only at times; at first nobody does. */
+  timer(delayMs: number, callback: () => void): Timer;
   /** Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. */
   afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
   random(): number;
 }
 
+/** A timer that is set. */
+export interface Timer {
+  cancel(): void;
+  /** Whether it keeps the process from ending. */
+  keepAlive(isWanted: boolean): void;
+}
+
 /** `setTimeout` turns longer delays into 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+function timerDelayMs(delayMs: number): number {
+  return Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS);
+}
 
 /** The real clock. */
 export const systemClock: Clock = {
   now: monotonicNowMs,
   schedule(delayMs, callback, keepAlive = false) {
-    const timer = setTimeout(callback, Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS));
+    const timer = setTimeout(callback, timerDelayMs(delayMs));
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
+  },
+  timer(delayMs, callback) {
+    const timer = setTimeout(callback, timerDelayMs(delayMs)).unref();
+    return {
+      cancel: () => clearTimeout(timer),
+      keepAlive: (isWanted) => void (isWanted ? timer.ref() : timer.unref()),
+    };
   },
   afterTurn(callback) {
     const immediate = setImmediate(callback);

@@ -1,8 +1,9 @@
-/** Every code a {@link BrokerPoolError} can carry; the list is closed. */
+/** Every code a {@link BrokerPoolError} can carry; the list is closed. docs/errors.md says when each comes and what to do about it. */
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
   | 'BROKER_CONNECT'
+  /** Reserved, thrown by nothing: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
   | 'DECODE_ADMIN_REPLY'
@@ -14,6 +15,7 @@ export type ErrorCode =
   | 'FRAMING_VERSION'
   | 'INVALID_ARGUMENT'
   | 'MISSING_HELLO_REPLY_RESULT'
+  /** Reserved, thrown by nothing: after `clear()` callers go on waiting. */
   | 'POOL_CLEARED'
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
@@ -21,12 +23,13 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
+  | 'VALIDATION_FAILED'
   | 'WORKER_FAILED';
 
-/** What was being waited for when a `TIMEOUT` struck. */
+/** What was being waited for when a `TIMEOUT` struck. `handoff` is reserved: that wait ends in a reconnect and not in an error (C-45). */
 export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
 
-/** What a refusal means to a caller (catalogue C-37). `other` covers every code without a kind of its own. */
+/** What a refusal means to a caller (C-37). `other` covers every code without a kind of its own. */
 export type RefusalKind =
   | 'versionUnsupported'
   | 'versionBlocked'
@@ -93,6 +96,28 @@ export class BrokerPoolError extends Error {
   override get name(): string {
     return 'BrokerPoolError';
   }
+}
+
+/** What a terminal would act on instead of showing it: control characters, marks that hide or reorder text, ends of lines, half characters. */
+const NOT_SHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const PRINTED_CHARACTERS = 200;
+
+/** What a peer said or named, for a one-line message: at most 200 characters of it, escaped as in JSON. */
+export function printable(text: string): string {
+  return escaped(cutShort(text, PRINTED_CHARACTERS));
+}
+
+/** Writes what does not show itself as `\uXXXX`, each half of a surrogate pair by itself. */
+export function escaped(text: string): string {
+  return text.replace(NOT_SHOWN, (character) =>
+    Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  );
+}
+
+/** The beginning of a text, with an ellipsis where something is missing. It is a copy: a slice would keep the whole text in memory. */
+export function cutShort(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  return `${Buffer.from(text.slice(0, characters), 'utf16le').toString('utf16le')}…`;
 }
 
 /** An error at the door: a caller passed something that can never work. `field` names the option. */

@@ -11,12 +11,13 @@ export type { TrustOptions } from './client/trust-option.js';
 export { brokerDisabledByEnv } from './client/environment.js';
 export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
 export type { Route } from './negotiation/job.js';
-export { BrokerPool } from './pool/broker-pool.js';
-export { type Lease } from './pool/lease.js';
+export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
+export { type Lease, type LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 export type { CloseReason } from './pool/pooled-connection.js';
 export { connectSharedPool } from './pool/sharing/connect.js';
 export type { SharedPool } from './pool/sharing/shared-pool.js';
+export type { EndpointCacheOptions } from './pool/endpoint-cache.js';
 export type { ConnectionToValidate, Validate } from './pool/health-check.js';
 export type {
   AcquiredEvent,
@@ -34,3 +35,4 @@ export type {
 } from './pool/watching/events.js';
 export type { DurationHistogram } from './pool/watching/histogram.js';
 export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';
+export { RefusalCode } from './wire/messages.js';

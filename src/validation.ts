@@ -1,5 +1,6 @@
 import { posix, win32 } from 'node:path';
-import { invalidArgument } from './errors.js';
+import { isNativeError } from 'node:util/types';
+import { cutShort, escaped, invalidArgument } from './errors.js';
 
 /** The longest duration a timer takes, about 24.8 days; `setTimeout` turns anything longer into 1 ms. */
 export const LONGEST_DURATION_MS = 2 ** 31 - 1;
@@ -13,7 +14,7 @@ const QUOTED_CHARACTERS = 80;
 
 /** `text` as a JSON string, cut short after 80 characters: safe in a one-line error message. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}…` : text);
+  return escaped(JSON.stringify(cutShort(text, QUOTED_CHARACTERS)));
 }
 
 /**
@@ -101,6 +102,13 @@ export function checkBoolean(field: string, value: unknown): boolean {
   throw refused(field, 'must be true or false', value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is one of `allowed`; what would become one as a string is not. */
+export function checkName<Name extends string>(field: string, value: unknown, allowed: readonly Name[]): Name {
+  const name = allowed.find((one) => one === value);
+  if (name !== undefined) return name;
+  throw refused(field, `must be one of ${allowed.join(', ')}`, value);
+}
+
 /** @throws `INVALID_ARGUMENT` unless `value` can be called. */
 export function checkFunction<F extends (...parameters: never[]) => unknown>(field: string, value: F): F {
   if (typeof value === 'function') return value;
@@ -117,6 +125,11 @@ export function checkSignal(field: string, value: unknown): AbortSignal {
   throw refused(field, 'must be an AbortSignal', value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is an `Error`, of whatever realm. */
+export function checkError(field: string, value: unknown): void {
+  if (!isNativeError(value)) throw refused(field, 'must be an Error', value);
+}
+
 function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   return (
@@ -124,41 +137,50 @@ function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
+/** An endpoint in the form to dial, or what is wrong with it: a predicate that goes behind the name of whatever held it. */
+export type ParsedEndpoint = { readonly endpoint: string } | { readonly problem: string };
+
 /**
  * An endpoint that can be dialled on `platform`, in the form to dial:
  *
  * - POSIX: an absolute path. A relative one would name another socket after every `chdir`.
  * - Linux: also an abstract name, `\0` and at least one more character.
- * - Windows: a pipe name with or without the leading `\\.\pipe\`; the returned form has it (N-06).
+ * - Windows: a pipe name with or without the leading `\\.\pipe\`; the returned form has it (N-06). A segment `..` would lead out of
+ *   the name space of pipes, to files and devices.
  *
- * @throws `INVALID_ARGUMENT`, for too long an endpoint too (see {@link checkEndpointLength})
+ * It must fit into a socket address (N-07), counted in bytes of UTF-8: paths up to 107 on Linux and 103 elsewhere (one byte is
+ * the final NUL), abstract names up to 108, pipe names up to 260. Never throws: endpoints that peers name are checked here too.
  */
-export function checkEndpoint(field: string, value: unknown, platform: NodeJS.Platform = process.platform): string {
-  if (typeof value !== 'string' || value === '') throw refused(field, `must be ${allowedEndpoint(platform)}`, value);
-  let endpoint = value;
-  if (platform === 'win32') {
-    const name = value.startsWith(PIPE_PREFIX) ? value.slice(PIPE_PREFIX.length) : value;
-    if (name === '' || name.includes('\0')) throw refused(field, `must be ${allowedEndpoint(platform)}`, value);
-    endpoint = PIPE_PREFIX + name;
-  } else if (!isAbsolutePath(value) && !(platform === 'linux' && isAbstractName(value))) {
-    throw refused(field, `must be ${allowedEndpoint(platform)}`, value);
-  }
-  checkEndpointLength(field, endpoint, platform);
-  return endpoint;
+export function parseEndpoint(value: unknown, platform: NodeJS.Platform = process.platform): ParsedEndpoint {
+  const endpoint = typeof value === 'string' ? endpointForm(value, platform) : undefined;
+  if (endpoint === undefined) return { problem: `must be ${allowedEndpoint(platform)}, got ${described(value)}` };
+  const problem = lengthProblem(endpoint, platform);
+  return problem === undefined ? { endpoint } : { problem };
 }
 
-/**
- * Refuses endpoints that no socket address of `platform` can hold (N-07), counted in bytes of UTF-8: paths up to
- * 107 on Linux and 103 elsewhere (one byte is the final NUL), abstract names up to 108, pipe names up to 260.
- *
- * @throws `INVALID_ARGUMENT`
- */
+/** @throws `INVALID_ARGUMENT` for what {@link parseEndpoint} finds wrong */
+export function checkEndpoint(field: string, value: unknown, platform: NodeJS.Platform = process.platform): string {
+  const parsed = parseEndpoint(value, platform);
+  if ('problem' in parsed) throw invalidArgument(field, parsed.problem);
+  return parsed.endpoint;
+}
+
+/** @throws `INVALID_ARGUMENT` for endpoints that no socket address of `platform` can hold (see {@link parseEndpoint}) */
 export function checkEndpointLength(field: string, endpoint: string, platform: NodeJS.Platform): void {
+  const problem = lengthProblem(endpoint, platform);
+  if (problem !== undefined) throw invalidArgument(field, problem);
+}
+
+function endpointForm(value: string, platform: NodeJS.Platform): string | undefined {
+  if (platform !== 'win32') return isAbsolutePath(value) || (platform === 'linux' && isAbstractName(value)) ? value : undefined;
+  const name = value.startsWith(PIPE_PREFIX) ? value.slice(PIPE_PREFIX.length) : value;
+  return name === '' || name.includes('\0') || name.split(/[\\/]/).includes('..') ? undefined : PIPE_PREFIX + name;
+}
+
+function lengthProblem(endpoint: string, platform: NodeJS.Platform): string | undefined {
   const bytes = Buffer.byteLength(endpoint);
   const limit = endpointLimit(endpoint, platform);
-  if (bytes > limit) {
-    throw invalidArgument(field, `is ${bytes} bytes long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`);
-  }
+  return bytes <= limit ? undefined : `is ${bytes} bytes long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`;
 }
 
 function endpointLimit(endpoint: string, platform: NodeJS.Platform): number {
@@ -187,7 +209,7 @@ function isAbstractName(value: string): boolean {
 }
 
 function allowedEndpoint(platform: NodeJS.Platform): string {
-  if (platform === 'win32') return 'a pipe name without NUL';
+  if (platform === 'win32') return 'a pipe name without NUL and ".."';
   return platform === 'linux' ? 'an absolute path or an abstract name ("\\0" and more)' : 'an absolute path';
 }
 
@@ -241,7 +263,7 @@ function refused(field: string, allowed: string, value: unknown) {
 }
 
 /** The value as far as it helps to find the mistake; what is inside objects stays out of error messages. */
-function described(value: unknown): string {
+export function described(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';

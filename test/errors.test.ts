@@ -1,4 +1,4 @@
-import { BrokerPoolError, errorFromFailure, invalidArgument, type Failure } from '../src/errors.js';
+import { BrokerPoolError, errorFromFailure, invalidArgument, printable, type Failure } from '../src/errors.js';
 import test from './helpers/sanitary.js';
 
 test('an error shows its name and code, also in its stack', (t) => {
@@ -50,4 +50,16 @@ test('the failed system call behind a failure becomes the cause, with its errno 
   t.true(error.cause instanceof Error);
   t.like(error.cause, system);
   t.false('system' in error);
+});
+
+test('what a peer says is shown in one line, as it is where that does no harm', (t) => {
+  t.is(printable('Straße "a" \\ 日本 👍'), 'Straße "a" \\ 日本 👍');
+  t.is(printable('a\nb\u001b[31mc\u007f\u0085\u2028\u202e\ud800'), 'a\\u000ab\\u001b[31mc\\u007f\\u0085\\u2028\\u202e\\ud800');
+  t.is(printable('\u{e0041}'), '\\udb40\\udc41');
+});
+
+test('what a peer says is cut after 200 characters, in the middle of one if need be', (t) => {
+  t.is(printable('x'.repeat(200)), 'x'.repeat(200));
+  t.is(printable('x'.repeat(201)), `${'x'.repeat(200)}…`);
+  t.is(printable(`${'x'.repeat(199)}👍`), `${'x'.repeat(199)}\\ud83d…`);
 });

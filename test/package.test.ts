@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { RefusalCode, type EndpointCacheOptions } from 'broker-pool';
+import { EmbeddedBroker, RefusalCode as RefusalCodeForTests, type Hello } from 'broker-pool/testing';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
 import test from './helpers/sanitary.js';
 import { canShare } from './pool/sharing/kit.js';
@@ -18,14 +21,67 @@ interface PackageFile {
 
 const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
+/** What npm would publish, by paths from the root. It asks no registry. */
+async function publishedFiles(): Promise<string[]> {
+  const shell = process.platform === 'win32';
+  const { stdout } = await execute('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--no-update-notifier'], { cwd: ROOT, timeout: LIMIT_MS, shell });
+  const [packed]: { files: { path: string }[] }[] = JSON.parse(stdout);
+  return packed?.files.map(({ path }) => path) ?? [];
+}
+
+/** Where a Markdown text links to within the package, without anchors. */
+function linksIn(markdown: string): string[] {
+  return [...markdown.matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, path]) => path ?? '');
+}
+
 test('brokers are told the name and version of this package', (t) => {
   t.is(LIBRARY_NAME, packageFile.name);
   t.is(LIBRARY_VERSION, packageFile.version);
 });
 
+test('what the options speak of can be imported from where the options are', (t) => {
+  const behaviour: EmbeddedBroker['behaviour'] = { kind: 'refuse', code: RefusalCode.SHUTTING_DOWN };
+  const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined => (serviceName === 'ours' ? behaviour : undefined);
+  const cache: Partial<EndpointCacheOptions> = { max: 1 };
+  t.is(RefusalCodeForTests, RefusalCode);
+  t.truthy([decide, cache]);
+});
+
+test('the declaration of BrokerPool shows its options alone, and no parts of tests', (t) => {
+  const declared = readFileSync(`${ROOT}dist/src/pool/broker-pool.d.ts`, 'utf8');
+  t.regex(declared, /^ +constructor\(options\?: BrokerPoolOptions\);$/m);
+  t.is(declared.match(/constructor/g)?.length, 1);
+  t.notRegex(declared, /PoolParts|Driver|Clock/);
+});
+
 test('every runtime dependency has its reason in the documents', (t) => {
   const reasons = readFileSync(`${ROOT}docs/dependencies.md`, 'utf8');
   for (const name of Object.keys(packageFile.dependencies)) t.true(reasons.includes(`| ${name} |`), name);
+});
+
+test('the example of the README runs as it stands', async (t) => {
+  const [, code = ''] = /^```js\n(import .*?)^```$/ms.exec(readFileSync(`${ROOT}README.md`, 'utf8')) ?? [];
+  const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '--eval', code], { cwd: ROOT, timeout: LIMIT_MS });
+  t.is(stdout, 'hello\n');
+  t.is(stderr, '');
+});
+
+test('every link in a document that is published leads to something that is published', async (t) => {
+  const published = await publishedFiles();
+  const documents = published.filter((path) => path.endsWith('.md'));
+  t.true(documents.includes('README.md'));
+  const broken = documents.flatMap((document) =>
+    linksIn(readFileSync(`${ROOT}${document}`, 'utf8'))
+      .map((link) => posix.join(posix.dirname(document), link))
+      .filter((path) => !published.some((file) => file === path || file.startsWith(path.endsWith('/') ? path : `${path}/`)))
+      .map((path) => `${document} → ${path}`),
+  );
+  t.deepEqual(broken, []);
+});
+
+test('what is published runs without what is not: no scripts of the repository', async (t) => {
+  const published = await publishedFiles();
+  t.deepEqual(published.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)), []);
 });
 
 test('the example runs as it stands, through the package exports', async (t) => {

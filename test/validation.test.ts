@@ -10,6 +10,7 @@ import {
   checkCount,
   checkDurationMs,
   checkEndpoint,
+  checkName,
   checkFunction,
   checkServiceName,
   checkSignal,
@@ -143,15 +144,16 @@ test('an abstract name is an endpoint on Linux only', (t) => {
   t.is(checkEndpoint('brokerEndpoint', '\0broker', 'linux'), '\0broker');
   refuses(t, () => checkEndpoint('brokerEndpoint', '\0', 'linux'), /got "\\u0000"$/);
   refuses(t, () => checkEndpoint('brokerEndpoint', '\0broker', 'darwin'), 'brokerEndpoint must be an absolute path, got "\\u0000broker"');
-  refuses(t, () => checkEndpoint('brokerEndpoint', '\0broker', 'win32'), 'brokerEndpoint must be a pipe name without NUL, got "\\u0000broker"');
+  refuses(t, () => checkEndpoint('brokerEndpoint', '\0broker', 'win32'), 'brokerEndpoint must be a pipe name without NUL and "..", got "\\u0000broker"');
 });
 
 test('a Windows pipe may be named with or without its prefix, which is taken off once (N-06)', (t) => {
   t.is(checkEndpoint('brokerEndpoint', 'broker', 'win32'), '\\\\.\\pipe\\broker');
   t.is(checkEndpoint('brokerEndpoint', '\\\\.\\pipe\\broker', 'win32'), '\\\\.\\pipe\\broker');
+  t.is(checkEndpoint('brokerEndpoint', 'a..b', 'win32'), '\\\\.\\pipe\\a..b');
   t.is(checkEndpoint('brokerEndpoint', `${PIPE_PREFIX}${PIPE_PREFIX}broker`, 'win32'), `${PIPE_PREFIX}${PIPE_PREFIX}broker`);
-  for (const value of ['', PIPE_PREFIX, 'a\0b', ...notText]) {
-    refuses(t, () => checkEndpoint('brokerEndpoint', value, 'win32'), /^brokerEndpoint must be a pipe name without NUL, got /);
+  for (const value of ['', PIPE_PREFIX, 'a\0b', '..', `${PIPE_PREFIX}..\\C:\\broker`, 'a/../broker', ...notText]) {
+    refuses(t, () => checkEndpoint('brokerEndpoint', value, 'win32'), /^brokerEndpoint must be a pipe name without NUL and "\.\.", got /);
   }
 });
 
@@ -257,4 +259,11 @@ test('a file is named by an absolute path of its platform, without NUL', (t) => 
   }
   t.is(checkAbsolutePath('file', 'C:\\a', 'win32'), 'C:\\a');
   for (const value of ['', 'a', 'C:a']) refuses(t, () => checkAbsolutePath('file', value, 'win32'), /^file must be an absolute path/);
+});
+
+test('a name is one of those allowed, and nothing that would become one', (t) => {
+  t.is(checkName('verb', 'STATUS', ['STATUS', 'DUMP']), 'STATUS');
+  for (const value of ['status', 'toString', ['STATUS'], new String('STATUS'), 5n, ...notText]) {
+    refuses(t, () => checkName('verb', value, ['STATUS', 'DUMP']), /^verb must be one of STATUS, DUMP, got /);
+  }
 });

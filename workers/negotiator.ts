@@ -1,7 +1,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { monotonicNowMs } from '../src/clock.js';
 import { runWaitLoop } from '../src/negotiation/wait-loop.js';
-import { SharedWaitState, type WaitTask } from '../src/negotiation/wait-protocol.js';
+import { SharedWaitState, tokenMemory, type WaitTask } from '../src/negotiation/wait-protocol.js';
 import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
 
@@ -20,7 +20,7 @@ export default function negotiate({ port, handles, shared, lingerMs }: WaitTask)
       poller: attachPoller(native.polling, handles),
       shared: new SharedWaitState(shared),
       takeCommand: () => receiveMessageOnPort(port)?.message,
-      post: (outcomes) => port.postMessage(outcomes),
+      post: (outcomes) => port.postMessage(outcomes, tokenMemory(outcomes)),
       now: monotonicNowMs,
     },
     lingerMs,

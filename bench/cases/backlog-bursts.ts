@@ -12,6 +12,7 @@ import {
   pacedCloserOf,
   POOL,
   poolConnector,
+  renamed,
   type Connected,
   type ConnectorContender,
 } from '../peers/connectors.js';
@@ -98,8 +99,4 @@ async function burst({ connect, name }: ConnectorContender, prepare: Preparation
 async function connectLocally(endpoint: string): Promise<Connected> {
   const socket = await connectLocalSocket(endpoint);
   return { socket, route: undefined, close: () => void socket.destroy() };
-}
-
-function renamed(connector: ConnectorContender, name: string): ConnectorContender {
-  return { ...connector, name };
 }

@@ -81,7 +81,8 @@ export const connectLatency: BenchCase = {
       tables,
       notes: [
         'Every contender talks to the same broker and echo backend, in processes of their own; each lease is destroyed: the next needs a connect.',
-        'connectToBackend runs on the event loop; BrokerPool waits on its worker thread, and has no endpoint cache where the question is the Hello.',
+        'connectToBackend waits on the event loop; BrokerPool does so for two replies at a time, and for all others and every handoff on its worker thread.',
+        'Where the question is the Hello, BrokerPool has no endpoint cache.',
         'Throughput includes closing; with the embedded backend also one echo, so that nobody runs ahead of what it has accepted.',
       ],
     };

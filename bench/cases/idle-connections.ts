@@ -48,15 +48,15 @@ export const idleConnections: BenchCase = {
       notes: [
         `Memory in use with ${whole(WEIGHED_CONNECTIONS)} connections after collections; native memory as the C library counts it.`,
         ...(hasProc
-          ? [`Wake-ups and processor time: all threads, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off`]
+          ? [`Wake-ups and processor time: all threads, the pool's parked wait thread among them, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off`]
           : ['Wake-ups are counted on Linux only.']),
       ],
     };
   },
 };
 
-function hold({ backend, target }: SpawnedTestSystem, { who }: Holder, connections: number): Promise<RunningProgram<HoldAnswer>> {
-  const task: HoldTask = { who, target, backendEndpoint: backend.endpoint, connections };
+function hold({ backend, target }: SpawnedTestSystem, { who }: Holder, connections: number, parksThread = false): Promise<RunningProgram<HoldAnswer>> {
+  const task: HoldTask = { who, target, backendEndpoint: backend.endpoint, connections, parksThread };
   return startProgram<HoldAnswer>('hold', task, NODE_OPTIONS);
 }
 
@@ -80,7 +80,7 @@ async function measureMemory(context: BenchContext, system: SpawnedTestSystem): 
 
 /** Both at once: neither has anything to do, so neither is in the other's way. */
 async function measureActivity(context: BenchContext, system: SpawnedTestSystem): Promise<Table[]> {
-  const programs = await Promise.all(HOLDERS.map((holder) => hold(system, holder, CONNECTIONS)));
+  const programs = await Promise.all(HOLDERS.map((holder) => hold(system, holder, CONNECTIONS, true)));
   const windows: Activity[][] = HOLDERS.map(() => []);
   try {
     context.progress('waiting for the processes to settle');

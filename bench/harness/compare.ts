@@ -27,16 +27,33 @@ export interface Comparison {
  * Peers and floors are what ours is measured by; their own ratios are not compared.
  */
 export function compareRuns(before: BenchRun, after: BenchRun): Comparison {
-  const older = tablesOf(before);
+  // Cases that were not asked for this time are not missing.
+  const older = tablesOf({ ...before, cases: before.cases.filter(({ name }) => after.cases.some((one) => one.name === name)) });
   const newer = tablesOf(after);
   const changes: Change[] = [];
-  const unmatched = [...older.keys()].filter((key) => !newer.has(key)).map((key) => `${key}: only in the older run`);
+  const unmatched: string[] = [];
+  for (const [key, oldTable] of older) {
+    const table = newer.get(key);
+    if (table === undefined) unmatched.push(`${key}: only in the older run`);
+    else for (const { name } of ownRows(oldTable)) if (findRow(table, name) === undefined) unmatched.push(`${key} · ${name}: only in the older run`);
+  }
   for (const [key, table] of newer) {
     const oldTable = older.get(key);
     if (oldTable === undefined) unmatched.push(`${key}: only in this run`);
     else for (const row of ownRows(table)) addChange(key, oldTable, table, row, changes, unmatched);
   }
   return { changes, unmatched };
+}
+
+/** What a file of an older run holds. Throws unless it is one. */
+export function parseRun(file: string, text: string): BenchRun {
+  const content: unknown = JSON.parse(text);
+  if (!isRun(content)) throw new Error(`${file} is no run of these benches: it has no list of cases`);
+  return content;
+}
+
+function isRun(content: unknown): content is BenchRun {
+  return typeof content === 'object' && content !== null && 'cases' in content && Array.isArray(content.cases);
 }
 
 function addChange(key: string, oldTable: Table, table: Table, row: Row, changes: Change[], unmatched: string[]): void {

@@ -58,6 +58,11 @@ export function poolConnector(options: BrokerPoolOptions): ConnectorContender {
   };
 }
 
+/** The same under another name, beside itself with other options. */
+export function renamed(connector: ConnectorContender, name: string): ConnectorContender {
+  return { ...connector, name };
+}
+
 export function oneShotConnector(options: Parameters<typeof connectToBackend>[0]): ConnectorContender {
   return {
     name: ONE_SHOT,

@@ -4,7 +4,7 @@ import type { TestTarget } from '../../src/testing/index.js';
 
 /** What it is told. */
 export interface ColdTask {
-  readonly who: 'pool' | 'one-shot' | 'naive' | 'bare';
+  readonly who: 'pool' | 'adopting-pool' | 'one-shot' | 'naive' | 'bare';
   readonly target: TestTarget;
   readonly backendEndpoint: string;
 }
@@ -24,6 +24,13 @@ async function openerOf({ backendEndpoint, target, who }: ColdTask): Promise<Ope
     case 'pool': {
       const { BrokerPool } = await import('../../src/index.js');
       return () => new BrokerPool({ ...target }).acquire();
+    }
+    case 'adopting-pool': {
+      const { BrokerPool } = await import('../../src/index.js');
+      return async () => {
+        const lease = await new BrokerPool({ ...target, adoptHandedOffConnection: true }).acquire();
+        if (lease.route !== 'handle-passed') throw new Error(`the connection came by ${lease.route}`);
+      };
     }
     case 'one-shot': {
       const { connectToBackend } = await import('../../src/index.js');

@@ -13,7 +13,6 @@ class Entry implements BagEntry<Entry> {
 }
 
 class Waiter implements BagWaiter<Waiter> {
-  queued = false;
   next: Waiter | undefined;
   previous: Waiter | undefined;
 }

@@ -12,6 +12,8 @@ export interface HoldTask {
   readonly target: TestTarget;
   readonly backendEndpoint: string;
   readonly connections: number;
+  /** Makes the pool start its wait thread, which then has nothing to do. */
+  readonly parksThread: boolean;
 }
 
 /** Bytes for each connection. */
@@ -22,16 +24,17 @@ export interface HoldAnswer {
   readonly all: number | null;
 }
 
-/** Opens one in order to load what has to be loaded, and the thread; then the others. */
+/** Opens one in order to load what has to be loaded; then the others. */
 const OPEN_AT_ONCE = 50;
 
 const task: HoldTask = JSON.parse(process.argv[2] ?? '');
 /** What must not be collected. */
 const held: (Socket | BrokerPool)[] = [];
 
-async function openPool({ target, connections }: HoldTask): Promise<() => Promise<void>> {
+async function openPool({ target, connections, parksThread }: HoldTask): Promise<() => Promise<void>> {
   const { BrokerPool } = await import('../../src/index.js');
-  const pool = new BrokerPool({ ...target, max: connections, maxConnecting: OPEN_AT_ONCE });
+  // The wait for a handoff is the thread's, also where none is offered.
+  const pool = new BrokerPool({ ...target, max: connections, maxConnecting: OPEN_AT_ONCE, adoptHandedOffConnection: parksThread });
   held.push(pool);
   (await pool.acquire()).release();
   return async () => {

@@ -1,28 +1,41 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
 import { BrokerPool, type BrokerPoolOptions, type Route } from '../index.js';
 import { canHandOff } from '../testing/embedded-backend.js';
 import { spawnTestSystem, type SpawnedTestSystem } from '../testing/spawned-system.js';
+import { parseParameters, wholeNumber, type Command } from './command.js';
 
 const CONNECTS = 500;
 const BAR_WIDTH = 30;
 
+const USAGE = `broker-pool demo [--connects N]
+
+Starts a broker and an echo backend, each as a process, and times how long a usable connection takes by every route: those of a pool, and a
+bare net.connect beside them.
+
+  --connects N   connections by each route; ${CONNECTS} if left out
+  -h, --help
+`;
+
 /** One line of the result. `route`: what every connection must have come by. */
-interface Lane {
+interface Contender {
   readonly label: string;
   readonly route?: Route;
   /** Gets a socket, and says how to let go of it. */
-  readonly get: () => Promise<{ socket: Socket; route?: Route; done: () => void }>;
+  readonly open: () => Promise<{ socket: Socket; route?: Route; letGo: () => void }>;
 }
 
 /** `broker-pool demo`: traffic by every route through pools, beside a bare `net.connect`. */
-export async function runDemo(parameters: string[]): Promise<number> {
-  const { values } = parseArgs({ args: parameters, options: { connects: { type: 'string', default: String(CONNECTS) } } });
-  const connects = Number(values.connects);
-  if (!Number.isSafeInteger(connects) || connects < 1) throw new Error('--connects must be a whole number from 1 up');
+export const demo: Command = {
+  usage: USAGE,
+  async run(parameters) {
+    const { values } = parseParameters({ args: parameters, options: { connects: { type: 'string', default: String(CONNECTS) } } });
+    return await runDemo(wholeNumber('--connects', values.connects, 1));
+  },
+};
 
+async function runDemo(connects: number): Promise<number> {
   console.log('Starting an embedded broker and an echo backend, each as a process.');
   await using system = await spawnTestSystem();
   console.log(`  broker   ${system.target.brokerEndpoint}\n  backend  ${system.backend.endpoint}\n`);
@@ -32,24 +45,24 @@ export async function runDemo(parameters: string[]): Promise<number> {
     pools.push(pool);
     return pool;
   };
-  const results: [Lane, RecordableHistogram][] = [];
-  for (const lane of lanesOf(system, openPool)) results.push([lane, await runLane(lane, connects)]);
+  const results: [Contender, RecordableHistogram][] = [];
+  for (const contender of contendersIn(system, openPool)) results.push([contender, await runContender(contender, connects)]);
   printResults(results);
   await Promise.all(pools.map((pool) => pool.close()));
   return 0;
 }
 
-function lanesOf(system: SpawnedTestSystem, openPool: (options: BrokerPoolOptions) => BrokerPool): Lane[] {
+function contendersIn(system: SpawnedTestSystem, openPool: (options: BrokerPoolOptions) => BrokerPool): Contender[] {
   const reusing = openPool({});
   const skipping = openPool({});
   const negotiating = openPool({ endpointCache: false });
   const adopting = openPool({ endpointCache: false, adoptHandedOffConnection: true });
-  const handedOver: Lane = { label: 'handle-passed', route: 'handle-passed', get: () => newConnection(adopting) };
+  const handedOver: Contender = { label: 'handle-passed', route: 'handle-passed', open: () => newConnection(adopting) };
   return [
-    { label: 'net.connect, bare', get: () => bareConnection(system.backend.endpoint) },
-    { label: 'pooled, idle reused', get: () => pooledConnection(reusing) },
-    { label: 'hello-skip', route: 'hello-skip', get: () => newConnection(skipping) },
-    { label: 'broker-negotiated', route: 'broker-negotiated', get: () => newConnection(negotiating) },
+    { label: 'net.connect, bare', open: () => bareConnection(system.backend.endpoint) },
+    { label: 'pooled, idle reused', open: () => pooledConnection(reusing) },
+    { label: 'hello-skip', route: 'hello-skip', open: () => newConnection(skipping) },
+    { label: 'broker-negotiated', route: 'broker-negotiated', open: () => newConnection(negotiating) },
     ...(canHandOff() ? [handedOver] : []),
   ];
 }
@@ -57,42 +70,42 @@ function lanesOf(system: SpawnedTestSystem, openPool: (options: BrokerPoolOption
 async function bareConnection(endpoint: string) {
   const socket = connect(endpoint);
   await once(socket, 'connect');
-  return { socket, done: () => void socket.destroy() };
+  return { socket, letGo: () => void socket.destroy() };
 }
 
 /** Closed after use, so that the next one has to be opened. */
 async function newConnection(pool: BrokerPool) {
   const lease = await pool.acquire();
-  return { socket: lease.socket, route: lease.route, done: () => lease.destroy() };
+  return { socket: lease.socket, route: lease.route, letGo: () => lease.destroy() };
 }
 
 async function pooledConnection(pool: BrokerPool) {
   const lease = await pool.acquire();
-  return { socket: lease.socket, done: () => lease.release() };
+  return { socket: lease.socket, letGo: () => lease.release() };
 }
 
-async function runLane(lane: Lane, connects: number): Promise<RecordableHistogram> {
+async function runContender(contender: Contender, connects: number): Promise<RecordableHistogram> {
   const histogram = createHistogram();
-  // Starts the wait thread and fills the endpoint cache; by which route does not matter yet.
-  (await lane.get()).done();
-  if (!process.stdout.isTTY) console.log(`${connects} connections: ${lane.label}`);
+  // Fills the endpoint cache, and starts the wait thread where handoffs are waited for; by which route does not matter yet.
+  (await contender.open()).letGo();
+  if (!process.stdout.isTTY) console.log(`${connects} connections: ${contender.label}`);
   for (let count = 1; count <= connects; count++) {
-    histogram.record(await oneConnection(lane));
-    if (process.stdout.isTTY) showProgress(lane.label, count / connects);
+    histogram.record(await oneConnection(contender));
+    if (process.stdout.isTTY) showProgress(contender.label, count / connects);
   }
   return histogram;
 }
 
 /** How long it took to get a connection, in nanoseconds. That the connection works is checked afterwards, off the clock. */
-async function oneConnection(lane: Lane): Promise<bigint> {
+async function oneConnection(contender: Contender): Promise<bigint> {
   const startedNs = process.hrtime.bigint();
-  const { socket, route, done } = await lane.get();
+  const { socket, route, letGo } = await contender.open();
   const elapsedNs = process.hrtime.bigint() - startedNs;
-  if (route !== lane.route) throw new Error(`${lane.label}: the connection came by ${route ?? 'no route'}`);
+  if (route !== contender.route) throw new Error(`${contender.label}: the connection came by ${route ?? 'no route'}`);
   socket.write('ping');
   const [answer]: Buffer[] = await once(socket, 'data');
-  if (String(answer) !== 'ping') throw new Error(`${lane.label}: the echo said ${String(answer)}`);
-  done();
+  if (String(answer) !== 'ping') throw new Error(`${contender.label}: the echo said ${String(answer)}`);
+  letGo();
   return elapsedNs;
 }
 
@@ -101,8 +114,9 @@ function showProgress(label: string, share: number): void {
   process.stdout.write(`\r${label.padEnd(22)}${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}${share === 1 ? '\n' : ''}`);
 }
 
-function printResults(results: readonly [Lane, RecordableHistogram][]): void {
-  console.log(`\n${'time to a usable connection'.padEnd(30)}${['count', 'p50 µs', 'p90 µs', 'p99 µs'].map((title) => title.padStart(10)).join('')}`);
+function printResults(results: readonly [Contender, RecordableHistogram][]): void {
+  const titles = ['count', 'p50 µs', 'p90 µs', 'p99 µs'].map((title) => title.padStart(10));
+  console.log(`\n${'time to a usable connection'.padEnd(30)}${titles.join('')}`);
   for (const [{ label }, histogram] of results) {
     const figures = [50, 90, 99].map((percentile) => (histogram.percentile(percentile) / 1_000).toFixed(1).padStart(10));
     console.log(`${label.padEnd(30)}${String(histogram.count).padStart(10)}${figures.join('')}`);

@@ -1,39 +1,62 @@
 #!/usr/bin/env node
 import { BrokerPoolError } from '../errors.js';
-import { runAdmin } from './admin.js';
-import { runDemo } from './demo.js';
-import { runEndpoint } from './endpoint.js';
+import { LIBRARY_VERSION } from '../version.js';
+import { admin } from './admin.js';
+import { UsageError, type Command } from './command.js';
+import { demo } from './demo.js';
+import { endpoint } from './endpoint.js';
 
-const USAGE = `broker-pool: connections to the backends of a running-process broker
+const USAGE = `broker-pool COMMAND [options]
 
-  broker-pool demo [--connects N]       embedded broker and backend as processes, traffic by every route
-  broker-pool admin VERB [--broker ENDPOINT] [--service NAME] [--json]
-                                        asks a broker: STATUS, HEALTHZ, READYZ, METRICS, CONFIG, ...
-  broker-pool endpoint [--service NAME | --instance NAME]
-                                        prints the derived endpoint of this user's broker
+Connections to the backends of a running-process broker.
+
+  demo       traffic by every route between processes of its own
+  admin      asks a broker: STATUS, HEALTHZ, READYZ, METRICS, CONFIG, ...
+  endpoint   prints where a broker of yours listens
+
+  -h, --help after a command explains it
+  --version
+
+Exit codes: 0 well, 1 failed, 2 used wrongly; admin ends with the broker's own.
 `;
 
-const COMMANDS: Readonly<Record<string, (parameters: string[]) => Promise<number>>> = {
-  demo: runDemo,
-  admin: runAdmin,
-  endpoint: runEndpoint,
-};
+const COMMANDS: Readonly<Record<string, Command>> = { demo, admin, endpoint };
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
 
-const [command = '', ...parameters] = process.argv.slice(2);
-const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-if (run === undefined) {
-  console.error(USAGE);
-  process.exitCode = command === '' || command === '--help' ? 0 : 2;
-} else {
+const [name = '--help', ...parameters] = process.argv.slice(2);
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if (isHelp(name)) return print(USAGE);
+  if (name === '--version') return print(`${LIBRARY_VERSION}\n`);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    console.error(`broker-pool: unknown command ${JSON.stringify(name)}\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  if (parameters.some(isHelp)) return print(command.usage);
   try {
-    process.exitCode = await run(parameters);
+    return await command.run(parameters);
   } catch (error) {
-    console.error(describe(error));
-    process.exitCode = 1;
+    return report(error);
   }
 }
 
-function describe(error: unknown): string {
-  if (error instanceof BrokerPoolError) return `${error.code}: ${error.message}`;
-  return error instanceof Error ? error.message : String(error);
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h';
+}
+
+/** On stdout, since it is what was asked for. */
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function report(error: unknown): number {
+  const code = error instanceof BrokerPoolError ? `${error.code}: ` : '';
+  const misused = error instanceof UsageError || (error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT');
+  const hint = misused ? `\nbroker-pool ${name} --help explains it` : '';
+  console.error(`broker-pool ${name}: ${code}${error instanceof Error ? error.message : String(error)}${hint}`);
+  return misused ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -1,9 +1,9 @@
 import { systemClock } from '../clock.js';
-import { BrokerPoolError, errorFromFailure, invalidArgument } from '../errors.js';
+import { BrokerPoolError, errorFromFailure } from '../errors.js';
 import type { Outcome } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/loop.js';
 import { loadNative } from '../os/native.js';
-import { checkBoolean, checkDurationMs, checkEndpoint, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
+import { checkBoolean, checkDurationMs, checkEndpoint, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
 import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
 import { abortable, throwIfAborted } from './abortable.js';
 import { clientTimeoutFromEnv } from './environment.js';
@@ -37,6 +37,8 @@ const OPTION_NAMES = [
   'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'trust', 'signal',
 ] as const satisfies readonly (keyof AdminRequestOptions)[];
 
+const VERB_NAMES = Object.keys(AdminVerb).filter((name): name is AdminVerbName => name !== 'UNSPECIFIED');
+
 const REPLY_KINDS = new Map<number, AdminAnswer['kind']>([
   [AdminReplyKind.TEXT, 'text'],
   [AdminReplyKind.JSON, 'json'],
@@ -62,8 +64,7 @@ export interface AdminAnswer {
 export async function sendAdminRequest(options: AdminRequestOptions): Promise<AdminAnswer> {
   rejectUnknownOptions('options', options, OPTION_NAMES);
   const { verb, json = false, serviceName, outputPath, drainDeadlineMs = 0, timeoutMs = clientTimeoutFromEnv(), signal } = options;
-  const number = Object.hasOwn(AdminVerb, verb) && (verb as string) !== 'UNSPECIFIED' ? AdminVerb[verb] : undefined;
-  if (number === undefined) throw invalidArgument('verb', `must be one of ${Object.keys(AdminVerb).slice(1).join(', ')}, not ${JSON.stringify(verb)}`);
+  const verbNumber = AdminVerb[checkName('verb', verb, VERB_NAMES)];
   const brokerEndpoint = options.brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
   const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
   const trust = checkTrust(options.trust);
@@ -71,7 +72,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
   throwIfAborted(signal, 'the admin request was aborted');
 
   const payload = encodeAdminRequest({
-    verb: number,
+    verb: verbNumber,
     json: checkBoolean('json', json),
     serviceName: serviceName === undefined ? '' : checkServiceName('serviceName', serviceName),
     outputPath: outputPath === undefined ? '' : checkText('outputPath', outputPath, LONGEST_PATH_BYTES),

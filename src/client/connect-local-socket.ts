@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
-import { BrokerPoolError, errorFromFailure } from '../errors.js';
+import { errorFromFailure } from '../errors.js';
 import { dial, dialNow, type DialOutcome } from '../negotiation/dial.js';
 import { loadedNative } from '../os/native.js';
 import { checkDurationMs, checkEndpoint, checkSignal, rejectUnknownOptions } from '../validation.js';
@@ -39,6 +39,6 @@ export async function connectLocalSocket(endpoint: string, options: ConnectLocal
     case 'timeout':
       throw errorFromFailure(outcome.failure);
     case 'refused':
-      throw new BrokerPoolError('BACKEND_CONNECT', `failed to connect: ${outcome.system.message}`, { endpoint: path, cause: outcome.system });
+      throw errorFromFailure({ code: 'BACKEND_CONNECT', message: `failed to connect: ${outcome.system.message}`, endpoint: path, system: outcome.system });
   }
 }

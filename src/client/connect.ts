@@ -70,12 +70,12 @@ export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
 /** A connection to the backend. The socket is the caller's, its errors too. */
 export interface BackendConnection {
   readonly socket: Socket;
-  /** Where the backend listens: the key for a later Hello-skip. */
+  /** Where the backend listens: the key for a later Hello-skip. Empty after a handoff by a broker that named no endpoint, or none that can be dialled. */
   readonly endpoint: string;
   readonly route: Route;
   /** Absent after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo;
-  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). */
+  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
   readonly handoffToken?: Uint8Array;
 }
 
@@ -122,8 +122,9 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
   const checked = checkOptions(options);
   throwIfAborted(checked.signal, ABORTED);
 
-  const fakeBackend = checked.testSeams ? fakeBackendFromEnv() : undefined;
-  if (fakeBackend !== undefined) {
+  const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
+  if (seam !== undefined) {
+    const fakeBackend = checkEndpoint('RUNNING_PROCESS_FAKE_BACKEND', seam);
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
     throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system));
@@ -170,6 +171,9 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   );
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
-  const { socket, endpoint, route, negotiated } = outcome;
-  return { socket, endpoint, route, ...describeNegotiated(negotiated) };
+  const { socket, endpoint, route } = outcome;
+  const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
+  const connection = { socket, endpoint, route, negotiated };
+  // Not enumerable: whoever prints the connection must not print the token.
+  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { value: handoffToken });
 }

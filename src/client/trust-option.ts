@@ -6,7 +6,10 @@ import { checkBoolean, rejectUnknownOptions } from '../validation.js';
 export interface TrustOptions {
   /** Users besides that of this process who may own sockets and their directories, and run what listens there. @default none */
   userIds?: readonly number[];
-  /** Accept sockets in directories where others may create, replace or remove files, such as `/tmp`. @default false */
+  /**
+   * Accept sockets in directories where others may create, replace or remove files, such as `/tmp`, in directories that are links, and below
+   * such directories: no directory is looked at. @default false
+   */
   sharedDirectories?: boolean;
 }
 

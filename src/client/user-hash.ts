@@ -104,7 +104,7 @@ function macPlatformUuid(host: HostIdentitySource): string {
   return uuid;
 }
 
-/** Hashed are the SID's raw bytes, not the text that upstream's comments speak of (N-02). */
+/** The SID's raw bytes are hashed, not its text, of which upstream's comments speak (N-02). */
 function windowsSid(host: HostIdentitySource): string {
   // By its full path: other programs called whoami (Git for Windows has one) know no /user.
   const whoami = `${process.env['SystemRoot'] ?? 'C:\\Windows'}\\System32\\whoami.exe`;

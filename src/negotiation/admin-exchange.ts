@@ -62,4 +62,7 @@ export class AdminExchange implements Exchange {
     const message = `broker did not answer the admin request within ${roundTripTimeoutMs} ms`;
     return { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'admin', message, endpoint: brokerEndpoint }, replyPending: true };
   }
+
+  /** Nothing here is secret. */
+  wipe(): void {}
 }

@@ -5,13 +5,14 @@ import { connectAndSend } from '../os/connect-and-send.js';
 import { fileProblem, peerProblem, untrusted } from '../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../os/errno.js';
 import type { Native } from '../os/native.js';
-import type { Negotiated } from '../wire/messages.js';
 import { abandonedFailure, connectFailure } from './connecting.js';
 import { socketOver, type Tap } from './descriptor-socket.js';
 import { dial, dialNow, systemFailureOf, type DialOutcome } from './dial.js';
 import type { Exchange, ExchangeStep } from './exchange.js';
-import { exchangeFor, type Job, type Outcome, type Route } from './job.js';
+import { exchangeFor, type Job, type Outcome } from './job.js';
 import { owedReplyReader, readOwedReply } from './owed-reply.js';
+
+type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
 /** One job of the event-loop driver, from its connect to its outcome. */
 export class Conversation {
@@ -54,7 +55,7 @@ export class Conversation {
     else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.owedReply !== undefined });
   }
 
-  /** Says the request in one breath with the connect. Returns false where the backlog is full: dialling tries again. */
+  /** Sends the request together with the connect. Returns false where the backlog is full: dialling tries again. */
   #connectAndSend(native: Native): boolean {
     const { brokerEndpoint: endpoint, trust } = this.#job;
     const attempt = connectAndSend(native, endpoint, this.#exchange.request);
@@ -136,7 +137,10 @@ export class Conversation {
     while (this.#socket !== undefined) {
       const chunk: Buffer | null = this.#socket.read();
       if (chunk === null) return;
-      this.#follow(this.#exchange.receive(chunk, this.#clock.now()));
+      const step = this.#exchange.receive(chunk, this.#clock.now());
+      // There may be a token in it.
+      chunk.fill(0);
+      this.#follow(step);
     }
   }
 
@@ -155,10 +159,10 @@ export class Conversation {
       case 'wait':
         return this.#armDeadline();
       case 'adopt':
-        return this.#adopt(step.negotiated, step.residue);
+        return this.#adopt(step);
       case 'reconnect':
         this.#closeBroker();
-        return this.#dialBackend(step.negotiated);
+        return this.#dialBackend(step);
       case 'answer':
         this.#closeBroker();
         return this.#finish({ kind: 'answered', reply: step.reply });
@@ -169,17 +173,18 @@ export class Conversation {
     }
   }
 
-  #adopt(negotiated: Negotiated, residue: Uint8Array): void {
+  #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
     const socket = this.#detach();
     if (socket === undefined) return;
     if (residue.length > 0) socket.unshift(residue);
-    this.#finishConnected(socket, 'handle-passed', negotiated);
+    this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
   }
 
-  #dialBackend(negotiated: Negotiated): void {
-    const endpoint = negotiated.backendPipe;
+  #dialBackend({ negotiated, endpoint }: StepTo<'reconnect'>): void {
     const settle = (outcome: DialOutcome): void => {
-      if (outcome.kind === 'connected') return this.#finishConnected(outcome.socket, 'broker-negotiated', negotiated);
+      if (outcome.kind === 'connected') {
+        return this.#finish({ kind: 'connected', socket: outcome.socket, endpoint, route: 'broker-negotiated', negotiated });
+      }
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
     };
@@ -188,10 +193,6 @@ export class Conversation {
     const timeoutMs = this.#job.roundTripTimeoutMs;
     const deadlineMs = this.#clock.now() + timeoutMs;
     this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust: this.#job.trust }, settle);
-  }
-
-  #finishConnected(socket: Socket, route: Route, negotiated: Negotiated): void {
-    this.#finish({ kind: 'connected', socket, endpoint: negotiated.backendPipe, route, negotiated });
   }
 
   /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
@@ -221,6 +222,7 @@ export class Conversation {
     this.#ended = true;
     this.#cancelDeadline();
     this.#stopDialling();
+    if (outcome.kind === 'failed') this.#exchange.wipe();
     this.#settle(outcome);
   }
 }

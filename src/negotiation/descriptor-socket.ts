@@ -1,7 +1,7 @@
 import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net';
 import type { SystemCalls } from '../os/native.js';
 
-/** Gets each piece of what arrives, in memory that is reused at once. */
+/** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
 export type Tap = (bytes: Uint8Array) => void;
 
 /** What taps share: each piece has been consumed before the next one of any socket is read. */
@@ -18,6 +18,8 @@ export function socketOver(system: SystemCalls, descriptor: number, tap?: Tap): 
     if (tap === undefined) return new Socket({ fd: descriptor });
     const callback = (count: number): boolean => {
       tap(TAPPED.subarray(0, count));
+      // There may be a token in it.
+      TAPPED.fill(0, 0, count);
       return true;
     };
     // Documented for the constructor, but missing in its type.

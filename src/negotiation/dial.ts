@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../clock.js';
-import type { Failure, SystemFailure } from '../errors.js';
+import { printable, type Failure, type SystemFailure } from '../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../os/errno.js';
 import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from '../os/endpoint-trust.js';
 import type { Native } from '../os/native.js';
@@ -129,7 +129,7 @@ function abandon(socket: Socket, onLateConnect: ((socket: Socket) => void) | und
 
 /** What Node reported, as data. */
 export function systemFailureOf(error: NodeJS.ErrnoException): SystemFailure {
-  return { code: error.code ?? 'UNKNOWN', syscall: error.syscall ?? 'connect', message: error.message.replaceAll('\0', '@') };
+  return { code: error.code ?? 'UNKNOWN', syscall: error.syscall ?? 'connect', message: printable(error.message.replaceAll('\0', '@')) };
 }
 
 function connectTimeout(endpoint: string, timeoutMs: number): Failure {

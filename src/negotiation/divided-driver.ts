@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import { systemClock } from '../clock.js';
 import type { Failure } from '../errors.js';
 import { loadNative, type Native } from '../os/native.js';
@@ -72,8 +73,13 @@ function mayTakeLong(job: Job): boolean {
   return job.kind === 'handshake' && job.adoptHandedOffConnection;
 }
 
-/** The driver for many connections on this platform. */
+/**
+ * The driver for many connections on this platform and in this thread.
+ *
+ * A worker thread waits on its own event loop. It can be terminated at any moment, without a line of code run: all that it has open must
+ * be Node's to close, and a wait thread of its own, blocked in a system call, would hold up its end until that call returns.
+ */
 export function openDriver(): Driver {
   const native = loadNative();
-  return native === undefined ? new EventLoopDriver(systemClock, undefined) : new DividedDriver(native);
+  return native === undefined || !isMainThread ? new EventLoopDriver(systemClock, native) : new DividedDriver(native);
 }

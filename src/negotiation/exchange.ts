@@ -6,10 +6,13 @@ import type { AdminReply, Negotiated } from '../wire/messages.js';
 export type ExchangeStep =
   /** Read on, until the exchange's deadline. */
   | { readonly kind: 'wait' }
-  /** The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the caller's (C-47). */
-  | { readonly kind: 'adopt'; readonly negotiated: Negotiated; readonly residue: Uint8Array }
-  /** Close this connection and dial `negotiated.backendPipe`. */
-  | { readonly kind: 'reconnect'; readonly negotiated: Negotiated }
+  /**
+   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the caller's (C-47). `endpoint`
+   * is as below, but empty where the broker named none that can be dialled: nobody has to (C-17).
+   */
+  | { readonly kind: 'adopt'; readonly negotiated: Negotiated; readonly endpoint: string; readonly residue: Uint8Array }
+  /** Close this connection and dial `endpoint`: `negotiated.backendPipe`, checked and in the form to dial. */
+  | { readonly kind: 'reconnect'; readonly negotiated: Negotiated; readonly endpoint: string }
   /** The broker answered an admin request. */
   | { readonly kind: 'answer'; readonly reply: AdminReply }
   | {
@@ -24,7 +27,7 @@ export type ExchangeStep =
 
 /**
  * One question and its answer on one broker connection, without I/O: the owner of the connection sends
- * `request`, feeds what arrives, and does what the returned step says. Both drivers run the same exchanges.
+ * `request`, feeds what arrives, and does what the returned step says. All drivers run the same exchanges.
  */
 export interface Exchange {
   /** The whole request as one wire buffer, to be sent with one call (V-21). */
@@ -39,6 +42,8 @@ export interface Exchange {
   end(failure?: SystemFailure): ExchangeStep;
   /** The deadline has passed. */
   expire(): ExchangeStep;
+  /** Overwrites the token, if there is one, and what it may be part of: the exchange has come to nothing. */
+  wipe(): void;
 }
 
 /** The step of an exchange that needs more bytes. */

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { BrokerPoolError, type Failure, type RefusalKind, type SystemFailure } from '../errors.js';
+import { BrokerPoolError, printable, type Failure, type RefusalKind, type SystemFailure } from '../errors.js';
+import { parseEndpoint } from '../validation.js';
 import { checkEnvelope } from '../wire/envelope.js';
 import { FrameDecoder, type FrameProgress } from '../wire/frame.js';
 import {
@@ -10,6 +11,7 @@ import {
   FrameKind,
   PayloadProtocol,
   RefusalCode,
+  type Frame,
   type Negotiated,
   type Refused,
 } from '../wire/messages.js';
@@ -35,7 +37,7 @@ export interface HandshakeOptions {
  * The client's side of a Hello: reply, then where wanted the handoff-ready event, as a state machine without I/O.
  *
  * The order of checks is the protocol's (W-50, C-10): framing, Frame, envelope, HelloReply, refusal; then the
- * handoff wait (C-40); then the empty-pipe check, which an adopted connection never meets (C-17). Whatever goes wrong in the
+ * handoff wait (C-40); then the checks of `backendPipe`, which an adopted connection never meets (C-17). Whatever goes wrong in the
  * handoff wait is a silent downgrade to `backendPipe` (C-45).
  */
 export class Handshake implements Exchange {
@@ -44,7 +46,9 @@ export class Handshake implements Exchange {
   readonly #options: HandshakeOptions;
   readonly #decoder = new FrameDecoder();
   #replied = false;
-  /** Set once the reply is in and the handoff-ready event is awaited. */
+  /** Set once the reply is in. */
+  #negotiated: Negotiated | undefined;
+  /** Set once the handoff-ready event is awaited. */
   #awaitingReady: Negotiated | undefined;
 
   constructor(options: HandshakeOptions) {
@@ -87,20 +91,25 @@ export class Handshake implements Exchange {
     return { kind: 'failed', failure, replyPending: true };
   }
 
+  wipe(): void {
+    this.#decoder.wipe();
+    this.#negotiated?.handlePassedToken.fill(0);
+  }
+
   #onReply(body: Uint8Array, nowMs: number): ExchangeStep {
     this.#replied = true;
     try {
-      const frame = decodeFrame(body);
-      const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL });
-      if (problem !== undefined) {
+      const reply = reading(body, (frame) => {
+        const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL });
+        if (problem === undefined) return decodeHelloReply(frame.payload);
         throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', `unexpected broker response frame: ${problem}`);
-      }
-      const reply = decodeHelloReply(frame.payload);
+      });
       if (reply.result === undefined) {
         throw new BrokerPoolError('MISSING_HELLO_REPLY_RESULT', 'broker sent a HelloReply without a result');
       }
       if (reply.result.kind === 'refused') return this.#refuse(reply.result.refused);
       const { negotiated } = reply.result;
+      this.#negotiated = negotiated;
       if (!this.#mayAdopt(negotiated)) return this.#reconnect(negotiated);
       this.#awaitingReady = negotiated;
       this.deadlineMs = nowMs + this.#options.handoffReadyTimeoutMs;
@@ -115,26 +124,34 @@ export class Handshake implements Exchange {
     return this.#options.adoptHandedOffConnection && offersHandoff(negotiated);
   }
 
-  /** C-43; the token is compared before `accepted` is looked at. */
   #onReady(body: Uint8Array, negotiated: Negotiated): ExchangeStep {
     try {
-      const frame = decodeFrame(body);
-      if (checkEnvelope(frame, { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF }) !== undefined) {
-        return this.#reconnect(negotiated);
-      }
-      const ack = decodeHandoffAck(frame.payload);
-      if (!sameToken(ack.token, negotiated.handlePassedToken)) return this.#reconnect(negotiated);
-      if (!ack.accepted) return this.#reconnect(negotiated);
+      if (!reading(body, (frame) => isReady(frame, negotiated.handlePassedToken))) return this.#reconnect(negotiated);
     } catch {
       return this.#reconnect(negotiated);
     }
-    return { kind: 'adopt', negotiated, residue: this.#decoder.residue() };
+    const named = parseEndpoint(negotiated.backendPipe);
+    const residue = this.#decoder.residue();
+    this.#decoder.wipe();
+    return { kind: 'adopt', negotiated, endpoint: 'endpoint' in named ? named.endpoint : '', residue };
   }
 
-  /** Leaves the broker's connection for a new one to the backend; the empty-pipe check comes last (C-17). */
+  /** Leaves the broker's connection for a new one to the backend; the checks of its endpoint come last (C-17). */
   #reconnect(negotiated: Negotiated): ExchangeStep {
-    if (negotiated.backendPipe !== '') return { kind: 'reconnect', negotiated };
-    return this.#fail(new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'));
+    this.#decoder.wipe();
+    if (negotiated.backendPipe === '') {
+      return this.#fail(new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'));
+    }
+    const named = parseEndpoint(negotiated.backendPipe);
+    return 'endpoint' in named ? { kind: 'reconnect', negotiated, endpoint: named.endpoint } : this.#failToDial(named.problem);
+  }
+
+  /** What cannot be dialled is not tried (C-18): systems differ in what they make of it, and some would dial a part of the name. */
+  #failToDial(problem: string): ExchangeStep {
+    const system: SystemFailure = { code: 'EINVAL', syscall: 'connect', message: `the endpoint that the broker named ${problem}` };
+    const message = `failed to connect to negotiated backend: ${system.message}`;
+    const failure: Failure = { code: 'BACKEND_CONNECT', message, endpoint: this.#options.brokerEndpoint, system };
+    return { kind: 'failed', failure, replyPending: false };
   }
 
   #refuse(refused: Refused): ExchangeStep {
@@ -143,7 +160,7 @@ export class Handshake implements Exchange {
     const retryAfterMs = Number(refused.retryAfterMs);
     const failure: Failure = {
       code: 'REFUSED',
-      message: `broker refused Hello: ${refused.reason} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
+      message: `broker refused Hello: ${printable(refused.reason)} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
       endpoint: this.#options.brokerEndpoint,
       refusalCode,
       refusalKind: refusalKindOf(refusalCode),
@@ -178,6 +195,29 @@ function refusalKindOf(code: number): RefusalKind {
     default:
       return 'other';
   }
+}
+
+/** Opens a frame while `use` runs, and overwrites it then: what is in it may be a token, of which all that is used is a copy. */
+function reading<Result>(body: Uint8Array, use: (frame: Frame) => Result): Result {
+  try {
+    const frame = decodeFrame(body);
+    try {
+      return use(frame);
+    } finally {
+      frame.payload.fill(0);
+    }
+  } finally {
+    body.fill(0);
+  }
+}
+
+/** C-43; the token is compared before `accepted` is looked at. */
+function isReady(frame: Frame, token: Uint8Array): boolean {
+  if (checkEnvelope(frame, { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF }) !== undefined) return false;
+  const ack = decodeHandoffAck(frame.payload);
+  const same = sameToken(ack.token, token);
+  ack.token.fill(0);
+  return same && ack.accepted;
 }
 
 /** In constant time for tokens of equal length; a length is no secret. */

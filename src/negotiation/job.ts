@@ -40,6 +40,7 @@ export type Job = HandshakeJob | AdminJob;
 export interface Connected {
   readonly kind: 'connected';
   readonly socket: Socket;
+  /** Where the backend listens, in the form to dial; empty if the broker handed its connection over and named nothing that can be dialled. */
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiated: Negotiated;
@@ -51,7 +52,7 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly reply: AdminReply }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** Runs jobs. Both drivers keep to the same rules; they differ in where the waiting is done. */
+/** Runs jobs. All drivers keep to the same rules; they differ in where the waiting is done. */
 export interface Driver {
   readonly name: 'divided' | 'worker' | 'event-loop';
   /**

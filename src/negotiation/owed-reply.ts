@@ -15,7 +15,11 @@ const GIVE_UP_MS = 35_000;
  * the end. @default nothing
  */
 export function readOwedReply(socket: Socket, progress?: FrameProgress | 'unknown'): void {
-  socket.on('data', owedReplyReader(socket, progress));
+  const read = owedReplyReader(socket, progress);
+  socket.on('data', (bytes: Buffer) => {
+    read(bytes);
+    bytes.fill(0);
+  });
 }
 
 /** The same for a socket that does not emit 'data': the returned function must be given what arrives. */

@@ -135,7 +135,7 @@ class WaitLoop {
     if (stranger !== undefined) return this.#failToConnect(wait, untrusted(dialling.endpoint, stranger));
     wait.dialling = undefined;
     if (wait.negotiated === undefined) this.#send(wait, beginSending(0));
-    else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, undefined);
+    else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, dialling.endpoint, undefined);
   }
 
   #retryLater(wait: Wait, attempt: { retryDelayMs: number }, deadlineMs: number): void {
@@ -174,8 +174,15 @@ class WaitLoop {
     if (wait.exchange.owedReply !== undefined) this.#descriptors.owe(wait, Debt.REST_OF_REPLY);
     const count = this.#system.receive(descriptor, this.#received);
     if (wouldBlock(count)) return;
-    if (count > 0) this.#follow(wait, wait.exchange.receive(this.#received.subarray(0, count), this.#environment.now()));
+    if (count > 0) this.#follow(wait, this.#feed(wait, this.#received.subarray(0, count)));
     else this.#follow(wait, wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)));
+  }
+
+  #feed({ exchange }: Wait, piece: Uint8Array): ExchangeStep {
+    const step = exchange.receive(piece, this.#environment.now());
+    // There may be a token in it.
+    piece.fill(0);
+    return step;
   }
 
   /** The main thread puts descriptors on watch itself; the reply may be here before the command has been looked at. */
@@ -201,12 +208,12 @@ class WaitLoop {
         return this.#due.put(wait);
       case 'adopt':
         this.#descriptors.owe(wait, Debt.NOTHING);
-        return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.residue);
+        return this.#finishConnected(wait, 'handle-passed', step.negotiated, step.endpoint, step.residue);
       case 'reconnect':
         this.#due.remove(wait);
         this.#descriptors.close(wait);
         wait.negotiated = step.negotiated;
-        return this.#dial(wait, step.negotiated.backendPipe, this.#environment.now() + wait.job.roundTripTimeoutMs);
+        return this.#dial(wait, step.endpoint, this.#environment.now() + wait.job.roundTripTimeoutMs);
       case 'answer':
         this.#descriptors.close(wait);
         return this.#finish(wait, { slot: wait.slot, kind: 'answered', reply: step.reply });
@@ -229,9 +236,8 @@ class WaitLoop {
     this.#finish(wait, failed(wait, connectFailure(atBackend, wait.dialling?.endpoint ?? wait.job.brokerEndpoint, system)));
   }
 
-  #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, residue: Uint8Array | undefined): void {
+  #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, endpoint: string, residue: Uint8Array | undefined): void {
     const descriptor = this.#descriptors.handBack(wait);
-    const endpoint = negotiated.backendPipe;
     this.#finish(wait, { slot: wait.slot, kind: 'connected', descriptor, endpoint, route, negotiated, residue });
   }
 
@@ -248,6 +254,7 @@ class WaitLoop {
   }
 
   #finish(wait: Wait, outcome: WaitOutcome): void {
+    if (outcome.kind === 'failed') wait.exchange.wipe();
     this.#due.remove(wait);
     this.#bySlot.delete(wait.slot);
     this.#outcomes.push(outcome);

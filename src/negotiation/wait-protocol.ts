@@ -80,6 +80,15 @@ export interface LeftOver {
 
 const DEBTS: readonly Debt[] = [Debt.NOTHING, Debt.REQUEST, Debt.REPLY, Debt.REST_OF_REPLY];
 
+/** The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token stays in this one. */
+export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] {
+  return outcomes.flatMap((outcome) => {
+    if (outcome.kind !== 'connected') return [];
+    const { buffer } = outcome.negotiated.handlePassedToken;
+    return buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : [];
+  });
+}
+
 const FOR_EVER = 2n ** 62n;
 
 /** Jobs that one wait thread holds at most; more wait on the main thread. */
@@ -107,8 +116,8 @@ export class SharedWaitState {
   }
 
   /**
-   * The wait thread says until when it will sleep; it must look for commands once more before it does. Whoever sends one and
-   * then sees no announcement, or one that suits him, may count on that look.
+   * The wait thread says until when it will sleep; it must look for commands once more before it does. A sender that
+   * then sees no announcement, or one that is early enough, can rely on that look.
    */
   announceSleep(untilMs: number): void {
     Atomics.store(this.#sleepUntilMs, 0, untilMs === Infinity ? FOR_EVER : BigInt(Math.ceil(untilMs)));

@@ -6,7 +6,7 @@ import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
 export class WaitRun {
   /** The thread has begun, or has failed to. */
   readonly begun: Promise<void>;
-  /** The loop has returned or its thread has died; what it died of, if so. */
+  /** Resolves when the loop has returned, or with the reason when its thread has died. */
   readonly ended: Promise<unknown>;
   readonly #port: MessagePort;
   readonly #onOutcomes: (outcomes: WaitOutcome[]) => void;

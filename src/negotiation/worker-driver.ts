@@ -39,6 +39,8 @@ export function pollerFailure({ syscall, result }: PollerProblem): Failure {
 /**
  * The worker driver: one thread, owned by piscina, that blocks in one wait over all jobs. The thread starts with the first job and
  * ends when it has been idle for a while.
+ *
+ * For the main thread: what a worker thread leaves open when it is terminated, nobody closes (see `openDriver`).
  */
 export class WorkerDriver implements Driver {
   readonly name = 'worker';
@@ -181,6 +183,7 @@ export class WorkerDriver implements Driver {
     const { descriptor, endpoint, route, negotiated, residue } = outcome;
     const socket = socketOver(this.#native.system, descriptor);
     if (socket instanceof Error) {
+      negotiated.handlePassedToken.fill(0);
       const message = `failed to take over the connection: ${socket.message}`;
       return { kind: 'failed', failure: { code: 'BACKEND_CONNECT', message, endpoint } };
     }

@@ -22,7 +22,7 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
   let together = ring?.connectAndSend(system, descriptor, address, request);
   if (together !== undefined && mayHaveLongerName(endpoint, together.connected)) together = undefined;
   const connected = together?.connected ?? connectTo(system, descriptor, endpoint);
-  if (ring !== undefined) ring.crowded = wouldBlock(connected);
+  if (ring !== undefined) ring.backlogFull = wouldBlock(connected);
   if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
   system.close(descriptor);
   return { descriptor: undefined, syscall: 'connect', result: connected };
@@ -34,10 +34,13 @@ const UNUSED_MS = 250;
 /** What a kernel, or whoever guards it, says that will not do this today nor tomorrow. All else, want of descriptors for one, passes. */
 const REFUSALS: ReadonlySet<number> = new Set(['ENOSYS', 'EPERM', 'EACCES', 'EINVAL'].map((name) => -(errno[name] ?? 0)));
 
-/** The ring of this thread: opened when first needed, closed when nobody has needed it for a while. */
+/**
+ * The ring of this thread: opened when first needed, closed when nobody has needed it for a while. In a worker thread, which can be
+ * terminated without a line of code run, it lasts for one call: to open and close one takes 30 µs, the sleep that it avoids 5 ms.
+ */
 class RingOfThread {
-  /** Set while the last connect found a full backlog: nobody races for a queue, and the ring takes longer to say EAGAIN. */
-  crowded = false;
+  /** The last connect found a full backlog. Then there is no race to win, and the ring takes longer to say EAGAIN. */
+  backlogFull = false;
   readonly #binder: Binder;
   #ring: SubmissionRing | undefined;
   /** A kernel that does not let us is asked once. */
@@ -47,17 +50,15 @@ class RingOfThread {
 
   constructor(binder: Binder) {
     this.#binder = binder;
-    // A thread that ends does not close its descriptors, as a process does.
-    if (!isMainThread) process.once('exit', () => this.close());
   }
 
   /** `undefined` where the kernel has done nothing. */
   connectAndSend(system: SystemCalls, descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
-    if (this.crowded || this.#refused) return undefined;
+    if (this.backlogFull || this.#refused) return undefined;
     const ring = this.#open(system);
     const result = typeof ring === 'number' ? ring : ring.connectAndSend(descriptor, address, request);
+    if (typeof result === 'number' || !isMainThread) this.#close();
     if (typeof result !== 'number') return result;
-    this.close();
     this.#refused = REFUSALS.has(result);
     return undefined;
   }
@@ -68,7 +69,7 @@ class RingOfThread {
     const ring = SubmissionRing.open(this.#binder, system);
     if (typeof ring === 'number') return ring;
     this.#ring = ring;
-    if (!this.#looking) this.#lookAgain();
+    if (isMainThread && !this.#looking) this.#lookAgain();
     return ring;
   }
 
@@ -78,11 +79,11 @@ class RingOfThread {
     setTimeout(() => {
       if (this.#used) return this.#lookAgain();
       this.#looking = false;
-      this.close();
+      this.#close();
     }, UNUSED_MS).unref();
   }
 
-  close(): void {
+  #close(): void {
     this.#ring?.close();
     this.#ring = undefined;
   }

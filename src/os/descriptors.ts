@@ -39,7 +39,7 @@ export function loadDescriptorCalls(): DescriptorCalls | undefined {
   return loaded;
 }
 
-/** What tells an open file from all others while it is open; `undefined` for a number that is no descriptor. */
+/** Identifies an open file for as long as it is open; `undefined` for a number that is not a descriptor. */
 export function fileIdentity(descriptor: number): string | undefined {
   try {
     const { dev, ino } = fstatSync(descriptor, { bigint: true });

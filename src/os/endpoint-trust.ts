@@ -1,18 +1,21 @@
-import { lstatSync, type Stats } from 'node:fs';
-import { dirname } from 'node:path';
+import type { Stats } from 'node:fs';
+import { posix } from 'node:path';
 import type { SystemFailure } from '../errors.js';
+import { allowUser, belongsTo, directoryProblem, namesOf, wayProblem, type UserIds } from './directory-trust.js';
 import { errnoName, printableEndpoint } from './errno.js';
+import { kindOf, look } from './file-look.js';
 import { canAskForPeers, peerOf } from './peer.js';
+import { WayMemory } from './way-memory.js';
 
-/** Whom a client lets be at the other end of a local socket; where there is none, whoever is. Plain data: it crosses threads. */
+/** Whom a client accepts at the other end of a local socket; functions that are given `undefined` accept everybody. Plain data: it crosses threads. */
 export interface EndpointTrust {
   /** Users whose sockets and processes are trusted. */
-  readonly userIds: readonly number[];
-  /** Accept sockets in directories where others than these users may create, replace or remove files. */
+  readonly userIds: UserIds;
+  /** Look at no directory: accept sockets where others than these users may create, replace or remove files. */
   readonly sharedDirectories: boolean;
 }
 
-/** Only what belongs to the user of this process. On Windows, where there are no user ids, pipes are guarded by their access lists. */
+/** Trusts the user of this process alone. On Windows, where there are no user ids, pipes are guarded by their access lists. */
 export function ownTrust(): EndpointTrust {
   const own = process.geteuid?.();
   return { userIds: own === undefined ? [] : [own], sharedDirectories: false };
@@ -23,64 +26,54 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
   return { code: 'EUNTRUSTED', syscall: 'connect', message: `${printableEndpoint(endpoint)} is not trusted: ${problem}` };
 }
 
-/** The write bits of group and others. */
-const OTHERS_MAY_WRITE = 0o022;
-const ROOT = 0;
-
 /**
- * Looks at the socket file before anybody dials it. Returns what speaks against it, or `undefined`. A file that is not there is
- * no matter of trust: the dial says so better. Abstract names and pipes have no file.
+ * Looks at the socket file, and at all by which it is reached, before anybody dials it. Returns what speaks against it, or `undefined`. A
+ * missing file is not reported here: the dial reports it better. Abstract names and pipes have no file.
+ *
+ * @param nowMs on the monotonic clock
  */
-export function fileProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
+export function fileProblem(endpoint: string, trust: EndpointTrust | undefined, nowMs = performance.now()): string | undefined {
   if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
-  const directory = dirname(endpoint);
+  // Systems cut a name there: what is looked at would not be what is dialled.
+  if (endpoint.includes('\0')) return 'there is a NUL in its name';
+  // A link must not hide behind a slash or a dot: `link/` is what it leads to.
+  const path = `/${namesOf(endpoint).join('/')}`;
+  const directory = posix.dirname(path);
   const folder = look(directory);
-  const file = look(endpoint);
+  const file = look(path);
   if (folder === undefined || file === undefined) return undefined;
-  return (trust.sharedDirectories ? undefined : directoryProblem(directory, folder, trust)) ?? socketProblem(file, trust);
+  return (trust.sharedDirectories ? undefined : placeProblem(directory, folder, trust.userIds, nowMs)) ?? socketProblem(file, trust.userIds);
 }
 
 /**
- * The same for an endpoint to which nothing is sent before {@link peerProblem} has been asked: whoever is behind it then is known from the
- * kernel, and it does not matter whose the file is. Only where the kernel cannot be asked must the file do.
+ * The same for an endpoint to which nothing is sent before {@link peerProblem} has been asked. The kernel then says who is behind it, and it
+ * does not matter whose the file is; the file is looked at only where the kernel cannot be asked.
  */
 export function quietEndpointProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
   return canAskForPeers() ? undefined : fileProblem(endpoint, trust);
 }
 
-/** Looks at who is at the other end of a connection. Returns what speaks against it, or `undefined`. */
+/** Looks at who is at the other end of a connection. Returns what is wrong with that, or `undefined`. */
 export function peerProblem(descriptor: number, trust: EndpointTrust | undefined): string | undefined {
   if (trust === undefined) return undefined;
   const peer = peerOf(descriptor);
   if (peer === undefined) return undefined;
   if (typeof peer === 'number') return `the system does not say who is behind it (${errnoName(-peer)})`;
-  return trust.userIds.includes(peer.userId) ? undefined : `the process behind it runs as user ${peer.userId}`;
+  return trust.userIds.includes(peer.userId) ? undefined : `the process behind it runs as user ${peer.userId}: ${allowUser(peer.userId)}`;
 }
 
-function directoryProblem(directory: string, folder: Stats, trust: EndpointTrust): string | undefined {
-  if (!folder.isDirectory()) return `its directory ${directory} is no directory but ${kindOf(folder)}`;
-  // What root owns and nobody else may write to is as safe as the system itself.
-  if (folder.uid !== ROOT && !trust.userIds.includes(folder.uid)) return `its directory ${directory} belongs to user ${folder.uid}`;
-  if ((folder.mode & OTHERS_MAY_WRITE) !== 0) return `others may write to its directory ${directory} (chmod 700 would help)`;
-  return undefined;
+const safeWays = new WayMemory();
+
+function placeProblem(directory: string, folder: Stats, trusted: UserIds, nowMs: number): string | undefined {
+  const problem = directoryProblem(directory, folder, trusted);
+  if (problem !== undefined || safeWays.knows(directory, folder, trusted, nowMs)) return problem;
+  const onTheWay = wayProblem(directory, trusted);
+  if (onTheWay === undefined) safeWays.remember(directory, folder, trusted, nowMs);
+  return onTheWay;
 }
 
-function socketProblem(file: Stats, trust: EndpointTrust): string | undefined {
+function socketProblem(file: Stats, trusted: UserIds): string | undefined {
+  if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
   if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
-  return trust.userIds.includes(file.uid) ? undefined : `it belongs to user ${file.uid}`;
-}
-
-function kindOf(file: Stats): string {
-  if (file.isSymbolicLink()) return 'a symbolic link';
-  if (file.isDirectory()) return 'a directory';
-  return file.isFile() ? 'a file' : 'a device or a pipe';
-}
-
-/** Never follows a link: where it leads can be changed between the look and the dial. What cannot be looked at cannot be dialled. */
-function look(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
+  return trusted.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
 }

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import type { SystemFailure } from '../errors.js';
+import { printable, type SystemFailure } from '../errors.js';
 
 /** errno numbers of this platform; a name that the platform lacks is absent. */
 export const errno: Readonly<Record<string, number>> = os.constants.errno;
@@ -20,6 +20,13 @@ export function wouldBlock(result: number): boolean {
   return result === -(errno['EAGAIN'] ?? 0);
 }
 
+const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']);
+
+/** Whether a call failed for want of descriptors or memory on this side, which says nothing about whom it was meant for. */
+export function isShortage({ code }: SystemFailure): boolean {
+  return SHORTAGES.has(code);
+}
+
 /** Describes a failed call. `result` is what a {@link SystemCalls} function returned: the negated errno. */
 export function systemFailure(syscall: string, result: number, endpoint?: string): SystemFailure {
   const code = errnoName(-result);
@@ -27,7 +34,7 @@ export function systemFailure(syscall: string, result: number, endpoint?: string
   return { code, syscall, message: `${syscall} ${code}${where}` };
 }
 
-/** An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do. */
+/** An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do; see {@link printable}. */
 export function printableEndpoint(endpoint: string): string {
-  return endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint;
+  return printable(endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint);
 }

@@ -1,6 +1,6 @@
 import { loadNative } from './native.js';
 
-/** The process at the other end of a connected Unix socket, as the kernel knows it: nobody can pretend to be another. */
+/** The process at the other end of a connected Unix socket. The kernel says so, and nobody can pretend to be another. */
 export interface Peer {
   /** The effective user when the connection was made; of a listener, when it began to listen. */
   readonly userId: number;

@@ -8,7 +8,7 @@ interface StreamHandle {
   readStop(): void;
 }
 
-/** The only place that reaches into Node's own objects: there is no public way to a socket's descriptor. */
+/** There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own objects. */
 function handleOf(socket: Socket): StreamHandle | undefined {
   const handle: unknown = Reflect.get(socket, '_handle');
   return isStreamHandle(handle) ? handle : undefined;
@@ -31,7 +31,7 @@ const HELD = Symbol('reading is held');
 type GatedSocket = Socket & { [HELD]?: boolean };
 
 /**
- * Keeps Node from reading on, from this moment and whoever asks for it: bytes that belong to somebody else, or that carry a
+ * Stops Node from reading, from this moment on and whatever asks it to: bytes that belong to somebody else, or that carry a
  * descriptor, must not end in this socket's buffers. `pause()` alone goes on reading until the stream's buffer is full, and
  * a listener that was left on the socket could set it going again.
  */

@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors.js';
-import { errno } from './errno.js';
+import { errno, printableEndpoint } from './errno.js';
 import type { SystemCalls } from './native.js';
 
 const AF_UNIX = 1;
@@ -21,7 +21,7 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
   const name = Buffer.from(endpoint, 'utf8');
   const abstract = name[0] === 0;
   if (abstract && platform !== 'linux') {
-    throw invalidArgument('endpoint', `is an abstract name, which only Linux has: "@${endpoint.slice(1)}"`);
+    throw invalidArgument('endpoint', `is an abstract name, which only Linux has: "${printableEndpoint(endpoint)}"`);
   }
   const address = Buffer.alloc(FAMILY_BYTES + name.length + (abstract ? 0 : 1));
   if (platform === 'linux') {
@@ -34,8 +34,9 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
   return address;
 }
 
-/** Services talk to a handful of endpoints; whoever dials thousands of names must not keep them all. */
+/** A service talks to a handful of endpoints; a program that dials thousands of names must not keep them all, nor any that no system takes. */
 const MOST_REMEMBERED = 64;
+const LONGEST_REMEMBERED_BYTES = 128;
 const remembered = new Map<string, Uint8Array>();
 
 /** {@link encodeAddress} for this platform, remembered: between a broker's reply and the next connect every microsecond counts. */
@@ -43,6 +44,7 @@ export function addressOf(endpoint: string): Uint8Array {
   let address = remembered.get(endpoint);
   if (address === undefined) {
     address = encodeAddress(endpoint);
+    if (address.length > LONGEST_REMEMBERED_BYTES) return address;
     if (remembered.size >= MOST_REMEMBERED) remembered.clear();
     remembered.set(endpoint, address);
   }

@@ -16,7 +16,7 @@ export function abortedError(signal: AbortSignal): BrokerPoolError {
 }
 
 export function queueFullError(maxWaiting: number, situation: Situation): BrokerPoolError {
-  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} callers may wait (${describe(situation)})`);
+  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} callers may wait for others to give a connection back (${describe(situation)})`);
 }
 
 /** @param cause why connecting failed last, where it did */

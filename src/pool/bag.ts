@@ -18,7 +18,6 @@ export interface BagEntry<E> {
 
 /** What the bag needs of a waiter. The links belong to the bag. */
 export interface BagWaiter<W> {
-  queued: boolean;
   next: W | undefined;
   previous: W | undefined;
 }
@@ -91,8 +90,13 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   borrow(): E | undefined {
     const entry = this.#newest;
     if (entry === undefined) return undefined;
-    this.#unlinkIdle(entry);
+    const { older } = entry;
+    this.#newest = older;
+    if (older === undefined) this.#oldest = undefined;
+    else older.newer = undefined;
+    entry.older = undefined;
     entry.state = 'leased';
+    this.#idle -= 1;
     return entry;
   }
 
@@ -151,7 +155,6 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   }
 
   enqueue(waiter: W): void {
-    waiter.queued = true;
     waiter.previous = this.#last;
     if (this.#last === undefined) this.#first = waiter;
     else this.#last.next = waiter;
@@ -162,14 +165,23 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
   /** Takes out whoever is served next. */
   dequeue(): W | undefined {
     const waiter = this.#first;
-    if (waiter !== undefined) this.cancel(waiter);
+    if (waiter === undefined) return undefined;
+    const { next } = waiter;
+    this.#first = next;
+    if (next === undefined) this.#last = undefined;
+    else next.previous = undefined;
+    waiter.next = undefined;
+    this.#waiting -= 1;
     return waiter;
+  }
+
+  isQueued(waiter: W): boolean {
+    return waiter.previous !== undefined || waiter === this.#first;
   }
 
   /** Takes a waiter out of any place in the queue. Returns false if it was out already. */
   cancel(waiter: W): boolean {
-    if (!waiter.queued) return false;
-    waiter.queued = false;
+    if (!this.isQueued(waiter)) return false;
     if (waiter.previous === undefined) this.#first = waiter.next;
     else waiter.previous.next = waiter.next;
     if (waiter.next === undefined) this.#last = waiter.previous;

@@ -1,10 +1,13 @@
 import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
+import { checkError } from '../validation.js';
 import { openDriver } from '../negotiation/divided-driver.js';
 import type { Driver } from '../negotiation/job.js';
 import { Capacity } from './capacity.js';
+import { Ending, type PoolState } from './ending.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
 import { targetKey, type Target } from './target.js';
@@ -16,6 +19,7 @@ import {
   checkCloseOptions,
   checkPoolOptions,
   checkTarget,
+  checkTargetOptions,
   type AcquireOptions,
   type BrokerPoolOptions,
   type CloseOptions,
@@ -23,18 +27,28 @@ import {
   type TargetOptions,
 } from './options.js';
 import { SharingHost } from './sharing/host.js';
-import type { PoolStats } from './watching/stats.js';
+import type { PoolCounts, PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
-/** Parts that tests put in place of the real ones. */
+/**
+ * Parts that tests put in place of the real ones.
+ *
+ * @internal
+ */
 export interface PoolParts {
   readonly clock?: Clock;
   readonly createDriver?: () => Driver;
 }
 
+/** A pool in JSON. */
+export interface PoolDescription extends Pick<PoolCounts, 'total' | 'idle' | 'leased' | 'connecting' | 'waiting'> {
+  readonly state: PoolState;
+}
+
 /**
  * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones skip the Hello where the
- * endpoint is known, and are negotiated on a wait thread where it is not.
+ * endpoint is known. Where it is not, one or two replies at a time are awaited on the event loop, more of them and every handoff on a
+ * worker thread that starts when it is first needed.
  *
  * An idle pool does not keep the process alive.
  */
@@ -43,24 +57,29 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
   readonly #environment: TargetEnvironment;
   readonly #connector: Connector;
-  readonly #clock: Clock;
+  readonly #ending: Ending;
   readonly #events: EventSources;
   readonly #ids = { connection: 0, acquire: 0 };
   readonly #createDriver: () => Driver;
   #driver: Driver | undefined;
   #sharing: SharingHost | undefined;
-  #state: 'open' | 'closing' | 'closed' = 'open';
-  #closed: Promise<void> | undefined;
-  #onQuiet: (() => void) | undefined;
-  #closingSinceMs: number | undefined;
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
+  constructor(options?: BrokerPoolOptions);
+  /** @internal */
+  constructor(options: BrokerPoolOptions, parts?: PoolParts);
   constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = openDriver }: PoolParts = {}) {
     super();
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
     this.#settings = settings;
-    this.#clock = clock;
+    this.#ending = new Ending(clock, {
+      beginClose: () => this.#beginClose(),
+      isQuiet: () => Array.from(this.#targets).every((pool) => pool.quiet),
+      end: (reason) => this.#end(reason),
+      free: () => this.#free(),
+      onClosed: (durationMs) => this.#onClosed(durationMs),
+    });
     this.#events = createEventSources(this);
     const { maxTotal } = settings;
     const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
@@ -81,7 +100,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       nextConnectionId: () => ++this.#ids.connection,
       nextAcquireId: () => ++this.#ids.acquire,
-      onQuieter: () => this.#finishIfQuiet(),
+      onQuieter: () => this.#ending.onQuieter(),
     };
     // After this turn's code, so that listeners hear of the first connects too.
     if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) queueMicrotask(() => this.#beginWarm());
@@ -94,10 +113,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * `POOL_CLOSED`, `INVALID_ARGUMENT`, or why connecting failed: `REFUSED`, `BROKER_CONNECT`, `BACKEND_CONNECT`, …
    */
   acquire(options?: AcquireOptions): Promise<Lease> {
-    // The way of most calls by far.
-    const usual = options === undefined ? this.#targets.default : undefined;
-    if (usual !== undefined) return usual.acquire(this.#settings.acquireTimeoutMs, undefined);
     try {
+      // The way of most calls by far.
+      const usual = options === undefined ? this.#targets.default : undefined;
+      if (usual !== undefined) return usual.acquire(this.#settings.acquireTimeoutMs, undefined);
       if (options !== undefined) checkAcquireOptions(options);
       return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
     } catch (error) {
@@ -118,9 +137,14 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm()]);
   }
 
-  /** An idle connection at once, or `undefined`; never waits and never connects. */
+  /**
+   * An idle connection at once, or `undefined`; never waits and never connects.
+   *
+   * @throws {BrokerPoolError} `POOL_CLOSED`, `INVALID_ARGUMENT`
+   */
   tryAcquire(target?: TargetOptions): Lease | undefined {
     this.#checkOpen();
+    if (target !== undefined) checkTargetOptions(target);
     const usual = target === undefined ? this.#targets.default : undefined;
     return (usual ?? this.#targets.find(this.#describe(target)))?.tryAcquire();
   }
@@ -149,14 +173,21 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Forgets a target's endpoint and connections: idle ones close now, leased ones when they come back. Without a target named, all.
+   * Forgets a target's endpoint and connections: idle ones close now, leased ones when they come back. Without a target named, all that
+   * this broker has named. Does nothing once the pool is closed.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   clear(target?: TargetOptions): void {
+    // Everything is forgotten already, and nobody hears events any more.
+    if (!this.#ending.open) return;
     if (target === undefined) {
       for (const pool of this.#targets) pool.clear();
+      // What other processes have left in the file has no pool here.
+      this.#environment.cache?.clear(this.#settings.brokerEndpoint);
       return;
     }
-    this.#checkOpen();
+    checkTargetOptions(target);
     const described = this.#describe(target);
     const pool = this.#targets.find(described);
     // Another process may have left its endpoint in the file.
@@ -166,23 +197,22 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /**
    * Ends well: whoever waits is served, leases may come back, then everything is freed. After `timeoutMs` what is left is
-   * destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
+   * destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent; a later call may shorten the time.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    if (this.#closed === undefined) {
-      const timeoutMs = checkCloseOptions(options);
-      this.#closed = this.#close(timeoutMs);
-    }
-    return this.#closed;
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#ending.close(checkCloseOptions(options));
   }
 
-  /** Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leased connections are destroyed. Idempotent. */
-  destroy(error?: Error): Promise<void> {
-    this.#closingSinceMs ??= this.#clock.now();
-    const reason = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error });
-    this.#end(reason);
-    this.#closed ??= this.#closeDriver();
-    return this.#closed;
+  /**
+   * Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leased connections are destroyed. Idempotent.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+   */
+  async destroy(error?: Error): Promise<void> {
+    if (error !== undefined) checkError('error', error);
+    await this.#ending.destroy(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error }));
   }
 
   /** Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens, stay. */
@@ -195,50 +225,44 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     await this.close();
   }
 
+  /** What consoles show. */
+  [inspect.custom](): string {
+    const { state, total, idle, leased, connecting, waiting } = this.toJSON();
+    return `BrokerPool (${state}; connections: ${total}, ${idle} idle, ${leased} leased, ${connecting} connecting; callers waiting: ${waiting})`;
+  }
+
+  /** What logs show; `stats()` has more. */
+  toJSON(): PoolDescription {
+    const { total, idle, leased, connecting, waiting } = this.#targets.counts().sum;
+    return { state: this.#ending.state, total, idle, leased, connecting, waiting };
+  }
+
   #beginWarm(): void {
-    if (this.#state === 'open') this.#targetFor({});
+    if (this.#ending.open) this.#targetFor({});
   }
 
-  async #close(timeoutMs: number): Promise<void> {
-    this.#closingSinceMs ??= this.#clock.now();
-    this.#state = 'closing';
+  #beginClose(): void {
+    // Calls that name no target go through all checks from now on.
     this.#targets.forgetDefault();
-    const cancelLimit = this.#clock.schedule(timeoutMs, () => {
-      this.#end(new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${timeoutMs} ms`));
-    });
-    await new Promise<void>((resolve) => {
-      this.#onQuiet = resolve;
-      for (const pool of this.#targets) pool.beginClose();
-      this.#finishIfQuiet();
-    });
-    cancelLimit();
-    this.#end(new BrokerPoolError('POOL_CLOSED', 'the pool is closed'));
-    await this.#closeDriver();
+    for (const pool of this.#targets) pool.beginClose();
   }
 
-  /** From here on nothing is held any more. */
   #end(reason: BrokerPoolError): void {
-    if (this.#state === 'closed') return;
-    this.#state = 'closed';
     this.#targets.destroy(reason);
     this.#sharing?.end(reason);
     this.#connector.close();
-    this.#finishIfQuiet();
   }
 
-  #finishIfQuiet(): void {
-    if (this.#state === 'open' || this.#onQuiet === undefined) return;
-    for (const pool of this.#targets) if (!pool.quiet) return;
-    this.#onQuiet();
-  }
-
-  async #closeDriver(): Promise<void> {
+  async #free(): Promise<void> {
     await this.#driver?.close();
     await this.#connector.ended();
     // Nothing is negotiated any more: what is left to write to its file can be written now.
     this.#environment.cache?.close();
+  }
+
+  #onClosed(durationMs: number): void {
     const { closed } = this.#events;
-    if (closed.wanted) closed.publish({ durationMs: this.#clock.now() - (this.#closingSinceMs ?? 0) });
+    if (closed.wanted) closed.publish({ durationMs });
   }
 
   #openDriver(): Driver {
@@ -256,6 +280,6 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #checkOpen(): void {
-    if (this.#state !== 'open') throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
+    if (!this.#ending.open) throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
   }
 }

@@ -2,6 +2,8 @@
 export interface CapacityUser {
   /** Its connections, those under way included. */
   readonly held: number;
+  /** Those of them that nobody holds or looks at. */
+  readonly idle: number;
   /** Callers that wait for one of them. */
   readonly waiting: number;
   /** Closes the connection that has been idle longest and gives its place back; false where none is idle. */
@@ -33,6 +35,13 @@ export class Capacity {
 
   get used(): number {
     return this.#used;
+  }
+
+  /** Places that a target could have now: those that are free, and those of others whose idle connections nobody waits for. */
+  availableFor(user: CapacityUser): number {
+    let places = this.#max - this.#used;
+    for (const other of this.#users) if (other !== user && other.waiting === 0) places += other.idle;
+    return places;
   }
 
   join(user: CapacityUser): void {

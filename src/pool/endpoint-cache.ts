@@ -4,6 +4,7 @@ import { EndpointFile } from './endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from './endpoint-file/format.js';
 import { PrivateFile } from './endpoint-file/private-file.js';
 import { emitEndpointFileWarning, type EndpointFileWarning } from './endpoint-file/warning.js';
+import { splitTargetKey } from './target.js';
 
 export interface EndpointCacheOptions {
   /** Endpoints kept at most, in memory and in the file. @default 256 */
@@ -70,6 +71,12 @@ export class EndpointCache {
     this.#file?.forgetAny(key);
   }
 
+  /** Drops everything that this broker has answered, in the file too. */
+  clear(brokerEndpoint: string): void {
+    this.#endpoints.clear();
+    this.#file?.forgetAll((key) => splitTargetKey(key)?.brokerEndpoint === brokerEndpoint);
+  }
+
   /** Endpoints in memory. */
   get size(): number {
     return this.#endpoints.size;
@@ -88,8 +95,12 @@ export class EndpointCache {
   #findInFile(key: string): string | undefined {
     const answer = this.#file?.find(key);
     if (answer === undefined) return undefined;
+    if (this.#ttlMs === 0) {
+      this.#endpoints.set(key, answer.endpoint);
+      return answer.endpoint;
+    }
     const leftMs = Math.min(this.#ttlMs, answer.atMs + this.#ttlMs - this.#wallClock());
-    if (this.#ttlMs > 0 && leftMs <= 0) return undefined;
+    if (leftMs <= 0) return undefined;
     this.#endpoints.set(key, answer.endpoint, { ttl: Math.ceil(leftMs) });
     return answer.endpoint;
   }

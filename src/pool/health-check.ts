@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
+import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
+import { described } from '../validation.js';
 import type { Bag } from './bag.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';
@@ -14,7 +16,7 @@ export interface ConnectionToValidate {
 
 /**
  * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread. `false`, an
- * error, or no answer in time closes the connection as `invalid`.
+ * error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -22,16 +24,22 @@ export type Validate = (connection: ConnectionToValidate) => boolean | Promise<b
 export interface HealthCheckSettings {
   readonly validate: Validate | undefined;
   readonly validateAfterIdleMs: number;
-  readonly roundTripTimeoutMs: number;
+  readonly validateTimeoutMs: number;
 }
+
+/**
+ * For so long whoever waits relies on a check that is under way, in milliseconds: longer than a ping takes that is answered at all. Then
+ * another connection is looked for, and the check goes on without anybody.
+ */
+const PATIENCE_MS = 100;
 
 /** The target pool, as its health checks see it. */
 export interface HealthCheckOwner {
   /** The connection is good, and idle again. With `wanted` it is good for the next waiter without another check. */
   onHealthy(connection: PooledConnection, wanted: boolean): void;
-  /** The connection is not good. */
-  close(connection: PooledConnection, reason: CloseReason): void;
-  /** The connection died while it was checked. */
+  /** The connection is not good. @param error why the hook did not even say so */
+  close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void;
+  /** The connection died while it was checked, or whoever waits had better look for another. */
   pump(): void;
 }
 
@@ -41,7 +49,8 @@ export class HealthChecks {
   readonly #settings: HealthCheckSettings;
   readonly #clock: Clock;
   readonly #owner: HealthCheckOwner;
-  #wanted = 0;
+  /** What is being checked for somebody who relies on it, the check that began first in front. */
+  readonly #expected = new Set<PooledConnection>();
 
   constructor(bag: Bag<PooledConnection, Waiter>, settings: HealthCheckSettings, clock: Clock, owner: HealthCheckOwner) {
     this.#bag = bag;
@@ -50,9 +59,20 @@ export class HealthChecks {
     this.#owner = owner;
   }
 
-  /** Checks under way that somebody waits for. */
-  get wanted(): number {
-    return this.#wanted;
+  /** Checks under way that count as connections on their way: they began a moment ago, for somebody who still waits. */
+  get expected(): number {
+    return this.#expected.size;
+  }
+
+  /** No more than so many callers can rely on a check: those that began for somebody who has left no longer count. */
+  expectAtMost(waiting: number): void {
+    let surplus = this.#expected.size - waiting;
+    if (surplus <= 0) return;
+    for (const connection of this.#expected) {
+      this.#expected.delete(connection);
+      surplus -= 1;
+      if (surplus === 0) return;
+    }
   }
 
   /** Whether an idle connection must be checked before it is leased. */
@@ -65,52 +85,76 @@ export class HealthChecks {
 
   /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before, unless somebody has come */
   async check(connection: PooledConnection, wanted: boolean): Promise<void> {
-    const { validate, roundTripTimeoutMs } = this.#settings;
+    const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
     connection.touched = true;
-    if (wanted) this.#wanted += 1;
-    const healthy = await isHealthy(connection, validate, roundTripTimeoutMs, this.#clock, wanted);
-    if (wanted) this.#wanted -= 1;
+    const stopExpecting = wanted ? this.#expect(connection) : undefined;
+    const verdict = await judge(connection, validate, validateTimeoutMs, this.#clock, wanted);
+    stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
-    const reason = healthy ? connection.recycle() : 'invalid';
-    if (reason !== undefined) return this.#owner.close(connection, reason);
+    const reason = verdict === true ? connection.recycle() : 'invalid';
+    if (reason !== undefined) return this.#owner.close(connection, reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
     this.#owner.onHealthy(connection, wantedNow);
   }
+
+  /** Counts a check as a connection on its way, until it is over or takes too long. */
+  #expect(connection: PooledConnection): () => void {
+    this.#expected.add(connection);
+    const cancel = this.#clock.schedule(PATIENCE_MS, () => {
+      if (this.#expected.delete(connection)) this.#owner.pump();
+    });
+    return () => {
+      cancel();
+      this.#expected.delete(connection);
+    };
+  }
 }
+
+/** What the hook says of a connection, or why it said nothing. */
+type Verdict = boolean | BrokerPoolError;
 
 /**
  * Asks the hook, and waits no longer than `limitMs` for it.
  *
  * @param keepAlive the socket of an idle connection does not keep the process alive; whoever waits for it must
  */
-async function isHealthy(
+async function judge(
   connection: ConnectionToValidate,
   validate: Validate,
   limitMs: number,
   clock: Clock,
   keepAlive: boolean,
-): Promise<boolean> {
+): Promise<Verdict> {
   const { socket, endpoint, route } = connection;
   return await new Promise((resolve) => {
-    const settle = (healthy: boolean): void => {
+    const settle = (verdict: Verdict): void => {
       cancelLimit();
       socket.off('close', onClose);
-      resolve(healthy);
+      resolve(verdict);
     };
     const onClose = (): void => settle(false);
-    const cancelLimit = clock.schedule(limitMs, onClose, keepAlive);
+    const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
+    const cancelLimit = clock.schedule(limitMs, onLimit, keepAlive);
     // A pool that ends destroys the socket, and must not leave the timer behind.
     socket.once('close', onClose);
-    ask(validate, { socket, endpoint, route }).then(settle, () => settle(false));
+    void ask(validate, { socket, endpoint, route }).then(settle);
   });
 }
 
 /** A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript callers return. */
-async function ask(validate: Validate, connection: ConnectionToValidate): Promise<boolean> {
-  const answer: unknown = await validate(connection);
-  return answer === true;
+async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {
+  const { endpoint } = connection;
+  let answer: unknown;
+  try {
+    answer = await validate(connection);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : described(error);
+    return new BrokerPoolError('VALIDATION_FAILED', `validate failed: ${message}`, { endpoint, cause: error });
+  }
+  if (typeof answer === 'boolean') return answer;
+  return new BrokerPoolError('VALIDATION_FAILED', `validate must answer true or false, got ${described(answer)}`, { endpoint });
 }

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { NegotiatedInfo } from '../client/connect.js';
-import { BrokerPoolError } from '../errors.js';
+import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { CloseReason, Negotiation } from './pooled-connection.js';
+import type { Target } from './target.js';
 
 /** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
 export interface LeasedConnection {
@@ -20,9 +21,28 @@ export interface LeasedConnection {
 
 /** Whom a leased connection goes back to. */
 export interface LeaseOwner {
+  /** What its connections are of; unknown in another thread than the pool's. */
+  readonly target?: Target;
   onRelease(connection: LeasedConnection): void;
   onDestroy(connection: LeasedConnection, reason: CloseReason): void;
 }
+
+/** A lease in JSON. */
+export type LeaseDescription =
+  | { readonly state: 'spent' }
+  | {
+      readonly state: 'leased';
+      readonly connectionId: number;
+      readonly endpoint: string;
+      readonly route: Route;
+      /** Absent in another thread than the pool's. */
+      readonly target?: Target;
+    };
+
+/** Why a caller wants a connection closed. */
+export type DestroyReason = 'destroyed' | 'error' | 'invalid';
+
+const DESTROY_REASONS: ReadonlySet<string> = new Set<DestroyReason>(['destroyed', 'error', 'invalid']);
 
 /**
  * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use throws
@@ -30,12 +50,7 @@ export interface LeaseOwner {
  */
 export class Lease implements AsyncDisposable {
   /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
-  private connection: LeasedConnection | undefined;
-
-  /** Leases are made by pools only. */
-  constructor(connection: LeasedConnection) {
-    this.connection = connection;
-  }
+  private connection: LeasedConnection | undefined = undefined;
 
   /** The socket, ready for use. Do not end or destroy it to give it back; take off what you put on. */
   get socket(): Socket {
@@ -59,7 +74,7 @@ export class Lease implements AsyncDisposable {
     return this.#held().negotiation?.negotiated;
   }
 
-  /** The token of the offered handoff; `undefined` where there was none. */
+  /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
   get handoffToken(): Uint8Array | undefined {
     return this.#held().negotiation?.handoffToken;
   }
@@ -81,8 +96,13 @@ export class Lease implements AsyncDisposable {
     connection.owner.onRelease(connection);
   }
 
-  /** Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. */
-  destroy(reason: 'destroyed' | 'error' | 'invalid' = 'destroyed'): void {
+  /**
+   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+   */
+  destroy(reason: DestroyReason = 'destroyed'): void {
+    if (!DESTROY_REASONS.has(reason)) throw invalidArgument('reason', `must be one of ${[...DESTROY_REASONS].join(', ')}`);
     const connection = this.#held();
     this.connection = undefined;
     connection.owner.onDestroy(connection, reason);
@@ -93,9 +113,19 @@ export class Lease implements AsyncDisposable {
     if (!this.spent) this.release();
   }
 
-  /** What logs and consoles show: neither the token nor the pool behind it. */
+  /** What consoles show: neither the token nor the pool behind it. */
   [inspect.custom](): string {
-    return this.spent ? 'Lease (spent)' : `Lease of connection ${this.connectionId} to ${printableEndpoint(this.endpoint)}`;
+    if (this.connection === undefined) return 'Lease (spent)';
+    const { id, endpoint, route, owner } = this.connection;
+    const service = owner.target === undefined ? '' : `${owner.target.serviceName} ${owner.target.wantedVersion}, `;
+    return `Lease of connection ${id} to ${printableEndpoint(endpoint)} (${service}${route})`;
+  }
+
+  /** What logs show: as little. */
+  toJSON(): LeaseDescription {
+    if (this.connection === undefined) return { state: 'spent' };
+    const { id: connectionId, endpoint, route, owner } = this.connection;
+    return { state: 'leased', connectionId, endpoint, route, ...(owner.target && { target: owner.target }) };
   }
 
   #held(): LeasedConnection {
@@ -104,6 +134,18 @@ export class Lease implements AsyncDisposable {
     }
     return this.connection;
   }
+}
+
+/**
+ * Leases are made by pools only.
+ *
+ * The connection comes after the constructor: V8 then knows, where the lease goes into a promise, what object it is and that it has no
+ * `then`, and does not look for one. That saves a tenth of a lease.
+ */
+export function leaseOf(connection: LeasedConnection): Lease {
+  const lease = new Lease();
+  lease['connection'] = connection;
+  return lease;
 }
 
 /** What a lease holds, for the rest of the pool; `undefined` once it is spent. Users have no business with it. */
@@ -124,7 +166,3 @@ export async function useLease<T>(lease: Lease, work: (lease: Lease) => T | Prom
   if (!lease.spent) lease.release();
   return result;
 }
-
-// Whatever a promise is resolved with is asked for `then`. Here it finds the answer at once, which saves a tenth of a lease.
-// oxlint-disable-next-line unicorn/no-thenable -- undefined is no function: a lease is not thenable
-Object.defineProperty(Lease.prototype, 'then', { value: undefined });

@@ -31,13 +31,19 @@ export interface BrokerPoolOptions {
   selfVersion?: string;
   /** Connections at most, leased and idle together. @default 10 */
   max?: number;
-  /** Connections that are kept open, opened in the background. Those of the pool's own target from the start. @default 0 */
+  /**
+   * Connections that are kept open, opened in the background: for the pool's own target from the start, for another once `warm` was called
+   * for it. @default 0
+   */
   min?: number;
   /** Connections at most, of all targets together; shared fairly between those that need them. @default Infinity */
   maxTotal?: number;
   /** How long `acquire` may take in all, in milliseconds. @default 30000 */
   acquireTimeoutMs?: number;
-  /** Callers that may wait at most; one more gets `QUEUE_FULL`. @default Infinity */
+  /**
+   * Callers that may wait at most until others give a connection back; one more gets `QUEUE_FULL`. Those for whom one is free, on its way or
+   * can still be opened do not count: with 0 nobody stands behind others. @default Infinity
+   */
   maxWaiting?: number;
   /** Connects that run at once; of those that nobody waits for, one. @default 2 */
   maxConnecting?: number;
@@ -51,6 +57,8 @@ export interface BrokerPoolOptions {
   validate?: Validate;
   /** A connection that was used within this time is leased without asking `validate`, in milliseconds. @default 500 */
   validateAfterIdleMs?: number;
+  /** How long `validate` may take for one connection, in milliseconds; then it is closed as `invalid`. @default 1000 */
+  validateTimeoutMs?: number;
   /** How often `validate` is asked about a connection that stays idle, in milliseconds. @default Infinity */
   keepaliveMs?: number;
   /** How long a lease may be out before it is reported as a leak, in milliseconds; 0 looks for none. @default 0 */
@@ -109,6 +117,7 @@ export interface PoolSettings {
   readonly maxUses: number;
   readonly validate: Validate | undefined;
   readonly validateAfterIdleMs: number;
+  readonly validateTimeoutMs: number;
   readonly keepaliveMs: number;
   readonly leakThresholdMs: number;
   readonly adoptHandedOffConnection: boolean | 'auto';
@@ -129,6 +138,7 @@ const DEFAULTS = {
   maxLifetimeMs: 1_800_000,
   maxUses: Infinity,
   validateAfterIdleMs: 500,
+  validateTimeoutMs: 1_000,
   keepaliveMs: Infinity,
   leakThresholdMs: 0,
   adoptHandedOffConnection: false,
@@ -140,7 +150,7 @@ const CLOSE_TIMEOUT_MS = 30_000;
 
 const POOL_OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
-  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs',
+  'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
   'endpointCache', 'trust',
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
@@ -179,6 +189,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     maxUses: checkCount('maxUses', orDefault(options.maxUses, DEFAULTS.maxUses), { min: 1, ...endless }),
     validate: options.validate === undefined ? undefined : checkFunction('validate', options.validate),
     validateAfterIdleMs: checkDurationMs('validateAfterIdleMs', orDefault(options.validateAfterIdleMs, DEFAULTS.validateAfterIdleMs), { allowZero: true }),
+    validateTimeoutMs: duration('validateTimeoutMs'),
     keepaliveMs,
     leakThresholdMs: checkDurationMs('leakThresholdMs', orDefault(options.leakThresholdMs, DEFAULTS.leakThresholdMs), { allowZero: true }),
     adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),
@@ -213,6 +224,11 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   rejectUnknownOptions('options', options, ACQUIRE_OPTION_NAMES);
   if (options.signal !== undefined) checkSignal('signal', options.signal);
   if (options.timeoutMs !== undefined) checkDurationMs('timeoutMs', options.timeoutMs);
+}
+
+/** Checks that nothing but a target is named; not yet which. */
+export function checkTargetOptions(options: TargetOptions): void {
+  rejectUnknownOptions('options', options, ['serviceName', 'wantedVersion']);
 }
 
 /** The checked target of a call, the pool's own parts filled in. */

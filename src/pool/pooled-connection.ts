@@ -1,10 +1,12 @@
 import { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import type { NegotiatedInfo } from '../client/connect.js';
 import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
+import { printableEndpoint } from '../os/errno.js';
 import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connecting/connector.js';
-import { resetSocket, socketProblem } from './socket-hygiene.js';
+import { ownListeners, resetSocket, socketProblem } from './socket-hygiene.js';
 
 /** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
 export type CloseReason =
@@ -31,7 +33,13 @@ export interface ConnectionOwner {
 /** What the broker said of a connection that was negotiated. */
 export interface Negotiation {
   readonly negotiated: NegotiatedInfo;
+  /** Overwritten when the connection closes. */
   readonly handoffToken: Uint8Array | undefined;
+}
+
+/** Nobody needs the token any more. */
+export function wipeToken(negotiation: Negotiation | undefined): void {
+  negotiation?.handoffToken?.fill(0);
 }
 
 /**
@@ -69,7 +77,10 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   /** Another thread has heard of the backend, which this thread's socket cannot know. */
   heardElsewhere = false;
 
-  /** @param bornMs and @param expiresAtMs in whole milliseconds */
+  /**
+   * @param bornMs in whole milliseconds
+   * @param expiresAtMs in whole milliseconds, or `Infinity`
+   */
   constructor(id: number, { socket, endpoint, route, negotiated, handoffToken }: Established, owner: ConnectionOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
     this.socket = socket;
@@ -95,9 +106,11 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   recycle(): CloseReason | undefined {
     if (this.retired !== undefined) return this.retired;
     if (!this.touched) return undefined;
-    const problem = socketProblem(this.socket);
+    const problem = socketProblem(this.socket, OWN_LISTENERS);
     if (problem !== undefined) return problem;
-    resetSocket(this.socket);
+    resetSocket(this.socket, OWN_LISTENERS);
+    // A caller may have unreferenced it.
+    this.socket.ref();
     this.touched = false;
     return undefined;
   }
@@ -108,12 +121,23 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     this.socket.unref();
   }
 
+  /** Closes the socket, whether or not it is dead already. */
+  destroy(): void {
+    this.socket.destroy();
+    wipeToken(this.negotiation);
+  }
+
+  /** What whoever prints the socket sees of it: not the token. */
+  [inspect.custom](): string {
+    return `PooledConnection ${this.id} to ${printableEndpoint(this.endpoint)} (${this.route}, ${this.state})`;
+  }
+
   /** Whether the backend has ever said a word. */
   get heard(): boolean {
     return this.heardElsewhere || this.socket.bytesRead > 0;
   }
 
-  /** Whether {@link PooledConnection.rest} is behind it. */
+  /** Whether {@link PooledConnection.rest} has been called since its last lease. */
   get resting(): boolean {
     return this.idleSinceMs >= 0;
   }
@@ -157,6 +181,8 @@ function onError(this: PooledSocket): void {
 function onClose(this: PooledSocket): void {
   this[POOLED]?.onDeath('stale');
 }
+
+const OWN_LISTENERS = ownListeners({ error: onError, close: onClose });
 
 /** What the socket's handle calls with what it has read; `null` is the end of the stream. */
 function push(this: PooledSocket, chunk: unknown, encoding?: BufferEncoding): boolean {

@@ -5,7 +5,7 @@ import type { EndpointCache } from './endpoint-cache.js';
 import type { Target } from './target.js';
 import { HealthChecks, type HealthCheckOwner } from './health-check.js';
 import { LeaseWatch } from './watching/lease-watch.js';
-import type { Lease } from './lease.js';
+import { leaseOf, type Lease } from './lease.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import { Reaper, type ReaperOwner } from './reaper.js';
 import { countsOf, newCounters, type PoolCounts } from './watching/stats.js';
@@ -40,6 +40,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   readonly #health: HealthChecks;
   readonly #warmUps: WarmUps;
   readonly #counters = newCounters();
+  /** Whether `min` holds here: for the pool's own target it does, for others once they have been warmed. */
+  #keepsMinimum: boolean;
   #closing = false;
   /** 1 while the pump runs, more if it has been called meanwhile. */
   #pumpsDue = 0;
@@ -48,6 +50,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     const { clock, settings, capacity } = environment;
     this.target = target;
     this.#environment = environment;
+    this.#keepsMinimum = target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion;
     this.#supply = new Supply(target, environment, this.#counters, this);
     this.#reaper = new Reaper(clock, settings, this);
     this.#turn = new Turn(clock, (nowMs) => this.#onTurnEnd(nowMs));
@@ -62,29 +65,29 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   /** An idle connection at once, or `undefined`. */
   tryAcquire(): Lease | undefined {
-    if (this.#bag.waiting > 0 || this.#closing) return undefined;
-    const connection = this.#borrow();
-    return connection && this.#watch.leaseAtOnce(connection, this.#now);
+    const connection = this.#borrowAtOnce();
+    return connection && this.#lease(connection);
   }
 
   /** A connection as soon as there is one; the checks of the options are behind us. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     if (signal?.aborted) return this.#refuse(abortedError(signal));
-    const lease = this.tryAcquire();
-    if (lease !== undefined) return resolved(lease);
+    const connection = this.#borrowAtOnce();
+    if (connection !== undefined) return Promise.resolve(this.#lease(connection));
     const { maxWaiting } = this.#environment.settings;
-    if (this.#bag.waiting >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
+    if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#places >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
     const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
     return this.#waitingRoom.enter(timeoutMs, signal);
   }
 
-  /** Resolves when `min` connections are open, rejects when one cannot be opened. */
+  /** Resolves when `min` connections are open, rejects when one cannot be opened. From now on so many are kept. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortedError(signal));
+    this.#keepsMinimum = true;
+    this.#supply.retryNow();
     if (this.#isWarm()) return Promise.resolve();
     const warm = this.#warmUps.wait(timeoutMs, signal, () => this.timeoutError(timeoutMs, timeoutMs));
-    this.#supply.retryNow();
     this.#keepWarm();
     return warm;
   }
@@ -103,8 +106,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.close(connection, reason);
   }
 
-  close(connection: PooledConnection, reason: CloseReason): void {
-    if (this.#remove(connection, reason)) this.pump();
+  close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
+    if (this.#remove(connection, reason, error)) this.pump();
   }
 
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
@@ -154,6 +157,10 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   get size(): number {
     return this.#bag.size;
+  }
+
+  get idle(): number {
+    return this.#bag.idle;
   }
 
   get waiting(): number {
@@ -226,6 +233,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
   }
 
   onWaiter(): void {
+    // Checks that are under way began for those who came before.
+    this.#health.expectAtMost(this.#bag.waiting - 1);
     // There was nothing idle but what must be validated: with neither that nor room for more, the pump could only look in vain.
     if (this.#bag.idle > 0 || !this.#supply.full) this.pump();
   }
@@ -236,7 +245,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   onHealthy(connection: PooledConnection, wanted: boolean): void {
     // The keepalive of a spare connection leaves it as old as it was.
-    if (wanted) connection.idleSinceMs = Math.round(this.#environment.clock.now());
+    if (wanted) connection.rest(this.#environment.clock.now());
     this.pump(wanted ? connection : undefined);
   }
 
@@ -257,7 +266,14 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   get #minimum(): number {
     const { min, max } = this.#environment.settings;
-    return this.#closing ? 0 : Math.min(min, max);
+    return this.#closing || !this.#keepsMinimum ? 0 : Math.min(min, max);
+  }
+
+  /** How many callers can be served without anybody giving a connection back: by what is idle, validated or under way, and by what may be opened. */
+  get #places(): number {
+    const { settings, capacity } = this.#environment;
+    const mayOpen = settings.max - this.held;
+    return this.held - this.#bag.leased + (capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this)));
   }
 
   /** Takes all timers away. */
@@ -283,7 +299,8 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   /** One validation or connect under way for everybody who waits, as far as the limits allow. */
   #findMore(): void {
-    while (this.#supply.connecting + this.#health.wanted < this.#bag.waiting) {
+    this.#health.expectAtMost(this.#bag.waiting);
+    while (this.#supply.connecting + this.#health.expected < this.#bag.waiting) {
       const idle = this.#bag.newestIdle;
       if (idle !== undefined) void this.#health.check(idle, true);
       else if (!this.#supply.open()) return;
@@ -304,6 +321,15 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     if (this.#bag.waiting > 0) return;
     for (const connection of this.#bag.idleEntries()) this.#remove(connection, 'poolClosed');
     this.#environment.onQuieter();
+  }
+
+  /** An idle connection for somebody who has just come, and is not to overtake anybody. */
+  #borrowAtOnce(): PooledConnection | undefined {
+    return this.#bag.waiting > 0 || this.#closing ? undefined : this.#borrow();
+  }
+
+  #lease(connection: PooledConnection): Lease {
+    return this.#watch.wanted ? this.#watch.leaseAtOnce(connection, this.#now) : leaseOf(connection);
   }
 
   /** Leases the newest idle connection, unless it must be validated first. */
@@ -338,7 +364,7 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
   }
 
-  #remove(connection: PooledConnection, reason: CloseReason): boolean {
+  #remove(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): boolean {
     if (!this.#bag.remove(connection)) return false;
     // Its lease may still come back.
     connection.retired ??= reason;
@@ -346,12 +372,12 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
     this.#learnFrom(connection, reason);
-    connection.socket.destroy();
+    connection.destroy();
     const { events, clock, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - connection.bornMs;
       const { id: connectionId, uses } = connection;
-      events.connectionClosed.publish({ target: this.target, connectionId, reason, wasReady: true, ageMs, uses });
+      events.connectionClosed.publish({ target: this.target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error }) });
     }
     capacity?.giveBack();
     return true;
@@ -378,16 +404,11 @@ export class TargetPool implements SupplyOwner, ReaperOwner, WaitingRoomOwner, H
 
   #phase(): TimeoutPhase {
     if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
-    return this.#health.wanted > 0 ? 'validate' : 'queue';
+    return this.#bag.reserved > 0 ? 'validate' : 'queue';
   }
 
   #situation(): Situation {
     const { size: total, idle, waiting } = this.#bag;
     return { target: this.target, total, idle, connecting: this.#supply.connecting, waiting };
   }
-}
-
-/** Cheaper than `Promise.resolve`, which asks what it is given whether it is a promise. */
-async function resolved(lease: Lease): Promise<Lease> {
-  return lease;
 }

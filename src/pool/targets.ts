@@ -3,7 +3,7 @@ import type { TargetPool } from './target-pool.js';
 import { targetKey, type Target } from './target.js';
 import { sumCounts, type PoolCounts, type TargetStats } from './watching/stats.js';
 
-/** So many targets are kept although nobody uses them. */
+/** Unused targets are kept while there are no more than this, in use or not. */
 const FEW = 128;
 
 /**

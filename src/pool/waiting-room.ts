@@ -1,11 +1,11 @@
 import { onAbort } from '../abort.js';
-import type { Clock } from '../clock.js';
+import type { Clock, Timer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { abortedError } from './acquire-errors.js';
 import type { Bag } from './bag.js';
 import { Histogram } from './watching/histogram.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
-import type { Lease } from './lease.js';
+import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
 import type { Turn } from './turn.js';
 import { Waiter } from './waiter.js';
@@ -41,7 +41,7 @@ export class WaitingRoom {
   readonly #owner: WaitingRoomOwner;
   #latestDeadlineMs = 0;
   #sweepAtMs = Infinity;
-  #cancelSweep: () => void = () => {};
+  #sweepTimer: Timer | undefined;
   #timeouts = 0;
   #endedBy: BrokerPoolError | undefined;
 
@@ -72,35 +72,41 @@ export class WaitingRoom {
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const origin = this.#watch.begin();
-    // A listener that has just heard of it may have ended the pool.
-    if (this.#endedBy !== undefined) {
-      this.#watch.fail(origin, this.#endedBy, 0);
-      return Promise.reject(this.#endedBy);
+    // A listener that has just heard of it may have ended the pool, or given the acquire up.
+    const error = this.#endedBy ?? (signal?.aborted ? abortedError(signal) : undefined);
+    if (error !== undefined) {
+      this.#watch.fail(origin, error, 0);
+      return Promise.reject(error);
     }
     const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
-    if (signal !== undefined) waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+    if (signal !== undefined) this.#listen(waiter, signal);
     const deadlineMs = waiter.started.ms + timeoutMs;
-    if (deadlineMs > this.#latestDeadlineMs) this.#latestDeadlineMs = deadlineMs;
+    // Of those who are gone nobody waits any more.
+    if (deadlineMs > this.#latestDeadlineMs || this.#queue.waiting === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.#sweepAtMs) this.#sweepAt(deadlineMs);
     this.#queue.enqueue(waiter);
+    if (this.#queue.waiting === 1) this.#sweepTimer?.keepAlive(true);
+    const lease = waiter.wait();
     this.#owner.onWaiter();
-    return waiter.lease;
+    return lease;
   }
 
   /** Leases a connection to whoever stands first. */
   serveFirst(connection: PooledConnection): void {
     const waiter = this.#queue.dequeue();
     if (waiter === undefined) throw new Error('nobody waits');
+    this.#onGone();
     waiter.stopListening?.();
     const now = this.#turn.time();
     // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
     const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.times.record(waitMs);
-    waiter.resolve(this.#watch.lease(connection, waiter.origin, now.ms, waitMs));
+    waiter.serve(this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
   }
 
   fail(waiter: Waiter, error: BrokerPoolError): void {
     if (!this.#queue.cancel(waiter)) return;
+    this.#onGone();
     this.#reject(waiter, error);
     this.#owner.pump();
   }
@@ -108,6 +114,7 @@ export class WaitingRoom {
   /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
   failAll(error: BrokerPoolError): void {
     for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) this.#reject(waiter, error);
+    this.#onGone();
     this.#owner.pump();
   }
 
@@ -119,34 +126,50 @@ export class WaitingRoom {
 
   /** Takes the timer away. */
   stop(): void {
-    this.#cancelSweep();
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
+  }
+
+  /** Whoever waits keeps the process alive: nothing else may do so. The timer stays for those who come next, and is nobody's meanwhile. */
+  #onGone(): void {
+    if (this.#queue.waiting === 0) this.#sweepTimer?.keepAlive(false);
+  }
+
+  /** Not part of `enter`: what a function shares with a callback is allocated, whether or not the callback is. */
+  #listen(waiter: Waiter, signal: AbortSignal): void {
+    waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
   }
 
   #reject(waiter: Waiter, error: BrokerPoolError): void {
     waiter.stopListening?.();
     this.#watch.fail(waiter.origin, error, Math.max(0, this.#clock.now() - waiter.started.ms));
-    waiter.reject(error);
+    waiter.fail(error);
   }
 
   #sweepAt(dueMs: number): void {
-    this.#cancelSweep();
+    this.#sweepTimer?.cancel();
     this.#sweepAtMs = dueMs;
-    this.#cancelSweep = this.#clock.schedule(dueMs - this.#clock.now(), () => this.#sweep());
+    this.#sweepTimer = this.#clock.timer(dueMs - this.#clock.now(), () => this.#sweep());
+    this.#sweepTimer.keepAlive(this.#queue.waiting > 0);
   }
 
   #sweep(): void {
+    this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
     // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
     this.#turn.end();
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
+    let latestMs = 0;
     const expired: Waiter[] = [];
     for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
       const deadlineMs = waiter.started.ms + waiter.timeoutMs;
       if (deadlineMs <= nowMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
+      latestMs = Math.max(latestMs, deadlineMs);
     }
+    this.#latestDeadlineMs = latestMs;
     for (const waiter of expired) this.#expire(waiter, nowMs);
     const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
     if (nextMs !== Infinity) this.#sweepAt(Math.max(nextMs, nowMs + pauseMs));
@@ -154,7 +177,7 @@ export class WaitingRoom {
 
   #expire(waiter: Waiter, nowMs: number): void {
     // The end of one may have been the end of others.
-    if (!waiter.queued) return;
+    if (!this.#queue.isQueued(waiter)) return;
     this.#timeouts += 1;
     this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.started.ms));
   }

@@ -3,13 +3,13 @@ import { Socket } from 'node:net';
 import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
 import { loadNative, type SystemCalls } from '../os/native.js';
 import { HANDOFF_TOKEN_BYTES, type DaemonProcess } from '../wire/messages.js';
-import { Changes } from './changes.js';
+import { ChangeNotifier } from './change-notifier.js';
 import { serveEcho } from './echo.js';
 import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
 import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import { Listener } from './listener.js';
-import { Place } from './place.js';
+import { SocketDirectory } from './socket-directory.js';
 
 /** What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48. */
 export type HandoffMode =
@@ -63,8 +63,8 @@ export class EmbeddedBackend implements AsyncDisposable {
   handoff: HandoffMode;
 
   readonly #options: EmbeddedBackendOptions;
-  readonly #place: Place;
-  readonly #changes = new Changes();
+  readonly #directory: SocketDirectory;
+  readonly #changes = new ChangeNotifier();
   readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
   /** Descriptors kept in silence. */
   readonly #kept = new Set<number>();
@@ -74,7 +74,7 @@ export class EmbeddedBackend implements AsyncDisposable {
 
   private constructor(options: EmbeddedBackendOptions) {
     this.#options = options;
-    this.#place = new Place(options.directory);
+    this.#directory = new SocketDirectory(options.directory);
     const { handoff = 'none' } = options;
     this.handoff = handoff === 'none' ? 'reject' : handoff;
   }
@@ -95,7 +95,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     const { backlog, endpoint, handoff = 'none', handoffEndpoint } = this.#options;
     const onClose = (): void => this.#changes.notify();
     this.#serving = await Listener.open({
-      endpoint: this.#place.endpoint('backend', endpoint),
+      endpoint: this.#directory.endpoint('backend', endpoint),
       backlog,
       onConnection: (socket) => {
         this.#count('accepted');
@@ -108,7 +108,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     const system = loadNative()?.system;
     if (passing === undefined || system === undefined) throw new Error('handoff needs FFI, which is not available here');
     this.#offers = await Listener.open({
-      endpoint: this.#place.endpoint('handoff', handoffEndpoint),
+      endpoint: this.#directory.endpoint('handoff', handoffEndpoint),
       backlog,
       paused: true,
       onConnection: (socket) => void this.#onOffer(socket, passing, system),
@@ -176,7 +176,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#changes.end(new Error('the embedded backend was stopped'));
     this.#dropKept();
     await Promise.all([this.#serving?.close(), this.#offers?.close()]);
-    this.#place.remove();
+    this.#directory.remove();
   }
 
   #dropKept(): void {

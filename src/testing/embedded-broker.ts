@@ -7,12 +7,12 @@ import type { AdminReply, AdminRequest, Frame, Hello, Negotiated } from '../wire
 import { answerAdmin } from './admin-replies.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import { converse, type ConversationHost } from './broker-conversation.js';
-import { Changes } from './changes.js';
+import { ChangeNotifier } from './change-notifier.js';
 import { ClientConnection, type SilenceOver } from './client-connection.js';
 import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
-import { Place } from './place.js';
+import { SocketDirectory } from './socket-directory.js';
 
 /** Options of {@link EmbeddedBroker.start}. */
 export interface EmbeddedBrokerOptions {
@@ -61,9 +61,9 @@ export class EmbeddedBroker implements AsyncDisposable {
   answerAdmin: ((request: AdminRequest) => AdminReply | undefined) | undefined;
 
   readonly #options: EmbeddedBrokerOptions;
-  readonly #place: Place;
+  readonly #directory: SocketDirectory;
   readonly #startedAtUnixMs = Date.now();
-  readonly #changes = new Changes();
+  readonly #changes = new ChangeNotifier();
   readonly #script: BrokerBehaviour[] = [];
   readonly #offers = new Set<Socket>();
   readonly #counts: Record<CountName, number> = { hello: 0, admin: 0, connection: 0, handoff: 0, earlyHangUps: 0 };
@@ -74,7 +74,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   private constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
-    this.#place = new Place(options.directory);
+    this.#directory = new SocketDirectory(options.directory);
     this.services = new Map(Object.entries(options.services ?? {}));
   }
 
@@ -84,7 +84,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     const host = broker.#host();
     try {
       broker.#listener = await Listener.open({
-        endpoint: broker.#place.endpoint('broker', options.endpoint),
+        endpoint: broker.#directory.endpoint('broker', options.endpoint),
         backlog: options.backlog,
         onConnection: (socket) => {
           broker.#count('connection');
@@ -93,7 +93,7 @@ export class EmbeddedBroker implements AsyncDisposable {
         onClose: () => broker.#changes.notify(),
       });
     } catch (error) {
-      broker.#place.remove();
+      broker.#directory.remove();
       throw error;
     }
     return broker;
@@ -176,7 +176,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     this.#changes.end(new Error('the embedded broker was stopped'));
     for (const socket of this.#offers) socket.destroy();
     await this.#listener?.close();
-    this.#place.remove();
+    this.#directory.remove();
   }
 
   #count(name: CountName): void {
@@ -198,7 +198,7 @@ export class EmbeddedBroker implements AsyncDisposable {
         this.#lastHello = { hello, frame };
         const scripted = this.#script.shift();
         const silenceOver = this.#silence();
-        // Before the count, too: whoever sees it may put up another behaviour for those that come later.
+        // Before the count as well: a test that sees it may set another behaviour for later requests.
         const behaviour = this.#decide(hello, scripted, this.behaviour);
         this.#count('hello');
         return { behaviour, silenceOver };
@@ -216,7 +216,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     return scripted ?? (await this.#options.decide?.(hello)) ?? usual;
   }
 
-  /** To be called before a request is counted: whoever saw the count may end the silence before it has begun. */
+  /** Call it before a request is counted: a test that saw the count might end the silence before it has begun. */
   #silence(): SilenceOver {
     const before = this.#silencesEnded;
     return () => this.until(() => this.#silencesEnded > before);

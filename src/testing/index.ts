@@ -15,3 +15,14 @@ export {
   type SpawnedTestSystem,
   type SpawnTestSystemOptions,
 } from './spawned-system.js';
+export {
+  AdminReplyKind,
+  AdminVerb,
+  RefusalCode,
+  type AdminReply,
+  type AdminRequest,
+  type DaemonProcess,
+  type Frame,
+  type Hello,
+  type Negotiated,
+} from '../wire/messages.js';

@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { isPath } from './place.js';
+import { isPath } from './socket-directory.js';
 
 /** Options of {@link Listener.open}. */
 export interface ListenerOptions {

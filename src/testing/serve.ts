@@ -39,7 +39,7 @@ process.once('SIGTERM', () => {
   input.close();
   process.stdin.destroy();
 });
-// Before the first line is printed: whoever reads it may end this process at once.
+// Before the first line is printed: its reader may end this process at once.
 const commands = input[Symbol.asyncIterator]();
 const task: ServeTask = JSON.parse(process.argv[2] ?? '');
 const server = await serve(task);

@@ -1,5 +1,5 @@
 import { canHandOff, type HandoffMode } from './embedded-backend.js';
-import { Place } from './place.js';
+import { SocketDirectory } from './socket-directory.js';
 import type { BackendProcessCounts, BrokerProcessCounts } from './serve-protocol.js';
 import { ServerProcess } from './server-process.js';
 import type { TestTarget } from './test-system.js';
@@ -35,14 +35,14 @@ export interface SpawnedTestSystem extends AsyncDisposable {
  */
 export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Promise<SpawnedTestSystem> {
   const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
-  const place = new Place(options.directory);
+  const sockets = new SocketDirectory(options.directory);
   // Made and removed on this side, so that nothing is left behind by a process that had to be killed.
-  const directory = process.platform === 'win32' ? '' : place.directory();
+  const directory = process.platform === 'win32' ? '' : sockets.path();
   const common = { directory, ...(options.backlog === undefined ? {} : { backlog: options.backlog }) };
   const started: ServerProcess<unknown>[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((server) => server.stop()));
-    place.remove();
+    sockets.remove();
   };
   try {
     const backend = await ServerProcess.start<BackendProcessCounts>({ role: 'backend', handoff, ...common });

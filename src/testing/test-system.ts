@@ -39,8 +39,8 @@ export interface TestSystem extends AsyncDisposable {
  */
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   const { directory, serviceName = 'echo', version = '1.0.0' } = options;
-  const place = directory === undefined ? {} : { directory };
-  const backend = await EmbeddedBackend.start({ ...place, ...options.backend });
+  const where = directory === undefined ? {} : { directory };
+  const backend = await EmbeddedBackend.start({ ...where, ...options.backend });
   const service: EmbeddedService = {
     endpoint: backend.endpoint,
     version,
@@ -50,7 +50,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   const services = { [serviceName]: service, ...options.broker?.services };
   let broker: EmbeddedBroker;
   try {
-    broker = await EmbeddedBroker.start({ ...place, ...options.broker, services });
+    broker = await EmbeddedBroker.start({ ...where, ...options.broker, services });
   } catch (error) {
     await backend.stop();
     throw error;

@@ -66,7 +66,7 @@ export function defineMessage<Message extends object, Name extends MessageName>(
   fields: Fields<Message, Name>,
   failure?: DecodeFailure,
 ): Codec<Message, Wire<Name>>;
-// From here on which message it is no longer matters.
+// The implementation does not depend on which message it is.
 export function defineMessage(
   name: MessageName,
   fields: Readonly<Record<string, Field<unknown, unknown>>>,

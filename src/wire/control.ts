@@ -72,7 +72,7 @@ export interface Refused {
   /** A {@link RefusalCode}; unknown numbers survive decoding (W-23). */
   readonly code: number;
   readonly details: Readonly<Record<string, string>>;
-  /** How long to stay away, in milliseconds; 0 is no hint. */
+  /** How long to wait before asking again, in milliseconds; 0 if the broker does not say. */
   readonly retryAfterMs: bigint;
 }
 

@@ -1,5 +1,6 @@
 import { isUint8Array } from 'node:util/types';
 import { invalidArgument } from '../errors.js';
+import { copyOf } from './bytes.js';
 
 /**
  * How values of one protobuf type pass between our messages and the generated code. `toWire` throws
@@ -16,6 +17,7 @@ export type WireU64 = number | { low: number; high: number; unsigned: boolean };
 
 const MAX_U32 = 0xffff_ffff;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+const NOTHING = new Uint8Array(0);
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** uint32 as a number. */
@@ -79,7 +81,7 @@ export const bytes: Field<Uint8Array, Uint8Array> = {
     if (isUint8Array(value)) return value;
     throw invalidArgument(where, `must be a Uint8Array, not ${String(value)}`);
   },
-  fromWire: (wire) => new Uint8Array(wire ?? []),
+  fromWire: (wire) => copyOf(wire ?? NOTHING),
 };
 
 /** repeated string. */

@@ -1,4 +1,5 @@
 import { BrokerPoolError, invalidArgument } from '../errors.js';
+import { allocate, copyOf } from './bytes.js';
 
 /** The first byte of every frame: the layout "length, then body" (W-01). Not the envelope's version (W-15). */
 export const FRAMING_VERSION = 1;
@@ -62,7 +63,8 @@ export function encodeFrame(body: Uint8Array): Uint8Array {
  * call {@link read} until it returns `undefined`.
  *
  * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body pin the
- * decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone.
+ * decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone. What the decoder no
+ * longer needs it overwrites: frames may hold tokens.
  */
 export class FrameDecoder {
   readonly #maxBodyBytes: number;
@@ -110,7 +112,8 @@ export class FrameDecoder {
     const bodyStart = this.#start + FRAME_HEADER_BYTES;
     const bodyEnd = bodyStart + bodyBytes;
     if (bodyEnd > this.#end) return undefined;
-    const body = this.#buffer.slice(bodyStart, bodyEnd);
+    const body = copyOf(this.#buffer.subarray(bodyStart, bodyEnd));
+    this.#buffer.fill(0, bodyStart, bodyEnd);
     this.#start = bodyEnd;
     this.#shrink();
     return body;
@@ -130,7 +133,7 @@ export class FrameDecoder {
 
   /**
    * A copy of the bytes that arrived after the last frame read. On an adopted connection they are the backend's first
-   * words, and belong to whoever uses the connection next (C-47).
+   * words, and belong to the next user of the connection (C-47).
    */
   residue(): Uint8Array {
     return this.#buffer.slice(this.#start, this.#end);
@@ -140,6 +143,13 @@ export class FrameDecoder {
   progress(): FrameProgress {
     const header = this.#buffer.slice(this.#start, Math.min(this.#start + FRAME_HEADER_BYTES, this.#end));
     return { header, bodyBytes: Math.max(this.#end - this.#start - FRAME_HEADER_BYTES, 0) };
+  }
+
+  /** Forgets what has arrived after the last frame read: nothing is to be read any more. */
+  wipe(): void {
+    this.#buffer.fill(0, this.#start, this.#end);
+    this.#buffer = NOTHING;
+    this.#start = this.#end = 0;
   }
 
   // From the header of the next frame; undefined until there is all of it.
@@ -161,7 +171,7 @@ export class FrameDecoder {
   // small the pieces are.
   #makeRoom(incoming: number): void {
     const held = this.#end - this.#start;
-    this.#moveTo(new Uint8Array(Math.max(held + incoming, held * 2)));
+    this.#moveTo(allocate(Math.max(held + incoming, held * 2)));
   }
 
   // What is left of a large read must not keep all of it alive; a quarter, so that many small frames in one large
@@ -169,11 +179,13 @@ export class FrameDecoder {
   #shrink(): void {
     const held = this.#end - this.#start;
     if (held === 0) this.#moveTo(NOTHING);
-    else if (held * 4 <= this.#buffer.length) this.#moveTo(new Uint8Array(held));
+    else if (held * 4 <= this.#buffer.length) this.#moveTo(allocate(held));
   }
 
   #moveTo(buffer: Uint8Array): void {
-    buffer.set(this.#buffer.subarray(this.#start, this.#end));
+    const held = this.#buffer.subarray(this.#start, this.#end);
+    buffer.set(held);
+    held.fill(0);
     this.#end -= this.#start;
     this.#start = 0;
     this.#buffer = buffer;

@@ -17,7 +17,7 @@ export interface ServiceDefinition {
   readonly explicitInstance: string;
   /** Absolute, or empty. */
   readonly perVersionBinaryDir: string;
-  /** Lowest version that may be asked for; empty is no floor. */
+  /** Lowest version that may be asked for; any if empty. */
   readonly minVersion: string;
   /** The only versions that may be asked for; empty allows all. */
   readonly versionAllowList: readonly string[];

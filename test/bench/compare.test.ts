@@ -1,4 +1,4 @@
-import { compareRuns } from '../../bench/harness/compare.js';
+import { compareRuns, parseRun } from '../../bench/harness/compare.js';
 import { describeComparison } from '../../bench/harness/print.js';
 import type { BenchRun, Row, Table } from '../../bench/harness/result.js';
 import test from '../helpers/sanitary.js';
@@ -73,6 +73,24 @@ test('what only one of the runs has is named', (t) => {
   const { changes, unmatched } = compareRuns(BEFORE, run([20, 20], [10, 10], { title: 'other' }));
   t.deepEqual(changes, []);
   t.deepEqual(unmatched, ['case · connect (µs): only in the older run', 'case · other (µs): only in this run']);
+});
+
+test('a row of ours that only the older run has is named', (t) => {
+  const rows = [row('ours', 'ours', [10]), row('gone', 'ours', [10]), row('floor', 'floor', [10])];
+  const { unmatched } = compareRuns(run([], [], { rows }), run([10], [10]));
+  t.deepEqual(unmatched, ['case · connect (µs) · gone: only in the older run']);
+});
+
+test('cases that were not asked for this time are not missing', (t) => {
+  const [first] = BEFORE.cases;
+  if (first === undefined) return t.fail();
+  const both: BenchRun = { ...BEFORE, cases: [first, { ...first, name: 'another case' }] };
+  t.deepEqual(compareRuns(both, BEFORE).unmatched, []);
+});
+
+test('a file that is no run is refused by its name', (t) => {
+  t.deepEqual(parseRun('a.json', JSON.stringify(BEFORE)), BEFORE);
+  for (const text of ['{"foo":1}', 'null', '3']) t.throws(() => parseRun('a.json', text), { message: /a\.json is no run/ });
 });
 
 test('the report counts, and puts the worst first', (t) => {

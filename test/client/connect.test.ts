@@ -57,9 +57,11 @@ test('with another own version the cached endpoint is not even tried (C-15)', as
 
 test('a client that does not adopt still learns the token, and not among the printable fields (C-03)', async (t) => {
   const system = await startSystem(t);
-  const { socket, handoffToken, negotiated } = await connectToBackend(system.target);
+  const connection = await connectToBackend(system.target);
+  const { socket, handoffToken, negotiated } = connection;
   t.is(handoffToken?.length, 16);
   t.false('handlePassedToken' in (negotiated ?? {}));
+  t.false(Object.keys(connection).includes('handoffToken'), 'it is not printed with the rest');
   await closed(socket);
 });
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../../src/clock.js';
+import type { Clock, Timer } from '../../src/clock.js';
 
-interface Timer {
+interface SetTimer {
   readonly dueMs: number;
   readonly order: number;
   readonly callback: () => void;
@@ -9,9 +9,11 @@ interface Timer {
 /** Time that passes only when it is told to, so that a test of minutes takes none. */
 export class FakeClock implements Clock {
   nowMs = 1_000;
+  /** All timers that were due by then have run. */
+  ranUntilMs = 1_000;
   /** What `random` answers. */
   chance: () => number;
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new Set<SetTimer>();
   readonly #turnEnds = new Set<() => void>();
   #order = 0;
 
@@ -28,9 +30,13 @@ export class FakeClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): () => void {
-    const timer: Timer = { dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, callback };
+    const timer: SetTimer = { dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, callback };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
+  }
+
+  timer(delayMs: number, callback: () => void): Timer {
+    return { cancel: this.schedule(delayMs, callback), keepAlive: () => {} };
   }
 
   afterTurn(callback: () => void): () => void {
@@ -62,9 +68,10 @@ export class FakeClock implements Clock {
       this.endTurn();
     }
     this.nowMs = endMs;
+    this.ranUntilMs = endMs;
   }
 
-  #next(endMs: number): Timer | undefined {
+  #next(endMs: number): SetTimer | undefined {
     const due = [...this.#timers].filter(({ dueMs }) => dueMs <= endMs);
     return due.toSorted((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0];
   }

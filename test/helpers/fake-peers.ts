@@ -62,13 +62,13 @@ export function failed(failure: Failure): Outcome {
 }
 
 /** The end of a negotiation that went well. */
-export function connected(socket: Socket, endpoint = '/fake/backend'): Outcome {
+export function connected(socket: Socket, endpoint = '/fake/backend', handlePassedToken = new Uint8Array()): Outcome {
   const negotiated: Negotiated = {
     negotiatedProtocol: 1,
     daemonVersion: '1.0.0',
     backendPipe: endpoint,
     serverCapabilities: 0n,
-    handlePassedToken: new Uint8Array(),
+    handlePassedToken,
     keepaliveIntervalSecs: 0n,
     warnings: [],
     connectionId: 1n,

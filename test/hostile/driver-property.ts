@@ -43,14 +43,14 @@ async function verdictOver(driver: Driver, peer: HostilePeer, { mode, stream, pl
     for (const piece of cut(stream, places)) await say(socket, piece);
     socket.end();
   };
-  return await verdictOf(await run(driver, jobOf(mode, peer.endpoint)));
+  return await verdictOf(await run(driver, jobOf(mode, peer.endpoint)), peer.endpoint);
 }
 
 function jobOf(mode: Mode, endpoint: string) {
   return mode === 'admin' ? adminJob(endpoint) : handshakeJob(endpoint, { adoptHandedOffConnection: mode === 'adopting' });
 }
 
-async function verdictOf(outcome: Outcome): Promise<Verdict | { kind: 'dialled' }> {
+async function verdictOf(outcome: Outcome, brokerEndpoint: string): Promise<Verdict | { kind: 'dialled' }> {
   switch (outcome.kind) {
     case 'answered':
       return { kind: 'answer', exitCode: outcome.reply.exitCode, body: outcome.reply.body };
@@ -63,8 +63,9 @@ async function verdictOf(outcome: Outcome): Promise<Verdict | { kind: 'dialled' 
       return { kind: 'adopt', pipe: endpoint, residueBytes };
     }
     case 'failed': {
-      const { code, refusalCode, retryAfterMs } = outcome.failure;
-      if (code === 'BACKEND_CONNECT') return { kind: 'dialled' };
+      const { code, endpoint, refusalCode, retryAfterMs } = outcome.failure;
+      // A name that cannot be dialled is the broker's failure.
+      if (code === 'BACKEND_CONNECT' && endpoint !== brokerEndpoint) return { kind: 'dialled' };
       return { kind: 'failed', code, ...(refusalCode !== undefined && { refusalCode }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
     }
   }

@@ -91,7 +91,7 @@ const CUTS: Readonly<Record<string, Conduct>> = {
 for (const [name, create] of DRIVERS) {
   for (const mode of ['reconnecting', 'adopting', 'admin'] as const) {
     for (const [cut, finish] of Object.entries(CUTS)) {
-      test.serial(`${name}, ${mode}: ${cut} at every byte of the exchange ends it as the catalogue says (G-04, C-39, C-45)`, async (t) => {
+      test.serial(`${name}, ${mode}: ${cut} at every byte of the exchange ends it as the protocol says (G-04, C-39, C-45)`, async (t) => {
         const { driver, broker, backend } = await setTheStage(t, create);
         const whole = conversation(mode, backend);
         for (let bytes = 0; bytes <= whole.length; bytes++) {

@@ -25,10 +25,10 @@ function verdictOf(step: ExchangeStep, stream: Uint8Array, unread: Uint8Array): 
       const behind = Buffer.concat([step.residue, unread]);
       // Not a byte lost, none twice: it is what the backend said (C-47).
       deepStrictEqual(behind, Buffer.from(stream.subarray(stream.length - behind.length)));
-      return { kind: 'adopt', pipe: step.negotiated.backendPipe, residueBytes: behind.length };
+      return { kind: 'adopt', pipe: step.endpoint, residueBytes: behind.length };
     }
     case 'reconnect':
-      return { kind: 'reconnect', pipe: step.negotiated.backendPipe };
+      return { kind: 'reconnect', pipe: step.endpoint };
     case 'answer':
       return { kind: 'answer', exitCode: step.reply.exitCode, body: step.reply.body };
     case 'failed': {

@@ -1,10 +1,11 @@
 /**
- * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after <free>`. Uses up all descriptors but
- * some, before or after the pool's first connection, asks for a connection, gives the descriptors back, and asks again. Prints a line of JSON.
+ * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after|known <free>`. Uses up all descriptors but
+ * some, before or after the pool's first connection, or while it knows the endpoint, asks for a connection, gives the descriptors back, and asks
+ * again. Prints a line of JSON.
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { BrokerPool, BrokerPoolError } from '../../src/index.js';
+import { BrokerPool, BrokerPoolError, type Route } from '../../src/index.js';
 import { until } from '../helpers/leftovers.js';
 import { echo } from '../helpers/talk.js';
 
@@ -14,6 +15,8 @@ export interface FewDescriptorsReport {
   /** Everything that the error tells, its causes too. */
   readonly message: string;
   readonly worksAgain: boolean;
+  /** How the last connection came to be. */
+  readonly route: Route;
   readonly warnings: readonly string[];
   /** Descriptors more at the end than at the start; 0 where they cannot be counted. */
   readonly leaked: number;
@@ -39,7 +42,8 @@ const [, , brokerEndpoint = '', serviceName = '', wantedVersion = '', when = '',
 const warnings: string[] = [];
 process.on('warning', (warning) => warnings.push(warning.message));
 
-const newPool = (): BrokerPool => new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache: false });
+const endpointCache = when === 'known' ? {} : false;
+const newPool = (): BrokerPool => new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache });
 const once = async (pool: BrokerPool): Promise<string> => await pool.use(({ socket }) => echo(socket, 'hello'));
 
 // What Node opens once and keeps is opened by this.
@@ -49,8 +53,9 @@ await warmUp.close();
 const before = openDescriptors();
 
 const pool = newPool();
-if (when === 'after') await once(pool);
-pool.clear();
+if (when !== 'before') await once(pool);
+if (when === 'known') (await pool.acquire()).destroy();
+else pool.clear();
 const taken = useUp();
 for (const descriptor of taken.splice(0, Number(free))) closeSync(descriptor);
 const error: unknown = await pool.acquire({ timeoutMs: 3_000 }).then(
@@ -62,12 +67,14 @@ const error: unknown = await pool.acquire({ timeoutMs: 3_000 }).then(
 );
 for (const descriptor of taken) closeSync(descriptor);
 const worksAgain = (await once(pool)) === 'hello';
+const route = await pool.use((lease) => lease.route);
 await pool.close();
 await until(() => openDescriptors() <= before);
 const report: FewDescriptorsReport = {
   error: error instanceof BrokerPoolError ? error.code : String(error),
   message: inspect(error),
   worksAgain,
+  route,
   warnings,
   leaked: Math.max(0, openDescriptors() - before),
 };

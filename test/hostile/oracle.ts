@@ -1,11 +1,11 @@
-/** What must become of a broker's bytes, computed from the catalogue and nothing of the package's own decoders. */
+/** What must become of a broker's bytes, computed from the rules of the protocol and nothing of the package's own decoders. */
 import type { ErrorCode } from '../../src/errors.js';
 import { Malformed, textOf, wireFields, type WireField } from './protobuf.js';
 
 /** Who asks, and what for. */
 export type Mode = 'reconnecting' | 'adopting' | 'admin';
 
-/** How an exchange must end. `residueBytes` came behind the last frame that was read. */
+/** How an exchange must end. `pipe` is what is dialled, or may be later; `residueBytes` came behind the last frame that was read. */
 export type Verdict =
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly refusalCode?: number; readonly retryAfterMs?: number }
   | { readonly kind: 'reconnect'; readonly pipe: string }
@@ -76,9 +76,25 @@ function judgeHelloReply(payload: Uint8Array, rest: Uint8Array, mode: Mode): Ver
   const { pipe, token, canHandOff } = result;
   if (mode === 'adopting' && canHandOff && token.length > 0) {
     const frame = firstFrame(rest);
-    if (!('code' in frame) && confirms(frame.body, token)) return { kind: 'adopt', pipe, residueBytes: frame.rest.length };
+    if (!('code' in frame) && confirms(frame.body, token)) return { kind: 'adopt', pipe: dialled(pipe) ?? '', residueBytes: frame.rest.length };
   }
-  return pipe === '' ? { kind: 'failed', code: 'EMPTY_BACKEND_PIPE' } : { kind: 'reconnect', pipe };
+  if (pipe === '') return { kind: 'failed', code: 'EMPTY_BACKEND_PIPE' };
+  const endpoint = dialled(pipe);
+  return endpoint === undefined ? { kind: 'failed', code: 'BACKEND_CONNECT' } : { kind: 'reconnect', pipe: endpoint };
+}
+
+/** What a client dials for the name of a backend; `undefined` for one that no address of this system holds (C-18, N-06, N-07). */
+function dialled(pipe: string): string | undefined {
+  const name = Buffer.from(pipe);
+  if (process.platform === 'win32') {
+    const [, leaf = ''] = /^(?:\\\\\.\\pipe\\)?(.*)$/s.exec(pipe) ?? [];
+    const leads = /^$|\0|(?:^|[\\/])\.\.(?:[\\/]|$)/.test(leaf) || Buffer.byteLength(leaf) > 260 - 9;
+    return leads ? undefined : `\\\\.\\pipe\\${leaf}`;
+  }
+  const isLinux = process.platform === 'linux';
+  if (isLinux && name[0] === 0) return name.length > 1 && name.length <= 108 ? pipe : undefined;
+  const isPath = name[0] === 0x2f && name.indexOf(0) === -1;
+  return isPath && name.length < (isLinux ? 108 : 104) ? pipe : undefined;
 }
 
 /** C-43. */

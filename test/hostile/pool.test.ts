@@ -56,6 +56,8 @@ const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode
   ['names no backend', saying(negotiatedWire('')), 'EMPTY_BACKEND_PIPE'],
   ['names a backend that is not there', saying(negotiatedWire('/nowhere/at/all.sock')), 'BACKEND_CONNECT'],
   ['names a backend whose path is far too long', saying(negotiatedWire(`/${'x'.repeat(100_000)}`)), 'BACKEND_CONNECT'],
+  ['names a backend by a relative path', saying(negotiatedWire('backend.sock')), 'BACKEND_CONNECT'],
+  ['names a backend with a NUL in its path', saying(negotiatedWire('/nowhere/at\0all.sock')), 'BACKEND_CONNECT'],
   ['refuses for a reason nobody knows', saying(refusedWire(99n)), 'REFUSED'],
 ];
 
@@ -70,6 +72,22 @@ for (const [title, conduct, code] of LIES) {
     await pool.use(async ({ socket }) => t.is(await echo(socket, 'at last'), 'at last'));
   });
 }
+
+test.serial('a connection that is handed over is leased whatever its broker calls the backend, but a name that nobody can dial is not remembered (C-17)', async (t) => {
+  const broker = await hostilePeer(t, async (socket) => {
+    await heard(socket);
+    await say(socket, Buffer.concat([negotiatedWire('backend.sock'), readyWire()]));
+    keep(socket);
+  });
+  const pool = openPool(t, broker, { adoptHandedOffConnection: true });
+  for (const accepted of [1, 2]) {
+    const lease = await pool.acquire();
+    t.like(lease, { route: 'handle-passed', endpoint: '' });
+    t.is(lease.negotiated?.backendPipe, 'backend.sock');
+    lease.destroy();
+    t.is(broker.accepted, accepted, 'the broker is asked each time');
+  }
+});
 
 const STALLS: readonly (readonly [title: string, conduct: Conduct])[] = [
   ['says nothing', keep],

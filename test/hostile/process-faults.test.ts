@@ -168,7 +168,7 @@ posixTest('10,000 callers at once who each need a Hello, backlog 16: none fails 
 });
 
 /** Runs the script in a process that may have few descriptors. */
-async function withFewDescriptors(system: ProcessSystem, when: 'before' | 'after', free = 0): Promise<FewDescriptorsReport> {
+async function withFewDescriptors(system: ProcessSystem, when: 'before' | 'after' | 'known', free = 0): Promise<FewDescriptorsReport> {
   const script = fileURLToPath(new URL('few-descriptors.js', import.meta.url));
   const { brokerEndpoint, serviceName, wantedVersion } = system.target;
   const words = [process.execPath, script, brokerEndpoint, serviceName, wantedVersion, when, String(free)].map((word) => `'${word}'`);
@@ -190,6 +190,14 @@ for (const when of ['before', 'after'] as const) {
     t.is(report.leaked, 0);
   });
 }
+
+posixTest('running out of descriptors says nothing about an endpoint: it stays known (G-15)', async (t) => {
+  const system = await start(t);
+  const report = await withFewDescriptors(system, 'known');
+  t.is(report.error, 'BACKEND_CONNECT');
+  t.regex(report.message, /EMFILE/);
+  t.is(report.route, 'hello-skip');
+});
 
 posixTest('a process with hardly any descriptors left: a connection or a clear error, whatever was the last to be had (G-15)', async (t) => {
   const system = await start(t);

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../src/clock.js';
+import { systemClock, type Clock, type Timer } from '../../src/clock.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool } from '../../src/pool/broker-pool.js';
 import { Leftovers, until } from '../helpers/leftovers.js';
@@ -25,25 +25,28 @@ class WatchedClock implements Clock {
     return systemClock.random();
   }
 
-  schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void {
+  schedule(delayMs: number, callback: () => void, keepAlive = false): () => void {
+    const timer = this.timer(delayMs, callback);
+    timer.keepAlive(keepAlive);
+    return () => timer.cancel();
+  }
+
+  timer(delayMs: number, callback: () => void): Timer {
     this.set += 1;
     let isSet = true;
     const unset = (): void => {
       if (isSet) this.set -= 1;
       isSet = false;
     };
-    const cancel = systemClock.schedule(
-      delayMs,
-      () => {
-        unset();
-        callback();
-      },
-      keepAlive,
-    );
-    return () => {
+    const timer = systemClock.timer(delayMs, () => {
       unset();
-      cancel();
+      callback();
+    });
+    const cancel = (): void => {
+      unset();
+      timer.cancel();
     };
+    return { cancel, keepAlive: (isWanted) => timer.keepAlive(isWanted) };
   }
 }
 

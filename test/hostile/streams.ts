@@ -15,6 +15,12 @@ export interface HostileStream {
 
 const OTHER_TOKEN = TOKEN.map((byte) => byte ^ 0xff);
 
+/** Names of backends, some of which no system can dial. */
+const PIPES = [
+  'backend.sock', './backend.sock', '/', '/a\0b', '\0', '\0backend', '..\\backend', '\\\\.\\pipe\\backend', '/'.padEnd(103, 'x'), '/'.padEnd(104, 'x'), '/'.padEnd(107, 'x'),
+  '/'.padEnd(108, 'x'), '/'.padEnd(106, 'x').concat('é'), '\0'.padEnd(108, 'x'), '\0'.padEnd(109, 'x'), '/'.padEnd(100_000, 'x'),
+];
+
 /** Valid and invalid orders of valid frames. */
 const CONVERSATIONS: readonly (() => TreeField[][])[] = [
   () => [messages.negotiated()],
@@ -42,6 +48,7 @@ const CONVERSATIONS: readonly (() => TreeField[][])[] = [
   () => [messages.admin(), messages.admin()],
   () => [messages.negotiated(), messages.admin(), messages.ready()],
 ];
+const NAMINGS = PIPES.flatMap((pipe) => [() => [messages.negotiated(pipe)], () => [messages.negotiated(pipe), messages.ready()]]);
 
 const BENDS = [
   'drop', 'repeat', 'move', 'renumber', 'retype', 'setNumber', 'setBytes', 'breakText', 'pad', 'lieAboutLength', 'insert', 'wrapInGroup', 'openGroup',
@@ -70,8 +77,10 @@ const anyBend: fc.Arbitrary<Bend> = fc.record({
   bytes: fc.uint8Array({ maxLength: 24 }),
 });
 
+const anyStart = fc.oneof({ weight: 7, arbitrary: fc.constantFrom(...CONVERSATIONS) }, { weight: 1, arbitrary: fc.constantFrom(...NAMINGS) });
+
 const anyConversation = fc
-  .record({ start: fc.constantFrom(...CONVERSATIONS), bends: fc.array(anyBend, { maxLength: 4 }), backendSays: fc.uint8Array({ maxLength: 12 }) })
+  .record({ start: anyStart, bends: fc.array(anyBend, { maxLength: 4 }), backendSays: fc.uint8Array({ maxLength: 12 }) })
   .map(({ start, bends, backendSays }) => bent(start(), bends, backendSays));
 
 /** Noise, bare or in a sound frame. */

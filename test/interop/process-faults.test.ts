@@ -119,8 +119,7 @@ function refusalIn(said: readonly Buffer[]): number | undefined {
 
 interopTest('a cold herd of 500 callers has the launching broker start one backend, and none of them is told RATE_LIMITED (G-14, V-84, X-23)', async (t) => {
   installShippedBroker();
-  const broker = await ShippedBroker.start();
-  t.teardown(() => broker.stop());
+  const broker = await ShippedBroker.start(t);
   broker.define('herd', program);
   const brokerEndpoint = `${broker.endpoint}.proxy`;
   const conversations = await listeningProxy(t, brokerEndpoint, broker.endpoint);

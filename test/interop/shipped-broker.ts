@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
 import { sendAdminRequest } from '../../src/index.js';
 import { BrokerIsolation, encodeServiceDefinition } from '../../src/wire/service-definition.js';
 
@@ -26,28 +27,39 @@ export class ShippedBroker {
   readonly endpoint: string;
   readonly #directory: string;
   readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
   #launched: string | undefined;
 
   private constructor(directory: string, endpoint: string, child: ChildProcess) {
     this.#directory = directory;
     this.endpoint = endpoint;
     this.#child = child;
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', () => resolve());
+      child.once('error', () => resolve());
+    });
   }
 
-  static async start(): Promise<ShippedBroker> {
+  /** Starts a broker. It ends with the test, with all that it has launched, however the test goes. */
+  static async start(t: ExecutionContext): Promise<ShippedBroker> {
     const directory = mkdtempSync(join(tmpdir(), 'bps-'));
     const services = join(directory, 'services');
     // Any bit for group or others, and the broker refuses the folder (D-03).
     mkdirSync(services, { mode: 0o700 });
     const endpoint = join(directory, 'broker.sock');
-    const bound = fileAppears(directory, 'broker.sock');
+    const stopWatching = new AbortController();
+    const bound = fileAppears(directory, 'broker.sock', stopWatching.signal);
     const child = spawn(BINARY, ['--serve-launch', endpoint, '--service-def-dir', services], {
       stdio: ['ignore', 'ignore', 'inherit'],
       // The broker refuses root unless it is told (V-40); tests in a container often are root.
       env: { ...process.env, RUNNING_PROCESS_BROKER_ALLOW_PRIVILEGED: '1' },
     });
-    await bound;
-    return new ShippedBroker(directory, endpoint, child);
+    const broker = new ShippedBroker(directory, endpoint, child);
+    t.teardown(() => broker.#cleanUp());
+    const isBound = await Promise.race([bound, broker.#ended.then(() => false)]);
+    stopWatching.abort();
+    if (!isBound) throw new Error(`the shipped broker ended with ${child.exitCode ?? child.signalCode ?? 'an error'} before it listened`);
+    return broker;
   }
 
   /** Has the broker know a service whose backend is a copy of `program`, launched when somebody asks for it (D-02, L-02). */
@@ -65,20 +77,30 @@ export class ShippedBroker {
 
   /** SHUTDOWN drains and ends a broker in launch mode (V-36). */
   async stop(): Promise<number | null> {
-    const ended = once(this.#child, 'exit');
     await sendAdminRequest({ brokerEndpoint: this.endpoint, verb: 'SHUTDOWN' });
-    await ended;
+    await this.#ended;
+    return this.#child.exitCode;
+  }
+
+  async #cleanUp(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
     if (this.#launched !== undefined) endProcessesOf(this.#launched);
     rmSync(this.#directory, { recursive: true, force: true });
-    return this.#child.exitCode;
   }
 }
 
-/** Waits for the socket file: a bare connect to see whether somebody listens is just what a broker must not be given (X-20). */
-async function fileAppears(directory: string, name: string): Promise<void> {
+/**
+ * Waits for the socket file, and says whether it is there: a bare connect to see whether somebody listens is just what a broker must not be
+ * given (X-20).
+ */
+async function fileAppears(directory: string, name: string, signal: AbortSignal): Promise<boolean> {
   const watcher = watch(directory);
   try {
-    while (!existsSync(join(directory, name))) await once(watcher, 'change');
+    while (!existsSync(join(directory, name))) await once(watcher, 'change', { signal });
+    return true;
+  } catch {
+    return false;
   } finally {
     watcher.close();
   }

@@ -4,7 +4,7 @@ import { installShippedBroker, ShippedBroker } from './shipped-broker.js';
 
 interopTest('the shipped broker answers the admin verbs and ends at SHUTDOWN (A-02 to A-05, V-36)', async (t) => {
   installShippedBroker();
-  const broker = await ShippedBroker.start();
+  const broker = await ShippedBroker.start(t);
   const brokerEndpoint = broker.endpoint;
   t.regex((await sendAdminRequest({ brokerEndpoint, verb: 'STATUS' })).body, /broker_instance: launch/, 'A-10');
   t.like(await sendAdminRequest({ brokerEndpoint, verb: 'HEALTHZ' }), { body: 'ok\n', exitCode: 0 });
@@ -17,8 +17,9 @@ interopTest('the shipped broker answers the admin verbs and ends at SHUTDOWN (A-
 
 interopTest('a pool learns from the shipped broker that nobody serves a service (R-14)', async (t) => {
   installShippedBroker();
-  const broker = await ShippedBroker.start();
+  const broker = await ShippedBroker.start(t);
   const pool = new BrokerPool({ brokerEndpoint: broker.endpoint, serviceName: 'nobody', wantedVersion: '1.0.0' });
+  t.teardown(() => pool.destroy());
   const error = await t.throwsAsync(pool.acquire(), { instanceOf: BrokerPoolError });
   t.like(error, { code: 'REFUSED', refusalKind: 'serviceUnknown' });
   await pool.close();

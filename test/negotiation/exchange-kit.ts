@@ -110,11 +110,17 @@ export function failed(code: Failure['code'], message: string, more: Partial<Fai
 }
 
 export const WAIT: ExchangeStep = { kind: 'wait' };
-export const RECONNECT: ExchangeStep = { kind: 'reconnect', negotiated: NEGOTIATED };
+export const RECONNECT = reconnect();
 export const EMPTY_PIPE = failed('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint');
 
-export function adopt(residue: Uint8Array = new Uint8Array(0), negotiated: Negotiated = NEGOTIATED): ExchangeStep {
-  return { kind: 'adopt', negotiated, residue };
+/** The step of a handshake whose broker said yes, with these changes. */
+export function reconnect(changes: Partial<Negotiated> = {}): ExchangeStep {
+  const negotiated = { ...NEGOTIATED, ...changes };
+  return { kind: 'reconnect', negotiated, endpoint: negotiated.backendPipe };
+}
+
+export function adopt(residue: Uint8Array = new Uint8Array(0), negotiated: Negotiated = NEGOTIATED, endpoint = negotiated.backendPipe): ExchangeStep {
+  return { kind: 'adopt', negotiated, endpoint, residue };
 }
 
 /** Envelope fields in all combinations of right and wrong, each with the first problem of it (W-50). */

@@ -1,9 +1,11 @@
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { runWaitLoop, type WaitEnvironment } from '../../src/negotiation/wait-loop.js';
-import { SharedWaitState, type WaitCommand, type WaitOutcome } from '../../src/negotiation/wait-protocol.js';
+import { SharedWaitState, tokenMemory, type StartCommand, type WaitCommand, type WaitOutcome } from '../../src/negotiation/wait-protocol.js';
 import type { SystemCalls } from '../../src/os/native.js';
 import { errno } from '../../src/os/errno.js';
+import { holds, recordedMemory } from '../helpers/recorded-memory.js';
 import test from '../helpers/sanitary.js';
-import { BROKER, DEADLINE_MS, NEGOTIATED, negotiatedFrame, REQUEST } from './exchange-kit.js';
+import { BROKER, DEADLINE_MS, NEGOTIATED, negotiatedFrame, REQUEST, TOKEN } from './exchange-kit.js';
 
 const SLOT = 5;
 const DESCRIPTOR = 40;
@@ -11,18 +13,19 @@ const LINGER_MS = 50;
 const EAGAIN = -(errno['EAGAIN'] ?? 0);
 const EPIPE = -(errno['EPIPE'] ?? 0);
 
-function start(changes: Partial<Extract<WaitCommand, { kind: 'start' }>> = {}): WaitCommand {
-  const job = {
-    kind: 'handshake',
-    brokerEndpoint: BROKER,
-    request: REQUEST,
-    deadlineMs: DEADLINE_MS,
-    roundTripTimeoutMs: 30_000,
-    adoptHandedOffConnection: false,
-    handoffReadyTimeoutMs: 2_000,
-    trust: undefined,
-  } as const;
-  return { kind: 'start', slot: SLOT, job, descriptor: DESCRIPTOR, sent: REQUEST.length, watched: true, ...changes };
+const JOB = {
+  kind: 'handshake',
+  brokerEndpoint: BROKER,
+  request: REQUEST,
+  deadlineMs: DEADLINE_MS,
+  roundTripTimeoutMs: 30_000,
+  adoptHandedOffConnection: false,
+  handoffReadyTimeoutMs: 2_000,
+  trust: undefined,
+} as const;
+
+function start(changes: Partial<StartCommand> = {}): StartCommand {
+  return { kind: 'start', slot: SLOT, job: JOB, descriptor: DESCRIPTOR, sent: REQUEST.length, watched: true, ...changes };
 }
 
 /** What happens in one wait: how long it was to take, and what becomes readable. */
@@ -40,6 +43,8 @@ class World {
   /** What the next sends return; then whatever they are given. */
   sends: number[] = [];
   received: Uint8Array | undefined;
+  /** Where the loop wanted to have what it receives. */
+  receiveBuffer: Uint8Array | undefined;
   #lastDescriptor = 100;
 
   run(...turns: Turn[]): void {
@@ -53,6 +58,7 @@ class World {
       receive: (_, into) => {
         if (this.received === undefined) return EAGAIN;
         into.set(this.received);
+        this.receiveBuffer = into;
         const { length } = this.received;
         this.received = undefined;
         return length;
@@ -99,6 +105,40 @@ test('a job that the main thread has begun needs no more than its reply', (t) =>
   t.deepEqual(world.watched, [], 'the main thread has put it on watch');
   t.like(world.outcomes[0], connected);
   t.deepEqual(world.closed, [DESCRIPTOR]);
+});
+
+test('nothing of a reply stays in the buffer that it was received in, and a job that fails leaves no token', (t) => {
+  const world = new World();
+  world.commands.push(start({ job: { ...JOB, adoptHandedOffConnection: true } }));
+  const memory = recordedMemory(() => world.run(reply, () => world.commands.push({ kind: 'release', slot: SLOT })));
+  t.like(world.outcomes[0], { kind: 'failed', failure: { code: 'ABORTED' } });
+  t.true(world.receiveBuffer?.every((byte) => byte === 0));
+  t.deepEqual(memory.filter((each) => holds(each, TOKEN)), []);
+});
+
+test('the token moves to the other thread, and leaves no copy in this one', (t) => {
+  const world = new World();
+  world.commands.push(start());
+  world.run(reply);
+  const [outcome] = world.outcomes;
+  if (outcome?.kind !== 'connected') return t.fail();
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage(world.outcomes, tokenMemory(world.outcomes));
+  t.is(outcome.negotiated.handlePassedToken.buffer.byteLength, 0);
+  const received: { message: WaitOutcome[] } | undefined = receiveMessageOnPort(port2);
+  t.like(received?.message[0], { kind: 'connected', negotiated: { ...NEGOTIATED } });
+  port1.close();
+});
+
+test('a job without a token has nothing to move', (t) => {
+  const world = new World();
+  world.commands.push(start());
+  world.run((_world, _timeoutMs, ready) => {
+    world.received = negotiatedFrame({ handlePassedToken: new Uint8Array(0) });
+    ready(DESCRIPTOR);
+  });
+  t.is(world.outcomes[0]?.kind, 'connected');
+  t.deepEqual(tokenMemory(world.outcomes), []);
 });
 
 test('a reply may be there before its command has been looked at', (t) => {

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { CRASH_FILE_VARIABLE } from '../helpers/crashing-worker.js';
+import { Injector } from '../helpers/faulty-system.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../helpers/system.js';
 import { connectionOf, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
@@ -53,4 +54,15 @@ threadsTest('a driver that is closed twice, or was never used, just closes', asy
   const driver = crashingDriver();
   await driver.close();
   await t.notThrowsAsync(driver.close());
+});
+
+threadsTest('a wait thread that cannot be set up is an error with the system\'s as its cause', (t) => {
+  const faulty = native && new Injector({ call: 'eventfd', nth: 1, code: 'EMFILE' }).native(native);
+  if (faulty?.polling.eventfd === undefined) {
+    t.pass('only Linux has an eventfd');
+    return;
+  }
+  const error = t.throws(() => new WorkerDriver(faulty), { code: 'WORKER_FAILED', message: /^cannot set up the wait thread: eventfd EMFILE$/ });
+  t.true(error?.cause instanceof Error);
+  t.like(error?.cause, { code: 'EMFILE', syscall: 'eventfd' });
 });

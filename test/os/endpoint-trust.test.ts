@@ -38,7 +38,8 @@ posix('a directory that others may write to is not trusted, unless shared direct
   const { directory, endpoint } = await listen(t);
   for (const mode of [0o777, 0o720, 0o702, 0o1777]) {
     chmodSync(directory, mode);
-    t.regex(fileProblem(endpoint, trust) ?? '', /others may write to its directory .* \(chmod 700 would help\)/);
+    const advice = mode === 0o1777 ? 'move the socket to a directory of your own' : 'chmod go-w would help';
+    t.is(fileProblem(endpoint, trust), `others may write to its directory ${directory}: ${advice}, or allow it with trust: { sharedDirectories: true }`);
     t.is(fileProblem(endpoint, { ...trust, sharedDirectories: true }), undefined);
   }
   chmodSync(directory, 0o755);
@@ -53,24 +54,33 @@ posix('what stands in place of the socket is named', (t) => {
   symlinkSync(path('file'), path('link'));
   t.is(fileProblem(path('file'), trust), 'it is no socket but a file');
   t.is(fileProblem(path('folder'), trust), 'it is no socket but a directory');
-  t.is(fileProblem(path('link'), trust), 'it is no socket but a symbolic link');
+  t.is(fileProblem(path('link'), trust), 'it is no socket but a symbolic link: name the socket that it leads to');
 });
 
-posix('a directory that is a link is not followed', async (t) => {
+posix('a directory that is a link is not followed, however it is written', async (t) => {
   const { directory } = await listen(t);
   const link = join(temporaryDirectory(t), 'link');
   symlinkSync(directory, link);
-  t.regex(fileProblem(join(link, 'peer.sock'), trust) ?? '', /is no directory but a symbolic link/);
+  for (const written of [link, `${link}/`, `${link}/.`, `/${link}`, `${link}//.///.`]) {
+    t.regex(fileProblem(`${written}/peer.sock`, trust) ?? '', /is no directory but a symbolic link: name the one that it leads to, or allow it with trust: \{ sharedDirectories: true \}$/);
+    t.is(fileProblem(`${written}/peer.sock`, { ...trust, sharedDirectories: true }), undefined);
+  }
+});
+
+posix('a socket whose name has a NUL is not trusted: some systems would dial the part in front of it', async (t) => {
+  const { endpoint } = await listen(t);
+  t.is(fileProblem(`${endpoint}\0evil`, trust), 'there is a NUL in its name');
 });
 
 asRoot('a socket or a directory of a stranger is not trusted, unless he is', async (t) => {
   const { directory, endpoint } = await listen(t);
   const trusted = { ...trust, userIds: [own, STRANGER] };
   chownSync(endpoint, STRANGER, STRANGER);
-  t.is(fileProblem(endpoint, trust), `it belongs to user ${STRANGER}`);
+  const advice = `if you trust that user, allow it with trust: { userIds: [${STRANGER}] }`;
+  t.is(fileProblem(endpoint, trust), `it belongs to user ${STRANGER}: ${advice}`);
   t.is(fileProblem(endpoint, trusted), undefined);
   chownSync(directory, STRANGER, STRANGER);
-  t.is(fileProblem(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}`);
+  t.is(fileProblem(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}: ${advice}`);
   t.is(fileProblem(endpoint, trusted), undefined);
   chownSync(directory, own, own);
 });
@@ -86,7 +96,8 @@ withFfi('the kernel names the user and the process at the other end (V-53)', asy
   t.is(system?.connect(descriptor, encodeAddress(endpoint)), 0);
   t.deepEqual(peerOf(descriptor), { userId: own, processId: process.platform === 'linux' ? process.pid : 0 });
   t.is(peerProblem(descriptor, trust), undefined);
-  t.is(peerProblem(descriptor, { ...trust, userIds: [STRANGER] }), `the process behind it runs as user ${own}`);
+  const advice = `if you trust that user, allow it with trust: { userIds: [${own}] }`;
+  t.is(peerProblem(descriptor, { ...trust, userIds: [STRANGER] }), `the process behind it runs as user ${own}: ${advice}`);
   system?.close(descriptor);
 });
 

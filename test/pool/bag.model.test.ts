@@ -17,7 +17,6 @@ class Entry implements BagEntry<Entry> {
 
 class Waiter implements BagWaiter<Waiter> {
   readonly id: number;
-  queued = false;
   next: Waiter | undefined;
   previous: Waiter | undefined;
 
@@ -166,7 +165,7 @@ function agree(bag: Bag<Entry, Waiter>, model: Model): void {
   deepStrictEqual(inOrder(bag.entries()), inOrder([...idle, ...leased, ...reserved]));
   strictEqual(bag.size, idle.length + leased.length + reserved.length);
   for (const state of ['idle', 'leased', 'reserved', 'removed'] as const) ok(model[state].every((entry) => entry.state === state));
-  ok(model.waiting.every((waiter) => waiter.queued) && !model.left.some((waiter) => waiter.queued));
+  ok(model.waiting.every((waiter) => bag.isQueued(waiter)) && !model.left.some((waiter) => bag.isQueued(waiter)));
 }
 
 test('after any operations the bag agrees with plain arrays', (t) => {

@@ -9,7 +9,6 @@ class Entry implements BagEntry<Entry> {
 }
 
 class Waiter implements BagWaiter<Waiter> {
-  queued = false;
   next: Waiter | undefined;
   previous: Waiter | undefined;
 }

@@ -67,6 +67,19 @@ function users(max: number, count: number): { capacity: Capacity; all: User[] } 
   return { capacity, all: Array.from({ length: count }, () => new User(capacity)) };
 }
 
+test('a target could have the free places, and those of idle connections elsewhere that nobody waits for', (t) => {
+  const capacity = new Capacity(5);
+  const one = new User(capacity);
+  const other = new User(capacity);
+  t.is(capacity.availableFor(one), 5);
+  for (const user of [other, other, other, one]) user.ask();
+  t.is(capacity.availableFor(one), 1);
+  other.idle = 2;
+  t.deepEqual([capacity.availableFor(one), capacity.availableFor(other)], [3, 1]);
+  other.waiting = 1;
+  t.is(capacity.availableFor(one), 1);
+});
+
 test('there are so many places and no more', (t) => {
   const { capacity, all: [user] } = users(2, 1);
   for (let time = 0; time < 5; time++) user?.ask();

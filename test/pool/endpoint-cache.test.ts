@@ -36,6 +36,13 @@ test('invalidating is not using', (t) => {
   t.is(cache.get('a'), undefined);
 });
 
+test('clearing drops what the broker has answered', (t) => {
+  const cache = new EndpointCache({ max: 2, ttlMs: 0 });
+  cache.set(targetKey({ serviceName: 'a', wantedVersion: '1', brokerEndpoint: '/broker' }), '/a');
+  cache.clear('/broker');
+  t.is(cache.size, 0);
+});
+
 test('deleting drops whatever is known', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set('a', '/a');

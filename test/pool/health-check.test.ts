@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { BrokerPoolError } from '../../src/errors.js';
 import { Bag } from '../../src/pool/bag.js';
 import { HealthChecks, type ConnectionToValidate, type HealthCheckSettings } from '../../src/pool/health-check.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
@@ -11,14 +12,16 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
   const clock = new FakeClock();
   const bag = new Bag<PooledConnection, Waiter>();
   const notes: string[] = [];
-  const health = new HealthChecks(bag, { validate: () => true, validateAfterIdleMs: 500, roundTripTimeoutMs: 1_000, ...settings }, clock, {
+  const errors: BrokerPoolError[] = [];
+  const health = new HealthChecks(bag, { validate: () => true, validateAfterIdleMs: 500, validateTimeoutMs: 1_000, ...settings }, clock, {
     onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
-    close: (connection, reason) => {
+    close: (connection, reason, error) => {
       notes.push(reason);
+      if (error !== undefined) errors.push(error);
       bag.remove(connection);
       connection.socket.destroy();
     },
-    pump: () => notes.push('gone'),
+    pump: () => notes.push('look'),
   });
   const idle = (): PooledConnection => {
     const connection = pooledConnection();
@@ -28,7 +31,7 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
     connection.rest(clock.nowMs);
     return connection;
   };
-  return { clock, bag, notes, health, idle, now: () => clock.now() };
+  return { clock, bag, notes, errors, health, idle, now: () => clock.now() };
 }
 
 test('a connection is due when it has been idle for a while, and never without a hook', (t) => {
@@ -56,48 +59,98 @@ test('nobody can lease a connection while it is asked, and it is idle again afte
   const checking = health.check(connection, true);
   t.is(connection.state, 'reserved');
   t.is(bag.borrow(), undefined);
-  t.is(health.wanted, 1);
+  t.is(health.expected, 1);
   await checking;
   t.deepEqual(asked, [{ socket: connection.socket, endpoint: '/fake/backend', route: 'broker-negotiated' }]);
   t.is(connection.state, 'idle');
-  t.is(health.wanted, 0);
+  t.is(health.expected, 0);
   t.deepEqual(notes, ['good for who waits']);
 });
 
-const refusals: Readonly<Record<string, NonNullable<HealthCheckSettings['validate']>>> = {
-  'says no': () => false,
-  'says no later': async () => false,
-  'throws': () => {
-    throw new Error('mistake');
+const mistake = new Error('mistake');
+const endpoint = '/fake/backend';
+const thrown = { code: 'VALIDATION_FAILED', message: 'validate failed: mistake', cause: mistake, endpoint };
+
+interface Refusal {
+  readonly validate: NonNullable<HealthCheckSettings['validate']>;
+  readonly error?: object;
+}
+
+const refusals: Readonly<Record<string, Refusal>> = {
+  'says no': { validate: () => false },
+  'says no later': { validate: async () => false },
+  'throws': {
+    validate: () => {
+      throw mistake;
+    },
+    error: thrown,
   },
-  'rejects': () => Promise.reject(new Error('mistake')),
-  'answers something that is not true': () => JSON.parse('"yes"'),
+  'rejects': { validate: () => Promise.reject(mistake), error: thrown },
+  'rejects with no error': {
+    validate: () => Promise.reject(JSON.parse('"gone"')),
+    error: { code: 'VALIDATION_FAILED', message: 'validate failed: "gone"', cause: 'gone' },
+  },
+  'answers something that is not true': {
+    validate: () => JSON.parse('"yes"'),
+    error: { code: 'VALIDATION_FAILED', message: 'validate must answer true or false, got "yes"', endpoint },
+  },
 };
 
-for (const [what, validate] of Object.entries(refusals)) {
+for (const [what, { validate, error }] of Object.entries(refusals)) {
   test(`a hook that ${what} makes the connection invalid`, async (t) => {
-    const { clock, notes, health, idle } = setUp({ validate });
+    const { clock, notes, errors, health, idle } = setUp({ validate });
     await health.check(idle(), true);
     t.deepEqual(notes, ['invalid']);
+    if (error === undefined) t.deepEqual(errors, []);
+    else t.like(errors, [error]);
     t.is(clock.pending, 0);
   });
 }
 
-test('a hook that hangs makes it invalid when the time of a round trip is over', async (t) => {
-  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
-  const checking = health.check(idle(), true);
+test('a hook that hangs makes it invalid when its time is over', async (t) => {
+  const { clock, notes, errors, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const checking = health.check(idle(), false);
   clock.advance(999);
   await turn();
   t.deepEqual(notes, []);
   clock.advance(1);
   await checking;
   t.deepEqual(notes, ['invalid']);
+  t.like(errors, [{ code: 'TIMEOUT', phase: 'validate', message: 'validate did not answer within 1000 ms', endpoint }]);
+});
+
+test('a check counts as a connection on its way for a tenth of a second, then another is looked for', async (t) => {
+  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const checking = health.check(idle(), true);
+  clock.advance(99);
+  t.deepEqual([health.expected, notes], [1, []]);
+  clock.advance(1);
+  t.deepEqual([health.expected, notes], [0, ['look']]);
+  clock.advance(900);
+  await checking;
+  t.deepEqual(notes, ['look', 'invalid']);
+  t.is(clock.pending, 0);
+});
+
+test('no more checks count than callers wait, and the oldest cease to count first', async (t) => {
+  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  void health.check(idle(), true);
+  clock.advance(50);
+  void health.check(idle(), true);
+  health.expectAtMost(3);
+  t.is(health.expected, 2);
+  health.expectAtMost(1);
+  t.is(health.expected, 1);
+  clock.advance(50);
+  t.deepEqual([health.expected, notes], [1, []], 'the first is no reason to look again');
+  clock.advance(50);
+  t.deepEqual([health.expected, notes], [0, ['look']]);
 });
 
 test('a hook that answers too late changes nothing', async (t) => {
   let answer = (_healthy: boolean): void => {};
   const { clock, notes, health, idle } = setUp({ validate: () => new Promise((resolve) => (answer = resolve)) });
-  const checking = health.check(idle(), true);
+  const checking = health.check(idle(), false);
   clock.advance(1_000);
   await checking;
   answer(true);
@@ -135,7 +188,7 @@ test('a connection that dies while it is asked is not waited for', async (t) => 
   bag.remove(connection);
   connection.socket.destroy();
   await checking;
-  t.deepEqual(notes, ['gone']);
+  t.deepEqual(notes, ['look']);
   t.is(clock.pending, 0);
 });
 
@@ -144,8 +197,9 @@ test('after a keepalive a spare connection is as spare and as old as before', as
   const spare = idle();
   const newest = idle();
   clock.advance(300);
-  await health.check(newest, false);
-  t.is(health.wanted, 0);
+  const checking = health.check(newest, false);
+  t.is(health.expected, 0);
+  await checking;
   t.deepEqual([...bag.idleEntries()], [newest, spare]);
   t.is(newest.idleSinceMs, 1_000);
   t.deepEqual(notes, ['good']);
@@ -171,6 +225,6 @@ test('only a check that somebody waits for keeps the process alive', async (t) =
       return schedule(delayMs, callback);
     };
     await health.check(idle(), wanted);
-    t.deepEqual(kept, [wanted]);
+    t.is(kept.includes(true), wanted);
   }
 });

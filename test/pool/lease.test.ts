@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { Lease } from '../../src/pool/lease.js';
+import { Lease, leaseOf } from '../../src/pool/lease.js';
 import { NotingOwner, pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
@@ -18,7 +18,7 @@ for (const [name, use] of Object.entries(uses)) {
   test(`${name} of a lease that has been released or destroyed throws`, (t) => {
     for (const end of [(lease: Lease) => lease.release(), (lease: Lease) => lease.destroy()]) {
       const owner = new NotingOwner();
-      const lease = new Lease(pooledConnection({ owner }));
+      const lease = leaseOf(pooledConnection({ owner }));
       t.notThrows(() => name === 'release' || name === 'destroy' || use(lease));
       end(lease);
       t.true(lease.spent);
@@ -31,18 +31,18 @@ for (const [name, use] of Object.entries(uses)) {
 test('the pool hears of a release, and of a destruction with its reason', (t) => {
   const owner = new NotingOwner();
   const connection = pooledConnection({ owner });
-  new Lease(connection).release();
-  new Lease(connection).destroy();
-  new Lease(connection).destroy('invalid');
+  leaseOf(connection).release();
+  leaseOf(connection).destroy();
+  leaseOf(connection).destroy('invalid');
   t.deepEqual(owner.notes, [`released ${connection.id}`, `destroyed ${connection.id} destroyed`, `destroyed ${connection.id} invalid`]);
 });
 
 test('an old handle cannot give back the connection that somebody else has leased since', (t) => {
   const owner = new NotingOwner();
   const connection = pooledConnection({ owner });
-  const old = new Lease(connection);
+  const old = leaseOf(connection);
   old.release();
-  const current = new Lease(connection);
+  const current = leaseOf(connection);
   t.throws(() => old.release(), { code: 'INVALID_ARGUMENT' });
   t.throws(() => old.destroy(), { code: 'INVALID_ARGUMENT' });
   t.false(current.spent);
@@ -57,7 +57,7 @@ test('what no pool has leased cannot be given back to any', (t) => {
 
 test('only who has had the socket in hand may have left something on it', (t) => {
   const connection = pooledConnection();
-  const lease = new Lease(connection);
+  const lease = leaseOf(connection);
   void [lease.endpoint, lease.route, lease.connectionId];
   t.false(connection.touched);
   t.is(lease.socket, connection.socket);
@@ -68,28 +68,42 @@ test('await using releases at the end, unless that has been done', async (t) => 
   const owner = new NotingOwner();
   const connection = pooledConnection({ owner });
   {
-    await using lease = new Lease(connection);
+    await using lease = leaseOf(connection);
     t.false(lease.spent);
   }
   {
-    await using lease = new Lease(connection);
+    await using lease = leaseOf(connection);
     lease.destroy();
   }
   t.deepEqual(owner.notes, [`released ${connection.id}`, `destroyed ${connection.id} destroyed`]);
 });
 
-test('a printed lease shows neither the token nor the pool behind it', (t) => {
+test('a printed lease shows neither the token nor the pool behind it, and neither does its socket', (t) => {
   const token = Uint8Array.from({ length: 16 }, (_, index) => 200 + index);
   const connection = pooledConnection({ handoffToken: token });
-  const lease = new Lease(connection);
-  t.is(inspect(lease), `Lease of connection ${connection.id} to /fake/backend`);
-  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: Lease of connection ${connection.id} to /fake/backend }`);
+  const lease = leaseOf(connection);
+  t.is(lease.handoffToken, token);
+  const printed = `Lease of connection ${connection.id} to /fake/backend (broker-negotiated)`;
+  t.is(inspect(lease), printed);
+  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: ${printed} }`);
+  t.false(inspect(lease.socket, { depth: 9, showHidden: true }).includes('200, 201'));
   lease.release();
   t.is(inspect(lease), 'Lease (spent)');
 });
 
+test('a lease in JSON says what it is of, and nothing that is secret or endless', (t) => {
+  const target = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+  const owner = Object.assign(new NotingOwner(), { target });
+  const connection = pooledConnection({ owner, handoffToken: new Uint8Array(16).fill(7) });
+  const lease = leaseOf(connection);
+  const described = { state: 'leased', connectionId: connection.id, endpoint: '/fake/backend', route: 'broker-negotiated', target };
+  t.deepEqual(JSON.parse(JSON.stringify({ lease })), { lease: described });
+  t.is(inspect(lease), `Lease of connection ${connection.id} to /fake/backend (demo 1.0.0, broker-negotiated)`);
+  lease.release();
+  t.is(JSON.stringify(lease), '{"state":"spent"}');
+});
+
 test('a promise can be resolved with a lease', async (t) => {
-  const lease = new Lease(pooledConnection());
+  const lease = leaseOf(pooledConnection());
   t.is(await Promise.resolve(lease), lease);
-  t.is(Reflect.get(lease, 'then'), undefined);
 });

@@ -30,6 +30,8 @@ test('without options a pool has the documented defaults and the user\'s shared 
     idleTimeoutMs: 60_000,
     maxLifetimeMs: 1_800_000,
     maxUses: Infinity,
+    validateAfterIdleMs: 500,
+    validateTimeoutMs: 1_000,
     adoptHandedOffConnection: false,
     handoffReadyTimeoutMs: 2_000,
     roundTripTimeoutMs: clientTimeoutFromEnv(),
@@ -57,6 +59,7 @@ test('what is given is kept as it is', (t) => {
     idleTimeoutMs: Infinity,
     maxLifetimeMs: LONGEST_DURATION_MS,
     maxUses: 1,
+    validateTimeoutMs: 20,
     adoptHandedOffConnection: true,
     handoffReadyTimeoutMs: 1,
     roundTripTimeoutMs: 1,
@@ -75,7 +78,7 @@ test('the endpoint cache may be switched off, or given in part', (t) => {
 });
 
 const wrongForAll = [null, '1', true, Number.NaN, -1, {}, 1n];
-const durations = ['acquireTimeoutMs', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs'];
+const durations = ['acquireTimeoutMs', 'validateTimeoutMs', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs'];
 const endlessDurations = ['idleTimeoutMs', 'maxLifetimeMs'];
 
 /** For each option, values that can never work. */

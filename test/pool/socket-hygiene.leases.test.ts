@@ -32,6 +32,10 @@ const HABITS: Readonly<Record<string, (socket: Socket) => Promise<void> | void>>
     socket.write('x');
     await once(socket, 'data');
   },
+  'listens for its end in every way': (socket) => {
+    socket.once('error', () => {}).once('close', () => {}).once('end', () => {}).on('timeout', () => {});
+  },
+  'lets it keep no process alive': (socket) => void socket.unref(),
   pauses: (socket) => void socket.pause(),
   resumes: (socket) => void socket.resume(),
 };
@@ -67,5 +71,32 @@ for (const [habit, leave] of Object.entries(HABITS)) {
         next.release();
       }
     }
+  });
+}
+
+test('thirty callers who each listen for the end of their request leave one listener of each kind, the pool’s', async (t) => {
+  const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+  t.teardown(() => pool.destroy());
+  for (let count = 0; count < 30; count += 1) {
+    await pool.use(async ({ socket }) => {
+      socket.once('error', () => t.fail()).once('close', () => t.fail());
+      t.is(await echo(socket, 'word'), 'word');
+    });
+  }
+  await pool.use(({ socket }) => t.deepEqual([socket.listenerCount('error'), socket.listenerCount('close')], [1, 1]));
+});
+
+const SPOILERS: Readonly<Record<string, (socket: Socket) => void>> = {
+  corks: (socket) => socket.cork(),
+  'takes every listener off': (socket) => void socket.removeAllListeners(),
+};
+
+for (const [habit, spoil] of Object.entries(SPOILERS)) {
+  test(`a connection whose caller ${habit} is closed, and the next caller gets another`, async (t) => {
+    const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+    t.teardown(() => pool.destroy());
+    await pool.use(({ socket }) => spoil(socket));
+    t.is(await pool.use(({ socket }) => echo(socket, 'word')), 'word');
+    t.like(pool.stats(), { created: 2, closedByReason: { dirty: 1 } });
   });
 }

@@ -197,3 +197,19 @@ test('it knows how long the first has waited, and until when anybody does', asyn
   t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [0, 0]);
   t.is(room.times.count, 1, 'who did not wait is not recorded');
 });
+
+test('nobody is waited for longer than those who are there now have time', async (t) => {
+  const { bag, room, enter, pass } = setUp();
+  enter('long', 30_000);
+  room.serveFirst(leasedConnection(bag));
+  enter('short', 300);
+  t.is(room.wantedUntilMs, 1_300);
+  enter('long', 30_000);
+  enter('shorter', 100);
+  enter('middle', 500);
+  room.serveFirst(leasedConnection(bag));
+  room.serveFirst(leasedConnection(bag));
+  t.is(room.wantedUntilMs, 31_000, 'it was not looked through since the long one left');
+  await pass(100);
+  t.is(room.wantedUntilMs, 1_500);
+});

@@ -121,7 +121,7 @@ test('5: the error says whether the time went by in the queue, at the broker or 
   const system = await startSystem(t);
   let hang = false;
   const validate = (): boolean | Promise<boolean> => (hang ? new Promise<boolean>(() => {}) : true);
-  const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0, roundTripTimeoutMs: 10_000 });
+  const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0 });
   system.broker.behaviour = { kind: 'silent' };
   t.is((await failureOf(pool.acquire({ timeoutMs: 20 }))).phase, 'hello');
   await system.broker.until(() => system.broker.helloCount === 1);

@@ -6,10 +6,12 @@ import { abortable } from '../../client/abortable.js';
 import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
+import { connectFailure } from '../../negotiation/connecting.js';
 import { dial, dialNow, type DialOutcome } from '../../negotiation/dial.js';
 import { offersHandoff } from '../../negotiation/handshake.js';
 import type { Driver, Outcome, Route } from '../../negotiation/job.js';
 import type { EndpointTrust } from '../../os/endpoint-trust.js';
+import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
@@ -23,6 +25,12 @@ export interface Established {
   readonly route: Route;
   readonly negotiated?: NegotiatedInfo;
   readonly handoffToken?: Uint8Array;
+}
+
+/** Closes a connection that nobody gets, and overwrites its token. */
+export function discard({ socket, handoffToken }: Established): void {
+  socket.destroy();
+  handoffToken?.fill(0);
 }
 
 /** One target as the connector sees it. */
@@ -39,6 +47,8 @@ export interface ConnectRequest {
   isCold(): boolean;
   /** Until when somebody waits for a connection, on the monotonic clock. A retry that would come later is not made. */
   wantedUntilMs(): number;
+  /** An attempt has failed that is tried again after a pause: nobody may hear of the whole connect's failure for a while. */
+  onAttemptFailed(error: BrokerPoolError): void;
 }
 
 export interface ConnectorOptions {
@@ -56,6 +66,8 @@ export interface OpensConnections {
   connect(request: ConnectRequest): Promise<Established>;
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean;
+  /** Ends the pauses of this target's connects: they try again at once. */
+  retryNow(key: string): void;
 }
 
 /** More attempts than any deadline allows: it is the deadline that ends them. */
@@ -66,6 +78,8 @@ export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
   readonly #underWay = new Set<Promise<Established>>();
+  /** What ends the pauses of connects under way, by target. */
+  readonly #pauses = new Map<string, Set<() => void>>();
   readonly #closing = new AbortController();
 
   constructor(options: ConnectorOptions) {
@@ -77,6 +91,11 @@ export class Connector implements OpensConnections {
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean {
     return this.#hellos.has(key);
+  }
+
+  /** Ends the pauses of this target's connects: they try again at once. */
+  retryNow(key: string): void {
+    for (const end of this.#pauses.get(key) ?? []) end();
   }
 
   /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
@@ -99,6 +118,8 @@ export class Connector implements OpensConnections {
   }
 
   async #connect(request: ConnectRequest): Promise<Established> {
+    // A listener that has just heard of this connect may have ended the pool.
+    this.#closing.signal.throwIfAborted();
     let established: Established;
     try {
       established = await this.#attempt(request);
@@ -125,31 +146,38 @@ export class Connector implements OpensConnections {
       });
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
-      established?.socket.destroy();
+      if (established !== undefined) discard(established);
       throw error;
     }
   }
 
-  #throwIfClosed({ socket }: Established): void {
+  #throwIfClosed(established: Established): void {
     if (!this.#closing.signal.aborted) return;
-    socket.destroy();
+    discard(established);
     throw this.#closing.signal.reason;
   }
 
   async #pauseOrGiveUp(request: ConnectRequest, error: unknown, attempt: number): Promise<void> {
+    if (!(error instanceof BrokerPoolError)) throw error;
     const { clock } = this.#options;
-    const delayMs = error instanceof BrokerPoolError ? retryDelayMs(error, attempt, clock.random()) : undefined;
+    const delayMs = retryDelayMs(error, attempt, clock.random());
     if (delayMs === undefined || clock.now() + delayMs >= request.wantedUntilMs()) throw error;
-    await this.#pause(delayMs);
+    request.onAttemptFailed(error);
+    await this.#pause(request.key, delayMs);
   }
 
-  #pause(delayMs: number): Promise<void> {
+  #pause(key: string, delayMs: number): Promise<void> {
+    const pauses = this.#pauses.get(key) ?? new Set();
+    this.#pauses.set(key, pauses);
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
         stopListening();
+        pauses.delete(end);
+        if (pauses.size === 0) this.#pauses.delete(key);
         resolve();
       };
+      pauses.add(end);
       const cancel = this.#options.clock.schedule(delayMs, end, true);
       const stopListening = onAbort(this.#closing.signal, end);
     });
@@ -184,6 +212,8 @@ export class Connector implements OpensConnections {
         dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
       ));
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    // Nothing was learnt about the endpoint, and a Hello would fare no better.
+    if (outcome.kind === 'refused' && isShortage(outcome.system)) throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
     cache?.invalidate(key, endpoint);
     return undefined;
   }

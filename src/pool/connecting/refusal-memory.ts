@@ -4,17 +4,36 @@ import { BrokerPoolError, type RefusalKind } from '../../errors.js';
 /** How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition must not wait long. */
 export const REFUSAL_MEMORY_MS = 1_000;
 
+/**
+ * How long nothing is opened after such a refusal that nobody asks for, in milliseconds, and up to a half longer by chance. It takes a
+ * person to mend the matter, and until then each Hello is in vain.
+ */
+export const SPARE_PAUSE_MS = 30_000;
+const JITTER = 0.5;
+
 /** Refusals that the next Hello would only get again. */
 const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set(['serviceUnknown', 'versionBlocked', 'versionUnsupported']);
 
-/** Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one Hello. */
+/**
+ * Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one Hello; and for longer, that nothing
+ * need be opened in advance.
+ */
 export class RefusalMemory {
   readonly #clock: Clock;
   #error: BrokerPoolError | undefined;
   #untilMs = 0;
+  readonly #onSparePauseOver: () => void;
+  #cancelSparePause: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  /** @param onSparePauseOver is called when connections may be opened again that nobody has asked for */
+  constructor(clock: Clock, onSparePauseOver: () => void) {
     this.#clock = clock;
+    this.#onSparePauseOver = onSparePauseOver;
+  }
+
+  /** Whether nothing is to be opened that nobody asks for. */
+  get forbidsSpare(): boolean {
+    return this.#cancelSparePause !== undefined;
   }
 
   /** Looks at why a connect failed. Returns whether the broker forbids the target. */
@@ -22,6 +41,11 @@ export class RefusalMemory {
     if (error.code !== 'REFUSED' || !FORBIDDING.has(error.refusalKind)) return false;
     this.#error = error;
     this.#untilMs = this.#clock.now() + REFUSAL_MEMORY_MS;
+    this.#cancelSparePause?.();
+    this.#cancelSparePause = this.#clock.schedule(SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()), () => {
+      this.#cancelSparePause = undefined;
+      this.#onSparePauseOver();
+    });
     return true;
   }
 
@@ -41,5 +65,7 @@ export class RefusalMemory {
 
   forget(): void {
     this.#error = undefined;
+    this.#cancelSparePause?.();
+    this.#cancelSparePause = undefined;
   }
 }

@@ -4,7 +4,7 @@ import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
-import type { ConnectRequest, Established, OpensConnections } from './connector.js';
+import { discard, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
 import { HandoffPolicy } from './handoff-policy.js';
@@ -67,7 +67,7 @@ export class Supply {
     this.#owner = owner;
     this.#counters = counters;
     this.#backoff = new Backoff(clock, () => owner.pump());
-    this.#refusal = new RefusalMemory(clock);
+    this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     this.#request = {
       target,
@@ -77,6 +77,7 @@ export class Supply {
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
       wantedUntilMs: () => owner.wantedUntilMs(),
+      onAttemptFailed: (error) => void (this.#lastError = error),
     };
   }
 
@@ -85,7 +86,7 @@ export class Supply {
     return this.#connecting;
   }
 
-  /** Why connecting failed last, if it has not worked since. */
+  /** Why connecting failed last, be it that a connect under way is about to try again; if it has not worked since. */
   get lastError(): BrokerPoolError | undefined {
     return this.#lastError;
   }
@@ -106,7 +107,7 @@ export class Supply {
 
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
-    if (this.#backoff.pausing || this.#connectingSpare > 0) return false;
+    if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void this.#connect(true);
     return true;
@@ -123,22 +124,27 @@ export class Supply {
     this.retryNow();
   }
 
-  /** Forgets pauses and refusals. */
+  /** Forgets pauses and refusals; what is under way tries again at once. */
   retryNow(): void {
-    this.#refusal.forget();
-    this.#backoff.reset();
+    this.#forgetFailures();
+    this.#environment.connector.retryNow(this.key);
   }
 
   /** Ends the pauses; nothing is opened from here on. */
   stop(): void {
     this.#stopped = true;
-    this.#backoff.reset();
+    this.#forgetFailures();
   }
 
   /** Whether no connect can begin before something else has ended. */
   get full(): boolean {
     const { max, maxConnecting } = this.#environment.settings;
     return this.#connecting >= maxConnecting || this.#owner.size + this.#connecting >= max;
+  }
+
+  #forgetFailures(): void {
+    this.#refusal.forget();
+    this.#backoff.reset();
   }
 
   #hasRoom(): boolean {
@@ -158,7 +164,6 @@ export class Supply {
     } catch (error) {
       established = asPoolError(error);
     }
-    this.#connecting -= 1;
     if (spare) this.#connectingSpare -= 1;
     if (established instanceof Error) this.#onFailed(attempt, established);
     else this.#onEstablished(attempt, established);
@@ -166,13 +171,14 @@ export class Supply {
 
   #onEstablished({ id, startedMs, generation }: Attempt, established: Established): void {
     if (this.#stopped) {
-      established.socket.destroy();
+      discard(established);
       this.#onFailed({ id, startedMs, generation }, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
       return;
     }
     this.#everConnected = true;
     this.#lastError = undefined;
-    this.retryNow();
+    // Other connects of the target stay in their pauses: the broker may have asked for them.
+    this.#forgetFailures();
     const { clock, settings, events } = this.#environment;
     const bornMs = clock.now();
     const connectMs = bornMs - startedMs;
@@ -185,10 +191,13 @@ export class Supply {
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
+    // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
+    this.#connecting -= 1;
     this.#owner.onOpened(connection);
   }
 
   #onFailed({ id, startedMs }: Attempt, error: BrokerPoolError): void {
+    this.#connecting -= 1;
     this.#lastError = error;
     this.#counters.connectFailures += 1;
     if (!this.#stopped) this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);

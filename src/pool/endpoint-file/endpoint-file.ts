@@ -77,6 +77,14 @@ export class EndpointFile {
     if (known !== undefined) this.forget(key, known.endpoint);
   }
 
+  /** Forgets what is known under the keys that belong to somebody. */
+  forgetAll(belongs: (key: string) => boolean): void {
+    if (this.#closed) return;
+    this.#refresh();
+    const keys = new Set([...this.#disk.keys(), ...this.#own.keys()]);
+    for (const key of keys) if (belongs(key)) this.forgetAny(key);
+  }
+
   /** Writes what is not in the file yet. Synchronous, never throws for what the file system does, and costs one look if all is there. */
   flush(): void {
     clearImmediate(this.#endOfTurn);
@@ -103,10 +111,18 @@ export class EndpointFile {
 
   #change(key: string, answer: Answer): void {
     if (this.#closed) return;
+    // The newest last: while the file cannot be used, what it would drop first must not pile up here.
+    this.#own.delete(key);
     this.#own.set(key, answer);
+    this.#dropOldest();
     exitFlush.add(this);
     // While a write settles, changes gather for the next.
     if (this.#cancelSettling === undefined) this.#endOfTurn ??= setImmediate(() => this.flush());
+  }
+
+  #dropOldest(): void {
+    const [oldest] = this.#own.keys();
+    if (oldest !== undefined && this.#own.size > this.#options.max) this.#own.delete(oldest);
   }
 
   /** Reads the file if it is another one than last time. False: it must not or cannot be used. */

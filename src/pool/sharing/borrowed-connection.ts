@@ -2,9 +2,14 @@ import { Socket } from 'node:net';
 import type { Route } from '../../negotiation/job.js';
 import { holdReading, resumeReading } from '../../os/socket-handle.js';
 import type { LeasedConnection, LeaseOwner } from '../lease.js';
-import type { Negotiation } from '../pooled-connection.js';
-import { resetSocket, socketProblem, type SocketProblem } from '../socket-hygiene.js';
+import { wipeToken, type Negotiation } from '../pooled-connection.js';
+import { ownListeners, resetSocket, socketProblem, type SocketProblem } from '../socket-hygiene.js';
 import type { ConnectionInfo } from './protocol.js';
+
+/** What is wrong with a socket is looked for at release; an error that nobody listens for must not end the thread. */
+function ignore(): void {}
+
+const OWN_LISTENERS = ownListeners({ error: ignore });
 
 /**
  * A connection of a shared pool in the thread that uses it: a socket of its own over a duplicate of the descriptor. Making one costs more
@@ -30,15 +35,20 @@ export class BorrowedConnection implements LeasedConnection {
     this.negotiation = info.negotiation;
     this.owner = owner;
     this.socket = new Socket({ fd: descriptor });
-    // What is wrong with a socket is looked for at release; an error that nobody listens for must not end the thread.
-    this.socket.on('error', () => {});
+    this.socket.on('error', ignore);
+  }
+
+  /** Closes this thread's socket. */
+  destroy(): void {
+    this.socket.destroy();
+    wipeToken(this.negotiation);
   }
 
   /** Begins another lease: what arrives from now on is for its caller. */
   wake(): void {
     const { socket } = this;
     // Whoever kept the socket of an earlier lease may have put listeners on it again.
-    resetSocket(socket);
+    resetSocket(socket, OWN_LISTENERS);
     socket.ref();
     resumeReading(socket);
   }
@@ -47,9 +57,9 @@ export class BorrowedConnection implements LeasedConnection {
   rest(): SocketProblem | undefined {
     const { socket } = this;
     holdReading(socket);
-    const problem = socketProblem(socket);
+    const problem = socketProblem(socket, OWN_LISTENERS);
     if (problem !== undefined) return problem;
-    if (this.touched) resetSocket(socket);
+    if (this.touched) resetSocket(socket, OWN_LISTENERS);
     this.touched = false;
     socket.unref();
     return undefined;

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { BrokerPoolError } from '../../errors.js';
-import { Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
-import type { CloseReason } from '../pooled-connection.js';
+import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
+import { wipeToken, type CloseReason } from '../pooled-connection.js';
 import { BorrowedConnection } from './borrowed-connection.js';
 import { DescriptorLedger } from './ledger.js';
 import type { ClientMessage, HostMessage, SharedCloseReason } from './protocol.js';
@@ -48,11 +48,12 @@ export class Loans implements LeaseOwner {
     const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message);
     if (connection === undefined) return undefined;
     this.#leased.add(connection);
-    return new Lease(connection);
+    return leaseOf(connection);
   }
 
   /** Nobody wants the lease any more. A descriptor that is offered with it stays where it is. */
-  decline({ acquireId, connectionId, slot }: LeaseMessage): void {
+  decline({ acquireId, connectionId, slot, info }: LeaseMessage): void {
+    wipeToken(info?.negotiation);
     this.#owner.post({ kind: 'release', acquireId, kept: slot < 0 && this.#connections.has(connectionId), heard: false });
   }
 
@@ -60,7 +61,7 @@ export class Loans implements LeaseOwner {
   onGone(connectionId: number): void {
     const connection = this.#connections.get(connectionId);
     this.#connections.delete(connectionId);
-    connection?.socket.destroy();
+    connection?.destroy();
   }
 
   onRelease(leased: LeasedConnection): void {
@@ -80,7 +81,7 @@ export class Loans implements LeaseOwner {
 
   /** Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for nothing. */
   abandon(): void {
-    for (const { socket } of this.#connections.values()) socket.destroy();
+    for (const connection of this.#connections.values()) connection.destroy();
     this.#connections.clear();
     this.#leased.clear();
     // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this thread need not load.
@@ -102,11 +103,15 @@ export class Loans implements LeaseOwner {
 
   #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): BorrowedConnection | undefined {
     const descriptor = this.#ledger.take(slot);
-    if (descriptor === undefined || info === undefined) return undefined;
+    if (descriptor === undefined || info === undefined) {
+      wipeToken(info?.negotiation);
+      return undefined;
+    }
     let connection: BorrowedConnection;
     try {
       connection = new BorrowedConnection(connectionId, acquireId, descriptor, info, this);
     } catch (cause) {
+      wipeToken(info.negotiation);
       this.#ledger.putBack(slot, descriptor);
       this.#owner.post({ kind: 'destroy', acquireId, reason: 'error' });
       throw new BrokerPoolError('WORKER_FAILED', 'failed to take over a connection from the thread of the pool', { cause });

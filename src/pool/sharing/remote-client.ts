@@ -3,6 +3,7 @@ import { monotonicNowMs } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import type { DescriptorCalls } from '../../os/descriptors.js';
 import { systemFailure } from '../../os/errno.js';
+import { copyOf } from '../../wire/bytes.js';
 import { asPoolError } from '../acquire-errors.js';
 import { heldBy, type Lease } from '../lease.js';
 import type { AcquireOptions, TargetOptions } from '../options.js';
@@ -162,7 +163,10 @@ export class RemoteClient implements Holder {
     const slot = this.#offers.add(descriptor);
     const greeting = lent.lend();
     this.#begin(acquireId, { lease, lent, slot, greeted: greeting !== undefined });
-    this.#post({ kind: 'lease', acquireId, connectionId, slot, info: infoOf(connection), ...(greeting !== undefined && { greeting }) });
+    const token = connection.negotiation?.handoffToken;
+    const handoffToken = token && copyOf(token);
+    const described = { info: infoOf(connection, handoffToken), ...(greeting !== undefined && { greeting }) };
+    this.#post({ kind: 'lease', acquireId, connectionId, slot, ...described }, handoffToken && [handoffToken.buffer]);
   }
 
   #begin(acquireId: number, remote: RemoteLease): void {
@@ -205,8 +209,9 @@ export class RemoteClient implements Holder {
     this.#post({ kind: 'failed', acquireId, error: errorToData(asPoolError(error)) });
   }
 
-  #post(message: HostMessage): void {
-    this.#port.postMessage(message);
+  /** @param moved memory that goes along instead of being copied */
+  #post(message: HostMessage, moved: readonly ArrayBuffer[] = []): void {
+    this.#port.postMessage(message, moved);
   }
 
   /** Nothing that comes from there can be relied on any more, and least of all its leases. */
@@ -263,11 +268,8 @@ function targetOf({ serviceName, wantedVersion }: AcquireMessage): TargetOptions
   return { ...(serviceName !== undefined && { serviceName }), ...(wantedVersion !== undefined && { wantedVersion }) };
 }
 
-/** The token is copied, since a message takes along the whole memory of what is in it. */
-function infoOf({ endpoint, route, negotiation }: PooledConnection): ConnectionInfo {
-  if (negotiation === undefined) return { endpoint, route, negotiation };
-  const { negotiated, handoffToken } = negotiation;
-  return { endpoint, route, negotiation: { negotiated, handoffToken: handoffToken && new Uint8Array(handoffToken) } };
+function infoOf({ endpoint, route, negotiation }: PooledConnection, handoffToken: Uint8Array | undefined): ConnectionInfo {
+  return { endpoint, route, negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken } };
 }
 
 function handOverError(result: number): BrokerPoolError {

@@ -70,12 +70,10 @@ export class SharedPool implements AsyncDisposable {
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    if (this.#closed === undefined) {
-      const timeoutMs = checkCloseOptions(options);
-      this.#closed = this.#close(timeoutMs);
-    }
-    return this.#closed;
+  async close(options: CloseOptions = {}): Promise<void> {
+    const timeoutMs = checkCloseOptions(options);
+    this.#closed ??= this.#close(timeoutMs);
+    await this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,7 +85,8 @@ export class SharedPool implements AsyncDisposable {
     this.#refusal ??= refusal;
     if (this.#connected && this.#busy) {
       await new Promise<void>((resolve) => {
-        const cancelLimit = systemClock.schedule(timeoutMs, resolve);
+        // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
+        const cancelLimit = systemClock.schedule(timeoutMs, resolve, true);
         this.#onQuiet = () => {
           cancelLimit();
           resolve();
@@ -190,7 +189,7 @@ export class SharedPool implements AsyncDisposable {
   }
 }
 
-/** Whether the pool has names of its own for those left out, it knows itself. */
+/** Names left out are the pool's own; it checks those itself. */
 function checkTargetOptions({ serviceName, wantedVersion }: TargetOptions): void {
   if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
   if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);

@@ -22,12 +22,13 @@ export interface ConnectionReadyEvent extends ConnectionCreatedEvent {
 /** A connection is closed, or its connect has failed. */
 export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
   readonly reason: CloseReason;
-  /** Whether it ever was ready; without that, `reason` is `error` and `error` says why. */
+  /** Whether it ever was ready; without that, `reason` is `error`. */
   readonly wasReady: boolean;
   /** Since it became ready, or since its connect began. */
   readonly ageMs: number;
   /** How often it was leased. */
   readonly uses: number;
+  /** Why the connect failed; or, with `invalid`, why `validate` said neither yes nor no. */
   readonly error?: BrokerPoolError;
 }
 

@@ -1,9 +1,9 @@
 import type { Clock } from '../../clock.js';
-import type { BrokerPoolError } from '../../errors.js';
+import { BrokerPoolError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
-import { Lease } from '../lease.js';
+import { leaseOf, type Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { AcquireOrigin } from '../waiter.js';
 
@@ -50,15 +50,28 @@ export class LeaseWatch {
     return origin;
   }
 
-  /** The lease of an idle connection, asked for and given in one breath. */
+  /** Whether anybody wants to know about acquires and leases. */
+  get wanted(): boolean {
+    return this.#leaks !== undefined || this.#events.acquireStarted.wanted || this.#isAcquiredWanted();
+  }
+
+  /**
+   * The lease of an idle connection, asked for and given in one breath.
+   *
+   * @throws {BrokerPoolError} `POOL_CLOSED`
+   */
   leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
-    if (this.#leaks === undefined && !this.#events.acquireStarted.wanted && !this.#isAcquiredWanted()) return new Lease(connection);
-    return this.lease(connection, this.begin(), nowMs(), 0);
+    const origin = this.begin();
+    if (connection.state === 'leased') return this.lease(connection, origin, nowMs(), 0);
+    // A listener that has just heard of it has ended the pool.
+    const error = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed');
+    this.fail(origin, error, 0);
+    throw error;
   }
 
   /** The lease of whoever has waited for it. */
   lease(connection: PooledConnection, origin: AcquireOrigin | undefined, nowMs: number, waitMs: number): Lease {
-    const lease = new Lease(connection);
+    const lease = leaseOf(connection);
     if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
     const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
     this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });

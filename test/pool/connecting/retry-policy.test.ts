@@ -59,6 +59,7 @@ const NEVER: readonly ErrorCode[] = [
   'QUEUE_FULL',
   'TIMEOUT',
   'UNEXPECTED_RESPONSE_FRAME',
+  'VALIDATION_FAILED',
   'WORKER_FAILED',
 ];
 

@@ -18,6 +18,7 @@ const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVers
 /** Opens connections when the test says so. */
 class FakeConnector implements OpensConnections {
   readonly requests: ConnectRequest[] = [];
+  readonly retriedNow: string[] = [];
   readonly #pending: { resolve: (established: Established) => void; reject: (error: unknown) => void }[] = [];
 
   connect(request: ConnectRequest): Promise<Established> {
@@ -27,6 +28,10 @@ class FakeConnector implements OpensConnections {
 
   isNegotiating(): boolean {
     return false;
+  }
+
+  retryNow(key: string): void {
+    this.retriedNow.push(key);
   }
 
   async succeed(): Promise<void> {
@@ -42,6 +47,7 @@ class FakeConnector implements OpensConnections {
 
 class Owner extends NotingOwner implements SupplyOwner {
   size = 0;
+  idle = 0;
   waiting = 0;
   readonly opened: PooledConnection[] = [];
   readonly failures: BrokerPoolError[] = [];
@@ -168,8 +174,8 @@ test('success ends pauses and forgets the last error', async (t) => {
   t.is(clock.pending, 0);
 });
 
-test('a refusal that forbids is remembered for a second, and spare connects stay away that long', async (t) => {
-  const { clock, connector, supply } = setUp();
+test('a refusal that forbids is remembered for a second, and spare connects stay away for half a minute', async (t) => {
+  const { clock, connector, owner, supply } = setUp();
   supply.openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   t.is(supply.refusal?.code, 'REFUSED');
@@ -177,7 +183,24 @@ test('a refusal that forbids is remembered for a second, and spare connects stay
   t.false(supply.openSpare());
   clock.advance(1);
   t.is(supply.refusal, undefined);
+  clock.advance(28_999);
+  t.false(supply.openSpare());
+  const pumps = owner.pumps;
+  clock.advance(1);
+  t.is(owner.pumps, pumps + 1);
   t.true(supply.openSpare());
+});
+
+test('a caller need not wait for that, and a success ends it', async (t) => {
+  const { clock, connector, owner, supply } = setUp();
+  supply.openSpare();
+  await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
+  clock.advance(1_000);
+  owner.size = 1;
+  t.deepEqual([supply.openSpare(), supply.open()], [false, true]);
+  await connector.succeed();
+  t.true(supply.openSpare());
+  t.is(clock.pending, 0);
 });
 
 test('clear forgets pauses and refusals, and what was under way arrives as stale', async (t) => {
@@ -191,6 +214,26 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
   await connector.succeed();
   await connector.succeed();
   t.deepEqual(owner.opened.map(({ retired }) => retired), ['stale', undefined]);
+});
+
+test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
+  const { connector, counters, supply } = setUp();
+  supply.open();
+  connector.requests[0]?.onAttemptFailed(DOWN);
+  t.deepEqual([supply.lastError, counters.connectFailures], [DOWN, 0]);
+  await connector.succeed();
+  t.is(supply.lastError, undefined);
+});
+
+test('clear and whoever wants it now end the pauses of connects under way, a success does not', async (t) => {
+  const { connector, supply } = setUp({ maxConnecting: 3 });
+  supply.open();
+  supply.open();
+  await connector.succeed();
+  t.deepEqual(connector.retriedNow, []);
+  supply.clear();
+  supply.retryNow();
+  t.deepEqual(connector.retriedNow, [supply.key, supply.key]);
 });
 
 test('what a connect throws becomes an error of ours', async (t) => {
@@ -217,7 +260,7 @@ test('once stopped it opens nothing, and no pause is left', async (t) => {
   const { clock, connector, owner, supply } = setUp();
   supply.open();
   supply.open();
-  await connector.fail(DOWN);
+  await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   supply.stop();
   t.deepEqual([supply.open(), supply.openSpare()], [false, false]);
   await connector.fail(DOWN);

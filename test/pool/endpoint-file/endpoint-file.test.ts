@@ -6,7 +6,7 @@ import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/format.js';
 import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
 import test from '../../helpers/sanitary.js';
 import { StillTime, contentOf, newPlace } from './kit.js';
-import { endpointOf, keyOf } from './names.js';
+import { BROKER, endpointOf, keyOf } from './names.js';
 
 const A = keyOf('a');
 const B = keyOf('b');
@@ -22,6 +22,36 @@ test('what one process was told, the next one knows', (t) => {
   t.is(second.get(B), undefined);
   t.is(second.size, 1, 'what is asked for is taken into memory');
   t.deepEqual(warnings, []);
+});
+
+for (const ttlMs of [0, 60_000]) {
+  test(`what was found in the file is a hit in memory from then on, ttlMs ${ttlMs}`, (t) => {
+    const { open, file } = newPlace(t);
+    const time = new StillTime();
+    const first = open({ time });
+    first.set(A, endpointOf(1));
+    first.close();
+    const second = open({ ttlMs, time });
+    t.is(second.get(A), endpointOf(1));
+    rmSync(file);
+    t.is(second.get(A), endpointOf(1));
+  });
+}
+
+test('clearing forgets what this broker has answered, found here or not, and leaves other brokers alone', (t) => {
+  const { open, file } = newPlace(t);
+  const other = keyOf('a', `${BROKER}-2`);
+  const first = open();
+  first.set(A, endpointOf(1));
+  first.set(other, endpointOf(2));
+  first.close();
+  const second = open();
+  second.set(B, endpointOf(3));
+  second.clear(BROKER);
+  second.flush();
+  const { answers } = contentOf(file);
+  t.deepEqual([A, B, other].map((key) => answers.get(key)?.forgotten), [true, true, false]);
+  t.is(second.get(A), undefined);
 });
 
 test('a change is written at the end of the turn, and changes of one turn together', async (t) => {
@@ -299,6 +329,19 @@ class FailingDisk extends PrivateFile {
     return super.replace(text, expected);
   }
 }
+
+onPosix('while the file is refused, no more is kept for it than it would hold', (t) => {
+  const { file: path, directory } = newPlace(t);
+  const { clock, wallClock } = new StillTime();
+  chmodSync(directory, 0o777);
+  const storage = new PrivateFile(path, LONGEST_FILE_BYTES);
+  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => {} });
+  for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
+  const kept = Array.from({ length: 100 }, (_, count) => file.find(keyOf(`s${count}`))).filter((answer) => answer !== undefined);
+  t.is(kept.length, 8);
+  t.is(kept.at(-1)?.endpoint, endpointOf(99));
+  file.close();
+});
 
 test('a disk that is full or read-only costs one warning each, and what was not written is written later', (t) => {
   const { file: path } = newPlace(t);

@@ -25,6 +25,7 @@ export class StillTime {
       this.timers.set(run, delayMs);
       return () => this.timers.delete(run);
     },
+    timer: () => ({ cancel: () => {}, keepAlive: () => {} }),
     afterTurn: () => () => {},
     random: () => 0.5,
   };

@@ -3,9 +3,11 @@ import { PIPE_PREFIX } from '../../../src/validation.js';
 
 const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';
 
+export const BROKER = `${ROOT}broker`;
+
 /** The key of a target, by the name of its service. */
-export function keyOf(serviceName: string): string {
-  return targetKey({ serviceName, wantedVersion: '1.0.0', brokerEndpoint: `${ROOT}broker` });
+export function keyOf(serviceName: string, brokerEndpoint = BROKER): string {
+  return targetKey({ serviceName, wantedVersion: '1.0.0', brokerEndpoint });
 }
 
 export function endpointOf(name: string | number): string {

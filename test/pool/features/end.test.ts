@@ -84,3 +84,36 @@ test('a pool that was never used ends at once', async (t) => {
   t.is(clock.pending, 0);
   t.like(pool.stats(), { total: 0, connecting: 0, created: 0 });
 });
+
+test('a limit that makes no sense is refused by a promise, and the pool stays open', async (t) => {
+  const { pool } = fakePool(t);
+  const error = await failureOf(pool.close({ timeoutMs: -1 }));
+  t.is(error.code, 'INVALID_ARGUMENT');
+  t.regex(error.message, /timeoutMs/);
+  t.is(pool.tryAcquire(), undefined);
+});
+
+test('a later close with less patience shortens the time, one with more does not lengthen it', async (t) => {
+  const { pool, connect, pass } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  await acquiring;
+  const first = pool.close({ timeoutMs: 1_000 });
+  const second = pool.close({ timeoutMs: 100 });
+  const third = pool.close({ timeoutMs: 10_000 });
+  await pass(99);
+  t.is(pool.stats().leased, 1);
+  await pass(1);
+  t.is(pool.stats().leased, 0);
+  await Promise.all([first, second, third]);
+});
+
+test('after the end clear() does nothing, and nobody hears of it', async (t) => {
+  const { pool } = fakePool(t);
+  const log: string[] = [];
+  for (const name of ['cleared', 'closed'] as const) pool.on(name, () => log.push(name));
+  await pool.close();
+  pool.clear();
+  pool.clear({ serviceName: 'other' });
+  t.deepEqual(log, ['closed']);
+});

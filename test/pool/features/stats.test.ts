@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { PoolCounts, PoolStats } from '../../../src/index.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
@@ -83,4 +84,18 @@ test('what an acquire costs shows: waits, connects, timeouts, failures', async (
     connectMs: { count: 2, sumMs: 30, maxMs: 30 },
     closedByReason: { destroyed: 2 },
   });
+});
+
+test('a printed pool says how it is, and so does its JSON', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 2 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  t.is(inspect({ pool }), '{\n  pool: BrokerPool (open; connections: 1, 0 idle, 1 leased, 0 connecting; callers waiting: 0)\n}');
+  t.deepEqual(JSON.parse(JSON.stringify(pool)), { state: 'open', total: 1, idle: 0, leased: 1, connecting: 0, waiting: 0 });
+  const closing = pool.close();
+  t.is(pool.toJSON().state, 'closing');
+  lease.release();
+  await closing;
+  t.is(inspect(pool), 'BrokerPool (closed; connections: 0, 0 idle, 0 leased, 0 connecting; callers waiting: 0)');
 });

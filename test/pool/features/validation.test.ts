@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import type { ExecutionContext } from 'ava';
+import type { BrokerPoolOptions, ConnectionClosedEvent } from '../../../src/index.js';
 import type { Validate } from '../../../src/pool/health-check.js';
 import { fakePool, settled, type FakePool } from '../../helpers/fake-pool.js';
-import { openPool } from '../../helpers/pools.js';
+import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, read, startSystem } from '../../helpers/system.js';
 
@@ -31,7 +33,7 @@ test('a ping over the wire finds out that a backend no longer answers', async (t
     backend: { onConnection: (socket) => socket.on('data', (chunk) => mute || socket.write(chunk)).on('end', () => socket.end()) },
   });
   const validate: Validate = async ({ socket }) => (await echo(socket, 'ping')) === 'ping';
-  const pool = openPool(t, system.target, { validate, validateAfterIdleMs: 0, roundTripTimeoutMs: 500 });
+  const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0 });
   const first = await pool.use(({ connectionId }) => connectionId);
   t.is(await pool.use(({ connectionId }) => connectionId), first);
   mute = true;
@@ -60,18 +62,95 @@ for (const [what, validate] of Object.entries(bad)) {
   });
 }
 
-test('a hook that hangs costs a round trip, and holds nobody up who can be served otherwise', async (t) => {
-  const fake = fakePool(t, { max: 2, validate: () => new Promise(() => {}), validateAfterIdleMs: 0, roundTripTimeoutMs: 1_000 });
-  const { pool, connect, pass } = fake;
-  await idle(fake);
+test('why a hook did not say yes or no is in the event of the closed connection, and a plain no needs no reason', async (t) => {
+  const mistake = new TypeError('a mistake in the hook');
+  const answers: Validate[] = [() => Promise.reject(mistake), () => false];
+  const fake = fakePool(t, { max: 1, validate: (connection) => answers.shift()?.(connection) ?? true, validateAfterIdleMs: 0 });
+  const closed: ConnectionClosedEvent[] = [];
+  fake.pool.on('connectionClosed', (event) => closed.push(event));
+  for (let round = 0; round < 2; round++) {
+    await idle(fake);
+    const acquiring = failureOf(fake.pool.acquire({ timeoutMs: 1 }));
+    await fake.pass(1);
+    await acquiring;
+  }
+  t.like(closed, [
+    { reason: 'invalid', wasReady: true, error: { code: 'VALIDATION_FAILED', cause: mistake } },
+    { reason: 'invalid', wasReady: true },
+  ]);
+  t.false('error' in (closed[1] ?? {}));
+});
+
+/** A pool of three idle connections, whose hook never answers for some of them. */
+async function idleThree(t: ExecutionContext, hangsFor: readonly number[], options: BrokerPoolOptions = {}): Promise<FakePool> {
+  const sockets: unknown[] = [];
+  const validate: Validate = ({ socket }) => (hangsFor.includes(sockets.indexOf(socket) + 1) ? new Promise(() => {}) : true);
+  const fake = fakePool(t, { validate, validateAfterIdleMs: 0, ...options });
+  const acquiring = [fake.pool.acquire(), fake.pool.acquire(), fake.pool.acquire()];
+  while (fake.driver.pending.size > 0) sockets.push(await fake.connect());
+  for (const lease of await Promise.all(acquiring)) lease.release();
+  await fake.pass(1);
+  return fake;
+}
+
+test('a hook that hangs holds up whoever waits for a moment, and nobody who comes after', async (t) => {
+  const { pool, pass } = await idleThree(t, [3]);
   const first = pool.acquire();
-  const second = pool.acquire();
+  await pass(99);
+  t.like(pool.stats(), { idle: 2, waiting: 1 });
+  await pass(1);
+  t.is((await first).connectionId, 2);
+  const second = await pool.acquire();
+  t.is(second.connectionId, 1, 'without a wait');
+  second.release();
+  t.is((await pool.acquire()).connectionId, 1);
+  t.is(pool.stats().created, 3);
+});
+
+test('while the hook hangs for all that is idle, a new connection is opened', async (t) => {
+  const { pool, connect, driver, pass } = await idleThree(t, [1, 2, 3]);
+  const acquiring = pool.acquire();
+  for (let asked = 1; asked <= 3; asked++) {
+    t.is(driver.pending.size, 0);
+    await pass(100);
+  }
   await connect();
-  t.is((await first).connectionId, 2, 'who came first gets what is there first');
-  await pass(1_000);
+  t.is((await acquiring).connectionId, 4);
+});
+
+test('a check that hangs is not for whoever comes when the one it began for has left', async (t) => {
+  const { pool } = await idleThree(t, [3]);
+  const abort = new AbortController();
+  const first = failureOf(pool.acquire({ signal: abort.signal }));
+  abort.abort();
+  await first;
+  t.is((await pool.acquire()).connectionId, 2);
+});
+
+test('not even when that one was served by what came back', async (t) => {
+  const { pool } = await idleThree(t, [2]);
+  const held = await pool.acquire();
+  const first = pool.acquire();
+  held.release();
+  t.is((await first).connectionId, 3);
+  t.is((await pool.acquire()).connectionId, 1);
+});
+
+test('each of many waiters relies on a check or a connect of its own', async (t) => {
+  const { pool, driver } = await idleThree(t, [1, 2, 3], { maxConnecting: 10 });
+  for (let count = 1; count <= 5; count++) void failureOf(pool.acquire());
+  t.like(pool.stats(), { idle: 0, connecting: 2, waiting: 5 });
+  t.is(driver.pending.size, 2);
+});
+
+test('a hook that hangs costs its connection when validateTimeoutMs is over, however long a round trip may take', async (t) => {
+  const { pool, pass } = await idleThree(t, [3], { max: 3, validateTimeoutMs: 200, roundTripTimeoutMs: 60_000 });
+  const acquiring = pool.acquire();
+  await pass(199);
+  (await acquiring).release();
+  t.is(pool.stats().closedByReason.invalid, 0);
+  await pass(1);
   t.is(pool.stats().closedByReason.invalid, 1);
-  await connect();
-  t.is((await second).connectionId, 3);
 });
 
 test('a hook that leaves bytes behind costs its connection as dirty', async (t) => {
@@ -126,4 +205,24 @@ test('while a validation is under way its connection counts, and is neither idle
   answer(true);
   (await acquiring).release();
   t.like(fake.pool.stats(), { total: 1, idle: 1 });
+});
+
+test('a connection that was validated for somebody who is gone rests again: it keeps no finished program alive (G-09)', async (t) => {
+  let answer = (_good: boolean): void => {};
+  const fake = fakePool(t, { validateAfterIdleMs: 0, validate: () => new Promise((resolve) => (answer = resolve)) });
+  const { pool, connect, pass } = fake;
+  const acquiring = pool.acquire();
+  const socket = await connect();
+  (await acquiring).release();
+  await pass(1);
+  let referenced = true;
+  socket.ref = () => ((referenced = true), socket);
+  socket.unref = () => ((referenced = false), socket);
+  const givenUp = failureOf(pool.acquire({ timeoutMs: 20 }));
+  await pass(50);
+  t.is((await givenUp).code, 'TIMEOUT');
+  answer(true);
+  await settled();
+  t.false(referenced);
+  t.is(pool.stats().idle, 1);
 });

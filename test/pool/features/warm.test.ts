@@ -1,5 +1,5 @@
 import { EmbeddedBroker } from '../../../src/testing/embedded-broker.js';
-import { fakePool, settled } from '../../helpers/fake-pool.js';
+import { fakePool, REFUSAL, settled } from '../../helpers/fake-pool.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
@@ -72,6 +72,45 @@ test('warm of another target keeps that one warm, too', async (t) => {
   await pool.warm();
   const idle = new Map(pool.stats().targets.map((target) => [target.serviceName, target.idle]));
   t.deepEqual([idle.get(SERVICE), idle.get('other')], [2, 2]);
+});
+
+test('of a target that was never warmed nothing is kept, and nobody says a Hello for it', async (t) => {
+  const { pool, driver, connect, fail, pass } = fakePool(t, { min: 2, idleTimeoutMs: 1_000 });
+  await settled();
+  await connect();
+  await connect();
+  for (const serviceName of ['once', 'often']) {
+    const acquiring = pool.acquire({ serviceName });
+    await connect();
+    (await acquiring).release();
+  }
+  const typo = failureOf(pool.acquire({ serviceName: 'typo' }));
+  await fail(REFUSAL);
+  await typo;
+  const away = failureOf(pool.acquire({ serviceName: 'away' }));
+  await fail();
+  await away;
+  await pass(600_000);
+  t.is(driver.pending.size, 0);
+  t.like(pool.stats(), { total: 2, idle: 2, created: 4, connectFailures: 2 });
+});
+
+test('after a final no min is tried again half a minute later, or when somebody asks', async (t) => {
+  const { pool, driver, connect, fail, pass } = fakePool(t, { min: 2 });
+  await settled();
+  await fail(REFUSAL);
+  for (let round = 0; round < 3; round++) {
+    await pass(29_999);
+    t.is(driver.pending.size, 0);
+    await pass(1);
+    await fail(REFUSAL);
+  }
+  await pass(1_000);
+  const acquiring = pool.acquire();
+  await connect();
+  (await acquiring).release();
+  await connect();
+  t.is(pool.stats().idle, 2);
 });
 
 test('warm ends with its time, its signal, or the pool', async (t) => {

@@ -3,7 +3,8 @@ import type { FakeClock } from '../../helpers/fake-clock.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { holds, RuleBroken } from './rules.js';
-import { SERVICES, type Service } from './scenario.js';
+import { SERVICES, type Scenario, type Service } from './scenario.js';
+import { isQueueFull } from './state-checks.js';
 import type { World } from './world.js';
 
 /** How much later than its time an acquire may end: the pool looks through those who wait every few milliseconds. */
@@ -17,6 +18,8 @@ interface PendingAcquire {
   readonly startedMs: number;
   readonly timeoutMs: number;
   readonly abort: AbortController | undefined;
+  /** Whether too many waited already. */
+  readonly queueFull: boolean;
 }
 
 interface HeldLease {
@@ -34,6 +37,8 @@ export interface Tally {
 /** The callers of a pool. They check what they get. */
 export class Callers {
   readonly tallies: Record<Service, Tally> = { alpha: { acquired: 0, timeouts: 0 }, beta: { acquired: 0, timeouts: 0 } };
+  /** The targets that are kept warm: the pool's own, and those that somebody has warmed. */
+  readonly warmed = new Set<string>([SERVICES[0]]);
   /** The pool is about to end: `POOL_CLOSED` is no surprise any more. */
   ending = false;
   /** What a callback has found wrong. */
@@ -42,16 +47,18 @@ export class Callers {
   readonly #world: World;
   readonly #clock: FakeClock;
   readonly #random: SeededRandom;
+  readonly #scenario: Scenario;
   readonly #waiting = new Set<PendingAcquire>();
   readonly #held: HeldLease[] = [];
   readonly #warmUps = new Set<Promise<void>>();
   #acquires = 0;
 
-  constructor(pool: BrokerPool, world: World, clock: FakeClock, random: SeededRandom) {
+  constructor(pool: BrokerPool, scenario: Scenario, world: World, clock: FakeClock, random: SeededRandom) {
     this.#pool = pool;
     this.#world = world;
     this.#clock = clock;
     this.#random = random;
+    this.#scenario = scenario;
   }
 
   waitingFor(service: string): number {
@@ -71,7 +78,8 @@ export class Callers {
     const service = this.#anyService();
     const abort = this.#random.chance(0.3) ? new AbortController() : undefined;
     const timeoutMs = this.#random.chance(0.5) ? 2_000 : 1 + this.#random.below(1_500);
-    const acquire: PendingAcquire = { number: ++this.#acquires, service, startedMs: this.#clock.nowMs, timeoutMs, abort };
+    const queueFull = isQueueFull(this.#pool.stats(), service, this.#scenario);
+    const acquire: PendingAcquire = { number: ++this.#acquires, service, startedMs: this.#clock.nowMs, timeoutMs, abort, queueFull };
     this.#waiting.add(acquire);
     this.#pool.acquire({ serviceName: service, timeoutMs, ...(abort && { signal: abort.signal }) }).then(
       (lease) => this.#guard(() => this.#onLease(acquire, lease)),
@@ -125,7 +133,9 @@ export class Callers {
   }
 
   warm(): void {
-    const warmUp = this.#pool.warm({ serviceName: this.#anyService(), timeoutMs: 1_500 });
+    const serviceName = this.#anyService();
+    this.warmed.add(serviceName);
+    const warmUp = this.#pool.warm({ serviceName, timeoutMs: 1_500 });
     const onEnd = (error?: unknown): void => {
       this.#warmUps.delete(warmUp);
       const known = error === undefined || error instanceof BrokerPoolError;
@@ -181,15 +191,18 @@ export class Callers {
   }
 
   #onFailure(acquire: PendingAcquire, error: unknown): void {
-    const { number, service, startedMs, timeoutMs, abort } = acquire;
+    const { number, service, startedMs, timeoutMs, abort, queueFull } = acquire;
     holds('every acquire settles once', this.#waiting.delete(acquire), () => `acquire ${number} settled twice`);
     if (!(error instanceof BrokerPoolError)) throw error;
     holds('an error says what happened', this.#mayFailWith(error.code), () => `acquire ${number} failed with ${error.code}: ${error.message}`);
+    if (error.code === 'QUEUE_FULL') holds('an error says what happened', queueFull, () => `the queue of acquire ${number} was not full`);
     if (error.code === 'ABORTED') holds('an error says what happened', abort?.signal.aborted === true, () => 'nobody aborted');
     if (error.code !== 'TIMEOUT') return;
     this.tallies[service].timeouts += 1;
     const waitedMs = this.#clock.nowMs - startedMs;
     holds('no acquire ends before its time, or long after it', waitedMs >= timeoutMs, () => `${waitedMs} ms of ${timeoutMs} ms`);
+    const known = error.cause instanceof BrokerPoolError;
+    holds('an error says what happened', known || !this.#world.isDownFor(service), () => `acquire ${number} does not say why there is no connection`);
   }
 
   #mayFailWith(code: string): boolean {

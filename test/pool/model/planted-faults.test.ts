@@ -1,8 +1,13 @@
+import { BrokerPoolError } from '../../../src/errors.js';
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
+import { Connector } from '../../../src/pool/connecting/connector.js';
+import { RefusalMemory } from '../../../src/pool/connecting/refusal-memory.js';
 import { Supply } from '../../../src/pool/connecting/supply.js';
+import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
+import { TargetPool } from '../../../src/pool/target-pool.js';
 import { WaitingRoom } from '../../../src/pool/waiting-room.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
 import test from '../../helpers/sanitary.js';
@@ -34,6 +39,11 @@ function method(replace: (self: never, original: (...values: unknown[]) => unkno
 }
 
 const nothing = method(() => undefined);
+
+const QUEUE_FULL = new BrokerPoolError('QUEUE_FULL', 'too many wait');
+
+/** What was checked for somebody who waits, for as long as a fault makes them rely on it. */
+const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
 
 const faults: readonly Fault[] = [
   {
@@ -94,6 +104,50 @@ const faults: readonly Fault[] = [
     name: 'clear',
     plant: method((supply: Supply) => supply.retryNow()),
     breaks: ['a lease is in good order'],
+  },
+  {
+    title: 'nobody learns why a connect is tried again',
+    prototype: Connector.prototype,
+    name: 'connect',
+    plant: method((_connector, connect, [request]) => connect({ ...Object(request), onAttemptFailed: () => {} })),
+    breaks: ['an error says what happened'],
+  },
+  {
+    title: 'whoever waits relies on a validation for as long as it takes',
+    prototype: HealthChecks.prototype,
+    name: 'check',
+    plant: method((health: HealthChecks, check, [connection, wanted]) => {
+      const checked = (checkedBy.get(health) ?? new Set()).add(connection);
+      if (wanted === true) checkedBy.set(health, checked);
+      const underWay = (): unknown[] => [...checked].filter((each) => each instanceof PooledConnection && each.state === 'reserved');
+      Object.defineProperty(health, 'expected', { configurable: true, get: () => underWay().length });
+      return check(connection, wanted);
+    }),
+    breaks: ['nobody waits while an idle connection is good', 'nobody waits for nothing'],
+  },
+  {
+    title: 'min holds for whatever was asked for once',
+    prototype: TargetPool.prototype,
+    name: 'acquire',
+    plant: method((pool: TargetPool, acquire, values) => {
+      pool.warm(1, undefined).catch(() => {});
+      return acquire(...values);
+    }),
+    breaks: ['nothing is kept that nobody asked for'],
+  },
+  {
+    title: 'whoever waits for a connect counts among those who wait for others',
+    prototype: TargetPool.prototype,
+    name: 'acquire',
+    plant: method((pool: TargetPool, acquire, values) => (pool.waiting > 0 && pool.size === 0 ? Promise.reject(QUEUE_FULL) : acquire(...values))),
+    breaks: ['an error says what happened'],
+  },
+  {
+    title: 'a final refusal is never got over',
+    prototype: RefusalMemory.prototype,
+    name: 'forbidsSpare',
+    plant: (descriptor) => ({ ...descriptor, get: (): boolean => true }),
+    breaks: ['the pool refills by itself'],
   },
   {
     title: 'nobody is woken after a pause',

@@ -12,6 +12,7 @@ export type Rule =
   | 'nobody waits while an idle connection is good'
   | 'nobody waits for nothing'
   | 'the pool refills by itself'
+  | 'nothing is kept that nobody asked for'
   | 'nothing is left open'
   | 'the pool ends';
 

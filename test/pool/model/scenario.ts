@@ -23,7 +23,7 @@ export function scenarioFor(random: SeededRandom, validate: NonNullable<BrokerPo
   // Both targets must be able to have their minimum.
   const min = Math.min(random.below(3), max, maxTotal === Infinity ? max : Math.floor(maxTotal / SERVICES.length));
   const maxConnecting = 1 + random.below(3);
-  const maxWaiting = random.chance(0.5) ? Infinity : 1 + random.below(6);
+  const maxWaiting = random.chance(0.5) ? Infinity : random.below(6);
   const validates = random.chance(0.5);
   const options: BrokerPoolOptions = {
     brokerEndpoint: '/fake/broker',

@@ -12,6 +12,8 @@ export interface TargetFacts {
   readonly queued: number;
   readonly tally: Tally;
   readonly connectFailures: number;
+  /** Validations that somebody who waits may rely on. */
+  readonly youngValidations: number;
   /** How long ago a connect failed last. */
   readonly sinceFailureMs: number;
 }
@@ -29,8 +31,19 @@ export function checkState({ targets }: PoolStats, scenario: Scenario, factsOf: 
 }
 
 function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Scenario): void {
-  const { total, connecting, waiting } = target;
-  holds('the limits hold', total + connecting <= max && connecting <= maxConnecting && waiting <= maxWaiting, () => describe(target));
+  const { total, leased, connecting, waiting } = target;
+  holds('the limits hold', total + connecting <= max && connecting <= maxConnecting, () => describe(target));
+  // All but those who are leased are for somebody who waits.
+  holds('the limits hold', waiting - (max - leased) <= maxWaiting, () => describe(target));
+}
+
+/** Whether one more caller would be one too many of those who wait for others to give something back. */
+export function isQueueFull({ targets }: PoolStats, serviceName: string, { max, maxTotal, maxWaiting }: Scenario): boolean {
+  const target = targets.find((each) => each.serviceName === serviceName);
+  const { total, leased, connecting, waiting } = target ?? { total: 0, leased: 0, connecting: 0, waiting: 0 };
+  const evictable = targets.reduce((sum, other) => (other === target || other.waiting > 0 ? sum : sum + other.idle), 0);
+  const mayOpen = Math.min(max - total - connecting, maxTotal - sumHeld(targets) + evictable);
+  return waiting - (total - leased + connecting + mayOpen) >= maxWaiting;
 }
 
 function checkCounts(target: TargetStats, { held, queued, tally, connectFailures }: TargetFacts): void {
@@ -52,10 +65,10 @@ function checkCounts(target: TargetStats, { held, queued, tally, connectFailures
   }
 }
 
-function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs }: TargetFacts): void {
-  const { total, idle, leased, connecting, waiting } = target;
-  const coming = connecting + total - idle - leased;
-  if (waiting <= coming) return;
+function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs, youngValidations }: TargetFacts): void {
+  const { total, idle, connecting, waiting } = target;
+  // Of the validations that take longer, none may be the only hope of anybody.
+  if (waiting <= connecting + youngValidations) return;
   holds('nobody waits while an idle connection is good', idle === 0, () => describe(target));
   // With nothing open and nothing on its way, nobody may be left to wait for the end of a pause.
   const pausing = total + connecting > 0 && sinceFailureMs < LONGEST_PAUSE_MS;

@@ -1,7 +1,16 @@
+import type { Failure } from '../../../src/errors.js';
+import type { ConnectionToValidate } from '../../../src/pool/health-check.js';
+import { RefusalCode } from '../../../src/wire/messages.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
 import { connected, failed, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { SERVICES, type Service } from './scenario.js';
+
+const FAILURES = {
+  down: { code: 'BROKER_CONNECT', message: 'broker is down' },
+  unknown: { code: 'REFUSED', message: 'unknown', refusalKind: 'serviceUnknown', refusalCode: RefusalCode.SERVICE_UNKNOWN },
+  later: { code: 'REFUSED', message: 'too many', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED },
+} as const satisfies Record<string, Failure>;
 
 /** A connect, or the connection that has come of it. */
 interface Begun {
@@ -9,6 +18,9 @@ interface Begun {
   /** How often the target had been cleared by then. */
   readonly generation: number;
 }
+
+/** How long whoever waits relies on a check that is under way. */
+const PATIENCE_MS = 100;
 
 /** What a socket is good for, as far as the world outside the pool can tell. */
 export interface SocketFacts {
@@ -31,15 +43,21 @@ export class World {
   readonly #random: SeededRandom;
   readonly #jobs = new Map<PendingJob, Begun>();
   readonly #sockets = new Map<FakeSocket, Begun>();
-  readonly #validations = new Set<(healthy: boolean | Error) => void>();
+  /** Validations that wait for their answer. */
+  readonly #validations = new Map<(healthy: boolean | Error) => void, { readonly socket: FakeSocket; readonly begunMs: number }>();
   readonly #generations: Record<Service, number> = { alpha: 0, beta: 0 };
   /** What this turn has cleared or spoilt may have been leased before, in the same turn. */
   readonly #clearedInTurn = new Set<Service>();
   readonly #spoiltInTurn = new Set<FakeSocket>();
   readonly #failedInTurn = new Set<Service>();
+  readonly #connectedInTurn = new Set<Service>();
+  /** Where the last connect that ended, or attempt of one, has failed. */
+  readonly #failedLast = new Set<Service>();
+  readonly #clock: FakeClock;
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, clock: FakeClock) {
     this.#random = random;
+    this.#clock = clock;
     this.driver.onStart = (job) => {
       const service = SERVICES.find((name) => Buffer.from(job.job.request).includes(name)) ?? 'alpha';
       this.#jobs.set(job, { service, generation: this.#generations[service] });
@@ -54,9 +72,15 @@ export class World {
   }
 
   /** The pool hears of a failure when the turn is over, however much time has passed in it. */
-  endTurn({ nowMs }: FakeClock): void {
-    for (const service of this.#failedInTurn) this.lastFailureMs[service] = nowMs;
+  endTurn(): void {
+    for (const service of this.#failedInTurn) {
+      this.lastFailureMs[service] = this.#clock.nowMs;
+      this.#failedLast.add(service);
+    }
+    // Of a failure in the same turn the pool may have heard earlier.
+    for (const service of this.#connectedInTurn) this.#failedLast.delete(service);
     this.#failedInTurn.clear();
+    this.#connectedInTurn.clear();
   }
 
   /** The broker answers somebody, or is found to be away. */
@@ -67,28 +91,43 @@ export class World {
     if (!this.brokerUp || (!this.quiet && this.#random.chance(0.05))) return this.#fail(job, begun.service);
     const socket = new FakeSocket();
     this.#sockets.set(socket, begun);
+    this.#connectedInTurn.add(begun.service);
     job.settle(connected(socket));
   }
 
   /** Everybody is answered, and everything is found good. */
   settleAll(): void {
     for (const job of this.driver.pending) this.settleJob(job);
-    for (const answer of this.#validations) answer(true);
+    for (const answer of this.#validations.keys()) answer(true);
   }
 
-  validate(): Promise<boolean> {
+  /** Whether the pool has known since the last turn that connecting does not work just now. */
+  isDownFor(service: Service): boolean {
+    return this.#failedLast.has(service) && !this.#connectedInTurn.has(service);
+  }
+
+  validate({ socket }: ConnectionToValidate): Promise<boolean> {
+    if (!(socket instanceof FakeSocket)) throw new Error('not a socket of this world');
     return new Promise((resolve, reject) => {
       const answer = (healthy: boolean | Error): void => {
         this.#validations.delete(answer);
         if (healthy instanceof Error) reject(healthy);
         else resolve(healthy);
       };
-      this.#validations.add(answer);
+      this.#validations.set(answer, { socket, begunMs: this.#clock.nowMs });
     });
   }
 
   answerValidation(healthy: boolean | Error): void {
-    this.#random.pick([...this.#validations])?.(healthy);
+    this.#random.pick([...this.#validations.keys()])?.(healthy);
+  }
+
+  /** Validations that began so recently that somebody who waits may rely on them. */
+  youngValidations(service: Service): number {
+    const young = [...this.#validations.values()].filter(({ socket, begunMs }) => {
+      return !socket.destroyed && this.#sockets.get(socket)?.service === service && begunMs + PATIENCE_MS > this.#clock.ranUntilMs;
+    });
+    return young.length;
   }
 
   onClear(service: Service): void {
@@ -128,12 +167,9 @@ export class World {
 
   #fail(job: PendingJob, service: Service): void {
     this.#failedInTurn.add(service);
-    this.connectFailures[service] += 1;
-    const refused = this.#random.chance(0.2);
-    job.settle(
-      refused
-        ? failed({ code: 'REFUSED', message: 'unknown', refusalKind: 'serviceUnknown', refusalCode: 2 })
-        : failed({ code: 'BROKER_CONNECT', message: 'broker is down' }),
-    );
+    const failure = FAILURES[this.#random.weighted({ down: 6, unknown: 2, later: 2 })];
+    // What passes is tried again as long as somebody waits, and is no failure of a connect until then.
+    if (failure !== FAILURES.later) this.connectFailures[service] += 1;
+    job.settle(failed(failure === FAILURES.later ? { ...failure, retryAfterMs: this.#random.pick([0, 40, 1_200]) ?? 0 } : failure));
   }
 }

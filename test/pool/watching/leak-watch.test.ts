@@ -1,4 +1,4 @@
-import { Lease } from '../../../src/pool/lease.js';
+import { leaseOf } from '../../../src/pool/lease.js';
 import { callerStack, LeakWatch, type Leak } from '../../../src/pool/watching/leak-watch.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { collectGarbage } from '../../helpers/garbage.js';
@@ -15,7 +15,7 @@ function setUp() {
 test('a lease that is out for too long is reported once, with its stack', (t) => {
   const { clock, leaks, watch } = setUp();
   const connection = pooledConnection();
-  const lease = new Lease(connection);
+  const lease = leaseOf(connection);
   watch.begin(lease, connection, 7, 'at someone');
   clock.advance(99);
   t.deepEqual(leaks, []);
@@ -28,7 +28,7 @@ test('a lease that is out for too long is reported once, with its stack', (t) =>
 test('one that comes back in time is not', (t) => {
   const { clock, leaks, watch } = setUp();
   const connection = pooledConnection();
-  const lease = new Lease(connection);
+  const lease = leaseOf(connection);
   watch.begin(lease, connection, 1, '');
   clock.advance(99);
   watch.end(connection);
@@ -41,14 +41,14 @@ test('one that comes back in time is not', (t) => {
 test('the next lease of the same connection has a time of its own', (t) => {
   const { clock, leaks, watch } = setUp();
   const connection = pooledConnection();
-  const leases = [new Lease(connection), new Lease(connection)];
+  const leases = [leaseOf(connection), leaseOf(connection)];
   for (const lease of leases) {
     watch.begin(lease, connection, 1, '');
     clock.advance(60);
     watch.end(connection);
   }
   t.deepEqual(leaks, []);
-  const last = new Lease(connection);
+  const last = leaseOf(connection);
   watch.begin(last, connection, 1, '');
   clock.advance(100);
   t.is(leaks.length, 1);
@@ -58,7 +58,7 @@ test('of many, each is reported at its time', (t) => {
   const { clock, leaks, watch } = setUp();
   const leases = Array.from({ length: 20 }, () => {
     const connection = pooledConnection();
-    const lease = new Lease(connection);
+    const lease = leaseOf(connection);
     watch.begin(lease, connection, 1, '');
     clock.advance(10);
     return lease;
@@ -73,7 +73,7 @@ test('a handle that is garbage-collected is reported as lost', async (t) => {
   const { leaks, watch } = setUp();
   const connection = pooledConnection();
   // In a function of its own, so that nothing of this one keeps the handle.
-  (() => watch.begin(new Lease(connection), connection, 1, 'at a careless one'))();
+  (() => watch.begin(leaseOf(connection), connection, 1, 'at a careless one'))();
   const seen = await until(() => {
     void collectGarbage();
     return leaks.length > 0;
@@ -88,8 +88,8 @@ test('a handle that was released, or whose pool has ended, is not lost', async (
   const released = pooledConnection();
   const ended = pooledConnection();
   (() => {
-    watch.begin(new Lease(released), released, 1, '');
-    watch.begin(new Lease(ended), ended, 2, '');
+    watch.begin(leaseOf(released), released, 1, '');
+    watch.begin(leaseOf(ended), ended, 2, '');
   })();
   watch.end(released);
   watch.stop();

@@ -5,11 +5,11 @@ interface Waiter {
 }
 
 /** Lets tests wait for what has happened instead of for time to pass. */
-export class Changes {
+export class ChangeNotifier {
   readonly #waiters = new Set<Waiter>();
   #ended: Error | undefined;
 
-  /** Settles as soon as the condition holds, which is looked at now and after every {@link Changes.notify}. */
+  /** Settles as soon as the condition holds, which is looked at now and after every {@link ChangeNotifier.notify}. */
   until(isMet: () => boolean): Promise<void> {
     if (isMet()) return Promise.resolve();
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
@@ -27,7 +27,7 @@ export class Changes {
     }
   }
 
-  /** Nothing will change any more: whoever still waits is told, or a test would hang instead of failing. */
+  /** Nothing will change any more: those who still wait are told, or a test would hang instead of failing. */
   end(reason: Error): void {
     this.#ended = reason;
     for (const waiter of this.#waiters) waiter.reject(reason);

@@ -4,42 +4,42 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PIPE_PREFIX } from '../validation.js';
 
-/** Where embedded servers put the sockets that nobody gave an endpoint: a directory, or on Windows nowhere. */
-export class Place {
-  #directory: string | undefined;
+/** The directory for sockets of an embedded server that were given no endpoint. Not used on Windows, where pipes have names of their own. */
+export class SocketDirectory {
+  #path: string | undefined;
   #isOwn = false;
   /** Socket paths must stay below 104 bytes on macOS, whose temporary directory takes half of them: names are short. */
   readonly #suffix = randomBytes(4).toString('hex');
 
   /** @param directory made with mode 0700 where missing; without one, a directory is made when needed and removed at the end */
   constructor(directory: string | undefined) {
-    this.#directory = directory;
+    this.#path = directory;
   }
 
-  /** The given endpoint, its directory made sure of (N-10), or one that no other place has. */
+  /** The given endpoint, whose directory is made where missing (N-10), or a new one that nobody else has. */
   endpoint(role: string, given: string | undefined): string {
     if (given !== undefined) {
       if (isPath(given)) mkdirSync(dirname(given), { recursive: true, mode: 0o700 });
       return given;
     }
     const name = `${role}-${this.#suffix}`;
-    return process.platform === 'win32' ? `${PIPE_PREFIX}broker-pool-${name}` : join(this.directory(), `${name}.sock`);
+    return process.platform === 'win32' ? `${PIPE_PREFIX}broker-pool-${name}` : join(this.path(), `${name}.sock`);
   }
 
-  /** The directory itself, which exists when this returns. */
-  directory(): string {
-    if (this.#directory === undefined) {
-      this.#directory = mkdtempSync(join(tmpdir(), 'broker-pool-'));
+  /** The directory's path; it exists when this returns. */
+  path(): string {
+    if (this.#path === undefined) {
+      this.#path = mkdtempSync(join(tmpdir(), 'broker-pool-'));
       this.#isOwn = true;
     } else {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      mkdirSync(this.#path, { recursive: true, mode: 0o700 });
     }
-    return this.#directory;
+    return this.#path;
   }
 
   /** Removes the directory if it was made here. */
   remove(): void {
-    if (this.#isOwn && this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#isOwn && this.#path !== undefined) rmSync(this.#path, { recursive: true, force: true });
   }
 }
 

@@ -1,0 +1,31 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+
+/** A subcommand of `broker-pool`. */
+export interface Command {
+  /** What `--help` prints. */
+  readonly usage: string;
+  /** Returns the exit code of the process. */
+  readonly run: (parameters: string[]) => Promise<number>;
+}
+
+/** The command line itself is wrong: told in one line, with exit code 2. */
+export class UsageError extends Error {}
+
+/** `parseArgs` whose complaints are {@link UsageError}s. Positionals are refused unless the configuration allows them. */
+export function parseParameters<Config extends ParseArgsConfig>(config: Config): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')) {
+      throw new UsageError(error.message, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** The number that an option was given. */
+export function wholeNumber(option: string, text: string, least = 0): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  throw new UsageError(`${option} must be a whole number from ${least} up, not ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,16 @@
+import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../../src/index.js';
+import test from '../helpers/sanitary.js';
+import { run } from './run.js';
+
+test('endpoint prints what the functions derive', async (t) => {
+  t.deepEqual(await run('endpoint'), { exitCode: 0, stdout: `${sharedBrokerEndpoint()}\n`, stderr: '' });
+  t.like(await run('endpoint', '--service', 'echo'), { exitCode: 0, stdout: `${serviceBrokerEndpoint('echo')}\n` });
+  t.like(await run('endpoint', '--instance=mine'), { exitCode: 0, stdout: `${instanceBrokerEndpoint('mine')}\n` });
+});
+
+test('endpoint refuses two names at once, and a name that is none', async (t) => {
+  t.like(await run('endpoint', '--service', 'a', '--instance', 'b'), { exitCode: 2, stdout: '' });
+  const { exitCode, stderr } = await run('endpoint', '--service', 'Echo');
+  t.is(exitCode, 2);
+  t.regex(stderr, /^broker-pool endpoint: INVALID_ARGUMENT: serviceName must be /);
+});

@@ -1,0 +1,65 @@
+import { systemClock } from '../../src/clock.js';
+import { DividedDriver } from '../../src/negotiation/divided-driver.js';
+import type { Driver } from '../../src/negotiation/job.js';
+import { EventLoopDriver } from '../../src/negotiation/loop.js';
+import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
+import { loadNative } from '../../src/os/native.js';
+import { BrokerPool, connectSharedPool, type Lease } from '../../src/index.js';
+import { canHandOff } from '../../src/testing/embedded-backend.js';
+import { countInOwnMemory, masked, type MaskedWord } from '../helpers/own-memory.js';
+import { ProcessSystem } from '../helpers/process-system.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+
+const native = loadNative();
+const memoryTest = process.platform === 'linux' && native !== undefined && canHandOff() ? test.serial : test.skip;
+const COUNT = 4;
+
+/** Without those whose bytes come through a stream: what Node reads them into, and lets go of, is not ours to overwrite. */
+const WAITS: readonly (readonly [title: string, createDriver: () => Driver, adoptHandedOffConnection: boolean])[] =
+  native === undefined
+    ? []
+    : [
+        ['adopted connections that the wait thread waited for', () => new WorkerDriver(native), true],
+        ['negotiated connections that the wait thread waited for', () => new WorkerDriver(native), false],
+        ['negotiated connections that the event loop waited for', () => new EventLoopDriver(systemClock, native), false],
+        ['negotiated connections that both waited for', () => new DividedDriver(native), false],
+      ];
+
+/** The tokens of the leases, as only this test knows them. */
+function tokensOf(leases: readonly Lease[]): MaskedWord[] {
+  return leases.map(({ handoffToken }) => {
+    if (handoffToken?.length !== 16) throw new Error('no token');
+    return masked(handoffToken);
+  });
+}
+
+for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
+  memoryTest(`the token of ${title} is in memory once, and not at all when they are closed`, async (t) => {
+    const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
+    t.teardown(() => system.stop());
+    const pool = new BrokerPool({ ...system.target, adoptHandedOffConnection, max: COUNT, maxConnecting: COUNT, endpointCache: false }, { createDriver });
+    t.teardown(() => pool.destroy());
+    const leases = await Promise.all(Array.from({ length: COUNT }, () => pool.acquire()));
+    const tokens = tokensOf(leases);
+    t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 1));
+    for (const lease of leases) lease.release();
+    await pool.close();
+    t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 0));
+  });
+}
+
+memoryTest('a thread that shares a pool has one more copy of the token, until the connection closes', async (t) => {
+  const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
+  t.teardown(() => system.stop());
+  const pool = new BrokerPool({ ...system.target, max: COUNT, maxConnecting: COUNT, endpointCache: false });
+  t.teardown(() => pool.destroy());
+  const shared = await connectSharedPool(pool.share());
+  const leases = await Promise.all(Array.from({ length: COUNT }, () => shared.acquire()));
+  const tokens = tokensOf(leases);
+  t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 2));
+  for (const lease of leases) lease.release();
+  await shared.close();
+  t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 1), 'the pool still has the connections');
+  await pool.close();
+  t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 0));
+});

@@ -1,0 +1,61 @@
+/** What JavaScript callers may pass to the methods of a pool is refused at the door, and changes nothing. */
+import { BrokerPoolError } from '../../../src/index.js';
+import { fakePool } from '../../helpers/fake-pool.js';
+import { failureOf } from '../../helpers/pools.js';
+import test from '../../helpers/sanitary.js';
+
+/** Calls a method as JavaScript may. */
+function call(object: object, method: string, ...values: unknown[]): unknown {
+  const found: unknown = Reflect.get(object, method);
+  if (typeof found !== 'function') throw new Error(`no method ${method}`);
+  return Reflect.apply(found, object, values);
+}
+
+/** The error with which such a call rejects. */
+async function rejection(object: object, method: string, value: unknown): Promise<BrokerPoolError> {
+  return await failureOf(Promise.resolve(call(object, method, value)));
+}
+
+for (const target of [{ servicename: 'other' }, { service: 'other' }, 'demo', null, [], { signal: undefined }]) {
+  test(`tryAcquire and clear refuse ${JSON.stringify(target)}, and mean no other target instead`, async (t) => {
+    const { pool, connect } = fakePool(t);
+    const acquiring = pool.acquire();
+    await connect();
+    (await acquiring).release();
+    for (const method of ['tryAcquire', 'clear']) {
+      t.throws(() => call(pool, method, target), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT' });
+    }
+    t.is(pool.stats().idle, 1);
+  });
+}
+
+test('a misspelt name is answered with the right one', (t) => {
+  const { pool } = fakePool(t);
+  t.throws(() => call(pool, 'tryAcquire', { servicename: 'other' }), { message: /did you mean serviceName\?/ });
+});
+
+for (const reason of [new Error('boom'), 'idle', null, 1]) {
+  test(`lease.destroy refuses ${String(reason)}: reasons are a closed list, and the lease is still good`, async (t) => {
+    const { pool, connect } = fakePool(t);
+    const acquiring = pool.acquire();
+    await connect();
+    const lease = await acquiring;
+    t.throws(() => call(lease, 'destroy', reason), { code: 'INVALID_ARGUMENT', message: /destroyed, error, invalid/ });
+    t.is(pool.stats().leased, 1);
+    lease.release();
+    t.is(pool.stats().idle, 1);
+  });
+}
+
+test('destroy takes an Error as the cause and nothing else; the pool stays open', async (t) => {
+  const { pool } = fakePool(t);
+  for (const cause of ['x', 5, [], null]) t.is((await rejection(pool, 'destroy', cause)).code, 'INVALID_ARGUMENT');
+  t.is(pool.tryAcquire(), undefined);
+});
+
+test('each close is checked, not only the first', async (t) => {
+  const { pool } = fakePool(t);
+  const closing = pool.close();
+  t.is((await rejection(pool, 'close', { timeoutMs: 'x' })).code, 'INVALID_ARGUMENT');
+  await closing;
+});
