@@ -7,8 +7,8 @@
 import { systemClock } from '../src/clock.js';
 import { BrokerPool } from '../src/index.js';
 import type { Driver } from '../src/negotiation/job.js';
-import { EventLoopDriver } from '../src/negotiation/loop.js';
-import { WorkerDriver } from '../src/negotiation/worker-driver.js';
+import { EventLoopDriver } from '../src/negotiation/event-loop/event-loop-driver.js';
+import { WorkerDriver } from '../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative, type Native } from '../src/os/native.js';
 import { spawnTestSystem } from '../src/testing/index.js';
 import { buildInteropProgram, RealBroker } from '../test/interop/real-broker.js';

@@ -11,7 +11,7 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'clock', 'deadline-queue', 'errors', 'validation', 'version'];
+const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'errors', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   version: [],
   'deadline-queue': [],
   validation: ['errors'],
+  endpoint: ['errors', 'validation'],
   wire: ['errors'],
   os: ['errors'],
   negotiation: ['wire', 'os', ...LEAVES],
@@ -36,7 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Packages that are known in one place only, so that they can be replaced there. */
 const HOMES: Readonly<Record<string, string>> = {
   koffi: 'src/os/',
-  piscina: 'src/negotiation/threads.ts',
+  piscina: 'src/negotiation/wait-thread/threads.ts',
   protobufjs: 'src/wire/',
   'lru-cache': 'src/pool/endpoint-cache.ts',
 };
@@ -93,10 +94,10 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
-test('src names the worker as a URL only, in negotiation/threads.ts', (t) => {
+test('src names the worker as a URL only, in negotiation/wait-thread/threads.ts', (t) => {
   t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
   const mentions = src.filter(({ text }) => text.includes('workers/'));
-  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/threads.ts']);
+  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/threads.ts']);
   for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('new URL(')), []);
 });
 
@@ -116,8 +117,8 @@ const PURE = [
   'src/errors.ts',
   'src/deadline-queue.ts',
   'src/wire/frame.ts',
-  'src/negotiation/handshake.ts',
-  'src/negotiation/admin-exchange.ts',
+  'src/endpoint.ts',
+  ...src.map(({ path }) => path).filter((path) => path.startsWith('src/negotiation/exchange/')),
 ];
 const WITHOUT_IO = new Set(['node:crypto', 'node:path', 'node:util', 'node:util/types', 'protobufjs']);
 
@@ -128,6 +129,14 @@ for (const path of PURE) {
     t.deepEqual(used, []);
   });
 }
+
+test('the two ways to wait know nothing of each other', (t) => {
+  for (const [way, other] of [['event-loop', 'wait-thread'], ['wait-thread', 'event-loop']] as const) {
+    const files = src.filter(({ path }) => path.startsWith(`src/negotiation/${way}/`));
+    t.true(files.length > 0);
+    t.deepEqual(files.flatMap(({ path, files: imported }) => imported.filter((one) => one.includes(`/${other}/`)).map((one) => `${path} → ${one}`)), []);
+  }
+});
 
 test('what a thread loads of a shared pool makes no connections', (t) => {
   const loaded = closure('src/pool/sharing/connect.ts').map(({ path }) => path);

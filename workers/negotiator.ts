@@ -1,7 +1,7 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { monotonicNowMs } from '../src/clock.js';
-import { runWaitLoop } from '../src/negotiation/wait-loop.js';
-import { SharedWaitState, tokenMemory, type WaitTask } from '../src/negotiation/wait-protocol.js';
+import { runWaitLoop } from '../src/negotiation/wait-thread/wait-loop.js';
+import { SharedWaitState, tokenMemory, type WaitTask } from '../src/negotiation/wait-thread/wait-protocol.js';
 import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
 

@@ -1,9 +1,10 @@
 import { systemClock } from '../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../errors.js';
 import type { Outcome } from '../negotiation/job.js';
-import { EventLoopDriver } from '../negotiation/loop.js';
+import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadNative } from '../os/native.js';
-import { checkBoolean, checkDurationMs, checkEndpoint, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
+import { checkEndpoint } from '../endpoint.js';
+import { checkBoolean, checkDurationMs, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
 import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
 import { abortable, throwIfAborted } from './abortable.js';
 import { clientTimeoutFromEnv } from './environment.js';

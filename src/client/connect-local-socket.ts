@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { errorFromFailure } from '../errors.js';
-import { dial, dialNow, type DialOutcome } from '../negotiation/dial.js';
+import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { loadedNative } from '../os/native.js';
-import { checkDurationMs, checkEndpoint, checkSignal, rejectUnknownOptions } from '../validation.js';
+import { checkEndpoint } from '../endpoint.js';
+import { checkDurationMs, checkSignal, rejectUnknownOptions } from '../validation.js';
 import { abortable, throwIfAborted } from './abortable.js';
 
 /** Options of {@link connectLocalSocket}. */

@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { errorFromFailure } from '../errors.js';
-import { connectFailure } from '../negotiation/connecting.js';
-import { dial, dialNow, type DialOutcome } from '../negotiation/dial.js';
-import { encodeHelloFrame } from '../negotiation/hello.js';
+import { connectFailure } from '../negotiation/connect-failures.js';
+import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
+import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import type { Outcome, Route } from '../negotiation/job.js';
-import { EventLoopDriver } from '../negotiation/loop.js';
+import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNative } from '../os/native.js';
+import { checkEndpoint } from '../endpoint.js';
 import {
   checkBoolean,
   checkCount,
   checkDurationMs,
-  checkEndpoint,
   checkServiceName,
   checkSignal,
   checkText,

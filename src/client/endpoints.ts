@@ -1,13 +1,6 @@
 import { invalidArgument } from '../errors.js';
-import {
-  PIPE_PREFIX,
-  checkCount,
-  checkEndpointLength,
-  checkServiceName,
-  checkUserHash,
-  quoted,
-  rejectUnknownOptions,
-} from '../validation.js';
+import { PIPE_PREFIX, checkEndpointLength } from '../endpoint.js';
+import { checkCount, checkServiceName, checkUserHash, quoted, rejectUnknownOptions } from '../validation.js';
 import type { Environment } from './environment.js';
 import { shortHash, thisHost, userHash } from './user-hash.js';
 

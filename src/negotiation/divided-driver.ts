@@ -4,8 +4,8 @@ import type { Failure } from '../errors.js';
 import { loadNative, type Native } from '../os/native.js';
 import { openPoller } from '../os/poller.js';
 import type { Driver, Job, Outcome } from './job.js';
-import { EventLoopDriver } from './loop.js';
-import { pollerFailure, WorkerDriver } from './worker-driver.js';
+import { EventLoopDriver } from './event-loop/event-loop-driver.js';
+import { pollerFailure, WorkerDriver } from './wait-thread/worker-driver.js';
 
 /**
  * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread in between; with

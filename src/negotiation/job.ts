@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import type { Failure } from '../errors.js';
 import type { EndpointTrust } from '../os/endpoint-trust.js';
 import type { AdminReply, Negotiated } from '../wire/messages.js';
-import { AdminExchange } from './admin-exchange.js';
-import type { Exchange } from './exchange.js';
-import { Handshake } from './handshake.js';
+import { AdminExchange } from './exchange/admin-exchange.js';
+import type { Exchange } from './exchange/exchange.js';
+import { Handshake } from './exchange/handshake.js';
 
 /** How a connection came to be. */
 export type Route = 'hello-skip' | 'broker-negotiated' | 'handle-passed';

@@ -3,12 +3,12 @@ import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { checkTrust, type TrustOptions } from '../client/trust-option.js';
 import { invalidArgument } from '../errors.js';
 import type { EndpointTrust } from '../os/endpoint-trust.js';
+import { checkEndpoint } from '../endpoint.js';
 import {
   checkAbsolutePath,
   checkBoolean,
   checkCount,
   checkDurationMs,
-  checkEndpoint,
   checkFunction,
   checkServiceName,
   checkSignal,

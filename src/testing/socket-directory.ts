@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { PIPE_PREFIX } from '../validation.js';
+import { PIPE_PREFIX } from '../endpoint.js';
 
 /** The directory for sockets of an embedded server that were given no endpoint. Not used on Windows, where pipes have names of their own. */
 export class SocketDirectory {

@@ -5,7 +5,7 @@ import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } f
 import type { EndpointNameOptions } from '../../src/client/endpoints.js';
 import { shortHash, userHash } from '../../src/client/user-hash.js';
 import { BrokerPoolError } from '../../src/errors.js';
-import { checkEndpoint } from '../../src/validation.js';
+import { checkEndpoint } from '../../src/endpoint.js';
 
 /** What the published Rust crate derives; the file says which one and how. */
 interface Vectors {

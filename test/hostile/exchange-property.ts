@@ -1,9 +1,9 @@
 /** The property that every hostile stream must have: the exchange makes of it what the oracle does. */
 import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { Exchange, ExchangeStep } from '../../src/negotiation/exchange.js';
+import type { Exchange, ExchangeStep } from '../../src/negotiation/exchange/exchange.js';
 import { cut } from '../helpers/pieces.js';
-import { adminExchange, adopting, handshake, play } from '../negotiation/exchange-kit.js';
+import { adminExchange, adopting, handshake, play } from '../negotiation/exchange/exchange-kit.js';
 import { judge, type Mode, type Verdict } from './oracle.js';
 import { anyHostileStream, type HostileStream } from './streams.js';
 

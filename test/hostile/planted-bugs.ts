@@ -28,25 +28,25 @@ interface Bug {
 const BUGS: readonly Bug[] = [
   {
     title: 'a skipped close: the wait thread forgets descriptors that it should close',
-    file: 'src/negotiation/wait-descriptors.js',
+    file: 'src/negotiation/wait-thread/wait-descriptors.js',
     find: 'this.#system.close(wait.descriptor);',
     replace: '',
   },
   {
     title: 'a lost wake-up: the wait thread is not told that there is a command',
-    file: 'src/negotiation/worker-driver.js',
+    file: 'src/negotiation/wait-thread/worker-driver.js',
     find: '#wake() {\n        wakePoller(this.#native.polling, this.#handles);',
     replace: '#wake() {',
   },
   {
     title: 'a missing deadline: nobody looks at a reply that does not come',
-    file: 'src/negotiation/wait-loop.js',
+    file: 'src/negotiation/wait-thread/wait-loop.js',
     find: '        wait.dueMs = wait.exchange.deadlineMs;\n        this.#due.put(wait);',
     replace: '',
   },
   {
     title: 'a token compared after `accepted`: a yes is believed before it is known whose it is',
-    file: 'src/negotiation/handshake.js',
+    file: 'src/negotiation/exchange/handshake.js',
     find: 'return same && ack.accepted;',
     replace: 'return ack.accepted;',
   },

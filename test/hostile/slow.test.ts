@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Outcome } from '../../src/negotiation/job.js';
-import { EventLoopDriver } from '../../src/negotiation/loop.js';
-import { runWaitLoop } from '../../src/negotiation/wait-loop.js';
-import { SharedWaitState, type WaitCommand, type WaitOutcome } from '../../src/negotiation/wait-protocol.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
+import { runWaitLoop } from '../../src/negotiation/wait-thread/wait-loop.js';
+import { SharedWaitState, type WaitCommand, type WaitOutcome } from '../../src/negotiation/wait-thread/wait-protocol.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 import { until } from '../helpers/leftovers.js';

@@ -1,8 +1,8 @@
 import { systemClock } from '../../src/clock.js';
 import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import type { Driver } from '../../src/negotiation/job.js';
-import { EventLoopDriver } from '../../src/negotiation/loop.js';
-import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
+import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, connectSharedPool, type Lease } from '../../src/index.js';
 import { canHandOff } from '../../src/testing/embedded-backend.js';

@@ -1,6 +1,6 @@
 import { DividedDriver, openDriver } from '../../src/negotiation/divided-driver.js';
 import type { Outcome } from '../../src/negotiation/job.js';
-import { EventLoopDriver } from '../../src/negotiation/loop.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative } from '../../src/os/native.js';
 import { Leftovers } from '../helpers/leftovers.js';

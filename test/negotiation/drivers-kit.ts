@@ -1,10 +1,10 @@
 import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../src/clock.js';
-import { encodeHelloFrame } from '../../src/negotiation/hello.js';
+import { encodeHelloFrame } from '../../src/negotiation/exchange/hello.js';
 import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/negotiation/job.js';
 import { DividedDriver } from '../../src/negotiation/divided-driver.js';
-import { EventLoopDriver } from '../../src/negotiation/loop.js';
-import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
+import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { ownTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative } from '../../src/os/native.js';
 import { SERVICE, VERSION } from '../helpers/talk.js';

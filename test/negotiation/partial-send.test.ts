@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/clock.js';
 import type { Driver } from '../../src/negotiation/job.js';
-import { EventLoopDriver } from '../../src/negotiation/loop.js';
-import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
+import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native } from '../../src/os/native.js';
 import test from '../helpers/sanitary.js';

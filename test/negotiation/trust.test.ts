@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, connectToBackend, sendAdminRequest } from '../../src/index.js';
 import { systemClock } from '../../src/clock.js';
-import { dial, dialNow, type DialOutcome } from '../../src/negotiation/dial.js';
+import { dial, dialNow, type DialOutcome } from '../../src/negotiation/sockets/dial.js';
 import { ownTrust, type EndpointTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative } from '../../src/os/native.js';
 import { canAskForPeers } from '../../src/os/peer.js';

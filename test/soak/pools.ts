@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.js';
-import { EventLoopDriver } from '../../src/negotiation/loop.js';
-import { WorkerDriver } from '../../src/negotiation/worker-driver.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
+import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, type PoolParts } from '../../src/pool/broker-pool.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { encodeHelloFrame } from '../../negotiation/hello.js';
+import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
 import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';

@@ -1,4 +1,5 @@
-import { checkEndpoint, checkServiceName, checkVersion } from '../../validation.js';
+import { checkEndpoint } from '../../endpoint.js';
+import { checkServiceName, checkVersion } from '../../validation.js';
 import { splitTargetKey } from '../target.js';
 import { compareAnswers, putAnswer, type Answer, type Answers } from './answers.js';
 

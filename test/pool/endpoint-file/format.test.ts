@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import type { Answer, Answers } from '../../../src/pool/endpoint-file/answers.js';
 import { LONGEST_FILE_BYTES, decodeAnswers, encodeAnswers, isStorable } from '../../../src/pool/endpoint-file/format.js';
 import { targetKey } from '../../../src/pool/target.js';
-import { PIPE_PREFIX } from '../../../src/validation.js';
+import { PIPE_PREFIX } from '../../../src/endpoint.js';
 import test from '../../helpers/sanitary.js';
 
 const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';

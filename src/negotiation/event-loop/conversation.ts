@@ -1,0 +1,228 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../../clock.js';
+import type { Failure } from '../../errors.js';
+import { connectAndSend } from '../../os/connect-and-send.js';
+import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
+import { systemFailure, wouldBlock } from '../../os/errno.js';
+import type { Native } from '../../os/native.js';
+import { abandonedFailure, connectFailure } from '../connect-failures.js';
+import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
+import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
+import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
+import { exchangeFor, type Job, type Outcome } from '../job.js';
+import { owedReplyReader, readOwedReply } from '../sockets/owed-reply.js';
+
+type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
+
+/** One job of the event-loop driver, from its connect to its outcome. */
+export class Conversation {
+  readonly #job: Job;
+  readonly #clock: Clock;
+  readonly #native: Native | undefined;
+  readonly #settle: (outcome: Outcome) => void;
+  readonly #exchange: Exchange;
+  #socket: Socket | undefined;
+  #stopDialling: () => void = () => {};
+  #cancelDeadline: () => void = () => {};
+  /** The deadline that the timer is set to. */
+  #armedForMs: number | undefined;
+  #ended = false;
+  /** Where the bytes go that do not pass through a stream; `undefined` until there is such a socket. */
+  #tap: Tap | undefined;
+  readonly #onReadable = (): void => this.#read();
+  readonly #onEnd = (): void => this.#follow(this.#exchange.end());
+  readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
+
+  constructor(job: Job, clock: Clock, native: Native | undefined, settle: (outcome: Outcome) => void) {
+    this.#job = job;
+    this.#clock = clock;
+    this.#native = native;
+    this.#settle = settle;
+    this.#exchange = exchangeFor(job);
+  }
+
+  begin(): void {
+    const { brokerEndpoint, trust } = this.#job;
+    const problem = fileProblem(brokerEndpoint, trust);
+    if (problem !== undefined) return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
+    if (this.#native === undefined || !this.#connectAndSend(this.#native)) this.#dialBroker();
+  }
+
+  release(): void {
+    if (this.#ended) return;
+    const failure = abandonedFailure(this.#job);
+    if (this.#socket === undefined) this.#finish({ kind: 'failed', failure });
+    else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.owedReply !== undefined });
+  }
+
+  /** Sends the request together with the connect. Returns false where the backlog is full: dialling tries again. */
+  #connectAndSend(native: Native): boolean {
+    const { brokerEndpoint: endpoint, trust } = this.#job;
+    const attempt = connectAndSend(native, endpoint, this.#exchange.request);
+    if (attempt.descriptor === undefined) {
+      const { syscall, result } = attempt;
+      if (syscall === 'connect' && wouldBlock(result)) return false;
+      this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
+      return true;
+    }
+    const stranger = peerProblem(attempt.descriptor, trust);
+    if (stranger !== undefined) {
+      native.system.close(attempt.descriptor);
+      this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, stranger)));
+      return true;
+    }
+    const socket = this.#brokerSocket(native, attempt.descriptor);
+    if (socket instanceof Error) {
+      this.#failLater(connectFailure(false, endpoint, systemFailureOf(socket)));
+      return true;
+    }
+    this.#listen(socket);
+    this.#sendRest(socket, attempt.sent);
+    return true;
+  }
+
+  /** A connection that may be adopted becomes the caller's, and must be a stream like any other. */
+  #brokerSocket({ system }: Native, descriptor: number): Socket | Error {
+    const job = this.#job;
+    if (job.kind === 'handshake' && job.adoptHandedOffConnection) return socketOver(system, descriptor);
+    this.#tap = (bytes) => this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
+    return socketOver(system, descriptor, (bytes) => this.#tap?.(bytes));
+  }
+
+  /** What the system did not take at once follows as soon as it does: half a request must not stay on the line (V-31). */
+  #sendRest(socket: Socket, sent: number): void {
+    const { request } = this.#exchange;
+    if (sent === request.length) return;
+    if (sent >= 0 || wouldBlock(sent)) {
+      socket.write(request.subarray(Math.max(sent, 0)));
+      return;
+    }
+    const failure = systemFailure('send', sent, this.#job.brokerEndpoint);
+    setImmediate(() => this.#follow(this.#exchange.end(failure)));
+  }
+
+  #failLater(failure: Failure): void {
+    setImmediate(() => this.#finish({ kind: 'failed', failure }));
+  }
+
+  #dialBroker(): void {
+    const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
+    const onLateConnect = (socket: Socket): void => this.#sayHelloForNobody(socket);
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, onLateConnect }, (outcome) => {
+      if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
+      if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
+      this.#listen(outcome.socket);
+      outcome.socket.write(this.#exchange.request);
+    });
+  }
+
+  /**
+   * A connect that comes through after nobody waits for it any more. A broker takes a bare connect and hang-up as badly as a
+   * hang-up in mid-Hello (V-31): it gets the request and is read to its reply.
+   */
+  #sayHelloForNobody(socket: Socket): void {
+    socket.write(this.#exchange.request);
+    readOwedReply(socket);
+  }
+
+  #listen(socket: Socket): void {
+    this.#socket = socket;
+    if (this.#tap === undefined) socket.on('readable', this.#onReadable);
+    socket.on('end', this.#onEnd).on('error', this.#onError);
+    this.#armDeadline();
+  }
+
+  /** 'readable' and not 'data': a socket that has flowed would drop what arrives before its next owner listens. */
+  #read(): void {
+    while (this.#socket !== undefined) {
+      const chunk: Buffer | null = this.#socket.read();
+      if (chunk === null) return;
+      const step = this.#exchange.receive(chunk, this.#clock.now());
+      // There may be a token in it.
+      chunk.fill(0);
+      this.#follow(step);
+    }
+  }
+
+  /** Once for each deadline: a timer that is set anew with every piece never comes due while pieces follow each other fast enough. */
+  #armDeadline(): void {
+    const { deadlineMs } = this.#exchange;
+    if (deadlineMs === this.#armedForMs) return;
+    this.#armedForMs = deadlineMs;
+    this.#cancelDeadline();
+    this.#cancelDeadline = this.#clock.schedule(deadlineMs - this.#clock.now(), () => this.#follow(this.#exchange.expire()));
+  }
+
+  #follow(step: ExchangeStep): void {
+    if (this.#ended) return;
+    switch (step.kind) {
+      case 'wait':
+        return this.#armDeadline();
+      case 'adopt':
+        return this.#adopt(step);
+      case 'reconnect':
+        this.#closeBroker();
+        return this.#dialBackend(step);
+      case 'answer':
+        this.#closeBroker();
+        return this.#finish({ kind: 'answered', reply: step.reply });
+      case 'failed':
+        if (step.replyPending) this.#readOwedReply();
+        else this.#closeBroker();
+        return this.#finish({ kind: 'failed', failure: step.failure });
+    }
+  }
+
+  #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
+    const socket = this.#detach();
+    if (socket === undefined) return;
+    if (residue.length > 0) socket.unshift(residue);
+    this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
+  }
+
+  #dialBackend({ negotiated, endpoint }: StepTo<'reconnect'>): void {
+    const settle = (outcome: DialOutcome): void => {
+      if (outcome.kind === 'connected') {
+        return this.#finish({ kind: 'connected', socket: outcome.socket, endpoint, route: 'broker-negotiated', negotiated });
+      }
+      if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
+      this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
+    };
+    const outcome = dialNow(this.#native, endpoint, this.#job.trust);
+    if (outcome !== undefined) return settle(outcome);
+    const timeoutMs = this.#job.roundTripTimeoutMs;
+    const deadlineMs = this.#clock.now() + timeoutMs;
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust: this.#job.trust }, settle);
+  }
+
+  /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
+  #detach(): Socket | undefined {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    this.#cancelDeadline();
+    // One by one: removing all would take away those by which Node closes the socket.
+    socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
+    return socket;
+  }
+
+  #closeBroker(): void {
+    this.#detach()?.on('error', () => {}).destroy();
+  }
+
+  #readOwedReply(): void {
+    const socket = this.#detach();
+    if (socket === undefined) return;
+    const progress = this.#exchange.owedReply;
+    if (this.#tap === undefined) readOwedReply(socket, progress);
+    else this.#tap = owedReplyReader(socket, progress);
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelDeadline();
+    this.#stopDialling();
+    if (outcome.kind === 'failed') this.#exchange.wipe();
+    this.#settle(outcome);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '../../clock.js';
+import type { Native } from '../../os/native.js';
+import { abandonedFailure } from '../connect-failures.js';
+import { Conversation } from './conversation.js';
+import type { Driver, Job, Outcome } from '../job.js';
+
+/**
+ * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who connect once, and
+ * for all where descriptors cannot cross threads (Windows) or the C library cannot be reached.
+ *
+ * Given `native` it connects and sends at once (V-21) and dials backends on the spot; without, the request follows the connect
+ * in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
+ */
+export class EventLoopDriver implements Driver {
+  readonly name = 'event-loop';
+  readonly #clock: Clock;
+  readonly #native: Native | undefined;
+  readonly #running = new Set<Conversation>();
+  #closed = false;
+
+  constructor(clock: Clock, native: Native | undefined) {
+    this.#clock = clock;
+    this.#native = native;
+  }
+
+  start(job: Job, settle: (outcome: Outcome) => void): () => void {
+    if (this.#closed) {
+      queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+      return () => {};
+    }
+    const conversation = new Conversation(job, this.#clock, this.#native, (outcome) => {
+      this.#running.delete(conversation);
+      settle(outcome);
+    });
+    this.#running.add(conversation);
+    conversation.begin();
+    return () => conversation.release();
+  }
+
+  /** The event loop runs already. */
+  warm(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const conversation of this.#running) conversation.release();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,67 @@
+import { BrokerPoolError, type Failure, type SystemFailure } from '../../errors.js';
+import type { FrameProgress } from '../../wire/frame.js';
+import type { AdminReply, Negotiated } from '../../wire/messages.js';
+
+/** What the owner of a connection has to do next. */
+export type ExchangeStep =
+  /** Read on, until the exchange's deadline. */
+  | { readonly kind: 'wait' }
+  /**
+   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the caller's (C-47). `endpoint`
+   * is as below, but empty where the broker named none that can be dialled: nobody has to (C-17).
+   */
+  | { readonly kind: 'adopt'; readonly negotiated: Negotiated; readonly endpoint: string; readonly residue: Uint8Array }
+  /** Close this connection and dial `endpoint`: `negotiated.backendPipe`, checked and in the form to dial. */
+  | { readonly kind: 'reconnect'; readonly negotiated: Negotiated; readonly endpoint: string }
+  /** The broker answered an admin request. */
+  | { readonly kind: 'answer'; readonly reply: AdminReply }
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      /**
+       * The broker still owes its reply. Hanging up now would end a registered broker (V-31, X-20): the connection must be
+       * read until the reply or its end before it is closed.
+       */
+      readonly replyPending: boolean;
+    };
+
+/**
+ * One question and its answer on one broker connection, without I/O: the owner of the connection sends
+ * `request`, feeds what arrives, and does what the returned step says. All drivers run the same exchanges.
+ */
+export interface Exchange {
+  /** The whole request as one wire buffer, to be sent with one call (V-21). */
+  readonly request: Uint8Array;
+  /** When {@link Exchange.expire} must be called, on the monotonic clock; it moves when the exchange enters another phase. */
+  readonly deadlineMs: number;
+  /** How much has arrived of the reply that the broker owes since it was asked; `undefined` once the reply is in. */
+  readonly owedReply: FrameProgress | undefined;
+  /** Bytes arrived. `chunk` may be reused by the caller afterwards. */
+  receive(chunk: Uint8Array, nowMs: number): ExchangeStep;
+  /** The peer ended the connection, or reading or writing failed. */
+  end(failure?: SystemFailure): ExchangeStep;
+  /** The deadline has passed. */
+  expire(): ExchangeStep;
+  /** Overwrites the token, if there is one, and what it may be part of: the exchange has come to nothing. */
+  wipe(): void;
+}
+
+/** The step of an exchange that needs more bytes. */
+export const WAIT: ExchangeStep = { kind: 'wait' };
+
+/**
+ * The failure for a connection that ended without a reply. A broker that closes with our bytes unread shows as a reset or
+ * a broken pipe instead of an end: all three mean the same (C-39).
+ */
+export function endFailure(eof: Failure, endpoint: string, system?: SystemFailure): Failure {
+  if (system === undefined) return { ...eof, endpoint };
+  const hungUp = system.code === 'ECONNRESET' || system.code === 'EPIPE';
+  const message = hungUp ? eof.message : 'I/O error on the broker connection';
+  return { code: hungUp ? eof.code : 'FRAME_IO', message: `${message}: ${system.message}`, endpoint, system };
+}
+
+/** What a decoder threw, as data. Anything else is a bug of ours and goes up as it is. */
+export function failureOf(error: unknown, endpoint: string): Failure {
+  if (!(error instanceof BrokerPoolError)) throw error;
+  return { code: error.code, message: error.message, endpoint };
+}

@@ -1,0 +1,46 @@
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../../version.js';
+import { CAPABILITY_HANDLE_PASSING, encodeFrameToWire, encodeHello, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../../wire/messages.js';
+
+/** The parts of a Hello that callers choose. */
+export interface HelloIdentity {
+  readonly serviceName: string;
+  readonly wantedVersion: string;
+  /** The version of the calling program; at most 128 bytes. @default '' */
+  readonly clientVersion?: string | undefined;
+  /** @default 'broker-pool' */
+  readonly clientLibName?: string | undefined;
+  /** @default this package's version */
+  readonly clientLibVersion?: string | undefined;
+  /** Seconds between keepalives the client suggests; advisory. @default 0 */
+  readonly clientKeepaliveSecs?: number | undefined;
+}
+
+/** The frame's id; a broker answers one request per connection, so it never changes (C-04). */
+const REQUEST_ID = 1n;
+
+/**
+ * The framed Hello as one wire buffer (C-02, C-04). The handle-passing capability is claimed even when the caller will not
+ * adopt: it costs nothing, and brokers expect it (C-03).
+ */
+export function encodeHelloFrame(identity: HelloIdentity): Uint8Array {
+  const payload = encodeHello({
+    clientMinProtocol: PROTOCOL_VERSION,
+    clientMaxProtocol: PROTOCOL_VERSION,
+    serviceName: identity.serviceName,
+    wantedVersion: identity.wantedVersion,
+    clientVersion: identity.clientVersion ?? '',
+    clientCapabilities: CAPABILITY_HANDLE_PASSING,
+    requestId: 'hello',
+    peerPid: process.pid,
+    clientLibName: identity.clientLibName ?? LIBRARY_NAME,
+    clientLibVersion: identity.clientLibVersion ?? LIBRARY_VERSION,
+    clientKeepaliveSecs: BigInt(identity.clientKeepaliveSecs ?? 0),
+  });
+  return encodeFrameToWire({
+    envelopeVersion: PROTOCOL_VERSION,
+    kind: FrameKind.REQUEST,
+    payloadProtocol: PayloadProtocol.CONTROL,
+    payload,
+    requestId: REQUEST_ID,
+  });
+}

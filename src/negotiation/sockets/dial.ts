@@ -1,0 +1,138 @@
+import { connect, type Socket } from 'node:net';
+import type { Clock } from '../../clock.js';
+import { printable, type Failure, type SystemFailure } from '../../errors.js';
+import { printableEndpoint, systemFailure, wouldBlock } from '../../os/errno.js';
+import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from '../../os/endpoint-trust.js';
+import type { Native } from '../../os/native.js';
+import { connectTo } from '../../os/socket.js';
+import { descriptorOf } from '../../os/socket-handle.js';
+import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from '../backlog.js';
+import { socketOver } from './descriptor-socket.js';
+
+/** How a dial ended. `system` failures are left to the caller to name: broker, backend or cached endpoint. */
+export type DialOutcome =
+  | { readonly kind: 'connected'; readonly socket: Socket }
+  | { readonly kind: 'refused'; readonly system: SystemFailure }
+  | { readonly kind: 'timeout'; readonly failure: Failure };
+
+export interface DialOptions {
+  readonly endpoint: string;
+  /** On the monotonic clock. */
+  readonly deadlineMs: number;
+  /** For messages only: the span that led to `deadlineMs`. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at. @default whoever is */
+  readonly trust?: EndpointTrust | undefined;
+  /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
+  readonly onLateConnect?: (socket: Socket) => void;
+}
+
+/**
+ * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its backlog. `undefined`
+ * where there is no room, or no `native`: then {@link dial}.
+ */
+export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
+  if (native === undefined) return undefined;
+  const { system } = native;
+  const descriptor = system.openSocket();
+  if (descriptor < 0) return { kind: 'refused', system: systemFailure('socket', descriptor, endpoint) };
+  const connected = connectTo(system, descriptor, endpoint);
+  if (connected < 0) {
+    system.close(descriptor);
+    if (wouldBlock(connected)) return undefined;
+    return { kind: 'refused', system: systemFailure('connect', connected, endpoint) };
+  }
+  const stranger = peerProblem(descriptor, trust);
+  if (stranger !== undefined) {
+    system.close(descriptor);
+    return { kind: 'refused', system: untrusted(endpoint, stranger) };
+  }
+  const socket = socketOver(system, descriptor);
+  return socket instanceof Error ? { kind: 'refused', system: systemFailureOf(socket) } : { kind: 'connected', socket };
+}
+
+/**
+ * Connects to a local socket on the event loop and calls `settle` once, later. A full backlog (EAGAIN) is tried again until
+ * the deadline. Returns a function that gives up silently.
+ */
+export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, onLateConnect } = options;
+  let retryDelayMs = FIRST_RETRY_MS;
+  let socket: Socket | undefined;
+  let cancelRetry = (): void => {};
+  let backlogFull = false;
+
+  const cancelDeadline = clock.schedule(deadlineMs - clock.now(), () => {
+    stop();
+    settle({ kind: 'timeout', failure: backlogFull ? backlogFailure(endpoint, timeoutMs) : connectTimeout(endpoint, timeoutMs) });
+  });
+
+  function stop(): void {
+    cancelDeadline();
+    cancelRetry();
+    if (socket !== undefined) abandon(socket, onLateConnect);
+    socket = undefined;
+  }
+
+  function attempt(): void {
+    const current = connect({ path: endpoint });
+    socket = current;
+    const onConnect = (): void => {
+      socket = undefined;
+      cancelDeadline();
+      const stranger = peerProblem(descriptorOf(current), trust);
+      if (stranger !== undefined) {
+        current.destroy();
+        return settle({ kind: 'refused', system: untrusted(endpoint, stranger) });
+      }
+      current.off('error', onError);
+      settle({ kind: 'connected', socket: current });
+    };
+    const onError = (error: NodeJS.ErrnoException): void => {
+      socket = undefined;
+      current.off('connect', onConnect);
+      if (error.code === 'EAGAIN') {
+        backlogFull = true;
+        cancelRetry = clock.schedule(retryDelayMs, attempt, true);
+        retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
+        return;
+      }
+      cancelDeadline();
+      settle({ kind: 'refused', system: systemFailureOf(error) });
+    };
+    current.once('connect', onConnect);
+    current.once('error', onError);
+  }
+
+  const problem = quietEndpointProblem(endpoint, trust);
+  if (problem === undefined) {
+    attempt();
+    return stop;
+  }
+  const cancelSettle = clock.afterTurn(() => {
+    cancelDeadline();
+    settle({ kind: 'refused', system: untrusted(endpoint, problem) });
+  });
+  return () => {
+    cancelDeadline();
+    cancelSettle();
+  };
+}
+
+/** Lets go of a socket whose connect is under way. */
+function abandon(socket: Socket, onLateConnect: ((socket: Socket) => void) | undefined): void {
+  socket.removeAllListeners('connect').removeAllListeners('error').on('error', () => {});
+  if (onLateConnect === undefined) socket.destroy();
+  else socket.once('connect', () => onLateConnect(socket));
+}
+
+/** What Node reported, as data. */
+export function systemFailureOf(error: NodeJS.ErrnoException): SystemFailure {
+  return { code: error.code ?? 'UNKNOWN', syscall: error.syscall ?? 'connect', message: printable(error.message.replaceAll('\0', '@')) };
+}
+
+function connectTimeout(endpoint: string, timeoutMs: number): Failure {
+  const message = `connect to ${printableEndpoint(endpoint)} timed out after ${timeoutMs} ms`;
+  return { code: 'TIMEOUT', phase: 'connect', message, endpoint };
+}

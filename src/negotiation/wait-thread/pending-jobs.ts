@@ -1,0 +1,87 @@
+import type { Job, Outcome } from '../job.js';
+import { SLOT_COUNT, type StartCommand, type WaitCommand } from './wait-protocol.js';
+
+/** A job that the worker driver has taken on. */
+export interface PendingJob {
+  readonly job: Job;
+  readonly settle: (outcome: Outcome) => void;
+  /** Its place in the ledger; -1 before it has one and once it has ended. */
+  slot: number;
+  /** How it was begun, for the thread that takes it over. */
+  beginning: Beginning;
+  released: boolean;
+  /** A job whose thread died is tried once more: Hello is idempotent. */
+  retried: boolean;
+}
+
+/** What the main thread has done for a job; see the start command. */
+export type Beginning = Pick<StartCommand, 'descriptor' | 'sent' | 'watched'>;
+
+/** Leaves everything to the wait thread, which dials, and knows what to do about whatever goes wrong. */
+export const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
+
+export function startCommand({ slot, job, beginning }: PendingJob): StartCommand {
+  return { kind: 'start', slot, job, ...beginning };
+}
+
+/** What a new thread is told of a job. Whoever heard of another job's end may have given this one up while nobody listened. */
+export function commandsFor(pending: PendingJob): WaitCommand[] {
+  return pending.released ? [startCommand(pending), { kind: 'release', slot: pending.slot }] : [startCommand(pending)];
+}
+
+/** The jobs of a worker driver: those that have a slot, and in their order those beyond {@link SLOT_COUNT}, which wait for one. */
+export class PendingJobs {
+  readonly #bySlot = new Map<number, PendingJob>();
+  readonly #freeSlots: number[] = [];
+  #usedSlots = 0;
+  readonly #queue: PendingJob[] = [];
+
+  /** How many have a slot. */
+  get size(): number {
+    return this.#bySlot.size;
+  }
+
+  at(slot: number): PendingJob | undefined {
+    return this.#bySlot.get(slot);
+  }
+
+  /** Those that have a slot now, whatever becomes of them while the list is worked off. */
+  list(): PendingJob[] {
+    return [...this.#bySlot.values()];
+  }
+
+  /** Gives a job a slot. Returns false if there is none left; the job is then queued. */
+  add(pending: PendingJob): boolean {
+    const slot = this.#freeSlots.pop() ?? (this.#usedSlots < SLOT_COUNT ? this.#usedSlots++ : undefined);
+    if (slot === undefined) this.#queue.push(pending);
+    else this.#place(pending, slot);
+    return slot !== undefined;
+  }
+
+  /** Frees the slot of a job that has ended. Returns the job that has it now, if there was a queue. */
+  remove(pending: PendingJob): PendingJob | undefined {
+    const { slot } = pending;
+    pending.slot = -1;
+    this.#bySlot.delete(slot);
+    const next = this.#queue.shift();
+    if (next === undefined) this.#freeSlots.push(slot);
+    else this.#place(next, slot);
+    return next;
+  }
+
+  /** Takes a job out of the queue. Returns false if it is not in it. */
+  unqueue(pending: PendingJob): boolean {
+    const index = this.#queue.indexOf(pending);
+    if (index >= 0) this.#queue.splice(index, 1);
+    return index >= 0;
+  }
+
+  unqueueAll(): PendingJob[] {
+    return this.#queue.splice(0);
+  }
+
+  #place(pending: PendingJob, slot: number): void {
+    pending.slot = slot;
+    this.#bySlot.set(slot, pending);
+  }
+}

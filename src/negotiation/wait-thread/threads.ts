@@ -1,0 +1,47 @@
+import type { Piscina } from 'piscina';
+import type { WaitTask } from './wait-protocol.js';
+
+/** An idle thread costs memory only; starting one costs tens of milliseconds. */
+const THREAD_IDLE_MS = 30_000;
+
+/** The same path from the sources as from the build: src and workers lie side by side in both. */
+const WORKER_URL = new URL('../../../workers/negotiator.js', import.meta.url).href;
+
+/** A piscina, and what tells that its thread cannot even start: piscina emits that, and leaves the task in its queue for ever. */
+interface Opened {
+  readonly piscina: Piscina;
+  readonly broken: Promise<never>;
+}
+
+/** The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while. */
+export class WaitThreads {
+  readonly #workerUrl: string;
+  #opened: Promise<Opened> | undefined;
+
+  /** @param workerUrl where the worker's file is, for tests */
+  constructor(workerUrl = WORKER_URL) {
+    this.#workerUrl = workerUrl;
+  }
+
+  /** One run of the wait loop. Rejects when its thread dies. */
+  async run(task: WaitTask): Promise<void> {
+    this.#opened ??= open(this.#workerUrl);
+    const { piscina, broken } = await this.#opened;
+    const finished: Promise<void> = piscina.run(task, { transferList: [task.port] });
+    await Promise.race([finished, broken]);
+  }
+
+  /** Ends the thread; a run that is still going must have been told to return. */
+  async destroy(): Promise<void> {
+    await (await this.#opened)?.piscina.destroy();
+  }
+}
+
+/** Loads piscina only now: it takes longer than everything else in a program that never needs the thread. */
+async function open(filename: string): Promise<Opened> {
+  const { Piscina } = await import('piscina');
+  const piscina = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
+  const broken = new Promise<never>((_, reject) => piscina.on('error', reject));
+  broken.catch(() => {});
+  return { piscina, broken };
+}

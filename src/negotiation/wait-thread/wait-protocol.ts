@@ -1,0 +1,159 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { Failure } from '../../errors.js';
+import type { PollerHandles } from '../../os/watch.js';
+import type { FrameProgress } from '../../wire/frame.js';
+import type { AdminReply, Negotiated } from '../../wire/messages.js';
+import type { Job, Route } from '../job.js';
+
+/** What the wait thread is started with. */
+export interface WaitTask {
+  /** Commands come in here; outcomes go out, an array for each turn of the loop. */
+  readonly port: MessagePort;
+  readonly handles: PollerHandles;
+  /** Shared memory, see {@link SharedWaitState}. */
+  readonly shared: SharedArrayBuffer;
+  /** How long a loop that holds nothing stays before it returns, so that it neither ends between two jobs nor keeps a process alive. */
+  readonly lingerMs: number;
+}
+
+/** Take over a job. `slot` names it and its place in the descriptor ledger. */
+export interface StartCommand {
+  readonly kind: 'start';
+  readonly slot: number;
+  readonly job: Job;
+  /** A broker connection on which the main thread has begun to send the request; -1: dial, and send. */
+  readonly descriptor: number;
+  /** How many bytes of the request the system has taken. */
+  readonly sent: number;
+  /** The main thread has put the descriptor on watch already. */
+  readonly watched: boolean;
+}
+
+/** From the main thread to the wait thread. `release`: the job's owner lost interest, hand everything back. */
+export type WaitCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
+
+/** A broker connection whose reply is still owed: the request must be sent to its end, and the reply be read to its own, before it is closed (X-20). */
+export interface OwedReply {
+  readonly descriptor: number;
+  /** How many bytes of the request the system has taken. */
+  readonly sent: number;
+  /** What has been read of the reply; `'unknown'` once the thread that read it is dead. */
+  readonly progress: FrameProgress | 'unknown';
+}
+
+/** From the wait thread to the main thread; a `descriptor` passes into the ownership of the main thread. */
+export type WaitOutcome = { readonly slot: number } & (
+  | {
+      readonly kind: 'connected';
+      readonly descriptor: number;
+      readonly endpoint: string;
+      readonly route: Route;
+      readonly negotiated: Negotiated;
+      readonly residue: Uint8Array | undefined;
+    }
+  | { readonly kind: 'answered'; readonly reply: AdminReply }
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly owedReply: OwedReply | undefined;
+    }
+);
+
+/** What must be settled before a connection in the ledger may be closed. */
+export const Debt = {
+  /** Nothing: it is no broker's, or the reply is in. */
+  NOTHING: 0,
+  /** The broker, if the connect has come through, may not have heard the whole request. */
+  REQUEST: 1,
+  /** The broker owes its reply, of which nothing has been read. */
+  REPLY: 2,
+  /** The same, but some of it may have been read. */
+  REST_OF_REPLY: 3,
+} as const;
+export type Debt = (typeof Debt)[keyof typeof Debt];
+
+/** What a dead thread had open for a job. */
+export interface LeftOver {
+  readonly descriptor: number;
+  readonly debt: Debt;
+}
+
+const DEBTS: readonly Debt[] = [Debt.NOTHING, Debt.REQUEST, Debt.REPLY, Debt.REST_OF_REPLY];
+
+/** The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token stays in this one. */
+export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] {
+  return outcomes.flatMap((outcome) => {
+    if (outcome.kind !== 'connected') return [];
+    const { buffer } = outcome.negotiated.handlePassedToken;
+    return buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : [];
+  });
+}
+
+const FOR_EVER = 2n ** 62n;
+
+/** Jobs that one wait thread holds at most; more wait on the main thread. */
+export const SLOT_COUNT = 16_384;
+
+const STOP_INDEX = 2;
+const FIRST_SLOT_INDEX = 3;
+
+/**
+ * The memory both threads see: until when the wait thread sleeps, a stop flag, and the ledger of the descriptors that the wait thread
+ * owns, one word a slot. A thread that crashes leaves its descriptors open; the ledger tells the main thread which.
+ *
+ * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic clock, 0 while awake; [2] the
+ * stop flag; [3 + slot] 0 for "none", else `(descriptor + 1) * 4` plus the {@link Debt}.
+ */
+export class SharedWaitState {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #sleepUntilMs: BigInt64Array;
+
+  constructor(buffer = new SharedArrayBuffer((FIRST_SLOT_INDEX + SLOT_COUNT) * Int32Array.BYTES_PER_ELEMENT)) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer);
+    this.#sleepUntilMs = new BigInt64Array(buffer, 0, 1);
+  }
+
+  /**
+   * The wait thread says until when it will sleep; it must look for commands once more before it does. A sender that
+   * then sees no announcement, or one that is early enough, can rely on that look.
+   */
+  announceSleep(untilMs: number): void {
+    Atomics.store(this.#sleepUntilMs, 0, untilMs === Infinity ? FOR_EVER : BigInt(Math.ceil(untilMs)));
+  }
+
+  announceAwake(): void {
+    Atomics.store(this.#sleepUntilMs, 0, 0n);
+  }
+
+  /** Whether a thread that is due by `dueMs` would oversleep. Ask after the command is sent. */
+  sleepsPast(dueMs: number): boolean {
+    return Number(Atomics.load(this.#sleepUntilMs, 0)) > Math.ceil(dueMs);
+  }
+
+  requestStop(): void {
+    Atomics.store(this.#words, STOP_INDEX, 1);
+  }
+
+  get stopRequested(): boolean {
+    return Atomics.load(this.#words, STOP_INDEX) !== 0;
+  }
+
+  /** Records that the wait thread owns `descriptor` for the job in `slot`. */
+  own(slot: number, descriptor: number, debt: Debt): void {
+    Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, (descriptor + 1) * DEBTS.length + debt);
+  }
+
+  /** Records that the slot owns nothing any more. */
+  disown(slot: number): void {
+    Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, 0);
+  }
+
+  /** Takes what a crashed thread left in a slot. */
+  takeOver(slot: number): LeftOver | undefined {
+    const word = Atomics.exchange(this.#words, FIRST_SLOT_INDEX + slot, 0);
+    if (word === 0) return undefined;
+    return { descriptor: Math.floor(word / DEBTS.length) - 1, debt: DEBTS[word % DEBTS.length] ?? Debt.REST_OF_REPLY };
+  }
+}

@@ -1,0 +1,46 @@
+import type { Timed } from '../../deadline-queue.js';
+import type { Failure } from '../../errors.js';
+import type { Negotiated } from '../../wire/messages.js';
+import { FIRST_RETRY_MS } from '../backlog.js';
+import type { Exchange } from '../exchange/exchange.js';
+import { exchangeFor, type Job } from '../job.js';
+import type { StartCommand, WaitOutcome } from './wait-protocol.js';
+
+/** One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its next try to connect or send. */
+export interface Wait extends Timed {
+  readonly slot: number;
+  readonly job: Job;
+  readonly exchange: Exchange;
+  descriptor: number;
+  /** Set while a connect is being tried again because the listener's backlog is full. */
+  dialling: Dialling | undefined;
+  /** Set while part of the request is still to be sent because the system took no more. */
+  sending: Sending | undefined;
+  negotiated: Negotiated | undefined;
+}
+
+export interface Dialling {
+  readonly endpoint: string;
+  readonly deadlineMs: number;
+  retryDelayMs: number;
+}
+
+export interface Sending {
+  sent: number;
+  retryDelayMs: number;
+}
+
+/** A job as its command brings it, not due yet. */
+export function beginWait({ slot, job, descriptor }: StartCommand): Wait {
+  const exchange = exchangeFor(job);
+  return { slot, job, exchange, descriptor, dialling: undefined, sending: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1 };
+}
+
+/** A request of which `sent` bytes are gone. */
+export function beginSending(sent: number): Sending {
+  return { sent, retryDelayMs: FIRST_RETRY_MS };
+}
+
+export function failed(wait: Wait, failure: Failure): WaitOutcome {
+  return { slot: wait.slot, kind: 'failed', failure, owedReply: undefined };
+}

@@ -1,0 +1,63 @@
+import { encodeHelloFrame } from '../../../src/negotiation/exchange/hello.js';
+import { LIBRARY_VERSION } from '../../../src/version.js';
+import { FrameDecoder } from '../../../src/wire/frame.js';
+import { decodeFrame, decodeHello, type Frame, type Hello } from '../../../src/wire/messages.js';
+import test from '../../helpers/sanitary.js';
+
+function unpack(wire: Uint8Array): { frame: Frame; hello: Hello } {
+  const decoder = new FrameDecoder();
+  decoder.push(wire);
+  const body = decoder.read();
+  if (body === undefined || decoder.residue().length > 0) throw new Error('not one frame');
+  const frame = decodeFrame(body);
+  return { frame, hello: decodeHello(frame.payload) };
+}
+
+const none = new Uint8Array(0);
+
+test('a Hello says what a Rust client\'s says, but for the library\'s name (C-01, C-02)', (t) => {
+  t.deepEqual(unpack(encodeHelloFrame({ serviceName: 'zccache', wantedVersion: '1.2.3' })).hello, {
+    clientMinProtocol: 1,
+    clientMaxProtocol: 1,
+    serviceName: 'zccache',
+    wantedVersion: '1.2.3',
+    clientVersion: '',
+    clientCapabilities: 1n,
+    authToken: none,
+    requestId: 'hello',
+    connectionId: 0n,
+    peerPid: process.pid,
+    clientLibName: 'broker-pool',
+    clientLibVersion: LIBRARY_VERSION,
+    peerAttestationNonce: none,
+    capabilityToken: none,
+    clientKeepaliveSecs: 0n,
+  });
+});
+
+test('its envelope is a plain control-plane request with id 1 (C-04)', (t) => {
+  const { frame } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1' }));
+  const { payload: _payload, ...envelope } = frame;
+  t.deepEqual(envelope, {
+    envelopeVersion: 1,
+    kind: 0,
+    payloadProtocol: 0,
+    requestId: 1n,
+    payloadEncoding: 0,
+    deadlineUnixMs: 0n,
+    traceparent: '',
+    tracestate: '',
+  });
+});
+
+test('a caller may name itself, its library and a keepalive', (t) => {
+  const chosen = { clientVersion: '9.9.9', clientLibName: 'mine', clientLibVersion: '3', clientKeepaliveSecs: 45 };
+  const { hello } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1', ...chosen }));
+  t.like(hello, { ...chosen, clientKeepaliveSecs: 45n });
+});
+
+test('a Hello is one buffer of its own, fit to be posted to a thread and sent with one call (V-21)', (t) => {
+  const wire = encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1' });
+  t.is(wire.byteOffset, 0);
+  t.is(wire.buffer.byteLength, wire.byteLength);
+});

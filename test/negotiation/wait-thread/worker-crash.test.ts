@@ -1,0 +1,68 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
+import { loadNative } from '../../../src/os/native.js';
+import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
+import { Injector } from '../../helpers/faulty-system.js';
+import test from '../../helpers/sanitary.js';
+import { closed, echo, startSystem } from '../../helpers/system.js';
+import { connectionOf, failureOf, handshakeJob, openDriver, run } from '../drivers-kit.js';
+
+const native = loadNative();
+const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
+const threadsTest = native === undefined ? test.skip : test.serial;
+
+function crashingDriver(): WorkerDriver {
+  if (native === undefined) throw new Error('no threads here');
+  return new WorkerDriver(native, { workerUrl });
+}
+
+threadsTest('a job whose thread dies is tried again on a new one (X-25)', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  const file = `${directory}/crash.once`;
+  process.env[CRASH_FILE_VARIABLE] = file;
+  writeFileSync(file, '');
+  const { socket } = connectionOf(await run(openDriver(t, crashingDriver), handshakeJob(broker.endpoint)));
+  t.is(await echo(socket, 'after the crash'), 'after the crash');
+  await closed(socket);
+  await broker.until(() => broker.openConnections === 0);
+  t.is(broker.earlyHangUps, 0, 'what the dead thread owed a reply was read to its end');
+});
+
+threadsTest('a job whose thread dies twice fails as WORKER_FAILED, and the driver goes on', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  const file = `${directory}/crash.always`;
+  process.env[CRASH_FILE_VARIABLE] = file;
+  writeFileSync(file, '');
+  const driver = openDriver(t, crashingDriver);
+  const failure = failureOf(await run(driver, handshakeJob(broker.endpoint)));
+  t.is(failure.code, 'WORKER_FAILED');
+  t.regex(failure.message, /wait thread failed/);
+  rmSync(file);
+  const { socket } = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
+  await closed(socket);
+});
+
+threadsTest('a worker file that is missing fails the jobs and nothing else', async (t) => {
+  const { broker } = await startSystem(t);
+  if (native === undefined) return t.fail();
+  const driver = new WorkerDriver(native, { workerUrl: new URL('nowhere.js', import.meta.url).href });
+  t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'WORKER_FAILED');
+  await driver.close();
+});
+
+threadsTest('a driver that is closed twice, or was never used, just closes', async (t) => {
+  const driver = crashingDriver();
+  await driver.close();
+  await t.notThrowsAsync(driver.close());
+});
+
+threadsTest('a wait thread that cannot be set up is an error with the system\'s as its cause', (t) => {
+  const faulty = native && new Injector({ call: 'eventfd', nth: 1, code: 'EMFILE' }).native(native);
+  if (faulty?.polling.eventfd === undefined) {
+    t.pass('only Linux has an eventfd');
+    return;
+  }
+  const error = t.throws(() => new WorkerDriver(faulty), { code: 'WORKER_FAILED', message: /^cannot set up the wait thread: eventfd EMFILE$/ });
+  t.true(error?.cause instanceof Error);
+  t.like(error?.cause, { code: 'EMFILE', syscall: 'eventfd' });
+});
