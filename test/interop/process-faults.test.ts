@@ -1,15 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { once } from 'node:events';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type ErrorCode } from '../../src/index.js';
-import { FrameDecoder } from '../../src/wire/frame.js';
-import { decodeFrame, decodeHelloReply, RefusalCode } from '../../src/wire/messages.js';
 import { until } from '../helpers/leftovers.js';
 import { ask } from '../helpers/talk.js';
 import { interopTest, program } from './interop.js';
 import { RealBroker } from './real-broker.js';
-import { installShippedBroker, ShippedBroker } from './shipped-broker.js';
 
 const SHORT_MS = 200;
 
@@ -89,50 +84,4 @@ interopTest('the real broker\'s socket file is removed, and replaced by a direct
   await take();
   await pool.close();
   await real.stop();
-});
-
-/** Passes everything on between clients and a broker, and keeps what the broker says to each. */
-async function listeningProxy(t: ExecutionContext, endpoint: string, target: string): Promise<Buffer[][]> {
-  const conversations: Buffer[][] = [];
-  const proxy = createServer({ allowHalfOpen: true }, (client) => {
-    const said: Buffer[] = [];
-    conversations.push(said);
-    const broker = connect({ path: target, allowHalfOpen: true });
-    for (const socket of [client, broker]) socket.on('error', () => {});
-    broker.on('data', (chunk: Buffer) => said.push(chunk));
-    client.pipe(broker).pipe(client);
-  });
-  proxy.listen(endpoint);
-  await once(proxy, 'listening');
-  t.teardown(() => new Promise<void>((resolve) => proxy.close(() => resolve())));
-  return conversations;
-}
-
-/** The refusal in what a broker said; `undefined` where it said yes, or nothing. */
-function refusalIn(said: readonly Buffer[]): number | undefined {
-  const decoder = new FrameDecoder();
-  for (const chunk of said) decoder.push(chunk);
-  const body = decoder.read();
-  const result = body && decodeHelloReply(decodeFrame(body).payload).result;
-  return result?.kind === 'refused' ? result.refused.code : undefined;
-}
-
-interopTest('a cold herd of 500 callers has the launching broker start one backend, and none of them is told RATE_LIMITED (G-14, V-84, X-23)', async (t) => {
-  installShippedBroker();
-  const broker = await ShippedBroker.start(t);
-  broker.define('herd', program);
-  const brokerEndpoint = `${broker.endpoint}.proxy`;
-  const conversations = await listeningProxy(t, brokerEndpoint, broker.endpoint);
-  const pool = new BrokerPool({ brokerEndpoint, serviceName: 'herd', wantedVersion: '1.2.3', max: 100, maxConnecting: 16 });
-  t.teardown(() => pool.destroy());
-  await Promise.all(
-    Array.from({ length: 500 }, async (_, index) => {
-      await pool.use(async ({ socket }) => t.is(await ask(socket, `caller ${index}`), `caller ${index}`));
-    }),
-  );
-  const refusals = conversations.map(refusalIn).filter((code) => code !== undefined);
-  t.false(refusals.includes(RefusalCode.RATE_LIMITED));
-  // On a busy machine the broker may give up on a backend that it has just launched (L-15); that Hello is said again.
-  t.is(conversations.length, 1 + refusals.filter((code) => code === RefusalCode.BACKEND_SPAWN_FAILED).length, 'one Hello');
-  t.is(pool.stats().connectFailures, 0);
 });

@@ -22,44 +22,66 @@ export function installShippedBroker(): void {
   if (install.status !== 0) throw new Error(`cargo install failed with ${install.status ?? install.signal}`);
 }
 
+const BROKER_SOCKET = 'broker.sock';
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
+}
+
 /** The shipped broker in launch mode: many workers, no backend until somebody asks for one. */
 export class ShippedBroker {
   readonly endpoint: string;
   readonly #directory: string;
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<void>;
+  #running: Running | undefined;
   #launched: string | undefined;
 
-  private constructor(directory: string, endpoint: string, child: ChildProcess) {
+  private constructor(directory: string) {
     this.#directory = directory;
-    this.endpoint = endpoint;
-    this.#child = child;
-    this.#ended = new Promise((resolve) => {
-      child.once('exit', () => resolve());
-      child.once('error', () => resolve());
-    });
+    this.endpoint = join(directory, BROKER_SOCKET);
   }
 
   /** Starts a broker. It ends with the test, with all that it has launched, however the test goes. */
   static async start(t: ExecutionContext): Promise<ShippedBroker> {
     const directory = mkdtempSync(join(tmpdir(), 'bps-'));
-    const services = join(directory, 'services');
     // Any bit for group or others, and the broker refuses the folder (D-03).
-    mkdirSync(services, { mode: 0o700 });
-    const endpoint = join(directory, 'broker.sock');
+    mkdirSync(join(directory, 'services'), { mode: 0o700 });
+    const broker = new ShippedBroker(directory);
+    t.teardown(() => broker.#cleanUp());
+    await broker.restart();
+    return broker;
+  }
+
+  /** Starts it in the same place, once it has ended. */
+  async restart(): Promise<void> {
+    // A broker that was killed leaves its socket file behind.
+    rmSync(this.endpoint, { force: true });
     const stopWatching = new AbortController();
-    const bound = fileAppears(directory, 'broker.sock', stopWatching.signal);
-    const child = spawn(BINARY, ['--serve-launch', endpoint, '--service-def-dir', services], {
+    const bound = fileAppears(this.#directory, BROKER_SOCKET, stopWatching.signal);
+    const child = spawn(BINARY, ['--serve-launch', this.endpoint, '--service-def-dir', join(this.#directory, 'services')], {
       stdio: ['ignore', 'ignore', 'inherit'],
       // The broker refuses root unless it is told (V-40); tests in a container often are root.
       env: { ...process.env, RUNNING_PROCESS_BROKER_ALLOW_PRIVILEGED: '1' },
     });
-    const broker = new ShippedBroker(directory, endpoint, child);
-    t.teardown(() => broker.#cleanUp());
-    const isBound = await Promise.race([bound, broker.#ended.then(() => false)]);
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve());
+      child.once('error', () => resolve());
+    });
+    this.#running = { child, ended };
+    const isBound = await Promise.race([bound, ended.then(() => false)]);
     stopWatching.abort();
     if (!isBound) throw new Error(`the shipped broker ended with ${child.exitCode ?? child.signalCode ?? 'an error'} before it listened`);
-    return broker;
+  }
+
+  /** Kills the broker alone. */
+  async kill(): Promise<void> {
+    this.#running?.child.kill('SIGKILL');
+    await this.#running?.ended;
+  }
+
+  /** Kills the backends that it has launched. */
+  killBackends(): void {
+    if (this.#launched !== undefined) endProcessesOf(this.#launched);
   }
 
   /** Has the broker know a service whose backend is a copy of `program`, launched when somebody asks for it (D-02, L-02). */
@@ -78,14 +100,13 @@ export class ShippedBroker {
   /** SHUTDOWN drains and ends a broker in launch mode (V-36). */
   async stop(): Promise<number | null> {
     await sendAdminRequest({ brokerEndpoint: this.endpoint, verb: 'SHUTDOWN' });
-    await this.#ended;
-    return this.#child.exitCode;
+    await this.#running?.ended;
+    return this.#running?.child.exitCode ?? null;
   }
 
   async #cleanUp(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#ended;
-    if (this.#launched !== undefined) endProcessesOf(this.#launched);
+    await this.kill();
+    this.killBackends();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
