@@ -36,8 +36,8 @@ export interface Timer {
   keepAlive(isWanted: boolean): void;
 }
 
-/** `setTimeout` turns longer delays into 1 ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** The longest delay of a timer, about 24.8 days; `setTimeout` turns longer ones into 1 ms. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function timerDelayMs(delayMs: number): number {
   return Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS);

@@ -1,9 +1,7 @@
 import { posix, win32 } from 'node:path';
 import { isNativeError } from 'node:util/types';
+import { LONGEST_TIMER_MS } from './clock.js';
 import { cutShort, escaped, invalidArgument } from './errors.js';
-
-/** The longest duration a timer takes, about 24.8 days; `setTimeout` turns anything longer into 1 ms. */
-export const LONGEST_DURATION_MS = 2 ** 31 - 1;
 
 const LONGEST_NAME = 64;
 const LONGEST_VERSION_BYTES = 64;
@@ -58,7 +56,7 @@ export function checkText(field: string, value: unknown, maxBytes: number): stri
 }
 
 /**
- * A duration in milliseconds, fractions included, up to {@link LONGEST_DURATION_MS}. Zero and `Infinity` are
+ * A duration in milliseconds, fractions included, up to {@link LONGEST_TIMER_MS}. Zero and `Infinity` are
  * refused unless allowed.
  *
  * @throws `INVALID_ARGUMENT`
@@ -69,11 +67,11 @@ export function checkDurationMs(
   { allowZero = false, allowInfinity = false }: { readonly allowZero?: boolean; readonly allowInfinity?: boolean } = {},
 ): number {
   if (typeof value === 'number') {
-    if (value > 0 && value <= LONGEST_DURATION_MS) return value;
+    if (value > 0 && value <= LONGEST_TIMER_MS) return value;
     if (value === 0 && allowZero) return value;
     if (value === Infinity && allowInfinity) return value;
   }
-  const range = `${allowZero ? 'from' : 'above'} 0 up to ${LONGEST_DURATION_MS}${allowInfinity ? ', or Infinity' : ''}`;
+  const range = `${allowZero ? 'from' : 'above'} 0 up to ${LONGEST_TIMER_MS}${allowInfinity ? ', or Infinity' : ''}`;
   throw refused(field, `must be a number of milliseconds ${range}`, value);
 }
 

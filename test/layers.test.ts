@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   clock: [],
   version: [],
   'deadline-queue': [],
-  validation: ['errors'],
+  validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
   os: ['errors'],

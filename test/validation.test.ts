@@ -2,8 +2,8 @@ import test from './helpers/sanitary.js';
 import type { ExecutionContext } from 'ava';
 import * as fc from 'fast-check';
 import { BrokerPoolError } from '../src/errors.js';
+import { LONGEST_TIMER_MS } from '../src/clock.js';
 import {
-  LONGEST_DURATION_MS,
   checkAbsolutePath,
   checkBoolean,
   checkCount,
@@ -83,9 +83,9 @@ test('text is measured in bytes of UTF-8, and may be empty', (t) => {
 });
 
 test('a duration is a positive number that a timer can take', (t) => {
-  const durations = fc.double({ min: 0, minExcluded: true, max: LONGEST_DURATION_MS, noNaN: true });
+  const durations = fc.double({ min: 0, minExcluded: true, max: LONGEST_TIMER_MS, noNaN: true });
   fc.assert(fc.property(durations, (duration) => checkDurationMs('acquireTimeoutMs', duration) === duration));
-  for (const duration of [0, -0, -1, Number.NaN, Infinity, -Infinity, LONGEST_DURATION_MS + 1, '30', 30n, null, undefined, {}]) {
+  for (const duration of [0, -0, -1, Number.NaN, Infinity, -Infinity, LONGEST_TIMER_MS + 1, '30', 30n, null, undefined, {}]) {
     refuses(t, () => checkDurationMs('acquireTimeoutMs', duration), /^acquireTimeoutMs must be a number of milliseconds above 0 up to 2147483647, got /);
   }
 });

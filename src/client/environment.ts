@@ -1,5 +1,6 @@
 import { BrokerPoolError } from '../errors.js';
-import { LONGEST_DURATION_MS, quoted } from '../validation.js';
+import { LONGEST_TIMER_MS } from '../clock.js';
+import { quoted } from '../validation.js';
 
 /** Environment variables by name; unset ones are missing or `undefined`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -35,7 +36,7 @@ export function clientTimeoutFromEnv(env: Environment = process.env): number {
   if (!/^\+?\d+$/.test(text)) return DEFAULT_CLIENT_TIMEOUT_MS;
   const milliseconds = BigInt(text.replace('+', ''));
   if (milliseconds === 0n || milliseconds > LARGEST_U64) return DEFAULT_CLIENT_TIMEOUT_MS;
-  return Math.min(Number(milliseconds), LONGEST_DURATION_MS);
+  return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
 }
 
 /**

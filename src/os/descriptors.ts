@@ -1,3 +1,4 @@
+import { DARWIN, LINUX } from './abi.js';
 import { fstatSync } from 'node:fs';
 import { loadNative } from './native.js';
 
@@ -13,7 +14,6 @@ export interface DescriptorCalls {
 }
 
 const F_DUPFD_CLOEXEC = { linux: 1030, darwin: 67 } as const;
-const MSG_DONTWAIT = { linux: 0x40, darwin: 0x80 } as const;
 const MSG_PEEK = 2;
 const SHUT_RDWR = 2;
 
@@ -25,6 +25,7 @@ export function loadDescriptorCalls(): DescriptorCalls | undefined {
   const native = loadNative();
   if ((platform !== 'linux' && platform !== 'darwin') || native?.binder === undefined) return undefined;
   const { binder, system } = native;
+  const numbers = platform === 'linux' ? LINUX : DARWIN;
   if (loaded !== undefined) return loaded;
   const control = binder.define('int fcntl(int fd, int command, ...)');
   const shutdown = binder.define('int shutdown(int fd, int how)');
@@ -33,7 +34,7 @@ export function loadDescriptorCalls(): DescriptorCalls | undefined {
   loaded = {
     duplicate: (descriptor) => control(descriptor, F_DUPFD_CLOEXEC[platform], 'int', 0),
     shutdown: (descriptor) => shutdown(descriptor, SHUT_RDWR),
-    peek: (descriptor) => receive(descriptor, peeked, peeked.length, MSG_PEEK | MSG_DONTWAIT[platform]),
+    peek: (descriptor) => receive(descriptor, peeked, peeked.length, MSG_PEEK | numbers.MSG_DONTWAIT),
     close: (descriptor) => system.close(descriptor),
   };
   return loaded;

@@ -1,3 +1,4 @@
+import { DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
 import { loadBinder, loadNative, type Binder, type SystemCalls } from './native.js';
 
 /** What {@link HandlePassing.receiveHandle} got. */
@@ -23,25 +24,14 @@ export interface HandlePassing {
 }
 
 /** Numbers of the 64-bit ABIs, and where in a `struct cmsghdr` its fields lie: the length (size_t or u32) comes first. */
-interface Abi {
-  readonly SOL_SOCKET: number;
-  readonly MSG_DONTWAIT: number;
-  readonly MSG_NOSIGNAL: number;
-  readonly MSG_CMSG_CLOEXEC: number;
-  readonly level: number;
-  readonly type: number;
-  readonly data: number;
-}
-
-const LINUX: Abi = { SOL_SOCKET: 1, MSG_DONTWAIT: 0x40, MSG_NOSIGNAL: 0x4000, MSG_CMSG_CLOEXEC: 0x40000000, level: 8, type: 12, data: 16 };
-const DARWIN: Abi = { SOL_SOCKET: 0xffff, MSG_DONTWAIT: 0x80, MSG_NOSIGNAL: 0, MSG_CMSG_CLOEXEC: 0, level: 4, type: 8, data: 12 };
+const LINUX_64 = { ...LINUX, MSG_CMSG_CLOEXEC: 0x40000000, level: 8, type: 12, data: 16 };
+type Abi = typeof LINUX_64;
+const DARWIN_64: Abi = { ...DARWIN, MSG_CMSG_CLOEXEC: 0, level: 4, type: 8, data: 12 };
 
 /** `struct msghdr` on both: name (pointer), namelen, iov (pointer), iovlen, control (pointer), controllen, flags. */
 const MSGHDR = { iov: 16, iovlen: 24, control: 32, controllen: 40 } as const;
 
 const SCM_RIGHTS = 1;
-const F_SETFD = 2;
-const FD_CLOEXEC = 1;
 const DESCRIPTOR_BYTES = 4;
 
 /** One block of memory, headed by the msghdr, holds everything that a call refers to: it has one address and lives as long as the call. */
@@ -57,7 +47,7 @@ const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv
 /** `undefined` where the C library cannot be reached, or the platform's layouts are not known here. */
 export function loadHandlePassing(architecture: string = process.arch): HandlePassing | undefined {
   if (!KNOWN_ARCHITECTURES.has(architecture)) return undefined;
-  const abi = process.platform === 'linux' ? LINUX : process.platform === 'darwin' ? DARWIN : undefined;
+  const abi = process.platform === 'linux' ? LINUX_64 : process.platform === 'darwin' ? DARWIN_64 : undefined;
   const binder = loadBinder();
   const system = loadNative()?.system;
   if (abi === undefined || binder === undefined || system === undefined) return undefined;

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type koffi from 'koffi';
+import { AF_UNIX, DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
 import { errno } from './errno.js';
 
 /**
@@ -52,17 +53,13 @@ export interface Binder {
   readonly view: (address: number, bytes: number) => ArrayBuffer;
 }
 
-/** Socket constants that differ between the platforms (their numbers are part of each ABI). */
-const LINUX = { SOCK_CLOEXEC: 0o2000000, SOCK_NONBLOCK: 0o4000, MSG_NOSIGNAL: 0x4000 } as const;
+/** Flags that Linux has where macOS needs a second call. */
+const LINUX_SOCKET = { SOCK_CLOEXEC: 0o2000000, SOCK_NONBLOCK: 0o4000 } as const;
 const LINUX_EVENTFD = { EFD_CLOEXEC: 0o2000000, EFD_NONBLOCK: 0o4000 } as const;
 const LINUX_EPOLL_CLOEXEC = 0o2000000;
-const AF_UNIX = 1;
 const SOCK_STREAM = 1;
-const F_SETFD = 2;
 const F_SETFL = 4;
-const FD_CLOEXEC = 1;
 const O_NONBLOCK = process.platform === 'linux' ? 0o4000 : 0x4;
-const DARWIN_SOL_SOCKET = 0xffff;
 const DARWIN_SO_NOSIGPIPE = 0x1022;
 
 let loaded: Native | undefined;
@@ -148,7 +145,7 @@ function bind(ffi: typeof koffi): Native {
     return first < 0 ? first : control(descriptor, F_SETFL, 'int', O_NONBLOCK);
   }
 
-  let openSocket = (): number => socket(AF_UNIX, SOCK_STREAM | LINUX.SOCK_CLOEXEC | LINUX.SOCK_NONBLOCK, 0);
+  let openSocket = (): number => socket(AF_UNIX, SOCK_STREAM | LINUX_SOCKET.SOCK_CLOEXEC | LINUX_SOCKET.SOCK_NONBLOCK, 0);
   if (!linux) {
     const setOption = define('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)');
     openSocket = () => {
@@ -156,7 +153,7 @@ function bind(ffi: typeof koffi): Native {
       if (descriptor < 0) return descriptor;
       let result = makePrivateAndNonBlocking(descriptor);
       if (result >= 0 && process.platform === 'darwin') {
-        result = setOption(descriptor, DARWIN_SOL_SOCKET, DARWIN_SO_NOSIGPIPE, [1], 4);
+        result = setOption(descriptor, DARWIN.SOL_SOCKET, DARWIN_SO_NOSIGPIPE, [1], 4);
       }
       if (result >= 0) return descriptor;
       close(descriptor);

@@ -1,3 +1,4 @@
+import { LINUX } from './abi.js';
 import { loadNative } from './native.js';
 
 /** The process at the other end of a connected Unix socket. The kernel says so, and nobody can pretend to be another. */
@@ -8,7 +9,6 @@ export interface Peer {
   readonly processId: number;
 }
 
-const LINUX_SOL_SOCKET = 1;
 const LINUX_SO_PEERCRED = 17;
 /** `struct ucred` on Linux: pid i32, uid u32, gid u32. */
 const UCRED_BYTES = 12;
@@ -40,7 +40,7 @@ function bind(): ((descriptor: number) => Peer | number) | undefined {
     const length = new Uint32Array(1);
     return (descriptor) => {
       length[0] = UCRED_BYTES;
-      const result = getOption(descriptor, LINUX_SOL_SOCKET, LINUX_SO_PEERCRED, bytes, length);
+      const result = getOption(descriptor, LINUX.SOL_SOCKET, LINUX_SO_PEERCRED, bytes, length);
       if (result < 0) return result;
       return { userId: credentials.getUint32(UCRED_UID_OFFSET, true), processId: credentials.getInt32(0, true) };
     };

@@ -1,8 +1,8 @@
 import { invalidArgument } from '../errors.js';
+import { AF_UNIX } from './abi.js';
 import { errno, printableEndpoint } from './errno.js';
 import type { SystemCalls } from './native.js';
 
-const AF_UNIX = 1;
 /** `sun_path` is the rest of `sockaddr_un` behind the two-byte family. */
 const FAMILY_BYTES = 2;
 /** Room for a name in `sun_path`, on Linux. */

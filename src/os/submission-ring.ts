@@ -1,3 +1,4 @@
+import { LINUX } from './abi.js';
 import { errno } from './errno.js';
 import type { Binder, SystemCalls } from './native.js';
 
@@ -30,8 +31,6 @@ const OPERATION_CONNECT = 16;
 const OPERATION_SEND = 26;
 /** The next entry begins when this one has succeeded, and is cancelled otherwise. */
 const FLAG_LINK = 4;
-const MSG_DONTWAIT = 0x40;
-const MSG_NOSIGNAL = 0x4000;
 /** One is enough where nothing goes wrong. */
 const MOST_ROUNDS = 10;
 const CLOSED = -(errno['EBADF'] ?? 0);
@@ -165,7 +164,7 @@ export class SubmissionRing {
     this.#prepare(0, OPERATION_CONNECT, CONNECT_ID);
     this.#entries.setUint8(1, FLAG_LINK);
     this.#prepare(SQE_BYTES, OPERATION_SEND, SEND_ID);
-    this.#entries.setUint32(SQE_BYTES + SQE.operationFlags, MSG_DONTWAIT | MSG_NOSIGNAL, true);
+    this.#entries.setUint32(SQE_BYTES + SQE.operationFlags, LINUX.MSG_DONTWAIT | LINUX.MSG_NOSIGNAL, true);
   }
 
   /** A ring closes itself when it meets a full backlog. */

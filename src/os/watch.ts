@@ -36,9 +36,11 @@ export interface Poller extends Watch {
 /** Events taken per call; more simply show in the next one. */
 export const BATCH = 256;
 
+const LARGEST_INT = 2 ** 31 - 1;
+
 /** C takes whole milliseconds as an int. Rounded up, or a wait would end a moment before its deadline and spin. */
 export function wholeMilliseconds(timeoutMs: number): number {
-  return timeoutMs === Infinity ? -1 : Math.min(Math.max(0, Math.ceil(timeoutMs)), 2 ** 31 - 1);
+  return timeoutMs === Infinity ? -1 : Math.min(Math.max(0, Math.ceil(timeoutMs)), LARGEST_INT);
 }
 
 /** How many events a wait has brought. Throws if it failed. */

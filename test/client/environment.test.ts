@@ -2,7 +2,7 @@ import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { brokerDisabledByEnv, clientTimeoutFromEnv, fakeBackendFromEnv } from '../../src/client/environment.js';
 import { BrokerPoolError } from '../../src/errors.js';
-import { LONGEST_DURATION_MS } from '../../src/validation.js';
+import { LONGEST_TIMER_MS } from '../../src/clock.js';
 
 const invalidSwitches = ['', '0', 'true', ' 1', '1 ', '01', 'yes', '１'];
 
@@ -43,7 +43,7 @@ test.serial('the process environment is asked by default, anew each time (C-28)'
 test('a whole number above 0 is the round-trip limit, blanks around it aside (C-28)', (t) => {
   const blanks = fc.stringMatching(/^[ \t\n]{0,3}$/);
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: LONGEST_DURATION_MS }), blanks, blanks, (milliseconds, before, after) => {
+    fc.property(fc.integer({ min: 1, max: LONGEST_TIMER_MS }), blanks, blanks, (milliseconds, before, after) => {
       return clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: `${before}${milliseconds}${after}` }) === milliseconds;
     }),
   );
@@ -60,7 +60,7 @@ test('without a usable number the round-trip limit is 30 s (C-28)', (t) => {
 
 test('a round-trip limit beyond the longest timer becomes the longest timer', (t) => {
   for (const value of ['2147483647', '2147483648', '18446744073709551615']) {
-    t.is(clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: value }), LONGEST_DURATION_MS);
+    t.is(clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: value }), LONGEST_TIMER_MS);
   }
 });
 

@@ -3,7 +3,7 @@ import { clientTimeoutFromEnv } from '../../src/client/environment.js';
 import { sharedBrokerEndpoint } from '../../src/client/endpoints.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { checkAcquireOptions, checkCloseOptions, checkPoolOptions, checkTarget } from '../../src/pool/options.js';
-import { LONGEST_DURATION_MS } from '../../src/validation.js';
+import { LONGEST_TIMER_MS } from '../../src/clock.js';
 import test from '../helpers/sanitary.js';
 
 const brokerEndpoint = process.platform === 'win32' ? '\\\\.\\pipe\\broker' : '/run/broker.sock';
@@ -57,7 +57,7 @@ test('what is given is kept as it is', (t) => {
     maxWaiting: 0,
     maxConnecting: 7,
     idleTimeoutMs: Infinity,
-    maxLifetimeMs: LONGEST_DURATION_MS,
+    maxLifetimeMs: LONGEST_TIMER_MS,
     maxUses: 1,
     validateTimeoutMs: 20,
     adoptHandedOffConnection: true,
@@ -93,8 +93,8 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   maxUses: [...wrongForAll, 0, 1.5],
   adoptHandedOffConnection: [null, 0, 1, 'true'],
   endpointCache: [null, true, 256, 'off', []],
-  ...Object.fromEntries(durations.map((name) => [name, [...wrongForAll, 0, Infinity, LONGEST_DURATION_MS + 1]])),
-  ...Object.fromEntries(endlessDurations.map((name) => [name, [...wrongForAll, 0, LONGEST_DURATION_MS + 1]])),
+  ...Object.fromEntries(durations.map((name) => [name, [...wrongForAll, 0, Infinity, LONGEST_TIMER_MS + 1]])),
+  ...Object.fromEntries(endlessDurations.map((name) => [name, [...wrongForAll, 0, LONGEST_TIMER_MS + 1]])),
 };
 
 for (const [name, values] of Object.entries(WRONG)) {
