@@ -1,4 +1,5 @@
 import { errorFromFailure, type Failure } from '../../errors.js';
+import { ExitHook } from '../../exit-hook.js';
 import { connectAndSend } from '../../os/connect-and-send.js';
 import { fileProblem, peerProblem } from '../../os/endpoint-trust.js';
 import { systemFailure } from '../../os/errno.js';
@@ -7,7 +8,6 @@ import { closePoller, openPoller, sharedWatch, wakePoller, type PollerProblem } 
 import type { PollerHandles, PollerKind, Watch } from '../../os/watch.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { socketOver } from '../sockets/descriptor-socket.js';
-import { exitGuard } from './exit-guard.js';
 import type { Driver, Job, Outcome } from '../job.js';
 import { clearUp, takeOverOwedReply } from './left-over.js';
 import { commandsFor, NOT_BEGUN, PendingJobs, startCommand, type Beginning, type PendingJob } from './pending-jobs.js';
@@ -35,6 +35,12 @@ export function pollerFailure({ syscall, result }: PollerProblem): Failure {
   const system = systemFailure(syscall, result);
   return { code: 'WORKER_FAILED', message: `cannot set up the wait thread: ${system.message}`, system };
 }
+
+/**
+ * Drivers whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()` included, and would
+ * hang until each blocked call returns by itself.
+ */
+const waitingDrivers = new ExitHook<WorkerDriver>((driver) => driver.stopWaiting());
 
 /**
  * The worker driver: one thread, owned by piscina, that blocks in one wait over all jobs. The thread starts with the first job and
@@ -149,7 +155,7 @@ export class WorkerDriver implements Driver {
     const task = { handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
     const commands = this.#jobs.list().flatMap(commandsFor);
     const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#onOutcomes(outcomes));
-    exitGuard.add(this);
+    waitingDrivers.add(this);
     this.#run = run;
     this.#runEnded = run.ended.then((error) => this.#onRunEnd(run, error));
     return run;
@@ -194,7 +200,7 @@ export class WorkerDriver implements Driver {
   /** The loop returned, or its thread died. */
   #onRunEnd(run: WaitRun, error: unknown): void {
     run.close();
-    exitGuard.delete(this);
+    waitingDrivers.delete(this);
     if (error !== undefined) this.#afterCrash(error);
     this.#dropReleased();
     // Not before: a job that begins while others fail must wait for the one new run, and not start a run of its own.

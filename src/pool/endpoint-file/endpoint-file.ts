@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
+import { ExitHook } from '../../exit-hook.js';
 import { believable, compareAnswers, isBelievable, mergeAnswers, standing, type Answer, type Answers } from './answers.js';
-import { exitFlush } from './exit-flush.js';
 import { decodeAnswers, encodeAnswers, isStorable } from './format.js';
 import { RefusedFile, systemCode, type PrivateFile } from './private-file.js';
 import type { EndpointFileWarning, EndpointFileWarningCode } from './warning.js';
@@ -24,6 +24,9 @@ const MOST_ATTEMPTS = 5;
 
 /** One write in so many looks for what killed writers left. */
 const WRITES_PER_SWEEP = 50;
+
+/** Files with changes that may not be on the disk yet. */
+const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
 
 /**
  * The answers of brokers that processes share through a file. Read when something is missing and the file has changed; written at the
@@ -102,7 +105,7 @@ export class EndpointFile {
     this.flush();
     this.#closed = true;
     this.#cancelSettling?.();
-    exitFlush.delete(this);
+    unwritten.delete(this);
   }
 
   #standing(key: string): Answer | undefined {
@@ -115,7 +118,7 @@ export class EndpointFile {
     this.#own.delete(key);
     this.#own.set(key, answer);
     this.#dropOldest();
-    exitFlush.add(this);
+    unwritten.add(this);
     // While a write settles, changes gather for the next.
     if (this.#cancelSettling === undefined) this.#endOfTurn ??= setImmediate(() => this.flush());
   }
@@ -186,7 +189,7 @@ export class EndpointFile {
     for (const [key, answer] of this.#own) {
       if (this.#isThere(key, answer, nowMs) || !isBelievable(answer, nowMs)) this.#own.delete(key);
     }
-    if (this.#own.size === 0) exitFlush.delete(this);
+    if (this.#own.size === 0) unwritten.delete(this);
     else this.flush();
   }
 
