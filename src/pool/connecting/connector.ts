@@ -1,7 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
-import pRetry from 'p-retry';
-import { onAbort } from '../../abort.js';
 import { abortable } from '../../client/abortable.js';
 import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
 import type { Clock } from '../../clock.js';
@@ -16,7 +14,7 @@ import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
-import { retryDelayMs } from './retry-policy.js';
+import { Retries, type RetryRequest } from './retries.js';
 
 /** A connection that is ready to be leased. */
 export interface Established {
@@ -34,9 +32,8 @@ export function discard({ socket, handoffToken }: Established): void {
 }
 
 /** One target as the connector sees it. */
-export interface ConnectRequest {
+export interface ConnectRequest extends RetryRequest {
   readonly target: Target;
-  readonly key: string;
   /** The framed Hello, the same for every connection to the target. */
   readonly hello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
@@ -45,10 +42,6 @@ export interface ConnectRequest {
   readonly handoff: HandoffPolicy;
   /** Nobody has connected to this target yet: one Hello goes ahead, the others wait for what it brings. */
   isCold(): boolean;
-  /** Until when somebody waits for a connection, on the monotonic clock. A retry that would come later is not made. */
-  wantedUntilMs(): number;
-  /** An attempt has failed that is tried again after a pause: nobody may hear of the whole connect's failure for a while. */
-  onAttemptFailed(error: BrokerPoolError): void;
 }
 
 export interface ConnectorOptions {
@@ -70,20 +63,17 @@ export interface OpensConnections {
   retryNow(key: string): void;
 }
 
-/** More attempts than any deadline allows: it is the deadline that ends them. */
-const MOST_RETRIES = 1_000;
-
 /** Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target. */
 export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
   readonly #underWay = new Set<Promise<Established>>();
-  /** What ends the pauses of connects under way, by target. */
-  readonly #pauses = new Map<string, Set<() => void>>();
+  readonly #retries: Retries;
   readonly #closing = new AbortController();
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
+    this.#retries = new Retries(options.clock, this.#closing.signal);
     // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -95,7 +85,7 @@ export class Connector implements OpensConnections {
 
   /** Ends the pauses of this target's connects: they try again at once. */
   retryNow(key: string): void {
-    for (const end of this.#pauses.get(key) ?? []) end();
+    this.#retries.retryNow(key);
   }
 
   /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
@@ -124,7 +114,6 @@ export class Connector implements OpensConnections {
     try {
       established = await this.#attempt(request);
     } catch (error) {
-      // Only now: p-retry costs more than the rest of this class, and nearly every connect succeeds at once.
       return await this.#retry(request, error);
     }
     this.#throwIfClosed(established);
@@ -132,18 +121,9 @@ export class Connector implements OpensConnections {
   }
 
   async #retry(request: ConnectRequest, firstError: unknown): Promise<Established> {
-    await this.#pauseOrGiveUp(request, firstError, 1);
     let established: Established | undefined;
     try {
-      return await pRetry(async () => (established = await this.#attempt(request)), {
-        retries: MOST_RETRIES,
-        minTimeout: 0,
-        maxTimeout: 0,
-        signal: this.#closing.signal,
-        onFailedAttempt: async ({ error, attemptNumber }) => {
-          await this.#pauseOrGiveUp(request, error, attemptNumber + 1);
-        },
-      });
+      return await this.#retries.run(request, firstError, async () => (established = await this.#attempt(request)));
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
       if (established !== undefined) discard(established);
@@ -155,32 +135,6 @@ export class Connector implements OpensConnections {
     if (!this.#closing.signal.aborted) return;
     discard(established);
     throw this.#closing.signal.reason;
-  }
-
-  async #pauseOrGiveUp(request: ConnectRequest, error: unknown, attempt: number): Promise<void> {
-    if (!(error instanceof BrokerPoolError)) throw error;
-    const { clock } = this.#options;
-    const delayMs = retryDelayMs(error, attempt, clock.random());
-    if (delayMs === undefined || clock.now() + delayMs >= request.wantedUntilMs()) throw error;
-    request.onAttemptFailed(error);
-    await this.#pause(request.key, delayMs);
-  }
-
-  #pause(key: string, delayMs: number): Promise<void> {
-    const pauses = this.#pauses.get(key) ?? new Set();
-    this.#pauses.set(key, pauses);
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        stopListening();
-        pauses.delete(end);
-        if (pauses.size === 0) this.#pauses.delete(key);
-        resolve();
-      };
-      pauses.add(end);
-      const cancel = this.#options.clock.schedule(delayMs, end, true);
-      const stopListening = onAbort(this.#closing.signal, end);
-    });
   }
 
   async #attempt(request: ConnectRequest): Promise<Established> {

@@ -2,19 +2,16 @@ import type { MessagePort } from 'node:worker_threads';
 import { monotonicNowMs } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import type { DescriptorCalls } from '../../os/descriptors.js';
-import { systemFailure } from '../../os/errno.js';
-import { copyOf } from '../../wire/bytes.js';
 import { asPoolError } from '../acquire-errors.js';
 import { heldBy, type Lease } from '../lease.js';
 import type { AcquireOptions, TargetOptions } from '../options.js';
 import { PooledConnection, type CloseReason } from '../pooled-connection.js';
 import { errorToData } from './error-data.js';
-import type { Holder, LentConnection } from './lent-connection.js';
-import { Offers } from './offers.js';
-import { parseClientMessage, SHARING_VERSION, type ClientMessage, type ConnectionInfo, type HostMessage } from './protocol.js';
+import type { LentConnection } from './lent-connection.js';
+import { parseClientMessage, SHARING_VERSION, type ClientMessage, type HostMessage } from './protocol.js';
+import { RemoteLeases } from './remote-leases.js';
 
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
-type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
 /** The pool, as those who acquire from other threads see it. */
 export interface PoolToShare {
@@ -30,36 +27,23 @@ export interface RemoteClientEnvironment {
   onClosed(): void;
 }
 
-/** A lease that another thread has. */
-interface RemoteLease {
-  /** Not used, but kept: a handle that is collected counts as lost. */
-  readonly lease: Lease;
-  readonly lent: LentConnection;
-  /** Where its descriptor was offered; -1 where the thread had a duplicate. */
-  readonly slot: number;
-  readonly greeted: boolean;
-}
-
 /**
- * One port of a shared pool, on the pool's thread: acquires leases on behalf of the thread at the other end, and gives back what that
- * one held when it dies.
+ * One port of a shared pool, on the pool's thread: acquires leases on behalf of the thread at the other end, and has what that
+ * one held given back when it dies.
  */
-export class RemoteClient implements Holder {
+export class RemoteClient {
   readonly #port: MessagePort;
   readonly #environment: RemoteClientEnvironment;
-  readonly #offers: Offers;
+  readonly #leases: RemoteLeases;
   /** By the acquire's number; `undefined` for those that only end together. */
   readonly #waiting = new Map<number, AbortController | undefined>();
   readonly #closed = new AbortController();
-  readonly #leases = new Map<number, RemoteLease>();
-  /** Connections whose duplicates the thread has, and the number of the lease where it has one. */
-  readonly #held = new Map<LentConnection, number | undefined>();
   #open = true;
 
   constructor(port: MessagePort, calls: DescriptorCalls, environment: RemoteClientEnvironment) {
     this.#port = port;
     this.#environment = environment;
-    this.#offers = new Offers(calls, (ledger) => this.#post({ kind: 'page', ledger }));
+    this.#leases = new RemoteLeases(calls, (message, moved) => this.#post(message, moved));
     this.#post({ kind: 'welcome', version: SHARING_VERSION, acquireTimeoutMs: environment.acquireTimeoutMs });
     port.on('message', (value: unknown) => this.#onMessage(value));
     port.on('messageerror', () => this.#onBrokenMessage());
@@ -73,18 +57,6 @@ export class RemoteClient implements Holder {
     this.#end(reason, 'poolClosed');
   }
 
-  onGone(lent: LentConnection): void {
-    const acquireId = this.#held.get(lent);
-    this.#held.delete(lent);
-    this.#post({ kind: 'gone', connectionId: lent.id });
-    if (acquireId === undefined) return;
-    const remote = this.#leases.get(acquireId);
-    this.#leases.delete(acquireId);
-    if (remote !== undefined && remote.slot >= 0) this.#offers.end(remote.slot);
-    // Somebody on the pool's thread destroyed the socket, or the pool has ended and knows already.
-    giveBack(lent, 'stale');
-  }
-
   #onMessage(value: unknown): void {
     const message = parseClientMessage(value);
     if (message === undefined) return this.#onBrokenMessage();
@@ -95,9 +67,9 @@ export class RemoteClient implements Holder {
       case 'abort':
         return this.#abort(message.acquireId);
       case 'release':
-        return this.#release(message);
+        return this.#leases.release(message);
       case 'destroy':
-        return this.#destroy(message.acquireId, message.reason);
+        return this.#leases.destroy(message.acquireId, message.reason);
       case 'leave':
         return this.#onLeave();
     }
@@ -140,7 +112,6 @@ export class RemoteClient implements Holder {
   }
 
   #lend(message: AcquireMessage, lease: Lease): void {
-    const { acquireId } = message;
     const connection = heldBy(lease);
     if (!(connection instanceof PooledConnection)) throw new Error('not a lease of this pool');
     if (connection.socket.destroyed) {
@@ -148,61 +119,8 @@ export class RemoteClient implements Holder {
       connection.owner.onDestroy(connection, 'stale');
       return this.#acquire(message);
     }
-    const lent = this.#environment.lentConnection(connection);
-    const { id: connectionId } = lent;
-    if (lent.isHeldBy(this)) {
-      lent.lend();
-      this.#begin(acquireId, { lease, lent, slot: -1, greeted: false });
-      return this.#post({ kind: 'lease', acquireId, connectionId, slot: -1 });
-    }
-    const descriptor = lent.duplicateFor(this);
-    if (descriptor < 0) {
-      lease.release();
-      return this.#fail(acquireId, handOverError(descriptor));
-    }
-    const slot = this.#offers.add(descriptor);
-    const greeting = lent.lend();
-    this.#begin(acquireId, { lease, lent, slot, greeted: greeting !== undefined });
-    const token = connection.negotiation?.handoffToken;
-    const handoffToken = token && copyOf(token);
-    const described = { info: infoOf(connection, handoffToken), ...(greeting !== undefined && { greeting }) };
-    this.#post({ kind: 'lease', acquireId, connectionId, slot, ...described }, handoffToken && [handoffToken.buffer]);
-  }
-
-  #begin(acquireId: number, remote: RemoteLease): void {
-    this.#leases.set(acquireId, remote);
-    this.#held.set(remote.lent, acquireId);
-  }
-
-  #release({ acquireId, kept, heard }: ReleaseMessage): void {
-    const remote = this.#leases.get(acquireId);
-    // Its connection may have closed while the message was on its way.
-    if (remote === undefined) return;
-    const { lent } = remote;
-    const untaken = this.#over(acquireId, remote, kept);
-    if (heard) lent.connection.heardElsewhere = true;
-    // Nobody has read the greeting, and it cannot go back to where it was.
-    giveBack(lent, untaken && remote.greeted ? 'dirty' : lent.takeBack());
-  }
-
-  #destroy(acquireId: number, reason: CloseReason): void {
-    const remote = this.#leases.get(acquireId);
-    if (remote === undefined) return;
-    this.#over(acquireId, remote, false);
-    giveBack(remote.lent, reason);
-  }
-
-  /** The lease is not the thread's any more. Returns whether the thread had never taken the descriptor. */
-  #over(acquireId: number, { lent, slot }: RemoteLease, kept: boolean): boolean {
-    this.#leases.delete(acquireId);
-    const untaken = slot >= 0 && this.#offers.end(slot);
-    if (kept && !untaken) {
-      this.#held.set(lent, undefined);
-    } else {
-      this.#held.delete(lent);
-      lent.forget(this);
-    }
-    return untaken;
+    const error = this.#leases.lend(message.acquireId, lease, this.#environment.lentConnection(connection));
+    if (error !== undefined) this.#fail(message.acquireId, error);
   }
 
   #fail(acquireId: number, error: unknown): void {
@@ -237,43 +155,21 @@ export class RemoteClient implements Holder {
   #onPortClosed(): void {
     if (!this.#open) return;
     this.#open = false;
-    for (const [acquireId, remote] of Array.from(this.#leases)) {
-      const untaken = this.#over(acquireId, remote, false);
-      // A conversation that its thread broke off cannot be taken up by another; what nobody has taken has had none.
-      giveBack(remote.lent, untaken && !remote.greeted ? remote.lent.takeBack() : 'leaked');
-    }
+    this.#leases.abandon();
     this.#giveBackAll('leaked');
-    this.#offers.bury();
+    this.#leases.bury();
   }
 
   #giveBackAll(reason: CloseReason): void {
     for (const acquireId of Array.from(this.#waiting.keys())) this.#abort(acquireId);
     this.#closed.abort();
-    for (const acquireId of Array.from(this.#leases.keys())) this.#destroy(acquireId, reason);
-    for (const lent of this.#held.keys()) lent.forget(this);
-    this.#held.clear();
+    this.#leases.destroyAll(reason);
     this.#environment.onClosed();
   }
-}
-
-/** @param problem why it cannot go to another caller */
-function giveBack({ connection }: LentConnection, problem: CloseReason | undefined): void {
-  if (problem === undefined) connection.owner.onRelease(connection);
-  else connection.owner.onDestroy(connection, problem);
 }
 
 /** `undefined` where the pool's own target is meant: that way is shorter. */
 function targetOf({ serviceName, wantedVersion }: AcquireMessage): TargetOptions | undefined {
   if (serviceName === undefined && wantedVersion === undefined) return undefined;
   return { ...(serviceName !== undefined && { serviceName }), ...(wantedVersion !== undefined && { wantedVersion }) };
-}
-
-function infoOf({ endpoint, route, negotiation }: PooledConnection, handoffToken: Uint8Array | undefined): ConnectionInfo {
-  return { endpoint, route, negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken } };
-}
-
-function handOverError(result: number): BrokerPoolError {
-  const system = systemFailure('fcntl', result);
-  const cause = Object.assign(new Error(system.message), { code: system.code, syscall: system.syscall });
-  return new BrokerPoolError('WORKER_FAILED', `failed to hand a connection over to another thread: ${system.message}`, { cause });
 }
