@@ -31,11 +31,12 @@ export function allowUser(userId: number): string {
 
 /** What speaks against the directory that a socket lies in, or `undefined`. Here not even a sticky one will do: it keeps nobody from being the first. */
 export function directoryProblem(directory: string, stats: Stats, trusted: UserIds): string | undefined {
+  if (stats.isDirectory() && !isForeign(stats, trusted) && !mayBeWritten(stats)) return undefined;
   const named = `its directory ${printable(directory)}`;
   if (stats.isSymbolicLink()) return `${named} is no directory but a symbolic link: name the one that it leads to, or ${ALLOW_SHARED}`;
   if (!stats.isDirectory()) return `${named} is no directory but ${kindOf(stats)}`;
   if (isForeign(stats, trusted)) return `${named} ${belongsTo(stats.uid)}`;
-  return mayBeWritten(stats) ? `others may write to ${named}: ${adviceAgainstWriters(stats)}` : undefined;
+  return `others may write to ${named}: ${adviceAgainstWriters(stats)}`;
 }
 
 /**

@@ -26,6 +26,9 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
   return { code: 'EUNTRUSTED', syscall: 'connect', message: `${printableEndpoint(endpoint)} is not trusted: ${problem}` };
 }
 
+/** Parts of a path that lead nowhere: `//`, `/./`, and the same at its end. */
+const HAS_EMPTY_PARTS = /\/\.?(?:\/|$)/;
+
 /**
  * Looks at the socket file, and at all by which it is reached, before anybody dials it. Returns what speaks against it, or `undefined`. A
  * missing file is not reported here: the dial reports it better. Abstract names and pipes have no file.
@@ -37,7 +40,7 @@ export function fileProblem(endpoint: string, trust: EndpointTrust | undefined, 
   // Systems cut a name there: what is looked at would not be what is dialled.
   if (endpoint.includes('\0')) return 'there is a NUL in its name';
   // A link must not hide behind a slash or a dot: `link/` is what it leads to.
-  const path = `/${namesOf(endpoint).join('/')}`;
+  const path = HAS_EMPTY_PARTS.test(endpoint) ? `/${namesOf(endpoint).join('/')}` : endpoint;
   const directory = posix.dirname(path);
   const folder = look(directory);
   const file = look(path);

@@ -80,13 +80,18 @@ export interface LeftOver {
 
 const DEBTS: readonly Debt[] = [Debt.NOTHING, Debt.REQUEST, Debt.REPLY, Debt.REST_OF_REPLY];
 
-/** The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token stays in this one. */
-export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] {
-  return outcomes.flatMap((outcome) => {
-    if (outcome.kind !== 'connected') return [];
+/**
+ * The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token stays in this one. `undefined`
+ * where there is none, as from a broker that hands nothing over: an empty list makes each message dearer.
+ */
+export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] | undefined {
+  let tokens: ArrayBuffer[] | undefined;
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'connected') continue;
     const { buffer } = outcome.negotiated.handlePassedToken;
-    return buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : [];
-  });
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) (tokens ??= []).push(buffer);
+  }
+  return tokens;
 }
 
 const FOR_EVER = 2n ** 62n;
