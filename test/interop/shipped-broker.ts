@@ -3,9 +3,10 @@ import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readd
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { sendAdminRequest } from '../../src/index.js';
+import { BrokerPoolError, sendAdminRequest } from '../../src/index.js';
 import { BrokerIsolation, encodeServiceDefinition } from '../../src/wire/service-definition.js';
 
 const VERSION = '4.10.21';
@@ -23,6 +24,8 @@ export function installShippedBroker(): void {
 }
 
 const BROKER_SOCKET = 'broker.sock';
+const MOST_ATTEMPTS = 500;
+const ATTEMPT_PAUSE_MS = 10;
 
 interface Running {
   readonly child: ChildProcess;
@@ -71,6 +74,21 @@ export class ShippedBroker {
     const isBound = await Promise.race([bound, ended.then(() => false)]);
     stopWatching.abort();
     if (!isBound) throw new Error(`the shipped broker ended with ${child.exitCode ?? child.signalCode ?? 'an error'} before it listened`);
+    await this.#answers();
+  }
+
+  /** Its socket file is there a moment before it listens. A connect that is refused in between does a broker no harm. */
+  async #answers(): Promise<void> {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+      try {
+        await sendAdminRequest({ brokerEndpoint: this.endpoint, verb: 'HEALTHZ' });
+        return;
+      } catch (error) {
+        if (!(error instanceof BrokerPoolError) || error.code !== 'BROKER_CONNECT') throw error;
+        await delay(ATTEMPT_PAUSE_MS);
+      }
+    }
+    throw new Error('the shipped broker has a socket and does not listen');
   }
 
   /** Kills the broker alone. */
