@@ -1,15 +1,13 @@
+import { ADMIN_VERB_NAMES } from '../client/admin.js';
 import { sendAdminRequest, type AdminRequestOptions, type AdminVerbName, type TrustOptions } from '../index.js';
-import { AdminVerb } from '../wire/messages.js';
 import { parseParameters, UsageError, wholeNumber, type Command } from './command.js';
-
-const VERBS = Object.keys(AdminVerb).filter(isVerb);
 
 const USAGE = `broker-pool admin [VERB] [options]
 
 Asks a broker about itself, prints its answer and ends with its exit code.
 
-  VERB                       ${VERBS.slice(0, 5).join(', ')},
-                             ${VERBS.slice(5).join(', ')}; STATUS if left out
+  VERB                       ${ADMIN_VERB_NAMES.slice(0, 5).join(', ')},
+                             ${ADMIN_VERB_NAMES.slice(5).join(', ')}; STATUS if left out
   --broker ENDPOINT          where it listens; by default your shared broker
   --json                     JSON, for STATUS
   --service NAME             which service, for BACKEND_HEALTH
@@ -61,11 +59,8 @@ function requestOf(parameters: string[]): AdminRequestOptions {
 
 /** Upper or lower case, with `-` or `_`. */
 function verbOf(text: string): AdminVerbName {
-  const verb = text.toUpperCase().replaceAll('-', '_');
-  if (isVerb(verb)) return verb;
-  throw new UsageError(`unknown verb ${JSON.stringify(text)}; one of ${VERBS.join(', ')}`);
-}
-
-function isVerb(verb: string): verb is AdminVerbName {
-  return verb !== 'UNSPECIFIED' && Object.hasOwn(AdminVerb, verb);
+  const wanted = text.toUpperCase().replaceAll('-', '_');
+  const verb = ADMIN_VERB_NAMES.find((name) => name === wanted);
+  if (verb !== undefined) return verb;
+  throw new UsageError(`unknown verb ${JSON.stringify(text)}; one of ${ADMIN_VERB_NAMES.join(', ')}`);
 }

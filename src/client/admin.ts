@@ -38,7 +38,8 @@ const OPTION_NAMES = [
   'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'trust', 'signal',
 ] as const satisfies readonly (keyof AdminRequestOptions)[];
 
-const VERB_NAMES = Object.keys(AdminVerb).filter((name): name is AdminVerbName => name !== 'UNSPECIFIED');
+/** All of them, in the order of their numbers. */
+export const ADMIN_VERB_NAMES: readonly AdminVerbName[] = Object.keys(AdminVerb).filter((name): name is AdminVerbName => name !== 'UNSPECIFIED');
 
 const REPLY_KINDS = new Map<number, AdminAnswer['kind']>([
   [AdminReplyKind.TEXT, 'text'],
@@ -65,7 +66,7 @@ export interface AdminAnswer {
 export async function sendAdminRequest(options: AdminRequestOptions): Promise<AdminAnswer> {
   rejectUnknownOptions('options', options, OPTION_NAMES);
   const { verb, json = false, serviceName, outputPath, drainDeadlineMs = 0, timeoutMs = clientTimeoutFromEnv(), signal } = options;
-  const verbNumber = AdminVerb[checkName('verb', verb, VERB_NAMES)];
+  const verbNumber = AdminVerb[checkName('verb', verb, ADMIN_VERB_NAMES)];
   const brokerEndpoint = options.brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
   const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
   const trust = checkTrust(options.trust);

@@ -4,7 +4,7 @@ import { errorFromFailure } from '../errors.js';
 import { connectFailure } from '../negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
-import type { Outcome, Route } from '../negotiation/job.js';
+import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNative } from '../os/native.js';
 import { checkEndpoint } from '../endpoint.js';
@@ -151,23 +151,10 @@ async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, e
 }
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
-  const { brokerEndpoint, adoptHandedOffConnection, handoffReadyTimeoutMs, roundTripTimeoutMs, trust, signal } = checked;
   const request = encodeHelloFrame(checked);
   const driver = new EventLoopDriver(systemClock, loadNative());
-  const outcome = await abortable<Outcome>(signal, ABORTED, (settle) =>
-    driver.start(
-      {
-        kind: 'handshake',
-        brokerEndpoint,
-        request,
-        deadlineMs: systemClock.now() + roundTripTimeoutMs,
-        roundTripTimeoutMs,
-        adoptHandedOffConnection,
-        handoffReadyTimeoutMs,
-        trust,
-      },
-      settle,
-    ),
+  const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
+    driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),
   );
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');

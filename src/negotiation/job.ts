@@ -28,6 +28,16 @@ export interface HandshakeJob extends JobBase {
   readonly handoffReadyTimeoutMs: number;
 }
 
+/** What a negotiation needs beyond its broker and its Hello. */
+export type NegotiationSettings = Pick<HandshakeJob, 'roundTripTimeoutMs' | 'adoptHandedOffConnection' | 'handoffReadyTimeoutMs' | 'trust'>;
+
+/** A negotiation that begins now, `nowMs` on the monotonic clock. */
+export function handshakeJob(brokerEndpoint: string, request: Uint8Array, settings: NegotiationSettings, nowMs: number): HandshakeJob {
+  const { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust } = settings;
+  const deadlineMs = nowMs + roundTripTimeoutMs;
+  return { kind: 'handshake', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
+}
+
 /** Ask the broker one admin question. */
 export interface AdminJob extends JobBase {
   readonly kind: 'admin';

@@ -7,7 +7,7 @@ import { BrokerPoolError, errorFromFailure } from '../../errors.js';
 import { connectFailure } from '../../negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
-import type { Driver, Outcome, Route } from '../../negotiation/job.js';
+import { handshakeJob, type Driver, type Outcome, type Route } from '../../negotiation/job.js';
 import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
@@ -187,20 +187,9 @@ export class Connector implements OpensConnections {
     const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#options;
     const adoptHandedOffConnection = handoff.shouldWait();
     const startedMs = clock.now();
+    const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
     const outcome = await new Promise<Outcome>((settle) => {
-      driver().start(
-        {
-          kind: 'handshake',
-          brokerEndpoint: target.brokerEndpoint,
-          request: hello,
-          deadlineMs: startedMs + roundTripTimeoutMs,
-          roundTripTimeoutMs,
-          adoptHandedOffConnection,
-          handoffReadyTimeoutMs,
-          trust,
-        },
-        settle,
-      );
+      driver().start(handshakeJob(target.brokerEndpoint, hello, settings, startedMs), settle);
     });
     if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
     if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
