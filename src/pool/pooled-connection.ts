@@ -109,8 +109,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     const problem = socketProblem(this.socket, OWN_LISTENERS);
     if (problem !== undefined) return problem;
     resetSocket(this.socket, OWN_LISTENERS);
-    // A caller may have unreferenced it.
-    this.socket.ref();
+    // A caller may have unreferenced it. One that rests has had none, but a keepalive.
+    if (!this.resting) this.socket.ref();
     this.touched = false;
     return undefined;
   }

@@ -226,3 +226,20 @@ test('a connection that was validated for somebody who is gone rests again: it k
   t.false(referenced);
   t.is(pool.stats().idle, 1);
 });
+
+test('a keepalive leaves a resting connection at rest: it keeps no finished program alive (G-09)', async (t) => {
+  let asked = 0;
+  const fake = fakePool(t, { validate: () => (asked += 1) > 0, keepaliveMs: 100 });
+  const { pool, connect, pass } = fake;
+  const acquiring = pool.acquire();
+  const socket = await connect();
+  (await acquiring).release();
+  await pass(1);
+  let referenced = false;
+  socket.ref = () => ((referenced = true), socket);
+  socket.unref = () => ((referenced = false), socket);
+  await pass(100);
+  t.is(asked, 1);
+  t.is(pool.stats().idle, 1);
+  t.false(referenced);
+});
