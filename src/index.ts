@@ -13,7 +13,7 @@ export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } 
 export type { Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export { type Lease, type LeaseDescription } from './pool/lease.js';
-export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
+export type { AcquireOptions, BrokerPoolOptions, CloseOptions, RetryOptions, TargetOptions } from './pool/options.js';
 export type { CloseReason } from './pool/pooled-connection.js';
 export { connectSharedPool } from './pool/sharing/connect.js';
 export type { SharedPool } from './pool/sharing/shared-pool.js';
@@ -25,6 +25,7 @@ export type {
   AcquireStartedEvent,
   ClearedEvent,
   ClosedEvent,
+  ConnectRetryingEvent,
   ConnectionClosedEvent,
   ConnectionCreatedEvent,
   ConnectionReadyEvent,

@@ -72,10 +72,22 @@ export interface BrokerPoolOptions {
   handoffReadyTimeoutMs?: number;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number;
+  /**
+   * How often a connect that fails in a way that passes is tried again while callers wait; `false` tries each connect once.
+   *
+   * @default three attempts where the broker has no backend, as many as the callers' time allows where it asks to come back later
+   */
+  retry?: RetryOptions | false;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
   endpointCache?: Partial<EndpointCacheOptions> | false;
+}
+
+/** How often a connect is tried. */
+export interface RetryOptions {
+  /** Attempts of one connect at most, the first included. Failures that are final are not tried again. @default as for `retry` */
+  attempts?: number;
 }
 
 /** Options of `acquire`. */
@@ -123,6 +135,8 @@ export interface PoolSettings {
   readonly adoptHandedOffConnection: boolean | 'auto';
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  /** Attempts of one connect at most; `undefined` for the default of each failure. */
+  readonly retryAttempts: number | undefined;
   readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
 }
@@ -152,7 +166,7 @@ const POOL_OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache', 'trust',
+  'endpointCache', 'trust', 'retry',
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
 /** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
@@ -195,6 +209,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),
     handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
+    retryAttempts: checkRetry(options.retry),
     trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
   };
@@ -204,6 +219,14 @@ function checkAdoption(value: boolean | 'auto' | undefined): boolean | 'auto' {
   if (value === 'auto') return value;
   if (typeof value === 'string') throw invalidArgument('adoptHandedOffConnection', `must be true, false or "auto", got ${quoted(value)}`);
   return checkBoolean('adoptHandedOffConnection', orDefault(value, DEFAULTS.adoptHandedOffConnection));
+}
+
+function checkRetry(value: BrokerPoolOptions['retry']): number | undefined {
+  if (value === false) return 1;
+  if (value === undefined) return undefined;
+  if (typeof value === 'boolean') throw invalidArgument('retry', 'must be false or an object with attempts, got true');
+  rejectUnknownOptions('retry', value, ['attempts']);
+  return value.attempts === undefined ? undefined : checkCount('retry.attempts', value.attempts, { min: 1, allowInfinity: true });
 }
 
 function checkEndpointCache(value: BrokerPoolOptions['endpointCache']): EndpointCacheOptions | undefined {

@@ -140,7 +140,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
   get unused(): boolean {
-    return this.held === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
+    return this.held === 0 && this.#supply.connects.size === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
   }
 
   /** Ends an unused pool. */
@@ -172,8 +172,14 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     return this.#bag.size;
   }
 
-  get idle(): number {
-    return this.#bag.idle;
+  get spare(): number {
+    return this.#bag.idle + this.#supply.connects.placed;
+  }
+
+  get idleSinceMs(): number {
+    const oldest = this.#bag.oldestIdle;
+    if (oldest === undefined) return Infinity;
+    return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
   }
 
   get waiting(): number {
@@ -181,7 +187,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   get held(): number {
-    return this.#bag.size + this.#supply.connecting;
+    return this.#bag.size + this.#supply.connects.placed;
   }
 
   wantedUntilMs(): number {
@@ -190,6 +196,10 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   evictIdle(): boolean {
     return this.#disposal.evictIdle();
+  }
+
+  yieldConnect(): boolean {
+    return this.#supply.connects.yieldPlace();
   }
 
   onOpened(connection: PooledConnection): void {
@@ -210,7 +220,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
     if (this.#bag.size > 0) this.#pump.run();
-    else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
+    else if (this.#supply.connects.size === 0) this.#waitingRoom.failAll(error);
   }
 
   pump(): void {
@@ -238,7 +248,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
       total,
       idle,
       leased,
-      connecting: this.#supply.connecting,
+      connecting: this.#supply.connects.placed,
+      pausing: this.#supply.connects.unplaced,
       waiting,
       oldestWaitMs: this.#waitingRoom.oldestWaitMs,
       timeouts: this.#waitingRoom.timeouts,
@@ -269,7 +280,10 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
       connection.use(this.#environment.settings.maxUses);
-      return this.#waitingRoom.serveFirst(connection);
+      this.#waitingRoom.serveFirst(connection);
+      // What was under way for the caller may make room for another target.
+      if (this.#bag.waiting === 0 && this.#supply.connects.placed > 0) this.#pump.run();
+      return;
     }
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
@@ -305,12 +319,15 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   #phase(): TimeoutPhase {
-    if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
+    const phase = this.#supply.phase;
+    if (phase !== undefined) return phase;
+    // Where a connection could be opened, the caller waits for the next try to do so.
+    if (this.#supply.backingOff && this.#pump.mayOpen > 0) return 'connect';
     return this.#bag.reserved > 0 ? 'validate' : 'queue';
   }
 
   #situation(): Situation {
     const { size: total, idle, waiting } = this.#bag;
-    return { target: this.target, total, idle, connecting: this.#supply.connecting, waiting };
+    return { target: this.target, total, idle, connecting: this.#supply.connects.placed, waiting };
   }
 }

@@ -9,8 +9,9 @@ import { abandonedFailure, connectFailure } from '../connect-failures.js';
 import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
 import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
-import { exchangeFor, type Job, type Outcome } from '../job.js';
-import { owedReplyReader, readOwedReply } from '../sockets/owed-reply.js';
+import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
+import { owedReplyReader, readOwedReply, type AbandonedRequest } from '../sockets/owed-reply.js';
+import { holdForReply } from '../unanswered.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
@@ -19,11 +20,13 @@ export class Conversation {
   readonly #job: Job;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
+  readonly #background: boolean;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
   #socket: Socket | undefined;
   #stopDialling: () => void = () => {};
   #cancelDeadline: () => void = () => {};
+  #letGo: () => void = () => {};
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
@@ -33,10 +36,12 @@ export class Conversation {
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
-  constructor(job: Job, clock: Clock, native: Native | undefined, settle: (outcome: Outcome) => void) {
+  /** @param background leaves it to others to keep the process alive for this job, but for a moment for the broker's sake */
+  constructor(job: Job, clock: Clock, native: Native | undefined, background: boolean, settle: (outcome: Outcome) => void) {
     this.#job = job;
     this.#clock = clock;
     this.#native = native;
+    this.#background = background;
     this.#settle = settle;
     this.#exchange = exchangeFor(job);
   }
@@ -108,7 +113,7 @@ export class Conversation {
   #dialBroker(): void {
     const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
     const onLateConnect = (socket: Socket): void => this.#sayHelloForNobody(socket);
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, onLateConnect }, (outcome) => {
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background, onLateConnect }, (outcome) => {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
       this.#listen(outcome.socket);
@@ -122,11 +127,15 @@ export class Conversation {
    */
   #sayHelloForNobody(socket: Socket): void {
     socket.write(this.#exchange.request);
-    readOwedReply(socket);
+    readOwedReply(socket, this.#abandoned);
   }
 
   #listen(socket: Socket): void {
     this.#socket = socket;
+    if (this.#background) {
+      socket.unref();
+      this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
+    }
     if (this.#tap === undefined) socket.on('readable', this.#onReadable);
     socket.on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
@@ -157,6 +166,7 @@ export class Conversation {
     if (this.#ended) return;
     switch (step.kind) {
       case 'wait':
+        if (this.#exchange.owedReply === undefined) this.#letGo();
         return this.#armDeadline();
       case 'adopt':
         return this.#adopt(step);
@@ -176,6 +186,7 @@ export class Conversation {
   #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
     const socket = this.#detach();
     if (socket === undefined) return;
+    socket.ref();
     if (residue.length > 0) socket.unshift(residue);
     this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
   }
@@ -192,7 +203,8 @@ export class Conversation {
     if (outcome !== undefined) return settle(outcome);
     const timeoutMs = this.#job.roundTripTimeoutMs;
     const deadlineMs = this.#clock.now() + timeoutMs;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust: this.#job.trust }, settle);
+    const { trust } = this.#job;
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background }, settle);
   }
 
   /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
@@ -200,6 +212,7 @@ export class Conversation {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#cancelDeadline();
+    this.#letGo();
     // One by one: removing all would take away those by which Node closes the socket.
     socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return socket;
@@ -212,9 +225,14 @@ export class Conversation {
   #readOwedReply(): void {
     const socket = this.#detach();
     if (socket === undefined) return;
-    const progress = this.#exchange.owedReply;
-    if (this.#tap === undefined) readOwedReply(socket, progress);
-    else this.#tap = owedReplyReader(socket, progress);
+    const request = { ...this.#abandoned, progress: this.#exchange.owedReply };
+    if (this.#tap === undefined) readOwedReply(socket, request);
+    else this.#tap = owedReplyReader(socket, request);
+  }
+
+  /** What a caller waited for keeps the process alive a little longer; what no caller may have waited for has had its time. */
+  get #abandoned(): AbandonedRequest {
+    return { brokerEndpoint: this.#job.brokerEndpoint, sinceMs: this.#background ? startedAtMs(this.#job) : undefined };
   }
 
   #finish(outcome: Outcome): void {

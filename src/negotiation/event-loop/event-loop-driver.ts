@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
+import { unansweredFailure } from '../unanswered.js';
 import { Conversation } from './conversation.js';
 import type { Driver, Job, Outcome } from '../job.js';
 
@@ -15,20 +16,24 @@ export class EventLoopDriver implements Driver {
   readonly name = 'event-loop';
   readonly #clock: Clock;
   readonly #native: Native | undefined;
+  readonly #background: boolean;
   readonly #running = new Set<Conversation>();
   #closed = false;
 
-  constructor(clock: Clock, native: Native | undefined) {
+  /** @param background jobs do not keep the process alive, but for a second at most for the broker's sake */
+  constructor(clock: Clock, native: Native | undefined, background = false) {
     this.#clock = clock;
     this.#native = native;
+    this.#background = background;
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    if (this.#closed) {
-      queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+    const failure = this.#closed ? abandonedFailure(job) : unansweredFailure(job.brokerEndpoint);
+    if (failure !== undefined) {
+      queueMicrotask(() => settle({ kind: 'failed', failure }));
       return () => {};
     }
-    const conversation = new Conversation(job, this.#clock, this.#native, (outcome) => {
+    const conversation = new Conversation(job, this.#clock, this.#native, this.#background, (outcome) => {
       this.#running.delete(conversation);
       settle(outcome);
     });

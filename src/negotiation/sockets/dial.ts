@@ -24,6 +24,8 @@ export interface DialOptions {
   readonly clock: Clock;
   /** Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at. @default whoever is */
   readonly trust?: EndpointTrust | undefined;
+  /** Keep the process alive until the dial has settled. @default true */
+  readonly keepAlive?: boolean;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
 }
@@ -57,7 +59,7 @@ export function dialNow(native: Native | undefined, endpoint: string, trust?: En
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, trust, onLateConnect } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive = true, onLateConnect } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -78,6 +80,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   function attempt(): void {
     const current = connect({ path: endpoint });
     socket = current;
+    if (!keepAlive) current.unref();
     const onConnect = (): void => {
       socket = undefined;
       cancelDeadline();
@@ -87,6 +90,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
         return settle({ kind: 'refused', system: untrusted(endpoint, stranger) });
       }
       current.off('error', onError);
+      current.ref();
       settle({ kind: 'connected', socket: current });
     };
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -94,7 +98,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
       current.off('connect', onConnect);
       if (error.code === 'EAGAIN') {
         backlogFull = true;
-        cancelRetry = clock.schedule(retryDelayMs, attempt, true);
+        cancelRetry = clock.schedule(retryDelayMs, attempt, keepAlive);
         retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
         return;
       }

@@ -10,6 +10,8 @@ export interface PendingJob {
   /** How it was begun, for the thread that takes it over. */
   beginning: Beginning;
   released: boolean;
+  /** Lets the process end before the broker has replied. */
+  letGo: () => void;
   /** A job whose thread died is tried once more: Hello is idempotent. */
   retried: boolean;
 }

@@ -24,9 +24,14 @@ export class WaitRun {
     port1.on('message', onOutcomes);
     this.begun = new Promise<void>((resolve) => {
       // The first message of a run says no more than that it has begun.
-      port1.once('message', () => resolve());
+      port1.once('message', () => {
+        // The callers who wait keep the process alive, and a run for none of them must not.
+        threads.unref();
+        resolve();
+      });
       port1.once('close', () => resolve());
     });
+    port1.unref();
     this.ended = threads.run({ ...task, port: port2 }).then(
       () => undefined,
       (error: unknown) => error,

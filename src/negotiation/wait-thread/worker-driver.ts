@@ -1,3 +1,4 @@
+import { keepingAlive } from '../../clock.js';
 import { errorFromFailure, type Failure } from '../../errors.js';
 import { ExitHook } from '../../exit-hook.js';
 import { connectAndSend } from '../../os/connect-and-send.js';
@@ -8,7 +9,8 @@ import { closePoller, openPoller, sharedWatch, wakePoller, type PollerProblem } 
 import type { PollerHandles, PollerKind, Watch } from '../../os/watch.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { socketOver } from '../sockets/descriptor-socket.js';
-import type { Driver, Job, Outcome } from '../job.js';
+import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
+import { holdForReply, unansweredFailure } from '../unanswered.js';
 import { clearUp, takeOverOwedReply } from './left-over.js';
 import { commandsFor, NOT_BEGUN, PendingJobs, startCommand, type Beginning, type PendingJob } from './pending-jobs.js';
 import { WaitThreads } from './threads.js';
@@ -76,9 +78,10 @@ export class WorkerDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const pending: PendingJob = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false };
-    if (this.#closing !== undefined) {
-      queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+    const pending: PendingJob = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false, letGo: () => {} };
+    const failure = this.#closing === undefined ? unansweredFailure(job.brokerEndpoint) : abandonedFailure(job);
+    if (failure !== undefined) {
+      queueMicrotask(() => settle({ kind: 'failed', failure }));
       return () => {};
     }
     if (this.#jobs.add(pending)) this.#begin(pending);
@@ -88,12 +91,12 @@ export class WorkerDriver implements Driver {
   /** Starts the thread ahead of the first job. It ends again when it has been idle for a while. */
   async warm(): Promise<void> {
     if (this.#closing !== undefined) return;
-    await (this.#run ?? this.#startRun()).begun;
+    await keepingAlive((this.#run ?? this.#startRun()).begun);
   }
 
   close(): Promise<void> {
     // Not at once: those who are told of it may call this driver again, and must find it closing.
-    this.#closing ??= Promise.resolve().then(() => this.#close());
+    this.#closing ??= keepingAlive(Promise.resolve().then(() => this.#close()));
     return this.#closing;
   }
 
@@ -113,6 +116,7 @@ export class WorkerDriver implements Driver {
   }
 
   #begin(pending: PendingJob): void {
+    pending.letGo = holdForReply(pending.job.brokerEndpoint, startedAtMs(pending.job));
     pending.beginning = this.#connectAndSend(pending.slot, pending.job);
     if (this.#run === undefined) this.#startRun();
     else this.#run.send(startCommand(pending));
@@ -175,6 +179,7 @@ export class WorkerDriver implements Driver {
 
   /** Frees the slot of a job that has ended, for the next one. */
   #remove(pending: PendingJob): void {
+    pending.letGo();
     const next = this.#jobs.remove(pending);
     if (next !== undefined) this.#begin(next);
   }

@@ -14,7 +14,7 @@ import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
-import { Retries, type RetryRequest } from './retries.js';
+import { Retries, type RetryingConnect } from './retries.js';
 
 /** A connection that is ready to be leased. */
 export interface Established {
@@ -32,8 +32,10 @@ export function discard({ socket, handoffToken }: Established): void {
 }
 
 /** One target as the connector sees it. */
-export interface ConnectRequest extends RetryRequest {
+export interface ConnectRequest {
   readonly target: Target;
+  /** Of the target. */
+  readonly key: string;
   /** The framed Hello, the same for every connection to the target. */
   readonly hello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
@@ -50,13 +52,15 @@ export interface ConnectorOptions {
   readonly clock: Clock;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  /** How often a connect is tried at most; `undefined` for the default of each failure. */
+  readonly mostAttempts: number | undefined;
   readonly trust: EndpointTrust;
 }
 
 /** Whoever opens connections. */
 export interface OpensConnections {
   /** Opens one connection, or fails with the reason. */
-  connect(request: ConnectRequest): Promise<Established>;
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established>;
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean;
   /** Ends the pauses of this target's connects: they try again at once. */
@@ -73,7 +77,7 @@ export class Connector implements OpensConnections {
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
-    this.#retries = new Retries(options.clock, this.#closing.signal);
+    this.#retries = new Retries(options.clock, options.mostAttempts, this.#closing.signal);
     // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -88,9 +92,9 @@ export class Connector implements OpensConnections {
     this.#retries.retryNow(key);
   }
 
-  /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
-  connect(request: ConnectRequest): Promise<Established> {
-    const connecting = this.#connect(request);
+  /** Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries, unless `mostAttempts` does. */
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
+    const connecting = this.#connect(request, connect);
     this.#underWay.add(connecting);
     const onEnd = (): void => void this.#underWay.delete(connecting);
     connecting.then(onEnd, onEnd);
@@ -107,23 +111,23 @@ export class Connector implements OpensConnections {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #connect(request: ConnectRequest): Promise<Established> {
+  async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     let established: Established;
     try {
       established = await this.#attempt(request);
     } catch (error) {
-      return await this.#retry(request, error);
+      return await this.#retry(request, connect, error);
     }
     this.#throwIfClosed(established);
     return established;
   }
 
-  async #retry(request: ConnectRequest, firstError: unknown): Promise<Established> {
+  async #retry(request: ConnectRequest, connect: RetryingConnect, firstError: unknown): Promise<Established> {
     let established: Established | undefined;
     try {
-      return await this.#retries.run(request, firstError, async () => (established = await this.#attempt(request)));
+      return await this.#retries.run(request.key, connect, firstError, async () => (established = await this.#attempt(request)));
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
       if (established !== undefined) discard(established);
@@ -163,7 +167,7 @@ export class Connector implements OpensConnections {
     const outcome =
       dialNow(loadNative(), endpoint, trust) ??
       (await abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
+        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust, keepAlive: false }, settle),
       ));
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // Nothing was learnt about the endpoint, and a Hello would fare no better.

@@ -12,6 +12,15 @@ export interface ConnectionCreatedEvent {
   readonly connectionId: number;
 }
 
+/** An attempt of a connect has failed, and another follows after a pause. */
+export interface ConnectRetryingEvent extends ConnectionCreatedEvent {
+  /** Which attempt has failed; the first is 1. */
+  readonly attempt: number;
+  /** How long the pause is. The broker may end it sooner, where it had too many unanswered requests. */
+  readonly delayMs: number;
+  readonly error: BrokerPoolError;
+}
+
 /** A connect has succeeded. */
 export interface ConnectionReadyEvent extends ConnectionCreatedEvent {
   readonly route: Route;
@@ -83,6 +92,7 @@ export interface ClosedEvent {
 /** All events, by name. Times are in milliseconds, as fine as a turn of the event loop. */
 export interface PoolEvents {
   connectionCreated: ConnectionCreatedEvent;
+  connectRetrying: ConnectRetryingEvent;
   connectionReady: ConnectionReadyEvent;
   connectionClosed: ConnectionClosedEvent;
   acquireStarted: AcquireStartedEvent;
@@ -97,7 +107,7 @@ export interface PoolEvents {
 export type PoolEventName = keyof PoolEvents;
 
 export const POOL_EVENT_NAMES = [
-  'connectionCreated', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'acquireFailed', 'released', 'leakSuspected', 'cleared', 'closed',
+  'connectionCreated', 'connectRetrying', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'acquireFailed', 'released', 'leakSuspected', 'cleared', 'closed',
 ] as const satisfies readonly PoolEventName[];
 
 /** The form in which `EventEmitter` wants them. */
@@ -151,6 +161,7 @@ export function createEventSources(emitter: EventEmitter): EventSources {
   emitter.setMaxListeners(0);
   const sources: EventSources = {
     connectionCreated: new EventSource('connectionCreated', emitter),
+    connectRetrying: new EventSource('connectRetrying', emitter),
     connectionReady: new EventSource('connectionReady', emitter),
     connectionClosed: new EventSource('connectionClosed', emitter),
     acquireStarted: new EventSource('acquireStarted', emitter),
