@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { wallNowMs } from '../clock.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { peerOf } from '../os/peer.js';
@@ -62,7 +63,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   readonly #options: EmbeddedBrokerOptions;
   readonly #directory: SocketDirectory;
-  readonly #startedAtUnixMs = Date.now();
+  readonly #startedAtUnixMs = wallNowMs();
   readonly #changes = new ChangeNotifier();
   readonly #script: BrokerBehaviour[] = [];
   readonly #offers = new Set<Socket>();
