@@ -5,7 +5,7 @@ import { Bag } from './bag.js';
 import type { Target } from './target.js';
 import { Disposal, type DisposalEnvironment } from './disposal.js';
 import { HealthChecks } from './health-check.js';
-import { LeaseWatch } from './watching/lease-watch.js';
+import { LeaseWatch, type LeaseWatchEnvironment } from './watching/lease-watch.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import { Pump, type PumpEnvironment, type PumpOwner } from './pump.js';
@@ -19,9 +19,8 @@ import { WaitingRoom } from './waiting-room.js';
 import { WarmUps } from './warm-ups.js';
 
 /** What the pools of all targets share. */
-export interface TargetEnvironment extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment {
+export interface TargetEnvironment extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment, LeaseWatchEnvironment {
   readonly settings: PoolSettings;
-  nextAcquireId(): number;
 }
 
 /**
@@ -126,7 +125,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
   clear(): void {
     const { cache, events } = this.#environment;
-    if (events.cleared.wanted) events.cleared.publish({ target: this.target });
+    if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
     this.#supply.clear();
     cache?.delete(this.#supply.key);
     this.#disposal.retireAll('stale');
