@@ -90,6 +90,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
       trust: settings.trust,
+      testSeams: settings.testSeams,
     });
     this.#environment = {
       settings,

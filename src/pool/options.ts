@@ -1,3 +1,4 @@
+import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentity, type ClientIdentityOptions } from '../client/client-identity.js';
 import { clientTimeoutFromEnv } from '../client/environment.js';
 import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { checkTrust, type TrustOptions } from '../client/trust-option.js';
@@ -12,6 +13,7 @@ import {
   checkFunction,
   checkServiceName,
   checkSignal,
+  checkString,
   checkVersion,
   quoted,
   rejectUnknownOptions,
@@ -20,14 +22,14 @@ import type { EndpointCacheOptions } from './endpoint-cache.js';
 import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
-export interface BrokerPoolOptions {
+export interface BrokerPoolOptions extends ClientIdentityOptions {
   /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
   brokerEndpoint?: string;
   /** The service that `acquire()` means when it names none. */
   serviceName?: string;
   /** The version that `acquire()` means when it names none. */
   wantedVersion?: string;
-  /** The caller's own version; Hello-skip needs it to equal the wanted one (C-11). @default the wanted version */
+  /** The caller's own version, any string; Hello-skip needs it to equal the wanted one (C-11). It is never sent. @default the wanted version */
   selfVersion?: string;
   /** Connections at most, leased and idle together. @default 10 */
   max?: number;
@@ -68,6 +70,11 @@ export interface BrokerPoolOptions {
    * a backend that never takes over is not waited for again and again. @default false
    */
   adoptHandedOffConnection?: boolean | 'auto';
+  /**
+   * Ask the broker for a handoff token with each Hello, adopted or not. It makes a broker with a handoff endpoint try a handoff, which takes
+   * about 5 ms a Hello. Without it a Hello asks only where the connection is to be adopted. @default false
+   */
+  handoffToken?: boolean;
   /** How long to wait for that, in milliseconds. @default 2000 */
   handoffReadyTimeoutMs?: number;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
@@ -76,6 +83,8 @@ export interface BrokerPoolOptions {
   trust?: TrustOptions;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
   endpointCache?: Partial<EndpointCacheOptions> | false;
+  /** Honour `RUNNING_PROCESS_FAKE_BACKEND`, read with each connect (C-22). For tests only. @default false */
+  testSeams?: boolean;
 }
 
 /** Options of `acquire`. */
@@ -101,7 +110,7 @@ export interface CloseOptions {
 }
 
 /** Checked options with their defaults. */
-export interface PoolSettings {
+export interface PoolSettings extends ClientIdentity {
   readonly brokerEndpoint: string;
   readonly serviceName: string | undefined;
   readonly wantedVersion: string | undefined;
@@ -121,10 +130,12 @@ export interface PoolSettings {
   readonly keepaliveMs: number;
   readonly leakThresholdMs: number;
   readonly adoptHandedOffConnection: boolean | 'auto';
+  readonly handoffToken: boolean;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
   readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
+  readonly testSeams: boolean;
 }
 
 const DEFAULTS = {
@@ -152,7 +163,7 @@ const POOL_OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache', 'trust',
+  'endpointCache', 'trust', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
 /** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
@@ -177,7 +188,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
     serviceName: serviceName === undefined ? undefined : checkServiceName('serviceName', serviceName),
     wantedVersion: wantedVersion === undefined ? undefined : checkVersion('wantedVersion', wantedVersion),
-    selfVersion: selfVersion === undefined ? undefined : checkVersion('selfVersion', selfVersion),
+    selfVersion: selfVersion === undefined ? undefined : checkString('selfVersion', selfVersion),
     max,
     min,
     maxTotal,
@@ -197,6 +208,9 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
+    handoffToken: checkBoolean('handoffToken', orDefault(options.handoffToken, false)),
+    testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
+    ...checkClientIdentity(options),
   };
 }
 
