@@ -101,6 +101,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       nextConnectionId: () => ++this.#ids.connection,
       nextAcquireId: () => ++this.#ids.acquire,
+      // `use` calls `acquire`, so it comes first.
+      // oxlint-disable-next-line typescript/unbound-method -- compared by identity, never called
+      entryPoints: [this.use, this.acquire, this.tryAcquire],
       onQuieter: () => this.#ending.onQuieter(),
     };
     // After this turn's code, so that listeners hear of the first connects too.

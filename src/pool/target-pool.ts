@@ -4,7 +4,7 @@ import { Bag } from './bag.js';
 import type { Target } from './target.js';
 import { Disposal, type DisposalEnvironment } from './disposal.js';
 import { HealthChecks } from './health-check.js';
-import { LeaseWatch } from './watching/lease-watch.js';
+import { LeaseWatch, type LeaseWatchEnvironment } from './watching/lease-watch.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import { Pump, type PumpEnvironment, type PumpOwner } from './pump.js';
@@ -18,9 +18,8 @@ import { WaitingRoom } from './waiting-room.js';
 import { WarmUps } from './warm-ups.js';
 
 /** What the pools of all targets share. */
-export interface TargetEnvironment extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment {
+export interface TargetEnvironment extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment, LeaseWatchEnvironment {
   readonly settings: PoolSettings;
-  nextAcquireId(): number;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
-import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
+import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { AcquireOrigin } from '../waiter.js';
@@ -12,6 +12,8 @@ export interface LeaseWatchEnvironment {
   readonly clock: Clock;
   readonly events: EventSources;
   readonly settings: { readonly leakThresholdMs: number };
+  /** The functions through which a lease is acquired, see {@link callerStack}. */
+  readonly entryPoints: readonly EntryPoint[];
   nextAcquireId(): number;
 }
 
@@ -45,7 +47,7 @@ export class LeaseWatch {
   begin(): AcquireOrigin | undefined {
     const { acquireStarted } = this.#events;
     if (this.#leaks === undefined && !acquireStarted.wanted) return undefined;
-    const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack() };
+    const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack(this.#environment.entryPoints) };
     if (acquireStarted.wanted) acquireStarted.publish({ target: this.#target, acquireId: origin.acquireId });
     return origin;
   }
