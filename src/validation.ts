@@ -62,6 +62,16 @@ export function checkString(field: string, value: unknown): string {
 }
 
 /**
+ * A name for people: 1 to 64 characters, all of them visible or spaces between others.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkLabel(field: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= LONGEST_NAME && value.trim() === value && value !== '' && escaped(value) === value) return value;
+  throw refused(field, `must be 1 to ${LONGEST_NAME} characters that can be shown`, value);
+}
+
+/**
  * A duration in milliseconds, fractions included, up to {@link LONGEST_TIMER_MS}. Zero and `Infinity` are
  * refused unless allowed.
  *
@@ -149,6 +159,11 @@ export function checkAbsolutePath(field: string, value: unknown, platform: NodeJ
   throw refused(field, 'must be an absolute path', value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is an object, and no array. */
+export function checkObject(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+}
+
 /**
  * Refuses what is not a plain set of options, and options that do not exist: a misspelt one would otherwise
  * leave its default in force without a word. An obvious misspelling is answered with the right name.
@@ -156,14 +171,18 @@ export function checkAbsolutePath(field: string, value: unknown, platform: NodeJ
  * @throws `INVALID_ARGUMENT`
  */
 export function rejectUnknownOptions<T extends object>(field: string, value: T, knownNames: readonly (keyof T & string)[]): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+  checkObject(field, value);
   for (const name of Object.keys(value)) {
     if (knownNames.some((known) => known === name)) continue;
-    const nearest = nearestName(name, knownNames);
-    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-    throw invalidArgument(field, `has no option ${quoted(name)}${hint}`);
+    throw invalidArgument(field, `has no option ${quoted(name)}${didYouMean(name, knownNames)}`);
   }
   return value;
+}
+
+/** The end of a message about an unknown name: the right one, where the name is an obvious misspelling of it. */
+export function didYouMean(name: string, knownNames: readonly string[]): string {
+  const nearest = nearestName(name, knownNames);
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 
 /** The one known name within two edits, letter case aside; of two equally near ones neither is obvious. */

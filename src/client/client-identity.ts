@@ -3,13 +3,13 @@ import { checkCount, checkText } from '../validation.js';
 /** What a client tells the broker about itself in its Hello, beside service, version and process id. Brokers log it and decide nothing by it. */
 export interface ClientIdentityOptions {
   /** The version of the calling program, at most 128 bytes. @default '' */
-  clientVersion?: string;
+  clientVersion?: string | undefined;
   /** At most 64 bytes. @default 'broker-pool' */
-  clientLibName?: string;
+  clientLibName?: string | undefined;
   /** At most 64 bytes. @default this package's version */
-  clientLibVersion?: string;
+  clientLibVersion?: string | undefined;
   /** The keepalive interval to suggest to the broker, in seconds; advisory, nothing is sent by it. @default 0 */
-  clientKeepaliveSecs?: number;
+  clientKeepaliveSecs?: number | undefined;
 }
 
 /** Checked options; the Hello fills in the defaults. */

@@ -27,32 +27,32 @@ import { checkTrust, type TrustOptions } from './trust-option.js';
 /** Options of {@link connectToBackend}. */
 export interface ConnectOptions extends ClientIdentityOptions {
   /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
-  brokerEndpoint?: string;
+  brokerEndpoint?: string | undefined;
   /** 1 to 64 of `a-z`, `0-9`, `-` (N-20). */
   serviceName: string;
   /** `major.minor.patch`, optionally with a pre-release (N-22). */
   wantedVersion: string;
   /** The caller's own version, any string; Hello-skip needs it to equal `wantedVersion` (C-11). It is never sent. @default wantedVersion */
-  selfVersion?: string;
+  selfVersion?: string | undefined;
   /** An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if it cannot be dialled, also because of its form (C-13). */
-  cachedBackendEndpoint?: string;
+  cachedBackendEndpoint?: string | undefined;
   /** Keep the broker's connection when the backend takes it over (C-40). @default false */
-  adoptHandedOffConnection?: boolean;
+  adoptHandedOffConnection?: boolean | undefined;
   /**
    * Ask the broker for a handoff token without adopting. It makes a broker with a handoff endpoint try a handoff, which takes about 5 ms a
    * connect. An adopting client always asks. @default false
    */
-  handoffToken?: boolean;
+  handoffToken?: boolean | undefined;
   /** How long to wait for that, in milliseconds. @default 2000 */
-  handoffReadyTimeoutMs?: number;
+  handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for the Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
-  roundTripTimeoutMs?: number;
+  roundTripTimeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
-  trust?: TrustOptions;
+  trust?: TrustOptions | undefined;
   /** Honour `RUNNING_PROCESS_FAKE_BACKEND` (C-22). For tests only. @default false */
-  testSeams?: boolean;
+  testSeams?: boolean | undefined;
   /** Gives up with `ABORTED`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 const OPTION_NAMES = [

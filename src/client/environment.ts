@@ -1,5 +1,6 @@
 import { BrokerPoolError } from '../errors.js';
 import { LONGEST_TIMER_MS } from '../clock.js';
+import { warnOfVariable } from '../environment-warning.js';
 import { quoted } from '../validation.js';
 
 /** Environment variables by name; unset ones are missing or `undefined`. */
@@ -45,14 +46,17 @@ export function brokerDisabledByEnv(env: Environment = process.env): boolean {
 /**
  * How long a round trip with the broker may take, in milliseconds:
  * `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS` where that is a whole number above 0, else 30 000 (C-28). Read
- * anew on every call. Numbers beyond what a timer takes become the longest timer, about 24.8 days.
+ * anew on every call. Numbers beyond what a timer takes become the longest timer, about 24.8 days. Any other value of the process's own
+ * environment is a process warning, once: an error would make programs fail that run with the Rust client.
  */
 export function clientTimeoutFromEnv(env: Environment = process.env): number {
   const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
-  if (!/^\+?\d+$/.test(text)) return DEFAULT_CLIENT_TIMEOUT_MS;
-  const milliseconds = BigInt(text.replace('+', ''));
-  if (milliseconds === 0n || milliseconds > LARGEST_U64) return DEFAULT_CLIENT_TIMEOUT_MS;
-  return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
+  const milliseconds = /^\+?\d+$/.test(text) ? BigInt(text.replace('+', '')) : 0n;
+  if (milliseconds > 0n && milliseconds <= LARGEST_U64) return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
+  if (text !== '' && env === process.env) {
+    warnOfVariable(CLIENT_TIMEOUT, text, `it must be a whole number of milliseconds above 0, so the default of ${DEFAULT_CLIENT_TIMEOUT_MS} is in force`);
+  }
+  return DEFAULT_CLIENT_TIMEOUT_MS;
 }
 
 /**

@@ -5,12 +5,12 @@ import { checkBoolean, rejectUnknownOptions } from '../validation.js';
 /** Whom else than yourself to trust behind an endpoint. */
 export interface TrustOptions {
   /** Users besides that of this process who may own sockets and their directories, and run what listens there. Refused on Windows. @default none */
-  userIds?: readonly number[];
+  userIds?: readonly number[] | undefined;
   /**
    * Accept sockets in directories where others may create, replace or remove files, such as `/tmp`, in directories that are links, and below
    * such directories: no directory is looked at. Refused on Windows. @default false
    */
-  sharedDirectories?: boolean;
+  sharedDirectories?: boolean | undefined;
 }
 
 const LARGEST_USER_ID = 2 ** 32 - 2;

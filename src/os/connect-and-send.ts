@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
+import { isSwitchedOff } from '../environment-warning.js';
 import { errno, wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
 import { addressOf, connectTo, mayHaveLongerName } from './socket.js';
@@ -44,7 +45,7 @@ class RingOfThread {
   readonly #binder: Binder;
   #ring: SubmissionRing | undefined;
   /** A kernel that does not let us is asked once. */
-  #refused = process.env['BROKER_POOL_IO_URING'] === '0';
+  #refused = isSwitchedOff('BROKER_POOL_IO_URING');
   #used = false;
   #looking = false;
 

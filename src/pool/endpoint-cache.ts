@@ -17,7 +17,7 @@ export interface EndpointCacheOptions {
    *
    * @default none: endpoints are forgotten with the pool
    */
-  readonly file?: string;
+  readonly file?: string | undefined;
 }
 
 /** Parts that a pool or a test puts in place of the usual ones. */

@@ -124,7 +124,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
   clear(): void {
     const { cache, events } = this.#environment;
-    if (events.cleared.wanted) events.cleared.publish({ target: this.target });
+    if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
     this.#supply.clear();
     cache?.delete(this.#supply.key);
     this.#disposal.retireAll('stale');

@@ -159,7 +159,7 @@ export class Supply {
     const attempt = { id: this.#environment.nextConnectionId(), startedMs: clock.now(), generation: this.#generation };
     this.#connecting += 1;
     if (spare) this.#connectingSpare += 1;
-    if (events.connectionCreated.wanted) events.connectionCreated.publish({ target: this.target, connectionId: attempt.id });
+    if (events.connectionCreated.wanted) events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: attempt.id });
     let established: Established | BrokerPoolError;
     try {
       established = await connector.connect(this.#request);
@@ -188,7 +188,7 @@ export class Supply {
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted) {
       const { route, endpoint } = established;
-      events.connectionReady.publish({ target: this.target, connectionId: id, route, endpoint, connectMs });
+      events.connectionReady.publish({ pool: events.pool, target: this.target, connectionId: id, route, endpoint, connectMs });
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
@@ -206,7 +206,7 @@ export class Supply {
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
+      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
     }
     this.#owner.onOpenFailed(error);
     capacity?.giveBack();

@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { onAbort } from '../../abort.js';
 import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
-import { checkServiceName, checkVersion } from '../../validation.js';
+import { checkFunction, checkServiceName, checkVersion } from '../../validation.js';
 import { abortedError, asPoolError } from '../acquire-errors.js';
 import { useLease, type Lease } from '../lease.js';
 import { checkAcquireOptions, checkCloseOptions, type AcquireOptions, type CloseOptions, type TargetOptions } from '../options.js';
@@ -61,6 +61,7 @@ export class SharedPool implements AsyncDisposable {
 
   /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    checkFunction('work', work);
     return await useLease(await this.acquire(options), work);
   }
 
