@@ -127,7 +127,8 @@ export function checkFunction<F extends (...parameters: never[]) => unknown>(fie
 }
 
 /**
- * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well.
+ * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well. What the pool calls must be there: a
+ * signal that lacks `removeEventListener` would throw when its caller is served.
  *
  * @throws `INVALID_ARGUMENT`
  */
@@ -143,9 +144,13 @@ export function checkError(field: string, value: unknown): void {
 
 function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
-  return (
-    'aborted' in value && typeof value.aborted === 'boolean' && 'addEventListener' in value && typeof value.addEventListener === 'function'
-  );
+  try {
+    const isFunction = (name: string): boolean => typeof Reflect.get(value, name) === 'function';
+    return typeof Reflect.get(value, 'aborted') === 'boolean' && isFunction('addEventListener') && isFunction('removeEventListener');
+  } catch {
+    // A getter of the caller's has thrown.
+    return false;
+  }
 }
 
 /**

@@ -15,7 +15,7 @@ const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-war
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  abort: [],
+  abort: ['clock'],
   errors: [],
   clock: [],
   version: [],
@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
-  os: ['errors', 'environment-warning'],
+  os: ['errors', 'clock', 'environment-warning'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
@@ -131,6 +131,14 @@ for (const path of PURE) {
     t.deepEqual(used, []);
   });
 }
+
+const GLOBAL_TIME = /(?<!\.)\b(?:setTimeout|setImmediate|setInterval|clearTimeout|clearImmediate|clearInterval|queueMicrotask)\b|\bnextTick\b|\bhrtime\b|\bperformance\b|\bDate\b|timers/;
+
+test('only src/clock.ts knows the global timers and clocks, which a test may have replaced', (t) => {
+  const users = [...byPath.values()].filter(({ path, text }) => path !== 'src/clock.ts' && GLOBAL_TIME.test(text));
+  t.deepEqual(users.map(({ path }) => path), []);
+  t.regex(byPath.get('src/clock.ts')?.text ?? '', GLOBAL_TIME);
+});
 
 test('the two ways to wait know nothing of each other', (t) => {
   for (const [way, other] of [['event-loop', 'wait-thread'], ['wait-thread', 'event-loop']] as const) {

@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
+import { systemClock } from '../clock.js';
 import { isSwitchedOff } from '../environment-warning.js';
 import { errno, wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
@@ -77,11 +78,11 @@ class RingOfThread {
   #lookAgain(): void {
     this.#used = false;
     this.#looking = true;
-    setTimeout(() => {
+    systemClock.schedule(UNUSED_MS, () => {
       if (this.#used) return this.#lookAgain();
       this.#looking = false;
       this.#close();
-    }, UNUSED_MS).unref();
+    });
   }
 
   #close(): void {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import { systemClock, type Clock } from '../clock.js';
+import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { checkError, checkFunction } from '../validation.js';
 import { openDriver } from '../negotiation/divided-driver.js';
@@ -113,7 +113,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       onQuieter: () => this.#ending.onQuieter(),
     };
     // After this turn's code, so that listeners hear of the first connects too.
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) queueMicrotask(() => this.#beginWarm());
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) afterThisCode(() => this.#beginWarm());
   }
 
   /**

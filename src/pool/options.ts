@@ -63,7 +63,10 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   maxUses?: number | undefined;
   /** Asked before an idle connection is leased again, and for keepalives; see {@link Validate}. @default none */
   validate?: Validate | undefined;
-  /** A connection that was used within this time is leased without asking `validate`, in milliseconds. @default 500 */
+  /**
+   * A connection that was used within this time is leased without asking `validate`, in milliseconds; 0 asks before every lease but the first
+   * of a new connection. @default 500
+   */
   validateAfterIdleMs?: number | undefined;
   /** How long `validate` may take for one connection, in milliseconds; then it is closed as `invalid`. @default 1000 */
   validateTimeoutMs?: number | undefined;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { wallNowMs } from '../clock.js';
 import { rejectUnknownOptions } from '../validation.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
@@ -72,7 +73,7 @@ export class EmbeddedBroker implements AsyncDisposable {
   #adminBehaviour: ReplyBehaviour = ANSWER;
   readonly #options: EmbeddedBrokerOptions;
   readonly #directory: SocketDirectory;
-  readonly #startedAtUnixMs = Date.now();
+  readonly #startedAtUnixMs = wallNowMs();
   readonly #changes = new ChangeNotifier();
   readonly #script: BrokerBehaviour[] = [];
   readonly #offers = new Set<Socket>();

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../clock.js';
 import { COUNTS_COMMAND, type ServeReady, type ServeTask } from './serve-protocol.js';
 
 const ENTRY = fileURLToPath(new URL('./serve.js', import.meta.url));
@@ -86,10 +87,10 @@ export class ServerProcess<Counts> implements AsyncDisposable {
   /** Asks it to end, waits until it has, and kills it if that takes 5 s. Idempotent. */
   async stop(): Promise<void> {
     if (process.platform !== 'win32') this.resume();
-    const limit = setTimeout(() => this.#child.kill('SIGKILL'), END_LIMIT_MS);
+    const cancelKill = systemClock.schedule(END_LIMIT_MS, () => this.#child.kill('SIGKILL'), true);
     this.#child.stdin?.end();
     await this.#ended;
-    clearTimeout(limit);
+    cancelKill();
     this.#reader.close();
   }
 

@@ -67,13 +67,13 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   let cancelRetry = (): void => {};
   let backlogFull = false;
 
-  const cancelDeadline = clock.schedule(deadlineMs - clock.now(), () => {
+  const deadline = clock.deadline(deadlineMs - clock.now(), () => {
     stop();
     settle({ kind: 'timeout', failure: backlogFull ? backlogFailure(endpoint, timeoutMs) : connectTimeout(endpoint, timeoutMs) });
   });
 
   function stop(): void {
-    cancelDeadline();
+    deadline.cancel();
     cancelRetry();
     if (socket !== undefined) abandon(socket, onLateConnect);
     socket = undefined;
@@ -84,7 +84,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     socket = current;
     const onConnect = (): void => {
       socket = undefined;
-      cancelDeadline();
+      deadline.cancel();
       const stranger = peerProblem(descriptorOf(current), trust);
       if (stranger !== undefined) {
         current.destroy();
@@ -102,7 +102,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
         retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
         return;
       }
-      cancelDeadline();
+      deadline.cancel();
       settle({ kind: 'refused', system: systemFailureOf(error) });
     };
     current.once('connect', onConnect);
@@ -115,11 +115,11 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     return stop;
   }
   const cancelSettle = clock.afterTurn(() => {
-    cancelDeadline();
+    deadline.cancel();
     settle({ kind: 'refused', system: untrusted(endpoint, problem) });
   });
   return () => {
-    cancelDeadline();
+    deadline.cancel();
     cancelSettle();
   };
 }

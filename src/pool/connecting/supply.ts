@@ -191,7 +191,7 @@ export class Supply {
       events.connectionReady.publish({ pool: events.pool, target: this.target, connectionId: id, route, endpoint, connectMs });
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
-    const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
+    const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
     // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
     this.#connecting -= 1;

@@ -1,5 +1,6 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
+import { throwLater } from '../../clock.js';
 import type { BrokerPoolError, ErrorCode } from '../../errors.js';
 import { didYouMean, quoted } from '../../validation.js';
 import type { Route } from '../../negotiation/job.js';
@@ -136,9 +137,7 @@ export class EventSource<Name extends PoolEventName> {
     try {
       this.#emitter.emit(this.#name, event);
     } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
 }
