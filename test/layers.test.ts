@@ -11,21 +11,22 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'errors', 'exit-hook', 'package-files', 'validation', 'version'];
+const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'package-files', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  abort: [],
+  abort: ['clock'],
   errors: [],
   clock: [],
   version: [],
   'exit-hook': [],
   'package-files': [],
   'deadline-queue': [],
+  'environment-warning': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
-  os: ['errors', 'package-files'],
+  os: ['errors', 'clock', 'environment-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
@@ -131,6 +132,14 @@ for (const path of PURE) {
     t.deepEqual(used, []);
   });
 }
+
+const GLOBAL_TIME = /(?<!\.)\b(?:setTimeout|setImmediate|setInterval|clearTimeout|clearImmediate|clearInterval|queueMicrotask)\b|\bnextTick\b|\bhrtime\b|\bperformance\b|\bDate\b|timers/;
+
+test('only src/clock.ts knows the global timers and clocks, which a test may have replaced', (t) => {
+  const users = [...byPath.values()].filter(({ path, text }) => path !== 'src/clock.ts' && GLOBAL_TIME.test(text));
+  t.deepEqual(users.map(({ path }) => path), []);
+  t.regex(byPath.get('src/clock.ts')?.text ?? '', GLOBAL_TIME);
+});
 
 test('the two ways to wait know nothing of each other', (t) => {
   for (const [way, other] of [['event-loop', 'wait-thread'], ['wait-thread', 'event-loop']] as const) {

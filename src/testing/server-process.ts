@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
+import { systemClock } from '../clock.js';
 import { packageFile } from '../package-files.js';
 import { COUNTS_COMMAND, type ServeReady, type ServeTask } from './serve-protocol.js';
 
@@ -87,10 +88,10 @@ export class ServerProcess<Counts> implements AsyncDisposable {
   /** Asks it to end, waits until it has, and kills it if that takes 5 s. Idempotent. */
   async stop(): Promise<void> {
     if (process.platform !== 'win32') this.resume();
-    const limit = setTimeout(() => this.#child.kill('SIGKILL'), END_LIMIT_MS);
+    const cancelKill = systemClock.schedule(END_LIMIT_MS, () => this.#child.kill('SIGKILL'), true);
     this.#child.stdin?.end();
     await this.#ended;
-    clearTimeout(limit);
+    cancelKill();
     this.#reader.close();
   }
 

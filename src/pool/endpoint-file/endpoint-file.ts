@@ -46,7 +46,7 @@ export class EndpointFile {
   readonly #warned = new Set<string>();
   #disk: Answers = new Map();
   #identity: string | undefined;
-  #endOfTurn: NodeJS.Immediate | undefined;
+  #cancelFlush: (() => void) | undefined;
   #cancelSettling: (() => void) | undefined;
   /** Flushes in a row in which other processes were in the way. */
   #vainFlushes = 0;
@@ -95,8 +95,8 @@ export class EndpointFile {
 
   /** Writes what is not in the file yet. Synchronous, never throws for what the file system does, and costs one look if all is there. */
   flush(): void {
-    clearImmediate(this.#endOfTurn);
-    this.#endOfTurn = undefined;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
     let obstacle = '';
     for (let attempt = 0; attempt < MOST_ATTEMPTS && !this.#closed; attempt++) {
       if (this.#own.size === 0 || !this.#refresh() || this.#allThere()) return;
@@ -131,7 +131,7 @@ export class EndpointFile {
     this.#dropOldest();
     unwritten.add(this);
     // While a write settles, changes gather for the next.
-    if (this.#cancelSettling === undefined) this.#endOfTurn ??= setImmediate(() => this.flush());
+    if (this.#cancelSettling === undefined) this.#cancelFlush ??= this.#options.clock.afterTurn(() => this.flush());
   }
 
   #dropOldest(): void {
