@@ -55,6 +55,12 @@ export function checkText(field: string, value: unknown, maxBytes: number): stri
   throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is a string, of whatever content */
+export function checkString(field: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw refused(field, 'must be a string', value);
+}
+
 /**
  * A name for people: 1 to 64 characters, all of them visible or spaces between others.
  *

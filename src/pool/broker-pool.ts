@@ -96,6 +96,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
       trust: settings.trust,
+      testSeams: settings.testSeams,
     });
     this.#environment = {
       settings,

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
+import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
@@ -69,10 +69,12 @@ export class Supply {
     this.#backoff = new Backoff(clock, () => owner.pump());
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
+    const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
+    const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
     this.#request = {
       target,
       key: this.key,
-      hello: encodeHelloFrame(target),
+      hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
