@@ -1,5 +1,5 @@
 /** The process of one case; see harness/run-case.ts. */
-import { cases } from './cases/index.js';
+import { builds, cases } from './cases/index.js';
 import type { CaseMessage, CaseTask } from './harness/run-case.js';
 
 function send(message: CaseMessage): Promise<void> {
@@ -8,14 +8,13 @@ function send(message: CaseMessage): Promise<void> {
   });
 }
 
-// Whoever started this is gone: nobody wants the result any more.
+// The program that started this is gone, and with it the reader of the result.
 process.once('disconnect', () => process.exit(1));
-const { name, rounds, rustProgram }: CaseTask = JSON.parse(process.argv[2] ?? '');
-const found = cases.find((candidate) => candidate.name === name);
+const { name, ...context }: CaseTask = JSON.parse(process.argv[2] ?? '');
+const found = [...cases, builds].find((candidate) => candidate.name === name);
 if (found === undefined) throw new Error(`there is no case ${name}`);
 const findings = await found.run({
-  rounds,
-  rustProgram,
+  ...context,
   progress: (what) => void send({ kind: 'progress', what }),
 });
 await send({ kind: 'result', result: { name, question: found.question, pictures: found.pictures ?? [], ...findings } });

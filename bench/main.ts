@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildInteropProgram } from '../test/interop/real-broker.js';
-import { cases } from './cases/index.js';
+import { builds, cases } from './cases/index.js';
 import { parseBenchArguments, selectByName, USAGE, type BenchArguments } from './harness/arguments.js';
 import type { BenchCase } from './harness/case.js';
 import { compareRuns, parseRun } from './harness/compare.js';
@@ -28,7 +28,7 @@ function rustProgram(): string {
   return built.program;
 }
 
-async function runAll(selected: readonly BenchCase[], { real, rounds }: BenchArguments): Promise<{ run: BenchRun; failures: Error[] }> {
+async function runAll(selected: readonly BenchCase[], { real, rounds, against, filters }: BenchArguments): Promise<{ run: BenchRun; failures: Error[] }> {
   installPeers();
   const program = real ? rustProgram() : undefined;
   const progress = new Progress();
@@ -38,7 +38,7 @@ async function runAll(selected: readonly BenchCase[], { real, rounds }: BenchArg
   for (const [index, benchCase] of selected.entries()) {
     progress.begin(benchCase.name, index + 1, selected.length, benchCase.budgetMs);
     try {
-      const task = { name: benchCase.name, rounds, rustProgram: program };
+      const task = { name: benchCase.name, rounds, rustProgram: program, against, filters };
       results.push(await runCase(benchCase, task, (what) => progress.step(what)));
       progress.end('done');
     } catch (error) {
@@ -55,12 +55,12 @@ function write(file: string, text: string): void {
   console.error(`wrote ${file}`);
 }
 
-async function report(run: BenchRun, older: BenchRun | undefined, { filters, real, json, pictures }: BenchArguments): Promise<void> {
+async function report(run: BenchRun, older: BenchRun | undefined, { against, filters, real, json, pictures }: BenchArguments): Promise<void> {
   const text = `${JSON.stringify(run, undefined, 1)}\n`;
   if (json) process.stdout.write(text);
   else console.log(describeRun(run));
   // A part must not take the place of the whole.
-  write(join(RESULTS_FOLDER, `${real ? 'bench-real' : 'bench'}${filters.length === 0 ? '' : '-part'}.json`), text);
+  write(join(RESULTS_FOLDER, `${real ? 'bench-real' : 'bench'}${filters.length === 0 && against === undefined ? '' : '-part'}.json`), text);
   if (older !== undefined) console[json ? 'error' : 'log'](`\n${describeComparison(compareRuns(older, run))}`);
   if (pictures === undefined) return;
   for (const { name, svg } of await drawPictures(run)) write(join(pictures, `${name}.svg`), svg);
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const wanted = parseBenchArguments(process.argv.slice(2));
   if (wanted.help) return console.log(USAGE);
   if (wanted.list) return list();
-  const selected = selectByName(cases, wanted.filters);
+  const selected = wanted.against === undefined ? selectByName(cases, wanted.filters) : [builds];
   // Before five minutes of work, in case the file cannot be read; and before that work overwrites it.
   const older: BenchRun | undefined = wanted.compare === undefined ? undefined : parseRun(wanted.compare, readFileSync(wanted.compare, 'utf8'));
   const { run, failures } = await runAll(selected, wanted);

@@ -8,12 +8,14 @@ export {
   type EndpointNameOptions,
 } from './client/endpoints.js';
 export type { TrustOptions } from './client/trust-option.js';
-export { brokerDisabledByEnv } from './client/environment.js';
+export { brokerDisabledByEnv, EnvironmentVariables } from './client/environment.js';
+export type { ClientIdentityOptions } from './client/client-identity.js';
 export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
 export type { Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export { type Lease, type LeaseDescription } from './pool/lease.js';
-export type { AcquireOptions, BrokerPoolOptions, CloseOptions, RetryOptions, TargetOptions } from './pool/options.js';
+export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
+export type { RetryOptions } from './pool/connecting/retry-options.js';
 export type { CloseReason } from './pool/pooled-connection.js';
 export { connectSharedPool } from './pool/sharing/connect.js';
 export type { SharedPool } from './pool/sharing/shared-pool.js';

@@ -32,7 +32,7 @@ interface Contender {
 export const acquireRelease: BenchCase = {
   name: 'acquire-release',
   question: 'What does it cost to acquire an idle connection and release it, alone and when 100 callers contend for 10?',
-  budgetMs: 50_000,
+  budgetMs: 45_000,
   pictures: ['bars'],
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });

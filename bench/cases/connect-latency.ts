@@ -72,7 +72,7 @@ interface Entrant {
 export const connectLatency: BenchCase = {
   name: 'connect-latency',
   question: 'How long from "I want a connection" to a usable socket, and how many a second, by route and callers?',
-  budgetMs: 70_000,
+  budgetMs: 65_000,
   pictures: ['bars', 'distribution'],
   async run(context) {
     const tables: Table[] = [];

@@ -1,17 +1,22 @@
 import type { BenchCase } from '../harness/case.js';
 import { acquireRelease } from './acquire-release.js';
 import { backlogBursts } from './backlog-bursts.js';
+import { builds } from './builds.js';
 import { busyLoop } from './busy-loop.js';
 import { coldStart } from './cold-start.js';
 import { connectLatency } from './connect-latency.js';
 import { endToEnd } from './end-to-end.js';
 import { growth } from './growth.js';
+import { handoffEndpoint } from './handoff-endpoint.js';
 import { idleConnections } from './idle-connections.js';
 import { stuckWaits } from './stuck-waits.js';
 
-/** All benches, in the order in which they run. */
+export { builds };
+
+/** All benches of one build, in the order in which they run. */
 export const cases: readonly BenchCase[] = [
   connectLatency,
+  handoffEndpoint,
   busyLoop,
   stuckWaits,
   backlogBursts,

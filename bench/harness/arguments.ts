@@ -12,6 +12,8 @@ export interface BenchArguments {
   readonly json: boolean;
   /** A file of an older run. */
   readonly compare: string | undefined;
+  /** A checkout with another build. */
+  readonly against: string | undefined;
   /** A folder for pictures. */
   readonly pictures: string | undefined;
   readonly help: boolean;
@@ -23,6 +25,7 @@ export const USAGE = `npm run bench -- [part of a case's name …] [options]    
   --rounds <n>        how often each contender gets its turn (default 5)
   --json              JSON on standard output instead of tables
   --compare <file>    what got slower and what faster since that run (a file of bench/results or from --json)
+  --against <folder>  this build and that of another checkout by turns, nothing else; words choose rows, --rounds 15 tells 3 % apart
   --pictures <folder> draws SVG pictures there`;
 
 const DEFAULT_ROUNDS = 5;
@@ -39,12 +42,13 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
       list: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       compare: { type: 'string' },
+      against: { type: 'string' },
       pictures: { type: 'string' },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
-  const { real, list, json, compare, pictures, help } = values;
-  return { filters: positionals, real, rounds: checkRounds(values.rounds), list, json, compare, pictures, help };
+  const { real, list, json, compare, against, pictures, help } = values;
+  return { filters: positionals, real, rounds: checkRounds(values.rounds), list, json, compare, against, pictures, help };
 }
 
 function checkRounds(text: string): number {

@@ -6,6 +6,10 @@ export interface BenchContext {
   readonly rounds: number;
   /** The Rust program (broker, backend and client), where the real broker was asked for. */
   readonly rustProgram: string | undefined;
+  /** A checkout with another build, where one was named to compare with. */
+  readonly against: string | undefined;
+  /** Parts of names that choose among the rows of a comparison of builds; none means all. */
+  readonly filters: readonly string[];
   /** Says what goes on now. */
   progress(what: string): void;
 }

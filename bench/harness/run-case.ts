@@ -1,13 +1,11 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { BenchCase } from './case.js';
+import type { BenchCase, BenchContext } from './case.js';
 import type { CaseResult } from './result.js';
 
 /** What the process of a case is told, as JSON. */
-export interface CaseTask {
+export interface CaseTask extends Omit<BenchContext, 'progress'> {
   readonly name: string;
-  readonly rounds: number;
-  readonly rustProgram: string | undefined;
 }
 
 /** What it sends. */

@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
-import { BrokerPool, type Lease } from '../../src/index.js';
+import type { BrokerPool, Lease } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
+import { loadBuild, THIS_BUILD } from './build.js';
 import { createPeer, PEER_NAMES, type PeerName, type ResourcePool } from './pools.js';
 
 /** Whoever hands something out and takes it back, as the benches of acquire and release name them. */
@@ -21,8 +22,9 @@ export async function openLender(name: LenderName, max: number, target: TestTarg
   return lender;
 }
 
-/** The pool itself, warm: for the synchronous way too. */
-export async function openOurs(max: number, target: TestTarget): Promise<ResourcePool<Lease> & { readonly pool: BrokerPool }> {
+/** The pool itself, warm: for the synchronous way too, and of another build where its URL is given. */
+export async function openOurs(max: number, target: TestTarget, build = THIS_BUILD): Promise<ResourcePool<Lease> & { readonly pool: BrokerPool }> {
+  const { BrokerPool } = await loadBuild(build);
   const pool = new BrokerPool({ ...target, max, maxConnecting: Math.min(max, 16), idleTimeoutMs: Infinity, maxLifetimeMs: Infinity });
   const lender = {
     pool,

@@ -14,7 +14,7 @@ export interface BenchSystem extends AsyncDisposable {
 /**
  * The real broker where there is a Rust program, else the embedded one.
  *
- * @param handoff whether the backend takes connections over; with it *every* Hello costs a handoff (C-03)
+ * @param handoff whether the backend takes connections over; then each Hello that advertises handle passing costs a handoff (C-03)
  */
 export async function startSystem(rustProgram: string | undefined, handoff: 'accept' | 'none' = 'none'): Promise<BenchSystem> {
   return rustProgram === undefined ? await startEmbedded(handoff) : await startReal(rustProgram, handoff);

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { BrokerPool } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
 import { nativeBytes } from '../harness/native-memory.js';
+import { loadBuild, THIS_BUILD } from '../peers/build.js';
 
 /** What it is told. */
 export interface HoldTask {
@@ -14,6 +15,8 @@ export interface HoldTask {
   readonly connections: number;
   /** Makes the pool start its wait thread, which then has nothing to do. */
   readonly parksThread: boolean;
+  /** The URL of the build whose pool is meant. @default this one */
+  readonly build?: string;
 }
 
 /** Bytes for each connection. */
@@ -31,8 +34,8 @@ const task: HoldTask = JSON.parse(process.argv[2] ?? '');
 /** What must not be collected. */
 const held: (Socket | BrokerPool)[] = [];
 
-async function openPool({ target, connections, parksThread }: HoldTask): Promise<() => Promise<void>> {
-  const { BrokerPool } = await import('../../src/index.js');
+async function openPool({ target, connections, parksThread, build = THIS_BUILD }: HoldTask): Promise<() => Promise<void>> {
+  const { BrokerPool } = await loadBuild(build);
   // The wait for a handoff is the thread's, also where none is offered.
   const pool = new BrokerPool({ ...target, max: connections, maxConnecting: OPEN_AT_ONCE, adoptHandedOffConnection: parksThread });
   held.push(pool);

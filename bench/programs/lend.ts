@@ -2,7 +2,7 @@
 import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
-import { openLender, openOurs, type LenderName } from '../peers/lenders.js';
+import { openLender, openOurs, OURS, type LenderName } from '../peers/lenders.js';
 
 /** What a turn is told. */
 export interface LendTask {
@@ -12,10 +12,12 @@ export interface LendTask {
   readonly callers: number;
   readonly max: number;
   readonly target: TestTarget;
+  /** The URL of the build whose pool is meant. @default this one */
+  readonly build?: string;
 }
 
-async function lendSynchronously({ max, target }: LendTask): Promise<number> {
-  const lender = await openOurs(max, target);
+async function lendSynchronously({ max, target, build }: LendTask): Promise<number> {
+  const lender = await openOurs(max, target, build);
   const { pool } = lender;
   const nanoseconds = await timeBatches(1, async (times) => {
     for (let time = 0; time < times; time++) pool.tryAcquire()?.release();
@@ -26,7 +28,8 @@ async function lendSynchronously({ max, target }: LendTask): Promise<number> {
 
 async function measure(task: LendTask): Promise<number> {
   if (task.synchronous === true) return await lendSynchronously(task);
-  const lender = await openLender(task.lender, task.max, task.target);
+  const { build, max, target } = task;
+  const lender = task.lender === OURS ? await openOurs(max, target, build) : await openLender(task.lender, max, target);
   const nanoseconds = await timeBatches(task.callers, async (times) => {
     for (let time = 0; time < times; time++) lender.release(await lender.acquire());
   });

@@ -10,6 +10,7 @@ test('words are filters, and without options all has its default', (t) => {
     list: false,
     json: false,
     compare: undefined,
+    against: undefined,
     pictures: undefined,
     help: false,
   });
@@ -50,4 +51,8 @@ test('every case has a name of its own, a question and a budget, and all togethe
   t.is(new Set(cases.map(({ name }) => name)).size, cases.length);
   for (const { question } of cases) t.true(question.endsWith('?'), question);
   t.true(cases.reduce((sum, { budgetMs }) => sum + budgetMs, 0) <= 300_000);
+});
+
+test('another build is named by its folder, and words then choose among the rows of the comparison', (t) => {
+  t.like(parseBenchArguments(['--against', '../old', 'Hello-skip']), { against: '../old', filters: ['Hello-skip'] });
 });

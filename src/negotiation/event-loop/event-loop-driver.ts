@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { unansweredFailure } from '../unanswered.js';
@@ -30,7 +30,7 @@ export class EventLoopDriver implements Driver {
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
     const failure = this.#closed ? abandonedFailure(job) : unansweredFailure(job.brokerEndpoint);
     if (failure !== undefined) {
-      queueMicrotask(() => settle({ kind: 'failed', failure }));
+      afterThisCode(() => settle({ kind: 'failed', failure }));
       return () => {};
     }
     const conversation = new Conversation(job, this.#clock, this.#native, this.#background, (outcome) => {

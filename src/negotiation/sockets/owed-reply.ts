@@ -41,10 +41,10 @@ export function owedReplyReader(socket: Socket, { brokerEndpoint, progress, sinc
   const letGo = holdForReply(brokerEndpoint, sinceMs ?? nowMs);
   socket.unref();
   const removeUnanswered = addUnanswered(brokerEndpoint, nowMs + GIVE_UP_MS);
-  const cancelGiveUp = systemClock.schedule(GIVE_UP_MS, close);
+  const giveUp = systemClock.deadline(GIVE_UP_MS, close);
   socket.on('close', () => {
     letGo();
-    cancelGiveUp();
+    giveUp.cancel();
     removeUnanswered();
   });
   return (bytes) => {

@@ -1,4 +1,4 @@
-import { keepingAlive } from '../../clock.js';
+import { afterThisCode, keepingAlive, throwLater } from '../../clock.js';
 import { errorFromFailure, type Failure } from '../../errors.js';
 import { ExitHook } from '../../exit-hook.js';
 import { connectAndSend } from '../../os/connect-and-send.js';
@@ -81,7 +81,7 @@ export class WorkerDriver implements Driver {
     const pending: PendingJob = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false, letGo: () => {} };
     const failure = this.#closing === undefined ? unansweredFailure(job.brokerEndpoint) : abandonedFailure(job);
     if (failure !== undefined) {
-      queueMicrotask(() => settle({ kind: 'failed', failure }));
+      afterThisCode(() => settle({ kind: 'failed', failure }));
       return () => {};
     }
     if (this.#jobs.add(pending)) this.#begin(pending);
@@ -151,7 +151,7 @@ export class WorkerDriver implements Driver {
       return this.#wake();
     }
     if (!this.#jobs.unqueue(pending)) return;
-    queueMicrotask(() => pending.settle({ kind: 'failed', failure: abandonedFailure(pending.job) }));
+    afterThisCode(() => pending.settle({ kind: 'failed', failure: abandonedFailure(pending.job) }));
   }
 
   /** Starts the wait loop with all jobs that nobody works on. */
@@ -166,7 +166,14 @@ export class WorkerDriver implements Driver {
   }
 
   #onOutcomes(outcomes: WaitOutcome[]): void {
-    for (const outcome of outcomes) this.#onOutcome(outcome);
+    for (const outcome of outcomes) {
+      try {
+        this.#onOutcome(outcome);
+      } catch (error) {
+        // The jobs behind it must not wait for ever.
+        throwLater(error);
+      }
+    }
   }
 
   #onOutcome(outcome: WaitOutcome): void {

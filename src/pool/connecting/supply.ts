@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
+import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
@@ -72,10 +72,12 @@ export class Supply {
     this.#backoff = new Backoff(clock, () => owner.pump());
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
+    const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
+    const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
     this.#request = {
       target,
       key: this.key,
-      hello: encodeHelloFrame(target),
+      hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
@@ -172,7 +174,7 @@ export class Supply {
     const connect: PendingConnect = { id, startedMs: clock.now(), generation: this.#generation, spare, dropped: false, resume: undefined };
     this.connects.begin(connect);
     if (spare) this.#spareUnderWay += 1;
-    if (events.connectionCreated.wanted) events.connectionCreated.publish({ target: this.target, connectionId: id });
+    if (events.connectionCreated.wanted) events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: id });
     let established: Established | BrokerPoolError;
     try {
       established = await connector.connect(this.#request, this.#retrying(connect));
@@ -197,8 +199,8 @@ export class Supply {
   #onPause(connect: PendingConnect, error: BrokerPoolError, attempt: number, delayMs: number): void {
     this.#lastError = error;
     this.#counters.retries += 1;
-    const { connectRetrying } = this.#environment.events;
-    if (connectRetrying.wanted) connectRetrying.publish({ target: this.target, connectionId: connect.id, attempt, delayMs, error });
+    const { connectRetrying, pool } = this.#environment.events;
+    if (connectRetrying.wanted) connectRetrying.publish({ pool, target: this.target, connectionId: connect.id, attempt, delayMs, error });
     this.connects.pause(connect);
   }
 
@@ -228,10 +230,10 @@ export class Supply {
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted) {
       const { route, endpoint } = established;
-      events.connectionReady.publish({ target: this.target, connectionId: id, route, endpoint, connectMs });
+      events.connectionReady.publish({ pool: events.pool, target: this.target, connectionId: id, route, endpoint, connectMs });
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
-    const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
+    const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
     // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
     if (!this.connects.end(connect) && !this.#takePlaceAgain()) connection.retired = 'evicted';
@@ -256,7 +258,7 @@ export class Supply {
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
+      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
     }
     if (connect.dropped) this.#owner.pump();
     else this.#owner.onOpenFailed(error);

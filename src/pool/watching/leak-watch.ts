@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import type { Clock, Deadline } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -32,7 +32,7 @@ export class LeakWatch {
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
   readonly #handles = new FinalizationRegistry<Watched>((watched) => this.#onHandleLost(watched));
-  #cancelTimer: (() => void) | undefined;
+  #timer: Deadline | undefined;
 
   constructor(clock: Clock, thresholdMs: number, report: (leak: Leak) => void) {
     this.#clock = clock;
@@ -48,7 +48,7 @@ export class LeakWatch {
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);
     this.#due.put(watched);
-    this.#cancelTimer ??= this.#clock.schedule(this.#thresholdMs, () => this.#onTimer());
+    this.#timer ??= this.#clock.deadline(this.#thresholdMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   end(connection: PooledConnection): void {
@@ -63,17 +63,16 @@ export class LeakWatch {
   /** Ends all watches: what is lost from now on is no leak of this pool's. */
   stop(): void {
     for (const connection of this.#byConnection.keys()) this.end(connection);
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
-  #onTimer(): void {
-    this.#cancelTimer = undefined;
-    const nowMs = this.#clock.now();
+  #onTimer(nowMs: number): void {
+    this.#timer = undefined;
     for (let watched = this.#due.takeDue(nowMs); watched !== undefined; watched = this.#due.takeDue(nowMs)) {
       this.#report(leakOf(watched, nowMs, false));
     }
-    if (this.#due.nextMs !== Infinity) this.#cancelTimer ??= this.#clock.schedule(this.#due.nextMs - nowMs, () => this.#onTimer());
+    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   #onHandleLost(watched: Watched): void {
@@ -87,12 +86,29 @@ function leakOf({ connection, acquireId, leasedAtMs, stack }: Watched, nowMs: nu
   return { connection, acquireId, heldMs: nowMs - leasedAtMs, stack, lost };
 }
 
-/** Where the pool is, and where source maps say that it is, so that a stack can begin with the first line outside it. */
-const POOL_FOLDERS = ['..', '../../../../src/pool/'].map((path) => new URL(path, import.meta.url).pathname);
+/** A public method of the pool. Only its identity counts, and a method of any form has one. */
+export type EntryPoint = (...values: never[]) => unknown;
 
-/** Who is calling the pool, without the pool's own lines. */
-export function callerStack(): string {
-  const lines = (new Error('acquired').stack ?? '').split('\n').slice(1);
-  const outside = lines.filter((line) => !POOL_FOLDERS.some((folder) => line.includes(folder)));
-  return (outside.length > 0 ? outside : lines).join('\n');
+/**
+ * The stack of the caller, formatted, without the pool's own lines: it begins below the outermost of `entryPoints` that is running. The
+ * engine finds that function on the stack by its identity. File names would not do: they differ between systems and source maps, and
+ * in a bundle the pool and its caller are in one file.
+ *
+ * @param entryPoints a function that may call another one of them comes before it
+ */
+export function callerStack(entryPoints: readonly EntryPoint[]): string {
+  for (const entryPoint of entryPoints) {
+    const stack = stackBelow(entryPoint);
+    if (stack !== '') return stack;
+  }
+  return stackBelow(undefined);
+}
+
+/** Empty where the function is not running. */
+function stackBelow(entryPoint: EntryPoint | undefined): string {
+  const holder: { stack?: unknown } = {};
+  Error.captureStackTrace(holder, entryPoint);
+  // Read at once: an unread stack keeps alive what the functions on it hold, the lease included. A program may format stacks in its own way.
+  const { stack } = holder;
+  return typeof stack === 'string' ? stack.split('\n').slice(1).join('\n') : '';
 }

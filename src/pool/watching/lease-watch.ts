@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
-import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
+import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { AcquireOrigin } from '../waiter.js';
@@ -12,6 +12,8 @@ export interface LeaseWatchEnvironment {
   readonly clock: Clock;
   readonly events: EventSources;
   readonly settings: { readonly leakThresholdMs: number };
+  /** The functions through which a lease is acquired, see {@link callerStack}. */
+  readonly entryPoints: readonly EntryPoint[];
   nextAcquireId(): number;
 }
 
@@ -45,8 +47,8 @@ export class LeaseWatch {
   begin(): AcquireOrigin | undefined {
     const { acquireStarted } = this.#events;
     if (this.#leaks === undefined && !acquireStarted.wanted) return undefined;
-    const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack() };
-    if (acquireStarted.wanted) acquireStarted.publish({ target: this.#target, acquireId: origin.acquireId });
+    const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack(this.#environment.entryPoints) };
+    if (acquireStarted.wanted) acquireStarted.publish({ pool: this.#events.pool, target: this.#target, acquireId: origin.acquireId });
     return origin;
   }
 
@@ -77,7 +79,7 @@ export class LeaseWatch {
     this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
     this.#leaks?.begin(lease, connection, acquireId, origin?.stack ?? '');
     const { id: connectionId, route } = connection;
-    this.#events.acquired.publish({ target: this.#target, acquireId, connectionId, route, waitMs });
+    this.#events.acquired.publish({ pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs });
     return lease;
   }
 
@@ -90,15 +92,16 @@ export class LeaseWatch {
     if (watched === undefined) return;
     this.#leases.delete(connection);
     const { acquireId, leasedAtMs } = watched;
-    const { released } = this.#events;
-    if (released.wanted) released.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
+    const { pool, released } = this.#events;
+    if (!released.wanted) return;
+    released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
   }
 
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
-    const { acquireFailed } = this.#events;
+    const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
     const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
-    acquireFailed.publish({ target: this.#target, acquireId, reason: error.code, error, waitMs });
+    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error, waitMs });
   }
 
   stop(): void {
@@ -111,13 +114,21 @@ export class LeaseWatch {
   }
 
   #onLeak({ connection, acquireId, heldMs, stack, lost }: Leak): void {
-    if (this.#events.leakSuspected.wanted) {
-      this.#events.leakSuspected.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
+    const { pool, leakSuspected } = this.#events;
+    if (leakSuspected.wanted) {
+      leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
     } else {
       warn(`a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`, stack);
     }
     if (lost) this.#onLost(connection);
   }
+}
+
+/** Publishes an acquire that its pool refuses before a target hears of it. */
+export function publishRefusal(events: EventSources, target: Target, acquireId: number, error: BrokerPoolError): void {
+  const { pool, acquireStarted, acquireFailed } = events;
+  if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
+  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error, waitMs: 0 });
 }
 
 /** A leak that nobody listens for is worth a warning of the process. */

@@ -1,5 +1,5 @@
 import { leaseOf } from '../../../src/pool/lease.js';
-import { callerStack, LeakWatch, type Leak } from '../../../src/pool/watching/leak-watch.js';
+import { callerStack, LeakWatch, type EntryPoint, type Leak } from '../../../src/pool/watching/leak-watch.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { collectGarbage } from '../../helpers/garbage.js';
 import { until } from '../../helpers/leftovers.js';
@@ -99,7 +99,34 @@ test('a handle that was released, or whose pool has ended, is not lost', async (
   t.is(clock.pending, 0);
 });
 
-test('the stack of a caller begins with the first line outside the pool', (t) => {
-  const [first = ''] = callerStack().split('\n');
-  t.regex(first, /leak-watch\.test/);
+function outer(entryPoints: readonly EntryPoint[]): string {
+  return inner(entryPoints);
+}
+
+function inner(entryPoints: readonly EntryPoint[]): string {
+  return callerStack(entryPoints);
+}
+
+function caller(entryPoints: readonly EntryPoint[]): string {
+  return outer(entryPoints);
+}
+
+function firstFunction(stack: string): string | undefined {
+  return /^ {4}at (\w+)/.exec(stack)?.[1];
+}
+
+test('the stack of a caller begins below the first entry point of the list that is running', (t) => {
+  t.is(firstFunction(caller([outer, inner])), 'caller');
+  t.is(firstFunction(caller([firstFunction, inner])), 'outer');
+  t.is(firstFunction(caller([])), 'stackBelow', 'none is running: the whole stack');
+});
+
+test('a stack that the program formats in its own way is left out', (t) => {
+  const before: unknown = Reflect.get(Error, 'prepareStackTrace');
+  try {
+    Error.prepareStackTrace = (_, sites) => sites;
+    t.is(caller([outer]), '');
+  } finally {
+    Reflect.set(Error, 'prepareStackTrace', before);
+  }
 });
