@@ -1,13 +1,11 @@
 import { systemClock } from '../clock.js';
-import type { Failure } from '../errors.js';
-import { printableEndpoint } from '../os/errno.js';
 
 /** Requests that one broker may leave unanswered before this thread sends it no more: each of them has a descriptor. */
 export const MOST_UNANSWERED = 64;
 /** How long a request may keep the process alive for the broker's sake: a broker in health answers within milliseconds. */
 export const HOLD_MS = 1_000;
-/** The `code` of the cause that tells this failure from others to reach a broker. */
-const UNANSWERED_CODE = 'EUNANSWERED';
+/** The `code` of the cause where a broker is sent no further request. */
+export const UNANSWERED_CODE = 'EUNANSWERED';
 
 /** One request whose caller has given up, and whose reply is still awaited (X-20). */
 interface Unanswered {
@@ -43,16 +41,7 @@ export function countUnanswered(endpoint: string): number {
   return brokers.get(endpoint)?.requests.size ?? 0;
 }
 
-/** Why no further request may be sent to a broker, if so. */
-export function unansweredFailure(endpoint: string): Failure | undefined {
-  const count = countUnanswered(endpoint);
-  if (count < MOST_UNANSWERED) return undefined;
-  const problem = `${count} requests to ${printableEndpoint(endpoint)} are unanswered; no more are sent before one is answered or given up after 35 s`;
-  const message = `failed to connect to broker: ${problem}; is the broker stopped or blocked?`;
-  return { code: 'BROKER_CONNECT', message, endpoint, system: { code: UNANSWERED_CODE, syscall: 'connect', message: problem } };
-}
-
-/** Whether an error is an {@link unansweredFailure}. */
+/** Whether an error says so. */
 export function isUnanswered({ cause }: Error): boolean {
   return cause instanceof Error && 'code' in cause && cause.code === UNANSWERED_CODE;
 }

@@ -1,6 +1,7 @@
 /** A broker that never answers costs no more than so many descriptors, however often it is asked (G-16). */
 import { connectToBackend, sendAdminRequest } from '../../src/index.js';
-import { addUnanswered, countUnanswered, holdForReply, MOST_UNANSWERED, onRoom, roomWithinMs, unansweredFailure } from '../../src/negotiation/unanswered.js';
+import { unansweredFailure } from '../../src/negotiation/connect-failures.js';
+import { addUnanswered, countUnanswered, holdForReply, MOST_UNANSWERED, onRoom, roomWithinMs } from '../../src/negotiation/unanswered.js';
 import { systemClock } from '../../src/clock.js';
 import { until } from '../helpers/leftovers.js';
 import { failureOf as errorOf, openPool } from '../helpers/pools.js';

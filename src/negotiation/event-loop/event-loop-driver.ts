@@ -1,7 +1,6 @@
 import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
-import { abandonedFailure } from '../connect-failures.js';
-import { unansweredFailure } from '../unanswered.js';
+import { abandonedFailure, unansweredFailure } from '../connect-failures.js';
 import { Conversation } from './conversation.js';
 import type { Driver, Job, Outcome } from '../job.js';
 
