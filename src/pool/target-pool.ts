@@ -296,7 +296,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** An acquire that fails before it waits. */
   #refuse(error: BrokerPoolError): Promise<never> {
-    this.#watch.fail(this.#watch.begin(), error, 0);
+    this.#watch.refuse(error);
     return Promise.reject(error);
   }
 
