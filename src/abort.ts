@@ -1,36 +1,92 @@
-/** What waits for one signal. */
-interface Waiting {
-  readonly callbacks: Set<() => void>;
-  readonly listener: () => void;
+import { throwLater } from './clock.js';
+
+/** Whether a signal has aborted. One that is not a real one may throw: then only its event counts. */
+export function hasAborted(signal: AbortSignal): boolean {
+  try {
+    return signal.aborted;
+  } catch {
+    return false;
+  }
 }
 
-/** One listener a signal, however many wait for it: Node warns of more than ten as of a leak. */
-const waitingBySignal = new WeakMap<AbortSignal, Waiting>();
+/** Why a signal aborted, as far as it says so: one that is not a real one may throw. */
+export function reasonOf(signal: AbortSignal): unknown {
+  try {
+    return signal.reason;
+  } catch {
+    return undefined;
+  }
+}
 
-/** Calls `callback` once when `signal` aborts. Returns a function that takes the callback away. */
+/** The callbacks that wait for one signal. */
+class AbortWatch {
+  readonly #signal: AbortSignal;
+  readonly #callbacks: Set<() => void>;
+  readonly #listener = (): void => this.#onAbort();
+
+  constructor(signal: AbortSignal, callbacks: Set<() => void>) {
+    this.#signal = signal;
+    this.#callbacks = callbacks;
+  }
+
+  /** A signal may be one of the caller's own making: it may throw, or abort at once. Then nothing is watched. */
+  start(): void {
+    watches.set(this.#signal, this);
+    try {
+      this.#signal.addEventListener('abort', this.#listener, { once: true });
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  add(callback: () => void): void {
+    this.#callbacks.add(callback);
+  }
+
+  /** The last callback takes the listener along: a long-lived signal must not collect what has come and gone. */
+  remove(callback: () => void): void {
+    if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return;
+    this.#forget();
+    try {
+      this.#signal.removeEventListener('abort', this.#listener);
+    } catch {
+      // The caller is being served. A listener that stays has no callbacks to run.
+    }
+  }
+
+  #onAbort(): void {
+    this.#forget();
+    for (const callback of this.#callbacks) {
+      try {
+        callback();
+      } catch (error) {
+        throwLater(error);
+      }
+    }
+  }
+
+  #forget(): void {
+    if (watches.get(this.#signal) === this) watches.delete(this.#signal);
+  }
+}
+
+/** One listener for each signal, however many callbacks wait for it: Node warns of more than ten as of a leak. */
+const watches = new WeakMap<AbortSignal, AbortWatch>();
+
+/**
+ * Calls `callback` once when `signal` aborts. Returns a function that takes the callback away, and never throws.
+ *
+ * @throws what `addEventListener` of a signal throws that is not a real one; `callback` is not called then
+ */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  const { callbacks } = waitingBySignal.get(signal) ?? listen(signal);
-  callbacks.add(callback);
-  return () => {
-    // The last one takes the listener along: a long-lived signal must not collect what has come and gone.
-    if (callbacks.delete(callback) && callbacks.size === 0) stopListening(signal);
-  };
-}
-
-function listen(signal: AbortSignal): Waiting {
-  const callbacks = new Set<() => void>();
-  const listener = (): void => {
-    waitingBySignal.delete(signal);
-    for (const callback of callbacks) callback();
-  };
-  const waiting: Waiting = { callbacks, listener };
-  waitingBySignal.set(signal, waiting);
-  signal.addEventListener('abort', listener, { once: true });
-  return waiting;
-}
-
-function stopListening(signal: AbortSignal): void {
-  const waiting = waitingBySignal.get(signal);
-  if (waiting !== undefined) signal.removeEventListener('abort', waiting.listener);
-  waitingBySignal.delete(signal);
+  let watch = watches.get(signal);
+  if (watch === undefined) {
+    watch = new AbortWatch(signal, new Set([callback]));
+    watch.start();
+  } else {
+    watch.add(callback);
+  }
+  const watching = watch;
+  return () => watching.remove(callback);
 }

@@ -1,3 +1,11 @@
+/**
+ * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake one then would lose a timer, or
+ * the order of time, for as long as it lives. Every other file takes time and timers from here.
+ */
+const { setTimeout, clearTimeout, setImmediate, clearImmediate, queueMicrotask } = globalThis;
+const performanceNow = performance.now.bind(performance);
+const nextTick = process.nextTick.bind(process);
+
 /** What `performance.now()` of this thread lacks to the system's monotonic clock; both count the same ticks. */
 const [seconds, nanoseconds] = process.hrtime();
 const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performance.now();
@@ -9,7 +17,25 @@ const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performance.
  * else in a worker. It is three times as fast as `process.hrtime()`, though, and asked twice for every lease.
  */
 export function monotonicNowMs(): number {
-  return THREAD_START_MS + performance.now();
+  return THREAD_START_MS + performanceNow();
+}
+
+/** Milliseconds since 1970, the same for every process. */
+export const wallNowMs: () => number = Date.now;
+
+/** When this thread started, in milliseconds since 1970. */
+export const startedAtUnixMs = performance.timeOrigin;
+
+/** Runs `callback` when the code that runs now has returned. */
+export function afterThisCode(callback: () => void): void {
+  queueMicrotask(callback);
+}
+
+/** Reports an error of the user's code as uncaught, without unwinding the code of the pool that called it. */
+export function throwLater(error: unknown): void {
+  nextTick(() => {
+    throw error;
+  });
 }
 
 /** Time and randomness as values, so that tests can pass in their own. */
@@ -17,30 +43,83 @@ export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
   /**
-   * Runs `callback` once after `delayMs` and returns a cancel function. Only with `keepAlive` does the timer keep the process
-   * from ending: for a try that somebody waits for while nothing else is open.
+   * Runs `callback` once after `delayMs` and returns a cancel function: for pauses, whose end takes nothing from anything. Only with
+   * `keepAlive` does the timer keep the process alive: for a caller that waits while nothing else is open.
    */
   schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void;
-  /** As `schedule`, for a timer that somebody waits for only at times; at first nobody does. */
-  timer(delayMs: number, callback: () => void): Timer;
+  /**
+   * As `schedule`, for a deadline: `callback` gives something up. After a stall of the event loop, or of the whole process, the deadline is
+   * over before the loop has read what arrived in time. So `callback` runs only when the loop has read what the kernel holds, and a deadline
+   * that is late waits {@link LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
+   */
+  deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean): Deadline;
   /** Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. */
   afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
   random(): number;
 }
 
-/** A timer that is set. */
-export interface Timer {
+/** A deadline that is set. */
+export interface Deadline {
   cancel(): void;
-  /** Whether it keeps the process from ending. */
+  /** Whether it keeps the process alive. */
   keepAlive(isWanted: boolean): void;
 }
 
 /** The longest delay of a timer, about 24.8 days; `setTimeout` turns longer ones into 1 ms. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** A timer that runs so much after its time shows that the event loop or the process stood still. */
+const LATE_MS = 5;
+/** What other threads of the process, which may have stood still as well, get to hand over what they hold. */
+const LATE_GRACE_MS = 20;
+
 function timerDelayMs(delayMs: number): number {
   return Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS);
+}
+
+/** The deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the loop's next poll. */
+class SystemDeadline implements Deadline {
+  readonly #dueMs: number;
+  readonly #callback: (dueByMs: number) => void;
+  #timer: NodeJS.Timeout;
+  #poll: NodeJS.Immediate | undefined;
+  #keepAlive: boolean;
+
+  constructor(delayMs: number, callback: (dueByMs: number) => void, keepAlive: boolean) {
+    // Set when it is over already, it is late as well.
+    this.#dueMs = monotonicNowMs() + delayMs;
+    this.#callback = callback;
+    this.#keepAlive = keepAlive;
+    this.#timer = this.#start(delayMs, () => this.#onTime());
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#poll);
+  }
+
+  keepAlive(isWanted: boolean): void {
+    this.#keepAlive = isWanted;
+    if (isWanted) this.#timer.ref();
+    else this.#timer.unref();
+  }
+
+  #start(delayMs: number, onTime: () => void): NodeJS.Timeout {
+    const timer = setTimeout(onTime, timerDelayMs(delayMs));
+    return this.#keepAlive ? timer : timer.unref();
+  }
+
+  #onTime(): void {
+    const nowMs = monotonicNowMs();
+    if (nowMs - this.#dueMs < LATE_MS) this.#awaitPoll(nowMs);
+    else this.#timer = this.#start(LATE_GRACE_MS, () => this.#awaitPoll(nowMs));
+  }
+
+  /** Timers run before the poll of the same round of the loop, immediates behind it. */
+  #awaitPoll(dueByMs: number): void {
+    this.#poll = setImmediate(this.#callback, dueByMs);
+  }
 }
 
 /** The real clock. */
@@ -51,13 +130,7 @@ export const systemClock: Clock = {
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },
-  timer(delayMs, callback) {
-    const timer = setTimeout(callback, timerDelayMs(delayMs)).unref();
-    return {
-      cancel: () => clearTimeout(timer),
-      keepAlive: (isWanted) => void (isWanted ? timer.ref() : timer.unref()),
-    };
-  },
+  deadline: (delayMs, callback, keepAlive = false) => new SystemDeadline(delayMs, callback, keepAlive),
   afterTurn(callback) {
     const immediate = setImmediate(callback);
     return () => clearImmediate(immediate);

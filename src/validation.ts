@@ -55,6 +55,22 @@ export function checkText(field: string, value: unknown, maxBytes: number): stri
   throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is a string, of whatever content */
+export function checkString(field: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw refused(field, 'must be a string', value);
+}
+
+/**
+ * A name for people: 1 to 64 characters, all of them visible or spaces between others.
+ *
+ * @throws `INVALID_ARGUMENT`
+ */
+export function checkLabel(field: string, value: unknown): string {
+  if (typeof value === 'string' && value.length <= LONGEST_NAME && value.trim() === value && value !== '' && escaped(value) === value) return value;
+  throw refused(field, `must be 1 to ${LONGEST_NAME} characters that can be shown`, value);
+}
+
 /**
  * A duration in milliseconds, fractions included, up to {@link LONGEST_TIMER_MS}. Zero and `Infinity` are
  * refused unless allowed.
@@ -111,7 +127,8 @@ export function checkFunction<F extends (...parameters: never[]) => unknown>(fie
 }
 
 /**
- * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well.
+ * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well. What the pool calls must be there: a
+ * signal that lacks `removeEventListener` would throw when its caller is served.
  *
  * @throws `INVALID_ARGUMENT`
  */
@@ -127,9 +144,13 @@ export function checkError(field: string, value: unknown): void {
 
 function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
-  return (
-    'aborted' in value && typeof value.aborted === 'boolean' && 'addEventListener' in value && typeof value.addEventListener === 'function'
-  );
+  try {
+    const isFunction = (name: string): boolean => typeof Reflect.get(value, name) === 'function';
+    return typeof Reflect.get(value, 'aborted') === 'boolean' && isFunction('addEventListener') && isFunction('removeEventListener');
+  } catch {
+    // A getter of the caller's has thrown.
+    return false;
+  }
 }
 
 /**
@@ -143,6 +164,11 @@ export function checkAbsolutePath(field: string, value: unknown, platform: NodeJ
   throw refused(field, 'must be an absolute path', value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is an object, and no array. */
+export function checkObject(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+}
+
 /**
  * Refuses what is not a plain set of options, and options that do not exist: a misspelt one would otherwise
  * leave its default in force without a word. An obvious misspelling is answered with the right name.
@@ -150,14 +176,18 @@ export function checkAbsolutePath(field: string, value: unknown, platform: NodeJ
  * @throws `INVALID_ARGUMENT`
  */
 export function rejectUnknownOptions<T extends object>(field: string, value: T, knownNames: readonly (keyof T & string)[]): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+  checkObject(field, value);
   for (const name of Object.keys(value)) {
     if (knownNames.some((known) => known === name)) continue;
-    const nearest = nearestName(name, knownNames);
-    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-    throw invalidArgument(field, `has no option ${quoted(name)}${hint}`);
+    throw invalidArgument(field, `has no option ${quoted(name)}${didYouMean(name, knownNames)}`);
   }
   return value;
+}
+
+/** The end of a message about an unknown name: the right one, where the name is an obvious misspelling of it. */
+export function didYouMean(name: string, knownNames: readonly string[]): string {
+  const nearest = nearestName(name, knownNames);
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 
 /** The one known name within two edits, letter case aside; of two equally near ones neither is obvious. */

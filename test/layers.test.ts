@@ -11,20 +11,22 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'errors', 'exit-hook', 'validation', 'version'];
+const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'package-files', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  abort: [],
+  abort: ['clock'],
   errors: [],
   clock: [],
   version: [],
   'exit-hook': [],
+  'package-files': [],
   'deadline-queue': [],
+  'environment-warning': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
-  os: ['errors'],
+  os: ['errors', 'clock', 'environment-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
@@ -95,11 +97,11 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
-test('src names the worker as a URL only, in negotiation/wait-thread/threads.ts', (t) => {
+test('src names the worker as a file only, in negotiation/wait-thread/threads.ts', (t) => {
   t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
   const mentions = src.filter(({ text }) => text.includes('workers/'));
   t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/threads.ts']);
-  for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('new URL(')), []);
+  for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')), []);
 });
 
 const PURE = [
@@ -130,6 +132,14 @@ for (const path of PURE) {
     t.deepEqual(used, []);
   });
 }
+
+const GLOBAL_TIME = /(?<!\.)\b(?:setTimeout|setImmediate|setInterval|clearTimeout|clearImmediate|clearInterval|queueMicrotask)\b|\bnextTick\b|\bhrtime\b|\bperformance\b|\bDate\b|timers/;
+
+test('only src/clock.ts knows the global timers and clocks, which a test may have replaced', (t) => {
+  const users = [...byPath.values()].filter(({ path, text }) => path !== 'src/clock.ts' && GLOBAL_TIME.test(text));
+  t.deepEqual(users.map(({ path }) => path), []);
+  t.regex(byPath.get('src/clock.ts')?.text ?? '', GLOBAL_TIME);
+});
 
 test('the two ways to wait know nothing of each other', (t) => {
   for (const [way, other] of [['event-loop', 'wait-thread'], ['wait-thread', 'event-loop']] as const) {

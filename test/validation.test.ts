@@ -129,6 +129,18 @@ test('an abort signal is told by its shape, so that those of other realms work',
   }
 });
 
+test('a signal that lacks one of the parts a pool calls, or throws for it, is refused', (t) => {
+  const whole = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
+  const throws = (): never => {
+    throw new Error('a getter');
+  };
+  for (const part of ['aborted', 'addEventListener', 'removeEventListener'] as const) {
+    const { [part]: _, ...rest } = whole;
+    const hostile = Object.defineProperty({ ...whole }, part, { get: throws });
+    for (const value of [rest, { ...whole, [part]: 'no' }, hostile]) refuses(t, () => checkSignal('signal', value), /^signal must be an AbortSignal, got /);
+  }
+});
+
 interface Options {
   readonly max?: number;
   readonly min?: number;

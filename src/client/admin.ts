@@ -17,21 +17,21 @@ export type AdminVerbName = Exclude<keyof typeof AdminVerb, 'UNSPECIFIED'>;
 /** Options of {@link sendAdminRequest}. */
 export interface AdminRequestOptions {
   /** @default the per-user shared broker's derived endpoint */
-  brokerEndpoint?: string;
+  brokerEndpoint?: string | undefined;
   verb: AdminVerbName;
   /** Ask for JSON where the verb has a choice. @default false */
-  json?: boolean;
+  json?: boolean | undefined;
   /** For BACKEND_HEALTH. */
-  serviceName?: string;
+  serviceName?: string | undefined;
   /** For DIAGNOSE. */
-  outputPath?: string;
+  outputPath?: string | undefined;
   /** For SHUTDOWN, in milliseconds; today's brokers ignore it. @default 0 */
-  drainDeadlineMs?: number;
+  drainDeadlineMs?: number | undefined;
   /** Limit for connect and reply, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoint; see {@link TrustOptions}. @default nobody */
-  trust?: TrustOptions;
-  signal?: AbortSignal;
+  trust?: TrustOptions | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 const OPTION_NAMES = [

@@ -10,8 +10,8 @@ import { abortable, throwIfAborted } from './abortable.js';
 /** Options of {@link connectLocalSocket}. */
 export interface ConnectLocalSocketOptions {
   /** How long to keep trying, in milliseconds. @default 30000 */
-  timeoutMs?: number;
-  signal?: AbortSignal;
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 const TIMEOUT_MS = 30_000;

@@ -7,61 +7,57 @@ import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNative } from '../os/native.js';
-import { checkEndpoint } from '../endpoint.js';
+import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import {
   checkBoolean,
-  checkCount,
   checkDurationMs,
   checkServiceName,
   checkSignal,
-  checkText,
+  checkString,
   checkVersion,
   rejectUnknownOptions,
 } from '../validation.js';
 import type { Negotiated } from '../wire/messages.js';
 import { abortable, throwIfAborted } from './abortable.js';
-import { clientTimeoutFromEnv, fakeBackendFromEnv } from './environment.js';
+import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentityOptions } from './client-identity.js';
+import { clientTimeoutFromEnv, EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
 import { checkTrust, type TrustOptions } from './trust-option.js';
 
 /** Options of {@link connectToBackend}. */
-export interface ConnectOptions {
+export interface ConnectOptions extends ClientIdentityOptions {
   /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
-  brokerEndpoint?: string;
+  brokerEndpoint?: string | undefined;
   /** 1 to 64 of `a-z`, `0-9`, `-` (N-20). */
   serviceName: string;
   /** `major.minor.patch`, optionally with a pre-release (N-22). */
   wantedVersion: string;
-  /** The caller's own version; Hello-skip needs it to equal `wantedVersion` (C-11). @default wantedVersion */
-  selfVersion?: string;
-  /** An endpoint from an earlier negotiation, dialled without asking the broker. */
-  cachedBackendEndpoint?: string;
+  /** The caller's own version, any string; Hello-skip needs it to equal `wantedVersion` (C-11). It is never sent. @default wantedVersion */
+  selfVersion?: string | undefined;
+  /** An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if it cannot be dialled, also because of its form (C-13). */
+  cachedBackendEndpoint?: string | undefined;
   /** Keep the broker's connection when the backend takes it over (C-40). @default false */
-  adoptHandedOffConnection?: boolean;
+  adoptHandedOffConnection?: boolean | undefined;
+  /**
+   * Ask the broker for a handoff token without adopting. It makes a broker with a handoff endpoint try a handoff, which takes about 5 ms a
+   * connect. An adopting client always asks. @default false
+   */
+  handoffToken?: boolean | undefined;
   /** How long to wait for that, in milliseconds. @default 2000 */
-  handoffReadyTimeoutMs?: number;
+  handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for the Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
-  roundTripTimeoutMs?: number;
+  roundTripTimeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
-  trust?: TrustOptions;
-  /** The version of the calling program, told to the broker; at most 128 bytes. @default '' */
-  clientVersion?: string;
-  /** At most 64 bytes. @default 'broker-pool' */
-  clientLibName?: string;
-  /** At most 64 bytes. @default this package's version */
-  clientLibVersion?: string;
-  /** Keepalive interval to suggest, in seconds; advisory. @default 0 */
-  clientKeepaliveSecs?: number;
+  trust?: TrustOptions | undefined;
   /** Honour `RUNNING_PROCESS_FAKE_BACKEND` (C-22). For tests only. @default false */
-  testSeams?: boolean;
+  testSeams?: boolean | undefined;
   /** Gives up with `ABORTED`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 const OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'cachedBackendEndpoint', 'adoptHandedOffConnection',
-  'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'trust', 'clientVersion', 'clientLibName', 'clientLibVersion',
-  'clientKeepaliveSecs', 'testSeams', 'signal',
+  'handoffToken', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'trust', 'testSeams', 'signal', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof ConnectOptions)[];
 
 /** What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client (C-19). */
@@ -75,7 +71,7 @@ export interface BackendConnection {
   readonly route: Route;
   /** Absent after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo;
-  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
+  /** The token of the offered handoff: for callers that adopt or set `handoffToken`, where the broker issues one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
   readonly handoffToken?: Uint8Array;
 }
 
@@ -89,25 +85,31 @@ type CheckedOptions = ReturnType<typeof checkOptions>;
 
 function checkOptions(options: ConnectOptions) {
   rejectUnknownOptions('options', options, OPTION_NAMES);
-  const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal, clientVersion, clientLibName, clientLibVersion } = options;
+  const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal } = options;
   const wantedVersion = checkVersion('wantedVersion', options.wantedVersion);
+  const adoptHandedOffConnection = checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? false);
+  const handoffToken = checkBoolean('handoffToken', options.handoffToken ?? false);
   return {
     serviceName: checkServiceName('serviceName', options.serviceName),
     wantedVersion,
-    selfVersion: selfVersion === undefined ? wantedVersion : checkVersion('selfVersion', selfVersion),
+    selfVersion: selfVersion === undefined ? wantedVersion : checkString('selfVersion', selfVersion),
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
-    cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : checkEndpoint('cachedBackendEndpoint', cachedBackendEndpoint),
-    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? false),
+    cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : dialable(checkString('cachedBackendEndpoint', cachedBackendEndpoint)),
+    adoptHandedOffConnection,
+    claimsHandlePassing: adoptHandedOffConnection || handoffToken,
     handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', options.handoffReadyTimeoutMs ?? 2_000),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
     trust: checkTrust(options.trust),
-    clientVersion: clientVersion === undefined ? '' : checkText('clientVersion', clientVersion, 128),
-    clientLibName: clientLibName === undefined ? undefined : checkText('clientLibName', clientLibName, 64),
-    clientLibVersion: clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
-    clientKeepaliveSecs: checkCount('clientKeepaliveSecs', options.clientKeepaliveSecs ?? 0, { min: 0 }),
+    ...checkClientIdentity(options),
     testSeams: checkBoolean('testSeams', options.testSeams ?? false),
     signal: signal === undefined ? undefined : checkSignal('signal', signal),
   };
+}
+
+/** A remembered endpoint in the form to dial; `undefined` for one that no dial can reach, which is as good as a stale one (C-13). */
+function dialable(remembered: string): string | undefined {
+  const parsed = parseEndpoint(remembered);
+  return 'endpoint' in parsed ? parsed.endpoint : undefined;
 }
 
 /**
@@ -124,7 +126,7 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
 
   const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
   if (seam !== undefined) {
-    const fakeBackend = checkEndpoint('RUNNING_PROCESS_FAKE_BACKEND', seam);
+    const fakeBackend = checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam);
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
     throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system));
@@ -151,7 +153,7 @@ async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, e
 }
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
-  const request = encodeHelloFrame(checked);
+  const request = encodeHelloFrame(checked, checked.claimsHandlePassing);
   const driver = new EventLoopDriver(systemClock, loadNative());
   const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
     driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),

@@ -1,13 +1,30 @@
 import { BrokerPoolError } from '../errors.js';
 import { LONGEST_TIMER_MS } from '../clock.js';
+import { warnOfVariable } from '../environment-warning.js';
 import { quoted } from '../validation.js';
 
 /** Environment variables by name; unset ones are missing or `undefined`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const DISABLE = 'RUNNING_PROCESS_DISABLE';
-const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
-const CLIENT_TIMEOUT = 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS';
+/** The names of the environment variables that this package reads. */
+export const EnvironmentVariables = Object.freeze({
+  /** `1` switches the broker off, for callers that ask `brokerDisabledByEnv`. */
+  DISABLE: 'RUNNING_PROCESS_DISABLE',
+  /** The endpoint that `testSeams` puts in place of broker and cache. */
+  FAKE_BACKEND: 'RUNNING_PROCESS_FAKE_BACKEND',
+  /** The limit for a round trip with the broker, in milliseconds. */
+  CLIENT_TIMEOUT_MS: 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS',
+  /** Linux: the directory that derived endpoints lie in. */
+  RUNTIME_DIRECTORY: 'XDG_RUNTIME_DIR',
+  /** macOS: the directory that derived endpoints lie in. */
+  TEMPORARY_DIRECTORY: 'TMPDIR',
+  /** `0` does without the C library. */
+  FFI: 'BROKER_POOL_FFI',
+  /** `0` does without io_uring. */
+  IO_URING: 'BROKER_POOL_IO_URING',
+} as const);
+
+const { DISABLE, FAKE_BACKEND, CLIENT_TIMEOUT_MS: CLIENT_TIMEOUT } = EnvironmentVariables;
 
 const DEFAULT_CLIENT_TIMEOUT_MS = 30_000;
 const LARGEST_U64 = 2n ** 64n - 1n;
@@ -29,14 +46,17 @@ export function brokerDisabledByEnv(env: Environment = process.env): boolean {
 /**
  * How long a round trip with the broker may take, in milliseconds:
  * `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS` where that is a whole number above 0, else 30 000 (C-28). Read
- * anew on every call. Numbers beyond what a timer takes become the longest timer, about 24.8 days.
+ * anew on every call. Numbers beyond what a timer takes become the longest timer, about 24.8 days. Any other value of the process's own
+ * environment is a process warning, once: an error would make programs fail that run with the Rust client.
  */
 export function clientTimeoutFromEnv(env: Environment = process.env): number {
   const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
-  if (!/^\+?\d+$/.test(text)) return DEFAULT_CLIENT_TIMEOUT_MS;
-  const milliseconds = BigInt(text.replace('+', ''));
-  if (milliseconds === 0n || milliseconds > LARGEST_U64) return DEFAULT_CLIENT_TIMEOUT_MS;
-  return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
+  const milliseconds = /^\+?\d+$/.test(text) ? BigInt(text.replace('+', '')) : 0n;
+  if (milliseconds > 0n && milliseconds <= LARGEST_U64) return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
+  if (text !== '' && env === process.env) {
+    warnOfVariable(CLIENT_TIMEOUT, text, `it must be a whole number of milliseconds above 0, so the default of ${DEFAULT_CLIENT_TIMEOUT_MS} is in force`);
+  }
+  return DEFAULT_CLIENT_TIMEOUT_MS;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
-import { systemClock } from '../clock.js';
+import { afterThisCode, systemClock } from '../clock.js';
 import type { Failure } from '../errors.js';
 import { loadNative, type Native } from '../os/native.js';
 import { openPoller } from '../os/poller.js';
@@ -54,7 +54,7 @@ export class DividedDriver implements Driver {
   #startOnThread(job: Job, settle: (outcome: Outcome) => void): () => void {
     const worker = this.#openWorker();
     if (worker instanceof WorkerDriver) return worker.start(job, settle);
-    queueMicrotask(() => settle({ kind: 'failed', failure: { ...worker, endpoint: job.brokerEndpoint } }));
+    afterThisCode(() => settle({ kind: 'failed', failure: { ...worker, endpoint: job.brokerEndpoint } }));
     return () => {};
   }
 

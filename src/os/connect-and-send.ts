@@ -1,4 +1,6 @@
 import { isMainThread } from 'node:worker_threads';
+import { systemClock } from '../clock.js';
+import { isSwitchedOff } from '../environment-warning.js';
 import { errno, wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
 import { addressOf, connectTo, mayHaveLongerName } from './socket.js';
@@ -44,7 +46,7 @@ class RingOfThread {
   readonly #binder: Binder;
   #ring: SubmissionRing | undefined;
   /** A kernel that does not let us is asked once. */
-  #refused = process.env['BROKER_POOL_IO_URING'] === '0';
+  #refused = isSwitchedOff('BROKER_POOL_IO_URING');
   #used = false;
   #looking = false;
 
@@ -76,11 +78,11 @@ class RingOfThread {
   #lookAgain(): void {
     this.#used = false;
     this.#looking = true;
-    setTimeout(() => {
+    systemClock.schedule(UNUSED_MS, () => {
       if (this.#used) return this.#lookAgain();
       this.#looking = false;
       this.#close();
-    }, UNUSED_MS).unref();
+    });
   }
 
   #close(): void {

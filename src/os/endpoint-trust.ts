@@ -1,5 +1,6 @@
 import type { Stats } from 'node:fs';
 import { posix } from 'node:path';
+import { monotonicNowMs } from '../clock.js';
 import type { SystemFailure } from '../errors.js';
 import { allowUser, belongsTo, directoryProblem, namesOf, wayProblem, type UserIds } from './directory-trust.js';
 import { errnoName, printableEndpoint } from './errno.js';
@@ -35,10 +36,11 @@ const HAS_EMPTY_PARTS = /\/\.?(?:\/|$)/;
  *
  * @param nowMs on the monotonic clock
  */
-export function fileProblem(endpoint: string, trust: EndpointTrust | undefined, nowMs = performance.now()): string | undefined {
+export function fileProblem(endpoint: string, trust: EndpointTrust | undefined, nowMs = monotonicNowMs()): string | undefined {
   if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
-  // Systems cut a name there: what is looked at would not be what is dialled.
+  // The kernel truncates a path at NUL, and a relative one names another file after each chdir: the dial would not reach the file checked here.
   if (endpoint.includes('\0')) return 'there is a NUL in its name';
+  if (!endpoint.startsWith('/')) return 'its path is not absolute';
   // A link must not hide behind a slash or a dot: `link/` is what it leads to.
   const path = HAS_EMPTY_PARTS.test(endpoint) ? `/${namesOf(endpoint).join('/')}` : endpoint;
   const directory = posix.dirname(path);

@@ -1,3 +1,4 @@
+import { reasonOf } from '../abort.js';
 import { BrokerPoolError, type TimeoutPhase } from '../errors.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { Target } from './target.js';
@@ -12,7 +13,12 @@ export interface Situation {
 }
 
 export function abortedError(signal: AbortSignal): BrokerPoolError {
-  return new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: signal.reason });
+  return new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: reasonOf(signal) });
+}
+
+/** A signal of the caller's own making that passed the checks, and threw when it was used. */
+export function brokenSignalError(cause: unknown): BrokerPoolError {
+  return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', { cause });
 }
 
 export function queueFullError(maxWaiting: number, situation: Situation): BrokerPoolError {

@@ -1,15 +1,16 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import { systemClock, type Clock } from '../clock.js';
+import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
-import { checkError } from '../validation.js';
+import { checkError, checkFunction } from '../validation.js';
 import { openDriver } from '../negotiation/divided-driver.js';
 import type { Driver } from '../negotiation/job.js';
 import { Capacity } from './capacity.js';
 import { Ending, type PoolState } from './ending.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
+import { claimName, releaseName } from './pool-names.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
 import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
@@ -27,6 +28,7 @@ import {
   type TargetOptions,
 } from './options.js';
 import { SharingHost } from './sharing/host.js';
+import { publishRefusal } from './watching/lease-watch.js';
 import type { PoolCounts, PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
 
@@ -53,6 +55,8 @@ export interface PoolDescription extends Pick<PoolCounts, 'total' | 'idle' | 'le
  * An idle pool does not keep the process alive.
  */
 export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDisposable {
+  /** The option `name`, or a generated one. It is in `stats()` and in every event; no other open pool of this thread has it. */
+  readonly name: string;
   readonly #settings: PoolSettings;
   readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
   readonly #environment: TargetEnvironment;
@@ -80,9 +84,11 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       free: () => this.#free(),
       onClosed: (durationMs) => this.#onClosed(durationMs),
     });
-    this.#events = createEventSources(this);
     const { maxTotal } = settings;
     const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
+    // Behind everything that may throw: a pool that does not come to be must not keep its name.
+    this.name = claimName(this, settings.name);
+    this.#events = createEventSources(this.name, this);
     this.#connector = new Connector({
       driver: () => this.#openDriver(),
       cache,
@@ -90,6 +96,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
       trust: settings.trust,
+      testSeams: settings.testSeams,
     });
     this.#environment = {
       settings,
@@ -106,7 +113,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       onQuieter: () => this.#ending.onQuieter(),
     };
     // After this turn's code, so that listeners hear of the first connects too.
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) queueMicrotask(() => this.#beginWarm());
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) afterThisCode(() => this.#beginWarm());
   }
 
   /**
@@ -146,14 +153,19 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * @throws {BrokerPoolError} `POOL_CLOSED`, `INVALID_ARGUMENT`
    */
   tryAcquire(target?: TargetOptions): Lease | undefined {
-    this.#checkOpen();
     if (target !== undefined) checkTargetOptions(target);
+    if (!this.#ending.open) this.#refuse(target);
     const usual = target === undefined ? this.#targets.default : undefined;
     return (usual ?? this.#targets.find(this.#describe(target)))?.tryAcquire();
   }
 
-  /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
+  /**
+   * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off.
+   *
+   * @throws {BrokerPoolError} as `acquire` does, and what `work` throws
+   */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    checkFunction('work', work);
     return await useLease(await this.acquire(options), work);
   }
 
@@ -172,7 +184,13 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** What the pool holds right now, and has done so far; a frozen snapshot. */
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
-    return Object.freeze({ ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
+    const { max, min } = this.#settings;
+    return Object.freeze({ name: this.name, max, min, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
+  }
+
+  /** Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes when that has ended. */
+  get closed(): boolean {
+    return !this.#ending.open;
   }
 
   /**
@@ -264,8 +282,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #onClosed(durationMs: number): void {
-    const { closed } = this.#events;
-    if (closed.wanted) closed.publish({ durationMs });
+    releaseName(this, this.name);
+    const { pool, closed } = this.#events;
+    if (closed.wanted) closed.publish({ pool, durationMs });
+  }
+
+  /** An acquire of a pool that ends fails as any other does: with events, as long as there are any. */
+  #refuse(options: TargetOptions = {}): never {
+    const error = closedError();
+    if (this.#ending.state === 'closing') publishRefusal(this.#events, this.#describe(options), ++this.#ids.acquire, error);
+    throw error;
   }
 
   #openDriver(): Driver {
@@ -273,7 +299,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {
-    this.#checkOpen();
+    if (!this.#ending.open) this.#refuse(options);
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
     return (isDefault ? this.#targets.default : undefined) ?? this.#targets.obtain(this.#describe(options), isDefault);
   }
@@ -283,6 +309,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #checkOpen(): void {
-    if (!this.#ending.open) throw new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
+    if (!this.#ending.open) throw closedError();
   }
+}
+
+function closedError(): BrokerPoolError {
+  return new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
 }

@@ -80,6 +80,6 @@ export class Disposal {
     if (!events.connectionClosed.wanted) return;
     const ageMs = clock.now() - bornMs;
     const { target } = this.#supply;
-    events.connectionClosed.publish({ target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error }) });
+    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error }) });
   }
 }

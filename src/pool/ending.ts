@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock, Deadline } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 
 /** The pool, as its ending sees it. */
@@ -25,7 +25,7 @@ export class Ending {
   #state: PoolState = 'open';
   #sinceMs = 0;
   #limitAtMs = Infinity;
-  #cancelLimit: () => void = () => {};
+  #limitTimer: Deadline | undefined;
   #closed: Promise<void> | undefined;
   #onQuiet: () => void = () => {};
 
@@ -75,10 +75,10 @@ export class Ending {
     const atMs = this.#clock.now() + limitMs;
     if (this.#state === 'closed' || atMs >= this.#limitAtMs) return;
     this.#limitAtMs = atMs;
-    this.#cancelLimit();
+    this.#limitTimer?.cancel();
     const late = (): void => this.#end(new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${limitMs} ms`));
     // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
-    this.#cancelLimit = this.#clock.schedule(limitMs, late, true);
+    this.#limitTimer = this.#clock.deadline(limitMs, late, true);
   }
 
   async #freeWhen(quiet: Promise<void>): Promise<void> {
@@ -92,8 +92,11 @@ export class Ending {
   #end(reason: BrokerPoolError): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#cancelLimit();
-    this.#owner.end(reason);
-    this.#onQuiet();
+    this.#limitTimer?.cancel();
+    try {
+      this.#owner.end(reason);
+    } finally {
+      this.#onQuiet();
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { systemClock, type Clock } from '../clock.js';
+import { systemClock, wallNowMs, type Clock } from '../clock.js';
 import { EndpointFile } from './endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from './endpoint-file/format.js';
 import { PrivateFile } from './endpoint-file/private-file.js';
@@ -17,7 +17,7 @@ export interface EndpointCacheOptions {
    *
    * @default none: endpoints are forgotten with the pool
    */
-  readonly file?: string;
+  readonly file?: string | undefined;
 }
 
 /** Parts that a pool or a test puts in place of the usual ones. */
@@ -42,9 +42,11 @@ export class EndpointCache {
   readonly #wallClock: () => number;
 
   constructor({ max, ttlMs, file }: EndpointCacheOptions, parts: EndpointCacheParts = {}) {
-    const { clock = systemClock, wallClock = Date.now, warn = emitEndpointFileWarning } = parts;
+    const { clock = systemClock, wallClock = wallNowMs, warn = emitEndpointFileWarning } = parts;
     // Counted as a size: room for `max` entries would be taken at once, and a careless limit end the process.
-    this.#endpoints = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ttl: Math.ceil(ttlMs) });
+    // With `ttlResolution`, lru-cache keeps the time in a timer of its own, which a test that fakes `setTimeout` would stop for good.
+    const time = { ttl: Math.ceil(ttlMs), ttlResolution: 0, perf: clock };
+    this.#endpoints = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ...time });
     this.#ttlMs = ttlMs;
     this.#wallClock = wallClock;
     if (file === undefined) return;

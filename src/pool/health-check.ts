@@ -79,7 +79,8 @@ export class HealthChecks {
   isDue(connection: PooledConnection, now: () => number): boolean {
     const { validate, validateAfterIdleMs } = this.#settings;
     if (validate === undefined) return false;
-    const idleMs = connection.resting ? now() - connection.idleSinceMs : 0;
+    // The time of the turn may be older than a check that ended in it.
+    const idleMs = connection.resting ? Math.max(0, now() - connection.idleSinceMs) : 0;
     return idleMs >= validateAfterIdleMs;
   }
 
@@ -104,11 +105,11 @@ export class HealthChecks {
   /** Counts a check as a connection on its way, until it is over or takes too long. */
   #expect(connection: PooledConnection): () => void {
     this.#expected.add(connection);
-    const cancel = this.#clock.schedule(PATIENCE_MS, () => {
+    const patience = this.#clock.deadline(PATIENCE_MS, () => {
       if (this.#expected.delete(connection)) this.#owner.pump();
     });
     return () => {
-      cancel();
+      patience.cancel();
       this.#expected.delete(connection);
     };
   }
@@ -132,13 +133,13 @@ async function judge(
   const { socket, endpoint, route } = connection;
   return await new Promise((resolve) => {
     const settle = (verdict: Verdict): void => {
-      cancelLimit();
+      limit.cancel();
       socket.off('close', onClose);
       resolve(verdict);
     };
     const onClose = (): void => settle(false);
     const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
-    const cancelLimit = clock.schedule(limitMs, onLimit, keepAlive);
+    const limit = clock.deadline(limitMs, onLimit, keepAlive);
     // A pool that ends destroys the socket, and must not leave the timer behind.
     socket.once('close', onClose);
     void ask(validate, { socket, endpoint, route }).then(settle);

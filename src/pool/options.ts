@@ -1,3 +1,4 @@
+import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentity, type ClientIdentityOptions } from '../client/client-identity.js';
 import { clientTimeoutFromEnv } from '../client/environment.js';
 import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { checkTrust, type TrustOptions } from '../client/trust-option.js';
@@ -10,8 +11,10 @@ import {
   checkCount,
   checkDurationMs,
   checkFunction,
+  checkLabel,
   checkServiceName,
   checkSignal,
+  checkString,
   checkVersion,
   quoted,
   rejectUnknownOptions,
@@ -20,88 +23,104 @@ import type { EndpointCacheOptions } from './endpoint-cache.js';
 import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
-export interface BrokerPoolOptions {
+export interface BrokerPoolOptions extends ClientIdentityOptions {
+  /**
+   * What the pool is called in events, in `stats()` and in metrics: 1 to 64 characters that can be shown. No two open pools of a thread have
+   * the same; the name is free again when the pool has closed. @default a generated one, such as `broker-pool-1`
+   */
+  name?: string | undefined;
   /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
-  brokerEndpoint?: string;
+  brokerEndpoint?: string | undefined;
   /** The service that `acquire()` means when it names none. */
-  serviceName?: string;
+  serviceName?: string | undefined;
   /** The version that `acquire()` means when it names none. */
-  wantedVersion?: string;
-  /** The caller's own version; Hello-skip needs it to equal the wanted one (C-11). @default the wanted version */
-  selfVersion?: string;
+  wantedVersion?: string | undefined;
+  /** The caller's own version, any string; Hello-skip needs it to equal the wanted one (C-11). It is never sent. @default the wanted version */
+  selfVersion?: string | undefined;
   /** Connections at most, leased and idle together. @default 10 */
-  max?: number;
+  max?: number | undefined;
   /**
    * Connections that are kept open, opened in the background: for the pool's own target from the start, for another once `warm` was called
    * for it. @default 0
    */
-  min?: number;
+  min?: number | undefined;
   /** Connections at most, of all targets together; shared fairly between those that need them. @default Infinity */
-  maxTotal?: number;
+  maxTotal?: number | undefined;
   /** How long `acquire` may take in all, in milliseconds. @default 30000 */
-  acquireTimeoutMs?: number;
+  acquireTimeoutMs?: number | undefined;
   /**
    * Callers that may wait at most until others give a connection back; one more gets `QUEUE_FULL`. Those for whom one is free, on its way or
    * can still be opened do not count: with 0 nobody stands behind others. @default Infinity
    */
-  maxWaiting?: number;
+  maxWaiting?: number | undefined;
   /** Connects that run at once; of those that nobody waits for, one. @default 2 */
-  maxConnecting?: number;
+  maxConnecting?: number | undefined;
   /** How long a connection may stay idle, in milliseconds. @default 60000 */
-  idleTimeoutMs?: number;
+  idleTimeoutMs?: number | undefined;
   /** How old a connection may become, in milliseconds. Each has up to a tenth less, so that they do not end together. @default 1800000 */
-  maxLifetimeMs?: number;
+  maxLifetimeMs?: number | undefined;
   /** How often a connection may be leased. @default Infinity */
-  maxUses?: number;
+  maxUses?: number | undefined;
   /** Asked before an idle connection is leased again, and for keepalives; see {@link Validate}. @default none */
-  validate?: Validate;
-  /** A connection that was used within this time is leased without asking `validate`, in milliseconds. @default 500 */
-  validateAfterIdleMs?: number;
+  validate?: Validate | undefined;
+  /**
+   * A connection that was used within this time is leased without asking `validate`, in milliseconds; 0 asks before every lease but the first
+   * of a new connection. @default 500
+   */
+  validateAfterIdleMs?: number | undefined;
   /** How long `validate` may take for one connection, in milliseconds; then it is closed as `invalid`. @default 1000 */
-  validateTimeoutMs?: number;
+  validateTimeoutMs?: number | undefined;
   /** How often `validate` is asked about a connection that stays idle, in milliseconds. @default Infinity */
-  keepaliveMs?: number;
+  keepaliveMs?: number | undefined;
   /** How long a lease may be out before it is reported as a leak, in milliseconds; 0 looks for none. @default 0 */
-  leakThresholdMs?: number;
+  leakThresholdMs?: number | undefined;
   /**
    * Keep the broker's connection when the backend takes it over (C-40). `auto` takes the route that measures faster. Either way
    * a backend that never takes over is not waited for again and again. @default false
    */
-  adoptHandedOffConnection?: boolean | 'auto';
+  adoptHandedOffConnection?: boolean | 'auto' | undefined;
+  /**
+   * Ask the broker for a handoff token with each Hello, adopted or not. It makes a broker with a handoff endpoint try a handoff, which takes
+   * about 5 ms a Hello. Without it a Hello asks only where the connection is to be adopted. @default false
+   */
+  handoffToken?: boolean | undefined;
   /** How long to wait for that, in milliseconds. @default 2000 */
-  handoffReadyTimeoutMs?: number;
+  handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
-  roundTripTimeoutMs?: number;
+  roundTripTimeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
-  trust?: TrustOptions;
+  trust?: TrustOptions | undefined;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
-  endpointCache?: Partial<EndpointCacheOptions> | false;
+  endpointCache?: { readonly [Name in keyof EndpointCacheOptions]?: EndpointCacheOptions[Name] | undefined } | false | undefined;
+  /** Honour `RUNNING_PROCESS_FAKE_BACKEND`, read with each connect (C-22). For tests only. @default false */
+  testSeams?: boolean | undefined;
 }
 
 /** Options of `acquire`. */
 export interface AcquireOptions {
   /** Gives up waiting with `ABORTED`; a connect under way goes on and its connection becomes idle. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** In place of the pool's `acquireTimeoutMs`. */
-  timeoutMs?: number;
-  serviceName?: string;
-  wantedVersion?: string;
+  timeoutMs?: number | undefined;
+  serviceName?: string | undefined;
+  wantedVersion?: string | undefined;
 }
 
 /** Which target is meant, where the pool's own is not. */
 export interface TargetOptions {
-  serviceName?: string;
-  wantedVersion?: string;
+  serviceName?: string | undefined;
+  wantedVersion?: string | undefined;
 }
 
 /** Options of `close`. */
 export interface CloseOptions {
   /** How long leases may take to come back, in milliseconds; what is left then is destroyed. @default 30000 */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** Checked options with their defaults. */
-export interface PoolSettings {
+export interface PoolSettings extends ClientIdentity {
+  readonly name: string | undefined;
   readonly brokerEndpoint: string;
   readonly serviceName: string | undefined;
   readonly wantedVersion: string | undefined;
@@ -121,10 +140,12 @@ export interface PoolSettings {
   readonly keepaliveMs: number;
   readonly leakThresholdMs: number;
   readonly adoptHandedOffConnection: boolean | 'auto';
+  readonly handoffToken: boolean;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
   readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
+  readonly testSeams: boolean;
 }
 
 const DEFAULTS = {
@@ -149,10 +170,10 @@ const CACHE_DEFAULTS: EndpointCacheOptions = { max: 256, ttlMs: 0 };
 const CLOSE_TIMEOUT_MS = 30_000;
 
 const POOL_OPTION_NAMES = [
-  'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
+  'name', 'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache', 'trust',
+  'endpointCache', 'trust', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
 /** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
@@ -174,10 +195,11 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
   const keepaliveMs = checkDurationMs('keepaliveMs', orDefault(options.keepaliveMs, DEFAULTS.keepaliveMs), endless);
   if (keepaliveMs !== Infinity && options.validate === undefined) throw invalidArgument('keepaliveMs', 'needs validate, which is what it asks');
   return {
+    name: options.name === undefined ? undefined : checkLabel('name', options.name),
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
     serviceName: serviceName === undefined ? undefined : checkServiceName('serviceName', serviceName),
     wantedVersion: wantedVersion === undefined ? undefined : checkVersion('wantedVersion', wantedVersion),
-    selfVersion: selfVersion === undefined ? undefined : checkVersion('selfVersion', selfVersion),
+    selfVersion: selfVersion === undefined ? undefined : checkString('selfVersion', selfVersion),
     max,
     min,
     maxTotal,
@@ -197,6 +219,9 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
+    handoffToken: checkBoolean('handoffToken', orDefault(options.handoffToken, false)),
+    testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
+    ...checkClientIdentity(options),
   };
 }
 

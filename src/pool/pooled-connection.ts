@@ -111,7 +111,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
 
   /** The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished program to go on. */
   rest(nowMs: number): void {
-    this.idleSinceMs = Math.round(nowMs);
+    // Rounded up it would lie in the future.
+    this.idleSinceMs = Math.floor(nowMs);
     this.socket.unref();
   }
 

@@ -99,15 +99,19 @@ export class Pump {
     this.#runsDue += 1;
     if (this.#runsDue > 1) return;
     let fresh = validated;
-    do {
-      this.#runsDue = 1;
-      this.#serveWaiters(fresh);
-      this.#findMore();
-      this.#makeRoom();
-      this.keepWarm();
-      fresh = undefined;
-    } while (this.#runsDue > 1);
-    this.#runsDue = 0;
+    try {
+      do {
+        this.#runsDue = 1;
+        this.#serveWaiters(fresh);
+        this.#findMore();
+        this.#makeRoom();
+        this.keepWarm();
+        fresh = undefined;
+      } while (this.#runsDue > 1);
+    } finally {
+      // A run that was left counted would keep every later one from starting.
+      this.#runsDue = 0;
+    }
     if (this.#owner.closing) this.#closeWhatIsLeft();
   }
 

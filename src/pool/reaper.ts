@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock, Deadline } from '../clock.js';
 import { DeadlineQueue } from '../deadline-queue.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 
@@ -29,7 +29,7 @@ export class Reaper {
   readonly #due = new DeadlineQueue<PooledConnection>();
   /** When the keepalive of an idle connection began last. */
   readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
-  #cancelTimer: () => void = () => {};
+  #timer: Deadline | undefined;
   #timerDueMs = Infinity;
 
   constructor(clock: Clock, settings: ReaperSettings, owner: ReaperOwner) {
@@ -50,25 +50,27 @@ export class Reaper {
   }
 
   stop(): void {
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#timerDueMs = Infinity;
   }
 
   #arm(): void {
     const dueMs = this.#due.nextMs;
     if (dueMs >= this.#timerDueMs) return;
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#timerDueMs = dueMs;
-    this.#cancelTimer = this.#clock.schedule(dueMs - this.#clock.now(), () => this.#reap());
+    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#reap(dueByMs));
   }
 
-  #reap(): void {
+  #reap(nowMs: number): void {
     this.#timerDueMs = Infinity;
-    const nowMs = this.#clock.now();
-    for (let connection = this.#due.takeDue(nowMs); connection !== undefined; connection = this.#due.takeDue(nowMs)) {
-      if (this.#lookAt(connection, nowMs)) this.#put(connection, this.#nextLook(connection, nowMs));
+    try {
+      for (let connection = this.#due.takeDue(nowMs); connection !== undefined; connection = this.#due.takeDue(nowMs)) {
+        if (this.#lookAt(connection, nowMs)) this.#put(connection, this.#nextLook(connection, nowMs));
+      }
+    } finally {
+      this.#arm();
     }
-    this.#arm();
   }
 
   /** Does what is due. Returns whether to look again. */

@@ -1,3 +1,4 @@
+import { hasAborted } from '../abort.js';
 import type { BrokerPoolError, TimeoutPhase } from '../errors.js';
 import { abortedError, acquireTimeoutError, queueFullError, type Situation } from './acquire-errors.js';
 import { Bag } from './bag.js';
@@ -85,7 +86,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** A connection as soon as there is one; the checks of the options are behind us. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    if (signal?.aborted) return this.#refuse(abortedError(signal));
+    if (signal !== undefined && hasAborted(signal)) return this.#refuse(abortedError(signal));
     const connection = this.#borrowAtOnce();
     if (connection !== undefined) return Promise.resolve(this.#lease(connection));
     const { maxWaiting } = this.#environment.settings;
@@ -97,7 +98,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Resolves when `min` connections are open, rejects when one cannot be opened. From now on so many are kept. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (signal?.aborted) return Promise.reject(abortedError(signal));
+    if (signal !== undefined && hasAborted(signal)) return Promise.reject(abortedError(signal));
     this.#pump.keepMinimum();
     this.#supply.retryNow();
     if (this.#pump.warm) return Promise.resolve();
@@ -129,7 +130,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
   clear(): void {
     const { cache, events } = this.#environment;
-    if (events.cleared.wanted) events.cleared.publish({ target: this.target });
+    if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
     this.#supply.clear();
     cache?.delete(this.#supply.key);
     this.#disposal.retireAll('stale');

@@ -1,7 +1,7 @@
-import { onAbort } from '../abort.js';
-import type { Clock, Timer } from '../clock.js';
+import { hasAborted, onAbort } from '../abort.js';
+import type { Clock, Deadline } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { abortedError } from './acquire-errors.js';
+import { abortedError, brokenSignalError } from './acquire-errors.js';
 import type { Bag } from './bag.js';
 import { Histogram } from './watching/histogram.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
@@ -41,7 +41,7 @@ export class WaitingRoom {
   readonly #owner: WaitingRoomOwner;
   #latestDeadlineMs = 0;
   #sweepAtMs = Infinity;
-  #sweepTimer: Timer | undefined;
+  #sweepTimer: Deadline | undefined;
   #timeouts = 0;
   #endedBy: BrokerPoolError | undefined;
 
@@ -73,13 +73,12 @@ export class WaitingRoom {
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const origin = this.#watch.begin();
     // A listener that has just heard of it may have ended the pool, or given the acquire up.
-    const error = this.#endedBy ?? (signal?.aborted ? abortedError(signal) : undefined);
+    const error = this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
     if (error !== undefined) {
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
     const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
-    if (signal !== undefined) this.#listen(waiter, signal);
     const deadlineMs = waiter.started.ms + timeoutMs;
     // Of those who are gone nobody waits any more.
     if (deadlineMs > this.#latestDeadlineMs || this.#queue.waiting === 0) this.#latestDeadlineMs = deadlineMs;
@@ -87,6 +86,7 @@ export class WaitingRoom {
     this.#queue.enqueue(waiter);
     if (this.#queue.waiting === 1) this.#sweepTimer?.keepAlive(true);
     const lease = waiter.wait();
+    if (signal !== undefined) this.#listen(waiter, signal);
     this.#owner.onWaiter();
     return lease;
   }
@@ -138,7 +138,13 @@ export class WaitingRoom {
 
   /** Not part of `enter`: what a function shares with a callback is allocated, whether or not the callback is. */
   #listen(waiter: Waiter, signal: AbortSignal): void {
-    waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+    try {
+      waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
+    } catch (error) {
+      return this.fail(waiter, brokenSignalError(error));
+    }
+    // A signal that is not a real one may have run any code.
+    if (!this.#queue.isQueued(waiter)) waiter.stopListening();
   }
 
   #reject(waiter: Waiter, error: BrokerPoolError): void {
@@ -150,11 +156,10 @@ export class WaitingRoom {
   #sweepAt(dueMs: number): void {
     this.#sweepTimer?.cancel();
     this.#sweepAtMs = dueMs;
-    this.#sweepTimer = this.#clock.timer(dueMs - this.#clock.now(), () => this.#sweep());
-    this.#sweepTimer.keepAlive(this.#queue.waiting > 0);
+    this.#sweepTimer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#sweep(dueByMs), this.#queue.waiting > 0);
   }
 
-  #sweep(): void {
+  #sweep(dueByMs: number): void {
     this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
     // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
@@ -165,14 +170,15 @@ export class WaitingRoom {
     const expired: Waiter[] = [];
     for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
       const deadlineMs = waiter.started.ms + waiter.timeoutMs;
-      if (deadlineMs <= nowMs) expired.push(waiter);
+      if (deadlineMs <= dueByMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
       latestMs = Math.max(latestMs, deadlineMs);
     }
     this.#latestDeadlineMs = latestMs;
     for (const waiter of expired) this.#expire(waiter, nowMs);
     const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
-    if (nextMs !== Infinity) this.#sweepAt(Math.max(nextMs, nowMs + pauseMs));
+    // One that is over meanwhile keeps its time, and so what a late deadline waits for.
+    if (nextMs !== Infinity) this.#sweepAt(nextMs <= nowMs ? nextMs : Math.max(nextMs, nowMs + pauseMs));
   }
 
   #expire(waiter: Waiter, nowMs: number): void {

@@ -1,7 +1,7 @@
 import { onAbort } from '../abort.js';
 import type { Clock } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { abortedError } from './acquire-errors.js';
+import { abortedError, brokenSignalError } from './acquire-errors.js';
 
 interface WarmUp {
   end(error?: BrokerPoolError): void;
@@ -18,18 +18,25 @@ export class WarmUps {
 
   wait(timeoutMs: number, signal: AbortSignal | undefined, timeoutError: () => BrokerPoolError): Promise<void> {
     return new Promise((resolve, reject) => {
+      let stopListening = (): void => {};
       const warmUp: WarmUp = {
         end: (error) => {
           this.#waiting.delete(warmUp);
-          cancelTimer();
-          stopListening?.();
+          timer.cancel();
+          stopListening();
           if (error === undefined) resolve();
           else reject(error);
         },
       };
-      const cancelTimer = this.#clock.schedule(timeoutMs, () => warmUp.end(timeoutError()), true);
-      const stopListening = signal && onAbort(signal, () => warmUp.end(abortedError(signal)));
+      const timer = this.#clock.deadline(timeoutMs, () => warmUp.end(timeoutError()), true);
       this.#waiting.add(warmUp);
+      if (signal === undefined) return;
+      try {
+        stopListening = onAbort(signal, () => warmUp.end(abortedError(signal)));
+      } catch (error) {
+        return warmUp.end(brokenSignalError(error));
+      }
+      if (!this.#waiting.has(warmUp)) stopListening();
     });
   }
 

@@ -1,3 +1,4 @@
+import { wallNowMs } from '../clock.js';
 import { AdminReplyKind, AdminVerb, type AdminReply, type AdminRequest } from '../wire/messages.js';
 
 /** What an embedded broker reports about itself. */
@@ -48,7 +49,7 @@ function text(body: string, exitCode = 0): AdminReply {
 
 /** Every JSON body has the same three fields around it, and its keys in alphabetical order. */
 function json(command: string, body: Readonly<Record<string, unknown>>): AdminReply {
-  const whole = { ...body, command, generated_at_unix_ms: Date.now(), schema_version: 1 };
+  const whole = { ...body, command, generated_at_unix_ms: wallNowMs(), schema_version: 1 };
   return { kind: AdminReplyKind.JSON, body: JSON.stringify(sorted(whole)), exitCode: 0, contentType: 'application/json' };
 }
 
@@ -115,5 +116,5 @@ function metrics(state: AdminState): string {
 }
 
 function uptimeSeconds(state: AdminState): number {
-  return (Date.now() - state.startedAtUnixMs) / 1_000;
+  return (wallNowMs() - state.startedAtUnixMs) / 1_000;
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.js';
 import type { Negotiated, Frame } from '../wire/messages.js';
 
 /** A span in milliseconds, or a promise: the broker goes on when it settles. Prefer promises in tests: they need no clock. */
@@ -91,9 +92,9 @@ export async function waited(wait: Wait, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', stop, { once: true });
   });
   if (typeof wait === 'number') {
-    const timer = setTimeout(stop, wait);
+    const cancel = systemClock.schedule(wait, stop, true);
     await stopped;
-    clearTimeout(timer);
+    cancel();
   } else {
     await Promise.race([stopped, wait.catch(() => {})]);
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { systemClock } from '../clock.js';
 import { FRAMING_VERSION, MAX_FRAME_BYTES, encodeFrame } from '../wire/frame.js';
 import { encodeFrameToWire, type Frame } from '../wire/messages.js';
 import { waited, type ReplyBehaviour } from './behaviour.js';
@@ -90,8 +91,8 @@ export class ClientConnection {
   async #writeByteByByte(bytes: Uint8Array): Promise<boolean> {
     for (const byte of bytes) {
       if (!(await this.write(Uint8Array.of(byte)))) return false;
-      await new Promise((resolve) => {
-        setImmediate(resolve);
+      await new Promise<void>((resolve) => {
+        systemClock.afterTurn(resolve);
       });
     }
     return true;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
+import { checkName, rejectUnknownOptions } from '../validation.js';
 import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
 import { loadNative, type SystemCalls } from '../os/native.js';
 import { HANDOFF_TOKEN_BYTES, type DaemonProcess } from '../wire/messages.js';
@@ -9,6 +10,7 @@ import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
 import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import { Listener } from './listener.js';
+import { withoutUndefined } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 
 /** What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48. */
@@ -24,30 +26,47 @@ export type HandoffMode =
   /** Says yes to another token, and closes it. */
   | 'wrongToken';
 
+const HANDOFF_MODES = ['accept', 'reject', 'silent', 'close', 'wrongToken'] as const satisfies readonly HandoffMode[];
+
 /** Options of {@link EmbeddedBackend.start}. */
 export interface EmbeddedBackendOptions {
   /** Where to serve. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
   /** Where to take over connections. @default a socket in `directory` */
-  readonly handoffEndpoint?: string;
+  readonly handoffEndpoint?: string | undefined;
   /** Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at the end */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
   /**
    * What to do with offered connections; anything but `none` needs FFI, see {@link canHandOff}. A broker offers every client that
    * could adopt, whether it means to or not (C-03): connections of the others end as soon as they are taken over. @default 'none'
    */
-  readonly handoff?: HandoffMode | 'none';
+  readonly handoff?: HandoffMode | 'none' | undefined;
   /**
    * Serves each connection, from its first byte. Sockets are half-open: end them when the client has ended.
    * @default answers identity probes, then echoes
    */
-  readonly onConnection?: (socket: Socket, how: { readonly adopted: boolean }) => void;
+  readonly onConnection?: ((socket: Socket, how: { readonly adopted: boolean }) => void) | undefined;
   /** Who to be in the answers to identity probes. @default this process, see the source for its hash */
-  readonly identity?: Partial<DaemonProcess>;
+  readonly identity?: Partial<DaemonProcess> | undefined;
   /** How long an offer may take to arrive, in milliseconds (H-25). @default 5000 */
-  readonly offerTimeoutMs?: number;
+  readonly offerTimeoutMs?: number | undefined;
+}
+
+const OPTION_NAMES = [
+  'endpoint', 'handoffEndpoint', 'directory', 'backlog', 'handoff', 'onConnection', 'identity', 'offerTimeoutMs',
+] as const satisfies readonly (keyof EmbeddedBackendOptions)[];
+
+/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
+export function checkBackendOptions(field: string, options: EmbeddedBackendOptions): void {
+  rejectUnknownOptions(field, options, OPTION_NAMES);
+  checkHandoff(options.handoff ?? 'none');
+}
+
+/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
+export function checkHandoff(mode: HandoffMode | 'none'): HandoffMode | 'none' {
+  return checkName('handoff', mode, [...HANDOFF_MODES, 'none']);
 }
 
 /** Whether connections can be handed over between processes here: on Linux and macOS, with FFI. */
@@ -59,9 +78,7 @@ type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
 
 /** A backend inside the own process, for tests and demos, on real sockets: an echo, unless told otherwise. */
 export class EmbeddedBackend implements AsyncDisposable {
-  /** What becomes of offers from now on; without effect where there is no handoff endpoint. */
-  handoff: HandoffMode;
-
+  #handoff: HandoffMode;
   readonly #options: EmbeddedBackendOptions;
   readonly #directory: SocketDirectory;
   readonly #changes = new ChangeNotifier();
@@ -76,11 +93,16 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#options = options;
     this.#directory = new SocketDirectory(options.directory);
     const { handoff = 'none' } = options;
-    this.handoff = handoff === 'none' ? 'reject' : handoff;
+    this.#handoff = handoff === 'none' ? 'reject' : handoff;
   }
 
-  /** Starts a backend. Rejects with the system's error, for one if an endpoint is in use. */
+  /**
+   * Starts a backend. Rejects with the system's error, for example if an endpoint is in use.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
+   */
   static async start(options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
+    checkBackendOptions('options', options);
     const backend = new EmbeddedBackend(options);
     try {
       await backend.#open();
@@ -114,6 +136,15 @@ export class EmbeddedBackend implements AsyncDisposable {
       onConnection: (socket) => void this.#onOffer(socket, passing, system),
       onClose,
     });
+  }
+
+  /** What becomes of offers from now on; without effect where there is no handoff endpoint. */
+  get handoff(): HandoffMode {
+    return this.#handoff;
+  }
+
+  set handoff(mode: HandoffMode) {
+    this.#handoff = checkName('handoff', mode, HANDOFF_MODES);
   }
 
   /** Where it serves: what a broker must name as `backendPipe`. */
@@ -192,7 +223,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   #serve(socket: Socket, adopted: boolean): void {
     const { identity, onConnection } = this.#options;
     if (onConnection !== undefined) return onConnection(socket, { adopted });
-    const whole = { ...ownIdentity(this.endpoint), ...identity };
+    const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };
     answerProbes(socket, whole, () => this.#count('probe'), () => serveEcho(socket));
   }
 
@@ -204,7 +235,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   #answerOffer(socket: Socket, { descriptor, offer: { correlationId, token } }: ReceivedOffer, system: SystemCalls): void {
-    switch (this.handoff) {
+    switch (this.#handoff) {
       case 'accept':
         this.#adopt(descriptor);
         socket.end(ackFrame({ token, accepted: true, errorDetail: '', correlationId }));

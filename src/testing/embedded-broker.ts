@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net';
+import { wallNowMs } from '../clock.js';
+import { rejectUnknownOptions } from '../validation.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { peerOf } from '../os/peer.js';
@@ -12,24 +14,35 @@ import { ClientConnection, type SilenceOver } from './client-connection.js';
 import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
+import { checkBehaviour, checkReplyBehaviour, checkServiceOptions } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 
 /** Options of {@link EmbeddedBroker.start}. */
 export interface EmbeddedBrokerOptions {
   /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
   /** Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at the end */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
   /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
-  readonly services?: Readonly<Record<string, EmbeddedService>>;
+  readonly services?: Readonly<Record<string, EmbeddedService>> | undefined;
   /** What becomes of each Hello; `undefined` leaves it to {@link EmbeddedBroker.behaviour}. What it throws is not caught. */
-  readonly decide?: (hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>;
+  readonly decide?: ((hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>) | undefined;
   /** How long a request may take to arrive, in milliseconds (V-20). @default 30000 */
-  readonly helloTimeoutMs?: number;
+  readonly helloTimeoutMs?: number | undefined;
   /** How long a backend may take to answer an offer, in milliseconds (H-08). @default 5000 */
-  readonly handoffAckTimeoutMs?: number;
+  readonly handoffAckTimeoutMs?: number | undefined;
+}
+
+const OPTION_NAMES = [
+  'endpoint', 'directory', 'backlog', 'services', 'decide', 'helloTimeoutMs', 'handoffAckTimeoutMs',
+] as const satisfies readonly (keyof EmbeddedBrokerOptions)[];
+
+/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
+export function checkBrokerOptions(field: string, options: EmbeddedBrokerOptions): void {
+  rejectUnknownOptions(field, options, OPTION_NAMES);
+  for (const [name, service] of Object.entries(options.services ?? {})) checkServiceOptions(`services.${name}`, service);
 }
 
 /** A Hello as it arrived. */
@@ -53,16 +66,14 @@ type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
 export class EmbeddedBroker implements AsyncDisposable {
   /** By name; may be changed at any time. */
   readonly services: Map<string, EmbeddedService>;
-  /** What becomes of every Hello about which nothing else decides. */
-  behaviour: BrokerBehaviour = ANSWER;
-  /** What becomes of the replies to admin requests. */
-  adminBehaviour: ReplyBehaviour = ANSWER;
   /** Answers admin requests instead of the built-in replies where it returns something. */
   answerAdmin: ((request: AdminRequest) => AdminReply | undefined) | undefined;
 
+  #behaviour: BrokerBehaviour = ANSWER;
+  #adminBehaviour: ReplyBehaviour = ANSWER;
   readonly #options: EmbeddedBrokerOptions;
   readonly #directory: SocketDirectory;
-  readonly #startedAtUnixMs = Date.now();
+  readonly #startedAtUnixMs = wallNowMs();
   readonly #changes = new ChangeNotifier();
   readonly #script: BrokerBehaviour[] = [];
   readonly #offers = new Set<Socket>();
@@ -78,8 +89,13 @@ export class EmbeddedBroker implements AsyncDisposable {
     this.services = new Map(Object.entries(options.services ?? {}));
   }
 
-  /** Starts a broker. Rejects with the system's error, for one if the endpoint is in use. */
+  /**
+   * Starts a broker. Rejects with the system's error, for example if the endpoint is in use.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
+   */
   static async start(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
+    checkBrokerOptions('options', options);
     const broker = new EmbeddedBroker(options);
     const host = broker.#host();
     try {
@@ -97,6 +113,24 @@ export class EmbeddedBroker implements AsyncDisposable {
       throw error;
     }
     return broker;
+  }
+
+  /** What becomes of every Hello about which nothing else decides. Setting one that does not exist throws `INVALID_ARGUMENT`. */
+  get behaviour(): BrokerBehaviour {
+    return this.#behaviour;
+  }
+
+  set behaviour(behaviour: BrokerBehaviour) {
+    this.#behaviour = checkBehaviour('behaviour', behaviour);
+  }
+
+  /** What becomes of the replies to admin requests. */
+  get adminBehaviour(): ReplyBehaviour {
+    return this.#adminBehaviour;
+  }
+
+  set adminBehaviour(behaviour: ReplyBehaviour) {
+    this.#adminBehaviour = checkReplyBehaviour('adminBehaviour', behaviour);
   }
 
   /** Where it listens. */
@@ -136,7 +170,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   /** Puts up behaviours for the next Hellos, one each, in the order in which the Hellos arrive. */
   script(...behaviours: readonly BrokerBehaviour[]): void {
-    this.#script.push(...behaviours);
+    this.#script.push(...behaviours.map((behaviour) => checkBehaviour('behaviour', behaviour)));
   }
 
   /** Answers the clients that met `silent` until now. */
@@ -213,7 +247,8 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   async #decide(hello: Hello, scripted: BrokerBehaviour | undefined, usual: BrokerBehaviour): Promise<BrokerBehaviour> {
-    return scripted ?? (await this.#options.decide?.(hello)) ?? usual;
+    const decided = scripted ?? (await this.#options.decide?.(hello));
+    return decided === undefined ? usual : checkBehaviour('decide', decided);
   }
 
   /** Call it before a request is counted: a test that saw the count might end the silence before it has begun. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { systemClock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { FrameDecoder } from '../wire/frame.js';
 
@@ -21,7 +22,7 @@ export function readFirstFrame(socket: Socket, timeoutMs: number): Promise<First
   return new Promise((resolve) => {
     const decoder = new FrameDecoder();
     const settle = (result: FirstFrame): void => {
-      clearTimeout(timer);
+      cancelLimit();
       socket.off('data', onData).off('end', onEnd).off('close', onClose);
       socket.resume();
       resolve(result);
@@ -38,7 +39,7 @@ export function readFirstFrame(socket: Socket, timeoutMs: number): Promise<First
     };
     const onEnd = (): void => settle({ kind: 'ended' });
     const onClose = (): void => settle({ kind: 'closed' });
-    const timer = setTimeout(() => settle({ kind: 'expired' }), timeoutMs);
+    const cancelLimit = systemClock.schedule(timeoutMs, () => settle({ kind: 'expired' }), true);
     socket.on('data', onData).on('end', onEnd).on('close', onClose);
     if (socket.destroyed) onClose();
     // A listener starts no socket that was accepted without reading.

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { monotonicNowMs, systemClock } from '../clock.js';
 import { wouldBlock } from '../os/errno.js';
 import type { HandlePassing } from '../os/handle-passing.js';
 import type { SystemCalls } from '../os/native.js';
@@ -26,11 +27,11 @@ export async function receiveOffer(
   system: SystemCalls,
   timeoutMs: number,
 ): Promise<ReceivedOffer | undefined> {
-  const deadlineMs = performance.now() + timeoutMs;
+  const deadlineMs = monotonicNowMs() + timeoutMs;
   const sideband = Buffer.alloc(HANDOFF_TOKEN_BYTES);
   const descriptor = await receiveDescriptor(socket, passing, system, sideband, deadlineMs);
   if (descriptor < 0) return undefined;
-  const frame = await readFirstFrame(socket, deadlineMs - performance.now());
+  const frame = await readFirstFrame(socket, deadlineMs - monotonicNowMs());
   const offer = frame.kind === 'frame' ? checkedOffer(frame.body, sideband) : undefined;
   if (offer !== undefined) return { descriptor, offer };
   system.close(descriptor);
@@ -57,7 +58,7 @@ async function receiveDescriptor(
     if (received.bytes > 0) filled += received.bytes;
     if (filled === sideband.length) return descriptor;
     const isOver = received.bytes <= 0 && !wouldBlock(received.bytes);
-    if (isOver || performance.now() >= deadlineMs) break;
+    if (isOver || monotonicNowMs() >= deadlineMs) break;
     // Node has no way to wait for readability without reading. A broker sends with the connect, so this hardly ever waits.
     await pause(pauseMs);
     pauseMs = Math.min(Math.max(1, pauseMs * 2), LONGEST_PAUSE_MS);
@@ -68,8 +69,8 @@ async function receiveDescriptor(
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    if (milliseconds === 0) setImmediate(resolve);
-    else setTimeout(resolve, milliseconds);
+    if (milliseconds === 0) systemClock.afterTurn(resolve);
+    else systemClock.schedule(milliseconds, resolve, true);
   });
 }
 

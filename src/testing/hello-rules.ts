@@ -13,15 +13,15 @@ export interface EmbeddedService {
   /** Where its backend listens: the `backendPipe` of every Negotiated. */
   readonly endpoint: string;
   /** The one version there is a backend for. @default any */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Several of them. @default any */
-  readonly versions?: readonly string[];
+  readonly versions?: readonly string[] | undefined;
   /** Lower versions are blocked (V-55); only `major.minor.patch` counts (V-56). */
-  readonly minVersion?: string;
+  readonly minVersion?: string | undefined;
   /** Others are blocked, unless the list is empty (V-55). */
-  readonly versionAllowList?: readonly string[];
+  readonly versionAllowList?: readonly string[] | undefined;
   /** Where the backend takes over connections (H-01). @default none: clients are never handed over */
-  readonly handoffEndpoint?: string;
+  readonly handoffEndpoint?: string | undefined;
 }
 
 function refusal(code: number, reason: string, retryAfterMs = 0): Refusal {

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { startedAtUnixMs, systemClock } from '../clock.js';
 import { checkEnvelope } from '../wire/envelope.js';
 import { FRAME_HEADER_BYTES } from '../wire/frame.js';
 import {
@@ -32,14 +33,14 @@ const INCOMPLETE_PROBE_MS = 50;
  */
 export function answerProbes(socket: Socket, identity: DaemonProcess, onProbe: () => void, serve: () => void): void {
   let held: Buffer = Buffer.alloc(0);
-  let patience: NodeJS.Timeout | undefined;
+  let cancelPatience = (): void => {};
 
   const stop = (): void => {
-    clearTimeout(patience);
+    cancelPatience();
     socket.off('data', onData).off('end', onEnd).off('close', stop);
   };
   const onData = (chunk: Buffer): void => {
-    clearTimeout(patience);
+    cancelPatience();
     held = Buffer.concat([held, chunk]);
     for (;;) {
       const step = readProbe(held);
@@ -49,7 +50,7 @@ export function answerProbes(socket: Socket, identity: DaemonProcess, onProbe: (
       held = held.subarray(step.bytes);
       onProbe();
     }
-    if (held.length > 0) patience = setTimeout(giveBack, INCOMPLETE_PROBE_MS);
+    if (held.length > 0) cancelPatience = systemClock.schedule(INCOMPLETE_PROBE_MS, giveBack, true);
   };
   const giveBack = (): void => {
     stop();
@@ -111,7 +112,7 @@ export function ownIdentity(endpoint: string): DaemonProcess {
     pid: process.pid,
     exePath: isLinux ? readlinkSync('/proc/self/exe') : process.execPath,
     ipcEndpoint: { namespaceId: 'shared', path: endpoint },
-    startedAtUnixMs: BigInt(Math.round(performance.timeOrigin)),
+    startedAtUnixMs: BigInt(Math.round(startedAtUnixMs)),
     // Elsewhere a command would have to be asked; a broker does not compare an empty one (P-05, P-10).
     bootId: isLinux ? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() : '',
     exeHashAlgorithm: 'blake3',

@@ -14,7 +14,8 @@ function say(message: ServeReady | BrokerProcessCounts | BackendProcessCounts): 
 /** Starts what the task names, and returns how to count and to stop it. */
 async function serve(task: ServeTask) {
   if (task.role === 'broker') {
-    const broker = await EmbeddedBroker.start(task);
+    const { role: _, ...options } = task;
+    const broker = await EmbeddedBroker.start(options);
     say({ pid: process.pid, endpoint: broker.endpoint });
     const counts = (): BrokerProcessCounts => {
       const { helloCount, adminCount, connectionCount, handoffCount, openConnections, earlyHangUps } = broker;
@@ -22,7 +23,8 @@ async function serve(task: ServeTask) {
     };
     return { counts, stop: () => broker.stop() };
   }
-  const backend = await EmbeddedBackend.start(task);
+  const { role: _, ...options } = task;
+  const backend = await EmbeddedBackend.start(options);
   const { endpoint, handoffEndpoint } = backend;
   say({ pid: process.pid, endpoint, ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }) });
   const counts = (): BackendProcessCounts => {

@@ -1,4 +1,5 @@
-import { canHandOff, type HandoffMode } from './embedded-backend.js';
+import { rejectUnknownOptions } from '../validation.js';
+import { canHandOff, checkHandoff, type HandoffMode } from './embedded-backend.js';
 import { SocketDirectory } from './socket-directory.js';
 import type { BackendProcessCounts, BrokerProcessCounts } from './serve-protocol.js';
 import { ServerProcess } from './server-process.js';
@@ -9,16 +10,20 @@ export { ServerProcess, type BackendProcessCounts, type BrokerProcessCounts };
 /** Options of {@link spawnTestSystem}. */
 export interface SpawnTestSystemOptions {
   /** @default 'echo' */
-  readonly serviceName?: string;
+  readonly serviceName?: string | undefined;
   /** @default '1.0.0' */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** For all sockets. @default a new temporary directory, removed at the end */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Connections that may wait to be accepted, at each. @default Node's */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
   /** What the backend does with offered connections. @default 'accept' where there is FFI, else 'none' */
-  readonly handoff?: HandoffMode | 'none';
+  readonly handoff?: HandoffMode | 'none' | undefined;
 }
+
+const OPTION_NAMES = [
+  'serviceName', 'version', 'directory', 'backlog', 'handoff',
+] as const satisfies readonly (keyof SpawnTestSystemOptions)[];
 
 /** A broker and an echo backend, each in a process of its own. */
 export interface SpawnedTestSystem extends AsyncDisposable {
@@ -32,9 +37,13 @@ export interface SpawnedTestSystem extends AsyncDisposable {
 /**
  * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in which a
  * peer must be busy, stopped or dead without this process being so.
+ *
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
 export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Promise<SpawnedTestSystem> {
+  rejectUnknownOptions('options', options, OPTION_NAMES);
   const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
+  checkHandoff(handoff);
   const sockets = new SocketDirectory(options.directory);
   // Made and removed on this side, so that nothing is left behind by a process that had to be killed.
   const directory = process.platform === 'win32' ? '' : sockets.path();

@@ -1,6 +1,8 @@
-import { EmbeddedBackend, type EmbeddedBackendOptions } from './embedded-backend.js';
-import { EmbeddedBroker, type EmbeddedBrokerOptions } from './embedded-broker.js';
+import { rejectUnknownOptions } from '../validation.js';
+import { checkBackendOptions, EmbeddedBackend, type EmbeddedBackendOptions } from './embedded-backend.js';
+import { checkBrokerOptions, EmbeddedBroker, type EmbeddedBrokerOptions } from './embedded-broker.js';
 import type { EmbeddedService } from './hello-rules.js';
+import { checkServiceOptions, withoutUndefined } from './options.js';
 
 /** What a client needs to know; spread it into the options of a pool or of `connectToBackend`. */
 export interface TestTarget {
@@ -12,16 +14,20 @@ export interface TestTarget {
 /** Options of {@link startTestSystem}. */
 export interface TestSystemOptions {
   /** @default 'echo' */
-  readonly serviceName?: string;
+  readonly serviceName?: string | undefined;
   /** @default '1.0.0' */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** For the sockets of both. @default a new temporary directory for each */
-  readonly directory?: string;
-  readonly broker?: EmbeddedBrokerOptions;
-  readonly backend?: EmbeddedBackendOptions;
+  readonly directory?: string | undefined;
+  readonly broker?: EmbeddedBrokerOptions | undefined;
+  readonly backend?: EmbeddedBackendOptions | undefined;
   /** More about the service than its name, version and endpoints. */
-  readonly service?: Partial<EmbeddedService>;
+  readonly service?: Partial<EmbeddedService> | undefined;
 }
+
+const OPTION_NAMES = [
+  'serviceName', 'version', 'directory', 'broker', 'backend', 'service',
+] as const satisfies readonly (keyof TestSystemOptions)[];
 
 /** A broker and a backend inside the own process that know each other. */
 export interface TestSystem extends AsyncDisposable {
@@ -36,21 +42,26 @@ export interface TestSystem extends AsyncDisposable {
  * Starts a backend and a broker that negotiates it.
  *
  * `await using system = await startTestSystem(); await connectToBackend(system.target);`
+ *
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
-  const { directory, serviceName = 'echo', version = '1.0.0' } = options;
-  const where = directory === undefined ? {} : { directory };
-  const backend = await EmbeddedBackend.start({ ...where, ...options.backend });
+  rejectUnknownOptions('options', options, OPTION_NAMES);
+  const { directory, serviceName = 'echo', version = '1.0.0', broker: brokerOptions = {}, backend: backendOptions = {}, service: more = {} } = options;
+  checkBrokerOptions('broker', brokerOptions);
+  checkBackendOptions('backend', backendOptions);
+  checkServiceOptions('service', more);
+  const backend = await EmbeddedBackend.start({ directory, ...withoutUndefined(backendOptions) });
   const service: EmbeddedService = {
     endpoint: backend.endpoint,
     version,
     ...(backend.handoffEndpoint === undefined ? {} : { handoffEndpoint: backend.handoffEndpoint }),
-    ...options.service,
+    ...withoutUndefined(more),
   };
-  const services = { [serviceName]: service, ...options.broker?.services };
+  const services = { [serviceName]: service, ...brokerOptions.services };
   let broker: EmbeddedBroker;
   try {
-    broker = await EmbeddedBroker.start({ ...where, ...options.broker, services });
+    broker = await EmbeddedBroker.start({ directory, ...withoutUndefined(brokerOptions), services });
   } catch (error) {
     await backend.stop();
     throw error;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/clock.js';
+import type { Clock, Deadline } from '../../src/clock.js';
 
 interface SetTimer {
   readonly dueMs: number;
@@ -35,8 +35,8 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  timer(delayMs: number, callback: () => void): Timer {
-    return { cancel: this.schedule(delayMs, callback), keepAlive: () => {} };
+  deadline(delayMs: number, callback: (dueByMs: number) => void): Deadline {
+    return { cancel: this.schedule(delayMs, () => callback(this.nowMs)), keepAlive: () => {} };
   }
 
   afterTurn(callback: () => void): () => void {

@@ -1,4 +1,4 @@
-import { systemClock, type Clock, type Timer } from '../../src/clock.js';
+import { systemClock, type Clock, type Deadline } from '../../src/clock.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool } from '../../src/pool/broker-pool.js';
 import { Leftovers, until } from '../helpers/leftovers.js';
@@ -26,22 +26,22 @@ class WatchedClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void, keepAlive = false): () => void {
-    const timer = this.timer(delayMs, callback);
-    timer.keepAlive(keepAlive);
+    const timer = this.deadline(delayMs, callback, keepAlive);
     return () => timer.cancel();
   }
 
-  timer(delayMs: number, callback: () => void): Timer {
+  deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive = false): Deadline {
     this.set += 1;
     let isSet = true;
     const unset = (): void => {
       if (isSet) this.set -= 1;
       isSet = false;
     };
-    const timer = systemClock.timer(delayMs, () => {
+    const onTime = (dueByMs: number): void => {
       unset();
-      callback();
-    });
+      callback(dueByMs);
+    };
+    const timer = systemClock.deadline(delayMs, onTime, keepAlive);
     const cancel = (): void => {
       unset();
       timer.cancel();

@@ -221,10 +221,10 @@ test('only a check that somebody waits for keeps the process alive', async (t) =
   for (const wanted of [true, false]) {
     const { clock, health, idle } = setUp();
     const kept: (boolean | undefined)[] = [];
-    const schedule = clock.schedule.bind(clock);
-    clock.schedule = (delayMs: number, callback: () => void, keepAlive?: boolean) => {
+    const deadline = clock.deadline.bind(clock);
+    clock.deadline = (delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean) => {
       kept.push(keepAlive);
-      return schedule(delayMs, callback);
+      return deadline(delayMs, callback);
     };
     await health.check(idle(), wanted);
     t.is(kept.includes(true), wanted);

@@ -24,7 +24,7 @@ function setUp() {
   let acquires = 0;
   const watch = new LeaseWatch(
     TARGET,
-    { clock, events: createEventSources(new EventEmitter()), settings: { leakThresholdMs: 0 }, entryPoints: [], nextAcquireId: () => ++acquires },
+    { clock, events: createEventSources('test', new EventEmitter()), settings: { leakThresholdMs: 0 }, entryPoints: [], nextAcquireId: () => ++acquires },
     () => {},
   );
   const room = new WaitingRoom(bag, clock, time, watch, {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../../clock.js';
+import type { Clock, Deadline } from '../../clock.js';
 import type { Failure } from '../../errors.js';
 import { connectAndSend } from '../../os/connect-and-send.js';
 import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
@@ -23,7 +23,7 @@ export class Conversation {
   readonly #exchange: Exchange;
   #socket: Socket | undefined;
   #stopDialling: () => void = () => {};
-  #cancelDeadline: () => void = () => {};
+  #deadline: Deadline | undefined;
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
@@ -98,11 +98,11 @@ export class Conversation {
       return;
     }
     const failure = systemFailure('send', sent, this.#job.brokerEndpoint);
-    setImmediate(() => this.#follow(this.#exchange.end(failure)));
+    this.#clock.afterTurn(() => this.#follow(this.#exchange.end(failure)));
   }
 
   #failLater(failure: Failure): void {
-    setImmediate(() => this.#finish({ kind: 'failed', failure }));
+    this.#clock.afterTurn(() => this.#finish({ kind: 'failed', failure }));
   }
 
   #dialBroker(): void {
@@ -149,8 +149,8 @@ export class Conversation {
     const { deadlineMs } = this.#exchange;
     if (deadlineMs === this.#armedForMs) return;
     this.#armedForMs = deadlineMs;
-    this.#cancelDeadline();
-    this.#cancelDeadline = this.#clock.schedule(deadlineMs - this.#clock.now(), () => this.#follow(this.#exchange.expire()));
+    this.#deadline?.cancel();
+    this.#deadline = this.#clock.deadline(deadlineMs - this.#clock.now(), () => this.#follow(this.#exchange.expire()));
   }
 
   #follow(step: ExchangeStep): void {
@@ -199,7 +199,7 @@ export class Conversation {
   #detach(): Socket | undefined {
     const socket = this.#socket;
     this.#socket = undefined;
-    this.#cancelDeadline();
+    this.#deadline?.cancel();
     // One by one: removing all would take away those by which Node closes the socket.
     socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return socket;
@@ -220,7 +220,7 @@ export class Conversation {
   #finish(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#cancelDeadline();
+    this.#deadline?.cancel();
     this.#stopDialling();
     if (outcome.kind === 'failed') this.#exchange.wipe();
     this.#settle(outcome);

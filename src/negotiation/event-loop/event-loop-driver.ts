@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { Conversation } from './conversation.js';
@@ -25,7 +25,7 @@ export class EventLoopDriver implements Driver {
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
     if (this.#closed) {
-      queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+      afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
     const conversation = new Conversation(job, this.#clock, this.#native, (outcome) => {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { systemClock } from '../../clock.js';
 import { FrameEnd } from '../../wire/frame-end.js';
 import type { FrameProgress } from '../../wire/frame.js';
 
@@ -31,13 +32,11 @@ export function owedReplyReader(socket: Socket, progress?: FrameProgress | 'unkn
   };
   socket.on('end', close);
   socket.on('error', close);
-  const keepAlive = setTimeout(() => socket.unref(), KEEP_ALIVE_MS);
-  const giveUp = setTimeout(close, GIVE_UP_MS);
-  keepAlive.unref();
-  giveUp.unref();
+  const cancelUnref = systemClock.schedule(KEEP_ALIVE_MS, () => socket.unref());
+  const giveUp = systemClock.deadline(GIVE_UP_MS, close);
   socket.on('close', () => {
-    clearTimeout(keepAlive);
-    clearTimeout(giveUp);
+    cancelUnref();
+    giveUp.cancel();
   });
   return (bytes) => {
     reply?.push(bytes);

@@ -1,3 +1,4 @@
+import { afterThisCode, throwLater } from '../../clock.js';
 import { errorFromFailure, type Failure } from '../../errors.js';
 import { ExitHook } from '../../exit-hook.js';
 import { connectAndSend } from '../../os/connect-and-send.js';
@@ -78,7 +79,7 @@ export class WorkerDriver implements Driver {
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
     const pending: PendingJob = { job, settle, slot: -1, beginning: NOT_BEGUN, released: false, retried: false };
     if (this.#closing !== undefined) {
-      queueMicrotask(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+      afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
     if (this.#jobs.add(pending)) this.#begin(pending);
@@ -147,7 +148,7 @@ export class WorkerDriver implements Driver {
       return this.#wake();
     }
     if (!this.#jobs.unqueue(pending)) return;
-    queueMicrotask(() => pending.settle({ kind: 'failed', failure: abandonedFailure(pending.job) }));
+    afterThisCode(() => pending.settle({ kind: 'failed', failure: abandonedFailure(pending.job) }));
   }
 
   /** Starts the wait loop with all jobs that nobody works on. */
@@ -162,7 +163,14 @@ export class WorkerDriver implements Driver {
   }
 
   #onOutcomes(outcomes: WaitOutcome[]): void {
-    for (const outcome of outcomes) this.#onOutcome(outcome);
+    for (const outcome of outcomes) {
+      try {
+        this.#onOutcome(outcome);
+      } catch (error) {
+        // The jobs behind it must not wait for ever.
+        throwLater(error);
+      }
+    }
   }
 
   #onOutcome(outcome: WaitOutcome): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
+import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
@@ -69,10 +69,12 @@ export class Supply {
     this.#backoff = new Backoff(clock, () => owner.pump());
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
+    const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
+    const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
     this.#request = {
       target,
       key: this.key,
-      hello: encodeHelloFrame(target),
+      hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
@@ -157,7 +159,7 @@ export class Supply {
     const attempt = { id: this.#environment.nextConnectionId(), startedMs: clock.now(), generation: this.#generation };
     this.#connecting += 1;
     if (spare) this.#connectingSpare += 1;
-    if (events.connectionCreated.wanted) events.connectionCreated.publish({ target: this.target, connectionId: attempt.id });
+    if (events.connectionCreated.wanted) events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: attempt.id });
     let established: Established | BrokerPoolError;
     try {
       established = await connector.connect(this.#request);
@@ -186,10 +188,10 @@ export class Supply {
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted) {
       const { route, endpoint } = established;
-      events.connectionReady.publish({ target: this.target, connectionId: id, route, endpoint, connectMs });
+      events.connectionReady.publish({ pool: events.pool, target: this.target, connectionId: id, route, endpoint, connectMs });
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
-    const connection = new PooledConnection(id, established, this.#owner, Math.round(bornMs), expiresAtMs);
+    const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
     if (generation !== this.#generation) connection.retired = 'stale';
     // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
     this.#connecting -= 1;
@@ -204,7 +206,7 @@ export class Supply {
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
+      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
     }
     this.#owner.onOpenFailed(error);
     capacity?.giveBack();

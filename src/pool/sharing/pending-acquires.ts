@@ -1,4 +1,4 @@
-import { monotonicNowMs, systemClock } from '../../clock.js';
+import { monotonicNowMs, systemClock, type Deadline } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { BrokerPoolError } from '../../errors.js';
 import type { Lease } from '../lease.js';
@@ -43,7 +43,7 @@ export class PendingAcquires {
   readonly #due = new DeadlineQueue<PendingAcquire>();
   readonly #onDue: (acquire: PendingAcquire) => void;
   #timerDueMs = Infinity;
-  #cancelTimer: () => void = () => {};
+  #timer: Deadline | undefined;
 
   /** @param onDue is told of an acquire whose time is up, and which is no longer one of these */
   constructor(onDue: (acquire: PendingAcquire) => void) {
@@ -75,23 +75,22 @@ export class PendingAcquires {
   }
 
   takeAll(): PendingAcquire[] {
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#timerDueMs = Infinity;
     return Array.from(this.#byId.keys()).flatMap((id) => this.take(id) ?? []);
   }
 
   /** A timer that was set for an acquire answered since then finds nothing due, and is set anew: hardly ever is one needed. */
   #arm(): void {
-    this.#cancelTimer();
+    this.#timer?.cancel();
     this.#timerDueMs = this.#due.nextMs;
     if (this.#timerDueMs === Infinity) return;
-    this.#cancelTimer = systemClock.schedule(this.#timerDueMs - monotonicNowMs(), () => this.#onTimer());
+    this.#timer = systemClock.deadline(this.#timerDueMs - monotonicNowMs(), (dueByMs) => this.#onTimer(dueByMs));
   }
 
-  #onTimer(): void {
+  #onTimer(dueByMs: number): void {
     this.#timerDueMs = Infinity;
-    const nowMs = monotonicNowMs();
-    for (let acquire = this.#due.takeDue(nowMs); acquire !== undefined; acquire = this.#due.takeDue(nowMs)) {
+    for (let acquire = this.#due.takeDue(dueByMs); acquire !== undefined; acquire = this.#due.takeDue(dueByMs)) {
       this.take(acquire.id);
       this.#onDue(acquire);
     }

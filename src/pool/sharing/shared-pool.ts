@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
-import { onAbort } from '../../abort.js';
+import { hasAborted, onAbort } from '../../abort.js';
 import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
-import { checkServiceName, checkVersion } from '../../validation.js';
-import { abortedError, asPoolError } from '../acquire-errors.js';
+import { checkFunction, checkServiceName, checkVersion } from '../../validation.js';
+import { abortedError, asPoolError, brokenSignalError } from '../acquire-errors.js';
 import { useLease, type Lease } from '../lease.js';
 import { checkAcquireOptions, checkCloseOptions, type AcquireOptions, type CloseOptions, type TargetOptions } from '../options.js';
 import { errorFromData, type ErrorData } from './error-data.js';
@@ -51,7 +51,7 @@ export class SharedPool implements AsyncDisposable {
       checkAcquireOptions(options);
       checkTargetOptions(options);
       const { signal } = options;
-      if (signal?.aborted) throw abortedError(signal);
+      if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
       if (this.#refusal !== undefined) throw errorFromData(this.#refusal);
       return this.#ask(options);
     } catch (error) {
@@ -61,6 +61,7 @@ export class SharedPool implements AsyncDisposable {
 
   /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    checkFunction('work', work);
     return await useLease(await this.acquire(options), work);
   }
 
@@ -86,9 +87,9 @@ export class SharedPool implements AsyncDisposable {
     if (this.#connected && this.#busy) {
       await new Promise<void>((resolve) => {
         // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
-        const cancelLimit = systemClock.schedule(timeoutMs, resolve, true);
+        const limit = systemClock.deadline(timeoutMs, () => resolve(), true);
         this.#onQuiet = () => {
-          cancelLimit();
+          limit.cancel();
           resolve();
         };
       });
@@ -101,15 +102,24 @@ export class SharedPool implements AsyncDisposable {
     const { signal, timeoutMs = this.#acquireTimeoutMs } = options;
     return new Promise((resolve, reject) => {
       const acquire = new PendingAcquire(++this.#lastAcquireId, timeoutMs, options, resolve, reject);
-      if (signal !== undefined) acquire.stopListening = onAbort(signal, () => this.#giveUp(acquire, abortedError(signal)));
       this.#pending.add(acquire);
       this.#onChange();
-      this.#postAcquire(acquire);
+      this.#postAcquire(acquire, signal !== undefined);
+      if (signal !== undefined) this.#listen(acquire, signal);
     });
   }
 
-  #postAcquire({ id: acquireId, askedAtMs, timeoutMs, stopListening, target: { serviceName, wantedVersion } }: PendingAcquire): void {
-    const abortable = stopListening !== undefined;
+  #listen(acquire: PendingAcquire, signal: AbortSignal): void {
+    try {
+      acquire.stopListening = onAbort(signal, () => this.#giveUp(acquire, abortedError(signal)));
+    } catch (error) {
+      return this.#giveUp(acquire, brokenSignalError(error));
+    }
+    // A signal that is not a real one may have run any code.
+    if (this.#pending.get(acquire.id) === undefined) acquire.stopListening();
+  }
+
+  #postAcquire({ id: acquireId, askedAtMs, timeoutMs, target: { serviceName, wantedVersion } }: PendingAcquire, abortable: boolean): void {
     const names = { ...(serviceName !== undefined && { serviceName }), ...(wantedVersion !== undefined && { wantedVersion }) };
     this.#post({ kind: 'acquire', acquireId, timeoutMs, askedAtMs, abortable, ...names });
   }
@@ -146,7 +156,7 @@ export class SharedPool implements AsyncDisposable {
       return this.#onChange();
     }
     // The connection has been closed on the way here.
-    if (lease === undefined) return this.#postAcquire(acquire);
+    if (lease === undefined) return this.#postAcquire(acquire, acquire.stopListening !== undefined);
     this.#pending.take(acquire.id);
     acquire.resolve(lease);
   }

@@ -1,12 +1,20 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
+import { throwLater } from '../../clock.js';
 import type { BrokerPoolError, ErrorCode } from '../../errors.js';
+import { didYouMean, quoted } from '../../validation.js';
 import type { Route } from '../../negotiation/job.js';
 import type { Target } from '../target.js';
 import type { CloseReason } from '../pooled-connection.js';
 
+/** What every event has. */
+export interface PoolEvent {
+  /** The name of the pool. */
+  readonly pool: string;
+}
+
 /** A connect begins. */
-export interface ConnectionCreatedEvent {
+export interface ConnectionCreatedEvent extends PoolEvent {
   readonly target: Target;
   /** Unique in the pool; the same in all events of this connection. */
   readonly connectionId: number;
@@ -32,8 +40,8 @@ export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
   readonly error?: BrokerPoolError;
 }
 
-/** Somebody asks for a connection. */
-export interface AcquireStartedEvent {
+/** A caller asks for a connection. */
+export interface AcquireStartedEvent extends PoolEvent {
   readonly target: Target;
   /** Unique in the pool; the same in all events of this acquire and its lease. */
   readonly acquireId: number;
@@ -70,12 +78,12 @@ export interface LeakSuspectedEvent extends AcquireStartedEvent {
 }
 
 /** `clear` was called for this target. */
-export interface ClearedEvent {
+export interface ClearedEvent extends PoolEvent {
   readonly target: Target;
 }
 
 /** The pool has ended; nothing comes after this. */
-export interface ClosedEvent {
+export interface ClosedEvent extends PoolEvent {
   /** From the call of `close` or `destroy`. */
   readonly durationMs: number;
 }
@@ -108,48 +116,39 @@ export class EventSource<Name extends PoolEventName> {
   readonly #name: Name;
   readonly #emitter: EventEmitter;
   readonly #channel: Channel;
-  #listening = false;
+  /** Whether the emitter has listeners for it; {@link createEventSources} keeps it up to date. */
+  listening = false;
 
   constructor(name: Name, emitter: EventEmitter) {
     this.#name = name;
     this.#emitter = emitter;
     this.#channel = channel(`broker-pool:${name}`);
-    emitter.on('newListener', (added: string | symbol) => {
-      if (added === name) this.#listening = true;
-    });
-    emitter.on('removeListener', (removed: string | symbol) => {
-      if (removed === name) this.#listening = emitter.listenerCount(name) > 0;
-    });
   }
 
-  /** Whether anybody listens. Without listeners, an event costs this question. */
+  /** Whether there are listeners or subscribers. Without them, an event costs this question. */
   get wanted(): boolean {
-    return this.#listening || this.#channel.hasSubscribers;
+    return this.listening || this.#channel.hasSubscribers;
   }
 
   /** A listener that throws is the listener's fault: its error goes up as uncaught and leaves the pool alone. */
   publish(event: PoolEvents[Name]): void {
     this.#channel.publish(event);
-    if (!this.#listening) return;
+    if (!this.listening) return;
     try {
       this.#emitter.emit(this.#name, event);
     } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
+      throwLater(error);
     }
   }
 }
 
-/** All events of one pool. */
-export type EventSources = { readonly [Name in PoolEventName]: EventSource<Name> };
+/** All events of one pool, and its name, which each of them bears. */
+export type EventSources = { readonly pool: string } & { readonly [Name in PoolEventName]: EventSource<Name> };
 
 /** @param emitter what the pool's users call `on` of */
-export function createEventSources(emitter: EventEmitter): EventSources {
-  // Each of them watches for listeners.
-  const maxListeners = emitter.getMaxListeners();
-  emitter.setMaxListeners(0);
+export function createEventSources(pool: string, emitter: EventEmitter): EventSources {
   const sources: EventSources = {
+    pool,
     connectionCreated: new EventSource('connectionCreated', emitter),
     connectionReady: new EventSource('connectionReady', emitter),
     connectionClosed: new EventSource('connectionClosed', emitter),
@@ -161,6 +160,25 @@ export function createEventSources(emitter: EventEmitter): EventSources {
     cleared: new EventSource('cleared', emitter),
     closed: new EventSource('closed', emitter),
   };
-  emitter.setMaxListeners(maxListeners);
+  const byName = new Map<string | symbol, { listening: boolean }>(POOL_EVENT_NAMES.map((name) => [name, sources[name]]));
+  emitter.on('newListener', (added: string | symbol) => {
+    const source = byName.get(added);
+    if (source === undefined) warnOfUnknownEvent(added);
+    else source.listening = true;
+  });
+  emitter.on('removeListener', (removed: string | symbol) => {
+    const source = byName.get(removed);
+    if (source !== undefined) source.listening = emitter.listenerCount(removed) > 0;
+  });
   return sources;
+}
+
+/** Names that no pool emits, but which helpers such as `events.once` listen for. */
+const EMITTER_EVENT_NAMES: readonly string[] = ['error', 'newListener', 'removeListener'];
+
+/** A misspelt event never comes. Refusing the listener would break an emitter's contract, so it is a warning. */
+function warnOfUnknownEvent(name: string | symbol): void {
+  if (typeof name === 'symbol' || EMITTER_EVENT_NAMES.includes(name)) return;
+  const message = `a pool has no event ${quoted(name)}${didYouMean(name, POOL_EVENT_NAMES)}`;
+  process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_UNKNOWN_EVENT' });
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import type { Clock, Deadline } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -32,7 +32,7 @@ export class LeakWatch {
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
   readonly #handles = new FinalizationRegistry<Watched>((watched) => this.#onHandleLost(watched));
-  #cancelTimer: (() => void) | undefined;
+  #timer: Deadline | undefined;
 
   constructor(clock: Clock, thresholdMs: number, report: (leak: Leak) => void) {
     this.#clock = clock;
@@ -48,7 +48,7 @@ export class LeakWatch {
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);
     this.#due.put(watched);
-    this.#cancelTimer ??= this.#clock.schedule(this.#thresholdMs, () => this.#onTimer());
+    this.#timer ??= this.#clock.deadline(this.#thresholdMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   end(connection: PooledConnection): void {
@@ -63,17 +63,16 @@ export class LeakWatch {
   /** Ends all watches: what is lost from now on is no leak of this pool's. */
   stop(): void {
     for (const connection of this.#byConnection.keys()) this.end(connection);
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
-  #onTimer(): void {
-    this.#cancelTimer = undefined;
-    const nowMs = this.#clock.now();
+  #onTimer(nowMs: number): void {
+    this.#timer = undefined;
     for (let watched = this.#due.takeDue(nowMs); watched !== undefined; watched = this.#due.takeDue(nowMs)) {
       this.#report(leakOf(watched, nowMs, false));
     }
-    if (this.#due.nextMs !== Infinity) this.#cancelTimer ??= this.#clock.schedule(this.#due.nextMs - nowMs, () => this.#onTimer());
+    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   #onHandleLost(watched: Watched): void {

@@ -48,7 +48,7 @@ export class LeaseWatch {
     const { acquireStarted } = this.#events;
     if (this.#leaks === undefined && !acquireStarted.wanted) return undefined;
     const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack(this.#environment.entryPoints) };
-    if (acquireStarted.wanted) acquireStarted.publish({ target: this.#target, acquireId: origin.acquireId });
+    if (acquireStarted.wanted) acquireStarted.publish({ pool: this.#events.pool, target: this.#target, acquireId: origin.acquireId });
     return origin;
   }
 
@@ -79,7 +79,7 @@ export class LeaseWatch {
     this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
     this.#leaks?.begin(lease, connection, acquireId, origin?.stack ?? '');
     const { id: connectionId, route } = connection;
-    this.#events.acquired.publish({ target: this.#target, acquireId, connectionId, route, waitMs });
+    this.#events.acquired.publish({ pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs });
     return lease;
   }
 
@@ -92,15 +92,16 @@ export class LeaseWatch {
     if (watched === undefined) return;
     this.#leases.delete(connection);
     const { acquireId, leasedAtMs } = watched;
-    const { released } = this.#events;
-    if (released.wanted) released.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
+    const { pool, released } = this.#events;
+    if (!released.wanted) return;
+    released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
   }
 
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
-    const { acquireFailed } = this.#events;
+    const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
     const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
-    acquireFailed.publish({ target: this.#target, acquireId, reason: error.code, error, waitMs });
+    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error, waitMs });
   }
 
   stop(): void {
@@ -113,13 +114,21 @@ export class LeaseWatch {
   }
 
   #onLeak({ connection, acquireId, heldMs, stack, lost }: Leak): void {
-    if (this.#events.leakSuspected.wanted) {
-      this.#events.leakSuspected.publish({ target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
+    const { pool, leakSuspected } = this.#events;
+    if (leakSuspected.wanted) {
+      leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
     } else {
       warn(`a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`, stack);
     }
     if (lost) this.#onLost(connection);
   }
+}
+
+/** Publishes an acquire that its pool refuses before a target hears of it. */
+export function publishRefusal(events: EventSources, target: Target, acquireId: number, error: BrokerPoolError): void {
+  const { pool, acquireStarted, acquireFailed } = events;
+  if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
+  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error, waitMs: 0 });
 }
 
 /** A leak that nobody listens for is worth a warning of the process. */

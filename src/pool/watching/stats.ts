@@ -40,6 +40,12 @@ export interface TargetStats extends PoolCounts {
 
 /** A snapshot; frozen. */
 export interface PoolStats extends PoolCounts {
+  /** The name of the pool. */
+  readonly name: string;
+  /** The option `max`: connections of a target at most. */
+  readonly max: number;
+  /** The option `min`: connections that are kept open. */
+  readonly min: number;
   readonly targets: readonly TargetStats[];
   /** Endpoints in the cache. */
   readonly cachedEndpoints: number;

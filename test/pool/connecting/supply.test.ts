@@ -90,7 +90,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
     connector,
     clock,
     capacity,
-    events: createEventSources(new EventEmitter()),
+    events: createEventSources('test', new EventEmitter()),
     nextConnectionId: () => ++ids,
   };
   return { clock, connector, owner, counters, supply: new Supply(TARGET, environment, counters, owner) };

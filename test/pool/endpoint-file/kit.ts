@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import type { Clock } from '../../../src/clock.js';
+import { systemClock, type Clock } from '../../../src/clock.js';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
 import type { Answers } from '../../../src/pool/endpoint-file/answers.js';
 import { LONGEST_FILE_BYTES, decodeAnswers } from '../../../src/pool/endpoint-file/format.js';
@@ -25,8 +25,8 @@ export class StillTime {
       this.timers.set(run, delayMs);
       return () => this.timers.delete(run);
     },
-    timer: () => ({ cancel: () => {}, keepAlive: () => {} }),
-    afterTurn: () => () => {},
+    deadline: () => ({ cancel: () => {}, keepAlive: () => {} }),
+    afterTurn: (callback) => systemClock.afterTurn(callback),
     random: () => 0.5,
   };
   readonly wallClock = (): number => this.nowMs;

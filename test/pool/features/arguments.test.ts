@@ -59,3 +59,26 @@ test('each close is checked, not only the first', async (t) => {
   t.is((await rejection(pool, 'close', { timeoutMs: 'x' })).code, 'INVALID_ARGUMENT');
   await closing;
 });
+
+for (const work of [undefined, null, 'work', {}]) {
+  test(`use refuses ${JSON.stringify(work)} for its work, and opens no connection`, async (t) => {
+    const { pool, driver } = fakePool(t);
+    const error = await rejection(pool, 'use', work);
+    t.is(error.code, 'INVALID_ARGUMENT');
+    t.regex(error.message, /^work must be a function/);
+    t.is(driver.pending.size, 0);
+    t.is(pool.stats().connecting, 0);
+  });
+}
+
+test.serial('a listener for an event that does not exist is a warning with the right name', async (t) => {
+  const { pool } = fakePool(t);
+  const warnings: string[] = [];
+  const own = Object.getOwnPropertyDescriptor(process, 'emitWarning') ?? {};
+  t.teardown(() => Object.defineProperty(process, 'emitWarning', own));
+  Object.defineProperty(process, 'emitWarning', { ...own, value: (warning: unknown) => warnings.push(String(warning)) });
+  call(pool, 'on', 'aquired', () => {});
+  t.deepEqual(warnings, ['a pool has no event "aquired"; did you mean acquired?']);
+  for (const known of ['acquired', 'error', 'newListener', Symbol('own')]) call(pool, 'on', known, () => {});
+  t.is(warnings.length, 1);
+});

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import type { BrokerPoolOptions, ConnectionClosedEvent } from '../../../src/index.js';
 import type { Validate } from '../../../src/pool/health-check.js';
@@ -25,6 +26,39 @@ test('a connection that was used just now is leased without asking, an older one
   await pass(500);
   t.is(pool.tryAcquire(), undefined, 'it would have to wait for the answer');
   (await pool.acquire()).release();
+  t.is(asked, 1);
+});
+
+test('with validateAfterIdleMs 0 the hook is asked before every lease but the first, whatever the clock says', async (t) => {
+  const { target } = await startSystem(t);
+  let asked = 0;
+  const pool = openPool(t, target, { max: 1, validateAfterIdleMs: 0, validate: () => ++asked > 0 });
+  await pool.use(() => {});
+  let leases = 0;
+  for (const turns of [0, 1, 2, 3]) {
+    for (let count = 0; count < 50; count++, leases++) {
+      for (let passed = 0; passed < turns; passed++) await turn();
+      t.is(pool.tryAcquire(), undefined);
+      await pool.use(() => {});
+    }
+  }
+  t.is(asked, leases);
+});
+
+test('a connection whose check ended in this very turn is asked about again', async (t) => {
+  let asked = 0;
+  const fake = fakePool(t, { validate: () => ++asked > 0, validateAfterIdleMs: 0 });
+  const { pool } = fake;
+  await idle(fake);
+  // The time of the turn is read, and then goes on.
+  t.is(pool.tryAcquire(), undefined);
+  fake.clock.nowMs += 5;
+  const aborter = new AbortController();
+  const left = failureOf(pool.acquire({ signal: aborter.signal }));
+  aborter.abort();
+  await left;
+  await settled();
+  t.is(pool.tryAcquire(), undefined);
   t.is(asked, 1);
 });
 

@@ -5,6 +5,7 @@ import { EventLog } from '../../helpers/event-log.js';
 import { fakePool, REFUSAL, settled, type FakePool } from '../../helpers/fake-pool.js';
 import type { FakeSocket } from '../../helpers/fake-peers.js';
 import { collectGarbage } from '../../helpers/garbage.js';
+import { failureOf } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 
 /** The table of docs/events.md: what happens, and the events. */
@@ -150,6 +151,18 @@ const rows: Readonly<Record<string, Row>> = {
     {},
     true,
   ),
+  'close: c1 is leased, an acquire comes too late': withLease((stage) => {
+    void stage.pool.close();
+    attempt(stage);
+  }),
+  'close: c1 is leased, `tryAcquire` comes too late': withLease(async ({ pool }) => {
+    void pool.close();
+    await failureOf((async () => pool.tryAcquire())());
+  }),
+  'close: it is over, an acquire comes too late': {
+    before: async ({ pool }) => await pool.close(),
+    run: async (stage) => attempt(stage),
+  },
   'destroy: c1 is leased, c2 is being opened for a2 [acquireStarted a2, connectionCreated c2]': withLease(
     ({ pool }) => pool.destroy(),
     { max: 2 },

@@ -9,7 +9,7 @@ const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVers
 
 test.serial('an event is wanted as long as somebody listens, in whatever way they came and went', (t) => {
   const emitter = new EventEmitter();
-  const { cleared } = createEventSources(emitter);
+  const { cleared } = createEventSources('test', emitter);
   const listener = (): void => {};
   t.false(cleared.wanted);
   emitter.on('cleared', listener);
@@ -18,7 +18,7 @@ test.serial('an event is wanted as long as somebody listens, in whatever way the
   t.false(cleared.wanted);
   emitter.once('cleared', listener);
   t.true(cleared.wanted);
-  cleared.publish({ target: TARGET });
+  cleared.publish({ pool: 'test', target: TARGET });
   t.false(cleared.wanted, 'once');
   emitter.on('released', listener);
   t.false(cleared.wanted, 'another event');
@@ -30,7 +30,7 @@ test.serial('an event is wanted as long as somebody listens, in whatever way the
 
 test('watching for listeners does not use up the emitter\'s limit of listeners', (t) => {
   const emitter = new EventEmitter();
-  createEventSources(emitter);
+  createEventSources('test', emitter);
   t.is(emitter.getMaxListeners(), EventEmitter.defaultMaxListeners);
 });
 

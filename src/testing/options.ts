@@ -1,0 +1,68 @@
+import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
+import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
+import type { EmbeddedService } from './hello-rules.js';
+
+/** The fields of each behaviour besides its kind. */
+const REPLY_FIELDS: Readonly<Record<ReplyBehaviour['kind'], readonly string[]>> = {
+  answer: [],
+  silent: [],
+  close: [],
+  halfFrame: ['bytes'],
+  garbage: ['bytes'],
+  wrongVersionByte: [],
+  oversizedHeader: [],
+  delay: ['wait'],
+  chunked: [],
+  extraBytes: ['bytes'],
+  envelope: ['frame'],
+};
+
+const BROKER_FIELDS: Readonly<Record<BrokerBehaviour['kind'], readonly string[]>> = {
+  ...REPLY_FIELDS,
+  refuse: ['code', 'reason', 'retryAfterMs'],
+  negotiate: ['negotiated'],
+  emptyPipe: [],
+  noResult: [],
+  wrongToken: [],
+  rejectedAck: [],
+  lateReady: ['wait'],
+  readyThenBackendBytes: ['bytes'],
+};
+
+const SERVICE_NAMES = [
+  'endpoint', 'version', 'versions', 'minVersion', 'versionAllowList', 'handoffEndpoint',
+] as const satisfies readonly (keyof EmbeddedService)[];
+
+/** @throws `INVALID_ARGUMENT` for an unknown kind, and for fields that its kind does not have */
+export function checkBehaviour(field: string, behaviour: BrokerBehaviour): BrokerBehaviour {
+  checkFields(field, behaviour, BROKER_FIELDS);
+  return behaviour;
+}
+
+/** The same for what can become of any reply. */
+export function checkReplyBehaviour(field: string, behaviour: ReplyBehaviour): ReplyBehaviour {
+  checkFields(field, behaviour, REPLY_FIELDS);
+  return behaviour;
+}
+
+/** @throws `INVALID_ARGUMENT` for fields that a service does not have */
+export function checkServiceOptions(field: string, service: Partial<EmbeddedService>): void {
+  rejectUnknownOptions(field, service, SERVICE_NAMES);
+}
+
+/** The options that are set: one that is `undefined` has its default, and must not displace another value in a spread. */
+export function withoutUndefined<T extends object>(options: T): T {
+  const set = { ...options };
+  for (const name in set) if (set[name] === undefined) delete set[name];
+  return set;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function checkFields<Kind extends string>(field: string, behaviour: Fields, fieldsByKind: Readonly<Record<Kind, readonly string[]>>): void {
+  checkObject(field, behaviour);
+  const kinds: Kind[] = [];
+  for (const kind in fieldsByKind) kinds.push(kind);
+  const kind = checkName(`${field}.kind`, behaviour['kind'], kinds);
+  rejectUnknownOptions(field, behaviour, ['kind', ...fieldsByKind[kind]]);
+}
