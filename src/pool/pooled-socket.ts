@@ -1,5 +1,6 @@
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
+import { outOfContext } from '../async-context.js';
 import { handleOf, isOwnedBy, learnHandle, startReading, stopReading, type StreamHandle } from '../os/socket-handle.js';
 import { DRAINED_BYTES } from './drain.js';
 
@@ -29,6 +30,8 @@ export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
   #held: boolean;
+  /** Its callbacks run in a caller's asynchronous context. */
+  #entered = false;
 
   private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher, held: boolean) {
     // Node sets the last four in any case. Missing here, they turn its copy of the options into a dictionary: 10 µs instead of 1.
@@ -72,10 +75,19 @@ export class PooledSocket extends Socket {
     const handle = used.#handle;
     const watcher = used.#watcher;
     if (handle === undefined || watcher === undefined) throw new Error('this socket has been renewed already');
+    // An idle connection runs in no caller's context, and must not keep one in memory.
+    if (used.#entered) outOfContext(() => handle.asyncReset({}));
     used.#handle = undefined;
     used.#watcher = undefined;
     neuter(used);
     return PooledSocket.over(handle, watcher, held);
+  }
+
+  /** From here on the socket's callbacks run in the asynchronous context of this call; of several calls the first counts. */
+  static enterContext(socket: PooledSocket): void {
+    if (socket.#entered) return;
+    socket.#entered = true;
+    socket.#handle?.asyncReset({});
   }
 
   /**
