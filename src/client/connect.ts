@@ -163,6 +163,6 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const { socket, endpoint, route } = outcome;
   const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
   const connection = { socket, endpoint, route, negotiated };
-  // Not enumerable: whoever prints the connection must not print the token.
-  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { value: handoffToken });
+  // A hidden accessor: a console that prints the connection, hidden properties included, must not print the token.
+  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { get: () => handoffToken });
 }

@@ -15,7 +15,7 @@ export interface ConnectionToValidate {
 }
 
 /**
- * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread. `false`, an
+ * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread or unsent. `false`, an
  * error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
@@ -95,7 +95,7 @@ export class HealthChecks {
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = verdict === true ? connection.recycle() : 'invalid';
-    if (reason !== undefined) return this.#owner.close(connection, reason, typeof verdict === 'boolean' ? undefined : verdict);
+    if (reason !== undefined) return this.#owner.close(connection, reason === 'unsent' ? 'dirty' : reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);

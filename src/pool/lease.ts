@@ -4,7 +4,8 @@ import type { NegotiatedInfo } from '../client/connect.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
-import type { CloseReason, Negotiation } from './pooled-connection.js';
+import type { Negotiation } from './negotiation.js';
+import type { CloseReason } from './pooled-connection.js';
 import type { Target } from './target.js';
 
 /** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
@@ -52,7 +53,7 @@ export class Lease implements AsyncDisposable {
   /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
   private connection: LeasedConnection | undefined = undefined;
 
-  /** The socket, ready for use. Do not end or destroy it to give it back; take off what you put on. */
+  /** The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. */
   get socket(): Socket {
     const connection = this.#held();
     connection.touched = true;
@@ -76,7 +77,7 @@ export class Lease implements AsyncDisposable {
 
   /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
   get handoffToken(): Uint8Array | undefined {
-    return this.#held().negotiation?.handoffToken;
+    return this.#held().negotiation?.handoffToken();
   }
 
   /** The connection's number, the same in every lease and event of this connection. */
@@ -89,7 +90,7 @@ export class Lease implements AsyncDisposable {
     return this.connection === undefined;
   }
 
-  /** Gives the connection back. One with unread or unsent bytes is closed. */
+  /** Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is closed. */
   release(): void {
     const connection = this.#held();
     this.connection = undefined;

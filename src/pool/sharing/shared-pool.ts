@@ -176,7 +176,7 @@ export class SharedPool implements AsyncDisposable {
 
   /** An acquire or a lease has begun or ended. */
   #onChange(): void {
-    const busy = this.#pending.size > 0 || this.#loans.leased > 0;
+    const busy = this.#pending.size > 0 || this.#loans.out > 0;
     if (busy === this.#busy) return;
     this.#busy = busy;
     if (busy) return this.#port.ref();
