@@ -1,3 +1,4 @@
+import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { BrokerPoolError } from '../../errors.js';
@@ -111,7 +112,7 @@ export class Supply {
     if (this.#backoff.pausing && this.#owner.size > 0) return false;
     if (this.connects.displaced === 0 && !this.#hasRoom()) return false;
     if (this.#environment.capacity?.take(this.#owner) === false) return false;
-    if (!this.connects.place()) void this.#connect(false);
+    if (!this.connects.place()) void outOfContext(() => this.#connect(false));
     return true;
   }
 
@@ -119,7 +120,7 @@ export class Supply {
   openSpare(): boolean {
     if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#spareUnderWay > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
-    void this.#connect(true);
+    void outOfContext(() => this.#connect(true));
     return true;
   }
 
