@@ -62,9 +62,16 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly reply: AdminReply }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+/**
+ * How negotiations are waited for: `worker` on the event loop or on the wait thread, whichever is faster; `event-loop` on the event loop
+ * alone; `event-loop-without-ffi` likewise, and without the system calls that check who is behind an endpoint.
+ */
+export type DriverName = 'worker' | 'event-loop' | 'event-loop-without-ffi';
+
 /** Runs jobs. All drivers keep to the same rules; they differ in where the waiting is done. */
 export interface Driver {
-  readonly name: 'divided' | 'worker' | 'event-loop';
+  /** How it waits at present. */
+  readonly name: DriverName;
   /**
    * Starts a job and calls `settle` once, never before this call has returned. The returned function gives the job up:
    * `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in the background (X-20).

@@ -1,47 +1,102 @@
+import { createRequire } from 'node:module';
+import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import type { WaitTask } from './wait-protocol.js';
 
 /** An idle thread costs memory only; starting one costs tens of milliseconds. */
 const THREAD_IDLE_MS = 30_000;
 
-/** The same path from the sources as from the build: src and workers lie side by side in both. */
-const WORKER_URL = new URL('../../../workers/negotiator.js', import.meta.url).href;
-
-/** A piscina, and what tells that its thread cannot even start: piscina emits that, and leaves the task in its queue for ever. */
-interface Opened {
-  readonly piscina: Piscina;
-  readonly broken: Promise<never>;
-}
-
-/** The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while. */
+/**
+ * The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while.
+ *
+ * Piscina tells nothing of a thread that ends before it is ready, forgets a task whose thread cannot be created, and reports others before
+ * their thread has ended. So the thread is watched here too.
+ */
 export class WaitThreads {
-  readonly #workerUrl: string;
-  #opened: Promise<Opened> | undefined;
+  readonly #workerUrl: string | undefined;
+  #piscina: Piscina | undefined;
+  #ending: Promise<void> | undefined;
 
   /** @param workerUrl where the worker's file is, for tests */
-  constructor(workerUrl = WORKER_URL) {
+  constructor(workerUrl?: string) {
     this.#workerUrl = workerUrl;
   }
 
-  /** One run of the wait loop. Rejects when its thread dies. */
-  async run(task: WaitTask): Promise<void> {
-    this.#opened ??= open(this.#workerUrl);
-    const { piscina, broken } = await this.#opened;
-    const finished: Promise<void> = piscina.run(task, { transferList: [task.port] });
-    await Promise.race([finished, broken]);
+  /** The thread, which may be starting still; `undefined` before the first run and when it has been retired. */
+  get thread(): Worker | undefined {
+    return this.#piscina?.threads[0];
   }
 
-  /** Ends the thread; a run that is still going must have been told to return. */
-  async destroy(): Promise<void> {
-    await (await this.#opened)?.piscina.destroy();
+  /** One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from then on it uses nothing any more. */
+  async run(task: WaitTask): Promise<void> {
+    const finished = this.#begin(task);
+    const { thread } = this;
+    const end = new ThreadEnd(thread, () => void this.end());
+    try {
+      await finished;
+    } catch (error) {
+      await this.end();
+      await end.exited;
+      throw end.reason ?? error;
+    } finally {
+      end.ignore();
+    }
+  }
+
+  /** Ends the thread, and resolves when it has ended: a thread in a system call ends behind that. No run can follow. Never rejects. */
+  end(): Promise<void> {
+    return (this.#ending ??= this.#piscina?.destroy() ?? Promise.resolve());
+  }
+
+  #begin(task: WaitTask): Promise<void> {
+    if (this.#ending !== undefined) throw new Error('it was ended');
+    const piscina = (this.#piscina ??= open(this.#workerUrl));
+    try {
+      return piscina.run(task, { transferList: [task.port] });
+    } catch (error) {
+      // There is no thread. The task stays in piscina's queue, and to destroy that would reject a promise that nothing holds.
+      this.#piscina = undefined;
+      throw error;
+    }
   }
 }
 
-/** Loads piscina only now: it takes longer than everything else in a program that never needs the thread. */
-async function open(filename: string): Promise<Opened> {
-  const { Piscina } = await import('piscina');
-  const piscina = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
-  const broken = new Promise<never>((_, reject) => piscina.on('error', reject));
-  broken.catch(() => {});
-  return { piscina, broken };
+/** Hears of the end of a thread, and of its reason, during one run. */
+class ThreadEnd {
+  readonly exited: Promise<void>;
+  reason: unknown;
+  readonly #thread: Worker | undefined;
+  readonly #onError = (error: unknown): void => {
+    this.reason ??= error;
+  };
+  readonly #onExit: (code: number) => void;
+
+  constructor(thread: Worker | undefined, onExit: () => void) {
+    this.#thread = thread;
+    let resolveExited = (): void => {};
+    this.exited = thread === undefined ? Promise.resolve() : new Promise<void>((resolve) => (resolveExited = resolve));
+    this.#onExit = (code) => {
+      this.reason ??= new Error(`it ended with code ${code}`);
+      resolveExited();
+      // Rejects a task that piscina has not given to the thread yet.
+      onExit();
+    };
+    thread?.on('error', this.#onError).on('exit', this.#onExit);
+  }
+
+  ignore(): void {
+    this.#thread?.off('error', this.#onError).off('exit', this.#onExit);
+  }
+}
+
+/**
+ * Loads piscina only now: it takes longer than everything else in a program that never needs the thread. Not by `import()`, which fails for
+ * good on Node 20 when it fails once.
+ */
+function open(workerUrl = new URL('../../../workers/negotiator.js', import.meta.url).href): Piscina {
+  const { Piscina }: typeof import('piscina') = createRequire(import.meta.url)('piscina');
+  const piscina = new Piscina({ filename: workerUrl, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
+  // Each run hears of its thread's errors by itself.
+  piscina.on('error', () => {});
+  return piscina;
 }
