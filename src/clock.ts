@@ -50,9 +50,9 @@ export interface Clock {
   /**
    * As `schedule`, for a deadline: `callback` gives something up. After a stall of the event loop, or of the whole process, the deadline is
    * over before the loop has read what arrived in time. So `callback` runs only when the loop has read what the kernel holds, and a deadline
-   * that is late waits {@link LATE_GRACE_MS} more.
+   * that is late waits {@link LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
    */
-  deadline(delayMs: number, callback: () => void, keepAlive?: boolean): Deadline;
+  deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean): Deadline;
   /** Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. */
   afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
@@ -81,13 +81,14 @@ function timerDelayMs(delayMs: number): number {
 /** The deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the loop's next poll. */
 class SystemDeadline implements Deadline {
   readonly #dueMs: number;
-  readonly #callback: () => void;
+  readonly #callback: (dueByMs: number) => void;
   #timer: NodeJS.Timeout;
   #poll: NodeJS.Immediate | undefined;
   #keepAlive: boolean;
 
-  constructor(delayMs: number, callback: () => void, keepAlive: boolean) {
-    this.#dueMs = monotonicNowMs() + timerDelayMs(delayMs);
+  constructor(delayMs: number, callback: (dueByMs: number) => void, keepAlive: boolean) {
+    // Set when it is over already, it is late as well.
+    this.#dueMs = monotonicNowMs() + delayMs;
     this.#callback = callback;
     this.#keepAlive = keepAlive;
     this.#timer = this.#start(delayMs, () => this.#onTime());
@@ -110,13 +111,14 @@ class SystemDeadline implements Deadline {
   }
 
   #onTime(): void {
-    if (monotonicNowMs() - this.#dueMs < LATE_MS) this.#awaitPoll();
-    else this.#timer = this.#start(LATE_GRACE_MS, () => this.#awaitPoll());
+    const nowMs = monotonicNowMs();
+    if (nowMs - this.#dueMs < LATE_MS) this.#awaitPoll(nowMs);
+    else this.#timer = this.#start(LATE_GRACE_MS, () => this.#awaitPoll(nowMs));
   }
 
   /** Timers run before the poll of the same round of the loop, immediates behind it. */
-  #awaitPoll(): void {
-    this.#poll = setImmediate(this.#callback);
+  #awaitPoll(dueByMs: number): void {
+    this.#poll = setImmediate(this.#callback, dueByMs);
   }
 }
 

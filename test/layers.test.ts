@@ -11,7 +11,7 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'validation', 'version'];
+const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'package-files', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -20,12 +20,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   clock: [],
   version: [],
   'exit-hook': [],
+  'package-files': [],
   'deadline-queue': [],
   'environment-warning': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
-  os: ['errors', 'clock', 'environment-warning'],
+  os: ['errors', 'clock', 'environment-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
@@ -96,11 +97,11 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
-test('src names the worker as a URL only, in negotiation/wait-thread/threads.ts', (t) => {
+test('src names the worker as a file only, in negotiation/wait-thread/threads.ts', (t) => {
   t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
   const mentions = src.filter(({ text }) => text.includes('workers/'));
   t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/threads.ts']);
-  for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('new URL(')), []);
+  for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')), []);
 });
 
 const PURE = [

@@ -220,7 +220,7 @@ test('only a check that somebody waits for keeps the process alive', async (t) =
     const { clock, health, idle } = setUp();
     const kept: (boolean | undefined)[] = [];
     const deadline = clock.deadline.bind(clock);
-    clock.deadline = (delayMs: number, callback: () => void, keepAlive?: boolean) => {
+    clock.deadline = (delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean) => {
       kept.push(keepAlive);
       return deadline(delayMs, callback);
     };

@@ -1,10 +1,15 @@
-import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import { packageFile, requirePackage } from '../../package-files.js';
 import type { WaitTask } from './wait-protocol.js';
 
 /** An idle thread costs memory only; starting one costs tens of milliseconds. */
 const THREAD_IDLE_MS = 30_000;
+
+/** `undefined` in a bundle. */
+const WORKER_FILE = packageFile('workers/negotiator.js');
+const WORKER_URL = WORKER_FILE && pathToFileURL(WORKER_FILE).href;
 
 /**
  * The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while.
@@ -17,8 +22,8 @@ export class WaitThreads {
   #piscina: Piscina | undefined;
   #ending: Promise<void> | undefined;
 
-  /** @param workerUrl where the worker's file is, for tests */
-  constructor(workerUrl?: string) {
+  /** @param workerUrl another file than that of the package, for tests */
+  constructor(workerUrl = WORKER_URL) {
     this.#workerUrl = workerUrl;
   }
 
@@ -90,12 +95,13 @@ class ThreadEnd {
 }
 
 /**
- * Loads piscina only now: it takes longer than everything else in a program that never needs the thread. Not by `import()`, which fails for
- * good on Node 20 when it fails once.
+ * Loads piscina only now: it takes longer than everything else in a program that never needs the thread. Bundlers must not follow it,
+ * because piscina in a bundle does not find its own worker file.
  */
-function open(workerUrl = new URL('../../../workers/negotiator.js', import.meta.url).href): Piscina {
-  const { Piscina }: typeof import('piscina') = createRequire(import.meta.url)('piscina');
-  const piscina = new Piscina({ filename: workerUrl, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
+function open(filename: string | undefined): Piscina {
+  if (filename === undefined) throw new Error('its file is missing, as in a bundle');
+  const { Piscina }: typeof import('piscina') = requirePackage('piscina');
+  const piscina = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
   // Each run hears of its thread's errors by itself.
   piscina.on('error', () => {});
   return piscina;

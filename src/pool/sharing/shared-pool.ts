@@ -87,7 +87,7 @@ export class SharedPool implements AsyncDisposable {
     if (this.#connected && this.#busy) {
       await new Promise<void>((resolve) => {
         // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
-        const limit = systemClock.deadline(timeoutMs, resolve, true);
+        const limit = systemClock.deadline(timeoutMs, () => resolve(), true);
         this.#onQuiet = () => {
           limit.cancel();
           resolve();

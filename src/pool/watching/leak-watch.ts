@@ -48,7 +48,7 @@ export class LeakWatch {
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);
     this.#due.put(watched);
-    this.#timer ??= this.#clock.deadline(this.#thresholdMs, () => this.#onTimer());
+    this.#timer ??= this.#clock.deadline(this.#thresholdMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   end(connection: PooledConnection): void {
@@ -67,13 +67,12 @@ export class LeakWatch {
     this.#timer = undefined;
   }
 
-  #onTimer(): void {
+  #onTimer(nowMs: number): void {
     this.#timer = undefined;
-    const nowMs = this.#clock.now();
     for (let watched = this.#due.takeDue(nowMs); watched !== undefined; watched = this.#due.takeDue(nowMs)) {
       this.#report(leakOf(watched, nowMs, false));
     }
-    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, () => this.#onTimer());
+    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   #onHandleLost(watched: Watched): void {
