@@ -1,6 +1,6 @@
 import { isMainThread } from 'node:worker_threads';
 import { systemClock, type Clock } from '../clock.js';
-import { loadNative, type Native } from '../os/native.js';
+import { loadNativeOrWarn, type Native } from '../os/native.js';
 import type { Driver, DriverName, Job, Outcome } from './job.js';
 import { EventLoopDriver } from './event-loop/event-loop-driver.js';
 import { warnOfMissingThread } from './wait-thread/thread-warning.js';
@@ -126,6 +126,6 @@ function mayTakeLong(job: Job): boolean {
  * be Node's to close, and a wait thread of its own, blocked in a system call, would hold up its end until that call returns.
  */
 export function openDriver(): Driver {
-  const native = loadNative();
+  const native = loadNativeOrWarn();
   return native === undefined || !isMainThread ? new EventLoopDriver(systemClock, native) : new DividedDriver(native);
 }

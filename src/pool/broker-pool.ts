@@ -185,7 +185,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
     const { max, min } = this.#settings;
-    return Object.freeze({ name: this.name, max, min, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
+    const driver = this.#openDriver().name;
+    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
   }
 
   /** Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes when that has ended. */

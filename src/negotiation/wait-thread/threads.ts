@@ -1,11 +1,14 @@
 import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import { hasFreeDescriptors } from '../../os/free-descriptors.js';
 import { packageFile, requirePackage } from '../../package-files.js';
 import type { WaitTask } from './wait-protocol.js';
 
 /** An idle thread costs memory only; starting one costs tens of milliseconds. */
 const THREAD_IDLE_MS = 30_000;
+/** A thread has five, and needs one or two more while it loads its files. */
+const THREAD_DESCRIPTORS = 8;
 
 /** `undefined` in a bundle. */
 const WORKER_FILE = packageFile('workers/negotiator.js');
@@ -55,6 +58,7 @@ export class WaitThreads {
 
   #begin(task: WaitTask): Promise<void> {
     if (this.#ending !== undefined) throw new Error('it was ended');
+    if (this.thread === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS)) throw new Error('too few descriptors are free');
     const piscina = (this.#piscina ??= open(this.#workerUrl));
     try {
       return piscina.run(task, { transferList: [task.port] });
