@@ -1,5 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
-import { systemClock, type Clock } from '../clock.js';
+import { systemClock } from '../clock.js';
 import { loadNativeOrWarn, type Native } from '../os/native.js';
 import type { Driver, DriverName, Job, Outcome } from './job.js';
 import { EventLoopDriver } from './event-loop/event-loop-driver.js';
@@ -13,12 +13,12 @@ import { WorkerDriver } from './wait-thread/worker-driver.js';
 const OWN_WAITS = 2;
 
 /** How long after a failure of the thread the next one is started. What the thread lacks often stays lacking: a limit, a permission, a file. */
-export const THREAD_RETRY_MS = 10_000;
+const THREAD_RETRY_MS = 10_000;
 
 /** Parts that tests put in place of the real ones. */
 export interface DividedDriverParts {
-  readonly clock?: Clock;
   readonly workerUrl?: string;
+  readonly threadRetryMs?: number;
   readonly warn?: (reason: string) => void;
 }
 
@@ -31,8 +31,8 @@ export interface DividedDriverParts {
  */
 export class DividedDriver implements Driver {
   readonly #native: Native;
-  readonly #clock: Clock;
   readonly #workerUrl: string | undefined;
+  readonly #threadRetryMs: number;
   readonly #warn: (reason: string) => void;
   readonly #own: EventLoopDriver;
   #ownWaits = 0;
@@ -44,9 +44,9 @@ export class DividedDriver implements Driver {
   #hasThread = true;
   #closed = false;
 
-  constructor(native: Native, { clock = systemClock, workerUrl, warn = warnOfMissingThread }: DividedDriverParts = {}) {
+  constructor(native: Native, { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: DividedDriverParts = {}) {
     this.#native = native;
-    this.#clock = clock;
+    this.#threadRetryMs = threadRetryMs;
     this.#workerUrl = workerUrl;
     this.#warn = warn;
     this.#own = new EventLoopDriver(systemClock, native);
@@ -66,8 +66,8 @@ export class DividedDriver implements Driver {
     });
   }
 
-  async warm(): Promise<void> {
-    if (!this.#closed) await this.#openWorker()?.warm();
+  async warm(limitMs?: number): Promise<void> {
+    if (!this.#closed) await this.#openWorker()?.warm(limitMs);
   }
 
   async close(): Promise<void> {
@@ -87,7 +87,7 @@ export class DividedDriver implements Driver {
   }
 
   #openWorker(): WorkerDriver | undefined {
-    if (this.#worker !== undefined || this.#clock.now() < this.#retryAtMs) return this.#worker;
+    if (this.#worker !== undefined || systemClock.now() < this.#retryAtMs) return this.#worker;
     try {
       const worker: WorkerDriver = new WorkerDriver(this.#native, {
         fallback: this.#own,
@@ -109,7 +109,7 @@ export class DividedDriver implements Driver {
   #onFailed(reason: string): void {
     this.#worker = undefined;
     this.#hasThread = false;
-    this.#retryAtMs = this.#clock.now() + THREAD_RETRY_MS;
+    this.#retryAtMs = systemClock.now() + this.#threadRetryMs;
     this.#warn(reason);
   }
 }

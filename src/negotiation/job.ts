@@ -78,10 +78,10 @@ export interface Driver {
    */
   start(job: Job, settle: (outcome: Outcome) => void): () => void;
   /**
-   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready. Never rejects: what does not
-   * start fails the jobs that need it.
+   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready, cannot start, or `limitMs` are over. Never
+   * rejects.
    */
-  warm(): Promise<void>;
+  warm(limitMs?: number): Promise<void>;
   /** Gives up all jobs and frees every thread and descriptor. Idempotent. */
   close(): Promise<void>;
 }

@@ -143,8 +143,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   async warm(options: AcquireOptions = {}): Promise<void> {
     checkAcquireOptions(options);
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
-    const warming = this.#targetFor(options).warm(options.timeoutMs ?? acquireTimeoutMs, options.signal);
-    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm()]);
+    const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
+    const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
+    // A thread that does not start is no failure: the event loop does without.
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm(timeoutMs)]);
   }
 
   /**

@@ -1,13 +1,13 @@
 import { connectAndSend } from '../../os/connect-and-send.js';
 import { fileProblem, peerProblem } from '../../os/endpoint-trust.js';
 import type { Native } from '../../os/native.js';
-import type { Watch } from '../../os/watch.js';
 import type { Job } from '../job.js';
 import { NOT_BEGUN, type Beginning } from './pending-jobs.js';
-import { Debt, type SharedWaitState } from './wait-protocol.js';
+import type { ThreadControl } from './thread-control.js';
+import { Debt } from './wait-protocol.js';
 
 /** Says the Hello of a job on the calling thread, so that the broker has it before any thread wakes up. */
-export function beginJob(native: Native, shared: SharedWaitState, watch: Watch | undefined, slot: number, job: Job): Beginning {
+export function beginJob(native: Native, { shared, watch }: ThreadControl, slot: number, job: Job): Beginning {
   const { brokerEndpoint, request, trust } = job;
   if (fileProblem(brokerEndpoint, trust) !== undefined) return NOT_BEGUN;
   const attempt = connectAndSend(native, brokerEndpoint, request);

@@ -4,10 +4,10 @@ import type { WaitThreads } from './threads.js';
 import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
 
 /**
- * How long a thread may take to begin a run. It takes 40 ms; a thread that takes fifty times as long hangs, in a module that
- * `--require` or `--import` loads into each thread for example.
+ * How long a thread may take to begin a run. It takes 40 ms, a second on a loaded machine; one that takes longer hangs, in a module that
+ * `--require` or `--import` loads into each thread for example. No job waits for that: the event loop does them meanwhile.
  */
-export const START_LIMIT_MS = 2_000;
+export const START_LIMIT_MS = 5_000;
 
 /** One run of the wait loop on its thread, seen from the main thread. */
 export class WaitRun {

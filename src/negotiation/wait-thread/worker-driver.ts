@@ -1,47 +1,25 @@
 import { afterThisCode, systemClock } from '../../clock.js';
-import { errorFromFailure } from '../../errors.js';
-import { ExitHook } from '../../exit-hook.js';
-import { systemFailure } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
-import { closePoller, openPoller, sharedWatch, wakePoller } from '../../os/poller.js';
-import type { PollerHandles, PollerKind, Watch } from '../../os/watch.js';
 import { abandonedFailure } from '../connect-failures.js';
-import { EventLoopDriver } from '../event-loop/event-loop-driver.js';
 import type { Driver, Job, Outcome } from '../job.js';
+import { within } from '../within.js';
 import { beginJob } from './begin-job.js';
 import { DeadlineGuard, lastDeadlineMs } from './deadline-guard.js';
 import { clearUp } from './left-over.js';
 import { receiveOutcome } from './outcomes.js';
 import { commandsFor, NOT_BEGUN, PendingJob, PendingJobs, startCommand } from './pending-jobs.js';
-import { WaitThreads } from './threads.js';
-import { SharedWaitState, type WaitOutcome } from './wait-protocol.js';
-import { START_LIMIT_MS, WaitRun } from './wait-run.js';
-
-/**
- * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that a
- * finished program ends at once: a running piscina task keeps the process alive.
- */
-const LINGER_MS = 50;
+import { ThreadControl, type ThreadControlOptions, type ThreadOwner } from './thread-control.js';
+import type { WaitCommand, WaitOutcome } from './wait-protocol.js';
 
 /** How long `close` waits for a thread that has been told to end. A healthy one takes a millisecond. */
 const CLOSE_LIMIT_MS = 1_000;
 
-export interface WorkerDriverOptions {
-  /** Does the jobs that the thread leaves undone. @default an event-loop driver */
-  readonly fallback?: Driver;
+export interface WorkerDriverOptions extends ThreadControlOptions {
+  /** Does the jobs that the thread leaves undone. It is closed with this driver. */
+  readonly fallback: Driver;
   /** Called once, with the reason, when the thread is of no use any more. */
   readonly onFailed?: (reason: string) => void;
-  /** For tests. */
-  readonly poller?: PollerKind;
-  /** For tests. */
-  readonly workerUrl?: string | undefined;
 }
-
-/**
- * Drivers whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()` included, and would
- * hang until each blocked call returns by itself.
- */
-const waitingDrivers = new ExitHook<WorkerDriver>((driver) => driver.stopWaiting());
 
 /**
  * The worker driver: one thread, owned by piscina, that blocks in one wait over all jobs. The thread starts with the first job and
@@ -54,36 +32,25 @@ const waitingDrivers = new ExitHook<WorkerDriver>((driver) => driver.stopWaiting
  */
 export class WorkerDriver implements Driver {
   readonly #native: Native;
-  readonly #shared = new SharedWaitState();
-  readonly #handles: PollerHandles;
-  /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
-  readonly #watch: Watch | undefined;
-  readonly #threads: WaitThreads;
+  readonly #thread: ThreadControl;
   readonly #fallback: Driver;
   readonly #onFailed: (reason: string) => void;
   readonly #jobs = new PendingJobs();
   readonly #guard = new DeadlineGuard((pending) => this.#onLate(pending));
-  #run: WaitRun | undefined;
-  #runEnded: Promise<void> = Promise.resolve();
-  /** The thread that has begun a run and has not ended since. */
-  #begunThread: WaitThreads['thread'];
   #failed = false;
-  #freed: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
-  constructor(native: Native, options: WorkerDriverOptions = {}) {
+  constructor(native: Native, options: WorkerDriverOptions) {
     this.#native = native;
-    const handles = openPoller(native, options.poller);
-    if ('result' in handles) {
-      const system = systemFailure(handles.syscall, handles.result);
-      throw errorFromFailure({ code: 'WORKER_FAILED', message: `cannot set up the wait thread: ${system.message}`, system });
-    }
-    this.#handles = handles;
-    this.#watch = sharedWatch(native.polling, handles);
-    this.#threads = new WaitThreads(options.workerUrl);
-    this.#fallback = options.fallback ?? new EventLoopDriver(systemClock, native);
+    this.#fallback = options.fallback;
     this.#onFailed = options.onFailed ?? (() => {});
+    const owner: ThreadOwner = {
+      onOutcomes: (outcomes) => this.#onOutcomes(outcomes),
+      onNotBegun: (reason) => this.#fail(reason),
+      onRunEnd: (reason) => this.#onRunEnd(reason),
+    };
+    this.#thread = new ThreadControl(native, owner, options);
   }
 
   get name(): 'worker' | 'event-loop' {
@@ -92,7 +59,7 @@ export class WorkerDriver implements Driver {
 
   /** Whether the thread has started, so that a job does not wait for that. */
   get ready(): boolean {
-    return !this.#failed && this.#begunThread !== undefined && this.#begunThread === this.#threads.thread;
+    return !this.#failed && this.#thread.ready;
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
@@ -108,8 +75,10 @@ export class WorkerDriver implements Driver {
   }
 
   /** Starts the thread ahead of the first job. It ends again when it has been idle for a while. */
-  async warm(): Promise<void> {
-    if (this.#closing === undefined && !this.#failed) await (this.#run ?? this.#startRun()).begun;
+  async warm(limitMs = Infinity): Promise<void> {
+    if (this.#closing !== undefined || this.#failed) return;
+    if (!this.#thread.running) this.#thread.start([]);
+    await within(limitMs, this.#thread.begun ?? Promise.resolve());
   }
 
   /** A thread that hangs is not waited for: what it has open is freed if it ends after all. */
@@ -120,44 +89,32 @@ export class WorkerDriver implements Driver {
   }
 
   async #close(): Promise<void> {
-    this.stopWaiting();
+    this.#thread.stop();
     for (const pending of this.#jobs.unqueueAll()) this.#abandon(pending);
     // A thread that has not begun hears of no stop.
-    if (!this.ready) void this.#threads.end();
-    let cancelLimit = (): void => {};
-    const limit = new Promise<void>((resolve) => (cancelLimit = systemClock.schedule(CLOSE_LIMIT_MS, resolve, true)));
-    await Promise.race([this.free(), limit]);
-    cancelLimit();
-    this.#run?.unref();
+    if (!this.#thread.ready) this.#thread.end();
+    await within(CLOSE_LIMIT_MS, this.free());
+    this.#thread.end();
     for (const pending of this.#jobs.list()) this.#abandon(pending);
     await this.#fallback.close();
   }
 
-  /** Frees all as soon as the thread has nothing to do any more; resolves when it has ended. Called where no job can follow. */
+  /** Frees all once no job is left and the thread has ended; resolves then. Called where no job can follow. */
   free(): Promise<void> {
-    return (this.#freed ??= (async () => {
-      while (this.#run !== undefined) await this.#runEnded;
-      await this.#threads.end();
-      closePoller(this.#native.system, this.#handles);
-    })());
-  }
-
-  /** Makes the thread leave its wait and hand everything back. A thread blocked in a system call cannot be ended otherwise. */
-  stopWaiting(): void {
-    this.#shared.requestStop();
-    this.#wake();
+    return this.#thread.free();
   }
 
   #begin(pending: PendingJob): void {
-    pending.beginning = beginJob(this.#native, this.#shared, this.#watch, pending.slot, pending.job);
-    if (this.#run === undefined) this.#startRun();
-    else this.#run.send(startCommand(pending));
+    pending.beginning = beginJob(this.#native, this.#thread, pending.slot, pending.job);
+    if (this.#thread.running) this.#thread.send(startCommand(pending));
+    else this.#thread.start(this.#commands());
     // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past the deadline.
-    if (!pending.beginning.watched || this.#shared.sleepsPast(pending.job.deadlineMs)) this.#wake();
+    if (!pending.beginning.watched || this.#thread.shared.sleepsPast(pending.job.deadlineMs)) this.#thread.wake();
   }
 
-  #wake(): void {
-    wakePoller(this.#native.polling, this.#handles);
+  /** What a new run must be told. */
+  #commands(): WaitCommand[] {
+    return this.#jobs.list().flatMap(commandsFor);
   }
 
   #release(pending: PendingJob): void {
@@ -166,33 +123,16 @@ export class WorkerDriver implements Driver {
     if (pending.giveUp !== undefined) return pending.giveUp();
     if (pending.slot < 0 ? this.#jobs.unqueue(pending) : this.#failed) return afterThisCode(() => this.#abandon(pending));
     if (pending.slot < 0) return;
-    this.#run?.send({ kind: 'release', slot: pending.slot });
-    this.#wake();
+    this.#thread.send({ kind: 'release', slot: pending.slot });
+    this.#thread.wake();
     this.#guard.watch(pending, systemClock.now());
-  }
-
-  /** Starts the wait loop with all jobs that nobody works on. */
-  #startRun(): WaitRun {
-    const task = { handles: this.#handles, shared: this.#shared.buffer, lingerMs: LINGER_MS };
-    const commands = this.#jobs.list().flatMap(commandsFor);
-    const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#onOutcomes(outcomes));
-    waitingDrivers.add(this);
-    this.#run = run;
-    this.#runEnded = run.ended.then((reason) => this.#onRunEnd(run, reason));
-    void run.begun.then((hasBegun) => this.#onBegun(run, hasBegun));
-    return run;
-  }
-
-  #onBegun(run: WaitRun, hasBegun: boolean): void {
-    if (hasBegun) this.#begunThread = this.#threads.thread;
-    else if (this.#run === run) this.#fail(`it did not begin within ${START_LIMIT_MS} ms`);
   }
 
   #onOutcomes(outcomes: WaitOutcome[]): void {
     for (const outcome of outcomes) {
       const pending = this.#jobs.at(outcome.slot);
       if (pending === undefined) continue;
-      this.#shared.disown(outcome.slot);
+      this.#thread.shared.disown(outcome.slot);
       this.#remove(pending);
       pending.settle(receiveOutcome(this.#native.system, pending.job, outcome));
     }
@@ -210,10 +150,7 @@ export class WorkerDriver implements Driver {
     pending.abandon();
   }
 
-  /** The loop returned, or failed and its thread has ended. */
-  #onRunEnd(run: WaitRun, reason: string | undefined): void {
-    run.close();
-    waitingDrivers.delete(this);
+  #onRunEnd(reason: string | undefined): WaitCommand[] {
     if (reason !== undefined) this.#fail(reason);
     for (const pending of this.#jobs.list()) {
       // Jobs that were given up, or whose driver closes, are not begun again.
@@ -224,9 +161,7 @@ export class WorkerDriver implements Driver {
       if (isOver) pending.abandon();
       else this.#handOver(pending);
     }
-    // Not before: a job that begins while others end must wait for the one new run, and not start a run of its own.
-    this.#run = undefined;
-    if (this.#jobs.size > 0) this.#startRun();
+    return this.#commands();
   }
 
   /** Ends the thread. What it has in hand is done by others once it has ended. */
@@ -234,9 +169,7 @@ export class WorkerDriver implements Driver {
     if (this.#failed) return;
     this.#failed = true;
     for (const pending of this.#jobs.unqueueAll()) this.#handOver(pending);
-    void this.#threads.end();
-    this.#wake();
-    this.#run?.unref();
+    this.#thread.end();
     void this.free();
     if (this.#closing === undefined) this.#onFailed(reason);
   }
@@ -244,7 +177,7 @@ export class WorkerDriver implements Driver {
   /** A job is pending although its deadline is over. */
   #onLate(pending: PendingJob): void {
     // What the thread has said lies unread where the event loop of this thread stood still.
-    this.#run?.receive();
+    this.#thread.receive();
     if (pending.settled) return;
     const { job, slot, released } = pending;
     if (slot < 0) {
@@ -252,7 +185,7 @@ export class WorkerDriver implements Driver {
       return pending.expire();
     }
     const lastMs = lastDeadlineMs(job);
-    if (!released && !this.#shared.owesReply(slot) && systemClock.now() < lastMs) return this.#guard.watch(pending, lastMs);
+    if (!released && !this.#thread.shared.owesReply(slot) && systemClock.now() < lastMs) return this.#guard.watch(pending, lastMs);
     this.#fail('it hangs: it has missed a deadline');
     if (released) pending.abandon();
     else pending.expire();
@@ -267,11 +200,11 @@ export class WorkerDriver implements Driver {
 
   /** Frees what a job has open. */
   #takeLeftOver(pending: PendingJob): void {
-    const left = this.#shared.takeOver(pending.slot);
+    const left = this.#thread.shared.takeOver(pending.slot);
     pending.beginning = NOT_BEGUN;
     if (left === undefined) return;
     // A dead thread cannot take it off its watch, and the next one would be woken for it again and again.
-    this.#watch?.remove(left.descriptor);
+    this.#thread.watch?.remove(left.descriptor);
     clearUp(this.#native.system, pending.job, left);
   }
 }
