@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
+import { outOfContext } from '../async-context.js';
 import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { checkError, checkFunction } from '../validation.js';
@@ -146,7 +147,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
     const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
     // A thread that does not start is no failure: the event loop does without.
-    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm(timeoutMs)]);
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm(timeoutMs))]);
   }
 
   /**

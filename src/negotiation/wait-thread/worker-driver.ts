@@ -203,7 +203,7 @@ export class WorkerDriver implements Driver {
     const left = this.#thread.shared.takeOver(pending.slot);
     pending.beginning = NOT_BEGUN;
     if (left === undefined) return;
-    // A dead thread cannot take it off its watch, and the next one would be woken for it again and again.
+    // No thread takes it off its watch any more, and a next run would be woken for it again and again.
     this.#thread.watch?.remove(left.descriptor);
     clearUp(this.#native.system, pending.job, left);
   }
