@@ -142,13 +142,3 @@ export const systemClock: Clock = {
   },
   random: Math.random,
 };
-
-/** Keeps the process alive until the promise that a caller awaits has settled. */
-export async function keepingAlive<T>(promise: Promise<T>): Promise<T> {
-  const letGo = systemClock.schedule(LONGEST_TIMER_MS, () => {}, true);
-  try {
-    return await promise;
-  } finally {
-    letGo();
-  }
-}

@@ -2,7 +2,7 @@ import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure, unansweredFailure } from '../connect-failures.js';
 import { Conversation } from './conversation.js';
-import type { Driver, Job, Outcome } from '../job.js';
+import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
  * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who connect once, and
@@ -12,7 +12,7 @@ import type { Driver, Job, Outcome } from '../job.js';
  * in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
  */
 export class EventLoopDriver implements Driver {
-  readonly name = 'event-loop';
+  readonly name: DriverName;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
   readonly #background: boolean;
@@ -21,6 +21,7 @@ export class EventLoopDriver implements Driver {
 
   /** @param background jobs do not keep the process alive, but for a second at most for the broker's sake */
   constructor(clock: Clock, native: Native | undefined, background = false) {
+    this.name = native === undefined ? 'event-loop-without-ffi' : 'event-loop';
     this.#clock = clock;
     this.#native = native;
     this.#background = background;

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import type { Clock } from '../../clock.js';
 import { printable, type Failure, type SystemFailure } from '../../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../../os/errno.js';
@@ -26,6 +27,8 @@ export interface DialOptions {
   readonly trust?: EndpointTrust | undefined;
   /** Keep the process alive until the dial has settled. @default true */
   readonly keepAlive?: boolean;
+  /** Gets each socket as soon as its connect has been called. A local socket is connected then, or the connect has failed. */
+  readonly onCalled?: (socket: Socket) => void;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
   /** For tests. @default this system's */
@@ -36,10 +39,10 @@ export interface DialOptions {
 
 /**
  * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its backlog. `undefined`
- * where there is no room, or no `native`: then {@link dial}.
+ * where there is no room, or no `native`, and in worker threads (see `openDriver`): then {@link dial}.
  */
 export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
-  if (native === undefined) return undefined;
+  if (native === undefined || !isMainThread) return undefined;
   const { system } = native;
   const descriptor = system.openSocket();
   if (descriptor < 0) return { kind: 'refused', system: systemFailure('socket', descriptor, endpoint) };
@@ -63,7 +66,7 @@ export function dialNow(native: Native | undefined, endpoint: string, trust?: En
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive = true, onLateConnect, platform, open = connectToPath } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive = true, onCalled, onLateConnect, platform, open = connectToPath } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -111,6 +114,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     };
     current.once('connect', onConnect);
     current.once('error', onError);
+    onCalled?.(current);
   }
 
   const problem = quietEndpointProblem(endpoint, trust);
