@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.js';
 
 /** Requests that one broker may leave unanswered before this thread sends it no more: each of them has a descriptor. */
-export const MOST_UNANSWERED = 64;
+export const MOST_UNANSWERED = 128;
 /** How long a request may keep the process alive for the broker's sake: a broker in health answers within milliseconds. */
 export const HOLD_MS = 1_000;
 /** The `code` of the cause where a broker is sent no further request. */
