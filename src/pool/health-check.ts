@@ -15,8 +15,9 @@ export interface ConnectionToValidate {
 }
 
 /**
- * Says whether an idle connection, or a new one to a remembered endpoint, is good: by a ping of the backend's protocol for example. It must leave nothing unread. `false`, an
- * error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`.
+ * Says whether an idle connection, or a new one to a remembered endpoint, is good, by a ping of the backend's protocol for example. It must
+ * leave nothing unread. `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the
+ * event `connectionClosed`.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
