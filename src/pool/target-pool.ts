@@ -4,6 +4,7 @@ import { abortedError, acquireTimeoutError, queueFullError, type Situation } fro
 import { Bag } from './bag.js';
 import type { Target } from './target.js';
 import { Disposal, type DisposalEnvironment } from './disposal.js';
+import { Drains } from './drains.js';
 import { HealthChecks } from './health-check.js';
 import { LeaseWatch, type LeaseWatchEnvironment } from './watching/lease-watch.js';
 import { leaseOf, type Lease } from './lease.js';
@@ -40,6 +41,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   readonly #watch: LeaseWatch;
   readonly #waitingRoom: WaitingRoom;
   readonly #health: HealthChecks;
+  readonly #drains: Drains;
   readonly #reaper: Reaper;
   readonly #disposal: Disposal;
   readonly #pump: Pump;
@@ -64,6 +66,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     });
     const onHealthy = (connection: PooledConnection, wanted: boolean): void => this.#pump.onHealthy(connection, wanted);
     this.#health = new HealthChecks(this.#bag, settings, clock, { onHealthy, close, pump });
+    this.#drains = new Drains(this.#bag, clock, { onDrained: (connection, drained) => this.#onDrained(connection, drained) });
     const keepAlive = (connection: PooledConnection): void => void this.#health.check(connection, false);
     this.#reaper = new Reaper(clock, settings, { hasSpare: () => this.#pump.hasSpare, keepAlive, close });
     this.#disposal = new Disposal(environment, this.#bag, this.#supply, this.#reaper, this.#counters);
@@ -110,6 +113,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#watch.end(connection, this.#now);
     const reason = connection.recycle() ?? this.#whyNotKeep();
     if (reason === undefined) this.#offer(connection);
+    else if (reason === 'unsent') this.#drains.begin(connection);
     else this.close(connection, reason);
   }
 
@@ -119,6 +123,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
+    this.#drains.stop(connection);
     if (this.#disposal.remove(connection, reason, error)) this.#pump.run();
   }
 
@@ -150,7 +155,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Whether nobody holds or waits for anything. */
   get quiet(): boolean {
-    return this.#bag.leased === 0 && this.#bag.waiting === 0;
+    return this.#bag.leased === 0 && this.#bag.waiting === 0 && this.#drains.size === 0;
   }
 
   /** Closes everything and fails who waits. */
@@ -195,7 +200,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#bag.add(connection);
     this.#reaper.add(connection);
     const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
-    if (reason !== undefined) this.#disposal.remove(connection, reason);
+    if (reason !== undefined) this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
     else if (this.#environment.settings.validate !== undefined && this.#supply.isFromMemory(connection)) this.#validateFirst(connection);
     else this.#offer(connection);
     // One connect less is under way: another may begin.
@@ -279,9 +284,17 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   /** A remembered endpoint is a hint: another program may listen there by now. */
   #validateFirst(connection: PooledConnection): void {
     const isWanted = this.#bag.waiting > 0;
-    this.#bag.giveBack(connection);
     if (!isWanted) connection.rest(this.#now());
     void this.#health.check(connection, isWanted);
+  }
+
+  /** The last bytes of a connection that came back have left, or its time for that is up. */
+  #onDrained(connection: PooledConnection, drained: boolean): void {
+    const reason = drained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
+    if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
+    this.#bag.giveBack(connection);
+    this.#turn.markBusy();
+    this.#pump.run();
   }
 
   /** Why a connection in good order is not kept. */
@@ -304,7 +317,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** An acquire that fails before it waits. */
   #refuse(error: BrokerPoolError): Promise<never> {
-    this.#watch.fail(this.#watch.begin(), error, 0);
+    this.#watch.refuse(error);
     return Promise.reject(error);
   }
 
@@ -314,7 +327,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   #phase(): TimeoutPhase {
     if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
-    return this.#bag.reserved > 0 ? 'validate' : 'queue';
+    return this.#bag.reserved > this.#drains.size ? 'validate' : 'queue';
   }
 
   #situation(): Situation {
