@@ -2,7 +2,7 @@ import { systemClock } from '../clock.js';
 import { BrokerPoolError, errorFromFailure } from '../errors.js';
 import type { Outcome } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
-import { loadNative } from '../os/native.js';
+import { loadNativeOrWarn } from '../os/native.js';
 import { checkEndpoint } from '../endpoint.js';
 import { checkBoolean, checkDurationMs, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
 import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
@@ -87,7 +87,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
     payload,
     requestId: 1n,
   });
-  const driver = new EventLoopDriver(systemClock, loadNative());
+  const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
   const deadlineMs = systemClock.now() + roundTripTimeoutMs;
   const outcome = await abortable<Outcome>(signal, 'the admin request was aborted', (settle) =>
     driver.start({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust }, settle),
