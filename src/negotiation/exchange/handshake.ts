@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { BrokerPoolError, printable, type Failure, type RefusalKind, type SystemFailure } from '../../errors.js';
+import { BrokerPoolError, cutShort, printable, type Failure, type RefusalKind, type SystemFailure } from '../../errors.js';
 import { parseEndpoint } from '../../endpoint.js';
 import { checkEnvelope } from '../../wire/envelope.js';
 import { FrameDecoder, type FrameProgress } from '../../wire/frame.js';
@@ -16,6 +16,9 @@ import {
   type Refused,
 } from '../../wire/messages.js';
 import { endFailure, failureOf, WAIT, type Exchange, type ExchangeStep } from './exchange.js';
+
+/** Characters of a broker's reason that an error keeps: a frame may hold 16 MiB. */
+const LONGEST_REASON = 1_024;
 
 /** What a handshake needs beyond the bytes of its Hello. */
 export interface HandshakeOptions {
@@ -165,6 +168,7 @@ export class Handshake implements Exchange {
       refusalCode,
       refusalKind: refusalKindOf(refusalCode),
       retryAfterMs,
+      reason: cutShort(refused.reason, LONGEST_REASON),
     };
     return { kind: 'failed', failure, replyPending: false };
   }

@@ -31,9 +31,16 @@ export function discard({ socket, handoffToken }: Established): void {
   handoffToken?.fill(0);
 }
 
+/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
+export interface AttemptCounts {
+  begun: number;
+  ended: number;
+}
+
 /** One target as the connector sees it. */
 export interface ConnectRequest extends RetryRequest {
   readonly target: Target;
+  readonly attempts: AttemptCounts;
   /** The framed Hello, the same for every connection to the target. */
   readonly hello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
@@ -173,12 +180,14 @@ export class Connector implements OpensConnections {
   }
 
   async #negotiate(request: ConnectRequest): Promise<Established> {
-    const { key } = request;
+    const { key, attempts } = request;
+    attempts.begun += 1;
     const hello = this.#sayHello(request);
     if (!this.#hellos.has(key)) this.#hellos.set(key, hello);
     try {
       return await hello;
     } finally {
+      attempts.ended += 1;
       if (this.#hellos.get(key) === hello) this.#hellos.delete(key);
     }
   }

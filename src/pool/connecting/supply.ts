@@ -1,17 +1,17 @@
 import type { Clock } from '../../clock.js';
 import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
-import { BrokerPoolError } from '../../errors.js';
+import { asFailure, BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
-import { discard, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
+import { discard, type AttemptCounts, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';
 import type { PoolSettings } from '../options.js';
 import { PooledConnection, type CloseReason, type ConnectionOwner } from '../pooled-connection.js';
-import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
+import { REFUSAL_MEMORY_MS, RefusalMemory, type RememberedRefusal } from './refusal-memory.js';
 import type { Counters } from '../watching/stats.js';
 
 /** Connections born together must not die together: each lives up to this share shorter than `maxLifetimeMs`. */
@@ -44,6 +44,7 @@ export class Supply {
   readonly target: Target;
   readonly key: string;
   readonly connectTimes = new Histogram();
+  readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
   readonly #environment: SupplyEnvironment;
   readonly #owner: SupplyOwner;
   readonly #counters: Counters;
@@ -71,6 +72,7 @@ export class Supply {
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     this.#request = {
       target,
+      attempts: this.attempts,
       key: this.key,
       hello: encodeHelloFrame(target),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
@@ -92,7 +94,7 @@ export class Supply {
   }
 
   /** The refusal that forbids this target for the moment. */
-  get refusal(): BrokerPoolError | undefined {
+  get refusal(): RememberedRefusal | undefined {
     return this.#refusal.current();
   }
 
@@ -204,7 +206,7 @@ export class Supply {
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
+      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error: asFailure(error) });
     }
     this.#owner.onOpenFailed(error);
     capacity?.giveBack();
