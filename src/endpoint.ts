@@ -1,8 +1,12 @@
 import { invalidArgument } from './errors.js';
 import { described, quoted } from './validation.js';
 
-/** What every Windows pipe name starts with. */
+/** What every Windows pipe name starts with, in the one spelling that this package dials. */
 export const PIPE_PREFIX = '\\\\.\\pipe\\';
+
+/** All spellings of the prefix that Windows understands. */
+const ANY_PIPE_PREFIX = /^[\\/]{2}[.?][\\/]pipe[\\/]/i;
+const DRIVE = /^[a-z]:/i;
 
 /** An endpoint in the form to dial, or what is wrong with it, worded to follow the name of the option: `must be …`. */
 export type ParsedEndpoint = { readonly endpoint: string } | { readonly problem: string };
@@ -12,11 +16,12 @@ export type ParsedEndpoint = { readonly endpoint: string } | { readonly problem:
  *
  * - POSIX: an absolute path. A relative one would name another socket after every `chdir`.
  * - Linux: also an abstract name, `\0` and at least one more character.
- * - Windows: a pipe name with or without the leading `\\.\pipe\`; the returned form has it (N-06). A segment `..` would lead out of
- *   the name space of pipes, to files and devices.
+ * - Windows: a pipe name with or without the leading `\\.\pipe\`, in any spelling that Windows understands (`//./pipe/`, `\\?\PIPE\`). The
+ *   returned form begins with `\\.\pipe\` and has backslashes only (N-06). Names that would lead out of this machine's pipes are refused:
+ *   paths of files, pipes of other machines, the parts `.` and `..`, empty parts.
  *
- * It must fit into a socket address (N-07), counted in bytes of UTF-8: paths up to 107 on Linux and 103 elsewhere (one byte is
- * the final NUL), abstract names up to 108, pipe names up to 260. Never throws: endpoints that peers name are checked here too.
+ * It must fit into a socket address (N-07): paths up to 107 bytes of UTF-8 on Linux and 103 elsewhere (one byte is the final NUL), abstract
+ * names up to 108 bytes, pipe names up to 260 UTF-16 units. Never throws: endpoints that peers name are checked here too.
  */
 export function parseEndpoint(value: unknown, platform: NodeJS.Platform = process.platform): ParsedEndpoint {
   const endpoint = typeof value === 'string' ? endpointForm(value, platform) : undefined;
@@ -39,15 +44,24 @@ export function checkEndpointLength(field: string, endpoint: string, platform: N
 }
 
 function endpointForm(value: string, platform: NodeJS.Platform): string | undefined {
-  if (platform !== 'win32') return isAbsolutePath(value) || (platform === 'linux' && isAbstractName(value)) ? value : undefined;
-  const name = value.startsWith(PIPE_PREFIX) ? value.slice(PIPE_PREFIX.length) : value;
-  return name === '' || name.includes('\0') || name.split(/[\\/]/).includes('..') ? undefined : PIPE_PREFIX + name;
+  if (platform === 'win32') return pipeName(value);
+  return isAbsolutePath(value) || (platform === 'linux' && isAbstractName(value)) ? value : undefined;
+}
+
+function pipeName(value: string): string | undefined {
+  const name = value.replace(ANY_PIPE_PREFIX, '');
+  // A bare name; behind the prefix Windows takes a colon for a character like any other.
+  if (name === value && DRIVE.test(name)) return undefined;
+  const parts = name.split(/[\\/]/);
+  const leadsElsewhere = parts.some((part) => part === '' || part === '.' || part === '..');
+  return leadsElsewhere || name.includes('\0') ? undefined : PIPE_PREFIX + parts.join('\\');
 }
 
 function lengthProblem(endpoint: string, platform: NodeJS.Platform): string | undefined {
-  const bytes = Buffer.byteLength(endpoint);
+  const length = platform === 'win32' ? endpoint.length : Buffer.byteLength(endpoint);
+  const unit = platform === 'win32' ? 'UTF-16 units' : 'bytes';
   const limit = endpointLimit(endpoint, platform);
-  return bytes <= limit ? undefined : `is ${bytes} bytes long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`;
+  return length <= limit ? undefined : `is ${length} ${unit} long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`;
 }
 
 function endpointLimit(endpoint: string, platform: NodeJS.Platform): number {
@@ -65,6 +79,6 @@ function isAbstractName(value: string): boolean {
 }
 
 function allowedEndpoint(platform: NodeJS.Platform): string {
-  if (platform === 'win32') return 'a pipe name without NUL and ".."';
+  if (platform === 'win32') return 'the name of a pipe of this machine: no path of a file, no NUL, no part that is empty, "." or ".."';
   return platform === 'linux' ? 'an absolute path or an abstract name ("\\0" and more)' : 'an absolute path';
 }

@@ -1,6 +1,7 @@
 /**
- * What must still be done at the end of the process, by `process.exit()` and uncaught errors too, for each of the objects that are in it at that
- * time. One listener for all of them: Node warns of more than ten.
+ * Runs a callback for each of its objects when the process ends, by `process.exit()` and uncaught errors too. One listener serves all
+ * objects: Node warns of more than ten. It is put before the other exit listeners, one of which may throw or call `process.exit()` again;
+ * then Node does not call those behind it.
  */
 export class ExitHook<T> {
   readonly #objects = new Set<T>();
@@ -13,7 +14,7 @@ export class ExitHook<T> {
   }
 
   add(object: T): void {
-    if (this.#objects.size === 0) process.on('exit', this.#onExit);
+    if (this.#objects.size === 0) process.prependListener('exit', this.#onExit);
     this.#objects.add(object);
   }
 

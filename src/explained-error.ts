@@ -2,6 +2,8 @@ import { asFailure, BrokerPoolError, fieldsOf, printableEndpoint, type BrokerPoo
 
 /** What was tried when an error arose: part of its message, and fields of it. */
 export interface Tried {
+  /** What was asked for, where it was no connection to a service. */
+  readonly action?: string | undefined;
   /** Unknown in a thread that shares the pool of another. */
   readonly brokerEndpoint?: string | undefined;
   readonly serviceName?: string | undefined;
@@ -10,11 +12,13 @@ export interface Tried {
   readonly elapsedMs: number;
   /** More about the situation, for the message. */
   readonly situation?: string | undefined;
+  /** In place of the usual advice. */
+  readonly advice?: string | undefined;
 }
 
 /** What to do next, by code. Errors of a caller's own making, and reserved ones, say it themselves. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  BACKEND_CONNECT: "See the backend's log: the broker names an endpoint where it cannot be reached.",
+  BACKEND_CONNECT: "See the backend's log: it cannot be reached where it should listen.",
   BROKER_CONNECT: 'Start the broker, or correct brokerEndpoint.',
   DECODE_ADMIN_REPLY: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
   DECODE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
@@ -58,15 +62,17 @@ const REFUSAL_ADVICE: Readonly<Record<number, string>> = {
  * @param cause in place of the failure's own
  */
 export function explainedError(failure: BrokerPoolError, tried: Tried, cause: unknown = failure.cause): BrokerPoolFailure {
+  // The caller's mistake has nothing to do with what was tried.
+  if (failure.code === 'INVALID_ARGUMENT') return asFailure(failure);
   const { brokerEndpoint, serviceName, wantedVersion, attempts } = tried;
   const elapsedMs = Math.round(tried.elapsedMs);
   const details = { ...fieldsOf(failure), serviceName, wantedVersion, attempts, elapsedMs, cause };
-  const message = [`${failure.message} (${describeTried(tried)}).`, adviceFor(failure)].join(' ').trimEnd();
+  const message = [`${failure.message} (${describeTried(tried)}).`, tried.advice ?? adviceFor(failure)].join(' ').trimEnd();
   return asFailure(new BrokerPoolError(failure.code, message, { ...details, endpoint: failure.endpoint ?? brokerEndpoint }));
 }
 
-function describeTried({ brokerEndpoint, serviceName, wantedVersion, attempts, elapsedMs, situation }: Tried): string {
-  const service = [serviceName, wantedVersion].filter((name) => name !== undefined).join(' ');
+function describeTried({ action, brokerEndpoint, serviceName, wantedVersion, attempts, elapsedMs, situation }: Tried): string {
+  const service = [action, serviceName, wantedVersion].filter((name) => name !== undefined).join(' ');
   const broker = brokerEndpoint === undefined ? '' : `at ${printableEndpoint(brokerEndpoint)}`;
   const where = [service, broker].filter((part) => part !== '').join(' ');
   const tries = attempts === undefined ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in `;

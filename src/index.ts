@@ -8,7 +8,8 @@ export {
   type EndpointNameOptions,
 } from './client/endpoints.js';
 export type { TrustOptions } from './client/trust-option.js';
-export { brokerDisabledByEnv } from './client/environment.js';
+export { brokerDisabledByEnv, EnvironmentVariables } from './client/environment.js';
+export type { ClientIdentityOptions } from './client/client-identity.js';
 export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
 export type { Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';

@@ -55,6 +55,12 @@ export function checkText(field: string, value: unknown, maxBytes: number): stri
   throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
 }
 
+/** @throws `INVALID_ARGUMENT` unless `value` is a string, of whatever content */
+export function checkString(field: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw refused(field, 'must be a string', value);
+}
+
 /**
  * A name for people: 1 to 64 characters, all of them visible or spaces between others.
  *
@@ -161,6 +167,11 @@ export function checkAbsolutePath(field: string, value: unknown, platform: NodeJ
 /** @throws `INVALID_ARGUMENT` unless `value` is an object, and no array. */
 export function checkObject(field: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+}
+
+/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
+export function orDefault<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
 }
 
 /**

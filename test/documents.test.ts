@@ -77,10 +77,7 @@ test('docs/errors.md has a row for each code of a refusal', (t) => {
 });
 
 test('docs/pool.md has a row for each option of a pool, and the README none that there is not', (t) => {
-  const source = readFileSync(join(ROOT, 'src/pool/options.ts'), 'utf8');
-  const declaration = /^export interface BrokerPoolOptions \{(.*?)^\}/ms.exec(source)?.[1] ?? '';
-  const options = [...declaration.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name ?? '');
-  t.true(options.length > 0);
+  const options = [...declaredOptions('src/pool/options.ts', 'BrokerPoolOptions'), ...declaredOptions('src/client/client-identity.ts', 'ClientIdentityOptions')];
   const page = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
   const described = optionsIn(page.slice(page.indexOf('## `new BrokerPool'), page.indexOf('## Methods')));
   t.deepEqual(described.toSorted(), options.toSorted());
@@ -89,6 +86,14 @@ test('docs/pool.md has a row for each option of a pool, and the README none that
   t.true(shown.length > 0);
   t.deepEqual(shown.filter((name) => !options.includes(name)), []);
 });
+
+/** The optional properties that an exported interface declares itself. */
+function declaredOptions(file: string, name: string): string[] {
+  const declaration = new RegExp(`^export interface ${name} [^{]*\\{(.*?)^\\}`, 'ms').exec(readFileSync(join(ROOT, file), 'utf8'))?.[1] ?? '';
+  const options = [...declaration.matchAll(/^ {2}(\w+)\?:/gm)].map(([, option]) => option ?? '');
+  if (options.length === 0) throw new Error(`${file} declares no ${name}`);
+  return options;
+}
 
 /** The names in the first columns of tables. */
 function optionsIn(text: string): string[] {

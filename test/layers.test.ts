@@ -11,7 +11,7 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'validation', 'version'];
+const LEAVES = ['abort', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'explained-error', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'exit-hook': [],
   'deadline-queue': [],
   'environment-warning': ['errors'],
+  'explained-error': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],

@@ -7,51 +7,50 @@ import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNative } from '../os/native.js';
-import { checkEndpoint } from '../endpoint.js';
+import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import {
   checkBoolean,
-  checkCount,
   checkDurationMs,
   checkServiceName,
   checkSignal,
-  checkText,
+  checkString,
   checkVersion,
+  orDefault,
   rejectUnknownOptions,
 } from '../validation.js';
 import type { Negotiated } from '../wire/messages.js';
-import { abortable, throwIfAborted } from './abortable.js';
-import { clientTimeoutFromEnv, fakeBackendFromEnv } from './environment.js';
+import { abortable } from './abortable.js';
+import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentityOptions } from './client-identity.js';
+import { clientTimeoutFromEnv, EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
+import { explaining } from './explaining.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
 import { checkTrust, type TrustOptions } from './trust-option.js';
 
 /** Options of {@link connectToBackend}. */
-export interface ConnectOptions {
+export interface ConnectOptions extends ClientIdentityOptions {
   /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
   brokerEndpoint?: string | undefined;
   /** 1 to 64 of `a-z`, `0-9`, `-` (N-20). */
   serviceName: string;
   /** `major.minor.patch`, optionally with a pre-release (N-22). */
   wantedVersion: string;
-  /** The caller's own version; Hello-skip needs it to equal `wantedVersion` (C-11). @default wantedVersion */
+  /** The caller's own version, any string; Hello-skip needs it to equal `wantedVersion` (C-11). It is never sent. @default wantedVersion */
   selfVersion?: string | undefined;
-  /** An endpoint from an earlier negotiation, dialled without asking the broker. */
+  /** An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if it cannot be dialled, also because of its form (C-13). */
   cachedBackendEndpoint?: string | undefined;
   /** Keep the broker's connection when the backend takes it over (C-40). @default false */
   adoptHandedOffConnection?: boolean | undefined;
+  /**
+   * Ask the broker for a handoff token without adopting. It makes a broker with a handoff endpoint try a handoff, which takes about 5 ms a
+   * connect. An adopting client always asks. @default false
+   */
+  handoffToken?: boolean | undefined;
   /** How long to wait for that, in milliseconds. @default 2000 */
   handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for the Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions | undefined;
-  /** The version of the calling program, told to the broker; at most 128 bytes. @default '' */
-  clientVersion?: string | undefined;
-  /** At most 64 bytes. @default 'broker-pool' */
-  clientLibName?: string | undefined;
-  /** At most 64 bytes. @default this package's version */
-  clientLibVersion?: string | undefined;
-  /** Keepalive interval to suggest, in seconds; advisory. @default 0 */
-  clientKeepaliveSecs?: number | undefined;
   /** Honour `RUNNING_PROCESS_FAKE_BACKEND` (C-22). For tests only. @default false */
   testSeams?: boolean | undefined;
   /** Gives up with `ABORTED`. */
@@ -60,8 +59,7 @@ export interface ConnectOptions {
 
 const OPTION_NAMES = [
   'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'cachedBackendEndpoint', 'adoptHandedOffConnection',
-  'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'trust', 'clientVersion', 'clientLibName', 'clientLibVersion',
-  'clientKeepaliveSecs', 'testSeams', 'signal',
+  'handoffToken', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'trust', 'testSeams', 'signal', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof ConnectOptions)[];
 
 /** What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client (C-19). */
@@ -75,7 +73,7 @@ export interface BackendConnection {
   readonly route: Route;
   /** Absent after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo;
-  /** The token of the offered handoff, if there was one; brokers issue it whether or not the caller adopts (C-03). Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
+  /** The token of the offered handoff: for callers that adopt or set `handoffToken`, where the broker issues one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
   readonly handoffToken?: Uint8Array;
 }
 
@@ -89,25 +87,31 @@ type CheckedOptions = ReturnType<typeof checkOptions>;
 
 function checkOptions(options: ConnectOptions) {
   rejectUnknownOptions('options', options, OPTION_NAMES);
-  const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal, clientVersion, clientLibName, clientLibVersion } = options;
+  const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal } = options;
   const wantedVersion = checkVersion('wantedVersion', options.wantedVersion);
+  const adoptHandedOffConnection = checkBoolean('adoptHandedOffConnection', orDefault(options.adoptHandedOffConnection, false));
+  const handoffToken = checkBoolean('handoffToken', orDefault(options.handoffToken, false));
   return {
     serviceName: checkServiceName('serviceName', options.serviceName),
     wantedVersion,
-    selfVersion: selfVersion === undefined ? wantedVersion : checkVersion('selfVersion', selfVersion),
+    selfVersion: selfVersion === undefined ? wantedVersion : checkString('selfVersion', selfVersion),
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
-    cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : checkEndpoint('cachedBackendEndpoint', cachedBackendEndpoint),
-    adoptHandedOffConnection: checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? false),
-    handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', options.handoffReadyTimeoutMs ?? 2_000),
-    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
+    cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : dialable(checkString('cachedBackendEndpoint', cachedBackendEndpoint)),
+    adoptHandedOffConnection,
+    claimsHandlePassing: adoptHandedOffConnection || handoffToken,
+    handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', orDefault(options.handoffReadyTimeoutMs, 2_000)),
+    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     trust: checkTrust(options.trust),
-    clientVersion: clientVersion === undefined ? '' : checkText('clientVersion', clientVersion, 128),
-    clientLibName: clientLibName === undefined ? undefined : checkText('clientLibName', clientLibName, 64),
-    clientLibVersion: clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
-    clientKeepaliveSecs: checkCount('clientKeepaliveSecs', options.clientKeepaliveSecs ?? 0, { min: 0 }),
-    testSeams: checkBoolean('testSeams', options.testSeams ?? false),
+    ...checkClientIdentity(options),
+    testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
     signal: signal === undefined ? undefined : checkSignal('signal', signal),
   };
+}
+
+/** A remembered endpoint in the form to dial; `undefined` for one that no dial can reach, which is as good as a stale one (C-13). */
+function dialable(remembered: string): string | undefined {
+  const parsed = parseEndpoint(remembered);
+  return 'endpoint' in parsed ? parsed.endpoint : undefined;
 }
 
 /**
@@ -120,11 +124,14 @@ function checkOptions(options: ConnectOptions) {
  */
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
-  throwIfAborted(checked.signal, ABORTED);
+  const { brokerEndpoint, serviceName, wantedVersion, signal } = checked;
+  return await explaining({ brokerEndpoint, serviceName, wantedVersion, signal, aborted: ABORTED }, () => connectOnce(checked));
+}
 
+async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> {
   const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
   if (seam !== undefined) {
-    const fakeBackend = checkEndpoint('RUNNING_PROCESS_FAKE_BACKEND', seam);
+    const fakeBackend = checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam);
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
     throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system));
@@ -136,7 +143,7 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
     // A stale endpoint is no error: the broker knows better (C-13).
   }
-  return negotiate(checked);
+  return await negotiate(checked);
 }
 
 const ABORTED = 'the connect was aborted';
@@ -151,7 +158,7 @@ async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, e
 }
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
-  const request = encodeHelloFrame(checked);
+  const request = encodeHelloFrame(checked, checked.claimsHandlePassing);
   const driver = new EventLoopDriver(systemClock, loadNative());
   const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
     driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),

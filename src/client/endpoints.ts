@@ -1,7 +1,7 @@
 import { invalidArgument } from '../errors.js';
 import { PIPE_PREFIX, checkEndpointLength } from '../endpoint.js';
-import { checkCount, checkServiceName, checkUserHash, quoted, rejectUnknownOptions } from '../validation.js';
-import type { Environment } from './environment.js';
+import { checkAbsolutePath, checkCount, checkServiceName, checkUserHash, quoted, rejectUnknownOptions } from '../validation.js';
+import { EnvironmentVariables, type Environment } from './environment.js';
 import { shortHash, thisHost, userHash } from './user-hash.js';
 
 /** For whom and for where to derive an endpoint; by default for this process's user on this machine. */
@@ -17,13 +17,14 @@ export interface EndpointNameOptions {
 }
 
 const NAME_PREFIX = 'rpb-v1';
+const { RUNTIME_DIRECTORY, TEMPORARY_DIRECTORY } = EnvironmentVariables;
 
 /**
  * The endpoint of the user's shared broker, the one that serves every service (N-03). Nothing is looked up
  * in the file system but, once, the machine id behind `userHash` (N-08): the endpoint need not exist.
  *
- * @throws `INVALID_ARGUMENT`: a bad option, an endpoint too long for a socket address (N-07), a machine
- * whose id cannot be read
+ * @throws `INVALID_ARGUMENT`: a bad option, `XDG_RUNTIME_DIR` or `TMPDIR` set to something else than an absolute path, an endpoint too
+ * long for a socket address (N-07), a machine whose id cannot be read
  */
 export function sharedBrokerEndpoint(options: EndpointNameOptions = {}): string {
   return derived('shared', options);
@@ -66,10 +67,10 @@ function chosenUserHash({ uid, userHash: given }: EndpointNameOptions, platform:
 function endpointOf(leaf: string, platform: NodeJS.Platform, env: Environment, uid: number | undefined): string {
   switch (platform) {
     case 'linux':
-      return `${linuxDirectory(env['XDG_RUNTIME_DIR'], uid)}/${leaf}.sock`;
+      return `${linuxDirectory(env, uid)}/${leaf}.sock`;
     case 'darwin':
       // The leaf is hashed: macOS's own TMPDIR takes half of the 103 bytes a socket path may have.
-      return `${below(env['TMPDIR'] ?? '/tmp', `.rp-${pathUid(uid)}`)}/${shortHash(leaf)}.sock`;
+      return `${below(directoryFrom(env, TEMPORARY_DIRECTORY) ?? '/tmp', `.rp-${pathUid(uid)}`)}/${shortHash(leaf)}.sock`;
     case 'win32':
       return PIPE_PREFIX + leaf;
     default:
@@ -77,20 +78,25 @@ function endpointOf(leaf: string, platform: NodeJS.Platform, env: Environment, u
   }
 }
 
-/**
- * A variable that is set but empty is used as is, as the Rust client and the broker do (N-04). What comes of it
- * is the *relative* path `running-process/broker/…`, which leads to the broker only from the directory in which
- * the broker was started; it never means the root directory. The doors of this package accept absolute
- * paths only, so that such an environment is reported instead of leading somewhere else after a `chdir`.
- */
-function linuxDirectory(runtimeDirectory: string | undefined, uid: number | undefined): string {
+function linuxDirectory(env: Environment, uid: number | undefined): string {
+  const runtimeDirectory = directoryFrom(env, RUNTIME_DIRECTORY);
   if (runtimeDirectory === undefined) return `/tmp/running-process-${pathUid(uid)}/broker`;
   return below(runtimeDirectory, 'running-process/broker');
 }
 
+/**
+ * The Rust client and the broker use a relative value, the empty one included, as it is (N-04). The endpoint is then another one after each
+ * `chdir`, and a directory where others may write can lead to a stranger's broker. To treat it as unset would lead to another broker than
+ * the one that has the same environment. So it is refused.
+ */
+function directoryFrom(env: Environment, variable: typeof RUNTIME_DIRECTORY | typeof TEMPORARY_DIRECTORY): string | undefined {
+  const directory = env[variable];
+  return directory === undefined ? undefined : checkAbsolutePath(`the environment variable ${variable}`, directory, 'linux');
+}
+
 /** Joins without tidying up: both sides must arrive at the same bytes, so `..` and double slashes stay. */
 function below(directory: string, path: string): string {
-  return directory === '' || directory.endsWith('/') ? directory + path : `${directory}/${path}`;
+  return directory.endsWith('/') ? directory + path : `${directory}/${path}`;
 }
 
 function pathUid(uid: number | undefined): number {

@@ -6,9 +6,25 @@ import { quoted } from '../validation.js';
 /** Environment variables by name; unset ones are missing or `undefined`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const DISABLE = 'RUNNING_PROCESS_DISABLE';
-const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
-const CLIENT_TIMEOUT = 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS';
+/** The names of the environment variables that this package reads. */
+export const EnvironmentVariables = Object.freeze({
+  /** `1` switches the broker off, for callers that ask `brokerDisabledByEnv`. */
+  DISABLE: 'RUNNING_PROCESS_DISABLE',
+  /** The endpoint that `testSeams` puts in place of broker and cache. */
+  FAKE_BACKEND: 'RUNNING_PROCESS_FAKE_BACKEND',
+  /** The limit for a round trip with the broker, in milliseconds. */
+  CLIENT_TIMEOUT_MS: 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS',
+  /** Linux: the directory that derived endpoints lie in. */
+  RUNTIME_DIRECTORY: 'XDG_RUNTIME_DIR',
+  /** macOS: the directory that derived endpoints lie in. */
+  TEMPORARY_DIRECTORY: 'TMPDIR',
+  /** `0` does without the C library. */
+  FFI: 'BROKER_POOL_FFI',
+  /** `0` does without io_uring. */
+  IO_URING: 'BROKER_POOL_IO_URING',
+} as const);
+
+const { DISABLE, FAKE_BACKEND, CLIENT_TIMEOUT_MS: CLIENT_TIMEOUT } = EnvironmentVariables;
 
 const DEFAULT_CLIENT_TIMEOUT_MS = 30_000;
 const LARGEST_U64 = 2n ** 64n - 1n;

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
+import { checkAbsolutePath } from '../validation.js';
 
 /** Where the identity of user and machine comes from: the real host, or a made-up one in tests. */
 export interface HostIdentitySource {
@@ -107,7 +108,8 @@ function macPlatformUuid(host: HostIdentitySource): string {
 /** The SID's raw bytes are hashed, not its text, of which upstream's comments speak (N-02). */
 function windowsSid(host: HostIdentitySource): string {
   // By its full path: other programs called whoami (Git for Windows has one) know no /user.
-  const whoami = `${process.env['SystemRoot'] ?? 'C:\\Windows'}\\System32\\whoami.exe`;
+  const root = checkAbsolutePath('the environment variable SystemRoot', process.env['SystemRoot'] ?? 'C:\\Windows', 'win32');
+  const whoami = `${root}\\System32\\whoami.exe`;
   const printed = run(host, whoami, ['/user', '/fo', 'csv', '/nh']);
   const sid = /"(S-1-[^"]+)"\s*$/.exec(printed)?.[1];
   const bytes = sid === undefined ? undefined : sidBytes(sid);

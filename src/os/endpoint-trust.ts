@@ -38,8 +38,9 @@ const HAS_EMPTY_PARTS = /\/\.?(?:\/|$)/;
  */
 export function fileProblem(endpoint: string, trust: EndpointTrust | undefined, nowMs = monotonicNowMs()): string | undefined {
   if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
-  // Systems cut a name there: what is looked at would not be what is dialled.
+  // The kernel truncates a path at NUL, and a relative one names another file after each chdir: the dial would not reach the file checked here.
   if (endpoint.includes('\0')) return 'there is a NUL in its name';
+  if (!endpoint.startsWith('/')) return 'its path is not absolute';
   // A link must not hide behind a slash or a dot: `link/` is what it leads to.
   const path = HAS_EMPTY_PARTS.test(endpoint) ? `/${namesOf(endpoint).join('/')}` : endpoint;
   const directory = posix.dirname(path);

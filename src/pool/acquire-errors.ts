@@ -1,9 +1,9 @@
+import { reasonOf } from '../abort.js';
 import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../errors.js';
 import { explainedError } from '../explained-error.js';
-import type { RememberedRefusal } from './connecting/refusal-memory.js';
 import type { Target } from './target.js';
 
-/** How a target stood when an acquire failed: what one would look up next. */
+/** What happened to one caller of a pool: everything that its error tells beside the failure itself. */
 export interface Situation {
   readonly target: Target;
   readonly max: number;
@@ -12,46 +12,41 @@ export interface Situation {
   readonly leased: number;
   readonly connecting: number;
   readonly waiting: number;
-  /** Connects that were tried while the caller waited. */
+  /** Connects to the target that were tried while the caller waited. */
   readonly attempts: number;
   /** How long the caller has waited. */
   readonly elapsedMs: number;
 }
 
-export function abortedError(signal: AbortSignal, situation: Situation): BrokerPoolFailure {
-  return explained(new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: signal.reason }), situation);
+export function abortedError(signal: AbortSignal): BrokerPoolError {
+  return new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: reasonOf(signal) });
 }
 
-export function queueFullError(maxWaiting: number, situation: Situation): BrokerPoolFailure {
-  const message = `no more than ${maxWaiting} callers may wait for others to give a connection back`;
-  return explained(new BrokerPoolError('QUEUE_FULL', message), situation);
+/** A signal of the caller's own making that passed the checks, and threw when it was used. */
+export function brokenSignalError(cause: unknown): BrokerPoolError {
+  return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', { cause });
+}
+
+export function queueFullError(maxWaiting: number): BrokerPoolError {
+  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} callers may wait for others to give a connection back`);
 }
 
 /** @param cause why connecting failed last, where it did */
-export function acquireTimeoutError(
-  timeoutMs: number,
-  phase: TimeoutPhase,
-  situation: Situation,
-  cause: BrokerPoolError | undefined,
-): BrokerPoolFailure {
+export function acquireTimeoutError(timeoutMs: number, phase: TimeoutPhase, cause: BrokerPoolError | undefined): BrokerPoolError {
   const last = cause === undefined ? '' : `; connecting failed last with ${cause.code}: ${cause.message}`;
-  const message = `no connection within ${timeoutMs} ms in phase ${phase}${last}`;
-  return explained(new BrokerPoolError('TIMEOUT', message, { phase, cause }), situation);
+  return new BrokerPoolError('TIMEOUT', `no connection within ${timeoutMs} ms in phase ${phase}${last}`, { phase, cause });
 }
 
-/** A caller's own error for a failure that it may share with others: the failure is its cause. */
-export function sharedFailureError(failure: BrokerPoolError, { target, attempts, elapsedMs }: Situation): BrokerPoolFailure {
+/** The caller's error for a failure that is its own: it is full of what the caller may want to know, and has the failure's cause. */
+export function ownError(failure: BrokerPoolError, situation: Situation): BrokerPoolFailure {
+  const { target, max, total, idle, leased, connecting, waiting, attempts, elapsedMs } = situation;
+  const counts = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
+  return explainedError(failure, { ...target, attempts, elapsedMs, situation: counts });
+}
+
+/** The caller's error for a failure that it may share with other callers, which is its cause. */
+export function sharedError(failure: BrokerPoolError, { target, attempts, elapsedMs }: Situation): BrokerPoolFailure {
   return explainedError(failure, { ...target, attempts, elapsedMs }, failure);
-}
-
-/** A caller's own error for a refusal that the broker gave another caller a moment ago. */
-export function rememberedRefusalError({ error, leftMs }: RememberedRefusal, { target, attempts, elapsedMs }: Situation): BrokerPoolFailure {
-  return explainedError(error, { ...target, attempts, elapsedMs, situation: `not asked again for another ${Math.ceil(leftMs)} ms` }, error);
-}
-
-/** A caller's own error for the end of the pool; the cause is what `destroy` was given. */
-export function poolClosedError(reason: BrokerPoolError, target: Target, elapsedMs: number): BrokerPoolFailure {
-  return explainedError(reason, { ...target, elapsedMs });
 }
 
 /** What a connect threw; anything that is not ours already is an error of the system. */
@@ -59,9 +54,4 @@ export function asPoolError(error: unknown): BrokerPoolFailure {
   if (error instanceof BrokerPoolError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return asFailure(new BrokerPoolError('BROKER_CONNECT', `failed to connect: ${message}`, { cause: error }));
-}
-
-function explained(error: BrokerPoolError, { target, max, total, idle, leased, connecting, waiting, attempts, elapsedMs }: Situation): BrokerPoolFailure {
-  const situation = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
-  return explainedError(error, { ...target, attempts, elapsedMs, situation });
 }

@@ -5,11 +5,11 @@
  * would cost every caller that waits a microsecond. But V8 finds whoever awaits a promise from inside a reaction that leads to it: so the
  * stack is taken anew in a reaction, two ticks on, when the caller's promise follows this one. That costs only an acquire that fails.
  */
-export function rejectionOf(error: Error): Promise<never> {
+export function rejectionOf(failure: Error): Promise<never> {
   return Promise.resolve()
-    .then(() => {})
+    .then(() => undefined)
     .then(function atCaller(): never {
-      Error.captureStackTrace(error, atCaller);
-      throw error;
+      Error.captureStackTrace(failure, atCaller);
+      throw failure;
     });
 }

@@ -1,3 +1,4 @@
+import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentity, type ClientIdentityOptions } from '../client/client-identity.js';
 import { clientTimeoutFromEnv } from '../client/environment.js';
 import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { checkTrust, type TrustOptions } from '../client/trust-option.js';
@@ -13,7 +14,9 @@ import {
   checkLabel,
   checkServiceName,
   checkSignal,
+  checkString,
   checkVersion,
+  orDefault,
   quoted,
   rejectUnknownOptions,
 } from '../validation.js';
@@ -21,7 +24,7 @@ import type { EndpointCacheOptions } from './endpoint-cache.js';
 import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
-export interface BrokerPoolOptions {
+export interface BrokerPoolOptions extends ClientIdentityOptions {
   /**
    * What the pool is called in events, in `stats()` and in metrics: 1 to 64 characters that can be shown. No two open pools of a thread have
    * the same; the name is free again when the pool has closed. @default a generated one, such as `broker-pool-1`
@@ -33,7 +36,7 @@ export interface BrokerPoolOptions {
   serviceName?: string | undefined;
   /** The version that `acquire()` means when it names none. */
   wantedVersion?: string | undefined;
-  /** The caller's own version; Hello-skip needs it to equal the wanted one (C-11). @default the wanted version */
+  /** The caller's own version, any string; Hello-skip needs it to equal the wanted one (C-11). It is never sent. @default the wanted version */
   selfVersion?: string | undefined;
   /** Connections at most, leased and idle together. @default 10 */
   max?: number | undefined;
@@ -77,6 +80,11 @@ export interface BrokerPoolOptions {
    * a backend that never takes over is not waited for again and again. @default false
    */
   adoptHandedOffConnection?: boolean | 'auto' | undefined;
+  /**
+   * Ask the broker for a handoff token with each Hello, adopted or not. It makes a broker with a handoff endpoint try a handoff, which takes
+   * about 5 ms a Hello. Without it a Hello asks only where the connection is to be adopted. @default false
+   */
+  handoffToken?: boolean | undefined;
   /** How long to wait for that, in milliseconds. @default 2000 */
   handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
@@ -85,6 +93,8 @@ export interface BrokerPoolOptions {
   trust?: TrustOptions | undefined;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
   endpointCache?: { readonly [Name in keyof EndpointCacheOptions]?: EndpointCacheOptions[Name] | undefined } | false | undefined;
+  /** Honour `RUNNING_PROCESS_FAKE_BACKEND`, read with each connect (C-22). For tests only. @default false */
+  testSeams?: boolean | undefined;
 }
 
 /** Options of `acquire`. */
@@ -110,7 +120,7 @@ export interface CloseOptions {
 }
 
 /** Checked options with their defaults. */
-export interface PoolSettings {
+export interface PoolSettings extends ClientIdentity {
   readonly name: string | undefined;
   readonly brokerEndpoint: string;
   readonly serviceName: string | undefined;
@@ -131,10 +141,12 @@ export interface PoolSettings {
   readonly keepaliveMs: number;
   readonly leakThresholdMs: number;
   readonly adoptHandedOffConnection: boolean | 'auto';
+  readonly handoffToken: boolean;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
   readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
+  readonly testSeams: boolean;
 }
 
 const DEFAULTS = {
@@ -162,13 +174,8 @@ const POOL_OPTION_NAMES = [
   'name', 'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache', 'trust',
+  'endpointCache', 'trust', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
-
-/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
-function orDefault<T>(value: T | undefined, fallback: T): T {
-  return value === undefined ? fallback : value;
-}
 
 /** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
@@ -188,7 +195,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
     serviceName: serviceName === undefined ? undefined : checkServiceName('serviceName', serviceName),
     wantedVersion: wantedVersion === undefined ? undefined : checkVersion('wantedVersion', wantedVersion),
-    selfVersion: selfVersion === undefined ? undefined : checkVersion('selfVersion', selfVersion),
+    selfVersion: selfVersion === undefined ? undefined : checkString('selfVersion', selfVersion),
     max,
     min,
     maxTotal,
@@ -208,6 +215,9 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
+    handoffToken: checkBoolean('handoffToken', orDefault(options.handoffToken, false)),
+    testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
+    ...checkClientIdentity(options),
   };
 }
 

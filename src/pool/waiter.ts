@@ -26,7 +26,7 @@ export class Waiter implements BagWaiter<Waiter> {
   readonly attemptsBefore: number;
   #settle: (outcome: Lease | Promise<never>) => void = waitsForNothing;
 
-  constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore: number) {
+  constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore = 0) {
     this.started = started;
     this.timeoutMs = timeoutMs;
     this.origin = origin;

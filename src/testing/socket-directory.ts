@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { PIPE_PREFIX } from '../endpoint.js';
+import { dirname, join, resolve } from 'node:path';
+import { checkEndpoint, PIPE_PREFIX } from '../endpoint.js';
 
 /** The directory for sockets of an embedded server that were given no endpoint. Not used on Windows, where pipes have names of their own. */
 export class SocketDirectory {
@@ -10,26 +10,34 @@ export class SocketDirectory {
   #isOwn = false;
   /** Socket paths must stay below 104 bytes on macOS, whose temporary directory takes half of them: names are short. */
   readonly #suffix = randomBytes(4).toString('hex');
+  readonly #platform: NodeJS.Platform;
 
   /** @param directory made with mode 0700 where missing; without one, a directory is made when needed and removed at the end */
-  constructor(directory: string | undefined) {
-    this.#path = directory;
+  constructor(directory: string | undefined, platform: NodeJS.Platform = process.platform) {
+    // Clients dial absolute paths only.
+    this.#path = directory === undefined ? undefined : resolve(directory);
+    this.#platform = platform;
   }
 
-  /** The given endpoint, whose directory is made where missing (N-10), or a new one that nobody else has. */
-  endpoint(role: string, given: string | undefined): string {
+  /**
+   * The given endpoint in the form in which clients dial it, its directory made where missing (N-10), or a new one of this server alone.
+   *
+   * @throws `INVALID_ARGUMENT` for an endpoint that clients refuse
+   */
+  endpoint(role: 'broker' | 'backend' | 'handoff', given: string | undefined): string {
     if (given !== undefined) {
-      if (isPath(given)) mkdirSync(dirname(given), { recursive: true, mode: 0o700 });
-      return given;
+      const endpoint = checkEndpoint(role === 'handoff' ? 'handoffEndpoint' : 'endpoint', given, this.#platform);
+      if (isPath(endpoint, this.#platform)) mkdirSync(dirname(endpoint), { recursive: true, mode: 0o700 });
+      return endpoint;
     }
     const name = `${role}-${this.#suffix}`;
-    return process.platform === 'win32' ? `${PIPE_PREFIX}broker-pool-${name}` : join(this.path(), `${name}.sock`);
+    return this.#platform === 'win32' ? `${PIPE_PREFIX}broker-pool-${name}` : join(this.path(), `${name}.sock`);
   }
 
   /** The directory's path; it exists when this returns. */
   path(): string {
     if (this.#path === undefined) {
-      this.#path = mkdtempSync(join(tmpdir(), 'broker-pool-'));
+      this.#path = mkdtempSync(resolve(tmpdir(), 'broker-pool-'));
       this.#isOwn = true;
     } else {
       mkdirSync(this.#path, { recursive: true, mode: 0o700 });
@@ -44,6 +52,6 @@ export class SocketDirectory {
 }
 
 /** Whether an endpoint is a file, neither a pipe of Windows nor an abstract name of Linux. */
-export function isPath(endpoint: string): boolean {
-  return process.platform !== 'win32' && !endpoint.startsWith('\0');
+export function isPath(endpoint: string, platform: NodeJS.Platform = process.platform): boolean {
+  return platform !== 'win32' && !endpoint.startsWith('\0');
 }

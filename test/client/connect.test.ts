@@ -49,16 +49,54 @@ test('a stale cached endpoint falls back to the broker (C-13)', async (t) => {
   t.is(await routeOf({ ...system.target, cachedBackendEndpoint: `${system.directory}/stale.sock` }), 'broker-negotiated');
 });
 
+test('a cached endpoint of a form that cannot be dialled falls back to the broker (C-13)', async (t) => {
+  const system = await startSystem(t);
+  for (const cachedBackendEndpoint of ['', 'relative.sock', `/${'x'.repeat(200)}`, '/a\0b']) {
+    t.is(await routeOf({ ...system.target, cachedBackendEndpoint }), 'broker-negotiated');
+  }
+});
+
+test('a cached endpoint that is no string is refused', async (t) => {
+  const options: object = { serviceName: 'demo', wantedVersion: '1.0.0', brokerEndpoint: '/tmp/none.sock', cachedBackendEndpoint: 5 };
+  await t.throwsAsync(Reflect.apply(connectToBackend, undefined, [options]), { code: 'INVALID_ARGUMENT', message: /^cachedBackendEndpoint must be a string/ });
+});
+
+test('the own version may be any string: it is compared, and never sent (C-11)', async (t) => {
+  const system = await startSystem(t);
+  // Each of them differs from the wanted version, so that the broker is asked.
+  for (const selfVersion of ['', 'dev', 'v1', '1.0', 'x'.repeat(1_000)]) {
+    t.is(await routeOf({ ...system.target, selfVersion, cachedBackendEndpoint: system.backend.endpoint }), 'broker-negotiated');
+  }
+});
+
 test('with another own version the cached endpoint is not even tried (C-15)', async (t) => {
   const system = await startSystem(t);
   const options = { ...system.target, selfVersion: '9.9.9', cachedBackendEndpoint: system.backend.endpoint };
   t.is(await routeOf(options), 'broker-negotiated');
 });
 
-test('a client that does not adopt still learns the token, and not among the printable fields (C-03)', async (t) => {
+test('the Hello asks for a handoff only if the client adopts or wants the token (C-03)', async (t) => {
   const system = await startSystem(t);
-  const connection = await connectToBackend(system.target);
+  const asks = async (options: Partial<ConnectOptions>): Promise<bigint> => {
+    const hello = system.broker.nextHello();
+    const { socket } = await connectToBackend({ ...system.target, ...options });
+    await closed(socket);
+    return (await hello).hello.clientCapabilities;
+  };
+  t.is(await asks({}), 0n);
+  t.is(await asks({ adoptHandedOffConnection: false, handoffToken: false }), 0n);
+  t.is(await asks({ handoffToken: true }), 1n);
+  t.is(await asks({ adoptHandedOffConnection: true }), 1n);
+});
+
+test('a client that does not adopt learns the token if it asks for it, and not among the printable fields (C-03)', async (t) => {
+  const system = await startSystem(t);
+  const without = await connectToBackend(system.target);
+  t.is(without.handoffToken, undefined);
+  await closed(without.socket);
+  const connection = await connectToBackend({ ...system.target, handoffToken: true });
   const { socket, handoffToken, negotiated } = connection;
+  t.is(connection.route, 'broker-negotiated');
   t.is(handoffToken?.length, 16);
   t.false('handlePassedToken' in (negotiated ?? {}));
   t.false(Object.keys(connection).includes('handoffToken'), 'it is not printed with the rest');
@@ -114,6 +152,8 @@ test('bad options are refused at the door, by name', async (t) => {
     ['roundTripTimeoutMs', { roundTripTimeoutMs: -1 }],
     ['handoffReadyTimeoutMs', { handoffReadyTimeoutMs: Number.NaN }],
     ['clientVersion', { clientVersion: 'x'.repeat(129) }],
+    ['selfVersion', { selfVersion: 1 }],
+    ['handoffToken', { handoffToken: 'yes' }],
     ['signal', { signal: 'none' }],
     ['roundTripTimeout', { roundTripTimeout: 5 }],
   ];

@@ -5,6 +5,7 @@ import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } f
 import type { EndpointNameOptions } from '../../src/client/endpoints.js';
 import { shortHash, userHash } from '../../src/client/user-hash.js';
 import { BrokerPoolError } from '../../src/errors.js';
+import { BrokerPool, connectToBackend, sendAdminRequest } from '../../src/index.js';
 import { checkEndpoint } from '../../src/endpoint.js';
 
 /** What the published Rust crate derives; the file says which one and how. */
@@ -28,10 +29,14 @@ test('names hash as in the Rust crate (N-01, N-05)', (t) => {
   for (const { text, hash } of vectors.hashes) t.is(shortHash(text), hash, text);
 });
 
-test('Linux endpoints are the same bytes as in the Rust crate, whatever the runtime directory (N-03, N-04)', (t) => {
+test('Linux endpoints are the same bytes as in the Rust crate, or are refused where the crate derives a relative path (N-03, N-04)', (t) => {
   for (const { runtimeDirectory, shared, service, instance } of vectors.linux) {
     const env = { XDG_RUNTIME_DIR: runtimeDirectory ?? undefined };
     const options = { platform: 'linux', env, uid: vectors.uid, userHash: vectors.userHash } as const;
+    if (!shared.startsWith('/')) {
+      t.throws(() => sharedBrokerEndpoint(options), { code: 'INVALID_ARGUMENT', message: /XDG_RUNTIME_DIR/ });
+      continue;
+    }
     t.is(sharedBrokerEndpoint(options), shared);
     t.is(serviceBrokerEndpoint(vectors.serviceName, options), service);
     t.is(instanceBrokerEndpoint(vectors.instanceName, options), instance);
@@ -57,10 +62,41 @@ test('on Linux without a runtime directory endpoints lie in /tmp, apart for each
   t.is(sharedBrokerEndpoint({ ...linux, env: {} }), `/tmp/running-process-1000/broker/rpb-v1-${HASH}-shared.sock`);
 });
 
-test('an empty runtime directory leads to a relative path, which the doors refuse (N-04)', (t) => {
-  const endpoint = sharedBrokerEndpoint({ ...linux, env: { XDG_RUNTIME_DIR: '' } });
-  t.is(endpoint, `running-process/broker/rpb-v1-${HASH}-shared.sock`);
-  t.throws(() => checkEndpoint('brokerEndpoint', endpoint, 'linux'), { code: 'INVALID_ARGUMENT' });
+test('a runtime directory that is empty, relative or has a NUL is refused by the name of its variable', (t) => {
+  for (const directory of ['', 'here', './here', '../here', '/run/a\0b']) {
+    for (const derive of [() => below(directory), () => serviceBrokerEndpoint('a', { ...linux, env: { XDG_RUNTIME_DIR: directory } })]) {
+      t.throws(derive, { code: 'INVALID_ARGUMENT', message: /^the environment variable XDG_RUNTIME_DIR must be an absolute path, got "/ });
+    }
+  }
+});
+
+test('a temporary directory that is empty or relative is refused on macOS by the name of its variable', (t) => {
+  for (const directory of ['', 'T', './T']) {
+    const options = { ...mac, env: { TMPDIR: directory } };
+    t.throws(() => sharedBrokerEndpoint(options), { code: 'INVALID_ARGUMENT', message: /^the environment variable TMPDIR must be an absolute path, got "/ });
+  }
+});
+
+test('a variable that this system does not use may hold anything', (t) => {
+  t.notThrows(() => sharedBrokerEndpoint({ ...linux, env: { ...linux.env, TMPDIR: '' } }));
+  t.notThrows(() => sharedBrokerEndpoint({ ...mac, env: { ...mac.env, XDG_RUNTIME_DIR: 'here' } }));
+});
+
+const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip;
+
+onLinux('a pool, a connect and an admin request refuse a relative runtime directory before they dial', async (t) => {
+  const before = process.env['XDG_RUNTIME_DIR'];
+  process.env['XDG_RUNTIME_DIR'] = '';
+  try {
+    const refused = { code: 'INVALID_ARGUMENT', message: /XDG_RUNTIME_DIR/ } as const;
+    t.throws(() => new BrokerPool(), refused);
+    await t.throwsAsync(connectToBackend({ serviceName: 'demo', wantedVersion: '1.0.0' }), refused);
+    await t.throwsAsync(sendAdminRequest({ verb: 'HEALTHZ' }), refused);
+    t.notThrows(() => new BrokerPool({ brokerEndpoint: '/run/broker.sock' }), 'the variable is not needed');
+  } finally {
+    if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+    else process.env['XDG_RUNTIME_DIR'] = before;
+  }
 });
 
 function below(XDG_RUNTIME_DIR: string): string {
@@ -72,7 +108,6 @@ test('the runtime directory is taken as it is written (N-04)', (t) => {
   t.is(below('/'), `/${rest}`);
   t.is(below('/run/x/'), `/run/x/${rest}`);
   t.is(below('/run//x/../y'), `/run//x/../y/${rest}`);
-  t.is(below('here'), `here/${rest}`);
 });
 
 test('on macOS the leaf is hashed and lies in TMPDIR, else in /tmp, apart for each user (N-05)', (t) => {
@@ -80,7 +115,6 @@ test('on macOS the leaf is hashed and lies in TMPDIR, else in /tmp, apart for ea
   t.is(sharedBrokerEndpoint(mac), `/var/folders/ab/T/.rp-501/${leaf}`);
   t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: '/var/folders/ab/T' } }), `/var/folders/ab/T/.rp-501/${leaf}`);
   t.is(sharedBrokerEndpoint({ ...mac, env: { XDG_RUNTIME_DIR: '/run/user/501' } }), `/tmp/.rp-501/${leaf}`);
-  t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: '' } }), `.rp-501/${leaf}`);
 });
 
 test('on Windows an endpoint is a pipe name, whatever the environment says (N-06)', (t) => {

@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { brokerDisabledByEnv, clientTimeoutFromEnv, fakeBackendFromEnv } from '../../src/client/environment.js';
+import { EnvironmentVariables } from '../../src/index.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
 
@@ -79,3 +81,31 @@ test('an invalid switch neither suppresses the fake backend nor throws (C-26)', 
     t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: value }), '/run/fake.sock');
   }
 });
+
+test('the names of the environment variables are exported', (t) => {
+  t.deepEqual(EnvironmentVariables, {
+    DISABLE: 'RUNNING_PROCESS_DISABLE',
+    FAKE_BACKEND: 'RUNNING_PROCESS_FAKE_BACKEND',
+    CLIENT_TIMEOUT_MS: 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS',
+    RUNTIME_DIRECTORY: 'XDG_RUNTIME_DIR',
+    TEMPORARY_DIRECTORY: 'TMPDIR',
+    FFI: 'BROKER_POOL_FFI',
+    IO_URING: 'BROKER_POOL_IO_URING',
+  });
+  t.true(Object.isFrozen(EnvironmentVariables));
+  t.true(brokerDisabledByEnv({ [EnvironmentVariables.DISABLE]: '1' }));
+});
+
+test('every environment variable that the sources name literally has its name exported, but for the root of Windows', (t) => {
+  const sources = globSources(new URL('../../../src/', import.meta.url));
+  const named = new Set(sources.flatMap((text) => Array.from(text.matchAll(/process\.env\['(\w+)'\]/g), ([, name]) => name)));
+  t.true(named.size > 0);
+  named.delete('SystemRoot');
+  const exported: ReadonlySet<string | undefined> = new Set(Object.values(EnvironmentVariables));
+  t.deepEqual([...named].filter((name) => !exported.has(name)), []);
+});
+
+function globSources(folder: URL): string[] {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  return names.map((name) => readFileSync(new URL(name, folder), 'utf8'));
+}

@@ -61,7 +61,7 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
     const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
     t.teardown(() => system.stop());
     const counts = await fewestCopies(async () => {
-      const pool = new BrokerPool({ ...system.target, adoptHandedOffConnection, max: COUNT, maxConnecting: COUNT, endpointCache: false }, { createDriver });
+      const pool = new BrokerPool({ ...system.target, adoptHandedOffConnection, handoffToken: true, max: COUNT, maxConnecting: COUNT, endpointCache: false }, { createDriver });
       t.teardown(() => pool.destroy());
       const leases = await Promise.all(Array.from({ length: COUNT }, () => pool.acquire()));
       const tokens = tokensOf(leases);
@@ -77,7 +77,7 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
 memoryTest('a thread that shares a pool has one more copy of the token, until the connection closes', async (t) => {
   const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
   t.teardown(() => system.stop());
-  const pool = new BrokerPool({ ...system.target, max: COUNT, maxConnecting: COUNT, endpointCache: false });
+  const pool = new BrokerPool({ ...system.target, handoffToken: true, max: COUNT, maxConnecting: COUNT, endpointCache: false });
   t.teardown(() => pool.destroy());
   const shared = await connectSharedPool(pool.share());
   const leases = await Promise.all(Array.from({ length: COUNT }, () => shared.acquire()));

@@ -23,7 +23,7 @@ function targetOf({ endpoints }: RealBroker) {
 
 interopTest('without a cached endpoint the real broker negotiates one (C-16)', async (t) => {
   const real = await RealBroker.start(program);
-  const connection = await connectToBackend(targetOf(real));
+  const connection = await connectToBackend({ ...targetOf(real), handoffToken: true });
   t.is(connection.route, 'broker-negotiated');
   t.is(connection.endpoint, real.endpoints.backend);
   t.is(connection.negotiated?.daemonVersion, real.endpoints.version, 'V-70');

@@ -29,7 +29,7 @@ export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJ
   return {
     kind: 'handshake',
     brokerEndpoint,
-    request: encodeHelloFrame({ serviceName: SERVICE, wantedVersion: VERSION }),
+    request: encodeHelloFrame({ serviceName: SERVICE, wantedVersion: VERSION }, true),
     deadlineMs: systemClock.now() + roundTripTimeoutMs,
     roundTripTimeoutMs,
     adoptHandedOffConnection: false,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { errno } from '../../src/os/errno.js';
 import { fileProblem, ownTrust, peerProblem } from '../../src/os/endpoint-trust.js';
@@ -83,6 +83,12 @@ asRoot('a socket or a directory of a stranger is not trusted, unless he is', asy
   t.is(fileProblem(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}: ${advice}`);
   t.is(fileProblem(endpoint, trusted), undefined);
   chownSync(directory, own, own);
+});
+
+posix('a relative path is not trusted, wherever it leads: the dial would follow a later chdir', async (t) => {
+  const { endpoint } = await listen(t);
+  t.is(fileProblem(endpoint, trust), undefined);
+  for (const path of [relative(process.cwd(), endpoint), 'peer.sock', './peer.sock', '']) t.is(fileProblem(path, trust), 'its path is not absolute');
 });
 
 test('what is not there, and what is no file, is left to the dial', (t) => {

@@ -28,7 +28,9 @@ function setUp() {
     () => {},
   );
   const room = new WaitingRoom(bag, clock, time, watch, {
-    timeoutError: (timeoutMs, waitedMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms, waited ${waitedMs} ms`),
+    attempts: { ended: 0 },
+    timeoutError: (timeoutMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms`),
+    explain: (failure) => failure,
     onWaiter: () => (calls.waiter += 1),
     pump: () => (calls.pump += 1),
   });

@@ -42,11 +42,21 @@ withFfi('an adopted connection outlives the broker', async (t) => {
   t.is((await readToEnd(socket)).toString(), 'still here');
 });
 
-withFfi('a client that does not adopt is offered all the same, and the backend sees its connection end (C-03)', async (t) => {
+withFfi('a client that asks for a handoff without adopting is offered all the same, and the backend sees its connection end (C-03)', async (t) => {
   const { backend, target } = await startSystem(t, 'accept');
-  const { route, socket } = await connectToBackend(target);
+  const { route, socket } = await connectToBackend({ ...target, handoffToken: true });
   t.is(route, 'broker-negotiated');
   await backend.until(() => backend.adoptedCount === 1 && backend.acceptedCount === 1 && backend.connections === 1);
+  socket.destroy();
+  await backend.until(() => backend.connections === 0);
+});
+
+withFfi('a client that does not ask for a handoff is not offered (C-03)', async (t) => {
+  const { backend, broker, target } = await startSystem(t, 'accept');
+  const { route, socket } = await connectToBackend(target);
+  t.is(route, 'broker-negotiated');
+  await backend.until(() => backend.acceptedCount === 1);
+  t.is(broker.handoffCount, 0);
   socket.destroy();
   await backend.until(() => backend.connections === 0);
 });

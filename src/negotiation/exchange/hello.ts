@@ -1,7 +1,7 @@
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../version.js';
 import { CAPABILITY_HANDLE_PASSING, encodeFrameToWire, encodeHello, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../../wire/messages.js';
 
-/** The parts of a Hello that callers choose. */
+/** The parts of a Hello that callers choose and that stay the same for all Hellos of a target. */
 export interface HelloIdentity {
   readonly serviceName: string;
   readonly wantedVersion: string;
@@ -18,18 +18,28 @@ export interface HelloIdentity {
 /** The frame's id; a broker answers one request per connection, so it never changes (C-04). */
 const REQUEST_ID = 1n;
 
+/** The framed Hellos of one target, each of the two encoded when it is first needed. */
+export function helloFrames(identity: HelloIdentity): (claimsHandlePassing: boolean) => Uint8Array {
+  let plain: Uint8Array | undefined;
+  let claiming: Uint8Array | undefined;
+  return (claimsHandlePassing) =>
+    claimsHandlePassing ? (claiming ??= encodeHelloFrame(identity, true)) : (plain ??= encodeHelloFrame(identity, false));
+}
+
 /**
- * The framed Hello as one wire buffer (C-02, C-04). The handle-passing capability is claimed even when the caller will not
- * adopt: it costs nothing, and brokers expect it (C-03).
+ * The framed Hello as one wire buffer (C-02, C-04).
+ *
+ * @param claimsHandlePassing asks for a token and a handoff. A broker with a handoff endpoint then spends about 5 ms on the handoff before it
+ * answers the next client, whether or not this client adopts (C-03), and 5 s if its backend is silent.
  */
-export function encodeHelloFrame(identity: HelloIdentity): Uint8Array {
+export function encodeHelloFrame(identity: HelloIdentity, claimsHandlePassing: boolean): Uint8Array {
   const payload = encodeHello({
     clientMinProtocol: PROTOCOL_VERSION,
     clientMaxProtocol: PROTOCOL_VERSION,
     serviceName: identity.serviceName,
     wantedVersion: identity.wantedVersion,
     clientVersion: identity.clientVersion ?? '',
-    clientCapabilities: CAPABILITY_HANDLE_PASSING,
+    clientCapabilities: claimsHandlePassing ? CAPABILITY_HANDLE_PASSING : 0n,
     requestId: 'hello',
     peerPid: process.pid,
     clientLibName: identity.clientLibName ?? LIBRARY_NAME,

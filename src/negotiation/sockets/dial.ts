@@ -6,7 +6,7 @@ import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from
 import type { Native } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
 import { descriptorOf } from '../../os/socket-handle.js';
-import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from '../backlog.js';
+import { backlogFailure, FIRST_RETRY_MS, isBusy, LONGEST_RETRY_MS } from '../backlog.js';
 import { socketOver } from './descriptor-socket.js';
 
 /** How a dial ended. `system` failures are left to the caller to name: broker, backend or cached endpoint. */
@@ -26,6 +26,10 @@ export interface DialOptions {
   readonly trust?: EndpointTrust | undefined;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
+  /** For tests. @default this system's */
+  readonly platform?: NodeJS.Platform;
+  /** For tests: begins a connect. @default Node's `connect` */
+  readonly open?: (endpoint: string) => Socket;
 }
 
 /**
@@ -53,11 +57,11 @@ export function dialNow(native: Native | undefined, endpoint: string, trust?: En
 }
 
 /**
- * Connects to a local socket on the event loop and calls `settle` once, later. A full backlog (EAGAIN) is tried again until
+ * Connects to a local socket on the event loop and calls `settle` once, later. A busy listener ({@link isBusy}) is tried again until
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, trust, onLateConnect } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, onLateConnect, platform, open = connectToPath } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -76,7 +80,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   }
 
   function attempt(): void {
-    const current = connect({ path: endpoint });
+    const current = open(endpoint);
     socket = current;
     const onConnect = (): void => {
       socket = undefined;
@@ -92,7 +96,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     const onError = (error: NodeJS.ErrnoException): void => {
       socket = undefined;
       current.off('connect', onConnect);
-      if (error.code === 'EAGAIN') {
+      if (isBusy(error.code, platform)) {
         backlogFull = true;
         cancelRetry = clock.schedule(retryDelayMs, attempt, true);
         retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
@@ -118,6 +122,10 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     deadline.cancel();
     cancelSettle();
   };
+}
+
+function connectToPath(endpoint: string): Socket {
+  return connect({ path: endpoint });
 }
 
 /** Lets go of a socket whose connect is under way. */

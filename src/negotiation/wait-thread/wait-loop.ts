@@ -29,6 +29,12 @@ export interface WaitEnvironment {
 const RECEIVE_BYTES = 64 * 1024;
 
 /**
+ * The longest single wait while jobs are held. A thread in a system call cannot be interrupted: `process.report`, `process.reallyExit()` and the
+ * end of a process whose exit listeners fail wait for it. A loop without jobs returns after its linger, so that a parked thread never wakes up.
+ */
+export const LONGEST_WAIT_MS = 500;
+
+/**
  * Runs jobs on the calling thread, which blocks in one wait over all of them, until the loop has held nothing for
  * `lingerMs` or a stop is requested. A stop hands everything back; owed replies go back as descriptors, never closed.
  */
@@ -44,7 +50,7 @@ export function runWaitLoop(environment: WaitEnvironment, lingerMs: number): voi
     const nowMs = environment.now();
     if (loop.held > 0) emptySinceMs = nowMs;
     else if (nowMs - emptySinceMs >= lingerMs) return;
-    const untilMs = loop.held > 0 ? loop.nextDueMs : emptySinceMs + lingerMs;
+    const untilMs = loop.held > 0 ? Math.min(loop.nextDueMs, nowMs + LONGEST_WAIT_MS) : emptySinceMs + lingerMs;
     environment.shared.announceSleep(untilMs);
     if (!loop.takeCommands()) loop.wait(untilMs - nowMs);
     environment.shared.announceAwake();

@@ -2,7 +2,9 @@ import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { abortable } from '../../client/abortable.js';
 import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
+import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environment.js';
 import type { Clock } from '../../clock.js';
+import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
 import { connectFailure } from '../../negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../../negotiation/sockets/dial.js';
@@ -41,8 +43,8 @@ export interface AttemptCounts {
 export interface ConnectRequest extends RetryRequest {
   readonly target: Target;
   readonly attempts: AttemptCounts;
-  /** The framed Hello, the same for every connection to the target. */
-  readonly hello: Uint8Array;
+  /** The framed Hello of a negotiation whose handoff is adopted or not. */
+  readonly hello: (adopts: boolean) => Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
   readonly maySkipHello: boolean;
   /** Whether to wait for a handoff, learnt from connect to connect. */
@@ -58,6 +60,7 @@ export interface ConnectorOptions {
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
   readonly trust: EndpointTrust;
+  readonly testSeams: boolean;
 }
 
 /** Whoever opens connections. */
@@ -146,10 +149,12 @@ export class Connector implements OpensConnections {
 
   async #attempt(request: ConnectRequest): Promise<Established> {
     const { key } = request;
+    const seam = this.#options.testSeams ? fakeBackendFromEnv() : undefined;
+    if (seam !== undefined) return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
     for (;;) {
       const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
       if (endpoint !== undefined) {
-        const established = await this.#skipHello(key, endpoint);
+        const established = await this.#skipHello(request, endpoint);
         if (established !== undefined) return established;
         continue;
       }
@@ -165,18 +170,34 @@ export class Connector implements OpensConnections {
   }
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
-  async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
-    const { clock, cache, roundTripTimeoutMs: timeoutMs, trust } = this.#options;
-    const outcome =
-      dialNow(loadNative(), endpoint, trust) ??
-      (await abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
-      ));
+  async #skipHello({ key, attempts }: ConnectRequest, endpoint: string): Promise<Established | undefined> {
+    const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // Nothing was learnt about the endpoint, and a Hello would fare no better.
-    if (outcome.kind === 'refused' && isShortage(outcome.system)) throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
-    cache?.invalidate(key, endpoint);
+    if (outcome.kind === 'refused' && isShortage(outcome.system)) {
+      countDial(attempts);
+      throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
+    }
+    this.#options.cache?.invalidate(key, endpoint);
     return undefined;
+  }
+
+  /** Dials the endpoint that a test puts in place of cache and broker; nothing else is tried (C-23). */
+  async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<Established> {
+    const outcome = await this.#dial(endpoint);
+    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    countDial(attempts);
+    throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, endpoint, outcome.system));
+  }
+
+  #dial(endpoint: string): DialOutcome | Promise<DialOutcome> {
+    const { clock, roundTripTimeoutMs: timeoutMs, trust } = this.#options;
+    return (
+      dialNow(loadNative(), endpoint, trust) ??
+      abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
+        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
+      )
+    );
   }
 
   async #negotiate(request: ConnectRequest): Promise<Established> {
@@ -198,7 +219,7 @@ export class Connector implements OpensConnections {
     const startedMs = clock.now();
     const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
     const outcome = await new Promise<Outcome>((settle) => {
-      driver().start(handshakeJob(target.brokerEndpoint, hello, settings, startedMs), settle);
+      driver().start(handshakeJob(target.brokerEndpoint, hello(adoptHandedOffConnection), settings, startedMs), settle);
     });
     if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
     if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
@@ -212,4 +233,10 @@ export class Connector implements OpensConnections {
     if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }
+}
+
+/** An attempt that has failed at once, without a Hello. */
+function countDial(attempts: AttemptCounts): void {
+  attempts.begun += 1;
+  attempts.ended += 1;
 }

@@ -7,7 +7,7 @@ const FIRST_OPEN_MS = 30_000;
 const LONGEST_OPEN_MS = 600_000;
 /** `auto`: so many connects by each route before they are compared. */
 const SAMPLES_TO_COMPARE = 3;
-/** `auto`: how often the slower route gets another chance. */
+/** `auto`: when the slower route gets another chance. The span doubles with each one that it does not use, up to {@link LONGEST_OPEN_MS}. */
 const LOOK_AGAIN_MS = 60_000;
 /** The weight of the newest sample in a route's average. */
 const NEWEST_WEIGHT = 0.2;
@@ -34,7 +34,7 @@ class Average {
 }
 
 /**
- * Decides for each negotiation of a target whether to wait for the handoff. A breaker gives up on a backend that never adopts; with
+ * Decides for each negotiation of a target whether to wait for the handoff; its Hello asks for one only then. A breaker gives up on a backend that never adopts; with
  * `auto` the route that has measured faster is taken.
  */
 export class HandoffPolicy {
@@ -47,6 +47,9 @@ export class HandoffPolicy {
   #openUntilMs = 0;
   #openForMs = FIRST_OPEN_MS;
   #lookAgainAtMs = 0;
+  #lookAgainAfterMs = LOOK_AGAIN_MS;
+  /** The route that was faster at the last look. */
+  #adoptingWasFaster: boolean | undefined;
 
   constructor(mode: boolean | 'auto', clock: Clock) {
     this.#mode = mode;
@@ -105,9 +108,14 @@ export class HandoffPolicy {
     if (this.#adopting.samples < SAMPLES_TO_COMPARE) return true;
     if (this.#reconnecting.samples < SAMPLES_TO_COMPARE) return false;
     const adoptingIsFaster = this.#adopting.valueMs < this.#reconnecting.valueMs;
-    if (this.#lookAgainAtMs === 0) this.#lookAgainAtMs = nowMs + LOOK_AGAIN_MS;
+    if (adoptingIsFaster !== this.#adoptingWasFaster) {
+      this.#adoptingWasFaster = adoptingIsFaster;
+      this.#lookAgainAfterMs = LOOK_AGAIN_MS;
+      this.#lookAgainAtMs = nowMs + LOOK_AGAIN_MS;
+    }
     if (nowMs < this.#lookAgainAtMs) return adoptingIsFaster;
-    this.#lookAgainAtMs = nowMs + LOOK_AGAIN_MS;
+    this.#lookAgainAfterMs = Math.min(this.#lookAgainAfterMs * 2, LONGEST_OPEN_MS);
+    this.#lookAgainAtMs = nowMs + this.#lookAgainAfterMs;
     return !adoptingIsFaster;
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import type { BrokerPoolError, RefusalKind } from '../../errors.js';
+import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
 
 /** How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition must not wait long. */
 export const REFUSAL_MEMORY_MS = 1_000;
@@ -13,12 +13,6 @@ const JITTER = 0.5;
 
 /** Refusals that the next Hello would only get again. */
 const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set(['serviceUnknown', 'versionBlocked', 'versionUnsupported']);
-
-/** A refusal, and for how long it is still believed. */
-export interface RememberedRefusal {
-  readonly error: BrokerPoolError;
-  readonly leftMs: number;
-}
 
 /**
  * Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one Hello; and for longer, that nothing
@@ -55,8 +49,8 @@ export class RefusalMemory {
     return true;
   }
 
-  /** The refusal, while it is remembered. */
-  current(): RememberedRefusal | undefined {
+  /** The error for a caller who asks while the refusal is remembered. */
+  current(): BrokerPoolError | undefined {
     const remembered = this.#error;
     if (remembered === undefined) return undefined;
     const leftMs = this.#untilMs - this.#clock.now();
@@ -64,7 +58,8 @@ export class RefusalMemory {
       this.#error = undefined;
       return undefined;
     }
-    return { error: remembered, leftMs };
+    const message = `${remembered.message}; not asked again for another ${Math.ceil(leftMs)} ms`;
+    return new BrokerPoolError('REFUSED', message, { ...fieldsOf(remembered), cause: remembered });
   }
 
   forget(): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
+import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
@@ -11,7 +11,7 @@ import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';
 import type { PoolSettings } from '../options.js';
 import { PooledConnection, type CloseReason, type ConnectionOwner } from '../pooled-connection.js';
-import { REFUSAL_MEMORY_MS, RefusalMemory, type RememberedRefusal } from './refusal-memory.js';
+import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
 import type { Counters } from '../watching/stats.js';
 
 /** Connections born together must not die together: each lives up to this share shorter than `maxLifetimeMs`. */
@@ -70,11 +70,13 @@ export class Supply {
     this.#backoff = new Backoff(clock, () => owner.pump());
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
+    const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
+    const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
     this.#request = {
       target,
       attempts: this.attempts,
       key: this.key,
-      hello: encodeHelloFrame(target),
+      hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
@@ -94,7 +96,7 @@ export class Supply {
   }
 
   /** The refusal that forbids this target for the moment. */
-  get refusal(): RememberedRefusal | undefined {
+  get refusal(): BrokerPoolError | undefined {
     return this.#refusal.current();
   }
 

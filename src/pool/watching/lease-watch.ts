@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
+import { asFailure, BrokerPoolError } from '../../errors.js';
+import { explainedError } from '../../explained-error.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
@@ -66,7 +67,7 @@ export class LeaseWatch {
     const origin = this.begin();
     if (connection.state === 'leased') return this.lease(connection, origin, nowMs(), 0);
     // A listener that has just heard of it has ended the pool.
-    const error = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed');
+    const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), { ...this.#target, elapsedMs: 0 });
     this.fail(origin, error, 0);
     throw error;
   }
@@ -101,7 +102,7 @@ export class LeaseWatch {
     const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
     const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
-    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error, waitMs });
+    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error: asFailure(error), waitMs });
   }
 
   stop(): void {
@@ -128,7 +129,7 @@ export class LeaseWatch {
 export function publishRefusal(events: EventSources, target: Target, acquireId: number, error: BrokerPoolError): void {
   const { pool, acquireStarted, acquireFailed } = events;
   if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
-  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error, waitMs: 0 });
+  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error: asFailure(error), waitMs: 0 });
 }
 
 /** A leak that nobody listens for is worth a warning of the process. */

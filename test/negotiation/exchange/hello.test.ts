@@ -1,4 +1,4 @@
-import { encodeHelloFrame } from '../../../src/negotiation/exchange/hello.js';
+import { encodeHelloFrame, helloFrames } from '../../../src/negotiation/exchange/hello.js';
 import { LIBRARY_VERSION } from '../../../src/version.js';
 import { FrameDecoder } from '../../../src/wire/frame.js';
 import { decodeFrame, decodeHello, type Frame, type Hello } from '../../../src/wire/messages.js';
@@ -15,8 +15,8 @@ function unpack(wire: Uint8Array): { frame: Frame; hello: Hello } {
 
 const none = new Uint8Array(0);
 
-test('a Hello says what a Rust client\'s says, but for the library\'s name (C-01, C-02)', (t) => {
-  t.deepEqual(unpack(encodeHelloFrame({ serviceName: 'zccache', wantedVersion: '1.2.3' })).hello, {
+test('the Hello of a client that adopts says what a Rust client\'s says, but for the library\'s name (C-01, C-02)', (t) => {
+  t.deepEqual(unpack(encodeHelloFrame({ serviceName: 'zccache', wantedVersion: '1.2.3' }, true)).hello, {
     clientMinProtocol: 1,
     clientMaxProtocol: 1,
     serviceName: 'zccache',
@@ -35,8 +35,23 @@ test('a Hello says what a Rust client\'s says, but for the library\'s name (C-01
   });
 });
 
+test('the Hello of a client that does not adopt differs by the missing capability only (C-03)', (t) => {
+  const identity = { serviceName: 'zccache', wantedVersion: '1.2.3' };
+  const claiming = unpack(encodeHelloFrame(identity, true)).hello;
+  t.deepEqual(unpack(encodeHelloFrame(identity, false)).hello, { ...claiming, clientCapabilities: 0n });
+});
+
+test('the two Hellos of a target are encoded once each', (t) => {
+  const identity = { serviceName: 'zccache', wantedVersion: '1.2.3' };
+  const frame = helloFrames(identity);
+  for (const claims of [true, false]) {
+    t.deepEqual(frame(claims), encodeHelloFrame(identity, claims));
+    t.is(frame(claims), frame(claims));
+  }
+});
+
 test('its envelope is a plain control-plane request with id 1 (C-04)', (t) => {
-  const { frame } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1' }));
+  const { frame } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1' }, false));
   const { payload: _payload, ...envelope } = frame;
   t.deepEqual(envelope, {
     envelopeVersion: 1,
@@ -52,12 +67,12 @@ test('its envelope is a plain control-plane request with id 1 (C-04)', (t) => {
 
 test('a caller may name itself, its library and a keepalive', (t) => {
   const chosen = { clientVersion: '9.9.9', clientLibName: 'mine', clientLibVersion: '3', clientKeepaliveSecs: 45 };
-  const { hello } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1', ...chosen }));
+  const { hello } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1', ...chosen }, false));
   t.like(hello, { ...chosen, clientKeepaliveSecs: 45n });
 });
 
 test('a Hello is one buffer of its own, fit to be posted to a thread and sent with one call (V-21)', (t) => {
-  const wire = encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1' });
+  const wire = encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1' }, false);
   t.is(wire.byteOffset, 0);
   t.is(wire.buffer.byteLength, wire.byteLength);
 });

@@ -1,7 +1,11 @@
+import { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
+import { LONGEST_RETRY_MS } from '../../../src/negotiation/backlog.js';
 import { dial, dialNow, type DialOutcome } from '../../../src/negotiation/sockets/dial.js';
 import { errno } from '../../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../../src/os/native.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
 
@@ -41,4 +45,51 @@ test('without native calls everything is left to the dial that waits', async (t)
   });
   if (outcome.kind !== 'connected') return t.fail();
   await closed(outcome.socket);
+});
+
+/** A dial on a fake clock whose connects fail with these codes in turn, and then stay under way. */
+function failingDial(codes: readonly string[], platform: NodeJS.Platform, timeoutMs: number) {
+  const clock = new FakeClock();
+  const opened: Socket[] = [];
+  const outcomes: DialOutcome[] = [];
+  const open = (): Socket => {
+    const socket = new Socket();
+    const code = codes[opened.length];
+    opened.push(socket);
+    if (code !== undefined) setImmediate(() => socket.destroy(Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' })));
+    return socket;
+  };
+  // An abstract name has no file that could be looked at.
+  dial({ endpoint: '\0fake', deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, platform, open }, (outcome) => outcomes.push(outcome));
+  return { clock, opened, outcomes };
+}
+
+test('a busy pipe of Windows, which libuv reports as ETIMEDOUT or EBUSY, is tried again', async (t) => {
+  const { clock, opened, outcomes } = failingDial(['ETIMEDOUT', 'EBUSY'], 'win32', 60_000);
+  for (const tries of [1, 2, 3]) {
+    t.is(opened.length, tries);
+    await turn();
+    clock.advance(LONGEST_RETRY_MS);
+  }
+  t.deepEqual(outcomes, []);
+  opened.at(-1)?.emit('connect');
+  t.like(outcomes, { length: 1, 0: { kind: 'connected' } });
+  opened.at(-1)?.destroy();
+});
+
+test("the dial's own deadline ends a connect that Windows is still waiting for", async (t) => {
+  const { clock, opened, outcomes } = failingDial(['ETIMEDOUT'], 'win32', 1_000);
+  await turn();
+  clock.advance(LONGEST_RETRY_MS);
+  t.is(opened.length, 2);
+  clock.advance(1_000);
+  t.like(outcomes, { length: 1, 0: { kind: 'timeout', failure: { code: 'TIMEOUT', phase: 'connect' } } });
+  t.true(opened[1]?.destroyed);
+});
+
+test('elsewhere ETIMEDOUT is final', async (t) => {
+  const { opened, outcomes } = failingDial(['ETIMEDOUT'], 'linux', 60_000);
+  await turn();
+  t.is(opened.length, 1);
+  t.like(outcomes, { length: 1, 0: { kind: 'refused', system: { code: 'ETIMEDOUT' } } });
 });

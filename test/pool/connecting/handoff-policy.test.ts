@@ -108,6 +108,38 @@ test('auto gives the slower route another chance once a minute, and changes its 
   t.true(policy.shouldWait());
 });
 
+test('each chance that the slower route does not use doubles the time to its next, up to ten minutes', (t) => {
+  const clock = new FakeClock();
+  const policy = new HandoffPolicy('auto', clock);
+  times(3, () => policy.learn(adopted(5)));
+  times(3, () => policy.learn(reconnected(1)));
+  t.false(policy.shouldWait());
+  const spans: number[] = [];
+  times(6, () => {
+    const fromMs = clock.nowMs;
+    while (!policy.shouldWait()) clock.advance(1_000);
+    spans.push((clock.nowMs - fromMs) / 1_000);
+    policy.learn(adopted(5));
+  });
+  t.deepEqual(spans, [60, 120, 240, 480, 600, 600]);
+});
+
+test('after a change of mind the slower route gets its chance after a minute again', (t) => {
+  const clock = new FakeClock();
+  const policy = new HandoffPolicy('auto', clock);
+  times(3, () => policy.learn(adopted(5)));
+  times(3, () => policy.learn(reconnected(1)));
+  t.false(policy.shouldWait());
+  clock.advance(60_000);
+  t.true(policy.shouldWait());
+  times(30, () => policy.learn(adopted(0.1)));
+  t.true(policy.shouldWait(), 'adopting is faster now');
+  clock.advance(59_999);
+  t.true(policy.shouldWait());
+  clock.advance(1);
+  t.false(policy.shouldWait(), 'the other one looks again');
+});
+
 test('for auto a downgrade counts with all that it cost', (t) => {
   const policy = new HandoffPolicy('auto', new FakeClock());
   policy.learn(downgraded());

@@ -25,11 +25,12 @@ pub fn wanted_pipe() -> Option<PathBuf> {
 /// Serves until it is killed: nobody else ends a launched backend (L-17).
 pub fn run(pipe: PathBuf) -> Outcome {
     let failed = |error: std::io::Error| format!("{}: {error}", pipe.display());
+    // Without the directory the broker has bound nothing, and leaves making it to us (L-13).
     if let Some(parent) = pipe.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    // The broker's own socket lies there, whose descriptor never reaches us (L-11, L-12). It probes once (P-03): listen before anything
-    // that takes time, such as hashing the executable, so that the probe finds us and waits.
+    // The broker's own socket lies there (L-10, L-11). It is replaced, not adopted, which works only at once (L-12): the broker probes once
+    // (P-03), so listen before anything that takes time, such as hashing the executable.
     let _ = fs::remove_file(&pipe);
     let listener = listen(&pipe)?;
     let path = pipe.to_str().ok_or("the endpoint is not UTF-8")?.to_owned();

@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { loadNative } from '../../src/os/native.js';
+import test from '../helpers/sanitary.js';
+import { startSystem } from '../helpers/system.js';
+import type { ProcessEnd } from './process-end.js';
+
+const PROGRAM = fileURLToPath(new URL('process-end.js', import.meta.url));
+/** A thread that is not woken leaves its wait after half a second; the rest is for a loaded machine. The deadline of the wait is 60 s. */
+const LIMIT_MS = 10_000;
+
+const ENDS: readonly ProcessEnd[] = ['plain', 'a listener throws', 'a later listener throws', 'a listener exits', 'reallyExit', 'a report first'];
+
+const threadsTest = loadNative() === undefined ? test.skip : test;
+
+for (const how of ENDS) {
+  threadsTest(`process.exit() does not wait for the deadline of the wait thread: ${how}`, async (t) => {
+    const { broker, target } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const child = spawn(process.execPath, [PROGRAM, JSON.stringify(target), how], { stdio: ['pipe', 'pipe', 'ignore'] });
+    t.teardown(() => child.kill('SIGKILL'));
+    const exited = once(child, 'exit');
+    await once(child.stdout, 'data');
+    await broker.until(() => broker.helloCount === 1);
+    const startedMs = performance.now();
+    child.stdin.write('end');
+    await exited;
+    t.true(performance.now() - startedMs < LIMIT_MS);
+  });
+}
