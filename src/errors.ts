@@ -103,7 +103,7 @@ export class BrokerPoolError extends Error {
   declare readonly refusalCode?: number;
   /** With `REFUSED`: how long the broker asks callers to wait, in milliseconds; 0 means "no hint". */
   declare readonly retryAfterMs?: number;
-  /** With `REFUSED`: the broker's own reason, at most 1,024 characters of it, unescaped. */
+  /** With `REFUSED`: the broker's own reason: at most 200 characters of it, with what does not show itself escaped. */
   declare readonly reason?: string;
 
   constructor(code: ErrorCode, message: string, { cause, ...fields }: ErrorDetails = {}) {

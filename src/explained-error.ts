@@ -80,7 +80,8 @@ function describeTried({ action, brokerEndpoint, serviceName, wantedVersion, att
   return [situation === undefined ? where : `${where}: ${situation}`, spent].filter((part) => part !== '').join(', ');
 }
 
-function adviceFor({ code, phase, refusalCode }: BrokerPoolError): string {
+function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
   if (code === 'TIMEOUT') return TIMEOUT_ADVICE[phase ?? ''] ?? '';
   if (code === 'REFUSED') return REFUSAL_ADVICE[refusalCode ?? 0] ?? "See the broker's log.";
   return ADVICE[code] ?? '';

@@ -44,9 +44,12 @@ export function ownError(failure: BrokerPoolError, situation: Situation): Broker
   return explainedError(failure, { ...target, attempts, elapsedMs, situation: counts });
 }
 
-/** The caller's error for a failure that it may share with other callers, which is its cause. */
+/**
+ * The caller's error for a failure that other callers may have as well. Its cause is what they share: the error of the system behind the
+ * failure, or where there is none the failure.
+ */
 export function sharedError(failure: BrokerPoolError, { target, attempts, elapsedMs }: Situation): BrokerPoolFailure {
-  return explainedError(failure, { ...target, attempts, elapsedMs }, failure);
+  return explainedError(failure, { ...target, attempts, elapsedMs }, failure.cause ?? failure);
 }
 
 /** What a connect threw; anything that is not ours already is an error of the system. */

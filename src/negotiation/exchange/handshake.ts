@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { BrokerPoolError, cutShort, printable, type Failure, type RefusalKind, type SystemFailure } from '../../errors.js';
+import { BrokerPoolError, printable, type Failure, type RefusalKind, type SystemFailure } from '../../errors.js';
 import { parseEndpoint } from '../../endpoint.js';
 import { checkEnvelope } from '../../wire/envelope.js';
 import { FrameDecoder, type FrameProgress } from '../../wire/frame.js';
@@ -16,9 +16,6 @@ import {
   type Refused,
 } from '../../wire/messages.js';
 import { endFailure, failureOf, WAIT, type Exchange, type ExchangeStep } from './exchange.js';
-
-/** Characters of a broker's reason that an error keeps: a frame may hold 16 MiB. */
-const LONGEST_REASON = 1_024;
 
 /** What a handshake needs beyond the bytes of its Hello. */
 export interface HandshakeOptions {
@@ -161,14 +158,15 @@ export class Handshake implements Exchange {
     const known = Object.values<number>(RefusalCode).includes(refused.code);
     const refusalCode = known ? refused.code : RefusalCode.UNSPECIFIED;
     const retryAfterMs = Number(refused.retryAfterMs);
+    const reason = printable(refused.reason);
     const failure: Failure = {
       code: 'REFUSED',
-      message: `broker refused Hello: ${printable(refused.reason)} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
+      message: `broker refused Hello: ${reason} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
       endpoint: this.#options.brokerEndpoint,
       refusalCode,
       refusalKind: refusalKindOf(refusalCode),
       retryAfterMs,
-      reason: cutShort(refused.reason, LONGEST_REASON),
+      reason,
     };
     return { kind: 'failed', failure, replyPending: false };
   }
