@@ -1,3 +1,5 @@
+import { outOfContext } from './async-context.js';
+
 /**
  * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake one then would lose a timer, or
  * the order of time, for as long as it lives. Every other file takes time and timers from here.
@@ -38,7 +40,7 @@ export function throwLater(error: unknown): void {
   });
 }
 
-/** Time and randomness as values, so that tests can pass in their own. */
+/** Time and randomness as values, so that tests can pass in their own. Timers run in no caller's asynchronous context. */
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
@@ -50,10 +52,13 @@ export interface Clock {
   /**
    * As `schedule`, for a deadline: `callback` gives something up. After a stall of the event loop, or of the whole process, the deadline is
    * over before the loop has read what arrived in time. So `callback` runs only when the loop has read what the kernel holds, and a deadline
-   * that is late waits {@link LATE_GRACE_MS} more.
+   * that is late waits {@link LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
    */
-  deadline(delayMs: number, callback: () => void, keepAlive?: boolean): Deadline;
-  /** Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. */
+  deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean): Deadline;
+  /**
+   * Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. It runs in the context of
+   * this call, which it keeps for no longer than the turn.
+   */
   afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
   random(): number;
@@ -81,16 +86,17 @@ function timerDelayMs(delayMs: number): number {
 /** The deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the loop's next poll. */
 class SystemDeadline implements Deadline {
   readonly #dueMs: number;
-  readonly #callback: () => void;
+  readonly #callback: (dueByMs: number) => void;
   #timer: NodeJS.Timeout;
   #poll: NodeJS.Immediate | undefined;
   #keepAlive: boolean;
 
-  constructor(delayMs: number, callback: () => void, keepAlive: boolean) {
-    this.#dueMs = monotonicNowMs() + timerDelayMs(delayMs);
+  constructor(delayMs: number, callback: (dueByMs: number) => void, keepAlive: boolean) {
+    // Set when it is over already, it is late as well.
+    this.#dueMs = monotonicNowMs() + delayMs;
     this.#callback = callback;
     this.#keepAlive = keepAlive;
-    this.#timer = this.#start(delayMs, () => this.#onTime());
+    this.#timer = outOfContext(() => this.#start(delayMs, () => this.#onTime()));
   }
 
   cancel(): void {
@@ -110,13 +116,14 @@ class SystemDeadline implements Deadline {
   }
 
   #onTime(): void {
-    if (monotonicNowMs() - this.#dueMs < LATE_MS) this.#awaitPoll();
-    else this.#timer = this.#start(LATE_GRACE_MS, () => this.#awaitPoll());
+    const nowMs = monotonicNowMs();
+    if (nowMs - this.#dueMs < LATE_MS) this.#awaitPoll(nowMs);
+    else this.#timer = this.#start(LATE_GRACE_MS, () => this.#awaitPoll(nowMs));
   }
 
   /** Timers run before the poll of the same round of the loop, immediates behind it. */
-  #awaitPoll(): void {
-    this.#poll = setImmediate(this.#callback);
+  #awaitPoll(dueByMs: number): void {
+    this.#poll = setImmediate(this.#callback, dueByMs);
   }
 }
 
@@ -124,7 +131,7 @@ class SystemDeadline implements Deadline {
 export const systemClock: Clock = {
   now: monotonicNowMs,
   schedule(delayMs, callback, keepAlive = false) {
-    const timer = setTimeout(callback, timerDelayMs(delayMs));
+    const timer = outOfContext(() => setTimeout(callback, timerDelayMs(delayMs)));
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import { monotonicNowMs, systemClock } from '../src/clock.js';
 import test from './helpers/sanitary.js';
+import { stall } from './helpers/stall.js';
 
 /** On some virtual machines the processors' clocks differ by microseconds. */
 const SLACK_MS = 1;
@@ -64,6 +65,54 @@ test.serial('a delay beyond what timers can do is a long one, not 1 ms', async (
   });
   for (const cancel of cancels) cancel();
   t.pass();
+});
+
+test.serial('a deadline runs after what the kernel held at its time is read, and tells what was due', async (t) => {
+  const { port1, port2 } = new MessageChannel();
+  const events: string[] = [];
+  port2.on('message', () => events.push('message'));
+  const dueMs = systemClock.now() + 10;
+  const dueByMs = new Promise<number>((resolve) => {
+    systemClock.deadline(10, (byMs) => (events.push('deadline'), resolve(byMs)), true);
+  });
+  port1.postMessage('in time');
+  stall(12);
+  t.true((await dueByMs) >= dueMs - SLACK_MS);
+  t.deepEqual(events, ['message', 'deadline']);
+  port1.close();
+});
+
+test.serial('a deadline that is late waits for what other threads hold, and counts nothing that is due meanwhile', async (t) => {
+  const dueByMs = new Promise<number>((resolve) => {
+    systemClock.deadline(1, resolve, true);
+  });
+  stall(30);
+  const lookedMs = systemClock.now();
+  const byMs = await dueByMs;
+  t.true(systemClock.now() - byMs >= 19);
+  t.true(byMs >= lookedMs - SLACK_MS);
+});
+
+test.serial('a deadline is cancelled at any moment, and keeps the process alive as it is told', async (t) => {
+  const before = timersAlive();
+  const deadline = systemClock.deadline(1, () => t.fail());
+  t.is(timersAlive(), before);
+  deadline.keepAlive(true);
+  t.is(timersAlive(), before + 1);
+  stall(30);
+  await new Promise((resolve) => {
+    setTimeout(resolve, 2);
+  });
+  t.is(timersAlive(), before + 1, 'it waits because it is late');
+  deadline.keepAlive(false);
+  t.is(timersAlive(), before);
+  deadline.cancel();
+  const inTime = systemClock.deadline(5, () => t.fail(), true);
+  setTimeout(() => inTime.cancel(), 4);
+  await new Promise((resolve) => {
+    setTimeout(resolve, 40);
+  });
+  t.is(timersAlive(), before);
 });
 
 test('chance lies in [0, 1)', (t) => {

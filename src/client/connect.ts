@@ -7,6 +7,7 @@ import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNative } from '../os/native.js';
+import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import {
   checkBoolean,
@@ -125,7 +126,11 @@ function dialable(remembered: string): string | undefined {
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
   const { brokerEndpoint, serviceName, wantedVersion, signal } = checked;
-  return await explaining({ brokerEndpoint, serviceName, wantedVersion, signal, aborted: ABORTED }, () => connectOnce(checked));
+  const tried = { brokerEndpoint, serviceName, wantedVersion, signal, aborted: ABORTED };
+  const connection = await explaining(tried, () => connectOnce(checked));
+  // An attempt that came after a pause was made in no context.
+  enterContext(connection.socket);
+  return connection;
 }
 
 async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> {
@@ -168,6 +173,6 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const { socket, endpoint, route } = outcome;
   const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
   const connection = { socket, endpoint, route, negotiated };
-  // Not enumerable: whoever prints the connection must not print the token.
-  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { value: handoffToken });
+  // A hidden accessor: a console that prints the connection, hidden properties included, must not print the token.
+  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { get: () => handoffToken });
 }

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type koffi from 'koffi';
 import { isSwitchedOff } from '../environment-warning.js';
+import { requirePackage } from '../package-files.js';
 import { AF_UNIX, DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
 import { errno } from './errno.js';
 
@@ -76,7 +76,7 @@ export function loadNative(): Native | undefined {
     if (process.platform === 'win32') throw new Error('no Unix system calls on Windows');
     if (isSwitchedOff('BROKER_POOL_FFI')) throw new Error('switched off by BROKER_POOL_FFI=0');
     // Not imported: a platform without a prebuilt library must be able to load this module.
-    const ffi: typeof koffi = createRequire(import.meta.url)('koffi');
+    const ffi: typeof koffi = requirePackage('koffi');
     loaded = bind(ffi);
   } catch (error) {
     failure = error;

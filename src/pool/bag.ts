@@ -118,10 +118,10 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     this.#oldest = entry;
   }
 
-  /** Takes an idle entry aside for maintenance: it still counts, and nobody can borrow it. */
+  /** Takes an idle entry, or one that comes back, aside for maintenance: it still counts, and no caller can borrow it. */
   reserve(entry: E): void {
-    if (entry.state !== 'idle') throw new Error(`cannot reserve an entry that is ${entry.state}`);
-    this.#unlinkIdle(entry);
+    if (entry.state === 'idle') this.#unlinkIdle(entry);
+    else if (entry.state !== 'leased') throw new Error(`cannot reserve an entry that is ${entry.state}`);
     entry.state = 'reserved';
     this.#reserved += 1;
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { outOfContext } from '../async-context.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
@@ -15,8 +16,9 @@ export interface ConnectionToValidate {
 }
 
 /**
- * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread. `false`, an
- * error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`.
+ * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread or unsent.
+ * `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`. It
+ * runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -85,7 +87,11 @@ export class HealthChecks {
   }
 
   /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before, unless somebody has come */
-  async check(connection: PooledConnection, wanted: boolean): Promise<void> {
+  check(connection: PooledConnection, wanted: boolean): Promise<void> {
+    return outOfContext(() => this.#check(connection, wanted));
+  }
+
+  async #check(connection: PooledConnection, wanted: boolean): Promise<void> {
     const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
@@ -95,7 +101,7 @@ export class HealthChecks {
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = verdict === true ? connection.recycle() : 'invalid';
-    if (reason !== undefined) return this.#owner.close(connection, reason, typeof verdict === 'boolean' ? undefined : verdict);
+    if (reason !== undefined) return this.#owner.close(connection, reason === 'unsent' ? 'dirty' : reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);

@@ -4,13 +4,15 @@ import type { NegotiatedInfo } from '../client/connect.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
-import type { CloseReason, Negotiation } from './pooled-connection.js';
+import type { Negotiation } from './negotiation.js';
+import type { CloseReason } from './pooled-connection.js';
+import { PooledSocket } from './pooled-socket.js';
 import type { Target } from './target.js';
 
 /** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
 export interface LeasedConnection {
   readonly id: number;
-  readonly socket: Socket;
+  readonly socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiation: Negotiation | undefined;
@@ -52,11 +54,16 @@ export class Lease implements AsyncDisposable {
   /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
   private connection: LeasedConnection | undefined = undefined;
 
-  /** The socket, ready for use. Do not end or destroy it to give it back; take off what you put on. */
+  /**
+   * The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. Its callbacks run in the asynchronous
+   * context in which the lease was first asked for it.
+   */
   get socket(): Socket {
     const connection = this.#held();
+    const { socket } = connection;
     connection.touched = true;
-    return connection.socket;
+    PooledSocket.enterContext(socket);
+    return socket;
   }
 
   /** Where the backend listens. */
@@ -76,7 +83,7 @@ export class Lease implements AsyncDisposable {
 
   /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
   get handoffToken(): Uint8Array | undefined {
-    return this.#held().negotiation?.handoffToken;
+    return this.#held().negotiation?.handoffToken();
   }
 
   /** The connection's number, the same in every lease and event of this connection. */
@@ -89,7 +96,7 @@ export class Lease implements AsyncDisposable {
     return this.connection === undefined;
   }
 
-  /** Gives the connection back. One with unread or unsent bytes is closed. */
+  /** Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is closed. */
   release(): void {
     const connection = this.#held();
     this.connection = undefined;

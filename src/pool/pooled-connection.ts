@@ -1,12 +1,11 @@
-import { Socket } from 'node:net';
 import { inspect } from 'node:util';
-import type { NegotiatedInfo } from '../client/connect.js';
 import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connecting/connector.js';
-import { ownListeners, resetSocket, socketProblem } from './socket-hygiene.js';
+import { Negotiation } from './negotiation.js';
+import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 
 /** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
 export type CloseReason =
@@ -30,27 +29,23 @@ export interface ConnectionOwner {
   close(connection: PooledConnection, reason: CloseReason): void;
 }
 
-/** What the broker said of a connection that was negotiated. */
-export interface Negotiation {
-  readonly negotiated: NegotiatedInfo;
-  /** Overwritten when the connection closes. */
-  readonly handoffToken: Uint8Array | undefined;
-}
-
-/** Nobody needs the token any more. */
-export function wipeToken(negotiation: Negotiation | undefined): void {
-  negotiation?.handoffToken?.fill(0);
+/** Other threads that have duplicates of a connection's descriptor. */
+export interface SharedWith {
+  /** One of them has heard of the backend, which this thread's socket cannot know. */
+  readonly heard: boolean;
+  /** The connection is about to close. */
+  onClosing(): void;
 }
 
 /**
- * One connection in the pool: an entry of the bag, and the listeners that stay on its socket for life.
+ * One connection in the pool: an entry of the bag, and a socket that is another for each caller that uses it.
  *
  * An idle connection is little else than its memory, so there are few fields, and times are whole milliseconds: V8 keeps fractions,
  * and `Infinity`, in an object of their own each.
  */
-export class PooledConnection implements BagEntry<PooledConnection>, Timed {
+export class PooledConnection implements BagEntry<PooledConnection>, Timed, SocketWatcher {
   readonly id: number;
-  readonly socket: Socket;
+  socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
   /** `undefined` after a Hello-skip. */
@@ -74,8 +69,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
   retired: CloseReason | undefined = undefined;
   /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
   touched = false;
-  /** Another thread has heard of the backend, which this thread's socket cannot know. */
-  heardElsewhere = false;
+  sharedWith: SharedWith | undefined = undefined;
 
   /**
    * @param bornMs in whole milliseconds
@@ -83,14 +77,14 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
    */
   constructor(id: number, { socket, endpoint, route, negotiated, handoffToken }: Established, owner: ConnectionOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
-    this.socket = socket;
     this.endpoint = endpoint;
     this.route = route;
-    this.negotiation = negotiated && { negotiated, handoffToken };
+    this.negotiation = negotiated && new Negotiation(negotiated, handoffToken);
     this.owner = owner;
     this.bornMs = bornMs;
     this.expiresAtMs = expiresAtMs;
-    watch(socket, this);
+    // Last: it may have died meanwhile, and says so at once.
+    this.socket = PooledSocket.adopt(socket, this);
   }
 
   /** Counts a lease. The socket keeps the process alive from now on. */
@@ -102,13 +96,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     this.socket.ref();
   }
 
-  /** Makes it ready for another caller, or says why that cannot be. */
-  recycle(): CloseReason | undefined {
+  /** Makes it ready for another caller, or says why that cannot be; `'unsent'`: not before its last bytes have left. */
+  recycle(): CloseReason | 'unsent' | undefined {
     if (this.retired !== undefined) return this.retired;
     if (!this.touched) return undefined;
-    const problem = socketProblem(this.socket, OWN_LISTENERS);
+    const problem = PooledSocket.problemOf(this.socket);
     if (problem !== undefined) return problem;
-    resetSocket(this.socket, OWN_LISTENERS);
+    this.socket = PooledSocket.renew(this.socket);
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (!this.resting) this.socket.ref();
     this.touched = false;
@@ -124,8 +118,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
 
   /** Closes the socket, whether or not it is dead already. */
   destroy(): void {
-    this.socket.destroy();
-    wipeToken(this.negotiation);
+    PooledSocket.close(this.socket);
+    this.negotiation?.wipeToken();
   }
 
   /** What whoever prints the socket sees of it: not the token. */
@@ -135,7 +129,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
 
   /** Whether the backend has ever said a word. */
   get heard(): boolean {
-    return this.heardElsewhere || this.socket.bytesRead > 0;
+    return this.socket.bytesRead > 0 || this.sharedWith?.heard === true;
   }
 
   /** Whether {@link PooledConnection.rest} has been called since its last lease. */
@@ -151,44 +145,20 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed {
     if (this.state === 'idle') this.owner.close(this, 'dirty');
   }
 
-  /** The socket has failed, ended or closed. */
-  onDeath(reason: CloseReason): void {
-    if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, reason);
-    else this.retired ??= reason;
+  /** The backend has ended its side. A caller may still read what came before. */
+  onEnd(): void {
+    this.retired ??= 'stale';
+    if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, 'stale');
   }
-}
 
-const POOLED = Symbol('pooled connection');
+  beforeClose(): void {
+    this.sharedWith?.onClosing();
+  }
 
-/** A socket that knows its connection. */
-type PooledSocket = Socket & { [POOLED]?: PooledConnection };
-
-/**
- * Watches a socket for life: an 'error' event on a pooled socket never ends the process. The listeners are the same functions for all
- * sockets.
- */
-function watch(socket: PooledSocket, connection: PooledConnection): void {
-  socket[POOLED] = connection;
-  socket.on('error', onError);
-  socket.on('close', onClose);
-  // A listener for 'data' would have to be put on and taken off with every lease, which costs more than the rest of the lease.
-  socket.push = push;
-}
-
-function onError(this: PooledSocket): void {
-  this[POOLED]?.onDeath('error');
-}
-
-function onClose(this: PooledSocket): void {
-  this[POOLED]?.onDeath('stale');
-}
-
-const OWN_LISTENERS = ownListeners({ error: onError, close: onClose });
-
-/** What the socket's handle calls with what it has read; `null` is the end of the stream. */
-function push(this: PooledSocket, chunk: unknown, encoding?: BufferEncoding): boolean {
-  const connection = this[POOLED];
-  if (chunk === null) connection?.onDeath('stale');
-  else connection?.onBytes();
-  return Socket.prototype.push.call(this, chunk, encoding);
+  /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
+  onDeath(problem: SocketProblem): void {
+    if (this.state === 'leased') this.owner.onDestroy(this, problem);
+    else if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, problem);
+    else this.retired ??= problem;
+  }
 }

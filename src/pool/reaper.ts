@@ -59,12 +59,11 @@ export class Reaper {
     if (dueMs >= this.#timerDueMs) return;
     this.#timer?.cancel();
     this.#timerDueMs = dueMs;
-    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), () => this.#reap());
+    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#reap(dueByMs));
   }
 
-  #reap(): void {
+  #reap(nowMs: number): void {
     this.#timerDueMs = Infinity;
-    const nowMs = this.#clock.now();
     try {
       for (let connection = this.#due.takeDue(nowMs); connection !== undefined; connection = this.#due.takeDue(nowMs)) {
         if (this.#lookAt(connection, nowMs)) this.#put(connection, this.#nextLook(connection, nowMs));

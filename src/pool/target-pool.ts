@@ -12,6 +12,7 @@ import {
 import { Bag } from './bag.js';
 import type { Target } from './target.js';
 import { Disposal, type DisposalEnvironment } from './disposal.js';
+import { Drains } from './drains.js';
 import { HealthChecks } from './health-check.js';
 import { LeaseWatch, type LeaseWatchEnvironment } from './watching/lease-watch.js';
 import { leaseOf, type Lease } from './lease.js';
@@ -48,6 +49,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   readonly #watch: LeaseWatch;
   readonly #waitingRoom: WaitingRoom;
   readonly #health: HealthChecks;
+  readonly #drains: Drains;
   readonly #reaper: Reaper;
   readonly #disposal: Disposal;
   readonly #pump: Pump;
@@ -74,6 +76,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     });
     const onHealthy = (connection: PooledConnection, wanted: boolean): void => this.#pump.onHealthy(connection, wanted);
     this.#health = new HealthChecks(this.#bag, settings, clock, { onHealthy, close, pump });
+    this.#drains = new Drains(this.#bag, clock, { onDrained: (connection, drained) => this.#onDrained(connection, drained) });
     const keepAlive = (connection: PooledConnection): void => void this.#health.check(connection, false);
     this.#reaper = new Reaper(clock, settings, { hasSpare: () => this.#pump.hasSpare, keepAlive, close });
     this.#disposal = new Disposal(environment, this.#bag, this.#supply, this.#reaper, this.#counters);
@@ -133,6 +136,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#watch.end(connection, this.#now);
     const reason = connection.recycle() ?? this.#whyNotKeep();
     if (reason === undefined) this.#offer(connection);
+    else if (reason === 'unsent') this.#drains.begin(connection);
     else this.close(connection, reason);
   }
 
@@ -142,6 +146,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
+    this.#drains.stop(connection);
     if (this.#disposal.remove(connection, reason, error)) this.#pump.run();
   }
 
@@ -174,7 +179,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Whether nobody holds or waits for anything. */
   get quiet(): boolean {
-    return this.#bag.leased === 0 && this.#bag.waiting === 0;
+    return this.#bag.leased === 0 && this.#bag.waiting === 0 && this.#drains.size === 0;
   }
 
   /** Closes everything and fails who waits. */
@@ -220,7 +225,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#reaper.add(connection);
     const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
     if (reason === undefined) this.#offer(connection);
-    else this.#disposal.remove(connection, reason);
+    else this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
     // One connect less is under way: another may begin.
     this.#pump.run();
     if (!this.#closing && this.#pump.warm) this.#warmUps.endAll();
@@ -299,6 +304,15 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     if (this.#closing) this.#pump.run();
   }
 
+  /** The last bytes of a connection that came back have left, or its time for that is up. */
+  #onDrained(connection: PooledConnection, drained: boolean): void {
+    const reason = drained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
+    if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
+    this.#bag.giveBack(connection);
+    this.#turn.markBusy();
+    this.#pump.run();
+  }
+
   /** Why a connection in good order is not kept. */
   #whyNotKeep(): CloseReason | undefined {
     return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
@@ -320,7 +334,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   /** An acquire that fails before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
     const error = ownError(failure, this.#situation(0, 0));
-    this.#watch.fail(this.#watch.begin(), error, 0);
+    this.#watch.refuse(error);
     return Promise.reject(error);
   }
 
@@ -335,7 +349,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   #phase(): TimeoutPhase {
     if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
-    return this.#bag.reserved > 0 ? 'validate' : 'queue';
+    return this.#bag.reserved > this.#drains.size ? 'validate' : 'queue';
   }
 
   #situation(attempts: number, elapsedMs: number): Situation {

@@ -75,7 +75,7 @@ export class WaitingRoom {
 
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    const origin = this.#watch.begin();
+    const origin = this.#watch.beginWait();
     // A listener that has just heard of it may have ended the pool, or given the acquire up.
     const failure = this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
     const { attempts } = this.#owner;
@@ -173,10 +173,10 @@ export class WaitingRoom {
   #sweepAt(dueMs: number): void {
     this.#sweepTimer?.cancel();
     this.#sweepAtMs = dueMs;
-    this.#sweepTimer = this.#clock.deadline(dueMs - this.#clock.now(), () => this.#sweep(), this.#queue.waiting > 0);
+    this.#sweepTimer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#sweep(dueByMs), this.#queue.waiting > 0);
   }
 
-  #sweep(): void {
+  #sweep(dueByMs: number): void {
     this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
     // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
@@ -187,14 +187,15 @@ export class WaitingRoom {
     const expired: Waiter[] = [];
     for (let waiter = this.#queue.firstWaiter; waiter !== undefined; waiter = waiter.next) {
       const deadlineMs = waiter.started.ms + waiter.timeoutMs;
-      if (deadlineMs <= nowMs) expired.push(waiter);
+      if (deadlineMs <= dueByMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
       latestMs = Math.max(latestMs, deadlineMs);
     }
     this.#latestDeadlineMs = latestMs;
     for (const waiter of expired) this.#expire(waiter);
     const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
-    if (nextMs !== Infinity) this.#sweepAt(Math.max(nextMs, nowMs + pauseMs));
+    // One that is over meanwhile keeps its time, and so what a late deadline waits for.
+    if (nextMs !== Infinity) this.#sweepAt(nextMs <= nowMs ? nextMs : Math.max(nextMs, nowMs + pauseMs));
   }
 
   #expire(waiter: Waiter): void {

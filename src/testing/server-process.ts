@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.js';
+import { packageFile } from '../package-files.js';
 import { COUNTS_COMMAND, type ServeReady, type ServeTask } from './serve-protocol.js';
 
-const ENTRY = fileURLToPath(new URL('./serve.js', import.meta.url));
+const ENTRY = packageFile('src/testing/serve.js');
 /** How long a process may take to end by itself. */
 const END_LIMIT_MS = 5_000;
 
@@ -19,6 +19,7 @@ export class ServerProcess<Counts> implements AsyncDisposable {
   #asked: Promise<unknown> = Promise.resolve();
 
   private constructor(task: ServeTask) {
+    if (ENTRY === undefined) throw new Error('the file of the server process is missing: broker-pool/testing cannot start processes from a bundle');
     this.#child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'], windowsHide: true });
     const { stdin, stdout } = this.#child;
     if (stdin === null || stdout === null) throw new Error('the server process has no pipes');

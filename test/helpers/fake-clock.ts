@@ -35,8 +35,8 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  deadline(delayMs: number, callback: () => void): Deadline {
-    return { cancel: this.schedule(delayMs, callback), keepAlive: () => {} };
+  deadline(delayMs: number, callback: (dueByMs: number) => void): Deadline {
+    return { cancel: this.schedule(delayMs, () => callback(this.nowMs)), keepAlive: () => {} };
   }
 
   afterTurn(callback: () => void): () => void {

@@ -3,18 +3,101 @@ import type { Failure } from '../../src/errors.js';
 import type { Driver, Job, Outcome } from '../../src/negotiation/job.js';
 import type { Negotiated } from '../../src/wire/messages.js';
 
-/** A socket that leads nowhere: what arrives on it is pushed by the test. */
+const fakes = new WeakMap<object, FakeSocket>();
+
+/** The fake connection behind a socket. */
+export function fakeBehind(socket: unknown): FakeSocket | undefined {
+  return typeof socket === 'object' && socket !== null ? fakes.get(socket) : undefined;
+}
+
+/** What a socket does with its handle. All but `reading` is private or the prototype's, as with a handle of Node's. */
+class FakeHandle {
+  reading = false;
+  readonly #fake: FakeSocket;
+  #onread: unknown;
+
+  constructor(fake: FakeSocket) {
+    this.#fake = fake;
+  }
+
+  get fd(): number {
+    return -1;
+  }
+
+  get bytesRead(): number {
+    return 0;
+  }
+
+  get bytesWritten(): number {
+    return 0;
+  }
+
+  get onread(): unknown {
+    return this.#onread;
+  }
+
+  /** A socket sets it when it becomes the handle's owner. */
+  set onread(onread: unknown) {
+    this.#onread = onread;
+    for (const symbol of Object.getOwnPropertySymbols(this)) {
+      const owner: unknown = Reflect.get(this, symbol);
+      if (!(owner instanceof Socket)) continue;
+      this.#fake.current = owner;
+      fakes.set(owner, this.#fake);
+    }
+  }
+
+  readStart(): number {
+    return 0;
+  }
+
+  readStop(): void {}
+
+  ref(): void {
+    this.#fake.keepsAlive = true;
+  }
+
+  unref(): void {
+    this.#fake.keepsAlive = false;
+  }
+
+  close(onClose?: () => void): void {
+    if (onClose !== undefined) process.nextTick(onClose);
+  }
+}
+
+/** A connection that leads nowhere: what arrives on it is pushed by the test. It stands for whatever socket has its handle. */
 export class FakeSocket extends Socket {
   /** Whether it is dead or dirty, for tests to remember. */
   spoilt = false;
+  /** Whether it would keep the process alive. */
+  keepsAlive = true;
+  /** The socket that has the handle now. */
+  current: Socket = this;
 
-  // Without a handle each of the two would leave a listener behind.
-  override ref(): this {
+  constructor() {
+    super();
+    Reflect.set(this, '_handle', new FakeHandle(this));
+    fakes.set(this, this);
+  }
+
+  /** Whether the pool has taken it over. */
+  get adopted(): boolean {
+    return this.current !== this;
+  }
+
+  get isOpen(): boolean {
+    return !this.current.destroyed;
+  }
+
+  override destroy(error?: Error): this {
+    if (this.current === this) return super.destroy(error);
+    this.current.destroy(error);
     return this;
   }
 
-  override unref(): this {
-    return this;
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    return this.current === this ? super.push(chunk, encoding) : this.current.push(chunk, encoding);
   }
 }
 

@@ -26,7 +26,7 @@ export function sourcesIn(folder: string): SourceFile[] {
 }
 
 /** Whatever a module can be named by: `from '…'`, `import '…'`, and calls of `import`, `require` and what stands for it. */
-const MODULE_NAME = /(?<!')\bfrom\s*'([^']+)'|\bimport\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|\b(?:require|createRequire\([^)]*\))\s*\(\s*'([^']+)'/g;
+const MODULE_NAME = /(?<!')\bfrom\s*'([^']+)'|\bimport\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|\b(?:require|requirePackage|createRequire\([^)]*\))\s*\(\s*'([^']+)'/g;
 
 /** Finds the imports of a source text. Knows our own style: single quotes, relative paths with `.js`. */
 export function parseSource(path: string, source: string): SourceFile {

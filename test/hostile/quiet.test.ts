@@ -30,16 +30,16 @@ class WatchedClock implements Clock {
     return () => timer.cancel();
   }
 
-  deadline(delayMs: number, callback: () => void, keepAlive = false): Deadline {
+  deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive = false): Deadline {
     this.set += 1;
     let isSet = true;
     const unset = (): void => {
       if (isSet) this.set -= 1;
       isSet = false;
     };
-    const onTime = (): void => {
+    const onTime = (dueByMs: number): void => {
       unset();
-      callback();
+      callback(dueByMs);
     };
     const timer = systemClock.deadline(delayMs, onTime, keepAlive);
     const cancel = (): void => {

@@ -85,10 +85,11 @@ const operations: Readonly<Record<string, Operation>> = {
     model.idle.unshift(entry);
   },
   reserve(bag, model, pickFrom) {
-    const entry = pickFrom(model.idle);
+    const entry = pickFrom([...model.idle, ...model.leased]);
     if (entry === undefined) return;
     bag.reserve(entry);
     model.idle = without(model.idle, entry);
+    model.leased = without(model.leased, entry);
     model.reserved.push(entry);
   },
   remove(bag, model, pickFrom) {
@@ -111,7 +112,7 @@ const operations: Readonly<Record<string, Operation>> = {
     }
     const idle = pickFrom(model.idle);
     if (idle !== undefined) throws(() => bag.giveBack(idle));
-    const taken = pickFrom([...model.leased, ...model.reserved]);
+    const taken = pickFrom(model.reserved);
     if (taken !== undefined) throws(() => bag.reserve(taken));
   },
   sweep(bag, model, pickFrom) {

@@ -23,12 +23,12 @@ test('a lease is a working connection, and the next caller gets the same one', a
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const first = await pool.acquire();
-  const { socket } = first;
+  const { connectionId } = first;
   t.is(first.route, 'broker-negotiated');
-  t.is(await echo(socket, 'one'), 'one');
+  t.is(await echo(first.socket, 'one'), 'one');
   first.release();
   const second = await pool.acquire();
-  t.is(second.socket, socket);
+  t.is(second.connectionId, connectionId);
   t.is(await echo(second.socket, 'two'), 'two');
   second.release();
   t.is(system.broker.helloCount, 1);
@@ -97,11 +97,11 @@ test('no more than max connections, and waiters are served in their order', asyn
 test('the connection that became idle last is leased first', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const [a, b] = [await pool.acquire(), await pool.acquire()];
-  const { socket } = b;
+  const { connectionId } = b;
   a.release();
   b.release();
   const lease = await pool.acquire();
-  t.is(lease.socket, socket);
+  t.is(lease.connectionId, connectionId);
   lease.release();
 });
 
@@ -247,10 +247,9 @@ test('an idle connection that speaks is closed at once', async (t) => {
   const system = await startSystem(t, { backend: { onConnection: (socket) => socket.on('data', () => socket.write('reply')) } });
   const pool = openPool(t, system);
   const lease = await pool.acquire();
-  const { socket } = lease;
-  socket.write('ask');
+  lease.socket.write('ask');
   lease.release();
-  await once(socket, 'close');
+  await once(pool, 'connectionClosed');
   t.is(pool.stats().total, 0);
   t.is(pool.stats().closedByReason.dirty, 1);
 });
@@ -259,12 +258,11 @@ test('idle connections whose backend ends are closed, and the next caller gets a
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const lease = await pool.acquire();
-  const { socket } = lease;
   // The backend must have accepted the connection to drop it.
-  await echo(socket, 'first');
+  await echo(lease.socket, 'first');
   lease.release();
   system.backend.dropAll();
-  await once(socket, 'close');
+  await once(pool, 'connectionClosed');
   t.is(pool.stats().total, 0);
   t.is(await pool.use(({ socket: next }) => echo(next, 'again')), 'again');
 });
@@ -298,9 +296,8 @@ test('idle connections are closed after idleTimeoutMs, old ones after maxLifetim
   for (const [options, reason] of [[{ idleTimeoutMs: 20 }, 'idle'], [{ maxLifetimeMs: 20 }, 'lifetime']] as const) {
     const pool = openPool(t, system, options);
     const lease = await pool.acquire();
-    const { socket } = lease;
     lease.release();
-    await once(socket, 'close');
+    await once(pool, 'connectionClosed');
     t.is(pool.stats().closedByReason[reason], 1);
   }
 });

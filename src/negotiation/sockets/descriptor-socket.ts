@@ -1,5 +1,6 @@
-import { Socket, type ConnectOpts, type SocketConstructorOpts } from 'node:net';
+import type { Socket } from 'node:net';
 import type { SystemCalls } from '../../os/native.js';
+import { socketOverDescriptor } from '../../os/socket-handle.js';
 
 /** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
 export type Tap = (bytes: Uint8Array) => void;
@@ -15,16 +16,14 @@ const TAPPED = new Uint8Array(64 * 1024);
  */
 export function socketOver(system: SystemCalls, descriptor: number, tap?: Tap): Socket | Error {
   try {
-    if (tap === undefined) return new Socket({ fd: descriptor });
+    if (tap === undefined) return socketOverDescriptor(descriptor);
     const callback = (count: number): boolean => {
       tap(TAPPED.subarray(0, count));
       // There may be a token in it.
       TAPPED.fill(0, 0, count);
       return true;
     };
-    // Documented for the constructor, but missing in its type.
-    const options: SocketConstructorOpts & ConnectOpts = { fd: descriptor, onread: { buffer: TAPPED, callback } };
-    return new Socket(options);
+    return socketOverDescriptor(descriptor, { buffer: TAPPED, callback });
   } catch (error) {
     system.close(descriptor);
     return error instanceof Error ? error : new Error(String(error));

@@ -1,11 +1,14 @@
+import { pathToFileURL } from 'node:url';
 import type { Piscina } from 'piscina';
+import { packageFile, requirePackage } from '../../package-files.js';
 import type { WaitTask } from './wait-protocol.js';
 
 /** An idle thread costs memory only; starting one costs tens of milliseconds. */
 const THREAD_IDLE_MS = 30_000;
 
-/** The same path from the sources as from the build: src and workers lie side by side in both. */
-const WORKER_URL = new URL('../../../workers/negotiator.js', import.meta.url).href;
+/** `undefined` in a bundle. */
+const WORKER_FILE = packageFile('workers/negotiator.js');
+const WORKER_URL = WORKER_FILE && pathToFileURL(WORKER_FILE).href;
 
 /** A piscina, and what tells that its thread cannot even start: piscina emits that, and leaves the task in its queue for ever. */
 interface Opened {
@@ -15,10 +18,10 @@ interface Opened {
 
 /** The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while. */
 export class WaitThreads {
-  readonly #workerUrl: string;
+  readonly #workerUrl: string | undefined;
   #opened: Promise<Opened> | undefined;
 
-  /** @param workerUrl where the worker's file is, for tests */
+  /** @param workerUrl another file than that of the package, for tests */
   constructor(workerUrl = WORKER_URL) {
     this.#workerUrl = workerUrl;
   }
@@ -33,13 +36,18 @@ export class WaitThreads {
 
   /** Ends the thread; a run that is still going must have been told to return. */
   async destroy(): Promise<void> {
-    await (await this.#opened)?.piscina.destroy();
+    const opened = await this.#opened?.catch(() => undefined);
+    await opened?.piscina.destroy();
   }
 }
 
-/** Loads piscina only now: it takes longer than everything else in a program that never needs the thread. */
-async function open(filename: string): Promise<Opened> {
-  const { Piscina } = await import('piscina');
+/**
+ * Loads piscina only now: it takes longer than everything else in a program that never needs the thread. Bundlers must not follow it,
+ * because piscina in a bundle does not find its own worker file.
+ */
+async function open(filename: string | undefined): Promise<Opened> {
+  if (filename === undefined) throw new Error('its file is missing, as in a bundle');
+  const { Piscina }: typeof import('piscina') = requirePackage('piscina');
   const piscina = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS });
   const broken = new Promise<never>((_, reject) => piscina.on('error', reject));
   broken.catch(() => {});

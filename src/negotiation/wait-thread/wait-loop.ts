@@ -4,7 +4,7 @@ import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js'
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
-import type { Poller } from '../../os/watch.js';
+import { BATCH, type Poller } from '../../os/watch.js';
 import type { Negotiated } from '../../wire/messages.js';
 import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from '../backlog.js';
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
@@ -94,14 +94,21 @@ class WaitLoop {
   }
 
   wait(timeoutMs: number): void {
-    this.#environment.poller.wait(timeoutMs, (descriptor) => this.#onReadable(descriptor));
+    this.#poll(timeoutMs);
     const nowMs = this.#environment.now();
+    // A wait that ended by its time, or by SIGCONT, has told nothing of what arrived since: a process that was stopped would fail jobs
+    // whose replies the kernel holds.
+    for (let unread = this.held; unread > 0 && this.#due.nextMs <= nowMs; unread -= BATCH) this.#poll(0);
     for (;;) {
       const wait = this.#due.takeDue(nowMs);
       if (wait === undefined) break;
       this.#onDue(wait, nowMs);
     }
     this.#postOutcomes();
+  }
+
+  #poll(timeoutMs: number): void {
+    this.#environment.poller.wait(timeoutMs, (descriptor) => this.#onReadable(descriptor));
   }
 
   #takeCommands(): boolean {
@@ -136,13 +143,20 @@ class WaitLoop {
       if (opened < 0) return this.#failToConnect(wait, systemFailure('socket', opened, dialling.endpoint));
     }
     const connected = connectTo(this.#system, wait.descriptor, dialling.endpoint);
-    if (wouldBlock(connected)) return this.#retryLater(wait, dialling, dialling.deadlineMs);
+    if (wouldBlock(connected)) return this.#onBacklogFull(wait, dialling);
     if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
     const stranger = peerProblem(wait.descriptor, wait.job.trust);
     if (stranger !== undefined) return this.#failToConnect(wait, untrusted(dialling.endpoint, stranger));
     wait.dialling = undefined;
     if (wait.negotiated === undefined) this.#send(wait, beginSending(0));
     else this.#finishConnected(wait, 'broker-negotiated', wait.negotiated, dialling.endpoint, undefined);
+  }
+
+  /** The last attempt is made at the deadline, however late that is. */
+  #onBacklogFull(wait: Wait, dialling: Dialling): void {
+    if (this.#environment.now() < dialling.deadlineMs) return this.#retryLater(wait, dialling, dialling.deadlineMs);
+    this.#descriptors.close(wait);
+    this.#finish(wait, failed(wait, backlogFailure(dialling.endpoint, wait.job.roundTripTimeoutMs)));
   }
 
   #retryLater(wait: Wait, attempt: { retryDelayMs: number }, deadlineMs: number): void {
@@ -200,11 +214,9 @@ class WaitLoop {
 
   #onDue(wait: Wait, nowMs: number): void {
     const { dialling, sending } = wait;
+    if (dialling !== undefined) return this.#tryConnect(wait, dialling);
     if (sending !== undefined && nowMs < wait.exchange.deadlineMs) return this.#send(wait, sending);
-    if (dialling === undefined) return this.#follow(wait, wait.exchange.expire());
-    if (nowMs < dialling.deadlineMs) return this.#tryConnect(wait, dialling);
-    this.#descriptors.close(wait);
-    this.#finish(wait, failed(wait, backlogFailure(dialling.endpoint, wait.job.roundTripTimeoutMs)));
+    this.#follow(wait, wait.exchange.expire());
   }
 
   #follow(wait: Wait, step: ExchangeStep): void {

@@ -1,3 +1,4 @@
+import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
@@ -105,7 +106,7 @@ export class Supply {
     // With nothing open, nobody else can serve those who wait: they had better learn at once why not.
     if (this.#backoff.pausing && this.#owner.size > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.take(this.#owner) === false) return false;
-    void this.#connect(false);
+    void outOfContext(() => this.#connect(false));
     return true;
   }
 
@@ -113,7 +114,7 @@ export class Supply {
   openSpare(): boolean {
     if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
-    void this.#connect(true);
+    void outOfContext(() => this.#connect(true));
     return true;
   }
 

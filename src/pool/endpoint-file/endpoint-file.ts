@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import { ExitHook } from '../../exit-hook.js';
 import { believable, compareAnswers, isBelievable, mergeAnswers, standing, type Answer, type Answers } from './answers.js';
 import { decodeAnswers, encodeAnswers, isStorable } from './format.js';
-import { RefusedFile, systemCode, type PrivateFile } from './private-file.js';
+import { BusyFile, RefusedFile, systemCode, type PrivateFile } from './private-file.js';
 import type { EndpointFileWarning, EndpointFileWarningCode } from './warning.js';
 
 export interface EndpointFileOptions {
@@ -19,8 +19,11 @@ export interface EndpointFileOptions {
 /** So long after a write, or half as long again, comes a look whether it is still there, and no write of later changes before that. */
 const SETTLE_MS = 100;
 
-/** Each attempt but the last met a write of another process between its look and its rename. */
+/** Attempts of one flush. Each attempt but the last met another process that wrote the file, or had it open. */
 const MOST_ATTEMPTS = 5;
+
+/** Flushes in a row that may fail all their attempts, each one settling time after the other, before the process is warned: about a second. */
+const MOST_VAIN_FLUSHES = 8;
 
 /** One write in so many looks for what killed writers left. */
 const WRITES_PER_SWEEP = 50;
@@ -45,6 +48,8 @@ export class EndpointFile {
   #identity: string | undefined;
   #cancelFlush: (() => void) | undefined;
   #cancelSettling: (() => void) | undefined;
+  /** Flushes in a row in which other processes were in the way. */
+  #vainFlushes = 0;
   #closed = false;
 
   constructor(options: EndpointFileOptions) {
@@ -92,12 +97,18 @@ export class EndpointFile {
   flush(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
+    let obstacle = '';
     for (let attempt = 0; attempt < MOST_ATTEMPTS && !this.#closed; attempt++) {
       if (this.#own.size === 0 || !this.#refresh() || this.#allThere()) return;
-      const written = this.#write();
-      if (written === 'failed') return;
-      if (written === 'written') return this.#settleLater();
+      const result = this.#write();
+      if (result === 'failed') return;
+      if (result === 'written') {
+        this.#vainFlushes = 0;
+        return this.#settleLater();
+      }
+      obstacle = result.obstacle;
     }
+    if (!this.#closed) this.#onVainFlush(obstacle);
   }
 
   /** Writes what is left to write; from now on the file is left alone. Idempotent. */
@@ -158,20 +169,39 @@ export class EndpointFile {
     return true;
   }
 
-  #write(): 'written' | 'failed' | 'overtaken' {
+  /** `obstacle`: what another process did that kept this write from its place. */
+  #write(): 'written' | 'failed' | { readonly obstacle: string } {
     const { storage, wallClock, clock, max } = this.#options;
     const nowMs = wallClock();
     const { text, kept } = encodeAnswers(mergeAnswers(believable(this.#disk, nowMs), this.#own), max);
     // What is too old to be kept would be tried again for ever, and grow without a bound while the file cannot be written.
     for (const key of this.#own.keys()) if (!kept.has(key)) this.#own.delete(key);
     return this.#guard('ENDPOINT_FILE_UNWRITABLE', () => {
-      const identity = storage.replace(text, this.#identity);
-      if (identity === undefined) return 'overtaken';
+      const identity = this.#replace(text);
+      if (typeof identity !== 'string') return identity;
       this.#identity = identity;
       this.#disk = kept;
       if (clock.random() < 1 / WRITES_PER_SWEEP) storage.removeLeftovers(nowMs);
       return 'written';
     }) ?? 'failed';
+  }
+
+  /** The new identity of the file, or the obstacle. */
+  #replace(text: string): string | { readonly obstacle: string } {
+    try {
+      return this.#options.storage.replace(text, this.#identity) ?? { obstacle: 'other processes replace it all the time' };
+    } catch (error) {
+      if (error instanceof BusyFile) return { obstacle: error.message };
+      throw error;
+    }
+  }
+
+  /** A program that has the file open closes it in a moment. Where the attempts fail for a second, the process is warned. */
+  #onVainFlush(obstacle: string): void {
+    this.#vainFlushes += 1;
+    if (this.#vainFlushes < MOST_VAIN_FLUSHES) return this.#settleLater();
+    this.#vainFlushes = 0;
+    this.#warn('ENDPOINT_FILE_UNWRITABLE', `cannot be written (${obstacle})`);
   }
 
   #settleLater(): void {

@@ -18,6 +18,18 @@ import { basename, dirname, join } from 'node:path';
 /** A file, or the directory of one, that may be somebody else's work. The message says why, and goes behind "because it ". */
 export class RefusedFile extends Error {}
 
+/** Another program has the file open, and so Windows does not let it be replaced. The message is the system's code. */
+export class BusyFile extends Error {}
+
+/** Parts that tests put in place of the real ones. */
+export interface PrivateFileParts {
+  readonly rename: (from: string, to: string) => void;
+  readonly platform: NodeJS.Platform;
+}
+
+const REAL_PARTS: PrivateFileParts = { rename: renameSync, platform: process.platform };
+const BUSY_CODES: readonly (string | undefined)[] = ['EACCES', 'EBUSY', 'EPERM'];
+
 /** Windows lacks the last two, which then count as 0: links need a privilege there, and pipes have a name space of their own. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
@@ -33,15 +45,17 @@ const LEFT_OVER_AFTER_MS = 60_000;
  * A small file of this user alone, replaced as a whole. Whoever reads sees an old or a new content, never half of one, without any lock:
  * one would be left behind by a process that is killed.
  *
- * Every call is synchronous, and throws `RefusedFile` or the system's error.
+ * Every call is synchronous, and throws `RefusedFile`, `BusyFile` or the system's error.
  */
 export class PrivateFile {
   readonly #path: string;
   readonly #maxBytes: number;
+  readonly #parts: PrivateFileParts;
 
-  constructor(path: string, maxBytes: number) {
+  constructor(path: string, maxBytes: number, parts = REAL_PARTS) {
     this.#path = path;
     this.#maxBytes = maxBytes;
+    this.#parts = parts;
   }
 
   /** Changes whenever the file is replaced; `undefined` while there is none. One system call. */
@@ -80,15 +94,16 @@ export class PrivateFile {
     const descriptor = openSync(temporary, CREATE_FLAGS, PRIVATE_MODE);
     try {
       const identity = writeText(descriptor, text);
-      if (this.identify() !== expected || !this.#renamed(temporary)) {
-        unlinkSync(temporary);
-        return undefined;
+      if (this.identify() === expected) {
+        this.#rename(temporary);
+        return identity;
       }
-      return identity;
     } catch (error) {
       removeQuietly(temporary);
       throw error;
     }
+    removeQuietly(temporary);
+    return undefined;
   }
 
   /** Removes what writers left behind that were killed before they could rename. */
@@ -140,14 +155,14 @@ export class PrivateFile {
     if ((stats.mode & OTHERS_WRITE) !== 0 && (stats.mode & STICKY) === 0) throw new RefusedFile('is in a directory that other users may write to');
   }
 
-  /** Windows does not replace a file while somebody has it open, which nobody has for long. */
-  #renamed(temporary: string): boolean {
+  /** Windows gives these codes while another program has the file open, and also where this user may never replace it. */
+  #rename(temporary: string): void {
+    const { rename, platform } = this.#parts;
     try {
-      renameSync(temporary, this.#path);
-      return true;
+      rename(temporary, this.#path);
     } catch (error) {
-      if (process.platform === 'win32' && ['EACCES', 'EBUSY', 'EPERM'].includes(systemCode(error) ?? '')) return false;
-      throw error;
+      const code = systemCode(error);
+      throw platform === 'win32' && BUSY_CODES.includes(code) ? new BusyFile(code, { cause: error }) : error;
     }
   }
 }

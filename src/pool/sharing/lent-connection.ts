@@ -1,9 +1,8 @@
-import { Socket } from 'node:net';
 import type { DescriptorCalls } from '../../os/descriptors.js';
 import { wouldBlock } from '../../os/errno.js';
-import { descriptorOf, holdReading, resumeReading } from '../../os/socket-handle.js';
-import type { PooledConnection } from '../pooled-connection.js';
-import type { SocketProblem } from '../socket-hygiene.js';
+import { descriptorOf } from '../../os/socket-handle.js';
+import type { PooledConnection, SharedWith } from '../pooled-connection.js';
+import { PooledSocket, type SocketProblem } from '../pooled-socket.js';
 
 /** A worker's port, as a lent connection sees it. */
 export interface Holder {
@@ -15,21 +14,16 @@ export interface Holder {
  * A pooled connection that has been lent to other threads, each of which may keep a duplicate of its descriptor. Its own socket stays in
  * this thread, and reads only while nobody has it on lease.
  */
-export class LentConnection {
+export class LentConnection implements SharedWith {
   readonly connection: PooledConnection;
+  heard = false;
   readonly #calls: DescriptorCalls;
   readonly #holders = new Set<Holder>();
 
   constructor(connection: PooledConnection, calls: DescriptorCalls) {
     this.connection = connection;
     this.#calls = calls;
-    const { socket } = connection;
-    // Duplicates keep a connection alive that this thread has closed. So whoever closes it ends it for all of them first, and a backend
-    // sees the end at once, however busy the other threads are.
-    socket._destroy = (error, callback) => {
-      this.#onDestroy();
-      Socket.prototype._destroy.call(socket, error, callback);
-    };
+    connection.sharedWith = this;
   }
 
   get id(): number {
@@ -54,10 +48,8 @@ export class LentConnection {
 
   /** From here on, whatever arrives is the other thread's. Returns what has been read before: a backend's greeting, the first caller's due. */
   lend(): Uint8Array | undefined {
-    const { connection } = this;
-    const { socket } = connection;
-    holdReading(socket);
-    connection.touched = true;
+    const { socket } = this.connection;
+    PooledSocket.holdReading(socket);
     if (socket.readableLength === 0) return undefined;
     const greeting: Uint8Array = socket.read();
     // A copy: a message takes along the whole memory of what is in it.
@@ -72,11 +64,15 @@ export class LentConnection {
     if (peeked === 0) return 'stale';
     if (peeked > 0) return 'dirty';
     if (!wouldBlock(peeked)) return 'error';
-    resumeReading(socket);
+    PooledSocket.resumeReading(socket);
     return undefined;
   }
 
-  #onDestroy(): void {
+  /**
+   * Duplicates keep a connection alive that this thread has closed. So it is shut down for all of them first, and a backend sees the end at
+   * once, however busy the other threads are.
+   */
+  onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.connection.socket));
     for (const holder of this.#holders) holder.onGone(this);
     this.#holders.clear();

@@ -1,10 +1,12 @@
-import { Socket } from 'node:net';
+import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
-import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../lease.js';
-import { wipeToken, type CloseReason } from '../pooled-connection.js';
-import { BorrowedConnection } from './borrowed-connection.js';
+import { socketOverDescriptor } from '../../os/socket-handle.js';
+import { afterDrain } from '../drain.js';
+import { leaseOf, type Lease, type LeasedConnection } from '../lease.js';
+import type { CloseReason } from '../pooled-connection.js';
+import { BorrowedConnection, type BorrowedConnectionOwner } from './borrowed-connection.js';
 import { DescriptorLedger } from './ledger.js';
-import type { ClientMessage, HostMessage, SharedCloseReason } from './protocol.js';
+import type { ClientMessage, ConnectionInfo, HostMessage, SharedCloseReason } from './protocol.js';
 
 export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
 
@@ -19,20 +21,22 @@ export interface LoansOwner {
 }
 
 /** The connections of another thread's pool that this thread has on lease, and those it has a socket for until the next time. */
-export class Loans implements LeaseOwner {
+export class Loans implements BorrowedConnectionOwner {
   readonly #owner: LoansOwner;
   readonly #ledger = new DescriptorLedger();
   /** Those that the pool has not closed, by number. */
   readonly #connections = new Map<number, BorrowedConnection>();
   readonly #leased = new Set<LeasedConnection>();
+  /** Those whose leases have ended, and whose last bytes have not left yet. */
+  readonly #draining = new Map<BorrowedConnection, () => void>();
 
   constructor(owner: LoansOwner) {
     this.#owner = owner;
   }
 
-  /** How many leases are out. */
-  get leased(): number {
-    return this.#leased.size;
+  /** How many connections the pool has still to get back: leases that are out, and those whose last bytes have not left yet. */
+  get out(): number {
+    return this.#leased.size + this.#draining.size;
   }
 
   addPage(page: SharedArrayBuffer): void {
@@ -53,7 +57,7 @@ export class Loans implements LeaseOwner {
 
   /** Nobody wants the lease any more. A descriptor that is offered with it stays where it is. */
   decline({ acquireId, connectionId, slot, info }: LeaseMessage): void {
-    wipeToken(info?.negotiation);
+    wipeToken(info);
     this.#owner.post({ kind: 'release', acquireId, kept: slot < 0 && this.#connections.has(connectionId), heard: false });
   }
 
@@ -61,7 +65,9 @@ export class Loans implements LeaseOwner {
   onGone(connectionId: number): void {
     const connection = this.#connections.get(connectionId);
     this.#connections.delete(connectionId);
-    connection?.destroy();
+    if (connection === undefined) return;
+    this.#stopDraining(connection);
+    connection.destroy();
   }
 
   onRelease(leased: LeasedConnection): void {
@@ -69,6 +75,14 @@ export class Loans implements LeaseOwner {
     const connection = this.#connections.get(leased.id);
     // One that the pool has closed meanwhile is not expected back.
     if (connection === leased) this.#giveBack(connection);
+    this.#owner.onReturned();
+  }
+
+  onDeath(connection: BorrowedConnection, problem: SharedCloseReason): void {
+    // One that this thread or the pool has closed is not known any more.
+    if (this.#connections.get(connection.id) !== connection) return;
+    this.#leased.delete(connection);
+    this.#destroy(connection, problem);
     this.#owner.onReturned();
   }
 
@@ -81,22 +95,16 @@ export class Loans implements LeaseOwner {
 
   /** Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for nothing. */
   abandon(): void {
-    for (const connection of this.#connections.values()) connection.destroy();
-    this.#connections.clear();
+    for (const connectionId of Array.from(this.#connections.keys())) this.onGone(connectionId);
     this.#leased.clear();
     // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this thread need not load.
-    this.#ledger.takeRest((descriptor) => new Socket({ fd: descriptor }).destroy());
+    this.#ledger.takeRest((descriptor) => socketOverDescriptor(descriptor).destroy());
   }
 
   #wake({ acquireId, connectionId }: LeaseMessage): BorrowedConnection | undefined {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) return undefined;
-    // Who has kept the socket of an earlier lease may have destroyed it.
     connection.acquireId = acquireId;
-    if (connection.socket.destroyed) {
-      this.#destroy(connection, 'stale');
-      return undefined;
-    }
     connection.wake();
     return connection;
   }
@@ -104,14 +112,14 @@ export class Loans implements LeaseOwner {
   #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): BorrowedConnection | undefined {
     const descriptor = this.#ledger.take(slot);
     if (descriptor === undefined || info === undefined) {
-      wipeToken(info?.negotiation);
+      wipeToken(info);
       return undefined;
     }
     let connection: BorrowedConnection;
     try {
       connection = new BorrowedConnection(connectionId, acquireId, descriptor, info, this);
     } catch (cause) {
-      wipeToken(info.negotiation);
+      wipeToken(info);
       this.#ledger.putBack(slot, descriptor);
       this.#owner.post({ kind: 'destroy', acquireId, reason: 'error' });
       throw new BrokerPoolError('WORKER_FAILED', 'failed to take over a connection from the thread of the pool', { cause });
@@ -123,17 +131,37 @@ export class Loans implements LeaseOwner {
   }
 
   #giveBack(connection: BorrowedConnection): void {
-    const { acquireId, socket } = connection;
     const problem = connection.rest();
+    if (problem === 'unsent') return this.#drain(connection);
     if (problem !== undefined) return this.#destroy(connection, problem);
     const kept = this.#connections.size <= KEPT_AT_MOST;
-    const heard = socket.bytesRead > 0;
+    const heard = connection.socket.bytesRead > 0;
     if (!kept) this.onGone(connection.id);
-    this.#owner.post({ kind: 'release', acquireId, kept, heard });
+    this.#owner.post({ kind: 'release', acquireId: connection.acquireId, kept, heard });
+  }
+
+  /** Gives a connection back when its last bytes have left. */
+  #drain(connection: BorrowedConnection): void {
+    const stop = afterDrain(connection.socket, systemClock, (drained) => {
+      this.#draining.delete(connection);
+      if (drained) this.#giveBack(connection);
+      else this.#destroy(connection, 'dirty');
+      this.#owner.onReturned();
+    });
+    this.#draining.set(connection, stop);
+  }
+
+  #stopDraining(connection: BorrowedConnection): void {
+    this.#draining.get(connection)?.();
+    this.#draining.delete(connection);
   }
 
   #destroy(connection: BorrowedConnection, reason: SharedCloseReason): void {
     this.onGone(connection.id);
     this.#owner.post({ kind: 'destroy', acquireId: connection.acquireId, reason });
   }
+}
+
+function wipeToken(info: ConnectionInfo | undefined): void {
+  info?.negotiation?.handoffToken?.fill(0);
 }

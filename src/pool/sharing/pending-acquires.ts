@@ -95,13 +95,12 @@ export class PendingAcquires {
     this.#timer?.cancel();
     this.#timerDueMs = this.#due.nextMs;
     if (this.#timerDueMs === Infinity) return;
-    this.#timer = systemClock.deadline(this.#timerDueMs - monotonicNowMs(), () => this.#onTimer());
+    this.#timer = systemClock.deadline(this.#timerDueMs - monotonicNowMs(), (dueByMs) => this.#onTimer(dueByMs));
   }
 
-  #onTimer(): void {
+  #onTimer(dueByMs: number): void {
     this.#timerDueMs = Infinity;
-    const nowMs = monotonicNowMs();
-    for (let acquire = this.#due.takeDue(nowMs); acquire !== undefined; acquire = this.#due.takeDue(nowMs)) {
+    for (let acquire = this.#due.takeDue(dueByMs); acquire !== undefined; acquire = this.#due.takeDue(dueByMs)) {
       this.take(acquire.id);
       this.#onDue(acquire);
     }

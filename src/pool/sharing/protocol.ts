@@ -1,5 +1,5 @@
+import type { NegotiatedInfo } from '../../client/connect.js';
 import type { Route } from '../../negotiation/job.js';
-import type { Negotiation } from '../pooled-connection.js';
 import type { ErrorData } from './error-data.js';
 
 /** Both ends must speak the same: a worker may have loaded another copy of this package. */
@@ -9,7 +9,7 @@ export const SHARING_VERSION = 1;
 export interface ConnectionInfo {
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiation: Negotiation | undefined;
+  readonly negotiation: { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined } | undefined;
 }
 
 /** Why a worker had a connection closed; `dirty` and `stale` are what it found at release. */

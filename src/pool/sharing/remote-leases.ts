@@ -59,7 +59,7 @@ export class RemoteLeases implements Holder {
     const slot = this.#offers.add(descriptor);
     const greeting = lent.lend();
     this.#begin(acquireId, { lease, lent, slot, greeted: greeting !== undefined });
-    const token = connection.negotiation?.handoffToken;
+    const token = connection.negotiation?.handoffToken();
     const handoffToken = token && copyOf(token);
     const described = { info: infoOf(connection, handoffToken), ...(greeting !== undefined && { greeting }) };
     this.#post({ kind: 'lease', acquireId, connectionId, slot, ...described }, handoffToken && [handoffToken.buffer]);
@@ -72,7 +72,7 @@ export class RemoteLeases implements Holder {
     if (remote === undefined) return;
     const { lent } = remote;
     const untaken = this.#over(acquireId, remote, kept);
-    if (heard) lent.connection.heardElsewhere = true;
+    if (heard) lent.heard = true;
     // Nobody has read the greeting, and it cannot go back to where it was.
     giveBack(lent, untaken && remote.greeted ? 'dirty' : lent.takeBack());
   }

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { hasAborted, onAbort } from '../../abort.js';
+import { outOfContext } from '../../async-context.js';
 import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
@@ -36,7 +37,7 @@ export class SharedPool implements AsyncDisposable {
     this.#port = port;
     this.#acquireTimeoutMs = acquireTimeoutMs;
     this.#loans = new Loans({ post: (message) => this.#post(message), onReturned: () => this.#onChange() });
-    port.on('message', (message: HostMessage) => this.#onMessage(message));
+    port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
     port.on('close', () => this.#end({ code: 'POOL_CLOSED', message: 'the thread that has the pool has ended, or the port was closed' }));
     port.unref();
   }
@@ -88,7 +89,7 @@ export class SharedPool implements AsyncDisposable {
     if (this.#connected && this.#busy) {
       await new Promise<void>((resolve) => {
         // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
-        const limit = systemClock.deadline(timeoutMs, resolve, true);
+        const limit = systemClock.deadline(timeoutMs, () => resolve(), true);
         this.#onQuiet = () => {
           limit.cancel();
           resolve();
@@ -177,7 +178,7 @@ export class SharedPool implements AsyncDisposable {
 
   /** An acquire or a lease has begun or ended. */
   #onChange(): void {
-    const busy = this.#pending.size > 0 || this.#loans.leased > 0;
+    const busy = this.#pending.size > 0 || this.#loans.out > 0;
     if (busy === this.#busy) return;
     this.#busy = busy;
     if (busy) return this.#port.ref();

@@ -1,3 +1,4 @@
+import { outOfContext } from '../../async-context.js';
 import type { Clock, Deadline } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { Lease } from '../lease.js';
@@ -31,7 +32,7 @@ export class LeakWatch {
   readonly #report: (leak: Leak) => void;
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
-  readonly #handles = new FinalizationRegistry<Watched>((watched) => this.#onHandleLost(watched));
+  readonly #handles = new FinalizationRegistry<Watched>((watched) => outOfContext(() => this.#onHandleLost(watched)));
   #timer: Deadline | undefined;
 
   constructor(clock: Clock, thresholdMs: number, report: (leak: Leak) => void) {
@@ -48,7 +49,7 @@ export class LeakWatch {
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);
     this.#due.put(watched);
-    this.#timer ??= this.#clock.deadline(this.#thresholdMs, () => this.#onTimer());
+    this.#timer ??= this.#clock.deadline(this.#thresholdMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   end(connection: PooledConnection): void {
@@ -67,13 +68,12 @@ export class LeakWatch {
     this.#timer = undefined;
   }
 
-  #onTimer(): void {
+  #onTimer(nowMs: number): void {
     this.#timer = undefined;
-    const nowMs = this.#clock.now();
     for (let watched = this.#due.takeDue(nowMs); watched !== undefined; watched = this.#due.takeDue(nowMs)) {
       this.#report(leakOf(watched, nowMs, false));
     }
-    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, () => this.#onTimer());
+    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   #onHandleLost(watched: Watched): void {

@@ -43,14 +43,18 @@ class World {
   /** What the next sends return; then whatever they are given. */
   sends: number[] = [];
   received: Uint8Array | undefined;
+  /** What a look finds that does not wait. */
+  look: (ready: (descriptor: number) => void) => void = () => {};
   /** Where the loop wanted to have what it receives. */
   receiveBuffer: Uint8Array | undefined;
+  /** What the next connects return; then 0. */
+  connects: number[] = [];
   #lastDescriptor = 100;
 
   run(...turns: Turn[]): void {
     const system: SystemCalls = {
       openSocket: () => ++this.#lastDescriptor,
-      connect: () => 0,
+      connect: () => this.connects.shift() ?? 0,
       send: (_, bytes) => {
         this.sent.push([...bytes]);
         return this.sends.shift() ?? bytes.length;
@@ -71,6 +75,7 @@ class World {
         add: (descriptor) => this.watched.push(descriptor) * 0,
         remove: () => {},
         wait: (timeoutMs, ready) => {
+          if (timeoutMs === 0) return this.look(ready);
           const turn = turns.shift();
           if (turn === undefined) this.shared.requestStop();
           else turn(this, timeoutMs, ready);
@@ -160,6 +165,33 @@ test('a request of which the system took a part is sent to its end, not given up
   t.deepEqual(world.sent, [[0, 0, 0, 0], [0, 0], [0, 0]]);
   t.deepEqual(world.watched, [DESCRIPTOR], 'there can be no reply before the whole request is sent');
   t.like(world.outcomes[0], connected);
+});
+
+test('a wait that ends late, as after SIGCONT, looks for replies once more before jobs time out', (t) => {
+  const world = new World();
+  world.commands.push(start());
+  world.look = (ready) => {
+    world.received = negotiatedFrame();
+    ready(DESCRIPTOR);
+  };
+  world.run(() => {
+    world.nowMs = DEADLINE_MS + 1_000;
+  });
+  t.like(world.outcomes[0], connected);
+});
+
+test('a listener whose backlog was full is tried once more at the deadline, however late that is', (t) => {
+  const world = new World();
+  world.connects = [EAGAIN, EAGAIN];
+  world.commands.push(start({ descriptor: -1, sent: 0, watched: false }));
+  world.run(
+    pass,
+    () => {
+      world.nowMs = DEADLINE_MS + 1_000;
+    },
+    reply,
+  );
+  t.deepEqual(world.sent, [[...REQUEST]]);
 });
 
 test('a request that the system never takes times out, and the broker is owed the rest (X-20)', (t) => {

@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
 import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/format.js';
 import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
+import type { EndpointFileWarning } from '../../../src/pool/endpoint-file/warning.js';
 import test from '../../helpers/sanitary.js';
 import { StillTime, contentOf, newPlace } from './kit.js';
 import { BROKER, endpointOf, keyOf } from './names.js';
@@ -366,6 +367,63 @@ test('a disk that is full or read-only costs one warning each, and what was not 
   t.is(contentOf(path).answers.get(B)?.endpoint, endpointOf(1));
 });
 
+/** A disk as on Windows, on which another program has the file open. */
+function busyDisk(path: string, code: string) {
+  let isBusy = true;
+  let renames = 0;
+  const rename = (from: string, to: string): void => {
+    renames += 1;
+    if (isBusy) throw Object.assign(new Error(code), { code, syscall: 'rename' });
+    renameSync(from, to);
+  };
+  const storage = new PrivateFile(path, LONGEST_FILE_BYTES, { rename, platform: 'win32' });
+  return { storage, renames: () => renames, letGo: () => (isBusy = false) };
+}
+
+for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
+  test(`a file that can never be replaced (${code}) costs one warning after about a second, and each change as many attempts again`, (t) => {
+    const { file: path, directory } = newPlace(t);
+    const time = new StillTime();
+    const { clock, wallClock } = time;
+    const disk = busyDisk(path, code);
+    const warnings: string[] = [];
+    const warn = (warning: EndpointFileWarning): unknown => warnings.push(`${warning.code}: ${warning.message.replace(/^.* cannot/, 'cannot')}`);
+    const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn });
+    for (const round of [1, 2]) {
+      file.remember(keyOf(`s${round}`), endpointOf(round));
+      file.flush();
+      let rings = 0;
+      for (; time.timers.size > 0; rings++) {
+        t.is(warnings.length, round - 1);
+        time.ring();
+      }
+      t.is(rings, 7);
+      t.is(disk.renames(), round * 40);
+      t.deepEqual(warnings, [`ENDPOINT_FILE_UNWRITABLE: cannot be written (${code})`]);
+    }
+    t.deepEqual(readdirSync(directory), [], 'no temporary file is left');
+    disk.letGo();
+    file.close();
+    t.is(contentOf(path).answers.size, 2);
+  });
+}
+
+test('a file that another program has open for a moment is written when that has closed it, without a warning', (t) => {
+  const { file: path } = newPlace(t);
+  const time = new StillTime();
+  const { clock, wallClock } = time;
+  const disk = busyDisk(path, 'EBUSY');
+  const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn: () => t.fail() });
+  file.remember(A, endpointOf(1));
+  file.flush();
+  time.ring();
+  t.is(contentOf(path).answers.size, 0);
+  disk.letGo();
+  time.ring();
+  t.is(contentOf(path).answers.size, 1);
+  file.close();
+});
+
 /** A disk on which another process writes at a moment of our choice. */
 class RacingDisk extends PrivateFile {
   beforeReplace: (() => void) | undefined;
@@ -389,6 +447,28 @@ test('a write of another process between the look and the rename is taken in', (
   file.remember(A, endpointOf(1));
   file.flush();
   t.deepEqual([...contentOf(path).answers.keys()].toSorted(), [A, B]);
+  file.close();
+});
+
+test('a file that other processes replace before every rename costs a warning at last, and no attempt without an end', (t) => {
+  const { file: path } = newPlace(t);
+  const time = new StillTime();
+  const { clock, wallClock } = time;
+  const other = new PrivateFile(path, LONGEST_FILE_BYTES);
+  let writes = 0;
+  const storage = new (class extends PrivateFile {
+    override replace(text: string, expected: string | undefined): string | undefined {
+      other.replace(`{"version":1,"answers":[${' '.repeat(++writes)}]}`, other.identify());
+      return super.replace(text, expected);
+    }
+  })(path, LONGEST_FILE_BYTES);
+  const warnings: string[] = [];
+  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: ({ message }) => warnings.push(message) });
+  file.remember(A, endpointOf(1));
+  file.flush();
+  while (time.timers.size > 0) time.ring();
+  t.is(writes, 40);
+  t.deepEqual(warnings, [`the endpoint cache ${JSON.stringify(path)} cannot be written (other processes replace it all the time)`]);
   file.close();
 });
 

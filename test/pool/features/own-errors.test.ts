@@ -44,7 +44,7 @@ for (const [what, end] of Object.entries(ends)) {
     const fake = fakePool(t);
     const abort = new AbortController();
     const failure = failureOf(theCallerOfThisTest(fake.pool, { timeoutMs: 100, signal: abort.signal }));
-    const among = failureOf(Promise.all([fake.pool.acquire({ timeoutMs: 100, signal: abort.signal })]));
+    const among = failureOf(Promise.all([fake.pool.acquire({ timeoutMs: 100, signal: abort.signal }), new Promise(() => {})]));
     await end(fake, abort);
     const { stack = '' } = await failure;
     t.regex(stack.split('\n')[0] ?? '', /^BrokerPoolError: /);

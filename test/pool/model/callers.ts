@@ -1,6 +1,7 @@
 import { BrokerPoolError, type BrokerPool, type Lease } from '../../../src/index.js';
+import { heldBy } from '../../../src/pool/lease.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
-import { FakeSocket } from '../../helpers/fake-peers.js';
+import { fakeBehind } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { holds, RuleBroken } from './rules.js';
 import { SERVICES, type Scenario, type Service } from './scenario.js';
@@ -67,8 +68,9 @@ export class Callers {
     return [...this.#waiting].filter((acquire) => acquire.service === service).length;
   }
 
+  /** Leases whose connections are open: one that has died gives up its place at once. */
   holding(service: string): number {
-    return this.#held.filter((lease) => lease.service === service).length;
+    return this.#held.filter(({ lease, service: leased }) => leased === service && heldBy(lease)?.socket.destroyed === false).length;
   }
 
   /** Callers and warm-ups that have heard nothing yet. */
@@ -112,7 +114,8 @@ export class Callers {
     if (lease === undefined) return;
     const { socket } = lease;
     socket.push('the answer to a question of the last caller');
-    if (socket instanceof FakeSocket) this.#world.spoil(socket);
+    const fake = fakeBehind(socket);
+    if (fake !== undefined) this.#world.spoil(fake);
     lease.release();
   }
 

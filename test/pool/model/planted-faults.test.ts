@@ -9,7 +9,6 @@ import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
 import { TargetPool } from '../../../src/pool/target-pool.js';
 import { WaitingRoom } from '../../../src/pool/waiting-room.js';
-import { FakeSocket } from '../../helpers/fake-peers.js';
 import test from '../../helpers/sanitary.js';
 import { PoolModel } from './pool-model.js';
 import { RuleBroken, type Rule } from './rules.js';
@@ -179,9 +178,9 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'a closed connection leaves its socket open',
-    prototype: FakeSocket.prototype,
+    prototype: PooledConnection.prototype,
     name: 'destroy',
-    plant: method((socket: FakeSocket) => socket),
+    plant: nothing,
     breaks: ['nothing is left open'],
   },
 ];

@@ -2,7 +2,7 @@ import type { Failure } from '../../../src/errors.js';
 import type { ConnectionToValidate } from '../../../src/pool/health-check.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
-import { connected, failed, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
+import { connected, failed, fakeBehind, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { SERVICES, type Service } from './scenario.js';
 
@@ -68,7 +68,7 @@ export class World {
     this.#clearedInTurn.clear();
     this.#spoiltInTurn.clear();
     // Whoever was given one in the last turn has had a look at it.
-    for (const socket of this.#sockets.keys()) if (socket.destroyed) this.#sockets.delete(socket);
+    for (const socket of this.#sockets.keys()) if (!socket.isOpen) this.#sockets.delete(socket);
   }
 
   /** The pool hears of a failure when the turn is over, however much time has passed in it. */
@@ -106,8 +106,9 @@ export class World {
     return this.#failedLast.has(service) && !this.#connectedInTurn.has(service);
   }
 
-  validate({ socket }: ConnectionToValidate): Promise<boolean> {
-    if (!(socket instanceof FakeSocket)) throw new Error('not a socket of this world');
+  validate({ socket: lent }: ConnectionToValidate): Promise<boolean> {
+    const socket = fakeBehind(lent);
+    if (socket === undefined) throw new Error('not a socket of this world');
     return new Promise((resolve, reject) => {
       const answer = (healthy: boolean | Error): void => {
         this.#validations.delete(answer);
@@ -125,7 +126,7 @@ export class World {
   /** Validations that began so recently that somebody who waits may rely on them. */
   youngValidations(service: Service): number {
     const young = [...this.#validations.values()].filter(({ socket, begunMs }) => {
-      return !socket.destroyed && this.#sockets.get(socket)?.service === service && begunMs + PATIENCE_MS > this.#clock.ranUntilMs;
+      return socket.isOpen && this.#sockets.get(socket)?.service === service && begunMs + PATIENCE_MS > this.#clock.ranUntilMs;
     });
     return young.length;
   }
@@ -136,13 +137,12 @@ export class World {
   }
 
   openSockets(): FakeSocket[] {
-    return [...this.#sockets.keys()].filter(({ destroyed }) => !destroyed);
+    return [...this.#sockets.keys()].filter(({ isOpen }) => isOpen);
   }
 
   /** A connection ends or breaks off. */
   kill(how: (socket: FakeSocket) => void): void {
-    // The pool watches a socket by its `push`.
-    const socket = this.#random.pick(this.openSockets().filter((each) => !each.spoilt && Object.hasOwn(each, 'push')));
+    const socket = this.#random.pick(this.openSockets().filter((each) => !each.spoilt && each.adopted));
     if (socket === undefined) return;
     this.spoil(socket);
     how(socket);
@@ -154,9 +154,10 @@ export class World {
     this.#spoiltInTurn.add(socket);
   }
 
-  factsOf(socket: unknown): SocketFacts | undefined {
-    const begun = socket instanceof FakeSocket ? this.#sockets.get(socket) : undefined;
-    if (!(socket instanceof FakeSocket) || begun === undefined) return undefined;
+  factsOf(leased: unknown): SocketFacts | undefined {
+    const socket = fakeBehind(leased);
+    const begun = socket && this.#sockets.get(socket);
+    if (socket === undefined || begun === undefined) return undefined;
     const { service, generation } = begun;
     return {
       service,

@@ -1,6 +1,5 @@
 /** A thread that shares a pool and does what a test tells it to, see `startSharer` in the kit. */
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
 import { errorToData } from '../../../src/pool/sharing/error-data.js';
@@ -10,7 +9,6 @@ const { port, counter }: { readonly port: MessagePort; readonly counter: SharedA
 const shared = await connectSharedPool(port);
 const words = new Int32Array(counter);
 const leases = new Map<string, Lease>();
-const sockets = new Map<string, Socket>();
 const aborters = new Map<string, AbortController>();
 /** What shared memory says while the thread is blocked. */
 export const BLOCKED = 1;
@@ -36,7 +34,6 @@ export const commands = {
     aborters.set(name, aborter);
     const lease = await shared.acquire({ ...options, signal: aborter.signal });
     leases.set(name, lease);
-    sockets.set(name, lease.socket);
     return describe(lease);
   },
   abort: (name: string) => aborters.get(name)?.abort(new Error(`${name} is not wanted`)),
@@ -45,13 +42,11 @@ export const commands = {
   echo: async (name: string, word: string) => await echo(leaseOf(name).socket, word),
   write: (name: string, text: string) => void leaseOf(name).socket.write(text),
   read: async (name: string, length: number) => await read(leaseOf(name).socket, length),
-  isDestroyed: (name: string) => sockets.get(name)?.destroyed,
   async ended(name: string) {
     const { socket } = leaseOf(name);
     socket.resume();
     if (!socket.closed) await once(socket, 'close');
   },
-  setEncoding: (name: string) => void leaseOf(name).socket.setEncoding('utf8'),
   /** Leaves everything on the socket that could make it read after its release. */
   leaveListeners(name: string) {
     const { socket } = leaseOf(name);

@@ -149,15 +149,10 @@ sharingTest('dirty connections are closed, whichever thread left them so', async
     await sharer.call('release', name);
   });
   await leave(async (name) => {
-    await sharer.call('echo', name, 'x');
-    await sharer.call('setEncoding', name);
-    await sharer.call('release', name);
-  });
-  await leave(async (name) => {
     await sharer.call('write', name, 'unsent '.repeat(1_000_000));
     await sharer.call('release', name);
   });
-  t.is(pool.stats().targets[0]?.closedByReason.dirty, 3);
+  t.is(pool.stats().targets[0]?.closedByReason.dirty, 2);
   await leave(async (name) => await sharer.call('destroy', name, 'invalid'));
   t.is(pool.stats().targets[0]?.closedByReason.invalid, 1);
 });
@@ -174,19 +169,19 @@ sharingTest('what a thread gives back without having seen that it is dirty does 
   lease.release();
 });
 
-sharingTest('a backend that dies while another thread has the lease ends it there, and the connection does not come back', async (t) => {
+sharingTest('a connection whose backend dies while another thread has it on lease gives up its place before it is released', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const sharer = await startSharer(t, pool);
   await sharer.call('acquire', 'a');
   await sharer.call('echo', 'a', 'alive');
+  const closed = poolEvent(pool, 'connectionClosed');
   system.backend.dropAll();
   await sharer.call('ended', 'a');
-  const closed = poolEvent(pool, 'connectionClosed');
-  await sharer.call('release', 'a');
   await closed;
   t.like(pool.stats(), { total: 0, leased: 0 });
   t.is(pool.stats().targets[0]?.closedByReason.stale, 1);
+  await sharer.call('release', 'a');
   await sharer.call('acquire', 'b');
   t.is(await sharer.call('echo', 'b', 'again'), 'again');
 });
@@ -203,24 +198,22 @@ sharingTest('a connection that its backend ends while it is idle is closed in al
   system.backend.dropAll();
   await closed;
   t.is(pool.stats().total, 0);
-  while (!(await sharer.call('isDestroyed', 'a')));
   t.is(pool.stats().cachedEndpoints, 1, 'the backend has been heard, if only in another thread (X-26)');
   await sharer.call('acquire', 'b');
   t.is(await sharer.call('echo', 'b', 'new'), 'new');
 });
 
-sharingTest('a socket that was destroyed after its release costs its connection and no caller', async (t) => {
+sharingTest('a socket that was destroyed after its release costs no connection and no caller', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   const { connectionId } = await sharer.call('acquire', 'a');
   await sharer.call('destroyAfterRelease', 'a');
   const second = await sharer.call('acquire', 'b');
-  t.not(second.connectionId, connectionId);
+  t.is(second.connectionId, connectionId);
   t.is(await sharer.call('echo', 'b', 'fine'), 'fine');
-  t.is(pool.stats().targets[0]?.closedByReason.stale, 1);
 });
 
-sharingTest('a socket of the pool’s thread that is destroyed meanwhile ends the lease over there', async (t) => {
+sharingTest('a socket of an earlier lease in the pool’s thread that is destroyed meanwhile does not end the lease over there', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const sharer = await startSharer(t, pool);
   const own = await pool.acquire();
@@ -228,11 +221,9 @@ sharingTest('a socket of the pool’s thread that is destroyed meanwhile ends th
   own.release();
   await sharer.call('acquire', 'a');
   socket.destroy();
-  await sharer.call('ended', 'a');
-  t.like(pool.stats(), { total: 0, leased: 0 });
+  t.is(await sharer.call('echo', 'a', 'fine'), 'fine');
+  t.like(pool.stats(), { total: 1, leased: 1 });
   await sharer.call('release', 'a');
-  await sharer.call('acquire', 'b');
-  t.is(await sharer.call('echo', 'b', 'fine'), 'fine');
 });
 
 for (const how of ['terminate', 'exit', 'fail'] as const) {
@@ -331,7 +322,6 @@ sharingTest('closing the pool within a limit destroys what other threads still h
   await sharer.call('acquire', 'a');
   await pool.close({ timeoutMs: 20 });
   await sharer.call('ended', 'a');
-  t.true(await sharer.call('isDestroyed', 'a'));
   t.is(pool.stats().targets[0]?.closedByReason.poolClosed, 1);
 });
 

@@ -94,6 +94,10 @@ const rows: Readonly<Record<string, Row>> = {
     socket.push(null);
     lease.release();
   }),
+  'c1 breaks off while it is leased, and is released later': withLease((_stage, lease, socket) => {
+    socket.destroy(new Error('reset'));
+    lease.release();
+  }),
   '`lease.destroy()`': withLease((_stage, lease) => lease.destroy()),
   "`lease.destroy('error')`, somebody waits [acquireStarted a2]": withLease(
     ({ connect }, lease) => {

@@ -1,0 +1,39 @@
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.js';
+
+/** How long a socket that was given back may take to send its last bytes, in milliseconds. */
+const DRAIN_MS = 100;
+/** How many unsent bytes are waited for. */
+export const DRAINED_BYTES = 64 * 1024;
+
+/**
+ * Waits until the bytes that a socket has still to send have left, but no longer than {@link DRAIN_MS}. On Windows every write to a pipe
+ * completes a moment later; elsewhere only one that the kernel has no room for does. The handle cannot move to another socket before.
+ *
+ * @param settle is told whether they have left, and nothing else has been read or written meanwhile
+ * @returns a function that stops waiting
+ */
+export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boolean) => void): () => void {
+  const expected = bytesOf(socket);
+  const stop = (): void => {
+    limit.cancel();
+    EventEmitter.prototype.off.call(socket, 'drain', onEnd);
+  };
+  const onEnd = (): void => {
+    stop();
+    settle(socket.writableLength === 0 && bytesOf(socket) === expected);
+  };
+  const limit = clock.deadline(DRAIN_MS, onEnd);
+  // A caller may have put methods of its own on the socket.
+  EventEmitter.prototype.on.call(socket, 'drain', onEnd);
+  // Node tells of the drain only after a write that went beyond the high-water mark.
+  const state: unknown = Reflect.get(socket, '_writableState');
+  if (typeof state === 'object' && state !== null) Reflect.set(state, 'needDrain', true);
+  return stop;
+}
+
+/** All that has been read and written, what waits to be sent included. */
+function bytesOf({ bytesRead, bytesWritten }: Socket): number {
+  return bytesRead + bytesWritten;
+}
