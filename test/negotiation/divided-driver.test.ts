@@ -3,7 +3,7 @@ import type { Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative } from '../../src/os/native.js';
-import { Leftovers } from '../helpers/leftovers.js';
+import { Leftovers, until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { closed, startSystem } from '../helpers/system.js';
 import { connectionOf, failureOf, handshakeJob, openDriver as driverOf, run } from './drivers-kit.js';
@@ -110,4 +110,19 @@ test('the driver of this platform is divided where threads can wait, else the ev
   t.is(driver instanceof EventLoopDriver, native === undefined);
   await driver.warm();
   await driver.close();
+});
+
+threadsTest('two replies are awaited on the event loop, and the third one starts the thread', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.behaviour = { kind: 'silent' };
+  const driver = driverOf(t, dividedDriver);
+  const before = new Leftovers();
+  const outcomes = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint)));
+  await broker.until(() => broker.helloCount === 2);
+  t.false(threadsSince(before));
+  outcomes.push(run(driver, handshakeJob(broker.endpoint)));
+  await broker.until(() => broker.helloCount === 3);
+  t.true(await until(() => threadsSince(before)));
+  broker.releaseSilent();
+  for (const outcome of await Promise.all(outcomes)) if (outcome.kind === 'connected') await closed(outcome.socket);
 });

@@ -9,14 +9,24 @@ import type { Invariants } from './invariants.js';
 
 const MORTAL_WORKER = new URL('mortal-worker.js', import.meta.url).href;
 
-interface Recipe {
+/** A kind of pool. */
+export interface Recipe {
   readonly name: string;
   readonly options: BrokerPoolOptions & { readonly max: number; readonly maxTotal: number };
   readonly parts?: PoolParts;
 }
 
+/** Pools as programs have them, patient with their broker: also while it is silent, no program may stay for its pools. */
+export const GUEST_RECIPES: readonly Recipe[] = [
+  { name: 'patient', options: { max: 4, maxTotal: 8, min: 2, roundTripTimeoutMs: 20_000 } },
+  {
+    name: 'patient and adopting',
+    options: { max: 4, maxTotal: 8, min: 1, adoptHandedOffConnection: true, roundTripTimeoutMs: 20_000, endpointCache: false },
+  },
+];
+
 /** Every kind of pool at once: limits, routes, drivers, checks. */
-function recipes(): Recipe[] {
+export function allRecipes(): Recipe[] {
   const native = loadNative();
   const mortal = native && { createDriver: () => new WorkerDriver(native, { workerUrl: MORTAL_WORKER }) };
   return [
@@ -121,6 +131,6 @@ export class SoakPool {
   }
 }
 
-export function openPools(brokerEndpoint: string, invariants: Invariants): SoakPool[] {
-  return recipes().map((recipe) => new SoakPool(recipe, brokerEndpoint, invariants));
+export function openPools(recipes: readonly Recipe[], brokerEndpoint: string, invariants: Invariants): SoakPool[] {
+  return recipes.map((recipe) => new SoakPool(recipe, brokerEndpoint, invariants));
 }

@@ -9,6 +9,7 @@ import { connectionOf, failureOf, handshakeJob, openDriver, run } from '../drive
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
+const EPOLL_CTL_DEL = 2;
 const threadsTest = native === undefined ? test.skip : test.serial;
 
 function crashingDriver(): WorkerDriver {
@@ -65,4 +66,26 @@ threadsTest('a wait thread that cannot be set up is an error with the system\'s 
   const error = t.throws(() => new WorkerDriver(faulty), { code: 'WORKER_FAILED', message: /^cannot set up the wait thread: eventfd EMFILE$/ });
   t.true(error?.cause instanceof Error);
   t.like(error?.cause, { code: 'EMFILE', syscall: 'eventfd' });
+});
+
+threadsTest('what a dead thread watched is off the watch before the next one waits', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  const { epollControl } = native?.polling ?? {};
+  if (native === undefined || epollControl === undefined) {
+    t.pass('only Linux has an epoll');
+    return;
+  }
+  const changes: string[] = [];
+  const recorded: typeof epollControl = (queue, operation, descriptor, event) => {
+    changes.push(`${operation === EPOLL_CTL_DEL ? 'remove' : 'add'} ${descriptor}`);
+    return epollControl(queue, operation, descriptor, event);
+  };
+  const driver = openDriver(t, () => new WorkerDriver({ ...native, polling: { ...native.polling, epollControl: recorded } }, { workerUrl }));
+  const file = `${directory}/crash.once`;
+  process.env[CRASH_FILE_VARIABLE] = file;
+  writeFileSync(file, '');
+  const { socket } = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
+  const [added = ''] = changes;
+  t.deepEqual(changes, [added, added.replace('add', 'remove')], 'the second attempt is begun by the new thread');
+  await closed(socket);
 });
