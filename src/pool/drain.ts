@@ -18,7 +18,7 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
   const expected = bytesOf(socket);
   const stop = (): void => {
     limit.cancel();
-    EventEmitter.prototype.off.call(socket, 'drain', onEnd);
+    withoutThrowing(() => EventEmitter.prototype.off.call(socket, 'drain', onEnd));
   };
   const onEnd = (): void => {
     stop();
@@ -26,7 +26,7 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
   };
   const limit = clock.deadline(DRAIN_MS, onEnd);
   // A caller may have put methods of its own on the socket.
-  EventEmitter.prototype.on.call(socket, 'drain', onEnd);
+  withoutThrowing(() => EventEmitter.prototype.on.call(socket, 'drain', onEnd));
   // Node tells of the drain only after a write that went beyond the high-water mark.
   const state: unknown = Reflect.get(socket, '_writableState');
   if (typeof state === 'object' && state !== null) Reflect.set(state, 'needDrain', true);
@@ -34,6 +34,15 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
 }
 
 /** All that has been read and written, what waits to be sent included. */
-function bytesOf({ bytesRead, bytesWritten }: Socket): number {
-  return bytesRead + bytesWritten;
+function bytesOf(socket: Socket): number {
+  return withoutThrowing(() => socket.bytesRead + socket.bytesWritten) ?? NaN;
+}
+
+/** Runs what may call code that a caller has left on its socket; the limit decides where that throws. */
+function withoutThrowing<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }

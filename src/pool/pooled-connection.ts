@@ -129,7 +129,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
 
   /** Whether the backend has ever said a word. */
   get heard(): boolean {
-    return this.socket.bytesRead > 0 || this.sharedWith?.heard === true;
+    return PooledSocket.hasRead(this.socket) || this.sharedWith?.heard === true;
   }
 
   /** Whether {@link PooledConnection.rest} has been called since its last lease. */

@@ -77,9 +77,9 @@ export class PooledSocket extends Socket {
     if (handle === undefined || watcher === undefined) throw new Error('this socket has been renewed already');
     // An idle connection runs in no caller's context, and must not keep one in memory.
     if (used.#entered) outOfContext(() => handle.asyncReset({}));
+    neuter(used);
     used.#handle = undefined;
     used.#watcher = undefined;
-    neuter(used);
     return PooledSocket.over(handle, watcher, held);
   }
 
@@ -98,19 +98,38 @@ export class PooledSocket extends Socket {
    * @returns `'unsent'` where nothing is wrong but that some bytes have not left yet
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
-    if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-    if (socket.readableLength > 0 || socket.connecting || !isAsMade(socket, socket.#handle)) return 'dirty';
-    if (socket.writableLength === 0) return undefined;
-    return socket.writableLength <= DRAINED_BYTES ? 'unsent' : 'dirty';
+    try {
+      if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
+      if (socket.readableLength > 0 || socket.connecting || !isAsMade(socket, socket.#handle)) return 'dirty';
+      if (socket.writableLength === 0) return undefined;
+      return socket.writableLength <= DRAINED_BYTES ? 'unsent' : 'dirty';
+    } catch {
+      // One of the members that a caller has put on the socket throws.
+      return 'dirty';
+    }
+  }
+
+  /** Whether anything has ever arrived; not where a caller's own member throws. */
+  static hasRead(socket: PooledSocket): boolean {
+    try {
+      return socket.bytesRead > 0;
+    } catch {
+      return false;
+    }
   }
 
   /** Closes the connection, whatever its caller has done to the socket. */
   static close(socket: PooledSocket): void {
     const handle = socket.#handle;
-    const lost = handle !== undefined && handleOf(socket) !== handle;
-    socket.destroy();
-    // A caller may have marked the socket as destroyed, or have taken its handle away.
-    if (handle !== undefined && (lost || handleOf(socket) === handle)) handle.close();
+    try {
+      const lost = handle !== undefined && handleOf(socket) !== handle;
+      Socket.prototype.destroy.call(socket);
+      // A caller may have marked the socket as destroyed, or have taken its handle away.
+      if (handle !== undefined && (lost || handleOf(socket) === handle)) handle.close();
+    } catch {
+      // One of the members that a caller has put on the socket throws.
+      handle?.close();
+    }
   }
 
   /** Stops reading at once, whatever asks for it: `pause()` alone goes on until the stream's buffer is full. */
@@ -146,7 +165,7 @@ export class PooledSocket extends Socket {
 
   /** An error that has no listener ends a process. Callers take listeners off, and a pooled socket must not do that for it. */
   override emit(event: string | symbol, ...values: unknown[]): boolean {
-    return super.emit(event === 'error' && this.listenerCount('error') === 0 ? errorMonitor : event, ...values);
+    return super.emit(event === 'error' && super.listenerCount('error') === 0 ? errorMonitor : event, ...values);
   }
 }
 
@@ -168,7 +187,11 @@ function hasSymbols(socket: Socket, expected: readonly symbol[]): boolean {
 
 /** Leaves a socket without its connection: as if it had been destroyed, but without a word to its listeners, and the handle stays open. */
 function neuter(socket: Socket): void {
-  if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
+  try {
+    if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
+  } catch {
+    // A member of the caller's own. What is left is the caller's timer, which can do no harm.
+  }
   Reflect.set(socket, '_handle', null);
   // The setter is there in every Node; its types hide it.
   Reflect.set(socket, 'destroyed', true);
