@@ -32,7 +32,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
   UNEXPECTED_RESPONSE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
-  WORKER_FAILED: 'Check the limits on descriptors, memory and threads; BROKER_POOL_FFI=0 does without the thread.',
+  WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
 };
 
 const TIMEOUT_ADVICE: Readonly<Record<string, string>> = {

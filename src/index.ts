@@ -11,7 +11,7 @@ export type { TrustOptions } from './client/trust-option.js';
 export { brokerDisabledByEnv, EnvironmentVariables } from './client/environment.js';
 export type { ClientIdentityOptions } from './client/client-identity.js';
 export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
-export type { Route } from './negotiation/job.js';
+export type { DriverName, Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export { type Lease, type LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';

@@ -2,7 +2,7 @@ import { systemClock } from '../clock.js';
 import { errorFromFailure } from '../errors.js';
 import type { AdminJob, Outcome } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
-import { loadNative } from '../os/native.js';
+import { loadNativeOrWarn } from '../os/native.js';
 import { checkEndpoint } from '../endpoint.js';
 import { checkBoolean, checkDurationMs, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
 import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
@@ -95,7 +95,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
 const ABORTED = 'the admin request was aborted';
 
 async function ask(job: AdminJob, signal: AbortSignal | undefined): Promise<AdminAnswer> {
-  const driver = new EventLoopDriver(systemClock, loadNative());
+  const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
   const outcome = await abortable<Outcome>(signal, ABORTED, (settle) => driver.start(job, settle));
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   if (outcome.kind === 'connected') throw new Error('an admin request cannot end in a connection');

@@ -6,7 +6,7 @@ import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js'
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
-import { loadedNative, loadNative } from '../os/native.js';
+import { loadedNative, loadNativeOrWarn } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import {
@@ -164,7 +164,7 @@ async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, e
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const request = encodeHelloFrame(checked, checked.claimsHandlePassing);
-  const driver = new EventLoopDriver(systemClock, loadNative());
+  const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
   const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
     driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),
   );

@@ -146,8 +146,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     checkAcquireOptions(options);
     this.#checkOpen();
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
-    const warming = this.#targetFor(options).warm(options.timeoutMs ?? acquireTimeoutMs, options.signal);
-    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm())]);
+    const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
+    const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
+    // A thread that does not start is no failure: the event loop does without.
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm(timeoutMs))]);
   }
 
   /**
@@ -188,7 +190,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
     const { max, min } = this.#settings;
-    return Object.freeze({ name: this.name, max, min, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
+    const driver = this.#openDriver().name;
+    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
   }
 
   /** Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes when that has ended. */

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
+import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, type PoolParts } from '../../src/pool/broker-pool.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
@@ -28,7 +28,7 @@ export const GUEST_RECIPES: readonly Recipe[] = [
 /** Every kind of pool at once: limits, routes, drivers, checks. */
 export function allRecipes(): Recipe[] {
   const native = loadNative();
-  const mortal = native && { createDriver: () => new WorkerDriver(native, { workerUrl: MORTAL_WORKER }) };
+  const mortal = native && { createDriver: () => new DividedDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }) };
   return [
     { name: 'plain', options: { max: 4, maxTotal: 8, maxConnecting: 3, min: 1, roundTripTimeoutMs: 400 } },
     {

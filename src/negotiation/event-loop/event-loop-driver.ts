@@ -2,7 +2,7 @@ import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { Conversation } from './conversation.js';
-import type { Driver, Job, Outcome } from '../job.js';
+import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
  * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who connect once, and
@@ -12,13 +12,14 @@ import type { Driver, Job, Outcome } from '../job.js';
  * in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
  */
 export class EventLoopDriver implements Driver {
-  readonly name = 'event-loop';
+  readonly name: DriverName;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
   readonly #running = new Set<Conversation>();
   #closed = false;
 
   constructor(clock: Clock, native: Native | undefined) {
+    this.name = native === undefined ? 'event-loop-without-ffi' : 'event-loop';
     this.#clock = clock;
     this.#native = native;
   }

@@ -1,43 +1,100 @@
 import { pathToFileURL } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import { hasFreeDescriptors } from '../../os/free-descriptors.js';
 import { packageFile, requirePackage } from '../../package-files.js';
 import type { WaitTask } from './wait-protocol.js';
 
 /** An idle thread costs memory only; starting one costs tens of milliseconds. */
 const THREAD_IDLE_MS = 30_000;
+/** A thread has five, and needs one or two more while it loads its files. */
+const THREAD_DESCRIPTORS = 8;
 
 /** `undefined` in a bundle. */
 const WORKER_FILE = packageFile('workers/negotiator.js');
 const WORKER_URL = WORKER_FILE && pathToFileURL(WORKER_FILE).href;
 
-/** A piscina, and what tells that its thread cannot even start: piscina emits that, and leaves the task in its queue for ever. */
-interface Opened {
-  readonly piscina: Piscina;
-  readonly broken: Promise<never>;
-}
-
-/** The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while. */
+/**
+ * The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while.
+ *
+ * Piscina tells nothing of a thread that ends before it is ready, forgets a task whose thread cannot be created, and reports others before
+ * their thread has ended. So the thread is watched here too.
+ */
 export class WaitThreads {
   readonly #workerUrl: string | undefined;
-  #opened: Promise<Opened> | undefined;
+  #piscina: Piscina | undefined;
+  #ending: Promise<void> | undefined;
 
   /** @param workerUrl another file than that of the package, for tests */
   constructor(workerUrl = WORKER_URL) {
     this.#workerUrl = workerUrl;
   }
 
-  /** One run of the wait loop. Rejects when its thread dies. */
-  async run(task: WaitTask): Promise<void> {
-    this.#opened ??= open(this.#workerUrl);
-    const { piscina, broken } = await this.#opened;
-    const finished: Promise<void> = piscina.run(task, { transferList: [task.port] });
-    await Promise.race([finished, broken]);
+  /** The thread, which may be starting still; `undefined` before the first run and when it has been retired. */
+  get thread(): Worker | undefined {
+    return this.#piscina?.threads[0];
   }
 
-  /** Ends the thread; a run that is still going must have been told to return. */
-  async destroy(): Promise<void> {
-    const opened = await this.#opened?.catch(() => undefined);
-    await opened?.piscina.destroy();
+  /** One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from then on it uses nothing any more. */
+  async run(task: WaitTask): Promise<void> {
+    const finished = this.#begin(task);
+    const { thread } = this;
+    const end = new ThreadEnd(thread, () => void this.end());
+    try {
+      await finished;
+    } catch (error) {
+      await this.end();
+      await end.exited;
+      throw end.reason ?? error;
+    } finally {
+      end.ignore();
+    }
+  }
+
+  /** Ends the thread, and resolves when it has ended: a thread in a system call ends behind that. No run can follow. Never rejects. */
+  end(): Promise<void> {
+    return (this.#ending ??= this.#piscina?.destroy() ?? Promise.resolve());
+  }
+
+  #begin(task: WaitTask): Promise<void> {
+    if (this.#ending !== undefined) throw new Error('it was ended');
+    if (this.thread === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS)) throw new Error('too few descriptors are free');
+    const piscina = (this.#piscina ??= open(this.#workerUrl));
+    try {
+      return piscina.run(task, { transferList: [task.port] });
+    } catch (error) {
+      // There is no thread. The task stays in piscina's queue, and to destroy that would reject a promise that nothing holds.
+      this.#piscina = undefined;
+      throw error;
+    }
+  }
+}
+
+/** Hears of the end of a thread, and of its reason, during one run. */
+class ThreadEnd {
+  readonly exited: Promise<void>;
+  reason: unknown;
+  readonly #thread: Worker | undefined;
+  readonly #onError = (error: unknown): void => {
+    this.reason ??= error;
+  };
+  readonly #onExit: (code: number) => void;
+
+  constructor(thread: Worker | undefined, onExit: () => void) {
+    this.#thread = thread;
+    let resolveExited = (): void => {};
+    this.exited = thread === undefined ? Promise.resolve() : new Promise<void>((resolve) => (resolveExited = resolve));
+    this.#onExit = (code) => {
+      this.reason ??= new Error(`it ended with code ${code}`);
+      resolveExited();
+      // Rejects a task that piscina has not given to the thread yet.
+      onExit();
+    };
+    thread?.on('error', this.#onError).on('exit', this.#onExit);
+  }
+
+  ignore(): void {
+    this.#thread?.off('error', this.#onError).off('exit', this.#onExit);
   }
 }
 
@@ -45,12 +102,12 @@ export class WaitThreads {
  * Loads piscina only now: it takes longer than everything else in a program that never needs the thread. Bundlers must not follow it,
  * because piscina in a bundle does not find its own worker file.
  */
-async function open(filename: string | undefined): Promise<Opened> {
+function open(filename: string | undefined): Piscina {
   if (filename === undefined) throw new Error('its file is missing, as in a bundle');
   const { Piscina }: typeof import('piscina') = requirePackage('piscina');
   // Its two histograms are 720 kB for each pool, and tell nothing about jobs that all belong to one task.
   const piscina = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS, recordTiming: false });
-  const broken = new Promise<never>((_, reject) => piscina.on('error', reject));
-  broken.catch(() => {});
-  return { piscina, broken };
+  // Each run hears of its thread's errors by itself.
+  piscina.on('error', () => {});
+  return piscina;
 }

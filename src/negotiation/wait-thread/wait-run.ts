@@ -1,15 +1,23 @@
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { systemClock } from '../../clock.js';
 import type { WaitThreads } from './threads.js';
 import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
 
+/**
+ * How long a thread may take to begin a run. It takes 40 ms, a second on a loaded machine; one that takes longer hangs, in a module that
+ * `--require` or `--import` loads into each thread for example. No job waits for that: the event loop does them meanwhile.
+ */
+export const START_LIMIT_MS = 5_000;
+
 /** One run of the wait loop on its thread, seen from the main thread. */
 export class WaitRun {
-  /** The thread has begun, or has failed to. */
-  readonly begun: Promise<void>;
-  /** Resolves when the loop has returned, or with the reason when its thread has died. */
-  readonly ended: Promise<unknown>;
+  /** Whether the thread has begun the run; false if it ended before, or the time for it is over. */
+  readonly begun: Promise<boolean>;
+  /** Resolves when the loop has returned; with a reason where it failed, and its thread has ended. */
+  readonly ended: Promise<string | undefined>;
   readonly #port: MessagePort;
-  readonly #onOutcomes: (outcomes: WaitOutcome[]) => void;
+  readonly #onMessage: (outcomes: WaitOutcome[]) => void;
+  readonly #settleBegun: (hasBegun: boolean) => void;
 
   constructor(
     threads: WaitThreads,
@@ -19,17 +27,23 @@ export class WaitRun {
   ) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    this.#onOutcomes = onOutcomes;
     for (const command of commands) this.send(command);
-    port1.on('message', onOutcomes);
-    this.begun = new Promise<void>((resolve) => {
+    let resolveBegun: (hasBegun: boolean) => void = () => {};
+    this.begun = new Promise<boolean>((resolve) => (resolveBegun = resolve));
+    const limit = systemClock.deadline(START_LIMIT_MS, () => resolveBegun(false));
+    this.#settleBegun = (hasBegun) => {
+      limit.cancel();
+      resolveBegun(hasBegun);
+    };
+    this.#onMessage = (outcomes) => {
       // The first message of a run says no more than that it has begun.
-      port1.once('message', () => resolve());
-      port1.once('close', () => resolve());
-    });
+      this.#settleBegun(true);
+      onOutcomes(outcomes);
+    };
+    port1.on('message', this.#onMessage);
     this.ended = threads.run({ ...task, port: port2 }).then(
       () => undefined,
-      (error: unknown) => error,
+      (error: unknown) => (error instanceof Error ? error.message : 'it threw something else than an error'),
     );
   }
 
@@ -38,14 +52,25 @@ export class WaitRun {
     this.#port.postMessage(command);
   }
 
-  /** Works off whatever the thread had sent before it ended. */
-  close(): void {
+  /** Works off what the thread has sent. */
+  receive(): void {
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
       if (received === undefined) break;
       const outcomes: WaitOutcome[] = received.message;
-      this.#onOutcomes(outcomes);
+      this.#onMessage(outcomes);
     }
+  }
+
+  /** From now on the run does not keep the process alive. */
+  unref(): void {
+    this.#port.unref();
+  }
+
+  /** Works off whatever the thread had sent before it ended. */
+  close(): void {
+    this.receive();
+    this.#settleBegun(false);
     this.#port.close();
   }
 }

@@ -1,4 +1,4 @@
-import type { Route } from '../../negotiation/job.js';
+import type { DriverName, Route } from '../../negotiation/job.js';
 import { addHistograms, type DurationHistogram, type Histogram } from './histogram.js';
 import type { CloseReason } from '../pooled-connection.js';
 
@@ -46,6 +46,8 @@ export interface PoolStats extends PoolCounts {
   readonly max: number;
   /** The option `min`: connections that are kept open. */
   readonly min: number;
+  /** How negotiations are waited for at present. */
+  readonly driver: DriverName;
   readonly targets: readonly TargetStats[];
   /** Endpoints in the cache. */
   readonly cachedEndpoints: number;

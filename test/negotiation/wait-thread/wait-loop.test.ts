@@ -1,5 +1,6 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import { LONGEST_WAIT_MS, runWaitLoop, type WaitEnvironment } from '../../../src/negotiation/wait-thread/wait-loop.js';
+import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/wait.js';
+import { LONGEST_WAIT_MS, runWaitLoop } from '../../../src/negotiation/wait-thread/wait-loop.js';
 import { Debt, SharedWaitState, tokenMemory, type LeftOver, type StartCommand, type WaitCommand, type WaitOutcome } from '../../../src/negotiation/wait-thread/wait-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
 import { errno } from '../../../src/os/errno.js';
