@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { BrokerPoolError } from '../errors.js';
+import { asFailure, type BrokerPoolError } from '../errors.js';
 import type { Bag } from './bag.js';
 import type { Capacity } from './capacity.js';
 import type { Supply } from './connecting/supply.js';
@@ -71,6 +71,6 @@ export class Disposal {
     if (!events.connectionClosed.wanted) return;
     const ageMs = clock.now() - bornMs;
     const { target } = this.#supply;
-    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error }) });
+    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error: asFailure(error) }) });
   }
 }

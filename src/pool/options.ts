@@ -16,6 +16,7 @@ import {
   checkSignal,
   checkString,
   checkVersion,
+  orDefault,
   quoted,
   rejectUnknownOptions,
 } from '../validation.js';
@@ -175,11 +176,6 @@ const POOL_OPTION_NAMES = [
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
   'endpointCache', 'trust', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
-
-/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
-function orDefault<T>(value: T | undefined, fallback: T): T {
-  return value === undefined ? fallback : value;
-}
 
 /** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {

@@ -1,12 +1,12 @@
 import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { helloFrames } from '../../negotiation/exchange/hello.js';
-import { BrokerPoolError } from '../../errors.js';
+import { asFailure, BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
 import type { EndpointCache } from '../endpoint-cache.js';
-import { discard, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
+import { discard, type AttemptCounts, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
 import { EndpointDoubts } from './endpoint-doubts.js';
@@ -48,6 +48,7 @@ export class Supply {
   readonly target: Target;
   readonly key: string;
   readonly connectTimes = new Histogram();
+  readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
   readonly #environment: SupplyEnvironment;
   readonly #owner: SupplyOwner;
   readonly #counters: Counters;
@@ -80,6 +81,7 @@ export class Supply {
     const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
     this.#request = {
       target,
+      attempts: this.attempts,
       key: this.key,
       hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
@@ -229,7 +231,7 @@ export class Supply {
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
+      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error: asFailure(error) });
     }
     this.#owner.onOpenFailed(error);
     capacity?.giveBack();
