@@ -11,7 +11,7 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'package-files', 'validation', 'version'];
+const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'explained-error', 'package-files', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'package-files': [],
   'deadline-queue': [],
   'environment-warning': ['errors'],
+  'explained-error': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],

@@ -20,6 +20,5 @@ export function unansweredFailure(endpoint: string): Failure | undefined {
   const count = countUnanswered(endpoint);
   if (count < MOST_UNANSWERED) return undefined;
   const problem = `${count} requests to ${printableEndpoint(endpoint)} are unanswered; no more are sent before one is answered or given up after 35 s`;
-  const message = `failed to connect to broker: ${problem}; is the broker stopped or blocked?`;
-  return { code: 'BROKER_CONNECT', message, endpoint, system: { code: UNANSWERED_CODE, syscall: 'connect', message: problem } };
+  return connectFailure(false, endpoint, { code: UNANSWERED_CODE, syscall: 'connect', message: problem });
 }

@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
 import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
+import { explainedError } from '../explained-error.js';
 import { checkError, checkFunction } from '../validation.js';
 import { openDriver } from '../negotiation/divided-driver.js';
 import type { Driver } from '../negotiation/job.js';
@@ -144,6 +145,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   async warm(options: AcquireOptions = {}): Promise<void> {
     checkAcquireOptions(options);
+    this.#checkOpen();
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
     const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
     const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
@@ -294,8 +296,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** An acquire of a pool that ends fails as any other does: with events, as long as there are any. */
   #refuse(options: TargetOptions = {}): never {
-    const error = closedError();
-    if (this.#ending.state === 'closing') publishRefusal(this.#events, this.#describe(options), ++this.#ids.acquire, error);
+    const target = this.#describe(options);
+    const error = explainedError(closedError(), { ...target, elapsedMs: 0 });
+    if (this.#ending.state === 'closing') publishRefusal(this.#events, target, ++this.#ids.acquire, error);
     throw error;
   }
 

@@ -104,7 +104,8 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats.
+   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. `invalid` also says that the wrong
+   * program answered: the endpoint is forgotten, and the broker asked again.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */

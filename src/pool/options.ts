@@ -16,6 +16,7 @@ import {
   checkSignal,
   checkString,
   checkVersion,
+  orDefault,
   quoted,
   rejectUnknownOptions,
 } from '../validation.js';
@@ -62,7 +63,7 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   maxLifetimeMs?: number | undefined;
   /** How often a connection may be leased. @default Infinity */
   maxUses?: number | undefined;
-  /** Asked before an idle connection is leased again, and for keepalives; see {@link Validate}. @default none */
+  /** Asked before an idle connection is leased again, before one by Hello-skip is leased first, and for keepalives; see {@link Validate}. @default none */
   validate?: Validate | undefined;
   /**
    * A connection that was used within this time is leased without asking `validate`, in milliseconds; 0 asks before every lease but the first
@@ -184,11 +185,6 @@ const POOL_OPTION_NAMES = [
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
   'endpointCache', 'trust', 'retry', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
-
-/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
-function orDefault<T>(value: T | undefined, fallback: T): T {
-  return value === undefined ? fallback : value;
-}
 
 /** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {

@@ -76,7 +76,7 @@ export class PooledSocket extends Socket {
     const watcher = used.#watcher;
     if (handle === undefined || watcher === undefined) throw new Error('this socket has been renewed already');
     // An idle connection runs in no caller's context, and must not keep one in memory.
-    if (used.#entered) outOfContext(() => handle.asyncReset({}));
+    if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
     neuter(used);
     used.#handle = undefined;
     used.#watcher = undefined;
@@ -87,7 +87,7 @@ export class PooledSocket extends Socket {
   static enterContext(socket: PooledSocket): void {
     if (socket.#entered) return;
     socket.#entered = true;
-    socket.#handle?.asyncReset({});
+    socket.#handle?.asyncReset?.({});
   }
 
   /**

@@ -53,6 +53,8 @@ class FakeHandle {
 
   readStop(): void {}
 
+  asyncReset(): void {}
+
   ref(): void {
     this.#fake.keepsAlive = true;
   }

@@ -28,7 +28,7 @@ test('requests are counted for each broker, and each is counted until it has end
 test('at the bound there is a failure that says how many, where and what to look at', (t) => {
   const [first, ...others] = fill('/bound');
   t.like(unansweredFailure('/bound'), { code: 'BROKER_CONNECT', endpoint: '/bound', system: { code: 'EUNANSWERED' } });
-  t.regex(unansweredFailure('/bound')?.message ?? '', /128 requests to \/bound are unanswered; .*35 s; is the broker stopped or blocked\?/);
+  t.regex(unansweredFailure('/bound')?.message ?? '', /128 requests to \/bound are unanswered; .*35 s$/);
   first?.();
   t.is(unansweredFailure('/bound'), undefined);
   for (const end of others) end();

@@ -29,7 +29,9 @@ function setUp() {
     () => {},
   );
   const room = new WaitingRoom(bag, clock, time, watch, {
-    timeoutError: (timeoutMs, waitedMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms, waited ${waitedMs} ms`),
+    attempts: { ended: 0 },
+    timeoutError: (timeoutMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms`),
+    explain: (failure) => failure,
     onWaiter: () => (calls.waiter += 1),
     pump: () => {
       calls.pump += 1;
@@ -160,6 +162,7 @@ test('an aborted wait ends at once, the others go on', async (t) => {
   enter('aborted', 100, abort.signal);
   enter('patient', 100);
   abort.abort();
+  await turn();
   room.serveFirst(leasedConnection(bag));
   await turn();
   t.deepEqual(ends, ['aborted ABORTED at 0', 'patient served']);
@@ -189,6 +192,7 @@ test('after the end nobody can come in, and no timer is left', async (t) => {
   enter('before', 100);
   room.end(new BrokerPoolError('POOL_CLOSED', 'over'));
   room.stop();
+  await turn();
   enter('after', 100);
   await turn();
   t.deepEqual(ends, ['before POOL_CLOSED at 0', 'after POOL_CLOSED at 0']);

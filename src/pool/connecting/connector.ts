@@ -33,11 +33,18 @@ export function discard({ socket, handoffToken }: Established): void {
   handoffToken?.fill(0);
 }
 
+/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
+export interface AttemptCounts {
+  begun: number;
+  ended: number;
+}
+
 /** One target as the connector sees it. */
 export interface ConnectRequest {
   readonly target: Target;
   /** Of the target. */
   readonly key: string;
+  readonly attempts: AttemptCounts;
   /** The framed Hello of a negotiation whose handoff is adopted or not. */
   readonly hello: (adopts: boolean) => Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
@@ -147,11 +154,11 @@ export class Connector implements OpensConnections {
   async #attempt(request: ConnectRequest): Promise<Established> {
     const { key } = request;
     const seam = this.#options.testSeams ? fakeBackendFromEnv() : undefined;
-    if (seam !== undefined) return await this.#dialSeam(checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
+    if (seam !== undefined) return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
     for (;;) {
       const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
       if (endpoint !== undefined) {
-        const established = await this.#skipHello(key, endpoint);
+        const established = await this.#skipHello(request, endpoint);
         if (established !== undefined) return established;
         continue;
       }
@@ -167,19 +174,23 @@ export class Connector implements OpensConnections {
   }
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
-  async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
+  async #skipHello({ key, attempts }: ConnectRequest, endpoint: string): Promise<Established | undefined> {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // Nothing was learnt about the endpoint, and a Hello would fare no better.
-    if (outcome.kind === 'refused' && isShortage(outcome.system)) throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
+    if (outcome.kind === 'refused' && isShortage(outcome.system)) {
+      countDial(attempts);
+      throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
+    }
     this.#options.cache?.invalidate(key, endpoint);
     return undefined;
   }
 
   /** Dials the endpoint that a test puts in place of cache and broker; nothing else is tried (C-23). */
-  async #dialSeam(endpoint: string): Promise<Established> {
+  async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<Established> {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    countDial(attempts);
     throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, endpoint, outcome.system));
   }
 
@@ -194,12 +205,14 @@ export class Connector implements OpensConnections {
   }
 
   async #negotiate(request: ConnectRequest): Promise<Established> {
-    const { key } = request;
+    const { key, attempts } = request;
+    attempts.begun += 1;
     const hello = this.#sayHello(request);
     if (!this.#hellos.has(key)) this.#hellos.set(key, hello);
     try {
       return await hello;
     } finally {
+      attempts.ended += 1;
       if (this.#hellos.get(key) === hello) this.#hellos.delete(key);
     }
   }
@@ -224,4 +237,10 @@ export class Connector implements OpensConnections {
     if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }
+}
+
+/** An attempt that has failed at once, without a Hello. */
+function countDial(attempts: AttemptCounts): void {
+  attempts.begun += 1;
+  attempts.ended += 1;
 }

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
+import { BrokerPoolError, fieldsOf } from '../../errors.js';
 import { isUnanswered, onRoom } from '../../negotiation/unanswered.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 
@@ -65,13 +65,13 @@ export class Retries {
     const nowMs = this.#clock.now();
     const wantedUntilMs = connect.wantedUntilMs();
     const delayMs = retryDelayMs(error, attempt, this.#clock.random(), this.#mostAttempts);
-    const tries = { attempts: attempt, elapsedMs: nowMs - connect.startedMs };
+    const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - connect.startedMs) };
     if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
     if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
     // How soon a silent broker speaks again cannot be known: that is worth all the caller's time.
     if (nowMs + delayMs >= wantedUntilMs && !isUnanswered(error)) {
-      const waits = `the next try is due in ${Math.round(delayMs)} ms, when every caller's time is up`;
-      throw gaveUp(error, tries, `${waits}: give acquire more time to have it made`);
+      const why = `no caller has time for the next attempt, which is due in ${Math.round(delayMs)} ms: give acquire more time`;
+      throw gaveUp(error, tries, why);
     }
     connect.onPause(error, attempt, delayMs);
     await this.#pause(key, delayMs, error);
@@ -83,8 +83,8 @@ export class Retries {
   #whyNoMore(error: BrokerPoolError): string | undefined {
     const allowed = attemptsAllowed(error, Infinity);
     if (allowed <= 2) return undefined;
-    const limit = this.#mostAttempts === undefined ? 'the most that the pool makes by default' : `the most that retry allows`;
-    return `that is ${limit}; give retry.attempts to have more`;
+    const limit = this.#mostAttempts === undefined ? 'the pool makes no more attempts by default' : 'retry allows no more attempts';
+    return `${limit}: give retry.attempts to have more`;
   }
 
   #pause(key: string, delayMs: number, error: BrokerPoolError): Promise<void> {
@@ -114,11 +114,9 @@ interface Tries {
   readonly elapsedMs: number;
 }
 
-/** The error of a connect that is not tried again. One attempt without a reason to say more leaves it as it was. */
-function gaveUp(error: BrokerPoolError, { attempts, elapsedMs }: Tries, why: string | undefined): BrokerPoolError {
-  if (attempts === 1 && why === undefined) return error;
-  const tried = attempts === 1 ? 'tried once' : `tried ${attempts} times in ${Math.round(elapsedMs)} ms`;
-  const { code, endpoint, phase, refusalKind, refusalCode, retryAfterMs, cause } = error;
-  const message = `${error.message}; ${tried}${why === undefined ? '' : `: ${why}`}`;
-  return new BrokerPoolError(code, message, { endpoint, phase, refusalKind, refusalCode, retryAfterMs, cause });
+/** The error of a connect that is not tried again. Final failures stay as they are. */
+function gaveUp(error: BrokerPoolError, tries: Tries, why: string | undefined): BrokerPoolError {
+  if (tries.attempts === 1 && why === undefined) return error;
+  const message = why === undefined ? error.message : `${error.message}; ${why}`;
+  return new BrokerPoolError(error.code, message, { ...fieldsOf(error), ...tries, cause: error.cause });
 }

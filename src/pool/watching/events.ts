@@ -2,7 +2,7 @@ import { channel, type Channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
 import { outOfContext, type RunInContext } from '../../async-context.js';
 import { throwLater } from '../../clock.js';
-import type { BrokerPoolError, ErrorCode } from '../../errors.js';
+import type { BrokerPoolFailure, ErrorCode } from '../../errors.js';
 import { didYouMean, quoted } from '../../validation.js';
 import type { Route } from '../../negotiation/job.js';
 import type { Target } from '../target.js';
@@ -27,7 +27,7 @@ export interface ConnectRetryingEvent extends ConnectionCreatedEvent {
   readonly attempt: number;
   /** How long the pause is. The broker may end it sooner, where it had too many unanswered requests. */
   readonly delayMs: number;
-  readonly error: BrokerPoolError;
+  readonly error: BrokerPoolFailure;
 }
 
 /** A connect has succeeded. */
@@ -47,7 +47,7 @@ export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
   /** How often it was leased. */
   readonly uses: number;
   /** Why the connect failed; or, with `invalid`, why `validate` said neither yes nor no. */
-  readonly error?: BrokerPoolError;
+  readonly error?: BrokerPoolFailure;
 }
 
 /** A caller asks for a connection. */
@@ -67,7 +67,7 @@ export interface AcquiredEvent extends AcquireStartedEvent {
 /** An acquire has failed. */
 export interface AcquireFailedEvent extends AcquireStartedEvent {
   readonly reason: ErrorCode;
-  readonly error: BrokerPoolError;
+  readonly error: BrokerPoolFailure;
   readonly waitMs: number;
 }
 

@@ -96,6 +96,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const environment = {
     settings: checkPoolOptions({ ...TARGET, ...options }),
     connector,
+    cache: undefined,
     clock,
     capacity,
     events: createEventSources('test', new EventEmitter()),
@@ -216,7 +217,7 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
   supply.open();
   supply.open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
-  supply.clear();
+  supply.clear([]);
   t.is(supply.refusal, undefined);
   supply.open();
   await connector.succeed();
@@ -239,7 +240,7 @@ test('clear and whoever wants it now end the pauses of connects under way, a suc
   supply.open();
   await connector.succeed();
   t.deepEqual(connector.retriedNow, []);
-  supply.clear();
+  supply.clear([]);
   supply.retryNow();
   t.deepEqual(connector.retriedNow, [supply.key, supply.key]);
 });
