@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { described } from '../validation.js';
+import { copyOf } from '../wire/bytes.js';
 import type { Bag } from './bag.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';
@@ -13,12 +14,19 @@ export interface ConnectionToValidate {
   readonly socket: Socket;
   readonly endpoint: string;
   readonly route: Route;
+  /** No caller has had the connection yet: a backend that greets may do so while the hook is asked. */
+  readonly isNew: boolean;
+  /**
+   * What the backend has said before the first lease. It is not on the socket now, and goes to the first caller. A hook that reads what arrives
+   * later takes it away from that caller, unless it puts it back by `socket.unshift()`.
+   */
+  readonly greeting?: Uint8Array | undefined;
 }
 
 /**
- * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread or unsent.
- * `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`. It
- * runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
+ * Says whether an idle connection, or a new one to a remembered endpoint, is good, by a ping of the backend's protocol for example. It must
+ * leave nothing unread or unsent. `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error`
+ * of the event `connectionClosed`. It runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -97,10 +105,15 @@ export class HealthChecks {
     this.#bag.reserve(connection);
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
-    const verdict = await judge(connection, validate, validateTimeoutMs, this.#clock, wanted);
+    const { socket, endpoint, route, uses } = connection;
+    const { bytesWritten } = socket;
+    const greeting = connection.takeGreeting();
+    // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
+    const shown = { socket, endpoint, route, isNew: uses === 0, ...(greeting && { greeting: copyOf(greeting) }) };
+    const verdict = await judge(shown, validate, validateTimeoutMs, this.#clock, wanted);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
-    const reason = verdict === true ? connection.recycle() : 'invalid';
+    const reason = verdict === true ? connection.recycleChecked(greeting, socket.bytesWritten > bytesWritten) : 'invalid';
     if (reason !== undefined) return this.#owner.close(connection, reason === 'unsent' ? 'dirty' : reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
@@ -136,7 +149,7 @@ async function judge(
   clock: Clock,
   keepAlive: boolean,
 ): Promise<Verdict> {
-  const { socket, endpoint, route } = connection;
+  const { socket, endpoint } = connection;
   return await new Promise((resolve) => {
     const settle = (verdict: Verdict): void => {
       limit.cancel();
@@ -148,7 +161,7 @@ async function judge(
     const limit = clock.deadline(limitMs, onLimit, keepAlive);
     // A pool that ends destroys the socket, and must not leave the timer behind.
     socket.once('close', onClose);
-    void ask(validate, { socket, endpoint, route }).then(settle);
+    void ask(validate, connection).then(settle);
   });
 }
 

@@ -73,7 +73,8 @@ export interface Lease extends AsyncDisposable {
   /** Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is closed. */
   release(): void;
   /**
-   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats.
+   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. `invalid` also says that the wrong
+   * program answered: the endpoint is forgotten, and the broker asked again.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */

@@ -62,7 +62,7 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   maxLifetimeMs?: number | undefined;
   /** How often a connection may be leased. @default Infinity */
   maxUses?: number | undefined;
-  /** Asked before an idle connection is leased again, and for keepalives; see {@link Validate}. @default none */
+  /** Asked before an idle connection is leased again, before one by Hello-skip is leased first, and for keepalives; see {@link Validate}. @default none */
   validate?: Validate | undefined;
   /**
    * A connection that was used within this time is leased without asking `validate`, in milliseconds; 0 asks before every lease but the first

@@ -69,6 +69,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   retired: CloseReason | undefined = undefined;
   /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
   touched = false;
+  /** `validate` has written before the first lease: what arrives from then on is no greeting. */
+  spokenTo = false;
   sharedWith: SharedWith | undefined = undefined;
 
   /**
@@ -109,6 +111,33 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     return undefined;
   }
 
+  /**
+   * Takes the backend's greeting off the socket while `validate` is asked before the first lease: it is the first caller's due, and would be
+   * mistaken for the answer to a ping.
+   */
+  takeGreeting(): Uint8Array | undefined {
+    if (this.uses > 0 || this.socket.readableLength === 0) return undefined;
+    const greeting: Uint8Array = this.socket.read();
+    return greeting;
+  }
+
+  /**
+   * As {@link PooledConnection.recycle}, after `validate` was asked. Before the first lease, what has arrived while `validate` wrote nothing
+   * belongs to the greeting as well.
+   *
+   * @param greeting what {@link PooledConnection.takeGreeting} has returned
+   * @param wrote whether `validate` has written
+   */
+  recycleChecked(greeting: Uint8Array | undefined, wrote: boolean): CloseReason | 'unsent' | undefined {
+    this.spokenTo ||= wrote;
+    const late = this.spokenTo ? undefined : this.takeGreeting();
+    const reason = this.recycle();
+    if (reason !== undefined) return reason;
+    if (late !== undefined) this.socket.unshift(late);
+    if (greeting !== undefined) this.socket.unshift(greeting);
+    return undefined;
+  }
+
   /** The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished program to go on. */
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
@@ -139,8 +168,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
 
   /** Bytes arrived. */
   onBytes(): void {
+    if (this.spokenTo) return this.#onConversation();
     // Before the first lease they are a backend's greeting, and the first caller's due.
     if (this.uses === 0) return;
+    this.#onConversation();
+  }
+
+  #onConversation(): void {
     this.touched = true;
     if (this.state === 'idle') this.owner.close(this, 'dirty');
   }

@@ -152,10 +152,9 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
   clear(): void {
-    const { cache, events } = this.#environment;
+    const { events } = this.#environment;
     if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
-    this.#supply.clear();
-    cache?.delete(this.#supply.key);
+    this.#supply.clear(this.#bag.entries());
     this.#disposal.retireAll('stale');
     this.#pump.run();
   }
@@ -224,8 +223,9 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#bag.add(connection);
     this.#reaper.add(connection);
     const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
-    if (reason === undefined) this.#offer(connection);
-    else this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
+    if (reason !== undefined) this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
+    else if (this.#environment.settings.validate !== undefined && this.#supply.isFromMemory(connection)) this.#validateFirst(connection);
+    else this.#offer(connection);
     // One connect less is under way: another may begin.
     this.#pump.run();
     if (!this.#closing && this.#pump.warm) this.#warmUps.endAll();
@@ -302,6 +302,13 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
     if (this.#closing) this.#pump.run();
+  }
+
+  /** A remembered endpoint is a hint: another program may listen there by now. */
+  #validateFirst(connection: PooledConnection): void {
+    const isWanted = this.#bag.waiting > 0;
+    if (!isWanted) connection.rest(this.#now());
+    void this.#health.check(connection, isWanted);
   }
 
   /** The last bytes of a connection that came back have left, or its time for that is up. */

@@ -11,7 +11,9 @@ import type { WithoutThreadReport } from './without-thread.js';
 
 const PROGRAM = fileURLToPath(new URL('without-thread.js', import.meta.url));
 const [major = 0] = process.versions.node.split('.').map(Number);
-const PERMISSION = major < 23 ? '--experimental-permission' : '--permission';
+const PERMISSION_FLAGS = [
+  major < 23 ? '--experimental-permission' : '--permission', '--allow-fs-read=*', '--allow-fs-write=*', ...(major < 25 ? [] : ['--allow-net']),
+];
 
 interface Start {
   readonly flags?: readonly string[];
@@ -41,7 +43,7 @@ const WITHOUT_THREAD: ReadonlyMap<string, Start> = new Map<string, Start>([
   ['no memory that threads share', { preload: 'delete globalThis.SharedArrayBuffer;' }],
   ['no thread that can be created', { preload: "require('node:worker_threads').Worker = class { constructor() { throw new Error('EAGAIN'); } };" }],
   ['the C library switched off when it is loaded already', { late: true }],
-  ['no permission for threads', { flags: [PERMISSION, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-addons'] }],
+  ['no permission for threads', { flags: [...PERMISSION_FLAGS, '--allow-addons'] }],
 ]);
 
 const nativeTest = loadNative() === undefined ? test.skip : test.serial;
@@ -64,6 +66,10 @@ nativeTest('a pool whose thread starts says so, and warns of nothing', async (t)
 nativeTest('without the C library a pool warns once that nobody checks peers', async (t) => {
   const preload = "require('node:module')._extensions['.node'] = () => { throw new Error('as a platform without a prebuilt library'); };";
   t.like(await use(t, { preload }), { driver: 'event-loop-without-ffi', warnings: ['BROKER_POOL_NO_FFI'] });
+});
+
+nativeTest('without permission for the C library a pool warns once too', async (t) => {
+  t.like(await use(t, { flags: [...PERMISSION_FLAGS, '--allow-worker'] }), { driver: 'event-loop-without-ffi', warnings: ['BROKER_POOL_NO_FFI'] });
 });
 
 nativeTest('a user who switches the C library off is not warned', async (t) => {

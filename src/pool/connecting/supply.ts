@@ -5,9 +5,11 @@ import { asFailure, BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
+import type { EndpointCache } from '../endpoint-cache.js';
 import { discard, type AttemptCounts, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
+import { EndpointDoubts } from './endpoint-doubts.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';
 import type { PoolSettings } from '../options.js';
@@ -22,6 +24,7 @@ const LIFETIME_JITTER = 0.1;
 export interface SupplyEnvironment {
   readonly settings: PoolSettings;
   readonly connector: OpensConnections;
+  readonly cache: EndpointCache | undefined;
   readonly clock: Clock;
   readonly events: EventSources;
   /** Shared by all targets; `undefined` where the pool has no `maxTotal`. */
@@ -52,6 +55,7 @@ export class Supply {
   readonly #request: ConnectRequest;
   readonly #handoff: HandoffPolicy;
   readonly #backoff: Backoff;
+  readonly #doubts: EndpointDoubts;
   readonly #refusal: RefusalMemory;
   #connecting = 0;
   /** Of these, how many nobody waited for when they began: one at most. */
@@ -69,6 +73,8 @@ export class Supply {
     this.#owner = owner;
     this.#counters = counters;
     this.#backoff = new Backoff(clock, () => owner.pump());
+    const forget = (endpoint: string): void => environment.cache?.invalidate(this.key, endpoint);
+    this.#doubts = new EndpointDoubts(clock, forget, () => owner.pump());
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
@@ -112,26 +118,37 @@ export class Supply {
 
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
-    if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
+    if (this.#backoff.pausing || this.#doubts.forbidsSpare || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void outOfContext(() => this.#connect(true));
     return true;
   }
 
   /** Learns from how a connection ended. */
-  onClosed({ route, heard }: PooledConnection, reason: CloseReason): void {
+  onClosed(connection: PooledConnection, reason: CloseReason): void {
+    const { route, heard } = connection;
     if (route === 'handle-passed') this.#handoff.onClosed(heard, reason === 'stale' || reason === 'error');
+    if (!this.#stopped) this.#doubts.onClosed(connection, reason);
   }
 
-  /** Connects that began before this bring connections that are stale. */
-  clear(): void {
+  /** Whether a new connection leads to an endpoint that is only remembered, so that it is validated before its first lease. */
+  isFromMemory(connection: PooledConnection): boolean {
+    // A test's endpoint is not remembered, and there is no broker to ask instead.
+    return !this.#environment.settings.testSeams && this.#doubts.isFromMemory(connection);
+  }
+
+  /** Forgets the endpoint and what speaks against it. Connects that began before this bring connections that are stale. */
+  clear(connections: Iterable<PooledConnection>): void {
+    for (const connection of connections) this.#doubts.excuse(connection);
     this.#generation += 1;
+    this.#environment.cache?.delete(this.key);
     this.retryNow();
   }
 
   /** Forgets pauses and refusals; what is under way tries again at once. */
   retryNow(): void {
     this.#forgetFailures();
+    this.#doubts.reset();
     this.#environment.connector.retryNow(this.key);
   }
 
@@ -139,6 +156,7 @@ export class Supply {
   stop(): void {
     this.#stopped = true;
     this.#forgetFailures();
+    this.#doubts.reset();
   }
 
   /** Whether no connect can begin before something else has ended. */
@@ -185,6 +203,7 @@ export class Supply {
     // Other connects of the target stay in their pauses: the broker may have asked for them.
     this.#forgetFailures();
     const { clock, settings, events } = this.#environment;
+    if (established.route !== 'hello-skip') this.#doubts.onNamed(established.endpoint);
     const bornMs = clock.now();
     const connectMs = bornMs - startedMs;
     this.#counters.createdByRoute[established.route] += 1;
@@ -195,7 +214,10 @@ export class Supply {
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
-    if (generation !== this.#generation) connection.retired = 'stale';
+    if (generation !== this.#generation) {
+      connection.retired = 'stale';
+      this.#doubts.excuse(connection);
+    }
     // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
     this.#connecting -= 1;
     this.#owner.onOpened(connection);

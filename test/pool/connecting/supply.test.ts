@@ -88,6 +88,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const environment = {
     settings: checkPoolOptions({ ...TARGET, ...options }),
     connector,
+    cache: undefined,
     clock,
     capacity,
     events: createEventSources('test', new EventEmitter()),
@@ -208,7 +209,7 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
   supply.open();
   supply.open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
-  supply.clear();
+  supply.clear([]);
   t.is(supply.refusal, undefined);
   supply.open();
   await connector.succeed();
@@ -231,7 +232,7 @@ test('clear and whoever wants it now end the pauses of connects under way, a suc
   supply.open();
   await connector.succeed();
   t.deepEqual(connector.retriedNow, []);
-  supply.clear();
+  supply.clear([]);
   supply.retryNow();
   t.deepEqual(connector.retriedNow, [supply.key, supply.key]);
 });

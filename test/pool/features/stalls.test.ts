@@ -74,6 +74,8 @@ serial('connections whose answers to validate arrive in a stall stay open', asyn
     },
   });
   for (const lease of await Promise.all(Array.from({ length: 5 }, () => pool.acquire({ timeoutMs: 10_000 })))) lease.release();
+  // Without those by Hello-skip that were asked about when they were new.
+  asked = 0;
   const leases = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()));
   t.is(asked, 5);
   t.is(pool.stats().created, 5);

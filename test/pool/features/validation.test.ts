@@ -199,7 +199,8 @@ test('a hook that leaves bytes behind costs its connection as dirty', async (t) 
   const pool = openPool(t, system.target, { validate, validateAfterIdleMs: 0 });
   await pool.use(() => {});
   t.is(await pool.use(({ socket }) => echo(socket, 'mine')), 'mine');
-  t.is(pool.stats().closedByReason.dirty, 1);
+  // The idle connection, and the one that was dialled from memory in its place. The broker's answer is not validated.
+  t.is(pool.stats().closedByReason.dirty, 2);
 });
 
 test('a keepalive asks about every idle connection, and does not make spare ones look used', async (t) => {
