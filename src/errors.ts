@@ -46,33 +46,26 @@ export interface SystemFailure {
   readonly message: string;
 }
 
-/** Fields of an error that say what was tried. */
-interface TriedFields {
-  /** The endpoint that was tried. */
+/** Fields of a {@link BrokerPoolError} beyond code and message, see there. */
+export interface ErrorDetails {
   readonly endpoint?: string | undefined;
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;
-  /** How often it was tried. */
   readonly attempts?: number | undefined;
-  /** How long the caller waited, in whole milliseconds. */
   readonly elapsedMs?: number | undefined;
-}
-
-/** A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error. */
-export interface Failure extends TriedFields {
-  readonly code: ErrorCode;
-  readonly message: string;
   readonly phase?: TimeoutPhase | undefined;
   readonly refusalKind?: RefusalKind | undefined;
   readonly refusalCode?: number | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly reason?: string | undefined;
-  readonly system?: SystemFailure;
+  readonly cause?: unknown;
 }
 
-/** Fields of a {@link BrokerPoolError} beyond code and message. */
-export interface ErrorDetails extends Omit<Failure, 'code' | 'message' | 'system'> {
-  readonly cause?: unknown;
+/** A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error. */
+export interface Failure extends Omit<ErrorDetails, 'cause'> {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly system?: SystemFailure;
 }
 
 /**
@@ -117,14 +110,6 @@ export class BrokerPoolError extends Error {
   }
 }
 
-/** An error without the fields of a refusal. */
-interface UnrefusedError extends BrokerPoolError {
-  readonly refusalKind?: never;
-  readonly refusalCode?: never;
-  readonly retryAfterMs?: never;
-  readonly reason?: never;
-}
-
 /** The broker refused the Hello. */
 export interface RefusedError extends BrokerPoolError {
   readonly code: 'REFUSED';
@@ -136,15 +121,23 @@ export interface RefusedError extends BrokerPoolError {
 }
 
 /** The time was up. */
-export interface TimeoutError extends UnrefusedError {
+export interface TimeoutError extends BrokerPoolError {
   readonly code: 'TIMEOUT';
   readonly phase: TimeoutPhase;
+  readonly refusalKind?: never;
+  readonly refusalCode?: never;
+  readonly retryAfterMs?: never;
+  readonly reason?: never;
 }
 
 /** Any other failure. */
-export interface OtherError extends UnrefusedError {
+export interface OtherError extends BrokerPoolError {
   readonly code: Exclude<ErrorCode, 'REFUSED' | 'TIMEOUT'>;
   readonly phase?: never;
+  readonly refusalKind?: never;
+  readonly refusalCode?: never;
+  readonly retryAfterMs?: never;
+  readonly reason?: never;
 }
 
 /** Every {@link BrokerPoolError}, as a union that `code` tells apart: the type of `error` behind `error instanceof BrokerPoolError`. */
