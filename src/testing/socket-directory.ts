@@ -50,13 +50,26 @@ export class SocketDirectory {
     return this.#path;
   }
 
-  /** Removes the directory if it was made here. */
+  /**
+   * The directory's path, for a server process that makes it. Where none was given it gets a new name, and is removed at the end: made here, it
+   * would stay behind if this process were killed before the other has begun.
+   */
+  reserve(): string {
+    if (this.#path === undefined) {
+      this.#path = resolve(tmpdir(), `broker-pool-${randomBytes(6).toString('base64url')}`);
+      this.#isOwn = true;
+      temporary.add(this);
+    }
+    return this.#path;
+  }
+
+  /** Removes the directory if it belongs to this server alone. */
   remove(): void {
     temporary.delete(this);
     if (this.#isOwn && this.#path !== undefined) rmSync(this.#path, { recursive: true, force: true });
   }
 
-  /** Whether the directory was made here, and is removed at the end. */
+  /** Whether the directory is removed at the end. */
   get isTemporary(): boolean {
     return this.#isOwn;
   }

@@ -9,8 +9,8 @@ import { SharedWaitState, type WaitCommand, type WaitOutcome } from './wait-prot
 import { START_LIMIT_MS, WaitRun } from './wait-run.js';
 
 /**
- * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that a
- * finished program ends at once: a running piscina task keeps the process alive.
+ * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that
+ * the end of the process need not stop it.
  */
 const LINGER_MS = 50;
 
@@ -116,7 +116,7 @@ export class ThreadControl {
   end(): void {
     void this.#threads.end();
     this.wake();
-    this.#run?.unref();
+    this.#threads.unref();
   }
 
   /** Closes what the thread waits with once all runs have ended; resolves then. No run can follow. */
@@ -131,8 +131,11 @@ export class ThreadControl {
   }
 
   #onBegun(run: WaitRun, hasBegun: boolean): void {
-    if (hasBegun) this.#begunThread = this.#threads.thread;
-    else if (this.#run === run) this.#owner.onNotBegun(`it did not begin within ${START_LIMIT_MS} ms`);
+    if (hasBegun) {
+      this.#begunThread = this.#threads.thread;
+      // Not before: piscina references the thread as soon as it gives it the run.
+      this.#threads.unref();
+    } else if (this.#run === run) this.#owner.onNotBegun(`it did not begin within ${START_LIMIT_MS} ms`);
   }
 
   #onRunEnd(run: WaitRun, reason: string | undefined): void {

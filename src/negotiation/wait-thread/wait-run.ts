@@ -40,7 +40,8 @@ export class WaitRun {
       this.#settleBegun(true);
       onOutcomes(outcomes);
     };
-    port1.on('message', this.#onMessage);
+    // The callers who wait keep the process alive, and a run for none of them must not.
+    port1.on('message', this.#onMessage).unref();
     this.ended = threads.run({ ...task, port: port2 }).then(
       () => undefined,
       (error: unknown) => (error instanceof Error ? error.message : 'it threw something else than an error'),
@@ -60,11 +61,6 @@ export class WaitRun {
       const outcomes: WaitOutcome[] = received.message;
       this.#onMessage(outcomes);
     }
-  }
-
-  /** From now on the run does not keep the process alive. */
-  unref(): void {
-    this.#port.unref();
   }
 
   /** Works off whatever the thread had sent before it ended. */
