@@ -81,7 +81,9 @@ function describeTried({ action, brokerEndpoint, serviceName, wantedVersion, att
 }
 
 function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
+  const systemCode = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (systemCode === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
+  if (systemCode === 'EUNANSWERED') return 'See whether the broker is stopped or blocked, and restart it.';
   if (code === 'TIMEOUT') return TIMEOUT_ADVICE[phase ?? ''] ?? '';
   if (code === 'REFUSED') return REFUSAL_ADVICE[refusalCode ?? 0] ?? "See the broker's log.";
   return ADVICE[code] ?? '';

@@ -49,7 +49,7 @@ export class DividedDriver implements Driver {
     this.#threadRetryMs = threadRetryMs;
     this.#workerUrl = workerUrl;
     this.#warn = warn;
-    this.#own = new EventLoopDriver(systemClock, native);
+    this.#own = new EventLoopDriver(systemClock, native, true);
   }
 
   get name(): DriverName {
@@ -120,12 +120,13 @@ function mayTakeLong(job: Job): boolean {
 }
 
 /**
- * The driver for many connections on this platform and in this thread.
+ * The driver for many connections on this platform and in this thread. Its jobs do not keep the process alive: the timer of the callers who
+ * wait does.
  *
  * A worker thread waits on its own event loop. It can be terminated at any moment, without a line of code run: all that it has open must
  * be Node's to close, and a wait thread of its own, blocked in a system call, would hold up its end until that call returns.
  */
 export function openDriver(): Driver {
   const native = loadNativeOrWarn();
-  return native === undefined || !isMainThread ? new EventLoopDriver(systemClock, native) : new DividedDriver(native);
+  return native === undefined || !isMainThread ? new EventLoopDriver(systemClock, native, true) : new DividedDriver(native);
 }

@@ -46,6 +46,11 @@ export interface AdminJob extends JobBase {
 /** What a driver is asked to do, as plain data: jobs cross threads. */
 export type Job = HandshakeJob | AdminJob;
 
+/** When a job was asked for, on the monotonic clock. */
+export function startedAtMs({ deadlineMs, roundTripTimeoutMs }: Job): number {
+  return deadlineMs - roundTripTimeoutMs;
+}
+
 /** A connection to the backend as a driver found it. `socket` is paused, with any residue (C-47) put back into it. */
 export interface Connected {
   readonly kind: 'connected';

@@ -97,6 +97,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       clock,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
+      mostAttempts: settings.retryAttempts,
       trust: settings.trust,
       testSeams: settings.testSeams,
     });

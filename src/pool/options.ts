@@ -21,6 +21,7 @@ import {
   rejectUnknownOptions,
 } from '../validation.js';
 import type { EndpointCacheOptions } from './endpoint-cache.js';
+import { checkRetry, type RetryOptions } from './connecting/retry-options.js';
 import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
@@ -89,6 +90,12 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number | undefined;
+  /**
+   * How often a connect that fails in a way that passes is tried again while callers wait; `false` tries each connect once.
+   *
+   * @default three attempts where the broker has no backend, as many as the callers' time allows where it asks to come back later
+   */
+  retry?: RetryOptions | false | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions | undefined;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
@@ -144,6 +151,8 @@ export interface PoolSettings extends ClientIdentity {
   readonly handoffToken: boolean;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  /** Attempts of one connect at most; `undefined` for the default of each failure. */
+  readonly retryAttempts: number | undefined;
   readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
   readonly testSeams: boolean;
@@ -174,7 +183,7 @@ const POOL_OPTION_NAMES = [
   'name', 'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache', 'trust', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
+  'endpointCache', 'trust', 'retry', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
 
 /** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
@@ -213,6 +222,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),
     handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
+    retryAttempts: checkRetry(options.retry),
     trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
     handoffToken: checkBoolean('handoffToken', orDefault(options.handoffToken, false)),

@@ -167,7 +167,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
   get unused(): boolean {
-    return this.held === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
+    return this.held === 0 && this.#supply.connects.size === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
   }
 
   /** Ends an unused pool. */
@@ -199,8 +199,14 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     return this.#bag.size;
   }
 
-  get idle(): number {
-    return this.#bag.idle;
+  get spare(): number {
+    return this.#bag.idle + this.#supply.connects.placed;
+  }
+
+  get idleSinceMs(): number {
+    const oldest = this.#bag.oldestIdle;
+    if (oldest === undefined) return Infinity;
+    return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
   }
 
   get waiting(): number {
@@ -208,7 +214,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   get held(): number {
-    return this.#bag.size + this.#supply.connecting;
+    return this.#bag.size + this.#supply.connects.placed;
   }
 
   wantedUntilMs(): number {
@@ -217,6 +223,10 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   evictIdle(): boolean {
     return this.#disposal.evictIdle();
+  }
+
+  yieldConnect(): boolean {
+    return this.#supply.connects.yieldPlace();
   }
 
   onOpened(connection: PooledConnection): void {
@@ -238,7 +248,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
     if (this.#bag.size > 0) this.#pump.run();
-    else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
+    else if (this.#supply.connects.size === 0) this.#waitingRoom.failAll(error);
   }
 
   pump(): void {
@@ -266,7 +276,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
       total,
       idle,
       leased,
-      connecting: this.#supply.connecting,
+      connecting: this.#supply.connects.placed,
+      pausing: this.#supply.connects.unplaced,
       waiting,
       oldestWaitMs: this.#waitingRoom.oldestWaitMs,
       timeouts: this.#waitingRoom.timeouts,
@@ -297,7 +308,10 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
       connection.use(this.#environment.settings.maxUses);
-      return this.#waitingRoom.serveFirst(connection);
+      this.#waitingRoom.serveFirst(connection);
+      // What was under way for the caller may make room for another target.
+      if (this.#bag.waiting === 0 && this.#supply.connects.placed > 0) this.#pump.run();
+      return;
     }
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
@@ -355,13 +369,16 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   #phase(): TimeoutPhase {
-    if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
+    const phase = this.#supply.phase;
+    if (phase !== undefined) return phase;
+    // Where a connection could be opened, the caller waits for the next try to do so.
+    if (this.#supply.backingOff && this.#pump.mayOpen > 0) return 'connect';
     return this.#bag.reserved > this.#drains.size ? 'validate' : 'queue';
   }
 
   #situation(attempts: number, elapsedMs: number): Situation {
     const { size: total, idle, leased, waiting } = this.#bag;
     const { max } = this.#environment.settings;
-    return { target: this.target, max, total, idle, leased, connecting: this.#supply.connecting, waiting, attempts, elapsedMs };
+    return { target: this.target, max, total, idle, leased, connecting: this.#supply.connects.placed, waiting, attempts, elapsedMs };
   }
 }

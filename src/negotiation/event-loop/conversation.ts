@@ -11,8 +11,9 @@ import { abandonedFailure, connectFailure } from '../connect-failures.js';
 import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
 import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
-import { exchangeFor, type Job, type Outcome } from '../job.js';
-import { owedReplyReader, readOwedReply } from '../sockets/owed-reply.js';
+import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
+import { owedReplyReader, readOwedReply, type AbandonedRequest } from '../sockets/owed-reply.js';
+import { holdForReply } from '../unanswered.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
@@ -21,11 +22,13 @@ export class Conversation {
   readonly #job: Job;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
+  readonly #background: boolean;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
   #socket: Socket | undefined;
   #stopDialling: () => void = () => {};
   #deadline: Deadline | undefined;
+  #letGo: () => void = () => {};
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
@@ -35,10 +38,12 @@ export class Conversation {
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
-  constructor(job: Job, clock: Clock, native: Native | undefined, settle: (outcome: Outcome) => void) {
+  /** @param background leaves it to others to keep the process alive for this job, but for a moment for the broker's sake */
+  constructor(job: Job, clock: Clock, native: Native | undefined, background: boolean, settle: (outcome: Outcome) => void) {
     this.#job = job;
     this.#clock = clock;
     this.#native = native;
+    this.#background = background;
     this.#settle = settle;
     this.#exchange = exchangeFor(job);
   }
@@ -115,8 +120,10 @@ export class Conversation {
     const onCalled = (socket: Socket): void => {
       sent = this.#sendAtOnce(socket);
     };
-    const onLateConnect = (socket: Socket): void => sayHelloForNobody(socket, request.subarray(sent));
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, onCalled, onLateConnect }, (outcome) => {
+    const onLateConnect = (socket: Socket): void => sayHelloForNobody(socket, request.subarray(sent), this.#abandoned);
+    const keepAlive = !this.#background;
+    const options = { endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive, onCalled, onLateConnect };
+    this.#stopDialling = dial(options, (outcome) => {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
       this.#listen(outcome.socket);
@@ -136,6 +143,10 @@ export class Conversation {
 
   #listen(socket: Socket): void {
     this.#socket = socket;
+    if (this.#background) {
+      socket.unref();
+      this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
+    }
     if (this.#tap === undefined) socket.on('readable', this.#onReadable);
     socket.on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
@@ -166,6 +177,7 @@ export class Conversation {
     if (this.#ended) return;
     switch (step.kind) {
       case 'wait':
+        if (this.#exchange.owedReply === undefined) this.#letGo();
         return this.#armDeadline();
       case 'adopt':
         return this.#adopt(step);
@@ -185,6 +197,7 @@ export class Conversation {
   #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
     const socket = this.#detach();
     if (socket === undefined) return;
+    socket.ref();
     if (residue.length > 0) socket.unshift(residue);
     this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
   }
@@ -201,7 +214,8 @@ export class Conversation {
     if (outcome !== undefined) return settle(outcome);
     const timeoutMs = this.#job.roundTripTimeoutMs;
     const deadlineMs = this.#clock.now() + timeoutMs;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust: this.#job.trust }, settle);
+    const { trust } = this.#job;
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background }, settle);
   }
 
   /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
@@ -209,6 +223,7 @@ export class Conversation {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#deadline?.cancel();
+    this.#letGo();
     // One by one: removing all would take away those by which Node closes the socket.
     socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return socket;
@@ -221,9 +236,14 @@ export class Conversation {
   #readOwedReply(): void {
     const socket = this.#detach();
     if (socket === undefined) return;
-    const progress = this.#exchange.owedReply;
-    if (this.#tap === undefined) readOwedReply(socket, progress);
-    else this.#tap = owedReplyReader(socket, progress);
+    const request = { ...this.#abandoned, progress: this.#exchange.owedReply };
+    if (this.#tap === undefined) readOwedReply(socket, request);
+    else this.#tap = owedReplyReader(socket, request);
+  }
+
+  /** What a caller waited for keeps the process alive a little longer; what no caller may have waited for has had its time. */
+  get #abandoned(): AbandonedRequest {
+    return { brokerEndpoint: this.#job.brokerEndpoint, sinceMs: this.#background ? startedAtMs(this.#job) : undefined };
   }
 
   #finish(outcome: Outcome): void {
@@ -240,7 +260,7 @@ export class Conversation {
  * A connect that comes through when its job has ended. A broker takes a bare connect and hang-up as badly as a hang-up in mid-Hello (V-31):
  * it gets the rest of the request and is read to its reply.
  */
-function sayHelloForNobody(socket: Socket, rest: Uint8Array): void {
+function sayHelloForNobody(socket: Socket, rest: Uint8Array, abandoned: AbandonedRequest): void {
   if (rest.length > 0) socket.write(rest);
-  readOwedReply(socket);
+  readOwedReply(socket, abandoned);
 }

@@ -25,6 +25,8 @@ export interface DialOptions {
   readonly clock: Clock;
   /** Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at. @default whoever is */
   readonly trust?: EndpointTrust | undefined;
+  /** Keep the process alive until the dial has settled. @default true */
+  readonly keepAlive?: boolean;
   /** Gets each socket as soon as its connect has been called. A local socket is connected then, or the connect has failed. */
   readonly onCalled?: (socket: Socket) => void;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
@@ -64,7 +66,7 @@ export function dialNow(native: Native | undefined, endpoint: string, trust?: En
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, trust, onCalled, onLateConnect, platform, open = connectToPath } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive = true, onCalled, onLateConnect, platform, open = connectToPath } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -85,6 +87,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   function attempt(): void {
     const current = open(endpoint);
     socket = current;
+    if (!keepAlive) current.unref();
     const onConnect = (): void => {
       socket = undefined;
       deadline.cancel();
@@ -94,6 +97,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
         return settle({ kind: 'refused', system: untrusted(endpoint, stranger) });
       }
       current.off('error', onError);
+      current.ref();
       settle({ kind: 'connected', socket: current });
     };
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -101,7 +105,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
       current.off('connect', onConnect);
       if (isBusy(error.code, platform)) {
         backlogFull = true;
-        cancelRetry = clock.schedule(retryDelayMs, attempt, true);
+        cancelRetry = clock.schedule(retryDelayMs, attempt, keepAlive);
         retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
         return;
       }

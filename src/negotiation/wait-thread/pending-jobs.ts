@@ -12,6 +12,8 @@ export class PendingJob implements Timed {
   /** How it was begun, for the thread that takes it over. */
   beginning: Beginning = NOT_BEGUN;
   released = false;
+  /** Lets the process end before the broker has replied. */
+  letGo: () => void = () => {};
   /** Gives the job up where it is done instead, since the thread has failed. */
   giveUp: (() => void) | undefined;
   dueMs = 0;
@@ -33,6 +35,7 @@ export class PendingJob implements Timed {
   settle(outcome: Outcome): void {
     if (this.#settled) return discardOutcome(outcome);
     this.#settled = true;
+    this.letGo();
     this.#settle(outcome);
   }
 

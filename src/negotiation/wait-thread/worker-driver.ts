@@ -1,7 +1,8 @@
 import { afterThisCode, systemClock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
-import { abandonedFailure } from '../connect-failures.js';
-import type { Driver, Job, Outcome } from '../job.js';
+import { abandonedFailure, unansweredFailure } from '../connect-failures.js';
+import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
+import { holdForReply } from '../unanswered.js';
 import { within } from '../within.js';
 import { beginJob } from './begin-job.js';
 import { DeadlineGuard, lastDeadlineMs } from './deadline-guard.js';
@@ -63,8 +64,9 @@ export class WorkerDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    if (this.#closing !== undefined) {
-      afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+    const failure = this.#closing === undefined ? unansweredFailure(job.brokerEndpoint) : abandonedFailure(job);
+    if (failure !== undefined) {
+      afterThisCode(() => settle({ kind: 'failed', failure }));
       return () => {};
     }
     if (this.#failed) return this.#fallback.start(job, settle);
@@ -105,6 +107,7 @@ export class WorkerDriver implements Driver {
   }
 
   #begin(pending: PendingJob): void {
+    pending.letGo = holdForReply(pending.job.brokerEndpoint, startedAtMs(pending.job));
     pending.beginning = beginJob(this.#native, this.#thread, pending.slot, pending.job);
     if (this.#thread.running) this.#thread.send(startCommand(pending));
     else this.#thread.start(this.#commands());

@@ -16,7 +16,7 @@ import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
-import { Retries, type RetryRequest } from './retries.js';
+import { Retries, type RetryingConnect } from './retries.js';
 
 /** A connection that is ready to be leased. */
 export interface Established {
@@ -40,8 +40,10 @@ export interface AttemptCounts {
 }
 
 /** One target as the connector sees it. */
-export interface ConnectRequest extends RetryRequest {
+export interface ConnectRequest {
   readonly target: Target;
+  /** Of the target. */
+  readonly key: string;
   readonly attempts: AttemptCounts;
   /** The framed Hello of a negotiation whose handoff is adopted or not. */
   readonly hello: (adopts: boolean) => Uint8Array;
@@ -59,6 +61,8 @@ export interface ConnectorOptions {
   readonly clock: Clock;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  /** How often a connect is tried at most; `undefined` for the default of each failure. */
+  readonly mostAttempts: number | undefined;
   readonly trust: EndpointTrust;
   readonly testSeams: boolean;
 }
@@ -66,7 +70,7 @@ export interface ConnectorOptions {
 /** Whoever opens connections. */
 export interface OpensConnections {
   /** Opens one connection, or fails with the reason. */
-  connect(request: ConnectRequest): Promise<Established>;
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established>;
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean;
   /** Ends the pauses of this target's connects: they try again at once. */
@@ -83,7 +87,7 @@ export class Connector implements OpensConnections {
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
-    this.#retries = new Retries(options.clock, this.#closing.signal);
+    this.#retries = new Retries(options.clock, options.mostAttempts, this.#closing.signal);
     // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -98,9 +102,9 @@ export class Connector implements OpensConnections {
     this.#retries.retryNow(key);
   }
 
-  /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
-  connect(request: ConnectRequest): Promise<Established> {
-    const connecting = this.#connect(request);
+  /** Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries, unless `mostAttempts` does. */
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
+    const connecting = this.#connect(request, connect);
     this.#underWay.add(connecting);
     const onEnd = (): void => void this.#underWay.delete(connecting);
     connecting.then(onEnd, onEnd);
@@ -117,23 +121,23 @@ export class Connector implements OpensConnections {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #connect(request: ConnectRequest): Promise<Established> {
+  async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     let established: Established;
     try {
       established = await this.#attempt(request);
     } catch (error) {
-      return await this.#retry(request, error);
+      return await this.#retry(request, connect, error);
     }
     this.#throwIfClosed(established);
     return established;
   }
 
-  async #retry(request: ConnectRequest, firstError: unknown): Promise<Established> {
+  async #retry(request: ConnectRequest, connect: RetryingConnect, firstError: unknown): Promise<Established> {
     let established: Established | undefined;
     try {
-      return await this.#retries.run(request, firstError, async () => (established = await this.#attempt(request)));
+      return await this.#retries.run(request.key, connect, firstError, async () => (established = await this.#attempt(request)));
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
       if (established !== undefined) discard(established);
@@ -195,7 +199,7 @@ export class Connector implements OpensConnections {
     return (
       dialNow(loadNative(), endpoint, trust) ??
       abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
+        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust, keepAlive: false }, settle),
       )
     );
   }
