@@ -29,6 +29,7 @@ export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
   #held: boolean;
+  #ended: boolean;
 
   private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher, held: boolean) {
     // Node sets the last four in any case. Missing here, they turn its copy of the options into a dictionary: 10 µs instead of 1.
@@ -37,6 +38,7 @@ export class PooledSocket extends Socket {
     this.#handle = handle;
     this.#watcher = watcher;
     this.#held = held;
+    this.#ended = false;
   }
 
   /** A socket over a handle of its own, for a new lease. With `held` it does not read before {@link PooledSocket.resumeReading}. */
@@ -86,25 +88,32 @@ export class PooledSocket extends Socket {
    * @returns `'unsent'` where nothing is wrong but that some bytes have not left yet
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
-    if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-    if (socket.readableLength > 0 || socket.connecting || !isAsMade(socket, socket.#handle)) return 'dirty';
-    if (socket.writableLength === 0) return undefined;
-    return socket.writableLength <= DRAINED_BYTES ? 'unsent' : 'dirty';
+    if (socket.#ended) return 'stale';
+    try {
+      return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
+    } catch {
+      // A caller has replaced what the socket keeps its state in.
+      return 'dirty';
+    }
   }
 
   /** Closes the connection, whatever its caller has done to the socket. */
   static close(socket: PooledSocket): void {
     const handle = socket.#handle;
-    const lost = handle !== undefined && handleOf(socket) !== handle;
-    socket.destroy();
-    // A caller may have marked the socket as destroyed, or have taken its handle away.
-    if (handle !== undefined && (lost || handleOf(socket) === handle)) handle.close();
+    const hadHandle = handleOf(socket) === handle;
+    try {
+      Socket.prototype.destroy.call(socket);
+    } catch {
+      // As above.
+    }
+    // A caller may have marked the socket as destroyed, have put a method of its own on it, or have taken its handle away.
+    if (handle !== undefined && (!hadHandle || handleOf(socket) === handle)) handle.close();
   }
 
   /** Stops reading at once, whatever asks for it: `pause()` alone goes on until the stream's buffer is full. */
   static holdReading(socket: PooledSocket): void {
     socket.#held = true;
-    if (socket.#handle !== undefined && !socket.destroyed) stopReading(socket.#handle);
+    if (socket.#handle !== undefined) stopReading(socket.#handle);
   }
 
   /** Reads again. Not by `read(0)`: the stream believes that a read is under way, and would not start one. */
@@ -125,6 +134,12 @@ export class PooledSocket extends Socket {
     if (!this.#held) super._read(size);
   }
 
+  /** Shuts the handle down for writing, which nothing but a later write would show. */
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#ended = true;
+    super._final(callback);
+  }
+
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const watcher = this.#watcher;
     watcher?.beforeClose();
@@ -138,12 +153,23 @@ export class PooledSocket extends Socket {
   }
 }
 
-/** Whether the socket still has its handle, and nothing shows that something else has taken that over. */
-function isAsMade(socket: PooledSocket, handle: StreamHandle | undefined): boolean {
-  if (handle === undefined || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
-  if (Object.hasOwn(socket, '_handle') || !isOwnedBy(handle, socket)) return false;
+/** What the checks below read of a socket; a property of its own in place of one could say anything. */
+const STATE_NAMES = ['_handle', 'destroyed', 'errored', 'readable', 'writable', 'readableLength', 'writableLength'] as const;
+
+function stateProblem(socket: PooledSocket): SocketProblem | undefined {
+  if (!Object.isExtensible(socket) || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return 'dirty';
+  if (STATE_NAMES.some((name) => Object.hasOwn(socket, name))) return 'dirty';
+  if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
+  // Not `> 0`: with a state that is not Node's own there is no length.
+  if (socket.readableLength !== 0 || !(socket.writableLength <= DRAINED_BYTES) || socket.connecting) return 'dirty';
   // An HTTP parser that has not been freed waits for the rest of a message.
-  return !Reflect.get(socket, 'parser') && hasSymbols(socket, symbolsWhenMade);
+  return Reflect.get(socket, 'parser') || !hasSymbols(socket, symbolsWhenMade) ? 'dirty' : undefined;
+}
+
+function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined, held: boolean): SocketProblem | undefined {
+  if (handle === undefined || handleOf(socket) !== handle || !isOwnedBy(handle, socket)) return 'dirty';
+  // A handle that has been closed refuses both.
+  return (held ? stopReading(handle) : startReading(handle)) ? undefined : 'stale';
 }
 
 /** What a new socket has, the same for each. Node marks one that http2 or a child process has taken by another, as other libraries do. */
