@@ -1,3 +1,5 @@
+import { outOfContext } from './async-context.js';
+
 /**
  * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake one then would lose a timer, or
  * the order of time, for as long as it lives. Every other file takes time and timers from here.
@@ -38,7 +40,7 @@ export function throwLater(error: unknown): void {
   });
 }
 
-/** Time and randomness as values, so that tests can pass in their own. */
+/** Time and randomness as values, so that tests can pass in their own. Timers run in no caller's asynchronous context. */
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
@@ -53,7 +55,10 @@ export interface Clock {
    * that is late waits {@link LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
    */
   deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean): Deadline;
-  /** Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. */
+  /**
+   * Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. It runs in the context of
+   * this call, which it keeps for no longer than the turn.
+   */
   afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
   random(): number;
@@ -91,7 +96,7 @@ class SystemDeadline implements Deadline {
     this.#dueMs = monotonicNowMs() + delayMs;
     this.#callback = callback;
     this.#keepAlive = keepAlive;
-    this.#timer = this.#start(delayMs, () => this.#onTime());
+    this.#timer = outOfContext(() => this.#start(delayMs, () => this.#onTime()));
   }
 
   cancel(): void {
@@ -126,7 +131,7 @@ class SystemDeadline implements Deadline {
 export const systemClock: Clock = {
   now: monotonicNowMs,
   schedule(delayMs, callback, keepAlive = false) {
-    const timer = setTimeout(callback, timerDelayMs(delayMs));
+    const timer = outOfContext(() => setTimeout(callback, timerDelayMs(delayMs)));
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },

@@ -3,6 +3,7 @@ import { systemClock } from '../clock.js';
 import { errorFromFailure } from '../errors.js';
 import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { loadedNative } from '../os/native.js';
+import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint } from '../endpoint.js';
 import { checkDurationMs, checkSignal, rejectUnknownOptions } from '../validation.js';
 import { abortable, throwIfAborted } from './abortable.js';
@@ -36,6 +37,8 @@ export async function connectLocalSocket(endpoint: string, options: ConnectLocal
     ));
   switch (outcome.kind) {
     case 'connected':
+      // An attempt that came after a pause was made in no context.
+      enterContext(outcome.socket);
       return outcome.socket;
     case 'timeout':
       throw errorFromFailure(outcome.failure);

@@ -7,6 +7,7 @@ import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNative } from '../os/native.js';
+import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import {
   checkBoolean,
@@ -123,7 +124,13 @@ function dialable(remembered: string): string | undefined {
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
   throwIfAborted(checked.signal, ABORTED);
+  const connection = await connectChecked(checked);
+  // An attempt that came after a pause was made in no context.
+  enterContext(connection.socket);
+  return connection;
+}
 
+async function connectChecked(checked: CheckedOptions): Promise<BackendConnection> {
   const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
   if (seam !== undefined) {
     const fakeBackend = checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam);

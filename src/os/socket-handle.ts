@@ -8,6 +8,8 @@ export interface StreamHandle {
   readStart(): number;
   readStop(): number;
   close(): void;
+  /** @param resource what async hooks shall take for the handle */
+  asyncReset(resource: object): void;
 }
 
 /** There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own objects. */
@@ -20,6 +22,11 @@ function isStreamHandle(value: unknown): value is StreamHandle {
   return (
     typeof value === 'object' && value !== null && 'fd' in value && typeof value.fd === 'number' && 'readStart' in value && 'readStop' in value
   );
+}
+
+/** From here on the callbacks of a socket run in the asynchronous context of this call, not in that of the call which opened it. */
+export function enterContext(socket: Socket): void {
+  handleOf(socket)?.asyncReset({});
 }
 
 /** The file descriptor of a connected socket; -1 on Windows and for one that is closed. It stays the socket's own. */
@@ -46,18 +53,16 @@ export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
   if (!Object.isExtensible(handle)) return false;
   const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
   if (reading === undefined || reading.get !== undefined || Object.getOwnPropertyNames(handle).length !== 1) return false;
-  return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket && Reflect.get(handle, 'onread') === onread;
+  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the next socket changes it back.
+  return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket;
 }
 
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;
-/** What a handle calls with what it has read, the same function for each. */
-let onread: unknown;
 
 /** Looks at a handle over which `socket` has just been made, for {@link isOwnedBy}. */
 export function learnHandle(handle: StreamHandle, socket: Socket): void {
   ownerSymbol = Object.getOwnPropertySymbols(handle).find((symbol) => Reflect.get(handle, symbol) === socket);
-  onread = Reflect.get(handle, 'onread');
 }
 
 const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => name === 'EALREADY')?.[0];

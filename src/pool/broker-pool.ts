@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
+import { outOfContext } from '../async-context.js';
 import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { checkError, checkFunction } from '../validation.js';
@@ -144,7 +145,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     checkAcquireOptions(options);
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
     const warming = this.#targetFor(options).warm(options.timeoutMs ?? acquireTimeoutMs, options.signal);
-    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : this.#openDriver().warm()]);
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm())]);
   }
 
   /**

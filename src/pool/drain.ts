@@ -17,14 +17,14 @@ export const DRAINED_BYTES = 64 * 1024;
 export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boolean) => void): () => void {
   const expected = bytesOf(socket);
   const stop = (): void => {
-    cancelLimit();
+    limit.cancel();
     EventEmitter.prototype.off.call(socket, 'drain', onEnd);
   };
   const onEnd = (): void => {
     stop();
     settle(socket.writableLength === 0 && bytesOf(socket) === expected);
   };
-  const cancelLimit = clock.schedule(DRAIN_MS, onEnd);
+  const limit = clock.deadline(DRAIN_MS, onEnd);
   // A caller may have put methods of its own on the socket.
   EventEmitter.prototype.on.call(socket, 'drain', onEnd);
   // Node tells of the drain only after a write that went beyond the high-water mark.

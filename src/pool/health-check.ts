@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { outOfContext } from '../async-context.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
@@ -15,8 +16,9 @@ export interface ConnectionToValidate {
 }
 
 /**
- * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread or unsent. `false`, an
- * error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`.
+ * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread or unsent.
+ * `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`. It
+ * runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -51,6 +53,8 @@ export class HealthChecks {
   readonly #owner: HealthCheckOwner;
   /** What is being checked for somebody who relies on it, the check that began first in front. */
   readonly #expected = new Set<PooledConnection>();
+  /** Checks under way, each with what ends it. */
+  readonly #underWay = new Map<PooledConnection, (verdict: Verdict) => void>();
 
   constructor(bag: Bag<PooledConnection, Waiter>, settings: HealthCheckSettings, clock: Clock, owner: HealthCheckOwner) {
     this.#bag = bag;
@@ -85,13 +89,17 @@ export class HealthChecks {
   }
 
   /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before, unless somebody has come */
-  async check(connection: PooledConnection, wanted: boolean): Promise<void> {
+  check(connection: PooledConnection, wanted: boolean): Promise<void> {
+    return outOfContext(() => this.#check(connection, wanted));
+  }
+
+  async #check(connection: PooledConnection, wanted: boolean): Promise<void> {
     const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
-    const verdict = await judge(connection, validate, validateTimeoutMs, this.#clock, wanted);
+    const verdict = await this.#judge(connection, validate, validateTimeoutMs, wanted);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = verdict === true ? connection.recycle() : 'invalid';
@@ -100,6 +108,31 @@ export class HealthChecks {
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
     this.#owner.onHealthy(connection, wantedNow);
+  }
+
+  /** The connection closes: its check must not leave a timer behind. */
+  stop(connection: PooledConnection): void {
+    this.#underWay.get(connection)?.(false);
+  }
+
+  /**
+   * Asks the hook, and waits no longer than `limitMs` for it.
+   *
+   * @param keepAlive the socket of an idle connection does not keep the process alive; a caller that waits for it must
+   */
+  #judge(connection: PooledConnection, validate: Validate, limitMs: number, keepAlive: boolean): Promise<Verdict> {
+    const { socket, endpoint, route } = connection;
+    return new Promise((resolve) => {
+      const settle = (verdict: Verdict): void => {
+        limit.cancel();
+        this.#underWay.delete(connection);
+        resolve(verdict);
+      };
+      const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
+      const limit = this.#clock.deadline(limitMs, onLimit, keepAlive);
+      this.#underWay.set(connection, settle);
+      void ask(validate, { socket, endpoint, route }).then(settle);
+    });
   }
 
   /** Counts a check as a connection on its way, until it is over or takes too long. */
@@ -117,34 +150,6 @@ export class HealthChecks {
 
 /** What the hook says of a connection, or why it said nothing. */
 type Verdict = boolean | BrokerPoolError;
-
-/**
- * Asks the hook, and waits no longer than `limitMs` for it.
- *
- * @param keepAlive the socket of an idle connection does not keep the process alive; whoever waits for it must
- */
-async function judge(
-  connection: ConnectionToValidate,
-  validate: Validate,
-  limitMs: number,
-  clock: Clock,
-  keepAlive: boolean,
-): Promise<Verdict> {
-  const { socket, endpoint, route } = connection;
-  return await new Promise((resolve) => {
-    const settle = (verdict: Verdict): void => {
-      limit.cancel();
-      socket.off('close', onClose);
-      resolve(verdict);
-    };
-    const onClose = (): void => settle(false);
-    const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
-    const limit = clock.deadline(limitMs, onLimit, keepAlive);
-    // A pool that ends destroys the socket, and must not leave the timer behind.
-    socket.once('close', onClose);
-    void ask(validate, { socket, endpoint, route }).then(settle);
-  });
-}
 
 /** A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript callers return. */
 async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {

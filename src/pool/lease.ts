@@ -6,12 +6,13 @@ import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { Negotiation } from './negotiation.js';
 import type { CloseReason } from './pooled-connection.js';
+import { PooledSocket } from './pooled-socket.js';
 import type { Target } from './target.js';
 
 /** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
 export interface LeasedConnection {
   readonly id: number;
-  readonly socket: Socket;
+  readonly socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiation: Negotiation | undefined;
@@ -53,11 +54,16 @@ export class Lease implements AsyncDisposable {
   /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
   private connection: LeasedConnection | undefined = undefined;
 
-  /** The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. */
+  /**
+   * The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. Its callbacks run in the asynchronous
+   * context in which the lease was first asked for it.
+   */
   get socket(): Socket {
     const connection = this.#held();
+    const { socket } = connection;
     connection.touched = true;
-    return connection.socket;
+    PooledSocket.enterContext(socket);
+    return socket;
   }
 
   /** Where the backend listens. */

@@ -1,5 +1,6 @@
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
+import { outOfContext } from '../async-context.js';
 import { handleOf, isOwnedBy, learnHandle, startReading, stopReading, type StreamHandle } from '../os/socket-handle.js';
 import { DRAINED_BYTES } from './drain.js';
 
@@ -29,7 +30,10 @@ export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
   #held: boolean;
-  #ended: boolean;
+  /** The write side has been shut down. */
+  #ended = false;
+  /** Its callbacks run in a caller's asynchronous context. */
+  #entered = false;
 
   private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher, held: boolean) {
     // Node sets the last four in any case. Missing here, they turn its copy of the options into a dictionary: 10 µs instead of 1.
@@ -38,14 +42,13 @@ export class PooledSocket extends Socket {
     this.#handle = handle;
     this.#watcher = watcher;
     this.#held = held;
-    this.#ended = false;
   }
 
   /** A socket over a handle of its own, for a new lease. With `held` it does not read before {@link PooledSocket.resumeReading}. */
   static over(handle: StreamHandle, watcher: SocketWatcher, held = false): PooledSocket {
     const socket = new PooledSocket(handle, watcher, held);
-    if (symbolsWhenMade.length === 0) {
-      symbolsWhenMade = Object.getOwnPropertySymbols(socket);
+    if (made === undefined) {
+      made = lookAt(socket);
       learnHandle(handle, socket);
     }
     if (!held) PooledSocket.resumeReading(socket);
@@ -74,10 +77,19 @@ export class PooledSocket extends Socket {
     const handle = used.#handle;
     const watcher = used.#watcher;
     if (handle === undefined || watcher === undefined) throw new Error('this socket has been renewed already');
+    // An idle connection runs in no caller's context, and must not keep one in memory.
+    if (used.#entered) outOfContext(() => handle.asyncReset({}));
     used.#handle = undefined;
     used.#watcher = undefined;
     neuter(used);
     return PooledSocket.over(handle, watcher, held);
+  }
+
+  /** From here on the socket's callbacks run in the asynchronous context of this call; of several calls the first counts. */
+  static enterContext(socket: PooledSocket): void {
+    if (socket.#entered) return;
+    socket.#entered = true;
+    socket.#handle?.asyncReset({});
   }
 
   /**
@@ -89,22 +101,20 @@ export class PooledSocket extends Socket {
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
     if (socket.#ended) return 'stale';
-    try {
-      return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
-    } catch {
-      // A caller has replaced what the socket keeps its state in.
-      return 'dirty';
-    }
+    if (!isAsMade(socket)) return 'dirty';
+    return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
   }
 
   /** Closes the connection, whatever its caller has done to the socket. */
   static close(socket: PooledSocket): void {
     const handle = socket.#handle;
     const hadHandle = handleOf(socket) === handle;
+    // Node calls it when the handle has closed, and a caller may have put anything in its place.
+    if (typeof Reflect.get(socket, 'emit') !== 'function') Reflect.deleteProperty(socket, 'emit');
     try {
       Socket.prototype.destroy.call(socket);
     } catch {
-      // As above.
+      // A caller has replaced what the socket keeps its state in, or frozen it.
     }
     // A caller may have marked the socket as destroyed, have put a method of its own on it, or have taken its handle away.
     if (handle !== undefined && (!hadHandle || handleOf(socket) === handle)) handle.close();
@@ -153,31 +163,70 @@ export class PooledSocket extends Socket {
   }
 }
 
-/** What the checks below read of a socket; a property of its own in place of one could say anything. */
+/** What is the same for every socket that has just been made. */
+interface Made {
+  readonly names: readonly string[];
+  readonly symbols: readonly symbol[];
+  readonly readableState: unknown;
+  readonly writableState: unknown;
+}
+
+let made: Made | undefined;
+
+function lookAt(socket: PooledSocket): Made {
+  return {
+    names: Object.keys(socket),
+    symbols: Object.getOwnPropertySymbols(socket),
+    readableState: prototypeOf(Reflect.get(socket, '_readableState')),
+    writableState: prototypeOf(Reflect.get(socket, '_writableState')),
+  };
+}
+
+function prototypeOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : undefined;
+}
+
+/** What the checks read of a socket; a property of its own in place of one could say anything. */
 const STATE_NAMES = ['_handle', 'destroyed', 'errored', 'readable', 'writable', 'readableLength', 'writableLength'] as const;
 
+/** Objects that Node keeps on a socket and that have nothing to do with its handle. */
+const HARMLESS_NAMES: ReadonlySet<string | symbol> = new Set(['_peername', '_httpMessage', 'parser']);
+
+/**
+ * Whether what the socket says of itself is true, and nothing has marked it as taken: child processes do so under a symbol, http2 under a name.
+ */
+function isAsMade(socket: PooledSocket): boolean {
+  if (!Object.isExtensible(socket) || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
+  if (STATE_NAMES.some((name) => Object.hasOwn(socket, name))) return false;
+  const { names, symbols, readableState, writableState } = lookAt(socket);
+  if (made === undefined || readableState !== made.readableState || writableState !== made.writableState) return false;
+  return hasOnlyHarmless(socket, names, made.names) && hasOnlyHarmless(socket, symbols, made.symbols);
+}
+
+/**
+ * Functions, and what stands in place of Node's own members, are a caller's; so are plain values under a name. They end with the socket. All
+ * else may be a mark.
+ */
+function hasOnlyHarmless<Key extends string | symbol>(socket: Socket, keys: readonly Key[], expected: readonly Key[]): boolean {
+  return keys.length >= expected.length && keys.every((key, index) => {
+    if (index < expected.length) return key === expected[index];
+    const value: unknown = Reflect.get(socket, key);
+    if (value === undefined || value === null || typeof value === 'function' || key in PooledSocket.prototype) return true;
+    return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
+  });
+}
+
 function stateProblem(socket: PooledSocket): SocketProblem | undefined {
-  if (!Object.isExtensible(socket) || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return 'dirty';
-  if (STATE_NAMES.some((name) => Object.hasOwn(socket, name))) return 'dirty';
   if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-  // Not `> 0`: with a state that is not Node's own there is no length.
-  if (socket.readableLength !== 0 || !(socket.writableLength <= DRAINED_BYTES) || socket.connecting) return 'dirty';
   // An HTTP parser that has not been freed waits for the rest of a message.
-  return Reflect.get(socket, 'parser') || !hasSymbols(socket, symbolsWhenMade) ? 'dirty' : undefined;
+  const isBusy = socket.readableLength > 0 || socket.writableLength > DRAINED_BYTES || socket.connecting || Reflect.get(socket, 'parser');
+  return isBusy ? 'dirty' : undefined;
 }
 
 function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined, held: boolean): SocketProblem | undefined {
   if (handle === undefined || handleOf(socket) !== handle || !isOwnedBy(handle, socket)) return 'dirty';
   // A handle that has been closed refuses both.
   return (held ? stopReading(handle) : startReading(handle)) ? undefined : 'stale';
-}
-
-/** What a new socket has, the same for each. Node marks one that http2 or a child process has taken by another, as other libraries do. */
-let symbolsWhenMade: readonly symbol[] = [];
-
-function hasSymbols(socket: Socket, expected: readonly symbol[]): boolean {
-  const symbols = Object.getOwnPropertySymbols(socket);
-  return symbols.length === expected.length && symbols.every((symbol, index) => symbol === expected[index]);
 }
 
 /** Leaves a socket without its connection: as if it had been destroyed, but without a word to its listeners, and the handle stays open. */

@@ -124,6 +124,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
     this.#drains.stop(connection);
+    this.#health.stop(connection);
     if (this.#disposal.remove(connection, reason, error)) this.#pump.run();
   }
 
@@ -310,7 +311,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** An acquire that fails before it waits. */
   #refuse(error: BrokerPoolError): Promise<never> {
-    this.#watch.fail(this.#watch.begin(), error, 0);
+    this.#watch.refuse(error);
     return Promise.reject(error);
   }
 

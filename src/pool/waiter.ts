@@ -1,3 +1,4 @@
+import type { RunInContext } from '../async-context.js';
 import type { BrokerPoolError } from '../errors.js';
 import type { BagWaiter } from './bag.js';
 import type { Lease } from './lease.js';
@@ -9,6 +10,8 @@ export interface AcquireOrigin {
   readonly acquireId: number;
   /** Where it was asked for, if leaks are looked for. */
   readonly stack: string | undefined;
+  /** The asynchronous context of a caller who waits: what serves it runs in another. */
+  readonly context: RunInContext | undefined;
 }
 
 /** A caller of `acquire` that waits for a connection. Thousands may wait at once, and the garbage collector moves each of them about. */

@@ -71,7 +71,7 @@ export class WaitingRoom {
 
   /** A promise of a lease, for the end of the queue. */
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    const origin = this.#watch.begin();
+    const origin = this.#watch.beginWait();
     // A listener that has just heard of it may have ended the pool, or given the acquire up.
     const error = this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
     if (error !== undefined) {

@@ -115,7 +115,8 @@ export const USES: Readonly<Record<string, Use>> = {
   reduce: goesOn((socket) => socket.reduce(() => 0, 0)),
   toArray: goesOn((socket) => socket.toArray()),
 
-  connect: (socket) => socket.on('error', ignore).connect('/not/there'),
+  // A second connect under way would make Node forget the first.
+  connect: (socket) => socket.connecting || socket.on('error', ignore).connect('/not/there'),
   destroy: (socket) => socket.destroy(new Error('made up')),
   destroySoon: (socket) => socket.destroySoon(),
   resetAndDestroy: (socket) => socket.resetAndDestroy(),

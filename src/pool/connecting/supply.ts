@@ -1,3 +1,4 @@
+import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { helloFrames } from '../../negotiation/exchange/hello.js';
 import { BrokerPoolError } from '../../errors.js';
@@ -103,7 +104,7 @@ export class Supply {
     // With nothing open, nobody else can serve those who wait: they had better learn at once why not.
     if (this.#backoff.pausing && this.#owner.size > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.take(this.#owner) === false) return false;
-    void this.#connect(false);
+    void outOfContext(() => this.#connect(false));
     return true;
   }
 
@@ -111,7 +112,7 @@ export class Supply {
   openSpare(): boolean {
     if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
-    void this.#connect(true);
+    void outOfContext(() => this.#connect(true));
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { outOfContext } from '../../async-context.js';
 import { BrokerPoolError } from '../../errors.js';
 import { loadDescriptorCalls, type DescriptorCalls } from '../../os/descriptors.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -27,6 +28,11 @@ export class SharingHost {
 
   /** A port for one other thread. */
   open(): MessagePort {
+    // Ports run in the context in which they are made.
+    return outOfContext(() => this.#open());
+  }
+
+  #open(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     const client = new RemoteClient(port1, this.#calls, {
       pool: this.#pool,

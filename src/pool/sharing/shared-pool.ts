@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { hasAborted, onAbort } from '../../abort.js';
+import { outOfContext } from '../../async-context.js';
 import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import { checkFunction, checkServiceName, checkVersion } from '../../validation.js';
@@ -35,7 +36,7 @@ export class SharedPool implements AsyncDisposable {
     this.#port = port;
     this.#acquireTimeoutMs = acquireTimeoutMs;
     this.#loans = new Loans({ post: (message) => this.#post(message), onReturned: () => this.#onChange() });
-    port.on('message', (message: HostMessage) => this.#onMessage(message));
+    port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
     port.on('close', () => this.#end({ code: 'POOL_CLOSED', message: 'the thread that has the pool has ended, or the port was closed' }));
     port.unref();
   }

@@ -1,5 +1,6 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
+import { outOfContext, type RunInContext } from '../../async-context.js';
 import { throwLater } from '../../clock.js';
 import type { BrokerPoolError, ErrorCode } from '../../errors.js';
 import { didYouMean, quoted } from '../../validation.js';
@@ -116,13 +117,16 @@ export class EventSource<Name extends PoolEventName> {
   readonly #name: Name;
   readonly #emitter: EventEmitter;
   readonly #channel: Channel;
+  readonly #context: RunInContext | undefined;
   /** Whether the emitter has listeners for it; {@link createEventSources} keeps it up to date. */
   listening = false;
 
-  constructor(name: Name, emitter: EventEmitter) {
+  /** @param context where listeners and subscribers run; `undefined` for that of the publishing call */
+  constructor(name: Name, emitter: EventEmitter, context?: RunInContext) {
     this.#name = name;
     this.#emitter = emitter;
     this.#channel = channel(`broker-pool:${name}`);
+    this.#context = context;
   }
 
   /** Whether there are listeners or subscribers. Without them, an event costs this question. */
@@ -130,8 +134,14 @@ export class EventSource<Name extends PoolEventName> {
     return this.listening || this.#channel.hasSubscribers;
   }
 
+  /** @param context of the caller whom the event is about, where that is not the one who publishes it */
+  publish(event: PoolEvents[Name], context = this.#context): void {
+    if (context === undefined) this.#publish(event);
+    else context(() => this.#publish(event));
+  }
+
   /** A listener that throws is the listener's fault: its error goes up as uncaught and leaves the pool alone. */
-  publish(event: PoolEvents[Name]): void {
+  #publish(event: PoolEvents[Name]): void {
     this.#channel.publish(event);
     if (!this.listening) return;
     try {
@@ -149,16 +159,16 @@ export type EventSources = { readonly pool: string } & { readonly [Name in PoolE
 export function createEventSources(pool: string, emitter: EventEmitter): EventSources {
   const sources: EventSources = {
     pool,
-    connectionCreated: new EventSource('connectionCreated', emitter),
-    connectionReady: new EventSource('connectionReady', emitter),
-    connectionClosed: new EventSource('connectionClosed', emitter),
+    connectionCreated: new EventSource('connectionCreated', emitter, outOfContext),
+    connectionReady: new EventSource('connectionReady', emitter, outOfContext),
+    connectionClosed: new EventSource('connectionClosed', emitter, outOfContext),
     acquireStarted: new EventSource('acquireStarted', emitter),
     acquired: new EventSource('acquired', emitter),
     acquireFailed: new EventSource('acquireFailed', emitter),
     released: new EventSource('released', emitter),
-    leakSuspected: new EventSource('leakSuspected', emitter),
+    leakSuspected: new EventSource('leakSuspected', emitter, outOfContext),
     cleared: new EventSource('cleared', emitter),
-    closed: new EventSource('closed', emitter),
+    closed: new EventSource('closed', emitter, outOfContext),
   };
   const byName = new Map<string | symbol, { listening: boolean }>(POOL_EVENT_NAMES.map((name) => [name, sources[name]]));
   emitter.on('newListener', (added: string | symbol) => {

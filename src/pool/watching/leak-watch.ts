@@ -1,3 +1,4 @@
+import { outOfContext } from '../../async-context.js';
 import type { Clock, Deadline } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { Lease } from '../lease.js';
@@ -31,7 +32,7 @@ export class LeakWatch {
   readonly #report: (leak: Leak) => void;
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
-  readonly #handles = new FinalizationRegistry<Watched>((watched) => this.#onHandleLost(watched));
+  readonly #handles = new FinalizationRegistry<Watched>((watched) => outOfContext(() => this.#onHandleLost(watched)));
   #timer: Deadline | undefined;
 
   constructor(clock: Clock, thresholdMs: number, report: (leak: Leak) => void) {

@@ -1,3 +1,4 @@
+import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import type { Target } from '../target.js';
@@ -43,11 +44,21 @@ export class LeaseWatch {
     if (settings.leakThresholdMs > 0) this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, (leak) => this.#onLeak(leak));
   }
 
-  /** An acquire begins. `undefined` where nobody watches. */
-  begin(): AcquireOrigin | undefined {
+  /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
+  beginWait(): AcquireOrigin | undefined {
+    return this.wanted || this.#events.acquireFailed.wanted ? this.#begin(currentContext()) : undefined;
+  }
+
+  /** An acquire fails before it waits. */
+  refuse(error: BrokerPoolError): void {
+    const { acquireStarted, acquireFailed } = this.#events;
+    if (acquireStarted.wanted || acquireFailed.wanted) this.#publishFailed(this.#begin(undefined).acquireId, error, 0);
+  }
+
+  #begin(context: RunInContext | undefined): AcquireOrigin {
     const { acquireStarted } = this.#events;
-    if (this.#leaks === undefined && !acquireStarted.wanted) return undefined;
-    const origin = { acquireId: this.#environment.nextAcquireId(), stack: this.#leaks && callerStack(this.#environment.entryPoints) };
+    const stack = this.#leaks && callerStack(this.#environment.entryPoints);
+    const origin = { acquireId: this.#environment.nextAcquireId(), stack, context };
     if (acquireStarted.wanted) acquireStarted.publish({ pool: this.#events.pool, target: this.#target, acquireId: origin.acquireId });
     return origin;
   }
@@ -63,23 +74,34 @@ export class LeaseWatch {
    * @throws {BrokerPoolError} `POOL_CLOSED`
    */
   leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
-    const origin = this.begin();
-    if (connection.state === 'leased') return this.lease(connection, origin, nowMs(), 0);
+    const { acquireId, stack } = this.#begin(undefined);
+    if (connection.state === 'leased') return this.#lease(connection, acquireId, stack, nowMs(), 0, undefined);
     // A listener that has just heard of it has ended the pool.
     const error = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed');
-    this.fail(origin, error, 0);
+    this.#publishFailed(acquireId, error, 0);
     throw error;
   }
 
   /** The lease of whoever has waited for it. */
   lease(connection: PooledConnection, origin: AcquireOrigin | undefined, nowMs: number, waitMs: number): Lease {
+    const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
+    return this.#lease(connection, acquireId, origin?.stack, nowMs, waitMs, origin?.context ?? outOfContext);
+  }
+
+  #lease(
+    connection: PooledConnection,
+    acquireId: number,
+    stack: string | undefined,
+    nowMs: number,
+    waitMs: number,
+    context: RunInContext | undefined,
+  ): Lease {
     const lease = leaseOf(connection);
     if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
-    const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
     this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
-    this.#leaks?.begin(lease, connection, acquireId, origin?.stack ?? '');
+    this.#leaks?.begin(lease, connection, acquireId, stack ?? '');
     const { id: connectionId, route } = connection;
-    this.#events.acquired.publish({ pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs });
+    this.#events.acquired.publish({ pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs }, context);
     return lease;
   }
 
@@ -97,11 +119,16 @@ export class LeaseWatch {
     released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
   }
 
+  /** An acquire fails that waits. */
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
+    this.#publishFailed(origin?.acquireId, error, waitMs, origin?.context ?? outOfContext);
+  }
+
+  #publishFailed(id: number | undefined, error: BrokerPoolError, waitMs: number, context?: RunInContext): void {
     const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
-    const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
-    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error, waitMs });
+    const acquireId = id ?? this.#environment.nextAcquireId();
+    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error, waitMs }, context);
   }
 
   stop(): void {
@@ -133,5 +160,5 @@ export function publishRefusal(events: EventSources, target: Target, acquireId: 
 
 /** A leak that nobody listens for is worth a warning of the process. */
 function warn(message: string, stack: string): void {
-  process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_LEAK', detail: `acquired\n${stack}` });
+  outOfContext(() => process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_LEAK', detail: `acquired\n${stack}` }));
 }

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { LIBRARY_VERSION } from '../src/version.js';
+import test from './helpers/sanitary.js';
+
+const execute = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const LIMIT_MS = 50_000;
+const MOST_UNPACKED_BYTES = 1_500_000;
+
+/** Folders that a clone does not have, and those that others have put into a checkout. */
+const NOT_CLONED = /(?:^|[\\/])(?:node_modules|dist(?:-[^\\/]*)?|target|results|\.git|\.claude)$/;
+
+interface Packed {
+  readonly filename: string;
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** The settings of the clone alone count: those of the user, and of an npm that runs these tests, may switch scripts off. */
+function npmEnvironment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !/^npm_config_/i.test(name));
+  return { ...Object.fromEntries(own), npm_config_userconfig: join(ROOT, 'no-npmrc'), npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+}
+
+/** Packs a copy of the sources without `dist`, with `npm pack` as a user runs it in a clone after `npm ci`. */
+async function pack() {
+  const folder = mkdtempSync(join(tmpdir(), 'bp-'));
+  const clone = join(folder, 'clone');
+  cpSync(ROOT, clone, { recursive: true, filter: (path) => !NOT_CLONED.test(path.replace(/[\\/]$/, '')) || path === ROOT });
+  symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'), 'junction');
+  const options = { cwd: clone, env: npmEnvironment(), timeout: LIMIT_MS, shell: process.platform === 'win32' };
+  const { stdout } = await execute('npm', ['pack', '--json'], options);
+  const [packed]: Packed[] = JSON.parse(stdout.slice(stdout.search(/^\[/m)));
+  if (packed === undefined) throw new Error('npm pack packed nothing');
+  await execute('tar', ['-xf', packed.filename], { cwd: clone });
+  const root = join(clone, 'package');
+  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'), 'junction');
+  return { folder, root, packed, paths: packed.files.map(({ path }) => path) };
+}
+
+let made: ReturnType<typeof pack> | undefined;
+
+/** Made once for all tests of this file. */
+function tarball(): ReturnType<typeof pack> {
+  return (made ??= pack());
+}
+
+test.after.always(async () => {
+  if (made !== undefined) rmSync((await made).folder, { recursive: true });
+});
+
+test('npm pack in a clone without dist packs every file that package.json names, built', async (t) => {
+  const { paths, root } = await tarball();
+  const { exports, bin }: { exports: object; bin: object } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const named = [...JSON.stringify([exports, bin]).matchAll(/"\.\/([^"]+)"/g)].map(([, path = '']) => path).filter((path) => path.includes('.'));
+  t.true(named.length > 3);
+  t.deepEqual(named.filter((path) => !paths.includes(path)), []);
+  t.true(paths.includes('dist/workers/negotiator.js'));
+});
+
+test('the packed command line runs', async (t) => {
+  const { root } = await tarball();
+  const { stdout, stderr } = await execute(process.execPath, [join(root, 'dist/src/cli/main.js'), '--version'], { timeout: LIMIT_MS });
+  t.deepEqual([stdout, stderr], [`${LIBRARY_VERSION}\n`, '']);
+});
+
+test('the package contains no source map, no comment that names one, and no picture', async (t) => {
+  const { paths, root } = await tarball();
+  t.deepEqual(paths.filter((path) => /\.(?:map|svg|png)$/.test(path)), []);
+  const scripts = paths.filter((path) => path.endsWith('.js'));
+  t.deepEqual(scripts.filter((path) => readFileSync(join(root, path), 'utf8').includes('sourceMappingURL')), []);
+});
+
+test(`the package is at most ${MOST_UNPACKED_BYTES / 1_000_000} MB long, unpacked`, async (t) => {
+  const { packed } = await tarball();
+  t.true(packed.unpackedSize < MOST_UNPACKED_BYTES, `${packed.unpackedSize} bytes`);
+});
+
+test('docs/pictures.md shows every picture in docs, and no other', (t) => {
+  const shown = [...readFileSync(`${ROOT}docs/pictures.md`, 'utf8').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = '']) => path);
+  t.deepEqual(shown.toSorted(), readdirSync(`${ROOT}docs`).filter((name) => name.endsWith('.svg')).toSorted());
+});
+
+test('no published document shows a picture, which a package view could not load', async (t) => {
+  const { paths, root } = await tarball();
+  const documents = paths.filter((path) => path.endsWith('.md'));
+  t.deepEqual(documents.filter((path) => /!\[[^\]]*\]\(/.test(readFileSync(join(root, path), 'utf8'))), []);
+});
+
+/** Hosts that serve packages, in parts, or this file would name them. */
+const REGISTRY_HOSTS = [['npmjs', 'org'], ['npmjs', 'com'], ['yarnpkg', 'com'], ['crates', 'io'], ['pypi', 'org'], ['jsr', 'io']].map((parts) => parts.join('.'));
+
+test('no file of the repository names the host of a package registry', (t) => {
+  const naming: string[] = [];
+  for (const name of filesBelow(ROOT)) {
+    const text = readFileSync(name, 'utf8').toLowerCase();
+    if (REGISTRY_HOSTS.some((host) => text.includes(host))) naming.push(name);
+  }
+  t.deepEqual(naming, []);
+});
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (NOT_CLONED.test(path) || entry.isSymbolicLink()) return [];
+    return entry.isDirectory() ? filesBelow(path) : [path].filter((file) => existsSync(file));
+  });
+}
