@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { BrokerPool, connectSharedPool, type Lease, type SharedPool } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { canShare } from './sharing/kit.js';
 import { isMethod, MORE_USES, surface, USES, type Use } from './socket-uses.js';
 
 /** What a caller may put in place of what a name stands for. */
@@ -76,7 +77,7 @@ test('whatever a caller does with its socket, during its lease or later, the nex
   await check(t, pool, allUses(t));
 });
 
-test('the same over a shared pool', async (t) => {
+(canShare ? test : test.skip)('the same over a shared pool', async (t) => {
   const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
   t.teardown(() => pool.destroy());
   const shared = await connectSharedPool(pool.share());

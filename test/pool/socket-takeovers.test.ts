@@ -9,6 +9,7 @@ import type { ExecutionContext } from 'ava';
 import { BrokerPool, connectSharedPool, type SharedPool } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
+import { canShare } from './sharing/kit.js';
 
 const PSK = Buffer.from('0123456789abcdef');
 const TLS = { ciphers: 'PSK', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;
@@ -143,7 +144,7 @@ test('a connection that TLS, http2, a server, a request, a child or another sock
   await check(t, pool);
 });
 
-test('the same over a shared pool', async (t) => {
+(canShare ? test : test.skip)('the same over a shared pool', async (t) => {
   const { target } = await startSystem(t, { backend: { onConnection: polyglot } });
   const pool = new BrokerPool({ ...target, max: 1 });
   t.teardown(() => pool.destroy());
