@@ -46,56 +46,113 @@ export interface SystemFailure {
   readonly message: string;
 }
 
-/** A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error. */
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly endpoint?: string;
-  readonly phase?: TimeoutPhase;
-  readonly refusalKind?: RefusalKind;
-  readonly refusalCode?: number;
-  readonly retryAfterMs?: number;
-  readonly system?: SystemFailure;
-}
-
-/** Fields of a {@link BrokerPoolError} beyond code and message. */
+/** Fields of a {@link BrokerPoolError} beyond code and message, see there. */
 export interface ErrorDetails {
   readonly endpoint?: string | undefined;
+  readonly serviceName?: string | undefined;
+  readonly wantedVersion?: string | undefined;
+  readonly attempts?: number | undefined;
+  readonly elapsedMs?: number | undefined;
   readonly phase?: TimeoutPhase | undefined;
   readonly refusalKind?: RefusalKind | undefined;
   readonly refusalCode?: number | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly reason?: string | undefined;
   readonly cause?: unknown;
 }
 
-/** The one error class of this package; switch on {@link BrokerPoolError.code}. */
+/** A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error. */
+export interface Failure extends Omit<ErrorDetails, 'cause'> {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly system?: SystemFailure;
+}
+
+/**
+ * The one error class of this package; switch on {@link BrokerPoolError.code}. Where `instanceof` has told the class, the code narrows the
+ * type further, see {@link BrokerPoolFailure}.
+ */
 export class BrokerPoolError extends Error {
+  /** A class cannot say that its instances are a union; its `instanceof` can. */
+  declare static readonly [Symbol.hasInstance]: (value: unknown) => value is BrokerPoolFailure;
+
   readonly code: ErrorCode;
   // Declared only: a field that does not apply must not be there, or every error would print a row of `undefined`.
   /** The endpoint that was tried, where there was one. */
   declare readonly endpoint?: string;
+  /** The service that was asked for. */
+  declare readonly serviceName?: string;
+  /** The version that was asked for. */
+  declare readonly wantedVersion?: string;
+  /** How often connecting was tried, from a pool while the caller waited. */
+  declare readonly attempts?: number;
+  /** How long the caller waited, in whole milliseconds. */
+  declare readonly elapsedMs?: number;
   /** With `TIMEOUT`: what was being waited for. */
   declare readonly phase?: TimeoutPhase;
-  /** With `REFUSED`: the broker's verdict as a word (C-37). */
+  /** With `REFUSED`: the broker's verdict as a word. */
   declare readonly refusalKind?: RefusalKind;
   /** With `REFUSED`: the broker's code; numbers unknown to protocol v1 become 0 (C-36). */
   declare readonly refusalCode?: number;
   /** With `REFUSED`: how long the broker asks callers to wait, in milliseconds; 0 means "no hint". */
   declare readonly retryAfterMs?: number;
+  /** With `REFUSED`: the broker's own reason: at most 200 characters of it, with what does not show itself escaped. */
+  declare readonly reason?: string;
 
-  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(code: ErrorCode, message: string, { cause, ...fields }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    if (details.endpoint !== undefined) this.endpoint = details.endpoint;
-    if (details.phase !== undefined) this.phase = details.phase;
-    if (details.refusalKind !== undefined) this.refusalKind = details.refusalKind;
-    if (details.refusalCode !== undefined) this.refusalCode = details.refusalCode;
-    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
+    for (const [name, value] of Object.entries(fields)) if (value !== undefined) Reflect.set(this, name, value);
   }
 
   override get name(): string {
     return 'BrokerPoolError';
   }
+}
+
+/** The broker refused the Hello. */
+export interface RefusedError extends BrokerPoolError {
+  readonly code: 'REFUSED';
+  readonly refusalKind: RefusalKind;
+  readonly refusalCode: number;
+  readonly retryAfterMs: number;
+  readonly reason: string;
+  readonly phase?: never;
+}
+
+/** The time was up. */
+export interface TimeoutError extends BrokerPoolError {
+  readonly code: 'TIMEOUT';
+  readonly phase: TimeoutPhase;
+  readonly refusalKind?: never;
+  readonly refusalCode?: never;
+  readonly retryAfterMs?: never;
+  readonly reason?: never;
+}
+
+/** Any other failure. */
+export interface OtherError extends BrokerPoolError {
+  readonly code: Exclude<ErrorCode, 'REFUSED' | 'TIMEOUT'>;
+  readonly phase?: never;
+  readonly refusalKind?: never;
+  readonly refusalCode?: never;
+  readonly retryAfterMs?: never;
+  readonly reason?: never;
+}
+
+/** Every {@link BrokerPoolError}, as a union that `code` tells apart: the type of `error` behind `error instanceof BrokerPoolError`. */
+export type BrokerPoolFailure = RefusedError | TimeoutError | OtherError;
+
+/** The same error as a union of its kinds. */
+export function asFailure(error: BrokerPoolError): BrokerPoolFailure {
+  if (error instanceof BrokerPoolError) return error;
+  throw new TypeError('not an error of this package');
+}
+
+/** The fields of an error beyond code, message and cause, for another one that stands for the same failure. */
+export function fieldsOf(error: BrokerPoolError): Omit<ErrorDetails, 'cause'> {
+  const { endpoint, serviceName, wantedVersion, attempts, elapsedMs, phase, refusalKind, refusalCode, retryAfterMs, reason } = error;
+  return { endpoint, serviceName, wantedVersion, attempts, elapsedMs, phase, refusalKind, refusalCode, retryAfterMs, reason };
 }
 
 /** What a terminal would act on instead of showing it: control characters, marks that hide or reorder text, ends of lines, half characters. */
@@ -105,6 +162,11 @@ const PRINTED_CHARACTERS = 200;
 /** What a peer said or named, for a one-line message: at most 200 characters of it, escaped as in JSON. */
 export function printable(text: string): string {
   return escaped(cutShort(text, PRINTED_CHARACTERS));
+}
+
+/** An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do. */
+export function printableEndpoint(endpoint: string): string {
+  return printable(endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint);
 }
 
 /** Writes what does not show itself as `\uXXXX`, each half of a surrogate pair by itself. */

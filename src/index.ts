@@ -8,14 +8,27 @@ export {
   type EndpointNameOptions,
 } from './client/endpoints.js';
 export type { TrustOptions } from './client/trust-option.js';
-export { brokerDisabledByEnv, EnvironmentVariables } from './client/environment.js';
+export { brokerDisabledByEnv, EnvironmentVariables, type Environment } from './client/environment.js';
 export type { ClientIdentityOptions } from './client/client-identity.js';
-export { BrokerPoolError, type ErrorCode, type RefusalKind, type TimeoutPhase } from './errors.js';
-export type { Route } from './negotiation/job.js';
+export {
+  BrokerPoolError,
+  type BrokerPoolFailure,
+  type ErrorCode,
+  type ErrorDetails,
+  type OtherError,
+  type RefusalKind,
+  type RefusedError,
+  type TimeoutError,
+  type TimeoutPhase,
+} from './errors.js';
+export type { DriverName, Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
-export { type Lease, type LeaseDescription } from './pool/lease.js';
+export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
+export type { RetryOptions } from './pool/connecting/retry-options.js';
+export type { PoolState } from './pool/ending.js';
 export type { CloseReason } from './pool/pooled-connection.js';
+export type { Target } from './pool/target.js';
 export { connectSharedPool } from './pool/sharing/connect.js';
 export type { SharedPool } from './pool/sharing/shared-pool.js';
 export type { EndpointCacheOptions } from './pool/endpoint-cache.js';
@@ -26,14 +39,17 @@ export type {
   AcquireStartedEvent,
   ClearedEvent,
   ClosedEvent,
+  ConnectRetryingEvent,
   ConnectionClosedEvent,
   ConnectionCreatedEvent,
   ConnectionReadyEvent,
   LeakSuspectedEvent,
+  PoolEvent,
+  PoolEventMap,
   PoolEventName,
   PoolEvents,
   ReleasedEvent,
 } from './pool/watching/events.js';
 export type { DurationHistogram } from './pool/watching/histogram.js';
 export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';
-export { RefusalCode } from './wire/messages.js';
+export { RefusalCode, type AdminVerb, type Negotiated } from './wire/messages.js';

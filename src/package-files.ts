@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** This module where it is not part of a bundle. */
@@ -9,8 +9,9 @@ const OWN_NAME = 'package-files';
 /**
  * The file that holds this code: a module of the package, or the bundle that it was put in.
  *
- * Bundles in CommonJS have `__filename`, while their `import.meta.url` is missing or names a file of the machine that built them. It is read
- * without `typeof`, because webpack answers that at build time, for modules too. Under `node --eval` there is a global `__filename` that is no path.
+ * Bundles in CommonJS have `__filename`, while their `import.meta.url` is missing. It is read without `typeof`, because webpack answers that at
+ * build time, for modules too. Under `node --eval` there is a global `__filename` that is no path. In modules of webpack `import.meta.url` is a
+ * file of the machine that built them; elsewhere, the program itself is the next best guess.
  */
 function findRunningFile(): string {
   try {
@@ -18,7 +19,8 @@ function findRunningFile(): string {
   } catch {
     // A ReferenceError: this is a module.
   }
-  return fileURLToPath(import.meta.url);
+  const file = fileURLToPath(import.meta.url);
+  return existsSync(file) ? file : resolve(process.argv[1] ?? '');
 }
 
 const RUNNING_FILE = findRunningFile();

@@ -169,6 +169,11 @@ export function checkObject(field: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
 }
 
+/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
+export function orDefault<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
+}
+
 /**
  * Refuses what is not a plain set of options, and options that do not exist: a misspelt one would otherwise
  * leave its default in force without a word. An obvious misspelling is answered with the right name.

@@ -11,16 +11,16 @@ test('an error shows its name and code, also in its stack', (t) => {
   t.is(String(error), 'BrokerPoolError: too late');
 });
 
-// The class's field declarations define them as undefined; with `declare` before each they would be absent.
 test('details that were not given are absent, not undefined', (t) => {
   for (const error of [new BrokerPoolError('ABORTED', 'x'), new BrokerPoolError('ABORTED', 'x', { endpoint: undefined, cause: undefined })]) {
-    for (const name of ['endpoint', 'phase', 'refusalKind', 'refusalCode', 'retryAfterMs', 'cause']) t.false(name in error, name);
+    for (const name of ['endpoint', 'phase', 'refusalKind', 'refusalCode', 'retryAfterMs', 'reason', 'serviceName', 'wantedVersion', 'attempts', 'elapsedMs', 'cause']) t.false(name in error, name);
   }
 });
 
 test('details that were given are there, zeros too', (t) => {
   const cause = new Error('why');
-  const details = { endpoint: '/a', phase: 'hello', refusalKind: 'other', refusalCode: 0, retryAfterMs: 0, cause } as const;
+  const tried = { endpoint: '/a', serviceName: 'a', wantedVersion: '1.0.0', attempts: 0, elapsedMs: 0 } as const;
+  const details = { ...tried, phase: 'hello', refusalKind: 'other', refusalCode: 0, retryAfterMs: 0, reason: '', cause } as const;
   t.like(new BrokerPoolError('REFUSED', 'no', details), details);
 });
 

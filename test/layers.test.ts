@@ -11,7 +11,7 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'package-files', 'validation', 'version'];
+const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'explained-error', 'package-files', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'package-files': [],
   'deadline-queue': [],
   'environment-warning': ['errors'],
+  'explained-error': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
@@ -41,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Packages that are known in one place only, so that they can be replaced there. */
 const HOMES: Readonly<Record<string, string>> = {
   koffi: 'src/os/',
-  piscina: 'src/negotiation/wait-thread/threads.ts',
+  piscina: 'src/negotiation/wait-thread/worker-thread.ts',
   protobufjs: 'src/wire/',
   'lru-cache': 'src/pool/endpoint-cache.ts',
 };
@@ -98,10 +99,10 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
-test('src names the worker as a file only, in negotiation/wait-thread/threads.ts', (t) => {
+test('src names the worker as a file only, in negotiation/wait-thread/worker-thread.ts', (t) => {
   t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
   const mentions = src.filter(({ text }) => text.includes('workers/'));
-  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/threads.ts']);
+  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/worker-thread.ts']);
   for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')), []);
 });
 

@@ -1,6 +1,6 @@
 import { ADMIN_VERB_NAMES } from '../client/admin.js';
 import { sendAdminRequest, type AdminRequestOptions, type AdminVerbName, type TrustOptions } from '../index.js';
-import { parseParameters, UsageError, wholeNumber, type Command } from './command.js';
+import { endpointArgument, parseParameters, printJson, UsageError, wholeNumber, type Command } from './command.js';
 
 const USAGE = `broker-pool admin [VERB] [options]
 
@@ -9,7 +9,7 @@ Asks a broker about itself, prints its answer and ends with its exit code.
   VERB                       ${ADMIN_VERB_NAMES.slice(0, 5).join(', ')},
                              ${ADMIN_VERB_NAMES.slice(5).join(', ')}; STATUS if left out
   --broker ENDPOINT          where it listens; by default your shared broker
-  --json                     JSON, for STATUS
+  --json                     JSON: the broker's own, for STATUS, else its answer as {"verb","kind","contentType","exitCode","body"}
   --service NAME             which service, for BACKEND_HEALTH
   --output PATH              which file to name, for DIAGNOSE
   --drain-deadline MS        for SHUTDOWN; today's brokers ignore it
@@ -23,8 +23,10 @@ Asks a broker about itself, prints its answer and ends with its exit code.
 export const admin: Command = {
   usage: USAGE,
   async run(parameters) {
-    const { body, exitCode } = await sendAdminRequest(requestOf(parameters));
-    process.stdout.write(body.endsWith('\n') ? body : `${body}\n`);
+    const request = requestOf(parameters);
+    const { kind, body, exitCode, contentType } = await sendAdminRequest(request);
+    if (request.json === true && kind !== 'json') printJson({ verb: request.verb, kind, contentType, exitCode, body });
+    else process.stdout.write(body.endsWith('\n') ? body : `${body}\n`);
     return exitCode;
   },
 };
@@ -49,7 +51,7 @@ function requestOf(parameters: string[]): AdminRequestOptions {
   const trust: TrustOptions = { userIds: values['trust-user'].map((text) => wholeNumber('--trust-user', text)) };
   if (values['trust-shared-directories'] !== undefined) trust.sharedDirectories = values['trust-shared-directories'];
   const request: AdminRequestOptions = { verb: verbOf(verb), json: values.json, trust };
-  if (values.broker !== undefined) request.brokerEndpoint = values.broker;
+  if (values.broker !== undefined) request.brokerEndpoint = endpointArgument(values.broker);
   if (values.service !== undefined) request.serviceName = values.service;
   if (values.output !== undefined) request.outputPath = values.output;
   if (values['drain-deadline'] !== undefined) request.drainDeadlineMs = wholeNumber('--drain-deadline', values['drain-deadline']);

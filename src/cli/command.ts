@@ -29,3 +29,18 @@ export function wholeNumber(option: string, text: string, least = 0): number {
   if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
   throw new UsageError(`${option} must be a whole number from ${least} up, not ${JSON.stringify(text)}`);
 }
+
+/** An endpoint as it is typed: on Linux `@name` is the abstract name, whose first character, NUL, cannot be typed. */
+export function endpointArgument(text: string): string {
+  return process.platform === 'linux' && text.startsWith('@') ? `\0${text.slice(1)}` : text;
+}
+
+/** An endpoint as {@link endpointArgument} takes it. */
+export function shownEndpoint(endpoint: string): string {
+  return endpoint.replace(/^\0/, '@');
+}
+
+/** One line of JSON. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -5,17 +5,18 @@ import { monotonicNowMs } from '../clock.js';
 import { BrokerPool, type BrokerPoolOptions, type Route } from '../index.js';
 import { canHandOff } from '../testing/embedded-backend.js';
 import { spawnTestSystem, type SpawnedTestSystem } from '../testing/spawned-system.js';
-import { parseParameters, wholeNumber, type Command } from './command.js';
+import { parseParameters, printJson, wholeNumber, type Command } from './command.js';
 
 const CONNECTS = 500;
 const BAR_WIDTH = 30;
 
-const USAGE = `broker-pool demo [--connects N]
+const USAGE = `broker-pool demo [--connects N] [--json]
 
 Starts a broker and an echo backend, each as a process, and times how long a usable connection takes by every route: those of a pool, and a
 bare net.connect beside them.
 
   --connects N   connections by each route; ${CONNECTS} if left out
+  --json         the results as JSON, and nothing else
   -h, --help
 `;
 
@@ -31,15 +32,20 @@ interface Contender {
 export const demo: Command = {
   usage: USAGE,
   async run(parameters) {
-    const { values } = parseParameters({ args: parameters, options: { connects: { type: 'string', default: String(CONNECTS) } } });
-    return await runDemo(wholeNumber('--connects', values.connects, 1));
+    const { values } = parseParameters({
+      args: parameters,
+      options: { connects: { type: 'string', default: String(CONNECTS) }, json: { type: 'boolean', default: false } },
+    });
+    await runDemo(wholeNumber('--connects', values.connects, 1), values.json);
+    return 0;
   },
 };
 
-async function runDemo(connects: number): Promise<number> {
-  console.log('Starting an embedded broker and an echo backend, each as a process.');
+async function runDemo(connects: number, json: boolean): Promise<void> {
+  const say = json ? (): void => {} : console.log;
+  say('Starting an embedded broker and an echo backend, each as a process.');
   await using system = await spawnTestSystem();
-  console.log(`  broker   ${system.target.brokerEndpoint}\n  backend  ${system.backend.endpoint}\n`);
+  say(`  broker   ${system.target.brokerEndpoint}\n  backend  ${system.backend.endpoint}\n`);
   const pools: BrokerPool[] = [];
   const openPool = (options: BrokerPoolOptions): BrokerPool => {
     const pool = new BrokerPool({ ...system.target, ...options });
@@ -47,10 +53,14 @@ async function runDemo(connects: number): Promise<number> {
     return pool;
   };
   const results: [Contender, RecordableHistogram][] = [];
-  for (const contender of contendersIn(system, openPool)) results.push([contender, await runContender(contender, connects)]);
-  printResults(results);
+  for (const contender of contendersIn(system, openPool)) {
+    if (!process.stdout.isTTY) say(`${connects} connections: ${contender.label}`);
+    const onProgress = process.stdout.isTTY && !json ? showProgress : () => {};
+    results.push([contender, await runContender(contender, connects, onProgress)]);
+  }
+  if (json) printJson(results.map(([{ label }, histogram]) => ({ label, count: histogram.count, ...microseconds(histogram) })));
+  else printResults(results);
   await Promise.all(pools.map((pool) => pool.close()));
-  return 0;
 }
 
 function contendersIn(system: SpawnedTestSystem, openPool: (options: BrokerPoolOptions) => BrokerPool): Contender[] {
@@ -85,14 +95,13 @@ async function pooledConnection(pool: BrokerPool) {
   return { socket: lease.socket, letGo: () => lease.release() };
 }
 
-async function runContender(contender: Contender, connects: number): Promise<RecordableHistogram> {
+async function runContender(contender: Contender, connects: number, onProgress: typeof showProgress): Promise<RecordableHistogram> {
   const histogram = createHistogram();
   // Fills the endpoint cache, and starts the wait thread where handoffs are waited for; by which route does not matter yet.
   (await contender.open()).letGo();
-  if (!process.stdout.isTTY) console.log(`${connects} connections: ${contender.label}`);
   for (let count = 1; count <= connects; count++) {
     histogram.record(await oneConnection(contender));
-    if (process.stdout.isTTY) showProgress(contender.label, count / connects);
+    onProgress(contender.label, count / connects);
   }
   return histogram;
 }
@@ -115,11 +124,16 @@ function showProgress(label: string, share: number): void {
   process.stdout.write(`\r${label.padEnd(22)}${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}${share === 1 ? '\n' : ''}`);
 }
 
+function microseconds(histogram: RecordableHistogram) {
+  const [p50Us = 0, p90Us = 0, p99Us = 0] = [50, 90, 99].map((percentile) => histogram.percentile(percentile) / 1_000);
+  return { p50Us, p90Us, p99Us };
+}
+
 function printResults(results: readonly [Contender, RecordableHistogram][]): void {
   const titles = ['count', 'p50 µs', 'p90 µs', 'p99 µs'].map((title) => title.padStart(10));
   console.log(`\n${'time to a usable connection'.padEnd(30)}${titles.join('')}`);
   for (const [{ label }, histogram] of results) {
-    const figures = [50, 90, 99].map((percentile) => (histogram.percentile(percentile) / 1_000).toFixed(1).padStart(10));
+    const figures = Object.values(microseconds(histogram)).map((value) => value.toFixed(1).padStart(10));
     console.log(`${label.padEnd(30)}${String(histogram.count).padStart(10)}${figures.join('')}`);
   }
 }

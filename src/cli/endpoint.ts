@@ -1,12 +1,13 @@
 import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../index.js';
-import { parseParameters, UsageError, type Command } from './command.js';
+import { parseParameters, printJson, shownEndpoint, UsageError, type Command } from './command.js';
 
-const USAGE = `broker-pool endpoint [--service NAME | --instance NAME]
+const USAGE = `broker-pool endpoint [--service NAME | --instance NAME] [--json]
 
 Prints where a broker of yours listens, whether it runs or not: the shared one, that of a service, or one with a name of its own.
 
   --service NAME
   --instance NAME
+  --json           {"endpoint":"…"}
   -h, --help
 `;
 
@@ -14,11 +15,19 @@ Prints where a broker of yours listens, whether it runs or not: the shared one, 
 export const endpoint: Command = {
   usage: USAGE,
   async run(parameters) {
-    const { values } = parseParameters({ args: parameters, options: { service: { type: 'string' }, instance: { type: 'string' } } });
+    const { values } = parseParameters({
+      args: parameters,
+      options: { service: { type: 'string' }, instance: { type: 'string' }, json: { type: 'boolean', default: false } },
+    });
     if (values.service !== undefined && values.instance !== undefined) throw new UsageError('give either --service or --instance');
-    if (values.service !== undefined) console.log(serviceBrokerEndpoint(values.service));
-    else if (values.instance !== undefined) console.log(instanceBrokerEndpoint(values.instance));
-    else console.log(sharedBrokerEndpoint());
+    const derived = derivedEndpoint(values.service, values.instance);
+    if (values.json) printJson({ endpoint: derived });
+    else console.log(shownEndpoint(derived));
     return 0;
   },
 };
+
+function derivedEndpoint(service: string | undefined, instance: string | undefined): string {
+  if (service !== undefined) return serviceBrokerEndpoint(service);
+  return instance === undefined ? sharedBrokerEndpoint() : instanceBrokerEndpoint(instance);
+}

@@ -4,6 +4,7 @@ import { LIBRARY_VERSION } from '../version.js';
 import { admin } from './admin.js';
 import { UsageError, type Command } from './command.js';
 import { demo } from './demo.js';
+import { endQuietly } from './ending.js';
 import { endpoint } from './endpoint.js';
 
 const USAGE = `broker-pool COMMAND [options]
@@ -17,7 +18,8 @@ Connections to the backends of a running-process broker.
   -h, --help after a command explains it
   --version
 
-Exit codes: 0 well, 1 failed, 2 used wrongly; admin ends with the broker's own.
+Each command prints JSON with --json; errors are lines of text on the error output. On Linux, @name is the abstract name.
+Exit codes: 0 well, 1 failed, 2 used wrongly, 128 + the signal's number; admin ends with the broker's own.
 `;
 
 const COMMANDS: Readonly<Record<string, Command>> = { demo, admin, endpoint };
@@ -25,6 +27,7 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 const [name = '--help', ...parameters] = process.argv.slice(2);
+endQuietly();
 process.exitCode = await main();
 
 async function main(): Promise<number> {

@@ -1,13 +1,14 @@
 import { systemClock } from '../clock.js';
-import { BrokerPoolError, errorFromFailure } from '../errors.js';
-import type { Outcome } from '../negotiation/job.js';
+import { errorFromFailure } from '../errors.js';
+import type { AdminJob, Outcome } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
-import { loadNative } from '../os/native.js';
+import { loadNativeOrWarn } from '../os/native.js';
 import { checkEndpoint } from '../endpoint.js';
 import { checkBoolean, checkDurationMs, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
 import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
-import { abortable, throwIfAborted } from './abortable.js';
+import { abortable } from './abortable.js';
 import { clientTimeoutFromEnv } from './environment.js';
+import { explaining } from './explaining.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
 import { checkTrust, type TrustOptions } from './trust-option.js';
 
@@ -71,8 +72,6 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
   const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
   const trust = checkTrust(options.trust);
   if (signal !== undefined) checkSignal('signal', signal);
-  throwIfAborted(signal, 'the admin request was aborted');
-
   const payload = encodeAdminRequest({
     verb: verbNumber,
     json: checkBoolean('json', json),
@@ -87,13 +86,19 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
     payload,
     requestId: 1n,
   });
-  const driver = new EventLoopDriver(systemClock, loadNative());
-  const deadlineMs = systemClock.now() + roundTripTimeoutMs;
-  const outcome = await abortable<Outcome>(signal, 'the admin request was aborted', (settle) =>
-    driver.start({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust }, settle),
-  );
+  return await explaining({ action: verb, brokerEndpoint, serviceName, signal, aborted: ABORTED }, async () => {
+    const deadlineMs = systemClock.now() + roundTripTimeoutMs;
+    return await ask({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust }, signal);
+  });
+}
+
+const ABORTED = 'the admin request was aborted';
+
+async function ask(job: AdminJob, signal: AbortSignal | undefined): Promise<AdminAnswer> {
+  const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
+  const outcome = await abortable<Outcome>(signal, ABORTED, (settle) => driver.start(job, settle));
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
-  if (outcome.kind === 'connected') throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', 'an admin request cannot end in a connection');
+  if (outcome.kind === 'connected') throw new Error('an admin request cannot end in a connection');
   const { kind, body, exitCode, contentType } = outcome.reply;
   return { kind: REPLY_KINDS.get(kind) ?? 'unknown', body, exitCode, contentType };
 }

@@ -5,8 +5,9 @@ import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js'
 import { loadedNative } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint } from '../endpoint.js';
-import { checkDurationMs, checkSignal, rejectUnknownOptions } from '../validation.js';
-import { abortable, throwIfAborted } from './abortable.js';
+import { checkDurationMs, checkSignal, orDefault, rejectUnknownOptions } from '../validation.js';
+import { abortable } from './abortable.js';
+import { explaining } from './explaining.js';
 
 /** Options of {@link connectLocalSocket}. */
 export interface ConnectLocalSocketOptions {
@@ -27,9 +28,12 @@ const ABORTED = 'the connect was aborted';
 export async function connectLocalSocket(endpoint: string, options: ConnectLocalSocketOptions = {}): Promise<Socket> {
   rejectUnknownOptions('options', options, ['timeoutMs', 'signal']);
   const path = checkEndpoint('endpoint', endpoint);
-  const timeoutMs = checkDurationMs('timeoutMs', options.timeoutMs ?? TIMEOUT_MS);
+  const timeoutMs = checkDurationMs('timeoutMs', orDefault(options.timeoutMs, TIMEOUT_MS));
   const signal = options.signal === undefined ? undefined : checkSignal('signal', options.signal);
-  throwIfAborted(signal, ABORTED);
+  return await explaining({ brokerEndpoint: path, signal, aborted: ABORTED }, () => connectOnce(path, timeoutMs, signal));
+}
+
+async function connectOnce(path: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<Socket> {
   const outcome =
     dialNow(loadedNative(), path) ??
     (await abortable<DialOutcome>(signal, ABORTED, (settle) =>

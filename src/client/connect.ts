@@ -6,7 +6,7 @@ import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js'
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
-import { loadedNative, loadNative } from '../os/native.js';
+import { loadedNative, loadNativeOrWarn } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import {
@@ -16,12 +16,14 @@ import {
   checkSignal,
   checkString,
   checkVersion,
+  orDefault,
   rejectUnknownOptions,
 } from '../validation.js';
 import type { Negotiated } from '../wire/messages.js';
-import { abortable, throwIfAborted } from './abortable.js';
+import { abortable } from './abortable.js';
 import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentityOptions } from './client-identity.js';
 import { clientTimeoutFromEnv, EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
+import { explaining } from './explaining.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
 import { checkTrust, type TrustOptions } from './trust-option.js';
 
@@ -88,8 +90,8 @@ function checkOptions(options: ConnectOptions) {
   rejectUnknownOptions('options', options, OPTION_NAMES);
   const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal } = options;
   const wantedVersion = checkVersion('wantedVersion', options.wantedVersion);
-  const adoptHandedOffConnection = checkBoolean('adoptHandedOffConnection', options.adoptHandedOffConnection ?? false);
-  const handoffToken = checkBoolean('handoffToken', options.handoffToken ?? false);
+  const adoptHandedOffConnection = checkBoolean('adoptHandedOffConnection', orDefault(options.adoptHandedOffConnection, false));
+  const handoffToken = checkBoolean('handoffToken', orDefault(options.handoffToken, false));
   return {
     serviceName: checkServiceName('serviceName', options.serviceName),
     wantedVersion,
@@ -98,11 +100,11 @@ function checkOptions(options: ConnectOptions) {
     cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : dialable(checkString('cachedBackendEndpoint', cachedBackendEndpoint)),
     adoptHandedOffConnection,
     claimsHandlePassing: adoptHandedOffConnection || handoffToken,
-    handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', options.handoffReadyTimeoutMs ?? 2_000),
-    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', options.roundTripTimeoutMs ?? clientTimeoutFromEnv()),
+    handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', orDefault(options.handoffReadyTimeoutMs, 2_000)),
+    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
     trust: checkTrust(options.trust),
     ...checkClientIdentity(options),
-    testSeams: checkBoolean('testSeams', options.testSeams ?? false),
+    testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
     signal: signal === undefined ? undefined : checkSignal('signal', signal),
   };
 }
@@ -123,14 +125,15 @@ function dialable(remembered: string): string | undefined {
  */
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
-  throwIfAborted(checked.signal, ABORTED);
-  const connection = await connectChecked(checked);
+  const { brokerEndpoint, serviceName, wantedVersion, signal } = checked;
+  const tried = { brokerEndpoint, serviceName, wantedVersion, signal, aborted: ABORTED };
+  const connection = await explaining(tried, () => connectOnce(checked));
   // An attempt that came after a pause was made in no context.
   enterContext(connection.socket);
   return connection;
 }
 
-async function connectChecked(checked: CheckedOptions): Promise<BackendConnection> {
+async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> {
   const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
   if (seam !== undefined) {
     const fakeBackend = checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam);
@@ -145,7 +148,7 @@ async function connectChecked(checked: CheckedOptions): Promise<BackendConnectio
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
     // A stale endpoint is no error: the broker knows better (C-13).
   }
-  return negotiate(checked);
+  return await negotiate(checked);
 }
 
 const ABORTED = 'the connect was aborted';
@@ -161,7 +164,7 @@ async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, e
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const request = encodeHelloFrame(checked, checked.claimsHandlePassing);
-  const driver = new EventLoopDriver(systemClock, loadNative());
+  const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
   const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
     driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),
   );

@@ -46,6 +46,11 @@ export interface AdminJob extends JobBase {
 /** What a driver is asked to do, as plain data: jobs cross threads. */
 export type Job = HandshakeJob | AdminJob;
 
+/** When a job was asked for, on the monotonic clock. */
+export function startedAtMs({ deadlineMs, roundTripTimeoutMs }: Job): number {
+  return deadlineMs - roundTripTimeoutMs;
+}
+
 /** A connection to the backend as a driver found it. `socket` is paused, with any residue (C-47) put back into it. */
 export interface Connected {
   readonly kind: 'connected';
@@ -62,19 +67,26 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly reply: AdminReply }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+/**
+ * How negotiations are waited for: `worker` on the event loop or on the wait thread, whichever is faster; `event-loop` on the event loop
+ * alone; `event-loop-without-ffi` likewise, and without the system calls that check who is behind an endpoint.
+ */
+export type DriverName = 'worker' | 'event-loop' | 'event-loop-without-ffi';
+
 /** Runs jobs. All drivers keep to the same rules; they differ in where the waiting is done. */
 export interface Driver {
-  readonly name: 'divided' | 'worker' | 'event-loop';
+  /** How it waits at present. */
+  readonly name: DriverName;
   /**
    * Starts a job and calls `settle` once, never before this call has returned. The returned function gives the job up:
    * `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in the background (X-20).
    */
   start(job: Job, settle: (outcome: Outcome) => void): () => void;
   /**
-   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready. Never rejects: what does not
-   * start fails the jobs that need it.
+   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready, cannot start, or `limitMs` are over. Never
+   * rejects.
    */
-  warm(): Promise<void>;
+  warm(limitMs?: number): Promise<void>;
   /** Gives up all jobs and frees every thread and descriptor. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,4 +1,3 @@
-import { isMainThread } from 'node:worker_threads';
 import { systemClock } from '../clock.js';
 import { isSwitchedOff } from '../environment-warning.js';
 import { errno, wouldBlock } from './errno.js';
@@ -36,10 +35,7 @@ const UNUSED_MS = 250;
 /** What a kernel, or whoever guards it, says that will not do this today nor tomorrow. All else, want of descriptors for one, passes. */
 const REFUSALS: ReadonlySet<number> = new Set(['ENOSYS', 'EPERM', 'EACCES', 'EINVAL'].map((name) => -(errno[name] ?? 0)));
 
-/**
- * The ring of this thread: opened when first needed, closed when nobody has needed it for a while. In a worker thread, which can be
- * terminated without a line of code run, it lasts for one call: to open and close one takes 30 µs, the sleep that it avoids 5 ms.
- */
+/** The ring of the main thread: opened when first needed, closed when nobody has needed it for a while. */
 class RingOfThread {
   /** The last connect found a full backlog. Then there is no race to win, and the ring takes longer to say EAGAIN. */
   backlogFull = false;
@@ -59,8 +55,8 @@ class RingOfThread {
     if (this.backlogFull || this.#refused) return undefined;
     const ring = this.#open(system);
     const result = typeof ring === 'number' ? ring : ring.connectAndSend(descriptor, address, request);
-    if (typeof result === 'number' || !isMainThread) this.#close();
     if (typeof result !== 'number') return result;
+    this.#close();
     this.#refused = REFUSALS.has(result);
     return undefined;
   }
@@ -71,7 +67,7 @@ class RingOfThread {
     const ring = SubmissionRing.open(this.#binder, system);
     if (typeof ring === 'number') return ring;
     this.#ring = ring;
-    if (isMainThread && !this.#looking) this.#lookAgain();
+    if (!this.#looking) this.#lookAgain();
     return ring;
   }
 

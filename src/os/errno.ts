@@ -1,5 +1,7 @@
 import os from 'node:os';
-import { printable, type SystemFailure } from '../errors.js';
+import { printableEndpoint, type SystemFailure } from '../errors.js';
+
+export { printableEndpoint };
 
 /** errno numbers of this platform; a name that the platform lacks is absent. */
 export const errno: Readonly<Record<string, number>> = os.constants.errno;
@@ -23,7 +25,7 @@ export function wouldBlock(result: number): boolean {
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']);
 
 /** Whether a call failed for want of descriptors or memory on this side, which says nothing about whom it was meant for. */
-export function isShortage({ code }: SystemFailure): boolean {
+export function isShortage({ code }: Pick<SystemFailure, 'code'>): boolean {
   return SHORTAGES.has(code);
 }
 
@@ -32,9 +34,4 @@ export function systemFailure(syscall: string, result: number, endpoint?: string
   const code = errnoName(-result);
   const where = endpoint === undefined ? '' : ` ${printableEndpoint(endpoint)}`;
   return { code, syscall, message: `${syscall} ${code}${where}` };
-}
-
-/** An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do; see {@link printable}. */
-export function printableEndpoint(endpoint: string): string {
-  return printable(endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint);
 }

@@ -1,8 +1,10 @@
 import type koffi from 'koffi';
 import { isSwitchedOff } from '../environment-warning.js';
 import { requirePackage } from '../package-files.js';
+import { printable } from '../errors.js';
 import { AF_UNIX, DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
 import { errno } from './errno.js';
+import { hasFreeDescriptors } from './free-descriptors.js';
 
 /**
  * The system calls of the connect path. Every function returns a non-negative result or the negated
@@ -63,25 +65,49 @@ const F_SETFL = 4;
 const O_NONBLOCK = process.platform === 'linux' ? 0o4000 : 0x4;
 const DARWIN_SO_NOSIGPIPE = 0x1022;
 
+/** What loading koffi needs for a moment. */
+const LOADING_DESCRIPTORS = 4;
+
 let loaded: Native | undefined;
-let failure: unknown;
+/** The C library is not used here at all, by the user's choice or on Windows. */
+let isUnwanted = false;
+/** Why the C library cannot be used here. */
+let failure: string | undefined;
+let isWarned = false;
 
 /**
  * Binds the C library once per thread. Returns `undefined` where that is not possible (Windows, a platform
  * without a prebuilt koffi, `BROKER_POOL_FFI=0`): callers then use the event-loop driver.
  */
 export function loadNative(): Native | undefined {
-  if (loaded !== undefined || failure !== undefined) return loaded;
+  if (loaded !== undefined || failure !== undefined || isUnwanted) return loaded;
+  isUnwanted = process.platform === 'win32' || isSwitchedOff('BROKER_POOL_FFI');
+  // A shortage passes; the next call tries again.
+  if (isUnwanted || !hasFreeDescriptors(LOADING_DESCRIPTORS)) return undefined;
   try {
-    if (process.platform === 'win32') throw new Error('no Unix system calls on Windows');
-    if (isSwitchedOff('BROKER_POOL_FFI')) throw new Error('switched off by BROKER_POOL_FFI=0');
     // Not imported: a platform without a prebuilt library must be able to load this module.
     const ffi: typeof koffi = requirePackage('koffi');
     loaded = bind(ffi);
   } catch (error) {
-    failure = error;
+    failure = error instanceof Error ? error.message : 'koffi threw something else than an error';
   }
   return loaded;
+}
+
+/**
+ * As {@link loadNative}, for what connects: without the C library the kernel is not asked who is behind an endpoint. Where it is missing
+ * against the user's will, the process gets one warning.
+ */
+export function loadNativeOrWarn(): Native | undefined {
+  const native = loadNative();
+  if (native !== undefined || isUnwanted || isWarned) return native;
+  isWarned = true;
+  const reason = printable(failure ?? 'too few descriptors are free');
+  process.emitWarning(`system calls are not available: peers are not checked, and connects are slower: ${reason}`, {
+    type: 'BrokerPoolWarning',
+    code: 'BROKER_POOL_NO_FFI',
+  });
+  return undefined;
 }
 
 /** The C library if something has loaded it already: loading takes some milliseconds, too many for one short call. */

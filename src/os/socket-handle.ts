@@ -9,7 +9,7 @@ export interface StreamHandle {
   readStop(): number;
   close(): void;
   /** @param resource what async hooks shall take for the handle */
-  asyncReset(resource: object): void;
+  asyncReset?(resource: object): void;
 }
 
 /** There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own objects. */
@@ -26,7 +26,7 @@ function isStreamHandle(value: unknown): value is StreamHandle {
 
 /** From here on the callbacks of a socket run in the asynchronous context of this call, not in that of the call which opened it. */
 export function enterContext(socket: Socket): void {
-  handleOf(socket)?.asyncReset({});
+  handleOf(socket)?.asyncReset?.({});
 }
 
 /** The file descriptor of a connected socket; -1 on Windows and for one that is closed. It stays the socket's own. */

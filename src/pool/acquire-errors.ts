@@ -1,15 +1,21 @@
 import { reasonOf } from '../abort.js';
-import { BrokerPoolError, type TimeoutPhase } from '../errors.js';
-import { printableEndpoint } from '../os/errno.js';
+import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../errors.js';
+import { explainedError } from '../explained-error.js';
 import type { Target } from './target.js';
 
-/** How a target stood when an acquire failed: what one would look up next. */
+/** What happened to one caller of a pool: everything that its error tells beside the failure itself. */
 export interface Situation {
   readonly target: Target;
+  readonly max: number;
   readonly total: number;
   readonly idle: number;
+  readonly leased: number;
   readonly connecting: number;
   readonly waiting: number;
+  /** Connects to the target that were tried while the caller waited. */
+  readonly attempts: number;
+  /** How long the caller has waited. */
+  readonly elapsedMs: number;
 }
 
 export function abortedError(signal: AbortSignal): BrokerPoolError {
@@ -21,31 +27,34 @@ export function brokenSignalError(cause: unknown): BrokerPoolError {
   return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', { cause });
 }
 
-export function queueFullError(maxWaiting: number, situation: Situation): BrokerPoolError {
-  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} callers may wait for others to give a connection back (${describe(situation)})`);
+export function queueFullError(maxWaiting: number): BrokerPoolError {
+  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} callers may wait for others to give a connection back`);
 }
 
 /** @param cause why connecting failed last, where it did */
-export function acquireTimeoutError(
-  timeoutMs: number,
-  waitedMs: number,
-  phase: TimeoutPhase,
-  situation: Situation,
-  cause: BrokerPoolError | undefined,
-): BrokerPoolError {
-  const message = `no connection within ${timeoutMs} ms (waited ${Math.round(waitedMs)} ms, phase ${phase}; ${describe(situation)})`;
-  return new BrokerPoolError('TIMEOUT', message, { phase, endpoint: situation.target.brokerEndpoint, cause });
+export function acquireTimeoutError(timeoutMs: number, phase: TimeoutPhase, cause: BrokerPoolError | undefined): BrokerPoolError {
+  const last = cause === undefined ? '' : `; connecting failed last with ${cause.code}: ${cause.message}`;
+  return new BrokerPoolError('TIMEOUT', `no connection within ${timeoutMs} ms in phase ${phase}${last}`, { phase, cause });
+}
+
+/** The caller's error for a failure that is its own: it is full of what the caller may want to know, and has the failure's cause. */
+export function ownError(failure: BrokerPoolError, situation: Situation): BrokerPoolFailure {
+  const { target, max, total, idle, leased, connecting, waiting, attempts, elapsedMs } = situation;
+  const counts = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
+  return explainedError(failure, { ...target, attempts, elapsedMs, situation: counts });
+}
+
+/**
+ * The caller's error for a failure that other callers may have as well. Its cause is what they share: the error of the system behind the
+ * failure, or where there is none the failure.
+ */
+export function sharedError(failure: BrokerPoolError, { target, attempts, elapsedMs }: Situation): BrokerPoolFailure {
+  return explainedError(failure, { ...target, attempts, elapsedMs }, failure.cause ?? failure);
 }
 
 /** What a connect threw; anything that is not ours already is an error of the system. */
-export function asPoolError(error: unknown): BrokerPoolError {
+export function asPoolError(error: unknown): BrokerPoolFailure {
   if (error instanceof BrokerPoolError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new BrokerPoolError('BROKER_CONNECT', `failed to connect: ${message}`, { cause: error });
-}
-
-function describe({ target, total, idle, connecting, waiting }: Situation): string {
-  const { serviceName, wantedVersion, brokerEndpoint } = target;
-  const where = `${serviceName} ${wantedVersion} at ${printableEndpoint(brokerEndpoint)}`;
-  return `${where}: total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}`;
+  return asFailure(new BrokerPoolError('BROKER_CONNECT', `failed to connect: ${message}`, { cause: error }));
 }

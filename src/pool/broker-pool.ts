@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
 import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
+import { explainedError } from '../explained-error.js';
 import { checkError, checkFunction } from '../validation.js';
 import { openDriver } from '../negotiation/divided-driver.js';
 import type { Driver } from '../negotiation/job.js';
@@ -96,6 +97,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       clock,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
+      mostAttempts: settings.retryAttempts,
       trust: settings.trust,
       testSeams: settings.testSeams,
     });
@@ -143,9 +145,12 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   async warm(options: AcquireOptions = {}): Promise<void> {
     checkAcquireOptions(options);
+    this.#checkOpen();
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
-    const warming = this.#targetFor(options).warm(options.timeoutMs ?? acquireTimeoutMs, options.signal);
-    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm())]);
+    const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
+    const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
+    // A thread that does not start is no failure: the event loop does without.
+    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm(timeoutMs))]);
   }
 
   /**
@@ -186,7 +191,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
     const { max, min } = this.#settings;
-    return Object.freeze({ name: this.name, max, min, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
+    const driver = this.#openDriver().name;
+    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
   }
 
   /** Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes when that has ended. */
@@ -290,8 +296,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** An acquire of a pool that ends fails as any other does: with events, as long as there are any. */
   #refuse(options: TargetOptions = {}): never {
-    const error = closedError();
-    if (this.#ending.state === 'closing') publishRefusal(this.#events, this.#describe(options), ++this.#ids.acquire, error);
+    const target = this.#describe(options);
+    const error = explainedError(closedError(), { ...target, elapsedMs: 0 });
+    if (this.#ending.state === 'closing') publishRefusal(this.#events, target, ++this.#ids.acquire, error);
     throw error;
   }
 

@@ -2,12 +2,16 @@
 export interface CapacityUser {
   /** Its connections, those under way included. */
   readonly held: number;
-  /** Those of them that nobody holds or looks at. */
-  readonly idle: number;
+  /** Those of them that can make room for another target: idle connections, and connects under way. */
+  readonly spare: number;
+  /** Since when the connection that has been idle longest is idle, on the monotonic clock; `Infinity` where none is idle. */
+  readonly idleSinceMs: number;
   /** Callers that wait for one of them. */
   readonly waiting: number;
   /** Closes the connection that has been idle longest and gives its place back; false where none is idle. */
   evictIdle(): boolean;
+  /** Gives back the place of a connect under way, which goes on without; false where none has a place. */
+  yieldConnect(): boolean;
   /** There may be a place now. The target takes it if it still needs one. */
   pump(): void;
 }
@@ -16,8 +20,8 @@ export interface CapacityUser {
  * The places that all targets share (`maxTotal`). Every connection has one from before its connect until after its close.
  *
  * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target that holds more
- * than its share goes to whoever holds least there, of several the one that has stood longest. An idle connection that nobody
- * waits for makes room at once.
+ * than its share goes to whoever holds least there, of several the one that has stood longest. Targets without callers make room at once:
+ * the connection that has been idle longest of all closes, or a connect under way goes on without its place.
  */
 export class Capacity {
   readonly #max: number;
@@ -37,10 +41,10 @@ export class Capacity {
     return this.#used;
   }
 
-  /** Places that a target could have now: those that are free, and those of others whose idle connections nobody waits for. */
+  /** Places that a target could have now: those that are free, and those of idle connections and connects under way of targets without callers. */
   availableFor(user: CapacityUser): number {
     let places = this.#max - this.#used;
-    for (const other of this.#users) if (other !== user && other.waiting === 0) places += other.idle;
+    for (const other of this.#users) if (other !== user && other.waiting === 0) places += other.spare;
     return places;
   }
 
@@ -74,6 +78,11 @@ export class Capacity {
     this.#spareLine.delete(user);
     this.#used += 1;
     return true;
+  }
+
+  /** A connect that has lost its place brings a connection, which closes at once. */
+  overbook(): void {
+    this.#used += 1;
   }
 
   /** A place is free again. */
@@ -126,13 +135,12 @@ export class Capacity {
   #evictFor(user: CapacityUser): boolean {
     this.#evicting = true;
     try {
-      for (const other of this.#users) {
-        if (other === user || other.waiting > 0 || !other.evictIdle()) continue;
-        // It may have fallen below its minimum.
-        this.#spareLine.add(other);
-        return true;
-      }
-      return false;
+      const others = Array.from(this.#users).filter((other) => other !== user && other.waiting === 0);
+      const idlest = others.reduce<CapacityUser | undefined>((least, other) => (other.idleSinceMs < (least?.idleSinceMs ?? Infinity) ? other : least), undefined);
+      const gave = idlest?.evictIdle() ? idlest : others.find((other) => other.yieldConnect());
+      // It may have fallen below its minimum.
+      if (gave !== undefined) this.#spareLine.add(gave);
+      return gave !== undefined;
     } finally {
       this.#evicting = false;
     }

@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
+import { explainedError } from '../explained-error.js';
 import type { Bag } from './bag.js';
 import type { Capacity } from './capacity.js';
 import type { Supply } from './connecting/supply.js';
-import type { EndpointCache } from './endpoint-cache.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Reaper } from './reaper.js';
 import type { Waiter } from './waiter.js';
@@ -14,7 +14,6 @@ import type { Counters } from './watching/stats.js';
 export interface DisposalEnvironment {
   readonly clock: Clock;
   readonly events: EventSources;
-  readonly cache: EndpointCache | undefined;
   readonly capacity: Capacity | undefined;
 }
 
@@ -47,7 +46,7 @@ export class Disposal {
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
-    this.#learnFrom(connection, reason);
+    this.#supply.onClosed(connection, reason);
     connection.destroy();
     this.#tell(connection, reason, error);
     this.#environment.capacity?.giveBack();
@@ -68,18 +67,11 @@ export class Disposal {
     }
   }
 
-  /** A connection that ended before the backend said a word may name an endpoint that is gone. */
-  #learnFrom(connection: PooledConnection, reason: CloseReason): void {
-    this.#supply.onClosed(connection, reason);
-    const died = reason === 'stale' || reason === 'error';
-    if (died && !connection.heard) this.#environment.cache?.invalidate(this.#supply.key, connection.endpoint);
-  }
-
   #tell({ id: connectionId, bornMs, uses }: PooledConnection, reason: CloseReason, error: BrokerPoolError | undefined): void {
     const { clock, events } = this.#environment;
     if (!events.connectionClosed.wanted) return;
     const ageMs = clock.now() - bornMs;
     const { target } = this.#supply;
-    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error }) });
+    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error: explainedError(error, target) }) });
   }
 }

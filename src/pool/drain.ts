@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** How long a socket that was given back may take to send its last bytes, in milliseconds. */
 const DRAIN_MS = 100;
@@ -18,15 +19,15 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
   const expected = bytesOf(socket);
   const stop = (): void => {
     limit.cancel();
-    EventEmitter.prototype.off.call(socket, 'drain', onEnd);
+    withoutThrowing(() => EventEmitter.prototype.off.call(socket, 'drain', onEnd));
   };
   const onEnd = (): void => {
     stop();
-    settle(socket.writableLength === 0 && bytesOf(socket) === expected);
+    settle(withoutThrowing(() => socket.writableLength === 0 && bytesOf(socket) === expected) === true);
   };
   const limit = clock.deadline(DRAIN_MS, onEnd);
-  // A caller may have put methods of its own on the socket.
-  EventEmitter.prototype.on.call(socket, 'drain', onEnd);
+  // Where a caller's own members throw, the limit decides.
+  withoutThrowing(() => EventEmitter.prototype.on.call(socket, 'drain', onEnd));
   // Node tells of the drain only after a write that went beyond the high-water mark.
   const state: unknown = Reflect.get(socket, '_writableState');
   if (typeof state === 'object' && state !== null) Reflect.set(state, 'needDrain', true);
@@ -34,6 +35,6 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
 }
 
 /** All that has been read and written, what waits to be sent included. */
-function bytesOf({ bytesRead, bytesWritten }: Socket): number {
-  return bytesRead + bytesWritten;
+function bytesOf(socket: Socket): number {
+  return withoutThrowing(() => socket.bytesRead + socket.bytesWritten) ?? NaN;
 }

@@ -4,21 +4,30 @@ import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { described } from '../validation.js';
+import { copyOf } from '../wire/bytes.js';
 import type { Bag } from './bag.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** A connection as the `validate` hook sees it. */
 export interface ConnectionToValidate {
   readonly socket: Socket;
   readonly endpoint: string;
   readonly route: Route;
+  /** No caller has had the connection yet: a backend that greets may do so while the hook is asked. */
+  readonly isNew: boolean;
+  /**
+   * What the backend has said before the first lease. It is not on the socket now, and goes to the first caller. A hook that reads what arrives
+   * later takes it away from that caller, unless it puts it back by `socket.unshift()`.
+   */
+  readonly greeting?: Uint8Array | undefined;
 }
 
 /**
- * Says whether an idle connection is still good, by a ping of the backend's protocol for example. It must leave nothing unread or unsent.
- * `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`. It
- * runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
+ * Says whether an idle connection, or a new one to a remembered endpoint, is good, by a ping of the backend's protocol for example. It must
+ * leave nothing unread or unsent. `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error`
+ * of the event `connectionClosed`. It runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -99,10 +108,16 @@ export class HealthChecks {
     this.#bag.reserve(connection);
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
-    const verdict = await this.#judge(connection, validate, validateTimeoutMs, wanted);
+    const { socket, endpoint, route, uses } = connection;
+    const { bytesWritten } = socket;
+    const greeting = connection.takeGreeting();
+    // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
+    const shown = { socket, endpoint, route, isNew: uses === 0, ...(greeting && { greeting: copyOf(greeting) }) };
+    const verdict = await this.#judge(connection, shown, validate, validateTimeoutMs, wanted);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
-    const reason = verdict === true ? connection.recycle() : 'invalid';
+    const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
+    const reason = verdict === true ? connection.recycleChecked(greeting, !wasSilent) : 'invalid';
     if (reason !== undefined) return this.#owner.close(connection, reason === 'unsent' ? 'dirty' : reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
@@ -120,8 +135,14 @@ export class HealthChecks {
    *
    * @param keepAlive the socket of an idle connection does not keep the process alive; a caller that waits for it must
    */
-  #judge(connection: PooledConnection, validate: Validate, limitMs: number, keepAlive: boolean): Promise<Verdict> {
-    const { socket, endpoint, route } = connection;
+  #judge(
+    connection: PooledConnection,
+    shown: ConnectionToValidate,
+    validate: Validate,
+    limitMs: number,
+    keepAlive: boolean,
+  ): Promise<Verdict> {
+    const { endpoint } = connection;
     return new Promise((resolve) => {
       const settle = (verdict: Verdict): void => {
         limit.cancel();
@@ -131,7 +152,7 @@ export class HealthChecks {
       const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
       const limit = this.#clock.deadline(limitMs, onLimit, keepAlive);
       this.#underWay.set(connection, settle);
-      void ask(validate, { socket, endpoint, route }).then(settle);
+      void ask(validate, shown).then(settle);
     });
   }
 

@@ -49,15 +49,47 @@ const DESTROY_REASONS: ReadonlySet<string> = new Set<DestroyReason>(['destroyed'
 /**
  * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use throws
  * `INVALID_ARGUMENT`, so that a mix-up shows where it happens and not in the next caller's replies.
+ *
+ * Leases are made by pools. A test may make one of its own: an object with these members is a lease.
  */
-export class Lease implements AsyncDisposable {
-  /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
-  private connection: LeasedConnection | undefined = undefined;
-
+export interface Lease extends AsyncDisposable {
   /**
    * The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. Its callbacks run in the asynchronous
    * context in which the lease was first asked for it.
    */
+  readonly socket: Socket;
+  /** Where the backend listens. */
+  readonly endpoint: string;
+  /** How the connection came to be. */
+  readonly route: Route;
+  /** What the broker said; `undefined` after a Hello-skip. */
+  readonly negotiated?: NegotiatedInfo | undefined;
+  /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
+  readonly handoffToken?: Uint8Array | undefined;
+  /** The connection's number, the same in every lease and event of this connection. */
+  readonly connectionId: number;
+  /** Whether the lease has been released or destroyed. */
+  readonly spent: boolean;
+  /** Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is closed. */
+  release(): void;
+  /**
+   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. `invalid` also says that the wrong
+   * program answered: the endpoint is forgotten, and the broker asked again.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+   */
+  destroy(reason?: DestroyReason): void;
+  /** Releases unless that has been done: the end of `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+  /** What logs show: neither the token nor the pool behind it. */
+  toJSON?(): LeaseDescription;
+}
+
+/** A lease of a pool. */
+class PoolLease implements Lease {
+  /** Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. */
+  connection: LeasedConnection | undefined = undefined;
+
   get socket(): Socket {
     const connection = this.#held();
     const { socket } = connection;
@@ -66,48 +98,36 @@ export class Lease implements AsyncDisposable {
     return socket;
   }
 
-  /** Where the backend listens. */
   get endpoint(): string {
     return this.#held().endpoint;
   }
 
-  /** How the connection came to be. */
   get route(): Route {
     return this.#held().route;
   }
 
-  /** What the broker said; `undefined` after a Hello-skip. */
   get negotiated(): NegotiatedInfo | undefined {
     return this.#held().negotiation?.negotiated;
   }
 
-  /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
   get handoffToken(): Uint8Array | undefined {
     return this.#held().negotiation?.handoffToken();
   }
 
-  /** The connection's number, the same in every lease and event of this connection. */
   get connectionId(): number {
     return this.#held().id;
   }
 
-  /** Whether the lease has been released or destroyed. */
   get spent(): boolean {
     return this.connection === undefined;
   }
 
-  /** Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is closed. */
   release(): void {
     const connection = this.#held();
     this.connection = undefined;
     connection.owner.onRelease(connection);
   }
 
-  /**
-   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats.
-   *
-   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
-   */
   destroy(reason: DestroyReason = 'destroyed'): void {
     if (!DESTROY_REASONS.has(reason)) throw invalidArgument('reason', `must be one of ${[...DESTROY_REASONS].join(', ')}`);
     const connection = this.#held();
@@ -115,7 +135,6 @@ export class Lease implements AsyncDisposable {
     connection.owner.onDestroy(connection, reason);
   }
 
-  /** Releases unless that has been done: the end of `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.spent) this.release();
   }
@@ -128,7 +147,6 @@ export class Lease implements AsyncDisposable {
     return `Lease of connection ${id} to ${printableEndpoint(endpoint)} (${service}${route})`;
   }
 
-  /** What logs show: as little. */
   toJSON(): LeaseDescription {
     if (this.connection === undefined) return { state: 'spent' };
     const { id: connectionId, endpoint, route, owner } = this.connection;
@@ -143,22 +161,24 @@ export class Lease implements AsyncDisposable {
   }
 }
 
+/** The class of a pool's leases, for those that look at its prototype. */
+export const Lease: { readonly prototype: Lease } = PoolLease;
+
 /**
- * Leases are made by pools only.
+ * A pool's lease of a connection.
  *
  * The connection comes after the constructor: V8 then knows, where the lease goes into a promise, what object it is and that it has no
  * `then`, and does not look for one. That saves a tenth of a lease.
  */
 export function leaseOf(connection: LeasedConnection): Lease {
-  const lease = new Lease();
-  lease['connection'] = connection;
+  const lease = new PoolLease();
+  lease.connection = connection;
   return lease;
 }
 
 /** What a lease holds, for the rest of the pool; `undefined` once it is spent. Users have no business with it. */
 export function heldBy(lease: Lease): LeasedConnection | undefined {
-  // Not a member: it would be one of the public class.
-  return lease['connection'];
+  return lease instanceof PoolLease ? lease.connection : undefined;
 }
 
 /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */

@@ -16,10 +16,12 @@ import {
   checkSignal,
   checkString,
   checkVersion,
+  orDefault,
   quoted,
   rejectUnknownOptions,
 } from '../validation.js';
 import type { EndpointCacheOptions } from './endpoint-cache.js';
+import { checkRetry, type RetryOptions } from './connecting/retry-options.js';
 import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
@@ -61,7 +63,7 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   maxLifetimeMs?: number | undefined;
   /** How often a connection may be leased. @default Infinity */
   maxUses?: number | undefined;
-  /** Asked before an idle connection is leased again, and for keepalives; see {@link Validate}. @default none */
+  /** Asked before an idle connection is leased again, before one by Hello-skip is leased first, and for keepalives; see {@link Validate}. @default none */
   validate?: Validate | undefined;
   /**
    * A connection that was used within this time is leased without asking `validate`, in milliseconds; 0 asks before every lease but the first
@@ -88,6 +90,12 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   handoffReadyTimeoutMs?: number | undefined;
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number | undefined;
+  /**
+   * How often a connect that fails in a way that passes is tried again while callers wait; `false` tries each connect once.
+   *
+   * @default three attempts where the broker has no backend, as many as the callers' time allows where it asks to come back later
+   */
+  retry?: RetryOptions | false | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions | undefined;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
@@ -143,6 +151,8 @@ export interface PoolSettings extends ClientIdentity {
   readonly handoffToken: boolean;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  /** Attempts of one connect at most; `undefined` for the default of each failure. */
+  readonly retryAttempts: number | undefined;
   readonly trust: EndpointTrust;
   readonly endpointCache: EndpointCacheOptions | undefined;
   readonly testSeams: boolean;
@@ -173,13 +183,8 @@ const POOL_OPTION_NAMES = [
   'name', 'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'max', 'min', 'maxTotal', 'acquireTimeoutMs', 'maxWaiting', 'maxConnecting',
   'idleTimeoutMs', 'maxLifetimeMs', 'maxUses', 'validate', 'validateAfterIdleMs', 'validateTimeoutMs',
   'keepaliveMs', 'leakThresholdMs', 'adoptHandedOffConnection', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs',
-  'endpointCache', 'trust', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
+  'endpointCache', 'trust', 'retry', 'handoffToken', 'testSeams', ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof BrokerPoolOptions)[];
-
-/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
-function orDefault<T>(value: T | undefined, fallback: T): T {
-  return value === undefined ? fallback : value;
-}
 
 /** Checks a pool's options. Throws `INVALID_ARGUMENT` naming the option; nothing is repaired silently. */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
@@ -217,6 +222,7 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
     adoptHandedOffConnection: checkAdoption(options.adoptHandedOffConnection),
     handoffReadyTimeoutMs: duration('handoffReadyTimeoutMs'),
     roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
+    retryAttempts: checkRetry(options.retry),
     trust: checkTrust(options.trust),
     endpointCache: checkEndpointCache(options.endpointCache),
     handoffToken: checkBoolean('handoffToken', orDefault(options.handoffToken, false)),

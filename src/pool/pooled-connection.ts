@@ -6,6 +6,7 @@ import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connecting/connector.js';
 import { Negotiation } from './negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
 export type CloseReason =
@@ -69,6 +70,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   retired: CloseReason | undefined = undefined;
   /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
   touched = false;
+  /** `validate` has written before the first lease: what arrives from then on is no greeting. */
+  spokenTo = false;
   sharedWith: SharedWith | undefined = undefined;
 
   /**
@@ -109,6 +112,33 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     return undefined;
   }
 
+  /**
+   * Takes the backend's greeting off the socket while `validate` is asked before the first lease: it is the first caller's due, and would be
+   * mistaken for the answer to a ping.
+   */
+  takeGreeting(): Uint8Array | undefined {
+    if (this.uses > 0 || this.socket.readableLength === 0) return undefined;
+    const greeting: Uint8Array = this.socket.read();
+    return greeting;
+  }
+
+  /**
+   * As {@link PooledConnection.recycle}, after `validate` was asked. Before the first lease, what has arrived while `validate` wrote nothing
+   * belongs to the greeting as well.
+   *
+   * @param greeting what {@link PooledConnection.takeGreeting} has returned
+   * @param wrote whether `validate` has written
+   */
+  recycleChecked(greeting: Uint8Array | undefined, wrote: boolean): CloseReason | 'unsent' | undefined {
+    this.spokenTo ||= wrote;
+    const late = this.spokenTo ? undefined : withoutThrowing(() => this.takeGreeting());
+    const reason = this.recycle();
+    if (reason !== undefined) return reason;
+    if (late !== undefined) this.socket.unshift(late);
+    if (greeting !== undefined) this.socket.unshift(greeting);
+    return undefined;
+  }
+
   /** The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished program to go on. */
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
@@ -129,7 +159,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
 
   /** Whether the backend has ever said a word. */
   get heard(): boolean {
-    return this.socket.bytesRead > 0 || this.sharedWith?.heard === true;
+    return PooledSocket.hasRead(this.socket) || this.sharedWith?.heard === true;
   }
 
   /** Whether {@link PooledConnection.rest} has been called since its last lease. */
@@ -139,8 +169,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
 
   /** Bytes arrived. */
   onBytes(): void {
+    if (this.spokenTo) return this.#onConversation();
     // Before the first lease they are a backend's greeting, and the first caller's due.
     if (this.uses === 0) return;
+    this.#onConversation();
+  }
+
+  #onConversation(): void {
     this.touched = true;
     if (this.state === 'idle') this.owner.close(this, 'dirty');
   }

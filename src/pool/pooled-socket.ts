@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { outOfContext } from '../async-context.js';
 import { handleOf, isOwnedBy, learnHandle, startReading, stopReading, type StreamHandle } from '../os/socket-handle.js';
 import { DRAINED_BYTES } from './drain.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
@@ -78,10 +79,10 @@ export class PooledSocket extends Socket {
     const watcher = used.#watcher;
     if (handle === undefined || watcher === undefined) throw new Error('this socket has been renewed already');
     // An idle connection runs in no caller's context, and must not keep one in memory.
-    if (used.#entered) outOfContext(() => handle.asyncReset({}));
+    if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
+    neuter(used);
     used.#handle = undefined;
     used.#watcher = undefined;
-    neuter(used);
     return PooledSocket.over(handle, watcher, held);
   }
 
@@ -89,7 +90,7 @@ export class PooledSocket extends Socket {
   static enterContext(socket: PooledSocket): void {
     if (socket.#entered) return;
     socket.#entered = true;
-    socket.#handle?.asyncReset({});
+    socket.#handle?.asyncReset?.({});
   }
 
   /**
@@ -101,23 +102,34 @@ export class PooledSocket extends Socket {
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
     if (socket.#ended) return 'stale';
-    if (!isAsMade(socket)) return 'dirty';
-    return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
+    try {
+      if (!isAsMade(socket)) return 'dirty';
+      return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
+    } catch {
+      // One of the members that a caller has put on the socket throws.
+      return 'dirty';
+    }
+  }
+
+  /** Whether anything has ever arrived; not where a caller's own member throws. */
+  static hasRead(socket: PooledSocket): boolean {
+    return withoutThrowing(() => socket.bytesRead > 0) === true;
   }
 
   /** Closes the connection, whatever its caller has done to the socket. */
   static close(socket: PooledSocket): void {
     const handle = socket.#handle;
-    const hadHandle = handleOf(socket) === handle;
-    // Node calls it when the handle has closed, and a caller may have put anything in its place.
-    if (typeof Reflect.get(socket, 'emit') !== 'function') Reflect.deleteProperty(socket, 'emit');
     try {
+      const lost = handleOf(socket) !== handle;
+      // Node calls it when the handle has closed, and a caller may have put anything in its place.
+      if (typeof Reflect.get(socket, 'emit') !== 'function') Reflect.deleteProperty(socket, 'emit');
       Socket.prototype.destroy.call(socket);
+      // A caller may have marked the socket as destroyed, have put a method of its own on it, or have taken its handle away.
+      if (handle !== undefined && (lost || handleOf(socket) === handle)) handle.close();
     } catch {
-      // A caller has replaced what the socket keeps its state in, or frozen it.
+      // One of the members that a caller has put on the socket throws, or it is frozen.
+      handle?.close();
     }
-    // A caller may have marked the socket as destroyed, have put a method of its own on it, or have taken its handle away.
-    if (handle !== undefined && (!hadHandle || handleOf(socket) === handle)) handle.close();
   }
 
   /** Stops reading at once, whatever asks for it: `pause()` alone goes on until the stream's buffer is full. */
@@ -159,7 +171,7 @@ export class PooledSocket extends Socket {
 
   /** An error that has no listener ends a process. Callers take listeners off, and a pooled socket must not do that for it. */
   override emit(event: string | symbol, ...values: unknown[]): boolean {
-    return super.emit(event === 'error' && this.listenerCount('error') === 0 ? errorMonitor : event, ...values);
+    return super.emit(event === 'error' && super.listenerCount('error') === 0 ? errorMonitor : event, ...values);
   }
 }
 
@@ -231,7 +243,8 @@ function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined, h
 
 /** Leaves a socket without its connection: as if it had been destroyed, but without a word to its listeners, and the handle stays open. */
 function neuter(socket: Socket): void {
-  if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
+  // Where a member of the caller's own throws, its timer is left, which can do no harm.
+  withoutThrowing(() => socket.timeout && Socket.prototype.setTimeout.call(socket, 0));
   Reflect.set(socket, '_handle', null);
   // The setter is there in every Node; its types hide it.
   Reflect.set(socket, 'destroyed', true);

@@ -83,9 +83,14 @@ export class Pump {
 
   /** How many callers can be served without anybody giving a connection back: by what is idle, validated or under way, and by what may be opened. */
   get places(): number {
+    return this.#owner.held - this.#bag.leased + this.mayOpen;
+  }
+
+  /** How many connections may be opened by the limits. */
+  get mayOpen(): number {
     const { settings, capacity } = this.#environment;
     const mayOpen = settings.max - this.#owner.held;
-    return this.#owner.held - this.#bag.leased + (capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this.#owner)));
+    return capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this.#owner));
   }
 
   /** From now on `min` holds. */
@@ -138,7 +143,8 @@ export class Pump {
   /** One validation or connect under way for everybody who waits, as far as the limits allow. */
   #findMore(): void {
     this.#health.expectAtMost(this.#bag.waiting);
-    while (this.#supply.connecting + this.#health.expected < this.#bag.waiting) {
+    if (this.#bag.waiting === 0) this.#supply.connects.dropUnwanted();
+    while (this.#supply.connects.expected + this.#health.expected < this.#bag.waiting) {
       const idle = this.#bag.newestIdle;
       if (idle !== undefined) void this.#health.check(idle, true);
       else if (!this.#supply.open()) return;
@@ -146,10 +152,12 @@ export class Pump {
     this.#environment.capacity?.leaveLine(this.#owner);
   }
 
-  /** What is idle here, and not waited for, may stand in the way of another target. */
+  /** Without callers, what is idle or under way here may stand in the way of another target. */
   #makeRoom(): void {
     const { capacity } = this.#environment;
-    while (this.#bag.idle > 0 && this.#bag.waiting === 0 && capacity?.shouldYield(this.#owner) === true) this.#disposal.evictIdle();
+    while (this.#owner.spare > 0 && this.#bag.waiting === 0 && capacity?.shouldYield(this.#owner) === true) {
+      if (!this.#disposal.evictIdle()) this.#supply.connects.yieldPlace();
+    }
   }
 
   #closeWhatIsLeft(): void {

@@ -1,6 +1,14 @@
 import { hasAborted } from '../abort.js';
 import type { BrokerPoolError, TimeoutPhase } from '../errors.js';
-import { abortedError, acquireTimeoutError, queueFullError, type Situation } from './acquire-errors.js';
+import {
+  abortedError,
+  acquireTimeoutError,
+  asPoolError,
+  ownError,
+  queueFullError,
+  sharedError,
+  type Situation,
+} from './acquire-errors.js';
 import { Bag } from './bag.js';
 import type { Target } from './target.js';
 import { Disposal, type DisposalEnvironment } from './disposal.js';
@@ -60,7 +68,9 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#now = () => this.#turn.now();
     this.#watch = new LeaseWatch(target, environment, (connection) => this.onDestroy(connection, 'leaked'));
     this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, {
-      timeoutError: (timeoutMs, waitedMs) => this.#timeoutError(timeoutMs, waitedMs),
+      attempts: this.#supply.attempts,
+      timeoutError: (timeoutMs) => this.#timeoutError(timeoutMs),
+      explain: this.#explain.bind(this),
       onWaiter: () => this.#onWaiter(),
       pump,
     });
@@ -90,21 +100,34 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     const connection = this.#borrowAtOnce();
     if (connection !== undefined) return Promise.resolve(this.#lease(connection));
     const { maxWaiting } = this.#environment.settings;
-    if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#pump.places >= maxWaiting) return this.#refuse(queueFullError(maxWaiting, this.#situation()));
+    if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#pump.places >= maxWaiting) return this.#refuse(queueFullError(maxWaiting));
     const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
     return this.#waitingRoom.enter(timeoutMs, signal);
   }
 
   /** Resolves when `min` connections are open, rejects when one cannot be opened. From now on so many are kept. */
-  warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (signal !== undefined && hasAborted(signal)) return Promise.reject(abortedError(signal));
-    this.#pump.keepMinimum();
-    this.#supply.retryNow();
-    if (this.#pump.warm) return Promise.resolve();
-    const warm = this.#warmUps.wait(timeoutMs, signal, () => this.#timeoutError(timeoutMs, timeoutMs));
-    this.#pump.keepWarm();
-    return warm;
+  async warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#environment;
+    const startedMs = clock.now();
+    const attemptsBefore = this.#supply.attempts.ended;
+    let timeUp = false;
+    try {
+      if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
+      this.#pump.keepMinimum();
+      this.#supply.retryNow();
+      if (this.#pump.warm) return;
+      const warm = this.#warmUps.wait(timeoutMs, signal, () => {
+        timeUp = true;
+        return this.#timeoutError(timeoutMs);
+      });
+      this.#pump.keepWarm();
+      await warm;
+    } catch (error) {
+      const failure = asPoolError(error);
+      const shared = !timeUp && failure.code !== 'ABORTED' && failure.code !== 'POOL_CLOSED';
+      throw this.#explain(failure, shared, attemptsBefore, clock.now() - startedMs);
+    }
   }
 
   onRelease(connection: PooledConnection): void {
@@ -130,10 +153,9 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
   clear(): void {
-    const { cache, events } = this.#environment;
+    const { events } = this.#environment;
     if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
-    this.#supply.clear();
-    cache?.delete(this.#supply.key);
+    this.#supply.clear(this.#bag.entries());
     this.#disposal.retireAll('stale');
     this.#pump.run();
   }
@@ -146,7 +168,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
   get unused(): boolean {
-    return this.held === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
+    return this.held === 0 && this.#supply.connects.size === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
   }
 
   /** Ends an unused pool. */
@@ -178,8 +200,14 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     return this.#bag.size;
   }
 
-  get idle(): number {
-    return this.#bag.idle;
+  get spare(): number {
+    return this.#bag.idle + this.#supply.connects.placed;
+  }
+
+  get idleSinceMs(): number {
+    const oldest = this.#bag.oldestIdle;
+    if (oldest === undefined) return Infinity;
+    return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
   }
 
   get waiting(): number {
@@ -187,7 +215,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   get held(): number {
-    return this.#bag.size + this.#supply.connecting;
+    return this.#bag.size + this.#supply.connects.placed;
   }
 
   wantedUntilMs(): number {
@@ -198,12 +226,17 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     return this.#disposal.evictIdle();
   }
 
+  yieldConnect(): boolean {
+    return this.#supply.connects.yieldPlace();
+  }
+
   onOpened(connection: PooledConnection): void {
     this.#bag.add(connection);
     this.#reaper.add(connection);
     const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
-    if (reason === undefined) this.#offer(connection);
-    else this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
+    if (reason !== undefined) this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
+    else if (this.#environment.settings.validate !== undefined && this.#supply.isFromMemory(connection)) this.#validateFirst(connection);
+    else this.#offer(connection);
     // One connect less is under way: another may begin.
     this.#pump.run();
     if (!this.#closing && this.#pump.warm) this.#warmUps.endAll();
@@ -216,7 +249,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
     if (this.#bag.size > 0) this.#pump.run();
-    else if (this.#supply.connecting === 0) this.#waitingRoom.failAll(error);
+    else if (this.#supply.connects.size === 0) this.#waitingRoom.failAll(error);
   }
 
   pump(): void {
@@ -244,7 +277,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
       total,
       idle,
       leased,
-      connecting: this.#supply.connecting,
+      connecting: this.#supply.connects.placed,
+      pausing: this.#supply.connects.unplaced,
       waiting,
       oldestWaitMs: this.#waitingRoom.oldestWaitMs,
       timeouts: this.#waitingRoom.timeouts,
@@ -275,11 +309,21 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
       connection.use(this.#environment.settings.maxUses);
-      return this.#waitingRoom.serveFirst(connection);
+      this.#waitingRoom.serveFirst(connection);
+      // What was under way for the caller may make room for another target.
+      if (this.#bag.waiting === 0 && this.#supply.connects.placed > 0) this.#pump.run();
+      return;
     }
     this.#bag.giveBack(connection);
     this.#turn.markBusy();
     if (this.#closing) this.#pump.run();
+  }
+
+  /** A remembered endpoint is a hint: another program may listen there by now. */
+  #validateFirst(connection: PooledConnection): void {
+    const isWanted = this.#bag.waiting > 0;
+    if (!isWanted) connection.rest(this.#now());
+    void this.#health.check(connection, isWanted);
   }
 
   /** The last bytes of a connection that came back have left, or its time for that is up. */
@@ -310,22 +354,32 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   /** An acquire that fails before it waits. */
-  #refuse(error: BrokerPoolError): Promise<never> {
+  #refuse(failure: BrokerPoolError): Promise<never> {
+    const error = ownError(failure, this.#situation(0, 0));
     this.#watch.refuse(error);
     return Promise.reject(error);
   }
 
-  #timeoutError(timeoutMs: number, waitedMs: number): BrokerPoolError {
-    return acquireTimeoutError(timeoutMs, waitedMs, this.#phase(), this.#situation(), this.#supply.lastError);
+  #timeoutError(timeoutMs: number): BrokerPoolError {
+    return acquireTimeoutError(timeoutMs, this.#phase(), this.#supply.lastError);
+  }
+
+  #explain(failure: BrokerPoolError, shared: boolean, attemptsBefore: number, waitedMs: number): BrokerPoolError {
+    const situation = this.#situation(this.#supply.attempts.begun - attemptsBefore, waitedMs);
+    return shared ? sharedError(failure, situation) : ownError(failure, situation);
   }
 
   #phase(): TimeoutPhase {
-    if (this.#supply.connecting > 0) return this.#environment.connector.isNegotiating(this.#supply.key) ? 'hello' : 'connect';
+    const phase = this.#supply.phase;
+    if (phase !== undefined) return phase;
+    // Where a connection could be opened, the caller waits for the next try to do so.
+    if (this.#supply.backingOff && this.#pump.mayOpen > 0) return 'connect';
     return this.#bag.reserved > this.#drains.size ? 'validate' : 'queue';
   }
 
-  #situation(): Situation {
-    const { size: total, idle, waiting } = this.#bag;
-    return { target: this.target, total, idle, connecting: this.#supply.connecting, waiting };
+  #situation(attempts: number, elapsedMs: number): Situation {
+    const { size: total, idle, leased, waiting } = this.#bag;
+    const { max } = this.#environment.settings;
+    return { target: this.target, max, total, idle, leased, connecting: this.#supply.connects.placed, waiting, attempts, elapsedMs };
   }
 }

@@ -1,6 +1,7 @@
 import type { RunInContext } from '../async-context.js';
 import type { BrokerPoolError } from '../errors.js';
 import type { BagWaiter } from './bag.js';
+import { rejectionOf } from './caller-stack.js';
 import type { Lease } from './lease.js';
 import type { TurnTime } from './turn.js';
 
@@ -24,12 +25,15 @@ export class Waiter implements BagWaiter<Waiter> {
   readonly origin: AcquireOrigin | undefined;
   /** Takes the abort listener away. */
   stopListening: (() => void) | undefined = undefined;
-  #settle: (outcome: Lease | Failure) => void = waitsForNothing;
+  /** Attempts to connect that had ended when the wait began. */
+  readonly attemptsBefore: number;
+  #settle: (outcome: Lease | Promise<never>) => void = waitsForNothing;
 
-  constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined) {
+  constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore = 0) {
     this.started = started;
     this.timeoutMs = timeoutMs;
     this.origin = origin;
+    this.attemptsBefore = attemptsBefore;
   }
 
   /** What the caller waits for; to be called once. */
@@ -44,25 +48,8 @@ export class Waiter implements BagWaiter<Waiter> {
   }
 
   fail(error: BrokerPoolError): void {
-    this.#settle(new Failure(error));
+    this.#settle(rejectionOf(error));
   }
 }
 
 function waitsForNothing(): void {}
-
-/**
- * A promise that is resolved with it asks it for `then`, and rejects with what that throws. So a waiter need not keep its promise's `reject`
- * for a case that hardly ever comes: beside everything else a caller waits with, that function is an eighth of the memory.
- */
-class Failure implements PromiseLike<never> {
-  readonly #error: BrokerPoolError;
-
-  constructor(error: BrokerPoolError) {
-    this.#error = error;
-  }
-
-  // oxlint-disable-next-line unicorn/no-thenable -- to be asked for `then` is what it is for
-  get then(): never {
-    throw this.#error;
-  }
-}

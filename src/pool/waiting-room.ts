@@ -13,7 +13,11 @@ import { Waiter } from './waiter.js';
 /** The target pool, as its waiting room sees it. */
 export interface WaitingRoomOwner {
   /** The error for a caller whose time is up. */
-  timeoutError(timeoutMs: number, waitedMs: number): BrokerPoolError;
+  timeoutError(timeoutMs: number): BrokerPoolError;
+  /** Attempts to connect that have ended. */
+  readonly attempts: { readonly ended: number };
+  /** The error of one caller for a failure. @param shared whether other callers may have the same failure */
+  explain(failure: BrokerPoolError, shared: boolean, attemptsBefore: number, waitedMs: number): BrokerPoolError;
   /** Somebody came to the end of the queue. */
   onWaiter(): void;
   /** Somebody left without a lease. */
@@ -73,12 +77,14 @@ export class WaitingRoom {
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const origin = this.#watch.beginWait();
     // A listener that has just heard of it may have ended the pool, or given the acquire up.
-    const error = this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
-    if (error !== undefined) {
+    const failure = this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
+    const { attempts } = this.#owner;
+    if (failure !== undefined) {
+      const error = this.#owner.explain(failure, false, attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
-    const waiter = new Waiter(this.#turn.time(), timeoutMs, origin);
+    const waiter = new Waiter(this.#turn.time(), timeoutMs, origin, attempts.ended);
     const deadlineMs = waiter.started.ms + timeoutMs;
     // Of those who are gone nobody waits any more.
     if (deadlineMs > this.#latestDeadlineMs || this.#queue.waiting === 0) this.#latestDeadlineMs = deadlineMs;
@@ -104,16 +110,23 @@ export class WaitingRoom {
     waiter.serve(this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
   }
 
-  fail(waiter: Waiter, error: BrokerPoolError): void {
-    if (!this.#queue.cancel(waiter)) return;
+  fail(waiter: Waiter, failure: BrokerPoolError): void {
+    if (!this.#queue.isQueued(waiter)) return;
+    const waitMs = this.#waitMs(waiter);
+    // Before the caller leaves: it is one of those that its error counts as waiting.
+    const error = this.#owner.explain(failure, false, waiter.attemptsBefore, waitMs);
+    this.#queue.cancel(waiter);
     this.#onGone();
-    this.#reject(waiter, error);
+    this.#reject(waiter, error, waitMs);
     this.#owner.pump();
   }
 
   /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
-  failAll(error: BrokerPoolError): void {
-    for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) this.#reject(waiter, error);
+  failAll(failure: BrokerPoolError, shared = true): void {
+    for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) {
+      const waitMs = this.#waitMs(waiter);
+      this.#reject(waiter, this.#owner.explain(failure, shared, waiter.attemptsBefore, waitMs), waitMs);
+    }
     this.#onGone();
     this.#owner.pump();
   }
@@ -121,7 +134,7 @@ export class WaitingRoom {
   /** Fails all, and whoever comes from now on. */
   end(error: BrokerPoolError): void {
     this.#endedBy = error;
-    this.failAll(error);
+    this.failAll(error, false);
   }
 
   /** Takes the timer away. */
@@ -147,9 +160,13 @@ export class WaitingRoom {
     if (!this.#queue.isQueued(waiter)) waiter.stopListening();
   }
 
-  #reject(waiter: Waiter, error: BrokerPoolError): void {
+  #waitMs(waiter: Waiter): number {
+    return Math.max(0, this.#clock.now() - waiter.started.ms);
+  }
+
+  #reject(waiter: Waiter, error: BrokerPoolError, waitMs: number): void {
     waiter.stopListening?.();
-    this.#watch.fail(waiter.origin, error, Math.max(0, this.#clock.now() - waiter.started.ms));
+    this.#watch.fail(waiter.origin, error, waitMs);
     waiter.fail(error);
   }
 
@@ -175,16 +192,16 @@ export class WaitingRoom {
       latestMs = Math.max(latestMs, deadlineMs);
     }
     this.#latestDeadlineMs = latestMs;
-    for (const waiter of expired) this.#expire(waiter, nowMs);
+    for (const waiter of expired) this.#expire(waiter);
     const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
     // One that is over meanwhile keeps its time, and so what a late deadline waits for.
     if (nextMs !== Infinity) this.#sweepAt(nextMs <= nowMs ? nextMs : Math.max(nextMs, nowMs + pauseMs));
   }
 
-  #expire(waiter: Waiter, nowMs: number): void {
+  #expire(waiter: Waiter): void {
     // The end of one may have been the end of others.
     if (!this.#queue.isQueued(waiter)) return;
     this.#timeouts += 1;
-    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs, nowMs - waiter.started.ms));
+    this.fail(waiter, this.#owner.timeoutError(waiter.timeoutMs));
   }
 }

@@ -6,6 +6,8 @@ export type ServeTask =
   | {
       readonly role: 'broker';
       readonly directory: string;
+      /** Whether the directory goes with its last server. @default false */
+      readonly isTemporary?: boolean;
       /** @default a socket in `directory` */
       readonly endpoint?: string;
       readonly backlog?: number;
@@ -14,6 +16,8 @@ export type ServeTask =
   | {
       readonly role: 'backend';
       readonly directory: string;
+      /** Whether the directory goes with its last server. @default false */
+      readonly isTemporary?: boolean;
       /** @default a socket in `directory` */
       readonly endpoint?: string;
       /** @default a socket in `directory` */
@@ -27,6 +31,11 @@ export interface ServeReady {
   readonly pid: number;
   readonly endpoint: string;
   readonly handoffEndpoint?: string;
+}
+
+/** The first line of a server process that cannot serve, as JSON. */
+export interface ServeFailure {
+  readonly problem: string;
 }
 
 /** What a broker process counts; see the getters of `EmbeddedBroker`. */
@@ -46,5 +55,8 @@ export interface BackendProcessCounts {
   readonly adoptedCount: number;
 }
 
-/** The one command on standard input; answered by a line of JSON. Another line is ignored. */
+/** A command on standard input; answered by a line of JSON. Lines that are no command are ignored. */
 export const COUNTS_COMMAND = 'counts';
+
+/** A command on standard input. An input that ends without it belongs to a process that is gone. */
+export const STOP_COMMAND = 'stop';

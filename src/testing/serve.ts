@@ -1,20 +1,22 @@
 /**
  * The entry of a broker or backend process: `node serve.js '{"role":"backend",…}'`, see `ServeTask`. Prints a line of JSON
- * when it is ready, and ends on SIGTERM and when its standard input does: also when the process that started it is killed.
+ * when it is ready, and ends on SIGTERM and when its standard input does: also when the process that started it is killed. A temporary
+ * directory is removed then.
  */
+import { rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
-import { COUNTS_COMMAND, type BackendProcessCounts, type BrokerProcessCounts, type ServeReady, type ServeTask } from './serve-protocol.js';
+import { COUNTS_COMMAND, STOP_COMMAND, type BackendProcessCounts, type BrokerProcessCounts, type ServeFailure, type ServeReady, type ServeTask } from './serve-protocol.js';
 
-function say(message: ServeReady | BrokerProcessCounts | BackendProcessCounts): void {
+function say(message: ServeReady | ServeFailure | BrokerProcessCounts | BackendProcessCounts): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
 /** Starts what the task names, and returns how to count and to stop it. */
 async function serve(task: ServeTask) {
   if (task.role === 'broker') {
-    const { role: _, ...options } = task;
+    const { role: _role, isTemporary: _isTemporary, ...options } = task;
     const broker = await EmbeddedBroker.start(options);
     say({ pid: process.pid, endpoint: broker.endpoint });
     const counts = (): BrokerProcessCounts => {
@@ -23,7 +25,7 @@ async function serve(task: ServeTask) {
     };
     return { counts, stop: () => broker.stop() };
   }
-  const { role: _, ...options } = task;
+  const { role: _role, isTemporary: _isTemporary, ...options } = task;
   const backend = await EmbeddedBackend.start(options);
   const { endpoint, handoffEndpoint } = backend;
   say({ pid: process.pid, endpoint, ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }) });
@@ -34,18 +36,49 @@ async function serve(task: ServeTask) {
   return { counts, stop: () => backend.stop() };
 }
 
-// Ctrl-C reaches the whole group of processes; the one in front decides when it is over.
-process.on('SIGINT', () => {});
+/** Removes a temporary directory with everything in it if no process is left to do it, else only if this was its last server. */
+function removeDirectory({ directory, isTemporary = false }: ServeTask, isOrphan: boolean): void {
+  if (!isTemporary || directory === '') return;
+  try {
+    if (isOrphan) rmSync(directory, { recursive: true, force: true });
+    else rmdirSync(directory);
+  } catch {
+    // The other server has its socket there, or has removed it.
+  }
+}
+
+/** Answers until it is told to stop. Returns whether the process that started this one is gone. */
+async function answer(lines: AsyncIterable<string>, counts: () => BrokerProcessCounts | BackendProcessCounts): Promise<boolean> {
+  for await (const line of lines) {
+    if (line === COUNTS_COMMAND) say(counts());
+    if (line === STOP_COMMAND) return false;
+  }
+  return !isTerminated;
+}
+
+// Ctrl-C, and the end of a terminal, reach the whole group of processes; the one in front decides when it is over.
+for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {});
+// The process that read it is gone, which shows at the end of the input.
+process.stdout.on('error', () => {});
+let isTerminated = false;
 const input = createInterface({ input: process.stdin });
 process.once('SIGTERM', () => {
+  isTerminated = true;
   input.close();
   process.stdin.destroy();
 });
 // Before the first line is printed: its reader may end this process at once.
 const commands = input[Symbol.asyncIterator]();
 const task: ServeTask = JSON.parse(process.argv[2] ?? '');
-const server = await serve(task);
-for await (const line of commands) {
-  if (line === COUNTS_COMMAND) say(server.counts());
+try {
+  const server = await serve(task);
+  const isOrphan = await answer(commands, server.counts);
+  await server.stop();
+  removeDirectory(task, isOrphan);
+} catch (error) {
+  // Not on the error output, which belongs to the program: the process that started this one says it, or is gone.
+  say({ problem: error instanceof Error ? error.message : String(error) });
+  process.exitCode = 1;
+  process.stdin.destroy();
+  removeDirectory(task, false);
 }
-await server.stop();

@@ -1,12 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { systemClock } from '../clock.js';
+import { ExitHook } from '../exit-hook.js';
 import { packageFile } from '../package-files.js';
-import { COUNTS_COMMAND, type ServeReady, type ServeTask } from './serve-protocol.js';
+import { COUNTS_COMMAND, STOP_COMMAND, type ServeFailure, type ServeReady, type ServeTask } from './serve-protocol.js';
 
 const ENTRY = packageFile('src/testing/serve.js');
 /** How long a process may take to end by itself. */
 const END_LIMIT_MS = 5_000;
+
+/** Processes that run. One that is paused would not notice that this process is gone. */
+const running = new ExitHook<ChildProcess>((child) => resume(child));
+
+/** A process that has ended takes no signal any more, and Windows has none of this kind. */
+function resume(child: ChildProcess): void {
+  if (process.platform !== 'win32') child.kill('SIGCONT');
+}
 
 /** A broker or a backend in a process of its own. It ends with the one that started it, however that ends. */
 export class ServerProcess<Counts> implements AsyncDisposable {
@@ -27,9 +36,14 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     stdin.on('error', () => {});
     this.#reader = createInterface({ input: stdout });
     this.#lines = this.#reader[Symbol.asyncIterator]();
+    running.add(this.#child);
     this.#ended = new Promise((resolve) => {
-      this.#child.once('exit', () => resolve());
-      this.#child.once('error', () => resolve());
+      const onEnd = (): void => {
+        running.delete(this.#child);
+        resolve();
+      };
+      this.#child.once('exit', onEnd);
+      this.#child.once('error', onEnd);
     });
   }
 
@@ -37,7 +51,9 @@ export class ServerProcess<Counts> implements AsyncDisposable {
   static async start<Counts>(task: ServeTask): Promise<ServerProcess<Counts>> {
     const server = new ServerProcess<Counts>(task);
     try {
-      server.#ready = await server.#readLine<ServeReady>();
+      const first = await server.#readLine<ServeReady | ServeFailure>();
+      if ('problem' in first) throw new Error(first.problem);
+      server.#ready = first;
     } catch (error) {
       await server.stop();
       throw error;
@@ -76,7 +92,7 @@ export class ServerProcess<Counts> implements AsyncDisposable {
 
   /** Lets it go on after {@link ServerProcess.pause}. */
   resume(): void {
-    this.#child.kill('SIGCONT');
+    resume(this.#child);
   }
 
   /** Ends it at once (SIGKILL), as a crash would: its socket files stay behind. */
@@ -87,9 +103,9 @@ export class ServerProcess<Counts> implements AsyncDisposable {
 
   /** Asks it to end, waits until it has, and kills it if that takes 5 s. Idempotent. */
   async stop(): Promise<void> {
-    if (process.platform !== 'win32') this.resume();
+    this.resume();
     const cancelKill = systemClock.schedule(END_LIMIT_MS, () => this.#child.kill('SIGKILL'), true);
-    this.#child.stdin?.end();
+    this.#child.stdin?.end(`${STOP_COMMAND}\n`);
     await this.#ended;
     cancelKill();
     this.#reader.close();

@@ -3,6 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { checkEndpoint, PIPE_PREFIX } from '../endpoint.js';
+import { ExitHook } from '../exit-hook.js';
+
+/** Temporary directories of servers that run: a program that crashes, or calls `process.exit()`, stops none of them. */
+const temporary = new ExitHook<SocketDirectory>((directory) => directory.remove());
 
 /** The directory for sockets of an embedded server that were given no endpoint. Not used on Windows, where pipes have names of their own. */
 export class SocketDirectory {
@@ -39,15 +43,35 @@ export class SocketDirectory {
     if (this.#path === undefined) {
       this.#path = mkdtempSync(resolve(tmpdir(), 'broker-pool-'));
       this.#isOwn = true;
+      temporary.add(this);
     } else {
       mkdirSync(this.#path, { recursive: true, mode: 0o700 });
     }
     return this.#path;
   }
 
-  /** Removes the directory if it was made here. */
+  /**
+   * The directory's path, for a server process that makes it. Where none was given it gets a new name, and is removed at the end: made here, it
+   * would stay behind if this process were killed before the other has begun.
+   */
+  reserve(): string {
+    if (this.#path === undefined) {
+      this.#path = resolve(tmpdir(), `broker-pool-${randomBytes(6).toString('base64url')}`);
+      this.#isOwn = true;
+      temporary.add(this);
+    }
+    return this.#path;
+  }
+
+  /** Removes the directory if it belongs to this server alone. */
   remove(): void {
+    temporary.delete(this);
     if (this.#isOwn && this.#path !== undefined) rmSync(this.#path, { recursive: true, force: true });
+  }
+
+  /** Whether the directory is removed at the end. */
+  get isTemporary(): boolean {
+    return this.#isOwn;
   }
 }
 

@@ -45,9 +45,9 @@ export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Pro
   const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
   checkHandoff(handoff);
   const sockets = new SocketDirectory(options.directory);
-  // Made and removed on this side, so that nothing is left behind by a process that had to be killed.
-  const directory = process.platform === 'win32' ? '' : sockets.path();
-  const common = { directory, ...(options.backlog === undefined ? {} : { backlog: options.backlog }) };
+  // The server processes make it. This one removes it, so that nothing is left of a server that had to be killed; they do if this one is killed.
+  const directory = process.platform === 'win32' ? '' : sockets.reserve();
+  const common = { directory, isTemporary: sockets.isTemporary, ...(options.backlog === undefined ? {} : { backlog: options.backlog }) };
   const started: ServerProcess<unknown>[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((server) => server.stop()));

@@ -1,4 +1,5 @@
 import { AdminReplyKind, AdminVerb, type AdminRequest } from '../../src/wire/messages.js';
+import { EmbeddedBroker } from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { run } from './run.js';
@@ -20,8 +21,24 @@ test('every option of admin reaches the broker, and its exit code comes back', a
   };
   const options = ['--service', 'echo', '--json', '--output', '/x/bundle', '--drain-deadline', '250', '--timeout', '20000'];
   const result = await run('admin', 'backend-health', '--broker', broker.endpoint, ...options, '--trust-user', '0', '--trust-shared-directories');
-  t.deepEqual(result, { exitCode: 3, stdout: 'no end of line\n', stderr: '' });
+  t.like(result, { exitCode: 3, stderr: '' });
+  t.deepEqual(JSON.parse(result.stdout), { verb: 'BACKEND_HEALTH', kind: 'text', contentType: 'text/plain', exitCode: 3, body: 'no end of line' });
   t.deepEqual(asked, [{ verb: AdminVerb.BACKEND_HEALTH, json: true, serviceName: 'echo', outputPath: '/x/bundle', drainDeadlineMs: 250n }]);
+});
+
+test('admin --json prints the broker\'s own JSON as it is, and without --json a text as it is', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.answerAdmin = ({ json }) =>
+    json ? { kind: AdminReplyKind.JSON, body: '{"a":1}', exitCode: 0, contentType: 'application/json' } : { kind: AdminReplyKind.TEXT, body: 'a: 1', exitCode: 0, contentType: 'text/plain' };
+  t.like(await run('admin', '--json', '--broker', broker.endpoint), { exitCode: 0, stdout: '{"a":1}\n' });
+  t.like(await run('admin', '--broker', broker.endpoint), { exitCode: 0, stdout: 'a: 1\n' });
+});
+
+(process.platform === 'linux' ? test : test.skip)('admin takes @name for an abstract name', async (t) => {
+  const name = `broker-pool-test-${process.pid}`;
+  await using broker = await EmbeddedBroker.start({ endpoint: `\0${name}` });
+  t.is(broker.endpoint, `\0${name}`);
+  t.like(await run('admin', 'healthz', '--broker', `@${name}`), { exitCode: 0, stdout: 'ok\n', stderr: '' });
 });
 
 test('a silent broker is a failure when the time is up, exit code 1', async (t) => {

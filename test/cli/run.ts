@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** The entry of `broker-pool`. */
+export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const LIMIT_MS = 30_000;
 
 /** How a command ended and what it printed. */

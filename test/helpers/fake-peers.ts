@@ -55,6 +55,8 @@ class FakeHandle {
     return 0;
   }
 
+  asyncReset(): void {}
+
   ref(): void {
     this.#fake.keepsAlive = true;
   }

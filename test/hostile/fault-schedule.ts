@@ -10,7 +10,6 @@ import { BrokerPoolError } from '../../src/errors.js';
 import { dialNow } from '../../src/negotiation/sockets/dial.js';
 import type { Driver, Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { errno } from '../../src/os/errno.js';
 import type { Native } from '../../src/os/native.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';
@@ -19,7 +18,7 @@ import { FAULT_CODES, Injector, type Fault, type FaultyCall } from '../helpers/f
 import { FAULT_FILE_VARIABLE, injectedFile } from '../helpers/faulty-worker.js';
 import { until } from '../helpers/leftovers.js';
 import { closed, echo } from '../helpers/talk.js';
-import { handshakeJob, run } from '../negotiation/drivers-kit.js';
+import { handshakeJob, run, workerDriver } from '../negotiation/drivers-kit.js';
 
 const WORKER_URL = new URL('../helpers/faulty-worker.js', import.meta.url).href;
 /** What a run may take: far more than it needs, and far less than a lost wake-up would cost. */
@@ -60,12 +59,12 @@ export function schedules(native: Native): readonly Schedule[] {
     {
       title: 'worker driver: what fails on the asking thread is made good by the wait thread',
       faults: faultsOf(['openSocket', 1], ['connect', 1], ['send', 1]),
-      run: (fault, system) => negotiate(fault, system, (injector) => new WorkerDriver(injector.native(native))),
+      run: (fault, system) => negotiate(fault, system, (injector) => workerDriver(injector.native(native))),
     },
     {
       title: 'worker driver: a connection that cannot be put on watch for the wait thread is so by the thread, with each error',
       faults: faultsOf(['epollControl', 1]),
-      run: (fault, system) => negotiate(fault, system, (injector) => new WorkerDriver(injector.native(native))),
+      run: (fault, system) => negotiate(fault, system, (injector) => workerDriver(injector.native(native))),
     },
     ...(hasRing(native)
       ? [
@@ -97,7 +96,7 @@ export function schedules(native: Native): readonly Schedule[] {
       faults: faultsOf(['write', 2]),
       run: (fault, system) =>
         // Every job is left to the thread, which must hear of it.
-        negotiate(fault, system, (injector) => new WorkerDriver({ system: withoutSockets(native), polling: injector.native(native).polling }), 2),
+        negotiate(fault, system, (injector) => workerDriver({ system: withoutSockets(native), polling: injector.native(native).polling }), 2),
     },
   ];
 }
@@ -155,7 +154,7 @@ async function negotiateOnThread(fault: Fault, { broker, directory }: ScheduleSy
   const file = join(directory, 'fault.json');
   writeFileSync(file, JSON.stringify(fault));
   process.env[FAULT_FILE_VARIABLE] = file;
-  const driver = new WorkerDriver({ system: withoutSockets(native), polling: native.polling }, { workerUrl: WORKER_URL });
+  const driver = workerDriver({ system: withoutSockets(native), polling: native.polling }, { workerUrl: WORKER_URL });
   const ending = await endOfJob(driver, broker.endpoint, fault);
   await driver.close();
   ok(existsSync(injectedFile(file)), 'the call was never made');
@@ -199,7 +198,7 @@ async function dialOnTheSpot(fault: Fault, { backend }: ScheduleSystem, native: 
 
 async function openWithoutPoller(fault: Fault, native: Native): Promise<string> {
   try {
-    await new WorkerDriver(new Injector(fault).native(native)).close();
+    await workerDriver(new Injector(fault).native(native)).close();
   } catch (error) {
     ok(error instanceof BrokerPoolError);
     match(error.message, new RegExp(fault.code));

@@ -1,11 +1,11 @@
 /**
- * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after|known <free>`. Uses up all descriptors but
- * some, before or after the pool's first connection, or while it knows the endpoint, asks for a connection, gives the descriptors back, and asks
- * again. Prints a line of JSON.
+ * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after|known|thread <free>`. Uses up all descriptors but
+ * some, before or after the pool's first connection, while it knows the endpoint, or before it needs the wait thread for the first time; asks for a
+ * connection, gives the descriptors back, and asks again. Prints a line of JSON.
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { BrokerPool, BrokerPoolError, type Route } from '../../src/index.js';
+import { BrokerPool, BrokerPoolError, type DriverName, type Route } from '../../src/index.js';
 import { until } from '../helpers/leftovers.js';
 import { echo } from '../helpers/talk.js';
 
@@ -15,6 +15,8 @@ export interface FewDescriptorsReport {
   /** Everything that the error tells, its causes too. */
   readonly message: string;
   readonly worksAgain: boolean;
+  /** How the next pool waits. */
+  readonly nextDriver: DriverName;
   /** How the last connection came to be. */
   readonly route: Route;
   readonly warnings: readonly string[];
@@ -43,7 +45,8 @@ const warnings: string[] = [];
 process.on('warning', (warning) => warnings.push(warning.message));
 
 const endpointCache = when === 'known' ? {} : false;
-const newPool = (): BrokerPool => new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache });
+const newPool = (adoptHandedOffConnection = false): BrokerPool =>
+  new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache, adoptHandedOffConnection });
 const once = async (pool: BrokerPool): Promise<string> => await pool.use(({ socket }) => echo(socket, 'hello'));
 
 // What Node opens once and keeps is opened by this.
@@ -52,8 +55,8 @@ await once(warmUp);
 await warmUp.close();
 const before = openDescriptors();
 
-const pool = newPool();
-if (when !== 'before') await once(pool);
+const pool = newPool(when === 'thread');
+if (when === 'after' || when === 'known') await once(pool);
 if (when === 'known') (await pool.acquire()).destroy();
 else pool.clear();
 const taken = useUp();
@@ -69,11 +72,17 @@ for (const descriptor of taken) closeSync(descriptor);
 const worksAgain = (await once(pool)) === 'hello';
 const route = await pool.use((lease) => lease.route);
 await pool.close();
+const next = newPool(when === 'thread');
+await next.warm();
+if ((await once(next)) !== 'hello') throw new Error('the next pool does not work');
+const nextDriver = next.stats().driver;
+await next.close();
 await until(() => openDescriptors() <= before);
 const report: FewDescriptorsReport = {
   error: error instanceof BrokerPoolError ? error.code : String(error),
   message: inspect(error),
   worksAgain,
+  nextDriver,
   route,
   warnings,
   leaked: Math.max(0, openDescriptors() - before),

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type ErrorCode, type Lease } from '../../src/index.js';
+import { loadNative } from '../../src/os/native.js';
 import { until } from '../helpers/leftovers.js';
 import { ProcessSystem, type ProcessSystemOptions } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
@@ -168,7 +169,7 @@ posixTest('10,000 callers at once who each need a Hello, backlog 16: none fails 
 });
 
 /** Runs the script in a process that may have few descriptors. */
-async function withFewDescriptors(system: ProcessSystem, when: 'before' | 'after' | 'known', free = 0): Promise<FewDescriptorsReport> {
+async function withFewDescriptors(system: ProcessSystem, when: 'before' | 'after' | 'known' | 'thread', free = 0): Promise<FewDescriptorsReport> {
   const script = fileURLToPath(new URL('few-descriptors.js', import.meta.url));
   const { brokerEndpoint, serviceName, wantedVersion } = system.target;
   const words = [process.execPath, script, brokerEndpoint, serviceName, wantedVersion, when, String(free)].map((word) => `'${word}'`);
@@ -188,6 +189,18 @@ for (const when of ['before', 'after'] as const) {
     t.true(report.worksAgain);
     t.deepEqual(report.warnings, []);
     t.is(report.leaked, 0);
+  });
+}
+
+for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
+  posixTest(`a wait thread that is needed when ${free} descriptors are free costs no descriptor and no connection, and later pools have one (G-15)`, async (t) => {
+    const system = await start(t, { handoff: 'accept' });
+    const { error, worksAgain, warnings, leaked, nextDriver } = await withFewDescriptors(system, 'thread', free);
+    t.true(['none', 'BROKER_CONNECT', 'BACKEND_CONNECT'].includes(error), error);
+    t.true(worksAgain);
+    for (const warning of warnings) t.regex(warning, /^the wait thread cannot be used/);
+    t.is(leaked, 0);
+    t.is(nextDriver, loadNative() === undefined ? 'event-loop-without-ffi' : 'worker');
   });
 }
 

@@ -2,13 +2,13 @@ import { systemClock } from '../../src/clock.js';
 import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import type { Driver } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, connectSharedPool, type Lease } from '../../src/index.js';
 import { canHandOff } from '../../src/testing/embedded-backend.js';
 import { countInOwnMemory, masked, type MaskedWord } from '../helpers/own-memory.js';
 import { ProcessSystem } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { workerDriver } from '../negotiation/drivers-kit.js';
 
 const native = loadNative();
 const memoryTest = process.platform === 'linux' && native !== undefined && canHandOff() ? test.serial : test.skip;
@@ -19,8 +19,8 @@ const WAITS: readonly (readonly [title: string, createDriver: () => Driver, adop
   native === undefined
     ? []
     : [
-        ['adopted connections that the wait thread waited for', () => new WorkerDriver(native), true],
-        ['negotiated connections that the wait thread waited for', () => new WorkerDriver(native), false],
+        ['adopted connections that the wait thread waited for', () => workerDriver(native), true],
+        ['negotiated connections that the wait thread waited for', () => workerDriver(native), false],
         ['negotiated connections that the event loop waited for', () => new EventLoopDriver(systemClock, native), false],
         ['negotiated connections that both waited for', () => new DividedDriver(native), false],
       ];

@@ -4,12 +4,17 @@ import { encodeHelloFrame } from '../../src/negotiation/exchange/hello.js';
 import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/negotiation/job.js';
 import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
+import { WorkerDriver, type WorkerDriverOptions } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { ownTrust } from '../../src/os/endpoint-trust.js';
-import { loadNative } from '../../src/os/native.js';
+import { loadNative, type Native } from '../../src/os/native.js';
 import { SERVICE, VERSION } from '../helpers/talk.js';
 
 const native = loadNative();
+
+/** A worker driver. Where its thread fails an event-loop driver takes over, with the system calls of this process. */
+export function workerDriver(calls: Native, options: Partial<WorkerDriverOptions> = {}): WorkerDriver {
+  return new WorkerDriver(calls, { fallback: new EventLoopDriver(systemClock, native), ...options });
+}
 
 /** Every way to run a job on this platform. What is true of one must be true of all. */
 export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => Driver>([
@@ -18,9 +23,9 @@ export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => 
     ? []
     : ([
         ['event-loop driver with native sends', () => new EventLoopDriver(systemClock, native)],
-        ['worker driver', () => new WorkerDriver(native)],
+        ['worker driver', () => workerDriver(native)],
         ['divided driver', () => new DividedDriver(native)],
-        ['worker driver on poll', () => new WorkerDriver(native, { poller: 'poll' })],
+        ['worker driver on poll', () => workerDriver(native, { poller: 'poll' })],
       ] as const)),
 ]);
 

@@ -1,12 +1,11 @@
 import { systemClock } from '../../src/clock.js';
 import type { Driver } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native } from '../../src/os/native.js';
 import test from '../helpers/sanitary.js';
 import { closed, startSystem } from '../helpers/system.js';
-import { connectionOf, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
+import { connectionOf, failureOf, handshakeJob, openDriver, run, workerDriver } from './drivers-kit.js';
 
 const native = loadNative();
 const nativeTest = native === undefined ? test.skip : test;
@@ -21,7 +20,7 @@ function nativeSending(result: number): Native {
 
 const DRIVERS: ReadonlyMap<string, (calls: Native) => Driver> = new Map<string, (calls: Native) => Driver>([
   ['event-loop driver', (calls) => new EventLoopDriver(systemClock, calls)],
-  ['worker driver', (calls) => new WorkerDriver(calls)],
+  ['worker driver', (calls) => workerDriver(calls)],
 ]);
 
 for (const [name, create] of DRIVERS) {

@@ -6,13 +6,32 @@ class User implements CapacityUser {
   readonly #capacity: Capacity;
   held = 0;
   idle = 0;
+  /** How many of them are connects under way. */
+  connecting = 0;
   waiting = 0;
+  /** Since when one is idle, if one is. */
+  sinceMs = 0;
   /** How many of them it keeps open for nobody. */
   minimum = 0;
 
   constructor(capacity: Capacity) {
     this.#capacity = capacity;
     capacity.join(this);
+  }
+
+  get spare(): number {
+    return this.idle + this.connecting;
+  }
+
+  get idleSinceMs(): number {
+    return this.idle > 0 ? this.sinceMs : Infinity;
+  }
+
+  yieldConnect(): boolean {
+    if (this.connecting === 0) return false;
+    this.connecting -= 1;
+    this.#lose();
+    return true;
   }
 
   evictIdle(): boolean {
@@ -220,5 +239,34 @@ test('a target below its minimum hears when there is room again', (t) => {
   holder.comeBack();
   holder.evictIdle();
   t.like(warm, { held: 2, idle: 2 });
+  t.is(capacity.used, 2);
+});
+
+test('of all targets without callers, the one whose connection has been idle longest makes room, whatever order they came in', (t) => {
+  const { all: [hot, cold, coldest, waiting] } = users(3, 4);
+  if (hot === undefined || cold === undefined || coldest === undefined || waiting === undefined) return t.fail();
+  for (const [user, sinceMs] of [[hot, 30], [cold, 20], [coldest, 10]] as const) {
+    user.ask();
+    user.comeBack();
+    user.sinceMs = sinceMs;
+  }
+  waiting.ask();
+  t.deepEqual([hot.idle, cold.idle, coldest.idle], [1, 1, 0]);
+  waiting.ask();
+  t.deepEqual([hot.idle, cold.idle, coldest.idle], [1, 0, 0]);
+});
+
+test('where nothing is idle, a connect that no caller waits for makes room', (t) => {
+  const { capacity, all: [left, patient, waiting] } = users(2, 3);
+  if (left === undefined || patient === undefined || waiting === undefined) return t.fail();
+  for (const user of [left, patient]) {
+    user.ask();
+    user.connecting = 1;
+  }
+  patient.waiting = 1;
+  t.is(capacity.availableFor(waiting), 1);
+  waiting.ask();
+  waiting.ask();
+  t.deepEqual([left.held, patient.held, waiting.held, waiting.waiting], [0, 1, 1, 1]);
   t.is(capacity.used, 2);
 });

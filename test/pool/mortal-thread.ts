@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 
 /** What the pools are in the middle of. */
-export type ThreadState = 'with idle connections' | 'with leases' | 'waiting for replies' | 'waiting for handoffs';
+export type ThreadState = 'with idle connections' | 'with leases' | 'waiting for replies' | 'waiting for handoffs' | 'negotiating all the time';
 
 /** How the thread ends by itself. */
 export type ThreadEnd = 'exits' | 'fails' | 'runs out';
@@ -17,7 +17,15 @@ export interface MortalThreadTask {
 
 const { target, state, poolCount }: MortalThreadTask = workerData;
 
+/** Opens one connection after the other, several at a time. */
+async function negotiate(pool: BrokerPool): Promise<void> {
+  for (;;) (await pool.acquire()).destroy();
+}
+
 async function busy(pool: BrokerPool): Promise<void> {
+  if (state === 'negotiating all the time') {
+    await Promise.race(Array.from({ length: 4 }, () => negotiate(pool)));
+  }
   // Would start a wait thread.
   if (state === 'with leases') await pool.warm();
   const leases = await Promise.all([pool.acquire(), pool.acquire()]);
@@ -29,8 +37,8 @@ function end(how: ThreadEnd): void {
   if (how === 'fails') throw new Error('as a thread may fail');
 }
 
-const pools = Array.from({ length: poolCount }, () => new BrokerPool({ ...target, adoptHandedOffConnection: true }));
+const pools = Array.from({ length: poolCount }, () => new BrokerPool({ ...target, adoptHandedOffConnection: true, endpointCache: false, maxConnecting: 4 }));
 parentPort?.once('message', end);
 const acquired = Promise.all(pools.map(busy));
-await (state.startsWith('waiting') ? turn() : acquired);
+await (state.startsWith('waiting') || state.startsWith('negotiating') ? turn() : acquired);
 parentPort?.postMessage('ready');

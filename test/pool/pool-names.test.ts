@@ -66,6 +66,8 @@ test.serial('every event bears the name of its pool, on the channels too', async
   await pass(100);
   lease.destroy();
   const failing = pool.acquire().catch(() => {});
+  await fail({ code: 'UNEXPECTED_EOF', message: 'tried again once' });
+  await pass(100);
   await fail();
   await failing;
   pool.clear();

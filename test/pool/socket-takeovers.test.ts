@@ -6,7 +6,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls, createServer as createTlsServer, TLSSocket, type ConnectionOptions } from 'node:tls';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, connectSharedPool, type SharedPool } from '../../src/index.js';
+import { BrokerPool, connectSharedPool, type ConnectionToValidate, type SharedPool } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
 import { canShare } from './sharing/kit.js';
@@ -156,8 +156,8 @@ test('a connection that TLS, http2, a server, a request, a child or another sock
 for (const [title, takeOver] of Object.entries(TAKEOVERS)) {
   test(`a connection that validate leaves to ${title} is closed`, async (t) => {
     const { target } = await startSystem(t, { backend: { onConnection: polyglot } });
-    const validate = async ({ socket }: { readonly socket: Socket }): Promise<boolean> => {
-      await takeOver(socket);
+    const validate = async ({ socket, isNew }: ConnectionToValidate): Promise<boolean> => {
+      if (!isNew) await takeOver(socket);
       return true;
     };
     const pool = new BrokerPool({ ...target, max: 1, validate, validateAfterIdleMs: 0 });

@@ -29,3 +29,17 @@ test('asking after a target, or clearing it, does not make one', async (t) => {
   t.is(pool.stats().targets.length, 1);
   t.is(system.broker.helloCount, 1);
 });
+
+test('the target of calls that name none is kept while it is unused, and goes on counting', async (t) => {
+  const system = await startSystem(t);
+  const pool = new BrokerPool(system.target);
+  t.teardown(() => pool.destroy());
+  (await pool.acquire()).destroy();
+  for (let patch = 0; patch < 300; patch += 1) {
+    const other = { serviceName: 'unknown', wantedVersion: `2.0.${patch}` };
+    await t.throwsAsync(pool.acquire(other), { code: 'REFUSED' });
+  }
+  (await pool.acquire()).release();
+  t.like(pool.stats(), { idle: 1, created: 2 });
+  t.true(pool.stats().targets.some(({ serviceName }) => serviceName === system.target.serviceName));
+});

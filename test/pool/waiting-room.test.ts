@@ -20,6 +20,7 @@ function setUp() {
   const bag = new Bag<PooledConnection, Waiter>();
   const calls = { waiter: 0, pump: 0 };
   const ends: string[] = [];
+  let pumped = (): void => {};
   const time = new Turn(clock, () => {});
   let acquires = 0;
   const watch = new LeaseWatch(
@@ -28,9 +29,14 @@ function setUp() {
     () => {},
   );
   const room = new WaitingRoom(bag, clock, time, watch, {
-    timeoutError: (timeoutMs, waitedMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms, waited ${waitedMs} ms`),
+    attempts: { ended: 0 },
+    timeoutError: (timeoutMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms`),
+    explain: (failure) => failure,
     onWaiter: () => (calls.waiter += 1),
-    pump: () => (calls.pump += 1),
+    pump: () => {
+      calls.pump += 1;
+      pumped();
+    },
   });
   /** Somebody waits, and it is noted how that ends and when. */
   const enter = (name: string, timeoutMs: number, signal?: AbortSignal): void => {
@@ -43,7 +49,14 @@ function setUp() {
     clock.advance(durationMs);
     await turn();
   };
-  return { clock, bag, calls, ends, room, enter, pass };
+  /** What the owner does when a waiter has left without a lease, once. */
+  const onPump = (callback: () => void): void => {
+    pumped = () => {
+      pumped = () => {};
+      callback();
+    };
+  };
+  return { clock, bag, calls, ends, room, enter, pass, onPump };
 }
 
 function leasedConnection(bag: Bag<PooledConnection, Waiter>): PooledConnection {
@@ -149,6 +162,7 @@ test('an aborted wait ends at once, the others go on', async (t) => {
   enter('aborted', 100, abort.signal);
   enter('patient', 100);
   abort.abort();
+  await turn();
   room.serveFirst(leasedConnection(bag));
   await turn();
   t.deepEqual(ends, ['aborted ABORTED at 0', 'patient served']);
@@ -178,6 +192,7 @@ test('after the end nobody can come in, and no timer is left', async (t) => {
   enter('before', 100);
   room.end(new BrokerPoolError('POOL_CLOSED', 'over'));
   room.stop();
+  await turn();
   enter('after', 100);
   await turn();
   t.deepEqual(ends, ['before POOL_CLOSED at 0', 'after POOL_CLOSED at 0']);
@@ -212,4 +227,28 @@ test('nobody is waited for longer than those who are there now have time', async
   t.is(room.wantedUntilMs, 31_000, 'it was not looked through since the long one left');
   await pass(100);
   t.is(room.wantedUntilMs, 1_500);
+});
+
+test('deadlines that lie close together share a sweep', async (t) => {
+  const { clock, ends, enter, pass } = setUp();
+  const deadline = clock.deadline.bind(clock);
+  let sweeps = 0;
+  clock.deadline = (delayMs, callback) => {
+    sweeps += 1;
+    return deadline(delayMs, callback);
+  };
+  for (let index = 0; index < 100; index += 1) enter(String(index), 50 + index * 0.2);
+  for (let step = 0; step < 400; step += 1) await pass(0.2);
+  t.is(ends.length, 100);
+  t.true(sweeps <= 1 + 20 / 4 + 1, `${sweeps} sweeps for deadlines within 20 ms`);
+});
+
+test('a waiter that ends because another one expires is not counted as a timeout', async (t) => {
+  const { room, enter, ends, pass, onPump } = setUp();
+  enter('expires', 50);
+  enter('ends with it', 50);
+  onPump(() => room.end(new BrokerPoolError('POOL_CLOSED', 'closed')));
+  await pass(50);
+  t.deepEqual(ends, ['expires TIMEOUT at 50', 'ends with it POOL_CLOSED at 50']);
+  t.is(room.timeouts, 1);
 });

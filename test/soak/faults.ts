@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fakeTime } from './faked-time.js';
+import type { Invariants } from './invariants.js';
 import type { Load } from './load.js';
 import type { Peer, Peers } from './peers.js';
 import type { SoakPool } from './pools.js';
 import type { Random } from './random.js';
+import { nowMs } from './real-time.js';
 
 /** What faults are made with. */
 export interface FaultSurroundings {
@@ -11,14 +14,19 @@ export interface FaultSurroundings {
   readonly peers: Peers;
   readonly pools: readonly SoakPool[];
   readonly load: Load;
+  readonly invariants: Invariants;
   /** The mortal worker dies when this file is there. */
   readonly deathFile: string;
+  /** What counts as long in this run: minutes in one of many minutes, else a good part of it. */
+  readonly longMs: number;
 }
 
 export interface Fault {
   readonly name: string;
   /** What the pool promises about it, by id; see docs/reliability.md. */
   readonly promised: string;
+  /** Injected in one of so many rounds, the first one included. @default 1 */
+  readonly oneRoundIn?: number;
   /** Makes the fault, and settles when it is over. */
   inject(surroundings: FaultSurroundings): Promise<void>;
 }
@@ -48,6 +56,12 @@ async function mischief(peer: Peer, random: Random): Promise<void> {
   peer.misbehave(0);
 }
 
+async function silence({ broker }: Peers, longMs: number): Promise<void> {
+  broker.fallSilent(true);
+  await delay(longMs);
+  broker.fallSilent(false);
+}
+
 /** Faults of the peers: one at a time, since one peer can only be in one state. */
 export const PEER_FAULTS: readonly Fault[] = [
   { name: 'broker killed and restarted', promised: 'G-01, G-13', inject: ({ peers, random }) => outage([peers.broker], random) },
@@ -61,6 +75,7 @@ export const PEER_FAULTS: readonly Fault[] = [
   { name: 'broker\'s socket replaced by a file', promised: 'G-01, G-13', inject: ({ peers, random }) => plant(peers.broker, 'file', random) },
   { name: 'backend\'s socket file removed, then restarted', promised: 'G-01, G-13', inject: ({ peers, random }) => plant(random.pick(peers.backends), 'nothing', random) },
   { name: 'broker lies, stalls and refuses', promised: 'G-02, G-04, G-05', inject: ({ peers, random }) => mischief(peers.broker, random) },
+  { name: 'broker never answers, for long', promised: 'G-01, G-02, G-07, G-16', oneRoundIn: Infinity, inject: ({ peers, longMs }) => silence(peers, longMs) },
   { name: 'backend ends, resets and stalls', promised: 'G-01, G-18', inject: ({ peers, random }) => mischief(random.pick(peers.backends), random) },
 ];
 
@@ -81,9 +96,15 @@ async function killThread({ deathFile }: FaultSurroundings): Promise<void> {
   await delay(50);
 }
 
-async function block({ random }: FaultSurroundings): Promise<void> {
-  const endMs = performance.now() + random.between(20, 150);
-  while (performance.now() < endMs);
+async function block(milliseconds: number): Promise<void> {
+  const endMs = nowMs() + milliseconds;
+  while (nowMs() < endMs);
+}
+
+async function fakeTimeForAWhile({ random }: FaultSurroundings): Promise<void> {
+  const restore = fakeTime();
+  await delay(random.between(50, 300));
+  restore();
 }
 
 async function replacePool({ pools, random }: FaultSurroundings, how: 'close' | 'destroy'): Promise<void> {
@@ -102,7 +123,9 @@ export const OWN_FAULTS: readonly Fault[] = [
   { name: '100 acquires with 1 to 20 ms each', promised: 'G-01', inject: (all) => askTogether(all, 100, () => all.random.between(1, 20)) },
   { name: '1,000 acquires at once', promised: 'G-01, G-10, G-11', inject: (all) => askTogether(all, 1_000, () => all.random.between(100, 1_500)) },
   { name: 'wait thread dies', promised: 'G-07, G-12', inject: killThread },
-  { name: 'event loop blocked for 20 to 150 ms', promised: 'G-01', inject: block },
+  { name: 'event loop blocked for 20 to 150 ms', promised: 'G-01', inject: ({ random }) => block(random.between(20, 150)) },
+  { name: 'event loop blocked for 2 s', promised: 'G-01', oneRoundIn: 3, inject: () => block(2_000) },
+  { name: 'timers and clocks faked for 50 to 300 ms', promised: 'G-01', inject: fakeTimeForAWhile },
   { name: '`close()` under load, and a new pool', promised: 'G-01, G-07', inject: (all) => replacePool(all, 'close') },
   { name: '`destroy()` under load, and a new pool', promised: 'G-01, G-07, G-16', inject: (all) => replacePool(all, 'destroy') },
 ];

@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { clearInterval, nowMs as clockMs, setInterval } from './real-time.js';
 
 /** How much later than its deadline an acquire may settle (G-01). */
 export const GRACE_MS = 50;
@@ -34,7 +35,7 @@ export class Invariants {
   mostThreads = 0;
   #stalls: Stall[] = [];
   #toJudge: Settled[] = [];
-  #lastTickMs = performance.now();
+  #lastTickMs = clockMs();
   readonly #timer: NodeJS.Timeout;
   readonly #onWarning = (warning: Error): void => this.violate(`warning: ${warning.message}`);
   readonly #onRejection = (reason: unknown): void => this.violate(`unhandled rejection: ${String(reason)}`);
@@ -56,7 +57,7 @@ export class Invariants {
 
   /** An acquire has settled. It is judged a little later, when the stalls of the time are known. */
   settled(what: string, startedMs: number, timeoutMs: number): void {
-    this.#toJudge.push({ what, startedMs, timeoutMs, settledMs: performance.now() });
+    this.#toJudge.push({ what, startedMs, timeoutMs, settledMs: clockMs() });
   }
 
   stop(): void {
@@ -66,7 +67,7 @@ export class Invariants {
   }
 
   #tick(): void {
-    const nowMs = performance.now();
+    const nowMs = clockMs();
     this.worstStallMs = Math.max(this.worstStallMs, nowMs - this.#lastTickMs);
     if (nowMs - this.#lastTickMs > 2 * TICK_MS) this.#stalls.push({ fromMs: this.#lastTickMs, toMs: nowMs });
     this.#lastTickMs = nowMs;

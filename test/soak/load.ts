@@ -6,6 +6,7 @@ import { ask } from '../helpers/talk.js';
 import type { Invariants } from './invariants.js';
 import type { SoakPool } from './pools.js';
 import type { Random } from './random.js';
+import { clearTimeout, nowMs, setTimeout } from './real-time.js';
 
 /** Whatever settles an acquire: `served`, or the code of its error. */
 export type Ending = string;
@@ -68,7 +69,7 @@ export class Load {
   async #acquire(soakPool: SoakPool, timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease | undefined> {
     const { pool } = soakPool;
     const serviceName = this.#random.pick(this.#services);
-    const startedMs = performance.now();
+    const startedMs = nowMs();
     soakPool.onAsk(pool);
     try {
       const lease = await pool.acquire({ serviceName, timeoutMs, ...(signal && { signal }) });

@@ -8,3 +8,6 @@ export type PeerTask = { readonly seed: number } & (
 
 /** The line that it prints when it serves. */
 export const READY_LINE = 'ready';
+
+/** Tells a broker to leave every request without an answer, until the next number. */
+export const SILENT_LINE = 'silent';

@@ -1,6 +1,6 @@
 /**
  * A broker or backend process of the soak: `node peer.js '{"role":"broker",…}'`. Each line on its input is a number, the share of requests
- * that it answers with mischief from then on. It ends with its input.
+ * that it answers with mischief from then on, or the word that makes a broker fall silent. It ends with its input.
  */
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -8,15 +8,16 @@ import type { BrokerBehaviour } from '../../src/testing/behaviour.js';
 import { serveEcho } from '../../src/testing/echo.js';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
 import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
-import { READY_LINE, type PeerTask } from './peer-task.js';
+import { READY_LINE, SILENT_LINE, type PeerTask } from './peer-task.js';
 import { Random } from './random.js';
 
-/** Brokers that are silent say it after all, so that nobody keeps an owed reply for longer. */
+/** A broker that left single requests without an answer ends those connections after all. */
 const SILENCE_MS = 250;
 
 const task: PeerTask = JSON.parse(process.argv[2] ?? '');
 const random = new Random(task.seed);
 let mischief = 0;
+let silent = false;
 
 function brokerMischief(): BrokerBehaviour {
   return random.pick<() => BrokerBehaviour>([
@@ -57,8 +58,12 @@ function backendMischief(socket: Socket): void {
 async function serve(): Promise<() => Promise<void>> {
   if (task.role === 'broker') {
     const { endpoint, services } = task;
-    const broker = await EmbeddedBroker.start({ endpoint, services, decide: () => (random.chance(mischief) ? brokerMischief() : undefined) });
-    const timer = setInterval(() => broker.releaseSilent(), SILENCE_MS);
+    const decide = (): BrokerBehaviour | undefined => {
+      if (silent) return { kind: 'silent' };
+      return random.chance(mischief) ? brokerMischief() : undefined;
+    };
+    const broker = await EmbeddedBroker.start({ endpoint, services, decide });
+    const timer = setInterval(() => silent || broker.releaseSilent(), SILENCE_MS);
     return async () => {
       clearInterval(timer);
       await broker.stop();
@@ -77,5 +82,8 @@ process.on('SIGINT', () => {});
 const commands = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const stop = await serve();
 process.stdout.write(`${READY_LINE}\n`);
-for await (const line of commands) mischief = Number(line);
+for await (const line of commands) {
+  silent = line === SILENT_LINE;
+  mischief = silent ? 0 : Number(line);
+}
 await stop();

@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { canHandOff } from '../../src/testing/index.js';
 import { VERSION } from '../helpers/talk.js';
-import type { PeerTask } from './peer-task.js';
+import { SILENT_LINE, type PeerTask } from './peer-task.js';
 import type { Random } from './random.js';
 
 const ENTRY = fileURLToPath(new URL('peer.js', import.meta.url));
@@ -63,6 +63,11 @@ export class Peer {
   /** The share of its requests that it gets wrong. */
   misbehave(share: number): void {
     this.#child?.stdin?.write(`${share}\n`);
+  }
+
+  /** Whether it leaves all requests without an answer. */
+  fallSilent(silent: boolean): void {
+    this.#child?.stdin?.write(silent ? `${SILENT_LINE}\n` : '0\n');
   }
 
   /** Puts something else where its socket was. */

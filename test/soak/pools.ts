@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { WorkerDriver } from '../../src/negotiation/wait-thread/worker-driver.js';
+import { DividedDriver } from '../../src/negotiation/divided-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, type PoolParts } from '../../src/pool/broker-pool.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
@@ -9,16 +9,26 @@ import type { Invariants } from './invariants.js';
 
 const MORTAL_WORKER = new URL('mortal-worker.js', import.meta.url).href;
 
-interface Recipe {
+/** A kind of pool. */
+export interface Recipe {
   readonly name: string;
   readonly options: BrokerPoolOptions & { readonly max: number; readonly maxTotal: number };
   readonly parts?: PoolParts;
 }
 
+/** Pools as programs have them, patient with their broker: also while it is silent, no program may stay for its pools. */
+export const GUEST_RECIPES: readonly Recipe[] = [
+  { name: 'patient', options: { max: 4, maxTotal: 8, min: 2, roundTripTimeoutMs: 20_000 } },
+  {
+    name: 'patient and adopting',
+    options: { max: 4, maxTotal: 8, min: 1, adoptHandedOffConnection: true, roundTripTimeoutMs: 20_000, endpointCache: false },
+  },
+];
+
 /** Every kind of pool at once: limits, routes, drivers, checks. */
-function recipes(): Recipe[] {
+export function allRecipes(): Recipe[] {
   const native = loadNative();
-  const mortal = native && { createDriver: () => new WorkerDriver(native, { workerUrl: MORTAL_WORKER }) };
+  const mortal = native && { createDriver: () => new DividedDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }) };
   return [
     { name: 'plain', options: { max: 4, maxTotal: 8, maxConnecting: 3, min: 1, roundTripTimeoutMs: 400 } },
     {
@@ -121,6 +131,6 @@ export class SoakPool {
   }
 }
 
-export function openPools(brokerEndpoint: string, invariants: Invariants): SoakPool[] {
-  return recipes().map((recipe) => new SoakPool(recipe, brokerEndpoint, invariants));
+export function openPools(recipes: readonly Recipe[], brokerEndpoint: string, invariants: Invariants): SoakPool[] {
+  return recipes.map((recipe) => new SoakPool(recipe, brokerEndpoint, invariants));
 }

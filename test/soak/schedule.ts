@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { GUEST_FAULTS } from './guest-faults.js';
 import { OWN_FAULTS, PEER_FAULTS, type Fault, type FaultSurroundings } from './faults.js';
 import type { Ending } from './load.js';
-import type { Invariants } from './invariants.js';
 
 /** What came of all injections of one fault. */
 export interface FaultRecord {
@@ -12,17 +12,18 @@ export interface FaultRecord {
   violations: number;
 }
 
-/** Injects faults at random, those of the peers and those of this side beside each other, until it is stopped. */
+/** Faults of one kind come one after the other. */
+const KINDS: readonly (readonly Fault[])[] = [PEER_FAULTS, OWN_FAULTS, GUEST_FAULTS];
+
+/** Injects faults at random, those of the peers, of this side and of other programs beside each other, until it is stopped. */
 export class Schedule {
-  readonly records: readonly FaultRecord[] = [...PEER_FAULTS, ...OWN_FAULTS].map((fault) => ({ fault, injected: 0, endings: new Map(), violations: 0 }));
+  readonly records: readonly FaultRecord[] = KINDS.flat().map((fault) => ({ fault, injected: 0, endings: new Map(), violations: 0 }));
   readonly #surroundings: FaultSurroundings;
-  readonly #invariants: Invariants;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(surroundings: FaultSurroundings, invariants: Invariants) {
+  constructor(surroundings: FaultSurroundings) {
     this.#surroundings = surroundings;
-    this.#invariants = invariants;
   }
 
   get injected(): number {
@@ -30,7 +31,7 @@ export class Schedule {
   }
 
   start(): void {
-    this.#running = Promise.all([this.#inject(PEER_FAULTS), this.#inject(OWN_FAULTS)]);
+    this.#running = Promise.all(KINDS.map((faults) => this.#inject(faults)));
   }
 
   /** Settles when the last fault is over and its peers are there again. */
@@ -43,9 +44,13 @@ export class Schedule {
     const { random } = this.#surroundings;
     // Each once and in any order, then anew: none is left out by chance.
     let left: Fault[] = [];
+    let round = 0;
     while (!this.#stopping.signal.aborted) {
       await delay(random.between(20, 400));
-      if (left.length === 0) left = [...faults];
+      if (left.length === 0) {
+        left = faults.filter(({ oneRoundIn = 1 }) => round % oneRoundIn === 0);
+        round += 1;
+      }
       const [fault] = left.splice(random.between(0, left.length - 1), 1);
       const record = this.records.find((one) => one.fault === fault);
       if (record !== undefined) await this.#injectOne(record);
@@ -53,14 +58,14 @@ export class Schedule {
   }
 
   async #injectOne(record: FaultRecord): Promise<void> {
-    const { load } = this.#surroundings;
+    const { invariants, load } = this.#surroundings;
     const before = new Map(load.endings);
-    const violationsBefore = this.#invariants.violationCount;
+    const violationsBefore = invariants.violationCount;
     await record.fault.inject(this.#surroundings);
     // What it leads to may show a moment later.
     await delay(20);
     record.injected += 1;
-    record.violations += this.#invariants.violationCount - violationsBefore;
+    record.violations += invariants.violationCount - violationsBefore;
     for (const [ending, count] of load.endings) {
       const more = count - (before.get(ending) ?? 0);
       if (more > 0) record.endings.set(ending, (record.endings.get(ending) ?? 0) + more);

@@ -14,8 +14,9 @@ import { Invariants } from './invariants.js';
 import { Load } from './load.js';
 import { DEATH_FILE_VARIABLE } from './mortal-worker.js';
 import { startPeers } from './peers.js';
-import { openPools } from './pools.js';
+import { allRecipes, openPools } from './pools.js';
 import { Random } from './random.js';
+import { clearInterval, nowMs, setInterval } from './real-time.js';
 import { writeReport, type SoakSummary } from './report.js';
 import { Schedule } from './schedule.js';
 
@@ -24,6 +25,10 @@ const CHECK_MS = 10;
 const PRINT_MS = 5_000;
 /** Code is compiled and buffers reach their size: what the heap is compared with is what it is after this. */
 const SHORTEST_WARM_UP_MS = 8_000;
+/** How long a broker does not answer in a long run. */
+const LONGEST_MS = 150_000;
+/** How soon open pools that no caller uses must have nothing that keeps the process alive. */
+const REST_LIMIT_MS = 2_000;
 const QUIET_LIMIT_MS = 15_000;
 const HEAP_GROWTH_ALLOWED = 1.05;
 
@@ -42,21 +47,26 @@ process.env[DEATH_FILE_VARIABLE] = deathFile;
 /** One stretch of load and faults, from nothing to nothing. */
 async function run(durationMs: number, random: Random, invariants: Invariants) {
   const peers = await startPeers(directory, random);
-  const pools = openPools(peers.broker.endpoint, invariants);
+  const withoutPools = new Leftovers();
+  const pools = openPools(allRecipes(), peers.broker.endpoint, invariants);
   const load = new Load(pools, peers.services, random, invariants);
-  const schedule = new Schedule({ random, peers, pools, load, deathFile }, invariants);
+  const longMs = Math.min(LONGEST_MS, durationMs / 5);
+  const schedule = new Schedule({ random, peers, pools, load, invariants, deathFile, longMs });
   const checks = setInterval(() => pools.forEach((pool) => pool.check()), CHECK_MS);
-  const startedMs = performance.now();
+  const startedMs = nowMs();
   const prints = setInterval(() => print(startedMs, load, schedule, invariants), PRINT_MS);
   load.start(CALLERS);
   schedule.start();
   await delay(durationMs);
-  await schedule.stop();
-  await load.stop();
+  await Promise.race([Promise.all([schedule.stop(), load.stop()]), delay(QUIET_LIMIT_MS, undefined, { ref: false })]);
+  // An acquire that never settles is among what this finds broken.
   for (const pool of pools) pool.checkQuiet();
-  await Promise.all(pools.map(({ pool }) => pool.close()));
   clearInterval(checks);
   clearInterval(prints);
+  const keepsAlive = (): string[] => withoutPools.list().filter((line) => line.startsWith('active: '));
+  await until(() => keepsAlive().length === 0, REST_LIMIT_MS);
+  invariants.check(keepsAlive().length === 0, () => `open pools that no caller uses keep the process alive: ${keepsAlive().join(', ')}`);
+  await Promise.race([Promise.all(pools.map(({ pool }) => pool.close())), delay(QUIET_LIMIT_MS, undefined, { ref: false })]);
   await Promise.all([peers.broker, ...peers.backends].map((peer) => peer.stop()));
   rmSync(deathFile, { force: true });
   return { endings: load.endings, talks: load.talks, records: schedule.records, injected: schedule.injected };
@@ -67,7 +77,7 @@ function print(startedMs: number, { endings, talks }: Load, { injected }: Schedu
   const failed = sum(endings) - served;
   const heapMiB = (process.memoryUsage().heapUsed / 2 ** 20).toFixed(1);
   console.log(
-    `${((performance.now() - startedMs) / 1_000).toFixed(0)} s: ${served} served, ${failed} failed, ${talks.whole} words, ${injected} faults, ` +
+    `${((nowMs() - startedMs) / 1_000).toFixed(0)} s: ${served} served, ${failed} failed, ${talks.whole} words, ${injected} faults, ` +
       `worst ${invariants.worstLatenessMs.toFixed(1)} ms late, ${invariants.mostDescriptors} descriptors and ${invariants.mostThreads} threads at most, heap ${heapMiB} MiB, ` +
       `${invariants.violationCount} promises broken`,
   );
@@ -128,4 +138,5 @@ if (values.report !== undefined) writeReport(values.report, summary, records);
 for (const violation of invariants.violations) console.log(`broken: ${violation}`);
 console.log(JSON.stringify(summary));
 console.log(`soak ${summary.verdict}, seed ${seed}`);
-process.exitCode = summary.verdict === 'passed' ? 0 : 1;
+// With exit(): what is broken may keep the process alive.
+process.exit(summary.verdict === 'passed' ? 0 : 1);

@@ -1,16 +1,19 @@
 import type { Socket } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import type { Clock, Deadline } from '../../clock.js';
 import type { Failure } from '../../errors.js';
 import { connectAndSend } from '../../os/connect-and-send.js';
 import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
+import { descriptorOf } from '../../os/socket-handle.js';
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
 import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
 import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
-import { exchangeFor, type Job, type Outcome } from '../job.js';
-import { owedReplyReader, readOwedReply } from '../sockets/owed-reply.js';
+import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
+import { owedReplyReader, readOwedReply, type AbandonedRequest } from '../sockets/owed-reply.js';
+import { holdForReply } from '../unanswered.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
@@ -19,11 +22,13 @@ export class Conversation {
   readonly #job: Job;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
+  readonly #background: boolean;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
   #socket: Socket | undefined;
   #stopDialling: () => void = () => {};
   #deadline: Deadline | undefined;
+  #letGo: () => void = () => {};
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
@@ -33,10 +38,12 @@ export class Conversation {
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
-  constructor(job: Job, clock: Clock, native: Native | undefined, settle: (outcome: Outcome) => void) {
+  /** @param background leaves it to others to keep the process alive for this job, but for a moment for the broker's sake */
+  constructor(job: Job, clock: Clock, native: Native | undefined, background: boolean, settle: (outcome: Outcome) => void) {
     this.#job = job;
     this.#clock = clock;
     this.#native = native;
+    this.#background = background;
     this.#settle = settle;
     this.#exchange = exchangeFor(job);
   }
@@ -45,7 +52,8 @@ export class Conversation {
     const { brokerEndpoint, trust } = this.#job;
     const problem = fileProblem(brokerEndpoint, trust);
     if (problem !== undefined) return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
-    if (this.#native === undefined || !this.#connectAndSend(this.#native)) this.#dialBroker();
+    // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
+    if (this.#native === undefined || !isMainThread || !this.#connectAndSend(this.#native)) this.#dialBroker();
   }
 
   release(): void {
@@ -107,26 +115,38 @@ export class Conversation {
 
   #dialBroker(): void {
     const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
-    const onLateConnect = (socket: Socket): void => this.#sayHelloForNobody(socket);
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, onLateConnect }, (outcome) => {
+    const { request } = this.#exchange;
+    let sent = 0;
+    const onCalled = (socket: Socket): void => {
+      sent = this.#sendAtOnce(socket);
+    };
+    const onLateConnect = (socket: Socket): void => sayHelloForNobody(socket, request.subarray(sent), this.#abandoned);
+    const keepAlive = !this.#background;
+    const options = { endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive, onCalled, onLateConnect };
+    this.#stopDialling = dial(options, (outcome) => {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
       this.#listen(outcome.socket);
-      outcome.socket.write(this.#exchange.request);
+      if (sent < request.length) outcome.socket.write(request.subarray(sent));
     });
   }
 
   /**
-   * A connect that comes through after nobody waits for it any more. A broker takes a bare connect and hang-up as badly as a
-   * hang-up in mid-Hello (V-31): it gets the request and is read to its reply.
+   * Sends the request right behind the connect, where the kernel has made it: Node tells of it in a later turn, and a broker that finds nothing
+   * sleeps 5 ms (V-21). Returns how many bytes are gone.
    */
-  #sayHelloForNobody(socket: Socket): void {
-    socket.write(this.#exchange.request);
-    readOwedReply(socket);
+  #sendAtOnce(socket: Socket): number {
+    const descriptor = this.#native === undefined ? -1 : descriptorOf(socket);
+    if (this.#native === undefined || descriptor < 0 || peerProblem(descriptor, this.#job.trust) !== undefined) return 0;
+    return Math.max(0, this.#native.system.send(descriptor, this.#exchange.request));
   }
 
   #listen(socket: Socket): void {
     this.#socket = socket;
+    if (this.#background) {
+      socket.unref();
+      this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
+    }
     if (this.#tap === undefined) socket.on('readable', this.#onReadable);
     socket.on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
@@ -157,6 +177,7 @@ export class Conversation {
     if (this.#ended) return;
     switch (step.kind) {
       case 'wait':
+        if (this.#exchange.owedReply === undefined) this.#letGo();
         return this.#armDeadline();
       case 'adopt':
         return this.#adopt(step);
@@ -176,6 +197,7 @@ export class Conversation {
   #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
     const socket = this.#detach();
     if (socket === undefined) return;
+    socket.ref();
     if (residue.length > 0) socket.unshift(residue);
     this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
   }
@@ -192,7 +214,8 @@ export class Conversation {
     if (outcome !== undefined) return settle(outcome);
     const timeoutMs = this.#job.roundTripTimeoutMs;
     const deadlineMs = this.#clock.now() + timeoutMs;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust: this.#job.trust }, settle);
+    const { trust } = this.#job;
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background }, settle);
   }
 
   /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
@@ -200,6 +223,7 @@ export class Conversation {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#deadline?.cancel();
+    this.#letGo();
     // One by one: removing all would take away those by which Node closes the socket.
     socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return socket;
@@ -212,9 +236,14 @@ export class Conversation {
   #readOwedReply(): void {
     const socket = this.#detach();
     if (socket === undefined) return;
-    const progress = this.#exchange.owedReply;
-    if (this.#tap === undefined) readOwedReply(socket, progress);
-    else this.#tap = owedReplyReader(socket, progress);
+    const request = { ...this.#abandoned, progress: this.#exchange.owedReply };
+    if (this.#tap === undefined) readOwedReply(socket, request);
+    else this.#tap = owedReplyReader(socket, request);
+  }
+
+  /** What a caller waited for keeps the process alive a little longer; what no caller may have waited for has had its time. */
+  get #abandoned(): AbandonedRequest {
+    return { brokerEndpoint: this.#job.brokerEndpoint, sinceMs: this.#background ? startedAtMs(this.#job) : undefined };
   }
 
   #finish(outcome: Outcome): void {
@@ -225,4 +254,13 @@ export class Conversation {
     if (outcome.kind === 'failed') this.#exchange.wipe();
     this.#settle(outcome);
   }
+}
+
+/**
+ * A connect that comes through when its job has ended. A broker takes a bare connect and hang-up as badly as a hang-up in mid-Hello (V-31):
+ * it gets the rest of the request and is read to its reply.
+ */
+function sayHelloForNobody(socket: Socket, rest: Uint8Array, abandoned: AbandonedRequest): void {
+  if (rest.length > 0) socket.write(rest);
+  readOwedReply(socket, abandoned);
 }

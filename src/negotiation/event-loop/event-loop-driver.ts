@@ -1,8 +1,8 @@
 import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
-import { abandonedFailure } from '../connect-failures.js';
+import { abandonedFailure, unansweredFailure } from '../connect-failures.js';
 import { Conversation } from './conversation.js';
-import type { Driver, Job, Outcome } from '../job.js';
+import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
  * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who connect once, and
@@ -12,23 +12,28 @@ import type { Driver, Job, Outcome } from '../job.js';
  * in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
  */
 export class EventLoopDriver implements Driver {
-  readonly name = 'event-loop';
+  readonly name: DriverName;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
+  readonly #background: boolean;
   readonly #running = new Set<Conversation>();
   #closed = false;
 
-  constructor(clock: Clock, native: Native | undefined) {
+  /** @param background jobs do not keep the process alive, but for a second at most for the broker's sake */
+  constructor(clock: Clock, native: Native | undefined, background = false) {
+    this.name = native === undefined ? 'event-loop-without-ffi' : 'event-loop';
     this.#clock = clock;
     this.#native = native;
+    this.#background = background;
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    if (this.#closed) {
-      afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
+    const failure = this.#closed ? abandonedFailure(job) : unansweredFailure(job.brokerEndpoint);
+    if (failure !== undefined) {
+      afterThisCode(() => settle({ kind: 'failed', failure }));
       return () => {};
     }
-    const conversation = new Conversation(job, this.#clock, this.#native, (outcome) => {
+    const conversation = new Conversation(job, this.#clock, this.#native, this.#background, (outcome) => {
       this.#running.delete(conversation);
       settle(outcome);
     });

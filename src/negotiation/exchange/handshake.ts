@@ -158,13 +158,15 @@ export class Handshake implements Exchange {
     const known = Object.values<number>(RefusalCode).includes(refused.code);
     const refusalCode = known ? refused.code : RefusalCode.UNSPECIFIED;
     const retryAfterMs = Number(refused.retryAfterMs);
+    const reason = printable(refused.reason);
     const failure: Failure = {
       code: 'REFUSED',
-      message: `broker refused Hello: ${printable(refused.reason)} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
+      message: `broker refused Hello: ${reason} (code ${refusalCode}, retry_after_ms=${retryAfterMs})`,
       endpoint: this.#options.brokerEndpoint,
       refusalCode,
       refusalKind: refusalKindOf(refusalCode),
       retryAfterMs,
+      reason,
     };
     return { kind: 'failed', failure, replyPending: false };
   }

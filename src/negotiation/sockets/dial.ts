@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import type { Clock } from '../../clock.js';
 import { printable, type Failure, type SystemFailure } from '../../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../../os/errno.js';
@@ -24,6 +25,10 @@ export interface DialOptions {
   readonly clock: Clock;
   /** Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at. @default whoever is */
   readonly trust?: EndpointTrust | undefined;
+  /** Keep the process alive until the dial has settled. @default true */
+  readonly keepAlive?: boolean;
+  /** Gets each socket as soon as its connect has been called. A local socket is connected then, or the connect has failed. */
+  readonly onCalled?: (socket: Socket) => void;
   /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
   readonly onLateConnect?: (socket: Socket) => void;
   /** For tests. @default this system's */
@@ -34,10 +39,10 @@ export interface DialOptions {
 
 /**
  * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its backlog. `undefined`
- * where there is no room, or no `native`: then {@link dial}.
+ * where there is no room, or no `native`, and in worker threads (see `openDriver`): then {@link dial}.
  */
 export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
-  if (native === undefined) return undefined;
+  if (native === undefined || !isMainThread) return undefined;
   const { system } = native;
   const descriptor = system.openSocket();
   if (descriptor < 0) return { kind: 'refused', system: systemFailure('socket', descriptor, endpoint) };
@@ -61,7 +66,7 @@ export function dialNow(native: Native | undefined, endpoint: string, trust?: En
  * the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, trust, onLateConnect, platform, open = connectToPath } = options;
+  const { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive = true, onCalled, onLateConnect, platform, open = connectToPath } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -82,6 +87,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
   function attempt(): void {
     const current = open(endpoint);
     socket = current;
+    if (!keepAlive) current.unref();
     const onConnect = (): void => {
       socket = undefined;
       deadline.cancel();
@@ -91,6 +97,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
         return settle({ kind: 'refused', system: untrusted(endpoint, stranger) });
       }
       current.off('error', onError);
+      current.ref();
       settle({ kind: 'connected', socket: current });
     };
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -98,7 +105,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
       current.off('connect', onConnect);
       if (isBusy(error.code, platform)) {
         backlogFull = true;
-        cancelRetry = clock.schedule(retryDelayMs, attempt, true);
+        cancelRetry = clock.schedule(retryDelayMs, attempt, keepAlive);
         retryDelayMs = Math.min(retryDelayMs * 2, LONGEST_RETRY_MS);
         return;
       }
@@ -107,6 +114,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     };
     current.once('connect', onConnect);
     current.once('error', onError);
+    onCalled?.(current);
   }
 
   const problem = quietEndpointProblem(endpoint, trust);

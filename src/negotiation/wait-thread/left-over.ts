@@ -3,16 +3,16 @@ import { wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
 import { NO_PROGRESS } from '../../wire/frame-end.js';
 import { socketOver } from '../sockets/descriptor-socket.js';
-import type { Job } from '../job.js';
+import { startedAtMs, type Job } from '../job.js';
 import { readOwedReply } from '../sockets/owed-reply.js';
 import { Debt, type LeftOver, type OwedReply } from './wait-protocol.js';
 
 /** Takes a debt to a broker over from the wait thread: from here on it is the event loop's. */
-export function takeOverOwedReply(system: SystemCalls, { request }: Job, { descriptor, sent, progress }: OwedReply): void {
+export function takeOverOwedReply(system: SystemCalls, job: Job, { descriptor, sent, progress }: OwedReply): void {
   const socket = socketOver(system, descriptor);
   if (socket instanceof Error) return;
-  if (sent < request.length) socket.write(request.subarray(sent));
-  readOwedReply(socket, progress);
+  if (sent < job.request.length) socket.write(job.request.subarray(sent));
+  readOwedReply(socket, { brokerEndpoint: job.brokerEndpoint, progress, sinceMs: startedAtMs(job) });
 }
 
 /** Frees what a dead thread had open for a job: whoever is owed something gets it, and whoever owes something is read. */

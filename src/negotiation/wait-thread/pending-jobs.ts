@@ -1,17 +1,53 @@
+import type { Timed } from '../../deadline-queue.js';
+import { abandonedFailure } from '../connect-failures.js';
 import type { Job, Outcome } from '../job.js';
+import { discardOutcome, expiredOutcome } from './outcomes.js';
 import { SLOT_COUNT, type StartCommand, type WaitCommand } from './wait-protocol.js';
 
-/** A job that the worker driver has taken on. */
-export interface PendingJob {
+/** A job that the worker driver has taken on. `dueMs` is when the main thread asks whether the wait thread keeps its deadlines. */
+export class PendingJob implements Timed {
   readonly job: Job;
-  readonly settle: (outcome: Outcome) => void;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
-  slot: number;
+  slot = -1;
   /** How it was begun, for the thread that takes it over. */
-  beginning: Beginning;
-  released: boolean;
-  /** A job whose thread died is tried once more: Hello is idempotent (X-25). */
-  retried: boolean;
+  beginning: Beginning = NOT_BEGUN;
+  released = false;
+  /** Lets the process end before the broker has replied. */
+  letGo: () => void = () => {};
+  /** Gives the job up where it is done instead, since the thread has failed. */
+  giveUp: (() => void) | undefined;
+  dueMs = 0;
+  queueIndex = -1;
+  readonly #settle: (outcome: Outcome) => void;
+  #settled = false;
+
+  constructor(job: Job, settle: (outcome: Outcome) => void) {
+    this.job = job;
+    this.#settle = settle;
+  }
+
+  /** Its owner has its outcome. Its slot is taken until the thread has let go of its descriptor. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Hands the outcome to the owner of the job. What comes after the first is discarded. */
+  settle(outcome: Outcome): void {
+    if (this.#settled) return discardOutcome(outcome);
+    this.#settled = true;
+    this.letGo();
+    this.#settle(outcome);
+  }
+
+  /** Settles a job that was given up. */
+  abandon(): void {
+    this.settle({ kind: 'failed', failure: abandonedFailure(this.job) });
+  }
+
+  /** Settles a job whose time is over. */
+  expire(): void {
+    this.settle(expiredOutcome(this.job));
+  }
 }
 
 /** What the main thread has done for a job; see the start command. */

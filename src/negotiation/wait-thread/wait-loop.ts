@@ -4,27 +4,15 @@ import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js'
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
-import { BATCH, type Poller } from '../../os/watch.js';
+import { BATCH } from '../../os/watch.js';
 import type { Negotiated } from '../../wire/messages.js';
 import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from '../backlog.js';
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
 import type { ExchangeStep } from '../exchange/exchange.js';
 import type { Route } from '../job.js';
-import { beginSending, beginWait, failed, type Dialling, type Sending, type Wait } from './wait.js';
+import { beginSending, beginWait, failed, type Dialling, type Sending, type Wait, type WaitEnvironment } from './wait.js';
 import { WaitDescriptors } from './wait-descriptors.js';
-import { Debt, type SharedWaitState, type StartCommand, type WaitCommand, type WaitOutcome } from './wait-protocol.js';
-
-/** What the wait loop works with; tests put their own in place of any of it. */
-export interface WaitEnvironment {
-  readonly system: SystemCalls;
-  readonly poller: Poller;
-  readonly shared: SharedWaitState;
-  /** The next command, or `undefined` when there is none; never waits. */
-  takeCommand(): WaitCommand | undefined;
-  /** Hands over the outcomes of one turn. */
-  post(outcomes: WaitOutcome[]): void;
-  now(): number;
-}
+import { Debt, type StartCommand, type WaitOutcome } from './wait-protocol.js';
 
 const RECEIVE_BYTES = 64 * 1024;
 

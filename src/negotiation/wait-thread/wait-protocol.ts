@@ -155,6 +155,12 @@ export class SharedWaitState {
     Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, 0);
   }
 
+  /** Whether the broker's reply to the job in a slot is not in yet; false too where the slot has no descriptor. */
+  owesReply(slot: number): boolean {
+    const word = Atomics.load(this.#words, FIRST_SLOT_INDEX + slot);
+    return word !== 0 && word % DEBTS.length !== Debt.NOTHING;
+  }
+
   /** Takes what a crashed thread left in a slot. */
   takeOver(slot: number): LeftOver | undefined {
     const word = Atomics.exchange(this.#words, FIRST_SLOT_INDEX + slot, 0);

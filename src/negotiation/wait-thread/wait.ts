@@ -1,10 +1,24 @@
 import type { Timed } from '../../deadline-queue.js';
 import type { Failure } from '../../errors.js';
+import type { SystemCalls } from '../../os/native.js';
+import type { Poller } from '../../os/watch.js';
 import type { Negotiated } from '../../wire/messages.js';
 import { FIRST_RETRY_MS } from '../backlog.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { exchangeFor, type Job } from '../job.js';
-import type { StartCommand, WaitOutcome } from './wait-protocol.js';
+import type { SharedWaitState, StartCommand, WaitCommand, WaitOutcome } from './wait-protocol.js';
+
+/** What the wait loop works with; tests put their own in place of any of it. */
+export interface WaitEnvironment {
+  readonly system: SystemCalls;
+  readonly poller: Poller;
+  readonly shared: SharedWaitState;
+  /** The next command, or `undefined` when there is none; never waits. */
+  takeCommand(): WaitCommand | undefined;
+  /** Hands over the outcomes of one turn. */
+  post(outcomes: WaitOutcome[]): void;
+  now(): number;
+}
 
 /** One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its next try to connect or send. */
 export interface Wait extends Timed {

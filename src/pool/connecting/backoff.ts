@@ -1,7 +1,8 @@
 import type { Clock } from '../../clock.js';
 
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
+/** The longest pause, in milliseconds. */
+export const LONGEST_PAUSE_MS = 5_000;
 /** Many processes lose their backend at the same moment, and must not all come back at the same moment. */
 const JITTER = 0.5;
 

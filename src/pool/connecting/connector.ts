@@ -16,7 +16,7 @@ import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../endpoint-cache.js';
 import type { Target } from '../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
-import { Retries, type RetryRequest } from './retries.js';
+import { Retries, type RetryingConnect } from './retries.js';
 
 /** A connection that is ready to be leased. */
 export interface Established {
@@ -33,9 +33,18 @@ export function discard({ socket, handoffToken }: Established): void {
   handoffToken?.fill(0);
 }
 
+/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
+export interface AttemptCounts {
+  begun: number;
+  ended: number;
+}
+
 /** One target as the connector sees it. */
-export interface ConnectRequest extends RetryRequest {
+export interface ConnectRequest {
   readonly target: Target;
+  /** Of the target. */
+  readonly key: string;
+  readonly attempts: AttemptCounts;
   /** The framed Hello of a negotiation whose handoff is adopted or not. */
   readonly hello: (adopts: boolean) => Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
@@ -52,6 +61,8 @@ export interface ConnectorOptions {
   readonly clock: Clock;
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
+  /** How often a connect is tried at most; `undefined` for the default of each failure. */
+  readonly mostAttempts: number | undefined;
   readonly trust: EndpointTrust;
   readonly testSeams: boolean;
 }
@@ -59,7 +70,7 @@ export interface ConnectorOptions {
 /** Whoever opens connections. */
 export interface OpensConnections {
   /** Opens one connection, or fails with the reason. */
-  connect(request: ConnectRequest): Promise<Established>;
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established>;
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean;
   /** Ends the pauses of this target's connects: they try again at once. */
@@ -76,7 +87,7 @@ export class Connector implements OpensConnections {
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
-    this.#retries = new Retries(options.clock, this.#closing.signal);
+    this.#retries = new Retries(options.clock, options.mostAttempts, this.#closing.signal);
     // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -91,9 +102,9 @@ export class Connector implements OpensConnections {
     this.#retries.retryNow(key);
   }
 
-  /** Opens one connection, or fails with the reason. Only the deadline of whoever waits ends the retries. */
-  connect(request: ConnectRequest): Promise<Established> {
-    const connecting = this.#connect(request);
+  /** Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries, unless `mostAttempts` does. */
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
+    const connecting = this.#connect(request, connect);
     this.#underWay.add(connecting);
     const onEnd = (): void => void this.#underWay.delete(connecting);
     connecting.then(onEnd, onEnd);
@@ -110,23 +121,23 @@ export class Connector implements OpensConnections {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #connect(request: ConnectRequest): Promise<Established> {
+  async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     let established: Established;
     try {
       established = await this.#attempt(request);
     } catch (error) {
-      return await this.#retry(request, error);
+      return await this.#retry(request, connect, error);
     }
     this.#throwIfClosed(established);
     return established;
   }
 
-  async #retry(request: ConnectRequest, firstError: unknown): Promise<Established> {
+  async #retry(request: ConnectRequest, connect: RetryingConnect, firstError: unknown): Promise<Established> {
     let established: Established | undefined;
     try {
-      return await this.#retries.run(request, firstError, async () => (established = await this.#attempt(request)));
+      return await this.#retries.run(request.key, connect, firstError, async () => (established = await this.#attempt(request)));
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
       if (established !== undefined) discard(established);
@@ -143,11 +154,11 @@ export class Connector implements OpensConnections {
   async #attempt(request: ConnectRequest): Promise<Established> {
     const { key } = request;
     const seam = this.#options.testSeams ? fakeBackendFromEnv() : undefined;
-    if (seam !== undefined) return await this.#dialSeam(checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
+    if (seam !== undefined) return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
     for (;;) {
       const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
       if (endpoint !== undefined) {
-        const established = await this.#skipHello(key, endpoint);
+        const established = await this.#skipHello(request, endpoint);
         if (established !== undefined) return established;
         continue;
       }
@@ -163,19 +174,23 @@ export class Connector implements OpensConnections {
   }
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
-  async #skipHello(key: string, endpoint: string): Promise<Established | undefined> {
+  async #skipHello({ key, attempts }: ConnectRequest, endpoint: string): Promise<Established | undefined> {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // Nothing was learnt about the endpoint, and a Hello would fare no better.
-    if (outcome.kind === 'refused' && isShortage(outcome.system)) throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
+    if (outcome.kind === 'refused' && isShortage(outcome.system)) {
+      countDial(attempts);
+      throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
+    }
     this.#options.cache?.invalidate(key, endpoint);
     return undefined;
   }
 
   /** Dials the endpoint that a test puts in place of cache and broker; nothing else is tried (C-23). */
-  async #dialSeam(endpoint: string): Promise<Established> {
+  async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<Established> {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    countDial(attempts);
     throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, endpoint, outcome.system));
   }
 
@@ -184,18 +199,20 @@ export class Connector implements OpensConnections {
     return (
       dialNow(loadNative(), endpoint, trust) ??
       abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust }, settle),
+        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust, keepAlive: false }, settle),
       )
     );
   }
 
   async #negotiate(request: ConnectRequest): Promise<Established> {
-    const { key } = request;
+    const { key, attempts } = request;
+    attempts.begun += 1;
     const hello = this.#sayHello(request);
     if (!this.#hellos.has(key)) this.#hellos.set(key, hello);
     try {
       return await hello;
     } finally {
+      attempts.ended += 1;
       if (this.#hellos.get(key) === hello) this.#hellos.delete(key);
     }
   }
@@ -220,4 +237,10 @@ export class Connector implements OpensConnections {
     if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }
+}
+
+/** An attempt that has failed at once, without a Hello. */
+function countDial(attempts: AttemptCounts): void {
+  attempts.begun += 1;
+  attempts.ended += 1;
 }

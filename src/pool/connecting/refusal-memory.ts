@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError, type RefusalKind } from '../../errors.js';
+import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
 
 /** How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition must not wait long. */
 export const REFUSAL_MEMORY_MS = 1_000;
@@ -58,9 +58,8 @@ export class RefusalMemory {
       this.#error = undefined;
       return undefined;
     }
-    const { endpoint, refusalKind, refusalCode, retryAfterMs } = remembered;
     const message = `${remembered.message}; not asked again for another ${Math.ceil(leftMs)} ms`;
-    return new BrokerPoolError('REFUSED', message, { endpoint, refusalKind, refusalCode, retryAfterMs, cause: remembered });
+    return new BrokerPoolError('REFUSED', message, { ...fieldsOf(remembered), cause: remembered });
   }
 
   forget(): void {

@@ -1,32 +1,40 @@
 import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
-import { retryDelayMs } from './retry-policy.js';
+import { BrokerPoolError, fieldsOf } from '../../errors.js';
+import { isUnanswered, onRoom } from '../../negotiation/unanswered.js';
+import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 
 /** A connect, as its retries see it. */
-export interface RetryRequest {
-  /** Of its target. */
-  readonly key: string;
-  /** Until when somebody waits for a connection, on the monotonic clock. A retry that would come later is not made. */
+export interface RetryingConnect {
+  /** When its first attempt began, on the monotonic clock. */
+  readonly startedMs: number;
+  /** Until when a caller waits for a connection, on the monotonic clock; 0 without callers. A retry that would come later is not made. */
   wantedUntilMs(): number;
-  /** An attempt has failed that is tried again after a pause: nobody may hear of the whole connect's failure for a while. */
-  onAttemptFailed(error: BrokerPoolError): void;
+  /** An attempt has failed that is tried again after a pause. */
+  onPause(error: BrokerPoolError, attempt: number, delayMs: number): void;
+  /** The pause is over. Resolves with whether to try again, once there is a place for it. */
+  onPauseOver(): Promise<boolean>;
 }
 
 /** More attempts than any deadline allows: it is the deadline that ends them. */
 const MOST_RETRIES = 1_000;
 
-/** Tries connects again that have failed in a way that passes, with pauses between, for as long as somebody waits who can still be served. */
+/** Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller waits who can still be served. */
 export class Retries {
   readonly #clock: Clock;
+  readonly #mostAttempts: number | undefined;
   readonly #closing: AbortSignal;
   /** What ends the pauses of connects under way, by target. */
   readonly #pauses = new Map<string, Set<() => void>>();
 
-  /** @param closing ends all pauses, and gives up what is tried */
-  constructor(clock: Clock, closing: AbortSignal) {
+  /**
+   * @param mostAttempts of one connect; `undefined` for the default of each failure
+   * @param closing ends all pauses, and gives up what is tried
+   */
+  constructor(clock: Clock, mostAttempts: number | undefined, closing: AbortSignal) {
     this.#clock = clock;
+    this.#mostAttempts = mostAttempts;
     this.#closing = closing;
   }
 
@@ -34,15 +42,15 @@ export class Retries {
    * What comes after a first attempt that has failed; that one is the caller's, since p-retry costs more than the rest of a connect, and
    * nearly every connect succeeds at once.
    */
-  async run<T>(request: RetryRequest, firstError: unknown, attempt: () => Promise<T>): Promise<T> {
-    await this.#pauseOrGiveUp(request, firstError, 1);
+  async run<T>(key: string, connect: RetryingConnect, firstError: unknown, attempt: () => Promise<T>): Promise<T> {
+    await this.#pauseOrGiveUp(key, connect, firstError, 1);
     return await pRetry(attempt, {
       retries: MOST_RETRIES,
       minTimeout: 0,
       maxTimeout: 0,
       signal: this.#closing,
       onFailedAttempt: async ({ error, attemptNumber }) => {
-        await this.#pauseOrGiveUp(request, error, attemptNumber + 1);
+        await this.#pauseOrGiveUp(key, connect, error, attemptNumber + 1);
       },
     });
   }
@@ -52,28 +60,63 @@ export class Retries {
     for (const end of this.#pauses.get(key) ?? []) end();
   }
 
-  async #pauseOrGiveUp(request: RetryRequest, error: unknown, attempt: number): Promise<void> {
+  async #pauseOrGiveUp(key: string, connect: RetryingConnect, error: unknown, attempt: number): Promise<void> {
     if (!(error instanceof BrokerPoolError)) throw error;
-    const delayMs = retryDelayMs(error, attempt, this.#clock.random());
-    if (delayMs === undefined || this.#clock.now() + delayMs >= request.wantedUntilMs()) throw error;
-    request.onAttemptFailed(error);
-    await this.#pause(request.key, delayMs);
+    const nowMs = this.#clock.now();
+    const wantedUntilMs = connect.wantedUntilMs();
+    const delayMs = retryDelayMs(error, attempt, this.#clock.random(), this.#mostAttempts);
+    const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - connect.startedMs) };
+    if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
+    if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
+    // How soon a silent broker speaks again cannot be known: that is worth all the caller's time.
+    if (nowMs + delayMs >= wantedUntilMs && !isUnanswered(error)) {
+      const why = `no caller has time for the next attempt, which is due in ${Math.round(delayMs)} ms: give acquire more time`;
+      throw gaveUp(error, tries, why);
+    }
+    connect.onPause(error, attempt, delayMs);
+    await this.#pause(key, delayMs, error);
+    const isWanted = await connect.onPauseOver();
+    this.#closing.throwIfAborted();
+    if (!isWanted) throw gaveUp(error, tries, undefined);
   }
 
-  #pause(key: string, delayMs: number): Promise<void> {
+  #whyNoMore(error: BrokerPoolError): string | undefined {
+    const allowed = attemptsAllowed(error, Infinity);
+    if (allowed <= 2) return undefined;
+    const limit = this.#mostAttempts === undefined ? 'the pool makes no more attempts by default' : 'retry allows no more attempts';
+    return `${limit}: give retry.attempts to have more`;
+  }
+
+  #pause(key: string, delayMs: number, error: BrokerPoolError): Promise<void> {
     const pauses = this.#pauses.get(key) ?? new Set();
     this.#pauses.set(key, pauses);
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
         stopListening();
+        takeAway();
         pauses.delete(end);
         if (pauses.size === 0) this.#pauses.delete(key);
         resolve();
       };
       pauses.add(end);
-      const cancel = this.#clock.schedule(delayMs, end, true);
+      // Not a reason for the process to stay: the timer of the callers who wait is one.
+      const cancel = this.#clock.schedule(delayMs, end);
       const stopListening = onAbort(this.#closing, end);
+      const takeAway = isUnanswered(error) && error.endpoint !== undefined ? onRoom(error.endpoint, end) : () => {};
     });
   }
+}
+
+/** How often a connect has been tried, and for how long. */
+interface Tries {
+  readonly attempts: number;
+  readonly elapsedMs: number;
+}
+
+/** The error of a connect that is not tried again. Final failures stay as they are. */
+function gaveUp(error: BrokerPoolError, tries: Tries, why: string | undefined): BrokerPoolError {
+  if (tries.attempts === 1 && why === undefined) return error;
+  const message = why === undefined ? error.message : `${error.message}; ${why}`;
+  return new BrokerPoolError(error.code, message, { ...fieldsOf(error), ...tries, cause: error.cause });
 }

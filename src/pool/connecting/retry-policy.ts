@@ -1,4 +1,5 @@
 import type { BrokerPoolError } from '../../errors.js';
+import { isUnanswered, roomWithinMs } from '../../negotiation/unanswered.js';
 import { RefusalCode } from '../../wire/messages.js';
 
 /** First pause where the broker names none. It doubles with each attempt. */
@@ -6,30 +7,39 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 5_000;
 /** Callers told to come back at the same time must not all do so. */
 const JITTER = 0.1;
+/** A launching broker starts a backend three times in 30 s (V-82); one that launches none keeps saying that there is none (V-86). */
+const ATTEMPTS_WITHOUT_BACKEND = 3;
 
 /**
- * How long to wait before trying a failed connect again, in milliseconds; `undefined` when trying again is no use (X-24).
+ * How long to wait before trying a failed connect again, in milliseconds; `undefined` when it is not tried again (X-24).
  *
  * @param attempt counts from 1
  * @param random a number in [0, 1)
+ * @param mostAttempts the pool's `retry.attempts`; `undefined` for the default of each failure
  */
-export function retryDelayMs(error: BrokerPoolError, attempt: number, random: number): number | undefined {
-  const pauseMs = pauseAfter(error, attempt);
-  return pauseMs === undefined ? undefined : pauseMs * (1 + JITTER * random);
+export function retryDelayMs(error: BrokerPoolError, attempt: number, random: number, mostAttempts?: number): number | undefined {
+  if (attempt >= attemptsAllowed(error, mostAttempts)) return undefined;
+  // The pause ends as soon as the broker answers one of them.
+  if (isUnanswered(error)) return roomWithinMs(error.endpoint ?? '');
+  const ownPauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+  return Math.max(error.retryAfterMs ?? 0, ownPauseMs) * (1 + JITTER * random);
 }
 
-function pauseAfter(error: BrokerPoolError, attempt: number): number | undefined {
-  const ownPauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+/** How often a connect may be tried in all that fails like this; 1 for failures that are final. */
+export function attemptsAllowed(error: BrokerPoolError, mostAttempts?: number): number {
   switch (error.code) {
     case 'REFUSED':
-      return passingRefusals.has(error.refusalCode ?? 0) ? Math.max(error.retryAfterMs ?? 0, ownPauseMs) : undefined;
+      if (!passingRefusals.has(error.refusalCode ?? 0)) return 1;
+      return mostAttempts ?? (error.refusalCode === RefusalCode.BACKEND_SPAWN_FAILED ? ATTEMPTS_WITHOUT_BACKEND : Infinity);
+    case 'BROKER_CONNECT':
+      return isUnanswered(error) ? (mostAttempts ?? Infinity) : 1;
     // An end without a reply is ambiguous, and a Hello may be repeated: once (X-25).
     case 'UNEXPECTED_EOF':
     // The broker notices a dead backend at the next Hello and starts a new one (V-88): once.
     case 'BACKEND_CONNECT':
-      return attempt === 1 ? ownPauseMs : undefined;
+      return Math.min(2, mostAttempts ?? 2);
     default:
-      return undefined;
+      return 1;
   }
 }
 

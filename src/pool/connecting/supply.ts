@@ -1,18 +1,22 @@
 import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { helloFrames } from '../../negotiation/exchange/hello.js';
-import { BrokerPoolError } from '../../errors.js';
+import { asFailure, BrokerPoolError } from '../../errors.js';
 import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
-import { discard, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
+import type { EndpointCache } from '../endpoint-cache.js';
+import { discard, type AttemptCounts, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
+import { ConnectsUnderWay, type PendingConnect } from './connects-under-way.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
+import { EndpointDoubts } from './endpoint-doubts.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';
 import type { PoolSettings } from '../options.js';
 import { PooledConnection, type CloseReason, type ConnectionOwner } from '../pooled-connection.js';
 import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
+import type { RetryingConnect } from './retries.js';
 import type { Counters } from '../watching/stats.js';
 
 /** Connections born together must not die together: each lives up to this share shorter than `maxLifetimeMs`. */
@@ -22,6 +26,7 @@ const LIFETIME_JITTER = 0.1;
 export interface SupplyEnvironment {
   readonly settings: PoolSettings;
   readonly connector: OpensConnections;
+  readonly cache: EndpointCache | undefined;
   readonly clock: Clock;
   readonly events: EventSources;
   /** Shared by all targets; `undefined` where the pool has no `maxTotal`. */
@@ -45,16 +50,18 @@ export class Supply {
   readonly target: Target;
   readonly key: string;
   readonly connectTimes = new Histogram();
+  readonly connects: ConnectsUnderWay;
+  readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
   readonly #environment: SupplyEnvironment;
   readonly #owner: SupplyOwner;
   readonly #counters: Counters;
   readonly #request: ConnectRequest;
   readonly #handoff: HandoffPolicy;
   readonly #backoff: Backoff;
+  readonly #doubts: EndpointDoubts;
   readonly #refusal: RefusalMemory;
-  #connecting = 0;
-  /** Of these, how many nobody waited for when they began: one at most. */
-  #connectingSpare = 0;
+  /** How many are under way that began without a caller: one at most. */
+  #spareUnderWay = 0;
   #generation = 0;
   #everConnected = false;
   #lastError: BrokerPoolError | undefined;
@@ -67,26 +74,34 @@ export class Supply {
     this.#environment = environment;
     this.#owner = owner;
     this.#counters = counters;
+    this.connects = new ConnectsUnderWay(environment.capacity);
     this.#backoff = new Backoff(clock, () => owner.pump());
+    const forget = (endpoint: string): void => environment.cache?.invalidate(this.key, endpoint);
+    this.#doubts = new EndpointDoubts(clock, forget, () => owner.pump());
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
     const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
     this.#request = {
       target,
+      attempts: this.attempts,
       key: this.key,
       hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: this.#handoff,
       isCold: () => !this.#everConnected,
-      wantedUntilMs: () => owner.wantedUntilMs(),
-      onAttemptFailed: (error) => void (this.#lastError = error),
     };
   }
 
-  /** Connects under way. */
-  get connecting(): number {
-    return this.#connecting;
+  /** What callers wait for who rely on what is under way; `undefined` where there is nothing. */
+  get phase(): 'hello' | 'connect' | undefined {
+    if (this.connects.expected === 0) return undefined;
+    return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
+  }
+
+  /** Whether the next connect is put off because the last one failed. */
+  get backingOff(): boolean {
+    return this.#backoff.pausing;
   }
 
   /** Why connecting failed last, be it that a connect under way is about to try again; if it has not worked since. */
@@ -103,33 +118,45 @@ export class Supply {
   open(): boolean {
     // With nothing open, nobody else can serve those who wait: they had better learn at once why not.
     if (this.#backoff.pausing && this.#owner.size > 0) return false;
-    if (!this.#hasRoom() || this.#environment.capacity?.take(this.#owner) === false) return false;
-    void outOfContext(() => this.#connect(false));
+    if (this.connects.displaced === 0 && !this.#hasRoom()) return false;
+    if (this.#environment.capacity?.take(this.#owner) === false) return false;
+    if (!this.connects.place()) void outOfContext(() => this.#connect(false));
     return true;
   }
 
   /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
   openSpare(): boolean {
-    if (this.#backoff.pausing || this.#refusal.forbidsSpare || this.#connectingSpare > 0) return false;
+    if (this.#backoff.pausing || this.#doubts.forbidsSpare || this.#refusal.forbidsSpare || this.#spareUnderWay > 0) return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void outOfContext(() => this.#connect(true));
     return true;
   }
 
   /** Learns from how a connection ended. */
-  onClosed({ route, heard }: PooledConnection, reason: CloseReason): void {
+  onClosed(connection: PooledConnection, reason: CloseReason): void {
+    const { route, heard } = connection;
     if (route === 'handle-passed') this.#handoff.onClosed(heard, reason === 'stale' || reason === 'error');
+    if (!this.#stopped) this.#doubts.onClosed(connection, reason);
   }
 
-  /** Connects that began before this bring connections that are stale. */
-  clear(): void {
+  /** Whether a new connection leads to an endpoint that is only remembered, so that it is validated before its first lease. */
+  isFromMemory(connection: PooledConnection): boolean {
+    // A test's endpoint is not remembered, and there is no broker to ask instead.
+    return !this.#environment.settings.testSeams && this.#doubts.isFromMemory(connection);
+  }
+
+  /** Forgets the endpoint and what speaks against it. Connects that began before this bring connections that are stale. */
+  clear(connections: Iterable<PooledConnection>): void {
+    for (const connection of connections) this.#doubts.excuse(connection);
     this.#generation += 1;
+    this.#environment.cache?.delete(this.key);
     this.retryNow();
   }
 
   /** Forgets pauses and refusals; what is under way tries again at once. */
   retryNow(): void {
     this.#forgetFailures();
+    this.#doubts.reset();
     this.#environment.connector.retryNow(this.key);
   }
 
@@ -137,12 +164,19 @@ export class Supply {
   stop(): void {
     this.#stopped = true;
     this.#forgetFailures();
+    this.connects.dropUnwanted();
+    this.#doubts.reset();
   }
 
   /** Whether no connect can begin before something else has ended. */
   get full(): boolean {
+    return this.connects.displaced === 0 && !this.belowLimits;
+  }
+
+  /** Whether `max` and `maxConnecting` leave room for another connect. */
+  get belowLimits(): boolean {
     const { max, maxConnecting } = this.#environment.settings;
-    return this.#connecting >= maxConnecting || this.#owner.size + this.#connecting >= max;
+    return this.connects.size < maxConnecting && this.#owner.size + this.connects.size < max;
   }
 
   #forgetFailures(): void {
@@ -151,31 +185,59 @@ export class Supply {
   }
 
   #hasRoom(): boolean {
-    return !this.#stopped && !this.full;
+    return !this.#stopped && this.belowLimits;
   }
 
   /** The connection belongs to the pool: nobody who gives up takes it along. */
   async #connect(spare: boolean): Promise<void> {
     const { clock, connector, events } = this.#environment;
-    const attempt = { id: this.#environment.nextConnectionId(), startedMs: clock.now(), generation: this.#generation };
-    this.#connecting += 1;
-    if (spare) this.#connectingSpare += 1;
-    if (events.connectionCreated.wanted) events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: attempt.id });
+    const id = this.#environment.nextConnectionId();
+    const connect: PendingConnect = { id, startedMs: clock.now(), generation: this.#generation, spare, dropped: false, resume: undefined };
+    this.connects.begin(connect);
+    if (spare) this.#spareUnderWay += 1;
+    if (events.connectionCreated.wanted) events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: id });
     let established: Established | BrokerPoolError;
     try {
-      established = await connector.connect(this.#request);
+      established = await connector.connect(this.#request, this.#retrying(connect));
     } catch (error) {
       established = asPoolError(error);
     }
-    if (spare) this.#connectingSpare -= 1;
-    if (established instanceof Error) this.#onFailed(attempt, established);
-    else this.#onEstablished(attempt, established);
+    if (spare) this.#spareUnderWay -= 1;
+    if (established instanceof Error) this.#onFailed(connect, established);
+    else this.#onEstablished(connect, established);
   }
 
-  #onEstablished({ id, startedMs, generation }: Attempt, established: Established): void {
+  /** A connect as its retries see it. */
+  #retrying(connect: PendingConnect): RetryingConnect {
+    return {
+      startedMs: connect.startedMs,
+      wantedUntilMs: () => this.#owner.wantedUntilMs(),
+      onPause: (error, attempt, delayMs) => this.#onPause(connect, error, attempt, delayMs),
+      onPauseOver: () => this.#onPauseOver(connect),
+    };
+  }
+
+  #onPause(connect: PendingConnect, error: BrokerPoolError, attempt: number, delayMs: number): void {
+    this.#lastError = error;
+    this.#counters.retries += 1;
+    const { connectRetrying, pool } = this.#environment.events;
+    if (connectRetrying.wanted) connectRetrying.publish({ pool, target: this.target, connectionId: connect.id, attempt, delayMs, error: asFailure(error) });
+    this.connects.pause(connect);
+  }
+
+  #onPauseOver(connect: PendingConnect): Promise<boolean> {
+    const isWanted = this.connects.awaitPlace(connect);
+    // Ends it where no caller waits, and else finds a place for it.
+    if (this.#stopped) this.connects.dropUnwanted();
+    else this.#owner.pump();
+    return isWanted;
+  }
+
+  #onEstablished(connect: PendingConnect, established: Established): void {
+    const { id, startedMs, generation } = connect;
     if (this.#stopped) {
       discard(established);
-      this.#onFailed({ id, startedMs, generation }, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
+      this.#onFailed(connect, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
       return;
     }
     this.#everConnected = true;
@@ -183,6 +245,7 @@ export class Supply {
     // Other connects of the target stay in their pauses: the broker may have asked for them.
     this.#forgetFailures();
     const { clock, settings, events } = this.#environment;
+    if (established.route !== 'hello-skip') this.#doubts.onNamed(established.endpoint);
     const bornMs = clock.now();
     const connectMs = bornMs - startedMs;
     this.#counters.createdByRoute[established.route] += 1;
@@ -193,30 +256,37 @@ export class Supply {
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
-    if (generation !== this.#generation) connection.retired = 'stale';
+    if (generation !== this.#generation) {
+      connection.retired = 'stale';
+      this.#doubts.excuse(connection);
+    }
     // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
-    this.#connecting -= 1;
+    if (!this.connects.end(connect) && !this.#takePlaceAgain()) connection.retired = 'evicted';
     this.#owner.onOpened(connection);
   }
 
-  #onFailed({ id, startedMs }: Attempt, error: BrokerPoolError): void {
-    this.#connecting -= 1;
+  /** For a connection whose connect has lost its place. Without one the connection closes at once. */
+  #takePlaceAgain(): boolean {
+    const { capacity } = this.#environment;
+    if (capacity === undefined) return true;
+    const hasPlace = this.#owner.waiting > 0 ? capacity.take(this.#owner) : capacity.takeSpare(this.#owner);
+    if (!hasPlace) capacity.overbook();
+    return hasPlace;
+  }
+
+  #onFailed(connect: PendingConnect, error: BrokerPoolError): void {
+    const { id, startedMs } = connect;
+    const hadPlace = this.connects.end(connect);
     this.#lastError = error;
     this.#counters.connectFailures += 1;
-    if (!this.#stopped) this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);
+    if (!this.#stopped && !connect.dropped) this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error });
+      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error: asFailure(error) });
     }
-    this.#owner.onOpenFailed(error);
-    capacity?.giveBack();
+    if (connect.dropped) this.#owner.pump();
+    else this.#owner.onOpenFailed(error);
+    if (hadPlace) capacity?.giveBack();
   }
-}
-
-/** One connect under way. */
-interface Attempt {
-  readonly id: number;
-  readonly startedMs: number;
-  readonly generation: number;
 }

@@ -1,4 +1,4 @@
-import { BrokerPoolError, type ErrorCode, type ErrorDetails } from '../../errors.js';
+import { BrokerPoolError, fieldsOf, type ErrorCode, type ErrorDetails } from '../../errors.js';
 
 /** A `BrokerPoolError` as plain data: an error that crosses threads as an object loses its class and its own fields. */
 export interface ErrorData extends Omit<ErrorDetails, 'cause'> {
@@ -17,15 +17,11 @@ export type CauseData =
 const DEEPEST_CAUSE = 4;
 
 export function errorToData(error: BrokerPoolError, depth = 0): ErrorData {
-  const { code, message, endpoint, phase, refusalKind, refusalCode, retryAfterMs, cause } = error;
+  const { code, message, cause } = error;
   return {
+    ...fieldsOf(error),
     code,
     message,
-    ...(endpoint !== undefined && { endpoint }),
-    ...(phase !== undefined && { phase }),
-    ...(refusalKind !== undefined && { refusalKind }),
-    ...(refusalCode !== undefined && { refusalCode }),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(cause !== undefined && depth < DEEPEST_CAUSE && { cause: causeToData(cause, depth + 1) }),
   };
 }

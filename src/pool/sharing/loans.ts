@@ -4,6 +4,7 @@ import { socketOverDescriptor } from '../../os/socket-handle.js';
 import { afterDrain } from '../drain.js';
 import { leaseOf, type Lease, type LeasedConnection } from '../lease.js';
 import type { CloseReason } from '../pooled-connection.js';
+import { PooledSocket } from '../pooled-socket.js';
 import { BorrowedConnection, type BorrowedConnectionOwner } from './borrowed-connection.js';
 import { DescriptorLedger } from './ledger.js';
 import type { ClientMessage, ConnectionInfo, HostMessage, SharedCloseReason } from './protocol.js';
@@ -136,7 +137,7 @@ export class Loans implements BorrowedConnectionOwner {
     if (problem === 'unsent') return this.#drain(connection);
     if (problem !== undefined) return this.#destroy(connection, problem);
     const kept = this.#connections.size <= KEPT_AT_MOST;
-    const heard = connection.socket.bytesRead > 0;
+    const heard = PooledSocket.hasRead(connection.socket);
     if (!kept) this.onGone(connection.id);
     this.#owner.post({ kind: 'release', acquireId: connection.acquireId, kept, heard });
   }

@@ -1,6 +1,8 @@
 import { monotonicNowMs, systemClock, type Deadline } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { BrokerPoolError } from '../../errors.js';
+import { explainedError } from '../../explained-error.js';
+import { rejectionOf } from '../caller-stack.js';
 import type { Lease } from '../lease.js';
 import type { TargetOptions } from '../options.js';
 
@@ -13,8 +15,7 @@ export class PendingAcquire implements Timed {
   readonly timeoutMs: number;
   readonly askedAtMs: number;
   readonly target: TargetOptions;
-  readonly resolve: (lease: Lease) => void;
-  readonly reject: (error: BrokerPoolError) => void;
+  readonly resolve: (lease: Lease | Promise<never>) => void;
   /** Takes the abort listener away. */
   stopListening: (() => void) | undefined = undefined;
   dueMs: number;
@@ -24,16 +25,25 @@ export class PendingAcquire implements Timed {
     id: number,
     timeoutMs: number,
     target: TargetOptions,
-    resolve: (lease: Lease) => void,
-    reject: (error: BrokerPoolError) => void,
+    resolve: (lease: Lease | Promise<never>) => void,
   ) {
     this.id = id;
     this.timeoutMs = timeoutMs;
     this.target = target;
     this.resolve = resolve;
-    this.reject = reject;
     this.askedAtMs = monotonicNowMs();
     this.dueMs = this.askedAtMs + timeoutMs + ANSWER_GRACE_MS;
+  }
+
+  /** @param error of the pool's thread, which knows what was tried */
+  reject(error: BrokerPoolError): void {
+    this.resolve(rejectionOf(error));
+  }
+
+  /** @param failure found in this thread, which knows no more than what it asked for */
+  fail(failure: BrokerPoolError, advice?: string): void {
+    const { serviceName, wantedVersion } = this.target;
+    this.reject(explainedError(failure, { serviceName, wantedVersion, elapsedMs: monotonicNowMs() - this.askedAtMs, advice }));
   }
 }
 

@@ -3,6 +3,7 @@ import { hasAborted, onAbort } from '../../abort.js';
 import { outOfContext } from '../../async-context.js';
 import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
+import { explainedError } from '../../explained-error.js';
 import { checkFunction, checkServiceName, checkVersion } from '../../validation.js';
 import { abortedError, asPoolError, brokenSignalError } from '../acquire-errors.js';
 import { useLease, type Lease } from '../lease.js';
@@ -51,9 +52,9 @@ export class SharedPool implements AsyncDisposable {
     try {
       checkAcquireOptions(options);
       checkTargetOptions(options);
-      const { signal } = options;
-      if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
-      if (this.#refusal !== undefined) throw errorFromData(this.#refusal);
+      const { signal, serviceName, wantedVersion } = options;
+      const failure = signal !== undefined && hasAborted(signal) ? abortedError(signal) : this.#refusal && errorFromData(this.#refusal);
+      if (failure !== undefined) throw explainedError(failure, { serviceName, wantedVersion, elapsedMs: 0 });
       return this.#ask(options);
     } catch (error) {
       return Promise.reject(error);
@@ -101,8 +102,8 @@ export class SharedPool implements AsyncDisposable {
 
   #ask(options: AcquireOptions): Promise<Lease> {
     const { signal, timeoutMs = this.#acquireTimeoutMs } = options;
-    return new Promise((resolve, reject) => {
-      const acquire = new PendingAcquire(++this.#lastAcquireId, timeoutMs, options, resolve, reject);
+    return new Promise((resolve) => {
+      const acquire = new PendingAcquire(++this.#lastAcquireId, timeoutMs, options, resolve);
       this.#pending.add(acquire);
       this.#onChange();
       this.#postAcquire(acquire, signal !== undefined);
@@ -153,7 +154,7 @@ export class SharedPool implements AsyncDisposable {
       lease = this.#loans.accept(message);
     } catch (error) {
       this.#pending.take(acquire.id);
-      acquire.reject(asPoolError(error));
+      acquire.fail(asPoolError(error));
       return this.#onChange();
     }
     // The connection has been closed on the way here.
@@ -164,14 +165,14 @@ export class SharedPool implements AsyncDisposable {
 
   #onDue(acquire: PendingAcquire): void {
     const message = `no connection within ${acquire.timeoutMs} ms: the thread of the pool did not answer, so its event loop must be busy`;
-    this.#giveUp(acquire, new BrokerPoolError('TIMEOUT', message, { phase: 'queue' }));
+    this.#giveUp(acquire, new BrokerPoolError('TIMEOUT', message, { phase: 'queue' }), 'Find what blocks that thread.');
   }
 
   /** The lease may be on its way already; it is declined then. */
-  #giveUp(acquire: PendingAcquire, error: BrokerPoolError): void {
+  #giveUp(acquire: PendingAcquire, failure: BrokerPoolError, advice?: string): void {
     this.#pending.take(acquire.id);
     this.#post({ kind: 'abort', acquireId: acquire.id });
-    acquire.reject(error);
+    acquire.fail(failure, advice);
     this.#onChange();
   }
 
@@ -193,7 +194,7 @@ export class SharedPool implements AsyncDisposable {
     if (!this.#connected) return;
     this.#connected = false;
     this.#refusal ??= reason;
-    for (const acquire of this.#pending.takeAll()) acquire.reject(errorFromData(reason));
+    for (const acquire of this.#pending.takeAll()) acquire.fail(errorFromData(reason));
     this.#loans.abandon();
     this.#port.close();
     this.#onChange();

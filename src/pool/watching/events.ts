@@ -2,7 +2,7 @@ import { channel, type Channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
 import { outOfContext, type RunInContext } from '../../async-context.js';
 import { throwLater } from '../../clock.js';
-import type { BrokerPoolError, ErrorCode } from '../../errors.js';
+import type { BrokerPoolFailure, ErrorCode } from '../../errors.js';
 import { didYouMean, quoted } from '../../validation.js';
 import type { Route } from '../../negotiation/job.js';
 import type { Target } from '../target.js';
@@ -19,6 +19,15 @@ export interface ConnectionCreatedEvent extends PoolEvent {
   readonly target: Target;
   /** Unique in the pool; the same in all events of this connection. */
   readonly connectionId: number;
+}
+
+/** An attempt of a connect has failed, and another follows after a pause. */
+export interface ConnectRetryingEvent extends ConnectionCreatedEvent {
+  /** Which attempt has failed; the first is 1. */
+  readonly attempt: number;
+  /** How long the pause is. The broker may end it sooner, where it had too many unanswered requests. */
+  readonly delayMs: number;
+  readonly error: BrokerPoolFailure;
 }
 
 /** A connect has succeeded. */
@@ -38,7 +47,7 @@ export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
   /** How often it was leased. */
   readonly uses: number;
   /** Why the connect failed; or, with `invalid`, why `validate` said neither yes nor no. */
-  readonly error?: BrokerPoolError;
+  readonly error?: BrokerPoolFailure;
 }
 
 /** A caller asks for a connection. */
@@ -58,7 +67,7 @@ export interface AcquiredEvent extends AcquireStartedEvent {
 /** An acquire has failed. */
 export interface AcquireFailedEvent extends AcquireStartedEvent {
   readonly reason: ErrorCode;
-  readonly error: BrokerPoolError;
+  readonly error: BrokerPoolFailure;
   readonly waitMs: number;
 }
 
@@ -92,6 +101,7 @@ export interface ClosedEvent extends PoolEvent {
 /** All events, by name. Times are in milliseconds, as fine as a turn of the event loop. */
 export interface PoolEvents {
   connectionCreated: ConnectionCreatedEvent;
+  connectRetrying: ConnectRetryingEvent;
   connectionReady: ConnectionReadyEvent;
   connectionClosed: ConnectionClosedEvent;
   acquireStarted: AcquireStartedEvent;
@@ -106,7 +116,7 @@ export interface PoolEvents {
 export type PoolEventName = keyof PoolEvents;
 
 export const POOL_EVENT_NAMES = [
-  'connectionCreated', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'acquireFailed', 'released', 'leakSuspected', 'cleared', 'closed',
+  'connectionCreated', 'connectRetrying', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'acquireFailed', 'released', 'leakSuspected', 'cleared', 'closed',
 ] as const satisfies readonly PoolEventName[];
 
 /** The form in which `EventEmitter` wants them. */
@@ -160,6 +170,7 @@ export function createEventSources(pool: string, emitter: EventEmitter): EventSo
   const sources: EventSources = {
     pool,
     connectionCreated: new EventSource('connectionCreated', emitter, outOfContext),
+    connectRetrying: new EventSource('connectRetrying', emitter, outOfContext),
     connectionReady: new EventSource('connectionReady', emitter, outOfContext),
     connectionClosed: new EventSource('connectionClosed', emitter, outOfContext),
     acquireStarted: new EventSource('acquireStarted', emitter),

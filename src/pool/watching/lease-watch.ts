@@ -1,6 +1,7 @@
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
+import { asFailure, BrokerPoolError } from '../../errors.js';
+import { explainedError } from '../../explained-error.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
@@ -77,7 +78,7 @@ export class LeaseWatch {
     const { acquireId, stack } = this.#begin(undefined);
     if (connection.state === 'leased') return this.#lease(connection, acquireId, stack, nowMs(), 0, undefined);
     // A listener that has just heard of it has ended the pool.
-    const error = new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed');
+    const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), { ...this.#target, elapsedMs: 0 });
     this.#publishFailed(acquireId, error, 0);
     throw error;
   }
@@ -128,7 +129,7 @@ export class LeaseWatch {
     const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
     const acquireId = id ?? this.#environment.nextAcquireId();
-    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error, waitMs }, context);
+    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error: asFailure(error), waitMs }, context);
   }
 
   stop(): void {
@@ -155,7 +156,7 @@ export class LeaseWatch {
 export function publishRefusal(events: EventSources, target: Target, acquireId: number, error: BrokerPoolError): void {
   const { pool, acquireStarted, acquireFailed } = events;
   if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
-  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error, waitMs: 0 });
+  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error: asFailure(error), waitMs: 0 });
 }
 
 /** A leak that nobody listens for is worth a warning of the process. */

@@ -1,4 +1,4 @@
-import type { Route } from '../../negotiation/job.js';
+import type { DriverName, Route } from '../../negotiation/job.js';
 import { addHistograms, type DurationHistogram, type Histogram } from './histogram.js';
 import type { CloseReason } from '../pooled-connection.js';
 
@@ -8,8 +8,10 @@ export interface PoolCounts {
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
-  /** Connects under way. */
+  /** Connects under way. With the open connections these are the ones that count against `max` and `maxTotal`. */
   readonly connecting: number;
+  /** Connects without a place under `maxTotal`: they pause before another attempt, or another target has taken their place. */
+  readonly pausing: number;
   /** Callers waiting for a connection. */
   readonly waiting: number;
   /** How long the caller at the head of the queue has waited, in milliseconds; 0 where nobody waits. */
@@ -23,6 +25,8 @@ export interface PoolCounts {
   readonly connectFailures: number;
   /** Leases since the start, by the route of their connection. */
   readonly acquiredByRoute: Readonly<Record<Route, number>>;
+  /** Attempts of connects that were tried again. */
+  readonly retries: number;
   /** Acquires that failed because their time was up. */
   readonly timeouts: number;
   /** How long callers waited until they had their lease. */
@@ -46,6 +50,8 @@ export interface PoolStats extends PoolCounts {
   readonly max: number;
   /** The option `min`: connections that are kept open. */
   readonly min: number;
+  /** How negotiations are waited for at present. */
+  readonly driver: DriverName;
   readonly targets: readonly TargetStats[];
   /** Endpoints in the cache. */
   readonly cachedEndpoints: number;
@@ -58,6 +64,7 @@ export interface Counters {
   /** Of connections that are closed; those of open ones are with the connections. */
   readonly acquiredByRoute: Record<Route, number>;
   connectFailures: number;
+  retries: number;
 }
 
 export function newCounters(): Counters {
@@ -68,6 +75,7 @@ export function newCounters(): Counters {
     },
     acquiredByRoute: noRoutes(),
     connectFailures: 0,
+    retries: 0,
   };
 }
 
@@ -81,6 +89,7 @@ export interface Moment {
   readonly idle: number;
   readonly leased: number;
   readonly connecting: number;
+  readonly pausing: number;
   readonly waiting: number;
   readonly oldestWaitMs: number;
   readonly timeouts: number;
@@ -100,6 +109,7 @@ export function countsOf(counters: Counters, open: readonly { readonly route: Ro
     createdByRoute: Object.freeze({ ...counters.createdByRoute }),
     closedByReason: Object.freeze({ ...counters.closedByReason }),
     connectFailures: counters.connectFailures,
+    retries: counters.retries,
     acquiredByRoute: Object.freeze(acquiredByRoute),
     // Whoever did not have to wait was not recorded.
     waitMs: waits.snapshot(sumOf(acquiredByRoute) - waits.count),
@@ -122,12 +132,14 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
     idle: sum(({ idle }) => idle),
     leased: sum(({ leased }) => leased),
     connecting: sum(({ connecting }) => connecting),
+    pausing: sum(({ pausing }) => pausing),
     waiting: sum(({ waiting }) => waiting),
     oldestWaitMs: all.reduce((longest, { oldestWaitMs }) => Math.max(longest, oldestWaitMs), 0),
     created: sum(({ created }) => created),
     createdByRoute: byKey(none.createdByRoute, ({ createdByRoute }) => createdByRoute),
     closedByReason: byKey(none.closedByReason, ({ closedByReason }) => closedByReason),
     connectFailures: sum(({ connectFailures }) => connectFailures),
+    retries: sum(({ retries }) => retries),
     acquiredByRoute: byKey(none.acquiredByRoute, ({ acquiredByRoute }) => acquiredByRoute),
     timeouts: sum(({ timeouts }) => timeouts),
     waitMs: addHistograms(all.map(({ waitMs }) => waitMs)),

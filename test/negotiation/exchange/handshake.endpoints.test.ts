@@ -94,5 +94,6 @@ test('of a refusal\'s text an error tells 200 characters, and nothing that a ter
   if (step.kind !== 'failed') return t.fail(step.kind);
   const shown = `\\u001b[2J\\u000d\\u000a${'x'.repeat(194)}…`;
   t.is(step.failure.message, `broker refused Hello: ${shown} (code 0, retry_after_ms=0)`);
+  t.is(step.failure.reason, shown);
   t.true(inspect(step.failure).length < 1_000);
 });

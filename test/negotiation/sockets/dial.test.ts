@@ -93,3 +93,19 @@ test('elsewhere ETIMEDOUT is final', async (t) => {
   t.is(opened.length, 1);
   t.like(outcomes, { length: 1, 0: { kind: 'refused', system: { code: 'ETIMEDOUT' } } });
 });
+
+test('a listener that stays busy is asked again after ever longer pauses, up to the longest', async (t) => {
+  const { clock, opened } = failingDial(Array.from({ length: 20 }, () => 'EAGAIN'), 'linux', 60_000);
+  const pauses: number[] = [];
+  let before = clock.now();
+  while (opened.length < 12) {
+    const tries = opened.length;
+    await turn();
+    while (opened.length === tries) clock.advance(1);
+    pauses.push(clock.now() - before);
+    before = clock.now();
+  }
+  t.deepEqual(pauses, [1, 1, 2, 4, 8, 16, 16, 16, 16, 16, 16]);
+  await turn();
+  clock.advance(60_000);
+});

@@ -1,6 +1,7 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import { LONGEST_WAIT_MS, runWaitLoop, type WaitEnvironment } from '../../../src/negotiation/wait-thread/wait-loop.js';
-import { SharedWaitState, tokenMemory, type StartCommand, type WaitCommand, type WaitOutcome } from '../../../src/negotiation/wait-thread/wait-protocol.js';
+import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/wait.js';
+import { LONGEST_WAIT_MS, runWaitLoop } from '../../../src/negotiation/wait-thread/wait-loop.js';
+import { Debt, SharedWaitState, tokenMemory, type LeftOver, type StartCommand, type WaitCommand, type WaitOutcome } from '../../../src/negotiation/wait-thread/wait-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
 import { errno } from '../../../src/os/errno.js';
 import { holds, recordedMemory } from '../../helpers/recorded-memory.js';
@@ -259,4 +260,14 @@ test('a sleep without end is past every deadline', (t) => {
   t.true(shared.sleepsPast(Number.MAX_SAFE_INTEGER));
   shared.announceAwake();
   t.false(shared.sleepsPast(0));
+});
+
+test('while it waits for a handoff the broker is owed nothing more', (t) => {
+  const world = new World();
+  world.commands.push(start({ job: { ...JOB, adoptHandedOffConnection: true } }));
+  let left: LeftOver | undefined;
+  world.run(reply, () => {
+    left = world.shared.takeOver(SLOT);
+  });
+  t.deepEqual(left, { descriptor: DESCRIPTOR, debt: Debt.NOTHING });
 });

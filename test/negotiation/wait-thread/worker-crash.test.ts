@@ -1,22 +1,23 @@
-import { rmSync, writeFileSync } from 'node:fs';
-import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
+import { writeFileSync } from 'node:fs';
+import type { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
 import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import { Injector } from '../../helpers/faulty-system.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
-import { connectionOf, failureOf, handshakeJob, openDriver, run } from '../drivers-kit.js';
+import { connectionOf, handshakeJob, openDriver, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
+const EPOLL_CTL_DEL = 2;
 const threadsTest = native === undefined ? test.skip : test.serial;
 
-function crashingDriver(): WorkerDriver {
+function crashingDriver(onFailed: (reason: string) => void = () => {}): WorkerDriver {
   if (native === undefined) throw new Error('no threads here');
-  return new WorkerDriver(native, { workerUrl });
+  return workerDriver(native, { workerUrl, onFailed });
 }
 
-threadsTest('a job whose thread dies is tried again on a new one (X-25)', async (t) => {
+threadsTest('a job whose thread dies is done by the event loop (X-25)', async (t) => {
   const { broker, directory } = await startSystem(t);
   const file = `${directory}/crash.once`;
   process.env[CRASH_FILE_VARIABLE] = file;
@@ -28,26 +29,19 @@ threadsTest('a job whose thread dies is tried again on a new one (X-25)', async 
   t.is(broker.earlyHangUps, 0, 'what the dead thread owed a reply was read to its end');
 });
 
-threadsTest('a job whose thread dies twice fails as WORKER_FAILED, and the driver goes on', async (t) => {
+threadsTest('a driver whose thread has died says so once, and does all that follows on the event loop', async (t) => {
   const { broker, directory } = await startSystem(t);
   const file = `${directory}/crash.always`;
   process.env[CRASH_FILE_VARIABLE] = file;
   writeFileSync(file, '');
-  const driver = openDriver(t, crashingDriver);
-  const failure = failureOf(await run(driver, handshakeJob(broker.endpoint)));
-  t.is(failure.code, 'WORKER_FAILED');
-  t.regex(failure.message, /wait thread failed/);
-  rmSync(file);
-  const { socket } = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
-  await closed(socket);
-});
-
-threadsTest('a worker file that is missing fails the jobs and nothing else', async (t) => {
-  const { broker } = await startSystem(t);
-  if (native === undefined) return t.fail();
-  const driver = new WorkerDriver(native, { workerUrl: new URL('nowhere.js', import.meta.url).href });
-  t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'WORKER_FAILED');
-  await driver.close();
+  const reasons: string[] = [];
+  const driver = crashingDriver((reason) => reasons.push(reason));
+  t.teardown(() => driver.close());
+  t.is(driver.name, 'worker');
+  for (let job = 0; job < 3; job++) await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+  t.is(driver.name, 'event-loop');
+  t.deepEqual(reasons, ['it ended with code 7']);
+  await t.notThrowsAsync(driver.warm());
 });
 
 threadsTest('a driver that is closed twice, or was never used, just closes', async (t) => {
@@ -62,7 +56,29 @@ threadsTest('a wait thread that cannot be set up is an error with the system\'s 
     t.pass('only Linux has an eventfd');
     return;
   }
-  const error = t.throws(() => new WorkerDriver(faulty), { code: 'WORKER_FAILED', message: /^cannot set up the wait thread: eventfd EMFILE$/ });
+  const error = t.throws(() => workerDriver(faulty), { code: 'WORKER_FAILED', message: /^cannot set up the wait thread: eventfd EMFILE$/ });
   t.true(error?.cause instanceof Error);
   t.like(error?.cause, { code: 'EMFILE', syscall: 'eventfd' });
+});
+
+threadsTest('what a dead thread watched is taken off its watch', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  const { epollControl } = native?.polling ?? {};
+  if (native === undefined || epollControl === undefined) {
+    t.pass('only Linux has an epoll');
+    return;
+  }
+  const changes: string[] = [];
+  const recorded: typeof epollControl = (queue, operation, descriptor, event) => {
+    changes.push(`${operation === EPOLL_CTL_DEL ? 'remove' : 'add'} ${descriptor}`);
+    return epollControl(queue, operation, descriptor, event);
+  };
+  const driver = openDriver(t, () => workerDriver({ ...native, polling: { ...native.polling, epollControl: recorded } }, { workerUrl }));
+  const file = `${directory}/crash.once`;
+  process.env[CRASH_FILE_VARIABLE] = file;
+  writeFileSync(file, '');
+  const { socket } = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
+  const [added = ''] = changes;
+  t.deepEqual(changes, [added, added.replace('add', 'remove')]);
+  await closed(socket);
 });

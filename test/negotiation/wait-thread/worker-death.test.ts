@@ -1,6 +1,5 @@
 /** A wait thread may die between any two of its calls (G-07, G-12, G-16). */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { errno } from '../../../src/os/errno.js';
 import { loadNative } from '../../../src/os/native.js';
 import type { BrokerBehaviour } from '../../../src/testing/index.js';
@@ -8,7 +7,7 @@ import { deathFile, DEATH_FILE_VARIABLE, type Death, type Plan } from '../../hel
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
-import { connectionOf, handshakeJob, run } from '../drivers-kit.js';
+import { connectionOf, handshakeJob, run, workerDriver } from '../drivers-kit.js';
 
 const native = process.platform === 'linux' ? loadNative() : undefined;
 const workerUrl = new URL('../../helpers/dying-worker.js', import.meta.url).href;
@@ -81,7 +80,7 @@ for (const { title, begun, adopts, first, calls } of CASES) {
       writeFileSync(file, JSON.stringify(plan));
       rmSync(deathFile(file), { force: true });
       const most = openDescriptors();
-      const driver = new WorkerDriver(mainCalls, { workerUrl });
+      const driver = workerDriver(mainCalls, { workerUrl });
       broker.script(first);
       const { socket } = connectionOf(await run(driver, handshakeJob(broker.endpoint, { adoptHandedOffConnection: adopts })));
       t.is(await echo(socket, 'alive'), 'alive');

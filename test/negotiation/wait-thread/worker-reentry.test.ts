@@ -2,12 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { SLOT_COUNT } from '../../../src/negotiation/wait-thread/wait-protocol.js';
-import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative, type Native } from '../../../src/os/native.js';
 import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
-import { failureOf, handshakeJob, openDriver, run } from '../drivers-kit.js';
+import { failureOf, handshakeJob, openDriver, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
@@ -23,7 +22,7 @@ threadsTest('a job that is given up when another one ends, after a crash, is not
   broker.behaviour = { kind: 'silent' };
   process.env[CRASH_FILE_VARIABLE] = `${directory}/crash.once`;
   writeFileSync(`${directory}/crash.once`, '');
-  const driver = openDriver(t, () => new WorkerDriver(loaded(), { workerUrl }));
+  const driver = openDriver(t, () => workerDriver(loaded(), { workerUrl }));
   const ends: string[] = [];
   const ended = (name: string, outcome: Outcome): void => {
     ends.push(`${name} ${failureOf(outcome).code}`);
@@ -55,7 +54,7 @@ threadsTest('a driver closes once, though it is closed again, and given a job, b
     closes.push(descriptor);
     return system.close(descriptor);
   };
-  const driver = new WorkerDriver({ polling, system: { ...system, close } });
+  const driver = workerDriver({ polling, system: { ...system, close } });
   const endpoint = `${temporaryDirectory(t)}/nobody.sock`;
   const jobs = Array.from({ length: SLOT_COUNT }, () => run(driver, handshakeJob(endpoint, { trust: undefined })));
   // There is no slot left: this one hears of the close first.

@@ -21,7 +21,26 @@ for (const [name, code] of Object.entries(RefusalCode)) {
   const passes = PASSING.includes(code);
   test(`a refusal with ${name} is ${passes ? 'tried again after the broker\'s pause' : 'final, whatever pause it names'} (X-24)`, (t) => {
     t.is(retryDelayMs(refusal(code, 30_000), 1, 0), passes ? 30_000 : undefined);
-    t.is(retryDelayMs(refusal(code, 30_000), 50, 0), passes ? 30_000 : undefined);
+    t.is(retryDelayMs(refusal(code, 30_000), 50, 0, Infinity), passes ? 30_000 : undefined);
+  });
+}
+
+test('a broker that has no backend is asked three times, as often as one starts a backend (V-82)', (t) => {
+  const delays = [1, 2, 3].map((attempt) => retryDelayMs(refusal(RefusalCode.BACKEND_SPAWN_FAILED, 1_000), attempt, 0));
+  t.deepEqual(delays, [1_000, 1_000, undefined]);
+});
+
+for (const code of [RefusalCode.RATE_LIMITED, RefusalCode.SHUTTING_DOWN, RefusalCode.FD_PRESSURE]) {
+  test(`a refusal with code ${code} is tried again for as long as there is time`, (t) => {
+    t.is(retryDelayMs(refusal(code, 1_000), 50, 0), 5_000);
+  });
+}
+
+for (const code of PASSING) {
+  test(`retry.attempts is the limit of all attempts after a refusal with code ${code}`, (t) => {
+    t.is(retryDelayMs(refusal(code), 4, 0, 5), 160);
+    t.is(retryDelayMs(refusal(code), 5, 0, 5), undefined);
+    t.is(retryDelayMs(refusal(code), 1, 0, 1), undefined);
   });
 }
 
@@ -67,7 +86,8 @@ for (const code of ONCE) {
   test(`${code} is tried again once (X-25)`, (t) => {
     const error = new BrokerPoolError(code, 'failed');
     t.is(retryDelayMs(error, 1, 0), 20);
-    for (const attempt of [2, 3, 100]) t.is(retryDelayMs(error, attempt, 0), undefined);
+    for (const attempt of [2, 3, 100]) t.is(retryDelayMs(error, attempt, 0, Infinity), undefined);
+    t.is(retryDelayMs(error, 1, 0, 1), undefined);
   });
 }
 

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPoolError } from '../../../src/errors.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import type { ConnectRequest, Established, OpensConnections } from '../../../src/pool/connecting/connector.js';
+import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
 import { Supply, type SupplyOwner } from '../../../src/pool/connecting/supply.js';
 import { checkPoolOptions, type BrokerPoolOptions } from '../../../src/pool/options.js';
 import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
@@ -18,11 +19,13 @@ const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVers
 /** Opens connections when the test says so. */
 class FakeConnector implements OpensConnections {
   readonly requests: ConnectRequest[] = [];
+  readonly connects: RetryingConnect[] = [];
   readonly retriedNow: string[] = [];
   readonly #pending: { resolve: (established: Established) => void; reject: (error: unknown) => void }[] = [];
 
-  connect(request: ConnectRequest): Promise<Established> {
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
     this.requests.push(request);
+    this.connects.push(connect);
     return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
   }
 
@@ -47,7 +50,8 @@ class FakeConnector implements OpensConnections {
 
 class Owner extends NotingOwner implements SupplyOwner {
   size = 0;
-  idle = 0;
+  spare = 0;
+  idleSinceMs = Infinity;
   waiting = 0;
   readonly opened: PooledConnection[] = [];
   readonly failures: BrokerPoolError[] = [];
@@ -77,6 +81,10 @@ class Owner extends NotingOwner implements SupplyOwner {
   evictIdle(): boolean {
     return false;
   }
+
+  yieldConnect(): boolean {
+    return false;
+  }
 }
 
 function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
@@ -88,6 +96,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const environment = {
     settings: checkPoolOptions({ ...TARGET, ...options }),
     connector,
+    cache: undefined,
     clock,
     capacity,
     events: createEventSources('test', new EventEmitter()),
@@ -106,7 +115,7 @@ test('no more connects run at once than maxConnecting, and no more connections a
   t.deepEqual([supply.open(), supply.open()], [true, false]);
   await connector.succeed();
   await connector.succeed();
-  t.is(supply.connecting, 0);
+  t.is(supply.connects.placed, 0);
   t.false(supply.open(), 'max');
 });
 
@@ -208,7 +217,7 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
   supply.open();
   supply.open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
-  supply.clear();
+  supply.clear([]);
   t.is(supply.refusal, undefined);
   supply.open();
   await connector.succeed();
@@ -219,8 +228,8 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
 test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
   const { connector, counters, supply } = setUp();
   supply.open();
-  connector.requests[0]?.onAttemptFailed(DOWN);
-  t.deepEqual([supply.lastError, counters.connectFailures], [DOWN, 0]);
+  connector.connects[0]?.onPause(DOWN, 1, 100);
+  t.deepEqual([supply.lastError, counters.connectFailures, counters.retries], [DOWN, 0, 1]);
   await connector.succeed();
   t.is(supply.lastError, undefined);
 });
@@ -231,7 +240,7 @@ test('clear and whoever wants it now end the pauses of connects under way, a suc
   supply.open();
   await connector.succeed();
   t.deepEqual(connector.retriedNow, []);
-  supply.clear();
+  supply.clear([]);
   supply.retryNow();
   t.deepEqual(connector.retriedNow, [supply.key, supply.key]);
 });

@@ -526,3 +526,20 @@ test('without a file, flushing and closing do nothing', (t) => {
   cache.close();
   t.is(cache.get(A), endpointOf(1));
 });
+
+test('an answer from a clock that was ahead stays in memory no longer than the time to live', (t) => {
+  const { open, file } = newPlace(t);
+  const ahead = new StillTime();
+  ahead.nowMs += 1_000;
+  const writer = open({ time: ahead });
+  writer.set(A, endpointOf(1));
+  writer.close();
+  const time = new StillTime();
+  const reader = open({ time, ttlMs: 100 });
+  t.is(reader.get(A), endpointOf(1));
+  rmSync(file);
+  time.nowMs += 99;
+  t.is(reader.get(A), endpointOf(1));
+  time.nowMs += 2;
+  t.is(reader.get(A), undefined);
+});

@@ -1,6 +1,7 @@
-import type { Lease } from '../../../src/index.js';
+import { RefusalCode, type Lease } from '../../../src/index.js';
+import type { Failure } from '../../../src/errors.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
-import { openPool } from '../../helpers/pools.js';
+import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
 
@@ -100,4 +101,99 @@ test('what a keepalive has just found good makes room for another target that ca
   await settled();
   await connect();
   (await other).release();
+});
+
+test('a target in constant use keeps its connection while targets that are used once come and go', async (t) => {
+  const { pool, connect, pass } = fakePool(t, { maxTotal: 3 });
+  const use = async (serviceName: string): Promise<void> => {
+    const acquiring = pool.acquire({ serviceName });
+    if (pool.stats().connecting > 0) await connect();
+    (await acquiring).release();
+    await pass(1);
+  };
+  await use('hot');
+  for (let time = 0; time < 10; time++) {
+    await use(`cold-${time}`);
+    await use('hot');
+  }
+  const { targets } = pool.stats();
+  t.like(targets.find(({ serviceName }) => serviceName === 'hot'), { created: 1, idle: 1, closedByReason: { evicted: 0 } });
+  t.deepEqual(targets.filter(({ idle }) => idle > 0).map(({ serviceName }) => serviceName), ['hot', 'cold-8', 'cold-9']);
+});
+
+const COME_BACK_LATER: Failure = { code: 'REFUSED', message: 'spawning', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED, retryAfterMs: 15_000 };
+
+for (const left of [true, false]) {
+  test(`a connect that pauses holds no place, ${left ? 'when its caller has left' : 'though its caller waits'}`, async (t) => {
+    const { pool, connect, fail } = fakePool(t, { maxTotal: 1 });
+    const abort = new AbortController();
+    const sick = failureOf(pool.acquire({ serviceName: 'sick', signal: abort.signal }));
+    await fail(COME_BACK_LATER);
+    if (left) abort.abort();
+    t.like(pool.stats(), { total: 0, connecting: 0, pausing: 1 });
+    const acquiring = pool.acquire();
+    await connect();
+    (await acquiring).release();
+    await pool.destroy();
+    t.is((await sick).code, left ? 'ABORTED' : 'POOL_CLOSED');
+  });
+}
+
+test('a connect takes a place again for its next attempt, and waits for one in line', async (t) => {
+  const { pool, driver, connect, fail, pass } = fakePool(t, { maxTotal: 1 });
+  const sick = pool.acquire({ serviceName: 'sick' });
+  await fail(COME_BACK_LATER);
+  const healthy = pool.acquire();
+  await connect();
+  const lease = await healthy;
+  await pass(15_000);
+  t.is(driver.pending.size, 0, 'the only place is taken');
+  t.like(pool.stats(), { leased: 1, connecting: 0, pausing: 1 });
+  lease.release();
+  await settled();
+  await connect();
+  (await sick).release();
+});
+
+test('a connect whose caller has left lends its place to another target, and closes what it brings where none is free', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { maxTotal: 1 });
+  const abort = new AbortController();
+  const left = failureOf(pool.acquire({ serviceName: 'slow', signal: abort.signal }));
+  abort.abort();
+  t.is((await left).code, 'ABORTED');
+  const acquiring = pool.acquire();
+  t.is(driver.pending.size, 2);
+  t.like(pool.stats(), { connecting: 1, pausing: 1 });
+  await connect();
+  t.like(pool.stats(), { total: 0, connecting: 1, pausing: 0, closedByReason: { evicted: 1 } });
+  await connect();
+  (await acquiring).release();
+});
+
+test('a connect that has lost its place keeps what it brings where one is free by then', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { maxTotal: 1 });
+  const abort = new AbortController();
+  const left = failureOf(pool.acquire({ serviceName: 'slow', signal: abort.signal }));
+  abort.abort();
+  await left;
+  const acquiring = pool.acquire();
+  const [, second] = driver.pending;
+  second?.settle({ kind: 'failed', failure: { code: 'BROKER_CONNECT', message: 'down' } });
+  t.is((await failureOf(acquiring)).code, 'BROKER_CONNECT');
+  await connect();
+  t.like(pool.stats(), { idle: 1, connecting: 0, pausing: 0 });
+});
+
+test('a place is lent too when the caller leaves after another target has asked for it', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { maxTotal: 1 });
+  const abort = new AbortController();
+  const left = failureOf(pool.acquire({ serviceName: 'slow', signal: abort.signal }));
+  const acquiring = pool.acquire();
+  t.is(driver.pending.size, 1);
+  abort.abort();
+  await left;
+  t.is(driver.pending.size, 2);
+  await connect();
+  await connect();
+  (await acquiring).release();
 });

@@ -71,3 +71,151 @@ test('clear of one target leaves the pauses of others alone', async (t) => {
   await connect();
   (await acquiring).release();
 });
+
+function noBackend(): Failure {
+  return { code: 'REFUSED', message: 'backend is not registered', refusalKind: 'other', refusalCode: RefusalCode.BACKEND_SPAWN_FAILED, retryAfterMs: 1_000 };
+}
+
+test('each attempt that is tried again is an event and counts in the stats, with its number, its pause and its error', async (t) => {
+  const { pool, fail, pass, connect } = fakePool(t);
+  const events: unknown[] = [];
+  pool.on('connectRetrying', ({ target, connectionId, attempt, delayMs, error }) => {
+    events.push([target.serviceName, connectionId, attempt, delayMs, error.refusalCode]);
+  });
+  const acquiring = pool.acquire();
+  await fail(comeBackLater(400));
+  await pass(400);
+  await fail(noBackend());
+  await pass(1_000);
+  await connect();
+  (await acquiring).release();
+  t.deepEqual(events, [['demo', 1, 1, 400, RefusalCode.RATE_LIMITED], ['demo', 1, 2, 1_000, RefusalCode.BACKEND_SPAWN_FAILED]]);
+  t.like(pool.stats(), { retries: 2, connectFailures: 0 });
+});
+
+test('a broker without the backend is asked three times, and the error says how often, how long and what to do', async (t) => {
+  const { pool, driver, fail, pass } = fakePool(t);
+  const failure = failureOf(pool.acquire());
+  await fail(noBackend());
+  for (let retry = 0; retry < 2; retry++) {
+    await pass(1_000);
+    await fail(noBackend());
+  }
+  t.like(await failure, { code: 'REFUSED', refusalCode: RefusalCode.BACKEND_SPAWN_FAILED });
+  t.regex((await failure).message, /^backend is not registered; the pool makes no more attempts by default: give retry\.attempts to have more \(.*, 3 attempts in 2000 ms\)\./);
+  t.is(driver.pending.size, 0);
+});
+
+test('retry.attempts has a broker without the backend asked as often', async (t) => {
+  const { pool, fail, pass, connect } = fakePool(t, { retry: { attempts: 5 } });
+  const acquiring = pool.acquire();
+  for (let retry = 0; retry < 4; retry++) {
+    await fail(noBackend());
+    await pass(1_000);
+  }
+  t.is(pool.stats().retries, 4);
+  await connect();
+  (await acquiring).release();
+});
+
+for (const retry of [false, { attempts: 1 }] as const) {
+  test(`with retry ${JSON.stringify(retry)} a connect is tried once`, async (t) => {
+    const { pool, fail } = fakePool(t, { retry });
+    const failure = failureOf(pool.acquire());
+    await fail(comeBackLater(1));
+    t.like(await failure, { code: 'REFUSED', refusalKind: 'rateLimited' });
+    t.is(pool.stats().retries, 0);
+  });
+}
+
+test('a caller whose time is up before the next attempt learns that at once, and what to do', async (t) => {
+  const { pool, fail, pass } = fakePool(t);
+  const failure = failureOf(pool.acquire({ timeoutMs: 1_000 }));
+  await fail(comeBackLater(400));
+  await pass(400);
+  await fail(comeBackLater(800));
+  t.regex((await failure).message, /; no caller has time for the next attempt, which is due in 800 ms: give acquire more time \(.*, 2 attempts in 400 ms\)\./);
+});
+
+test('a pause whose callers have all left ends in no further attempt', async (t) => {
+  const { pool, driver, fail, pass } = fakePool(t);
+  const abort = new AbortController();
+  const failure = failureOf(pool.acquire({ signal: abort.signal }));
+  await fail(comeBackLater(1_000));
+  abort.abort();
+  t.is((await failure).code, 'ABORTED');
+  await pass(1_000);
+  t.is(driver.pending.size, 0);
+  t.like(pool.stats(), { connecting: 0, pausing: 0, connectFailures: 1 });
+});
+
+test('a caller who comes in a pause that others have left waits for its end, and for no attempt before', async (t) => {
+  const { pool, driver, fail, pass, connect } = fakePool(t, { maxConnecting: 1 });
+  const abort = new AbortController();
+  const failure = failureOf(pool.acquire({ signal: abort.signal }));
+  await fail(comeBackLater(1_000));
+  abort.abort();
+  await failure;
+  const acquiring = pool.acquire();
+  await pass(999);
+  t.is(driver.pending.size, 0);
+  await pass(1);
+  await connect();
+  (await acquiring).release();
+});
+
+test('warm opens what it needs where callers have left a pause behind, and does not fail for its sake', async (t) => {
+  const { pool, fail, connect } = fakePool(t, { min: 1, maxConnecting: 1 });
+  await settled();
+  await connect();
+  const abort = new AbortController();
+  const target = { serviceName: 'other' };
+  const failure = failureOf(pool.acquire({ ...target, signal: abort.signal }));
+  await fail(comeBackLater(20_000));
+  abort.abort();
+  await failure;
+  const warming = pool.warm(target);
+  await settled();
+  await connect();
+  await t.notThrowsAsync(warming);
+});
+
+test('a timeout while the pool backs off from a failed connect says so, though a connection is leased', async (t) => {
+  const { pool, connect, fail, pass } = fakePool(t, { max: 2 });
+  const first = pool.acquire();
+  await connect();
+  const lease = await first;
+  const hurried = failureOf(pool.acquire({ timeoutMs: 50 }));
+  await fail();
+  await pass(50);
+  t.like(await hurried, { code: 'TIMEOUT', phase: 'connect', cause: { code: 'BROKER_CONNECT' } });
+  lease.release();
+});
+
+test('a timeout where no connection may be opened waits for one to come back, whatever failed before', async (t) => {
+  const { pool, connect, fail, pass } = fakePool(t, { max: 2 });
+  const first = [pool.acquire(), pool.acquire()];
+  await connect();
+  await connect();
+  const [lease, other] = await Promise.all(first);
+  other?.destroy();
+  const hurried = failureOf(pool.acquire({ timeoutMs: 50 }));
+  await fail();
+  await pass(50);
+  t.is((await hurried).phase, 'connect');
+  await pass(5_000);
+  const again = pool.acquire();
+  await connect();
+  const full = failureOf(pool.acquire({ timeoutMs: 50 }));
+  await pass(50);
+  t.is((await full).phase, 'queue');
+  (await again).release();
+  lease?.release();
+});
+
+for (const [retry, field] of [[{ attempts: 0 }, 'retry\\.attempts'], [{ attempts: 1.5 }, 'retry\\.attempts'], [{ attempts: '3' }, 'retry\\.attempts'], [{ tries: 3 }, 'retry'], [true, 'retry'], [3, 'retry'], [null, 'retry']] as const) {
+  test(`retry ${JSON.stringify(retry)} is an invalid argument that is named`, (t) => {
+    const options: object = { retry };
+    t.throws(() => fakePool(t, options), { code: 'INVALID_ARGUMENT', message: new RegExp(`^${field}`) });
+  });
+}

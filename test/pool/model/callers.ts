@@ -21,6 +21,8 @@ interface PendingAcquire {
   readonly abort: AbortController | undefined;
   /** Whether too many waited already. */
   readonly queueFull: boolean;
+  /** A later acquire that was served first. */
+  overtakenBy?: number;
 }
 
 interface HeldLease {
@@ -149,7 +151,8 @@ export class Callers {
   }
 
   checkThoseWhoWait(): void {
-    for (const { number, startedMs, timeoutMs, abort } of this.#waiting) {
+    for (const { number, startedMs, timeoutMs, abort, overtakenBy } of this.#waiting) {
+      holds('first come, first served', overtakenBy === undefined, () => `acquire ${overtakenBy} was served before ${number}`);
       holds('every acquire settles once', abort?.signal.aborted !== true, () => `acquire ${number} still waits after its abort`);
       const waitedMs = this.#clock.nowMs - startedMs;
       // In a step of many milliseconds nobody looks before its end.
@@ -168,8 +171,11 @@ export class Callers {
 
   #onLease(acquire: PendingAcquire, lease: Lease): void {
     holds('every acquire settles once', this.#waiting.delete(acquire), () => `acquire ${acquire.number} settled twice`);
-    const earlier = [...this.#waiting].find(({ service, number }) => service === acquire.service && number < acquire.number);
-    holds('first come, first served', earlier === undefined, () => `acquire ${acquire.number} was served before ${earlier?.number}`);
+    holds('first come, first served', acquire.overtakenBy === undefined, () => `acquire ${acquire.overtakenBy} was served before ${acquire.number}`);
+    // A caller that has left the queue learns it a few ticks later than the next one that it is served.
+    for (const earlier of this.#waiting) {
+      if (earlier.service === acquire.service && earlier.number < acquire.number) earlier.overtakenBy ??= acquire.number;
+    }
     this.#hold(lease, acquire.service);
   }
 

@@ -39,10 +39,11 @@ export class EventLedger {
   /** By now all events agree with what the pool says of itself. */
   check(): void {
     if (this.#broken !== undefined) throw this.#broken;
-    const { total, connecting, waiting, leased } = this.#pool.stats();
+    const { total, connecting, pausing, waiting, leased } = this.#pool.stats();
+    const counts = [total, connecting + pausing, waiting, leased];
     const counted = [this.#open.size, this.#connecting.size, this.#started.size, this.#leased.size];
-    holds('the counts add up', String(counted) === String([total, connecting, waiting, leased]), () =>
-      `events say ${String(counted)}, the pool ${String([total, connecting, waiting, leased])}`,
+    holds('the counts add up', String(counted) === String(counts), () =>
+      `events say ${String(counted)}, the pool ${String(counts)}`,
     );
   }
 
@@ -68,7 +69,7 @@ export class EventLedger {
 
   #onCreated(connectionId: number, serviceName: string): void {
     const target = this.#pool.stats().targets.find((each) => each.serviceName === serviceName);
-    const spare = target !== undefined && target.connecting > target.waiting;
+    const spare = target !== undefined && target.connecting + target.pausing > target.waiting;
     this.#connecting.set(connectionId, { spare, service: serviceName });
     const spares = [...this.#connecting.values()].filter((each) => each.spare && each.service === serviceName).length;
     holds('one spare connect at most', spares <= 1, () => `${serviceName} opens ${spares} that nobody waits for`);

@@ -1,7 +1,6 @@
 import { BrokerPoolError } from '../../../src/errors.js';
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
-import { Connector } from '../../../src/pool/connecting/connector.js';
 import { RefusalMemory } from '../../../src/pool/connecting/refusal-memory.js';
 import { Supply } from '../../../src/pool/connecting/supply.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
@@ -78,8 +77,8 @@ const faults: readonly Fault[] = [
   {
     title: 'max and maxConnecting are not looked at',
     prototype: Supply.prototype,
-    name: 'full',
-    plant: (descriptor) => ({ ...descriptor, get: () => false }),
+    name: 'belowLimits',
+    plant: (descriptor) => ({ ...descriptor, get: () => true }),
     breaks: ['the limits hold'],
   },
   { title: 'maxTotal is not looked at', prototype: Capacity.prototype, name: 'take', plant: method(() => true), breaks: ['the limits hold'] },
@@ -105,10 +104,10 @@ const faults: readonly Fault[] = [
     breaks: ['a lease is in good order'],
   },
   {
-    title: 'nobody learns why a connect is tried again',
-    prototype: Connector.prototype,
-    name: 'connect',
-    plant: method((_connector, connect, [request]) => connect({ ...Object(request), onAttemptFailed: () => {} })),
+    title: 'a timeout does not say why connecting failed',
+    prototype: Supply.prototype,
+    name: 'lastError',
+    plant: (descriptor) => ({ ...descriptor, get: (): undefined => undefined }),
     breaks: ['an error says what happened'],
   },
   {

@@ -31,8 +31,8 @@ export function checkState({ targets }: PoolStats, scenario: Scenario, factsOf: 
 }
 
 function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Scenario): void {
-  const { total, leased, connecting, waiting } = target;
-  holds('the limits hold', total + connecting <= max && connecting <= maxConnecting, () => describe(target));
+  const { total, leased, connecting, pausing, waiting } = target;
+  holds('the limits hold', total + connecting + pausing <= max && connecting + pausing <= maxConnecting, () => describe(target));
   // All but those who are leased are for somebody who waits.
   holds('the limits hold', waiting - (max - leased) <= maxWaiting, () => describe(target));
 }
@@ -41,7 +41,7 @@ function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Sc
 export function isQueueFull({ targets }: PoolStats, serviceName: string, { max, maxTotal, maxWaiting }: Scenario): boolean {
   const target = targets.find((each) => each.serviceName === serviceName);
   const { total, leased, connecting, waiting } = target ?? { total: 0, leased: 0, connecting: 0, waiting: 0 };
-  const evictable = targets.reduce((sum, other) => (other === target || other.waiting > 0 ? sum : sum + other.idle), 0);
+  const evictable = targets.reduce((sum, other) => (other === target || other.waiting > 0 ? sum : sum + other.idle + other.connecting), 0);
   const mayOpen = Math.min(max - total - connecting, maxTotal - sumHeld(targets) + evictable);
   return waiting - (total - leased + connecting + mayOpen) >= maxWaiting;
 }
@@ -66,7 +66,8 @@ function checkCounts(target: TargetStats, { held, queued, tally, connectFailures
 }
 
 function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs, youngValidations }: TargetFacts): void {
-  const { total, idle, connecting, waiting } = target;
+  const { total, idle, waiting } = target;
+  const connecting = target.connecting + target.pausing;
   // Of the validations that take longer, none may be the only hope of anybody.
   if (waiting <= connecting + youngValidations) return;
   holds('nobody waits while an idle connection is good', idle === 0, () => describe(target));
@@ -75,12 +76,12 @@ function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario
   const { max, maxConnecting, maxTotal } = scenario;
   if (pausing || total + connecting >= max || connecting >= maxConnecting) return;
   holds('nobody waits for nothing', sumHeld(all) >= maxTotal, () => describe(target));
-  const inTheWay = all.find((other) => other !== target && other.waiting === 0 && other.idle > 0);
-  holds('nobody waits for nothing', inTheWay === undefined, () => `${describe(target)}; ${inTheWay?.serviceName} has ${inTheWay?.idle} idle`);
+  const inTheWay = all.find((other) => other !== target && other.waiting === 0 && other.idle + other.connecting > 0);
+  holds('nobody waits for nothing', inTheWay === undefined, () => `${describe(target)}; ${inTheWay?.serviceName} has ${inTheWay?.idle} idle, and ${inTheWay?.connecting} under way`);
 }
 
-export function describe({ serviceName, total, idle, leased, connecting, waiting }: TargetStats): string {
-  return `${serviceName}: total ${total}, idle ${idle}, leased ${leased}, connecting ${connecting}, waiting ${waiting}`;
+export function describe({ serviceName, total, idle, leased, connecting, pausing, waiting }: TargetStats): string {
+  return `${serviceName}: total ${total}, idle ${idle}, leased ${leased}, connecting ${connecting}, pausing ${pausing}, waiting ${waiting}`;
 }
 
 function sumHeld(targets: readonly TargetStats[]): number {

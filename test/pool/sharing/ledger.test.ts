@@ -122,3 +122,29 @@ withFfi('there is always a slot for one more', (t) => {
   for (const slot of slots) t.true(offers.end(slot));
   for (const slot of slots) t.true(slot < 2 * PAGE_SLOTS);
 });
+
+test.serial('a descriptor that the other thread takes between the look and the change is not taken again', (t) => {
+  const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
+  const page = newPage();
+  for (const side of [near, far]) side.addPage(page);
+  const { load } = Atomics;
+  t.teardown(() => Object.assign(Atomics, { load }));
+  const taken: (number | undefined)[] = [];
+  /** The next look of one side sees the word as it was before the other side changed it. */
+  const raceWith = (change: () => number | undefined): void => {
+    const lookThenChange = (words: Int32Array, index: number): number => {
+      const word = load(words, index);
+      Object.assign(Atomics, { load });
+      taken.push(change());
+      return word;
+    };
+    Object.assign(Atomics, { load: lookThenChange });
+  };
+  near.offer(3, 17);
+  raceWith(() => near.takeBack(3));
+  t.is(far.take(3), undefined);
+  near.offer(3, 18);
+  raceWith(() => far.take(3));
+  t.is(near.takeBack(3), undefined);
+  t.deepEqual(taken, [17, 18]);
+});

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
-import type { BrokerPoolOptions, Lease } from '../../../src/index.js';
+import type { Failure } from '../../../src/errors.js';
+import { RefusalCode, type BrokerPoolOptions, type Lease } from '../../../src/index.js';
 import { EventLog } from '../../helpers/event-log.js';
 import { fakePool, REFUSAL, settled, type FakePool } from '../../helpers/fake-pool.js';
 import type { FakeSocket } from '../../helpers/fake-peers.js';
@@ -73,6 +74,8 @@ function withIdle(run: (stage: Stage, socket: FakeSocket) => unknown, options: B
 }
 
 const other = { serviceName: 'other' };
+
+const COME_BACK_LATER: Failure = { code: 'REFUSED', message: 'too many', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED, retryAfterMs: 1_000 };
 
 /** Has come back what the row began with. */
 let comeBack = async (): Promise<void> => {};
@@ -190,6 +193,23 @@ const rows: Readonly<Record<string, Row>> = {
     },
   },
   'failure: aborted before it began': { run: async (stage) => attempt(stage, { signal: AbortSignal.abort() }) },
+  'retry: the broker asks to come back later': {
+    run: async (stage) => {
+      attempt(stage);
+      await stage.fail(COME_BACK_LATER);
+      await stage.pass(1_000);
+      await stage.connect();
+    },
+  },
+  'retry: the caller has left when the pause is over': {
+    run: async (stage) => {
+      const abort = new AbortController();
+      attempt(stage, { signal: abort.signal });
+      await stage.fail(COME_BACK_LATER);
+      abort.abort();
+      await stage.pass(1_000);
+    },
+  },
   'failure: one more than may wait [acquireStarted a2]': withLease((stage) => attempt(stage), { maxWaiting: 1 }, true),
   'eviction: another target needs the place of idle c1': withIdle(
     (stage) => {
@@ -198,6 +218,20 @@ const rows: Readonly<Record<string, Row>> = {
     },
     { maxTotal: 1 },
   ),
+  'eviction: another target takes the place of c1, whose connect no caller waits for [connectionCreated c1]': {
+    options: { maxTotal: 1 },
+    before: async (stage) => {
+      const abort = new AbortController();
+      attempt(stage, { signal: abort.signal });
+      abort.abort();
+      await settled();
+    },
+    run: async (stage) => {
+      attempt(stage, other);
+      await stage.connect();
+      await stage.connect();
+    },
+  },
   'eviction: another target waits for a place when c1 comes back [acquireStarted a2]': {
     options: { maxTotal: 1 },
     before: async (stage) => {

@@ -12,13 +12,14 @@ function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
     total: 3 * factor,
     idle: factor,
     leased: 2 * factor,
-    connecting: factor,
+    connecting: factor, pausing: factor,
     waiting: factor,
     oldestWaitMs,
     created: 5 * factor,
     createdByRoute: { ...createdByRoute, 'hello-skip': 5 * factor },
     closedByReason: { ...closedByReason, idle: factor, error: factor },
     connectFailures: factor,
+    retries: factor,
     acquiredByRoute: { ...acquiredByRoute, 'hello-skip': factor },
     timeouts: factor,
     waitMs: histogram.snapshot(),
@@ -39,7 +40,7 @@ test('new counters have a zero for each route and each reason', (t) => {
 test('all counts are added up, and the oldest wait is the longest', (t) => {
   const sum = sumCounts([countsOf(1, 30), countsOf(10, 20)]);
   t.like(sum, {
-    total: 33, idle: 11, leased: 22, connecting: 11, waiting: 11, oldestWaitMs: 30, created: 55, connectFailures: 11, timeouts: 11,
+    total: 33, idle: 11, leased: 22, connecting: 11, pausing: 11, waiting: 11, oldestWaitMs: 30, created: 55, connectFailures: 11, retries: 11, timeouts: 11,
     createdByRoute: { 'hello-skip': 55, 'broker-negotiated': 0 },
     closedByReason: { idle: 11, error: 11, stale: 0 },
     acquiredByRoute: { 'hello-skip': 11 },

@@ -1,0 +1,91 @@
+import { asFailure, BrokerPoolError, fieldsOf, printableEndpoint, type BrokerPoolFailure, type ErrorCode } from './errors.js';
+
+/** What was tried when an error arose: part of its message, and fields of it. */
+export interface Tried {
+  /** What was asked for, where it was no connection to a service. */
+  readonly action?: string | undefined;
+  /** Unknown in a thread that shares the pool of another. */
+  readonly brokerEndpoint?: string | undefined;
+  readonly serviceName?: string | undefined;
+  readonly wantedVersion?: string | undefined;
+  readonly attempts?: number | undefined;
+  readonly elapsedMs?: number | undefined;
+  /** More about the situation, for the message. */
+  readonly situation?: string | undefined;
+  /** In place of the usual advice. */
+  readonly advice?: string | undefined;
+}
+
+/** What to do next, by code. Errors of a caller's own making, and reserved ones, say it themselves. */
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  BACKEND_CONNECT: "See the backend's log: it cannot be reached where it should listen.",
+  BROKER_CONNECT: 'Start the broker, or correct brokerEndpoint.',
+  DECODE_ADMIN_REPLY: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  DECODE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  DECODE_HELLO_REPLY: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  EMPTY_BACKEND_PIPE: "See the broker's log: it negotiates without naming the backend's endpoint.",
+  FRAME_IO: "See the broker's log, and the system error in cause.",
+  FRAME_TOO_LARGE: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  FRAMING_VERSION: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  MISSING_HELLO_REPLY_RESULT: 'Compare the versions of the broker and of this package.',
+  POOL_CLOSED: 'Use another pool.',
+  QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
+  UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
+  UNEXPECTED_RESPONSE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',
+  WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
+};
+
+const TIMEOUT_ADVICE: Readonly<Record<string, string>> = {
+  queue: 'Raise max, or hold leases for less time.',
+  connect: 'See why connecting fails or waits, in cause and in the log of the broker.',
+  hello: 'The broker is silent or overloaded: see its log, or allow more time.',
+  validate: 'See why validate takes so long, or allow more time.',
+  admin: 'The broker is silent or overloaded: see its log, or allow more time.',
+};
+
+const REFUSAL_ADVICE: Readonly<Record<number, string>> = {
+  1: 'Use a broker that speaks protocol v1.',
+  2: 'Define the service for the broker, or correct serviceName.',
+  3: 'The broker could not start the backend: see the logs of both.',
+  4: 'Come back after retryAfterMs.',
+  5: 'Come back when the broker has started again.',
+  6: "See the broker's log for what it does not accept of this client.",
+  7: "See the broker's log: the fault is its own.",
+  8: 'Ask for another wantedVersion, or have this one allowed.',
+  9: 'Raise the limit of descriptors of the broker, or come back later.',
+};
+
+/**
+ * The error for one caller: what failed, for which service and version, at which broker, after how many attempts and how long, and what to
+ * do next. The fields are those of the failure, and what was tried.
+ *
+ * @param cause in place of the failure's own
+ */
+export function explainedError(failure: BrokerPoolError, tried: Tried, cause: unknown = failure.cause): BrokerPoolFailure {
+  // The caller's mistake has nothing to do with what was tried.
+  if (failure.code === 'INVALID_ARGUMENT') return asFailure(failure);
+  const { brokerEndpoint, serviceName, wantedVersion, attempts } = tried;
+  const elapsedMs = tried.elapsedMs && Math.round(tried.elapsedMs);
+  const details = { ...fieldsOf(failure), serviceName, wantedVersion, attempts, elapsedMs, cause };
+  const message = [`${failure.message} (${describeTried(tried)}).`, tried.advice ?? adviceFor(failure)].join(' ').trimEnd();
+  return asFailure(new BrokerPoolError(failure.code, message, { ...details, endpoint: failure.endpoint ?? brokerEndpoint }));
+}
+
+function describeTried({ action, brokerEndpoint, serviceName, wantedVersion, attempts, elapsedMs, situation }: Tried): string {
+  const service = [action, serviceName, wantedVersion].filter((name) => name !== undefined).join(' ');
+  const broker = brokerEndpoint === undefined ? '' : `at ${printableEndpoint(brokerEndpoint)}`;
+  const where = [service, broker].filter((part) => part !== '').join(' ');
+  const tries = attempts === undefined ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in `;
+  const spent = elapsedMs === undefined ? '' : `${tries}${Math.round(elapsedMs)} ms`;
+  return [situation === undefined ? where : `${where}: ${situation}`, spent].filter((part) => part !== '').join(', ');
+}
+
+function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
+  const systemCode = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (systemCode === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
+  if (systemCode === 'EUNANSWERED') return 'See whether the broker is stopped or blocked, and restart it.';
+  if (code === 'TIMEOUT') return TIMEOUT_ADVICE[phase ?? ''] ?? '';
+  if (code === 'REFUSED') return REFUSAL_ADVICE[refusalCode ?? 0] ?? "See the broker's log.";
+  return ADVICE[code] ?? '';
+}

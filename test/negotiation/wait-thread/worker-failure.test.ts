@@ -1,0 +1,127 @@
+/** Threads that do not start, and threads that hang: the event loop does their jobs. */
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { ExecutionContext } from 'ava';
+import type { Outcome } from '../../../src/negotiation/job.js';
+import { GRACE_MS } from '../../../src/negotiation/wait-thread/deadline-guard.js';
+import type { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
+import { loadNative } from '../../../src/os/native.js';
+import { BLOCKED_MS, THREAD_FAULT_VARIABLE, THREAD_FAULTS } from '../../helpers/failing-worker.js';
+import { Leftovers, until } from '../../helpers/leftovers.js';
+import test from '../../helpers/sanitary.js';
+import { closed, echo, startSystem } from '../../helpers/system.js';
+import { connectionOf, failureOf, handshakeJob, run, workerDriver } from '../drivers-kit.js';
+
+const native = loadNative();
+const workerUrl = new URL('../../helpers/failing-worker.js', import.meta.url).href;
+const threadsTest = native === undefined ? test.skip : test.serial;
+
+function driverWith(fault: string, reasons: string[] = [], url = workerUrl): WorkerDriver {
+  if (native === undefined) throw new Error('no threads here');
+  process.env[THREAD_FAULT_VARIABLE] = fault;
+  return workerDriver(native, { workerUrl: url, onFailed: (reason) => reasons.push(reason) });
+}
+
+/** Puts a class in place of the one by which piscina creates its threads. */
+function replaceWorker(replacement: unknown): () => void {
+  const threads: Record<string, unknown> = createRequire(import.meta.url)('node:worker_threads');
+  const { Worker } = threads;
+  threads['Worker'] = replacement;
+  return () => {
+    threads['Worker'] = Worker;
+  };
+}
+
+function noWorker(): never {
+  throw new Error('ERR_WORKER_INIT_FAILED');
+}
+
+async function checkFallback(t: ExecutionContext, fault: string, url = workerUrl): Promise<void> {
+  const { broker } = await startSystem(t);
+  const before = new Leftovers();
+  const reasons: string[] = [];
+  const driver = driverWith(fault, reasons, url);
+  const { socket } = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
+  t.is(await echo(socket, 'without a thread'), 'without a thread');
+  await closed(socket);
+  t.is(reasons.length, 1);
+  t.is(driver.name, 'event-loop');
+  await driver.close();
+  t.true(await until(() => before.list().length === 0), before.list().join());
+}
+
+for (const fault of THREAD_FAULTS) {
+  const when = fault === 'fails' ? 'when it is given a run' : 'while it loads';
+  threadsTest(`a job whose thread ${fault} ${when} is done by the event loop`, (t) => checkFallback(t, fault));
+}
+
+threadsTest('a job whose worker file is missing is done by the event loop', (t) => checkFallback(t, '', new URL('nowhere.js', import.meta.url).href));
+
+threadsTest('a job whose thread cannot be created is done by the event loop', async (t) => {
+  const restore = replaceWorker(noWorker);
+  try {
+    await checkFallback(t, '');
+  } finally {
+    restore();
+  }
+});
+
+threadsTest('a driver without memory to share with a thread is not made, and leaves nothing open', async (t) => {
+  const { SharedArrayBuffer } = globalThis;
+  const before = new Leftovers();
+  Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
+  try {
+    t.throws(() => driverWith(''), { instanceOf: ReferenceError });
+  } finally {
+    Object.assign(globalThis, { SharedArrayBuffer });
+  }
+  t.true(await until(() => before.list().length === 0), before.list().join());
+});
+
+threadsTest('a thread that hangs delays no job by more than its deadline and the grace, and the event loop does the others', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  writeFileSync(`${directory}/hang`, '');
+  const before = new Leftovers();
+  const reasons: string[] = [];
+  const driver = driverWith(`${directory}/hang`, reasons);
+  await driver.warm();
+  t.true(driver.ready);
+  const long = run(driver, handshakeJob(broker.endpoint));
+  const startedMs = performance.now();
+  const short = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 200 }));
+  t.true(performance.now() - startedMs >= 200 + GRACE_MS - 5, 'the thread has its time');
+  t.like(failureOf(short), { code: 'TIMEOUT', phase: 'hello' });
+  t.deepEqual(reasons, ['it hangs: it has missed a deadline']);
+  t.false(driver.ready);
+  await closed(connectionOf(await long).socket);
+  await broker.until(() => broker.openConnections === 0);
+  t.is(broker.earlyHangUps, 0);
+  await driver.close();
+  t.true(await until(() => before.list().length === 0), before.list().join());
+});
+
+threadsTest('a job that is given up while its thread hangs is aborted', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  writeFileSync(`${directory}/hang`, '');
+  const driver = driverWith(`${directory}/hang`);
+  t.teardown(() => driver.close());
+  await driver.warm();
+  const outcome = await new Promise<Outcome>((resolve) => driver.start(handshakeJob(broker.endpoint), resolve)());
+  t.is(failureOf(outcome).code, 'ABORTED');
+});
+
+for (const [where, content] of [['in JavaScript', ''], ['in a system call', 'blocked']] as const) {
+  threadsTest(`closing does not wait for a thread that hangs ${where}`, async (t) => {
+    const { broker, directory } = await startSystem(t);
+    writeFileSync(`${directory}/hang`, content);
+    const before = new Leftovers();
+    const driver = driverWith(`${directory}/hang`);
+    await driver.warm();
+    const job = run(driver, handshakeJob(broker.endpoint));
+    const startedMs = performance.now();
+    await driver.close();
+    t.true(performance.now() - startedMs < BLOCKED_MS);
+    t.is(failureOf(await job).code, 'ABORTED');
+    t.true(await until(() => before.list().length === 0, 2 * BLOCKED_MS), before.list().join());
+  });
+}

@@ -1,0 +1,22 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { hasFreeDescriptors } from '../../src/os/free-descriptors.js';
+import { loadNative } from '../../src/os/native.js';
+import { Leftovers } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+
+const nativeTest = loadNative() === undefined ? test.skip : test;
+
+nativeTest('a shortage of descriptors does not keep the C library away for good', async (t) => {
+  const program = fileURLToPath(new URL('native-shortage.js', import.meta.url));
+  const command = `ulimit -n 64 && exec '${process.execPath}' '${program}'`;
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', command], { timeout: 30_000 });
+  t.is(stdout, 'false true');
+});
+
+test('whether descriptors are free is found out without keeping any', (t) => {
+  const before = new Leftovers();
+  t.true(hasFreeDescriptors(8));
+  t.deepEqual(before.list().filter((line) => line.startsWith('descriptor')), []);
+});

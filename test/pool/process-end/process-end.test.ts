@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { ExecutionContext } from 'ava';
+import type { BrokerBehaviour } from '../../../src/testing/index.js';
+import { RefusalCode } from '../../../src/wire/messages.js';
+import test from '../../helpers/sanitary.js';
+import { startSystem } from '../../helpers/system.js';
+
+const PROGRAM = fileURLToPath(new URL('program.js', import.meta.url));
+
+/** A second for the broker's sake, and what a loaded machine adds. What kept the process in the past did so for 12 s and more. */
+const AT_MOST_MS = 9_000;
+
+const SILENT: BrokerBehaviour = { kind: 'silent' };
+const COME_BACK_LATER: BrokerBehaviour = { kind: 'refuse', code: RefusalCode.RATE_LIMITED, reason: 'spawning', retryAfterMs: 20_000 };
+/** A handoff is offered, and its ready event never comes. */
+const NEVER_READY: BrokerBehaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
+
+async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour): Promise<{ outcome: string; afterMs: number }> {
+  const { broker, target } = await startSystem(t);
+  broker.behaviour = behaviour;
+  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, what, JSON.stringify(target)], { timeout: 30_000 });
+  const [outcome = '', afterMs = ''] = stdout.split(' ');
+  return { outcome, afterMs: Number(afterMs) };
+}
+
+/** What no caller waits for any more, how the broker behaves, and what the caller heard. */
+const ENDS: readonly (readonly [what: string, broker: string, behaviour: BrokerBehaviour, outcome: string])[] = [
+  ['a pool that keeps min connections', 'a silent broker', SILENT, 'done'],
+  ['a pool that keeps min connections by handoffs', 'a silent broker', SILENT, 'done'],
+  ['a pool whose Hellos time out sooner than their pauses', 'a silent broker', SILENT, 'done'],
+  ['a caller whose time is up', 'a silent broker', SILENT, 'TIMEOUT'],
+  ['a caller who gives up', 'a silent broker', SILENT, 'ABORTED'],
+  ['a caller who gives up', 'a broker that asks to come back in 20 s', COME_BACK_LATER, 'ABORTED'],
+  ['a caller who gives up a handoff', 'a silent broker', SILENT, 'ABORTED'],
+  ['a caller who gives up a handoff', 'a backend that does not take over', NEVER_READY, 'ABORTED'],
+  ['callers who give up on more targets than the event loop waits for', 'a silent broker', SILENT, 'done'],
+  ['a caller of warm who gives up', 'a silent broker', SILENT, 'ABORTED'],
+  ['a pool in a worker thread', 'a silent broker', SILENT, 'done'],
+  ['a caller in a thread that shares the pool', 'a silent broker', SILENT, 'done'],
+  ['a single connect whose time is up', 'a silent broker', SILENT, 'TIMEOUT'],
+  ['an admin request that is given up', 'a silent broker', SILENT, 'ABORTED'],
+];
+
+for (const [what, broker, behaviour, outcome] of ENDS) {
+  test(`a finished program ends, though it has ${what} and ${broker} (G-09)`, async (t) => {
+    const end = await run(t, what, behaviour);
+    t.is(end.outcome, outcome);
+    t.true(end.afterMs < AT_MOST_MS, `${end.afterMs} ms after its last line`);
+  });
+}
+
+/** What a caller waits for with nothing else that keeps the process alive. */
+const WAITS: readonly (readonly [what: string, broker: string, behaviour: BrokerBehaviour, outcome: string])[] = [
+  ['a caller with time', 'a silent broker', SILENT, 'TIMEOUT'],
+  ['a caller with time', 'a broker that refuses at first', { kind: 'refuse', code: RefusalCode.RATE_LIMITED, retryAfterMs: 1_500 }, 'REFUSED'],
+  ['a caller of a handoff with time', 'a silent broker', SILENT, 'TIMEOUT'],
+  ['a caller of a handoff with time', 'a backend that does not take over', NEVER_READY, 'TIMEOUT'],
+  ['a caller of warm with time', 'a silent broker', SILENT, 'TIMEOUT'],
+  ['a caller of warm without min', 'a silent broker', SILENT, 'done'],
+  ['a caller of close while a handoff is awaited', 'a backend that does not take over', NEVER_READY, 'done'],
+  ['a single connect with time', 'a silent broker', SILENT, 'TIMEOUT'],
+];
+
+for (const [what, broker, behaviour, outcome] of WAITS) {
+  test(`the process stays for ${what} and ${broker}`, async (t) => {
+    t.is((await run(t, what, behaviour)).outcome, outcome);
+  });
+}

@@ -1,0 +1,38 @@
+import type { Lease } from '../../src/index.js';
+import { fakePool, settled } from '../helpers/fake-pool.js';
+import test from '../helpers/sanitary.js';
+
+test('callers that come while the pump opens a spare connection get connects of their own in the same run', async (t) => {
+  const { pool, connect } = fakePool(t, { min: 1, max: 3 });
+  await settled();
+  await connect();
+  const lease = await pool.acquire();
+  const acquires: Promise<Lease>[] = [];
+  pool.once('connectionCreated', () => {
+    for (let caller = 0; caller < 2; caller += 1) acquires.push(pool.acquire());
+  });
+  lease.destroy();
+  t.like(pool.stats(), { waiting: 2, connecting: 2 }, 'the spare connection is for one of them');
+  await connect();
+  await connect();
+  for (const other of await Promise.all(acquires)) other.release();
+});
+
+test('a target whose last missing connection is under way asks no other target for a place', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 2, maxTotal: 2 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const leaver = new AbortController();
+  const other = { serviceName: 'other' };
+  const left = pool.acquire({ ...other, signal: leaver.signal });
+  const stays = pool.acquire(other);
+  leaver.abort();
+  await t.throwsAsync(left, { code: 'ABORTED' });
+  t.like(pool.stats(), { waiting: 1, connecting: 1 });
+  lease.release();
+  await settled();
+  t.like(pool.stats(), { idle: 1, connecting: 1 }, 'the idle connection is not in the way of the other target');
+  await connect();
+  (await stays).release();
+});

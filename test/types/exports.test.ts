@@ -1,0 +1,65 @@
+/** Whoever names a type of a public signature can import it from where the signature is. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from '../helpers/sanitary.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+interface PackageFile {
+  readonly exports: Readonly<Record<string, string | { readonly types?: string }>>;
+}
+
+const packageFile: PackageFile = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const entries = Object.values(packageFile.exports).flatMap((entry) => (typeof entry === 'object' && entry.types !== undefined ? [entry.types] : []));
+
+/** A declaration file without comments. */
+function declarationsIn(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+}
+
+/** The names in `import { a, type b } from './c.js'` or the same with `export`, with their files. */
+function namesFrom(text: string, path: string, keyword: 'import' | 'export'): Map<string, string> {
+  const statements = text.matchAll(new RegExp(`^${keyword} (?:type )?\\{([^}]*)\\} from '(\\.[^']*)\\.js';`, 'gm'));
+  return new Map(
+    [...statements].flatMap(([, names = '', module = '']) =>
+      names.split(',').flatMap((name): [string, string][] => {
+        const word = name.trim().replace(/^type /, '');
+        return word === '' ? [] : [[word, join(dirname(path), `${module}.d.ts`)]];
+      }),
+    ),
+  );
+}
+
+/** The names of a file's own declarations, and their texts. */
+function ownDeclarations(text: string): Map<string, string> {
+  const parts = text.split(/^(?=(?:export )?(?:declare |abstract )*(?:class|interface|type|function|const|enum) )/m).slice(1);
+  const declarations = new Map<string, string>();
+  for (const part of parts) {
+    const name = /^(?:export )?(?:declare |abstract )*(?:class|interface|type|function|const|enum) (\w+)/.exec(part)?.[1] ?? '';
+    declarations.set(name, `${declarations.get(name) ?? ''}${part}`);
+  }
+  return declarations;
+}
+
+/** Types that the signatures of an entry mention, and that it does not export. */
+function missingIn(entry: string): string[] {
+  const path = join(ROOT, entry);
+  const exported = namesFrom(declarationsIn(path), path, 'export');
+  const missing = new Set<string>();
+  for (const [name, file] of exported) {
+    const text = declarationsIn(file);
+    const own = ownDeclarations(text);
+    const known = new Set([...namesFrom(text, file, 'import').keys(), ...own.keys()]);
+    for (const [word] of (own.get(name) ?? '').matchAll(/\b[A-Z]\w*\b/g)) {
+      if (known.has(word) && !exported.has(word)) missing.add(`${word}, of ${name}`);
+    }
+  }
+  return [...missing];
+}
+
+for (const entry of entries) {
+  test(`${entry} exports every type that its signatures mention`, (t) => {
+    t.deepEqual(missingIn(entry), []);
+  });
+}
