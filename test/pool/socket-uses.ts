@@ -65,7 +65,7 @@ export const USES: Readonly<Record<string, Use>> = {
   prependOnceListener: (socket) => listen((event, listener) => socket.prependOnceListener(event, listener)),
   off: (socket) => { for (const event of EVENTS) for (const listener of socket.listeners(event)) socket.off(event, () => listener); },
   removeListener: (socket) => {
-    for (const listener of socket.rawListeners('end')) Reflect.apply(EventEmitter.prototype.removeListener, socket, ['end', listener]);
+    for (const listener of socket.rawListeners('end')) call('removeListener', 'end', listener)(socket);
   },
   removeAllListeners: (socket) => socket.removeAllListeners(),
   setMaxListeners: (socket) => socket.setMaxListeners(1),
@@ -77,8 +77,8 @@ export const USES: Readonly<Record<string, Use>> = {
   rawListeners: (socket) => socket.rawListeners('error').length = 0,
 
   write: (socket) => talk(socket, (word) => socket.write(word)),
-  _write: (socket) => talk(socket, (word) => socket._write(word, 'utf8', ignore)),
-  _writev: (socket) => talk(socket, (chunk) => socket._writev?.([{ chunk, encoding: 'utf8' }], ignore)),
+  _write: (socket) => talk(socket, (word) => call('_write', word, 'utf8', ignore)(socket)),
+  _writev: (socket) => talk(socket, (chunk) => call('_writev', [{ chunk, encoding: 'utf8' }], ignore)(socket)),
   _writeGeneric: (socket) => talk(socket, (word) => call('_writeGeneric', false, word, 'utf8', ignore)(socket)),
   end: (socket) => socket.end(),
   cork: (socket) => socket.cork(),
@@ -134,7 +134,8 @@ export const USES: Readonly<Record<string, Use>> = {
     const { port1 } = new MessageChannel();
     try {
       // Types do not know that a socket can be transferred, nor does every Node.
-      Reflect.apply(port1.postMessage, port1, [socket, [socket]]);
+      const post: (...values: unknown[]) => void = port1.postMessage.bind(port1);
+      post(socket, [socket]);
     } finally {
       port1.close();
     }
