@@ -132,10 +132,10 @@ export const USES: Readonly<Record<string, Use>> = {
   'Symbol(messaging_transfer_list_symbol)': call('Symbol(messaging_transfer_list_symbol)'),
   'Symbol(messaging_transfer_symbol)': (socket) => {
     const { port1 } = new MessageChannel();
+    const post: unknown = Reflect.get(port1, 'postMessage');
     try {
       // Types do not know that a socket can be transferred, nor does every Node.
-      const post: (...values: unknown[]) => void = port1.postMessage.bind(port1);
-      post(socket, [socket]);
+      if (typeof post === 'function') Reflect.apply(post, port1, [socket, [socket]]);
     } finally {
       port1.close();
     }
