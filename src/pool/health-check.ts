@@ -103,6 +103,8 @@ export class HealthChecks {
     const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
+    // A new connection does not rest yet. The callers who wait keep the process alive, and a check that they have left must not.
+    if (!connection.resting) connection.rest(this.#clock.now());
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
     const { socket, endpoint, route, uses } = connection;
@@ -110,7 +112,7 @@ export class HealthChecks {
     const greeting = connection.takeGreeting();
     // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
     const shown = { socket, endpoint, route, isNew: uses === 0, ...(greeting && { greeting: copyOf(greeting) }) };
-    const verdict = await judge(shown, validate, validateTimeoutMs, this.#clock, wanted);
+    const verdict = await judge(shown, validate, validateTimeoutMs, this.#clock);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const reason = verdict === true ? connection.recycleChecked(greeting, socket.bytesWritten > bytesWritten) : 'invalid';
@@ -137,18 +139,8 @@ export class HealthChecks {
 /** What the hook says of a connection, or why it said nothing. */
 type Verdict = boolean | BrokerPoolError;
 
-/**
- * Asks the hook, and waits no longer than `limitMs` for it.
- *
- * @param keepAlive the socket of an idle connection does not keep the process alive; whoever waits for it must
- */
-async function judge(
-  connection: ConnectionToValidate,
-  validate: Validate,
-  limitMs: number,
-  clock: Clock,
-  keepAlive: boolean,
-): Promise<Verdict> {
+/** Asks the hook, and waits no longer than `limitMs` for it. */
+async function judge(connection: ConnectionToValidate, validate: Validate, limitMs: number, clock: Clock): Promise<Verdict> {
   const { socket, endpoint } = connection;
   return await new Promise((resolve) => {
     const settle = (verdict: Verdict): void => {
@@ -158,7 +150,7 @@ async function judge(
     };
     const onClose = (): void => settle(false);
     const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
-    const limit = clock.deadline(limitMs, onLimit, keepAlive);
+    const limit = clock.deadline(limitMs, onLimit);
     // A pool that ends destroys the socket, and must not leave the timer behind.
     socket.once('close', onClose);
     void ask(validate, connection).then(settle);

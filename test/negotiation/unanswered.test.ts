@@ -66,7 +66,8 @@ for (const [name, create] of DRIVERS) {
     const others = fill(broker.endpoint, 2);
     const silent = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 500 })));
     for (const outcome of await Promise.all(silent)) t.is(failureOf(outcome).code, 'TIMEOUT');
-    t.is(countUnanswered(broker.endpoint), MOST_UNANSWERED);
+    // A thread that is slow to start hands them over later.
+    t.true(await until(() => countUnanswered(broker.endpoint) === MOST_UNANSWERED));
     for (const job of [handshakeJob(broker.endpoint), adminJob(broker.endpoint)]) {
       t.like(failureOf(await run(driver, job)), { code: 'BROKER_CONNECT', system: { code: 'EUNANSWERED' } });
     }
