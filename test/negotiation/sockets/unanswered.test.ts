@@ -1,13 +1,12 @@
 /** A broker that never answers costs no more than so many descriptors, however often it is asked (G-16). */
-import { connectToBackend, sendAdminRequest } from '../../src/index.js';
-import { unansweredFailure } from '../../src/negotiation/connect-failures.js';
-import { addUnanswered, countUnanswered, holdForReply, MOST_UNANSWERED, onRoom, roomWithinMs } from '../../src/negotiation/unanswered.js';
-import { systemClock } from '../../src/clock.js';
-import { until } from '../helpers/leftovers.js';
-import { failureOf as errorOf, openPool } from '../helpers/pools.js';
-import test from '../helpers/sanitary.js';
-import { startSystem } from '../helpers/system.js';
-import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
+import { connectToBackend, sendAdminRequest } from '../../../src/index.js';
+import { addUnanswered, countUnanswered, holdForReply, MOST_UNANSWERED, onRoom, roomWithinMs, unansweredFailure } from '../../../src/negotiation/sockets/owed-reply.js';
+import { systemClock } from '../../../src/clock.js';
+import { until } from '../../helpers/leftovers.js';
+import { failureOf as errorOf, openPool } from '../../helpers/pools.js';
+import test from '../../helpers/sanitary.js';
+import { startSystem } from '../../helpers/system.js';
+import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from '../drivers-kit.js';
 
 /** Has as many requests unanswered as a broker may, but for some. */
 function fill(endpoint: string, butFor = 0): (() => void)[] {
