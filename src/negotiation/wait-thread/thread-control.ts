@@ -37,7 +37,10 @@ export interface ThreadOwner {
  * Those whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()` included, and would
  * hang until each blocked call returns by itself.
  */
-const waiting = new ExitHook<ThreadControl>((control) => control.stop());
+const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
+
+/** How long the end of the process waits for a thread that loads the C library, which takes some milliseconds. */
+const LOADING_LIMIT_MS = 2_000;
 
 /** The wait thread from the main thread's side: the memory and the descriptors that both use, and one run of the wait loop after the other. */
 export class ThreadControl {
@@ -112,10 +115,17 @@ export class ThreadControl {
     this.wake();
   }
 
+  /** The same at the end of the process, where Node terminates the thread right after. */
+  stopAtExit(): void {
+    this.stop();
+    this.shared.awaitLoaded(LOADING_LIMIT_MS);
+  }
+
   /** Terminates the thread, which no longer keeps the process alive. Its run ends when it has ended, behind a system call that it is in. */
   end(): void {
-    void this.#thread.end();
-    this.wake();
+    this.stop();
+    if (this.shared.loading) void this.#runEnded.then(() => this.#thread.end());
+    else void this.#thread.end();
     this.#thread.unref();
   }
 
