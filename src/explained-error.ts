@@ -9,7 +9,7 @@ export interface Tried {
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;
   readonly attempts?: number | undefined;
-  readonly elapsedMs: number;
+  readonly elapsedMs?: number | undefined;
   /** More about the situation, for the message. */
   readonly situation?: string | undefined;
   /** In place of the usual advice. */
@@ -32,6 +32,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
   UNEXPECTED_RESPONSE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',
   WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
 };
 
@@ -65,7 +66,7 @@ export function explainedError(failure: BrokerPoolError, tried: Tried, cause: un
   // The caller's mistake has nothing to do with what was tried.
   if (failure.code === 'INVALID_ARGUMENT') return asFailure(failure);
   const { brokerEndpoint, serviceName, wantedVersion, attempts } = tried;
-  const elapsedMs = Math.round(tried.elapsedMs);
+  const elapsedMs = tried.elapsedMs && Math.round(tried.elapsedMs);
   const details = { ...fieldsOf(failure), serviceName, wantedVersion, attempts, elapsedMs, cause };
   const message = [`${failure.message} (${describeTried(tried)}).`, tried.advice ?? adviceFor(failure)].join(' ').trimEnd();
   return asFailure(new BrokerPoolError(failure.code, message, { ...details, endpoint: failure.endpoint ?? brokerEndpoint }));
@@ -76,7 +77,7 @@ function describeTried({ action, brokerEndpoint, serviceName, wantedVersion, att
   const broker = brokerEndpoint === undefined ? '' : `at ${printableEndpoint(brokerEndpoint)}`;
   const where = [service, broker].filter((part) => part !== '').join(' ');
   const tries = attempts === undefined ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in `;
-  const spent = `${tries}${Math.round(elapsedMs)} ms`;
+  const spent = elapsedMs === undefined ? '' : `${tries}${Math.round(elapsedMs)} ms`;
   return [situation === undefined ? where : `${where}: ${situation}`, spent].filter((part) => part !== '').join(', ');
 }
 

@@ -32,7 +32,7 @@ test('each refusal, phase and failure of a connect has its advice', (t) => {
   const advice = new Set<string>();
   const codes: readonly ErrorCode[] = [
     'BACKEND_CONNECT', 'BROKER_CONNECT', 'DECODE_FRAME', 'EMPTY_BACKEND_PIPE', 'FRAME_IO', 'MISSING_HELLO_REPLY_RESULT', 'POOL_CLOSED', 'QUEUE_FULL',
-    'UNEXPECTED_EOF', 'WORKER_FAILED',
+    'UNEXPECTED_EOF', 'VALIDATION_FAILED', 'WORKER_FAILED',
   ];
   for (const code of codes) advice.add(messageOf(code));
   for (const phase of ['queue', 'connect', 'hello', 'validate'] as const) advice.add(messageOf('TIMEOUT', { phase }));

@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Packages that are known in one place only, so that they can be replaced there. */
 const HOMES: Readonly<Record<string, string>> = {
   koffi: 'src/os/',
-  piscina: 'src/negotiation/wait-thread/threads.ts',
+  piscina: 'src/negotiation/wait-thread/worker-thread.ts',
   protobufjs: 'src/wire/',
   'lru-cache': 'src/pool/endpoint-cache.ts',
 };
@@ -99,10 +99,10 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
-test('src names the worker as a file only, in negotiation/wait-thread/threads.ts', (t) => {
+test('src names the worker as a file only, in negotiation/wait-thread/worker-thread.ts', (t) => {
   t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
   const mentions = src.filter(({ text }) => text.includes('workers/'));
-  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/threads.ts']);
+  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/worker-thread.ts']);
   for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')), []);
 });
 

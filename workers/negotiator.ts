@@ -10,7 +10,9 @@ import { attachPoller } from '../src/os/poller.js';
  * does not turn; commands are taken from the port by asking for them.
  */
 export default function negotiate({ port, handles, shared, lingerMs }: WaitTask): void {
-  const native = loadNative();
+  const state = new SharedWaitState(shared);
+  const native = state.load(loadNative);
+  if (native === undefined && state.stopRequested) return port.close();
   if (native === undefined) throw new Error('the C library cannot be reached from this thread');
   // The main thread waits for a first message where it warms the thread up.
   port.postMessage([]);
@@ -18,7 +20,7 @@ export default function negotiate({ port, handles, shared, lingerMs }: WaitTask)
     {
       system: native.system,
       poller: attachPoller(native.polling, handles),
-      shared: new SharedWaitState(shared),
+      shared: state,
       takeCommand: () => receiveMessageOnPort(port)?.message,
       post: (outcomes) => port.postMessage(outcomes, tokenMemory(outcomes)),
       now: monotonicNowMs,

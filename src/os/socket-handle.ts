@@ -6,7 +6,7 @@ export interface StreamHandle {
   readonly fd: number;
   reading: boolean;
   readStart(): number;
-  readStop(): void;
+  readStop(): number;
   close(): void;
   /** @param resource what async hooks shall take for the handle */
   asyncReset?(resource: object): void;
@@ -50,35 +50,34 @@ export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): S
  * own, and another socket becomes its owner.
  */
 export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
+  if (!Object.isExtensible(handle)) return false;
   const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
   if (reading === undefined || reading.get !== undefined || Object.getOwnPropertyNames(handle).length !== 1) return false;
-  return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket && Reflect.get(handle, 'onread') === onread;
+  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the next socket changes it back.
+  return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket;
 }
 
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;
-/** What a handle calls with what it has read, the same function for each. */
-let onread: unknown;
 
 /** Looks at a handle over which `socket` has just been made, for {@link isOwnedBy}. */
 export function learnHandle(handle: StreamHandle, socket: Socket): void {
   ownerSymbol = Object.getOwnPropertySymbols(handle).find((symbol) => Reflect.get(handle, symbol) === socket);
-  onread = Reflect.get(handle, 'onread');
 }
 
 const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => name === 'EALREADY')?.[0];
 
 /** Starts reading unless the handle does so already. Asks the handle itself, which a caller may have stopped. Returns false where that fails. */
 export function startReading(handle: StreamHandle): boolean {
-  handle.reading = true;
+  Reflect.set(handle, 'reading', true);
   const started = handle.readStart();
   return started === 0 || started === ALREADY_READING;
 }
 
-/** Stops reading at once; bytes that come from now on stay in the kernel. */
-export function stopReading(handle: StreamHandle): void {
-  handle.reading = false;
-  handle.readStop();
+/** Stops reading at once; bytes that come from now on stay in the kernel. Returns false where the handle is closed. */
+export function stopReading(handle: StreamHandle): boolean {
+  Reflect.set(handle, 'reading', false);
+  return handle.readStop() === 0;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
-import { asFailure, type BrokerPoolError } from '../errors.js';
+import type { BrokerPoolError } from '../errors.js';
+import { explainedError } from '../explained-error.js';
 import type { Bag } from './bag.js';
 import type { Capacity } from './capacity.js';
 import type { Supply } from './connecting/supply.js';
@@ -71,6 +72,6 @@ export class Disposal {
     if (!events.connectionClosed.wanted) return;
     const ageMs = clock.now() - bornMs;
     const { target } = this.#supply;
-    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error: asFailure(error) }) });
+    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error: explainedError(error, target) }) });
   }
 }

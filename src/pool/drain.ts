@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** How long a socket that was given back may take to send its last bytes, in milliseconds. */
 const DRAIN_MS = 100;
@@ -22,10 +23,10 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
   };
   const onEnd = (): void => {
     stop();
-    settle(socket.writableLength === 0 && bytesOf(socket) === expected);
+    settle(withoutThrowing(() => socket.writableLength === 0 && bytesOf(socket) === expected) === true);
   };
   const limit = clock.deadline(DRAIN_MS, onEnd);
-  // A caller may have put methods of its own on the socket.
+  // Where a caller's own members throw, the limit decides.
   withoutThrowing(() => EventEmitter.prototype.on.call(socket, 'drain', onEnd));
   // Node tells of the drain only after a write that went beyond the high-water mark.
   const state: unknown = Reflect.get(socket, '_writableState');
@@ -36,13 +37,4 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
 /** All that has been read and written, what waits to be sent included. */
 function bytesOf(socket: Socket): number {
   return withoutThrowing(() => socket.bytesRead + socket.bytesWritten) ?? NaN;
-}
-
-/** Runs what may call code that a caller has left on its socket; the limit decides where that throws. */
-function withoutThrowing<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
-  }
 }

@@ -8,6 +8,7 @@ import { copyOf } from '../wire/bytes.js';
 import type { Bag } from './bag.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** A connection as the `validate` hook sees it. */
 export interface ConnectionToValidate {
@@ -61,6 +62,8 @@ export class HealthChecks {
   readonly #owner: HealthCheckOwner;
   /** What is being checked for somebody who relies on it, the check that began first in front. */
   readonly #expected = new Set<PooledConnection>();
+  /** Checks under way, each with what ends it. */
+  readonly #underWay = new Map<PooledConnection, (verdict: Verdict) => void>();
 
   constructor(bag: Bag<PooledConnection, Waiter>, settings: HealthCheckSettings, clock: Clock, owner: HealthCheckOwner) {
     this.#bag = bag;
@@ -112,15 +115,37 @@ export class HealthChecks {
     const greeting = connection.takeGreeting();
     // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
     const shown = { socket, endpoint, route, isNew: uses === 0, ...(greeting && { greeting: copyOf(greeting) }) };
-    const verdict = await judge(shown, validate, validateTimeoutMs, this.#clock);
+    const verdict = await this.#judge(connection, shown, validate, validateTimeoutMs);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
-    const reason = verdict === true ? connection.recycleChecked(greeting, socket.bytesWritten > bytesWritten) : 'invalid';
+    const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
+    const reason = verdict === true ? connection.recycleChecked(greeting, !wasSilent) : 'invalid';
     if (reason !== undefined) return this.#owner.close(connection, reason === 'unsent' ? 'dirty' : reason, typeof verdict === 'boolean' ? undefined : verdict);
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
     this.#owner.onHealthy(connection, wantedNow);
+  }
+
+  /** The connection closes: its check must not leave a timer behind. */
+  stop(connection: PooledConnection): void {
+    this.#underWay.get(connection)?.(false);
+  }
+
+  /** Asks the hook, and waits no longer than `limitMs` for it. */
+  #judge(connection: PooledConnection, shown: ConnectionToValidate, validate: Validate, limitMs: number): Promise<Verdict> {
+    const { endpoint } = connection;
+    return new Promise((resolve) => {
+      const settle = (verdict: Verdict): void => {
+        limit.cancel();
+        this.#underWay.delete(connection);
+        resolve(verdict);
+      };
+      const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
+      const limit = this.#clock.deadline(limitMs, onLimit);
+      this.#underWay.set(connection, settle);
+      void ask(validate, shown).then(settle);
+    });
   }
 
   /** Counts a check as a connection on its way, until it is over or takes too long. */
@@ -138,24 +163,6 @@ export class HealthChecks {
 
 /** What the hook says of a connection, or why it said nothing. */
 type Verdict = boolean | BrokerPoolError;
-
-/** Asks the hook, and waits no longer than `limitMs` for it. */
-async function judge(connection: ConnectionToValidate, validate: Validate, limitMs: number, clock: Clock): Promise<Verdict> {
-  const { socket, endpoint } = connection;
-  return await new Promise((resolve) => {
-    const settle = (verdict: Verdict): void => {
-      limit.cancel();
-      socket.off('close', onClose);
-      resolve(verdict);
-    };
-    const onClose = (): void => settle(false);
-    const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
-    const limit = clock.deadline(limitMs, onLimit);
-    // A pool that ends destroys the socket, and must not leave the timer behind.
-    socket.once('close', onClose);
-    void ask(validate, connection).then(settle);
-  });
-}
 
 /** A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript callers return. */
 async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {

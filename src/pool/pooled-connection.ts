@@ -6,6 +6,7 @@ import type { BagEntry, EntryState } from './bag.js';
 import type { Established } from './connecting/connector.js';
 import { Negotiation } from './negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
 export type CloseReason =
@@ -130,7 +131,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
    */
   recycleChecked(greeting: Uint8Array | undefined, wrote: boolean): CloseReason | 'unsent' | undefined {
     this.spokenTo ||= wrote;
-    const late = this.spokenTo ? undefined : this.takeGreeting();
+    const late = this.spokenTo ? undefined : withoutThrowing(() => this.takeGreeting());
     const reason = this.recycle();
     if (reason !== undefined) return reason;
     if (late !== undefined) this.socket.unshift(late);

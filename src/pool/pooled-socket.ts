@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { outOfContext } from '../async-context.js';
 import { handleOf, isOwnedBy, learnHandle, startReading, stopReading, type StreamHandle } from '../os/socket-handle.js';
 import { DRAINED_BYTES } from './drain.js';
+import { withoutThrowing } from './without-throwing.js';
 
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
@@ -30,6 +31,8 @@ export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
   #held: boolean;
+  /** The write side has been shut down. */
+  #ended = false;
   /** Its callbacks run in a caller's asynchronous context. */
   #entered = false;
 
@@ -45,8 +48,8 @@ export class PooledSocket extends Socket {
   /** A socket over a handle of its own, for a new lease. With `held` it does not read before {@link PooledSocket.resumeReading}. */
   static over(handle: StreamHandle, watcher: SocketWatcher, held = false): PooledSocket {
     const socket = new PooledSocket(handle, watcher, held);
-    if (symbolsWhenMade.length === 0) {
-      symbolsWhenMade = Object.getOwnPropertySymbols(socket);
+    if (made === undefined) {
+      made = lookAt(socket);
       learnHandle(handle, socket);
     }
     if (!held) PooledSocket.resumeReading(socket);
@@ -98,11 +101,10 @@ export class PooledSocket extends Socket {
    * @returns `'unsent'` where nothing is wrong but that some bytes have not left yet
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
+    if (socket.#ended) return 'stale';
     try {
-      if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-      if (socket.readableLength > 0 || socket.connecting || !isAsMade(socket, socket.#handle)) return 'dirty';
-      if (socket.writableLength === 0) return undefined;
-      return socket.writableLength <= DRAINED_BYTES ? 'unsent' : 'dirty';
+      if (!isAsMade(socket)) return 'dirty';
+      return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
     } catch {
       // One of the members that a caller has put on the socket throws.
       return 'dirty';
@@ -111,23 +113,21 @@ export class PooledSocket extends Socket {
 
   /** Whether anything has ever arrived; not where a caller's own member throws. */
   static hasRead(socket: PooledSocket): boolean {
-    try {
-      return socket.bytesRead > 0;
-    } catch {
-      return false;
-    }
+    return withoutThrowing(() => socket.bytesRead > 0) === true;
   }
 
   /** Closes the connection, whatever its caller has done to the socket. */
   static close(socket: PooledSocket): void {
     const handle = socket.#handle;
     try {
-      const lost = handle !== undefined && handleOf(socket) !== handle;
+      const lost = handleOf(socket) !== handle;
+      // Node calls it when the handle has closed, and a caller may have put anything in its place.
+      if (typeof Reflect.get(socket, 'emit') !== 'function') Reflect.deleteProperty(socket, 'emit');
       Socket.prototype.destroy.call(socket);
-      // A caller may have marked the socket as destroyed, or have taken its handle away.
+      // A caller may have marked the socket as destroyed, have put a method of its own on it, or have taken its handle away.
       if (handle !== undefined && (lost || handleOf(socket) === handle)) handle.close();
     } catch {
-      // One of the members that a caller has put on the socket throws.
+      // One of the members that a caller has put on the socket throws, or it is frozen.
       handle?.close();
     }
   }
@@ -135,7 +135,7 @@ export class PooledSocket extends Socket {
   /** Stops reading at once, whatever asks for it: `pause()` alone goes on until the stream's buffer is full. */
   static holdReading(socket: PooledSocket): void {
     socket.#held = true;
-    if (socket.#handle !== undefined && !socket.destroyed) stopReading(socket.#handle);
+    if (socket.#handle !== undefined) stopReading(socket.#handle);
   }
 
   /** Reads again. Not by `read(0)`: the stream believes that a read is under way, and would not start one. */
@@ -156,6 +156,12 @@ export class PooledSocket extends Socket {
     if (!this.#held) super._read(size);
   }
 
+  /** Shuts the handle down for writing, which nothing but a later write would show. */
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#ended = true;
+    super._final(callback);
+  }
+
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const watcher = this.#watcher;
     watcher?.beforeClose();
@@ -169,29 +175,76 @@ export class PooledSocket extends Socket {
   }
 }
 
-/** Whether the socket still has its handle, and nothing shows that something else has taken that over. */
-function isAsMade(socket: PooledSocket, handle: StreamHandle | undefined): boolean {
-  if (handle === undefined || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
-  if (Object.hasOwn(socket, '_handle') || !isOwnedBy(handle, socket)) return false;
-  // An HTTP parser that has not been freed waits for the rest of a message.
-  return !Reflect.get(socket, 'parser') && hasSymbols(socket, symbolsWhenMade);
+/** What is the same for every socket that has just been made. */
+interface Made {
+  readonly names: readonly string[];
+  readonly symbols: readonly symbol[];
+  readonly readableState: unknown;
+  readonly writableState: unknown;
 }
 
-/** What a new socket has, the same for each. Node marks one that http2 or a child process has taken by another, as other libraries do. */
-let symbolsWhenMade: readonly symbol[] = [];
+let made: Made | undefined;
 
-function hasSymbols(socket: Socket, expected: readonly symbol[]): boolean {
-  const symbols = Object.getOwnPropertySymbols(socket);
-  return symbols.length === expected.length && symbols.every((symbol, index) => symbol === expected[index]);
+function lookAt(socket: PooledSocket): Made {
+  return {
+    names: Object.keys(socket),
+    symbols: Object.getOwnPropertySymbols(socket),
+    readableState: prototypeOf(Reflect.get(socket, '_readableState')),
+    writableState: prototypeOf(Reflect.get(socket, '_writableState')),
+  };
+}
+
+function prototypeOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : undefined;
+}
+
+/** What the checks read of a socket; a property of its own in place of one could say anything. */
+const STATE_NAMES = ['_handle', 'destroyed', 'errored', 'readable', 'writable', 'readableLength', 'writableLength'] as const;
+
+/** Objects that Node keeps on a socket and that have nothing to do with its handle. */
+const HARMLESS_NAMES: ReadonlySet<string | symbol> = new Set(['_peername', '_httpMessage', 'parser']);
+
+/**
+ * Whether what the socket says of itself is true, and nothing has marked it as taken: child processes do so under a symbol, http2 under a name.
+ */
+function isAsMade(socket: PooledSocket): boolean {
+  if (!Object.isExtensible(socket) || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
+  if (STATE_NAMES.some((name) => Object.hasOwn(socket, name))) return false;
+  const { names, symbols, readableState, writableState } = lookAt(socket);
+  if (made === undefined || readableState !== made.readableState || writableState !== made.writableState) return false;
+  return hasOnlyHarmless(socket, names, made.names) && hasOnlyHarmless(socket, symbols, made.symbols);
+}
+
+/**
+ * Functions, and what stands in place of Node's own members, are a caller's; so are plain values under a name. They end with the socket. All
+ * else may be a mark.
+ */
+function hasOnlyHarmless<Key extends string | symbol>(socket: Socket, keys: readonly Key[], expected: readonly Key[]): boolean {
+  return keys.length >= expected.length && keys.every((key, index) => {
+    if (index < expected.length) return key === expected[index];
+    const value: unknown = Reflect.get(socket, key);
+    if (value === undefined || value === null || typeof value === 'function' || key in PooledSocket.prototype) return true;
+    return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
+  });
+}
+
+function stateProblem(socket: PooledSocket): SocketProblem | undefined {
+  if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
+  // An HTTP parser that has not been freed waits for the rest of a message.
+  const isBusy = socket.readableLength > 0 || socket.writableLength > DRAINED_BYTES || socket.connecting || Reflect.get(socket, 'parser');
+  return isBusy ? 'dirty' : undefined;
+}
+
+function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined, held: boolean): SocketProblem | undefined {
+  if (handle === undefined || handleOf(socket) !== handle || !isOwnedBy(handle, socket)) return 'dirty';
+  // A handle that has been closed refuses both.
+  return (held ? stopReading(handle) : startReading(handle)) ? undefined : 'stale';
 }
 
 /** Leaves a socket without its connection: as if it had been destroyed, but without a word to its listeners, and the handle stays open. */
 function neuter(socket: Socket): void {
-  try {
-    if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
-  } catch {
-    // A member of the caller's own. What is left is the caller's timer, which can do no harm.
-  }
+  // Where a member of the caller's own throws, its timer is left, which can do no harm.
+  withoutThrowing(() => socket.timeout && Socket.prototype.setTimeout.call(socket, 0));
   Reflect.set(socket, '_handle', null);
   // The setter is there in every Node; its types hide it.
   Reflect.set(socket, 'destroyed', true);

@@ -147,6 +147,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
     this.#drains.stop(connection);
+    this.#health.stop(connection);
     if (this.#disposal.remove(connection, reason, error)) this.#pump.run();
   }
 

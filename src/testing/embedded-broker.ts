@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import { wallNowMs } from '../clock.js';
-import { rejectUnknownOptions } from '../validation.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { peerOf } from '../os/peer.js';
@@ -14,36 +13,10 @@ import { ClientConnection, type SilenceOver } from './client-connection.js';
 import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
-import { checkBehaviour, checkReplyBehaviour, checkServiceOptions } from './options.js';
+import { checkBehaviour, checkBrokerOptions, checkReplyBehaviour, type EmbeddedBrokerOptions } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 
-/** Options of {@link EmbeddedBroker.start}. */
-export interface EmbeddedBrokerOptions {
-  /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string | undefined;
-  /** Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at the end */
-  readonly directory?: string | undefined;
-  /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
-  /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
-  readonly services?: Readonly<Record<string, EmbeddedService>> | undefined;
-  /** What becomes of each Hello; `undefined` leaves it to {@link EmbeddedBroker.behaviour}. What it throws is not caught. */
-  readonly decide?: ((hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>) | undefined;
-  /** How long a request may take to arrive, in milliseconds (V-20). @default 30000 */
-  readonly helloTimeoutMs?: number | undefined;
-  /** How long a backend may take to answer an offer, in milliseconds (H-08). @default 5000 */
-  readonly handoffAckTimeoutMs?: number | undefined;
-}
-
-const OPTION_NAMES = [
-  'endpoint', 'directory', 'backlog', 'services', 'decide', 'helloTimeoutMs', 'handoffAckTimeoutMs',
-] as const satisfies readonly (keyof EmbeddedBrokerOptions)[];
-
-/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
-export function checkBrokerOptions(field: string, options: EmbeddedBrokerOptions): void {
-  rejectUnknownOptions(field, options, OPTION_NAMES);
-  for (const [name, service] of Object.entries(options.services ?? {})) checkServiceOptions(`services.${name}`, service);
-}
+export type { EmbeddedBrokerOptions };
 
 /** A Hello as it arrived. */
 export interface ReceivedHello {

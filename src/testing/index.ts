@@ -4,8 +4,9 @@
  */
 export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';
 export { canHandOff, EmbeddedBackend, type EmbeddedBackendOptions, type HandoffMode } from './embedded-backend.js';
-export { EmbeddedBroker, type EmbeddedBrokerOptions, type ReceivedHello } from './embedded-broker.js';
+export { EmbeddedBroker, type ReceivedHello } from './embedded-broker.js';
 export type { EmbeddedService } from './hello-rules.js';
+export type { EmbeddedBrokerOptions } from './options.js';
 export { startTestSystem, type TestSystem, type TestSystemOptions, type TestTarget } from './test-system.js';
 export {
   spawnTestSystem,

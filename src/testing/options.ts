@@ -1,6 +1,35 @@
 import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
+import type { Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
+
+/** Options of `EmbeddedBroker.start`. */
+export interface EmbeddedBrokerOptions {
+  /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
+  readonly endpoint?: string | undefined;
+  /** Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at the end */
+  readonly directory?: string | undefined;
+  /** Connections that may wait to be accepted. @default Node's */
+  readonly backlog?: number | undefined;
+  /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
+  readonly services?: Readonly<Record<string, EmbeddedService>> | undefined;
+  /** What becomes of each Hello; `undefined` leaves it to the broker's `behaviour`. What it throws is not caught. */
+  readonly decide?: ((hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>) | undefined;
+  /** How long a request may take to arrive, in milliseconds (V-20). @default 30000 */
+  readonly helloTimeoutMs?: number | undefined;
+  /** How long a backend may take to answer an offer, in milliseconds (H-08). @default 5000 */
+  readonly handoffAckTimeoutMs?: number | undefined;
+}
+
+const BROKER_OPTION_NAMES = [
+  'endpoint', 'directory', 'backlog', 'services', 'decide', 'helloTimeoutMs', 'handoffAckTimeoutMs',
+] as const satisfies readonly (keyof EmbeddedBrokerOptions)[];
+
+/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
+export function checkBrokerOptions(field: string, options: EmbeddedBrokerOptions): void {
+  rejectUnknownOptions(field, options, BROKER_OPTION_NAMES);
+  for (const [name, service] of Object.entries(options.services ?? {})) checkServiceOptions(`services.${name}`, service);
+}
 
 /** The fields of each behaviour besides its kind. */
 const REPLY_FIELDS: Readonly<Record<ReplyBehaviour['kind'], readonly string[]>> = {

@@ -1,8 +1,8 @@
 import { rejectUnknownOptions } from '../validation.js';
 import { checkBackendOptions, EmbeddedBackend, type EmbeddedBackendOptions } from './embedded-backend.js';
-import { checkBrokerOptions, EmbeddedBroker, type EmbeddedBrokerOptions } from './embedded-broker.js';
+import { EmbeddedBroker } from './embedded-broker.js';
 import type { EmbeddedService } from './hello-rules.js';
-import { checkServiceOptions, withoutUndefined } from './options.js';
+import { checkBrokerOptions, checkServiceOptions, withoutUndefined, type EmbeddedBrokerOptions } from './options.js';
 
 /** What a client needs to know; spread it into the options of a pool or of `connectToBackend`. */
 export interface TestTarget {

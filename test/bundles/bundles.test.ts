@@ -44,7 +44,8 @@ async function bundle(t: ExecutionContext, bundler: string, format: string, exte
   copyFileSync(PROGRAM, join(machine, 'program.mjs'));
   const folder = temporaryDirectory(t);
   const name = format === 'esm' ? 'bundle.mjs' : 'bundle.cjs';
-  const parameters = [BUNDLE, bundler, format, join(machine, 'program.mjs'), join(folder, name), ...external];
+  // Bundlers may use what Node has deprecated.
+  const parameters = ['--no-deprecation', BUNDLE, bundler, format, join(machine, 'program.mjs'), join(folder, name), ...external];
   const { stdout, stderr } = await execute(process.execPath, parameters, { cwd: machine, timeout: LIMIT_MS });
   t.deepEqual([stdout, stderr], ['', ''], 'the bundler has nothing to complain about');
   rmSync(machine, { recursive: true });

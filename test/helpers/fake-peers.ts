@@ -51,7 +51,9 @@ class FakeHandle {
     return 0;
   }
 
-  readStop(): void {}
+  readStop(): number {
+    return 0;
+  }
 
   asyncReset(): void {}
 

@@ -21,9 +21,9 @@ import { closed, echo } from '../helpers/talk.js';
 import { handshakeJob, run, workerDriver } from '../negotiation/drivers-kit.js';
 
 const WORKER_URL = new URL('../helpers/faulty-worker.js', import.meta.url).href;
-/** What a run may take: far more than it needs, and far less than a lost wake-up would cost. */
-const DEADLINE_MS = 2_000;
-const MOST_LATENESS_MS = 50;
+/** A job that loses its wake-up ends with it. Far more than a job needs on a machine that is busy otherwise. */
+const DEADLINE_MS = 20_000;
+const MOST_LATENESS_MS = 1_000;
 
 /** What the schedules run against, and a directory for files of theirs. */
 export interface ScheduleSystem {

@@ -34,9 +34,9 @@ const BUGS: readonly Bug[] = [
   },
   {
     title: 'a lost wake-up: the wait thread is not told that there is a command',
-    file: 'src/negotiation/wait-thread/worker-driver.js',
-    find: '#wake() {\n        wakePoller(this.#native.polling, this.#handles);',
-    replace: '#wake() {',
+    file: 'src/negotiation/wait-thread/thread-control.js',
+    find: 'wake() {\n        wakePoller(this.#native.polling, this.#handles);',
+    replace: 'wake() {',
   },
   {
     title: 'a missing deadline: nobody looks at a reply that does not come',

@@ -168,12 +168,12 @@ posixTest('10,000 callers at once who each need a Hello, backlog 16: none fails 
   t.is(pool.stats().connectFailures, 0);
 });
 
-/** Runs the script in a process that may have few descriptors. */
+/** Runs the script in a process that may have few descriptors; Node's loader, which opens the modules of a program at once, needs some 70. */
 async function withFewDescriptors(system: ProcessSystem, when: 'before' | 'after' | 'known' | 'thread', free = 0): Promise<FewDescriptorsReport> {
   const script = fileURLToPath(new URL('few-descriptors.js', import.meta.url));
   const { brokerEndpoint, serviceName, wantedVersion } = system.target;
   const words = [process.execPath, script, brokerEndpoint, serviceName, wantedVersion, when, String(free)].map((word) => `'${word}'`);
-  const child = spawn('/bin/sh', ['-c', `ulimit -n 64 && exec ${words.join(' ')}`], { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_LIMIT_MS });
+  const child = spawn('/bin/sh', ['-c', `ulimit -n 128 && exec ${words.join(' ')}`], { stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_LIMIT_MS });
   const [stdout] = await Promise.all([text(child.stdout), once(child, 'close')]);
   if (child.exitCode !== 0) throw new Error(`the child ended with ${child.exitCode ?? child.signalCode}: ${stdout}`);
   const report: FewDescriptorsReport = JSON.parse(stdout);

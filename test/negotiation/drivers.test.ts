@@ -20,7 +20,8 @@ for (const [name, create] of DRIVERS) {
     await closed(connection.socket);
   });
 
-  test(`${name}: a reply that comes byte by byte is a reply`, async (t) => {
+  // The serial ones need many turns of an event loop that the others would share, and have a deadline.
+  test.serial(`${name}: a reply that comes byte by byte is a reply`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'chunked' };
     const { socket, route } = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
@@ -145,12 +146,12 @@ for (const [name, create] of DRIVERS) {
     broker.releaseSilent();
   });
 
-  test(`${name}: a listener whose backlog is full is waited for`, async (t) => {
+  test.serial(`${name}: a listener whose backlog is full is waited for`, async (t) => {
     const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
     const driver = openDriver(t, create);
-    const outcomes = await Promise.all(Array.from({ length: 200 }, () => run(driver, handshakeJob(broker.endpoint))));
+    const outcomes = await Promise.all(Array.from({ length: 60 }, () => run(driver, handshakeJob(broker.endpoint))));
     for (const outcome of outcomes) await closed(connectionOf(outcome).socket);
-    t.is(broker.helloCount, 200);
+    t.is(broker.helloCount, 60);
   });
 
   test(`${name}: a confirmed handoff keeps the connection, and what came behind the event is the caller's (C-44, C-47)`, async (t) => {

@@ -188,7 +188,7 @@ test('a connection that dies while it is asked is not waited for', async (t) => 
   const connection = idle();
   const checking = health.check(connection, true);
   bag.remove(connection);
-  connection.socket.destroy();
+  health.stop(connection);
   await checking;
   t.deepEqual(notes, ['look']);
   t.is(clock.pending, 0);

@@ -36,6 +36,18 @@ const HABITS: Readonly<Record<string, (socket: Socket) => Promise<void> | void>>
     socket.once('error', () => {}).once('close', () => {}).once('end', () => {}).on('timeout', () => {});
   },
   'lets it keep no process alive': (socket) => void socket.unref(),
+  'sets encodings': (socket) => void socket.setEncoding('utf16le').setDefaultEncoding('latin1'),
+  corks: (socket) => socket.cork(),
+  'makes it half-open': (socket) => void (socket.allowHalfOpen = true),
+  'takes every listener off': (socket) => void socket.removeAllListeners(),
+  'wraps its methods': (socket) => void Object.assign(socket, { write: () => true, emit: () => false, requestId: 7 }),
+  'iterates over a part of it': async (socket) => {
+    socket.write('x');
+    for await (const _ of socket.iterator({ destroyOnReturn: false })) break;
+  },
+  'maps it': (socket) => void socket.map((chunk: unknown) => chunk).on('data', () => {}),
+  'asks for its addresses': (socket) => void [socket.address(), socket.remoteAddress, socket.localAddress],
+  'sets a timeout': (socket) => void socket.setTimeout(1, () => socket.destroy()),
   pauses: (socket) => void socket.pause(),
   resumes: (socket) => void socket.resume(),
 };
@@ -85,4 +97,49 @@ test('thirty callers who each listen for the end of their request leave no liste
       t.is(await echo(socket, 'word'), 'word');
     });
   }
+});
+
+test('a present or former caller whose socket has no listener for errors ends no process', async (t) => {
+  const { target, backend } = await startSystem(t);
+  const pool = new BrokerPool({ ...target, max: 1 });
+  t.teardown(() => pool.destroy());
+  const lease = await pool.acquire();
+  const { socket } = lease;
+  await echo(socket, 'word');
+  socket.removeAllListeners();
+  const closed = once(pool, 'connectionClosed');
+  backend.dropAll();
+  // Until the end has been read, this is EPIPE; afterwards the socket is ended or destroyed.
+  while (!socket.destroyed) {
+    socket.write('nobody reads this');
+    await turn();
+  }
+  await closed;
+  lease.release();
+  for (const use of [() => socket.write('late'), () => socket.end('late'), () => socket.destroy(new Error('late')), () => socket.emit('error', new Error('late'))]) {
+    use();
+    await turn();
+  }
+  t.is(await pool.use((next) => echo(next.socket, 'word')), 'word');
+});
+
+test('a released socket fails every write with ERR_STREAM_DESTROYED and emits nothing', async (t) => {
+  const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+  t.teardown(() => pool.destroy());
+  const lease = await pool.acquire();
+  const { socket } = lease;
+  for (const event of ['error', 'close', 'data', 'end', 'finish', 'readable']) socket.on(event, () => t.fail(event));
+  const sent = new Promise((resolve) => socket.write('', resolve));
+  lease.release();
+  t.is(await sent, null, 'what was written before has been sent');
+  const written = new Promise((resolve) => socket.write('late', resolve));
+  const ended = new Promise((resolve) => socket.end('late', (...values: unknown[]) => resolve(values[0])));
+  t.like(await written, { code: 'ERR_STREAM_DESTROYED' });
+  t.like(await ended, { code: 'ERR_STREAM_DESTROYED' });
+  socket.resume();
+  t.is(socket.read(), null);
+  socket.destroy();
+  await turn();
+  t.is(await pool.use((next) => echo(next.socket, 'word')), 'word');
+  t.is(pool.stats().created, 1);
 });

@@ -5,10 +5,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Fault, FaultSurroundings } from './faults.js';
 import type { GuestReport, GuestTask } from './guest-task.js';
+import { clearTimeout, setTimeout } from './real-time.js';
 
 const ENTRY = fileURLToPath(new URL('guest.js', import.meta.url));
+const ENDS_THREADS = new URL('ends-threads.js', import.meta.url).href;
 /** A guest that has not ended by then hangs. */
 const GUEST_LIMIT_MS = 30_000;
+
+/** Under Node's permission model no thread can be created unless that is allowed. */
+const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+const WITHOUT_WORKERS = [PERMISSION, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-addons'];
 
 type During = (child: ChildProcess, surroundings: FaultSurroundings) => Promise<void>;
 
@@ -47,4 +53,14 @@ async function stopAndContinue(child: ChildProcess, { random }: FaultSurrounding
 export const GUEST_FAULTS: readonly Fault[] = [
   { name: 'a program ends with its pools open', promised: 'G-09', inject: (all) => guest(all, []) },
   { name: 'a program is stopped for 2 s and continued', promised: 'G-01, G-09', inject: (all) => guest(all, [], stopAndContinue) },
+  {
+    name: 'a program whose threads end before they are ready',
+    promised: 'G-01, G-09, G-12',
+    inject: (all) => guest(all, ['--import', ENDS_THREADS]),
+  },
+  {
+    name: 'a program that may not start a thread',
+    promised: 'G-01, G-09, G-12',
+    inject: (all) => guest(all, WITHOUT_WORKERS),
+  },
 ];

@@ -9,6 +9,11 @@ const MOST_TEXTS = 20;
 const MOST_DESCRIPTORS = 600;
 const MOST_THREADS = 64;
 
+/** A warning of the process. Those of the pool have a code. */
+export interface Warning extends Error {
+  readonly code?: string;
+}
+
 interface Stall {
   readonly fromMs: number;
   readonly toMs: number;
@@ -37,11 +42,15 @@ export class Invariants {
   #toJudge: Settled[] = [];
   #lastTickMs = clockMs();
   readonly #timer: NodeJS.Timeout;
-  readonly #onWarning = (warning: Error): void => this.violate(`warning: ${warning.message}`);
+  readonly #onWarning = (warning: Warning): void => this.check(this.#mayWarn(warning), () => `warning: ${warning.message}`);
   readonly #onRejection = (reason: unknown): void => this.violate(`unhandled rejection: ${String(reason)}`);
   readonly #onUncaught = (error: Error): void => this.violate(`uncaught: ${error.stack ?? error.message}`);
 
-  constructor() {
+  readonly #mayWarn: (warning: Warning) => boolean;
+
+  /** @param mayWarn whether a warning breaks no promise. @default none */
+  constructor(mayWarn: (warning: Warning) => boolean = () => false) {
+    this.#mayWarn = mayWarn;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     process.on('warning', this.#onWarning).on('unhandledRejection', this.#onRejection).on('uncaughtException', this.#onUncaught);
   }

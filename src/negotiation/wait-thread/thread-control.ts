@@ -4,9 +4,9 @@ import { systemFailure } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
 import { closePoller, openPoller, sharedWatch, wakePoller } from '../../os/poller.js';
 import type { PollerHandles, PollerKind, Watch } from '../../os/watch.js';
-import { WaitThreads } from './threads.js';
+import { WorkerThread } from './worker-thread.js';
 import { SharedWaitState, type WaitCommand, type WaitOutcome } from './wait-protocol.js';
-import { START_LIMIT_MS, WaitRun } from './wait-run.js';
+import { START_LIMIT_MS, WorkerSession } from './worker-session.js';
 
 /**
  * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that
@@ -37,7 +37,10 @@ export interface ThreadOwner {
  * Those whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()` included, and would
  * hang until each blocked call returns by itself.
  */
-const waiting = new ExitHook<ThreadControl>((control) => control.stop());
+const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
+
+/** How long the end of the process waits for a thread that loads the C library, which takes some milliseconds. */
+const LOADING_LIMIT_MS = 2_000;
 
 /** The wait thread from the main thread's side: the memory and the descriptors that both use, and one run of the wait loop after the other. */
 export class ThreadControl {
@@ -47,11 +50,11 @@ export class ThreadControl {
   readonly #native: Native;
   readonly #owner: ThreadOwner;
   readonly #handles: PollerHandles;
-  readonly #threads: WaitThreads;
-  #run: WaitRun | undefined;
+  readonly #thread: WorkerThread;
+  #run: WorkerSession | undefined;
   #runEnded: Promise<void> = Promise.resolve();
   /** The thread that has begun a run. */
-  #begunThread: WaitThreads['thread'];
+  #begunWorker: WorkerThread['worker'];
   #freed: Promise<void> | undefined;
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
@@ -65,12 +68,12 @@ export class ThreadControl {
     }
     this.#handles = handles;
     this.watch = sharedWatch(native.polling, handles);
-    this.#threads = new WaitThreads(options.workerUrl);
+    this.#thread = new WorkerThread(options.workerUrl);
   }
 
   /** Whether the thread has started, so that a job does not wait for that. */
   get ready(): boolean {
-    return this.#begunThread !== undefined && this.#begunThread === this.#threads.thread;
+    return this.#begunWorker !== undefined && this.#begunWorker === this.#thread.worker;
   }
 
   /** Whether a run is under way, so that commands can be sent. */
@@ -85,7 +88,7 @@ export class ThreadControl {
 
   start(commands: WaitCommand[]): void {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
-    const run = new WaitRun(this.#threads, task, commands, (outcomes) => this.#owner.onOutcomes(outcomes));
+    const run = new WorkerSession(this.#thread, task, commands, (outcomes) => this.#owner.onOutcomes(outcomes));
     waiting.add(this);
     this.#run = run;
     this.#runEnded = run.ended.then((reason) => this.#onRunEnd(run, reason));
@@ -112,11 +115,18 @@ export class ThreadControl {
     this.wake();
   }
 
+  /** The same at the end of the process, where Node terminates the thread right after. */
+  stopAtExit(): void {
+    this.stop();
+    this.shared.awaitLoaded(LOADING_LIMIT_MS);
+  }
+
   /** Terminates the thread, which no longer keeps the process alive. Its run ends when it has ended, behind a system call that it is in. */
   end(): void {
-    void this.#threads.end();
-    this.wake();
-    this.#threads.unref();
+    this.stop();
+    if (this.shared.loading) void this.#runEnded.then(() => this.#thread.end());
+    else void this.#thread.end();
+    this.#thread.unref();
   }
 
   /** Closes what the thread waits with once all runs have ended; resolves then. No run can follow. */
@@ -126,19 +136,19 @@ export class ThreadControl {
 
   async #free(): Promise<void> {
     while (this.#run !== undefined) await this.#runEnded;
-    await this.#threads.end();
+    await this.#thread.end();
     closePoller(this.#native.system, this.#handles);
   }
 
-  #onBegun(run: WaitRun, hasBegun: boolean): void {
+  #onBegun(run: WorkerSession, hasBegun: boolean): void {
     if (hasBegun) {
-      this.#begunThread = this.#threads.thread;
+      this.#begunWorker = this.#thread.worker;
       // Not before: piscina references the thread as soon as it gives it the run.
-      this.#threads.unref();
+      this.#thread.unref();
     } else if (this.#run === run) this.#owner.onNotBegun(`it did not begin within ${START_LIMIT_MS} ms`);
   }
 
-  #onRunEnd(run: WaitRun, reason: string | undefined): void {
+  #onRunEnd(run: WorkerSession, reason: string | undefined): void {
     run.close();
     waiting.delete(this);
     const commands = this.#owner.onRunEnd(reason);

@@ -100,14 +100,15 @@ const FOR_EVER = 2n ** 62n;
 export const SLOT_COUNT = 16_384;
 
 const STOP_INDEX = 2;
-const FIRST_SLOT_INDEX = 3;
+const LOADING_INDEX = 3;
+const FIRST_SLOT_INDEX = 4;
 
 /**
- * The memory both threads see: until when the wait thread sleeps, a stop flag, and the ledger of the descriptors that the wait thread
+ * The memory both threads see: until when the wait thread sleeps, a stop flag, whether the wait thread loads the C library, and the ledger of the descriptors that the wait thread
  * owns, one word a slot. A thread that crashes leaves its descriptors open; the ledger tells the main thread which.
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic clock, 0 while awake; [2] the
- * stop flag; [3 + slot] 0 for "none", else `(descriptor + 1) * 4` plus the {@link Debt}.
+ * stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor + 1) * 4` plus the {@link Debt}.
  */
 export class SharedWaitState {
   readonly buffer: SharedArrayBuffer;
@@ -143,6 +144,31 @@ export class SharedWaitState {
 
   get stopRequested(): boolean {
     return Atomics.load(this.#words, STOP_INDEX) !== 0;
+  }
+
+  /**
+   * Wait thread: loads something during which it must not be terminated, unless a stop is requested. koffi aborts the process if its thread is
+   * terminated while Node registers it.
+   */
+  load<T>(load: () => T): T | undefined {
+    Atomics.store(this.#words, LOADING_INDEX, 1);
+    try {
+      // Read behind the store, as the main thread stores its request before it asks `loading`: one of the two sees the other.
+      return this.stopRequested ? undefined : load();
+    } finally {
+      Atomics.store(this.#words, LOADING_INDEX, 0);
+      Atomics.notify(this.#words, LOADING_INDEX);
+    }
+  }
+
+  /** Whether the wait thread must not be terminated now. Ask after a stop is requested: then it does not begin to load any more. */
+  get loading(): boolean {
+    return Atomics.load(this.#words, LOADING_INDEX) !== 0;
+  }
+
+  /** Blocks the calling thread until the wait thread may be terminated, or the time is up. */
+  awaitLoaded(limitMs: number): void {
+    Atomics.wait(this.#words, LOADING_INDEX, 1, limitMs);
   }
 
   /** Records that the wait thread owns `descriptor` for the job in `slot`. */

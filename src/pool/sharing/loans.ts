@@ -107,7 +107,8 @@ export class Loans implements BorrowedConnectionOwner {
     if (connection === undefined) return undefined;
     connection.acquireId = acquireId;
     connection.wake();
-    return connection;
+    // It may have died just now, which the pool has been told then.
+    return this.#connections.has(connectionId) ? connection : undefined;
   }
 
   #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): BorrowedConnection | undefined {

@@ -110,7 +110,7 @@ test('why a hook did not say yes or no is in the event of the closed connection,
     await acquiring;
   }
   t.like(closed, [
-    { reason: 'invalid', wasReady: true, error: { code: 'VALIDATION_FAILED', cause: mistake } },
+    { reason: 'invalid', wasReady: true, error: { code: 'VALIDATION_FAILED', cause: mistake, serviceName: 'demo' } },
     { reason: 'invalid', wasReady: true },
   ]);
   t.false('error' in (closed[1] ?? {}));

@@ -1,6 +1,6 @@
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../clock.js';
-import type { WaitThreads } from './threads.js';
+import type { WorkerThread } from './worker-thread.js';
 import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
 
 /**
@@ -10,7 +10,7 @@ import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
 export const START_LIMIT_MS = 5_000;
 
 /** One run of the wait loop on its thread, seen from the main thread. */
-export class WaitRun {
+export class WorkerSession {
   /** Whether the thread has begun the run; false if it ended before, or the time for it is over. */
   readonly begun: Promise<boolean>;
   /** Resolves when the loop has returned; with a reason where it failed, and its thread has ended. */
@@ -20,7 +20,7 @@ export class WaitRun {
   readonly #settleBegun: (hasBegun: boolean) => void;
 
   constructor(
-    threads: WaitThreads,
+    thread: WorkerThread,
     task: Omit<WaitTask, 'port'>,
     commands: Iterable<WaitCommand>,
     onOutcomes: (outcomes: WaitOutcome[]) => void,
@@ -42,7 +42,7 @@ export class WaitRun {
     };
     // The callers who wait keep the process alive, and a run for none of them must not.
     port1.on('message', this.#onMessage).unref();
-    this.ended = threads.run({ ...task, port: port2 }).then(
+    this.ended = thread.run({ ...task, port: port2 }).then(
       () => undefined,
       (error: unknown) => (error instanceof Error ? error.message : 'it threw something else than an error'),
     );

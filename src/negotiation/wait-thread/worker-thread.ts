@@ -25,7 +25,7 @@ interface Referenced {
  * Piscina tells nothing of a thread that ends before it is ready, forgets a task whose thread cannot be created, and reports others before
  * their thread has ended. So the thread is watched here too.
  */
-export class WaitThreads {
+export class WorkerThread {
   readonly #workerUrl: string | undefined;
   #piscina: Piscina | undefined;
   #running: Referenced | undefined;
@@ -37,15 +37,14 @@ export class WaitThreads {
   }
 
   /** The thread, which may be starting still; `undefined` before the first run and when it has been retired. */
-  get thread(): Worker | undefined {
+  get worker(): Worker | undefined {
     return this.#piscina?.threads[0];
   }
 
   /** One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from then on it uses nothing any more. */
   async run(task: WaitTask): Promise<void> {
     const finished = this.#begin(task);
-    const { thread } = this;
-    const end = new ThreadEnd(thread, () => void this.end());
+    const end = new ThreadEnd(this.worker, () => void this.end());
     try {
       await finished;
     } catch (error) {
@@ -69,7 +68,7 @@ export class WaitThreads {
 
   #begin(task: WaitTask): Promise<void> {
     if (this.#ending !== undefined) throw new Error('it was ended');
-    if (this.thread === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS)) throw new Error('too few descriptors are free');
+    if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS)) throw new Error('too few descriptors are free');
     const piscina = (this.#piscina ??= open(this.#workerUrl, (worker) => (this.#running = worker)));
     try {
       return piscina.run(task, { transferList: [task.port] });

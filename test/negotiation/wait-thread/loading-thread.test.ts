@@ -1,0 +1,45 @@
+/** koffi aborts the process if its thread is terminated while it is loaded there. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../../src/clock.js';
+import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
+import { SharedWaitState } from '../../../src/negotiation/wait-thread/wait-protocol.js';
+import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
+import { loadNative } from '../../../src/os/native.js';
+import { until } from '../../helpers/leftovers.js';
+import { BEGINS, ENDS, NOTES_VARIABLE } from '../../helpers/loading-worker.js';
+import test, { temporaryDirectory } from '../../helpers/sanitary.js';
+
+const native = loadNative();
+const threadsTest = native === undefined ? test.skip : test.serial;
+const workerUrl = new URL('../../helpers/loading-worker.js', import.meta.url).href;
+const PROGRAM = fileURLToPath(new URL('exits-while-loading.js', import.meta.url));
+
+threadsTest('a driver that closes while its thread loads the C library lets it load, and then ends it', async (t) => {
+  if (native === undefined) return t.fail();
+  const directory = temporaryDirectory(t);
+  process.env[NOTES_VARIABLE] = directory;
+  const driver = new WorkerDriver(native, { fallback: new EventLoopDriver(systemClock, native), workerUrl });
+  const warm = driver.warm();
+  t.true(await until(() => existsSync(`${directory}/${BEGINS}`)));
+  await Promise.all([driver.close(), warm]);
+  t.true(await until(() => existsSync(`${directory}/${ENDS}`)));
+});
+
+threadsTest('process.exit() waits for a thread that loads the C library', async (t) => {
+  const directory = temporaryDirectory(t);
+  const child = spawn(process.execPath, [PROGRAM, directory], { stdio: 'inherit' });
+  t.deepEqual(await once(child, 'exit'), [5, null]);
+  t.true(existsSync(`${directory}/${ENDS}`));
+});
+
+test('a thread that is told to stop before it loads does not begin to', (t) => {
+  const state = new SharedWaitState();
+  t.is(state.load(() => state.loading), true);
+  t.false(state.loading);
+  state.requestStop();
+  t.is(state.load(() => t.fail()), undefined);
+  t.false(state.loading);
+});

@@ -1,0 +1,164 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ExecutionContext } from 'ava';
+import { BrokerPool, connectSharedPool, type Lease } from '../../../src/index.js';
+import { until } from '../../helpers/leftovers.js';
+import test from '../../helpers/sanitary.js';
+import { echo, startSystem } from '../../helpers/system.js';
+import { canShare } from '../sharing/kit.js';
+
+const CHUNK = 16 * 1024;
+
+/** A backend that reads nothing at first, then takes all in silence, and at last echoes. */
+class SlowReader {
+  readonly #sockets = new Set<Socket>();
+  received = 0;
+  echoes = false;
+
+  readonly onConnection = (socket: Socket): void => {
+    this.#sockets.add(socket.pause().on('error', () => {}).on('end', () => socket.end()));
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('data', (chunk: Buffer) => {
+      this.received += chunk.length;
+      if (this.echoes) socket.write(chunk);
+    });
+    // Listening has set it going.
+    socket.pause();
+  };
+
+  read(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
+  /** Answers what has not been asked. */
+  speak(): void {
+    for (const socket of this.#sockets) socket.write('unasked');
+  }
+
+  get connected(): boolean {
+    return this.#sockets.size > 0;
+  }
+}
+
+async function open(t: ExecutionContext) {
+  const backend = new SlowReader();
+  const { target } = await startSystem(t, { backend: { onConnection: backend.onConnection } });
+  const pool = new BrokerPool({ ...target, max: 1 });
+  t.teardown(() => pool.destroy());
+  return { backend, pool };
+}
+
+/** Writes more than the kernel has room for, by one chunk. Returns how many bytes that is. */
+function fill({ socket }: Lease): number {
+  let written = 0;
+  for (; socket.writableLength === 0; written += CHUNK) socket.write(Buffer.alloc(CHUNK));
+  return written;
+}
+
+test('a connection with a small unsent rest is reserved until that has left, and then serves the waiter', async (t) => {
+  const { backend, pool } = await open(t);
+  const lease = await pool.acquire();
+  const written = fill(lease);
+  await until(() => backend.connected, 10_000);
+  lease.release();
+  t.like(pool.stats(), { total: 1, idle: 0, leased: 0 });
+  t.is(pool.tryAcquire(), undefined);
+  const waiting = pool.acquire();
+  backend.read();
+  const next = await waiting;
+  t.is(next.connectionId, 1);
+  t.true(await until(() => backend.received === written, 10_000));
+  backend.echoes = true;
+  t.is(await echo(next.socket, 'mine'), 'mine');
+  next.release();
+  t.like(pool.stats(), { total: 1, created: 1, idle: 1 });
+});
+
+test('a connection whose rest does not leave in time is closed as dirty', async (t) => {
+  const { pool } = await open(t);
+  const lease = await pool.acquire();
+  fill(lease);
+  const closed = once(pool, 'connectionClosed');
+  lease.release();
+  t.is(pool.stats().total, 1);
+  const [{ reason }] = await closed;
+  t.is(reason, 'dirty');
+  t.is(pool.stats().total, 0);
+});
+
+test('a connection with more than 64 KiB unsent is closed as dirty at once', async (t) => {
+  const { pool } = await open(t);
+  const lease = await pool.acquire();
+  lease.socket.write(Buffer.alloc(4 * 1024 * 1024));
+  lease.release();
+  t.like(pool.stats(), { total: 0, closedByReason: { dirty: 1 } });
+});
+
+test('a write of the former holder while the rest leaves costs the connection', async (t) => {
+  const { backend, pool } = await open(t);
+  const lease = await pool.acquire();
+  const { socket } = lease;
+  fill(lease);
+  await until(() => backend.connected, 10_000);
+  lease.release();
+  socket.write('late');
+  const closed = once(pool, 'connectionClosed');
+  backend.read();
+  const [{ reason }] = await closed;
+  t.is(reason, 'dirty');
+});
+
+test('an answer that arrives while the rest leaves costs the connection', async (t) => {
+  const { backend, pool } = await open(t);
+  const lease = await pool.acquire();
+  lease.socket.on('data', () => {});
+  fill(lease);
+  await until(() => backend.connected, 10_000);
+  lease.release();
+  const closed = once(pool, 'connectionClosed');
+  backend.speak();
+  await turn();
+  backend.read();
+  const [{ reason }] = await closed;
+  t.is(reason, 'dirty');
+});
+
+test('a pool that closes lets the last bytes leave', async (t) => {
+  const { backend, pool } = await open(t);
+  const lease = await pool.acquire();
+  const written = fill(lease);
+  await until(() => backend.connected, 10_000);
+  lease.release();
+  const closing = pool.close();
+  backend.read();
+  await closing;
+  t.true(await until(() => backend.received === written, 10_000));
+  t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
+});
+
+test('a connection whose rest is leaving is closed with the pool that is destroyed', async (t) => {
+  const { pool } = await open(t);
+  const lease = await pool.acquire();
+  fill(lease);
+  lease.release();
+  await pool.destroy();
+  t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
+});
+
+(canShare ? test : test.skip)('a connection of a shared pool comes back when its rest has left', async (t) => {
+  const { backend, pool } = await open(t);
+  const shared = await connectSharedPool(pool.share());
+  t.teardown(() => shared.close({ timeoutMs: 0 }));
+  const lease = await shared.acquire();
+  const written = fill(lease);
+  await until(() => backend.connected, 10_000);
+  lease.release();
+  const waiting = pool.acquire();
+  backend.read();
+  const next = await waiting;
+  t.is(next.connectionId, 1);
+  t.true(await until(() => backend.received === written, 10_000));
+  next.release();
+  t.is(pool.stats().created, 1);
+});
