@@ -142,3 +142,13 @@ export const systemClock: Clock = {
   },
   random: Math.random,
 };
+
+/** Waits for a promise, for so long at most. */
+export async function within(limitMs: number, promise: Promise<unknown>): Promise<void> {
+  let cancel = (): void => {};
+  const limit = new Promise<void>((resolve) => {
+    if (limitMs !== Infinity) cancel = systemClock.schedule(limitMs, resolve, true);
+  });
+  await Promise.race([promise, limit]);
+  cancel();
+}

@@ -135,14 +135,31 @@ export class Capacity {
   #evictFor(user: CapacityUser): boolean {
     this.#evicting = true;
     try {
-      const others = Array.from(this.#users).filter((other) => other !== user && other.waiting === 0);
-      const idlest = others.reduce<CapacityUser | undefined>((least, other) => (other.idleSinceMs < (least?.idleSinceMs ?? Infinity) ? other : least), undefined);
-      const gave = idlest?.evictIdle() ? idlest : others.find((other) => other.yieldConnect());
-      // It may have fallen below its minimum.
-      if (gave !== undefined) this.#spareLine.add(gave);
-      return gave !== undefined;
+      const giver = this.#idlestBut(user);
+      if (giver?.evictIdle() === true) return this.#hasGiven(giver);
+      for (const other of this.#users) {
+        if (other !== user && other.waiting === 0 && other.yieldConnect()) return this.#hasGiven(other);
+      }
+      return false;
     } finally {
       this.#evicting = false;
     }
+  }
+  /** The target without callers whose connection has been idle longest. */
+  #idlestBut(user: CapacityUser): CapacityUser | undefined {
+    let idlest: CapacityUser | undefined;
+    let sinceMs = Infinity;
+    for (const other of this.#users) {
+      if (other === user || other.waiting > 0 || other.idleSinceMs >= sinceMs) continue;
+      idlest = other;
+      sinceMs = other.idleSinceMs;
+    }
+    return idlest;
+  }
+
+  /** The target may have fallen below its minimum. */
+  #hasGiven(user: CapacityUser): true {
+    this.#spareLine.add(user);
+    return true;
   }
 }

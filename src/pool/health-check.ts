@@ -106,6 +106,8 @@ export class HealthChecks {
     const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
+    // A new connection does not rest yet. The callers who wait keep the process alive, and a check that they have left must not.
+    if (!connection.resting) connection.rest(this.#clock.now());
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
     const { socket, endpoint, route, uses } = connection;
@@ -113,7 +115,7 @@ export class HealthChecks {
     const greeting = connection.takeGreeting();
     // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
     const shown = { socket, endpoint, route, isNew: uses === 0, ...(greeting && { greeting: copyOf(greeting) }) };
-    const verdict = await this.#judge(connection, shown, validate, validateTimeoutMs, wanted);
+    const verdict = await this.#judge(connection, shown, validate, validateTimeoutMs);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
@@ -130,18 +132,8 @@ export class HealthChecks {
     this.#underWay.get(connection)?.(false);
   }
 
-  /**
-   * Asks the hook, and waits no longer than `limitMs` for it.
-   *
-   * @param keepAlive the socket of an idle connection does not keep the process alive; a caller that waits for it must
-   */
-  #judge(
-    connection: PooledConnection,
-    shown: ConnectionToValidate,
-    validate: Validate,
-    limitMs: number,
-    keepAlive: boolean,
-  ): Promise<Verdict> {
+  /** Asks the hook, and waits no longer than `limitMs` for it. */
+  #judge(connection: PooledConnection, shown: ConnectionToValidate, validate: Validate, limitMs: number): Promise<Verdict> {
     const { endpoint } = connection;
     return new Promise((resolve) => {
       const settle = (verdict: Verdict): void => {
@@ -150,7 +142,7 @@ export class HealthChecks {
         resolve(verdict);
       };
       const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
-      const limit = this.#clock.deadline(limitMs, onLimit, keepAlive);
+      const limit = this.#clock.deadline(limitMs, onLimit);
       this.#underWay.set(connection, settle);
       void ask(validate, shown).then(settle);
     });

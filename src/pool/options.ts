@@ -21,7 +21,6 @@ import {
   rejectUnknownOptions,
 } from '../validation.js';
 import type { EndpointCacheOptions } from './endpoint-cache.js';
-import { checkRetry, type RetryOptions } from './connecting/retry-options.js';
 import type { Validate } from './health-check.js';
 
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
@@ -91,11 +90,10 @@ export interface BrokerPoolOptions extends ClientIdentityOptions {
   /** Limit for each dial and for each Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
   roundTripTimeoutMs?: number | undefined;
   /**
-   * How often a connect that fails in a way that passes is tried again while callers wait; `false` tries each connect once.
-   *
+   * How often a connect that fails in a way that passes is tried while callers wait, the first attempt included; `false` tries it once.
    * @default three attempts where the broker has no backend, as many as the callers' time allows where it asks to come back later
    */
-  retry?: RetryOptions | false | undefined;
+  retry?: { readonly attempts?: number | undefined } | false | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions | undefined;
   /** Negotiated endpoints, for Hello-skip; `false` asks the broker for every connection. @default { max: 256, ttlMs: 0 } */
@@ -235,6 +233,12 @@ function checkAdoption(value: boolean | 'auto' | undefined): boolean | 'auto' {
   if (value === 'auto') return value;
   if (typeof value === 'string') throw invalidArgument('adoptHandedOffConnection', `must be true, false or "auto", got ${quoted(value)}`);
   return checkBoolean('adoptHandedOffConnection', orDefault(value, DEFAULTS.adoptHandedOffConnection));
+}
+
+function checkRetry(value: BrokerPoolOptions['retry']): number | undefined {
+  if (value === false) return 1;
+  const attempts = value === undefined ? undefined : rejectUnknownOptions('retry', value, ['attempts']).attempts;
+  return attempts === undefined ? undefined : checkCount('retry.attempts', attempts, { min: 1, allowInfinity: true });
 }
 
 function checkEndpointCache(value: BrokerPoolOptions['endpointCache']): EndpointCacheOptions | undefined {

@@ -370,11 +370,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   #phase(): TimeoutPhase {
-    const phase = this.#supply.phase;
-    if (phase !== undefined) return phase;
-    // Where a connection could be opened, the caller waits for the next try to do so.
-    if (this.#supply.backingOff && this.#pump.mayOpen > 0) return 'connect';
-    return this.#bag.reserved > this.#drains.size ? 'validate' : 'queue';
+    return this.#supply.phase(this.#pump.mayOpen) ?? (this.#bag.reserved > this.#drains.size ? 'validate' : 'queue');
   }
 
   #situation(attempts: number, elapsedMs: number): Situation {

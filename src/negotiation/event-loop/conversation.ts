@@ -12,8 +12,7 @@ import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
 import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
-import { owedReplyReader, readOwedReply, type AbandonedRequest } from '../sockets/owed-reply.js';
-import { holdForReply } from '../unanswered.js';
+import { holdForReply, owedReplyReader, readOwedReply, unansweredFailure, type AbandonedRequest } from '../sockets/owed-reply.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
@@ -50,6 +49,8 @@ export class Conversation {
 
   begin(): void {
     const { brokerEndpoint, trust } = this.#job;
+    const unanswered = unansweredFailure(brokerEndpoint);
+    if (unanswered !== undefined) return this.#failLater(unanswered);
     const problem = fileProblem(brokerEndpoint, trust);
     if (problem !== undefined) return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.

@@ -1,6 +1,6 @@
 import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
-import { abandonedFailure, unansweredFailure } from '../connect-failures.js';
+import { abandonedFailure } from '../connect-failures.js';
 import { Conversation } from './conversation.js';
 import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
@@ -28,9 +28,8 @@ export class EventLoopDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const failure = this.#closed ? abandonedFailure(job) : unansweredFailure(job.brokerEndpoint);
-    if (failure !== undefined) {
-      afterThisCode(() => settle({ kind: 'failed', failure }));
+    if (this.#closed) {
+      afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
     const conversation = new Conversation(job, this.#clock, this.#native, this.#background, (outcome) => {

@@ -1,9 +1,8 @@
-import { afterThisCode, systemClock } from '../../clock.js';
+import { afterThisCode, systemClock, within } from '../../clock.js';
 import type { Native } from '../../os/native.js';
-import { abandonedFailure, unansweredFailure } from '../connect-failures.js';
+import { abandonedFailure } from '../connect-failures.js';
 import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
-import { holdForReply } from '../unanswered.js';
-import { within } from '../within.js';
+import { holdForReply, unansweredFailure } from '../sockets/owed-reply.js';
 import { beginJob } from './begin-job.js';
 import { DeadlineGuard, lastDeadlineMs } from './deadline-guard.js';
 import { clearUp } from './left-over.js';

@@ -1,4 +1,4 @@
-import type { Capacity } from '../capacity.js';
+import type { Capacity, CapacityUser } from '../capacity.js';
 
 /** One connect of a target, with all its attempts. */
 export interface PendingConnect {
@@ -19,6 +19,8 @@ export interface PendingConnect {
  * an attempt gives its place to another target that needs one, and goes on without.
  */
 export class ConnectsUnderWay {
+  /** How many have begun and not ended; a field, since each caller who begins to wait asks for it. */
+  size = 0;
   readonly #capacity: Capacity | undefined;
   /** Those that hold a place. */
   readonly #placed = new Set<PendingConnect>();
@@ -49,12 +51,9 @@ export class ConnectsUnderWay {
     return this.#pausing.size + this.#displaced.size;
   }
 
-  get size(): number {
-    return this.#placed.size + this.unplaced;
-  }
-
   /** A connect begins, for which a place has been taken. */
   begin(connect: PendingConnect): void {
+    this.size += 1;
     this.#placed.add(connect);
   }
 
@@ -103,8 +102,20 @@ export class ConnectsUnderWay {
     }
   }
 
+  /**
+   * A connect has brought a connection, to which its place passes. One that lost its place takes another if it can; else the result is false,
+   * and the connection must close at once.
+   */
+  keepPlace(connect: PendingConnect, user: CapacityUser): boolean {
+    if (this.end(connect) || this.#capacity === undefined) return true;
+    const hasPlace = user.waiting > 0 ? this.#capacity.take(user) : this.#capacity.takeSpare(user);
+    if (!hasPlace) this.#capacity.overbook();
+    return hasPlace;
+  }
+
   /** A connect has ended. Returns whether it held a place, which is the caller's from here on. */
   end(connect: PendingConnect): boolean {
+    this.size -= 1;
     this.#pausing.delete(connect);
     this.#displaced.delete(connect);
     return this.#placed.delete(connect);

@@ -2,7 +2,7 @@ import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf } from '../../errors.js';
-import { isUnanswered, onRoom } from '../../negotiation/unanswered.js';
+import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/owed-reply.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 
 /** A connect, as its retries see it. */
@@ -64,7 +64,7 @@ export class Retries {
     if (!(error instanceof BrokerPoolError)) throw error;
     const nowMs = this.#clock.now();
     const wantedUntilMs = connect.wantedUntilMs();
-    const delayMs = retryDelayMs(error, attempt, this.#clock.random(), this.#mostAttempts);
+    const delayMs = this.#delayMs(error, attempt);
     const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - connect.startedMs) };
     if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
     if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
@@ -78,6 +78,12 @@ export class Retries {
     const isWanted = await connect.onPauseOver();
     this.#closing.throwIfAborted();
     if (!isWanted) throw gaveUp(error, tries, undefined);
+  }
+
+  #delayMs(error: BrokerPoolError, attempt: number): number | undefined {
+    if (!isUnanswered(error)) return retryDelayMs(error, attempt, this.#clock.random(), this.#mostAttempts);
+    // The longest it can be: it ends as soon as the broker answers one request.
+    return attempt < (this.#mostAttempts ?? Infinity) ? roomWithinMs(error.endpoint ?? '') : undefined;
   }
 
   #whyNoMore(error: BrokerPoolError): string | undefined {

@@ -1,5 +1,4 @@
 import type { BrokerPoolError } from '../../errors.js';
-import { isUnanswered, roomWithinMs } from '../../negotiation/unanswered.js';
 import { RefusalCode } from '../../wire/messages.js';
 
 /** First pause where the broker names none. It doubles with each attempt. */
@@ -19,8 +18,6 @@ const ATTEMPTS_WITHOUT_BACKEND = 3;
  */
 export function retryDelayMs(error: BrokerPoolError, attempt: number, random: number, mostAttempts?: number): number | undefined {
   if (attempt >= attemptsAllowed(error, mostAttempts)) return undefined;
-  // The pause ends as soon as the broker answers one of them.
-  if (isUnanswered(error)) return roomWithinMs(error.endpoint ?? '');
   const ownPauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
   return Math.max(error.retryAfterMs ?? 0, ownPauseMs) * (1 + JITTER * random);
 }
@@ -31,8 +28,6 @@ export function attemptsAllowed(error: BrokerPoolError, mostAttempts?: number): 
     case 'REFUSED':
       if (!passingRefusals.has(error.refusalCode ?? 0)) return 1;
       return mostAttempts ?? (error.refusalCode === RefusalCode.BACKEND_SPAWN_FAILED ? ATTEMPTS_WITHOUT_BACKEND : Infinity);
-    case 'BROKER_CONNECT':
-      return isUnanswered(error) ? (mostAttempts ?? Infinity) : 1;
     // An end without a reply is ambiguous, and a Hello may be repeated: once.
     case 'UNEXPECTED_EOF':
     // The broker notices a dead backend at the next Hello and starts a new one (V-88): once.

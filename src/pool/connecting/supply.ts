@@ -93,15 +93,15 @@ export class Supply {
     };
   }
 
-  /** What callers wait for who rely on what is under way; `undefined` where there is nothing. */
-  get phase(): 'hello' | 'connect' | undefined {
-    if (this.connects.expected === 0) return undefined;
+  /**
+   * What a caller of the queue waits for who waits for a connect, its pauses and those between failed connects included; `undefined` where
+   * there is none.
+   *
+   * @param mayOpen how many connections the limits allow besides
+   */
+  phase(mayOpen: number): 'hello' | 'connect' | undefined {
+    if (this.connects.expected === 0) return this.#backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
-  }
-
-  /** Whether the next connect is put off because the last one failed. */
-  get backingOff(): boolean {
-    return this.#backoff.pausing;
   }
 
   /** Why connecting failed last, be it that a connect under way is about to try again; if it has not worked since. */
@@ -170,13 +170,14 @@ export class Supply {
 
   /** Whether no connect can begin before something else has ended. */
   get full(): boolean {
-    return this.connects.displaced === 0 && !this.belowLimits;
+    return !this.belowLimits() && this.connects.displaced === 0;
   }
 
   /** Whether `max` and `maxConnecting` leave room for another connect. */
-  get belowLimits(): boolean {
+  belowLimits(): boolean {
     const { max, maxConnecting } = this.#environment.settings;
-    return this.connects.size < maxConnecting && this.#owner.size + this.connects.size < max;
+    const { size } = this.connects;
+    return size < maxConnecting && this.#owner.size + size < max;
   }
 
   #forgetFailures(): void {
@@ -185,7 +186,7 @@ export class Supply {
   }
 
   #hasRoom(): boolean {
-    return !this.#stopped && this.belowLimits;
+    return !this.#stopped && this.belowLimits();
   }
 
   /** The connection belongs to the pool: nobody who gives up takes it along. */
@@ -261,17 +262,8 @@ export class Supply {
       this.#doubts.excuse(connection);
     }
     // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
-    if (!this.connects.end(connect) && !this.#takePlaceAgain()) connection.retired = 'evicted';
+    if (!this.connects.keepPlace(connect, this.#owner)) connection.retired = 'evicted';
     this.#owner.onOpened(connection);
-  }
-
-  /** For a connection whose connect has lost its place. Without one the connection closes at once. */
-  #takePlaceAgain(): boolean {
-    const { capacity } = this.#environment;
-    if (capacity === undefined) return true;
-    const hasPlace = this.#owner.waiting > 0 ? capacity.take(this.#owner) : capacity.takeSpare(this.#owner);
-    if (!hasPlace) capacity.overbook();
-    return hasPlace;
   }
 
   #onFailed(connect: PendingConnect, error: BrokerPoolError): void {

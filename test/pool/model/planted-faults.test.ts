@@ -78,7 +78,7 @@ const faults: readonly Fault[] = [
     title: 'max and maxConnecting are not looked at',
     prototype: Supply.prototype,
     name: 'belowLimits',
-    plant: (descriptor) => ({ ...descriptor, get: () => true }),
+    plant: method(() => true),
     breaks: ['the limits hold'],
   },
   { title: 'maxTotal is not looked at', prototype: Capacity.prototype, name: 'take', plant: method(() => true), breaks: ['the limits hold'] },

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
+import { loadNative } from '../../../src/os/native.js';
 import type { BrokerBehaviour } from '../../../src/testing/index.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
 import test from '../../helpers/sanitary.js';
@@ -12,6 +13,7 @@ const PROGRAM = fileURLToPath(new URL('program.js', import.meta.url));
 /** A second for the broker's sake, and what a loaded machine adds. What kept the process in the past did so for 12 s and more. */
 const AT_MOST_MS = 9_000;
 
+const ANSWER: BrokerBehaviour = { kind: 'answer' };
 const SILENT: BrokerBehaviour = { kind: 'silent' };
 const COME_BACK_LATER: BrokerBehaviour = { kind: 'refuse', code: RefusalCode.RATE_LIMITED, reason: 'spawning', retryAfterMs: 20_000 };
 /** A handoff is offered, and its ready event never comes. */
@@ -38,7 +40,9 @@ const ENDS: readonly (readonly [what: string, broker: string, behaviour: BrokerB
   ['callers who give up on more targets than the event loop waits for', 'a silent broker', SILENT, 'done'],
   ['a caller of warm who gives up', 'a silent broker', SILENT, 'ABORTED'],
   ['a pool in a worker thread', 'a silent broker', SILENT, 'done'],
-  ['a caller in a thread that shares the pool', 'a silent broker', SILENT, 'done'],
+  // Connections are shared by descriptors, which takes the C library.
+  ...(loadNative() === undefined ? [] : [['a caller in a thread that shares the pool', 'a silent broker', SILENT, 'done'] as const]),
+  ['a caller who gives up while validate is asked', 'a broker in health', ANSWER, 'TIMEOUT'],
   ['a single connect whose time is up', 'a silent broker', SILENT, 'TIMEOUT'],
   ['an admin request that is given up', 'a silent broker', SILENT, 'ABORTED'],
 ];
@@ -60,6 +64,7 @@ const WAITS: readonly (readonly [what: string, broker: string, behaviour: Broker
   ['a caller of warm with time', 'a silent broker', SILENT, 'TIMEOUT'],
   ['a caller of warm without min', 'a silent broker', SILENT, 'done'],
   ['a caller of close while a handoff is awaited', 'a backend that does not take over', NEVER_READY, 'done'],
+  ['a caller who waits for validate', 'a broker in health', ANSWER, 'TIMEOUT'],
   ['a single connect with time', 'a silent broker', SILENT, 'TIMEOUT'],
 ];
 

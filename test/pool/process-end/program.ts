@@ -31,6 +31,16 @@ const PROGRAMS: Readonly<Record<string, (target: TestTarget) => Promise<unknown>
     const worker = new Worker(new URL(import.meta.url), { workerData: { port }, transferList: [port] });
     await once(worker, 'exit');
   },
+  'a caller who gives up while validate is asked': async (target) => {
+    const pool = new BrokerPool({ ...target, max: 1, validate: () => new Promise(() => {}), validateAfterIdleMs: 0, validateTimeoutMs: 60_000 });
+    await pool.use(() => {});
+    return await pool.acquire({ timeoutMs: 50 });
+  },
+  'a caller who waits for validate': async (target) => {
+    const pool = new BrokerPool({ ...target, max: 1, validate: () => new Promise(() => {}), validateAfterIdleMs: 0, validateTimeoutMs: 60_000 });
+    await pool.use(() => {});
+    return await pool.acquire({ timeoutMs: 1_000 });
+  },
   'a single connect whose time is up': (target) => connectToBackend({ ...target, roundTripTimeoutMs: 50 }),
   'an admin request that is given up': ({ brokerEndpoint }) =>
     sendAdminRequest({ brokerEndpoint, verb: 'STATUS', signal: AbortSignal.timeout(50) }),
