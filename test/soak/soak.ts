@@ -28,7 +28,7 @@ const SHORTEST_WARM_UP_MS = 8_000;
 /** How long a broker does not answer in a long run. */
 const LONGEST_MS = 150_000;
 /** How soon open pools that no caller uses must have nothing that keeps the process alive. */
-const REST_LIMIT_MS = 2_000;
+const REST_LIMIT_MS = 5_000;
 const QUIET_LIMIT_MS = 15_000;
 const HEAP_GROWTH_ALLOWED = 1.05;
 
