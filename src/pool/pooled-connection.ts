@@ -118,7 +118,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
    */
   takeGreeting(): Uint8Array | undefined {
     if (this.uses > 0 || this.socket.readableLength === 0) return undefined;
-    const greeting: Uint8Array = this.socket.read();
+    // Without a length newer Nodes return the first chunk only.
+    const greeting: Uint8Array = this.socket.read(this.socket.readableLength);
     return greeting;
   }
 

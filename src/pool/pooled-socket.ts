@@ -66,7 +66,8 @@ export class PooledSocket extends Socket {
       opened.on('error', () => {}).destroy();
       return new PooledSocket(undefined, watcher, true).destroy();
     }
-    const greeting: unknown = opened.read();
+    // Without a length newer Nodes return the first chunk only.
+    const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
     neuter(opened);
     const socket = PooledSocket.over(handle, watcher);
     if (greeting !== null) socket.unshift(greeting);

@@ -51,7 +51,8 @@ export class LentConnection implements SharedWith {
     const { socket } = this.connection;
     PooledSocket.holdReading(socket);
     if (socket.readableLength === 0) return undefined;
-    const greeting: Uint8Array = socket.read();
+    // Without a length newer Nodes return the first chunk only.
+    const greeting: Uint8Array = socket.read(socket.readableLength);
     // A copy: a message takes along the whole memory of what is in it.
     return new Uint8Array(greeting);
   }

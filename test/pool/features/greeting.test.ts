@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { connectLocalSocket, type BrokerPool, type BrokerPoolOptions, type ConnectionToValidate } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
+import { connected, FakeSocket } from '../../helpers/fake-peers.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import { openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
@@ -58,11 +59,34 @@ test('bytes before the first lease do not close a connection, and are there for 
   await settled();
   t.like(pool.stats(), { created: 1, idle: 1, connecting: 0 });
   const lease = await pool.acquire();
-  t.is(String(lease.socket.read()), GREETING);
+  t.is(await read(lease.socket, GREETING.length), GREETING);
   lease.release();
   await settled();
   socket.push('more');
   t.is(pool.stats().closedByReason.dirty, 1, 'after the first lease they close it');
+});
+
+test('a greeting in several parts is whole behind a validate', async (t) => {
+  const { pool, connect } = fakePool(t, { min: 1, validateAfterIdleMs: 0, validate: () => true });
+  await settled();
+  const socket = await connect();
+  for (const part of ['220 ', 're', 'ady\n']) socket.push(part);
+  await settled();
+  const lease = await pool.acquire();
+  t.is(await read(lease.socket, GREETING.length), GREETING);
+  lease.release();
+});
+
+test('what a connection has been told before the pool has it is whole for its caller', async (t) => {
+  const { pool, driver } = fakePool(t);
+  const acquiring = pool.acquire();
+  const [job] = driver.pending;
+  const socket = new FakeSocket();
+  for (const part of ['220 ', 're', 'ady\n']) socket.push(part);
+  job?.settle(connected(socket));
+  const lease = await acquiring;
+  t.is(await read(lease.socket, GREETING.length), GREETING);
+  lease.release();
 });
 
 test('idle connections that greet stay open, and greet their first caller', async (t) => {
