@@ -7,11 +7,14 @@ import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from 
 /** Longer than any test may take. */
 const HOURS_MS = 5 * 3_600_000;
 
+/** Each driver starts a thread of its own: a hundred that start at once take longer than a thread may. */
+const serialTest = test.serial;
+
 /** Passing a descriptor needs the C library, whichever driver waits for it. */
-const handoffTest = canHandOff() ? test : test.skip;
+const handoffTest = canHandOff() ? serialTest : test.skip;
 
 for (const [name, create] of DRIVERS) {
-  test(`${name}: a negotiation ends in a connection to the backend (C-16)`, async (t) => {
+  serialTest(`${name}: a negotiation ends in a connection to the backend (C-16)`, async (t) => {
     const { broker, backend } = await startSystem(t);
     const connection = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
     t.is(connection.route, 'broker-negotiated');
@@ -20,8 +23,7 @@ for (const [name, create] of DRIVERS) {
     await closed(connection.socket);
   });
 
-  // The serial ones need many turns of an event loop that the others would share, and have a deadline.
-  test.serial(`${name}: a reply that comes byte by byte is a reply`, async (t) => {
+  serialTest(`${name}: a reply that comes byte by byte is a reply`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'chunked' };
     const { socket, route } = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
@@ -29,21 +31,21 @@ for (const [name, create] of DRIVERS) {
     await closed(socket);
   });
 
-  test(`${name}: a refusal is a failure with code and hint (C-36)`, async (t) => {
+  serialTest(`${name}: a refusal is a failure with code and hint (C-36)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'refuse', code: 4, reason: 'later', retryAfterMs: 250 };
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
     t.like(failure, { code: 'REFUSED', refusalCode: 4, refusalKind: 'rateLimited', retryAfterMs: 250 });
   });
 
-  test(`${name}: a broker that is not there is BROKER_CONNECT (C-30)`, async (t) => {
+  serialTest(`${name}: a broker that is not there is BROKER_CONNECT (C-30)`, async (t) => {
     const { directory } = await startSystem(t);
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(`${directory}/none.sock`)));
     t.is(failure.code, 'BROKER_CONNECT');
     t.is(failure.system?.code, 'ENOENT');
   });
 
-  test(`${name}: a backend that is not there is BACKEND_CONNECT (C-18)`, async (t) => {
+  serialTest(`${name}: a backend that is not there is BACKEND_CONNECT (C-18)`, async (t) => {
     const { broker, directory } = await startSystem(t);
     broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: `${directory}/none.sock` } };
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
@@ -51,13 +53,13 @@ for (const [name, create] of DRIVERS) {
     t.is(failure.system?.code, 'ENOENT');
   });
 
-  test(`${name}: a broker that hangs up without a reply is UNEXPECTED_EOF (C-39)`, async (t) => {
+  serialTest(`${name}: a broker that hangs up without a reply is UNEXPECTED_EOF (C-39)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'close' };
     t.is(failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint))).code, 'UNEXPECTED_EOF');
   });
 
-  test(`${name}: a silent broker is a timeout, and nobody hangs up on it (X-20)`, async (t) => {
+  serialTest(`${name}: a silent broker is a timeout, and nobody hangs up on it (X-20)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: 20 })));
@@ -70,7 +72,7 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.earlyHangUps, 0);
   });
 
-  test(`${name}: a job that is given up in mid-Hello ends as ABORTED, and nobody hangs up (X-20)`, async (t) => {
+  serialTest(`${name}: a job that is given up in mid-Hello ends as ABORTED, and nobody hangs up (X-20)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const driver = openDriver(t, create);
@@ -84,7 +86,7 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.earlyHangUps, 0);
   });
 
-  test(`${name}: closing it in mid-Hello fails its jobs, and nobody hangs up (X-20)`, async (t) => {
+  serialTest(`${name}: closing it in mid-Hello fails its jobs, and nobody hangs up (X-20)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const driver = create();
@@ -98,7 +100,7 @@ for (const [name, create] of DRIVERS) {
     t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED', 'a closed driver takes no jobs');
   });
 
-  test(`${name}: stuck waits hold nobody up`, async (t) => {
+  serialTest(`${name}: stuck waits hold nobody up`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const driver = openDriver(t, create);
@@ -111,7 +113,7 @@ for (const [name, create] of DRIVERS) {
     for (const outcome of await Promise.all(stuck)) if (outcome.kind === 'connected') await closed(outcome.socket);
   });
 
-  test(`${name}: whoever waits for hours hears at once that a job is given up`, async (t) => {
+  serialTest(`${name}: whoever waits for hours hears at once that a job is given up`, async (t) => {
     const { broker } = await startSystem(t);
     const driver = openDriver(t, create);
     const waits = [];
@@ -124,7 +126,7 @@ for (const [name, create] of DRIVERS) {
     broker.releaseSilent();
   });
 
-  test(`${name}: whoever waits for hours does not oversleep a deadline that comes sooner`, async (t) => {
+  serialTest(`${name}: whoever waits for hours does not oversleep a deadline that comes sooner`, async (t) => {
     const { broker } = await startSystem(t);
     const driver = openDriver(t, create);
     const { giveUp, outcome } = await longWait(driver, broker);
@@ -137,7 +139,7 @@ for (const [name, create] of DRIVERS) {
     broker.releaseSilent();
   });
 
-  test(`${name}: whoever waits for hours hears at once that the driver closes`, async (t) => {
+  serialTest(`${name}: whoever waits for hours hears at once that the driver closes`, async (t) => {
     const { broker } = await startSystem(t);
     const driver = openDriver(t, create);
     const { outcome } = await longWait(driver, broker);
@@ -146,7 +148,7 @@ for (const [name, create] of DRIVERS) {
     broker.releaseSilent();
   });
 
-  test.serial(`${name}: a listener whose backlog is full is waited for`, async (t) => {
+  serialTest(`${name}: a listener whose backlog is full is waited for`, async (t) => {
     const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
     const driver = openDriver(t, create);
     const outcomes = await Promise.all(Array.from({ length: 60 }, () => run(driver, handshakeJob(broker.endpoint))));
@@ -154,7 +156,7 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.helloCount, 60);
   });
 
-  test(`${name}: a confirmed handoff keeps the connection, and what came behind the event is the caller's (C-44, C-47)`, async (t) => {
+  serialTest(`${name}: a confirmed handoff keeps the connection, and what came behind the event is the caller's (C-44, C-47)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'readyThenBackendBytes', bytes: Buffer.from('welcome') };
     const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
@@ -166,7 +168,7 @@ for (const [name, create] of DRIVERS) {
   });
 
   for (const kind of ['wrongToken', 'rejectedAck'] as const) {
-    test(`${name}: a handoff event with ${kind} becomes a reconnect (C-45)`, async (t) => {
+    serialTest(`${name}: a handoff event with ${kind} becomes a reconnect (C-45)`, async (t) => {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind };
       const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
@@ -177,7 +179,7 @@ for (const [name, create] of DRIVERS) {
     });
   }
 
-  test(`${name}: a handoff event that is late becomes a reconnect (C-42, C-45)`, async (t) => {
+  serialTest(`${name}: a handoff event that is late becomes a reconnect (C-42, C-45)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
     const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true, handoffReadyTimeoutMs: 10 });

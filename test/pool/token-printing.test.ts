@@ -2,6 +2,7 @@ import { strictEqual } from 'node:assert';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect, type InspectOptions } from 'node:util';
 import { connectToBackend, connectSharedPool, BrokerPool, BrokerPoolError } from '../../src/index.js';
+import { loadNative } from '../../src/os/native.js';
 import { POOL_EVENT_NAMES } from '../../src/pool/watching/events.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
@@ -41,7 +42,7 @@ function tokenIn(text: string, token: Uint8Array): boolean {
   return [token.join(','), buffer.toString('hex'), buffer.toString('base64'), buffer.toString('latin1')].some((form) => dense.includes(form));
 }
 
-test('no console, assertion, clone, JSON or event shows the token of a lease, its socket or its pool', async (t) => {
+(loadNative() === undefined ? test.skip : test)('no console, assertion, clone, JSON or event shows the token of a lease, its socket or its pool', async (t) => {
   const { target } = await startSystem(t, { backend: { handoff: 'accept' } });
   const pool = new BrokerPool({ ...target, handoffToken: true, endpointCache: false, max: 2 });
   t.teardown(() => pool.destroy());
