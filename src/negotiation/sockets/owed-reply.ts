@@ -121,13 +121,26 @@ export function onRoom(endpoint: string, callback: () => void): () => void {
   return () => callbacks?.delete(callback);
 }
 
+/** How many requests keep the process alive now, and until when they may. */
+const held = { requests: 0, untilMs: 0 };
+
 /**
  * Keeps the process alive for a broker's reply, for a second from `sinceMs` at most: a program that ends in between would hang up on the
- * broker (V-31). A broker that owes other replies is not waited for, or a program with a silent broker would never end. Returns a function
- * that lets the process go.
+ * broker (V-31). A request that begins while others do so does not prolong the time, or the Hellos of several pools would follow each other
+ * for ever; and a broker that owes other replies is not waited for. Returns a function that lets the process go.
  */
 export function holdForReply(endpoint: string, sinceMs: number): () => void {
-  const leftMs = sinceMs + HOLD_MS - systemClock.now();
+  const nowMs = systemClock.now();
+  if (held.requests === 0) held.untilMs = nowMs + HOLD_MS;
+  const leftMs = Math.min(sinceMs + HOLD_MS, held.untilMs) - nowMs;
   if (leftMs <= 0 || countUnanswered(endpoint) > 0) return () => {};
-  return systemClock.schedule(leftMs, () => {}, true);
+  held.requests += 1;
+  let isHeld = true;
+  const letGo = (): void => {
+    cancel();
+    if (isHeld) held.requests -= 1;
+    isHeld = false;
+  };
+  const cancel = systemClock.schedule(leftMs, letGo, true);
+  return letGo;
 }

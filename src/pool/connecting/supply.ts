@@ -170,7 +170,10 @@ export class Supply {
 
   /** Whether no connect can begin before something else has ended. */
   get full(): boolean {
-    return !this.belowLimits() && this.connects.displaced === 0;
+    // Not by `belowLimits`: each caller who begins to wait asks, and the call shows.
+    const { max, maxConnecting } = this.#environment.settings;
+    const { size } = this.connects;
+    return (size >= maxConnecting || this.#owner.size + size >= max) && (size === 0 || this.connects.displaced === 0);
   }
 
   /** Whether `max` and `maxConnecting` leave room for another connect. */

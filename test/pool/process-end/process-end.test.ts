@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { heard } from '../../hostile/hostile-peer.js';
+import { hostilePeer } from '../../hostile/peer-kit.js';
 import { loadNative } from '../../../src/os/native.js';
-import type { BrokerBehaviour } from '../../../src/testing/index.js';
+import type { BrokerBehaviour, TestTarget } from '../../../src/testing/index.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
@@ -19,9 +22,19 @@ const COME_BACK_LATER: BrokerBehaviour = { kind: 'refuse', code: RefusalCode.RAT
 /** A handoff is offered, and its ready event never comes. */
 const NEVER_READY: BrokerBehaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
 
-async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour): Promise<{ outcome: string; afterMs: number }> {
+/** What came of a program, and how long after its last line it ended. */
+interface End {
+  readonly outcome: string;
+  readonly afterMs: number;
+}
+
+async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour): Promise<End> {
   const { broker, target } = await startSystem(t);
   broker.behaviour = behaviour;
+  return await runWith(what, target);
+}
+
+async function runWith(what: string, target: TestTarget): Promise<End> {
   const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, what, JSON.stringify(target)], { timeout: 30_000 });
   const [outcome = '', afterMs = ''] = stdout.split(' ');
   return { outcome, afterMs: Number(afterMs) };
@@ -54,6 +67,17 @@ for (const [what, broker, behaviour, outcome] of ENDS) {
     t.true(end.afterMs < AT_MOST_MS, `${end.afterMs} ms after its last line`);
   });
 }
+
+test('a finished program ends, though its pools have begun Hellos one after the other with a broker that hangs up late (G-09)', async (t) => {
+  const broker = await hostilePeer(t, async (socket) => {
+    await heard(socket);
+    await delay(900);
+    socket.destroy();
+  });
+  const end = await runWith('sixty pools that keep min connections', { brokerEndpoint: broker.endpoint, serviceName: 'demo', wantedVersion: '1.0.0' });
+  t.is(end.outcome, 'done');
+  t.true(end.afterMs < AT_MOST_MS, `${end.afterMs} ms after its last line`);
+});
 
 /** What a caller waits for with nothing else that keeps the process alive. */
 const WAITS: readonly (readonly [what: string, broker: string, behaviour: BrokerBehaviour, outcome: string])[] = [

@@ -3,6 +3,7 @@
  * milliseconds after its last line that was.
  */
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { BrokerPool, BrokerPoolError, connectSharedPool, connectToBackend, sendAdminRequest } from '../../../src/index.js';
 import type { TestTarget } from '../../../src/testing/index.js';
@@ -12,6 +13,12 @@ const PROGRAMS: Readonly<Record<string, (target: TestTarget) => Promise<unknown>
   'a pool that keeps min connections': async (target) => void new BrokerPool({ ...target, min: 1 }),
   'a pool that keeps min connections by handoffs': async (target) => void new BrokerPool({ ...target, min: 1, adoptHandedOffConnection: true }),
   'a pool whose Hellos time out sooner than their pauses': async (target) => void new BrokerPool({ ...target, min: 1, roundTripTimeoutMs: 100 }),
+  'sixty pools that keep min connections': async (target) => {
+    for (let count = 0; count < 60; count++) {
+      void new BrokerPool({ ...target, min: 1 });
+      await delay(50);
+    }
+  },
   'a caller whose time is up': (target) => new BrokerPool(target).acquire({ timeoutMs: 50 }),
   'a caller who gives up': (target) => new BrokerPool(target).acquire({ signal: AbortSignal.timeout(50) }),
   'a caller who gives up a handoff': (target) =>
