@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
-import { systemClock } from '../../clock.js';
+import { systemClock, type Clock } from '../../clock.js';
 import { printableEndpoint, type Failure } from '../../errors.js';
 import { FrameEnd } from '../../wire/frame-end.js';
 import type { FrameProgress } from '../../wire/frame.js';
 import { connectFailure } from '../connect-failures.js';
 
 /** A broker gives up on a Hello after 30 s (V-20); from then on a hang-up does it no harm. */
-const GIVE_UP_MS = 35_000;
+export const GIVE_UP_MS = 35_000;
 
 /** A request whose caller has given up while the broker owes its reply. */
 export interface AbandonedRequest {
@@ -15,6 +15,8 @@ export interface AbandonedRequest {
   readonly progress?: FrameProgress | 'unknown' | undefined;
   /** The reply keeps the process alive for a second from then on, on the monotonic clock. @default now */
   readonly sinceMs?: number | undefined;
+  /** For tests. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -30,10 +32,10 @@ export function readOwedReply(socket: Socket, request: AbandonedRequest): void {
 }
 
 /** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
-export function owedReplyReader(socket: Socket, { brokerEndpoint, progress, sinceMs }: AbandonedRequest): (bytes: Uint8Array) => void {
+export function owedReplyReader(socket: Socket, { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest): (bytes: Uint8Array) => void {
   // A frame and no header alone: the broker writes the body in a call of its own (W-12).
   const reply = progress === 'unknown' ? undefined : new FrameEnd(progress);
-  const nowMs = systemClock.now();
+  const nowMs = clock.now();
   const close = (): void => {
     socket.destroy();
   };
@@ -42,7 +44,7 @@ export function owedReplyReader(socket: Socket, { brokerEndpoint, progress, sinc
   const letGo = holdForReply(brokerEndpoint, sinceMs ?? nowMs);
   socket.unref();
   const removeUnanswered = addUnanswered(brokerEndpoint, nowMs + GIVE_UP_MS);
-  const giveUp = systemClock.deadline(GIVE_UP_MS, close);
+  const giveUp = clock.deadline(GIVE_UP_MS, close);
   socket.on('close', () => {
     letGo();
     giveUp.cancel();

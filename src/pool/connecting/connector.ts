@@ -124,14 +124,12 @@ export class Connector implements OpensConnections {
   async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
-    let established: Established;
     try {
-      established = await this.#attempt(request);
+      // A success that comes while the pool ends is the supply's to discard: it is stopped before this is closed.
+      return await this.#attempt(request);
     } catch (error) {
       return await this.#retry(request, connect, error);
     }
-    this.#throwIfClosed(established);
-    return established;
   }
 
   async #retry(request: ConnectRequest, connect: RetryingConnect, firstError: unknown): Promise<Established> {
@@ -143,12 +141,6 @@ export class Connector implements OpensConnections {
       if (established !== undefined) discard(established);
       throw error;
     }
-  }
-
-  #throwIfClosed(established: Established): void {
-    if (!this.#closing.signal.aborted) return;
-    discard(established);
-    throw this.#closing.signal.reason;
   }
 
   async #attempt(request: ConnectRequest): Promise<Established> {

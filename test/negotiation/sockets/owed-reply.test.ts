@@ -1,10 +1,13 @@
 /** Whoever gives up on a broker reads its reply all the same, to its last byte and no further (G-16, V-31). */
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Driver, Job, Outcome } from '../../../src/negotiation/job.js';
+import { GIVE_UP_MS, readOwedReply } from '../../../src/negotiation/sockets/owed-reply.js';
 import { heard, keep, say } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { ADMIN_WIRE, negotiatedWire, readyWire } from '../../hostile/wires.js';
+import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 import { until } from '../../helpers/leftovers.js';
 import { closed } from '../../helpers/talk.js';
@@ -109,3 +112,17 @@ for (const [name, create] of DRIVERS) {
     });
   }
 }
+
+test('a broker that never answers is given up when it has given up itself, and not before', async (t) => {
+  const { endpoint } = await hostilePeer(t, keep);
+  const socket = connect(endpoint);
+  await once(socket, 'connect');
+  const clock = new FakeClock();
+  readOwedReply(socket, { brokerEndpoint: endpoint, clock });
+  clock.advance(GIVE_UP_MS - 1);
+  t.false(socket.destroyed);
+  clock.advance(1);
+  t.true(socket.destroyed);
+  t.true(GIVE_UP_MS > 30_000, 'a broker takes 30 s (V-20)');
+  await once(socket, 'close');
+});

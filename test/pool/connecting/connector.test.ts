@@ -1,0 +1,29 @@
+import type { Lease } from '../../../src/index.js';
+import { connected, FakeSocket } from '../../helpers/fake-peers.js';
+import { fakePool, settled } from '../../helpers/fake-pool.js';
+import test from '../../helpers/sanitary.js';
+
+test('one Hello goes ahead for a cold target, also where no endpoint is remembered (X-23)', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { max: 3, maxConnecting: 3, endpointCache: false });
+  const acquires = [pool.acquire(), pool.acquire(), pool.acquire()];
+  await settled();
+  t.is(driver.pending.size, 1);
+  while (driver.pending.size > 0) await connect();
+  const leases: Lease[] = await Promise.all(acquires);
+  for (const lease of leases) lease.release();
+});
+
+test('a connection that is ready in the moment in which the pool is destroyed is closed, and its token overwritten', async (t) => {
+  const { pool, driver } = fakePool(t);
+  const acquiring = pool.acquire();
+  await settled();
+  const socket = new FakeSocket();
+  const token = Uint8Array.from({ length: 16 }, () => 7);
+  for (const job of driver.pending) job.settle(connected(socket, '/fake/backend', token));
+  const destroyed = pool.destroy();
+  await t.throwsAsync(acquiring, { code: 'POOL_CLOSED' });
+  await destroyed;
+  t.true(socket.destroyed);
+  t.deepEqual(token, new Uint8Array(16));
+  t.is(pool.stats().total, 0);
+});
