@@ -88,6 +88,7 @@ export class ThreadControl {
 
   start(commands: WaitCommand[]): void {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
+    if (!this.ready) this.shared.beginStart();
     const run = new WorkerSession(this.#thread, task, commands, (outcomes) => this.#owner.onOutcomes(outcomes));
     waiting.add(this);
     this.#run = run;
@@ -141,6 +142,7 @@ export class ThreadControl {
   }
 
   #onBegun(run: WorkerSession, hasBegun: boolean): void {
+    this.shared.giveUpStart();
     if (hasBegun) {
       this.#begunWorker = this.#thread.worker;
       // Not before: piscina references the thread as soon as it gives it the run.
@@ -151,6 +153,7 @@ export class ThreadControl {
   #onRunEnd(run: WorkerSession, reason: string | undefined): void {
     run.close();
     waiting.delete(this);
+    this.shared.giveUpStart();
     const commands = this.#owner.onRunEnd(reason);
     // Not before: a job that begins while others end must wait for the one new run, and not start a run of its own.
     this.#run = undefined;

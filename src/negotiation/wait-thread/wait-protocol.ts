@@ -101,11 +101,15 @@ export const SLOT_COUNT = 16_384;
 
 const STOP_INDEX = 2;
 const LOADING_INDEX = 3;
+/** What the wait thread loads, during which it must not be terminated. */
+const Loading = { NOTHING: 0, STARTING: 1, LIBRARY: 2 } as const;
 const FIRST_SLOT_INDEX = 4;
+/** A thread takes some 40 ms to load its file. */
+const START_WAIT_MS = 200;
 
 /**
- * The memory both threads see: until when the wait thread sleeps, a stop flag, whether the wait thread loads the C library, and the ledger of the descriptors that the wait thread
- * owns, one word a slot. A thread that crashes leaves its descriptors open; the ledger tells the main thread which.
+ * The memory both threads see: until when the wait thread sleeps, a stop flag, what the wait thread loads, and the ledger of the descriptors
+ * that the wait thread owns, one word a slot. A thread that crashes leaves its descriptors open; the ledger tells the main thread which.
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic clock, 0 while awake; [2] the
  * stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor + 1) * 4` plus the {@link Debt}.
@@ -147,28 +151,45 @@ export class SharedWaitState {
   }
 
   /**
-   * Wait thread: loads something during which it must not be terminated, unless a stop is requested. koffi aborts the process if its thread is
-   * terminated while Node registers it.
+   * Main thread: a thread is being started. Node aborts the process if a thread is terminated while it requires an ES module, as piscina does
+   * with the worker's file.
+   */
+  beginStart(): void {
+    Atomics.store(this.#words, LOADING_INDEX, Loading.STARTING);
+  }
+
+  /** Main thread: the thread has ended, or takes so long that it hangs elsewhere than in Node's loader. */
+  giveUpStart(): void {
+    Atomics.compareExchange(this.#words, LOADING_INDEX, Loading.STARTING, Loading.NOTHING);
+  }
+
+  /**
+   * Wait thread: it has started, and loads the C library, unless a stop is requested. koffi aborts the process if its thread is terminated while
+   * Node registers it.
    */
   load<T>(load: () => T): T | undefined {
-    Atomics.store(this.#words, LOADING_INDEX, 1);
+    Atomics.store(this.#words, LOADING_INDEX, Loading.LIBRARY);
     try {
       // Read behind the store, as the main thread stores its request before it asks `loading`: one of the two sees the other.
       return this.stopRequested ? undefined : load();
     } finally {
-      Atomics.store(this.#words, LOADING_INDEX, 0);
+      Atomics.store(this.#words, LOADING_INDEX, Loading.NOTHING);
       Atomics.notify(this.#words, LOADING_INDEX);
     }
   }
 
   /** Whether the wait thread must not be terminated now. Ask after a stop is requested: then it does not begin to load any more. */
   get loading(): boolean {
-    return Atomics.load(this.#words, LOADING_INDEX) !== 0;
+    return Atomics.load(this.#words, LOADING_INDEX) !== Loading.NOTHING;
   }
 
-  /** Blocks the calling thread until the wait thread may be terminated, or the time is up. */
+  /**
+   * Blocks the calling thread until the wait thread may be terminated. A thread that starts gets its run from the calling thread's event loop,
+   * so its file is given time and no more; the C library is waited for, `limitMs` at most.
+   */
   awaitLoaded(limitMs: number): void {
-    Atomics.wait(this.#words, LOADING_INDEX, 1, limitMs);
+    Atomics.wait(this.#words, LOADING_INDEX, Loading.STARTING, START_WAIT_MS);
+    Atomics.wait(this.#words, LOADING_INDEX, Loading.LIBRARY, limitMs);
   }
 
   /** Records that the wait thread owns `descriptor` for the job in `slot`. */
