@@ -6,7 +6,7 @@ export interface StreamHandle {
   readonly fd: number;
   reading: boolean;
   readStart(): number;
-  readStop(): number;
+  readStop(): void;
   close(): void;
   /** @param resource what async hooks shall take for the handle */
   asyncReset?(resource: object): void;
@@ -52,7 +52,7 @@ export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): S
 export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
   if (!Object.isExtensible(handle)) return false;
   const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
-  if (reading === undefined || reading.get !== undefined || Object.getOwnPropertyNames(handle).length !== 1) return false;
+  if (reading === undefined || reading.get !== undefined || Object.keys(handle).length !== 1) return false;
   // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the next socket changes it back.
   return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket;
 }
@@ -74,10 +74,10 @@ export function startReading(handle: StreamHandle): boolean {
   return started === 0 || started === ALREADY_READING;
 }
 
-/** Stops reading at once; bytes that come from now on stay in the kernel. Returns false where the handle is closed. */
-export function stopReading(handle: StreamHandle): boolean {
+/** Stops reading at once; bytes that come from now on stay in the kernel. */
+export function stopReading(handle: StreamHandle): void {
   Reflect.set(handle, 'reading', false);
-  return handle.readStop() === 0;
+  handle.readStop();
 }
 
 /**

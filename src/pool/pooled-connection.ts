@@ -32,6 +32,8 @@ export interface ConnectionOwner {
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {
+  /** One of them has the connection on lease. */
+  readonly isLent: boolean;
   /** One of them has heard of the backend, which this thread's socket cannot know. */
   readonly heard: boolean;
   /** The connection is about to close. */
@@ -181,10 +183,14 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     if (this.state === 'idle') this.owner.close(this, 'dirty');
   }
 
-  /** The backend has ended its side. A caller may still read what came before. */
+  /** The backend or the caller has ended its side. A caller may still read what came before. */
   onEnd(): void {
     this.retired ??= 'stale';
     if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, 'stale');
+  }
+
+  get isLent(): boolean {
+    return this.sharedWith?.isLent === true;
   }
 
   beforeClose(): void {

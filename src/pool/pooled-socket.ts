@@ -10,9 +10,11 @@ export type SocketProblem = 'error' | 'stale' | 'dirty';
 
 /** The connection behind a {@link PooledSocket}, which hears of it whatever a caller does with the socket's listeners. */
 export interface SocketWatcher {
+  /** What arrives is another thread's: the socket must not read. */
+  readonly isLent: boolean;
   /** Bytes have arrived. */
   onBytes(): void;
-  /** The peer has ended its side; the caller may still have bytes to read. */
+  /** One side has ended: of the peer's, the caller may still have bytes to read. */
   onEnd(): void;
   /** The socket is about to close its descriptor. */
   beforeClose(): void;
@@ -30,29 +32,24 @@ export interface SocketWatcher {
 export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
-  #held: boolean;
-  /** The write side has been shut down. */
-  #ended = false;
   /** Its callbacks run in a caller's asynchronous context. */
   #entered = false;
 
-  private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher, held: boolean) {
+  private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher) {
     // Node sets the last four in any case. Missing here, they turn its copy of the options into a dictionary: 10 µs instead of 1.
     const options = { handle, manualStart: true, allowHalfOpen: false, emitClose: false, autoDestroy: true, decodeStrings: false };
     super(options);
     this.#handle = handle;
     this.#watcher = watcher;
-    this.#held = held;
   }
 
-  /** A socket over a handle of its own, for a new lease. With `held` it does not read before {@link PooledSocket.resumeReading}. */
-  static over(handle: StreamHandle, watcher: SocketWatcher, held = false): PooledSocket {
-    const socket = new PooledSocket(handle, watcher, held);
+  /** A socket over a handle of its own, for a new lease. It reads where the handle does. */
+  private static over(handle: StreamHandle, watcher: SocketWatcher): PooledSocket {
+    const socket = new PooledSocket(handle, watcher);
     if (made === undefined) {
       made = lookAt(socket);
       learnHandle(handle, socket);
     }
-    if (!held) PooledSocket.resumeReading(socket);
     return socket;
   }
 
@@ -64,18 +61,19 @@ export class PooledSocket extends Socket {
     const handle = opened.readable && opened.writable ? handleOf(opened) : undefined;
     if (handle === undefined) {
       opened.on('error', () => {}).destroy();
-      return new PooledSocket(undefined, watcher, true).destroy();
+      return new PooledSocket(undefined, watcher).destroy();
     }
     // Without a length newer Nodes return the first chunk only.
     const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
     neuter(opened);
     const socket = PooledSocket.over(handle, watcher);
+    PooledSocket.resumeReading(socket);
     if (greeting !== null) socket.unshift(greeting);
     return socket;
   }
 
   /** The connection's socket for its next lease. The one that its caller had is good for nothing from here on. */
-  static renew(used: PooledSocket, held = false): PooledSocket {
+  static renew(used: PooledSocket): PooledSocket {
     const handle = used.#handle;
     const watcher = used.#watcher;
     if (handle === undefined || watcher === undefined) throw new Error('this socket has been renewed already');
@@ -84,7 +82,7 @@ export class PooledSocket extends Socket {
     neuter(used);
     used.#handle = undefined;
     used.#watcher = undefined;
-    return PooledSocket.over(handle, watcher, held);
+    return PooledSocket.over(handle, watcher);
   }
 
   /** From here on the socket's callbacks run in the asynchronous context of this call; of several calls the first counts. */
@@ -102,10 +100,9 @@ export class PooledSocket extends Socket {
    * @returns `'unsent'` where nothing is wrong but that some bytes have not left yet
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
-    if (socket.#ended) return 'stale';
     try {
-      if (!isAsMade(socket)) return 'dirty';
-      return stateProblem(socket) ?? handleProblem(socket, socket.#handle, socket.#held) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
+      if (!isAsMade(socket, made)) return 'dirty';
+      return stateProblem(socket) ?? handleProblem(socket, socket.#handle) ?? (socket.writableLength > 0 ? 'unsent' : undefined);
     } catch {
       // One of the members that a caller has put on the socket throws.
       return 'dirty';
@@ -133,15 +130,13 @@ export class PooledSocket extends Socket {
     }
   }
 
-  /** Stops reading at once, whatever asks for it: `pause()` alone goes on until the stream's buffer is full. */
+  /** Stops reading at once, for a connection that is lent: `pause()` alone goes on until the stream's buffer is full. */
   static holdReading(socket: PooledSocket): void {
-    socket.#held = true;
     if (socket.#handle !== undefined) stopReading(socket.#handle);
   }
 
   /** Reads again. Not by `read(0)`: the stream believes that a read is under way, and would not start one. */
   static resumeReading(socket: PooledSocket): void {
-    socket.#held = false;
     if (socket.#handle === undefined || socket.destroyed || startReading(socket.#handle)) return;
     socket.destroy(new Error('cannot read from the connection any more'));
   }
@@ -154,12 +149,12 @@ export class PooledSocket extends Socket {
   }
 
   override _read(size: number): void {
-    if (!this.#held) super._read(size);
+    if (this.#watcher?.isLent !== true) super._read(size);
   }
 
   /** Shuts the handle down for writing, which nothing but a later write would show. */
   override _final(callback: (error?: Error | null) => void): void {
-    this.#ended = true;
+    this.#watcher?.onEnd();
     super._final(callback);
   }
 
@@ -180,6 +175,8 @@ export class PooledSocket extends Socket {
 interface Made {
   readonly names: readonly string[];
   readonly symbols: readonly symbol[];
+  /** For how many events Node has listeners of its own. */
+  readonly events: unknown;
   readonly readableState: unknown;
   readonly writableState: unknown;
 }
@@ -190,43 +187,38 @@ function lookAt(socket: PooledSocket): Made {
   return {
     names: Object.keys(socket),
     symbols: Object.getOwnPropertySymbols(socket),
-    readableState: prototypeOf(Reflect.get(socket, '_readableState')),
-    writableState: prototypeOf(Reflect.get(socket, '_writableState')),
+    events: Reflect.get(socket, '_eventsCount'),
+    readableState: Object.getPrototypeOf(Reflect.get(socket, '_readableState')),
+    writableState: Object.getPrototypeOf(Reflect.get(socket, '_writableState')),
   };
 }
-
-function prototypeOf(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : undefined;
-}
-
-/** What the checks read of a socket; a property of its own in place of one could say anything. */
-const STATE_NAMES = ['_handle', 'destroyed', 'errored', 'readable', 'writable', 'readableLength', 'writableLength'] as const;
 
 /** Objects that Node keeps on a socket and that have nothing to do with its handle. */
 const HARMLESS_NAMES: ReadonlySet<string | symbol> = new Set(['_peername', '_httpMessage', 'parser']);
 
-/**
- * Whether what the socket says of itself is true, and nothing has marked it as taken: child processes do so under a symbol, http2 under a name.
- */
-function isAsMade(socket: PooledSocket): boolean {
-  if (!Object.isExtensible(socket) || Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
-  if (STATE_NAMES.some((name) => Object.hasOwn(socket, name))) return false;
-  const { names, symbols, readableState, writableState } = lookAt(socket);
-  if (made === undefined || readableState !== made.readableState || writableState !== made.writableState) return false;
-  return hasOnlyHarmless(socket, names, made.names) && hasOnlyHarmless(socket, symbols, made.symbols);
+/** Whether the socket keeps its state as Node does, and nothing has marked it as taken. */
+function isAsMade(socket: PooledSocket, expected: Made | undefined): boolean {
+  if (expected === undefined || !Object.isExtensible(socket) || Object.hasOwn(socket, '_handle')) return false;
+  if (Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
+  if (Object.getPrototypeOf(Reflect.get(socket, '_readableState')) !== expected.readableState) return false;
+  if (Object.getPrototypeOf(Reflect.get(socket, '_writableState')) !== expected.writableState) return false;
+  if (!hasOnlyHarmless(socket, Object.keys(socket), expected.names)) return false;
+  // To list the symbols takes as long as all else here, and what marks a socket also listens to it.
+  return Reflect.get(socket, '_eventsCount') === expected.events || hasOnlyHarmless(socket, Object.getOwnPropertySymbols(socket), expected.symbols);
 }
 
 /**
  * Functions, and what stands in place of Node's own members, are a caller's; so are plain values under a name. They end with the socket. All
- * else may be a mark.
+ * else may be a mark: http2 leaves one, as other libraries do.
  */
-function hasOnlyHarmless<Key extends string | symbol>(socket: Socket, keys: readonly Key[], expected: readonly Key[]): boolean {
-  return keys.length >= expected.length && keys.every((key, index) => {
-    if (index < expected.length) return key === expected[index];
-    const value: unknown = Reflect.get(socket, key);
-    if (value === undefined || value === null || typeof value === 'function' || key in PooledSocket.prototype) return true;
-    return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
-  });
+function hasOnlyHarmless(socket: Socket, keys: readonly (string | symbol)[], expected: readonly (string | symbol)[]): boolean {
+  for (let index = 0; index < expected.length; index += 1) if (keys[index] !== expected[index]) return false;
+  return keys.length === expected.length || keys.slice(expected.length).every((key) => isHarmless(key, Reflect.get(socket, key)));
+}
+
+function isHarmless(key: string | symbol, value: unknown): boolean {
+  if (value === undefined || value === null || typeof value === 'function' || key in PooledSocket.prototype) return true;
+  return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
 }
 
 function stateProblem(socket: PooledSocket): SocketProblem | undefined {
@@ -236,16 +228,20 @@ function stateProblem(socket: PooledSocket): SocketProblem | undefined {
   return isBusy ? 'dirty' : undefined;
 }
 
-function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined, held: boolean): SocketProblem | undefined {
-  if (handle === undefined || handleOf(socket) !== handle || !isOwnedBy(handle, socket)) return 'dirty';
-  // A handle that has been closed refuses both.
-  return (held ? stopReading(handle) : startReading(handle)) ? undefined : 'stale';
+function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined): SocketProblem | undefined {
+  // A child process that has got the handle reads in place of this one.
+  if (handle === undefined || Reflect.get(socket, '_handle') !== handle || !isOwnedBy(handle, socket) || !handle.reading) return 'dirty';
+  // A handle that has been closed refuses.
+  return startReading(handle) ? undefined : 'stale';
 }
 
 /** Leaves a socket without its connection: as if it had been destroyed, but without a word to its listeners, and the handle stays open. */
 function neuter(socket: Socket): void {
-  // Where a member of the caller's own throws, its timer is left, which can do no harm.
-  withoutThrowing(() => socket.timeout && Socket.prototype.setTimeout.call(socket, 0));
+  try {
+    if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
+  } catch {
+    // A member of the caller's own. What is left is the caller's timer, which can do no harm.
+  }
   Reflect.set(socket, '_handle', null);
   // The setter is there in every Node; its types hide it.
   Reflect.set(socket, 'destroyed', true);

@@ -51,9 +51,7 @@ class FakeHandle {
     return 0;
   }
 
-  readStop(): number {
-    return 0;
-  }
+  readStop(): void {}
 
   asyncReset(): void {}
 

@@ -23,6 +23,9 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
   readonly negotiation: Negotiation | undefined;
   readonly owner: BorrowedConnectionOwner;
   touched = false;
+  /** Another thread has it, or none. */
+  isLent = false;
+  #ended = false;
   /** The acquire that led to the current lease, or to the last one. */
   acquireId: number;
 
@@ -46,6 +49,7 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
   /** Begins another lease: what arrives from now on is for its caller. */
   wake(): void {
     this.socket.ref();
+    this.isLent = false;
     PooledSocket.resumeReading(this.socket);
   }
 
@@ -54,13 +58,15 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
    * bytes must leave first, and the lease be ended again.
    */
   rest(): SocketProblem | 'unsent' | undefined {
-    PooledSocket.holdReading(this.socket);
+    if (this.#ended) return 'stale';
     if (this.touched) {
       const problem = PooledSocket.problemOf(this.socket);
       if (problem !== undefined) return problem;
-      this.socket = PooledSocket.renew(this.socket, true);
+      this.socket = PooledSocket.renew(this.socket);
       this.touched = false;
     }
+    this.isLent = true;
+    PooledSocket.holdReading(this.socket);
     this.socket.unref();
     return undefined;
   }
@@ -69,8 +75,9 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
     this.touched = true;
   }
 
-  /** The thread of the pool looks for the end of the stream itself, when the lease has ended. */
-  onEnd(): void {}
+  onEnd(): void {
+    this.#ended = true;
+  }
 
   beforeClose(): void {}
 

@@ -17,6 +17,7 @@ export interface Holder {
 export class LentConnection implements SharedWith {
   readonly connection: PooledConnection;
   heard = false;
+  isLent = false;
   readonly #calls: DescriptorCalls;
   readonly #holders = new Set<Holder>();
 
@@ -49,6 +50,7 @@ export class LentConnection implements SharedWith {
   /** From here on, whatever arrives is the other thread's. Returns what has been read before: a backend's greeting, the first caller's due. */
   lend(): Uint8Array | undefined {
     const { socket } = this.connection;
+    this.isLent = true;
     PooledSocket.holdReading(socket);
     if (socket.readableLength === 0) return undefined;
     // Without a length newer Nodes return the first chunk only.
@@ -65,6 +67,7 @@ export class LentConnection implements SharedWith {
     if (peeked === 0) return 'stale';
     if (peeked > 0) return 'dirty';
     if (!wouldBlock(peeked)) return 'error';
+    this.isLent = false;
     PooledSocket.resumeReading(socket);
     return undefined;
   }
