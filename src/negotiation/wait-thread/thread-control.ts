@@ -56,6 +56,7 @@ export class ThreadControl {
   /** The thread that has begun a run. */
   #begunWorker: WorkerThread['worker'];
   #freed: Promise<void> | undefined;
+  #hasEnded = false;
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
   constructor(native: Native, owner: ThreadOwner, options: ThreadControlOptions) {
@@ -124,6 +125,7 @@ export class ThreadControl {
 
   /** Terminates the thread, which no longer keeps the process alive. Its run ends when it has ended, behind a system call that it is in. */
   end(): void {
+    this.#hasEnded = true;
     this.stop();
     if (this.shared.loading) void this.#runEnded.then(() => this.#thread.end());
     else void this.#thread.end();
@@ -147,13 +149,16 @@ export class ThreadControl {
       this.#begunWorker = this.#thread.worker;
       // Not before: piscina references the thread as soon as it gives it the run.
       this.#thread.unref();
-    } else if (this.#run === run) this.#owner.onNotBegun(`it did not begin within ${START_LIMIT_MS} ms`);
+      return;
+    }
+    // What was put off while the thread might have been in Node's loader.
+    if (this.#hasEnded) this.end();
+    if (this.#run === run) this.#owner.onNotBegun(`it did not begin within ${START_LIMIT_MS} ms`);
   }
 
   #onRunEnd(run: WorkerSession, reason: string | undefined): void {
     run.close();
     waiting.delete(this);
-    this.shared.giveUpStart();
     const commands = this.#owner.onRunEnd(reason);
     // Not before: a job that begins while others end must wait for the one new run, and not start a run of its own.
     this.#run = undefined;

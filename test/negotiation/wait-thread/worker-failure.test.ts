@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import type { ExecutionContext } from 'ava';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { GRACE_MS } from '../../../src/negotiation/wait-thread/deadline-guard.js';
+import { START_LIMIT_MS } from '../../../src/negotiation/wait-thread/worker-session.js';
 import type { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
 import { BLOCKED_MS, THREAD_FAULT_VARIABLE, THREAD_FAULTS } from '../../helpers/failing-worker.js';
@@ -98,6 +99,20 @@ threadsTest('a thread that hangs delays no job by more than its deadline and the
   t.is(broker.earlyHangUps, 0);
   await driver.close();
   t.true(await until(() => before.list().length === 0), before.list().join());
+});
+
+threadsTest('a thread that loops while it loads is ended when its time to start is over, though a job has missed its deadline before', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.behaviour = { kind: 'silent' };
+  const before = new Leftovers();
+  const driver = driverWith('loops');
+  const outcome = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 200 }));
+  t.is(failureOf(outcome).code, 'TIMEOUT');
+  t.is(driver.name, 'event-loop');
+  broker.behaviour = { kind: 'answer' };
+  broker.releaseSilent();
+  t.true(await until(() => before.list().length === 0, 4 * START_LIMIT_MS), before.list().join());
+  await driver.close();
 });
 
 threadsTest('a job that is given up while its thread hangs is aborted', async (t) => {
