@@ -3,8 +3,8 @@ import { printableEndpoint } from '../os/errno.js';
 
 /**
  * A full backlog fails a non-blocking connect with EAGAIN, and there is nothing to poll for. The first tries follow
- * quickly, because a listener that accepts at all makes room within microseconds. On macOS it is ECONNREFUSED, as where nobody
- * listens, and final.
+ * quickly, because a listener that accepts at all makes room within microseconds. On macOS it is ECONNREFUSED, as where no
+ * program listens, and final.
  */
 export const FIRST_RETRY_MS = 0.5;
 export const LONGEST_RETRY_MS = 16;

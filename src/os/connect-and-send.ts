@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.js';
-import { isSwitchedOff } from '../environment-warning.js';
+import { isSwitchedOff } from '../process-warning.js';
 import { errno, wouldBlock } from './errno.js';
 import type { Binder, Native, SystemCalls } from './native.js';
 import { addressOf, connectTo, mayHaveLongerName } from './socket.js';
@@ -35,7 +35,7 @@ const UNUSED_MS = 250;
 /** What a kernel, or whoever guards it, says that will not do this today nor tomorrow. All else, want of descriptors for one, passes. */
 const REFUSALS: ReadonlySet<number> = new Set(['ENOSYS', 'EPERM', 'EACCES', 'EINVAL'].map((name) => -(errno[name] ?? 0)));
 
-/** The ring of the main thread: opened when first needed, closed when nobody has needed it for a while. */
+/** The ring of the main thread: opened when first needed, closed when no connect has needed it for a while. */
 class RingOfThread {
   /** The last connect found a full backlog. Then there is no race to win, and the ring takes longer to say EAGAIN. */
   backlogFull = false;

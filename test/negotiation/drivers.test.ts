@@ -59,7 +59,7 @@ for (const [name, create] of DRIVERS) {
     t.is(failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint))).code, 'UNEXPECTED_EOF');
   });
 
-  serialTest(`${name}: a silent broker is a timeout, and nobody hangs up on it (X-20)`, async (t) => {
+  serialTest(`${name}: a silent broker is a timeout, and the driver does not hang up on it (X-20)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: 20 })));
@@ -72,7 +72,7 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.earlyHangUps, 0);
   });
 
-  serialTest(`${name}: a job that is given up in mid-Hello ends as ABORTED, and nobody hangs up (X-20)`, async (t) => {
+  serialTest(`${name}: a job that is given up in mid-Hello ends as ABORTED, and the driver does not hang up (X-20)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const driver = openDriver(t, create);
@@ -86,7 +86,7 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.earlyHangUps, 0);
   });
 
-  serialTest(`${name}: closing it in mid-Hello fails its jobs, and nobody hangs up (X-20)`, async (t) => {
+  serialTest(`${name}: closing it in mid-Hello fails its jobs, and the driver does not hang up (X-20)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const driver = create();
@@ -100,7 +100,7 @@ for (const [name, create] of DRIVERS) {
     t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED', 'a closed driver takes no jobs');
   });
 
-  serialTest(`${name}: stuck waits hold nobody up`, async (t) => {
+  serialTest(`${name}: stuck waits hold no other job up`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
     const driver = openDriver(t, create);
@@ -113,7 +113,7 @@ for (const [name, create] of DRIVERS) {
     for (const outcome of await Promise.all(stuck)) if (outcome.kind === 'connected') await closed(outcome.socket);
   });
 
-  serialTest(`${name}: whoever waits for hours hears at once that a job is given up`, async (t) => {
+  serialTest(`${name}: a wait of hours ends at once for a job that is given up`, async (t) => {
     const { broker } = await startSystem(t);
     const driver = openDriver(t, create);
     const waits = [];
@@ -126,7 +126,7 @@ for (const [name, create] of DRIVERS) {
     broker.releaseSilent();
   });
 
-  serialTest(`${name}: whoever waits for hours does not oversleep a deadline that comes sooner`, async (t) => {
+  serialTest(`${name}: a wait of hours does not oversleep a deadline that comes sooner`, async (t) => {
     const { broker } = await startSystem(t);
     const driver = openDriver(t, create);
     const { giveUp, outcome } = await longWait(driver, broker);
@@ -139,7 +139,7 @@ for (const [name, create] of DRIVERS) {
     broker.releaseSilent();
   });
 
-  serialTest(`${name}: whoever waits for hours hears at once that the driver closes`, async (t) => {
+  serialTest(`${name}: a wait of hours ends at once when the driver closes`, async (t) => {
     const { broker } = await startSystem(t);
     const driver = openDriver(t, create);
     const { outcome } = await longWait(driver, broker);

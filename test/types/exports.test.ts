@@ -1,4 +1,4 @@
-/** Whoever names a type of a public signature can import it from where the signature is. */
+/** A user can import each type of a public signature from where the signature is. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
