@@ -16,22 +16,24 @@ export interface Tried {
   readonly advice?: string | undefined;
 }
 
+const NOT_A_BROKER = 'Check brokerEndpoint: what listens there is no broker of protocol v1.';
+
 /** What to do next, by code. Errors of a caller's own making, and reserved ones, say it themselves. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   BACKEND_CONNECT: "See the backend's log: it cannot be reached where it should listen.",
   BROKER_CONNECT: 'Start the broker, or correct brokerEndpoint.',
-  DECODE_ADMIN_REPLY: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
-  DECODE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
-  DECODE_HELLO_REPLY: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  DECODE_ADMIN_REPLY: NOT_A_BROKER,
+  DECODE_FRAME: NOT_A_BROKER,
+  DECODE_HELLO_REPLY: NOT_A_BROKER,
   EMPTY_BACKEND_PIPE: "See the broker's log: it negotiates without naming the backend's endpoint.",
   FRAME_IO: "See the broker's log, and the system error in cause.",
-  FRAME_TOO_LARGE: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
-  FRAMING_VERSION: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  FRAME_TOO_LARGE: NOT_A_BROKER,
+  FRAMING_VERSION: NOT_A_BROKER,
   MISSING_HELLO_REPLY_RESULT: 'Compare the versions of the broker and of this package.',
   POOL_CLOSED: 'Use another pool.',
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
-  UNEXPECTED_RESPONSE_FRAME: 'Check brokerEndpoint: what listens there is no broker of protocol v1.',
+  UNEXPECTED_RESPONSE_FRAME: NOT_A_BROKER,
   VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',
   WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
 };

@@ -11,7 +11,7 @@ function partOf(path: string): string {
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'environment-warning', 'errors', 'exit-hook', 'explained-error', 'package-files', 'validation', 'version'];
+const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'process-warning', 'errors', 'exit-hook', 'explained-error', 'package-files', 'validation', 'version'];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -23,12 +23,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'exit-hook': [],
   'package-files': [],
   'deadline-queue': [],
-  'environment-warning': ['errors'],
+  'process-warning': ['errors'],
   'explained-error': ['errors'],
   validation: ['errors', 'clock'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
-  os: ['errors', 'clock', 'environment-warning', 'package-files'],
+  os: ['errors', 'clock', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],

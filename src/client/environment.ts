@@ -1,6 +1,6 @@
 import { BrokerPoolError } from '../errors.js';
 import { LONGEST_TIMER_MS } from '../clock.js';
-import { warnOfVariable } from '../environment-warning.js';
+import { warnOfVariable } from '../process-warning.js';
 import { quoted } from '../validation.js';
 
 /** Environment variables by name; unset ones are missing or `undefined`. */

@@ -1,5 +1,5 @@
 import type koffi from 'koffi';
-import { isSwitchedOff } from '../environment-warning.js';
+import { isSwitchedOff, warnProcess } from '../process-warning.js';
 import { requirePackage } from '../package-files.js';
 import { printable } from '../errors.js';
 import { AF_UNIX, DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
@@ -103,10 +103,7 @@ export function loadNativeOrWarn(): Native | undefined {
   if (native !== undefined || isUnwanted || isWarned) return native;
   isWarned = true;
   const reason = printable(failure ?? 'too few descriptors are free');
-  process.emitWarning(`system calls are not available: peers are not checked, and connects are slower: ${reason}`, {
-    type: 'BrokerPoolWarning',
-    code: 'BROKER_POOL_NO_FFI',
-  });
+  warnProcess('BROKER_POOL_NO_FFI', `system calls are not available: peers are not checked, and connects are slower: ${reason}`);
   return undefined;
 }
 

@@ -20,7 +20,7 @@ export interface CapacityUser {
  * The places that all targets share (`maxTotal`). Every connection has one from before its connect until after its close.
  *
  * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target that holds more
- * than its share goes to whoever holds least there, of several the one that has stood longest. Targets without callers make room at once:
+ * than its share goes to the target that holds least, of several to the one that has stood longest. Targets without callers make room at once:
  * the connection that has been idle longest of all closes, or a connect under way goes on without its place.
  */
 export class Capacity {
@@ -145,6 +145,7 @@ export class Capacity {
       this.#evicting = false;
     }
   }
+
   /** The target without callers whose connection has been idle longest. */
   #idlestBut(user: CapacityUser): CapacityUser | undefined {
     let idlest: CapacityUser | undefined;

@@ -172,13 +172,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
 
   /** Bytes arrived. */
   onBytes(): void {
-    if (this.spokenTo) return this.#onConversation();
     // Before the first lease they are a backend's greeting, and the first caller's due.
-    if (this.uses === 0) return;
-    this.#onConversation();
-  }
-
-  #onConversation(): void {
+    if (this.uses === 0 && !this.spokenTo) return;
     this.touched = true;
     if (this.state === 'idle') this.owner.close(this, 'dirty');
   }

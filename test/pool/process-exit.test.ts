@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { loadNative } from '../../src/os/native.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
-import type { ProcessEnd } from './process-end.js';
+import type { ProcessExit } from './process-exit.js';
 
-const PROGRAM = fileURLToPath(new URL('process-end.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('process-exit.js', import.meta.url));
 /** A thread that is not woken leaves its wait after half a second; the rest is for a loaded machine. The deadline of the wait is 60 s. */
 const LIMIT_MS = 10_000;
 
-const ENDS: readonly ProcessEnd[] = ['plain', 'a listener throws', 'a later listener throws', 'a listener exits', 'reallyExit', 'a report first'];
+const ENDS: readonly ProcessExit[] = ['plain', 'a listener throws', 'a later listener throws', 'a listener exits', 'reallyExit', 'a report first'];
 
 const threadsTest = loadNative() === undefined ? test.skip : test;
 

@@ -1,5 +1,5 @@
 /**
- * Ends its process while the wait thread waits for a handoff: `node process-end.js <target as JSON> <how>`. Prints a line when the broker has the
+ * Ends its process while the wait thread waits for a handoff: `node process-exit.js <target as JSON> <how>`. Prints a line when the broker has the
  * Hello, and ends when a line comes in.
  */
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { BrokerPool } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
 
 /** What stands in the way of the pool's own exit listener. */
-export type ProcessEnd = 'plain' | 'a listener throws' | 'a later listener throws' | 'a listener exits' | 'reallyExit' | 'a report first';
+export type ProcessExit = 'plain' | 'a listener throws' | 'a later listener throws' | 'a listener exits' | 'reallyExit' | 'a report first';
 
 /** Far later than any test waits. */
 const DEADLINE_MS = 60_000;

@@ -63,7 +63,7 @@ nativeTest('a pool whose thread starts says so, and warns of nothing', async (t)
   t.like(await use(t, {}), { driver: 'worker', warnings: [] });
 });
 
-nativeTest('without the C library a pool warns once that nobody checks peers', async (t) => {
+nativeTest('without the C library a pool warns once that peers are not checked', async (t) => {
   const preload = "require('node:module')._extensions['.node'] = () => { throw new Error('as a platform without a prebuilt library'); };";
   t.like(await use(t, { preload }), { driver: 'event-loop-without-ffi', warnings: ['BROKER_POOL_NO_FFI'] });
 });

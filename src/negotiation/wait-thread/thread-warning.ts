@@ -1,5 +1,6 @@
 import { outOfContext } from '../../async-context.js';
 import { printable } from '../../errors.js';
+import { warnProcess } from '../../process-warning.js';
 
 let warned = false;
 
@@ -7,6 +8,5 @@ let warned = false;
 export function warnOfMissingThread(reason: string): void {
   if (warned) return;
   warned = true;
-  const message = `the wait thread cannot be used, the event loop waits instead: ${printable(reason)}`;
-  outOfContext(() => process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_NO_THREAD' }));
+  outOfContext(() => warnProcess('BROKER_POOL_NO_THREAD', `the wait thread cannot be used, the event loop waits instead: ${printable(reason)}`));
 }

@@ -1,4 +1,5 @@
 import { outOfContext } from '../../async-context.js';
+import { warnProcess } from '../../process-warning.js';
 
 /**
  * Why the file of the endpoint cache is not used as it should be. Never an error: the cache works in memory, connects say Hello.
@@ -24,5 +25,5 @@ export interface EndpointFileWarning {
 
 /** Hands a warning to the process, as a `BrokerPoolWarning`. */
 export function emitEndpointFileWarning({ code, message }: EndpointFileWarning): void {
-  outOfContext(() => process.emitWarning(message, { type: 'BrokerPoolWarning', code }));
+  outOfContext(() => warnProcess(code, message));
 }

@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { outOfContext, type RunInContext } from '../../async-context.js';
 import { throwLater } from '../../clock.js';
 import type { BrokerPoolFailure, ErrorCode } from '../../errors.js';
+import { warnProcess } from '../../process-warning.js';
 import { didYouMean, quoted } from '../../validation.js';
 import type { Route } from '../../negotiation/job.js';
 import type { Target } from '../target.js';
@@ -200,6 +201,5 @@ const EMITTER_EVENT_NAMES: readonly string[] = ['error', 'newListener', 'removeL
 /** A misspelt event never comes. Refusing the listener would break an emitter's contract, so it is a warning. */
 function warnOfUnknownEvent(name: string | symbol): void {
   if (typeof name === 'symbol' || EMITTER_EVENT_NAMES.includes(name)) return;
-  const message = `a pool has no event ${quoted(name)}${didYouMean(name, POOL_EVENT_NAMES)}`;
-  process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_UNKNOWN_EVENT' });
+  warnProcess('BROKER_POOL_UNKNOWN_EVENT', `a pool has no event ${quoted(name)}${didYouMean(name, POOL_EVENT_NAMES)}`);
 }

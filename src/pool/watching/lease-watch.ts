@@ -2,6 +2,7 @@ import { currentContext, outOfContext, type RunInContext } from '../../async-con
 import type { Clock } from '../../clock.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
+import { warnProcess } from '../../process-warning.js';
 import type { Target } from '../target.js';
 import type { EventSources } from './events.js';
 import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
@@ -146,7 +147,8 @@ export class LeaseWatch {
     if (leakSuspected.wanted) {
       leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
     } else {
-      warn(`a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`, stack);
+      const message = `a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`;
+      outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
     }
     if (lost) this.#onLost(connection);
   }
@@ -157,9 +159,4 @@ export function publishRefusal(events: EventSources, target: Target, acquireId: 
   const { pool, acquireStarted, acquireFailed } = events;
   if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
   if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error: asFailure(error), waitMs: 0 });
-}
-
-/** A leak that nobody listens for is worth a warning of the process. */
-function warn(message: string, stack: string): void {
-  outOfContext(() => process.emitWarning(message, { type: 'BrokerPoolWarning', code: 'BROKER_POOL_LEAK', detail: `acquired\n${stack}` }));
 }
