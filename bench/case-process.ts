@@ -17,6 +17,9 @@ const findings = await found.run({
   ...context,
   progress: (what) => void send({ kind: 'progress', what }),
 });
-await send({ kind: 'result', result: { name, question: found.question, pictures: found.pictures ?? [], ...findings } });
+await send({
+  kind: 'result',
+  result: { name, question: found.question, pictures: found.pictures ?? [], ...findings },
+});
 process.removeAllListeners('disconnect');
 process.disconnect();

@@ -1,4 +1,7 @@
-/** `npm run bench`: runs the cases one after the other, each in a process of its own, and says what they found. */
+/**
+ * `npm run bench`: runs the cases one after the other, each in a process of its own, and says what they
+ * found.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,7 +31,10 @@ function rustProgram(): string {
   return built.program;
 }
 
-async function runAll(selected: readonly BenchCase[], { real, rounds, against, filters }: BenchArguments): Promise<{ run: BenchRun; failures: Error[] }> {
+async function runAll(
+  selected: readonly BenchCase[],
+  { real, rounds, against, filters }: BenchArguments,
+): Promise<{ run: BenchRun; failures: Error[] }> {
   installPeers();
   const program = real ? rustProgram() : undefined;
   const progress = new Progress();
@@ -55,13 +61,24 @@ function write(file: string, text: string): void {
   console.error(`wrote ${file}`);
 }
 
-async function report(run: BenchRun, older: BenchRun | undefined, { against, filters, real, json, pictures }: BenchArguments): Promise<void> {
+async function report(
+  run: BenchRun,
+  older: BenchRun | undefined,
+  { against, filters, real, json, pictures }: BenchArguments,
+): Promise<void> {
   const text = `${JSON.stringify(run, undefined, 1)}\n`;
   if (json) process.stdout.write(text);
   else console.log(describeRun(run));
   // A part must not take the place of the whole.
-  write(join(RESULTS_FOLDER, `${real ? 'bench-real' : 'bench'}${filters.length === 0 && against === undefined ? '' : '-part'}.json`), text);
-  if (older !== undefined) console[json ? 'error' : 'log'](`\n${describeComparison(compareRuns(older, run))}`);
+  write(
+    join(
+      RESULTS_FOLDER,
+      `${real ? 'bench-real' : 'bench'}${filters.length === 0 && against === undefined ? '' : '-part'}.json`,
+    ),
+    text,
+  );
+  if (older !== undefined)
+    console[json ? 'error' : 'log'](`\n${describeComparison(compareRuns(older, run))}`);
   if (pictures === undefined) return;
   for (const { name, svg } of await drawPictures(run)) write(join(pictures, `${name}.svg`), svg);
 }
@@ -72,7 +89,8 @@ async function main(): Promise<void> {
   if (wanted.list) return list();
   const selected = wanted.against === undefined ? selectByName(cases, wanted.filters) : [builds];
   // Before five minutes of work, in case the file cannot be read; and before that work overwrites it.
-  const older: BenchRun | undefined = wanted.compare === undefined ? undefined : parseRun(wanted.compare, readFileSync(wanted.compare, 'utf8'));
+  const older: BenchRun | undefined =
+    wanted.compare === undefined ? undefined : parseRun(wanted.compare, readFileSync(wanted.compare, 'utf8'));
   const { run, failures } = await runAll(selected, wanted);
   await report(run, older, wanted);
   for (const failure of failures) console.error(`FAILED: ${failure.message}`);

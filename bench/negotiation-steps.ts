@@ -1,8 +1,9 @@
 /**
  * Question: where does each microsecond of a negotiated connect go, for one caller on an idle event loop?
  *
- * The driver's system calls are watched: a negotiation opens two sockets, one for the broker and one for the backend, and what lies
- * between those calls are the steps. Real broker where the Rust program is built, else the embedded one in processes of its own.
+ * The driver's system calls are watched: a negotiation opens two sockets, one for the broker and one for the
+ * backend, and what lies between those calls are the steps. Real broker where the Rust program is built, else
+ * the embedded one in processes of its own.
  */
 import { systemClock } from '../src/clock.js';
 import { BrokerPool } from '../src/index.js';
@@ -28,7 +29,10 @@ class Watched {
   started = 0;
   settled = 0;
 
-  /** The same calls, each with a note of when. The ring's single call is inside `start`, between the first open and its end. */
+  /**
+   * The same calls, each with a note of when. The ring's single call is inside `start`, between the first
+   * open and its end.
+   */
   native(native: Native): Native {
     const { system } = native;
     return {
@@ -72,7 +76,11 @@ function add(steps: Steps, name: string, milliseconds: number): void {
 }
 
 /** One connect after the other, each closed at once; the first tenth only warms up. */
-async function measure(target: Target, create: (native: Native) => Driver, onThread: boolean): Promise<Steps> {
+async function measure(
+  target: Target,
+  create: (native: Native) => Driver,
+  onThread: boolean,
+): Promise<Steps> {
   const native = loadNative();
   if (native === undefined) throw new Error('this bench watches system calls, and there are none here');
   const watched = new Watched();
@@ -92,7 +100,11 @@ async function measure(target: Target, create: (native: Native) => Driver, onThr
     add(steps, 'pool and driver, before the first system call', brokerAt - beganAt);
     add(steps, 'connect to the broker, send, put on watch', watched.started - brokerAt);
     if (onThread) {
-      add(steps, 'broker, wait thread, backend connect, message, wrapping', watched.settled - watched.started);
+      add(
+        steps,
+        'broker, wait thread, backend connect, message, wrapping',
+        watched.settled - watched.started,
+      );
     } else {
       add(steps, 'broker; waking up, reading and decoding the reply', backendAt - watched.started);
       add(steps, 'connect to the backend', watched.connected - backendAt);
@@ -120,15 +132,29 @@ function print(title: string, steps: Steps): void {
 }
 
 async function run(target: Target): Promise<void> {
-  print('waited for on the event loop', await measure(target, (native) => new EventLoopDriver(systemClock, native), false));
-  print('waited for on the wait thread', await measure(target, (native) => new WorkerDriver(native, { fallback: new EventLoopDriver(systemClock, native) }), true));
+  print(
+    'waited for on the event loop',
+    await measure(target, (native) => new EventLoopDriver(systemClock, native), false),
+  );
+  print(
+    'waited for on the wait thread',
+    await measure(
+      target,
+      (native) => new WorkerDriver(native, { fallback: new EventLoopDriver(systemClock, native) }),
+      true,
+    ),
+  );
 }
 
 const built = buildInteropProgram();
 if ('program' in built) {
   const real = await RealBroker.start(built.program);
   console.log('real broker; medians');
-  await run({ brokerEndpoint: real.endpoints.broker, serviceName: real.endpoints.service, wantedVersion: real.endpoints.version });
+  await run({
+    brokerEndpoint: real.endpoints.broker,
+    serviceName: real.endpoints.service,
+    wantedVersion: real.endpoints.version,
+  });
   await real.stop();
 } else {
   await using system = await spawnTestSystem({ handoff: 'none' });

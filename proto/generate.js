@@ -24,9 +24,14 @@ function replace(text, from, to) {
   return text.replaceAll(from, to);
 }
 
-const sources = readdirSync(protoDirectory).filter((name) => name.endsWith('.proto')).toSorted();
+const sources = readdirSync(protoDirectory)
+  .filter((name) => name.endsWith('.proto'))
+  .toSorted();
 
-/** Runs pbjs for encoders and decoders alone, with more arguments, and returns the path of the script it wrote. */
+/**
+ * Runs pbjs for encoders and decoders alone, with more arguments, and returns the path of the script it
+ * wrote.
+ */
 async function generate(name, ...more) {
   const script = join(scratch, name);
   await promisify(pbjs.main)([
@@ -45,8 +50,9 @@ try {
   const code = readFileSync(await generate('code.js', '--no-comments'), 'utf8');
   writeFileSync(join(outDirectory, 'broker-v1.js'), banner + code);
 
-  // The types are made from the comments, hence a second run. TypeScript neither emits a .js that has a .d.ts beside it
-  // nor copies a .d.ts, so they become a module of their own; and they may name no package that we do not depend on.
+  // The types are made from the comments, hence a second run. TypeScript neither emits a .js that has a .d.ts
+  // beside it nor copies a .d.ts, so they become a module of their own; and they may name no package that we
+  // do not depend on.
   const declarations = (await generate('types.js', '--dts')).replace(/js$/, 'd.ts');
   let types = readFileSync(declarations, 'utf8');
   types = replace(types, 'import * as $protobuf from', 'import type * as $protobuf from');

@@ -29,7 +29,9 @@ class AbortWatch {
     this.#callbacks = callbacks;
   }
 
-  /** A signal may be one of the caller's own making: it may throw, or abort at once. Then nothing is watched. */
+  /**
+   * A signal may be one of the caller's own making: it may throw, or abort at once. Then nothing is watched.
+   */
   start(): void {
     watches.set(this.#signal, this);
     try {
@@ -44,7 +46,9 @@ class AbortWatch {
     this.#callbacks.add(callback);
   }
 
-  /** The last callback takes the listener along: a long-lived signal must not collect what has come and gone. */
+  /**
+   * The last callback takes the listener along: a long-lived signal must not collect what has come and gone.
+   */
   remove(callback: () => void): void {
     if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return;
     this.#forget();
@@ -71,11 +75,14 @@ class AbortWatch {
   }
 }
 
-/** One listener for each signal, however many callbacks wait for it: Node warns of more than ten as of a leak. */
+/**
+ * One listener for each signal, however many callbacks wait for it: Node warns of more than ten as of a leak.
+ */
 const watches = new WeakMap<AbortSignal, AbortWatch>();
 
 /**
- * Calls `callback` once when `signal` aborts. Returns a function that takes the callback away, and never throws.
+ * Calls `callback` once when `signal` aborts. Returns a function that takes the callback away, and never
+ * throws.
  *
  * @throws what `addEventListener` of a signal throws that is not a real one; `callback` is not called then
  */

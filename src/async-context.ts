@@ -1,6 +1,9 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
-/** Runs code in an asynchronous context: what an `AsyncLocalStorage` says there, and in all callbacks that begin there. */
+/**
+ * Runs code in an asynchronous context: what an `AsyncLocalStorage` says there, and in all callbacks that
+ * begin there.
+ */
 export type RunInContext = <T>(work: () => T) => T;
 
 /** The context of this call, for a callback that serves its caller later. */
@@ -11,15 +14,18 @@ export function currentContext(): RunInContext {
 /** What a resource of a caller's context differs in from one of none: all but its two numbers. */
 const NUMBERS: ReadonlySet<string | undefined> = new Set(['async_id_symbol', 'trigger_async_id_symbol']);
 
-/** A resource of no context. A new one has that in which this module loads, under symbols that differ between Node's releases. */
+/**
+ * A resource of no context. A new one has that in which this module loads, under symbols that differ between
+ * Node's releases.
+ */
 const EMPTY = new AsyncResource('BrokerPool', { requireManualDestroy: true });
 for (const symbol of Object.getOwnPropertySymbols(EMPTY)) {
   if (!NUMBERS.has(symbol.description)) Reflect.set(EMPTY, symbol, undefined);
 }
 
 /**
- * A copy for each run. Before Node 24 `AsyncLocalStorage` writes into the resource that is running: what a callback enters would stay for all
- * later runs, and what it runs in would be seen by a run inside.
+ * A copy for each run. Before Node 24 `AsyncLocalStorage` writes into the resource that is running: what a
+ * callback enters would stay for all later runs, and what it runs in would be seen by a run inside.
  */
 function emptyResource(): AsyncResource {
   const copy: AsyncResource = Object.assign(Object.create(AsyncResource.prototype), EMPTY);
@@ -35,7 +41,8 @@ try {
 }
 
 /**
- * Runs code in no caller's context: the pool's own timers, connects and events. Whatever keeps running from there, a timer or a socket,
- * would otherwise show one caller's requests in another's traces, and keep that caller's context in memory.
+ * Runs code in no caller's context: the pool's own timers, connects and events. Whatever keeps running from
+ * there, a timer or a socket, would otherwise show one caller's requests in another's traces, and keep that
+ * caller's context in memory.
  */
 export const outOfContext: RunInContext = (work) => makeEmpty().runInAsyncScope(work);

@@ -1,22 +1,26 @@
 import { outOfContext } from './async-context.js';
 
 /**
- * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake one then would lose a timer, or
- * the order of time, for as long as it lives. Every other file takes time and timers from here.
+ * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake
+ * one then would lose a timer, or the order of time, for as long as it lives. Every other file takes time and
+ * timers from here.
  */
 const { setTimeout, clearTimeout, setImmediate, clearImmediate, queueMicrotask } = globalThis;
 const performanceNow = performance.now.bind(performance);
 const nextTick = process.nextTick.bind(process);
 
-/** What `performance.now()` of this thread lacks to the system's monotonic clock; both count the same ticks. */
+/**
+ * What `performance.now()` of this thread lacks to the system's monotonic clock; both count the same ticks.
+ */
 const [seconds, nanoseconds] = process.hrtime();
 const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performance.now();
 
 /**
  * Milliseconds on the monotonic clock that every thread of the process shares.
  *
- * `performance.now()` counts from the start of its own thread: a deadline computed on the main thread would mean something
- * else in a worker. It is three times as fast as `process.hrtime()`, though, and asked twice for every lease.
+ * `performance.now()` counts from the start of its own thread: a deadline computed on the main thread would
+ * mean something else in a worker. It is three times as fast as `process.hrtime()`, though, and asked twice
+ * for every lease.
  */
 export function monotonicNowMs(): number {
   return THREAD_START_MS + performanceNow();
@@ -40,24 +44,29 @@ export function throwLater(error: unknown): void {
   });
 }
 
-/** Time and randomness as values, so that tests can pass in their own. Timers run in no caller's asynchronous context. */
+/**
+ * Time and randomness as values, so that tests can pass in their own. Timers run in no caller's asynchronous
+ * context.
+ */
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
   /**
-   * Runs `callback` once after `delayMs` and returns a cancel function: for pauses, whose end takes nothing from anything. Only with
-   * `keepAlive` does the timer keep the process alive: for a caller that waits while nothing else is open.
+   * Runs `callback` once after `delayMs` and returns a cancel function: for pauses, whose end takes nothing
+   * from anything. Only with `keepAlive` does the timer keep the process alive: for a caller that waits while
+   * nothing else is open.
    */
   schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void;
   /**
-   * As `schedule`, for a deadline: `callback` gives something up. After a stall of the event loop, or of the whole process, the deadline is
-   * over before the loop has read what arrived in time. So `callback` runs only when the loop has read what the kernel holds, and a deadline
-   * that is late waits {@link LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
+   * As `schedule`, for a deadline: `callback` gives something up. After a stall of the event loop, or of the
+   * whole process, the deadline is over before the loop has read what arrived in time. So `callback` runs
+   * only when the loop has read what the kernel holds, and a deadline that is late waits {@link
+   * LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
    */
   deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean): Deadline;
   /**
-   * Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel function. It runs in the context of
-   * this call, which it keeps for no longer than the turn.
+   * Runs `callback` once when the current turn of the event loop has done its I/O, and returns a cancel
+   * function. It runs in the context of this call, which it keeps for no longer than the turn.
    */
   afterTurn(callback: () => void): () => void;
   /** A number in [0, 1). */
@@ -83,7 +92,10 @@ function timerDelayMs(delayMs: number): number {
   return Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS);
 }
 
-/** The deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the loop's next poll. */
+/**
+ * The deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the loop's
+ * next poll.
+ */
 class SystemDeadline implements Deadline {
   readonly #dueMs: number;
   readonly #callback: (dueByMs: number) => void;

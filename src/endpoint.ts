@@ -8,7 +8,10 @@ export const PIPE_PREFIX = '\\\\.\\pipe\\';
 const ANY_PIPE_PREFIX = /^[\\/]{2}[.?][\\/]pipe[\\/]/i;
 const DRIVE = /^[a-z]:/i;
 
-/** An endpoint in the form to dial, or what is wrong with it, worded to follow the name of the option: `must be …`. */
+/**
+ * An endpoint in the form to dial, or what is wrong with it, worded to follow the name of the option: `must
+ * be …`.
+ */
 export type ParsedEndpoint = { readonly endpoint: string } | { readonly problem: string };
 
 /**
@@ -16,28 +19,38 @@ export type ParsedEndpoint = { readonly endpoint: string } | { readonly problem:
  *
  * - POSIX: an absolute path. A relative one would name another socket after every `chdir`.
  * - Linux: also an abstract name, `\0` and at least one more character.
- * - Windows: a pipe name with or without the leading `\\.\pipe\`, in any spelling that Windows understands (`//./pipe/`, `\\?\PIPE\`). The
- *   returned form begins with `\\.\pipe\` and has backslashes only (N-06). Names that would lead out of this machine's pipes are refused:
- *   paths of files, pipes of other machines, the parts `.` and `..`, empty parts.
+ * - Windows: a pipe name with or without the leading `\\.\pipe\`, in any spelling that Windows understands
+ *   (`//./pipe/`, `\\?\PIPE\`). The returned form begins with `\\.\pipe\` and has backslashes only (N-06).
+ *   Names that would lead out of this machine's pipes are refused: paths of files, pipes of other machines,
+ *   the parts `.` and `..`, empty parts.
  *
- * It must fit into a socket address (N-07): paths up to 107 bytes of UTF-8 on Linux and 103 elsewhere (one byte is the final NUL), abstract
- * names up to 108 bytes, pipe names up to 260 UTF-16 units. Never throws: endpoints that peers name are checked here too.
+ * It must fit into a socket address (N-07): paths up to 107 bytes of UTF-8 on Linux and 103 elsewhere (one
+ * byte is the final NUL), abstract names up to 108 bytes, pipe names up to 260 UTF-16 units. Never throws:
+ * endpoints that peers name are checked here too.
  */
 export function parseEndpoint(value: unknown, platform: NodeJS.Platform = process.platform): ParsedEndpoint {
   const endpoint = typeof value === 'string' ? endpointForm(value, platform) : undefined;
-  if (endpoint === undefined) return { problem: `must be ${allowedEndpoint(platform)}, got ${described(value)}` };
+  if (endpoint === undefined)
+    return { problem: `must be ${allowedEndpoint(platform)}, got ${described(value)}` };
   const problem = lengthProblem(endpoint, platform);
   return problem === undefined ? { endpoint } : { problem };
 }
 
 /** @throws `INVALID_ARGUMENT` for what {@link parseEndpoint} finds wrong */
-export function checkEndpoint(field: string, value: unknown, platform: NodeJS.Platform = process.platform): string {
+export function checkEndpoint(
+  field: string,
+  value: unknown,
+  platform: NodeJS.Platform = process.platform,
+): string {
   const parsed = parseEndpoint(value, platform);
   if ('problem' in parsed) throw invalidArgument(field, parsed.problem);
   return parsed.endpoint;
 }
 
-/** @throws `INVALID_ARGUMENT` for endpoints that no socket address of `platform` can hold (see {@link parseEndpoint}) */
+/**
+ * @throws `INVALID_ARGUMENT` for endpoints that no socket address of `platform` can hold (see {@link
+ * parseEndpoint})
+ */
 export function checkEndpointLength(field: string, endpoint: string, platform: NodeJS.Platform): void {
   const problem = lengthProblem(endpoint, platform);
   if (problem !== undefined) throw invalidArgument(field, problem);
@@ -61,7 +74,9 @@ function lengthProblem(endpoint: string, platform: NodeJS.Platform): string | un
   const length = platform === 'win32' ? endpoint.length : Buffer.byteLength(endpoint);
   const unit = platform === 'win32' ? 'UTF-16 units' : 'bytes';
   const limit = endpointLimit(endpoint, platform);
-  return length <= limit ? undefined : `is ${length} ${unit} long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`;
+  return length <= limit
+    ? undefined
+    : `is ${length} ${unit} long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`;
 }
 
 function endpointLimit(endpoint: string, platform: NodeJS.Platform): number {
@@ -79,6 +94,7 @@ function isAbstractName(value: string): boolean {
 }
 
 function allowedEndpoint(platform: NodeJS.Platform): string {
-  if (platform === 'win32') return 'the name of a pipe of this machine: no path of a file, no NUL, no part that is empty, "." or ".."';
+  if (platform === 'win32')
+    return 'the name of a pipe of this machine: no path of a file, no NUL, no part that is empty, "." or ".."';
   return platform === 'linux' ? 'an absolute path or an abstract name ("\\0" and more)' : 'an absolute path';
 }

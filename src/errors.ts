@@ -1,4 +1,7 @@
-/** Every code a {@link BrokerPoolError} can carry; the list is closed. docs/errors.md says when each comes and what to do about it. */
+/**
+ * Every code a {@link BrokerPoolError} can carry; the list is closed. docs/errors.md says when each comes and
+ * what to do about it.
+ */
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
@@ -26,17 +29,15 @@ export type ErrorCode =
   | 'VALIDATION_FAILED'
   | 'WORKER_FAILED';
 
-/** What was being waited for when a `TIMEOUT` struck. `handoff` is reserved: that wait ends in a reconnect and not in an error (C-45). */
+/**
+ * What was being waited for when a `TIMEOUT` struck. `handoff` is reserved: that wait ends in a reconnect and
+ * not in an error (C-45).
+ */
 export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
 
 /** What a refusal means to a caller (C-37). `other` covers every code without a kind of its own. */
 export type RefusalKind =
-  | 'versionUnsupported'
-  | 'versionBlocked'
-  | 'serviceUnknown'
-  | 'rateLimited'
-  | 'shuttingDown'
-  | 'other';
+  'versionUnsupported' | 'versionBlocked' | 'serviceUnknown' | 'rateLimited' | 'shuttingDown' | 'other';
 
 /** A failed system call as plain data: it crosses threads, where `Error` objects lose their own fields. */
 export interface SystemFailure {
@@ -61,7 +62,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-/** A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error. */
+/**
+ * A failure as plain data, the form in which workers report it; {@link errorFromFailure} makes it an error.
+ */
 export interface Failure extends Omit<ErrorDetails, 'cause'> {
   readonly code: ErrorCode;
   readonly message: string;
@@ -69,15 +72,16 @@ export interface Failure extends Omit<ErrorDetails, 'cause'> {
 }
 
 /**
- * The one error class of this package; switch on {@link BrokerPoolError.code}. Where `instanceof` has told the class, the code narrows the
- * type further, see {@link BrokerPoolFailure}.
+ * The one error class of this package; switch on {@link BrokerPoolError.code}. Where `instanceof` has told
+ * the class, the code narrows the type further, see {@link BrokerPoolFailure}.
  */
 export class BrokerPoolError extends Error {
   /** A class cannot say that its instances are a union; its `instanceof` can. */
   declare static readonly [Symbol.hasInstance]: (value: unknown) => value is BrokerPoolFailure;
 
   readonly code: ErrorCode;
-  // Declared only: a field that does not apply must not be there, or every error would print a row of `undefined`.
+  // Declared only: a field that does not apply must not be there, or every error would print a row of
+  // `undefined`.
   /** The endpoint that was tried, where there was one. */
   declare readonly endpoint?: string;
   /** The service that was asked for. */
@@ -96,13 +100,17 @@ export class BrokerPoolError extends Error {
   declare readonly refusalCode?: number;
   /** With `REFUSED`: how long the broker asks callers to wait, in milliseconds; 0 means "no hint". */
   declare readonly retryAfterMs?: number;
-  /** With `REFUSED`: the broker's own reason: at most 200 characters of it, with what does not show itself escaped. */
+  /**
+   * With `REFUSED`: the broker's own reason: at most 200 characters of it, with what does not show itself
+   * escaped.
+   */
   declare readonly reason?: string;
 
   constructor(code: ErrorCode, message: string, { cause, ...fields }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    for (const [name, value] of Object.entries(fields)) if (value !== undefined) Reflect.set(this, name, value);
+    for (const [name, value] of Object.entries(fields))
+      if (value !== undefined) Reflect.set(this, name, value);
   }
 
   override get name(): string {
@@ -140,7 +148,10 @@ export interface OtherError extends BrokerPoolError {
   readonly reason?: never;
 }
 
-/** Every {@link BrokerPoolError}, as a union that `code` tells apart: the type of `error` behind `error instanceof BrokerPoolError`. */
+/**
+ * Every {@link BrokerPoolError}, as a union that `code` tells apart: the type of `error` behind `error
+ * instanceof BrokerPoolError`.
+ */
 export type BrokerPoolFailure = RefusedError | TimeoutError | OtherError;
 
 /** The same error as a union of its kinds. */
@@ -149,13 +160,40 @@ export function asFailure(error: BrokerPoolError): BrokerPoolFailure {
   throw new TypeError('not an error of this package');
 }
 
-/** The fields of an error beyond code, message and cause, for another one that stands for the same failure. */
+/**
+ * The fields of an error beyond code, message and cause, for another one that stands for the same failure.
+ */
 export function fieldsOf(error: BrokerPoolError): Omit<ErrorDetails, 'cause'> {
-  const { endpoint, serviceName, wantedVersion, attempts, elapsedMs, phase, refusalKind, refusalCode, retryAfterMs, reason } = error;
-  return { endpoint, serviceName, wantedVersion, attempts, elapsedMs, phase, refusalKind, refusalCode, retryAfterMs, reason };
+  const {
+    endpoint,
+    serviceName,
+    wantedVersion,
+    attempts,
+    elapsedMs,
+    phase,
+    refusalKind,
+    refusalCode,
+    retryAfterMs,
+    reason,
+  } = error;
+  return {
+    endpoint,
+    serviceName,
+    wantedVersion,
+    attempts,
+    elapsedMs,
+    phase,
+    refusalKind,
+    refusalCode,
+    retryAfterMs,
+    reason,
+  };
 }
 
-/** What a terminal would act on instead of showing it: control characters, marks that hide or reorder text, ends of lines, half characters. */
+/**
+ * What a terminal would act on instead of showing it: control characters, marks that hide or reorder text,
+ * ends of lines, half characters.
+ */
 const NOT_SHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const PRINTED_CHARACTERS = 200;
 
@@ -164,7 +202,9 @@ export function printable(text: string): string {
   return escaped(cutShort(text, PRINTED_CHARACTERS));
 }
 
-/** An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do. */
+/**
+ * An endpoint for messages and logs: the NUL of an abstract name is shown as `@`, as `ss` and `netstat` do.
+ */
 export function printableEndpoint(endpoint: string): string {
   return printable(endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint);
 }
@@ -172,11 +212,17 @@ export function printableEndpoint(endpoint: string): string {
 /** Writes what does not show itself as `\uXXXX`, each half of a surrogate pair by itself. */
 export function escaped(text: string): string {
   return text.replace(NOT_SHOWN, (character) =>
-    Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    ).join(''),
   );
 }
 
-/** The beginning of a text, with an ellipsis where something is missing. It is a copy: a slice would keep the whole text in memory. */
+/**
+ * The beginning of a text, with an ellipsis where something is missing. It is a copy: a slice would keep the
+ * whole text in memory.
+ */
 export function cutShort(text: string, characters: number): string {
   if (text.length <= characters) return text;
   return `${Buffer.from(text.slice(0, characters), 'utf16le').toString('utf16le')}…`;
@@ -190,6 +236,7 @@ export function invalidArgument(field: string, problem: string): BrokerPoolError
 /** Builds the error that a reported failure stands for. */
 export function errorFromFailure(failure: Failure): BrokerPoolError {
   const { code, message, system, ...details } = failure;
-  const cause = system && Object.assign(new Error(system.message), { code: system.code, syscall: system.syscall });
+  const cause =
+    system && Object.assign(new Error(system.message), { code: system.code, syscall: system.syscall });
   return new BrokerPoolError(code, message, { ...details, cause });
 }

@@ -1,7 +1,7 @@
 /**
- * Runs a callback for each of its objects when the process ends, by `process.exit()` and uncaught errors too. One listener serves all
- * objects: Node warns of more than ten. It is put before the other exit listeners, one of which may throw or call `process.exit()` again;
- * then Node does not call those behind it.
+ * Runs a callback for each of its objects when the process ends, by `process.exit()` and uncaught errors too.
+ * One listener serves all objects: Node warns of more than ten. It is put before the other exit listeners,
+ * one of which may throw or call `process.exit()` again; then Node does not call those behind it.
  */
 export class ExitHook<T> {
   readonly #objects = new Set<T>();

@@ -1,4 +1,11 @@
-import { asFailure, BrokerPoolError, fieldsOf, printableEndpoint, type BrokerPoolFailure, type ErrorCode } from './errors.js';
+import {
+  asFailure,
+  BrokerPoolError,
+  fieldsOf,
+  printableEndpoint,
+  type BrokerPoolFailure,
+  type ErrorCode,
+} from './errors.js';
 
 /** What was tried when an error arose: part of its message, and fields of it. */
 export interface Tried {
@@ -59,28 +66,46 @@ const REFUSAL_ADVICE: Readonly<Record<number, string>> = {
 };
 
 /**
- * The error for one caller: what failed, for which service and version, at which broker, after how many attempts and how long, and what to
- * do next. The fields are those of the failure, and what was tried.
+ * The error for one caller: what failed, for which service and version, at which broker, after how many
+ * attempts and how long, and what to do next. The fields are those of the failure, and what was tried.
  *
  * @param cause in place of the failure's own
  */
-export function explainedError(failure: BrokerPoolError, tried: Tried, cause: unknown = failure.cause): BrokerPoolFailure {
+export function explainedError(
+  failure: BrokerPoolError,
+  tried: Tried,
+  cause: unknown = failure.cause,
+): BrokerPoolFailure {
   // The caller's mistake has nothing to do with what was tried.
   if (failure.code === 'INVALID_ARGUMENT') return asFailure(failure);
   const { brokerEndpoint, serviceName, wantedVersion, attempts } = tried;
   const elapsedMs = tried.elapsedMs && Math.round(tried.elapsedMs);
   const details = { ...fieldsOf(failure), serviceName, wantedVersion, attempts, elapsedMs, cause };
-  const message = [`${failure.message} (${describeTried(tried)}).`, tried.advice ?? adviceFor(failure)].join(' ').trimEnd();
-  return asFailure(new BrokerPoolError(failure.code, message, { ...details, endpoint: failure.endpoint ?? brokerEndpoint }));
+  const message = [`${failure.message} (${describeTried(tried)}).`, tried.advice ?? adviceFor(failure)]
+    .join(' ')
+    .trimEnd();
+  return asFailure(
+    new BrokerPoolError(failure.code, message, { ...details, endpoint: failure.endpoint ?? brokerEndpoint }),
+  );
 }
 
-function describeTried({ action, brokerEndpoint, serviceName, wantedVersion, attempts, elapsedMs, situation }: Tried): string {
+function describeTried({
+  action,
+  brokerEndpoint,
+  serviceName,
+  wantedVersion,
+  attempts,
+  elapsedMs,
+  situation,
+}: Tried): string {
   const service = [action, serviceName, wantedVersion].filter((name) => name !== undefined).join(' ');
   const broker = brokerEndpoint === undefined ? '' : `at ${printableEndpoint(brokerEndpoint)}`;
   const where = [service, broker].filter((part) => part !== '').join(' ');
   const tries = attempts === undefined ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in `;
   const spent = elapsedMs === undefined ? '' : `${tries}${Math.round(elapsedMs)} ms`;
-  return [situation === undefined ? where : `${where}: ${situation}`, spent].filter((part) => part !== '').join(', ');
+  return [situation === undefined ? where : `${where}: ${situation}`, spent]
+    .filter((part) => part !== '')
+    .join(', ');
 }
 
 function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {

@@ -1,6 +1,16 @@
-export { sendAdminRequest, type AdminAnswer, type AdminRequestOptions, type AdminVerbName } from './client/admin.js';
+export {
+  sendAdminRequest,
+  type AdminAnswer,
+  type AdminRequestOptions,
+  type AdminVerbName,
+} from './client/admin.js';
 export { connectLocalSocket, type ConnectLocalSocketOptions } from './client/connect-local-socket.js';
-export { connectToBackend, type BackendConnection, type ConnectOptions, type NegotiatedInfo } from './client/connect.js';
+export {
+  connectToBackend,
+  type BackendConnection,
+  type ConnectOptions,
+  type NegotiatedInfo,
+} from './client/connect.js';
 export {
   instanceBrokerEndpoint,
   serviceBrokerEndpoint,

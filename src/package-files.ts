@@ -9,9 +9,10 @@ const OWN_NAME = 'package-files';
 /**
  * The file that holds this code: a module of the package, or the bundle that it was put in.
  *
- * Bundles in CommonJS have `__filename`, while their `import.meta.url` is missing. It is read without `typeof`, because webpack answers that at
- * build time, for modules too. Under `node --eval` there is a global `__filename` that is no path. In modules of webpack `import.meta.url` is a
- * file of the machine that built them; elsewhere, the program itself is the next best guess.
+ * Bundles in CommonJS have `__filename`, while their `import.meta.url` is missing. It is read without
+ * `typeof`, because webpack answers that at build time, for modules too. Under `node --eval` there is a
+ * global `__filename` that is no path. In modules of webpack `import.meta.url` is a file of the machine that
+ * built them; elsewhere, the program itself is the next best guess.
  */
 function findRunningFile(): string {
   try {
@@ -26,13 +27,14 @@ function findRunningFile(): string {
 const RUNNING_FILE = findRunningFile();
 
 /**
- * Requires a package at run time, as seen from the file that holds this code. Bundlers do not follow it. An imported name `createRequire`
- * would be followed: webpack puts `undefined` in place of the call.
+ * Requires a package at run time, as seen from the file that holds this code. Bundlers do not follow it. An
+ * imported name `createRequire` would be followed: webpack puts `undefined` in place of the call.
  */
 export const requirePackage: NodeJS.Require = nodeModule.createRequire(RUNNING_FILE);
 
 /**
- * The path of a file of the package that is run rather than imported, `undefined` where it cannot be found: bundles do not contain it.
+ * The path of a file of the package that is run rather than imported, `undefined` where it cannot be found:
+ * bundles do not contain it.
  *
  * @param path from the folder in which `src` and `workers` lie side by side
  */

@@ -24,15 +24,24 @@ export function checkServiceName(field: string, value: unknown): string {
 }
 
 /**
- * A version: `N.N.N` in digits, then optionally `-` and one or more of `[a-z0-9.]`, at most 64 bytes (N-22, V-52).
+ * A version: `N.N.N` in digits, then optionally `-` and one or more of `[a-z0-9.]`, at most 64 bytes (N-22,
+ * V-52).
  *
  * @throws `INVALID_ARGUMENT`
  */
 export function checkVersion(field: string, value: unknown): string {
-  if (typeof value === 'string' && value.length <= LONGEST_VERSION_BYTES && /^\d+\.\d+\.\d+(?:-[a-z0-9.]+)?$/.test(value)) {
+  if (
+    typeof value === 'string' &&
+    value.length <= LONGEST_VERSION_BYTES &&
+    /^\d+\.\d+\.\d+(?:-[a-z0-9.]+)?$/.test(value)
+  ) {
     return value;
   }
-  throw refused(field, `must be a version such as 1.2.3 or 1.2.3-rc.1, at most ${LONGEST_VERSION_BYTES} bytes`, value);
+  throw refused(
+    field,
+    `must be a version such as 1.2.3 or 1.2.3-rc.1, at most ${LONGEST_VERSION_BYTES} bytes`,
+    value,
+  );
 }
 
 /**
@@ -67,7 +76,14 @@ export function checkString(field: string, value: unknown): string {
  * @throws `INVALID_ARGUMENT`
  */
 export function checkLabel(field: string, value: unknown): string {
-  if (typeof value === 'string' && value.length <= LONGEST_NAME && value.trim() === value && value !== '' && escaped(value) === value) return value;
+  if (
+    typeof value === 'string' &&
+    value.length <= LONGEST_NAME &&
+    value.trim() === value &&
+    value !== '' &&
+    escaped(value) === value
+  )
+    return value;
   throw refused(field, `must be 1 to ${LONGEST_NAME} characters that can be shown`, value);
 }
 
@@ -80,7 +96,10 @@ export function checkLabel(field: string, value: unknown): string {
 export function checkDurationMs(
   field: string,
   value: unknown,
-  { allowZero = false, allowInfinity = false }: { readonly allowZero?: boolean; readonly allowInfinity?: boolean } = {},
+  {
+    allowZero = false,
+    allowInfinity = false,
+  }: { readonly allowZero?: boolean; readonly allowInfinity?: boolean } = {},
 ): number {
   if (typeof value === 'number') {
     if (value > 0 && value <= LONGEST_TIMER_MS) return value;
@@ -104,7 +123,11 @@ export function checkCount(
   if (typeof value === 'number' && value >= min) {
     if (Number.isSafeInteger(value) || (value === Infinity && allowInfinity)) return value;
   }
-  throw refused(field, `must be a whole number of at least ${min}${allowInfinity ? ', or Infinity' : ''}`, value);
+  throw refused(
+    field,
+    `must be a whole number of at least ${min}${allowInfinity ? ', or Infinity' : ''}`,
+    value,
+  );
 }
 
 /** @throws `INVALID_ARGUMENT` unless `value` is `true` or `false`; truthy values are not repaired. */
@@ -113,8 +136,14 @@ export function checkBoolean(field: string, value: unknown): boolean {
   throw refused(field, 'must be true or false', value);
 }
 
-/** @throws `INVALID_ARGUMENT` unless `value` is one of `allowed`; what would become one as a string is not. */
-export function checkName<Name extends string>(field: string, value: unknown, allowed: readonly Name[]): Name {
+/**
+ * @throws `INVALID_ARGUMENT` unless `value` is one of `allowed`; what would become one as a string is not.
+ */
+export function checkName<Name extends string>(
+  field: string,
+  value: unknown,
+  allowed: readonly Name[],
+): Name {
   const name = allowed.find((one) => one === value);
   if (name !== undefined) return name;
   throw refused(field, `must be one of ${allowed.join(', ')}`, value);
@@ -127,8 +156,8 @@ export function checkFunction<F extends (...parameters: never[]) => unknown>(fie
 }
 
 /**
- * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well. What the pool calls must be there: a
- * signal that lacks `removeEventListener` would throw when its caller is served.
+ * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well. What the
+ * pool calls must be there: a signal that lacks `removeEventListener` would throw when its caller is served.
  *
  * @throws `INVALID_ARGUMENT`
  */
@@ -146,7 +175,11 @@ function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   try {
     const isFunction = (name: string): boolean => typeof Reflect.get(value, name) === 'function';
-    return typeof Reflect.get(value, 'aborted') === 'boolean' && isFunction('addEventListener') && isFunction('removeEventListener');
+    return (
+      typeof Reflect.get(value, 'aborted') === 'boolean' &&
+      isFunction('addEventListener') &&
+      isFunction('removeEventListener')
+    );
   } catch {
     // A getter of the caller's has thrown.
     return false;
@@ -158,7 +191,11 @@ function isAbortSignal(value: unknown): value is AbortSignal {
  *
  * @throws `INVALID_ARGUMENT`
  */
-export function checkAbsolutePath(field: string, value: unknown, platform: NodeJS.Platform = process.platform): string {
+export function checkAbsolutePath(
+  field: string,
+  value: unknown,
+  platform: NodeJS.Platform = process.platform,
+): string {
   const paths = platform === 'win32' ? win32 : posix;
   if (typeof value === 'string' && paths.isAbsolute(value) && !value.includes('\0')) return value;
   throw refused(field, 'must be an absolute path', value);
@@ -166,7 +203,8 @@ export function checkAbsolutePath(field: string, value: unknown, platform: NodeJ
 
 /** @throws `INVALID_ARGUMENT` unless `value` is an object, and no array. */
 export function checkObject(field: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(field, 'must be an object', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw refused(field, 'must be an object', value);
 }
 
 /** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
@@ -180,7 +218,11 @@ export function orDefault<T>(value: T | undefined, fallback: T): T {
  *
  * @throws `INVALID_ARGUMENT`
  */
-export function rejectUnknownOptions<T extends object>(field: string, value: T, knownNames: readonly (keyof T & string)[]): T {
+export function rejectUnknownOptions<T extends object>(
+  field: string,
+  value: T,
+  knownNames: readonly (keyof T & string)[],
+): T {
   checkObject(field, value);
   for (const name of Object.keys(value)) {
     if (knownNames.some((known) => known === name)) continue;
@@ -189,7 +231,9 @@ export function rejectUnknownOptions<T extends object>(field: string, value: T, 
   return value;
 }
 
-/** The end of a message about an unknown name: the right one, where the name is an obvious misspelling of it. */
+/**
+ * The end of a message about an unknown name: the right one, where the name is an obvious misspelling of it.
+ */
 export function didYouMean(name: string, knownNames: readonly string[]): string {
   const nearest = nearestName(name, knownNames);
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;

@@ -6,7 +6,7 @@ import { stall } from './helpers/stall.js';
 /** On some virtual machines the processors' clocks differ by microseconds. */
 const SLACK_MS = 1;
 
-test('the system\'s clock goes forwards', (t) => {
+test("the system's clock goes forwards", (t) => {
   let last = monotonicNowMs();
   for (let count = 0; count < 1_000; count++) {
     const now = systemClock.now();
@@ -16,7 +16,7 @@ test('the system\'s clock goes forwards', (t) => {
   t.pass();
 });
 
-test('another thread\'s clock says the same, so that deadlines may cross threads', async (t) => {
+test("another thread's clock says the same, so that deadlines may cross threads", async (t) => {
   const source = `
     const { parentPort } = require('node:worker_threads');
     import(${JSON.stringify(new URL('../src/clock.js', import.meta.url).href)}).then(({ monotonicNowMs }) => {
@@ -25,7 +25,9 @@ test('another thread\'s clock says the same, so that deadlines may cross threads
   const before = monotonicNowMs();
   const worker = new Worker(source, { eval: true });
   const ended = new Promise((resolve) => worker.once('exit', resolve));
-  const there = await new Promise<number>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  const there = await new Promise<number>((resolve, reject) =>
+    worker.once('message', resolve).once('error', reject),
+  );
   const after = monotonicNowMs();
   t.true(before - SLACK_MS <= there && there <= after + SLACK_MS, `${before} ${there} ${after}`);
   await ended;
@@ -59,7 +61,9 @@ test.serial('a call whose time has come runs once, one that is cancelled never',
 });
 
 test.serial('a delay beyond what timers can do is a long one, not 1 ms', async (t) => {
-  const cancels = [2 ** 31, 2 ** 40, Infinity].map((delayMs) => systemClock.schedule(delayMs, () => t.fail(`${delayMs} ms went by`)));
+  const cancels = [2 ** 31, 2 ** 40, Infinity].map((delayMs) =>
+    systemClock.schedule(delayMs, () => t.fail(`${delayMs} ms went by`)),
+  );
   await new Promise<void>((resolve) => {
     systemClock.schedule(3, resolve, true);
   });
@@ -67,31 +71,37 @@ test.serial('a delay beyond what timers can do is a long one, not 1 ms', async (
   t.pass();
 });
 
-test.serial('a deadline runs after what the kernel held at its time is read, and tells what was due', async (t) => {
-  const { port1, port2 } = new MessageChannel();
-  const events: string[] = [];
-  port2.on('message', () => events.push('message'));
-  const dueMs = systemClock.now() + 10;
-  const dueByMs = new Promise<number>((resolve) => {
-    systemClock.deadline(10, (byMs) => (events.push('deadline'), resolve(byMs)), true);
-  });
-  port1.postMessage('in time');
-  stall(12);
-  t.true((await dueByMs) >= dueMs - SLACK_MS);
-  t.deepEqual(events, ['message', 'deadline']);
-  port1.close();
-});
+test.serial(
+  'a deadline runs after what the kernel held at its time is read, and tells what was due',
+  async (t) => {
+    const { port1, port2 } = new MessageChannel();
+    const events: string[] = [];
+    port2.on('message', () => events.push('message'));
+    const dueMs = systemClock.now() + 10;
+    const dueByMs = new Promise<number>((resolve) => {
+      systemClock.deadline(10, (byMs) => (events.push('deadline'), resolve(byMs)), true);
+    });
+    port1.postMessage('in time');
+    stall(12);
+    t.true((await dueByMs) >= dueMs - SLACK_MS);
+    t.deepEqual(events, ['message', 'deadline']);
+    port1.close();
+  },
+);
 
-test.serial('a deadline that is late waits for what other threads hold, and counts nothing that is due meanwhile', async (t) => {
-  const dueByMs = new Promise<number>((resolve) => {
-    systemClock.deadline(1, resolve, true);
-  });
-  stall(30);
-  const lookedMs = systemClock.now();
-  const byMs = await dueByMs;
-  t.true(systemClock.now() - byMs >= 19);
-  t.true(byMs >= lookedMs - SLACK_MS);
-});
+test.serial(
+  'a deadline that is late waits for what other threads hold, and counts nothing that is due meanwhile',
+  async (t) => {
+    const dueByMs = new Promise<number>((resolve) => {
+      systemClock.deadline(1, resolve, true);
+    });
+    stall(30);
+    const lookedMs = systemClock.now();
+    const byMs = await dueByMs;
+    t.true(systemClock.now() - byMs >= 19);
+    t.true(byMs >= lookedMs - SLACK_MS);
+  },
+);
 
 test.serial('a deadline is cancelled at any moment, and keeps the process alive as it is told', async (t) => {
   const before = timersAlive();

@@ -9,7 +9,8 @@ function item(dueMs: number): Timed {
 
 function takeAll(queue: DeadlineQueue<Timed>): number[] {
   const taken: number[] = [];
-  for (let next = queue.takeDue(Infinity); next !== undefined; next = queue.takeDue(Infinity)) taken.push(next.dueMs);
+  for (let next = queue.takeDue(Infinity); next !== undefined; next = queue.takeDue(Infinity))
+    taken.push(next.dueMs);
   return taken;
 }
 

@@ -10,7 +10,10 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CITING = ['src', 'workers', 'test', 'bench', 'docs'];
 const WRITTEN_BY_HAND = /\.(?:ts|rs|md)$/;
 const NOT_OURS = /(?:^|[\\/])(?:node_modules|target|gen)[\\/]|^protocol\.md$/;
-/** An id, or the first and the last of several in a row. G-01 and its like are the promises of docs/reliability.md. */
+/**
+ * An id, or the first and the last of several in a row. G-01 and its like are the promises of
+ * docs/reliability.md.
+ */
 const RULES = /\b(?!G-)([A-Z])-(\d\d)(?:(?: to |\.\.)\1-(\d\d))?\b/g;
 const RULE_ROW = /^\| ([A-Z]-\d\d) \|/gm;
 
@@ -23,20 +26,38 @@ function textsIn(folder: string): string[] {
 function rulesIn(text: string): string[] {
   return [...text.matchAll(RULES)].flatMap(([, group, first, last = first]) => {
     const count = Number(last) - Number(first) + 1;
-    return Array.from({ length: count }, (_, index) => `${group}-${String(Number(first) + index).padStart(2, '0')}`);
+    return Array.from(
+      { length: count },
+      (_, index) => `${group}-${String(Number(first) + index).padStart(2, '0')}`,
+    );
   });
 }
 
 test('a row of rules is read as all of them', (t) => {
-  t.deepEqual(rulesIn('as V-51 to V-53 say, D-03..D-04 too; C-40 (G-01), S-1-5-18'), ['V-51', 'V-52', 'V-53', 'D-03', 'D-04', 'C-40']);
+  t.deepEqual(rulesIn('as V-51 to V-53 say, D-03..D-04 too; C-40 (G-01), S-1-5-18'), [
+    'V-51',
+    'V-52',
+    'V-53',
+    'D-03',
+    'D-04',
+    'C-40',
+  ]);
 });
 
 test('every rule of the protocol that is cited has one line in docs/protocol.md, and every line is cited', (t) => {
-  const explained = [...readFileSync(join(ROOT, 'docs/protocol.md'), 'utf8').matchAll(RULE_ROW)].map((match) => match[1] ?? '');
+  const explained = [...readFileSync(join(ROOT, 'docs/protocol.md'), 'utf8').matchAll(RULE_ROW)].map(
+    (match) => match[1] ?? '',
+  );
   const cited = new Set(CITING.flatMap(textsIn).flatMap(rulesIn));
   t.deepEqual(explained, [...new Set(explained)], 'a rule is explained twice');
-  t.deepEqual([...cited].filter((id) => !explained.includes(id)), []);
-  t.deepEqual(explained.filter((id) => !cited.has(id)), []);
+  t.deepEqual(
+    [...cited].filter((id) => !explained.includes(id)),
+    [],
+  );
+  t.deepEqual(
+    explained.filter((id) => !cited.has(id)),
+    [],
+  );
 });
 
 /** The words of a union of string literals, as its declaration in the source lists them. */
@@ -47,7 +68,10 @@ function unionIn(source: string, name: string): string[] {
 
 /** The rows of a table below a heading: its first column, and the whole row. */
 function rowsBelow(page: string, heading: string): Map<string, string> {
-  const section = page.slice(page.indexOf(`\n${heading}\n`)).split(/\n#+ /, 2).join('');
+  const section = page
+    .slice(page.indexOf(`\n${heading}\n`))
+    .split(/\n#+ /, 2)
+    .join('');
   return new Map([...section.matchAll(/^\| `(\w+)` \|.*$/gm)].map(([row, name = '']) => [name, row]));
 }
 
@@ -55,7 +79,10 @@ const ERRORS_PAGE = readFileSync(join(ROOT, 'docs/errors.md'), 'utf8');
 const ERRORS_SOURCE = readFileSync(join(ROOT, 'src/errors.ts'), 'utf8');
 
 test('docs/errors.md has a row for each code and for each phase, and for no others', (t) => {
-  for (const [heading, union] of [['## Codes', 'ErrorCode'], ['## Phases of a `TIMEOUT`', 'TimeoutPhase']] as const) {
+  for (const [heading, union] of [
+    ['## Codes', 'ErrorCode'],
+    ['## Phases of a `TIMEOUT`', 'TimeoutPhase'],
+  ] as const) {
     const words = unionIn(ERRORS_SOURCE, union);
     t.true(words.length > 0);
     t.deepEqual([...rowsBelow(ERRORS_PAGE, heading).keys()].toSorted(), words.toSorted());
@@ -72,24 +99,36 @@ test('the codes that docs/errors.md calls reserved are those that nothing throws
 });
 
 test('docs/errors.md has a row for each code of a refusal', (t) => {
-  const listed = [...ERRORS_PAGE.matchAll(/^\| (\d+) `(\w+)` \|/gm)].map(([, code, name]) => [name, Number(code)]);
+  const listed = [...ERRORS_PAGE.matchAll(/^\| (\d+) `(\w+)` \|/gm)].map(([, code, name]) => [
+    name,
+    Number(code),
+  ]);
   t.deepEqual(listed, Object.entries(RefusalCode).slice(1));
 });
 
 test('docs/pool.md has a row for each option of a pool, and the README none that there is not', (t) => {
-  const options = [...declaredOptions('src/pool/options.ts', 'BrokerPoolOptions'), ...declaredOptions('src/client/client-identity.ts', 'ClientIdentityOptions')];
+  const options = [
+    ...declaredOptions('src/pool/options.ts', 'BrokerPoolOptions'),
+    ...declaredOptions('src/client/client-identity.ts', 'ClientIdentityOptions'),
+  ];
   const page = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
   const described = optionsIn(page.slice(page.indexOf('## `new BrokerPool'), page.indexOf('## Methods')));
   t.deepEqual(described.toSorted(), options.toSorted());
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const shown = optionsIn(readme.slice(readme.indexOf('## Options'), readme.indexOf('## Errors')));
   t.true(shown.length > 0);
-  t.deepEqual(shown.filter((name) => !options.includes(name)), []);
+  t.deepEqual(
+    shown.filter((name) => !options.includes(name)),
+    [],
+  );
 });
 
 /** The optional properties that an exported interface declares itself. */
 function declaredOptions(file: string, name: string): string[] {
-  const declaration = new RegExp(`^export interface ${name} [^{]*\\{(.*?)^\\}`, 'ms').exec(readFileSync(join(ROOT, file), 'utf8'))?.[1] ?? '';
+  const declaration =
+    new RegExp(`^export interface ${name} [^{]*\\{(.*?)^\\}`, 'ms').exec(
+      readFileSync(join(ROOT, file), 'utf8'),
+    )?.[1] ?? '';
   const options = [...declaration.matchAll(/^ {2}(\w+)\?:/gm)].map(([, option]) => option ?? '');
   if (options.length === 0) throw new Error(`${file} declares no ${name}`);
   return options;
@@ -97,5 +136,7 @@ function declaredOptions(file: string, name: string): string[] {
 
 /** The names in the first columns of tables. */
 function optionsIn(text: string): string[] {
-  return [...text.matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm)].flatMap(([, names = '']) => names.replaceAll('`', '').split(', '));
+  return [...text.matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm)].flatMap(([, names = '']) =>
+    names.replaceAll('`', '').split(', '),
+  );
 }

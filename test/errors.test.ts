@@ -1,4 +1,10 @@
-import { BrokerPoolError, errorFromFailure, invalidArgument, printable, type Failure } from '../src/errors.js';
+import {
+  BrokerPoolError,
+  errorFromFailure,
+  invalidArgument,
+  printable,
+  type Failure,
+} from '../src/errors.js';
 import test from './helpers/sanitary.js';
 
 test('an error shows its name and code, also in its stack', (t) => {
@@ -12,20 +18,53 @@ test('an error shows its name and code, also in its stack', (t) => {
 });
 
 test('details that were not given are absent, not undefined', (t) => {
-  for (const error of [new BrokerPoolError('ABORTED', 'x'), new BrokerPoolError('ABORTED', 'x', { endpoint: undefined, cause: undefined })]) {
-    for (const name of ['endpoint', 'phase', 'refusalKind', 'refusalCode', 'retryAfterMs', 'reason', 'serviceName', 'wantedVersion', 'attempts', 'elapsedMs', 'cause']) t.false(name in error, name);
+  for (const error of [
+    new BrokerPoolError('ABORTED', 'x'),
+    new BrokerPoolError('ABORTED', 'x', { endpoint: undefined, cause: undefined }),
+  ]) {
+    for (const name of [
+      'endpoint',
+      'phase',
+      'refusalKind',
+      'refusalCode',
+      'retryAfterMs',
+      'reason',
+      'serviceName',
+      'wantedVersion',
+      'attempts',
+      'elapsedMs',
+      'cause',
+    ])
+      t.false(name in error, name);
   }
 });
 
 test('details that were given are there, zeros too', (t) => {
   const cause = new Error('why');
-  const tried = { endpoint: '/a', serviceName: 'a', wantedVersion: '1.0.0', attempts: 0, elapsedMs: 0 } as const;
-  const details = { ...tried, phase: 'hello', refusalKind: 'other', refusalCode: 0, retryAfterMs: 0, reason: '', cause } as const;
+  const tried = {
+    endpoint: '/a',
+    serviceName: 'a',
+    wantedVersion: '1.0.0',
+    attempts: 0,
+    elapsedMs: 0,
+  } as const;
+  const details = {
+    ...tried,
+    phase: 'hello',
+    refusalKind: 'other',
+    refusalCode: 0,
+    retryAfterMs: 0,
+    reason: '',
+    cause,
+  } as const;
   t.like(new BrokerPoolError('REFUSED', 'no', details), details);
 });
 
 test('a wrong argument is named first', (t) => {
-  t.like(invalidArgument('max', 'must be a number'), { code: 'INVALID_ARGUMENT', message: 'max must be a number' });
+  t.like(invalidArgument('max', 'must be a number'), {
+    code: 'INVALID_ARGUMENT',
+    message: 'max must be a number',
+  });
 });
 
 test('a failure that came from another thread becomes the error it stands for', (t) => {
@@ -46,7 +85,12 @@ test('a failure that came from another thread becomes the error it stands for', 
 
 test('the failed system call behind a failure becomes the cause, with its errno name', (t) => {
   const system = { code: 'ENOENT', syscall: 'connect', message: 'connect ENOENT /a' };
-  const error = errorFromFailure({ code: 'BROKER_CONNECT', message: 'failed to connect to broker', endpoint: '/a', system });
+  const error = errorFromFailure({
+    code: 'BROKER_CONNECT',
+    message: 'failed to connect to broker',
+    endpoint: '/a',
+    system,
+  });
   t.true(error.cause instanceof Error);
   t.like(error.cause, system);
   t.false('system' in error);
@@ -54,7 +98,10 @@ test('the failed system call behind a failure becomes the cause, with its errno 
 
 test('what a peer says is shown in one line, as it is where that does no harm', (t) => {
   t.is(printable('Straße "a" \\ 日本 👍'), 'Straße "a" \\ 日本 👍');
-  t.is(printable('a\nb\u001b[31mc\u007f\u0085\u2028\u202e\ud800'), 'a\\u000ab\\u001b[31mc\\u007f\\u0085\\u2028\\u202e\\ud800');
+  t.is(
+    printable('a\nb\u001b[31mc\u007f\u0085\u2028\u202e\ud800'),
+    'a\\u000ab\\u001b[31mc\\u007f\\u0085\\u2028\\u202e\\ud800',
+  );
   t.is(printable('\u{e0041}'), '\\udb40\\udc41');
 });
 

@@ -2,25 +2,54 @@ import { BrokerPoolError, type ErrorCode, type ErrorDetails } from '../src/error
 import { explainedError } from '../src/explained-error.js';
 import test from './helpers/sanitary.js';
 
-const TRIED = { brokerEndpoint: '/run/broker.sock', serviceName: 'echo', wantedVersion: '1.0.0', attempts: 3, elapsedMs: 148.4 };
+const TRIED = {
+  brokerEndpoint: '/run/broker.sock',
+  serviceName: 'echo',
+  wantedVersion: '1.0.0',
+  attempts: 3,
+  elapsedMs: 148.4,
+};
 
-function messageOf(code: ErrorCode, details: ErrorDetails = {}, tried: Partial<typeof TRIED> = TRIED): string {
-  return explainedError(new BrokerPoolError(code, 'what happened', details), { elapsedMs: 0, ...tried }).message;
+function messageOf(
+  code: ErrorCode,
+  details: ErrorDetails = {},
+  tried: Partial<typeof TRIED> = TRIED,
+): string {
+  return explainedError(new BrokerPoolError(code, 'what happened', details), { elapsedMs: 0, ...tried })
+    .message;
 }
 
 test('a message says what happened, for whom, where, how often, how long, and what to do next', (t) => {
-  const expected = 'what happened (echo 1.0.0 at /run/broker.sock, 3 attempts in 148 ms). Start the broker, or correct brokerEndpoint.';
+  const expected =
+    'what happened (echo 1.0.0 at /run/broker.sock, 3 attempts in 148 ms). Start the broker, or correct brokerEndpoint.';
   t.is(messageOf('BROKER_CONNECT'), expected);
 });
 
 test('the fields are those of the failure and what was tried', (t) => {
-  const refusal = { refusalKind: 'rateLimited', refusalCode: 4, retryAfterMs: 20, reason: 'busy', endpoint: '/run/broker.sock' } as const;
+  const refusal = {
+    refusalKind: 'rateLimited',
+    refusalCode: 4,
+    retryAfterMs: 20,
+    reason: 'busy',
+    endpoint: '/run/broker.sock',
+  } as const;
   const error = explainedError(new BrokerPoolError('REFUSED', 'no', refusal), TRIED);
-  t.like(error, { ...refusal, code: 'REFUSED', serviceName: 'echo', wantedVersion: '1.0.0', attempts: 3, elapsedMs: 148 });
+  t.like(error, {
+    ...refusal,
+    code: 'REFUSED',
+    serviceName: 'echo',
+    wantedVersion: '1.0.0',
+    attempts: 3,
+    elapsedMs: 148,
+  });
 });
 
-test('the endpoint is the one of the failure, else the broker\'s', (t) => {
-  t.is(explainedError(new BrokerPoolError('BACKEND_CONNECT', 'x', { endpoint: '/run/backend.sock' }), TRIED).endpoint, '/run/backend.sock');
+test("the endpoint is the one of the failure, else the broker's", (t) => {
+  t.is(
+    explainedError(new BrokerPoolError('BACKEND_CONNECT', 'x', { endpoint: '/run/backend.sock' }), TRIED)
+      .endpoint,
+    '/run/backend.sock',
+  );
   t.is(explainedError(new BrokerPoolError('ABORTED', 'x'), TRIED).endpoint, '/run/broker.sock');
 });
 
@@ -31,23 +60,39 @@ test('an abstract name is shown with an @, and what a terminal would obey is not
 test('each refusal, phase and failure of a connect has its advice', (t) => {
   const advice = new Set<string>();
   const codes: readonly ErrorCode[] = [
-    'BACKEND_CONNECT', 'BROKER_CONNECT', 'DECODE_FRAME', 'EMPTY_BACKEND_PIPE', 'FRAME_IO', 'MISSING_HELLO_REPLY_RESULT', 'POOL_CLOSED', 'QUEUE_FULL',
-    'UNEXPECTED_EOF', 'VALIDATION_FAILED', 'WORKER_FAILED',
+    'BACKEND_CONNECT',
+    'BROKER_CONNECT',
+    'DECODE_FRAME',
+    'EMPTY_BACKEND_PIPE',
+    'FRAME_IO',
+    'MISSING_HELLO_REPLY_RESULT',
+    'POOL_CLOSED',
+    'QUEUE_FULL',
+    'UNEXPECTED_EOF',
+    'VALIDATION_FAILED',
+    'WORKER_FAILED',
   ];
   for (const code of codes) advice.add(messageOf(code));
-  for (const phase of ['queue', 'connect', 'hello', 'validate'] as const) advice.add(messageOf('TIMEOUT', { phase }));
-  for (let refusalCode = 0; refusalCode < 10; refusalCode++) advice.add(messageOf('REFUSED', { refusalCode }));
+  for (const phase of ['queue', 'connect', 'hello', 'validate'] as const)
+    advice.add(messageOf('TIMEOUT', { phase }));
+  for (let refusalCode = 0; refusalCode < 10; refusalCode++)
+    advice.add(messageOf('REFUSED', { refusalCode }));
   t.is(advice.size, codes.length + 4 + 10);
   for (const message of advice) t.regex(message, /ms\)\. .+\.$/);
 });
 
-test('an error about a stranger\'s socket points to the rules of trust', (t) => {
+test("an error about a stranger's socket points to the rules of trust", (t) => {
   const cause = Object.assign(new Error('x'), { code: 'EUNTRUSTED' });
   t.regex(messageOf('BROKER_CONNECT', { cause }), /docs\/security\.md/);
 });
 
 test('an error of a call without a service names none', (t) => {
-  const error = explainedError(new BrokerPoolError('ABORTED', 'aborted'), { brokerEndpoint: '/b', elapsedMs: 1, action: 'STATUS', attempts: 1 });
+  const error = explainedError(new BrokerPoolError('ABORTED', 'aborted'), {
+    brokerEndpoint: '/b',
+    elapsedMs: 1,
+    action: 'STATUS',
+    attempts: 1,
+  });
   t.is(error.message, 'aborted (STATUS at /b, 1 attempt in 1 ms).');
   for (const name of ['serviceName', 'wantedVersion', 'reason', 'phase']) t.false(name in error, name);
 });

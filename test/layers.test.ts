@@ -5,13 +5,29 @@ const src = sourcesIn('src');
 const workers = sourcesIn('workers');
 const byPath = new Map([...src, ...workers].map((file) => [file.path, file]));
 
-/** The part of the package a file belongs to: a folder of `src`, a file that lies in `src` itself, or `workers`. */
+/**
+ * The part of the package a file belongs to: a folder of `src`, a file that lies in `src` itself, or
+ * `workers`.
+ */
 function partOf(path: string): string {
   const [top = '', second = ''] = path.split('/');
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
-const LEAVES = ['abort', 'async-context', 'clock', 'deadline-queue', 'endpoint', 'process-warning', 'errors', 'exit-hook', 'explained-error', 'package-files', 'validation', 'version'];
+const LEAVES = [
+  'abort',
+  'async-context',
+  'clock',
+  'deadline-queue',
+  'endpoint',
+  'process-warning',
+  'errors',
+  'exit-hook',
+  'explained-error',
+  'package-files',
+  'validation',
+  'version',
+];
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -70,14 +86,19 @@ function closure(path: string): SourceFile[] {
 test('each import of a file leads to a file that exists', (t) => {
   const missing = [...byPath.values()].flatMap(({ path, files }) =>
     // What is generated has a type declaration beside JavaScript.
-    files.filter((imported) => !byPath.has(imported) && !imported.startsWith('src/wire/gen/')).map((imported) => `${path} → ${imported}`),
+    files
+      .filter((imported) => !byPath.has(imported) && !imported.startsWith('src/wire/gen/'))
+      .map((imported) => `${path} → ${imported}`),
   );
   t.deepEqual(missing, []);
 });
 
 test('every part of the package has its rule here', (t) => {
   const parts = new Set([...byPath.keys()].map(partOf));
-  t.deepEqual([...parts].filter((part) => !(part in MAY_IMPORT)), []);
+  t.deepEqual(
+    [...parts].filter((part) => !(part in MAY_IMPORT)),
+    [],
+  );
 });
 
 test('imports go one way: cli → index → pool → client → negotiation → wire, os → errors', (t) => {
@@ -93,17 +114,32 @@ test('no file imports itself by way of others', (t) => {
 
 for (const [name, home] of Object.entries(HOMES)) {
   test(`only ${home} knows ${name}`, (t) => {
-    const users = [...byPath.values()].filter(({ packages, text }) => packages.includes(name) || text.includes(`'${name}'`));
+    const users = [...byPath.values()].filter(
+      ({ packages, text }) => packages.includes(name) || text.includes(`'${name}'`),
+    );
     t.true(users.length > 0);
-    t.deepEqual(users.map(({ path }) => path).filter((path) => !path.startsWith(home)), []);
+    t.deepEqual(
+      users.map(({ path }) => path).filter((path) => !path.startsWith(home)),
+      [],
+    );
   });
 }
 
 test('src names the worker as a file only, in negotiation/wait-thread/worker-thread.ts', (t) => {
-  t.deepEqual(src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path), []);
+  t.deepEqual(
+    src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path),
+    [],
+  );
   const mentions = src.filter(({ text }) => text.includes('workers/'));
-  t.deepEqual(mentions.map(({ path }) => path), ['src/negotiation/wait-thread/worker-thread.ts']);
-  for (const { text } of mentions) t.deepEqual(text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')), []);
+  t.deepEqual(
+    mentions.map(({ path }) => path),
+    ['src/negotiation/wait-thread/worker-thread.ts'],
+  );
+  for (const { text } of mentions)
+    t.deepEqual(
+      text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')),
+      [],
+    );
 });
 
 const PURE = [
@@ -125,42 +161,74 @@ const PURE = [
   'src/endpoint.ts',
   ...src.map(({ path }) => path).filter((path) => path.startsWith('src/negotiation/exchange/')),
 ];
-const WITHOUT_IO = new Set(['node:async_hooks', 'node:crypto', 'node:path', 'node:util', 'node:util/types', 'protobufjs']);
+const WITHOUT_IO = new Set([
+  'node:async_hooks',
+  'node:crypto',
+  'node:path',
+  'node:util',
+  'node:util/types',
+  'protobufjs',
+]);
 
 for (const path of PURE) {
   test(`${path} does no I/O, nor does anything it imports`, (t) => {
     t.true(byPath.has(path));
-    const used = closure(path).flatMap((file) => file.packages.filter((name) => !WITHOUT_IO.has(name)).map((name) => `${file.path} → ${name}`));
+    const used = closure(path).flatMap((file) =>
+      file.packages.filter((name) => !WITHOUT_IO.has(name)).map((name) => `${file.path} → ${name}`),
+    );
     t.deepEqual(used, []);
   });
 }
 
-const GLOBAL_TIME = /(?<!\.)\b(?:setTimeout|setImmediate|setInterval|clearTimeout|clearImmediate|clearInterval|queueMicrotask)\b|\bnextTick\b|\bhrtime\b|\bperformance\b|\bDate\b|timers/;
+const GLOBAL_TIME =
+  /(?<!\.)\b(?:setTimeout|setImmediate|setInterval|clearTimeout|clearImmediate|clearInterval|queueMicrotask)\b|\bnextTick\b|\bhrtime\b|\bperformance\b|\bDate\b|timers/;
 
 test('only src/clock.ts knows the global timers and clocks, which a test may have replaced', (t) => {
-  const users = [...byPath.values()].filter(({ path, text }) => path !== 'src/clock.ts' && GLOBAL_TIME.test(text));
-  t.deepEqual(users.map(({ path }) => path), []);
+  const users = [...byPath.values()].filter(
+    ({ path, text }) => path !== 'src/clock.ts' && GLOBAL_TIME.test(text),
+  );
+  t.deepEqual(
+    users.map(({ path }) => path),
+    [],
+  );
   t.regex(byPath.get('src/clock.ts')?.text ?? '', GLOBAL_TIME);
 });
 
 test('the two ways to wait know nothing of each other', (t) => {
-  for (const [way, other] of [['event-loop', 'wait-thread'], ['wait-thread', 'event-loop']] as const) {
+  for (const [way, other] of [
+    ['event-loop', 'wait-thread'],
+    ['wait-thread', 'event-loop'],
+  ] as const) {
     const files = src.filter(({ path }) => path.startsWith(`src/negotiation/${way}/`));
     t.true(files.length > 0);
-    t.deepEqual(files.flatMap(({ path, files: imported }) => imported.filter((one) => one.includes(`/${other}/`)).map((one) => `${path} → ${one}`)), []);
+    t.deepEqual(
+      files.flatMap(({ path, files: imported }) =>
+        imported.filter((one) => one.includes(`/${other}/`)).map((one) => `${path} → ${one}`),
+      ),
+      [],
+    );
   }
 });
 
 test('what a thread loads of a shared pool makes no connections', (t) => {
   const loaded = closure('src/pool/sharing/connect.ts').map(({ path }) => path);
   t.true(loaded.includes('src/pool/sharing/shared-pool.ts'));
-  for (const path of ['src/pool/sharing/host.ts', 'src/pool/sharing/remote-client.ts', 'src/pool/sharing/remote-leases.ts', 'src/pool/target-pool.ts']) {
+  for (const path of [
+    'src/pool/sharing/host.ts',
+    'src/pool/sharing/remote-client.ts',
+    'src/pool/sharing/remote-leases.ts',
+    'src/pool/target-pool.ts',
+  ]) {
     t.false(loaded.includes(path), path);
   }
 });
 
 test('the bag, the contexts and the errors import nothing of the package', (t) => {
-  for (const path of ['src/pool/bag.ts', 'src/async-context.ts', 'src/errors.ts']) t.deepEqual(closure(path).map((file) => file.path), [path]);
+  for (const path of ['src/pool/bag.ts', 'src/async-context.ts', 'src/errors.ts'])
+    t.deepEqual(
+      closure(path).map((file) => file.path),
+      [path],
+    );
 });
 
 test('the parser sees every form of import, and none in comments', (t) => {
@@ -194,5 +262,8 @@ test('every test file fails for what it leaves behind', (t) => {
   // Interop tests get it through a helper of theirs.
   const watched = ['test/helpers/sanitary.ts', 'test/interop/interop.ts'];
   const unwatched = files.filter((file) => !file.files.some((name) => watched.includes(name)));
-  t.deepEqual(unwatched.map(({ path }) => path), []);
+  t.deepEqual(
+    unwatched.map(({ path }) => path),
+    [],
+  );
 });

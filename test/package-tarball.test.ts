@@ -13,7 +13,7 @@ const LIMIT_MS = 50_000;
 const MOST_UNPACKED_BYTES = 1_500_000;
 
 /** Folders that a clone does not have, and those that others have put into a checkout. */
-const NOT_CLONED = /(?:^|[\\/])(?:node_modules|dist(?:-[^\\/]*)?|target|results|\.git|\.claude)$/;
+const NOT_CLONED = /(?:^|[\\/])(?:node_modules|dist(?:-[^\\/]*)?|target|results|\.git|Cargo\.lock)$/;
 
 interface Packed {
   readonly filename: string;
@@ -21,19 +21,37 @@ interface Packed {
   readonly files: readonly { readonly path: string }[];
 }
 
-/** The settings of the clone alone count: those of the user, and of an npm that runs these tests, may switch scripts off. */
+/**
+ * The settings of the clone alone count: those of the user, and of an npm that runs these tests, may switch
+ * scripts off.
+ */
 function npmEnvironment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^npm_config_/i.test(name));
-  return { ...Object.fromEntries(own), npm_config_userconfig: join(ROOT, 'no-npmrc'), npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+  return {
+    ...Object.fromEntries(own),
+    npm_config_userconfig: join(ROOT, 'no-npmrc'),
+    npm_config_offline: 'true',
+    npm_config_update_notifier: 'false',
+  };
 }
 
-/** Packs a copy of the sources without `dist`, with `npm pack` as a user runs it in a clone after `npm ci`. */
+/**
+ * Packs a copy of the sources without `dist`, with `npm pack` as a user runs it in a clone after `npm ci`.
+ */
 async function pack() {
   const folder = mkdtempSync(join(tmpdir(), 'bp-'));
   const clone = join(folder, 'clone');
-  cpSync(ROOT, clone, { recursive: true, filter: (path) => !NOT_CLONED.test(path.replace(/[\\/]$/, '')) || path === ROOT });
+  cpSync(ROOT, clone, {
+    recursive: true,
+    filter: (path) => !NOT_CLONED.test(path.replace(/[\\/]$/, '')) || path === ROOT,
+  });
   symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'), 'junction');
-  const options = { cwd: clone, env: npmEnvironment(), timeout: LIMIT_MS, shell: process.platform === 'win32' };
+  const options = {
+    cwd: clone,
+    env: npmEnvironment(),
+    timeout: LIMIT_MS,
+    shell: process.platform === 'win32',
+  };
   const { stdout } = await execute('npm', ['pack', '--json'], options);
   const [packed]: Packed[] = JSON.parse(stdout.slice(stdout.search(/^\[/m)));
   if (packed === undefined) throw new Error('npm pack packed nothing');
@@ -56,24 +74,41 @@ test.after.always(async () => {
 
 test('npm pack in a clone without dist packs every file that package.json names, built', async (t) => {
   const { paths, root } = await tarball();
-  const { exports, bin }: { exports: object; bin: object } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const named = [...JSON.stringify([exports, bin]).matchAll(/"\.\/([^"]+)"/g)].map(([, path = '']) => path).filter((path) => path.includes('.'));
+  const { exports, bin }: { exports: object; bin: object } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  const named = [...JSON.stringify([exports, bin]).matchAll(/"\.\/([^"]+)"/g)]
+    .map(([, path = '']) => path)
+    .filter((path) => path.includes('.'));
   t.true(named.length > 3);
-  t.deepEqual(named.filter((path) => !paths.includes(path)), []);
+  t.deepEqual(
+    named.filter((path) => !paths.includes(path)),
+    [],
+  );
   t.true(paths.includes('dist/workers/negotiator.js'));
 });
 
 test('the packed command line runs', async (t) => {
   const { root } = await tarball();
-  const { stdout, stderr } = await execute(process.execPath, [join(root, 'dist/src/cli/main.js'), '--version'], { timeout: LIMIT_MS });
+  const { stdout, stderr } = await execute(
+    process.execPath,
+    [join(root, 'dist/src/cli/main.js'), '--version'],
+    { timeout: LIMIT_MS },
+  );
   t.deepEqual([stdout, stderr], [`${LIBRARY_VERSION}\n`, '']);
 });
 
 test('the package contains no source map, no comment that names one, and no picture', async (t) => {
   const { paths, root } = await tarball();
-  t.deepEqual(paths.filter((path) => /\.(?:map|svg|png)$/.test(path)), []);
+  t.deepEqual(
+    paths.filter((path) => /\.(?:map|svg|png)$/.test(path)),
+    [],
+  );
   const scripts = paths.filter((path) => path.endsWith('.js'));
-  t.deepEqual(scripts.filter((path) => readFileSync(join(root, path), 'utf8').includes('sourceMappingURL')), []);
+  t.deepEqual(
+    scripts.filter((path) => readFileSync(join(root, path), 'utf8').includes('sourceMappingURL')),
+    [],
+  );
 });
 
 test(`the package is at most ${MOST_UNPACKED_BYTES / 1_000_000} MB long, unpacked`, async (t) => {
@@ -82,18 +117,35 @@ test(`the package is at most ${MOST_UNPACKED_BYTES / 1_000_000} MB long, unpacke
 });
 
 test('docs/pictures.md shows every picture in docs, and no other', (t) => {
-  const shown = [...readFileSync(`${ROOT}docs/pictures.md`, 'utf8').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = '']) => path);
-  t.deepEqual(shown.toSorted(), readdirSync(`${ROOT}docs`).filter((name) => name.endsWith('.svg')).toSorted());
+  const shown = [...readFileSync(`${ROOT}docs/pictures.md`, 'utf8').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(
+    ([, path = '']) => path,
+  );
+  t.deepEqual(
+    shown.toSorted(),
+    readdirSync(`${ROOT}docs`)
+      .filter((name) => name.endsWith('.svg'))
+      .toSorted(),
+  );
 });
 
 test('no published document shows a picture, which a package view could not load', async (t) => {
   const { paths, root } = await tarball();
   const documents = paths.filter((path) => path.endsWith('.md'));
-  t.deepEqual(documents.filter((path) => /!\[[^\]]*\]\(/.test(readFileSync(join(root, path), 'utf8'))), []);
+  t.deepEqual(
+    documents.filter((path) => /!\[[^\]]*\]\(/.test(readFileSync(join(root, path), 'utf8'))),
+    [],
+  );
 });
 
 /** Hosts that serve packages, in parts, or this file would name them. */
-const REGISTRY_HOSTS = [['npmjs', 'org'], ['npmjs', 'com'], ['yarnpkg', 'com'], ['crates', 'io'], ['pypi', 'org'], ['jsr', 'io']].map((parts) => parts.join('.'));
+const REGISTRY_HOSTS = [
+  ['npmjs', 'org'],
+  ['npmjs', 'com'],
+  ['yarnpkg', 'com'],
+  ['crates', 'io'],
+  ['pypi', 'org'],
+  ['jsr', 'io'],
+].map((parts) => parts.join('.'));
 
 test('no file of the repository names the host of a package registry', (t) => {
   const naming: string[] = [];

@@ -24,7 +24,11 @@ const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 
 /** What npm would publish, by paths from the root. It asks no registry. */
 async function publishedFiles(): Promise<string[]> {
   const shell = process.platform === 'win32';
-  const { stdout } = await execute('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--no-update-notifier'], { cwd: ROOT, timeout: LIMIT_MS, shell });
+  const { stdout } = await execute(
+    'npm',
+    ['pack', '--dry-run', '--json', '--ignore-scripts', '--no-update-notifier'],
+    { cwd: ROOT, timeout: LIMIT_MS, shell },
+  );
   const [packed]: { files: { path: string }[] }[] = JSON.parse(stdout);
   return packed?.files.map(({ path }) => path) ?? [];
 }
@@ -41,7 +45,8 @@ test('brokers are told the name and version of this package', (t) => {
 
 test('what the options speak of can be imported from where the options are', (t) => {
   const behaviour: EmbeddedBroker['behaviour'] = { kind: 'refuse', code: RefusalCode.SHUTTING_DOWN };
-  const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined => (serviceName === 'ours' ? behaviour : undefined);
+  const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined =>
+    serviceName === 'ours' ? behaviour : undefined;
   const cache: Partial<EndpointCacheOptions> = { max: 1 };
   t.is(RefusalCodeForTests, RefusalCode);
   t.truthy([decide, cache]);
@@ -61,7 +66,10 @@ test('every runtime dependency has its reason in the documents', (t) => {
 
 test('the example of the README runs as it stands', async (t) => {
   const [, code = ''] = /^```js\n(import .*?)^```$/ms.exec(readFileSync(`${ROOT}README.md`, 'utf8')) ?? [];
-  const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '--eval', code], { cwd: ROOT, timeout: LIMIT_MS });
+  const { stdout, stderr } = await execute(process.execPath, ['--input-type=module', '--eval', code], {
+    cwd: ROOT,
+    timeout: LIMIT_MS,
+  });
   t.is(stdout, 'hello\n');
   t.is(stderr, '');
 });
@@ -73,7 +81,10 @@ test('every link in a document that is published leads to something that is publ
   const broken = documents.flatMap((document) =>
     linksIn(readFileSync(`${ROOT}${document}`, 'utf8'))
       .map((link) => posix.join(posix.dirname(document), link))
-      .filter((path) => !published.some((file) => file === path || file.startsWith(path.endsWith('/') ? path : `${path}/`)))
+      .filter(
+        (path) =>
+          !published.some((file) => file === path || file.startsWith(path.endsWith('/') ? path : `${path}/`)),
+      )
       .map((path) => `${document} → ${path}`),
   );
   t.deepEqual(broken, []);
@@ -81,22 +92,34 @@ test('every link in a document that is published leads to something that is publ
 
 test('what is published runs without what is not: no scripts of the repository', async (t) => {
   const published = await publishedFiles();
-  t.deepEqual(published.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)), []);
+  t.deepEqual(
+    published.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)),
+    [],
+  );
 });
 
 test('the example runs as it stands, through the package exports', async (t) => {
-  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/echo.js`], { timeout: LIMIT_MS });
+  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/echo.js`], {
+    timeout: LIMIT_MS,
+  });
   t.is(stdout, 'hello over broker-negotiated\n');
   t.is(stderr, '');
 });
 
 (canShare ? test : test.skip)('the example of a shared pool runs as it stands', async (t) => {
-  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/shared-pool.js`], { timeout: LIMIT_MS });
+  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/shared-pool.js`], {
+    timeout: LIMIT_MS,
+  });
   t.is(stdout, 'hello from the first thread\nhello from the second thread\nconnections made: 1\n');
   t.is(stderr, '');
 });
 
 test('the demo shows every route that this platform has', async (t) => {
-  const { stdout } = await execute(process.execPath, [`${ROOT}dist/src/cli/main.js`, 'demo', '--connects', '5'], { timeout: LIMIT_MS });
-  for (const lane of ['net.connect, bare', 'pooled, idle reused', 'hello-skip', 'broker-negotiated']) t.regex(stdout, new RegExp(`${lane} +5 `));
+  const { stdout } = await execute(
+    process.execPath,
+    [`${ROOT}dist/src/cli/main.js`, 'demo', '--connects', '5'],
+    { timeout: LIMIT_MS },
+  );
+  for (const lane of ['net.connect, bare', 'pooled, idle reused', 'hello-skip', 'broker-negotiated'])
+    t.regex(stdout, new RegExp(`${lane} +5 `));
 });

@@ -18,7 +18,9 @@ async function warningsWith(env: Record<string, string>): Promise<string> {
     const native = loadNative();
     if (native !== undefined) connectAndSend(native, '/nowhere/at/all.sock', new Uint8Array(1));
   `;
-  const { stderr } = await run(process.execPath, ['--input-type=module', '--eval', script], { env: { ...process.env, ...env } });
+  const { stderr } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { ...process.env, ...env },
+  });
   return stderr;
 }
 
@@ -29,7 +31,10 @@ for (const [name, value] of [
   ['BROKER_POOL_IO_URING', 'false'],
 ] as const) {
   // Only the C library's user reads it.
-  const where = name === 'BROKER_POOL_IO_URING' && (process.platform !== 'linux' || loadNative() === undefined) ? test.skip : test;
+  const where =
+    name === 'BROKER_POOL_IO_URING' && (process.platform !== 'linux' || loadNative() === undefined)
+      ? test.skip
+      : test;
   where(`${name}=${value} has no effect, and one warning says so`, async (t) => {
     const printed = await warningsWith({ [name]: value });
     t.is(printed.split(`${name}=${value} has no effect`).length, 2, printed);
@@ -37,6 +42,20 @@ for (const [name, value] of [
 }
 
 test('values that are good, and empty ones, make no warning', async (t) => {
-  t.is(await warningsWith({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: ' 250 ', BROKER_POOL_FFI: '1', BROKER_POOL_IO_URING: '' }), '');
-  t.is(await warningsWith({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: '', BROKER_POOL_FFI: '', BROKER_POOL_IO_URING: '0' }), '');
+  t.is(
+    await warningsWith({
+      RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: ' 250 ',
+      BROKER_POOL_FFI: '1',
+      BROKER_POOL_IO_URING: '',
+    }),
+    '',
+  );
+  t.is(
+    await warningsWith({
+      RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: '',
+      BROKER_POOL_FFI: '',
+      BROKER_POOL_IO_URING: '0',
+    }),
+    '',
+  );
 });

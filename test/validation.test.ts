@@ -19,7 +19,11 @@ import {
 } from '../src/validation.js';
 
 function refuses(t: ExecutionContext, check: () => unknown, message?: string | RegExp): void {
-  t.throws(check, { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', ...(message !== undefined && { message }) });
+  t.throws(check, {
+    instanceOf: BrokerPoolError,
+    code: 'INVALID_ARGUMENT',
+    ...(message !== undefined && { message }),
+  });
 }
 
 /** A call as plain JavaScript can make it, past the types. */
@@ -41,8 +45,24 @@ test('a service name is 1 to 64 of a-z, 0-9 and hyphens, wherever the hyphens st
 });
 
 test('a service name with any other character, too long or empty is refused (N-20)', (t) => {
-  for (const name of ['', 'a'.repeat(65), 'Zccache', 'a_b', 'a.b', 'a b', 'ä', 'a\n', 'a/../b', 'a\0', ...notText]) {
-    refuses(t, () => checkServiceName('serviceName', name), /^serviceName must be 1 to 64 characters of a-z, 0-9 and "-", got /);
+  for (const name of [
+    '',
+    'a'.repeat(65),
+    'Zccache',
+    'a_b',
+    'a.b',
+    'a b',
+    'ä',
+    'a\n',
+    'a/../b',
+    'a\0',
+    ...notText,
+  ]) {
+    refuses(
+      t,
+      () => checkServiceName('serviceName', name),
+      /^serviceName must be 1 to 64 characters of a-z, 0-9 and "-", got /,
+    );
   }
 });
 
@@ -52,13 +72,31 @@ test('a version is three numbers and an optional pre-release (N-22)', (t) => {
     .tuple(digits, digits, digits, fc.option(tail))
     .map(([major, minor, patch, rest]) => `${major}.${minor}.${patch}${rest === null ? '' : `-${rest}`}`);
   fc.assert(fc.property(versions, (version) => checkVersion('wantedVersion', version) === version));
-  for (const version of ['0.0.0', '007.08.09', '1.2.3-.', '1.2.3-rc.1']) t.is(checkVersion('wantedVersion', version), version);
+  for (const version of ['0.0.0', '007.08.09', '1.2.3-.', '1.2.3-rc.1'])
+    t.is(checkVersion('wantedVersion', version), version);
 });
 
 test('other forms of version are refused (N-22)', (t) => {
-  const others = ['', '1', '1.2', '1.2.3.4', 'v1.2.3', '1.2.3-', '1.2.3-a-b', '1.2.3-RC', '1.2.3+build', ' 1.2.3', '1.2.3\n', '１.2.3'];
+  const others = [
+    '',
+    '1',
+    '1.2',
+    '1.2.3.4',
+    'v1.2.3',
+    '1.2.3-',
+    '1.2.3-a-b',
+    '1.2.3-RC',
+    '1.2.3+build',
+    ' 1.2.3',
+    '1.2.3\n',
+    '１.2.3',
+  ];
   for (const version of [...others, '../1.2.3', '1.2.3;ls', ...notText]) {
-    refuses(t, () => checkVersion('wantedVersion', version), /^wantedVersion must be a version such as 1\.2\.3/);
+    refuses(
+      t,
+      () => checkVersion('wantedVersion', version),
+      /^wantedVersion must be a version such as 1\.2\.3/,
+    );
   }
 });
 
@@ -70,7 +108,15 @@ test('a version has at most 64 bytes (V-52)', (t) => {
 
 test('a user hash is exactly 16 lowercase hex digits (N-21)', (t) => {
   t.is(checkUserHash('userHash', '0123456789abcdef'), '0123456789abcdef');
-  for (const hash of ['', '0123456789abcde', '0123456789abcdef0', '0123456789ABCDEF', '0123456789abcdeg', '0123456789abcdef\n', 7]) {
+  for (const hash of [
+    '',
+    '0123456789abcde',
+    '0123456789abcdef0',
+    '0123456789ABCDEF',
+    '0123456789abcdeg',
+    '0123456789abcdef\n',
+    7,
+  ]) {
     refuses(t, () => checkUserHash('userHash', hash), /^userHash must be 16 lowercase hex digits, got /);
   }
 });
@@ -78,23 +124,53 @@ test('a user hash is exactly 16 lowercase hex digits (N-21)', (t) => {
 test('text is measured in bytes of UTF-8, and may be empty', (t) => {
   t.is(checkText('clientVersion', '', 4), '');
   t.is(checkText('clientVersion', 'éé', 4), 'éé');
-  refuses(t, () => checkText('clientVersion', 'ééé', 4), 'clientVersion must be a string of at most 4 bytes, got "ééé"');
-  for (const value of notText) refuses(t, () => checkText('clientVersion', value, 4), /^clientVersion must be a string/);
+  refuses(
+    t,
+    () => checkText('clientVersion', 'ééé', 4),
+    'clientVersion must be a string of at most 4 bytes, got "ééé"',
+  );
+  for (const value of notText)
+    refuses(t, () => checkText('clientVersion', value, 4), /^clientVersion must be a string/);
 });
 
 test('a duration is a positive number that a timer can take', (t) => {
   const durations = fc.double({ min: 0, minExcluded: true, max: LONGEST_TIMER_MS, noNaN: true });
   fc.assert(fc.property(durations, (duration) => checkDurationMs('acquireTimeoutMs', duration) === duration));
-  for (const duration of [0, -0, -1, Number.NaN, Infinity, -Infinity, LONGEST_TIMER_MS + 1, '30', 30n, null, undefined, {}]) {
-    refuses(t, () => checkDurationMs('acquireTimeoutMs', duration), /^acquireTimeoutMs must be a number of milliseconds above 0 up to 2147483647, got /);
+  for (const duration of [
+    0,
+    -0,
+    -1,
+    Number.NaN,
+    Infinity,
+    -Infinity,
+    LONGEST_TIMER_MS + 1,
+    '30',
+    30n,
+    null,
+    undefined,
+    {},
+  ]) {
+    refuses(
+      t,
+      () => checkDurationMs('acquireTimeoutMs', duration),
+      /^acquireTimeoutMs must be a number of milliseconds above 0 up to 2147483647, got /,
+    );
   }
 });
 
 test('zero and Infinity are durations only where they are allowed', (t) => {
   t.is(checkDurationMs('leakThresholdMs', 0, { allowZero: true }), 0);
   t.is(checkDurationMs('idleTimeoutMs', Infinity, { allowInfinity: true }), Infinity);
-  refuses(t, () => checkDurationMs('idleTimeoutMs', 0, { allowInfinity: true }), /above 0 up to 2147483647, or Infinity, got 0$/);
-  refuses(t, () => checkDurationMs('leakThresholdMs', Infinity, { allowZero: true }), /from 0 up to 2147483647, got Infinity$/);
+  refuses(
+    t,
+    () => checkDurationMs('idleTimeoutMs', 0, { allowInfinity: true }),
+    /above 0 up to 2147483647, or Infinity, got 0$/,
+  );
+  refuses(
+    t,
+    () => checkDurationMs('leakThresholdMs', Infinity, { allowZero: true }),
+    /from 0 up to 2147483647, got Infinity$/,
+  );
   refuses(t, () => checkDurationMs('a', -Infinity, { allowZero: true, allowInfinity: true }));
 });
 
@@ -109,7 +185,8 @@ test('a count is a whole number from its minimum on', (t) => {
 test('truthy values are not booleans', (t) => {
   t.true(checkBoolean('json', true));
   t.false(checkBoolean('json', false));
-  for (const value of [1, 0, 'true', '', null, undefined, {}]) refuses(t, () => checkBoolean('json', value), /^json must be true or false, got /);
+  for (const value of [1, 0, 'true', '', null, undefined, {}])
+    refuses(t, () => checkBoolean('json', value), /^json must be true or false, got /);
 });
 
 test('a function is handed back, anything else is refused', (t) => {
@@ -124,7 +201,14 @@ test('an abort signal is told by its shape, so that those of other realms work',
   t.is(checkSignal('signal', signal), signal);
   const foreign = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
   t.is<unknown, unknown>(checkSignal('signal', foreign), foreign);
-  for (const value of [new AbortController(), { aborted: false }, new EventTarget(), null, undefined, 'abort']) {
+  for (const value of [
+    new AbortController(),
+    { aborted: false },
+    new EventTarget(),
+    null,
+    undefined,
+    'abort',
+  ]) {
     refuses(t, () => checkSignal('signal', value), /^signal must be an AbortSignal, got /);
   }
 });
@@ -137,7 +221,8 @@ test('a signal that lacks one of the parts a pool calls, or throws for it, is re
   for (const part of ['aborted', 'addEventListener', 'removeEventListener'] as const) {
     const { [part]: _, ...rest } = whole;
     const hostile = Object.defineProperty({ ...whole }, part, { get: throws });
-    for (const value of [rest, { ...whole, [part]: 'no' }, hostile]) refuses(t, () => checkSignal('signal', value), /^signal must be an AbortSignal, got /);
+    for (const value of [rest, { ...whole, [part]: 'no' }, hostile])
+      refuses(t, () => checkSignal('signal', value), /^signal must be an AbortSignal, got /);
   }
 });
 
@@ -170,7 +255,11 @@ test('an unknown option is refused, and the name that was meant is suggested if 
     ['idelTimeoutMs', 'idleTimeoutMs'],
   ] as const;
   for (const [given, meant] of suggestions) {
-    refuses(t, () => reject({ max: 1, [given]: 5 }), `options has no option "${given}"; did you mean ${meant}?`);
+    refuses(
+      t,
+      () => reject({ max: 1, [given]: 5 }),
+      `options has no option "${given}"; did you mean ${meant}?`,
+    );
   }
   // The last is as near to minUses as to maxUses.
   for (const given of ['colour', 'm', 'toString', '', 'xx', 'mUses']) {
@@ -179,9 +268,11 @@ test('an unknown option is refused, and the name that was meant is suggested if 
 });
 
 test('one slip of the finger in a long option name is always recognised', (t) => {
-  const slips = fc.tuple(fc.nat('idleTimeoutMs'.length - 1), fc.constantFrom('', 'q', 'qz')).map(([at, instead]) => {
-    return `${'idleTimeoutMs'.slice(0, at)}${instead}${'idleTimeoutMs'.slice(at + 1)}`;
-  });
+  const slips = fc
+    .tuple(fc.nat('idleTimeoutMs'.length - 1), fc.constantFrom('', 'q', 'qz'))
+    .map(([at, instead]) => {
+      return `${'idleTimeoutMs'.slice(0, at)}${instead}${'idleTimeoutMs'.slice(at + 1)}`;
+    });
   fc.assert(
     fc.property(slips, (slip) => {
       const error = t.throws<BrokerPoolError>(() => reject({ [slip]: 1 }));
@@ -205,7 +296,10 @@ test('error messages stay on one line, cut long strings short and show nothing o
   t.is(got('x'.repeat(1_000)), `"${'x'.repeat(80)}…"`);
   t.is(got({ password: 'hunter2' }), 'an object');
   t.is(got(['hunter2']), 'an array');
-  t.is(got(() => 'hunter2'), 'a function');
+  t.is(
+    got(() => 'hunter2'),
+    'a function',
+  );
   t.is(got(Symbol('hunter2')), 'a symbol');
   t.is(got(undefined), 'undefined');
   t.is(got(null), 'null');
@@ -215,10 +309,12 @@ test('error messages stay on one line, cut long strings short and show nothing o
 test('a file is named by an absolute path of its platform, without NUL', (t) => {
   for (const platform of ['linux', 'darwin'] as const) {
     t.is(checkAbsolutePath('file', '/a/b c', platform), '/a/b c');
-    for (const value of ['', 'a', './a', '~/a', 'C:\\a', '/a\0', ...notText]) refuses(t, () => checkAbsolutePath('file', value, platform), /^file must be an absolute path/);
+    for (const value of ['', 'a', './a', '~/a', 'C:\\a', '/a\0', ...notText])
+      refuses(t, () => checkAbsolutePath('file', value, platform), /^file must be an absolute path/);
   }
   t.is(checkAbsolutePath('file', 'C:\\a', 'win32'), 'C:\\a');
-  for (const value of ['', 'a', 'C:a']) refuses(t, () => checkAbsolutePath('file', value, 'win32'), /^file must be an absolute path/);
+  for (const value of ['', 'a', 'C:a'])
+    refuses(t, () => checkAbsolutePath('file', value, 'win32'), /^file must be an absolute path/);
 });
 
 test('a name is one of those allowed, and nothing that would become one', (t) => {

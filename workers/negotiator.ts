@@ -6,8 +6,8 @@ import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
 
 /**
- * The worker entry: one task is one run of the wait loop. The thread blocks in a system call, so its own event loop
- * does not turn; commands are taken from the port by asking for them.
+ * The worker entry: one task is one run of the wait loop. The thread blocks in a system call, so its own
+ * event loop does not turn; commands are taken from the port by asking for them.
  */
 export default function negotiate({ port, handles, shared, lingerMs }: WaitTask): void {
   const state = new SharedWaitState(shared);

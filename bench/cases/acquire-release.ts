@@ -31,7 +31,8 @@ interface Contender {
 /** How much does it cost to borrow and give back? */
 export const acquireRelease: BenchCase = {
   name: 'acquire-release',
-  question: 'What does it cost to acquire an idle connection and release it, alone and when 100 callers contend for 10?',
+  question:
+    'What does it cost to acquire an idle connection and release it, alone and when 100 callers contend for 10?',
   budgetMs: 45_000,
   pictures: ['bars'],
   async run(context) {
@@ -48,17 +49,40 @@ export const acquireRelease: BenchCase = {
   },
 };
 
-async function measure(context: BenchContext, { title, callers, max, timesAsFast }: Situation, target: TestTarget): Promise<Table> {
+async function measure(
+  context: BenchContext,
+  { title, callers, max, timesAsFast }: Situation,
+  target: TestTarget,
+): Promise<Table> {
   const contenders: Contender[] = LENDER_NAMES.map((lender) => ({ name: lender, lender }));
   if (callers === 1) contenders.push({ name: SYNCHRONOUS, lender: OURS, synchronous: true });
-  const rounds = await alternate(context, title, contenders, acquireRelease.budgetMs / SITUATIONS.length, async ({ lender, synchronous = false }) => {
-    const task: LendTask = { lender, synchronous, callers, max, target };
-    return await askProgram<number>('lend', task);
-  });
-  const rows = contenders.map(({ name, lender }): Row => ({ name, role: roleOf(lender), rounds: rounds.get(name) ?? [] }));
-  const peers = rows.filter(({ role }) => role === 'peer').toSorted((a, b) => median(a.rounds) - median(b.rounds));
+  const rounds = await alternate(
+    context,
+    title,
+    contenders,
+    acquireRelease.budgetMs / SITUATIONS.length,
+    async ({ lender, synchronous = false }) => {
+      const task: LendTask = { lender, synchronous, callers, max, target };
+      return await askProgram<number>('lend', task);
+    },
+  );
+  const rows = contenders.map(({ name, lender }): Row => ({
+    name,
+    role: roleOf(lender),
+    rounds: rounds.get(name) ?? [],
+  }));
+  const peers = rows
+    .filter(({ role }) => role === 'peer')
+    .toSorted((a, b) => median(a.rounds) - median(b.rounds));
   const fastest = peers[0]?.name ?? FLOOR;
-  return { title, unit: 'ns', better: 'lower', baseline: fastest, rows, targets: [{ row: OURS, against: fastest, atMost: 1 / timesAsFast }] };
+  return {
+    title,
+    unit: 'ns',
+    better: 'lower',
+    baseline: fastest,
+    rows,
+    targets: [{ row: OURS, against: fastest, atMost: 1 / timesAsFast }],
+  };
 }
 
 function roleOf(lender: LenderName): Role {

@@ -48,7 +48,10 @@ export const backlogBursts: BenchCase = {
 /** What is begun before a burst; it returns how to end it. */
 type Preparation = () => Promise<() => void>;
 
-/** Until both have accepted all that earlier bursts left in their backlogs: they accept in the order of arrival. */
+/**
+ * Until both have accepted all that earlier bursts left in their backlogs: they accept in the order of
+ * arrival.
+ */
 async function catchUp({ backend, target }: SpawnedTestSystem): Promise<void> {
   await sendAdminRequest({ brokerEndpoint: target.brokerEndpoint, verb: 'HEALTHZ' });
   await pacedCloserOf(await connectLocally(backend.endpoint))();
@@ -65,21 +68,47 @@ async function stopServers({ backend, broker }: SpawnedTestSystem): Promise<() =
   };
 }
 
-async function measure(context: BenchContext, system: SpawnedTestSystem, title: string, prepare: Preparation): Promise<Table> {
+async function measure(
+  context: BenchContext,
+  system: SpawnedTestSystem,
+  title: string,
+  prepare: Preparation,
+): Promise<Table> {
   const { backend, target } = system;
   const pool = { ...target, max: BURST, maxConnecting: BURST };
   await using skipping = renamed(poolConnector(pool), `${POOL}, Hello-skip`);
   await using asking = renamed(poolConnector({ ...pool, endpointCache: false }), `${POOL}, negotiated`);
-  // Before the burst: the pool has to know the endpoint in order to skip the Hello, and where it knows nothing it asks only once.
+  // Before the burst: the pool has to know the endpoint in order to skip the Hello, and where it knows
+  // nothing it asks only once.
   for (const connector of [skipping, asking]) (await connector.connect()).close();
-  const local: ConnectorContender = { ...bareConnector(''), name: LOCAL, role: 'ours', connect: () => connectLocally(backend.endpoint) };
-  const contenders = [skipping, asking, oneShotConnector(target), local, naiveConnector(target), bareConnector(backend.endpoint)];
-  const failures = await alternate(context, title, contenders, backlogBursts.budgetMs / 2, async (contender) => {
-    await catchUp(system);
-    return await burst(contender, prepare);
-  });
+  const local: ConnectorContender = {
+    ...bareConnector(''),
+    name: LOCAL,
+    role: 'ours',
+    connect: () => connectLocally(backend.endpoint),
+  };
+  const contenders = [
+    skipping,
+    asking,
+    oneShotConnector(target),
+    local,
+    naiveConnector(target),
+    bareConnector(backend.endpoint),
+  ];
+  const failures = await alternate(
+    context,
+    title,
+    contenders,
+    backlogBursts.budgetMs / 2,
+    async (contender) => {
+      await catchUp(system);
+      return await burst(contender, prepare);
+    },
+  );
   const rows = contenders.map(({ name, role }): Row => ({ name, role, rounds: failures.get(name) ?? [] }));
-  const targets = rows.filter(({ role }) => role === 'ours').map(({ name }) => ({ row: name, against: BARE, atMost: 0 }));
+  const targets = rows
+    .filter(({ role }) => role === 'ours')
+    .map(({ name }) => ({ row: name, against: BARE, atMost: 0 }));
   return { title, unit: `failed of ${BURST}`, better: 'lower', baseline: BARE, rows, targets };
 }
 

@@ -61,7 +61,8 @@ export const builds: BenchCase = {
     await using handingOff = await startSystem(context.rustProgram, 'accept');
     const tables: Table[] = [];
     const systems = { embedded, plain, handingOff };
-    for (const contest of contests) tables.push(await compare(context, contest, contests.length, systems, other));
+    for (const contest of contests)
+      tables.push(await compare(context, contest, contests.length, systems, other));
     return {
       tables,
       notes: [
@@ -80,9 +81,14 @@ async function compare(
   systems: Systems,
   other: string,
 ): Promise<Table> {
-  const contenders = [{ name: THIS, build: THIS_BUILD }, { name: OTHER, build: other }];
+  const contenders = [
+    { name: THIS, build: THIS_BUILD },
+    { name: OTHER, build: other },
+  ];
   const budgetMs = builds.budgetMs / contests;
-  const rounds = await alternate(context, contest.name, contenders, budgetMs, ({ build }) => contest.turn(systems, build));
+  const rounds = await alternate(context, contest.name, contenders, budgetMs, ({ build }) =>
+    contest.turn(systems, build),
+  );
   return {
     title: contest.name,
     unit: contest.unit,

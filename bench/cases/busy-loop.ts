@@ -5,7 +5,16 @@ import { alternate } from '../harness/rounds.js';
 import { latencyRow } from '../harness/rows.js';
 import { median } from '../harness/statistics.js';
 import { startSystem } from '../peers/system.js';
-import { bareConnector, checkConnector, closerOf, naiveConnector, oneShotConnector, POOL, poolConnector, renamed } from '../peers/connectors.js';
+import {
+  bareConnector,
+  checkConnector,
+  closerOf,
+  naiveConnector,
+  oneShotConnector,
+  POOL,
+  poolConnector,
+  renamed,
+} from '../peers/connectors.js';
 
 const WORK_MS = 5;
 const CONNECTS = 40;
@@ -23,7 +32,10 @@ export const busyLoop: BenchCase = {
     const { backendEndpoint, brokerName, target } = system;
     await using pool = poolConnector({ ...target, max: 1, endpointCache: false });
     // The wait for a handoff is the thread's, also where none is offered.
-    await using onThread = renamed(poolConnector({ ...target, max: 1, endpointCache: false, adoptHandedOffConnection: true }), ON_THREAD);
+    await using onThread = renamed(
+      poolConnector({ ...target, max: 1, endpointCache: false, adoptHandedOffConnection: true }),
+      ON_THREAD,
+    );
     const asking = [pool, onThread, oneShotConnector(target), naiveConnector(target)];
     for (const connector of asking) await checkConnector(connector, 'broker-negotiated');
     const connectors = [...asking, bareConnector(backendEndpoint)];
@@ -31,7 +43,11 @@ export const busyLoop: BenchCase = {
       return duringBusyTurns(async () => closerOf(await connect()), CONNECTS, WORK_MS);
     });
     const rows = connectors.map(({ name, role }) => latencyRow(name, role, results.get(name) ?? []));
-    const oneTurn: Row = { name: ONE_TURN, role: 'floor', rounds: (results.get(POOL) ?? []).map(({ turnsUs }) => median(turnsUs)) };
+    const oneTurn: Row = {
+      name: ONE_TURN,
+      role: 'floor',
+      rounds: (results.get(POOL) ?? []).map(({ turnsUs }) => median(turnsUs)),
+    };
     return {
       tables: [
         {

@@ -50,10 +50,17 @@ export const coldStart: BenchCase = {
       unit: 'ms',
       better: 'lower',
       baseline: BARE,
-      rows: STARTERS.map(({ name, role }) => ({ name, role, rounds: (answers.get(name) ?? []).map((answer) => answer[key]) })),
+      rows: STARTERS.map(({ name, role }) => ({
+        name,
+        role,
+        rounds: (answers.get(name) ?? []).map((answer) => answer[key]),
+      })),
     });
     return {
-      tables: [table('constructor to first connection', 'fromCall'), table('start of the process to first connection', 'fromStart')],
+      tables: [
+        table('constructor to first connection', 'fromCall'),
+        table('start of the process to first connection', 'fromStart'),
+      ],
       notes: [
         `Each start is a new process; the figure of a round is the fastest of ${STARTS_PER_ROUND}. Loading modules counts in the second table only.`,
         'BrokerPool and connectToBackend negotiate; bare net.connect knows the endpoint.',
@@ -65,5 +72,8 @@ export const coldStart: BenchCase = {
 
 /** Whatever else the machine did makes a start slower, never faster. */
 function fastest(starts: readonly ColdAnswer[]): ColdAnswer {
-  return { fromCall: Math.min(...starts.map((start) => start.fromCall)), fromStart: Math.min(...starts.map((start) => start.fromStart)) };
+  return {
+    fromCall: Math.min(...starts.map((start) => start.fromCall)),
+    fromStart: Math.min(...starts.map((start) => start.fromStart)),
+  };
 }

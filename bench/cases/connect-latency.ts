@@ -57,7 +57,8 @@ const ROUTES: readonly RouteCase[] = [
     title: 'handoff',
     route: 'handle-passed',
     rustRoute: 'handoff',
-    targets: (callers) => (callers === 1 || callers === 16 ? { latency: { row: POOL, against: RUST, atMost: 1.1 } } : {}),
+    targets: (callers) =>
+      callers === 1 || callers === 16 ? { latency: { row: POOL, against: RUST, atMost: 1.1 } } : {},
   },
 ];
 
@@ -71,7 +72,8 @@ interface Entrant {
 /** How long does a connection take, by route and number of callers? */
 export const connectLatency: BenchCase = {
   name: 'connect-latency',
-  question: 'How long from "I want a connection" to a usable socket, and how many a second, by route and callers?',
+  question:
+    'How long from "I want a connection" to a usable socket, and how many a second, by route and callers?',
   budgetMs: 65_000,
   pictures: ['bars', 'distribution'],
   async run(context) {
@@ -90,7 +92,10 @@ export const connectLatency: BenchCase = {
 };
 
 async function measureRoute(context: BenchContext, route: RouteCase): Promise<Table[]> {
-  await using system = await startSystem(context.rustProgram, route.route === 'handle-passed' ? 'accept' : 'none');
+  await using system = await startSystem(
+    context.rustProgram,
+    route.route === 'handle-passed' ? 'accept' : 'none',
+  );
   const tables: Table[] = [];
   const isSlow = system.rust !== undefined && route.route === 'handle-passed';
   const callerCounts = isSlow ? CALLERS.filter((callers) => callers <= MOST_HANDOFF_CALLERS) : CALLERS;
@@ -98,27 +103,46 @@ async function measureRoute(context: BenchContext, route: RouteCase): Promise<Ta
   return tables;
 }
 
-async function measureCallers(context: BenchContext, system: BenchSystem, route: RouteCase, callers: number): Promise<Table[]> {
+async function measureCallers(
+  context: BenchContext,
+  system: BenchSystem,
+  route: RouteCase,
+  callers: number,
+): Promise<Table[]> {
   const title = `${route.title}, ${callers} caller${callers === 1 ? '' : 's'}, ${system.brokerName}`;
   const connectors = connectorsFor(system, route, callers);
   for (const connector of connectors) await checkConnector(connector, route.route);
-  // The Rust backend accepts faster than one client can connect, and the Rust client does not wait for an echo either.
+  // The Rust backend accepts faster than one client can connect, and the Rust client does not wait for an
+  // echo either.
   const cleanUp = system.rust === undefined ? pacedCloserOf : closerOf;
-  const entrants = [...rustEntrants(system, route), ...connectors.map((connector) => entrantFrom(connector, cleanUp))];
+  const entrants = [
+    ...rustEntrants(system, route),
+    ...connectors.map((connector) => entrantFrom(connector, cleanUp)),
+  ];
   const budgetMs = connectLatency.budgetMs / (ROUTES.length * CALLERS.length);
   const length: TurnLength = { operations: 2 * callers, milliseconds: TURN_MS };
   // What the first turn compiles and opens is nobody's latency.
-  for (const entrant of entrants) await entrant.turn(callers, { operations: callers, milliseconds: WARM_UP_MS });
-  const turns = await alternate(context, title, entrants, budgetMs, (entrant) => entrant.turn(callers, length));
+  for (const entrant of entrants)
+    await entrant.turn(callers, { operations: callers, milliseconds: WARM_UP_MS });
+  const turns = await alternate(context, title, entrants, budgetMs, (entrant) =>
+    entrant.turn(callers, length),
+  );
   for (const connector of connectors) await connector[Symbol.asyncDispose]();
   return tablesOf(title, entrants, turns, route, callers);
 }
 
-function tablesOf(title: string, entrants: readonly Entrant[], turns: ReadonlyMap<string, Turn[]>, route: RouteCase, callers: number): Table[] {
+function tablesOf(
+  title: string,
+  entrants: readonly Entrant[],
+  turns: ReadonlyMap<string, Turn[]>,
+  route: RouteCase,
+  callers: number,
+): Table[] {
   const hasRust = turns.has(RUST);
   const baseline = hasRust && route.route !== 'hello-skip' ? RUST : BARE;
   const { latency, throughput } = route.targets(callers);
-  const targets = (target: Target | undefined): { targets?: readonly Target[] } => (target === undefined ? {} : { targets: [target] });
+  const targets = (target: Target | undefined): { targets?: readonly Target[] } =>
+    target === undefined ? {} : { targets: [target] };
   const common = { title, baseline } as const;
   return [
     {
@@ -141,19 +165,43 @@ function tablesOf(title: string, entrants: readonly Entrant[], turns: ReadonlyMa
   ];
 }
 
-function connectorsFor({ target, backendEndpoint }: BenchSystem, { route }: RouteCase, callers: number): ConnectorContender[] {
-  const options: BrokerPoolOptions = { ...target, max: callers, maxConnecting: callers, adoptHandedOffConnection: route === 'handle-passed' };
+function connectorsFor(
+  { target, backendEndpoint }: BenchSystem,
+  { route }: RouteCase,
+  callers: number,
+): ConnectorContender[] {
+  const options: BrokerPoolOptions = {
+    ...target,
+    max: callers,
+    maxConnecting: callers,
+    adoptHandedOffConnection: route === 'handle-passed',
+  };
   const bare = bareConnector(backendEndpoint);
-  if (route === 'hello-skip') return [poolConnector(options), oneShotConnector({ ...target, cachedBackendEndpoint: backendEndpoint }), bare];
+  if (route === 'hello-skip')
+    return [
+      poolConnector(options),
+      oneShotConnector({ ...target, cachedBackendEndpoint: backendEndpoint }),
+      bare,
+    ];
   const asking = poolConnector({ ...options, endpointCache: false });
-  if (route === 'handle-passed') return [asking, oneShotConnector({ ...target, adoptHandedOffConnection: true }), bare];
+  if (route === 'handle-passed')
+    return [asking, oneShotConnector({ ...target, adoptHandedOffConnection: true }), bare];
   return [asking, oneShotConnector(target), naiveConnector(target), bare];
 }
 
-function entrantFrom({ connect, name, role }: ConnectorContender, cleanUp: (connected: Connected) => CleanUp): Entrant {
-  return { name, role, turn: (callers, length) => closedLoop(async () => cleanUp(await connect()), callers, length) };
+function entrantFrom(
+  { connect, name, role }: ConnectorContender,
+  cleanUp: (connected: Connected) => CleanUp,
+): Entrant {
+  return {
+    name,
+    role,
+    turn: (callers, length) => closedLoop(async () => cleanUp(await connect()), callers, length),
+  };
 }
 
 function rustEntrants({ rust }: BenchSystem, { rustRoute }: RouteCase): Entrant[] {
-  return rust === undefined ? [] : [{ name: RUST, role: 'peer', turn: (callers, length) => rust.turn(rustRoute, callers, length) }];
+  return rust === undefined
+    ? []
+    : [{ name: RUST, role: 'peer', turn: (callers, length) => rust.turn(rustRoute, callers, length) }];
 }

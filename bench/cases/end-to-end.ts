@@ -23,14 +23,26 @@ export const endToEnd: BenchCase = {
     const requesters = await openRequesters(target, backendEndpoint, CALLERS, MAX);
     // Each answer is checked, before the clock runs and while it does.
     for (const requester of requesters) await load(requester, 50);
-    const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, (requester) => load(requester, TURN_MS));
+    const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, (requester) =>
+      load(requester, TURN_MS),
+    );
     for (const requester of requesters) await requester.close();
     const turnsOf = (name: string): readonly Turn[] => turns.get(name) ?? [];
     const common = { title: `${CALLERS} callers`, baseline: BASELINE } as const;
     return {
       tables: [
-        { ...common, unit: 'µs', better: 'lower', rows: requesters.map(({ name, role }) => latencyRow(name, role, turnsOf(name))) },
-        { ...common, unit: 'requests/s', better: 'higher', rows: requesters.map(({ name, role }) => throughputRow(name, role, turnsOf(name))) },
+        {
+          ...common,
+          unit: 'µs',
+          better: 'lower',
+          rows: requesters.map(({ name, role }) => latencyRow(name, role, turnsOf(name))),
+        },
+        {
+          ...common,
+          unit: 'requests/s',
+          better: 'higher',
+          rows: requesters.map(({ name, role }) => throughputRow(name, role, turnsOf(name))),
+        },
       ],
       notes: [
         "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",

@@ -35,7 +35,13 @@ export const growth: BenchCase = {
     await using system = await spawnTestSystem({ handoff: 'none' });
     const { target } = system;
     const growths: readonly Growth[] = [
-      { title: 'callers that wait for one of 10 connections', kind: 'waiting', program: 'grow', sizes: SIZES, what: 'waiting' },
+      {
+        title: 'callers that wait for one of 10 connections',
+        kind: 'waiting',
+        program: 'grow',
+        sizes: SIZES,
+        what: 'waiting',
+      },
       {
         title: `callers that wait for one of 10 connections, ${LARGE_YOUNG_GENERATION}`,
         kind: 'waiting',
@@ -44,9 +50,27 @@ export const growth: BenchCase = {
         what: 'waiting',
         nodeOptions: [LARGE_YOUNG_GENERATION],
       },
-      { title: 'idle connections, one caller', kind: 'idle', program: 'grow', sizes: openableSizes(), what: 'idle' },
-      { title: 'the container alone, waiters', kind: 'waiting', program: 'grow-bag', sizes: BAG_SIZES, what: 'waiting' },
-      { title: 'the container alone, idle entries', kind: 'idle', program: 'grow-bag', sizes: BAG_SIZES, what: 'idle' },
+      {
+        title: 'idle connections, one caller',
+        kind: 'idle',
+        program: 'grow',
+        sizes: openableSizes(),
+        what: 'idle',
+      },
+      {
+        title: 'the container alone, waiters',
+        kind: 'waiting',
+        program: 'grow-bag',
+        sizes: BAG_SIZES,
+        what: 'waiting',
+      },
+      {
+        title: 'the container alone, idle entries',
+        kind: 'idle',
+        program: 'grow-bag',
+        sizes: BAG_SIZES,
+        what: 'idle',
+      },
     ];
     const tables: Table[] = [];
     for (const one of growths) tables.push(...(await measure(context, one, target)));
@@ -78,7 +102,13 @@ async function measure(context: BenchContext, growing: Growth, target: TestTarge
   context.progress(title);
   // About half a second for each round of a size, and the opening.
   const limitMs = 20_000 + context.rounds * sizes.length * 3_000;
-  const task: GrowTask = { target, sizes, kind, rounds: context.rounds, budgetMs: growth.budgetMs / PROGRAMS };
+  const task: GrowTask = {
+    target,
+    sizes,
+    kind,
+    rounds: context.rounds,
+    budgetMs: growth.budgetMs / PROGRAMS,
+  };
   const grown = await askProgram<Grown[]>(program, task, { limitMs, ...(nodeOptions && { nodeOptions }) });
   const name = (size: number): string => `${whole(size)} ${what}`;
   const smallest = name(sizes[0] ?? 0);
@@ -90,13 +120,24 @@ async function measure(context: BenchContext, growing: Growth, target: TestTarge
   const common = { better: 'lower', baseline: smallest, targets } as const;
   const rows = [
     ...ours.map(({ size, rounds }): Row => ({ name: name(size), role: role(size), rounds })),
-    ...bare.map(({ size, rounds }): Row => ({ name: `bare queue of promises, ${name(size)}`, role: 'floor', rounds })),
+    ...bare.map(({ size, rounds }): Row => ({
+      name: `bare queue of promises, ${name(size)}`,
+      role: 'floor',
+      rounds,
+    })),
   ];
   const table: Table = { ...common, title, unit: 'ns', rows };
   if (bare.length === 0) return [table];
   const bareOf = (size: number): Grown | undefined => bare.find((one) => one.size === size);
-  const multiples = ours.map(({ size, rounds }): Row => ({ name: name(size), role: role(size), rounds: divided(rounds, bareOf(size)) }));
-  return [table, { ...common, title: `${title}, beside a bare queue`, unit: 'times its cost', rows: multiples }];
+  const multiples = ours.map(({ size, rounds }): Row => ({
+    name: name(size),
+    role: role(size),
+    rounds: divided(rounds, bareOf(size)),
+  }));
+  return [
+    table,
+    { ...common, title: `${title}, beside a bare queue`, unit: 'times its cost', rows: multiples },
+  ];
 }
 
 function divided(rounds: readonly number[], by: Grown | undefined): number[] {

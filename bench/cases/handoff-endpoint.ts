@@ -61,7 +61,8 @@ async function measure(
   const turn = ({ connect }: ConnectorContender, length: TurnLength): Promise<Turn> => {
     return closedLoop(async () => cleanUp(await connect()), callers, length);
   };
-  for (const connector of connectors) await turn(connector, { operations: callers, milliseconds: WARM_UP_MS });
+  for (const connector of connectors)
+    await turn(connector, { operations: callers, milliseconds: WARM_UP_MS });
   const title = `negotiated, ${callers} caller${callers === 1 ? '' : 's'}, ${plain.brokerName}`;
   const budgetMs = handoffEndpoint.budgetMs / CALLERS.length;
   const turns = await alternate(context, title, connectors, budgetMs, (connector) => {
@@ -74,14 +75,25 @@ async function measure(
     better: 'lower',
     baseline: without(POOL),
     rows: connectors.map(({ name, role }) => latencyRow(name, role, turns.get(name) ?? [])),
-    targets: [POOL, ONE_SHOT, AUTO].map((name) => ({ row: beside(name), against: without(name), atMost: 1.2 })),
+    targets: [POOL, ONE_SHOT, AUTO].map((name) => ({
+      row: beside(name),
+      against: without(name),
+      atMost: 1.2,
+    })),
   };
 }
 
 type NameOf = (name: string) => string;
 
 function connectorsOf({ target }: BenchSystem, callers: number, nameOf: NameOf): ConnectorContender[] {
-  const options: BrokerPoolOptions = { ...target, max: callers, maxConnecting: callers, endpointCache: false };
+  const options: BrokerPoolOptions = {
+    ...target,
+    max: callers,
+    maxConnecting: callers,
+    endpointCache: false,
+  };
   const auto = renamed(poolConnector({ ...options, adoptHandedOffConnection: 'auto' }), AUTO);
-  return [poolConnector(options), oneShotConnector(target), auto].map((connector) => renamed(connector, nameOf(connector.name)));
+  return [poolConnector(options), oneShotConnector(target), auto].map((connector) =>
+    renamed(connector, nameOf(connector.name)),
+  );
 }

@@ -14,7 +14,10 @@ const CONNECTIONS = 1_000;
 const WEIGHED_CONNECTIONS = 4_000;
 /** For what ends some seconds after the last connect, once. */
 const SETTLE_MS = 6_000;
-/** V8 tidies up when nothing has happened for a while, with all its threads; that is not the connections' doing. */
+/**
+ * V8 tidies up when nothing has happened for a while, with all its threads; that is not the connections'
+ * doing.
+ */
 const NODE_OPTIONS = ['--expose-gc', '--no-memory-reducer'];
 const WATCH_MS = 3_000;
 
@@ -48,32 +51,51 @@ export const idleConnections: BenchCase = {
       notes: [
         `Memory in use with ${whole(WEIGHED_CONNECTIONS)} connections after collections; native memory as the C library counts it.`,
         ...(hasProc
-          ? [`Wake-ups and processor time: all threads, the pool's parked wait thread among them, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off`]
+          ? [
+              `Wake-ups and processor time: all threads, the pool's parked wait thread among them, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off`,
+            ]
           : ['Wake-ups are counted on Linux only.']),
       ],
     };
   },
 };
 
-function hold({ backend, target }: SpawnedTestSystem, { who }: Holder, connections: number, parksThread = false): Promise<RunningProgram<HoldAnswer>> {
+function hold(
+  { backend, target }: SpawnedTestSystem,
+  { who }: Holder,
+  connections: number,
+  parksThread = false,
+): Promise<RunningProgram<HoldAnswer>> {
   const task: HoldTask = { who, target, backendEndpoint: backend.endpoint, connections, parksThread };
   return startProgram<HoldAnswer>('hold', task, NODE_OPTIONS);
 }
 
 async function measureMemory(context: BenchContext, system: SpawnedTestSystem): Promise<Table[]> {
-  const answers = await alternate(context, 'memory', HOLDERS, idleConnections.budgetMs / 2, async (holder) => {
-    await using program = await hold(system, holder, WEIGHED_CONNECTIONS);
-    return program.ready;
-  });
+  const answers = await alternate(
+    context,
+    'memory',
+    HOLDERS,
+    idleConnections.budgetMs / 2,
+    async (holder) => {
+      await using program = await hold(system, holder, WEIGHED_CONNECTIONS);
+      return program.ready;
+    },
+  );
   const table = (title: string, key: keyof HoldAnswer, targets: readonly Target[]): Table => ({
     title,
     unit: 'bytes',
     better: 'lower',
     baseline: BARE,
-    rows: HOLDERS.map(({ name, role }) => ({ name, role, rounds: (answers.get(name) ?? []).map((answer) => answer[key] ?? Number.NaN) })),
+    rows: HOLDERS.map(({ name, role }) => ({
+      name,
+      role,
+      rounds: (answers.get(name) ?? []).map((answer) => answer[key] ?? Number.NaN),
+    })),
     targets,
   });
-  const all = table('heap and native memory for each connection', 'all', [{ row: POOL, against: BARE, atMost: 1.2 }]);
+  const all = table('heap and native memory for each connection', 'all', [
+    { row: POOL, against: BARE, atMost: 1.2 },
+  ]);
   const heap = table('heap alone, for each connection', 'heap', []);
   return all.rows.every(({ rounds }) => rounds.every(Number.isFinite)) ? [all, heap] : [heap];
 }
@@ -89,7 +111,8 @@ async function measureActivity(context: BenchContext, system: SpawnedTestSystem)
       context.progress(`watching idle processes: round ${round + 1}`);
       const before = programs.map(({ pid }) => activityOf(pid));
       await delay(WATCH_MS);
-      for (const [index, { pid }] of programs.entries()) windows[index]?.push(difference(activityOf(pid), before[index]));
+      for (const [index, { pid }] of programs.entries())
+        windows[index]?.push(difference(activityOf(pid), before[index]));
     }
   } finally {
     await Promise.all(programs.map((program) => program[Symbol.asyncDispose]()));
@@ -99,11 +122,18 @@ async function measureActivity(context: BenchContext, system: SpawnedTestSystem)
     unit,
     better: 'lower',
     baseline: BARE,
-    rows: HOLDERS.map(({ name, role }, index) => ({ name, role, rounds: (windows[index] ?? []).map((window) => window[key]) })),
+    rows: HOLDERS.map(({ name, role }, index) => ({
+      name,
+      role,
+      rounds: (windows[index] ?? []).map((window) => window[key]),
+    })),
     targets: [{ row: POOL, against: BARE, atMost: 1 }],
   });
   const seconds = WATCH_MS / 1_000;
-  return [table(`wake-ups in ${seconds} s`, 'times', 'sleeps'), table(`processor time in ${seconds} s`, 'µs', 'cpuUs')];
+  return [
+    table(`wake-ups in ${seconds} s`, 'times', 'sleeps'),
+    table(`processor time in ${seconds} s`, 'µs', 'cpuUs'),
+  ];
 }
 
 function difference(after: Activity, before: Activity | undefined): Activity {

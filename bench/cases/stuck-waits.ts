@@ -27,13 +27,19 @@ export const stuckWaits: BenchCase = {
     const without = { name: 'BrokerPool, nothing stuck', role: 'floor', stuck: 0 } as const;
     const beside = { name: `BrokerPool, ${whole(stuck)} stuck`, role: 'ours', stuck } as const;
     const contenders = [without, beside];
-    const turns = await alternate(context, 'stuck waits', contenders, stuckWaits.budgetMs, async (contender): Promise<Turn> => {
-      const task: StuckTask = { target: broker.ready, stuck: contender.stuck, connects: CONNECTS };
-      const samplesNs = await askProgram<number[]>('beside-stuck', task);
-      const latencies = new Latencies();
-      for (const sample of samplesNs) latencies.recordNs(sample);
-      return { latencies, perSecond: Number.NaN };
-    });
+    const turns = await alternate(
+      context,
+      'stuck waits',
+      contenders,
+      stuckWaits.budgetMs,
+      async (contender): Promise<Turn> => {
+        const task: StuckTask = { target: broker.ready, stuck: contender.stuck, connects: CONNECTS };
+        const samplesNs = await askProgram<number[]>('beside-stuck', task);
+        const latencies = new Latencies();
+        for (const sample of samplesNs) latencies.recordNs(sample);
+        return { latencies, perSecond: Number.NaN };
+      },
+    );
     const rows = contenders.map(({ name, role }) => latencyRow(name, role, turns.get(name) ?? []));
     return {
       tables: [
@@ -46,7 +52,9 @@ export const stuckWaits: BenchCase = {
           targets: [{ row: beside.name, against: without.name, atMost: 1.2 }],
         },
       ],
-      notes: [`Each figure is from a process of its own with one pool; the broker answers one service and is silent about ${whole(stuck)} others.`],
+      notes: [
+        `Each figure is from a process of its own with one pool; the broker answers one service and is silent about ${whole(stuck)} others.`,
+      ],
     };
   },
 };

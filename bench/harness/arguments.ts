@@ -48,7 +48,17 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
     },
   });
   const { real, list, json, compare, against, pictures, help } = values;
-  return { filters: positionals, real, rounds: checkRounds(values.rounds), list, json, compare, against, pictures, help };
+  return {
+    filters: positionals,
+    real,
+    rounds: checkRounds(values.rounds),
+    list,
+    json,
+    compare,
+    against,
+    pictures,
+    help,
+  };
 }
 
 function checkRounds(text: string): number {
@@ -59,9 +69,18 @@ function checkRounds(text: string): number {
   return rounds;
 }
 
-/** Those whose name contains one of the filters, in their own order. Throws on a filter that fits none: it is a typing error. */
-export function selectByName<T extends { readonly name: string }>(items: readonly T[], filters: readonly string[]): T[] {
+/**
+ * Those whose name contains one of the filters, in their own order. Throws on a filter that fits none: it is
+ * a typing error.
+ */
+export function selectByName<T extends { readonly name: string }>(
+  items: readonly T[],
+  filters: readonly string[],
+): T[] {
   const idle = filters.find((filter) => !items.some(({ name }) => name.includes(filter)));
-  if (idle !== undefined) throw new Error(`no case has "${idle}" in its name; there are ${items.map(({ name }) => name).join(', ')}`);
+  if (idle !== undefined)
+    throw new Error(
+      `no case has "${idle}" in its name; there are ${items.map(({ name }) => name).join(', ')}`,
+    );
   return items.filter(({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)));
 }

@@ -12,13 +12,15 @@ export type Work = (times: number) => Promise<void>;
 const FEWEST_TIMES = 5;
 
 /**
- * Nanoseconds for one operation of `callers` that work side by side: the median of batches that are long enough for the clock and for
- * the collector to come along. What an operation leaves to a later turn of the event loop is paid in its batch.
+ * Nanoseconds for one operation of `callers` that work side by side: the median of batches that are long
+ * enough for the clock and for the collector to come along. What an operation leaves to a later turn of the
+ * event loop is paid in its batch.
  */
 export async function timeBatches(callers: number, work: Work): Promise<number> {
   const times = await warmUp(callers, work);
   const batches: number[] = [];
-  for (let batch = 0; batch < BATCHES; batch++) batches.push((await timeOnce(callers, work, times)) / (callers * times));
+  for (let batch = 0; batch < BATCHES; batch++)
+    batches.push((await timeOnce(callers, work, times)) / (callers * times));
   return median(batches);
 }
 

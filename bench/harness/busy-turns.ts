@@ -9,10 +9,14 @@ export interface BusyTurns {
 }
 
 /**
- * Times an operation while the event loop works for `workMs` in each turn. Each operation begins right before such work, as one does whose
- * caller shares the loop with others; its own microtasks have run by then.
+ * Times an operation while the event loop works for `workMs` in each turn. Each operation begins right before
+ * such work, as one does whose caller shares the loop with others; its own microtasks have run by then.
  */
-export async function duringBusyTurns(operation: () => Promise<CleanUp>, times: number, workMs: number): Promise<BusyTurns> {
+export async function duringBusyTurns(
+  operation: () => Promise<CleanUp>,
+  times: number,
+  workMs: number,
+): Promise<BusyTurns> {
   const latencies = new Latencies();
   const turnsUs: number[] = [];
   let lastMs = performance.now();

@@ -25,7 +25,10 @@ export interface BenchCase {
   /** Also the name of its file in bench/cases. */
   readonly name: string;
   readonly question: string;
-  /** How long it is meant to take at most: rounds after the third are left out for it, and at twice that the harness ends it. */
+  /**
+   * How long it is meant to take at most: rounds after the third are left out for it, and at twice that the
+   * harness ends it.
+   */
   readonly budgetMs: number;
   readonly pictures?: readonly PictureKind[];
   run(context: BenchContext): Promise<Findings>;

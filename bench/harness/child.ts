@@ -11,12 +11,19 @@ export interface ChildOptions {
 const LIMIT_MS = 60_000;
 
 /**
- * Runs one of bench/programs in a process of its own and returns what it answers: for figures that must not depend on what this
- * process has compiled, allocated or opened before.
+ * Runs one of bench/programs in a process of its own and returns what it answers: for figures that must not
+ * depend on what this process has compiled, allocated or opened before.
  */
-export async function askProgram<Answer>(name: string, task: object, options: ChildOptions = {}): Promise<Answer> {
+export async function askProgram<Answer>(
+  name: string,
+  task: object,
+  options: ChildOptions = {},
+): Promise<Answer> {
   const entry = fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
-  const child = fork(entry, [JSON.stringify(task)], { execArgv: [...(options.nodeOptions ?? [])], serialization: 'advanced' });
+  const child = fork(entry, [JSON.stringify(task)], {
+    execArgv: [...(options.nodeOptions ?? [])],
+    serialization: 'advanced',
+  });
   const { limitMs = LIMIT_MS } = options;
   const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
   try {
@@ -29,7 +36,12 @@ export async function askProgram<Answer>(name: string, task: object, options: Ch
       // Only when it has ended is the machine free for the next one.
       child.once('exit', (code, signal) => {
         if (answer !== undefined) resolve(answer.value);
-        else reject(new Error(`bench program ${name} ended with ${code ?? signal} and no answer (limit ${limitMs} ms)`));
+        else
+          reject(
+            new Error(
+              `bench program ${name} ended with ${code ?? signal} and no answer (limit ${limitMs} ms)`,
+            ),
+          );
       });
     });
   } finally {
@@ -37,7 +49,9 @@ export async function askProgram<Answer>(name: string, task: object, options: Ch
   }
 }
 
-/** In the child: what it was told is its first argument, as JSON; this sends what it has found, and ends it. */
+/**
+ * In the child: what it was told is its first argument, as JSON; this sends what it has found, and ends it.
+ */
 export async function sendAnswer(answer: unknown): Promise<never> {
   await new Promise<void>((resolve, reject) => {
     process.send?.(answer, (error: Error | null) => (error === null ? resolve() : reject(error)));

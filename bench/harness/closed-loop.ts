@@ -16,10 +16,15 @@ export interface TurnLength {
 }
 
 /**
- * Callers that each wait for one operation before they begin the next. `operation` resolves when the answer is there, with a function
- * that cleans up behind it; the clean-up is not part of the latency, but of the throughput.
+ * Callers that each wait for one operation before they begin the next. `operation` resolves when the answer
+ * is there, with a function that cleans up behind it; the clean-up is not part of the latency, but of the
+ * throughput.
  */
-export async function closedLoop(operation: () => Promise<CleanUp>, callers: number, { operations, milliseconds }: TurnLength): Promise<Turn> {
+export async function closedLoop(
+  operation: () => Promise<CleanUp>,
+  callers: number,
+  { operations, milliseconds }: TurnLength,
+): Promise<Turn> {
   const latencies = new Latencies();
   const startedMs = performance.now();
   let begun = 0;

@@ -23,19 +23,25 @@ export interface Comparison {
 }
 
 /**
- * Compares ratios with ratios, never times with times: how fast the machine was that day is in both figures of a ratio, and drops out.
- * Peers and floors are what ours is measured by; their own ratios are not compared.
+ * Compares ratios with ratios, never times with times: how fast the machine was that day is in both figures
+ * of a ratio, and drops out. Peers and floors are what ours is measured by; their own ratios are not
+ * compared.
  */
 export function compareRuns(before: BenchRun, after: BenchRun): Comparison {
   // Cases that were not asked for this time are not missing.
-  const older = tablesOf({ ...before, cases: before.cases.filter(({ name }) => after.cases.some((one) => one.name === name)) });
+  const older = tablesOf({
+    ...before,
+    cases: before.cases.filter(({ name }) => after.cases.some((one) => one.name === name)),
+  });
   const newer = tablesOf(after);
   const changes: Change[] = [];
   const unmatched: string[] = [];
   for (const [key, oldTable] of older) {
     const table = newer.get(key);
     if (table === undefined) unmatched.push(`${key}: only in the older run`);
-    else for (const { name } of ownRows(oldTable)) if (findRow(table, name) === undefined) unmatched.push(`${key} · ${name}: only in the older run`);
+    else
+      for (const { name } of ownRows(oldTable))
+        if (findRow(table, name) === undefined) unmatched.push(`${key} · ${name}: only in the older run`);
   }
   for (const [key, table] of newer) {
     const oldTable = older.get(key);
@@ -53,10 +59,19 @@ export function parseRun(file: string, text: string): BenchRun {
 }
 
 function isRun(content: unknown): content is BenchRun {
-  return typeof content === 'object' && content !== null && 'cases' in content && Array.isArray(content.cases);
+  return (
+    typeof content === 'object' && content !== null && 'cases' in content && Array.isArray(content.cases)
+  );
 }
 
-function addChange(key: string, oldTable: Table, table: Table, row: Row, changes: Change[], unmatched: string[]): void {
+function addChange(
+  key: string,
+  oldTable: Table,
+  table: Table,
+  row: Row,
+  changes: Change[],
+  unmatched: string[],
+): void {
   const where = `${key} · ${row.name}`;
   const oldRow = findRow(oldTable, row.name);
   const baseline = findRow(table, table.baseline);
@@ -72,11 +87,19 @@ function addChange(key: string, oldTable: Table, table: Table, row: Row, changes
 function describeChange(where: string, before: Ratio, after: Ratio, better: Table['better']): Change {
   const timesMore = before.middle === after.middle ? 1 : after.middle / before.middle;
   const timesWorse = better === 'lower' ? timesMore : 1 / timesMore;
-  const verdict = !isClear(before, after) || Math.max(timesWorse, 1 / timesWorse) < SMALLEST_CHANGE ? 'same' : timesWorse > 1 ? 'slower' : 'faster';
+  const verdict =
+    !isClear(before, after) || Math.max(timesWorse, 1 / timesWorse) < SMALLEST_CHANGE
+      ? 'same'
+      : timesWorse > 1
+        ? 'slower'
+        : 'faster';
   return { where, before, after, timesWorse, verdict };
 }
 
-/** Whether each run's middle lies outside all that the other saw: otherwise the rounds differ as much as the runs. */
+/**
+ * Whether each run's middle lies outside all that the other saw: otherwise the rounds differ as much as the
+ * runs.
+ */
 function isClear(before: Ratio, after: Ratio): boolean {
   return isOutside(after.middle, before) && isOutside(before.middle, after);
 }
@@ -90,6 +113,8 @@ function ownRows(table: Table): Row[] {
 }
 
 function tablesOf(run: BenchRun): Map<string, Table> {
-  const keyed = run.cases.flatMap(({ name, tables }) => tables.map((table) => [`${name} · ${table.title} (${table.unit})`, table] as const));
+  const keyed = run.cases.flatMap(({ name, tables }) =>
+    tables.map((table) => [`${name} · ${table.title} (${table.unit})`, table] as const),
+  );
   return new Map(keyed);
 }

@@ -6,8 +6,8 @@ interface AllocatorState {
 }
 
 /**
- * Bytes that native code holds, such as the handles below the sockets, where the C library tells (glibc 2.33); else `undefined`. V8's heap is
- * not among them.
+ * Bytes that native code holds, such as the handles below the sockets, where the C library tells (glibc
+ * 2.33); else `undefined`. V8's heap is not among them.
  */
 export function nativeBytes(): number | undefined {
   try {
@@ -25,7 +25,18 @@ function allocatorState(): AllocatorState {
 }
 
 function findQuery(): () => AllocatorState {
-  const fields = ['arena', 'ordblks', 'smblks', 'hblks', 'hblkhd', 'usmblks', 'fsmblks', 'uordblks', 'fordblks', 'keepcost'];
+  const fields = [
+    'arena',
+    'ordblks',
+    'smblks',
+    'hblks',
+    'hblkhd',
+    'usmblks',
+    'fsmblks',
+    'uordblks',
+    'fordblks',
+    'keepcost',
+  ];
   const state = koffi.struct('mallinfo2', Object.fromEntries(fields.map((name) => [name, 'size_t'])));
   return koffi.load('libc.so.6').func('mallinfo2', state, []);
 }

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
- * Peers and the plotting library belong to bench/package.json, so that users of the package do not install them. From dist/bench/harness it
- * is three levels up.
+ * Peers and the plotting library belong to bench/package.json, so that users of the package do not install
+ * them. From dist/bench/harness it is three levels up.
  */
 const BENCH_FOLDER = new URL('../../../bench/', import.meta.url);
 const requireFromBench = createRequire(new URL('package.json', BENCH_FOLDER));
@@ -22,7 +22,10 @@ export function installPeers(): void {
     timeout: INSTALL_LIMIT_MS,
     shell: process.platform === 'win32',
   });
-  if (install.status !== 0) throw new Error(`npm ci in bench/ failed with ${install.status ?? install.signal ?? install.error?.message}`);
+  if (install.status !== 0)
+    throw new Error(
+      `npm ci in bench/ failed with ${install.status ?? install.signal ?? install.error?.message}`,
+    );
 }
 
 /** The caller says what it uses of the module: its own types are installed only where benches run. */
@@ -37,7 +40,9 @@ export function peerVersions(): Record<string, string> {
 }
 
 function dependencies(): Readonly<Record<string, string>> {
-  const { dependencies: listed }: { dependencies: Record<string, string> } = JSON.parse(readFileSync(new URL('package.json', BENCH_FOLDER), 'utf8'));
+  const { dependencies: listed }: { dependencies: Record<string, string> } = JSON.parse(
+    readFileSync(new URL('package.json', BENCH_FOLDER), 'utf8'),
+  );
   return listed;
 }
 

@@ -4,22 +4,32 @@ import { findRow, judge, median, ratioOf, type Ratio, type Verdict } from './sta
 
 /** The whole run for people. */
 export function describeRun(run: BenchRun): string {
-  const machine = Object.entries(run.machine).map(([key, value]) => `${key} ${value}`).join(' · ');
+  const machine = Object.entries(run.machine)
+    .map(([key, value]) => `${key} ${value}`)
+    .join(' · ');
   return [machine, ...run.cases.map(describeCase), describeVerdicts(run)].join('\n\n');
 }
 
 /** How many targets are met, and which are not. */
 function describeVerdicts(run: BenchRun): string {
-  const verdicts = run.cases.flatMap(({ name, tables }) => tables.flatMap((table) => judge(table).map((verdict) => ({ name, table, verdict }))));
+  const verdicts = run.cases.flatMap(({ name, tables }) =>
+    tables.flatMap((table) => judge(table).map((verdict) => ({ name, table, verdict }))),
+  );
   const missed = verdicts.filter(({ verdict }) => !verdict.met);
   return [
     `targets met: ${verdicts.length - missed.length} of ${verdicts.length}`,
-    ...missed.map(({ name, table, verdict }) => `${describeVerdict(verdict)}   (${name}, ${table.title}, ${table.unit})`),
+    ...missed.map(
+      ({ name, table, verdict }) => `${describeVerdict(verdict)}   (${name}, ${table.title}, ${table.unit})`,
+    ),
   ].join('\n');
 }
 
 function describeCase({ name, question, tables, notes }: CaseResult): string {
-  return [`== ${name}: ${question}`, ...tables.map(describeTable), notes.map((note) => `- ${note}`).join('\n')].join('\n\n');
+  return [
+    `== ${name}: ${question}`,
+    ...tables.map(describeTable),
+    notes.map((note) => `- ${note}`).join('\n'),
+  ].join('\n\n');
 }
 
 function describeTable(table: Table): string {
@@ -42,7 +52,8 @@ function ratioCells({ middle, lowest, highest }: Ratio): string[] {
 }
 
 function describeVerdict({ target: { row, against, atMost, atLeast }, reached, met }: Verdict): string {
-  const wanted = atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
+  const wanted =
+    atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
   return `  ${met ? '✓' : '✗'} ${row}: ${short(reached)} × ${against}, wanted ${wanted}`;
 }
 
@@ -80,7 +91,9 @@ export function short(value: number): string {
 
 function aligned(lines: readonly (readonly string[])[]): string {
   const widths: number[] = [];
-  for (const line of lines) for (const [column, cell] of line.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  const pad = (cell: string, column: number): string => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0));
+  for (const line of lines)
+    for (const [column, cell] of line.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  const pad = (cell: string, column: number): string =>
+    column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0);
   return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n');
 }

@@ -25,7 +25,9 @@ export function activityOf(pid: number): Activity {
   let cpuUs = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     const folder = `/proc/${pid}/task/${thread}`;
-    sleeps += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`${folder}/status`, 'utf8'))?.[1] ?? 0);
+    sleeps += Number(
+      /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`${folder}/status`, 'utf8'))?.[1] ?? 0,
+    );
     // The first figure of schedstat: nanoseconds on a processor.
     cpuUs += Number(readFileSync(`${folder}/schedstat`, 'utf8').split(' ')[0]) / 1_000;
   }

@@ -4,7 +4,10 @@ import type { WriteStream } from 'node:tty';
 const QUIET_MS = 5_000;
 const CLEAR_LINE = '\r\u001B[2K';
 
-/** Says on standard error what goes on: on a terminal in one line that changes, elsewhere in a line now and then. */
+/**
+ * Says on standard error what goes on: on a terminal in one line that changes, elsewhere in a line now and
+ * then.
+ */
 export class Progress {
   readonly #out: WriteStream;
   readonly #startedMs = performance.now();

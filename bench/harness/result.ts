@@ -1,9 +1,12 @@
 /**
- * What a bench returns: plain data, so that it can cross processes, be written as JSON, compared with an older run, printed and drawn
- * by code that knows no bench.
+ * What a bench returns: plain data, so that it can cross processes, be written as JSON, compared with an
+ * older run, printed and drawn by code that knows no bench.
  */
 
-/** Whose figure a row is: this library's, that of what a user would pick instead, or that of what cannot be done without. */
+/**
+ * Whose figure a row is: this library's, that of what a user would pick instead, or that of what cannot be
+ * done without.
+ */
 export type Role = 'ours' | 'peer' | 'floor';
 
 /** A distribution over all rounds, in microseconds. */
@@ -14,7 +17,9 @@ export interface LatencySummary {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
-  /** Points of the cumulative distribution: a share between 0 and 1, and the latency that so many stay below. */
+  /**
+   * Points of the cumulative distribution: a share between 0 and 1, and the latency that so many stay below.
+   */
   readonly curve: readonly (readonly [share: number, latencyUs: number])[];
 }
 
@@ -22,7 +27,10 @@ export interface LatencySummary {
 export interface Row {
   readonly name: string;
   readonly role: Role;
-  /** One figure for each round, in the table's unit. Rounds of the same number ran side by side with those of the other rows. */
+  /**
+   * One figure for each round, in the table's unit. Rounds of the same number ran side by side with those of
+   * the other rows.
+   */
   readonly rounds: readonly number[];
   readonly latency?: LatencySummary;
 }

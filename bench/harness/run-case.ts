@@ -9,15 +9,21 @@ export interface CaseTask extends Omit<BenchContext, 'progress'> {
 }
 
 /** What it sends. */
-export type CaseMessage = { readonly kind: 'progress'; readonly what: string } | { readonly kind: 'result'; readonly result: CaseResult };
+export type CaseMessage =
+  | { readonly kind: 'progress'; readonly what: string }
+  | { readonly kind: 'result'; readonly result: CaseResult };
 
 const ENTRY = fileURLToPath(new URL('../case-process.js', import.meta.url));
 
 /**
- * Runs a case in a process of its own: no case finds the heap, the threads or the compiled code of another, and one that hangs is
- * ended at twice its budget, its servers with it.
+ * Runs a case in a process of its own: no case finds the heap, the threads or the compiled code of another,
+ * and one that hangs is ended at twice its budget, its servers with it.
  */
-export async function runCase({ budgetMs, name }: BenchCase, task: CaseTask, onProgress: (what: string) => void): Promise<CaseResult> {
+export async function runCase(
+  { budgetMs, name }: BenchCase,
+  task: CaseTask,
+  onProgress: (what: string) => void,
+): Promise<CaseResult> {
   const child = fork(ENTRY, [JSON.stringify(task)], { serialization: 'advanced' });
   const limit = setTimeout(() => child.kill('SIGKILL'), 2 * budgetMs);
   try {
@@ -30,7 +36,12 @@ export async function runCase({ budgetMs, name }: BenchCase, task: CaseTask, onP
       child.once('error', reject);
       child.once('exit', (code, signal) => {
         if (result !== undefined) resolve(result);
-        else reject(new Error(`${name} ended with ${code ?? signal} and no result (limit ${(2 * budgetMs) / 1_000} s)`));
+        else
+          reject(
+            new Error(
+              `${name} ended with ${code ?? signal} and no result (limit ${(2 * budgetMs) / 1_000} s)`,
+            ),
+          );
       });
     });
   } finally {

@@ -6,7 +6,19 @@ const LONGEST_NS = 120_000_000_000;
 
 /** Shares at which the cumulative distribution is kept: dense in the tail, where the differences are. */
 const CURVE_SHARES: readonly number[] = [
-  0.001, 0.01, ...Array.from({ length: 19 }, (_, step) => (step + 1) * 0.05), 0.96, 0.97, 0.98, 0.99, 0.992, 0.995, 0.998, 0.999, 0.9995, 0.9999,
+  0.001,
+  0.01,
+  ...Array.from({ length: 19 }, (_, step) => (step + 1) * 0.05),
+  0.96,
+  0.97,
+  0.98,
+  0.99,
+  0.992,
+  0.995,
+  0.998,
+  0.999,
+  0.9995,
+  0.9999,
 ];
 
 /** Latencies of one contender: HDR histogram with three figures. */
@@ -61,12 +73,14 @@ export interface Ratio {
 }
 
 /**
- * How many times the baseline's figure a row's is. Divided round by round, since both of a round met the same state of the machine;
- * a slow minute then moves neither.
+ * How many times the baseline's figure a row's is. Divided round by round, since both of a round met the same
+ * state of the machine; a slow minute then moves neither.
  */
 export function ratioOf(row: Row, baseline: Row): Ratio {
   const count = Math.min(row.rounds.length, baseline.rounds.length);
-  const ratios = Array.from({ length: count }, (_, round) => divide(row.rounds[round] ?? Number.NaN, baseline.rounds[round] ?? Number.NaN));
+  const ratios = Array.from({ length: count }, (_, round) =>
+    divide(row.rounds[round] ?? Number.NaN, baseline.rounds[round] ?? Number.NaN),
+  );
   return { middle: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) };
 }
 
@@ -92,6 +106,12 @@ export function judge(table: Table): Verdict[] {
     const against = findRow(table, target.against);
     if (row === undefined || against === undefined) return [];
     const reached = ratioOf(row, against).middle;
-    return [{ target, reached, met: reached <= (target.atMost ?? Infinity) && reached >= (target.atLeast ?? -Infinity) }];
+    return [
+      {
+        target,
+        reached,
+        met: reached <= (target.atMost ?? Infinity) && reached >= (target.atLeast ?? -Infinity),
+      },
+    ];
   });
 }

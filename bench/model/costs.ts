@@ -22,7 +22,10 @@ const CASE = 'connect-latency';
 const RUST = 'Rust client';
 const OURS = 'BrokerPool, new connection each time';
 const BARE = 'bare net.connect';
-/** Fewer do not keep the broker busy; many more are in each other's way on the processors that they share with it. */
+/**
+ * Fewer do not keep the broker busy; many more are in each other's way on the processors that they share with
+ * it.
+ */
 const SATURATING_CALLERS = 16;
 
 /** Takes the costs out of a run. Throws if it is not one of `bench:real` with all of connect-latency. */
@@ -38,13 +41,21 @@ export function costsFrom(run: BenchRun): MeasuredCosts {
     naiveHelloAfter: seconds('negotiated, 1 caller', BARE),
     ourNegotiated: seconds('negotiated, 1 caller', OURS),
     ourSkip: seconds('Hello-skip, 1 caller', OURS),
-    closedLoop: [4, 64].map((callers) => ({ callers, seconds: seconds(`negotiated, ${callers} callers`, RUST) })),
+    closedLoop: [4, 64].map((callers) => ({
+      callers,
+      seconds: seconds(`negotiated, ${callers} callers`, RUST),
+    })),
   };
 }
 
 function roundsOf(tables: readonly Table[], title: string, unit: string, name: string): readonly number[] {
-  const table = tables.find((candidate) => candidate.title === `${title}, real broker` && candidate.unit === unit);
+  const table = tables.find(
+    (candidate) => candidate.title === `${title}, real broker` && candidate.unit === unit,
+  );
   const row: Row | undefined = table?.rows.find((candidate) => candidate.name === name);
-  if (row === undefined) throw new Error(`the run has no "${name}" in "${title}" (${unit}); it must come from bench:real, connect-latency included`);
+  if (row === undefined)
+    throw new Error(
+      `the run has no "${name}" in "${title}" (${unit}); it must come from bench:real, connect-latency included`,
+    );
   return row.rounds;
 }

@@ -1,4 +1,7 @@
-/** `npm run bench:model`: the tables of docs/scaling.md out of a run of bench:real; `--write <file>` puts them between the file's markers. */
+/**
+ * `npm run bench:model`: the tables of docs/scaling.md out of a run of bench:real; `--write <file>` puts them
+ * between the file's markers.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

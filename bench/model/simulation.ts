@@ -36,10 +36,17 @@ export function randomNumbers(seed: number): () => number {
 }
 
 /**
- * Serves random arrivals one by one in their order, each by the server that is free first. Everything that happens is an arrival or the end
- * of a service, and the latter is known when the service begins, so that no list of events is needed.
+ * Serves random arrivals one by one in their order, each by the server that is free first. Everything that
+ * happens is an arrival or the end of a service, and the latter is known when the service begins, so that no
+ * list of events is needed.
  */
-export function simulate({ queue, arrivalsPerSecond, arrivals, seed, lateHello }: SimulationOptions): SimulatedTimes {
+export function simulate({
+  queue,
+  arrivalsPerSecond,
+  arrivals,
+  seed,
+  lateHello,
+}: SimulationOptions): SimulatedTimes {
   const random = randomNumbers(seed);
   const freeAt: number[] = Array.from({ length: queue.servers }, () => 0);
   const times = new Float64Array(arrivals);
@@ -62,6 +69,7 @@ export function simulate({ queue, arrivalsPerSecond, arrivals, seed, lateHello }
 
 function indexOfSmallest(values: readonly number[]): number {
   let smallest = 0;
-  for (let index = 1; index < values.length; index++) if ((values[index] ?? 0) < (values[smallest] ?? 0)) smallest = index;
+  for (let index = 1; index < values.length; index++)
+    if ((values[index] ?? 0) < (values[smallest] ?? 0)) smallest = index;
   return smallest;
 }

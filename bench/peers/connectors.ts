@@ -24,8 +24,8 @@ export function closerOf(connected: Connected): CleanUp {
 }
 
 /**
- * Closes when the backend has been heard. A Unix connect is done before it is accepted: a caller that closes at once and connects again
- * runs ahead of the backend until its backlog is full.
+ * Closes when the backend has been heard. A Unix connect is done before it is accepted: a caller that closes
+ * at once and connects again runs ahead of the backend until its backlog is full.
  */
 export function pacedCloserOf(connected: Connected): CleanUp {
   return async () => {
@@ -44,8 +44,14 @@ export interface ConnectorContender extends AsyncDisposable {
 
 const nothingToClose = async (): Promise<void> => {};
 
-/** The pool, which connects for each lease, since each is destroyed. `false` for the endpoint cache asks the broker every time. */
-export function poolConnector(options: BrokerPoolOptions, Pool: typeof BrokerPool = BrokerPool): ConnectorContender {
+/**
+ * The pool, which connects for each lease, since each is destroyed. `false` for the endpoint cache asks the
+ * broker every time.
+ */
+export function poolConnector(
+  options: BrokerPoolOptions,
+  Pool: typeof BrokerPool = BrokerPool,
+): ConnectorContender {
   const pool = new Pool(options);
   return {
     name: POOL,
@@ -101,7 +107,8 @@ export async function checkConnector({ connect, name }: ConnectorContender, rout
   (await connect()).close();
   for (let time = 0; time < 3; time++) {
     const connected = await connect();
-    if (route !== undefined && connected.route !== undefined) assert.equal(connected.route, route, `${name} took another route`);
+    if (route !== undefined && connected.route !== undefined)
+      assert.equal(connected.route, route, `${name} took another route`);
     connected.socket.write('echo');
     const [answer]: Buffer[] = await once(connected.socket, 'data');
     assert.equal(answer?.toString(), 'echo', `${name} is connected to something else`);

@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
 
-/** A request and response protocol as simple as HTTP without its options: a head that ends with an empty line, a body of known length. */
+/**
+ * A request and response protocol as simple as HTTP without its options: a head that ends with an empty line,
+ * a body of known length.
+ */
 const HEAD_END = '\r\n\r\n';
 const BODY_BYTES = 1_024;
 

@@ -12,10 +12,15 @@ export type LenderName = typeof OURS | typeof FLOOR | PeerName;
 export const LENDER_NAMES: readonly LenderName[] = [OURS, ...PEER_NAMES, FLOOR];
 
 /**
- * A lender whose `max` resources are made and idle, checked to hand out each of them once. Ours lends connected sockets with every check
- * of a lease; the peers lend objects that cost nothing, with validation off.
+ * A lender whose `max` resources are made and idle, checked to hand out each of them once. Ours lends
+ * connected sockets with every check of a lease; the peers lend objects that cost nothing, with validation
+ * off.
  */
-export async function openLender(name: LenderName, max: number, target: TestTarget): Promise<ResourcePool<unknown>> {
+export async function openLender(
+  name: LenderName,
+  max: number,
+  target: TestTarget,
+): Promise<ResourcePool<unknown>> {
   if (name === OURS) return await openOurs(max, target);
   const lender = name === FLOOR ? openArray(max) : await createPeer(name, trivialFactory(), max);
   await borrowAll(lender, max);
@@ -23,9 +28,19 @@ export async function openLender(name: LenderName, max: number, target: TestTarg
 }
 
 /** The pool itself, warm: for the synchronous way too, and of another build where its URL is given. */
-export async function openOurs(max: number, target: TestTarget, build = THIS_BUILD): Promise<ResourcePool<Lease> & { readonly pool: BrokerPool }> {
+export async function openOurs(
+  max: number,
+  target: TestTarget,
+  build = THIS_BUILD,
+): Promise<ResourcePool<Lease> & { readonly pool: BrokerPool }> {
   const { BrokerPool } = await loadBuild(build);
-  const pool = new BrokerPool({ ...target, max, maxConnecting: Math.min(max, 16), idleTimeoutMs: Infinity, maxLifetimeMs: Infinity });
+  const pool = new BrokerPool({
+    ...target,
+    max,
+    maxConnecting: Math.min(max, 16),
+    idleTimeoutMs: Infinity,
+    maxLifetimeMs: Infinity,
+  });
   const lender = {
     pool,
     acquire: () => pool.acquire(),

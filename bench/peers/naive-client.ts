@@ -12,8 +12,8 @@ import {
 } from '../../src/wire/messages.js';
 
 /**
- * What one would write first: connect, and send the Hello when 'connect' fires. By then the real broker has looked, found nothing,
- * and gone to sleep for 5 ms (V-21).
+ * What one would write first: connect, and send the Hello when 'connect' fires. By then the real broker has
+ * looked, found nothing, and gone to sleep for 5 ms (V-21).
  */
 export async function naiveNegotiate(target: TestTarget): Promise<Socket> {
   const backend = await new Promise<string>((resolve, reject) => {
@@ -40,7 +40,13 @@ function helloFrame({ serviceName, wantedVersion }: TestTarget): Uint8Array {
     envelopeVersion: PROTOCOL_VERSION,
     kind: FrameKind.REQUEST,
     payloadProtocol: PayloadProtocol.CONTROL,
-    payload: encodeHello({ ...versions, serviceName, wantedVersion, requestId: 'hello', peerPid: process.pid }),
+    payload: encodeHello({
+      ...versions,
+      serviceName,
+      wantedVersion,
+      requestId: 'hello',
+      peerPid: process.pid,
+    }),
     requestId: 1n,
   });
 }

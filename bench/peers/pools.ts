@@ -34,7 +34,9 @@ interface TarnPool<R> {
   destroy(): Promise<void>;
 }
 interface TarnModule {
-  readonly default: { readonly Pool: new <R>(options: ResourceFactory<R> & { min: number; max: number }) => TarnPool<R> };
+  readonly default: {
+    readonly Pool: new <R>(options: ResourceFactory<R> & { min: number; max: number }) => TarnPool<R>;
+  };
 }
 interface LightningPool<R> {
   acquire(): Promise<R>;
@@ -47,7 +49,11 @@ interface LightningModule {
 }
 
 /** A peer with up to `max` resources and validation off, so that nothing is timed but pooling. */
-export async function createPeer<R>(name: PeerName, factory: ResourceFactory<R>, max: number): Promise<ResourcePool<R>> {
+export async function createPeer<R>(
+  name: PeerName,
+  factory: ResourceFactory<R>,
+  max: number,
+): Promise<ResourcePool<R>> {
   switch (name) {
     case 'generic-pool':
       return await createGenericPool(factory, max);

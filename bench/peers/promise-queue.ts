@@ -5,7 +5,10 @@ interface Waiting<R> {
   next: Waiting<R> | undefined;
 }
 
-/** The floor of waiting in line: a promise for each waiter, in a linked list, and nothing else. No deadline, no signal, no check. */
+/**
+ * The floor of waiting in line: a promise for each waiter, in a linked list, and nothing else. No deadline,
+ * no signal, no check.
+ */
 export class PromiseQueue<R> implements ResourcePool<R> {
   readonly #idle: R[];
   #first: Waiting<R> | undefined;

@@ -16,12 +16,23 @@ export interface Requester {
 
 const nothingToClose = async (): Promise<void> => {};
 
-/** The peers' pools over bare `net.connect`: they are told the endpoint, which ours has to ask the broker for. */
-export async function openRequesters(target: TestTarget, backendEndpoint: string, callers: number, max: number): Promise<Requester[]> {
+/**
+ * The peers' pools over bare `net.connect`: they are told the endpoint, which ours has to ask the broker for.
+ */
+export async function openRequesters(
+  target: TestTarget,
+  backendEndpoint: string,
+  callers: number,
+  max: number,
+): Promise<Requester[]> {
   const peers = await Promise.all(PEER_NAMES.map((name) => peerRequester(name, backendEndpoint, max)));
   return [
     poolRequester(target, max),
-    perRequest('connectToBackend for each request', 'ours', async () => (await connectToBackend(target)).socket),
+    perRequest(
+      'connectToBackend for each request',
+      'ours',
+      async () => (await connectToBackend(target)).socket,
+    ),
     ...peers,
     perRequest('net.connect for each request', 'peer', () => bareConnect(backendEndpoint)),
     perRequest('naive negotiation for each request', 'peer', () => naiveNegotiate(target)),
@@ -40,7 +51,10 @@ function poolRequester(target: TestTarget, max: number): Requester {
 }
 
 async function peerRequester(name: PeerName, endpoint: string, max: number): Promise<Requester> {
-  const factory = { create: () => bareConnect(endpoint), destroy: async (socket: Socket) => void socket.destroy() };
+  const factory = {
+    create: () => bareConnect(endpoint),
+    destroy: async (socket: Socket) => void socket.destroy(),
+  };
   const pool = await createPeer(name, factory, max);
   return {
     name: `${name} over net.connect`,

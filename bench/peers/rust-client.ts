@@ -25,12 +25,16 @@ export class RustClient {
     this.#process = new LineProcess(program, ['time', '--interactive', ...where]);
   }
 
-  /** One turn. The program counts connects, not time: how many fill the time is known from the turn before. */
+  /**
+   * One turn. The program counts connects, not time: how many fill the time is known from the turn before.
+   */
   async turn(route: RustRoute, threads: number, { operations, milliseconds }: TurnLength): Promise<Turn> {
     const key = `${route} ${threads}`;
     const known = this.#perSecond.get(key);
     const n = Math.round(Math.max(operations, FEWEST, ((known ?? 0) * milliseconds) / 1_000));
-    const timing = await this.#process.ask<RustTiming | { readonly error: string }>(JSON.stringify({ route, n, threads, warmup: 20 }));
+    const timing = await this.#process.ask<RustTiming | { readonly error: string }>(
+      JSON.stringify({ route, n, threads, warmup: 20 }),
+    );
     if ('error' in timing) throw new Error(`the Rust client failed: ${timing.error}`);
     this.#perSecond.set(key, timing.perSecond);
     const latencies = new Latencies();

@@ -14,16 +14,26 @@ export interface BenchSystem extends AsyncDisposable {
 /**
  * The real broker where there is a Rust program, else the embedded one.
  *
- * @param handoff whether the backend takes connections over; then each Hello that advertises handle passing costs a handoff (C-03)
+ * @param handoff whether the backend takes connections over; then each Hello that advertises handle passing
+ * costs a handoff (C-03)
  */
-export async function startSystem(rustProgram: string | undefined, handoff: 'accept' | 'none' = 'none'): Promise<BenchSystem> {
+export async function startSystem(
+  rustProgram: string | undefined,
+  handoff: 'accept' | 'none' = 'none',
+): Promise<BenchSystem> {
   return rustProgram === undefined ? await startEmbedded(handoff) : await startReal(rustProgram, handoff);
 }
 
 async function startEmbedded(handoff: 'accept' | 'none'): Promise<BenchSystem> {
   const system = await spawnTestSystem({ handoff });
   const { backend, target } = system;
-  return { target, backendEndpoint: backend.endpoint, rust: undefined, brokerName: 'embedded broker', [Symbol.asyncDispose]: () => system.stop() };
+  return {
+    target,
+    backendEndpoint: backend.endpoint,
+    rust: undefined,
+    brokerName: 'embedded broker',
+    [Symbol.asyncDispose]: () => system.stop(),
+  };
 }
 
 async function startReal(program: string, handoff: 'accept' | 'none'): Promise<BenchSystem> {

@@ -14,7 +14,13 @@ const LIMIT_MS = 600_000;
 
 async function measure({ target, stuck, connects }: StuckTask): Promise<number[]> {
   // One pool: the waits that are stuck and those that are timed are held by the same thread.
-  const pool = new BrokerPool({ ...target, max: 1, endpointCache: false, roundTripTimeoutMs: LIMIT_MS, acquireTimeoutMs: LIMIT_MS });
+  const pool = new BrokerPool({
+    ...target,
+    max: 1,
+    endpointCache: false,
+    roundTripTimeoutMs: LIMIT_MS,
+    acquireTimeoutMs: LIMIT_MS,
+  });
   const held = Array.from({ length: stuck }, (_, index) => pool.acquire({ serviceName: `stuck-${index}` }));
   const outcomes = Promise.allSettled(held);
   const connect = async (): Promise<() => void> => {

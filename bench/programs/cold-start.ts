@@ -1,4 +1,7 @@
-/** One first connection in a new process. What it needs is loaded here and not above, so that each way pays for its own. */
+/**
+ * One first connection in a new process. What it needs is loaded here and not above, so that each way pays
+ * for its own.
+ */
 import { sendAnswer } from '../harness/child.js';
 import type { TestTarget } from '../../src/testing/index.js';
 

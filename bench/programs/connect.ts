@@ -12,14 +12,18 @@ export interface ConnectTask {
   readonly options: BrokerPoolOptions;
   readonly route: Route;
   readonly callers: number;
-  /** The backend accepts more slowly than a client can connect: each connection is heard before it is closed. */
+  /**
+   * The backend accepts more slowly than a client can connect: each connection is heard before it is closed.
+   */
   readonly paced: boolean;
 }
 
 const WARM_UP_MS = 300;
 const TURN_MS = 400;
 
-/** The median latency of one caller; of several, what a connect takes out of the time of all. In microseconds. */
+/**
+ * The median latency of one caller; of several, what a connect takes out of the time of all. In microseconds.
+ */
 async function measure({ build, options, route, callers, paced }: ConnectTask): Promise<number> {
   const { BrokerPool } = await loadBuild(build);
   await using connector = poolConnector(options, BrokerPool);

@@ -35,7 +35,10 @@ function borrowAndGiveBack(bag: TestBag, times: number): void {
   }
 }
 
-/** The first one goes to the end of the queue, and one gives up in the middle: no new objects, whose collection would be timed too. */
+/**
+ * The first one goes to the end of the queue, and one gives up in the middle: no new objects, whose
+ * collection would be timed too.
+ */
 function goRound(bag: TestBag, times: number): void {
   const givesUp = new Waiter();
   for (let time = 0; time < times; time++) {
@@ -56,7 +59,8 @@ async function measure({ sizes, kind, rounds, budgetMs }: Omit<GrowTask, 'target
   const startedMs = performance.now();
   for (let round = 0; round < rounds; round++) {
     if (round >= FEWEST_ROUNDS && performance.now() - startedMs > budgetMs) break;
-    for (const { bag, grown } of rotated(bags, round)) grown.rounds.push(await timeBatches(1, async (times) => operate(bag, times)));
+    for (const { bag, grown } of rotated(bags, round))
+      grown.rounds.push(await timeBatches(1, async (times) => operate(bag, times)));
   }
   return bags.map(({ grown }) => grown);
 }

@@ -1,4 +1,7 @@
-/** The cost of lending from pools of different sizes, side by side in one process: sizes take turns, so that all meet the same machine. */
+/**
+ * The cost of lending from pools of different sizes, side by side in one process: sizes take turns, so that
+ * all meet the same machine.
+ */
 import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
@@ -13,8 +16,8 @@ export interface GrowTask {
   /** Idle connections, or callers, by which the pools differ. */
   readonly sizes: readonly number[];
   /**
-   * `idle`: one caller, a pool of each size, all of it idle. `waiting`: 10 connections, and as many callers more as the size says; beside
-   * each a bare queue of promises with as many callers.
+   * `idle`: one caller, a pool of each size, all of it idle. `waiting`: 10 connections, and as many callers
+   * more as the size says; beside each a bare queue of promises with as many callers.
    */
   readonly kind: 'idle' | 'waiting';
   readonly rounds: number;
@@ -40,7 +43,13 @@ async function open({ target, sizes, kind }: GrowTask): Promise<Growing[]> {
   const growing: Growing[] = [];
   for (const size of sizes) {
     const callers = kind === 'idle' ? 1 : CONNECTIONS + size;
-    growing.push({ who: 'ours', size, callers, rounds: [], lender: await openOurs(kind === 'idle' ? size : CONNECTIONS, target) });
+    growing.push({
+      who: 'ours',
+      size,
+      callers,
+      rounds: [],
+      lender: await openOurs(kind === 'idle' ? size : CONNECTIONS, target),
+    });
     if (kind === 'idle') continue;
     const lender = new PromiseQueue(Array.from({ length: CONNECTIONS }, (_, id) => ({ id })));
     growing.push({ who: 'floor', size, callers, rounds: [], lender });

@@ -1,4 +1,6 @@
-/** Holds idle connections, says what they cost in memory, and then does nothing until its standard input ends. */
+/**
+ * Holds idle connections, says what they cost in memory, and then does nothing until its standard input ends.
+ */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
@@ -34,10 +36,20 @@ const task: HoldTask = JSON.parse(process.argv[2] ?? '');
 /** What must not be collected. */
 const held: (Socket | BrokerPool)[] = [];
 
-async function openPool({ target, connections, parksThread, build = THIS_BUILD }: HoldTask): Promise<() => Promise<void>> {
+async function openPool({
+  target,
+  connections,
+  parksThread,
+  build = THIS_BUILD,
+}: HoldTask): Promise<() => Promise<void>> {
   const { BrokerPool } = await loadBuild(build);
   // The wait for a handoff is the thread's, also where none is offered.
-  const pool = new BrokerPool({ ...target, max: connections, maxConnecting: OPEN_AT_ONCE, adoptHandedOffConnection: parksThread });
+  const pool = new BrokerPool({
+    ...target,
+    max: connections,
+    maxConnecting: OPEN_AT_ONCE,
+    adoptHandedOffConnection: parksThread,
+  });
   held.push(pool);
   (await pool.acquire()).release();
   return async () => {
@@ -77,7 +89,10 @@ const before = await settledMemory();
 await openOthers();
 const after = await settledMemory();
 const heap = (after.heap - before.heap) / (task.connections - 1);
-const native = after.native === undefined || before.native === undefined ? undefined : (after.native - before.native) / (task.connections - 1);
+const native =
+  after.native === undefined || before.native === undefined
+    ? undefined
+    : (after.native - before.native) / (task.connections - 1);
 const answer: HoldAnswer = { heap, all: native === undefined ? null : heap + native };
 process.stdout.write(`${JSON.stringify(answer)}\n`);
 process.stdin.resume();

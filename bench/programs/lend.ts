@@ -1,4 +1,7 @@
-/** One turn of a bench of acquire and release, in a process of its own: what V8 has learnt from one pool must not decide about another. */
+/**
+ * One turn of a bench of acquire and release, in a process of its own: what V8 has learnt from one pool must
+ * not decide about another.
+ */
 import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
@@ -29,7 +32,8 @@ async function lendSynchronously({ max, target, build }: LendTask): Promise<numb
 async function measure(task: LendTask): Promise<number> {
   if (task.synchronous === true) return await lendSynchronously(task);
   const { build, max, target } = task;
-  const lender = task.lender === OURS ? await openOurs(max, target, build) : await openLender(task.lender, max, target);
+  const lender =
+    task.lender === OURS ? await openOurs(max, target, build) : await openLender(task.lender, max, target);
   const nanoseconds = await timeBatches(task.callers, async (times) => {
     for (let time = 0; time < times; time++) lender.release(await lender.acquire());
   });

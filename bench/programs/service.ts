@@ -1,4 +1,6 @@
-/** A broker and a request-and-response service as its backend, in one process, until its standard input ends. */
+/**
+ * A broker and a request-and-response service as its backend, in one process, until its standard input ends.
+ */
 import { createInterface } from 'node:readline';
 import { startTestSystem, type TestTarget } from '../../src/testing/index.js';
 import { serveHttpLike } from '../peers/http-like.js';

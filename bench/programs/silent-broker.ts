@@ -1,4 +1,7 @@
-/** A broker that answers Hellos for one service and never those for others, with its backend: `broker-pool/testing` in a process of its own. */
+/**
+ * A broker that answers Hellos for one service and never those for others, with its backend:
+ * `broker-pool/testing` in a process of its own.
+ */
 import { createInterface } from 'node:readline';
 import { startTestSystem } from '../../src/testing/index.js';
 
@@ -6,7 +9,10 @@ const ANSWERED = 'echo';
 const system = await startTestSystem({
   serviceName: ANSWERED,
   backend: {},
-  broker: { helloTimeoutMs: 600_000, decide: ({ serviceName }) => (serviceName === ANSWERED ? undefined : { kind: 'silent' }) },
+  broker: {
+    helloTimeoutMs: 600_000,
+    decide: ({ serviceName }) => (serviceName === ANSWERED ? undefined : { kind: 'silent' }),
+  },
 });
 process.stdout.write(`${JSON.stringify(system.target)}\n`);
 // It ends with whoever holds the other end of its standard input.

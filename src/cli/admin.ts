@@ -1,6 +1,18 @@
 import { ADMIN_VERB_NAMES } from '../client/admin.js';
-import { sendAdminRequest, type AdminRequestOptions, type AdminVerbName, type TrustOptions } from '../index.js';
-import { endpointArgument, parseParameters, printJson, UsageError, wholeNumber, type Command } from './command.js';
+import {
+  sendAdminRequest,
+  type AdminRequestOptions,
+  type AdminVerbName,
+  type TrustOptions,
+} from '../index.js';
+import {
+  endpointArgument,
+  parseParameters,
+  printJson,
+  UsageError,
+  wholeNumber,
+  type Command,
+} from './command.js';
 
 const USAGE = `broker-pool admin [VERB] [options]
 
@@ -25,7 +37,8 @@ export const admin: Command = {
   async run(parameters) {
     const request = requestOf(parameters);
     const { kind, body, exitCode, contentType } = await sendAdminRequest(request);
-    if (request.json === true && kind !== 'json') printJson({ verb: request.verb, kind, contentType, exitCode, body });
+    if (request.json === true && kind !== 'json')
+      printJson({ verb: request.verb, kind, contentType, exitCode, body });
     else process.stdout.write(body.endsWith('\n') ? body : `${body}\n`);
     return exitCode;
   },
@@ -48,13 +61,17 @@ function requestOf(parameters: string[]): AdminRequestOptions {
   });
   const [verb = 'STATUS', ...others] = positionals;
   if (others.length > 0) throw new UsageError(`one verb at a time: unexpected ${JSON.stringify(others[0])}`);
-  const trust: TrustOptions = { userIds: values['trust-user'].map((text) => wholeNumber('--trust-user', text)) };
-  if (values['trust-shared-directories'] !== undefined) trust.sharedDirectories = values['trust-shared-directories'];
+  const trust: TrustOptions = {
+    userIds: values['trust-user'].map((text) => wholeNumber('--trust-user', text)),
+  };
+  if (values['trust-shared-directories'] !== undefined)
+    trust.sharedDirectories = values['trust-shared-directories'];
   const request: AdminRequestOptions = { verb: verbOf(verb), json: values.json, trust };
   if (values.broker !== undefined) request.brokerEndpoint = endpointArgument(values.broker);
   if (values.service !== undefined) request.serviceName = values.service;
   if (values.output !== undefined) request.outputPath = values.output;
-  if (values['drain-deadline'] !== undefined) request.drainDeadlineMs = wholeNumber('--drain-deadline', values['drain-deadline']);
+  if (values['drain-deadline'] !== undefined)
+    request.drainDeadlineMs = wholeNumber('--drain-deadline', values['drain-deadline']);
   if (values.timeout !== undefined) request.timeoutMs = wholeNumber('--timeout', values.timeout, 1);
   return request;
 }

@@ -11,8 +11,13 @@ export interface Command {
 /** The command line itself is wrong: told in one line, with exit code 2. */
 export class UsageError extends Error {}
 
-/** `parseArgs` whose complaints are {@link UsageError}s. Positionals are refused unless the configuration allows them. */
-export function parseParameters<Config extends ParseArgsConfig>(config: Config): ReturnType<typeof parseArgs<Config>> {
+/**
+ * `parseArgs` whose complaints are {@link UsageError}s. Positionals are refused unless the configuration
+ * allows them.
+ */
+export function parseParameters<Config extends ParseArgsConfig>(
+  config: Config,
+): ReturnType<typeof parseArgs<Config>> {
   try {
     return parseArgs(config);
   } catch (error) {
@@ -30,7 +35,10 @@ export function wholeNumber(option: string, text: string, least = 0): number {
   throw new UsageError(`${option} must be a whole number from ${least} up, not ${JSON.stringify(text)}`);
 }
 
-/** An endpoint as it is typed: on Linux `@name` is the abstract name, whose first character, NUL, cannot be typed. */
+/**
+ * An endpoint as it is typed: on Linux `@name` is the abstract name, whose first character, NUL, cannot be
+ * typed.
+ */
 export function endpointArgument(text: string): string {
   return process.platform === 'linux' && text.startsWith('@') ? `\0${text.slice(1)}` : text;
 }

@@ -34,7 +34,10 @@ export const demo: Command = {
   async run(parameters) {
     const { values } = parseParameters({
       args: parameters,
-      options: { connects: { type: 'string', default: String(CONNECTS) }, json: { type: 'boolean', default: false } },
+      options: {
+        connects: { type: 'string', default: String(CONNECTS) },
+        json: { type: 'boolean', default: false },
+      },
     });
     await runDemo(wholeNumber('--connects', values.connects, 1), values.json);
     return 0;
@@ -58,17 +61,31 @@ async function runDemo(connects: number, json: boolean): Promise<void> {
     const onProgress = process.stdout.isTTY && !json ? showProgress : () => {};
     results.push([contender, await runContender(contender, connects, onProgress)]);
   }
-  if (json) printJson(results.map(([{ label }, histogram]) => ({ label, count: histogram.count, ...microseconds(histogram) })));
+  if (json)
+    printJson(
+      results.map(([{ label }, histogram]) => ({
+        label,
+        count: histogram.count,
+        ...microseconds(histogram),
+      })),
+    );
   else printResults(results);
   await Promise.all(pools.map((pool) => pool.close()));
 }
 
-function contendersIn(system: SpawnedTestSystem, openPool: (options: BrokerPoolOptions) => BrokerPool): Contender[] {
+function contendersIn(
+  system: SpawnedTestSystem,
+  openPool: (options: BrokerPoolOptions) => BrokerPool,
+): Contender[] {
   const reusing = openPool({});
   const skipping = openPool({});
   const negotiating = openPool({ endpointCache: false });
   const adopting = openPool({ endpointCache: false, adoptHandedOffConnection: true });
-  const handedOver: Contender = { label: 'handle-passed', route: 'handle-passed', open: () => newConnection(adopting) };
+  const handedOver: Contender = {
+    label: 'handle-passed',
+    route: 'handle-passed',
+    open: () => newConnection(adopting),
+  };
   return [
     { label: 'net.connect, bare', open: () => bareConnection(system.backend.endpoint) },
     { label: 'pooled, idle reused', open: () => pooledConnection(reusing) },
@@ -95,9 +112,14 @@ async function pooledConnection(pool: BrokerPool) {
   return { socket: lease.socket, letGo: () => lease.release() };
 }
 
-async function runContender(contender: Contender, connects: number, onProgress: typeof showProgress): Promise<RecordableHistogram> {
+async function runContender(
+  contender: Contender,
+  connects: number,
+  onProgress: typeof showProgress,
+): Promise<RecordableHistogram> {
   const histogram = createHistogram();
-  // Fills the endpoint cache, and starts the wait thread where handoffs are waited for; by which route does not matter yet.
+  // Fills the endpoint cache, and starts the wait thread where handoffs are waited for; by which route does
+  // not matter yet.
   (await contender.open()).letGo();
   for (let count = 1; count <= connects; count++) {
     histogram.record(await oneConnection(contender));
@@ -106,12 +128,16 @@ async function runContender(contender: Contender, connects: number, onProgress: 
   return histogram;
 }
 
-/** How long it took to get a connection, in nanoseconds. That the connection works is checked afterwards, off the clock. */
+/**
+ * How long it took to get a connection, in nanoseconds. That the connection works is checked afterwards, off
+ * the clock.
+ */
 async function oneConnection(contender: Contender): Promise<bigint> {
   const startedMs = monotonicNowMs();
   const { socket, route, letGo } = await contender.open();
   const elapsedNs = BigInt(Math.round((monotonicNowMs() - startedMs) * 1_000_000));
-  if (route !== contender.route) throw new Error(`${contender.label}: the connection came by ${route ?? 'no route'}`);
+  if (route !== contender.route)
+    throw new Error(`${contender.label}: the connection came by ${route ?? 'no route'}`);
   socket.write('ping');
   const [answer]: Buffer[] = await once(socket, 'data');
   if (String(answer) !== 'ping') throw new Error(`${contender.label}: the echo said ${String(answer)}`);
@@ -121,11 +147,15 @@ async function oneConnection(contender: Contender): Promise<bigint> {
 
 function showProgress(label: string, share: number): void {
   const filled = Math.round(share * BAR_WIDTH);
-  process.stdout.write(`\r${label.padEnd(22)}${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}${share === 1 ? '\n' : ''}`);
+  process.stdout.write(
+    `\r${label.padEnd(22)}${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}${share === 1 ? '\n' : ''}`,
+  );
 }
 
 function microseconds(histogram: RecordableHistogram) {
-  const [p50Us = 0, p90Us = 0, p99Us = 0] = [50, 90, 99].map((percentile) => histogram.percentile(percentile) / 1_000);
+  const [p50Us = 0, p90Us = 0, p99Us = 0] = [50, 90, 99].map(
+    (percentile) => histogram.percentile(percentile) / 1_000,
+  );
   return { p50Us, p90Us, p99Us };
 }
 

@@ -7,11 +7,12 @@ const SIGPIPE = 13;
 const EXIT_FAILED = 1;
 
 /**
- * Ends the process without a stack trace when a signal asks for it, when its reader is gone, and when the output cannot be written. Exit
- * listeners clean up: a command may be anywhere in its work.
+ * Ends the process without a stack trace when a signal asks for it, when its reader is gone, and when the
+ * output cannot be written. Exit listeners clean up: a command may be anywhere in its work.
  */
 export function endQuietly(): void {
-  for (const signal of SIGNALS) process.on(signal, () => process.exit(SIGNAL_EXIT + constants.signals[signal]));
+  for (const signal of SIGNALS)
+    process.on(signal, () => process.exit(SIGNAL_EXIT + constants.signals[signal]));
   process.stdout.on('error', onOutputError);
   // There is no place left to say it.
   process.stderr.on('error', () => {});

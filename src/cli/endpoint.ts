@@ -17,9 +17,14 @@ export const endpoint: Command = {
   async run(parameters) {
     const { values } = parseParameters({
       args: parameters,
-      options: { service: { type: 'string' }, instance: { type: 'string' }, json: { type: 'boolean', default: false } },
+      options: {
+        service: { type: 'string' },
+        instance: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
     });
-    if (values.service !== undefined && values.instance !== undefined) throw new UsageError('give either --service or --instance');
+    if (values.service !== undefined && values.instance !== undefined)
+      throw new UsageError('give either --service or --instance');
     const derived = derivedEndpoint(values.service, values.instance);
     if (values.json) printJson({ endpoint: derived });
     else console.log(shownEndpoint(derived));

@@ -58,8 +58,11 @@ function print(text: string): number {
 
 function report(error: unknown): number {
   const code = error instanceof BrokerPoolError ? `${error.code}: ` : '';
-  const misused = error instanceof UsageError || (error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT');
+  const misused =
+    error instanceof UsageError || (error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT');
   const hint = misused ? `\nbroker-pool ${name} --help explains it` : '';
-  console.error(`broker-pool ${name}: ${code}${error instanceof Error ? error.message : String(error)}${hint}`);
+  console.error(
+    `broker-pool ${name}: ${code}${error instanceof Error ? error.message : String(error)}${hint}`,
+  );
   return misused ? EXIT_USAGE : EXIT_FAILED;
 }

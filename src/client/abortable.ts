@@ -3,10 +3,14 @@ import { BrokerPoolError } from '../errors.js';
 
 /** Throws `ABORTED` with the signal's reason as the cause. */
 export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
-  if (signal !== undefined && hasAborted(signal)) throw new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
+  if (signal !== undefined && hasAborted(signal))
+    throw new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
 }
 
-/** Waits for `start` to settle; when the signal aborts first, calls what `start` returned and rejects with `ABORTED`. */
+/**
+ * Waits for `start` to settle; when the signal aborts first, calls what `start` returned and rejects with
+ * `ABORTED`.
+ */
 export function abortable<T>(
   signal: AbortSignal | undefined,
   message: string,
@@ -25,9 +29,15 @@ export function abortable<T>(
       giveUp();
     };
     try {
-      stopListening = onAbort(signal, () => fail(new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) })));
+      stopListening = onAbort(signal, () =>
+        fail(new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) })),
+      );
     } catch (cause) {
-      fail(new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', { cause }));
+      fail(
+        new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
+          cause,
+        }),
+      );
     }
   });
 }

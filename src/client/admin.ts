@@ -4,8 +4,24 @@ import type { AdminJob, Outcome } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadNativeOrWarn } from '../os/native.js';
 import { checkEndpoint } from '../endpoint.js';
-import { checkBoolean, checkDurationMs, checkName, checkServiceName, checkSignal, checkText, rejectUnknownOptions } from '../validation.js';
-import { AdminReplyKind, AdminVerb, encodeAdminRequest, encodeFrameToWire, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../wire/messages.js';
+import {
+  checkBoolean,
+  checkDurationMs,
+  checkName,
+  checkServiceName,
+  checkSignal,
+  checkText,
+  rejectUnknownOptions,
+} from '../validation.js';
+import {
+  AdminReplyKind,
+  AdminVerb,
+  encodeAdminRequest,
+  encodeFrameToWire,
+  FrameKind,
+  PayloadProtocol,
+  PROTOCOL_VERSION,
+} from '../wire/messages.js';
 import { abortable } from './abortable.js';
 import { clientTimeoutFromEnv } from './environment.js';
 import { explaining } from './explaining.js';
@@ -28,7 +44,10 @@ export interface AdminRequestOptions {
   outputPath?: string | undefined;
   /** For SHUTDOWN, in milliseconds; today's brokers ignore it (A-14). @default 0 */
   drainDeadlineMs?: number | undefined;
-  /** Limit for connect and reply, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
+  /**
+   * Limit for connect and reply, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else
+   * 30000
+   */
   timeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoint; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions | undefined;
@@ -36,11 +55,21 @@ export interface AdminRequestOptions {
 }
 
 const OPTION_NAMES = [
-  'brokerEndpoint', 'verb', 'json', 'serviceName', 'outputPath', 'drainDeadlineMs', 'timeoutMs', 'trust', 'signal',
+  'brokerEndpoint',
+  'verb',
+  'json',
+  'serviceName',
+  'outputPath',
+  'drainDeadlineMs',
+  'timeoutMs',
+  'trust',
+  'signal',
 ] as const satisfies readonly (keyof AdminRequestOptions)[];
 
 /** All of them, in the order of their numbers. */
-export const ADMIN_VERB_NAMES: readonly AdminVerbName[] = Object.keys(AdminVerb).filter((name): name is AdminVerbName => name !== 'UNSPECIFIED');
+export const ADMIN_VERB_NAMES: readonly AdminVerbName[] = Object.keys(AdminVerb).filter(
+  (name): name is AdminVerbName => name !== 'UNSPECIFIED',
+);
 
 const REPLY_KINDS = new Map<number, AdminAnswer['kind']>([
   [AdminReplyKind.TEXT, 'text'],
@@ -61,14 +90,25 @@ export interface AdminAnswer {
 /**
  * Asks a broker one admin question on a connection of its own (C-60).
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `TIMEOUT` (phase `connect` or `admin`), `ABORTED`,
- * `DECODE_ADMIN_REPLY`, `UNEXPECTED_RESPONSE_FRAME`, or a framing code.
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `TIMEOUT` (phase `connect` or `admin`),
+ * `ABORTED`, `DECODE_ADMIN_REPLY`, `UNEXPECTED_RESPONSE_FRAME`, or a framing code.
  */
 export async function sendAdminRequest(options: AdminRequestOptions): Promise<AdminAnswer> {
   rejectUnknownOptions('options', options, OPTION_NAMES);
-  const { verb, json = false, serviceName, outputPath, drainDeadlineMs = 0, timeoutMs = clientTimeoutFromEnv(), signal } = options;
+  const {
+    verb,
+    json = false,
+    serviceName,
+    outputPath,
+    drainDeadlineMs = 0,
+    timeoutMs = clientTimeoutFromEnv(),
+    signal,
+  } = options;
   const verbNumber = AdminVerb[checkName('verb', verb, ADMIN_VERB_NAMES)];
-  const brokerEndpoint = options.brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
+  const brokerEndpoint =
+    options.brokerEndpoint === undefined
+      ? sharedBrokerEndpoint()
+      : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
   const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
   const trust = checkTrust(options.trust);
   if (signal !== undefined) checkSignal('signal', signal);
@@ -77,7 +117,9 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
     json: checkBoolean('json', json),
     serviceName: serviceName === undefined ? '' : checkServiceName('serviceName', serviceName),
     outputPath: outputPath === undefined ? '' : checkText('outputPath', outputPath, LONGEST_PATH_BYTES),
-    drainDeadlineMs: BigInt(Math.ceil(checkDurationMs('drainDeadlineMs', drainDeadlineMs, { allowZero: true }))),
+    drainDeadlineMs: BigInt(
+      Math.ceil(checkDurationMs('drainDeadlineMs', drainDeadlineMs, { allowZero: true })),
+    ),
   });
   const request = encodeFrameToWire({
     envelopeVersion: PROTOCOL_VERSION,
@@ -86,10 +128,16 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
     payload,
     requestId: 1n,
   });
-  return await explaining({ action: verb, brokerEndpoint, serviceName, signal, aborted: ABORTED }, async () => {
-    const deadlineMs = systemClock.now() + roundTripTimeoutMs;
-    return await ask({ kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust }, signal);
-  });
+  return await explaining(
+    { action: verb, brokerEndpoint, serviceName, signal, aborted: ABORTED },
+    async () => {
+      const deadlineMs = systemClock.now() + roundTripTimeoutMs;
+      return await ask(
+        { kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust },
+        signal,
+      );
+    },
+  );
 }
 
 const ABORTED = 'the admin request was aborted';

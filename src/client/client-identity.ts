@@ -1,6 +1,9 @@
 import { checkCount, checkText } from '../validation.js';
 
-/** What a client tells the broker about itself in its Hello, beside service, version and process id. Brokers log it and decide nothing by it. */
+/**
+ * What a client tells the broker about itself in its Hello, beside service, version and process id. Brokers
+ * log it and decide nothing by it.
+ */
 export interface ClientIdentityOptions {
   /** The version of the calling program, at most 128 bytes. @default '' */
   clientVersion?: string | undefined;
@@ -8,7 +11,9 @@ export interface ClientIdentityOptions {
   clientLibName?: string | undefined;
   /** At most 64 bytes. @default this package's version */
   clientLibVersion?: string | undefined;
-  /** The keepalive interval to suggest to the broker, in seconds; advisory, nothing is sent by it. @default 0 */
+  /**
+   * The keepalive interval to suggest to the broker, in seconds; advisory, nothing is sent by it. @default 0
+   */
   clientKeepaliveSecs?: number | undefined;
 }
 
@@ -21,7 +26,10 @@ export interface ClientIdentity {
 }
 
 export const CLIENT_IDENTITY_OPTION_NAMES = [
-  'clientVersion', 'clientLibName', 'clientLibVersion', 'clientKeepaliveSecs',
+  'clientVersion',
+  'clientLibName',
+  'clientLibVersion',
+  'clientKeepaliveSecs',
 ] as const satisfies readonly (keyof ClientIdentityOptions)[];
 
 /**
@@ -29,11 +37,20 @@ export const CLIENT_IDENTITY_OPTION_NAMES = [
  *
  * @throws `INVALID_ARGUMENT` naming the option
  */
-export function checkClientIdentity({ clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs }: ClientIdentityOptions): ClientIdentity {
+export function checkClientIdentity({
+  clientVersion,
+  clientLibName,
+  clientLibVersion,
+  clientKeepaliveSecs,
+}: ClientIdentityOptions): ClientIdentity {
   return {
     clientVersion: clientVersion === undefined ? undefined : checkText('clientVersion', clientVersion, 128),
     clientLibName: clientLibName === undefined ? undefined : checkText('clientLibName', clientLibName, 64),
-    clientLibVersion: clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
-    clientKeepaliveSecs: clientKeepaliveSecs === undefined ? undefined : checkCount('clientKeepaliveSecs', clientKeepaliveSecs, { min: 0 }),
+    clientLibVersion:
+      clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
+    clientKeepaliveSecs:
+      clientKeepaliveSecs === undefined
+        ? undefined
+        : checkCount('clientKeepaliveSecs', clientKeepaliveSecs, { min: 0 }),
   };
 }

@@ -20,24 +20,37 @@ const TIMEOUT_MS = 30_000;
 const ABORTED = 'the connect was aborted';
 
 /**
- * Connects to a path, a Linux abstract name (beginning with NUL) or a Windows pipe name. A listener whose backlog is full is tried
- * again until the time is up.
+ * Connects to a path, a Linux abstract name (beginning with NUL) or a Windows pipe name. A listener whose
+ * backlog is full is tried again until the time is up.
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BACKEND_CONNECT` with the system's error as its cause, `TIMEOUT` (phase `connect`), `ABORTED`.
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BACKEND_CONNECT` with the system's error as its cause,
+ * `TIMEOUT` (phase `connect`), `ABORTED`.
  */
-export async function connectLocalSocket(endpoint: string, options: ConnectLocalSocketOptions = {}): Promise<Socket> {
+export async function connectLocalSocket(
+  endpoint: string,
+  options: ConnectLocalSocketOptions = {},
+): Promise<Socket> {
   rejectUnknownOptions('options', options, ['timeoutMs', 'signal']);
   const path = checkEndpoint('endpoint', endpoint);
   const timeoutMs = checkDurationMs('timeoutMs', orDefault(options.timeoutMs, TIMEOUT_MS));
   const signal = options.signal === undefined ? undefined : checkSignal('signal', options.signal);
-  return await explaining({ brokerEndpoint: path, signal, aborted: ABORTED }, () => connectOnce(path, timeoutMs, signal));
+  return await explaining({ brokerEndpoint: path, signal, aborted: ABORTED }, () =>
+    connectOnce(path, timeoutMs, signal),
+  );
 }
 
-async function connectOnce(path: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<Socket> {
+async function connectOnce(
+  path: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
   const outcome =
     dialNow(loadedNative(), path) ??
     (await abortable<DialOutcome>(signal, ABORTED, (settle) =>
-      dial({ endpoint: path, deadlineMs: systemClock.now() + timeoutMs, timeoutMs, clock: systemClock }, settle),
+      dial(
+        { endpoint: path, deadlineMs: systemClock.now() + timeoutMs, timeoutMs, clock: systemClock },
+        settle,
+      ),
     ));
   switch (outcome.kind) {
     case 'connected':
@@ -47,6 +60,11 @@ async function connectOnce(path: string, timeoutMs: number, signal: AbortSignal 
     case 'timeout':
       throw errorFromFailure(outcome.failure);
     case 'refused':
-      throw errorFromFailure({ code: 'BACKEND_CONNECT', message: `failed to connect: ${outcome.system.message}`, endpoint: path, system: outcome.system });
+      throw errorFromFailure({
+        code: 'BACKEND_CONNECT',
+        message: `failed to connect: ${outcome.system.message}`,
+        endpoint: path,
+        system: outcome.system,
+      });
   }
 }

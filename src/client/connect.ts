@@ -21,7 +21,11 @@ import {
 } from '../validation.js';
 import type { Negotiated } from '../wire/messages.js';
 import { abortable } from './abortable.js';
-import { checkClientIdentity, CLIENT_IDENTITY_OPTION_NAMES, type ClientIdentityOptions } from './client-identity.js';
+import {
+  checkClientIdentity,
+  CLIENT_IDENTITY_OPTION_NAMES,
+  type ClientIdentityOptions,
+} from './client-identity.js';
 import { clientTimeoutFromEnv, EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
 import { explaining } from './explaining.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
@@ -35,20 +39,29 @@ export interface ConnectOptions extends ClientIdentityOptions {
   serviceName: string;
   /** `major.minor.patch`, optionally with a pre-release (N-22). */
   wantedVersion: string;
-  /** The caller's own version, any string; Hello-skip needs it to equal `wantedVersion` (C-11). It is never sent. @default wantedVersion */
+  /**
+   * The caller's own version, any string; Hello-skip needs it to equal `wantedVersion` (C-11). It is never
+   * sent. @default wantedVersion
+   */
   selfVersion?: string | undefined;
-  /** An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if it cannot be dialled, also because of its form (C-13). */
+  /**
+   * An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if it
+   * cannot be dialled, also because of its form (C-13).
+   */
   cachedBackendEndpoint?: string | undefined;
   /** Keep the broker's connection when the backend takes it over (C-40). @default false */
   adoptHandedOffConnection?: boolean | undefined;
   /**
-   * Ask the broker for a handoff token without adopting. It makes a broker with a handoff endpoint try a handoff, which takes about 5 ms a
-   * connect. An adopting client always asks. @default false
+   * Ask the broker for a handoff token without adopting. It makes a broker with a handoff endpoint try a
+   * handoff, which takes about 5 ms a connect. An adopting client always asks. @default false
    */
   handoffToken?: boolean | undefined;
   /** How long to wait for that, in milliseconds. @default 2000 */
   handoffReadyTimeoutMs?: number | undefined;
-  /** Limit for each dial and for the Hello's round trip, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000 */
+  /**
+   * Limit for each dial and for the Hello's round trip, in milliseconds. @default
+   * RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000
+   */
   roundTripTimeoutMs?: number | undefined;
   /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
   trust?: TrustOptions | undefined;
@@ -59,29 +72,54 @@ export interface ConnectOptions extends ClientIdentityOptions {
 }
 
 const OPTION_NAMES = [
-  'brokerEndpoint', 'serviceName', 'wantedVersion', 'selfVersion', 'cachedBackendEndpoint', 'adoptHandedOffConnection',
-  'handoffToken', 'handoffReadyTimeoutMs', 'roundTripTimeoutMs', 'trust', 'testSeams', 'signal', ...CLIENT_IDENTITY_OPTION_NAMES,
+  'brokerEndpoint',
+  'serviceName',
+  'wantedVersion',
+  'selfVersion',
+  'cachedBackendEndpoint',
+  'adoptHandedOffConnection',
+  'handoffToken',
+  'handoffReadyTimeoutMs',
+  'roundTripTimeoutMs',
+  'trust',
+  'testSeams',
+  'signal',
+  ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof ConnectOptions)[];
 
-/** What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client (C-19). */
+/**
+ * What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client
+ * (C-19).
+ */
 export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
 
 /** A connection to the backend. The socket is the caller's, its errors too. */
 export interface BackendConnection {
   readonly socket: Socket;
-  /** Where the backend listens: the key for a later Hello-skip. Empty after a handoff by a broker that named no endpoint, or none that can be dialled. */
+  /**
+   * Where the backend listens: the key for a later Hello-skip. Empty after a handoff by a broker that named
+   * no endpoint, or none that can be dialled.
+   */
   readonly endpoint: string;
   readonly route: Route;
   /** Absent after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo;
-  /** The token of the offered handoff: for callers that adopt or set `handoffToken`, where the broker issues one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest. */
+  /**
+   * The token of the offered handoff: for callers that adopt or set `handoffToken`, where the broker issues
+   * one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest.
+   */
   readonly handoffToken?: Uint8Array;
 }
 
 /** Splits what the broker sent into what callers may print and the token, which they should not. */
-export function describeNegotiated(negotiated: Negotiated): { negotiated: NegotiatedInfo; handoffToken?: Uint8Array } {
+export function describeNegotiated(negotiated: Negotiated): {
+  negotiated: NegotiatedInfo;
+  handoffToken?: Uint8Array;
+} {
   const { handlePassedToken, ...info } = negotiated;
-  return handlePassedToken.length === 0 ? { negotiated: info } : { negotiated: info, handoffToken: handlePassedToken };
+  return handlePassedToken.length === 0
+    ? { negotiated: info }
+    : { negotiated: info, handoffToken: handlePassedToken };
 }
 
 type CheckedOptions = ReturnType<typeof checkOptions>;
@@ -90,18 +128,31 @@ function checkOptions(options: ConnectOptions) {
   rejectUnknownOptions('options', options, OPTION_NAMES);
   const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal } = options;
   const wantedVersion = checkVersion('wantedVersion', options.wantedVersion);
-  const adoptHandedOffConnection = checkBoolean('adoptHandedOffConnection', orDefault(options.adoptHandedOffConnection, false));
+  const adoptHandedOffConnection = checkBoolean(
+    'adoptHandedOffConnection',
+    orDefault(options.adoptHandedOffConnection, false),
+  );
   const handoffToken = checkBoolean('handoffToken', orDefault(options.handoffToken, false));
   return {
     serviceName: checkServiceName('serviceName', options.serviceName),
     wantedVersion,
     selfVersion: selfVersion === undefined ? wantedVersion : checkString('selfVersion', selfVersion),
-    brokerEndpoint: brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
-    cachedBackendEndpoint: cachedBackendEndpoint === undefined ? undefined : dialable(checkString('cachedBackendEndpoint', cachedBackendEndpoint)),
+    brokerEndpoint:
+      brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
+    cachedBackendEndpoint:
+      cachedBackendEndpoint === undefined
+        ? undefined
+        : dialable(checkString('cachedBackendEndpoint', cachedBackendEndpoint)),
     adoptHandedOffConnection,
     claimsHandlePassing: adoptHandedOffConnection || handoffToken,
-    handoffReadyTimeoutMs: checkDurationMs('handoffReadyTimeoutMs', orDefault(options.handoffReadyTimeoutMs, 2_000)),
-    roundTripTimeoutMs: checkDurationMs('roundTripTimeoutMs', orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv())),
+    handoffReadyTimeoutMs: checkDurationMs(
+      'handoffReadyTimeoutMs',
+      orDefault(options.handoffReadyTimeoutMs, 2_000),
+    ),
+    roundTripTimeoutMs: checkDurationMs(
+      'roundTripTimeoutMs',
+      orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv()),
+    ),
     trust: checkTrust(options.trust),
     ...checkClientIdentity(options),
     testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
@@ -109,19 +160,24 @@ function checkOptions(options: ConnectOptions) {
   };
 }
 
-/** A remembered endpoint in the form to dial; `undefined` for one that no dial can reach, which is as good as a stale one (C-13). */
+/**
+ * A remembered endpoint in the form to dial; `undefined` for one that no dial can reach, which is as good as
+ * a stale one (C-13).
+ */
 function dialable(remembered: string): string | undefined {
   const parsed = parseEndpoint(remembered);
   return 'endpoint' in parsed ? parsed.endpoint : undefined;
 }
 
 /**
- * Connects once to a backend, in the order of C-10: test seam, Hello-skip, broker. For many connections use a `BrokerPool`.
+ * Connects once to a backend, in the order of C-10: test seam, Hello-skip, broker. For many connections use a
+ * `BrokerPool`.
  *
  * Runs on the event loop of the calling thread: a single connect does not pay for a thread.
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `BACKEND_CONNECT`, `REFUSED`, `TIMEOUT` (phase `connect` or
- * `hello`), `ABORTED`, `EMPTY_BACKEND_PIPE`, or a framing or decoding code. Handoff trouble is never an error (C-45).
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `BACKEND_CONNECT`, `REFUSED`, `TIMEOUT`
+ * (phase `connect` or `hello`), `ABORTED`, `EMPTY_BACKEND_PIPE`, or a framing or decoding code. Handoff
+ * trouble is never an error (C-45).
  */
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
@@ -138,14 +194,18 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
   if (seam !== undefined) {
     const fakeBackend = checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam);
     const outcome = await dialOnce(checked, fakeBackend);
-    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
-    throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system));
+    if (outcome.kind === 'connected')
+      return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
+    throw errorFromFailure(
+      outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system),
+    );
   }
 
   const cached = checked.wantedVersion === checked.selfVersion ? checked.cachedBackendEndpoint : undefined;
   if (cached !== undefined) {
     const outcome = await dialOnce(checked, cached);
-    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
+    if (outcome.kind === 'connected')
+      return { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
     // A stale endpoint is no error: the broker knows better (C-13).
   }
   return await negotiate(checked);
@@ -153,7 +213,10 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
 
 const ABORTED = 'the connect was aborted';
 
-async function dialOnce({ roundTripTimeoutMs, trust, signal }: CheckedOptions, endpoint: string): Promise<DialOutcome> {
+async function dialOnce(
+  { roundTripTimeoutMs, trust, signal }: CheckedOptions,
+  endpoint: string,
+): Promise<DialOutcome> {
   const outcome = dialNow(loadedNative(), endpoint, trust);
   if (outcome !== undefined) return outcome;
   const deadlineMs = systemClock.now() + roundTripTimeoutMs;
@@ -173,6 +236,9 @@ async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const { socket, endpoint, route } = outcome;
   const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
   const connection = { socket, endpoint, route, negotiated };
-  // A hidden accessor: a console that prints the connection, hidden properties included, must not print the token.
-  return handoffToken === undefined ? connection : Object.defineProperty(connection, 'handoffToken', { get: () => handoffToken });
+  // A hidden accessor: a console that prints the connection, hidden properties included, must not print the
+  // token.
+  return handoffToken === undefined
+    ? connection
+    : Object.defineProperty(connection, 'handoffToken', { get: () => handoffToken });
 }

@@ -1,6 +1,13 @@
 import { invalidArgument } from '../errors.js';
 import { PIPE_PREFIX, checkEndpointLength } from '../endpoint.js';
-import { checkAbsolutePath, checkCount, checkServiceName, checkUserHash, quoted, rejectUnknownOptions } from '../validation.js';
+import {
+  checkAbsolutePath,
+  checkCount,
+  checkServiceName,
+  checkUserHash,
+  quoted,
+  rejectUnknownOptions,
+} from '../validation.js';
 import { EnvironmentVariables, type Environment } from './environment.js';
 import { shortHash, thisHost, userHash } from './user-hash.js';
 
@@ -8,11 +15,17 @@ import { shortHash, thisHost, userHash } from './user-hash.js';
 export interface EndpointNameOptions {
   /** Where `XDG_RUNTIME_DIR` (Linux) or `TMPDIR` (macOS) is looked up. @default process.env */
   readonly env?: Environment | undefined;
-  /** Which system's rules to follow; for another system than this one, give `userHash` too. @default process.platform */
+  /**
+   * Which system's rules to follow; for another system than this one, give `userHash` too. @default
+   * process.platform
+   */
   readonly platform?: NodeJS.Platform | undefined;
   /** The user's number, part of the path on macOS and of the fallback on Linux. @default the real user id */
   readonly uid?: number | undefined;
-  /** The 16 lowercase hex digits that stand for user and machine (N-21). @default derived from `uid` and the machine id */
+  /**
+   * The 16 lowercase hex digits that stand for user and machine (N-21). @default derived from `uid` and the
+   * machine id
+   */
   readonly userHash?: string | undefined;
 }
 
@@ -20,11 +33,11 @@ const NAME_PREFIX = 'rpb-v1';
 const { RUNTIME_DIRECTORY, TEMPORARY_DIRECTORY } = EnvironmentVariables;
 
 /**
- * The endpoint of the user's shared broker, the one that serves every service (N-03). Nothing is looked up
- * in the file system but, once, the machine id behind `userHash` (N-08): the endpoint need not exist.
+ * The endpoint of the user's shared broker, the one that serves every service (N-03). Nothing is looked up in
+ * the file system but, once, the machine id behind `userHash` (N-08): the endpoint need not exist.
  *
- * @throws `INVALID_ARGUMENT`: a bad option, `XDG_RUNTIME_DIR` or `TMPDIR` set to something else than an absolute path, an endpoint too
- * long for a socket address (N-07), a machine whose id cannot be read
+ * @throws `INVALID_ARGUMENT`: a bad option, `XDG_RUNTIME_DIR` or `TMPDIR` set to something else than an
+ * absolute path, an endpoint too long for a socket address (N-07), a machine whose id cannot be read
  */
 export function sharedBrokerEndpoint(options: EndpointNameOptions = {}): string {
   return derived('shared', options);
@@ -64,7 +77,12 @@ function chosenUserHash({ uid, userHash: given }: EndpointNameOptions, platform:
   throw invalidArgument('userHash', `must be given: this machine's is not one of ${platform}`);
 }
 
-function endpointOf(leaf: string, platform: NodeJS.Platform, env: Environment, uid: number | undefined): string {
+function endpointOf(
+  leaf: string,
+  platform: NodeJS.Platform,
+  env: Environment,
+  uid: number | undefined,
+): string {
   switch (platform) {
     case 'linux':
       return `${linuxDirectory(env, uid)}/${leaf}.sock`;
@@ -74,7 +92,10 @@ function endpointOf(leaf: string, platform: NodeJS.Platform, env: Environment, u
     case 'win32':
       return PIPE_PREFIX + leaf;
     default:
-      throw invalidArgument('platform', `has no derived endpoints: ${quoted(platform)}; name the endpoint itself`);
+      throw invalidArgument(
+        'platform',
+        `has no derived endpoints: ${quoted(platform)}; name the endpoint itself`,
+      );
   }
 }
 
@@ -85,13 +106,19 @@ function linuxDirectory(env: Environment, uid: number | undefined): string {
 }
 
 /**
- * The Rust client and the broker use a relative value, the empty one included, as it is (N-04). The endpoint is then another one after each
- * `chdir`, and a directory where others may write can lead to a stranger's broker. To treat it as unset would lead to another broker than
- * the one that has the same environment. So it is refused.
+ * The Rust client and the broker use a relative value, the empty one included, as it is (N-04). The endpoint
+ * is then another one after each `chdir`, and a directory where others may write can lead to a stranger's
+ * broker. To treat it as unset would lead to another broker than the one that has the same environment. So it
+ * is refused.
  */
-function directoryFrom(env: Environment, variable: typeof RUNTIME_DIRECTORY | typeof TEMPORARY_DIRECTORY): string | undefined {
+function directoryFrom(
+  env: Environment,
+  variable: typeof RUNTIME_DIRECTORY | typeof TEMPORARY_DIRECTORY,
+): string | undefined {
   const directory = env[variable];
-  return directory === undefined ? undefined : checkAbsolutePath(`the environment variable ${variable}`, directory, 'linux');
+  return directory === undefined
+    ? undefined
+    : checkAbsolutePath(`the environment variable ${variable}`, directory, 'linux');
 }
 
 /** Joins without tidying up: both sides must arrive at the same bytes, so `..` and double slashes stay. */

@@ -44,25 +44,30 @@ export function brokerDisabledByEnv(env: Environment = process.env): boolean {
 }
 
 /**
- * How long a round trip with the broker may take, in milliseconds:
- * `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS` where that is a whole number above 0, else 30 000 (C-28). Read
- * anew on every call. Numbers beyond what a timer takes become the longest timer, about 24.8 days. Any other value of the process's own
- * environment is a process warning, once: an error would make programs fail that run with the Rust client.
+ * How long a round trip with the broker may take, in milliseconds: `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS`
+ * where that is a whole number above 0, else 30 000 (C-28). Read anew on every call. Numbers beyond what a
+ * timer takes become the longest timer, about 24.8 days. Any other value of the process's own environment is
+ * a process warning, once: an error would make programs fail that run with the Rust client.
  */
 export function clientTimeoutFromEnv(env: Environment = process.env): number {
   const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
   const milliseconds = /^\+?\d+$/.test(text) ? BigInt(text.replace('+', '')) : 0n;
-  if (milliseconds > 0n && milliseconds <= LARGEST_U64) return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
+  if (milliseconds > 0n && milliseconds <= LARGEST_U64)
+    return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
   if (text !== '' && env === process.env) {
-    warnOfVariable(CLIENT_TIMEOUT, text, `it must be a whole number of milliseconds above 0, so the default of ${DEFAULT_CLIENT_TIMEOUT_MS} is in force`);
+    warnOfVariable(
+      CLIENT_TIMEOUT,
+      text,
+      `it must be a whole number of milliseconds above 0, so the default of ${DEFAULT_CLIENT_TIMEOUT_MS} is in force`,
+    );
   }
   return DEFAULT_CLIENT_TIMEOUT_MS;
 }
 
 /**
  * The endpoint that tests put in place of broker and cache alike, from `RUNNING_PROCESS_FAKE_BACKEND`; unset
- * and empty mean none (C-22, C-24). A broker switched off takes the seam with it (C-25). An *invalid* value of
- * `RUNNING_PROCESS_DISABLE` does neither that nor throw (C-26), as in the Rust client.
+ * and empty mean none (C-22, C-24). A broker switched off takes the seam with it (C-25). An *invalid* value
+ * of `RUNNING_PROCESS_DISABLE` does neither that nor throw (C-26), as in the Rust client.
  */
 export function fakeBackendFromEnv(env: Environment = process.env): string | undefined {
   return env[DISABLE] === '1' ? undefined : env[FAKE_BACKEND] || undefined;

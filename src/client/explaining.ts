@@ -11,7 +11,10 @@ export interface OneShot extends Pick<Tried, 'action' | 'brokerEndpoint' | 'serv
 }
 
 /** Runs a call that connects once. An error that it fails with says what was tried, and for how long. */
-export async function explaining<T>({ signal, aborted, ...tried }: OneShot, call: () => Promise<T>): Promise<T> {
+export async function explaining<T>(
+  { signal, aborted, ...tried }: OneShot,
+  call: () => Promise<T>,
+): Promise<T> {
   const startedMs = systemClock.now();
   let attempts = 0;
   try {

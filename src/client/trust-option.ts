@@ -4,11 +4,15 @@ import { checkBoolean, rejectUnknownOptions } from '../validation.js';
 
 /** Whom else than yourself to trust behind an endpoint. */
 export interface TrustOptions {
-  /** Users besides that of this process who may own sockets and their directories, and run what listens there. Refused on Windows. @default none */
+  /**
+   * Users besides that of this process who may own sockets and their directories, and run what listens there.
+   * Refused on Windows. @default none
+   */
   userIds?: readonly number[] | undefined;
   /**
-   * Accept sockets in directories where others may create, replace or remove files, such as `/tmp`, in directories that are links, and below
-   * such directories: no directory is looked at. Refused on Windows. @default false
+   * Accept sockets in directories where others may create, replace or remove files, such as `/tmp`, in
+   * directories that are links, and below such directories: no directory is looked at. Refused on Windows.
+   * @default false
    */
   sharedDirectories?: boolean | undefined;
 }
@@ -16,17 +20,21 @@ export interface TrustOptions {
 const LARGEST_USER_ID = 2 ** 32 - 2;
 
 /**
- * On Windows nothing is checked that these options could relax: a pipe has no owner that Node tells. A value that would have no effect is
- * refused, or its author would rely on it.
+ * On Windows nothing is checked that these options could relax: a pipe has no owner that Node tells. A value
+ * that would have no effect is refused, or its author would rely on it.
  *
  * @throws `INVALID_ARGUMENT` naming the option
  */
-export function checkTrust(value: TrustOptions | undefined, platform: NodeJS.Platform = process.platform): EndpointTrust {
+export function checkTrust(
+  value: TrustOptions | undefined,
+  platform: NodeJS.Platform = process.platform,
+): EndpointTrust {
   const own = ownTrust();
   if (value === undefined) return own;
   rejectUnknownOptions('trust', value, ['userIds', 'sharedDirectories']);
   const { userIds = [], sharedDirectories = own.sharedDirectories } = value;
-  if (!Array.isArray(userIds) || !userIds.every(isUserId)) throw invalidArgument('trust.userIds', 'must be an array of user ids, whole numbers from 0');
+  if (!Array.isArray(userIds) || !userIds.every(isUserId))
+    throw invalidArgument('trust.userIds', 'must be an array of user ids, whole numbers from 0');
   checkBoolean('trust.sharedDirectories', sharedDirectories);
   if (platform === 'win32') {
     if (userIds.length > 0) throw withoutEffect('trust.userIds');
@@ -36,7 +44,10 @@ export function checkTrust(value: TrustOptions | undefined, platform: NodeJS.Pla
 }
 
 function withoutEffect(option: string) {
-  return invalidArgument(option, 'has no effect on Windows, where pipes have neither owners nor directories that could be checked: leave it out there');
+  return invalidArgument(
+    option,
+    'has no effect on Windows, where pipes have neither owners nor directories that could be checked: leave it out there',
+  );
 }
 
 function isUserId(value: unknown): boolean {

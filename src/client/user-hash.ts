@@ -26,7 +26,12 @@ export const thisHost: HostIdentitySource = {
   uid: process.getuid?.(),
   readTextFile: (path) => readFileSync(path, 'utf8'),
   runCommand: (file, parameters) =>
-    execFileSync(file, parameters, { encoding: 'utf8', timeout: COMMAND_LIMIT_MS, windowsHide: true, stdio: ['ignore', 'pipe', 'ignore'] }),
+    execFileSync(file, parameters, {
+      encoding: 'utf8',
+      timeout: COMMAND_LIMIT_MS,
+      windowsHide: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
 };
 
 /** What stays the same for the life of a process: the machine id, or on Windows the user's SID in hex. */
@@ -75,8 +80,8 @@ function readFixedPart(host: HostIdentitySource): string {
 }
 
 /**
- * Only a *missing* file (or an empty one) leads on to the next source. Another process of the same user may be
- * able to read a file that this one cannot, and the two would look for the broker in different places.
+ * Only a *missing* file (or an empty one) leads on to the next source. Another process of the same user may
+ * be able to read a file that this one cannot, and the two would look for the broker in different places.
  */
 function linuxMachineId(host: HostIdentitySource): string {
   for (const file of MACHINE_ID_FILES) {
@@ -108,7 +113,11 @@ function macPlatformUuid(host: HostIdentitySource): string {
 /** The SID's raw bytes are hashed, not its text, of which upstream's comments speak (N-02). */
 function windowsSid(host: HostIdentitySource): string {
   // By its full path: other programs called whoami (Git for Windows has one) know no /user.
-  const root = checkAbsolutePath('the environment variable SystemRoot', process.env['SystemRoot'] ?? 'C:\\Windows', 'win32');
+  const root = checkAbsolutePath(
+    'the environment variable SystemRoot',
+    process.env['SystemRoot'] ?? 'C:\\Windows',
+    'win32',
+  );
   const whoami = `${root}\\System32\\whoami.exe`;
   const printed = run(host, whoami, ['/user', '/fo', 'csv', '/nh']);
   const sid = /"(S-1-[^"]+)"\s*$/.exec(printed)?.[1];

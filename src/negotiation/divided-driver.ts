@@ -7,12 +7,16 @@ import { warnOfMissingThread } from './wait-thread/thread-warning.js';
 import { WorkerDriver } from './wait-thread/worker-driver.js';
 
 /**
- * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread in between; with
- * several under way the thread takes more load off the event loop than its wake-ups cost (docs/latency.md).
+ * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread
+ * in between; with several under way the thread takes more load off the event loop than its wake-ups cost
+ * (docs/latency.md).
  */
 const OWN_WAITS = 2;
 
-/** How long after a failure of the thread the next one is started. What the thread lacks often stays lacking: a limit, a permission, a file. */
+/**
+ * How long after a failure of the thread the next one is started. What the thread lacks often stays lacking:
+ * a limit, a permission, a file.
+ */
 const THREAD_RETRY_MS = 10_000;
 
 /** Parts that tests put in place of the real ones. */
@@ -23,11 +27,12 @@ export interface DividedDriverParts {
 }
 
 /**
- * Divides the waiting by its length: for a broker's reply, which takes a tenth of a millisecond, the asking thread's own event loop waits
- * as long as few are under way; for all others, and for every handoff, the wait thread.
+ * Divides the waiting by its length: for a broker's reply, which takes a tenth of a millisecond, the asking
+ * thread's own event loop waits as long as few are under way; for all others, and for every handoff, the wait
+ * thread.
  *
- * The thread is an optimisation. It starts with the first job that it is for; until it has started, and where it cannot, the event loop does
- * the same work.
+ * The thread is an optimisation. It starts with the first job that it is for; until it has started, and where
+ * it cannot, the event loop does the same work.
  */
 export class DividedDriver implements Driver {
   readonly #native: Native;
@@ -44,7 +49,10 @@ export class DividedDriver implements Driver {
   #hasThread = true;
   #closed = false;
 
-  constructor(native: Native, { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: DividedDriverParts = {}) {
+  constructor(
+    native: Native,
+    { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: DividedDriverParts = {},
+  ) {
     this.#native = native;
     this.#threadRetryMs = threadRetryMs;
     this.#workerUrl = workerUrl;
@@ -58,7 +66,8 @@ export class DividedDriver implements Driver {
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
     if (this.#closed) return this.#own.start(job, settle);
-    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS) return (this.#readyWorker() ?? this.#own).start(job, settle);
+    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS)
+      return (this.#readyWorker() ?? this.#own).start(job, settle);
     this.#ownWaits += 1;
     return this.#own.start(job, (outcome) => {
       this.#ownWaits -= 1;
@@ -120,13 +129,16 @@ function mayTakeLong(job: Job): boolean {
 }
 
 /**
- * The driver for many connections on this platform and in this thread. Its jobs do not keep the process alive: the timer of the callers who
- * wait does.
+ * The driver for many connections on this platform and in this thread. Its jobs do not keep the process
+ * alive: the timer of the callers who wait does.
  *
- * A worker thread waits on its own event loop. It can be terminated at any moment, without a line of code run: all that it has open must
- * be Node's to close, and a wait thread of its own, blocked in a system call, would hold up its end until that call returns.
+ * A worker thread waits on its own event loop. It can be terminated at any moment, without a line of code
+ * run: all that it has open must be Node's to close, and a wait thread of its own, blocked in a system call,
+ * would hold up its end until that call returns.
  */
 export function openDriver(): Driver {
   const native = loadNativeOrWarn();
-  return native === undefined || !isMainThread ? new EventLoopDriver(systemClock, native, true) : new DividedDriver(native);
+  return native === undefined || !isMainThread
+    ? new EventLoopDriver(systemClock, native, true)
+    : new DividedDriver(native);
 }

@@ -15,7 +15,10 @@ interface JobBase {
   readonly request: Uint8Array;
   /** When connect and reply must be through, on the monotonic clock. */
   readonly deadlineMs: number;
-  /** The span that led to `deadlineMs`; also the limit for dialling the backend, counted from when that begins. */
+  /**
+   * The span that led to `deadlineMs`; also the limit for dialling the backend, counted from when that
+   * begins.
+   */
   readonly roundTripTimeoutMs: number;
   /** Who may be behind the broker's endpoint and the backend's; `undefined` for whoever is. */
   readonly trust: EndpointTrust | undefined;
@@ -29,13 +32,30 @@ export interface HandshakeJob extends JobBase {
 }
 
 /** What a negotiation needs beyond its broker and its Hello. */
-export type NegotiationSettings = Pick<HandshakeJob, 'roundTripTimeoutMs' | 'adoptHandedOffConnection' | 'handoffReadyTimeoutMs' | 'trust'>;
+export type NegotiationSettings = Pick<
+  HandshakeJob,
+  'roundTripTimeoutMs' | 'adoptHandedOffConnection' | 'handoffReadyTimeoutMs' | 'trust'
+>;
 
 /** A negotiation that begins now, `nowMs` on the monotonic clock. */
-export function handshakeJob(brokerEndpoint: string, request: Uint8Array, settings: NegotiationSettings, nowMs: number): HandshakeJob {
+export function handshakeJob(
+  brokerEndpoint: string,
+  request: Uint8Array,
+  settings: NegotiationSettings,
+  nowMs: number,
+): HandshakeJob {
   const { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust } = settings;
   const deadlineMs = nowMs + roundTripTimeoutMs;
-  return { kind: 'handshake', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
+  return {
+    kind: 'handshake',
+    brokerEndpoint,
+    request,
+    deadlineMs,
+    roundTripTimeoutMs,
+    adoptHandedOffConnection,
+    handoffReadyTimeoutMs,
+    trust,
+  };
 }
 
 /** Ask the broker one admin question. */
@@ -51,11 +71,17 @@ export function startedAtMs({ deadlineMs, roundTripTimeoutMs }: Job): number {
   return deadlineMs - roundTripTimeoutMs;
 }
 
-/** A connection to the backend as a driver found it. `socket` is paused, with any residue (C-47) put back into it. */
+/**
+ * A connection to the backend as a driver found it. `socket` is paused, with any residue (C-47) put back into
+ * it.
+ */
 export interface Connected {
   readonly kind: 'connected';
   readonly socket: Socket;
-  /** Where the backend listens, in the form to dial; empty if the broker handed its connection over and named nothing that can be dialled. */
+  /**
+   * Where the backend listens, in the form to dial; empty if the broker handed its connection over and named
+   * nothing that can be dialled.
+   */
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiated: Negotiated;
@@ -68,8 +94,9 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
- * How negotiations are waited for: `worker` on the event loop or on the wait thread, whichever is faster; `event-loop` on the event loop
- * alone; `event-loop-without-ffi` likewise, and without the system calls that check who is behind an endpoint.
+ * How negotiations are waited for: `worker` on the event loop or on the wait thread, whichever is faster;
+ * `event-loop` on the event loop alone; `event-loop-without-ffi` likewise, and without the system calls that
+ * check who is behind an endpoint.
  */
 export type DriverName = 'worker' | 'event-loop' | 'event-loop-without-ffi';
 
@@ -78,13 +105,14 @@ export interface Driver {
   /** How it waits at present. */
   readonly name: DriverName;
   /**
-   * Starts a job and calls `settle` once, never before this call has returned. The returned function gives the job up:
-   * `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in the background (X-20).
+   * Starts a job and calls `settle` once, never before this call has returned. The returned function gives
+   * the job up: `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in
+   * the background (X-20).
    */
   start(job: Job, settle: (outcome: Outcome) => void): () => void;
   /**
-   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready, cannot start, or `limitMs` are over. Never
-   * rejects.
+   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready, cannot start,
+   * or `limitMs` are over. Never rejects.
    */
   warm(limitMs?: number): Promise<void>;
   /** Gives up all jobs and frees every thread and descriptor. Idempotent. */

@@ -1,4 +1,7 @@
-/** Numbers out of C headers that several files of this folder need. They are part of each platform's binary interface, and so never change. */
+/**
+ * Numbers out of C headers that several files of this folder need. They are part of each platform's binary
+ * interface, and so never change.
+ */
 
 /** The same on Linux and macOS. */
 export const AF_UNIX = 1;

@@ -11,8 +11,8 @@ export type SendAttempt =
   | { readonly descriptor: undefined; readonly syscall: 'socket' | 'connect'; readonly result: number };
 
 /**
- * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can, in two right behind
- * each other where not. Without a connection nothing is left open.
+ * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can,
+ * in two right behind each other where not. Without a connection nothing is left open.
  */
 export function connectAndSend(native: Native, endpoint: string, request: Uint8Array): SendAttempt {
   const { system } = native;
@@ -32,12 +32,22 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
 /** Within this time, or twice of it, an unused ring is closed again. */
 const UNUSED_MS = 250;
 
-/** What a kernel, or whoever guards it, says that will not do this today nor tomorrow. All else, want of descriptors for one, passes. */
-const REFUSALS: ReadonlySet<number> = new Set(['ENOSYS', 'EPERM', 'EACCES', 'EINVAL'].map((name) => -(errno[name] ?? 0)));
+/**
+ * What a kernel, or whoever guards it, says that will not do this today nor tomorrow. All else, want of
+ * descriptors for one, passes.
+ */
+const REFUSALS: ReadonlySet<number> = new Set(
+  ['ENOSYS', 'EPERM', 'EACCES', 'EINVAL'].map((name) => -(errno[name] ?? 0)),
+);
 
-/** The ring of the main thread: opened when first needed, closed when no connect has needed it for a while. */
+/**
+ * The ring of the main thread: opened when first needed, closed when no connect has needed it for a while.
+ */
 class RingOfThread {
-  /** The last connect found a full backlog. Then there is no race to win, and the ring takes longer to say EAGAIN. */
+  /**
+   * The last connect found a full backlog. Then there is no race to win, and the ring takes longer to say
+   * EAGAIN.
+   */
   backlogFull = false;
   readonly #binder: Binder;
   #ring: SubmissionRing | undefined;
@@ -51,7 +61,12 @@ class RingOfThread {
   }
 
   /** `undefined` where the kernel has done nothing. */
-  connectAndSend(system: SystemCalls, descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
+  connectAndSend(
+    system: SystemCalls,
+    descriptor: number,
+    address: Uint8Array,
+    request: Uint8Array,
+  ): RingResult | undefined {
     if (this.backlogFull || this.#refused) return undefined;
     const ring = this.#open(system);
     const result = typeof ring === 'number' ? ring : ring.connectAndSend(descriptor, address, request);

@@ -2,13 +2,18 @@ import { DARWIN, LINUX } from './abi.js';
 import { fstatSync } from 'node:fs';
 import { loadNative } from './native.js';
 
-/** Calls on descriptors of connected sockets that more than one thread has. Results are as in `SystemCalls`. */
+/**
+ * Calls on descriptors of connected sockets that more than one thread has. Results are as in `SystemCalls`.
+ */
 export interface DescriptorCalls {
   /** Another descriptor of the same connection, close-on-exec. */
   duplicate(descriptor: number): number;
   /** Ends the connection in both directions, however many descriptors of it are open. */
   shutdown(descriptor: number): number;
-  /** Looks for bytes without taking them: 1 if there are any, 0 at the end of the stream, EAGAIN if there is nothing to read. */
+  /**
+   * Looks for bytes without taking them: 1 if there are any, 0 at the end of the stream, EAGAIN if there is
+   * nothing to read.
+   */
   peek(descriptor: number): number;
   close(descriptor: number): number;
 }

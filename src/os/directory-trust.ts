@@ -29,21 +29,26 @@ export function allowUser(userId: number): string {
   return `if you trust that user, allow it with trust: { userIds: [${userId}] }`;
 }
 
-/** What speaks against the directory that a socket lies in, or `undefined`. Here not even a sticky one will do: it keeps nobody from being the first. */
+/**
+ * What speaks against the directory that a socket lies in, or `undefined`. Here not even a sticky one will
+ * do: it keeps nobody from being the first.
+ */
 export function directoryProblem(directory: string, stats: Stats, trusted: UserIds): string | undefined {
   if (stats.isDirectory() && !isForeign(stats, trusted) && !mayBeWritten(stats)) return undefined;
   const named = `its directory ${printable(directory)}`;
-  if (stats.isSymbolicLink()) return `${named} is no directory but a symbolic link: name the one that it leads to, or ${ALLOW_SHARED}`;
+  if (stats.isSymbolicLink())
+    return `${named} is no directory but a symbolic link: name the one that it leads to, or ${ALLOW_SHARED}`;
   if (!stats.isDirectory()) return `${named} is no directory but ${kindOf(stats)}`;
   if (isForeign(stats, trusted)) return `${named} ${belongsTo(stats.uid)}`;
   return `others may write to ${named}: ${adviceAgainstWriters(stats)}`;
 }
 
 /**
- * Looks at all by which a directory is reached: whoever can put something else in the place of one part decides where the path leads. Goes
- * down from the root, and through links as the kernel does. Directories and links must belong to trusted users, and others may write to a
- * directory only where it is sticky, as `/tmp` is. Returns what speaks against a part, or `undefined`. A path that leads nowhere is no matter
- * of trust: the dial says so better.
+ * Looks at all by which a directory is reached: whoever can put something else in the place of one part
+ * decides where the path leads. Goes down from the root, and through links as the kernel does. Directories
+ * and links must belong to trusted users, and others may write to a directory only where it is sticky, as
+ * `/tmp` is. Returns what speaks against a part, or `undefined`. A path that leads nowhere is no matter of
+ * trust: the dial says so better.
  */
 export function wayProblem(directory: string, trusted: UserIds): string | undefined {
   const ahead = namesOf(directory).toReversed();

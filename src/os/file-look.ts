@@ -1,6 +1,9 @@
 import { lstatSync, type Stats } from 'node:fs';
 
-/** Never follows a link: where it leads can be changed between the look and the dial. What cannot be looked at cannot be dialled. */
+/**
+ * Never follows a link: where it leads can be changed between the look and the dial. What cannot be looked at
+ * cannot be dialled.
+ */
 export function look(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

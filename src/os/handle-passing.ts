@@ -10,31 +10,44 @@ export interface ReceivedHandle {
 }
 
 /**
- * Descriptors that travel beside bytes (SCM_RIGHTS): what a broker and a backend need of the kernel to hand a connection over.
- * Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and decide (H-07).
+ * Descriptors that travel beside bytes (SCM_RIGHTS): what a broker and a backend need of the kernel to hand a
+ * connection over. Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and
+ * decide (H-07).
  */
 export interface HandlePassing {
-  /** Sends `payload` and with its first byte a copy of `descriptor`, which stays open here (H-03). Returns the bytes sent. */
+  /**
+   * Sends `payload` and with its first byte a copy of `descriptor`, which stays open here (H-03). Returns the
+   * bytes sent.
+   */
   sendHandle(socket: number, payload: Uint8Array, descriptor: number): number;
   /**
-   * Reads at most `into.length` bytes and the descriptor that came with them. Reading such bytes in any other way
-   * loses the descriptor (H-05).
+   * Reads at most `into.length` bytes and the descriptor that came with them. Reading such bytes in any other
+   * way loses the descriptor (H-05).
    */
   receiveHandle(socket: number, into: Uint8Array): ReceivedHandle;
 }
 
-/** Numbers of the 64-bit ABIs, and where in a `struct cmsghdr` its fields lie: the length (size_t or u32) comes first. */
+/**
+ * Numbers of the 64-bit ABIs, and where in a `struct cmsghdr` its fields lie: the length (size_t or u32)
+ * comes first.
+ */
 const LINUX_64 = { ...LINUX, MSG_CMSG_CLOEXEC: 0x40000000, level: 8, type: 12, data: 16 };
 type Abi = typeof LINUX_64;
 const DARWIN_64: Abi = { ...DARWIN, MSG_CMSG_CLOEXEC: 0, level: 4, type: 8, data: 12 };
 
-/** `struct msghdr` on both: name (pointer), namelen, iov (pointer), iovlen, control (pointer), controllen, flags. */
+/**
+ * `struct msghdr` on both: name (pointer), namelen, iov (pointer), iovlen, control (pointer), controllen,
+ * flags.
+ */
 const MSGHDR = { iov: 16, iovlen: 24, control: 32, controllen: 40 } as const;
 
 const SCM_RIGHTS = 1;
 const DESCRIPTOR_BYTES = 4;
 
-/** One block of memory, headed by the msghdr, holds everything that a call refers to: it has one address and lives as long as the call. */
+/**
+ * One block of memory, headed by the msghdr, holds everything that a call refers to: it has one address and
+ * lives as long as the call.
+ */
 const VECTOR_AT = 64;
 const CONTROL_AT = 80;
 const BYTES_AT = 112;
@@ -59,8 +72,9 @@ function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): Handl
   const receiveMessage = define('intptr_t recvmsg(int fd, uint8_t *message, int flags)');
   const control = define('int fcntl(int fd, int command, ...)');
   /**
-   * The length of a control message with one descriptor. As the room for receiving it is exact: padded to CMSG_SPACE,
-   * Linux would put a second descriptor into the padding, where nobody looks. What finds no room the kernel closes.
+   * The length of a control message with one descriptor. As the room for receiving it is exact: padded to
+   * CMSG_SPACE, Linux would put a second descriptor into the padding, where nobody looks. What finds no room
+   * the kernel closes.
    */
   const controlBytes = abi.data + DESCRIPTOR_BYTES;
 
@@ -81,7 +95,8 @@ function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): Handl
   function descriptorIn(block: DataView): number {
     if (block.getUint32(MSGHDR.controllen, true) < controlBytes) return -1;
     const isRights =
-      block.getInt32(CONTROL_AT + abi.level, true) === abi.SOL_SOCKET && block.getInt32(CONTROL_AT + abi.type, true) === SCM_RIGHTS;
+      block.getInt32(CONTROL_AT + abi.level, true) === abi.SOL_SOCKET &&
+      block.getInt32(CONTROL_AT + abi.type, true) === SCM_RIGHTS;
     return isRights ? block.getInt32(CONTROL_AT + abi.data, true) : -1;
   }
 

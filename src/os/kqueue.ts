@@ -1,5 +1,12 @@
 import type { PollCalls } from './native.js';
-import { BATCH, eventCount, wholeMilliseconds, type Poller, type PollerHandles, type Watch } from './watch.js';
+import {
+  BATCH,
+  eventCount,
+  wholeMilliseconds,
+  type Poller,
+  type PollerHandles,
+  type Watch,
+} from './watch.js';
 
 const EVFILT_READ = -1;
 const EV_ADD = 1;

@@ -33,18 +33,31 @@ export interface PollCalls {
   readonly epollControl?: (epoll: number, operation: number, descriptor: number, event: Uint8Array) => number;
   readonly epollWait?: (epoll: number, events: Uint8Array, capacity: number, timeoutMs: number) => number;
   readonly kqueue?: () => number;
-  readonly kevent?: (queue: number, changes: Uint8Array, changeCount: number, events: Uint8Array, capacity: number, timeout: Uint8Array | null) => number;
+  readonly kevent?: (
+    queue: number,
+    changes: Uint8Array,
+    changeCount: number,
+    events: Uint8Array,
+    capacity: number,
+    timeout: Uint8Array | null,
+  ) => number;
   readonly poll: (entries: Uint8Array, count: number, timeoutMs: number) => number;
 }
 
 export interface Native {
   readonly system: SystemCalls;
   readonly polling: PollCalls;
-  /** For calls beyond those. Tests that put their own calls in place leave it out, so that nothing goes past them. */
+  /**
+   * For calls beyond those. Tests that put their own calls in place leave it out, so that nothing goes past
+   * them.
+   */
   readonly binder?: Binder;
 }
 
-/** A C function; arguments are checked by its declaration at run time. The result is non-negative or the negated errno. */
+/**
+ * A C function; arguments are checked by its declaration at run time. The result is non-negative or the
+ * negated errno.
+ */
 export type NativeFunction = (...values: unknown[]) => number;
 
 /** Binds C functions beyond the connect path by the same rules, for the other modules of this folder. */
@@ -95,19 +108,25 @@ export function loadNative(): Native | undefined {
 }
 
 /**
- * As {@link loadNative}, for what connects: without the C library the kernel is not asked who is behind an endpoint. Where it is missing
- * against the user's will, the process gets one warning.
+ * As {@link loadNative}, for what connects: without the C library the kernel is not asked who is behind an
+ * endpoint. Where it is missing against the user's will, the process gets one warning.
  */
 export function loadNativeOrWarn(): Native | undefined {
   const native = loadNative();
   if (native !== undefined || isUnwanted || isWarned) return native;
   isWarned = true;
   const reason = printable(failure ?? 'too few descriptors are free');
-  warnProcess('BROKER_POOL_NO_FFI', `system calls are not available: peers are not checked, and connects are slower: ${reason}`);
+  warnProcess(
+    'BROKER_POOL_NO_FFI',
+    `system calls are not available: peers are not checked, and connects are slower: ${reason}`,
+  );
   return undefined;
 }
 
-/** The C library if something has loaded it already: loading takes some milliseconds, too many for one short call. */
+/**
+ * The C library if something has loaded it already: loading takes some milliseconds, too many for one short
+ * call.
+ */
 export function loadedNative(): Native | undefined {
   return loaded;
 }
@@ -139,7 +158,10 @@ function bind(ffi: typeof koffi): Native {
     };
   }
 
-  /** A wait that a signal ends is not begun again, or it would outlive its time limit: it counts as "nothing ready". */
+  /**
+   * A wait that a signal ends is not begun again, or it would outlive its time limit: it counts as "nothing
+   * ready".
+   */
   function defineWait(declaration: string): NativeFunction {
     const call = declare(declaration);
     return (...values) => {
@@ -169,9 +191,12 @@ function bind(ffi: typeof koffi): Native {
     return first < 0 ? first : control(descriptor, F_SETFL, 'int', O_NONBLOCK);
   }
 
-  let openSocket = (): number => socket(AF_UNIX, SOCK_STREAM | LINUX_SOCKET.SOCK_CLOEXEC | LINUX_SOCKET.SOCK_NONBLOCK, 0);
+  let openSocket = (): number =>
+    socket(AF_UNIX, SOCK_STREAM | LINUX_SOCKET.SOCK_CLOEXEC | LINUX_SOCKET.SOCK_NONBLOCK, 0);
   if (!linux) {
-    const setOption = define('int setsockopt(int fd, int level, int name, const int *value, uint32_t length)');
+    const setOption = define(
+      'int setsockopt(int fd, int level, int name, const int *value, uint32_t length)',
+    );
     openSocket = () => {
       const descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
       if (descriptor < 0) return descriptor;
@@ -215,7 +240,11 @@ function bind(ffi: typeof koffi): Native {
     poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
   };
 
-  const binder: Binder = { define, address: (bytes) => ffi.address(bytes), view: (address, bytes) => ffi.view(address, bytes) };
+  const binder: Binder = {
+    define,
+    address: (bytes) => ffi.address(bytes),
+    view: (address, bytes) => ffi.view(address, bytes),
+  };
   return { system, polling: { ...polling, ...queueCalls() }, binder };
 
   /** The platform's own way to wait for many descriptors. */

@@ -17,7 +17,10 @@ export interface PollerProblem {
 }
 
 /** Opens what a wait needs. Returns the problem where the system has no descriptor left. */
-export function openPoller(native: Native, kind = preferredPoller(native.polling)): PollerHandles | PollerProblem {
+export function openPoller(
+  native: Native,
+  kind = preferredPoller(native.polling),
+): PollerHandles | PollerProblem {
   const { polling, system } = native;
   let wakeRead: number;
   let wakeWrite: number;
@@ -49,14 +52,16 @@ export function closePoller(system: SystemCalls, handles: PollerHandles): void {
 /** An eventfd takes a 64-bit number, a pipe any bytes: eight bytes that are 1 in host order suit both. */
 const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
-/** Makes the waiting thread look up. A full pipe is fine: the thread has been woken and has not looked yet. */
+/**
+ * Makes the waiting thread look up. A full pipe is fine: the thread has been woken and has not looked yet.
+ */
 export function wakePoller(polling: PollCalls, handles: PollerHandles): void {
   polling.write(handles.wakeWrite, WAKE);
 }
 
 /**
- * The watch of a poller for other threads than the one that waits: the kernel takes changes to an epoll or kqueue from any of
- * them, and at once. `undefined` with `poll`, whose list is the waiting thread's own.
+ * The watch of a poller for other threads than the one that waits: the kernel takes changes to an epoll or
+ * kqueue from any of them, and at once. `undefined` with `poll`, whose list is the waiting thread's own.
  */
 export function sharedWatch(polling: PollCalls, handles: PollerHandles): Watch | undefined {
   switch (handles.kind) {

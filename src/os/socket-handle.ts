@@ -1,7 +1,10 @@
 import { Socket, type OnReadOpts } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 
-/** What is used of the handle behind a `net.Socket`. Node documents none of it; it has been there, unchanged, since Node 4. */
+/**
+ * What is used of the handle behind a `net.Socket`. Node documents none of it; it has been there, unchanged,
+ * since Node 4.
+ */
 export interface StreamHandle {
   readonly fd: number;
   reading: boolean;
@@ -12,7 +15,10 @@ export interface StreamHandle {
   asyncReset?(resource: object): void;
 }
 
-/** There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own objects. */
+/**
+ * There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own
+ * objects.
+ */
 export function handleOf(socket: Socket): StreamHandle | undefined {
   const handle: unknown = Reflect.get(socket, '_handle');
   return isStreamHandle(handle) ? handle : undefined;
@@ -20,40 +26,61 @@ export function handleOf(socket: Socket): StreamHandle | undefined {
 
 function isStreamHandle(value: unknown): value is StreamHandle {
   return (
-    typeof value === 'object' && value !== null && 'fd' in value && typeof value.fd === 'number' && 'readStart' in value && 'readStop' in value
+    typeof value === 'object' &&
+    value !== null &&
+    'fd' in value &&
+    typeof value.fd === 'number' &&
+    'readStart' in value &&
+    'readStop' in value
   );
 }
 
-/** From here on the callbacks of a socket run in the asynchronous context of this call, not in that of the call which opened it. */
+/**
+ * From here on the callbacks of a socket run in the asynchronous context of this call, not in that of the
+ * call which opened it.
+ */
 export function enterContext(socket: Socket): void {
   handleOf(socket)?.asyncReset?.({});
 }
 
-/** The file descriptor of a connected socket; -1 on Windows and for one that is closed. It stays the socket's own. */
+/**
+ * The file descriptor of a connected socket; -1 on Windows and for one that is closed. It stays the socket's
+ * own.
+ */
 export function descriptorOf(socket: Socket): number {
   return handleOf(socket)?.fd ?? -1;
 }
 
 /**
- * A socket that owns `descriptor` from here on. With `onread` what it reads goes there and not through the stream.
+ * A socket that owns `descriptor` from here on. With `onread` what it reads goes there and not through the
+ * stream.
  *
- * Node sets the other four options in any case. Missing here, they turn its copy of the options into a dictionary: 10 µs instead of 1.
+ * Node sets the other four options in any case. Missing here, they turn its copy of the options into a
+ * dictionary: 10 µs instead of 1.
  */
 export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): Socket {
   // `onread` is documented for the constructor, but missing in its type.
-  const options = { fd: descriptor, onread, allowHalfOpen: false, emitClose: false, autoDestroy: true, decodeStrings: false };
+  const options = {
+    fd: descriptor,
+    onread,
+    allowHalfOpen: false,
+    emitClose: false,
+    autoDestroy: true,
+    decodeStrings: false,
+  };
   return new Socket(options);
 }
 
 /**
- * Whether a handle is as it was when `socket` was made over it. TLS makes `reading` an accessor, an HTTP server's parser leaves a mark of its
- * own, and another socket becomes its owner.
+ * Whether a handle is as it was when `socket` was made over it. TLS makes `reading` an accessor, an HTTP
+ * server's parser leaves a mark of its own, and another socket becomes its owner.
  */
 export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
   if (!Object.isExtensible(handle)) return false;
   const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
   if (reading === undefined || reading.get !== undefined || Object.keys(handle).length !== 1) return false;
-  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the next socket changes it back.
+  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the
+  // next socket changes it back.
   return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket;
 }
 
@@ -67,7 +94,10 @@ export function learnHandle(handle: StreamHandle, socket: Socket): void {
 
 const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => name === 'EALREADY')?.[0];
 
-/** Starts reading unless the handle does so already. Asks the handle itself, which a caller may have stopped. Returns false where that fails. */
+/**
+ * Starts reading unless the handle does so already. Asks the handle itself, which a caller may have stopped.
+ * Returns false where that fails.
+ */
 export function startReading(handle: StreamHandle): boolean {
   Reflect.set(handle, 'reading', true);
   const started = handle.readStart();
@@ -81,8 +111,9 @@ export function stopReading(handle: StreamHandle): void {
 }
 
 /**
- * Stops Node from reading for good, whatever asks it to: bytes that carry a descriptor must not end in this socket's buffers. `pause()` alone
- * goes on reading until the stream's buffer is full, and a listener that was left on the socket could set it going again.
+ * Stops Node from reading for good, whatever asks it to: bytes that carry a descriptor must not end in this
+ * socket's buffers. `pause()` alone goes on reading until the stream's buffer is full, and a listener that
+ * was left on the socket could set it going again.
  */
 export function holdReading(socket: Socket): void {
   socket._read = () => {};

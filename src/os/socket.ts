@@ -12,8 +12,8 @@ const LINUX_NAME_BYTES = 108;
  * An endpoint as a `sockaddr_un`.
  *
  * Layout on Linux: family (2 bytes, host order), then the path with its closing NUL, or the abstract name
- * beginning with NUL and without a closing one (its length says where it ends). On macOS and the BSDs the first byte is
- * the length of the whole address and the second the family.
+ * beginning with NUL and without a closing one (its length says where it ends). On macOS and the BSDs the
+ * first byte is the length of the whole address and the second the family.
  *
  * Throws `INVALID_ARGUMENT` where the platform has no such address.
  */
@@ -21,7 +21,10 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
   const name = Buffer.from(endpoint, 'utf8');
   const abstract = name[0] === 0;
   if (abstract && platform !== 'linux') {
-    throw invalidArgument('endpoint', `is an abstract name, which only Linux has: "${printableEndpoint(endpoint)}"`);
+    throw invalidArgument(
+      'endpoint',
+      `is an abstract name, which only Linux has: "${printableEndpoint(endpoint)}"`,
+    );
   }
   const address = Buffer.alloc(FAMILY_BYTES + name.length + (abstract ? 0 : 1));
   if (platform === 'linux') {
@@ -34,12 +37,18 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
   return address;
 }
 
-/** A service talks to a handful of endpoints; a program that dials thousands of names must not keep them all, nor any that no system takes. */
+/**
+ * A service talks to a handful of endpoints; a program that dials thousands of names must not keep them all,
+ * nor any that no system takes.
+ */
 const MOST_REMEMBERED = 64;
 const LONGEST_REMEMBERED_BYTES = 128;
 const remembered = new Map<string, Uint8Array>();
 
-/** {@link encodeAddress} for this platform, remembered: between a broker's reply and the next connect every microsecond counts. */
+/**
+ * {@link encodeAddress} for this platform, remembered: between a broker's reply and the next connect every
+ * microsecond counts.
+ */
 export function addressOf(endpoint: string): Uint8Array {
   let address = remembered.get(endpoint);
   if (address === undefined) {
@@ -52,12 +61,14 @@ export function addressOf(endpoint: string): Uint8Array {
 }
 
 /**
- * Connects a socket. Where nobody has an abstract name, somebody may have it filled up with NULs: so Node 20 names its listeners, and to the
- * kernel that is another name. Results are as in {@link SystemCalls}.
+ * Connects a socket. Where nobody has an abstract name, somebody may have it filled up with NULs: so Node 20
+ * names its listeners, and to the kernel that is another name. Results are as in {@link SystemCalls}.
  */
 export function connectTo(system: SystemCalls, descriptor: number, endpoint: string): number {
   const connected = system.connect(descriptor, addressOf(endpoint));
-  return mayHaveLongerName(endpoint, connected) ? system.connect(descriptor, addressOf(filledUp(endpoint))) : connected;
+  return mayHaveLongerName(endpoint, connected)
+    ? system.connect(descriptor, addressOf(filledUp(endpoint)))
+    : connected;
 }
 
 /** Whether a connect that ended so may still succeed under the other name of {@link connectTo}. */

@@ -4,7 +4,9 @@ import type { Binder, SystemCalls } from './native.js';
 
 const NO_RING = -(errno['ENOSYS'] ?? 0);
 
-/** What the two calls of {@link SubmissionRing.connectAndSend} returned: non-negative or the negated errno. */
+/**
+ * What the two calls of {@link SubmissionRing.connectAndSend} returned: non-negative or the negated errno.
+ */
 export interface RingResult {
   readonly connected: number;
   /** Of no meaning unless `connected` is 0. */
@@ -38,16 +40,26 @@ const CONNECT_ID = 1;
 const SEND_ID = 2;
 
 /**
- * `struct io_uring_params` (120 bytes): sq_entries u32 at 0, cq_entries at 4, flags at 8, features at 20; from 40 the offsets of the
- * submission ring's head, tail, ring_mask, ring_entries, flags, dropped, array (u32 each), from 80 the completion ring's head, tail,
- * ring_mask, ring_entries, overflow, cqes.
+ * `struct io_uring_params` (120 bytes): sq_entries u32 at 0, cq_entries at 4, flags at 8, features at 20;
+ * from 40 the offsets of the submission ring's head, tail, ring_mask, ring_entries, flags, dropped, array
+ * (u32 each), from 80 the completion ring's head, tail, ring_mask, ring_entries, overflow, cqes.
  */
 const PARAMS_BYTES = 120;
-const PARAMS = { cqEntries: 4, flags: 8, features: 20, sqTail: 44, sqArray: 64, cqHead: 80, cqTail: 84, cqMask: 88, cqes: 100 } as const;
+const PARAMS = {
+  cqEntries: 4,
+  flags: 8,
+  features: 20,
+  sqTail: 44,
+  sqArray: 64,
+  cqHead: 80,
+  cqTail: 84,
+  cqMask: 88,
+  cqes: 100,
+} as const;
 
 /**
- * `struct io_uring_sqe` (64 bytes): opcode u8 at 0, flags u8 at 1, fd i32 at 4, off or addr2 u64 at 8, addr u64 at 16, len u32 at 24,
- * the operation's own flags u32 at 28, user_data u64 at 32.
+ * `struct io_uring_sqe` (64 bytes): opcode u8 at 0, flags u8 at 1, fd i32 at 4, off or addr2 u64 at 8, addr
+ * u64 at 16, len u32 at 24, the operation's own flags u32 at 28, user_data u64 at 32.
  */
 const SQE_BYTES = 64;
 const SQE = { fd: 4, off: 8, addr: 16, len: 24, operationFlags: 28, userData: 32 } as const;
@@ -68,12 +80,18 @@ interface Calls {
 
 function bindCalls({ define }: Binder): Calls {
   const setup = define('long syscall(long number, long entries, uint8_t *params)');
-  const enter = define('long syscall(long number, long fd, long submit, long complete, long flags, void *none, long size)');
-  const mmap = define('intptr_t mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)');
+  const enter = define(
+    'long syscall(long number, long fd, long submit, long complete, long flags, void *none, long size)',
+  );
+  const mmap = define(
+    'intptr_t mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
+  );
   const munmap = define('int munmap(intptr_t address, size_t length)');
   return {
-    call: (number, a, b, c, d) => (typeof b === 'number' ? enter(number, a, b, c, d, null, 0) : setup(number, a, b)),
-    map: (descriptor, bytes, offset) => mmap(null, bytes, MMAP_PROT_READ_WRITE, MMAP_SHARED_POPULATE, descriptor, offset),
+    call: (number, a, b, c, d) =>
+      typeof b === 'number' ? enter(number, a, b, c, d, null, 0) : setup(number, a, b),
+    map: (descriptor, bytes, offset) =>
+      mmap(null, bytes, MMAP_PROT_READ_WRITE, MMAP_SHARED_POPULATE, descriptor, offset),
     unmap: (address, bytes) => {
       munmap(address, bytes);
     },
@@ -92,8 +110,9 @@ function callsOf(binder: Binder): Calls {
 /**
  * An io_uring that does one thing: connect and send in a single system call (Linux 6.12 and later).
  *
- * Between two calls the thread goes back to JavaScript, and with the connect the broker is awake: it wins that race in up to a quarter
- * of all Hellos, finds no bytes and sleeps 5 ms (V-21). Linked entries leave it no gap to win.
+ * Between two calls the thread goes back to JavaScript, and with the connect the broker is awake: it wins
+ * that race in up to a quarter of all Hellos, finds no bytes and sleeps 5 ms (V-21). Linked entries leave it
+ * no gap to win.
  */
 export class SubmissionRing {
   readonly #binder: Binder;
@@ -114,8 +133,8 @@ export class SubmissionRing {
   #closed = false;
 
   /**
-   * The negated errno where there is no ring: ENOSYS also where the kernel is too old for this use of it; EPERM where it is forbidden,
-   * as container runtimes do.
+   * The negated errno where there is no ring: ENOSYS also where the kernel is too old for this use of it;
+   * EPERM where it is forbidden, as container runtimes do.
    */
   static open(binder: Binder, system: SystemCalls): SubmissionRing | number {
     if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return NO_RING;
@@ -125,7 +144,10 @@ export class SubmissionRing {
     const descriptor = calls.call(IO_URING_SETUP, ENTRIES, new Uint8Array(params.buffer), 0, 0);
     if (descriptor < 0) return descriptor;
     const field = (offset: number): number => params.getUint32(offset, true);
-    const ringBytes = Math.max(field(PARAMS.cqes) + field(PARAMS.cqEntries) * CQE_BYTES, field(PARAMS.sqArray) + ENTRIES * 4);
+    const ringBytes = Math.max(
+      field(PARAMS.cqes) + field(PARAMS.cqEntries) * CQE_BYTES,
+      field(PARAMS.sqArray) + ENTRIES * 4,
+    );
     const known = (field(PARAMS.features) & NEEDED_FEATURES) === NEEDED_FEATURES;
     const ring = known ? calls.map(descriptor, ringBytes, MMAP_OFFSET_RINGS) : NO_RING;
     const entries = ring < 0 ? ring : calls.map(descriptor, ENTRIES * SQE_BYTES, MMAP_OFFSET_ENTRIES);
@@ -134,7 +156,10 @@ export class SubmissionRing {
       system.close(descriptor);
       return entries;
     }
-    const mappings = [[ring, ringBytes], [entries, ENTRIES * SQE_BYTES]] as const;
+    const mappings = [
+      [ring, ringBytes],
+      [entries, ENTRIES * SQE_BYTES],
+    ] as const;
     return new SubmissionRing(binder, system, calls, descriptor, mappings, field);
   }
 
@@ -172,7 +197,10 @@ export class SubmissionRing {
     return this.#closed;
   }
 
-  /** Connects `descriptor`, a non-blocking socket, and sends. The negated errno if the kernel does not take the entries; nothing has happened then. */
+  /**
+   * Connects `descriptor`, a non-blocking socket, and sends. The negated errno if the kernel does not take
+   * the entries; nothing has happened then.
+   */
   connectAndSend(descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | number {
     if (this.#closed) return CLOSED;
     this.#pointTo(address, request);
@@ -185,7 +213,8 @@ export class SubmissionRing {
     if (taken < 0) return taken;
     const done = (): number => (Atomics.load(ring, this.#completedIndex) - head) | 0;
     if (taken === ENTRIES && done() === 0) return this.#giveUp();
-    // A connect that succeeded at the second try has left the send for the next enter. What a kernel short of memory has not taken is never done.
+    // A connect that succeeded at the second try has left the send for the next enter. What a kernel short of
+    // memory has not taken is never done.
     for (let round = 0; round < MOST_ROUNDS && done() < taken; round += 1) this.#enter(0);
     return done() === 0 ? this.#giveUp() : this.#results(head, done());
   }
@@ -197,7 +226,10 @@ export class SubmissionRing {
     this.#system.close(this.#descriptor);
   }
 
-  /** Submits, and works off what is due without waiting for more: both calls are done at once or meet a full backlog. */
+  /**
+   * Submits, and works off what is due without waiting for more: both calls are done at once or meet a full
+   * backlog.
+   */
   #enter(submit: number): number {
     return this.#calls.call(IO_URING_ENTER, this.#descriptor, submit, 0, ENTER_GETEVENTS);
   }
@@ -219,8 +251,8 @@ export class SubmissionRing {
   }
 
   /**
-   * The connect is still under way only because the kernel would try again where `connect` says EAGAIN, at last from a thread of its own.
-   * With the ring the kernel drops it.
+   * The connect is still under way only because the kernel would try again where `connect` says EAGAIN, at
+   * last from a thread of its own. With the ring the kernel drops it.
    */
   #giveUp(): RingResult {
     this.close();

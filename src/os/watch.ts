@@ -4,8 +4,8 @@ import { systemFailure } from './errno.js';
 export type PollerKind = 'epoll' | 'kqueue' | 'poll';
 
 /**
- * The descriptors of a wait, as numbers that can cross threads. The main thread opens and closes them, so that they
- * outlive a crashed wait thread and never leak with it.
+ * The descriptors of a wait, as numbers that can cross threads. The main thread opens and closes them, so
+ * that they outlive a crashed wait thread and never leak with it.
  */
 export interface PollerHandles {
   readonly kind: PollerKind;
@@ -23,12 +23,15 @@ export interface Watch {
   remove(descriptor: number): void;
 }
 
-/** Watches descriptors for input, end and error. Level-triggered: what is not read shows again in the next wait. */
+/**
+ * Watches descriptors for input, end and error. Level-triggered: what is not read shows again in the next
+ * wait.
+ */
 export interface Poller extends Watch {
   /**
-   * Blocks the thread until something is readable, a wake-up arrives or `timeoutMs` has passed (`Infinity`: no limit), and
-   * calls `ready` for each readable descriptor. Wake-ups are consumed here. Throws when the system does not let it wait: whoever tried
-   * again would not block.
+   * Blocks the thread until something is readable, a wake-up arrives or `timeoutMs` has passed (`Infinity`:
+   * no limit), and calls `ready` for each readable descriptor. Wake-ups are consumed here. Throws when the
+   * system does not let it wait: whoever tried again would not block.
    */
   wait(timeoutMs: number, ready: (descriptor: number) => void): void;
 }
@@ -38,7 +41,10 @@ export const BATCH = 256;
 
 const LARGEST_INT = 2 ** 31 - 1;
 
-/** C takes whole milliseconds as an int. Rounded up, or a wait would end a moment before its deadline and spin. */
+/**
+ * C takes whole milliseconds as an int. Rounded up, or a wait would end a moment before its deadline and
+ * spin.
+ */
 export function wholeMilliseconds(timeoutMs: number): number {
   return timeoutMs === Infinity ? -1 : Math.min(Math.max(0, Math.ceil(timeoutMs)), LARGEST_INT);
 }

@@ -2,8 +2,8 @@ import type { Stats } from 'node:fs';
 import type { UserIds } from './directory-trust.js';
 
 /**
- * For so long a way that was safe is taken to be safe still. It was safe because nobody but its owners could change it; what they do to it
- * themselves is noticed a second later.
+ * For so long a way that was safe is taken to be safe still. It was safe because nobody but its owners could
+ * change it; what they do to it themselves is noticed a second later.
  */
 const REMEMBERED_MS = 1_000;
 const MOST_REMEMBERED = 64;
@@ -14,7 +14,10 @@ interface SafeWay {
   readonly untilMs: number;
 }
 
-/** Directories whose way was looked at and found safe: a look at each part before each Hello would cost more than the rest of the checks. */
+/**
+ * Directories whose way was looked at and found safe: a look at each part before each Hello would cost more
+ * than the rest of the checks.
+ */
 export class WayMemory {
   readonly #ways = new WeakMap<UserIds, Map<string, SafeWay>>();
 

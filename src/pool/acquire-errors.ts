@@ -24,20 +24,35 @@ export function abortedError(signal: AbortSignal): BrokerPoolError {
 
 /** A signal of the caller's own making that passed the checks, and threw when it was used. */
 export function brokenSignalError(cause: unknown): BrokerPoolError {
-  return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', { cause });
+  return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
+    cause,
+  });
 }
 
 export function queueFullError(maxWaiting: number): BrokerPoolError {
-  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} callers may wait for others to give a connection back`);
+  return new BrokerPoolError(
+    'QUEUE_FULL',
+    `no more than ${maxWaiting} callers may wait for others to give a connection back`,
+  );
 }
 
 /** @param cause why connecting failed last, where it did */
-export function acquireTimeoutError(timeoutMs: number, phase: TimeoutPhase, cause: BrokerPoolError | undefined): BrokerPoolError {
+export function acquireTimeoutError(
+  timeoutMs: number,
+  phase: TimeoutPhase,
+  cause: BrokerPoolError | undefined,
+): BrokerPoolError {
   const last = cause === undefined ? '' : `; connecting failed last with ${cause.code}: ${cause.message}`;
-  return new BrokerPoolError('TIMEOUT', `no connection within ${timeoutMs} ms in phase ${phase}${last}`, { phase, cause });
+  return new BrokerPoolError('TIMEOUT', `no connection within ${timeoutMs} ms in phase ${phase}${last}`, {
+    phase,
+    cause,
+  });
 }
 
-/** The caller's error for a failure that is its own: it is full of what the caller may want to know, and has the failure's cause. */
+/**
+ * The caller's error for a failure that is its own: it is full of what the caller may want to know, and has
+ * the failure's cause.
+ */
 export function ownError(failure: BrokerPoolError, situation: Situation): BrokerPoolFailure {
   const { target, max, total, idle, leased, connecting, waiting, attempts, elapsedMs } = situation;
   const counts = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
@@ -45,10 +60,13 @@ export function ownError(failure: BrokerPoolError, situation: Situation): Broker
 }
 
 /**
- * The caller's error for a failure that other callers may have as well. Its cause is what they share: the error of the system behind the
- * failure, or where there is none the failure.
+ * The caller's error for a failure that other callers may have as well. Its cause is what they share: the
+ * error of the system behind the failure, or where there is none the failure.
  */
-export function sharedError(failure: BrokerPoolError, { target, attempts, elapsedMs }: Situation): BrokerPoolFailure {
+export function sharedError(
+  failure: BrokerPoolError,
+  { target, attempts, elapsedMs }: Situation,
+): BrokerPoolFailure {
   return explainedError(failure, { ...target, attempts, elapsedMs }, failure.cause ?? failure);
 }
 

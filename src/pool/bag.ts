@@ -1,8 +1,9 @@
 /**
  * The one word that says where an entry stands. Only {@link Bag} changes it.
  *
- * `new` → `leased` by adding, `idle` ⇄ `leased` by borrowing and giving back, `idle` ⇄ `reserved` by maintenance, any of the
- * three → `removed`, which is final. Maintenance reserves an entry before it works on it, so it never races a borrower.
+ * `new` → `leased` by adding, `idle` ⇄ `leased` by borrowing and giving back, `idle` ⇄ `reserved` by
+ * maintenance, any of the three → `removed`, which is final. Maintenance reserves an entry before it works on
+ * it, so it never races a borrower.
  */
 export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'removed';
 
@@ -23,12 +24,15 @@ export interface BagWaiter<W> {
 }
 
 /**
- * Entries that are idle, leased or reserved, and the queue of those who wait for one. A container only: it knows no sockets,
- * options, clock or events, and serves nobody by itself. Every operation is O(1), however many it holds; only walking through
- * entries takes longer.
+ * Entries that are idle, leased or reserved, and the queue of those who wait for one. A container only: it
+ * knows no sockets, options, clock or events, and serves nobody by itself. Every operation is O(1), however
+ * many it holds; only walking through entries takes longer.
  */
 export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
-  /** Without order: the last one takes the place of one that is removed. Borrowing and giving back do not touch it. */
+  /**
+   * Without order: the last one takes the place of one that is removed. Borrowing and giving back do not
+   * touch it.
+   */
   readonly #entries: E[] = [];
   #newest: E | undefined;
   #oldest: E | undefined;
@@ -109,7 +113,10 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     this.#newest = entry;
   }
 
-  /** Makes a leased or reserved entry idle, to be leased last: maintenance must not make a spare entry look used, or it would never die. */
+  /**
+   * Makes a leased or reserved entry idle, to be leased last: maintenance must not make a spare entry look
+   * used, or it would never die.
+   */
   giveBackAsSpare(entry: E): void {
     this.#becomeIdle(entry);
     entry.newer = this.#oldest;
@@ -118,7 +125,10 @@ export class Bag<E extends BagEntry<E>, W extends BagWaiter<W>> {
     this.#oldest = entry;
   }
 
-  /** Takes an idle entry, or one that comes back, aside for maintenance: it still counts, and no caller can borrow it. */
+  /**
+   * Takes an idle entry, or one that comes back, aside for maintenance: it still counts, and no caller can
+   * borrow it.
+   */
   reserve(entry: E): void {
     if (entry.state === 'idle') this.#unlinkIdle(entry);
     else if (entry.state !== 'leased') throw new Error(`cannot reserve an entry that is ${entry.state}`);

@@ -15,7 +15,13 @@ import { EndpointCache } from './endpoint-cache.js';
 import { claimName, releaseName } from './pool-names.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
-import { createEventSources, POOL_EVENT_NAMES, type EventSources, type PoolEventMap, type PoolEventName } from './watching/events.js';
+import {
+  createEventSources,
+  POOL_EVENT_NAMES,
+  type EventSources,
+  type PoolEventMap,
+  type PoolEventName,
+} from './watching/events.js';
 import { useLease, type Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -45,19 +51,25 @@ export interface PoolParts {
 }
 
 /** A pool in JSON. */
-export interface PoolDescription extends Pick<PoolCounts, 'total' | 'idle' | 'leased' | 'connecting' | 'waiting'> {
+export interface PoolDescription extends Pick<
+  PoolCounts,
+  'total' | 'idle' | 'leased' | 'connecting' | 'waiting'
+> {
   readonly state: PoolState;
 }
 
 /**
- * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones skip the Hello where the
- * endpoint is known. Where it is not, one or two replies at a time are awaited on the event loop, more of them and every handoff on a
- * worker thread that starts when it is first needed.
+ * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones
+ * skip the Hello where the endpoint is known. Where it is not, one or two replies at a time are awaited on
+ * the event loop, more of them and every handoff on a worker thread that starts when it is first needed.
  *
  * An idle pool does not keep the process alive.
  */
 export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDisposable {
-  /** The option `name`, or a generated one. It is in `stats()` and in every event; no other open pool of this thread has it. */
+  /**
+   * The option `name`, or a generated one. It is in `stats()` and in every event; no other open pool of this
+   * thread has it.
+   */
   readonly name: string;
   readonly #settings: PoolSettings;
   readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
@@ -74,7 +86,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   constructor(options?: BrokerPoolOptions);
   /** @internal */
   constructor(options: BrokerPoolOptions, parts?: PoolParts);
-  constructor(options: BrokerPoolOptions = {}, { clock = systemClock, createDriver = openDriver }: PoolParts = {}) {
+  constructor(
+    options: BrokerPoolOptions = {},
+    { clock = systemClock, createDriver = openDriver }: PoolParts = {},
+  ) {
     super();
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
@@ -116,14 +131,17 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       onQuieter: () => this.#ending.onQuieter(),
     };
     // After this turn's code, so that listeners hear of the first connects too.
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined) afterThisCode(() => this.#beginWarm());
+    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined)
+      afterThisCode(() => this.#beginWarm());
   }
 
   /**
-   * A ready connection: an idle one at once, else a new one, else one that comes back. Callers are served in their order.
+   * A ready connection: an idle one at once, else a new one, else one that comes back. Callers are served in
+   * their order.
    *
-   * @throws {BrokerPoolError} `TIMEOUT` (phase `queue`, `connect` or `hello`; the last connect error as its cause), `ABORTED`, `QUEUE_FULL`,
-   * `POOL_CLOSED`, `INVALID_ARGUMENT`, or why connecting failed: `REFUSED`, `BROKER_CONNECT`, `BACKEND_CONNECT`, …
+   * @throws {BrokerPoolError} `TIMEOUT` (phase `queue`, `connect` or `hello`; the last connect error as its
+   * cause), `ABORTED`, `QUEUE_FULL`, `POOL_CLOSED`, `INVALID_ARGUMENT`, or why connecting failed: `REFUSED`,
+   * `BROKER_CONNECT`, `BACKEND_CONNECT`, …
    */
   acquire(options?: AcquireOptions): Promise<Lease> {
     try {
@@ -131,15 +149,19 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       const usual = options === undefined ? this.#targets.default : undefined;
       if (usual !== undefined) return usual.acquire(this.#settings.acquireTimeoutMs, undefined);
       if (options !== undefined) checkAcquireOptions(options);
-      return this.#targetFor(options).acquire(options?.timeoutMs ?? this.#settings.acquireTimeoutMs, options?.signal);
+      return this.#targetFor(options).acquire(
+        options?.timeoutMs ?? this.#settings.acquireTimeoutMs,
+        options?.signal,
+      );
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /**
-   * Resolves when `min` connections to the target are open and ready, and with adoption the wait thread is too. Without it connections are
-   * opened in the background, where a failure is tried again, and the thread starts with the first handoff.
+   * Resolves when `min` connections to the target are open and ready, and with adoption the wait thread is
+   * too. Without it connections are opened in the background, where a failure is tried again, and the thread
+   * starts with the first handoff.
    *
    * @throws {BrokerPoolError} as `acquire` does, when one of them cannot be opened
    */
@@ -150,7 +172,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
     const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
     // A thread that does not start is no failure: the event loop does without.
-    await Promise.all([warming, adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm(timeoutMs))]);
+    await Promise.all([
+      warming,
+      adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm(timeoutMs)),
+    ]);
   }
 
   /**
@@ -166,7 +191,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off.
+   * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
+   * broken off.
    *
    * @throws {BrokerPoolError} as `acquire` does, and what `work` throws
    */
@@ -176,10 +202,12 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * A port through which one other thread of this process acquires from this pool: transfer it, and call `connectSharedPool` there. Every
-   * limit, the queue and the endpoint cache are those of this pool; the port ends with it.
+   * A port through which one other thread of this process acquires from this pool: transfer it, and call
+   * `connectSharedPool` there. Every limit, the queue and the endpoint cache are those of this pool; the port
+   * ends with it.
    *
-   * @throws {BrokerPoolError} `POOL_CLOSED`, or `WORKER_FAILED` where descriptors cannot cross threads: on Windows, and without koffi
+   * @throws {BrokerPoolError} `POOL_CLOSED`, or `WORKER_FAILED` where descriptors cannot cross threads: on
+   * Windows, and without koffi
    */
   share(): MessagePort {
     this.#checkOpen();
@@ -192,17 +220,28 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const { sum, targets } = this.#targets.counts();
     const { max, min } = this.#settings;
     const driver = this.#openDriver().name;
-    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints: this.#environment.cache?.size ?? 0 });
+    return Object.freeze({
+      name: this.name,
+      max,
+      min,
+      driver,
+      ...sum,
+      targets,
+      cachedEndpoints: this.#environment.cache?.size ?? 0,
+    });
   }
 
-  /** Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes when that has ended. */
+  /**
+   * Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes
+   * when that has ended.
+   */
   get closed(): boolean {
     return !this.#ending.open;
   }
 
   /**
-   * Forgets a target's endpoint and connections: idle ones close now, leased ones when they come back. Without a target named, all that
-   * this broker has named. Does nothing once the pool is closed.
+   * Forgets a target's endpoint and connections: idle ones close now, leased ones when they come back.
+   * Without a target named, all that this broker has named. Does nothing once the pool is closed.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -224,8 +263,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Ends well: whoever waits is served, leases may come back, then everything is freed. After `timeoutMs` what is left is
-   * destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent; a later call may shorten the time.
+   * Ends well: whoever waits is served, leases may come back, then everything is freed. After `timeoutMs`
+   * what is left is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent; a later call may
+   * shorten the time.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -234,16 +274,22 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leased connections are destroyed. Idempotent.
+   * Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leased connections are
+   * destroyed. Idempotent.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   async destroy(error?: Error): Promise<void> {
     if (error !== undefined) checkError('error', error);
-    await this.#ending.destroy(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error }));
+    await this.#ending.destroy(
+      new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error }),
+    );
   }
 
-  /** Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens, stay. */
+  /**
+   * Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens,
+   * stay.
+   */
   override removeAllListeners(name?: PoolEventName): this {
     for (const each of name === undefined ? POOL_EVENT_NAMES : [name]) super.removeAllListeners(each);
     return this;
@@ -309,7 +355,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #targetFor(options: TargetOptions = {}): TargetPool {
     if (!this.#ending.open) this.#refuse(options);
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
-    return (isDefault ? this.#targets.default : undefined) ?? this.#targets.obtain(this.#describe(options), isDefault);
+    return (
+      (isDefault ? this.#targets.default : undefined) ??
+      this.#targets.obtain(this.#describe(options), isDefault)
+    );
   }
 
   #describe(options: TargetOptions = {}): Target {

@@ -4,7 +4,10 @@ export interface CapacityUser {
   readonly held: number;
   /** Those of them that can make room for another target: idle connections, and connects under way. */
   readonly spare: number;
-  /** Since when the connection that has been idle longest is idle, on the monotonic clock; `Infinity` where none is idle. */
+  /**
+   * Since when the connection that has been idle longest is idle, on the monotonic clock; `Infinity` where
+   * none is idle.
+   */
   readonly idleSinceMs: number;
   /** Callers that wait for one of them. */
   readonly waiting: number;
@@ -17,11 +20,13 @@ export interface CapacityUser {
 }
 
 /**
- * The places that all targets share (`maxTotal`). Every connection has one from before its connect until after its close.
+ * The places that all targets share (`maxTotal`). Every connection has one from before its connect until
+ * after its close.
  *
- * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target that holds more
- * than its share goes to the target that holds least, of several to the one that has stood longest. Targets without callers make room at once:
- * the connection that has been idle longest of all closes, or a connect under way goes on without its place.
+ * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target
+ * that holds more than its share goes to the target that holds least, of several to the one that has stood
+ * longest. Targets without callers make room at once: the connection that has been idle longest of all
+ * closes, or a connect under way goes on without its place.
  */
 export class Capacity {
   readonly #max: number;
@@ -41,7 +46,10 @@ export class Capacity {
     return this.#used;
   }
 
-  /** Places that a target could have now: those that are free, and those of idle connections and connects under way of targets without callers. */
+  /**
+   * Places that a target could have now: those that are free, and those of idle connections and connects
+   * under way of targets without callers.
+   */
   availableFor(user: CapacityUser): number {
     let places = this.#max - this.#used;
     for (const other of this.#users) if (other !== user && other.waiting === 0) places += other.spare;
@@ -103,18 +111,23 @@ export class Capacity {
   }
 
   /**
-   * Whether a connection that has just come back should close, so that another target can open one. Two targets are even when
-   * they differ by one: moving a place between them would only cost a connect each time.
+   * Whether a connection that has just come back should close, so that another target can open one. Two
+   * targets are even when they differ by one: moving a place between them would only cost a connect each
+   * time.
    */
   shouldYield(user: CapacityUser): boolean {
     const other = this.#neediest(user);
-    if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2)) return false;
+    if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2))
+      return false;
     // Who gives a place away must not be the first to get it.
     if (this.#line.delete(user)) this.#line.add(user);
     return true;
   }
 
-  /** Of those in line, but for `except`, the one that holds least. Who has been served by what came back leaves the line here. */
+  /**
+   * Of those in line, but for `except`, the one that holds least. Who has been served by what came back
+   * leaves the line here.
+   */
   #neediest(except?: CapacityUser): CapacityUser | undefined {
     let neediest: CapacityUser | undefined;
     for (const user of this.#line) {

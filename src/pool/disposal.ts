@@ -18,8 +18,8 @@ export interface DisposalEnvironment {
 }
 
 /**
- * The one way out for the connections of a target. Whoever closed one in another way would leave its place in the whole pool taken for ever,
- * its close uncounted and untold, or an endpoint in the cache that is gone.
+ * The one way out for the connections of a target. Whoever closed one in another way would leave its place in
+ * the whole pool taken for ever, its close uncounted and untold, or an endpoint in the cache that is gone.
  *
  * It serves nobody: what becomes of the place is up to the pump.
  */
@@ -30,7 +30,13 @@ export class Disposal {
   readonly #reaper: Reaper;
   readonly #counters: Counters;
 
-  constructor(environment: DisposalEnvironment, bag: Bag<PooledConnection, Waiter>, supply: Supply, reaper: Reaper, counters: Counters) {
+  constructor(
+    environment: DisposalEnvironment,
+    bag: Bag<PooledConnection, Waiter>,
+    supply: Supply,
+    reaper: Reaper,
+    counters: Counters,
+  ) {
     this.#environment = environment;
     this.#bag = bag;
     this.#supply = supply;
@@ -67,11 +73,24 @@ export class Disposal {
     }
   }
 
-  #tell({ id: connectionId, bornMs, uses }: PooledConnection, reason: CloseReason, error: BrokerPoolError | undefined): void {
+  #tell(
+    { id: connectionId, bornMs, uses }: PooledConnection,
+    reason: CloseReason,
+    error: BrokerPoolError | undefined,
+  ): void {
     const { clock, events } = this.#environment;
     if (!events.connectionClosed.wanted) return;
     const ageMs = clock.now() - bornMs;
     const { target } = this.#supply;
-    events.connectionClosed.publish({ pool: events.pool, target, connectionId, reason, wasReady: true, ageMs, uses, ...(error && { error: explainedError(error, target) }) });
+    events.connectionClosed.publish({
+      pool: events.pool,
+      target,
+      connectionId,
+      reason,
+      wasReady: true,
+      ageMs,
+      uses,
+      ...(error && { error: explainedError(error, target) }),
+    });
   }
 }

@@ -9,8 +9,9 @@ const DRAIN_MS = 100;
 export const DRAINED_BYTES = 64 * 1024;
 
 /**
- * Waits until the bytes that a socket has still to send have left, but no longer than {@link DRAIN_MS}. On Windows every write to a pipe
- * completes a moment later; elsewhere only one that the kernel has no room for does. The handle cannot move to another socket before.
+ * Waits until the bytes that a socket has still to send have left, but no longer than {@link DRAIN_MS}. On
+ * Windows every write to a pipe completes a moment later; elsewhere only one that the kernel has no room for
+ * does. The handle cannot move to another socket before.
  *
  * @param settle is told whether they have left, and nothing else has been read or written meanwhile
  * @returns a function that stops waiting

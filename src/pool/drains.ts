@@ -10,7 +10,10 @@ export interface DrainsOwner {
   onDrained(connection: PooledConnection, drained: boolean): void;
 }
 
-/** Connections that came back before their last bytes had left. Each is reserved meanwhile, so that no caller can lease it. */
+/**
+ * Connections that came back before their last bytes had left. Each is reserved meanwhile, so that no caller
+ * can lease it.
+ */
 export class Drains {
   readonly #bag: Bag<PooledConnection, Waiter>;
   readonly #clock: Clock;

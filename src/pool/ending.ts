@@ -42,7 +42,10 @@ export class Ending {
     return this.#state === 'open';
   }
 
-  /** Waits until all is quiet, but no longer than `limitMs`; of several limits the one that is over first counts. */
+  /**
+   * Waits until all is quiet, but no longer than `limitMs`; of several limits the one that is over first
+   * counts.
+   */
   close(limitMs: number): Promise<void> {
     this.#limit(limitMs);
     if (this.#closed !== undefined) return this.#closed;
@@ -76,7 +79,10 @@ export class Ending {
     if (this.#state === 'closed' || atMs >= this.#limitAtMs) return;
     this.#limitAtMs = atMs;
     this.#limitTimer?.cancel();
-    const late = (): void => this.#end(new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${limitMs} ms`));
+    const late = (): void =>
+      this.#end(
+        new BrokerPoolError('POOL_CLOSED', `the pool closed and did not become quiet within ${limitMs} ms`),
+      );
     // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
     this.#limitTimer = this.#clock.deadline(limitMs, late, true);
   }

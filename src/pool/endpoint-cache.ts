@@ -12,8 +12,9 @@ export interface EndpointCacheOptions {
   /** How long an endpoint is believed, in milliseconds; 0 means until it fails. @default 0 */
   readonly ttlMs: number;
   /**
-   * Absolute path of a file that keeps the endpoints for other processes of the same user, so that their first connect skips the Hello
-   * too. Its directory must exist and be private to the user. Trouble with the file is a `BrokerPoolWarning`, never an error.
+   * Absolute path of a file that keeps the endpoints for other processes of the same user, so that their
+   * first connect skips the Hello too. Its directory must exist and be private to the user. Trouble with the
+   * file is a `BrokerPoolWarning`, never an error.
    *
    * @default none: endpoints are forgotten with the pool
    */
@@ -30,10 +31,11 @@ export interface EndpointCacheParts {
 }
 
 /**
- * Negotiated endpoints, the least recently used dropped first. An entry is dropped as soon as it fails a connect or its
- * connection ends early (X-26): each relaunch of a backend has a new endpoint (X-27).
+ * Negotiated endpoints, the least recently used dropped first. An entry is dropped as soon as it fails a
+ * connect or its connection ends early (X-26): each relaunch of a backend has a new endpoint (X-27).
  *
- * With a file, what is missing in memory is looked up there, and what changes is written there soon after. A hit never looks at the file.
+ * With a file, what is missing in memory is looked up there, and what changes is written there soon after. A
+ * hit never looks at the file.
  */
 export class EndpointCache {
   readonly #endpoints: LRUCache<string, string>;
@@ -44,13 +46,21 @@ export class EndpointCache {
   constructor({ max, ttlMs, file }: EndpointCacheOptions, parts: EndpointCacheParts = {}) {
     const { clock = systemClock, wallClock = wallNowMs, warn = emitEndpointFileWarning } = parts;
     // Counted as a size: room for `max` entries would be taken at once, and a careless limit end the process.
-    // With `ttlResolution`, lru-cache keeps the time in a timer of its own, which a test that fakes `setTimeout` would stop for good.
+    // With `ttlResolution`, lru-cache keeps the time in a timer of its own, which a test that fakes
+    // `setTimeout` would stop for good.
     const time = { ttl: Math.ceil(ttlMs), ttlResolution: 0, perf: clock };
     this.#endpoints = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ...time });
     this.#ttlMs = ttlMs;
     this.#wallClock = wallClock;
     if (file === undefined) return;
-    this.#file = new EndpointFile({ path: file, storage: new PrivateFile(file, LONGEST_FILE_BYTES), max, clock, wallClock, warn });
+    this.#file = new EndpointFile({
+      path: file,
+      storage: new PrivateFile(file, LONGEST_FILE_BYTES),
+      max,
+      clock,
+      wallClock,
+      warn,
+    });
   }
 
   get(key: string): string | undefined {
@@ -62,7 +72,9 @@ export class EndpointCache {
     this.#file?.remember(key, endpoint);
   }
 
-  /** Drops the entry if it still names `endpoint`: a newer answer of the broker must survive an older failure. */
+  /**
+   * Drops the entry if it still names `endpoint`: a newer answer of the broker must survive an older failure.
+   */
   invalidate(key: string, endpoint: string): void {
     if (this.#endpoints.peek(key) === endpoint) this.#endpoints.delete(key);
     this.#file?.forget(key, endpoint);
@@ -84,12 +96,18 @@ export class EndpointCache {
     return this.#endpoints.size;
   }
 
-  /** Writes changes to the file now and not in a moment. Synchronous; does nothing without a file or without changes. */
+  /**
+   * Writes changes to the file now and not in a moment. Synchronous; does nothing without a file or without
+   * changes.
+   */
   flush(): void {
     this.#file?.flush();
   }
 
-  /** Writes what is left to write and leaves the file alone from then on; what is in memory stays usable. Idempotent. */
+  /**
+   * Writes what is left to write and leaves the file alone from then on; what is in memory stays usable.
+   * Idempotent.
+   */
   close(): void {
     this.#file?.close();
   }

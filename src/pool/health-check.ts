@@ -18,16 +18,18 @@ export interface ConnectionToValidate {
   /** No caller has had the connection yet: a backend that greets may do so while the hook is asked. */
   readonly isNew: boolean;
   /**
-   * What the backend has said before the first lease. It is not on the socket now, and goes to the first caller. A hook that reads what arrives
-   * later takes it away from that caller, unless it puts it back by `socket.unshift()`.
+   * What the backend has said before the first lease. It is not on the socket now, and goes to the first
+   * caller. A hook that reads what arrives later takes it away from that caller, unless it puts it back by
+   * `socket.unshift()`.
    */
   readonly greeting?: Uint8Array | undefined;
 }
 
 /**
- * Says whether an idle connection, or a new one to a remembered endpoint, is good, by a ping of the backend's protocol for example. It must
- * leave nothing unread or unsent. `false`, an error, or no answer in time closes the connection as `invalid`; all but `false` show as `error`
- * of the event `connectionClosed`. It runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
+ * Says whether an idle connection, or a new one to a remembered endpoint, is good, by a ping of the backend's
+ * protocol for example. It must leave nothing unread or unsent. `false`, an error, or no answer in time
+ * closes the connection as `invalid`; all but `false` show as `error` of the event `connectionClosed`. It
+ * runs in no caller's asynchronous context: another caller than the one it began for may get the connection.
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
@@ -39,14 +41,17 @@ export interface HealthCheckSettings {
 }
 
 /**
- * For so long whoever waits relies on a check that is under way, in milliseconds: longer than a ping takes that is answered at all. Then
- * another connection is looked for, and the check goes on without anybody.
+ * For so long whoever waits relies on a check that is under way, in milliseconds: longer than a ping takes
+ * that is answered at all. Then another connection is looked for, and the check goes on without anybody.
  */
 const PATIENCE_MS = 100;
 
 /** The target pool, as its health checks see it. */
 export interface HealthCheckOwner {
-  /** The connection is good, and idle again. With `wanted` it is good for the next waiter without another check. */
+  /**
+   * The connection is good, and idle again. With `wanted` it is good for the next waiter without another
+   * check.
+   */
   onHealthy(connection: PooledConnection, wanted: boolean): void;
   /** The connection is not good. @param error why the hook did not even say so */
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void;
@@ -54,7 +59,9 @@ export interface HealthCheckOwner {
   pump(): void;
 }
 
-/** Asks the `validate` hook about idle connections. Each is reserved meanwhile, so that nobody can lease it. */
+/**
+ * Asks the `validate` hook about idle connections. Each is reserved meanwhile, so that nobody can lease it.
+ */
 export class HealthChecks {
   readonly #bag: Bag<PooledConnection, Waiter>;
   readonly #settings: HealthCheckSettings;
@@ -65,19 +72,30 @@ export class HealthChecks {
   /** Checks under way, each with what ends it. */
   readonly #underWay = new Map<PooledConnection, (verdict: Verdict) => void>();
 
-  constructor(bag: Bag<PooledConnection, Waiter>, settings: HealthCheckSettings, clock: Clock, owner: HealthCheckOwner) {
+  constructor(
+    bag: Bag<PooledConnection, Waiter>,
+    settings: HealthCheckSettings,
+    clock: Clock,
+    owner: HealthCheckOwner,
+  ) {
     this.#bag = bag;
     this.#settings = settings;
     this.#clock = clock;
     this.#owner = owner;
   }
 
-  /** Checks under way that count as connections on their way: they began a moment ago, for somebody who still waits. */
+  /**
+   * Checks under way that count as connections on their way: they began a moment ago, for somebody who still
+   * waits.
+   */
   get expected(): number {
     return this.#expected.size;
   }
 
-  /** No more than so many callers can rely on a check: those that began for somebody who has left no longer count. */
+  /**
+   * No more than so many callers can rely on a check: those that began for somebody who has left no longer
+   * count.
+   */
   expectAtMost(waiting: number): void {
     let surplus = this.#expected.size - waiting;
     if (surplus <= 0) return;
@@ -97,7 +115,10 @@ export class HealthChecks {
     return idleMs >= validateAfterIdleMs;
   }
 
-  /** @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as before, unless somebody has come */
+  /**
+   * @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as
+   * before, unless somebody has come
+   */
   check(connection: PooledConnection, wanted: boolean): Promise<void> {
     return outOfContext(() => this.#check(connection, wanted));
   }
@@ -106,7 +127,8 @@ export class HealthChecks {
     const { validate, validateTimeoutMs } = this.#settings;
     if (validate === undefined) return;
     this.#bag.reserve(connection);
-    // A new connection does not rest yet. The callers who wait keep the process alive, and a check that they have left must not.
+    // A new connection does not rest yet. The callers who wait keep the process alive, and a check that they
+    // have left must not.
     if (!connection.resting) connection.rest(this.#clock.now());
     connection.touched = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
@@ -114,13 +136,24 @@ export class HealthChecks {
     const { bytesWritten } = socket;
     const greeting = connection.takeGreeting();
     // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
-    const shown = { socket, endpoint, route, isNew: uses === 0, ...(greeting && { greeting: copyOf(greeting) }) };
+    const shown = {
+      socket,
+      endpoint,
+      route,
+      isNew: uses === 0,
+      ...(greeting && { greeting: copyOf(greeting) }),
+    };
     const verdict = await this.#judge(connection, shown, validate, validateTimeoutMs);
     stopExpecting?.();
     if (connection.state !== 'reserved') return this.#owner.pump();
     const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
     const reason = verdict === true ? connection.recycleChecked(greeting, !wasSilent) : 'invalid';
-    if (reason !== undefined) return this.#owner.close(connection, reason === 'unsent' ? 'dirty' : reason, typeof verdict === 'boolean' ? undefined : verdict);
+    if (reason !== undefined)
+      return this.#owner.close(
+        connection,
+        reason === 'unsent' ? 'dirty' : reason,
+        typeof verdict === 'boolean' ? undefined : verdict,
+      );
     const wantedNow = wanted || this.#bag.waiting > 0;
     if (wantedNow) this.#bag.giveBack(connection);
     else this.#bag.giveBackAsSpare(connection);
@@ -133,7 +166,12 @@ export class HealthChecks {
   }
 
   /** Asks the hook, and waits no longer than `limitMs` for it. */
-  #judge(connection: PooledConnection, shown: ConnectionToValidate, validate: Validate, limitMs: number): Promise<Verdict> {
+  #judge(
+    connection: PooledConnection,
+    shown: ConnectionToValidate,
+    validate: Validate,
+    limitMs: number,
+  ): Promise<Verdict> {
     const { endpoint } = connection;
     return new Promise((resolve) => {
       const settle = (verdict: Verdict): void => {
@@ -141,7 +179,13 @@ export class HealthChecks {
         this.#underWay.delete(connection);
         resolve(verdict);
       };
-      const onLimit = (): void => settle(new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, { phase: 'validate', endpoint }));
+      const onLimit = (): void =>
+        settle(
+          new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, {
+            phase: 'validate',
+            endpoint,
+          }),
+        );
       const limit = this.#clock.deadline(limitMs, onLimit);
       this.#underWay.set(connection, settle);
       void ask(validate, shown).then(settle);
@@ -164,7 +208,10 @@ export class HealthChecks {
 /** What the hook says of a connection, or why it said nothing. */
 type Verdict = boolean | BrokerPoolError;
 
-/** A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript callers return. */
+/**
+ * A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript
+ * callers return.
+ */
 async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {
   const { endpoint } = connection;
   let answer: unknown;
@@ -172,8 +219,15 @@ async function ask(validate: Validate, connection: ConnectionToValidate): Promis
     answer = await validate(connection);
   } catch (error) {
     const message = error instanceof Error ? error.message : described(error);
-    return new BrokerPoolError('VALIDATION_FAILED', `validate failed: ${message}`, { endpoint, cause: error });
+    return new BrokerPoolError('VALIDATION_FAILED', `validate failed: ${message}`, {
+      endpoint,
+      cause: error,
+    });
   }
   if (typeof answer === 'boolean') return answer;
-  return new BrokerPoolError('VALIDATION_FAILED', `validate must answer true or false, got ${described(answer)}`, { endpoint });
+  return new BrokerPoolError(
+    'VALIDATION_FAILED',
+    `validate must answer true or false, got ${described(answer)}`,
+    { endpoint },
+  );
 }

@@ -47,15 +47,15 @@ export type DestroyReason = 'destroyed' | 'error' | 'invalid';
 const DESTROY_REASONS: ReadonlySet<string> = new Set<DestroyReason>(['destroyed', 'error', 'invalid']);
 
 /**
- * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use throws
- * `INVALID_ARGUMENT`, so that a mix-up shows where it happens and not in the next caller's replies.
+ * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use
+ * throws `INVALID_ARGUMENT`, so that a mix-up shows where it happens and not in the next caller's replies.
  *
  * Leases are made by pools. A test may make one of its own: an object with these members is a lease.
  */
 export interface Lease extends AsyncDisposable {
   /**
-   * The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. Its callbacks run in the asynchronous
-   * context in which the lease was first asked for it.
+   * The socket, ready for use, and of no use after the lease. Do not end or destroy it to give it back. Its
+   * callbacks run in the asynchronous context in which the lease was first asked for it.
    */
   readonly socket: Socket;
   /** Where the backend listens. */
@@ -64,17 +64,24 @@ export interface Lease extends AsyncDisposable {
   readonly route: Route;
   /** What the broker said; `undefined` after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo | undefined;
-  /** The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection closes: copy what must live longer. */
+  /**
+   * The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection
+   * closes: copy what must live longer.
+   */
   readonly handoffToken?: Uint8Array | undefined;
   /** The connection's number, the same in every lease and event of this connection. */
   readonly connectionId: number;
   /** Whether the lease has been released or destroyed. */
   readonly spent: boolean;
-  /** Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is closed. */
+  /**
+   * Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is
+   * closed.
+   */
   release(): void;
   /**
-   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats. `invalid` also says that the wrong
-   * program answered: the endpoint is forgotten, and the broker asked again.
+   * Closes the connection: for one whose conversation was broken off. `reason` shows in events and stats.
+   * `invalid` also says that the wrong program answered: the endpoint is forgotten, and the broker asked
+   * again.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -129,7 +136,8 @@ class PoolLease implements Lease {
   }
 
   destroy(reason: DestroyReason = 'destroyed'): void {
-    if (!DESTROY_REASONS.has(reason)) throw invalidArgument('reason', `must be one of ${[...DESTROY_REASONS].join(', ')}`);
+    if (!DESTROY_REASONS.has(reason))
+      throw invalidArgument('reason', `must be one of ${[...DESTROY_REASONS].join(', ')}`);
     const connection = this.#held();
     this.connection = undefined;
     connection.owner.onDestroy(connection, reason);
@@ -143,7 +151,8 @@ class PoolLease implements Lease {
   [inspect.custom](): string {
     if (this.connection === undefined) return 'Lease (spent)';
     const { id, endpoint, route, owner } = this.connection;
-    const service = owner.target === undefined ? '' : `${owner.target.serviceName} ${owner.target.wantedVersion}, `;
+    const service =
+      owner.target === undefined ? '' : `${owner.target.serviceName} ${owner.target.wantedVersion}, `;
     return `Lease of connection ${id} to ${printableEndpoint(endpoint)} (${service}${route})`;
   }
 
@@ -167,8 +176,8 @@ export const Lease: { readonly prototype: Lease } = PoolLease;
 /**
  * A pool's lease of a connection.
  *
- * The connection comes after the constructor: V8 then knows, where the lease goes into a promise, what object it is and that it has no
- * `then`, and does not look for one. That saves a tenth of a lease.
+ * The connection comes after the constructor: V8 then knows, where the lease goes into a promise, what object
+ * it is and that it has no `then`, and does not look for one. That saves a tenth of a lease.
  */
 export function leaseOf(connection: LeasedConnection): Lease {
   const lease = new PoolLease();
@@ -176,12 +185,17 @@ export function leaseOf(connection: LeasedConnection): Lease {
   return lease;
 }
 
-/** What a lease holds, for the rest of the pool; `undefined` once it is spent. Users have no business with it. */
+/**
+ * What a lease holds, for the rest of the pool; `undefined` once it is spent. Users have no business with it.
+ */
 export function heldBy(lease: Lease): LeasedConnection | undefined {
   return lease instanceof PoolLease ? lease.connection : undefined;
 }
 
-/** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
+/**
+ * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
+ * broken off.
+ */
 export async function useLease<T>(lease: Lease, work: (lease: Lease) => T | Promise<T>): Promise<T> {
   let result: T;
   try {

@@ -1,6 +1,9 @@
 import type { NegotiatedInfo } from '../client/connect.js';
 
-/** What the broker said of a connection that was negotiated. The token is a private member: a console that prints a lease does not show it. */
+/**
+ * What the broker said of a connection that was negotiated. The token is a private member: a console that
+ * prints a lease does not show it.
+ */
 export class Negotiation {
   readonly negotiated: NegotiatedInfo;
   readonly #handoffToken: Uint8Array | undefined;

@@ -10,13 +10,18 @@ const abandoned = new FinalizationRegistry<string>((name) => void taken.delete(n
 let generated = 0;
 
 /**
- * Gives a pool its name: no two open pools of a thread share one, since events and metrics tell pools apart by it.
+ * Gives a pool its name: no two open pools of a thread share one, since events and metrics tell pools apart
+ * by it.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` where another open pool has the name
  */
 export function claimName(pool: object, wanted: string | undefined): string {
   const name = wanted ?? nextName();
-  if (taken.has(name)) throw invalidArgument('name', `is taken by another open pool: ${quoted(name)}; close that pool first, or choose another name`);
+  if (taken.has(name))
+    throw invalidArgument(
+      'name',
+      `is taken by another open pool: ${quoted(name)}; close that pool first, or choose another name`,
+    );
   taken.add(name);
   abandoned.register(pool, name, pool);
   return name;

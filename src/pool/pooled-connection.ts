@@ -8,7 +8,9 @@ import { Negotiation } from './negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 import { withoutThrowing } from './without-throwing.js';
 
-/** Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`). */
+/**
+ * Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`).
+ */
 export type CloseReason =
   | 'idle'
   | 'lifetime'
@@ -43,8 +45,8 @@ export interface SharedWith {
 /**
  * One connection in the pool: an entry of the bag, and a socket that is another for each caller that uses it.
  *
- * An idle connection is little else than its memory, so there are few fields, and times are whole milliseconds: V8 keeps fractions,
- * and `Infinity`, in an object of their own each.
+ * An idle connection is little else than its memory, so there are few fields, and times are whole
+ * milliseconds: V8 keeps fractions, and `Infinity`, in an object of their own each.
  */
 export class PooledConnection implements BagEntry<PooledConnection>, Timed, SocketWatcher {
   readonly id: number;
@@ -70,7 +72,10 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   idleSinceMs = -1;
   /** Why it closes as soon as it comes back. */
   retired: CloseReason | undefined = undefined;
-  /** The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets it. */
+  /**
+   * The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets
+   * it.
+   */
   touched = false;
   /** `validate` has written before the first lease: what arrives from then on is no greeting. */
   spokenTo = false;
@@ -80,7 +85,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
    * @param bornMs in whole milliseconds
    * @param expiresAtMs in whole milliseconds, or `Infinity`
    */
-  constructor(id: number, { socket, endpoint, route, negotiated, handoffToken }: Established, owner: ConnectionOwner, bornMs: number, expiresAtMs: number) {
+  constructor(
+    id: number,
+    { socket, endpoint, route, negotiated, handoffToken }: Established,
+    owner: ConnectionOwner,
+    bornMs: number,
+    expiresAtMs: number,
+  ) {
     this.id = id;
     this.endpoint = endpoint;
     this.route = route;
@@ -101,7 +112,10 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     this.socket.ref();
   }
 
-  /** Makes it ready for another caller, or says why that cannot be; `'unsent'`: not before its last bytes have left. */
+  /**
+   * Makes it ready for another caller, or says why that cannot be; `'unsent'`: not before its last bytes have
+   * left.
+   */
   recycle(): CloseReason | 'unsent' | undefined {
     if (this.retired !== undefined) return this.retired;
     if (!this.touched) return undefined;
@@ -115,8 +129,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   }
 
   /**
-   * Takes the backend's greeting off the socket while `validate` is asked before the first lease: it is the first caller's due, and would be
-   * mistaken for the answer to a ping.
+   * Takes the backend's greeting off the socket while `validate` is asked before the first lease: it is the
+   * first caller's due, and would be mistaken for the answer to a ping.
    */
   takeGreeting(): Uint8Array | undefined {
     if (this.uses > 0 || this.socket.readableLength === 0) return undefined;
@@ -126,8 +140,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   }
 
   /**
-   * As {@link PooledConnection.recycle}, after `validate` was asked. Before the first lease, what has arrived while `validate` wrote nothing
-   * belongs to the greeting as well.
+   * As {@link PooledConnection.recycle}, after `validate` was asked. Before the first lease, what has arrived
+   * while `validate` wrote nothing belongs to the greeting as well.
    *
    * @param greeting what {@link PooledConnection.takeGreeting} has returned
    * @param wrote whether `validate` has written
@@ -142,7 +156,10 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     return undefined;
   }
 
-  /** The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished program to go on. */
+  /**
+   * The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished
+   * program to go on.
+   */
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
     this.idleSinceMs = Math.floor(nowMs);

@@ -33,15 +33,17 @@ export interface PumpOwner extends CapacityUser {
   /**
    * Leases the newest idle connection, unless it must be validated first.
    *
-   * @param validated one that has just been validated, and is good for one waiter without being validated again
+   * @param validated one that has just been validated, and is good for one waiter without being validated
+   * again
    */
   borrow(validated?: PooledConnection): PooledConnection | undefined;
 }
 
 /**
- * Brings the connections of a target to those who wait for them, and sees to it that there are enough: idle ones first, then a validation
- * or a connect for each who still waits, then what `min` asks for. Whatever changes what the target has runs it, or somebody would wait
- * beside a connection that is free; only one that comes back while somebody waits goes straight to whoever stands first.
+ * Brings the connections of a target to those who wait for them, and sees to it that there are enough: idle
+ * ones first, then a validation or a connect for each who still waits, then what `min` asks for. Whatever
+ * changes what the target has runs it, or somebody would wait beside a connection that is free; only one that
+ * comes back while somebody waits goes straight to whoever stands first.
  */
 export class Pump {
   readonly #environment: PumpEnvironment;
@@ -55,7 +57,11 @@ export class Pump {
   /** 1 while it runs, more if it has been run meanwhile. */
   #runsDue = 0;
 
-  constructor(environment: PumpEnvironment, { bag, supply, health, waitingRoom, disposal }: PumpParts, owner: PumpOwner) {
+  constructor(
+    environment: PumpEnvironment,
+    { bag, supply, health, waitingRoom, disposal }: PumpParts,
+    owner: PumpOwner,
+  ) {
     this.#environment = environment;
     this.#bag = bag;
     this.#supply = supply;
@@ -81,7 +87,10 @@ export class Pump {
     return this.#bag.size > this.minimum;
   }
 
-  /** How many callers can be served without anybody giving a connection back: by what is idle, validated or under way, and by what may be opened. */
+  /**
+   * How many callers can be served without anybody giving a connection back: by what is idle, validated or
+   * under way, and by what may be opened.
+   */
   get places(): number {
     return this.#owner.held - this.#bag.leased + this.mayOpen;
   }
@@ -98,7 +107,10 @@ export class Pump {
     this.#keepsMinimum = true;
   }
 
-  /** @param validated an idle connection that has just been validated, and is good for one waiter without being validated again */
+  /**
+   * @param validated an idle connection that has just been validated, and is good for one waiter without
+   * being validated again
+   */
   run(validated?: PooledConnection): void {
     // Listeners of events, and other targets that make room, may call back in the middle of it.
     this.#runsDue += 1;
@@ -125,7 +137,10 @@ export class Pump {
     while (this.#owner.held < this.minimum && this.#supply.openSpare());
   }
 
-  /** A connection was validated, and is idle again. With `wanted` it is good for the next waiter without another check. */
+  /**
+   * A connection was validated, and is idle again. With `wanted` it is good for the next waiter without
+   * another check.
+   */
   onHealthy(connection: PooledConnection, wanted: boolean): void {
     // The keepalive of a spare connection leaves it as old as it was.
     if (wanted) connection.rest(this.#environment.clock.now());

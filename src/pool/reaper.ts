@@ -18,9 +18,9 @@ export interface ReaperOwner {
 }
 
 /**
- * Looks at connections when something about their age may be due: idle time, lifetime, keepalive. It looks lazily: leasing and
- * releasing never touch it, and a connection that is found younger than expected is put back. One timer, which runs only while there
- * are connections.
+ * Looks at connections when something about their age may be due: idle time, lifetime, keepalive. It looks
+ * lazily: leasing and releasing never touch it, and a connection that is found younger than expected is put
+ * back. One timer, which runs only while there are connections.
  */
 export class Reaper {
   readonly #clock: Clock;
@@ -65,7 +65,11 @@ export class Reaper {
   #reap(nowMs: number): void {
     this.#timerDueMs = Infinity;
     try {
-      for (let connection = this.#due.takeDue(nowMs); connection !== undefined; connection = this.#due.takeDue(nowMs)) {
+      for (
+        let connection = this.#due.takeDue(nowMs);
+        connection !== undefined;
+        connection = this.#due.takeDue(nowMs)
+      ) {
         if (this.#lookAt(connection, nowMs)) this.#put(connection, this.#nextLook(connection, nowMs));
       }
     } finally {

@@ -28,16 +28,18 @@ import { WaitingRoom } from './waiting-room.js';
 import { WarmUps } from './warm-ups.js';
 
 /** What the pools of all targets share. */
-export interface TargetEnvironment extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment, LeaseWatchEnvironment {
+export interface TargetEnvironment
+  extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment, LeaseWatchEnvironment {
   readonly settings: PoolSettings;
 }
 
 /**
- * The pool of one target: a {@link Bag}, and the parts that work on it, which it brings together. Whatever frees or adds capacity runs the
- * {@link Pump}; whatever closes a connection goes through the {@link Disposal}.
+ * The pool of one target: a {@link Bag}, and the parts that work on it, which it brings together. Whatever
+ * frees or adds capacity runs the {@link Pump}; whatever closes a connection goes through the {@link
+ * Disposal}.
  *
- * The way of a lease out and back is here, with the fields it reads. Parts of it that were moved to other objects made it slower: each hop
- * costs, and what V8 inlines into what changes with it.
+ * The way of a lease out and back is here, with the fields it reads. Parts of it that were moved to other
+ * objects made it slower: each hop costs, and what V8 inlines into what changes with it.
  */
 export class TargetPool implements SupplyOwner, PumpOwner {
   readonly target: Target;
@@ -74,16 +76,26 @@ export class TargetPool implements SupplyOwner, PumpOwner {
       onWaiter: () => this.#onWaiter(),
       pump,
     });
-    const onHealthy = (connection: PooledConnection, wanted: boolean): void => this.#pump.onHealthy(connection, wanted);
+    const onHealthy = (connection: PooledConnection, wanted: boolean): void =>
+      this.#pump.onHealthy(connection, wanted);
     this.#health = new HealthChecks(this.#bag, settings, clock, { onHealthy, close, pump });
-    this.#drains = new Drains(this.#bag, clock, { onDrained: (connection, drained) => this.#onDrained(connection, drained) });
+    this.#drains = new Drains(this.#bag, clock, {
+      onDrained: (connection, drained) => this.#onDrained(connection, drained),
+    });
     const keepAlive = (connection: PooledConnection): void => void this.#health.check(connection, false);
     this.#reaper = new Reaper(clock, settings, { hasSpare: () => this.#pump.hasSpare, keepAlive, close });
     this.#disposal = new Disposal(environment, this.#bag, this.#supply, this.#reaper, this.#counters);
-    const parts = { bag: this.#bag, supply: this.#supply, health: this.#health, waitingRoom: this.#waitingRoom, disposal: this.#disposal };
+    const parts = {
+      bag: this.#bag,
+      supply: this.#supply,
+      health: this.#health,
+      waitingRoom: this.#waitingRoom,
+      disposal: this.#disposal,
+    };
     this.#pump = new Pump(environment, parts, this);
     this.#warmUps = new WarmUps(clock);
-    if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion) this.#pump.keepMinimum();
+    if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
+      this.#pump.keepMinimum();
     capacity?.join(this);
     this.#pump.keepWarm();
   }
@@ -100,13 +112,17 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     const connection = this.#borrowAtOnce();
     if (connection !== undefined) return Promise.resolve(this.#lease(connection));
     const { maxWaiting } = this.#environment.settings;
-    if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#pump.places >= maxWaiting) return this.#refuse(queueFullError(maxWaiting));
+    if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#pump.places >= maxWaiting)
+      return this.#refuse(queueFullError(maxWaiting));
     const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
     return this.#waitingRoom.enter(timeoutMs, signal);
   }
 
-  /** Resolves when `min` connections are open, rejects when one cannot be opened. From now on so many are kept. */
+  /**
+   * Resolves when `min` connections are open, rejects when one cannot be opened. From now on so many are
+   * kept.
+   */
   async warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#environment;
     const startedMs = clock.now();
@@ -151,7 +167,10 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     if (this.#disposal.remove(connection, reason, error)) this.#pump.run();
   }
 
-  /** Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way when they arrive. */
+  /**
+   * Forgets the endpoint; idle connections close now, leased ones when they come back, connects under way
+   * when they arrive.
+   */
   clear(): void {
     const { events } = this.#environment;
     if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
@@ -168,7 +187,12 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** Whether it holds nothing, waits for nothing and keeps nothing warm. */
   get unused(): boolean {
-    return this.held === 0 && this.#supply.connects.size === 0 && this.#bag.waiting === 0 && this.#pump.minimum === 0;
+    return (
+      this.held === 0 &&
+      this.#supply.connects.size === 0 &&
+      this.#bag.waiting === 0 &&
+      this.#pump.minimum === 0
+    );
   }
 
   /** Ends an unused pool. */
@@ -235,7 +259,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#reaper.add(connection);
     const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
     if (reason !== undefined) this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
-    else if (this.#environment.settings.validate !== undefined && this.#supply.isFromMemory(connection)) this.#validateFirst(connection);
+    else if (this.#environment.settings.validate !== undefined && this.#supply.isFromMemory(connection))
+      this.#validateFirst(connection);
     else this.#offer(connection);
     // One connect less is under way: another may begin.
     this.#pump.run();
@@ -243,8 +268,9 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   /**
-   * With nothing left to wait for, everybody learns the cause. While there are connections, callers may still be served by them, and
-   * connecting is tried again after a pause; while other connects are under way, those decide.
+   * With nothing left to wait for, everybody learns the cause. While there are connections, callers may still
+   * be served by them, and connecting is tried again after a pause; while other connects are under way, those
+   * decide.
    */
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
@@ -259,7 +285,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   borrow(validated?: PooledConnection): PooledConnection | undefined {
     for (;;) {
       const connection = this.#bag.newestIdle;
-      if (connection === undefined || (connection !== validated && this.#health.isDue(connection, this.#now))) return undefined;
+      if (connection === undefined || (connection !== validated && this.#health.isDue(connection, this.#now)))
+        return undefined;
       // Its death shows in an event, and somebody who kept the socket may have caused it in this very turn.
       if (connection.socket.destroyed) {
         this.close(connection, 'stale');
@@ -343,12 +370,17 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   #onWaiter(): void {
     // Checks that are under way began for those who came before.
     this.#health.expectAtMost(this.#bag.waiting - 1);
-    // There was nothing idle but what must be validated: with neither that nor room for more, the pump could only look in vain.
+    // There was nothing idle but what must be validated: with neither that nor room for more, the pump could
+    // only look in vain.
     if (this.#bag.idle > 0 || !this.#supply.full) this.#pump.run();
   }
 
   #onTurnEnd(nowMs: number): void {
-    for (let connection = this.#bag.newestIdle; connection !== undefined && !connection.resting; connection = connection.older) {
+    for (
+      let connection = this.#bag.newestIdle;
+      connection !== undefined && !connection.resting;
+      connection = connection.older
+    ) {
       connection.rest(nowMs);
     }
   }
@@ -364,18 +396,36 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     return acquireTimeoutError(timeoutMs, this.#phase(), this.#supply.lastError);
   }
 
-  #explain(failure: BrokerPoolError, shared: boolean, attemptsBefore: number, waitedMs: number): BrokerPoolError {
+  #explain(
+    failure: BrokerPoolError,
+    shared: boolean,
+    attemptsBefore: number,
+    waitedMs: number,
+  ): BrokerPoolError {
     const situation = this.#situation(this.#supply.attempts.begun - attemptsBefore, waitedMs);
     return shared ? sharedError(failure, situation) : ownError(failure, situation);
   }
 
   #phase(): TimeoutPhase {
-    return this.#supply.phase(this.#pump.mayOpen) ?? (this.#bag.reserved > this.#drains.size ? 'validate' : 'queue');
+    return (
+      this.#supply.phase(this.#pump.mayOpen) ??
+      (this.#bag.reserved > this.#drains.size ? 'validate' : 'queue')
+    );
   }
 
   #situation(attempts: number, elapsedMs: number): Situation {
     const { size: total, idle, leased, waiting } = this.#bag;
     const { max } = this.#environment.settings;
-    return { target: this.target, max, total, idle, leased, connecting: this.#supply.connects.placed, waiting, attempts, elapsedMs };
+    return {
+      target: this.target,
+      max,
+      total,
+      idle,
+      leased,
+      connecting: this.#supply.connects.placed,
+      waiting,
+      attempts,
+      elapsedMs,
+    };
   }
 }

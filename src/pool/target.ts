@@ -15,5 +15,9 @@ export function splitTargetKey(key: string): Target | undefined {
   const first = key.indexOf(' ');
   const second = key.indexOf(' ', first + 1);
   if (first < 0 || second < 0) return undefined;
-  return { serviceName: key.slice(0, first), wantedVersion: key.slice(first + 1, second), brokerEndpoint: key.slice(second + 1) };
+  return {
+    serviceName: key.slice(0, first),
+    wantedVersion: key.slice(first + 1, second),
+    brokerEndpoint: key.slice(second + 1),
+  };
 }

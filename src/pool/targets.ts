@@ -7,8 +7,9 @@ import { sumCounts, type PoolCounts, type TargetStats } from './watching/stats.j
 const FEW = 128;
 
 /**
- * The pools of all targets that somebody has asked for. A service that talks to ever new versions leaves ever new targets behind: those
- * that hold nothing and nobody are dropped when they become many. What they have counted stays in the sum.
+ * The pools of all targets that somebody has asked for. A service that talks to ever new versions leaves ever
+ * new targets behind: those that hold nothing and nobody are dropped when they become many. What they have
+ * counted stays in the sum.
  */
 export class Targets implements Iterable<TargetPool> {
   readonly #pools = new Map<string, TargetPool>();
@@ -42,7 +43,9 @@ export class Targets implements Iterable<TargetPool> {
 
   /** The counts of each target that is kept, and of all there ever were. */
   counts(): { readonly sum: PoolCounts; readonly targets: readonly TargetStats[] } {
-    const targets = Object.freeze(Array.from(this.#pools.values(), (pool) => Object.freeze({ ...pool.target, ...pool.counts() })));
+    const targets = Object.freeze(
+      Array.from(this.#pools.values(), (pool) => Object.freeze({ ...pool.target, ...pool.counts() })),
+    );
     return { sum: sumCounts([...targets, this.#droppedCounts]), targets };
   }
 

@@ -6,11 +6,11 @@ export interface TurnTime {
 }
 
 /**
- * The time of the current turn of the event loop, read once. Asking the system for the time costs as much as a whole lease, and a
- * pool that serves thousands of callers in one turn would ask thousands of times.
+ * The time of the current turn of the event loop, read once. Asking the system for the time costs as much as
+ * a whole lease, and a pool that serves thousands of callers in one turn would ask thousands of times.
  *
- * What happens late in a long turn bears the time of the turn's beginning, until the turn is over: then all of it is dated to the end, so
- * that no wait that began in it is taken for longer than it is.
+ * What happens late in a long turn bears the time of the turn's beginning, until the turn is over: then all
+ * of it is dated to the end, so that no wait that began in it is taken for longer than it is.
  */
 export class Turn {
   readonly #clock: Clock;
@@ -42,7 +42,10 @@ export class Turn {
     this.#cancelEnd ??= this.#clock.afterTurn(() => this.end());
   }
 
-  /** Ends the turn now: for what comes in a phase of its own, such as a timer, and must not be judged by an old time. */
+  /**
+   * Ends the turn now: for what comes in a phase of its own, such as a timer, and must not be judged by an
+   * old time.
+   */
   end(): void {
     this.#cancelEnd?.();
     this.#cancelEnd = undefined;

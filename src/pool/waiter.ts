@@ -15,7 +15,10 @@ export interface AcquireOrigin {
   readonly context: RunInContext | undefined;
 }
 
-/** A caller of `acquire` that waits for a connection. Thousands may wait at once, and the garbage collector moves each of them about. */
+/**
+ * A caller of `acquire` that waits for a connection. Thousands may wait at once, and the garbage collector
+ * moves each of them about.
+ */
 export class Waiter implements BagWaiter<Waiter> {
   next: Waiter | undefined = undefined;
   previous: Waiter | undefined = undefined;

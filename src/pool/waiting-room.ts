@@ -17,7 +17,12 @@ export interface WaitingRoomOwner {
   /** Attempts to connect that have ended. */
   readonly attempts: { readonly ended: number };
   /** The error of one caller for a failure. @param shared whether other callers may have the same failure */
-  explain(failure: BrokerPoolError, shared: boolean, attemptsBefore: number, waitedMs: number): BrokerPoolError;
+  explain(
+    failure: BrokerPoolError,
+    shared: boolean,
+    attemptsBefore: number,
+    waitedMs: number,
+  ): BrokerPoolError;
   /** Somebody came to the end of the queue. */
   onWaiter(): void;
   /** Somebody left without a lease. */
@@ -27,14 +32,16 @@ export interface WaitingRoomOwner {
 /** A sweep follows another no sooner than this, in milliseconds: nobody is told that much too late. */
 const SHORTEST_SWEEP_MS = 4;
 const LONGEST_SWEEP_MS = 25;
-/** How many waiters make the next sweep one millisecond later, so that sweeping stays cheap beside serving. */
+/**
+ * How many waiters make the next sweep one millisecond later, so that sweeping stays cheap beside serving.
+ */
 const WAITERS_PER_SWEEP_MS = 5_000;
 
 /**
  * The callers that wait in the queue of a bag: each with its deadline and its signal, each settled once.
  *
- * Hardly ever does one of them wait in vain, so deadlines cost nothing on the way in and out. One timer, set to the earliest deadline
- * that was seen, looks through the queue; it sleeps while nobody waits.
+ * Hardly ever does one of them wait in vain, so deadlines cost nothing on the way in and out. One timer, set
+ * to the earliest deadline that was seen, looks through the queue; it sleeps while nobody waits.
  */
 export class WaitingRoom {
   readonly times = new Histogram();
@@ -49,7 +56,13 @@ export class WaitingRoom {
   #timeouts = 0;
   #endedBy: BrokerPoolError | undefined;
 
-  constructor(queue: Bag<PooledConnection, Waiter>, clock: Clock, turn: Turn, watch: LeaseWatch, owner: WaitingRoomOwner) {
+  constructor(
+    queue: Bag<PooledConnection, Waiter>,
+    clock: Clock,
+    turn: Turn,
+    watch: LeaseWatch,
+    owner: WaitingRoomOwner,
+  ) {
     this.#queue = queue;
     this.#clock = clock;
     this.#turn = turn;
@@ -77,7 +90,8 @@ export class WaitingRoom {
   enter(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
     const origin = this.#watch.beginWait();
     // A listener that has just heard of it may have ended the pool, or given the acquire up.
-    const failure = this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
+    const failure =
+      this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
     const { attempts } = this.#owner;
     if (failure !== undefined) {
       const error = this.#owner.explain(failure, false, attempts.ended, 0);
@@ -104,10 +118,13 @@ export class WaitingRoom {
     this.#onGone();
     waiter.stopListening?.();
     const now = this.#turn.time();
-    // Who came in this very turn did not wait, and is counted by what is missing here, like those who found an idle connection.
+    // Who came in this very turn did not wait, and is counted by what is missing here, like those who found
+    // an idle connection.
     const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.times.record(waitMs);
-    waiter.serve(this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
+    waiter.serve(
+      this.#watch.wanted ? this.#watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection),
+    );
   }
 
   fail(waiter: Waiter, failure: BrokerPoolError): void {
@@ -121,7 +138,10 @@ export class WaitingRoom {
     this.#owner.pump();
   }
 
-  /** The owner hears of it once, when all are gone: in between, it would only open connections for those who are next. */
+  /**
+   * The owner hears of it once, when all are gone: in between, it would only open connections for those who
+   * are next.
+   */
   failAll(failure: BrokerPoolError, shared = true): void {
     for (let waiter = this.#queue.dequeue(); waiter !== undefined; waiter = this.#queue.dequeue()) {
       const waitMs = this.#waitMs(waiter);
@@ -144,12 +164,17 @@ export class WaitingRoom {
     this.#sweepAtMs = Infinity;
   }
 
-  /** Whoever waits keeps the process alive: nothing else may do so. The timer stays for those who come next, and is nobody's meanwhile. */
+  /**
+   * Whoever waits keeps the process alive: nothing else may do so. The timer stays for those who come next,
+   * and is nobody's meanwhile.
+   */
   #onGone(): void {
     if (this.#queue.waiting === 0) this.#sweepTimer?.keepAlive(false);
   }
 
-  /** Not part of `enter`: what a function shares with a callback is allocated, whether or not the callback is. */
+  /**
+   * Not part of `enter`: what a function shares with a callback is allocated, whether or not the callback is.
+   */
   #listen(waiter: Waiter, signal: AbortSignal): void {
     try {
       waiter.stopListening = onAbort(signal, () => this.fail(waiter, abortedError(signal)));
@@ -173,7 +198,11 @@ export class WaitingRoom {
   #sweepAt(dueMs: number): void {
     this.#sweepTimer?.cancel();
     this.#sweepAtMs = dueMs;
-    this.#sweepTimer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#sweep(dueByMs), this.#queue.waiting > 0);
+    this.#sweepTimer = this.#clock.deadline(
+      dueMs - this.#clock.now(),
+      (dueByMs) => this.#sweep(dueByMs),
+      this.#queue.waiting > 0,
+    );
   }
 
   #sweep(dueByMs: number): void {
@@ -193,7 +222,10 @@ export class WaitingRoom {
     }
     this.#latestDeadlineMs = latestMs;
     for (const waiter of expired) this.#expire(waiter);
-    const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS);
+    const pauseMs = Math.min(
+      LONGEST_SWEEP_MS,
+      SHORTEST_SWEEP_MS + this.#queue.waiting / WAITERS_PER_SWEEP_MS,
+    );
     // One that is over meanwhile keeps its time, and so what a late deadline waits for.
     if (nextMs !== Infinity) this.#sweepAt(nextMs <= nowMs ? nextMs : Math.max(nextMs, nowMs + pauseMs));
   }

@@ -16,7 +16,11 @@ export class WarmUps {
     this.#clock = clock;
   }
 
-  wait(timeoutMs: number, signal: AbortSignal | undefined, timeoutError: () => BrokerPoolError): Promise<void> {
+  wait(
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    timeoutError: () => BrokerPoolError,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       let stopListening = (): void => {};
       const warmUp: WarmUp = {

@@ -7,18 +7,34 @@ export interface AdminState {
   readonly endpoint: string;
   /** Milliseconds since the Unix epoch. */
   readonly startedAtUnixMs: number;
-  readonly backends: readonly { readonly serviceName: string; readonly serviceVersion: string; readonly endpoint: string }[];
+  readonly backends: readonly {
+    readonly serviceName: string;
+    readonly serviceVersion: string;
+    readonly endpoint: string;
+  }[];
 }
 
-/** The answer to an admin request, in the forms of A-02 to A-12. SHUTDOWN is acknowledged and ignored, as a registered broker does (V-37). */
+/**
+ * The answer to an admin request, in the forms of A-02 to A-12. SHUTDOWN is acknowledged and ignored, as a
+ * registered broker does (V-37).
+ */
 export function answerAdmin(request: AdminRequest, state: AdminState): AdminReply {
   switch (request.verb) {
     case AdminVerb.STATUS:
-      return request.json ? json('status', status(state)) : text(`broker_instance: ${state.instance}\naccepting_hello: true\n`);
+      return request.json
+        ? json('status', status(state))
+        : text(`broker_instance: ${state.instance}\naccepting_hello: true\n`);
     case AdminVerb.DUMP:
-      return json('dump', { effective_config: configuration(state), recent_lifecycle_events: [], spawn_budgets: [], status: status(state) });
+      return json('dump', {
+        effective_config: configuration(state),
+        recent_lifecycle_events: [],
+        spawn_budgets: [],
+        status: status(state),
+      });
     case AdminVerb.LIST_INSTANCES:
-      return json('list-instances', { instances: [{ broker_instance: state.instance, broker_pid: process.pid, pipe: '' }] });
+      return json('list-instances', {
+        instances: [{ broker_instance: state.instance, broker_pid: process.pid, pipe: '' }],
+      });
     case AdminVerb.HEALTHZ:
       return text('ok\n');
     case AdminVerb.READYZ:
@@ -32,10 +48,19 @@ export function answerAdmin(request: AdminRequest, state: AdminState): AdminRepl
       return json('config', { values: configuration(state) });
     case AdminVerb.DIAGNOSE:
       return json('diagnose', {
-        bundle: { created: false, mode: 'metadata-only', output_path: request.outputPath === '' ? 'bundle.tar.gz' : request.outputPath },
+        bundle: {
+          created: false,
+          mode: 'metadata-only',
+          output_path: request.outputPath === '' ? 'bundle.tar.gz' : request.outputPath,
+        },
       });
     case AdminVerb.METRICS:
-      return { kind: AdminReplyKind.OPENMETRICS, body: metrics(state), exitCode: 0, contentType: 'application/openmetrics-text' };
+      return {
+        kind: AdminReplyKind.OPENMETRICS,
+        body: metrics(state),
+        exitCode: 0,
+        contentType: 'application/openmetrics-text',
+      };
     case AdminVerb.SHUTDOWN:
       return text('broker shutting down\n');
     default:
@@ -50,14 +75,21 @@ function text(body: string, exitCode = 0): AdminReply {
 /** Every JSON body has the same three fields around it, and its keys in alphabetical order (A-07). */
 function json(command: string, body: Readonly<Record<string, unknown>>): AdminReply {
   const whole = { ...body, command, generated_at_unix_ms: wallNowMs(), schema_version: 1 };
-  return { kind: AdminReplyKind.JSON, body: JSON.stringify(sorted(whole)), exitCode: 0, contentType: 'application/json' };
+  return {
+    kind: AdminReplyKind.JSON,
+    body: JSON.stringify(sorted(whole)),
+    exitCode: 0,
+    contentType: 'application/json',
+  };
 }
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
   const entries: [string, unknown][] = Object.entries(value);
-  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]));
+  return Object.fromEntries(
+    entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]),
+  );
 }
 
 /** A-08; with A-09's constants, because the real broker has no live values for them either. */
@@ -110,7 +142,10 @@ function metrics(state: AdminState): string {
   ]);
   const lines = METRICS.flatMap(([name, kind]) => {
     const sample = samples.get(name);
-    return [`# TYPE ${PREFIX}${name} ${kind}`, ...(sample === undefined ? [] : [`${PREFIX}${name} ${sample}`])];
+    return [
+      `# TYPE ${PREFIX}${name} ${kind}`,
+      ...(sample === undefined ? [] : [`${PREFIX}${name} ${sample}`]),
+    ];
   });
   return `${lines.join('\n')}\n# EOF\n`;
 }

@@ -1,7 +1,10 @@
 import { systemClock } from '../clock.js';
 import type { Negotiated, Frame } from '../wire/messages.js';
 
-/** A span in milliseconds, or a promise: the broker goes on when it settles. Prefer promises in tests: they need no clock. */
+/**
+ * A span in milliseconds, or a promise: the broker goes on when it settles. Prefer promises in tests: they
+ * need no clock.
+ */
 export type Wait = number | Promise<unknown>;
 
 /** What can become of any reply, to a Hello or to an admin request. */
@@ -32,7 +35,12 @@ export type ReplyBehaviour =
 /** What the answer to a Hello can be. */
 export type HelloBehaviour =
   /** Refused, whatever the Hello says. */
-  | { readonly kind: 'refuse'; readonly code: number; readonly reason?: string; readonly retryAfterMs?: number }
+  | {
+      readonly kind: 'refuse';
+      readonly code: number;
+      readonly reason?: string;
+      readonly retryAfterMs?: number;
+    }
   /** Negotiated, with these fields instead of the right ones. */
   | { readonly kind: 'negotiate'; readonly negotiated: Partial<Negotiated> }
   /** Negotiated without an endpoint (C-17). */
@@ -41,8 +49,9 @@ export type HelloBehaviour =
   | { readonly kind: 'noResult' };
 
 /**
- * What can follow a Negotiated that carries a token. No descriptor travels here: after an event that a client may believe, the
- * broker itself serves the connection, as an echo. So adoption can be tested without FFI, and handoff at its worst.
+ * What can follow a Negotiated that carries a token. No descriptor travels here: after an event that a client
+ * may believe, the broker itself serves the connection, as an echo. So adoption can be tested without FFI,
+ * and handoff at its worst.
  */
 export type HandoffBehaviour =
   /** A handoff-ready event with another token. */

@@ -19,7 +19,12 @@ import {
   type HelloReplyToEncode,
   type Negotiated,
 } from '../wire/messages.js';
-import { isHandoffBehaviour, isReplyBehaviour, type BrokerBehaviour, type ReplyBehaviour } from './behaviour.js';
+import {
+  isHandoffBehaviour,
+  isReplyBehaviour,
+  type BrokerBehaviour,
+  type ReplyBehaviour,
+} from './behaviour.js';
 import type { ClientConnection, SilenceOver } from './client-connection.js';
 import { readFirstFrame } from './first-frame.js';
 import * as rules from './hello-rules.js';
@@ -31,10 +36,22 @@ export interface ConversationHost {
   readonly services: ReadonlyMap<string, rules.EmbeddedService>;
   /** The client's process, as the kernel tells; 0 where it does not. */
   peerProcessId(client: ClientConnection): number;
-  onHello(hello: Hello, frame: Frame): { readonly behaviour: Promise<BrokerBehaviour>; readonly silenceOver: SilenceOver };
-  onAdmin(request: AdminRequest): { readonly reply: AdminReply; readonly behaviour: ReplyBehaviour; readonly silenceOver: SilenceOver };
+  onHello(
+    hello: Hello,
+    frame: Frame,
+  ): { readonly behaviour: Promise<BrokerBehaviour>; readonly silenceOver: SilenceOver };
+  onAdmin(request: AdminRequest): {
+    readonly reply: AdminReply;
+    readonly behaviour: ReplyBehaviour;
+    readonly silenceOver: SilenceOver;
+  };
   /** Offers the connection to the service's backend, and tells the client. */
-  handOff(client: ClientConnection, endpoint: string, serviceName: string, negotiated: Negotiated): Promise<void>;
+  handOff(
+    client: ClientConnection,
+    endpoint: string,
+    serviceName: string,
+    negotiated: Negotiated,
+  ): Promise<void>;
 }
 
 /** Always 1 with a real broker (V-72). */
@@ -72,7 +89,9 @@ async function answer(body: Uint8Array, client: ClientConnection, host: Conversa
 /** A malformed admin request gets no reply. */
 async function answerAdmin(frame: Frame, client: ClientConnection, host: ConversationHost): Promise<Ending> {
   const isReadable =
-    frame.envelopeVersion === PROTOCOL_VERSION && frame.kind === FrameKind.REQUEST && frame.payloadEncoding === PayloadEncoding.NONE;
+    frame.envelopeVersion === PROTOCOL_VERSION &&
+    frame.kind === FrameKind.REQUEST &&
+    frame.payloadEncoding === PayloadEncoding.NONE;
   const request = isReadable ? decoded(() => decodeAdminRequest(frame.payload)) : undefined;
   if (request === undefined) return 'close';
   const { behaviour, reply, silenceOver } = host.onAdmin(request);
@@ -80,7 +99,12 @@ async function answerAdmin(frame: Frame, client: ClientConnection, host: Convers
   return 'close';
 }
 
-async function answerHello(hello: Hello, frame: Frame, client: ClientConnection, host: ConversationHost): Promise<Ending> {
+async function answerHello(
+  hello: Hello,
+  frame: Frame,
+  client: ClientConnection,
+  host: ConversationHost,
+): Promise<Ending> {
   const { behaviour: decided, silenceOver } = host.onHello(hello, frame);
   const behaviour = await decided;
   const transport = isReplyBehaviour(behaviour) ? behaviour : ANSWER;
@@ -88,17 +112,21 @@ async function answerHello(hello: Hello, frame: Frame, client: ClientConnection,
     const { code, reason = 'refused by the test', retryAfterMs = 0 } = behaviour;
     return refuse(client, { code, reason, retryAfterMs }, frame);
   }
-  const service = rules.refuseHello(hello, host.peerProcessId(client)) ?? rules.findService(hello, host.services);
+  const service =
+    rules.refuseHello(hello, host.peerProcessId(client)) ?? rules.findService(hello, host.services);
   if ('code' in service) {
     await client.reply(refusalTo(frame, service), transport, silenceOver);
     return 'close';
   }
   const negotiated = negotiate(hello, service, behaviour);
-  const result: HelloReplyToEncode['result'] = behaviour.kind === 'noResult' ? undefined : { kind: 'negotiated', negotiated };
+  const result: HelloReplyToEncode['result'] =
+    behaviour.kind === 'noResult' ? undefined : { kind: 'negotiated', negotiated };
   const reply = replyTo(frame, PayloadProtocol.CONTROL, encodeHelloReply({ result }));
   const { handlePassedToken: token, serverCapabilities } = negotiated;
-  const mayHandOff = (serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n && token.length === HANDOFF_TOKEN_BYTES;
-  if (isHandoffBehaviour(behaviour) && mayHandOff) return pretendHandoff(client, reply, negotiated, behaviour);
+  const mayHandOff =
+    (serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n && token.length === HANDOFF_TOKEN_BYTES;
+  if (isHandoffBehaviour(behaviour) && mayHandOff)
+    return pretendHandoff(client, reply, negotiated, behaviour);
   const isAnswered = await client.reply(reply, transport, silenceOver);
   if (isAnswered && mayHandOff && service.handoffEndpoint !== undefined) {
     await host.handOff(client, service.handoffEndpoint, hello.serviceName, negotiated);
@@ -115,7 +143,8 @@ function negotiate(hello: Hello, service: rules.EmbeddedService, behaviour: Brok
     backendPipe: behaviour.kind === 'emptyPipe' ? '' : service.endpoint,
     warnings: [],
     serverCapabilities: canAdopt ? CAPABILITY_HANDLE_PASSING : 0n,
-    keepaliveIntervalSecs: hello.clientKeepaliveSecs === 0n ? DEFAULT_KEEPALIVE_SECS : hello.clientKeepaliveSecs,
+    keepaliveIntervalSecs:
+      hello.clientKeepaliveSecs === 0n ? DEFAULT_KEEPALIVE_SECS : hello.clientKeepaliveSecs,
     handlePassedToken: canAdopt ? randomBytes(HANDOFF_TOKEN_BYTES) : new Uint8Array(0),
     connectionId: CONNECTION_ID,
     ...(behaviour.kind === 'negotiate' ? behaviour.negotiated : {}),
@@ -128,7 +157,10 @@ async function refuse(client: ClientConnection, refusal: rules.Refusal, request?
 }
 
 /** V-11. */
-function refusalTo(request: Frame | undefined, { code, reason, retryAfterMs }: rules.Refusal): Partial<Frame> {
+function refusalTo(
+  request: Frame | undefined,
+  { code, reason, retryAfterMs }: rules.Refusal,
+): Partial<Frame> {
   const refused = {
     reason,
     daemonMinProtocol: PROTOCOL_VERSION,
@@ -136,13 +168,25 @@ function refusalTo(request: Frame | undefined, { code, reason, retryAfterMs }: r
     code,
     retryAfterMs: BigInt(retryAfterMs),
   };
-  return replyTo(request, PayloadProtocol.CONTROL, encodeHelloReply({ result: { kind: 'refused', refused } }));
+  return replyTo(
+    request,
+    PayloadProtocol.CONTROL,
+    encodeHelloReply({ result: { kind: 'refused', refused } }),
+  );
 }
 
 /** V-10, A-01. */
 function replyTo(request: Frame | undefined, payloadProtocol: number, payload: Uint8Array): Partial<Frame> {
   const { requestId, traceparent, tracestate } = request ?? UNKNOWN_REQUEST;
-  return { envelopeVersion: PROTOCOL_VERSION, kind: FrameKind.RESPONSE, payloadProtocol, payload, requestId, traceparent, tracestate };
+  return {
+    envelopeVersion: PROTOCOL_VERSION,
+    kind: FrameKind.RESPONSE,
+    payloadProtocol,
+    payload,
+    requestId,
+    traceparent,
+    tracestate,
+  };
 }
 
 function decoded<Message>(decode: () => Message): Message | undefined {

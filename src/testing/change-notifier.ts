@@ -9,7 +9,10 @@ export class ChangeNotifier {
   readonly #waiters = new Set<Waiter>();
   #ended: Error | undefined;
 
-  /** Settles as soon as the condition holds, which is looked at now and after every {@link ChangeNotifier.notify}. */
+  /**
+   * Settles as soon as the condition holds, which is looked at now and after every {@link
+   * ChangeNotifier.notify}.
+   */
   until(isMet: () => boolean): Promise<void> {
     if (isMet()) return Promise.resolve();
     if (this.#ended !== undefined) return Promise.reject(this.#ended);

@@ -50,8 +50,8 @@ export class ClientConnection {
   }
 
   /**
-   * Writes a reply in the way a test asked for. True if what went out can pass for a reply, so that the broker may go on to
-   * a handoff.
+   * Writes a reply in the way a test asked for. True if what went out can pass for a reply, so that the
+   * broker may go on to a handoff.
    */
   async reply(frame: Partial<Frame>, behaviour: ReplyBehaviour, silenceOver: SilenceOver): Promise<boolean> {
     const reply = encodeFrameToWire(frame);

@@ -13,7 +13,9 @@ import { Listener } from './listener.js';
 import { withoutUndefined } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 
-/** What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48. */
+/**
+ * What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48.
+ */
 export type HandoffMode =
   /** Says yes and serves it (H-23). */
   | 'accept'
@@ -26,7 +28,13 @@ export type HandoffMode =
   /** Says yes to another token, and closes it. */
   | 'wrongToken';
 
-const HANDOFF_MODES = ['accept', 'reject', 'silent', 'close', 'wrongToken'] as const satisfies readonly HandoffMode[];
+const HANDOFF_MODES = [
+  'accept',
+  'reject',
+  'silent',
+  'close',
+  'wrongToken',
+] as const satisfies readonly HandoffMode[];
 
 /** Options of {@link EmbeddedBackend.start}. */
 export interface EmbeddedBackendOptions {
@@ -34,13 +42,17 @@ export interface EmbeddedBackendOptions {
   readonly endpoint?: string | undefined;
   /** Where to take over connections. @default a socket in `directory` */
   readonly handoffEndpoint?: string | undefined;
-  /** Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at the end */
+  /**
+   * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
+   * the end
+   */
   readonly directory?: string | undefined;
   /** Connections that may wait to be accepted. @default Node's */
   readonly backlog?: number | undefined;
   /**
-   * What to do with offered connections; anything but `none` needs FFI, see {@link canHandOff}. A broker offers every client that
-   * could adopt, whether it means to or not (C-03): connections of the others end as soon as they are taken over. @default 'none'
+   * What to do with offered connections; anything but `none` needs FFI, see {@link canHandOff}. A broker
+   * offers every client that could adopt, whether it means to or not (C-03): connections of the others end as
+   * soon as they are taken over. @default 'none'
    */
   readonly handoff?: HandoffMode | 'none' | undefined;
   /**
@@ -55,7 +67,14 @@ export interface EmbeddedBackendOptions {
 }
 
 const OPTION_NAMES = [
-  'endpoint', 'handoffEndpoint', 'directory', 'backlog', 'handoff', 'onConnection', 'identity', 'offerTimeoutMs',
+  'endpoint',
+  'handoffEndpoint',
+  'directory',
+  'backlog',
+  'handoff',
+  'onConnection',
+  'identity',
+  'offerTimeoutMs',
 ] as const satisfies readonly (keyof EmbeddedBackendOptions)[];
 
 /** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
@@ -128,7 +147,8 @@ export class EmbeddedBackend implements AsyncDisposable {
     if (handoff === 'none') return;
     const passing = loadHandlePassing();
     const system = loadNative()?.system;
-    if (passing === undefined || system === undefined) throw new Error('handoff needs FFI, which is not available here');
+    if (passing === undefined || system === undefined)
+      throw new Error('handoff needs FFI, which is not available here');
     this.#offers = await Listener.open({
       endpoint: this.#directory.endpoint('handoff', handoffEndpoint),
       backlog,
@@ -182,7 +202,10 @@ export class EmbeddedBackend implements AsyncDisposable {
     return this.#counts.probe;
   }
 
-  /** Settles once the condition holds; it is looked at after every change of a counter. Rejects when the backend stops before. */
+  /**
+   * Settles once the condition holds; it is looked at after every change of a counter. Rejects when the
+   * backend stops before.
+   */
   until(isMet: () => boolean): Promise<void> {
     return this.#changes.until(isMet);
   }
@@ -224,7 +247,12 @@ export class EmbeddedBackend implements AsyncDisposable {
     const { identity, onConnection } = this.#options;
     if (onConnection !== undefined) return onConnection(socket, { adopted });
     const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };
-    answerProbes(socket, whole, () => this.#count('probe'), () => serveEcho(socket));
+    answerProbes(
+      socket,
+      whole,
+      () => this.#count('probe'),
+      () => serveEcho(socket),
+    );
   }
 
   async #onOffer(socket: Socket, passing: HandlePassing, system: SystemCalls): Promise<void> {
@@ -234,7 +262,11 @@ export class EmbeddedBackend implements AsyncDisposable {
     else system.close(received.descriptor);
   }
 
-  #answerOffer(socket: Socket, { descriptor, offer: { correlationId, token } }: ReceivedOffer, system: SystemCalls): void {
+  #answerOffer(
+    socket: Socket,
+    { descriptor, offer: { correlationId, token } }: ReceivedOffer,
+    system: SystemCalls,
+  ): void {
     switch (this.#handoff) {
       case 'accept':
         this.#adopt(descriptor);
@@ -246,7 +278,14 @@ export class EmbeddedBackend implements AsyncDisposable {
         break;
       case 'wrongToken':
         system.close(descriptor);
-        socket.end(ackFrame({ token: randomBytes(HANDOFF_TOKEN_BYTES), accepted: true, errorDetail: '', correlationId }));
+        socket.end(
+          ackFrame({
+            token: randomBytes(HANDOFF_TOKEN_BYTES),
+            accepted: true,
+            errorDetail: '',
+            correlationId,
+          }),
+        );
         break;
       case 'close':
         system.close(descriptor);

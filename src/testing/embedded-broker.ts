@@ -13,7 +13,12 @@ import { ClientConnection, type SilenceOver } from './client-connection.js';
 import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
-import { checkBehaviour, checkBrokerOptions, checkReplyBehaviour, type EmbeddedBrokerOptions } from './options.js';
+import {
+  checkBehaviour,
+  checkBrokerOptions,
+  checkReplyBehaviour,
+  type EmbeddedBrokerOptions,
+} from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 
 export type { EmbeddedBrokerOptions };
@@ -29,12 +34,13 @@ const ANSWER: ReplyBehaviour = { kind: 'answer' };
 type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
 
 /**
- * A broker inside the own process, for tests and demos, on real sockets. It negotiates, refuses, answers admin requests and hands
- * connections over as the real one does in its `--serve` mode, and misbehaves where told to. Unlike the real one it serves its
- * clients side by side (V-30), launches nothing, and survives clients that hang up early (V-31): it counts them.
+ * A broker inside the own process, for tests and demos, on real sockets. It negotiates, refuses, answers
+ * admin requests and hands connections over as the real one does in its `--serve` mode, and misbehaves where
+ * told to. Unlike the real one it serves its clients side by side (V-30), launches nothing, and survives
+ * clients that hang up early (V-31): it counts them.
  *
- * What becomes of a Hello: the next of {@link EmbeddedBroker.script}, else what `decide` says, else
- * {@link EmbeddedBroker.behaviour}. Handing over needs FFI; everything else works without.
+ * What becomes of a Hello: the next of {@link EmbeddedBroker.script}, else what `decide` says, else {@link
+ * EmbeddedBroker.behaviour}. Handing over needs FFI; everything else works without.
  */
 export class EmbeddedBroker implements AsyncDisposable {
   /** By name; may be changed at any time. */
@@ -50,7 +56,13 @@ export class EmbeddedBroker implements AsyncDisposable {
   readonly #changes = new ChangeNotifier();
   readonly #script: BrokerBehaviour[] = [];
   readonly #offers = new Set<Socket>();
-  readonly #counts: Record<CountName, number> = { hello: 0, admin: 0, connection: 0, handoff: 0, earlyHangUps: 0 };
+  readonly #counts: Record<CountName, number> = {
+    hello: 0,
+    admin: 0,
+    connection: 0,
+    handoff: 0,
+    earlyHangUps: 0,
+  };
   #listener: Listener | undefined;
   #lastHello: ReceivedHello | undefined;
   #silencesEnded = 0;
@@ -88,7 +100,10 @@ export class EmbeddedBroker implements AsyncDisposable {
     return broker;
   }
 
-  /** What becomes of every Hello about which nothing else decides. Setting one that does not exist throws `INVALID_ARGUMENT`. */
+  /**
+   * What becomes of every Hello about which nothing else decides. Setting one that does not exist throws
+   * `INVALID_ARGUMENT`.
+   */
   get behaviour(): BrokerBehaviour {
     return this.#behaviour;
   }
@@ -131,7 +146,10 @@ export class EmbeddedBroker implements AsyncDisposable {
     return this.#counts.handoff;
   }
 
-  /** Clients that ended their side before their reply was written (X-20). Each would have ended a real `--serve` broker (V-31). */
+  /**
+   * Clients that ended their side before their reply was written (X-20). Each would have ended a real
+   * `--serve` broker (V-31).
+   */
   get earlyHangUps(): number {
     return this.#counts.earlyHangUps;
   }
@@ -153,7 +171,8 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   /**
-   * Settles once the condition holds; it is looked at after every change of a counter. Rejects when the broker stops before.
+   * Settles once the condition holds; it is looked at after every change of a counter. Rejects when the
+   * broker stops before.
    *
    * `await broker.until(() => broker.helloCount === 3)`
    */
@@ -213,32 +232,57 @@ export class EmbeddedBroker implements AsyncDisposable {
       onAdmin: (request) => {
         const silenceOver = this.#silence();
         this.#count('admin');
-        return { reply: this.answerAdmin?.(request) ?? this.#adminReply(request), behaviour: this.adminBehaviour, silenceOver };
+        return {
+          reply: this.answerAdmin?.(request) ?? this.#adminReply(request),
+          behaviour: this.adminBehaviour,
+          silenceOver,
+        };
       },
-      handOff: (client, endpoint, serviceName, negotiated) => this.#handOff(client, endpoint, serviceName, negotiated),
+      handOff: (client, endpoint, serviceName, negotiated) =>
+        this.#handOff(client, endpoint, serviceName, negotiated),
     };
   }
 
-  async #decide(hello: Hello, scripted: BrokerBehaviour | undefined, usual: BrokerBehaviour): Promise<BrokerBehaviour> {
+  async #decide(
+    hello: Hello,
+    scripted: BrokerBehaviour | undefined,
+    usual: BrokerBehaviour,
+  ): Promise<BrokerBehaviour> {
     const decided = scripted ?? (await this.#options.decide?.(hello));
     return decided === undefined ? usual : checkBehaviour('decide', decided);
   }
 
-  /** Call it before a request is counted: a test that saw the count might end the silence before it has begun. */
+  /**
+   * Call it before a request is counted: a test that saw the count might end the silence before it has begun.
+   */
   #silence(): SilenceOver {
     const before = this.#silencesEnded;
     return () => this.until(() => this.#silencesEnded > before);
   }
 
   #adminReply(request: AdminRequest): AdminReply {
-    const backends = [...this.services].flatMap(([serviceName, { endpoint, version, versions = [version ?? '0.0.0'] }]) =>
-      versions.map((serviceVersion) => ({ serviceName, serviceVersion, endpoint })),
+    const backends = [...this.services].flatMap(
+      ([serviceName, { endpoint, version, versions = [version ?? '0.0.0'] }]) =>
+        versions.map((serviceVersion) => ({ serviceName, serviceVersion, endpoint })),
     );
-    return answerAdmin(request, { instance: 'embedded', endpoint: this.endpoint, startedAtUnixMs: this.#startedAtUnixMs, backends });
+    return answerAdmin(request, {
+      instance: 'embedded',
+      endpoint: this.endpoint,
+      startedAtUnixMs: this.#startedAtUnixMs,
+      backends,
+    });
   }
 
-  /** Tells the client that it was taken over even where the backend's word is missing, as the real broker does (H-11). */
-  async #handOff(client: ClientConnection, endpoint: string, serviceName: string, negotiated: Negotiated): Promise<void> {
+  /**
+   * Tells the client that it was taken over even where the backend's word is missing, as the real broker does
+   * (H-11).
+   */
+  async #handOff(
+    client: ClientConnection,
+    endpoint: string,
+    serviceName: string,
+    negotiated: Negotiated,
+  ): Promise<void> {
     const native = loadNative();
     const passing = loadHandlePassing();
     if (native === undefined || passing === undefined) return;
@@ -253,7 +297,8 @@ export class EmbeddedBroker implements AsyncDisposable {
       socket.once('close', () => this.#offers.delete(socket));
       this.#count('handoff');
     });
-    if (result === 'accepted' || result === 'unconfirmed') await client.write(readyEvent({ token, accepted: true, correlationId }));
+    if (result === 'accepted' || result === 'unconfirmed')
+      await client.write(readyEvent({ token, accepted: true, correlationId }));
   }
 }
 

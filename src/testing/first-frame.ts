@@ -15,8 +15,8 @@ export type FirstFrame =
   | { readonly kind: 'expired' };
 
 /**
- * Reads one frame, within an absolute limit: a trickle does not extend it (V-20). Whatever follows the frame is read and
- * forgotten (V-01), so that the end of the connection is seen.
+ * Reads one frame, within an absolute limit: a trickle does not extend it (V-20). Whatever follows the frame
+ * is read and forgotten (V-01), so that the end of the connection is seen.
  */
 export function readFirstFrame(socket: Socket, timeoutMs: number): Promise<FirstFrame> {
   return new Promise((resolve) => {

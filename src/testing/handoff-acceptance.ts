@@ -5,7 +5,14 @@ import type { HandlePassing } from '../os/handle-passing.js';
 import type { SystemCalls } from '../os/native.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import { checkEnvelope } from '../wire/envelope.js';
-import { decodeFrame, decodeHandoffOffer, FrameKind, HANDOFF_TOKEN_BYTES, PayloadProtocol, type HandoffOffer } from '../wire/messages.js';
+import {
+  decodeFrame,
+  decodeHandoffOffer,
+  FrameKind,
+  HANDOFF_TOKEN_BYTES,
+  PayloadProtocol,
+  type HandoffOffer,
+} from '../wire/messages.js';
 import { readFirstFrame } from './first-frame.js';
 
 /** A connection that a broker offers. */
@@ -18,8 +25,9 @@ export interface ReceivedOffer {
 const LONGEST_PAUSE_MS = 16;
 
 /**
- * Reads an offer from a connection that was accepted without reading: token and descriptor in one message (H-05), then the frame
- * (H-20 to H-22). `undefined` if it does not come within the limit or is not valid; no descriptor stays open then (H-25).
+ * Reads an offer from a connection that was accepted without reading: token and descriptor in one message
+ * (H-05), then the frame (H-20 to H-22). `undefined` if it does not come within the limit or is not valid; no
+ * descriptor stays open then (H-25).
  */
 export async function receiveOffer(
   socket: Socket,
@@ -59,7 +67,8 @@ async function receiveDescriptor(
     if (filled === sideband.length) return descriptor;
     const isOver = received.bytes <= 0 && !wouldBlock(received.bytes);
     if (isOver || monotonicNowMs() >= deadlineMs) break;
-    // Node has no way to wait for readability without reading. A broker sends with the connect, so this hardly ever waits.
+    // Node has no way to wait for readability without reading. A broker sends with the connect, so this
+    // hardly ever waits.
     await pause(pauseMs);
     pauseMs = Math.min(Math.max(1, pauseMs * 2), LONGEST_PAUSE_MS);
   }
@@ -77,7 +86,8 @@ function pause(milliseconds: number): Promise<void> {
 function checkedOffer(body: Uint8Array, sideband: Buffer): HandoffOffer | undefined {
   try {
     const frame = decodeFrame(body);
-    if (checkEnvelope(frame, { kind: FrameKind.REQUEST, protocol: PayloadProtocol.HANDOFF }) !== undefined) return undefined;
+    if (checkEnvelope(frame, { kind: FrameKind.REQUEST, protocol: PayloadProtocol.HANDOFF }) !== undefined)
+      return undefined;
     const offer = decodeHandoffOffer(frame.payload);
     return frame.requestId === offer.correlationId && sideband.equals(offer.token) ? offer : undefined;
   } catch {

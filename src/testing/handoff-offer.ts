@@ -30,14 +30,15 @@ export interface Offer {
 }
 
 /**
- * How an offer ended: the descriptor never left (H-02, H-07), the backend said yes, it said no (H-10), or something else came
- * or nothing at all, so that nobody knows who owns the connection (H-11).
+ * How an offer ended: the descriptor never left (H-02, H-07), the backend said yes, it said no (H-10), or
+ * something else came or nothing at all, so that nobody knows who owns the connection (H-11).
  */
 export type OfferResult = 'notSent' | 'accepted' | 'rejected' | 'unconfirmed';
 
 /**
- * Offers a client's connection to a backend: a connection of its own (H-02), token and descriptor in one message (H-03), the offer
- * (H-04), the ack (H-08). `onSent` is told of the connection once the descriptor is on its way; closing it ends the wait for the ack.
+ * Offers a client's connection to a backend: a connection of its own (H-02), token and descriptor in one
+ * message (H-03), the offer (H-04), the ack (H-08). `onSent` is told of the connection once the descriptor is
+ * on its way; closing it ends the wait for the ack.
  */
 export async function offerConnection(
   offer: Offer,
@@ -58,7 +59,9 @@ export async function offerConnection(
   socket.on('error', () => {});
   onSent(socket);
   const { correlationId, serviceName, token } = offer;
-  socket.write(handoffFrame(FrameKind.REQUEST, correlationId, encodeHandoffOffer({ token, serviceName, correlationId })));
+  socket.write(
+    handoffFrame(FrameKind.REQUEST, correlationId, encodeHandoffOffer({ token, serviceName, correlationId })),
+  );
   const answer = await readFirstFrame(socket, offer.ackTimeoutMs);
   socket.destroy();
   return answer.kind === 'frame' ? judgeAck(answer.body, offer) : 'unconfirmed';
@@ -68,7 +71,8 @@ export async function offerConnection(
 function judgeAck(body: Uint8Array, { correlationId, token }: Offer): OfferResult {
   try {
     const frame = decodeFrame(body);
-    if (checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.HANDOFF }) !== undefined) return 'unconfirmed';
+    if (checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.HANDOFF }) !== undefined)
+      return 'unconfirmed';
     if (frame.requestId !== correlationId) return 'unconfirmed';
     const ack = decodeHandoffAck(frame.payload);
     if (ack.correlationId !== correlationId || !Buffer.from(ack.token).equals(token)) return 'unconfirmed';
@@ -89,5 +93,11 @@ export function ackFrame(ack: HandoffAck): Uint8Array {
 }
 
 function handoffFrame(kind: FrameKind, requestId: bigint, payload: Uint8Array): Uint8Array {
-  return encodeFrameToWire({ envelopeVersion: PROTOCOL_VERSION, kind, payloadProtocol: PayloadProtocol.HANDOFF, payload, requestId });
+  return encodeFrameToWire({
+    envelopeVersion: PROTOCOL_VERSION,
+    kind,
+    payloadProtocol: PayloadProtocol.HANDOFF,
+    payload,
+    requestId,
+  });
 }

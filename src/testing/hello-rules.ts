@@ -1,5 +1,13 @@
 import { checkServiceName, checkVersion } from '../validation.js';
-import { FrameKind, PayloadEncoding, PayloadProtocol, PROTOCOL_VERSION, RefusalCode, type Frame, type Hello } from '../wire/messages.js';
+import {
+  FrameKind,
+  PayloadEncoding,
+  PayloadProtocol,
+  PROTOCOL_VERSION,
+  RefusalCode,
+  type Frame,
+  type Hello,
+} from '../wire/messages.js';
 
 /** Why a broker refuses. */
 export interface Refusal {
@@ -50,7 +58,8 @@ export function refuseEnvelope(frame: Frame): Refusal | undefined {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'frame envelope_version is not v1');
   }
   if (frame.kind !== FrameKind.REQUEST) return rejected('Hello frame kind must be REQUEST');
-  if (frame.payloadProtocol !== PayloadProtocol.CONTROL) return rejected('Hello frame payload_protocol must be control-plane');
+  if (frame.payloadProtocol !== PayloadProtocol.CONTROL)
+    return rejected('Hello frame payload_protocol must be control-plane');
   if (frame.payloadEncoding !== PayloadEncoding.NONE) return rejected('Hello payload must not be compressed');
   return undefined;
 }
@@ -60,8 +69,10 @@ export function refuseHello(hello: Hello, peerProcessId: number): Refusal | unde
   if (hello.clientMinProtocol > PROTOCOL_VERSION || hello.clientMaxProtocol < PROTOCOL_VERSION) {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'client protocol range does not include v1');
   }
-  if (!passes(() => checkServiceName('service_name', hello.serviceName))) return rejected('invalid service_name');
-  if (!passes(() => checkVersion('wanted_version', hello.wantedVersion))) return rejected('invalid wanted_version');
+  if (!passes(() => checkServiceName('service_name', hello.serviceName)))
+    return rejected('invalid service_name');
+  if (!passes(() => checkVersion('wanted_version', hello.wantedVersion)))
+    return rejected('invalid wanted_version');
   if (Buffer.byteLength(hello.clientVersion) > 128) return rejected('client_version exceeds 128 bytes');
   if (Buffer.byteLength(hello.clientLibName) > 64 || Buffer.byteLength(hello.clientLibVersion) > 64) {
     return rejected('client_lib fields exceed 64 bytes');
@@ -80,7 +91,10 @@ function passes(check: () => unknown): boolean {
 }
 
 /** The service that serves this Hello, or why none does: V-80, V-55, V-86. */
-export function findService(hello: Hello, services: ReadonlyMap<string, EmbeddedService>): EmbeddedService | Refusal {
+export function findService(
+  hello: Hello,
+  services: ReadonlyMap<string, EmbeddedService>,
+): EmbeddedService | Refusal {
   const service = services.get(hello.serviceName);
   if (service === undefined) return refusal(RefusalCode.SERVICE_UNKNOWN, 'service definition was not found');
   const { minVersion, version, versions, versionAllowList = [] } = service;

@@ -16,8 +16,9 @@ import {
 } from '../wire/messages.js';
 
 /**
- * How every identity probe begins, `undefined` standing for any byte: a header with a body below 64 KiB, then envelope
- * version 1, kind REQUEST (which is left out, being 0) and protocol 0xB232. Protobuf encoders write fields in ascending order.
+ * How every identity probe begins, `undefined` standing for any byte: a header with a body below 64 KiB, then
+ * envelope version 1, kind REQUEST (which is left out, being 0) and protocol 0xB232. Protobuf encoders write
+ * fields in ascending order.
  */
 const PROBE_START = [0x01, undefined, undefined, 0x00, 0x00, 0x08, 0x01, 0x18, 0xb2, 0xe4, 0x02] as const;
 
@@ -28,10 +29,15 @@ const INCOMPLETE_PROBE_MS = 50;
  * Answers the identity probes at the start of a connection (P-02) and gives everything else to `serve`.
  *
  * A stream of its own that begins like a probe is not mistaken for one: as soon as its bytes differ from
- * {@link PROBE_START}, or the whole frame is no valid probe, they are put back, unread. A stream that pauses in the middle of such a
- * beginning waits 50 ms. Probes behind other bytes belong to the stream.
+ * {@link PROBE_START}, or the whole frame is no valid probe, they are put back, unread. A stream that pauses
+ * in the middle of such a beginning waits 50 ms. Probes behind other bytes belong to the stream.
  */
-export function answerProbes(socket: Socket, identity: DaemonProcess, onProbe: () => void, serve: () => void): void {
+export function answerProbes(
+  socket: Socket,
+  identity: DaemonProcess,
+  onProbe: () => void,
+  serve: () => void,
+): void {
   let held: Buffer = Buffer.alloc(0);
   let cancelPatience = (): void => {};
 
@@ -81,8 +87,8 @@ function readProbe(held: Buffer): ProbeStep {
   try {
     const probe = decodeFrame(held.subarray(FRAME_HEADER_BYTES, bytes));
     const isProbe =
-      checkEnvelope(probe, { kind: FrameKind.REQUEST, protocol: PayloadProtocol.IDENTITY_PROBE }) === undefined &&
-      probe.payload.length === PROBE_NONCE_BYTES;
+      checkEnvelope(probe, { kind: FrameKind.REQUEST, protocol: PayloadProtocol.IDENTITY_PROBE }) ===
+        undefined && probe.payload.length === PROBE_NONCE_BYTES;
     return isProbe ? { kind: 'probe', probe, bytes } : { kind: 'other' };
   } catch {
     return { kind: 'other' };
@@ -90,7 +96,10 @@ function readProbe(held: Buffer): ProbeStep {
 }
 
 /** The nonce and who answers, trace context repeated (P-02). */
-function probeReply({ payload: nonce, requestId, traceparent, tracestate }: Frame, identity: DaemonProcess): Uint8Array {
+function probeReply(
+  { payload: nonce, requestId, traceparent, tracestate }: Frame,
+  identity: DaemonProcess,
+): Uint8Array {
   return encodeFrameToWire({
     envelopeVersion: PROTOCOL_VERSION,
     kind: FrameKind.RESPONSE,
@@ -103,8 +112,8 @@ function probeReply({ payload: nonce, requestId, traceparent, tracestate }: Fram
 }
 
 /**
- * Who this process is. The hash is 32 zero bytes: hashing Node's own executable in JavaScript takes seconds (L-16). To pass a real
- * broker's check, replace it.
+ * Who this process is. The hash is 32 zero bytes: hashing Node's own executable in JavaScript takes seconds
+ * (L-16). To pass a real broker's check, replace it.
  */
 export function ownIdentity(endpoint: string): DaemonProcess {
   const isLinux = process.platform === 'linux';

@@ -31,7 +31,9 @@ export class Listener {
     });
   }
 
-  /** Rejects with the system's error if the endpoint is in use: nobody's socket file is ever removed (N-10). */
+  /**
+   * Rejects with the system's error if the endpoint is in use: nobody's socket file is ever removed (N-10).
+   */
   static async open(options: ListenerOptions): Promise<Listener> {
     const { backlog, endpoint, paused = false } = options;
     // Half-open, because a peer that ends its side still gets its answer (V-31).

@@ -6,8 +6,8 @@ import { serveEcho } from './echo.js';
 import { readyEvent } from './handoff-offer.js';
 
 /**
- * A handoff of which only the messages happen: where the client may take the connection for adopted, the broker itself
- * serves it.
+ * A handoff of which only the messages happen: where the client may take the connection for adopted, the
+ * broker itself serves it.
  */
 export async function pretendHandoff(
   client: ClientConnection,
@@ -18,7 +18,9 @@ export async function pretendHandoff(
   const wire = encodeFrameToWire(reply);
   switch (behaviour.kind) {
     case 'readyThenBackendBytes':
-      await client.write(Buffer.concat([wire, readyEvent({ token, accepted: true, correlationId }), behaviour.bytes]));
+      await client.write(
+        Buffer.concat([wire, readyEvent({ token, accepted: true, correlationId }), behaviour.bytes]),
+      );
       break;
     case 'lateReady':
       await client.write(wire);
@@ -27,15 +29,20 @@ export async function pretendHandoff(
       break;
     case 'wrongToken':
       await client.write(wire);
-      await client.write(readyEvent({ token: randomBytes(HANDOFF_TOKEN_BYTES), accepted: true, correlationId }));
+      await client.write(
+        readyEvent({ token: randomBytes(HANDOFF_TOKEN_BYTES), accepted: true, correlationId }),
+      );
       break;
     case 'rejectedAck':
       await client.write(wire);
-      await client.write(readyEvent({ token, accepted: false, errorDetail: 'rejected by the test', correlationId }));
+      await client.write(
+        readyEvent({ token, accepted: false, errorDetail: 'rejected by the test', correlationId }),
+      );
       break;
   }
   if (client.gone.aborted) return 'close';
-  // Also where no client should believe the event: that it hangs up is its own decision, to be seen from here.
+  // Also where no client should believe the event: that it hangs up is its own decision, to be seen from
+  // here.
   serveEcho(client.socket);
   return 'keep';
 }

@@ -1,13 +1,21 @@
 /**
- * The entry of a broker or backend process: `node serve.js '{"role":"backend",…}'`, see `ServeTask`. Prints a line of JSON
- * when it is ready, and ends on SIGTERM and when its standard input does: also when the process that started it is killed. A temporary
- * directory is removed then.
+ * The entry of a broker or backend process: `node serve.js '{"role":"backend",…}'`, see `ServeTask`. Prints a
+ * line of JSON when it is ready, and ends on SIGTERM and when its standard input does: also when the process
+ * that started it is killed. A temporary directory is removed then.
  */
 import { rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
-import { COUNTS_COMMAND, STOP_COMMAND, type BackendProcessCounts, type BrokerProcessCounts, type ServeFailure, type ServeReady, type ServeTask } from './serve-protocol.js';
+import {
+  COUNTS_COMMAND,
+  STOP_COMMAND,
+  type BackendProcessCounts,
+  type BrokerProcessCounts,
+  type ServeFailure,
+  type ServeReady,
+  type ServeTask,
+} from './serve-protocol.js';
 
 function say(message: ServeReady | ServeFailure | BrokerProcessCounts | BackendProcessCounts): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -36,7 +44,10 @@ async function serve(task: ServeTask) {
   return { counts, stop: () => backend.stop() };
 }
 
-/** Removes a temporary directory with everything in it if no process is left to do it, else only if this was its last server. */
+/**
+ * Removes a temporary directory with everything in it if no process is left to do it, else only if this was
+ * its last server.
+ */
 function removeDirectory({ directory, isTemporary = false }: ServeTask, isOrphan: boolean): void {
   if (!isTemporary || directory === '') return;
   try {
@@ -48,7 +59,10 @@ function removeDirectory({ directory, isTemporary = false }: ServeTask, isOrphan
 }
 
 /** Answers until it is told to stop. Returns whether the process that started this one is gone. */
-async function answer(lines: AsyncIterable<string>, counts: () => BrokerProcessCounts | BackendProcessCounts): Promise<boolean> {
+async function answer(
+  lines: AsyncIterable<string>,
+  counts: () => BrokerProcessCounts | BackendProcessCounts,
+): Promise<boolean> {
   for await (const line of lines) {
     if (line === COUNTS_COMMAND) say(counts());
     if (line === STOP_COMMAND) return false;
@@ -56,7 +70,8 @@ async function answer(lines: AsyncIterable<string>, counts: () => BrokerProcessC
   return !isTerminated;
 }
 
-// Ctrl-C, and the end of a terminal, reach the whole group of processes; the one in front decides when it is over.
+// Ctrl-C, and the end of a terminal, reach the whole group of processes; the one in front decides when it is
+// over.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {});
 // The process that read it is gone, which shows at the end of the input.
 process.stdout.on('error', () => {});
@@ -76,7 +91,8 @@ try {
   await server.stop();
   removeDirectory(task, isOrphan);
 } catch (error) {
-  // Not on the error output, which belongs to the program: the process that started this one says it, or is gone.
+  // Not on the error output, which belongs to the program: the process that started this one says it, or is
+  // gone.
   say({ problem: error instanceof Error ? error.message : String(error) });
   process.exitCode = 1;
   process.stdin.destroy();

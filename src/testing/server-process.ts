@@ -3,7 +3,13 @@ import { createInterface, type Interface } from 'node:readline';
 import { systemClock } from '../clock.js';
 import { ExitHook } from '../exit-hook.js';
 import { packageFile } from '../package-files.js';
-import { COUNTS_COMMAND, STOP_COMMAND, type ServeFailure, type ServeReady, type ServeTask } from './serve-protocol.js';
+import {
+  COUNTS_COMMAND,
+  STOP_COMMAND,
+  type ServeFailure,
+  type ServeReady,
+  type ServeTask,
+} from './serve-protocol.js';
 
 const ENTRY = packageFile('src/testing/serve.js');
 /** How long a process may take to end by itself. */
@@ -28,8 +34,14 @@ export class ServerProcess<Counts> implements AsyncDisposable {
   #asked: Promise<unknown> = Promise.resolve();
 
   private constructor(task: ServeTask) {
-    if (ENTRY === undefined) throw new Error('the file of the server process is missing: broker-pool/testing cannot start processes from a bundle');
-    this.#child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'], windowsHide: true });
+    if (ENTRY === undefined)
+      throw new Error(
+        'the file of the server process is missing: broker-pool/testing cannot start processes from a bundle',
+      );
+    this.#child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      windowsHide: true,
+    });
     const { stdin, stdout } = this.#child;
     if (stdin === null || stdout === null) throw new Error('the server process has no pipes');
     // A process that has ended takes no more input; that shows in its exit.
@@ -85,7 +97,10 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     return answer;
   }
 
-  /** Stops it in its tracks (SIGSTOP): it accepts and answers nothing, but its sockets are there. Not on Windows. */
+  /**
+   * Stops it in its tracks (SIGSTOP): it accepts and answers nothing, but its sockets are there. Not on
+   * Windows.
+   */
   pause(): void {
     this.#child.kill('SIGSTOP');
   }

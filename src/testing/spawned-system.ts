@@ -22,7 +22,11 @@ export interface SpawnTestSystemOptions {
 }
 
 const OPTION_NAMES = [
-  'serviceName', 'version', 'directory', 'backlog', 'handoff',
+  'serviceName',
+  'version',
+  'directory',
+  'backlog',
+  'handoff',
 ] as const satisfies readonly (keyof SpawnTestSystemOptions)[];
 
 /** A broker and an echo backend, each in a process of its own. */
@@ -35,8 +39,8 @@ export interface SpawnedTestSystem extends AsyncDisposable {
 }
 
 /**
- * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in which a
- * peer must be busy, stopped or dead without this process being so.
+ * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in
+ * which a peer must be busy, stopped or dead without this process being so.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
@@ -45,9 +49,14 @@ export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Pro
   const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
   checkHandoff(handoff);
   const sockets = new SocketDirectory(options.directory);
-  // The server processes make it. This one removes it, so that nothing is left of a server that had to be killed; they do if this one is killed.
+  // The server processes make it. This one removes it, so that nothing is left of a server that had to be
+  // killed; they do if this one is killed.
   const directory = process.platform === 'win32' ? '' : sockets.reserve();
-  const common = { directory, isTemporary: sockets.isTemporary, ...(options.backlog === undefined ? {} : { backlog: options.backlog }) };
+  const common = {
+    directory,
+    isTemporary: sockets.isTemporary,
+    ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
+  };
   const started: ServerProcess<unknown>[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((server) => server.stop()));
@@ -58,7 +67,11 @@ export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Pro
     started.push(backend);
     const { endpoint, handoffEndpoint } = backend;
     const service = { endpoint, version, ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }) };
-    const broker = await ServerProcess.start<BrokerProcessCounts>({ role: 'broker', services: { [serviceName]: service }, ...common });
+    const broker = await ServerProcess.start<BrokerProcessCounts>({
+      role: 'broker',
+      services: { [serviceName]: service },
+      ...common,
+    });
     started.push(broker);
     const target: TestTarget = { brokerEndpoint: broker.endpoint, serviceName, wantedVersion: version };
     return { broker, backend, target, stop, [Symbol.asyncDispose]: stop };

@@ -2,7 +2,12 @@ import { rejectUnknownOptions } from '../validation.js';
 import { checkBackendOptions, EmbeddedBackend, type EmbeddedBackendOptions } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 import type { EmbeddedService } from './hello-rules.js';
-import { checkBrokerOptions, checkServiceOptions, withoutUndefined, type EmbeddedBrokerOptions } from './options.js';
+import {
+  checkBrokerOptions,
+  checkServiceOptions,
+  withoutUndefined,
+  type EmbeddedBrokerOptions,
+} from './options.js';
 
 /** What a client needs to know; spread it into the options of a pool or of `connectToBackend`. */
 export interface TestTarget {
@@ -26,7 +31,12 @@ export interface TestSystemOptions {
 }
 
 const OPTION_NAMES = [
-  'serviceName', 'version', 'directory', 'broker', 'backend', 'service',
+  'serviceName',
+  'version',
+  'directory',
+  'broker',
+  'backend',
+  'service',
 ] as const satisfies readonly (keyof TestSystemOptions)[];
 
 /** A broker and a backend inside the own process that know each other. */
@@ -47,7 +57,14 @@ export interface TestSystem extends AsyncDisposable {
  */
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   rejectUnknownOptions('options', options, OPTION_NAMES);
-  const { directory, serviceName = 'echo', version = '1.0.0', broker: brokerOptions = {}, backend: backendOptions = {}, service: more = {} } = options;
+  const {
+    directory,
+    serviceName = 'echo',
+    version = '1.0.0',
+    broker: brokerOptions = {},
+    backend: backendOptions = {},
+    service: more = {},
+  } = options;
   checkBrokerOptions('broker', brokerOptions);
   checkBackendOptions('backend', backendOptions);
   checkServiceOptions('service', more);

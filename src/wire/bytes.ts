@@ -1,6 +1,7 @@
 /**
- * New bytes, all zero, outside V8's own heap. Arrays of up to 64 bytes are kept on that otherwise, and its collections move them about:
- * what they leave behind nobody can overwrite, and some of the bytes here are tokens.
+ * New bytes, all zero, outside V8's own heap. Arrays of up to 64 bytes are kept on that otherwise, and its
+ * collections move them about: what they leave behind nobody can overwrite, and some of the bytes here are
+ * tokens.
  */
 export function allocate(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));

@@ -23,7 +23,10 @@ export type Fields<Message, Name extends MessageName> = {
 
 /** Encodes and decodes one kind of message. */
 export interface Codec<Message, WireMessage> {
-  /** Checks a message and puts it into protobufjs's terms. Throws `INVALID_ARGUMENT`; `where` leads field names. */
+  /**
+   * Checks a message and puts it into protobufjs's terms. Throws `INVALID_ARGUMENT`; `where` leads field
+   * names.
+   */
   toWire(this: void, message: Partial<Message>, where?: string): WireMessage;
   fromWire(this: void, wire: WireMessage): Message;
   /** `toWire`, encoded but not yet taken out of protobufjs's own buffer. */
@@ -39,7 +42,10 @@ interface DecodeFailure {
   readonly code?: ErrorCode;
 }
 
-/** Takes the encoded bytes out of a writer, into an ArrayBuffer of their own: Node's are slices of a shared pool. */
+/**
+ * Takes the encoded bytes out of a writer, into an ArrayBuffer of their own: Node's are slices of a shared
+ * pool.
+ */
 export function takeBytes(writer: Writer): Uint8Array {
   return writer.finishInto(new Uint8Array(writer.pos));
 }
@@ -57,9 +63,9 @@ export function decoding<Result>(what: string, code: ErrorCode, decode: () => Re
 /**
  * Makes the codec of a message from the kind of each of its fields.
  *
- * Fields missing from a message to encode stand for their defaults. The generated code does the rest: ascending field
- * order, defaults left out (W-20), unknown fields skipped (W-22), strings checked to be UTF-8 and nesting limited to
- * 100 levels (W-25).
+ * Fields missing from a message to encode stand for their defaults. The generated code does the rest:
+ * ascending field order, defaults left out (W-20), unknown fields skipped (W-22), strings checked to be UTF-8
+ * and nesting limited to 100 levels (W-25).
  */
 export function defineMessage<Message extends object, Name extends MessageName>(
   name: Name,

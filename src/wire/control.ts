@@ -3,7 +3,9 @@ import { decoding, defineMessage, takeBytes } from './codec.js';
 import { bytes, openEnum, text, textMap, texts, u32, u64 } from './fields.js';
 import { broker } from './gen/broker-v1-typed.js';
 
-/** Bit 0 of `clientCapabilities` and `serverCapabilities`: this side can hand a connection over, or take one. */
+/**
+ * Bit 0 of `clientCapabilities` and `serverCapabilities`: this side can hand a connection over, or take one.
+ */
 export const CAPABILITY_HANDLE_PASSING = 1n;
 
 /** Why a broker refuses a Hello (W-36, `ErrorCode` in the .proto). */
@@ -168,7 +170,8 @@ export function encodeHelloReply({ result }: HelloReplyToEncode): Uint8Array {
 export function decodeHelloReply(body: Uint8Array): HelloReply {
   return decoding('HelloReply', 'DECODE_HELLO_REPLY', () => {
     const { negotiated, refused } = broker.HelloReply.decode(body);
-    if (negotiated) return { result: { kind: 'negotiated', negotiated: negotiatedCodec.fromWire(negotiated) } };
+    if (negotiated)
+      return { result: { kind: 'negotiated', negotiated: negotiatedCodec.fromWire(negotiated) } };
     if (refused) return { result: { kind: 'refused', refused: refusedCodec.fromWire(refused) } };
     return { result: undefined };
   });

@@ -19,9 +19,10 @@ const KIND_LABELS: ReadonlyMap<number, string> = new Map(
 );
 
 /**
- * What is wrong with a frame's envelope, in upstream's words, or `undefined` if nothing is. The order of the checks is
- * part of the protocol and the first failure wins (W-50): envelope version, kind, payload protocol, encoding. Client
- * (W-52) and handoff (W-53) differ only in what they expect. Kinds and encodings unknown to v1 fail here (W-23).
+ * What is wrong with a frame's envelope, in upstream's words, or `undefined` if nothing is. The order of the
+ * checks is part of the protocol and the first failure wins (W-50): envelope version, kind, payload protocol,
+ * encoding. Client (W-52) and handoff (W-53) differ only in what they expect. Kinds and encodings unknown to
+ * v1 fail here (W-23).
  */
 export function checkEnvelope(frame: Frame, expected: ExpectedEnvelope): string | undefined {
   if (frame.envelopeVersion !== PROTOCOL_VERSION) return 'envelope_version is not v1';

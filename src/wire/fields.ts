@@ -12,7 +12,10 @@ export interface Field<Value, Wire> {
   fromWire(wire: Wire | null | undefined): Value | undefined;
 }
 
-/** A 64-bit number as protobufjs holds it; a plain number where a program has taken `long` away from protobufjs. */
+/**
+ * A 64-bit number as protobufjs holds it; a plain number where a program has taken `long` away from
+ * protobufjs.
+ */
 export type WireU64 = number | { low: number; high: number; unsigned: boolean };
 
 const MAX_U32 = 0xffff_ffff;
@@ -42,7 +45,8 @@ export const u64: Field<bigint, WireU64> = {
       return (BigInt(wire.high >>> 0) << 32n) | BigInt(wire.low >>> 0);
     }
     const value = wire ?? 0;
-    if (!Number.isSafeInteger(value)) throw new RangeError(`64-bit number ${value} was rounded by protobufjs`);
+    if (!Number.isSafeInteger(value))
+      throw new RangeError(`64-bit number ${value} was rounded by protobufjs`);
     return BigInt(value);
   },
 };
@@ -65,7 +69,9 @@ export const flag: Field<boolean, boolean> = {
   fromWire: (wire) => wire ?? false,
 };
 
-/** string. Half a surrogate pair has no UTF-8 form, and a peer would reject the whole message for it (W-25). */
+/**
+ * string. Half a surrogate pair has no UTF-8 form, and a peer would reject the whole message for it (W-25).
+ */
 export const text: Field<string, string> = {
   toWire(value, where) {
     if (typeof value !== 'string') throw invalidArgument(where, `must be a string, not ${String(value)}`);
@@ -101,13 +107,18 @@ export const textMap: Field<Readonly<Record<string, string>>, Record<string, str
     }
     const entries = Object.entries(value);
     return Object.fromEntries(
-      entries.map(([key, item]) => [text.toWire(key, `a key of ${where}`), text.toWire(item, `${where}.${key}`)]),
+      entries.map(([key, item]) => [
+        text.toWire(key, `a key of ${where}`),
+        text.toWire(item, `${where}.${key}`),
+      ]),
     );
   },
   fromWire: (wire) => Object.fromEntries(Object.entries(wire ?? {})),
 };
 
-/** A field with explicit presence (W-21): absent in the message when absent on the wire, whatever its default. */
+/**
+ * A field with explicit presence (W-21): absent in the message when absent on the wire, whatever its default.
+ */
 export function optional<Value, Wire>(field: Field<Value, Wire>): Field<Value | undefined, Wire | undefined> {
   return {
     toWire: (value, where) => (value === undefined ? undefined : field.toWire(value, where)),

@@ -23,7 +23,10 @@ export class FrameEnd {
     this.#bodyBytes += chunk.length - ofHeader;
   }
 
-  /** Whether the frame is complete, or is none that could be read (W-06, W-07): nobody can know then where it ends. */
+  /**
+   * Whether the frame is complete, or is none that could be read (W-06, W-07): nobody can know then where it
+   * ends.
+   */
   get reached(): boolean {
     if (this.#headerBytes > 0 && this.#header[0] !== FRAMING_VERSION) return true;
     if (this.#headerBytes < FRAME_HEADER_BYTES) return false;

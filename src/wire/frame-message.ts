@@ -69,8 +69,8 @@ export const decodeFrame: (body: Uint8Array) => Frame = codec.decode;
  * A Frame message as it goes over the wire: header and body in one buffer (W-01), with one copy less than
  * `encodeFrame(encodeFrameBody(frame))`.
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT` for a value that its field cannot hold; `FRAME_TOO_LARGE` for a body
- * above 16 MiB (W-09).
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT` for a value that its field cannot hold; `FRAME_TOO_LARGE` for
+ * a body above 16 MiB (W-09).
  */
 export function encodeFrameToWire(frame: Partial<Frame>): Uint8Array {
   // The payload is nearly all of a large body: do not copy it first to find that it is too long.

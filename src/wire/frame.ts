@@ -1,10 +1,14 @@
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { allocate, copyOf } from './bytes.js';
 
-/** The first byte of every frame: the layout "length, then body" (W-01). Not the envelope's version (W-15). */
+/**
+ * The first byte of every frame: the layout "length, then body" (W-01). Not the envelope's version (W-15).
+ */
 export const FRAMING_VERSION = 1;
 
-/** Bytes in front of a body: the layout byte and the body length as an unsigned 32-bit little-endian number. */
+/**
+ * Bytes in front of a body: the layout byte and the body length as an unsigned 32-bit little-endian number.
+ */
 export const FRAME_HEADER_BYTES = 5;
 
 /** Longest body that may be written or read, in bytes (W-08). */
@@ -15,7 +19,10 @@ export const MAX_HELLO_BYTES = 64 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
-/** How much of a frame has arrived, for whoever reads it to its end without wanting it. Plain data: it crosses threads. */
+/**
+ * How much of a frame has arrived, for whoever reads it to its end without wanting it. Plain data: it crosses
+ * threads.
+ */
 export interface FrameProgress {
   /** What there is of the header, {@link FRAME_HEADER_BYTES} at most. */
   readonly header: Uint8Array;
@@ -34,10 +41,11 @@ export function checkBodyLength(bodyBytes: number, cap: number = MAX_FRAME_BYTES
 }
 
 /**
- * A buffer of `FRAME_HEADER_BYTES + bodyBytes` bytes with the header written and the body still zero. It has an
- * ArrayBuffer of its own, so that it may be posted to another thread without more than itself.
+ * A buffer of `FRAME_HEADER_BYTES + bodyBytes` bytes with the header written and the body still zero. It has
+ * an ArrayBuffer of its own, so that it may be posted to another thread without more than itself.
  *
- * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated (W-09).
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated
+ * (W-09).
  */
 export function allocateFrame(bodyBytes: number): Uint8Array {
   checkBodyLength(bodyBytes);
@@ -50,7 +58,8 @@ export function allocateFrame(bodyBytes: number): Uint8Array {
 /**
  * Header and body in one buffer: sent as one write they never reach the peer apart (W-01, W-12).
  *
- * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated (W-09).
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated
+ * (W-09).
  */
 export function encodeFrame(body: Uint8Array): Uint8Array {
   const wire = allocateFrame(body.length);
@@ -59,12 +68,12 @@ export function encodeFrame(body: Uint8Array): Uint8Array {
 }
 
 /**
- * Cuts a byte stream into frames. Give it what arrives, in pieces of any size, with {@link push}; after each piece
- * call {@link read} until it returns `undefined`.
+ * Cuts a byte stream into frames. Give it what arrives, in pieces of any size, with {@link push}; after each
+ * piece call {@link read} until it returns `undefined`.
  *
- * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body pin the
- * decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone. What the decoder no
- * longer needs it overwrites: frames may hold tokens.
+ * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body
+ * pin the decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone.
+ * What the decoder no longer needs it overwrites: frames may hold tokens.
  */
 export class FrameDecoder {
   readonly #maxBodyBytes: number;
@@ -80,7 +89,10 @@ export class FrameDecoder {
    */
   constructor(maxBodyBytes: number = MAX_FRAME_BYTES) {
     if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 0 || maxBodyBytes > MAX_FRAME_BYTES) {
-      throw invalidArgument('maxBodyBytes', `must be an integer from 0 to ${MAX_FRAME_BYTES}, not ${maxBodyBytes}`);
+      throw invalidArgument(
+        'maxBodyBytes',
+        `must be an integer from 0 to ${MAX_FRAME_BYTES}, not ${maxBodyBytes}`,
+      );
     }
     this.#maxBodyBytes = maxBodyBytes;
   }
@@ -94,10 +106,12 @@ export class FrameDecoder {
   }
 
   /**
-   * The body of the next complete frame, as a buffer of its own, or `undefined` while more bytes are needed (W-13).
+   * The body of the next complete frame, as a buffer of its own, or `undefined` while more bytes are needed
+   * (W-13).
    *
-   * @throws {BrokerPoolError} `FRAMING_VERSION` as soon as the first byte is wrong (W-06, W-14); `FRAME_TOO_LARGE` as
-   * soon as a header declares more than the cap, which itself is allowed (W-07). The same error on every later call.
+   * @throws {BrokerPoolError} `FRAMING_VERSION` as soon as the first byte is wrong (W-06, W-14);
+   * `FRAME_TOO_LARGE` as soon as a header declares more than the cap, which itself is allowed (W-07). The
+   * same error on every later call.
    */
   read(): Uint8Array | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -121,19 +135,20 @@ export class FrameDecoder {
 
   /**
    * The error to report when the peer ends the stream here, after {@link read} has returned `undefined`:
-   * `UNEXPECTED_EOF` that names what was being read. An end between frames is an error too (W-10). If the stream had
-   * failed before, that failure.
+   * `UNEXPECTED_EOF` that names what was being read. An end between frames is an error too (W-10). If the
+   * stream had failed before, that failure.
    */
   endOfInput(): BrokerPoolError {
     if (this.#failure !== undefined) return this.#failure;
     const held = this.#end - this.#start;
-    const context = held === 0 ? 'framing byte' : held < FRAME_HEADER_BYTES ? 'body length header' : 'frame body';
+    const context =
+      held === 0 ? 'framing byte' : held < FRAME_HEADER_BYTES ? 'body length header' : 'frame body';
     return new BrokerPoolError('UNEXPECTED_EOF', `unexpected EOF while reading frame (${context})`);
   }
 
   /**
-   * A copy of the bytes that arrived after the last frame read. On an adopted connection they are the backend's first
-   * words, and belong to the next user of the connection (C-47).
+   * A copy of the bytes that arrived after the last frame read. On an adopted connection they are the
+   * backend's first words, and belong to the next user of the connection (C-47).
    */
   residue(): Uint8Array {
     return this.#buffer.slice(this.#start, this.#end);
@@ -167,15 +182,15 @@ export class FrameDecoder {
     return bodyBytes;
   }
 
-  // At least as much free room as is held: each byte is then moved a constant number of times on average, however
-  // small the pieces are.
+  // At least as much free room as is held: each byte is then moved a constant number of times on average,
+  // however small the pieces are.
   #makeRoom(incoming: number): void {
     const held = this.#end - this.#start;
     this.#moveTo(allocate(Math.max(held + incoming, held * 2)));
   }
 
-  // What is left of a large read must not keep all of it alive; a quarter, so that many small frames in one large
-  // piece do not move the rest each time.
+  // What is left of a large read must not keep all of it alive; a quarter, so that many small frames in one
+  // large piece do not move the rest each time.
   #shrink(): void {
     const held = this.#end - this.#start;
     if (held === 0) this.#moveTo(NOTHING);

@@ -1,7 +1,10 @@
 import { defineMessage, nested } from './codec.js';
 import { bytes, optional, text, u32, u64 } from './fields.js';
 
-/** Length of the nonce in an identity probe, in bytes; the answer is the nonce and a DaemonProcess (P-01, P-02). */
+/**
+ * Length of the nonce in an identity probe, in bytes; the answer is the nonce and a DaemonProcess (P-01,
+ * P-02).
+ */
 export const PROBE_NONCE_BYTES = 32;
 
 /** Where a backend listens, and in whose name. */
@@ -11,7 +14,10 @@ export interface Endpoint {
   readonly path: string;
 }
 
-/** Who a backend process is (W-40). A SHA-256 that responders append for old brokers (P-12) is skipped in decoding. */
+/**
+ * Who a backend process is (W-40). A SHA-256 that responders append for old brokers (P-12) is skipped in
+ * decoding.
+ */
 export interface DaemonProcess {
   readonly pid: number;
   readonly exePath: string;

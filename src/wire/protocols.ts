@@ -31,10 +31,11 @@ export function formatProtocol(id: number): string {
 }
 
 /**
- * Checks an id under which a service and its clients exchange their own frames, and returns it: 0x7000 to 0x7EFF for
- * registered consumers, 0xF000 to 0xFFFF for private use (W-62, W-63).
+ * Checks an id under which a service and its clients exchange their own frames, and returns it: 0x7000 to
+ * 0x7EFF for registered consumers, 0xF000 to 0xFFFF for private use (W-62, W-63).
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT` when the broker protocol uses the id itself, or it lies elsewhere.
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT` when the broker protocol uses the id itself, or it lies
+ * elsewhere.
  */
 export function declareConsumerProtocol(id: number): number {
   if (FIRST_PARTY_PROTOCOLS.has(id)) {

@@ -24,19 +24,16 @@ export interface ServiceDefinition {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-const codec = defineMessage<ServiceDefinition, 'ServiceDefinition'>(
-  'ServiceDefinition',
-  {
-    serviceName: text,
-    binaryPath: text,
-    isolation: openEnum,
-    explicitInstance: text,
-    perVersionBinaryDir: text,
-    minVersion: text,
-    versionAllowList: texts,
-    labels: textMap,
-  },
-);
+const codec = defineMessage<ServiceDefinition, 'ServiceDefinition'>('ServiceDefinition', {
+  serviceName: text,
+  binaryPath: text,
+  isolation: openEnum,
+  explicitInstance: text,
+  perVersionBinaryDir: text,
+  minVersion: text,
+  versionAllowList: texts,
+  labels: textMap,
+});
 
 /** Encodes a service definition file. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */
 export const encodeServiceDefinition: (definition: Partial<ServiceDefinition>) => Uint8Array = codec.encode;

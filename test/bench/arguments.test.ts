@@ -28,7 +28,9 @@ test('options may stand before and behind the filters', (t) => {
 
 for (const rounds of ['0', '-1', '2.5', 'many', '1001', '']) {
   test(`--rounds=${rounds} is refused by its name`, (t) => {
-    t.throws(() => parseBenchArguments([`--rounds=${rounds}`]), { message: /--rounds must be a whole number from 1 to 1000/ });
+    t.throws(() => parseBenchArguments([`--rounds=${rounds}`]), {
+      message: /--rounds must be a whole number from 1 to 1000/,
+    });
   });
 }
 
@@ -39,12 +41,17 @@ test('an option that does not exist is refused', (t) => {
 const ITEMS = [{ name: 'connect-latency' }, { name: 'busy-loop' }, { name: 'idle-connections' }];
 
 test('a filter takes every name that contains it, in the order of the list', (t) => {
-  t.deepEqual(selectByName(ITEMS, ['idle', 'connect']), [{ name: 'connect-latency' }, { name: 'idle-connections' }]);
+  t.deepEqual(selectByName(ITEMS, ['idle', 'connect']), [
+    { name: 'connect-latency' },
+    { name: 'idle-connections' },
+  ]);
   t.deepEqual(selectByName(ITEMS, []), ITEMS);
 });
 
 test('a filter that fits nothing is an error that lists what there is', (t) => {
-  t.throws(() => selectByName(ITEMS, ['busy', 'latncy']), { message: /"latncy".*connect-latency, busy-loop, idle-connections/ });
+  t.throws(() => selectByName(ITEMS, ['busy', 'latncy']), {
+    message: /"latncy".*connect-latency, busy-loop, idle-connections/,
+  });
 });
 
 test('every case has a name of its own, a question and a budget, and all together stay below five minutes', (t) => {
@@ -54,5 +61,8 @@ test('every case has a name of its own, a question and a budget, and all togethe
 });
 
 test('another build is named by its folder, and words then choose among the rows of the comparison', (t) => {
-  t.like(parseBenchArguments(['--against', '../old', 'Hello-skip']), { against: '../old', filters: ['Hello-skip'] });
+  t.like(parseBenchArguments(['--against', '../old', 'Hello-skip']), {
+    against: '../old',
+    filters: ['Hello-skip'],
+  });
 });

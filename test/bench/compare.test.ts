@@ -10,7 +10,11 @@ function row(name: string, role: Row['role'], rounds: readonly number[]): Row {
 function run(ours: readonly number[], floor: readonly number[], table: Partial<Table> = {}): BenchRun {
   const rows = [row('ours', 'ours', ours), row('floor', 'floor', floor)];
   const whole: Table = { title: 'connect', unit: 'µs', better: 'lower', baseline: 'floor', rows, ...table };
-  return { takenAt: '2026-01-01', machine: {}, cases: [{ name: 'case', question: '?', tables: [whole], notes: [], pictures: [] }] };
+  return {
+    takenAt: '2026-01-01',
+    machine: {},
+    cases: [{ name: 'case', question: '?', tables: [whole], notes: [], pictures: [] }],
+  };
 }
 
 function onlyChange(before: BenchRun, after: BenchRun) {
@@ -37,8 +41,14 @@ test('what takes less got faster', (t) => {
 
 test('where more is better, less is slower', (t) => {
   const better = 'higher';
-  t.is(onlyChange(run([20, 20], [10, 10], { better }), run([10, 10], [10, 10], { better })).verdict, 'slower');
-  t.is(onlyChange(run([10, 10], [10, 10], { better }), run([20, 20], [10, 10], { better })).verdict, 'faster');
+  t.is(
+    onlyChange(run([20, 20], [10, 10], { better }), run([10, 10], [10, 10], { better })).verdict,
+    'slower',
+  );
+  t.is(
+    onlyChange(run([10, 10], [10, 10], { better }), run([20, 20], [10, 10], { better })).verdict,
+    'faster',
+  );
 });
 
 test('a change that the rounds of a run show among themselves is noise', (t) => {
@@ -59,20 +69,30 @@ test('the first failure after none is slower, and none after failures is faster'
 
 test('another baseline than before: both runs are measured by the one of now', (t) => {
   const peers = (first: number, second: number, ours: number, baseline: string): BenchRun => {
-    const rows = [row('ours', 'ours', [ours, ours]), row('first', 'peer', [first, first]), row('second', 'peer', [second, second])];
+    const rows = [
+      row('ours', 'ours', [ours, ours]),
+      row('first', 'peer', [first, first]),
+      row('second', 'peer', [second, second]),
+    ];
     return run([], [], { rows, baseline });
   };
   t.is(onlyChange(peers(10, 20, 5, 'first'), peers(10, 8, 5, 'second')).before.middle, 0.25);
 });
 
 test('peers and floors are what is measured by, and are not compared', (t) => {
-  t.deepEqual(compareRuns(BEFORE, run([20, 20, 20], [10, 10, 10])).changes.map(({ where }) => where), ['case · connect (µs) · ours']);
+  t.deepEqual(
+    compareRuns(BEFORE, run([20, 20, 20], [10, 10, 10])).changes.map(({ where }) => where),
+    ['case · connect (µs) · ours'],
+  );
 });
 
 test('what only one of the runs has is named', (t) => {
   const { changes, unmatched } = compareRuns(BEFORE, run([20, 20], [10, 10], { title: 'other' }));
   t.deepEqual(changes, []);
-  t.deepEqual(unmatched, ['case · connect (µs): only in the older run', 'case · other (µs): only in this run']);
+  t.deepEqual(unmatched, [
+    'case · connect (µs): only in the older run',
+    'case · other (µs): only in this run',
+  ]);
 });
 
 test('a row of ours that only the older run has is named', (t) => {
@@ -90,7 +110,8 @@ test('cases that were not asked for this time are not missing', (t) => {
 
 test('a file that is no run is refused by its name', (t) => {
   t.deepEqual(parseRun('a.json', JSON.stringify(BEFORE)), BEFORE);
-  for (const text of ['{"foo":1}', 'null', '3']) t.throws(() => parseRun('a.json', text), { message: /a\.json is no run/ });
+  for (const text of ['{"foo":1}', 'null', '3'])
+    t.throws(() => parseRun('a.json', text), { message: /a\.json is no run/ });
 });
 
 test('the report counts, and puts the worst first', (t) => {

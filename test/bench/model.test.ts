@@ -1,4 +1,9 @@
-import { burstWaitSeconds, capacityPerSecond, meanWaitSeconds, type Queue } from '../../bench/model/queueing.js';
+import {
+  burstWaitSeconds,
+  capacityPerSecond,
+  meanWaitSeconds,
+  type Queue,
+} from '../../bench/model/queueing.js';
 import { randomNumbers, simulate } from '../../bench/model/simulation.js';
 import test from '../helpers/sanitary.js';
 
@@ -20,7 +25,10 @@ test('nobody waits without a load, and without end at saturation', (t) => {
   t.is(capacityPerSecond(EIGHT), 8_000);
 });
 
-for (const [name, queue] of [['one server', ONE], ['eight servers', EIGHT]] as const) {
+for (const [name, queue] of [
+  ['one server', ONE],
+  ['eight servers', EIGHT],
+] as const) {
   for (const load of [0.5, 0.8, 0.9]) {
     test(`formula and simulation agree: ${name}, load ${load}`, (t) => {
       const arrivalsPerSecond = load * capacityPerSecond(queue);

@@ -10,14 +10,30 @@ const CONTENDERS = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
 
 test('each contender gets one turn a round, and each round begins with another', async (t) => {
   const turns: string[] = [];
-  const results = await alternate(context(4), 'test', CONTENDERS, 60_000, async ({ name }) => turns.push(name));
+  const results = await alternate(context(4), 'test', CONTENDERS, 60_000, async ({ name }) =>
+    turns.push(name),
+  );
   t.is(turns.join(''), 'abcbcacababc');
-  t.deepEqual([...results], [['a', [1, 6, 8, 10]], ['b', [2, 4, 9, 11]], ['c', [3, 5, 7, 12]]]);
+  t.deepEqual(
+    [...results],
+    [
+      ['a', [1, 6, 8, 10]],
+      ['b', [2, 4, 9, 11]],
+      ['c', [3, 5, 7, 12]],
+    ],
+  );
 });
 
 test('no time left ends the rounds after the third', async (t) => {
   const results = await alternate(context(10), 'test', CONTENDERS, -1, async () => 1);
-  t.deepEqual([...results.values()], [[1, 1, 1], [1, 1, 1], [1, 1, 1]]);
+  t.deepEqual(
+    [...results.values()],
+    [
+      [1, 1, 1],
+      [1, 1, 1],
+      [1, 1, 1],
+    ],
+  );
 });
 
 test('a turn that fails ends the bench: its figure must not be missing in silence', async (t) => {

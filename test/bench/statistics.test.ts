@@ -18,7 +18,11 @@ test('the median lies between the smallest and the largest and does not depend o
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 1 }), (values) => {
       const middle = median(values);
-      return middle >= Math.min(...values) && middle <= Math.max(...values) && middle === median(values.toReversed());
+      return (
+        middle >= Math.min(...values) &&
+        middle <= Math.max(...values) &&
+        middle === median(values.toReversed())
+      );
     }),
   );
   t.pass();
@@ -30,7 +34,11 @@ test('a ratio is taken round by round, so that a slow round moves nothing', (t) 
 });
 
 test('a ratio shows the rounds that differed', (t) => {
-  t.deepEqual(ratioOf(row('ours', 10, 20, 40), row('baseline', 10, 10, 10)), { middle: 2, lowest: 1, highest: 4 });
+  t.deepEqual(ratioOf(row('ours', 10, 20, 40), row('baseline', 10, 10, 10)), {
+    middle: 2,
+    lowest: 1,
+    highest: 4,
+  });
 });
 
 test('rounds that only one of the two has do not count', (t) => {
@@ -48,7 +56,13 @@ test('percentiles are those of the samples, within the three figures of the hist
   for (let sample = 1; sample <= 10_000; sample++) latencies.recordNs(sample * 1_000);
   const { count, p50, p90, p99, p999, max } = latencies.summary();
   t.is(count, 10_000);
-  for (const [value, expected] of [[p50, 5_000], [p90, 9_000], [p99, 9_900], [p999, 9_990], [max, 10_000]] as const) {
+  for (const [value, expected] of [
+    [p50, 5_000],
+    [p90, 9_000],
+    [p99, 9_900],
+    [p999, 9_990],
+    [max, 10_000],
+  ] as const) {
     t.true(Math.abs(value - expected) <= expected / 500, `${value} is not about ${expected}`);
   }
 });
@@ -82,7 +96,8 @@ const table: Table = {
 };
 
 test('a target is met up to its limit and not beyond', (t) => {
-  const verdicts = (atMost: number): boolean[] => judge({ ...table, targets: [{ row: 'ours', against: 'peer', atMost }] }).map(({ met }) => met);
+  const verdicts = (atMost: number): boolean[] =>
+    judge({ ...table, targets: [{ row: 'ours', against: 'peer', atMost }] }).map(({ met }) => met);
   t.deepEqual(verdicts(1.1), [true]);
   t.deepEqual(verdicts(1.09), [false]);
   const [verdict] = judge({ ...table, targets: [{ row: 'ours', against: 'peer', atLeast: 1.2 }] });

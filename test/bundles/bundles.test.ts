@@ -26,15 +26,20 @@ async function testTarget(): Promise<TestTarget> {
 /** Links packages of the checkout, whose own dependencies Node finds there. */
 function install(folder: string, names: readonly string[]): void {
   mkdirSync(join(folder, 'node_modules'), { recursive: true });
-  for (const name of names) symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
+  for (const name of names)
+    symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
 }
 
 /** The package as it is installed. Its dependencies lie beside it. */
 function installPackage(folder: string): void {
-  install(folder, readdirSync(join(ROOT, 'node_modules')).filter((name) => !name.startsWith('.')));
+  install(
+    folder,
+    readdirSync(join(ROOT, 'node_modules')).filter((name) => !name.startsWith('.')),
+  );
   const installed = join(folder, 'node_modules/broker-pool');
   mkdirSync(installed, { recursive: true });
-  for (const name of ['package.json', 'dist/src', 'dist/workers']) cpSync(join(ROOT, name), join(installed, name), { recursive: true });
+  for (const name of ['package.json', 'dist/src', 'dist/workers'])
+    cpSync(join(ROOT, name), join(installed, name), { recursive: true });
 }
 
 /** Bundles the program on a machine that is gone when it runs. Returns the folder with the bundle. */
@@ -45,7 +50,15 @@ async function bundle(t: ExecutionContext, bundler: string, format: string, exte
   const folder = temporaryDirectory(t);
   const name = format === 'esm' ? 'bundle.mjs' : 'bundle.cjs';
   // Bundlers may use what Node has deprecated.
-  const parameters = ['--no-deprecation', BUNDLE, bundler, format, join(machine, 'program.mjs'), join(folder, name), ...external];
+  const parameters = [
+    '--no-deprecation',
+    BUNDLE,
+    bundler,
+    format,
+    join(machine, 'program.mjs'),
+    join(folder, name),
+    ...external,
+  ];
   const { stdout, stderr } = await execute(process.execPath, parameters, { cwd: machine, timeout: LIMIT_MS });
   t.deepEqual([stdout, stderr], ['', ''], 'the bundler has nothing to complain about');
   rmSync(machine, { recursive: true });
@@ -53,9 +66,15 @@ async function bundle(t: ExecutionContext, bundler: string, format: string, exte
 }
 
 async function run(file: string) {
-  const { stdout, stderr } = await execute(process.execPath, [file, JSON.stringify(await testTarget())], { timeout: LIMIT_MS });
+  const { stdout, stderr } = await execute(process.execPath, [file, JSON.stringify(await testTarget())], {
+    timeout: LIMIT_MS,
+  });
   const results: { routes: string[]; driver: string }[] = JSON.parse(stdout);
-  return { routes: results.map(({ routes }) => routes.join()), drivers: [...new Set(results.map(({ driver }) => driver))], stderr };
+  return {
+    routes: results.map(({ routes }) => routes.join()),
+    drivers: [...new Set(results.map(({ driver }) => driver))],
+    stderr,
+  };
 }
 
 const ALL_ROUTES = ['ping by broker-negotiated', 'ping by hello-skip', 'ping by handle-passed'];
@@ -79,23 +98,29 @@ const BUNDLES = [
 
 for (const [bundler, format, external] of BUNDLES) {
   const what = `a program bundled by ${bundler} as ${format}${external.length > 0 ? ', koffi external,' : ''}`;
-  test.serial(`${what} works by every route on the event loop and ends by itself, with one warning, koffi beside it and without`, async (t) => {
-    const { folder, file } = await bundle(t, bundler, format, external);
-    const without = await run(file);
-    t.deepEqual([without.routes, without.drivers], [ALL_ROUTES, ['event-loop-without-ffi']]);
-    t.regex(without.stderr, oneWarning('BROKER_POOL_NO_FFI'));
-    install(folder, ['koffi']);
-    const beside = await run(file);
-    t.deepEqual(beside.routes, ALL_ROUTES);
-    t.is(beside.drivers.at(-1), 'event-loop');
-    t.regex(beside.stderr, oneWarning('BROKER_POOL_NO_THREAD'));
-  });
+  test.serial(
+    `${what} works by every route on the event loop and ends by itself, with one warning, koffi beside it and without`,
+    async (t) => {
+      const { folder, file } = await bundle(t, bundler, format, external);
+      const without = await run(file);
+      t.deepEqual([without.routes, without.drivers], [ALL_ROUTES, ['event-loop-without-ffi']]);
+      t.regex(without.stderr, oneWarning('BROKER_POOL_NO_FFI'));
+      install(folder, ['koffi']);
+      const beside = await run(file);
+      t.deepEqual(beside.routes, ALL_ROUTES);
+      t.is(beside.drivers.at(-1), 'event-loop');
+      t.regex(beside.stderr, oneWarning('BROKER_POOL_NO_THREAD'));
+    },
+  );
 }
 
 for (const format of ['esm', 'cjs']) {
-  test.serial(`a program bundled as ${format} with the package external has the wait thread, and no warning`, async (t) => {
-    const { folder, file } = await bundle(t, 'esbuild', format, ['broker-pool']);
-    installPackage(folder);
-    t.deepEqual(await run(file), { routes: ALL_ROUTES, drivers: ['worker'], stderr: '' });
-  });
+  test.serial(
+    `a program bundled as ${format} with the package external has the wait thread, and no warning`,
+    async (t) => {
+      const { folder, file } = await bundle(t, 'esbuild', format, ['broker-pool']);
+      installPackage(folder);
+      t.deepEqual(await run(file), { routes: ALL_ROUTES, drivers: ['worker'], stderr: '' });
+    },
+  );
 }

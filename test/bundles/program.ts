@@ -1,6 +1,7 @@
 /**
- * The program that is bundled: `node program.js TARGET`, the target's options as JSON. Acquires by each route, several at a time, and prints
- * by which routes the connections came and how the pools waited. It must end by itself.
+ * The program that is bundled: `node program.js TARGET`, the target's options as JSON. Acquires by each
+ * route, several at a time, and prints by which routes the connections came and how the pools waited. It must
+ * end by itself.
  */
 import { once } from 'node:events';
 import { BrokerPool, type BrokerPoolOptions } from 'broker-pool';

@@ -19,17 +19,52 @@ test('every option of admin reaches the broker, and its exit code comes back', a
     asked.push(request);
     return { kind: AdminReplyKind.TEXT, body: 'no end of line', exitCode: 3, contentType: 'text/plain' };
   };
-  const options = ['--service', 'echo', '--json', '--output', '/x/bundle', '--drain-deadline', '250', '--timeout', '20000'];
-  const result = await run('admin', 'backend-health', '--broker', broker.endpoint, ...options, '--trust-user', '0', '--trust-shared-directories');
+  const options = [
+    '--service',
+    'echo',
+    '--json',
+    '--output',
+    '/x/bundle',
+    '--drain-deadline',
+    '250',
+    '--timeout',
+    '20000',
+  ];
+  const result = await run(
+    'admin',
+    'backend-health',
+    '--broker',
+    broker.endpoint,
+    ...options,
+    '--trust-user',
+    '0',
+    '--trust-shared-directories',
+  );
   t.like(result, { exitCode: 3, stderr: '' });
-  t.deepEqual(JSON.parse(result.stdout), { verb: 'BACKEND_HEALTH', kind: 'text', contentType: 'text/plain', exitCode: 3, body: 'no end of line' });
-  t.deepEqual(asked, [{ verb: AdminVerb.BACKEND_HEALTH, json: true, serviceName: 'echo', outputPath: '/x/bundle', drainDeadlineMs: 250n }]);
+  t.deepEqual(JSON.parse(result.stdout), {
+    verb: 'BACKEND_HEALTH',
+    kind: 'text',
+    contentType: 'text/plain',
+    exitCode: 3,
+    body: 'no end of line',
+  });
+  t.deepEqual(asked, [
+    {
+      verb: AdminVerb.BACKEND_HEALTH,
+      json: true,
+      serviceName: 'echo',
+      outputPath: '/x/bundle',
+      drainDeadlineMs: 250n,
+    },
+  ]);
 });
 
-test('admin --json prints the broker\'s own JSON as it is, and without --json a text as it is', async (t) => {
+test("admin --json prints the broker's own JSON as it is, and without --json a text as it is", async (t) => {
   const { broker } = await startSystem(t);
   broker.answerAdmin = ({ json }) =>
-    json ? { kind: AdminReplyKind.JSON, body: '{"a":1}', exitCode: 0, contentType: 'application/json' } : { kind: AdminReplyKind.TEXT, body: 'a: 1', exitCode: 0, contentType: 'text/plain' };
+    json
+      ? { kind: AdminReplyKind.JSON, body: '{"a":1}', exitCode: 0, contentType: 'application/json' }
+      : { kind: AdminReplyKind.TEXT, body: 'a: 1', exitCode: 0, contentType: 'text/plain' };
   t.like(await run('admin', '--json', '--broker', broker.endpoint), { exitCode: 0, stdout: '{"a":1}\n' });
   t.like(await run('admin', '--broker', broker.endpoint), { exitCode: 0, stdout: 'a: 1\n' });
 });
@@ -58,9 +93,17 @@ for (const [what, parameters, complaint] of [
   ['a verb that is none', ['frob'], /unknown verb "frob"; one of STATUS, /],
   ['the verb that says nothing', ['unspecified'], /unknown verb "unspecified"/],
   ['a second verb', ['status', 'extra'], /unexpected "extra"/],
-  ['a time that is no number', ['--timeout', 'soon'], /--timeout must be a whole number from 1 up, not "soon"/],
+  [
+    'a time that is no number',
+    ['--timeout', 'soon'],
+    /--timeout must be a whole number from 1 up, not "soon"/,
+  ],
   ['no time at all', ['--timeout', '0'], /--timeout must be a whole number from 1 up/],
-  ['a user who is no number', ['--trust-user', 'root'], /--trust-user must be a whole number from 0 up, not "root"/],
+  [
+    'a user who is no number',
+    ['--trust-user', 'root'],
+    /--trust-user must be a whole number from 0 up, not "root"/,
+  ],
   ['an option without its value', ['--broker'], /--broker/],
   ['an endpoint that cannot be one', ['--broker', 'relative'], /INVALID_ARGUMENT: brokerEndpoint must be /],
 ] as const) {

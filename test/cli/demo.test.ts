@@ -6,8 +6,17 @@ test('demo --json prints the figures of every contender as JSON, and nothing els
   const { exitCode, stdout, stderr } = await run('demo', '--json', '--connects', '2');
   t.deepEqual([exitCode, stderr], [0, '']);
   const results: Record<string, unknown>[] = JSON.parse(stdout);
-  const labels = ['net.connect, bare', 'pooled, idle reused', 'hello-skip', 'broker-negotiated', ...(canHandOff() ? ['handle-passed'] : [])];
-  t.deepEqual(results.map(({ label }) => label), labels);
+  const labels = [
+    'net.connect, bare',
+    'pooled, idle reused',
+    'hello-skip',
+    'broker-negotiated',
+    ...(canHandOff() ? ['handle-passed'] : []),
+  ];
+  t.deepEqual(
+    results.map(({ label }) => label),
+    labels,
+  );
   for (const { count, p50Us, p90Us, p99Us } of results) {
     t.is(count, 2);
     t.true(Number(p50Us) > 0 && Number(p90Us) >= Number(p50Us) && Number(p99Us) >= Number(p90Us));

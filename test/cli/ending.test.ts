@@ -11,13 +11,25 @@ const onPosix = process.platform === 'win32' ? test.skip : test;
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
 /** Runs `broker-pool` with a temporary directory of its own. */
-function start(parameters: readonly string[], temporary: string, stdio: StdioOptions = ['ignore', 'pipe', 'pipe']): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...parameters], { stdio, env: { ...process.env, TMPDIR: temporary } });
+function start(
+  parameters: readonly string[],
+  temporary: string,
+  stdio: StdioOptions = ['ignore', 'pipe', 'pipe'],
+): ChildProcess {
+  return spawn(process.execPath, [MAIN, ...parameters], {
+    stdio,
+    env: { ...process.env, TMPDIR: temporary },
+  });
 }
 
 /** The code that it ends with, when the processes that it started have closed its output too. */
-async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null; stderr: string }> {
-  const [stderr, [code, signal]] = await Promise.all([child.stderr === null ? '' : text(child.stderr), once(child, 'close')]);
+async function endOf(
+  child: ChildProcess,
+): Promise<{ code: number | null; signal: string | null; stderr: string }> {
+  const [stderr, [code, signal]] = await Promise.all([
+    child.stderr === null ? '' : text(child.stderr),
+    once(child, 'close'),
+  ]);
   return { code, signal, stderr };
 }
 
@@ -32,15 +44,18 @@ async function printed(child: ChildProcess, words: string): Promise<void> {
 
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const) {
   for (const words of ['Starting an embedded broker', 'connections: net.connect']) {
-    onPosix(`demo ends by ${signal} after ${JSON.stringify(words)} with 128 + its number, no word, and nothing left in the temporary directory`, async (t) => {
-      const temporary = temporaryDirectory(t);
-      const child = start(['demo', '--connects', '1000000'], temporary);
-      const ended = endOf(child);
-      await printed(child, words);
-      child.kill(signal);
-      t.deepEqual(await ended, { code: 128 + constants.signals[signal], signal: null, stderr: '' });
-      t.deepEqual(readdirSync(temporary), []);
-    });
+    onPosix(
+      `demo ends by ${signal} after ${JSON.stringify(words)} with 128 + its number, no word, and nothing left in the temporary directory`,
+      async (t) => {
+        const temporary = temporaryDirectory(t);
+        const child = start(['demo', '--connects', '1000000'], temporary);
+        const ended = endOf(child);
+        await printed(child, words);
+        child.kill(signal);
+        t.deepEqual(await ended, { code: 128 + constants.signals[signal], signal: null, stderr: '' });
+        t.deepEqual(readdirSync(temporary), []);
+      },
+    );
   }
 }
 
@@ -55,25 +70,42 @@ onPosix('admin that waits for a silent broker ends by SIGTERM with 143 and no wo
   broker.releaseSilent();
 });
 
-onPosix('a reader that leaves ends demo with 141, no word, and nothing left in the temporary directory', async (t) => {
-  const temporary = temporaryDirectory(t);
-  const child = start(['demo'], temporary);
-  const ended = endOf(child);
-  await once(child.stdout ?? child, 'data');
-  child.stdout?.destroy();
-  t.deepEqual(await ended, { code: 141, signal: null, stderr: '' });
-  t.deepEqual(readdirSync(temporary), []);
-});
-
-for (const parameters of [['--help'], ['--version'], ['endpoint'], ['endpoint', '--json'], ['demo'], ['demo', '--json', '--connects', '1']]) {
-  onLinux(`output that cannot be written ends ${parameters.join(' ')} with 1, one line, and nothing left in the temporary directory`, async (t) => {
+onPosix(
+  'a reader that leaves ends demo with 141, no word, and nothing left in the temporary directory',
+  async (t) => {
     const temporary = temporaryDirectory(t);
-    const full = openSync('/dev/full', 'w');
-    const ended = await endOf(start(parameters, temporary, ['ignore', full, 'pipe']));
-    const mute = await endOf(start(parameters, temporary, ['ignore', full, full]));
-    closeSync(full);
-    t.deepEqual(ended, { code: 1, signal: null, stderr: 'broker-pool: cannot write the output: ENOSPC: no space left on device, write\n' });
-    t.deepEqual(mute, { code: 1, signal: null, stderr: '' });
+    const child = start(['demo'], temporary);
+    const ended = endOf(child);
+    await once(child.stdout ?? child, 'data');
+    child.stdout?.destroy();
+    t.deepEqual(await ended, { code: 141, signal: null, stderr: '' });
     t.deepEqual(readdirSync(temporary), []);
-  });
+  },
+);
+
+for (const parameters of [
+  ['--help'],
+  ['--version'],
+  ['endpoint'],
+  ['endpoint', '--json'],
+  ['demo'],
+  ['demo', '--json', '--connects', '1'],
+]) {
+  onLinux(
+    `output that cannot be written ends ${parameters.join(' ')} with 1, one line, and nothing left in the temporary directory`,
+    async (t) => {
+      const temporary = temporaryDirectory(t);
+      const full = openSync('/dev/full', 'w');
+      const ended = await endOf(start(parameters, temporary, ['ignore', full, 'pipe']));
+      const mute = await endOf(start(parameters, temporary, ['ignore', full, full]));
+      closeSync(full);
+      t.deepEqual(ended, {
+        code: 1,
+        signal: null,
+        stderr: 'broker-pool: cannot write the output: ENOSPC: no space left on device, write\n',
+      });
+      t.deepEqual(mute, { code: 1, signal: null, stderr: '' });
+      t.deepEqual(readdirSync(temporary), []);
+    },
+  );
 }

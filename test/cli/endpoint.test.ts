@@ -5,8 +5,14 @@ import { run } from './run.js';
 
 test('endpoint prints what the functions derive', async (t) => {
   t.deepEqual(await run('endpoint'), { exitCode: 0, stdout: `${sharedBrokerEndpoint()}\n`, stderr: '' });
-  t.like(await run('endpoint', '--service', 'echo'), { exitCode: 0, stdout: `${serviceBrokerEndpoint('echo')}\n` });
-  t.like(await run('endpoint', '--instance=mine'), { exitCode: 0, stdout: `${instanceBrokerEndpoint('mine')}\n` });
+  t.like(await run('endpoint', '--service', 'echo'), {
+    exitCode: 0,
+    stdout: `${serviceBrokerEndpoint('echo')}\n`,
+  });
+  t.like(await run('endpoint', '--instance=mine'), {
+    exitCode: 0,
+    stdout: `${instanceBrokerEndpoint('mine')}\n`,
+  });
 });
 
 test('endpoint --json prints the endpoint as JSON', async (t) => {

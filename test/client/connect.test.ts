@@ -6,7 +6,9 @@ import { closed, echo, startSystem, type TestSystem } from '../helpers/system.js
 const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
 const DISABLE = 'RUNNING_PROCESS_DISABLE';
 
-/** Runs `work` with variables set. The tests that use it are serial: the environment belongs to the process. */
+/**
+ * Runs `work` with variables set. The tests that use it are serial: the environment belongs to the process.
+ */
 async function withEnvironment<T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> {
   Object.assign(process.env, variables);
   try {
@@ -31,7 +33,10 @@ function withoutBroker({ directory, target }: TestSystem): ConnectOptions {
 
 test('a cached endpoint is dialled directly when the versions match, even without a broker (C-11, C-12)', async (t) => {
   const system = await startSystem(t);
-  const connection = await connectToBackend({ ...withoutBroker(system), cachedBackendEndpoint: system.backend.endpoint });
+  const connection = await connectToBackend({
+    ...withoutBroker(system),
+    cachedBackendEndpoint: system.backend.endpoint,
+  });
   t.is(connection.route, 'hello-skip');
   t.is(connection.endpoint, system.backend.endpoint);
   t.false('negotiated' in connection);
@@ -46,7 +51,10 @@ test('without a cached endpoint the broker is asked (C-16)', async (t) => {
 
 test('a stale cached endpoint falls back to the broker (C-13)', async (t) => {
   const system = await startSystem(t);
-  t.is(await routeOf({ ...system.target, cachedBackendEndpoint: `${system.directory}/stale.sock` }), 'broker-negotiated');
+  t.is(
+    await routeOf({ ...system.target, cachedBackendEndpoint: `${system.directory}/stale.sock` }),
+    'broker-negotiated',
+  );
 });
 
 test('a cached endpoint of a form that cannot be dialled falls back to the broker (C-13)', async (t) => {
@@ -57,15 +65,26 @@ test('a cached endpoint of a form that cannot be dialled falls back to the broke
 });
 
 test('a cached endpoint that is no string is refused', async (t) => {
-  const options: object = { serviceName: 'demo', wantedVersion: '1.0.0', brokerEndpoint: '/tmp/none.sock', cachedBackendEndpoint: 5 };
-  await t.throwsAsync(Reflect.apply(connectToBackend, undefined, [options]), { code: 'INVALID_ARGUMENT', message: /^cachedBackendEndpoint must be a string/ });
+  const options: object = {
+    serviceName: 'demo',
+    wantedVersion: '1.0.0',
+    brokerEndpoint: '/tmp/none.sock',
+    cachedBackendEndpoint: 5,
+  };
+  await t.throwsAsync(Reflect.apply(connectToBackend, undefined, [options]), {
+    code: 'INVALID_ARGUMENT',
+    message: /^cachedBackendEndpoint must be a string/,
+  });
 });
 
 test('the own version may be any string: it is compared, and never sent (C-11)', async (t) => {
   const system = await startSystem(t);
   // Each of them differs from the wanted version, so that the broker is asked.
   for (const selfVersion of ['', 'dev', 'v1', '1.0', 'x'.repeat(1_000)]) {
-    t.is(await routeOf({ ...system.target, selfVersion, cachedBackendEndpoint: system.backend.endpoint }), 'broker-negotiated');
+    t.is(
+      await routeOf({ ...system.target, selfVersion, cachedBackendEndpoint: system.backend.endpoint }),
+      'broker-negotiated',
+    );
   }
 });
 
@@ -103,14 +122,21 @@ test('a client that does not adopt learns the token if it asks for it, and not a
   await closed(socket);
 });
 
-test.serial('the test seam is followed when the caller opts in, ahead of everything else (C-22)', async (t) => {
-  const system = await startSystem(t);
-  await withEnvironment({ [FAKE_BACKEND]: system.backend.endpoint }, async () => {
-    t.is(await routeOf({ ...withoutBroker(system), testSeams: true }), 'hello-skip');
-    t.is(system.broker.helloCount, 0);
-    await t.throwsAsync(connectToBackend(withoutBroker(system)), { code: 'BROKER_CONNECT' }, 'not without opting in');
-  });
-});
+test.serial(
+  'the test seam is followed when the caller opts in, ahead of everything else (C-22)',
+  async (t) => {
+    const system = await startSystem(t);
+    await withEnvironment({ [FAKE_BACKEND]: system.backend.endpoint }, async () => {
+      t.is(await routeOf({ ...withoutBroker(system), testSeams: true }), 'hello-skip');
+      t.is(system.broker.helloCount, 0);
+      await t.throwsAsync(
+        connectToBackend(withoutBroker(system)),
+        { code: 'BROKER_CONNECT' },
+        'not without opting in',
+      );
+    });
+  },
+);
 
 test.serial('a seam that cannot be dialled is an error and no fallback (C-23)', async (t) => {
   const system = await startSystem(t);
@@ -119,14 +145,17 @@ test.serial('a seam that cannot be dialled is an error and no fallback (C-23)', 
   });
 });
 
-test.serial('an empty or unset seam, or one with the broker disabled, leads to the broker (C-24, C-25)', async (t) => {
-  const system = await startSystem(t);
-  const options = { ...system.target, testSeams: true };
-  t.is(await routeOf(options), 'broker-negotiated');
-  t.is(await withEnvironment({ [FAKE_BACKEND]: '' }, () => routeOf(options)), 'broker-negotiated');
-  const disabled = { [FAKE_BACKEND]: `${system.directory}/none.sock`, [DISABLE]: '1' };
-  t.is(await withEnvironment(disabled, () => routeOf(options)), 'broker-negotiated');
-});
+test.serial(
+  'an empty or unset seam, or one with the broker disabled, leads to the broker (C-24, C-25)',
+  async (t) => {
+    const system = await startSystem(t);
+    const options = { ...system.target, testSeams: true };
+    t.is(await routeOf(options), 'broker-negotiated');
+    t.is(await withEnvironment({ [FAKE_BACKEND]: '' }, () => routeOf(options)), 'broker-negotiated');
+    const disabled = { [FAKE_BACKEND]: `${system.directory}/none.sock`, [DISABLE]: '1' };
+    t.is(await withEnvironment(disabled, () => routeOf(options)), 'broker-negotiated');
+  },
+);
 
 test('an aborted connect rejects with the reason, and the broker is not hung up on (X-20)', async (t) => {
   const system = await startSystem(t);

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
-import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../../src/client/endpoints.js';
+import {
+  instanceBrokerEndpoint,
+  serviceBrokerEndpoint,
+  sharedBrokerEndpoint,
+} from '../../src/client/endpoints.js';
 import type { EndpointNameOptions } from '../../src/client/endpoints.js';
 import { shortHash, userHash } from '../../src/client/user-hash.js';
 import { BrokerPoolError } from '../../src/errors.js';
@@ -15,13 +19,25 @@ interface Vectors {
   readonly serviceName: string;
   readonly instanceName: string;
   readonly hashes: readonly { readonly text: string; readonly hash: string }[];
-  readonly linux: readonly { readonly runtimeDirectory: string | null; readonly shared: string; readonly service: string; readonly instance: string }[];
+  readonly linux: readonly {
+    readonly runtimeDirectory: string | null;
+    readonly shared: string;
+    readonly service: string;
+    readonly instance: string;
+  }[];
   readonly lengths: readonly { readonly serviceNameLength: number; readonly endpoint: string | null }[];
 }
-const vectors: Vectors = JSON.parse(readFileSync(new URL('../../../test/client/endpoint-vectors.json', import.meta.url), 'utf8'));
+const vectors: Vectors = JSON.parse(
+  readFileSync(new URL('../../../test/client/endpoint-vectors.json', import.meta.url), 'utf8'),
+);
 
 const HASH = '0123456789abcdef';
-const linux = { platform: 'linux', uid: 1000, userHash: HASH, env: { XDG_RUNTIME_DIR: '/run/user/1000' } } as const;
+const linux = {
+  platform: 'linux',
+  uid: 1000,
+  userHash: HASH,
+  env: { XDG_RUNTIME_DIR: '/run/user/1000' },
+} as const;
 const mac = { platform: 'darwin', uid: 501, userHash: HASH, env: { TMPDIR: '/var/folders/ab/T/' } } as const;
 const windows = { platform: 'win32', userHash: HASH, env: {} } as const;
 
@@ -45,8 +61,10 @@ test('Linux endpoints are the same bytes as in the Rust crate, or are refused wh
 
 test('the same endpoints are too long as in the Rust crate (N-07)', (t) => {
   for (const { serviceNameLength, endpoint } of vectors.lengths) {
-    const derive = (): string => serviceBrokerEndpoint('a'.repeat(serviceNameLength), { ...linux, userHash: vectors.userHash });
-    if (endpoint === null) t.throws(derive, { code: 'INVALID_ARGUMENT', message: /^derived endpoint is \d+ bytes long/ });
+    const derive = (): string =>
+      serviceBrokerEndpoint('a'.repeat(serviceNameLength), { ...linux, userHash: vectors.userHash });
+    if (endpoint === null)
+      t.throws(derive, { code: 'INVALID_ARGUMENT', message: /^derived endpoint is \d+ bytes long/ });
     else t.is(derive(), endpoint);
   }
 });
@@ -59,13 +77,22 @@ test('on Linux endpoints lie in the runtime directory of the user (N-03, N-04)',
 });
 
 test('on Linux without a runtime directory endpoints lie in /tmp, apart for each user (N-04)', (t) => {
-  t.is(sharedBrokerEndpoint({ ...linux, env: {} }), `/tmp/running-process-1000/broker/rpb-v1-${HASH}-shared.sock`);
+  t.is(
+    sharedBrokerEndpoint({ ...linux, env: {} }),
+    `/tmp/running-process-1000/broker/rpb-v1-${HASH}-shared.sock`,
+  );
 });
 
 test('a runtime directory that is empty, relative or has a NUL is refused by the name of its variable', (t) => {
   for (const directory of ['', 'here', './here', '../here', '/run/a\0b']) {
-    for (const derive of [() => below(directory), () => serviceBrokerEndpoint('a', { ...linux, env: { XDG_RUNTIME_DIR: directory } })]) {
-      t.throws(derive, { code: 'INVALID_ARGUMENT', message: /^the environment variable XDG_RUNTIME_DIR must be an absolute path, got "/ });
+    for (const derive of [
+      () => below(directory),
+      () => serviceBrokerEndpoint('a', { ...linux, env: { XDG_RUNTIME_DIR: directory } }),
+    ]) {
+      t.throws(derive, {
+        code: 'INVALID_ARGUMENT',
+        message: /^the environment variable XDG_RUNTIME_DIR must be an absolute path, got "/,
+      });
     }
   }
 });
@@ -73,7 +100,10 @@ test('a runtime directory that is empty, relative or has a NUL is refused by the
 test('a temporary directory that is empty or relative is refused on macOS by the name of its variable', (t) => {
   for (const directory of ['', 'T', './T']) {
     const options = { ...mac, env: { TMPDIR: directory } };
-    t.throws(() => sharedBrokerEndpoint(options), { code: 'INVALID_ARGUMENT', message: /^the environment variable TMPDIR must be an absolute path, got "/ });
+    t.throws(() => sharedBrokerEndpoint(options), {
+      code: 'INVALID_ARGUMENT',
+      message: /^the environment variable TMPDIR must be an absolute path, got "/,
+    });
   }
 });
 
@@ -84,20 +114,23 @@ test('a variable that this system does not use may hold anything', (t) => {
 
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip;
 
-onLinux('a pool, a connect and an admin request refuse a relative runtime directory before they dial', async (t) => {
-  const before = process.env['XDG_RUNTIME_DIR'];
-  process.env['XDG_RUNTIME_DIR'] = '';
-  try {
-    const refused = { code: 'INVALID_ARGUMENT', message: /XDG_RUNTIME_DIR/ } as const;
-    t.throws(() => new BrokerPool(), refused);
-    await t.throwsAsync(connectToBackend({ serviceName: 'demo', wantedVersion: '1.0.0' }), refused);
-    await t.throwsAsync(sendAdminRequest({ verb: 'HEALTHZ' }), refused);
-    t.notThrows(() => new BrokerPool({ brokerEndpoint: '/run/broker.sock' }), 'the variable is not needed');
-  } finally {
-    if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
-    else process.env['XDG_RUNTIME_DIR'] = before;
-  }
-});
+onLinux(
+  'a pool, a connect and an admin request refuse a relative runtime directory before they dial',
+  async (t) => {
+    const before = process.env['XDG_RUNTIME_DIR'];
+    process.env['XDG_RUNTIME_DIR'] = '';
+    try {
+      const refused = { code: 'INVALID_ARGUMENT', message: /XDG_RUNTIME_DIR/ } as const;
+      t.throws(() => new BrokerPool(), refused);
+      await t.throwsAsync(connectToBackend({ serviceName: 'demo', wantedVersion: '1.0.0' }), refused);
+      await t.throwsAsync(sendAdminRequest({ verb: 'HEALTHZ' }), refused);
+      t.notThrows(() => new BrokerPool({ brokerEndpoint: '/run/broker.sock' }), 'the variable is not needed');
+    } finally {
+      if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+      else process.env['XDG_RUNTIME_DIR'] = before;
+    }
+  },
+);
 
 function below(XDG_RUNTIME_DIR: string): string {
   return sharedBrokerEndpoint({ ...linux, env: { XDG_RUNTIME_DIR } });
@@ -113,13 +146,19 @@ test('the runtime directory is taken as it is written (N-04)', (t) => {
 test('on macOS the leaf is hashed and lies in TMPDIR, else in /tmp, apart for each user (N-05)', (t) => {
   const leaf = `${shortHash(`rpb-v1-${HASH}-shared`)}.sock`;
   t.is(sharedBrokerEndpoint(mac), `/var/folders/ab/T/.rp-501/${leaf}`);
-  t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: '/var/folders/ab/T' } }), `/var/folders/ab/T/.rp-501/${leaf}`);
+  t.is(
+    sharedBrokerEndpoint({ ...mac, env: { TMPDIR: '/var/folders/ab/T' } }),
+    `/var/folders/ab/T/.rp-501/${leaf}`,
+  );
   t.is(sharedBrokerEndpoint({ ...mac, env: { XDG_RUNTIME_DIR: '/run/user/501' } }), `/tmp/.rp-501/${leaf}`);
 });
 
 test('on Windows an endpoint is a pipe name, whatever the environment says (N-06)', (t) => {
   t.is(sharedBrokerEndpoint(windows), `\\\\.\\pipe\\rpb-v1-${HASH}-shared`);
-  t.is(instanceBrokerEndpoint('dev', { ...windows, env: { TMPDIR: '/x', XDG_RUNTIME_DIR: '/y' } }), `\\\\.\\pipe\\rpb-v1-${HASH}-inst-dev`);
+  t.is(
+    instanceBrokerEndpoint('dev', { ...windows, env: { TMPDIR: '/x', XDG_RUNTIME_DIR: '/y' } }),
+    `\\\\.\\pipe\\rpb-v1-${HASH}-inst-dev`,
+  );
 });
 
 test('every derived endpoint can be dialled on its system, or is refused as too long (N-07)', (t) => {
@@ -127,17 +166,26 @@ test('every derived endpoint can be dialled on its system, or is refused as too 
   const directories = fc.nat(120).map((length) => `/${'b/'.repeat(length).slice(0, length)}`);
   const outcomes = { fits: 0, tooLong: 0 };
   fc.assert(
-    fc.property(names, directories, fc.constantFrom<EndpointNameOptions>(linux, mac, windows), (name, directory, system) => {
-      const options = { ...system, env: { XDG_RUNTIME_DIR: directory, TMPDIR: directory } };
-      try {
-        const endpoint = serviceBrokerEndpoint(name, options);
-        outcomes.fits++;
-        return checkEndpoint('brokerEndpoint', endpoint, options.platform) === endpoint;
-      } catch (error) {
-        outcomes.tooLong++;
-        return error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT' && /^derived endpoint is \d+ bytes long/.test(error.message);
-      }
-    }),
+    fc.property(
+      names,
+      directories,
+      fc.constantFrom<EndpointNameOptions>(linux, mac, windows),
+      (name, directory, system) => {
+        const options = { ...system, env: { XDG_RUNTIME_DIR: directory, TMPDIR: directory } };
+        try {
+          const endpoint = serviceBrokerEndpoint(name, options);
+          outcomes.fits++;
+          return checkEndpoint('brokerEndpoint', endpoint, options.platform) === endpoint;
+        } catch (error) {
+          outcomes.tooLong++;
+          return (
+            error instanceof BrokerPoolError &&
+            error.code === 'INVALID_ARGUMENT' &&
+            /^derived endpoint is \d+ bytes long/.test(error.message)
+          );
+        }
+      },
+    ),
     { numRuns: 300 },
   );
   t.true(outcomes.fits > 0 && outcomes.tooLong > 0);
@@ -152,32 +200,56 @@ test('an endpoint that no socket address can hold is refused with its length (N-
   const deep = `/${'a'.repeat(72)}`;
   t.is(sharedBrokerEndpoint({ ...mac, env: { TMPDIR: deep } }).length, 103);
   const limit = /is 104 bytes long, the limit on darwin is 103/;
-  t.throws(() => sharedBrokerEndpoint({ ...mac, env: { TMPDIR: `${deep}a` } }), { code: 'INVALID_ARGUMENT', message: limit });
+  t.throws(() => sharedBrokerEndpoint({ ...mac, env: { TMPDIR: `${deep}a` } }), {
+    code: 'INVALID_ARGUMENT',
+    message: limit,
+  });
 });
 
 test('names of services and instances are checked before they become paths (N-20)', (t) => {
   for (const name of ['', '../x', 'Zccache', 'a'.repeat(65)]) {
-    t.throws(() => serviceBrokerEndpoint(name, linux), { code: 'INVALID_ARGUMENT', message: /^serviceName must be/ });
-    t.throws(() => instanceBrokerEndpoint(name, linux), { code: 'INVALID_ARGUMENT', message: /^instanceName must be/ });
+    t.throws(() => serviceBrokerEndpoint(name, linux), {
+      code: 'INVALID_ARGUMENT',
+      message: /^serviceName must be/,
+    });
+    t.throws(() => instanceBrokerEndpoint(name, linux), {
+      code: 'INVALID_ARGUMENT',
+      message: /^instanceName must be/,
+    });
   }
 });
 
 test('a user hash must be 16 lowercase hex digits (N-21)', (t) => {
   for (const hash of ['', HASH.toUpperCase(), `${HASH}0`]) {
-    t.throws(() => sharedBrokerEndpoint({ ...linux, userHash: hash }), { code: 'INVALID_ARGUMENT', message: /^userHash must be 16/ });
+    t.throws(() => sharedBrokerEndpoint({ ...linux, userHash: hash }), {
+      code: 'INVALID_ARGUMENT',
+      message: /^userHash must be 16/,
+    });
   }
 });
 
 test('impossible options are refused at the door', (t) => {
   const misspelt = { ...linux, userHsh: HASH };
-  t.throws(() => sharedBrokerEndpoint(misspelt), { code: 'INVALID_ARGUMENT', message: /did you mean userHash\?$/ });
-  t.throws(() => sharedBrokerEndpoint({ ...linux, uid: -1 }), { code: 'INVALID_ARGUMENT', message: /^uid must be/ });
-  t.throws(() => sharedBrokerEndpoint({ ...linux, platform: 'freebsd' }), { code: 'INVALID_ARGUMENT', message: /^platform has no derived endpoints: "freebsd"/ });
+  t.throws(() => sharedBrokerEndpoint(misspelt), {
+    code: 'INVALID_ARGUMENT',
+    message: /did you mean userHash\?$/,
+  });
+  t.throws(() => sharedBrokerEndpoint({ ...linux, uid: -1 }), {
+    code: 'INVALID_ARGUMENT',
+    message: /^uid must be/,
+  });
+  t.throws(() => sharedBrokerEndpoint({ ...linux, platform: 'freebsd' }), {
+    code: 'INVALID_ARGUMENT',
+    message: /^platform has no derived endpoints: "freebsd"/,
+  });
 });
 
 test("another system's endpoint needs a user hash, for this machine's would be wrong", (t) => {
   const platform = process.platform === 'win32' ? 'linux' : 'win32';
-  t.throws(() => sharedBrokerEndpoint({ platform }), { code: 'INVALID_ARGUMENT', message: /^userHash must be given/ });
+  t.throws(() => sharedBrokerEndpoint({ platform }), {
+    code: 'INVALID_ARGUMENT',
+    message: /^userHash must be given/,
+  });
 });
 
 test('by default an endpoint is derived for the real user on this machine', (t) => {
@@ -194,7 +266,10 @@ test('the user id goes into both the hash and the path', (t) => {
     t.pass('only Linux shows both');
     return;
   }
-  t.is(sharedBrokerEndpoint({ env: {}, uid: 4_242 }), `/tmp/running-process-4242/broker/rpb-v1-${hash}-shared.sock`);
+  t.is(
+    sharedBrokerEndpoint({ env: {}, uid: 4_242 }),
+    `/tmp/running-process-4242/broker/rpb-v1-${hash}-shared.sock`,
+  );
 });
 
 function attempt(derive: () => string): string | Error {

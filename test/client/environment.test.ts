@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
-import { brokerDisabledByEnv, clientTimeoutFromEnv, fakeBackendFromEnv } from '../../src/client/environment.js';
+import {
+  brokerDisabledByEnv,
+  clientTimeoutFromEnv,
+  fakeBackendFromEnv,
+} from '../../src/client/environment.js';
 import { EnvironmentVariables } from '../../src/index.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
@@ -25,7 +29,11 @@ test('any other value of RUNNING_PROCESS_DISABLE is an error that tells it (C-20
 });
 
 test.serial('the process environment is asked by default, anew each time (C-28)', (t) => {
-  const names = ['RUNNING_PROCESS_DISABLE', 'RUNNING_PROCESS_FAKE_BACKEND', 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS'] as const;
+  const names = [
+    'RUNNING_PROCESS_DISABLE',
+    'RUNNING_PROCESS_FAKE_BACKEND',
+    'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS',
+  ] as const;
   const before = names.map((name) => process.env[name]);
   t.teardown(() => {
     for (const [index, name] of names.entries()) {
@@ -34,10 +42,16 @@ test.serial('the process environment is asked by default, anew each time (C-28)'
     }
   });
   for (const name of names) delete process.env[name];
-  t.deepEqual([brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()], [false, undefined, 30_000]);
+  t.deepEqual(
+    [brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()],
+    [false, undefined, 30_000],
+  );
   process.env['RUNNING_PROCESS_FAKE_BACKEND'] = '/run/fake.sock';
   process.env['RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS'] = '250';
-  t.deepEqual([brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()], [false, '/run/fake.sock', 250]);
+  t.deepEqual(
+    [brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()],
+    [false, '/run/fake.sock', 250],
+  );
   process.env['RUNNING_PROCESS_DISABLE'] = '1';
   t.deepEqual([brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()], [true, undefined, 250]);
 });
@@ -45,9 +59,18 @@ test.serial('the process environment is asked by default, anew each time (C-28)'
 test('a whole number above 0 is the round-trip limit, blanks around it aside (C-28)', (t) => {
   const blanks = fc.stringMatching(/^[ \t\n]{0,3}$/);
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: LONGEST_TIMER_MS }), blanks, blanks, (milliseconds, before, after) => {
-      return clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: `${before}${milliseconds}${after}` }) === milliseconds;
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: LONGEST_TIMER_MS }),
+      blanks,
+      blanks,
+      (milliseconds, before, after) => {
+        return (
+          clientTimeoutFromEnv({
+            RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: `${before}${milliseconds}${after}`,
+          }) === milliseconds
+        );
+      },
+    ),
   );
   // As Rust's integers are read: a plus sign and leading zeros are fine.
   t.is(clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: '+0250' }), 250);
@@ -55,8 +78,27 @@ test('a whole number above 0 is the round-trip limit, blanks around it aside (C-
 
 test('without a usable number the round-trip limit is 30 s (C-28)', (t) => {
   t.is(clientTimeoutFromEnv({}), 30_000);
-  for (const value of ['', ' ', '0', '00', '-1', '1.5', '1e3', '0x10', '250ms', '1 000', '++1', '+', 'Infinity', '18446744073709551616']) {
-    t.is(clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: value }), 30_000, JSON.stringify(value));
+  for (const value of [
+    '',
+    ' ',
+    '0',
+    '00',
+    '-1',
+    '1.5',
+    '1e3',
+    '0x10',
+    '250ms',
+    '1 000',
+    '++1',
+    '+',
+    'Infinity',
+    '18446744073709551616',
+  ]) {
+    t.is(
+      clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: value }),
+      30_000,
+      JSON.stringify(value),
+    );
   }
 });
 
@@ -73,12 +115,18 @@ test('a fake backend is any non-empty RUNNING_PROCESS_FAKE_BACKEND (C-22, C-24)'
 });
 
 test('a broker switched off takes the fake backend with it (C-25)', (t) => {
-  t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: '1' }), undefined);
+  t.is(
+    fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: '1' }),
+    undefined,
+  );
 });
 
 test('an invalid switch neither suppresses the fake backend nor throws (C-26)', (t) => {
   for (const value of invalidSwitches) {
-    t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: value }), '/run/fake.sock');
+    t.is(
+      fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: value }),
+      '/run/fake.sock',
+    );
   }
 });
 
@@ -98,14 +146,21 @@ test('the names of the environment variables are exported', (t) => {
 
 test('every environment variable that the sources name literally has its name exported, but for the root of Windows', (t) => {
   const sources = globSources(new URL('../../../src/', import.meta.url));
-  const named = new Set(sources.flatMap((text) => Array.from(text.matchAll(/process\.env\['(\w+)'\]/g), ([, name]) => name)));
+  const named = new Set(
+    sources.flatMap((text) => Array.from(text.matchAll(/process\.env\['(\w+)'\]/g), ([, name]) => name)),
+  );
   t.true(named.size > 0);
   named.delete('SystemRoot');
   const exported: ReadonlySet<string | undefined> = new Set(Object.values(EnvironmentVariables));
-  t.deepEqual([...named].filter((name) => !exported.has(name)), []);
+  t.deepEqual(
+    [...named].filter((name) => !exported.has(name)),
+    [],
+  );
 });
 
 function globSources(folder: URL): string[] {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
   return names.map((name) => readFileSync(new URL(name, folder), 'utf8'));
 }

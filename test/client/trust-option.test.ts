@@ -10,7 +10,10 @@ function refuses(t: ExecutionContext, trust: TrustOptions, platform: NodeJS.Plat
 test('a user and shared directories may be added to the trust of a POSIX system', (t) => {
   for (const platform of ['linux', 'darwin'] as const) {
     const own = ownTrust();
-    t.deepEqual(checkTrust({ userIds: [4_242], sharedDirectories: true }, platform), { userIds: [...own.userIds, 4_242], sharedDirectories: true });
+    t.deepEqual(checkTrust({ userIds: [4_242], sharedDirectories: true }, platform), {
+      userIds: [...own.userIds, 4_242],
+      sharedDirectories: true,
+    });
   }
 });
 
@@ -20,14 +23,24 @@ test('trust options that have no effect on Windows are refused there by name', (
 });
 
 test('trust options that ask for nothing are accepted on Windows', (t) => {
-  for (const trust of [undefined, {}, { userIds: [] }, { sharedDirectories: false }, { userIds: [], sharedDirectories: false }]) {
+  for (const trust of [
+    undefined,
+    {},
+    { userIds: [] },
+    { sharedDirectories: false },
+    { userIds: [], sharedDirectories: false },
+  ]) {
     t.notThrows(() => checkTrust(trust, 'win32'));
   }
 });
 
 test('wrong values are refused by name on every system', (t) => {
   for (const platform of ['linux', 'win32'] as const) {
-    for (const userIds of [[-1], [1.5], [2 ** 32], [Number.NaN]]) refuses(t, { userIds }, platform, /^trust\.userIds must be/);
-    t.throws(() => Reflect.apply(checkTrust, undefined, [{ sharedDirectories: 1 }, platform]), { code: 'INVALID_ARGUMENT', message: /^trust\.sharedDirectories/ });
+    for (const userIds of [[-1], [1.5], [2 ** 32], [Number.NaN]])
+      refuses(t, { userIds }, platform, /^trust\.userIds must be/);
+    t.throws(() => Reflect.apply(checkTrust, undefined, [{ sharedDirectories: 1 }, platform]), {
+      code: 'INVALID_ARGUMENT',
+      message: /^trust\.sharedDirectories/,
+    });
   }
 });

@@ -47,7 +47,11 @@ function commanding(platform: 'darwin' | 'win32', printed: string | Error, uid?:
 }
 
 function cannotDerive(t: ExecutionContext, host: HostIdentitySource, reason: RegExp): BrokerPoolError {
-  const error = t.throws<BrokerPoolError>(() => userHash(undefined, host), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: reason });
+  const error = t.throws<BrokerPoolError>(() => userHash(undefined, host), {
+    instanceOf: BrokerPoolError,
+    code: 'INVALID_ARGUMENT',
+    message: reason,
+  });
   t.regex(error.message, /^userHash cannot be derived from this machine .*; pass a userHash/);
   return error;
 }
@@ -65,13 +69,22 @@ test('on Linux user id and machine id are hashed, without the line end of the fi
 });
 
 test('on Linux the D-Bus machine id steps in for a missing or empty machine id (N-01)', (t) => {
-  t.is(userHash(undefined, linux({ [DBUS_MACHINE_ID]: 'beef\n', [BOOT_ID]: 'boot' }).host), shortHash('1000:beef'));
-  t.is(userHash(undefined, linux({ [MACHINE_ID]: ' \n', [DBUS_MACHINE_ID]: 'beef' }).host), shortHash('1000:beef'));
+  t.is(
+    userHash(undefined, linux({ [DBUS_MACHINE_ID]: 'beef\n', [BOOT_ID]: 'boot' }).host),
+    shortHash('1000:beef'),
+  );
+  t.is(
+    userHash(undefined, linux({ [MACHINE_ID]: ' \n', [DBUS_MACHINE_ID]: 'beef' }).host),
+    shortHash('1000:beef'),
+  );
 });
 
 test('on Linux without any machine id the boot id is hashed, marked as such (N-01)', (t) => {
   t.is(userHash(undefined, linux({ [BOOT_ID]: '1111-2222\n' }).host), shortHash('1000:boot:1111-2222'));
-  t.is(userHash(undefined, linux({ [MACHINE_ID]: '', [DBUS_MACHINE_ID]: '', [BOOT_ID]: '1111-2222\n' }).host), shortHash('1000:boot:1111-2222'));
+  t.is(
+    userHash(undefined, linux({ [MACHINE_ID]: '', [DBUS_MACHINE_ID]: '', [BOOT_ID]: '1111-2222\n' }).host),
+    shortHash('1000:boot:1111-2222'),
+  );
 });
 
 test('a machine id that cannot be read is an error, for others of the same user may read it (N-01)', (t) => {
@@ -108,7 +121,8 @@ test('a Mac without UUID, or without a working ioreg, is an error', (t) => {
 });
 
 test('on Windows the raw bytes of the SID are hashed, not its text (N-01, N-02)', (t) => {
-  // Bytes by the definition of the SID: revision, count, authority (big-endian), sub-authorities (little-endian).
+  // Bytes by the definition of the SID: revision, count, authority (big-endian), sub-authorities
+  // (little-endian).
   const sids = [
     ['S-1-5-18', '01 01 000000000005 12000000'],
     ['S-1-5-21-1-4294967295-256-1001', '01 05 000000000005 15000000 01000000 ffffffff 00010000 e9030000'],
@@ -125,7 +139,16 @@ test('on Windows the raw bytes of the SID are hashed, not its text (N-01, N-02)'
 });
 
 test('a Windows machine that tells no well-formed SID is an error', (t) => {
-  for (const sid of ['', 'S-1-5', 'S-2-5-18', 'S-1-5-', 'S-1-5-18-', 'S-1-5-4294967296', `S-1-5${'-1'.repeat(16)}`, 'S-1-x-1']) {
+  for (const sid of [
+    '',
+    'S-1-5',
+    'S-2-5-18',
+    'S-1-5-',
+    'S-1-5-18-',
+    'S-1-5-4294967296',
+    `S-1-5${'-1'.repeat(16)}`,
+    'S-1-x-1',
+  ]) {
     cannotDerive(t, commanding('win32', `"desktop\\me","${sid}"\r\n`).host, /no user SID/);
   }
   cannotDerive(t, commanding('win32', new Error('ENOENT')).host, /whoami\.exe failed: ENOENT/);

@@ -31,7 +31,9 @@ export default function negotiateUntilDeath({ port, handles, shared, lingerMs }:
   if (native === undefined) throw new Error('no FFI');
   const file = process.env[DEATH_FILE_VARIABLE] ?? '';
   // The thread that follows the dead one lives.
-  const plan: Plan | undefined = existsSync(deathFile(file)) ? undefined : JSON.parse(readFileSync(file, 'utf8'));
+  const plan: Plan | undefined = existsSync(deathFile(file))
+    ? undefined
+    : JSON.parse(readFileSync(file, 'utf8'));
   let calls = 0;
   let unknown: number | undefined;
 

@@ -4,7 +4,9 @@ import { POOL_EVENT_NAMES, type PoolEventName } from '../../src/pool/watching/ev
 
 /** An event as a line: its name, its acquire, its connection, and why. */
 function lineOf(name: string, event: unknown): string {
-  const fields: Partial<Record<string, string | number | boolean>> = { ...(typeof event === 'object' ? event : {}) };
+  const fields: Partial<Record<string, string | number | boolean>> = {
+    ...(typeof event === 'object' ? event : {}),
+  };
   const { acquireId, connectionId, reason, lost } = fields;
   const words = [name];
   if (acquireId !== undefined) words.push(`a${acquireId}`);

@@ -1,11 +1,17 @@
-/** A wait thread that is of no use in one of many ways, which a variable names; worker threads copy the environment when they start. */
+/**
+ * A wait thread that is of no use in one of many ways, which a variable names; worker threads copy the
+ * environment when they start.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import type { WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import negotiate from '../../workers/negotiator.js';
 
-/** A {@link ThreadFault}, or the path of a file: while it exists a run does nothing, in JavaScript if it is empty, else in a system call. */
+/**
+ * A {@link ThreadFault}, or the path of a file: while it exists a run does nothing, in JavaScript if it is
+ * empty, else in a system call.
+ */
 export const THREAD_FAULT_VARIABLE = 'BROKER_POOL_TEST_THREAD_FAULT';
 
 /** What the thread does while it loads, so that it never becomes ready; `fails`: when it is given a run. */

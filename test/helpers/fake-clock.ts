@@ -30,7 +30,11 @@ export class FakeClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): () => void {
-    const timer: SetTimer = { dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)), order: this.#order++, callback };
+    const timer: SetTimer = {
+      dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)),
+      order: this.#order++,
+      callback,
+    };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }
@@ -57,7 +61,10 @@ export class FakeClock implements Clock {
     }
   }
 
-  /** Ends the turn and lets time pass; each timer that comes due on the way runs at its time, in a turn of its own. */
+  /**
+   * Ends the turn and lets time pass; each timer that comes due on the way runs at its time, in a turn of its
+   * own.
+   */
   advance(durationMs: number): void {
     this.endTurn();
     const endMs = this.nowMs + durationMs;

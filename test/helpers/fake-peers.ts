@@ -10,7 +10,10 @@ export function fakeBehind(socket: unknown): FakeSocket | undefined {
   return typeof socket === 'object' && socket !== null ? fakes.get(socket) : undefined;
 }
 
-/** What a socket does with its handle. All but `reading` is private or the prototype's, as with a handle of Node's. */
+/**
+ * What a socket does with its handle. All but `reading` is private or the prototype's, as with a handle of
+ * Node's.
+ */
 class FakeHandle {
   reading = false;
   readonly #fake: FakeSocket;
@@ -68,7 +71,10 @@ class FakeHandle {
   }
 }
 
-/** A connection that leads nowhere: what arrives on it is pushed by the test. It stands for whatever socket has its handle. */
+/**
+ * A connection that leads nowhere: what arrives on it is pushed by the test. It stands for whatever socket
+ * has its handle.
+ */
 export class FakeSocket extends Socket {
   /** Whether it is dead or dirty, for tests to remember. */
   spoilt = false;
@@ -147,7 +153,11 @@ export function failed(failure: Failure): Outcome {
 }
 
 /** The end of a negotiation that went well. */
-export function connected(socket: Socket, endpoint = '/fake/backend', handlePassedToken = new Uint8Array()): Outcome {
+export function connected(
+  socket: Socket,
+  endpoint = '/fake/backend',
+  handlePassedToken = new Uint8Array(),
+): Outcome {
   const negotiated: Negotiated = {
     negotiatedProtocol: 1,
     daemonVersion: '1.0.0',

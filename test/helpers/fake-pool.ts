@@ -18,9 +18,18 @@ export interface FakePool {
   readonly pass: (durationMs: number) => Promise<void>;
 }
 
-const BROKER_IS_DOWN: Failure = { code: 'BROKER_CONNECT', message: 'failed to connect to the broker: ECONNREFUSED' };
+const BROKER_IS_DOWN: Failure = {
+  code: 'BROKER_CONNECT',
+  message: 'failed to connect to the broker: ECONNREFUSED',
+};
 
-export const REFUSAL: Failure = { code: 'REFUSED', message: 'service unknown', refusalKind: 'serviceUnknown', refusalCode: 2, retryAfterMs: 0 };
+export const REFUSAL: Failure = {
+  code: 'REFUSED',
+  message: 'service unknown',
+  refusalKind: 'serviceUnknown',
+  refusalCode: 2,
+  retryAfterMs: 0,
+};
 
 /** Everything that does not wait for time or for a peer has happened. */
 export const settled = (): Promise<void> => turn();
@@ -28,7 +37,12 @@ export const settled = (): Promise<void> => turn();
 export function fakePool(t: ExecutionContext, options: BrokerPoolOptions = {}): FakePool {
   const clock = new FakeClock();
   const driver = new FakeDriver();
-  const target = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0', endpointCache: false } as const;
+  const target = {
+    brokerEndpoint: '/fake/broker',
+    serviceName: 'demo',
+    wantedVersion: '1.0.0',
+    endpointCache: false,
+  } as const;
   const pool = new BrokerPool({ ...target, ...options }, { clock, createDriver: () => driver });
   t.teardown(() => pool.destroy());
   const first = () => {

@@ -3,7 +3,8 @@ import type { Binder, Native, NativeFunction, PollCalls, SystemCalls } from '../
 import type { Poller } from '../../src/os/watch.js';
 
 /** The calls of the connect path that can be made to fail, and the wait thread's. */
-export type FaultyCall = keyof SystemCalls | RingCall | 'eventfd' | 'epollCreate' | 'epollControl' | 'epollWait' | 'write' | 'watch';
+export type FaultyCall =
+  keyof SystemCalls | RingCall | 'eventfd' | 'epollCreate' | 'epollControl' | 'epollWait' | 'write' | 'watch';
 
 /** The calls of the submission ring. */
 export type RingCall = 'io_uring_setup' | 'io_uring_enter' | 'mmap';
@@ -17,8 +18,22 @@ export interface Fault {
   readonly code: string;
 }
 
-/** Everything the system may answer on the way to a connection (man pages of the calls, and what else has been seen). */
-export const FAULT_CODES = ['EMFILE', 'ENFILE', 'EAGAIN', 'EINTR', 'ECONNREFUSED', 'ENOENT', 'EACCES', 'EPIPE', 'ECONNRESET', 'ENOMEM'] as const;
+/**
+ * Everything the system may answer on the way to a connection (man pages of the calls, and what else has been
+ * seen).
+ */
+export const FAULT_CODES = [
+  'EMFILE',
+  'ENFILE',
+  'EAGAIN',
+  'EINTR',
+  'ECONNREFUSED',
+  'ENOENT',
+  'EACCES',
+  'EPIPE',
+  'ECONNRESET',
+  'ENOMEM',
+] as const;
 
 /** Counts calls and fails the one that the fault names. */
 export class Injector {
@@ -41,7 +56,9 @@ export class Injector {
 
   /** The same with the ring, and its calls among those that may fail. */
   nativeWithRing({ binder, ...native }: Native): Native {
-    return binder === undefined ? this.native(native) : { ...this.native(native), binder: this.#binder(binder) };
+    return binder === undefined
+      ? this.native(native)
+      : { ...this.native(native), binder: this.#binder(binder) };
   }
 
   system(real: SystemCalls): SystemCalls {
@@ -72,7 +89,9 @@ export class Injector {
       ...real,
       ...(eventfd && { eventfd: () => this.#fails('eventfd') ?? eventfd() }),
       ...(epollCreate && { epollCreate: () => this.#fails('epollCreate') ?? epollCreate() }),
-      ...(epollControl && { epollControl: (...values) => this.#fails('epollControl') ?? epollControl(...values) }),
+      ...(epollControl && {
+        epollControl: (...values) => this.#fails('epollControl') ?? epollControl(...values),
+      }),
       ...(epollWait && { epollWait: (...values) => this.#fails('epollWait') ?? epollWait(...values) }),
       write: (descriptor, bytes) => this.#fails('write') ?? real.write(descriptor, bytes),
     };
@@ -99,8 +118,15 @@ export class Injector {
 }
 
 /** System calls of the ring have no functions of their own. */
-const RING_CALLS: ReadonlyMap<unknown, RingCall> = new Map([[425, 'io_uring_setup'], [426, 'io_uring_enter']] as const);
+const RING_CALLS: ReadonlyMap<unknown, RingCall> = new Map([
+  [425, 'io_uring_setup'],
+  [426, 'io_uring_enter'],
+] as const);
 
 function ringCall(declaration: string, [number]: Parameters<NativeFunction>): RingCall | undefined {
-  return declaration.includes(' mmap(') ? 'mmap' : declaration.includes(' syscall(') ? RING_CALLS.get(number) : undefined;
+  return declaration.includes(' mmap(')
+    ? 'mmap'
+    : declaration.includes(' syscall(')
+      ? RING_CALLS.get(number)
+      : undefined;
 }

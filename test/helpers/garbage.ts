@@ -9,7 +9,8 @@ const collect: unknown = runInNewContext('gc');
 export async function collectGarbage(): Promise<void> {
   if (typeof collect !== 'function') throw new Error('this Node cannot collect garbage on demand');
   collect();
-  // What was referred to by the turn just gone may be garbage only now, and finalizers run in turns of their own.
+  // What was referred to by the turn just gone may be garbage only now, and finalizers run in turns of their
+  // own.
   for (let round = 0; round < 3; round++) await turn();
   collect();
   await turn();

@@ -16,19 +16,30 @@ export function bytesInUse(): number {
 
 /** The parts of V8's heap snapshots that are read here. */
 interface HeapSnapshot {
-  readonly snapshot: { readonly meta: { readonly node_fields: readonly string[]; readonly node_types: readonly [readonly string[], ...unknown[]] } };
+  readonly snapshot: {
+    readonly meta: {
+      readonly node_fields: readonly string[];
+      readonly node_types: readonly [readonly string[], ...unknown[]];
+    };
+  };
   /** All nodes one behind the other, each with as many numbers as there are fields. */
   readonly nodes: readonly number[];
 }
 
-/** What the engine makes of functions by and by, and how it remembers the forms of objects: this grows for minutes, and ends by itself. */
+/**
+ * What the engine makes of functions by and by, and how it remembers the forms of objects: this grows for
+ * minutes, and ends by itself.
+ */
 const OF_THE_ENGINE: ReadonlySet<string | undefined> = new Set(['code', 'hidden', 'object shape']);
 
 /** The size of all objects in use, without what the engine keeps for itself, in bytes. Takes a second. */
 export async function objectBytes(): Promise<number> {
   collectGarbage();
   const { snapshot, nodes }: HeapSnapshot = JSON.parse(await text(getHeapSnapshot()));
-  const { node_fields: fields, node_types: [types] } = snapshot.meta;
+  const {
+    node_fields: fields,
+    node_types: [types],
+  } = snapshot.meta;
   const typeAt = fields.indexOf('type');
   const sizeAt = fields.indexOf('self_size');
   let bytes = 0;

@@ -25,13 +25,19 @@ export function sourcesIn(folder: string): SourceFile[] {
     .map((path) => parseSource(path, readFileSync(join(ROOT, path), 'utf8')));
 }
 
-/** Whatever a module can be named by: `from '…'`, `import '…'`, and calls of `import`, `require` and what stands for it. */
-const MODULE_NAME = /(?<!')\bfrom\s*'([^']+)'|\bimport\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|\b(?:require|requirePackage|createRequire\([^)]*\))\s*\(\s*'([^']+)'/g;
+/**
+ * Whatever a module can be named by: `from '…'`, `import '…'`, and calls of `import`, `require` and what
+ * stands for it.
+ */
+const MODULE_NAME =
+  /(?<!')\bfrom\s*'([^']+)'|\bimport\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|\b(?:require|requirePackage|createRequire\([^)]*\))\s*\(\s*'([^']+)'/g;
 
 /** Finds the imports of a source text. Knows our own style: single quotes, relative paths with `.js`. */
 export function parseSource(path: string, source: string): SourceFile {
   const text = withoutComments(source);
-  const names = [...text.matchAll(MODULE_NAME)].map((match) => match.slice(1).find((name) => name !== undefined) ?? '');
+  const names = [...text.matchAll(MODULE_NAME)].map(
+    (match) => match.slice(1).find((name) => name !== undefined) ?? '',
+  );
   const local = names.filter((name) => name.startsWith('.'));
   return {
     path,
@@ -43,12 +49,21 @@ export function parseSource(path: string, source: string): SourceFile {
 
 function packageOf(name: string): string {
   if (name.startsWith('node:')) return name;
-  return name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/');
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
-/** Comments are taken out, strings and templates are not looked into. A lone quote in a regular expression would confuse this. */
+/**
+ * Comments are taken out, strings and templates are not looked into. A lone quote in a regular expression
+ * would confuse this.
+ */
 function withoutComments(source: string): string {
-  return source.replace(/('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|\/\/[^\n]*|\/\*[^]*?\*\//g, (_all, literal: string | undefined) => literal ?? '');
+  return source.replace(
+    /('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`)|\/\/[^\n]*|\/\*[^]*?\*\//g,
+    (_all, literal: string | undefined) => literal ?? '',
+  );
 }
 
 /** The files of a cycle in the order of import, or `undefined` if there is none. */

@@ -44,24 +44,30 @@ test.serial('a timer and a server are left over as long as they keep the process
   const server = createServer().listen(path);
   t.teardown(() => server.close());
   t.true(existsSync(path));
-  t.true(leftovers.list().some((line) => line.startsWith('active: Pipe')), leftovers.list().join());
+  t.true(
+    leftovers.list().some((line) => line.startsWith('active: Pipe')),
+    leftovers.list().join(),
+  );
   await new Promise((resolve) => server.close(resolve));
   t.true(await until(() => leftovers.list().length === 0), leftovers.list().join());
 });
 
-test.serial('a first listener leaves nothing over, although Node keeps a reserve descriptor for it', async (t) => {
-  const leftovers = new Leftovers();
-  const server = createServer().listen(join(temporaryDirectory(t), 'server.sock'));
-  await new Promise((resolve) => server.close(resolve));
-  t.true(await until(() => leftovers.list().length === 0), leftovers.list().join());
-});
+test.serial(
+  'a first listener leaves nothing over, although Node keeps a reserve descriptor for it',
+  async (t) => {
+    const leftovers = new Leftovers();
+    const server = createServer().listen(join(temporaryDirectory(t), 'server.sock'));
+    await new Promise((resolve) => server.close(resolve));
+    t.true(await until(() => leftovers.list().length === 0), leftovers.list().join());
+  },
+);
 
 test('waiting ends with the limit when the condition never holds', async (t) => {
   t.false(await until(() => false, 1));
   t.true(await until(() => true, 0));
 });
 
-test('a temporary directory is the user\'s alone', (t) => {
+test("a temporary directory is the user's alone", (t) => {
   const directory = temporaryDirectory(t);
   t.not(directory, temporaryDirectory(t));
   if (process.platform !== 'win32') t.is(statSync(directory).mode & 0o777, 0o700);

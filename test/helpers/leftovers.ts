@@ -5,7 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 5;
 
-/** Waits until `condition` holds, or `limitMs` are over; says which. For what ends in a later turn, and tells nobody. */
+/**
+ * Waits until `condition` holds, or `limitMs` are over; says which. For what ends in a later turn, and tells
+ * nobody.
+ */
 export async function until(condition: () => boolean, limitMs = 5_000): Promise<boolean> {
   const endMs = performance.now() + limitMs;
   while (!condition()) {
@@ -16,8 +19,8 @@ export async function until(condition: () => boolean, limitMs = 5_000): Promise<
 }
 
 /**
- * What the process has opened since this object was made and has not closed: descriptors, threads, and whatever else keeps the
- * event loop alive. Descriptors and threads are seen on Linux only.
+ * What the process has opened since this object was made and has not closed: descriptors, threads, and
+ * whatever else keeps the event loop alive. Descriptors and threads are seen on Linux only.
  */
 export class Leftovers {
   readonly #resources = tally(process.getActiveResourcesInfo());
@@ -43,8 +46,8 @@ export class Leftovers {
 }
 
 /**
- * libuv opens some things at their first use and keeps them: the threads of its pool, and with the first listener a reserve
- * descriptor. Each of the two calls opens them before it returns.
+ * libuv opens some things at their first use and keeps them: the threads of its pool, and with the first
+ * listener a reserve descriptor. Each of the two calls opens them before it returns.
  */
 function openWhatNodeOpensOnce(): void {
   pbkdf2('', '', 1, 1, 'sha256', () => {});
@@ -54,7 +57,10 @@ function openWhatNodeOpensOnce(): void {
   watch('/proc/self').close();
 }
 
-/** What each open descriptor leads to. Pipes and sockets have a number of their own, so reuse of descriptors hides nothing. */
+/**
+ * What each open descriptor leads to. Pipes and sockets have a number of their own, so reuse of descriptors
+ * hides nothing.
+ */
 function descriptorTargets(): string[] {
   return namesIn('/proc/self/fd').flatMap((descriptor) => {
     try {

@@ -1,4 +1,7 @@
-/** A wait thread that takes long to load the C library. It notes when it begins, and when it was left alone until the end. */
+/**
+ * A wait thread that takes long to load the C library. It notes when it begins, and when it was left alone
+ * until the end.
+ */
 import { writeFileSync } from 'node:fs';
 import { SharedWaitState, type WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
 import negotiate from '../../workers/negotiator.js';

@@ -1,6 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** Puts text between the markers `<!-- name: begin -->` and `<!-- name: end -->` of a Markdown file, which must be there. */
+/**
+ * Puts text between the markers `<!-- name: begin -->` and `<!-- name: end -->` of a Markdown file, which
+ * must be there.
+ */
 export function replaceSection(file: string, name: string, text: string): void {
   const page = readFileSync(file, 'utf8');
   const begin = `<!-- ${name}: begin -->`;

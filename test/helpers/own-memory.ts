@@ -12,7 +12,10 @@ export interface MaskedWord {
 }
 
 export function masked(word: Uint8Array): MaskedWord {
-  return { start: Buffer.from(word.subarray(0, START_BYTES)), masked: Array.from(word, (byte) => byte ^ MASK) };
+  return {
+    start: Buffer.from(word.subarray(0, START_BYTES)),
+    masked: Array.from(word, (byte) => byte ^ MASK),
+  };
 }
 
 /** How often each of the words is in the memory that this process can write to. Linux only. */
@@ -25,7 +28,8 @@ export function countInOwnMemory(words: readonly MaskedWord[]): number[] {
     for (let at = from; at < to; at += PIECE_BYTES - overlap) {
       const length = Math.min(PIECE_BYTES, to - at);
       if (!isRead(memory, piece, length, at)) continue;
-      for (const [index, word] of words.entries()) counts[index] = (counts[index] ?? 0) + countIn(piece.subarray(0, length), word, overlap);
+      for (const [index, word] of words.entries())
+        counts[index] = (counts[index] ?? 0) + countIn(piece.subarray(0, length), word, overlap);
       // Or it would be found once more, here.
       piece.fill(0);
     }

@@ -1,4 +1,8 @@
-import { PooledConnection, type CloseReason, type ConnectionOwner } from '../../src/pool/pooled-connection.js';
+import {
+  PooledConnection,
+  type CloseReason,
+  type ConnectionOwner,
+} from '../../src/pool/pooled-connection.js';
 import { FakeSocket } from './fake-peers.js';
 
 /** Notes what becomes of connections. */
@@ -25,13 +29,26 @@ export interface PooledOptions {
   readonly handoffToken?: Uint8Array;
 }
 
-const NEGOTIATED = { negotiatedProtocol: 1, daemonVersion: '1.0.0', backendPipe: '/fake/backend', warnings: [], serverCapabilities: 1n, keepaliveIntervalSecs: 0n, connectionId: 1n };
+const NEGOTIATED = {
+  negotiatedProtocol: 1,
+  daemonVersion: '1.0.0',
+  backendPipe: '/fake/backend',
+  warnings: [],
+  serverCapabilities: 1n,
+  keepaliveIntervalSecs: 0n,
+  connectionId: 1n,
+};
 
 let lastId = 0;
 
 /** A connection without a pool. */
 export function pooledConnection(options: PooledOptions = {}): PooledConnection {
   const { owner = new NotingOwner(), handoffToken, bornMs = 0, expiresAtMs = Infinity } = options;
-  const established = { socket: new FakeSocket(), endpoint: '/fake/backend', route: 'broker-negotiated', ...(handoffToken && { negotiated: NEGOTIATED, handoffToken }) } as const;
+  const established = {
+    socket: new FakeSocket(),
+    endpoint: '/fake/backend',
+    route: 'broker-negotiated',
+    ...(handoffToken && { negotiated: NEGOTIATED, handoffToken }),
+  } as const;
   return new PooledConnection(++lastId, established, owner, bornMs, expiresAtMs);
 }

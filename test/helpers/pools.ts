@@ -2,7 +2,11 @@ import type { ExecutionContext } from 'ava';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions } from '../../src/index.js';
 
 /** A pool that ends with its test. */
-export function openPool(t: ExecutionContext, target: BrokerPoolOptions, options: BrokerPoolOptions = {}): BrokerPool {
+export function openPool(
+  t: ExecutionContext,
+  target: BrokerPoolOptions,
+  options: BrokerPoolOptions = {},
+): BrokerPool {
   const pool = new BrokerPool({ ...target, ...options });
   t.teardown(() => pool.destroy());
   return pool;

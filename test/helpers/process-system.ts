@@ -1,5 +1,9 @@
 import { rmSync } from 'node:fs';
-import { ServerProcess, type BackendProcessCounts, type BrokerProcessCounts } from '../../src/testing/spawned-system.js';
+import {
+  ServerProcess,
+  type BackendProcessCounts,
+  type BrokerProcessCounts,
+} from '../../src/testing/spawned-system.js';
 import { SERVICE, VERSION } from './talk.js';
 
 /** Options of {@link ProcessSystem.start}. */
@@ -10,7 +14,10 @@ export interface ProcessSystemOptions {
   readonly handoff?: 'accept' | 'reject' | 'none';
 }
 
-/** A broker and an echo backend as processes whose endpoints stay the same when they die and are started again. */
+/**
+ * A broker and an echo backend as processes whose endpoints stay the same when they die and are started
+ * again.
+ */
 export class ProcessSystem {
   readonly target;
   readonly backendEndpoint: string;
@@ -20,7 +27,11 @@ export class ProcessSystem {
 
   private constructor(options: ProcessSystemOptions) {
     this.#options = options;
-    this.target = { brokerEndpoint: `${options.directory}/broker.sock`, serviceName: SERVICE, wantedVersion: VERSION };
+    this.target = {
+      brokerEndpoint: `${options.directory}/broker.sock`,
+      serviceName: SERVICE,
+      wantedVersion: VERSION,
+    };
     this.backendEndpoint = `${options.directory}/backend.sock`;
   }
 
@@ -46,8 +57,18 @@ export class ProcessSystem {
     const { directory, backlog, handoff = 'none' } = this.#options;
     const { brokerEndpoint: endpoint } = this.target;
     rmSync(endpoint, { recursive: true, force: true });
-    const service = { endpoint: this.backendEndpoint, version: VERSION, ...(handoff !== 'none' && { handoffEndpoint: this.#handoffEndpoint }) };
-    this.#broker = await ServerProcess.start({ role: 'broker', directory, endpoint, services: { [SERVICE]: service }, ...(backlog !== undefined && { backlog }) });
+    const service = {
+      endpoint: this.backendEndpoint,
+      version: VERSION,
+      ...(handoff !== 'none' && { handoffEndpoint: this.#handoffEndpoint }),
+    };
+    this.#broker = await ServerProcess.start({
+      role: 'broker',
+      directory,
+      endpoint,
+      services: { [SERVICE]: service },
+      ...(backlog !== undefined && { backlog }),
+    });
   }
 
   /** Starts a backend in the place of one that is dead. */
@@ -55,13 +76,20 @@ export class ProcessSystem {
     const { directory, backlog, handoff = 'none' } = this.#options;
     for (const file of [this.backendEndpoint, this.#handoffEndpoint]) rmSync(file, { force: true });
     const endpoints = { endpoint: this.backendEndpoint, handoffEndpoint: this.#handoffEndpoint };
-    this.#backend = await ServerProcess.start({ role: 'backend', directory, ...endpoints, handoff, ...(backlog !== undefined && { backlog }) });
+    this.#backend = await ServerProcess.start({
+      role: 'backend',
+      directory,
+      ...endpoints,
+      handoff,
+      ...(backlog !== undefined && { backlog }),
+    });
   }
 
   async stop(): Promise<void> {
     await Promise.all([this.#broker?.stop(), this.#backend?.stop()]);
     // What was killed has left its files.
-    for (const file of [this.target.brokerEndpoint, this.backendEndpoint, this.#handoffEndpoint]) rmSync(file, { recursive: true, force: true });
+    for (const file of [this.target.brokerEndpoint, this.backendEndpoint, this.#handoffEndpoint])
+      rmSync(file, { recursive: true, force: true });
   }
 
   get #handoffEndpoint(): string {

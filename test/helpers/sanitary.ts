@@ -1,10 +1,11 @@
 /**
- * AVA's `test` for files that must leave nothing behind: `import test from './sanitary.js'` is all there is to do.
+ * AVA's `test` for files that must leave nothing behind: `import test from './sanitary.js'` is all there is
+ * to do.
  *
- * When its tests are over, a file fails if it has left open a descriptor, a thread, a timer or any other handle that keeps
- * the process alive, if a socket file stayed in one of its temporary directories, or if Node warned of something. What closes in
- * a later turn gets a while for that: so does a broker's owed reply, if the broker of the test ends its side. Unhandled rejections
- * fail a file without this: AVA sees to them.
+ * When its tests are over, a file fails if it has left open a descriptor, a thread, a timer or any other
+ * handle that keeps the process alive, if a socket file stayed in one of its temporary directories, or if
+ * Node warned of something. What closes in a later turn gets a while for that: so does a broker's owed reply,
+ * if the broker of the test ends its side. Unhandled rejections fail a file without this: AVA sees to them.
  *
  * Each file is a process of its own (`workerThreads: false`), so that what is counted is the file's.
  */
@@ -38,8 +39,8 @@ test.after.always('nothing is left behind', async (t) => {
 });
 
 /**
- * A new directory that only this user can enter, with a path short enough for sockets. It is removed when all tests of
- * the file are over; whoever made a socket in it must have removed that by then.
+ * A new directory that only this user can enter, with a path short enough for sockets. It is removed when all
+ * tests of the file are over; whoever made a socket in it must have removed that by then.
  */
 export function temporaryDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'bp-'));

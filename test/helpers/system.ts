@@ -11,7 +11,11 @@ export interface TestSystem {
   readonly broker: EmbeddedBroker;
   readonly backend: EmbeddedBackend;
   readonly directory: string;
-  readonly target: { readonly brokerEndpoint: string; readonly serviceName: string; readonly wantedVersion: string };
+  readonly target: {
+    readonly brokerEndpoint: string;
+    readonly serviceName: string;
+    readonly wantedVersion: string;
+  };
 }
 
 export interface SystemOptions {
@@ -24,11 +28,24 @@ export async function startSystem(t: ExecutionContext, options: SystemOptions = 
   const directory = temporaryDirectory(t);
   const backend = await EmbeddedBackend.start({ directory, handoff: 'none', ...options.backend });
   const { handoffEndpoint } = backend;
-  const service = { endpoint: backend.endpoint, version: VERSION, ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }) };
-  const broker = await EmbeddedBroker.start({ directory, services: { [SERVICE]: service }, ...options.broker });
+  const service = {
+    endpoint: backend.endpoint,
+    version: VERSION,
+    ...(handoffEndpoint === undefined ? {} : { handoffEndpoint }),
+  };
+  const broker = await EmbeddedBroker.start({
+    directory,
+    services: { [SERVICE]: service },
+    ...options.broker,
+  });
   t.teardown(async () => {
     await broker.stop();
     await backend.stop();
   });
-  return { broker, backend, directory, target: { brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION } };
+  return {
+    broker,
+    backend,
+    directory,
+    target: { brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION },
+  };
 }

@@ -26,7 +26,10 @@ export async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await once(socket, 'close');
 }
 
-/** As {@link echo}, but rejects when the connection ends before the answer is whole. Leaves no listener behind either way. */
+/**
+ * As {@link echo}, but rejects when the connection ends before the answer is whole. Leaves no listener behind
+ * either way.
+ */
 export async function ask(socket: Socket, word: string): Promise<string> {
   socket.write(word);
   for (;;) {

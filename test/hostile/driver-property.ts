@@ -1,4 +1,7 @@
-/** Hostile streams over real sockets: a driver makes of them what the oracle does, whatever the kernel makes of the pieces. */
+/**
+ * Hostile streams over real sockets: a driver makes of them what the oracle does, whatever the kernel makes
+ * of the pieces.
+ */
 import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +40,11 @@ function expected({ mode, stream }: HostileStream): Verdict | { kind: 'dialled' 
   return verdict.kind === 'reconnect' ? { kind: 'dialled' } : verdict;
 }
 
-async function verdictOver(driver: Driver, peer: HostilePeer, { mode, stream, places }: HostileStream): Promise<Verdict | { kind: 'dialled' }> {
+async function verdictOver(
+  driver: Driver,
+  peer: HostilePeer,
+  { mode, stream, places }: HostileStream,
+): Promise<Verdict | { kind: 'dialled' }> {
   peer.conduct = async (socket) => {
     await heard(socket);
     for (const piece of cut(stream, places)) await say(socket, piece);
@@ -47,7 +54,9 @@ async function verdictOver(driver: Driver, peer: HostilePeer, { mode, stream, pl
 }
 
 function jobOf(mode: Mode, endpoint: string) {
-  return mode === 'admin' ? adminJob(endpoint) : handshakeJob(endpoint, { adoptHandedOffConnection: mode === 'adopting' });
+  return mode === 'admin'
+    ? adminJob(endpoint)
+    : handshakeJob(endpoint, { adoptHandedOffConnection: mode === 'adopting' });
 }
 
 async function verdictOf(outcome: Outcome, brokerEndpoint: string): Promise<Verdict | { kind: 'dialled' }> {
@@ -66,7 +75,12 @@ async function verdictOf(outcome: Outcome, brokerEndpoint: string): Promise<Verd
       const { code, endpoint, refusalCode, retryAfterMs } = outcome.failure;
       // A name that cannot be dialled is the broker's failure.
       if (code === 'BACKEND_CONNECT' && endpoint !== brokerEndpoint) return { kind: 'dialled' };
-      return { kind: 'failed', code, ...(refusalCode !== undefined && { refusalCode }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+      return {
+        kind: 'failed',
+        code,
+        ...(refusalCode !== undefined && { refusalCode }),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      };
     }
   }
 }

@@ -7,7 +7,11 @@ import { adminExchange, adopting, handshake, play } from '../negotiation/exchang
 import { judge, type Mode, type Verdict } from './oracle.js';
 import { anyHostileStream, type HostileStream } from './streams.js';
 
-const STARTS: Readonly<Record<Mode, () => Exchange>> = { reconnecting: handshake, adopting, admin: adminExchange };
+const STARTS: Readonly<Record<Mode, () => Exchange>> = {
+  reconnecting: handshake,
+  adopting,
+  admin: adminExchange,
+};
 
 /** What the exchange makes of a stream that ends. Throws for a step that contradicts itself. */
 export function outcomeOf({ mode, stream, places }: HostileStream): Verdict {
@@ -34,7 +38,12 @@ function verdictOf(step: ExchangeStep, stream: Uint8Array, unread: Uint8Array): 
     case 'failed': {
       if (step.replyPending) throw new Error('a broker that has ended owes nothing');
       const { code, refusalCode, retryAfterMs } = step.failure;
-      return { kind: 'failed', code, ...(refusalCode !== undefined && { refusalCode }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+      return {
+        kind: 'failed',
+        code,
+        ...(refusalCode !== undefined && { refusalCode }),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      };
     }
   }
 }
@@ -46,8 +55,15 @@ export interface FuzzTally {
   readonly endings: Map<string, number>;
 }
 
-/** Checks streams until at least `frames` frames are through. Throws with the seed and the smallest stream that fails. */
-export function fuzzExchanges(frames: number, seed: number, tally: FuzzTally = { frames: 0, endings: new Map() }): FuzzTally {
+/**
+ * Checks streams until at least `frames` frames are through. Throws with the seed and the smallest stream
+ * that fails.
+ */
+export function fuzzExchanges(
+  frames: number,
+  seed: number,
+  tally: FuzzTally = { frames: 0, endings: new Map() },
+): FuzzTally {
   fc.assert(
     fc.property(anyHostileStream, (hostile) => {
       const verdict = outcomeOf(hostile);

@@ -1,6 +1,7 @@
 /**
- * The schedule of faults: each system call on the way to a connection fails once, with each error that the system may give, one at a time.
- * The test runs all of it; so does the long run of the hostile tests, which writes the table.
+ * The schedule of faults: each system call on the way to a connection fails once, with each error that the
+ * system may give, one at a time. The test runs all of it; so does the long run of the hostile tests, which
+ * writes the table.
  */
 import { equal, match, ok } from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,7 +22,9 @@ import { closed, echo } from '../helpers/talk.js';
 import { handshakeJob, run, workerDriver } from '../negotiation/drivers-kit.js';
 
 const WORKER_URL = new URL('../helpers/faulty-worker.js', import.meta.url).href;
-/** A job that loses its wake-up ends with it. Far more than a job needs on a machine that is busy otherwise. */
+/**
+ * A job that loses its wake-up ends with it. Far more than a job needs on a machine that is busy otherwise.
+ */
 const DEADLINE_MS = 20_000;
 const MOST_LATENESS_MS = 1_000;
 
@@ -54,7 +57,8 @@ export function schedules(native: Native): readonly Schedule[] {
     {
       title: 'event-loop driver: each of its calls fails once, with each error',
       faults: faultsOf(['openSocket', 2], ['connect', 2], ['send', 1]),
-      run: (fault, system) => negotiate(fault, system, (injector) => new EventLoopDriver(systemClock, injector.native(native))),
+      run: (fault, system) =>
+        negotiate(fault, system, (injector) => new EventLoopDriver(systemClock, injector.native(native))),
     },
     {
       title: 'worker driver: what fails on the asking thread is made good by the wait thread',
@@ -62,23 +66,37 @@ export function schedules(native: Native): readonly Schedule[] {
       run: (fault, system) => negotiate(fault, system, (injector) => workerDriver(injector.native(native))),
     },
     {
-      title: 'worker driver: a connection that cannot be put on watch for the wait thread is so by the thread, with each error',
+      title:
+        'worker driver: a connection that cannot be put on watch for the wait thread is so by the thread, with each error',
       faults: faultsOf(['epollControl', 1]),
       run: (fault, system) => negotiate(fault, system, (injector) => workerDriver(injector.native(native))),
     },
     ...(hasRing(native)
       ? [
           {
-            title: 'submission ring: without it the request follows the connect in a call of its own, with each error',
+            title:
+              'submission ring: without it the request follows the connect in a call of its own, with each error',
             faults: faultsOf(['io_uring_setup', 1], ['mmap', 2], ['io_uring_enter', 1]),
             run: (fault: Fault, system: ScheduleSystem) =>
-              negotiate(fault, system, (injector) => new EventLoopDriver(systemClock, injector.nativeWithRing(native))),
+              negotiate(
+                fault,
+                system,
+                (injector) => new EventLoopDriver(systemClock, injector.nativeWithRing(native)),
+              ),
           },
         ]
       : []),
     {
       title: 'wait thread: each of its calls fails once, with each error',
-      faults: faultsOf(['openSocket', 2], ['connect', 2], ['send', 1], ['watch', 1], ['epollWait', 1], ['receive', 1], ['close', 1]),
+      faults: faultsOf(
+        ['openSocket', 2],
+        ['connect', 2],
+        ['send', 1],
+        ['watch', 1],
+        ['epollWait', 1],
+        ['receive', 1],
+        ['close', 1],
+      ),
       run: (fault, system) => negotiateOnThread(fault, system, native),
     },
     {
@@ -96,7 +114,13 @@ export function schedules(native: Native): readonly Schedule[] {
       faults: faultsOf(['write', 2]),
       run: (fault, system) =>
         // Every job is left to the thread, which must hear of it.
-        negotiate(fault, system, (injector) => workerDriver({ system: withoutSockets(native), polling: injector.native(native).polling }), 2),
+        negotiate(
+          fault,
+          system,
+          (injector) =>
+            workerDriver({ system: withoutSockets(native), polling: injector.native(native).polling }),
+          2,
+        ),
     },
   ];
 }
@@ -113,7 +137,12 @@ export async function runSchedule(schedule: Schedule, system: ScheduleSystem): P
     });
     const isClean = await until(() => system.broker.openConnections === 0 && openDescriptors() <= before);
     ok(isClean, `${what}: ${openDescriptors() - before} descriptors left`);
-    const record = records.get(fault.call) ?? { schedule: title, call: fault.call, injected: 0, endings: new Map<string, number>() };
+    const record = records.get(fault.call) ?? {
+      schedule: title,
+      call: fault.call,
+      injected: 0,
+      endings: new Map<string, number>(),
+    };
     record.injected += 1;
     record.endings.set(ending, (record.endings.get(ending) ?? 0) + 1);
     records.set(fault.call, record);
@@ -124,7 +153,9 @@ export async function runSchedule(schedule: Schedule, system: ScheduleSystem): P
 /** So many calls of each kind, each of them with each error. */
 function faultsOf(...calls: readonly (readonly [call: FaultyCall, count: number])[]): Fault[] {
   return calls.flatMap(([call, count]) =>
-    Array.from({ length: count }, (_, index) => FAULT_CODES.map((code): Fault => ({ call, nth: index + 1, code }))).flat(),
+    Array.from({ length: count }, (_, index) =>
+      FAULT_CODES.map((code): Fault => ({ call, nth: index + 1, code })),
+    ).flat(),
   );
 }
 
@@ -139,7 +170,12 @@ function openDescriptors(): number {
 }
 
 /** Runs jobs one after the other, in one of which the fault occurs. */
-async function negotiate(fault: Fault, { broker }: ScheduleSystem, create: (injector: Injector) => Driver, jobs = 1): Promise<string> {
+async function negotiate(
+  fault: Fault,
+  { broker }: ScheduleSystem,
+  create: (injector: Injector) => Driver,
+  jobs = 1,
+): Promise<string> {
   const injector = new Injector(fault);
   const driver = create(injector);
   let ending = '';
@@ -150,11 +186,18 @@ async function negotiate(fault: Fault, { broker }: ScheduleSystem, create: (inje
 }
 
 /** The asking thread gets no socket at all, so that the wait thread makes every call. */
-async function negotiateOnThread(fault: Fault, { broker, directory }: ScheduleSystem, native: Native): Promise<string> {
+async function negotiateOnThread(
+  fault: Fault,
+  { broker, directory }: ScheduleSystem,
+  native: Native,
+): Promise<string> {
   const file = join(directory, 'fault.json');
   writeFileSync(file, JSON.stringify(fault));
   process.env[FAULT_FILE_VARIABLE] = file;
-  const driver = workerDriver({ system: withoutSockets(native), polling: native.polling }, { workerUrl: WORKER_URL });
+  const driver = workerDriver(
+    { system: withoutSockets(native), polling: native.polling },
+    { workerUrl: WORKER_URL },
+  );
   const ending = await endOfJob(driver, broker.endpoint, fault);
   await driver.close();
   ok(existsSync(injectedFile(file)), 'the call was never made');
@@ -178,7 +221,10 @@ async function checkEnd(outcome: Outcome, fault: Fault): Promise<string> {
   }
   if (outcome.kind !== 'failed') throw new Error(`a negotiation ended as ${outcome.kind}`);
   const { code, message, system } = outcome.failure;
-  ok(['BROKER_CONNECT', 'BACKEND_CONNECT', 'FRAME_IO', 'UNEXPECTED_EOF'].includes(code), `${code} ${message}`);
+  ok(
+    ['BROKER_CONNECT', 'BACKEND_CONNECT', 'FRAME_IO', 'UNEXPECTED_EOF'].includes(code),
+    `${code} ${message}`,
+  );
   equal(system?.code, fault.code, message);
   return code;
 }
@@ -188,7 +234,11 @@ async function dialOnTheSpot(fault: Fault, { backend }: ScheduleSystem, native: 
   const outcome = dialNow(injector.native(native), backend.endpoint);
   ok(injector.injected);
   if (outcome === undefined) {
-    equal(`${fault.call} ${fault.code}`, 'connect EAGAIN', 'only a full backlog is left to the dial that waits');
+    equal(
+      `${fault.call} ${fault.code}`,
+      'connect EAGAIN',
+      'only a full backlog is left to the dial that waits',
+    );
     return 'left to a dial that waits';
   }
   if (outcome.kind !== 'refused') throw new Error(`a dial ended as ${outcome.kind}`);

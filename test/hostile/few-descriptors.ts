@@ -1,6 +1,7 @@
 /**
- * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version> before|after|known|thread <free>`. Uses up all descriptors but
- * some, before or after the pool's first connection, while it knows the endpoint, or before it needs the wait thread for the first time; asks for a
+ * Run with a low limit of descriptors: `node few-descriptors.js <broker> <service> <version>
+ * before|after|known|thread <free>`. Uses up all descriptors but some, before or after the pool's first
+ * connection, while it knows the endpoint, or before it needs the wait thread for the first time; asks for a
  * connection, gives the descriptors back, and asks again. Prints a line of JSON.
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
@@ -47,7 +48,8 @@ process.on('warning', (warning) => warnings.push(warning.message));
 const endpointCache = when === 'known' ? {} : false;
 const newPool = (adoptHandedOffConnection = false): BrokerPool =>
   new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache, adoptHandedOffConnection });
-const once = async (pool: BrokerPool): Promise<string> => await pool.use(({ socket }) => echo(socket, 'hello'));
+const once = async (pool: BrokerPool): Promise<string> =>
+  await pool.use(({ socket }) => echo(socket, 'hello'));
 
 // What Node opens once and keeps is opened by this.
 const warmUp = newPool();

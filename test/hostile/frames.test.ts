@@ -10,7 +10,17 @@ test(`G-04: ${FRAMES} hostile frames end as the protocol says, with the right co
   const { frames, endings } = fuzzExchanges(FRAMES, seed);
   t.true(frames >= FRAMES);
   // A run that never gets past the first check would show nothing.
-  for (const ending of ['adopt', 'reconnect', 'answer', 'REFUSED', 'BACKEND_CONNECT', 'DECODE_FRAME', 'DECODE_HELLO_REPLY', 'DECODE_ADMIN_REPLY', 'FRAME_TOO_LARGE']) {
+  for (const ending of [
+    'adopt',
+    'reconnect',
+    'answer',
+    'REFUSED',
+    'BACKEND_CONNECT',
+    'DECODE_FRAME',
+    'DECODE_HELLO_REPLY',
+    'DECODE_ADMIN_REPLY',
+    'FRAME_TOO_LARGE',
+  ]) {
     t.true((endings.get(ending) ?? 0) > 0, ending);
   }
 });

@@ -4,7 +4,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { loadNative, type Native } from '../../src/os/native.js';
 import { descriptorOf } from '../../src/os/socket-handle.js';
 
-/** What a peer does with a connection. It is paused: nothing of it has been read, unless the conduct reads. */
+/**
+ * What a peer does with a connection. It is paused: nothing of it has been read, unless the conduct reads.
+ */
 export type Conduct = (socket: Socket) => void | Promise<void>;
 
 /** A listener without manners: what becomes of a connection is wholly up to its conduct. */
@@ -19,7 +21,9 @@ export class HostilePeer {
   private constructor(endpoint: string, conduct: Conduct) {
     this.endpoint = endpoint;
     this.conduct = conduct;
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#onConnection(socket));
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+      this.#onConnection(socket),
+    );
   }
 
   static async listen(endpoint: string, conduct: Conduct): Promise<HostilePeer> {
@@ -57,7 +61,9 @@ export async function say(socket: Socket, bytes: Uint8Array): Promise<void> {
   });
 }
 
-/** Settles when the client has sent something. It is read, so that closing afterwards is an end and no reset. */
+/**
+ * Settles when the client has sent something. It is read, so that closing afterwards is an end and no reset.
+ */
 export async function heard(socket: Socket): Promise<void> {
   socket.resume();
   if (socket.bytesRead > 0 || socket.destroyed) return;
@@ -65,16 +71,21 @@ export async function heard(socket: Socket): Promise<void> {
 }
 
 /**
- * Ends the connection as a reset. A Unix socket has no SO_LINGER that would do it: the kernel sends a reset when it closes with bytes of the
- * client unread. So this is for sockets that were not read; it waits for the request, of which it reads one byte at most.
+ * Ends the connection as a reset. A Unix socket has no SO_LINGER that would do it: the kernel sends a reset
+ * when it closes with bytes of the client unread. So this is for sockets that were not read; it waits for the
+ * request, of which it reads one byte at most.
  */
 export async function reset(socket: Socket): Promise<void> {
   const native = loadNative();
-  for (let turns = 0; native === undefined ? turns < TURNS_UNTIL_HEARD : !tasteByte(native, socket); turns++) await turn();
+  for (let turns = 0; native === undefined ? turns < TURNS_UNTIL_HEARD : !tasteByte(native, socket); turns++)
+    await turn();
   socket.destroy();
 }
 
-/** Without the C library nobody can look: a client of the same process has sent its request after so many turns of the event loop. */
+/**
+ * Without the C library nobody can look: a client of the same process has sent its request after so many
+ * turns of the event loop.
+ */
 const TURNS_UNTIL_HEARD = 20;
 
 function tasteByte({ system }: Native, socket: Socket): boolean {

@@ -1,7 +1,7 @@
 /**
- * The long run of the hostile tests: `npm run test:hostile -- [--frames N] [--seed S] [--report FILE]`. Bends exchanges in process; sends one
- * stream in a hundred over a real socket through each driver; then fails each system call of the schedule. Prints the seed first, and ends with 1
- * if anything did not end as it must.
+ * The long run of the hostile tests: `npm run test:hostile -- [--frames N] [--seed S] [--report FILE]`. Bends
+ * exchanges in process; sends one stream in a hundred over a real socket through each driver; then fails each
+ * system call of the schedule. Prints the seed first, and ends with 1 if anything did not end as it must.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,12 @@ function attackExchanges(frames: number, seed: number): Attack {
   const growth = `memory in use grew by ${((bytesInUse() - bytesBefore) / 1024).toFixed(0)} KiB`;
   const outcome = `${endings(tally.endings)}; ${growth}`;
   console.log(outcome);
-  return { what: 'bent frames, exchanges in process', count: tally.frames, promised: 'G-02, G-03, G-04, G-05, G-06', outcome };
+  return {
+    what: 'bent frames, exchanges in process',
+    count: tally.frames,
+    promised: 'G-02, G-03, G-04, G-05, G-06',
+    outcome,
+  };
 }
 
 async function attackDrivers(connections: number, seed: number): Promise<Attack[]> {
@@ -51,7 +56,12 @@ async function attackDrivers(connections: number, seed: number): Promise<Attack[
     await fuzzDriver(create, connections, seed);
     console.log(`${name}: ${connections} hostile connections, ${rate(connections, startedMs)} a second`);
     const what = `bent streams over a socket, ${name}`;
-    attacks.push({ what, count: connections, promised: 'G-02, G-04, G-05, G-06, G-07', outcome: 'all as the oracle says' });
+    attacks.push({
+      what,
+      count: connections,
+      promised: 'G-02, G-04, G-05, G-06, G-07',
+      outcome: 'all as the oracle says',
+    });
   }
   return attacks;
 }
@@ -60,17 +70,28 @@ async function failSystemCalls(): Promise<Attack[]> {
   const native = process.platform === 'linux' ? loadNative() : undefined;
   if (native === undefined) return [];
   const directory = mkdtempSync(join(tmpdir(), 'bps-'));
-  const system = await startTestSystem({ directory, serviceName: SERVICE, version: VERSION, backend: { handoff: 'none' } });
+  const system = await startTestSystem({
+    directory,
+    serviceName: SERVICE,
+    version: VERSION,
+    backend: { handoff: 'none' },
+  });
   const records: ScheduleRecord[] = [];
   try {
-    for (const schedule of schedules(native)) records.push(...(await runSchedule(schedule, { ...system, directory })));
+    for (const schedule of schedules(native))
+      records.push(...(await runSchedule(schedule, { ...system, directory })));
   } finally {
     await system.stop();
     rmSync(directory, { recursive: true });
   }
   return records.map((record) => {
     const [where = ''] = record.schedule.split(':');
-    const attack = { what: `${where}: \`${record.call}\` fails`, count: record.injected, promised: 'G-01, G-02, G-07', outcome: endings(record.endings) };
+    const attack = {
+      what: `${where}: \`${record.call}\` fails`,
+      count: record.injected,
+      promised: 'G-01, G-02, G-07',
+      outcome: endings(record.endings),
+    };
     console.log(`${attack.what} ${attack.count} times: ${attack.outcome}`);
     return attack;
   });
@@ -82,7 +103,9 @@ function rate(count: number, sinceMs: number): string {
 
 function endings(counts: ReadonlyMap<string, number>): string {
   const sorted = [...counts].toSorted(([, a], [, b]) => b - a);
-  return sorted.map(([ending, count]) => `${number(count)} ${/^[A-Z_]+$/.test(ending) ? `\`${ending}\`` : ending}`).join(', ');
+  return sorted
+    .map(([ending, count]) => `${number(count)} ${/^[A-Z_]+$/.test(ending) ? `\`${ending}\`` : ending}`)
+    .join(', ');
 }
 
 function number(value: number): string {
@@ -90,15 +113,27 @@ function number(value: number): string {
 }
 
 function table(attacks: readonly Attack[]): string {
-  const rows = attacks.map(({ what, count, promised, outcome }) => `| ${what} | ${number(count)} | ${promised} | ${outcome} |`);
+  const rows = attacks.map(
+    ({ what, count, promised, outcome }) => `| ${what} | ${number(count)} | ${promised} | ${outcome} |`,
+  );
   return ['| attack | times | promised | what came of it |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-const { values } = parseArgs({ options: { frames: { type: 'string', default: '1000000' }, seed: { type: 'string' }, report: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    frames: { type: 'string', default: '1000000' },
+    seed: { type: 'string' },
+    report: { type: 'string' },
+  },
+});
 const frames = Number(values.frames);
 const seed = values.seed === undefined ? seedFromEnvironment() : Number(values.seed);
 console.log(`${frames} frames, seed ${seed}`);
-const attacks = [attackExchanges(frames, seed), ...(await attackDrivers(Math.ceil(frames / FRAMES_PER_CONNECTION), seed)), ...(await failSystemCalls())];
+const attacks = [
+  attackExchanges(frames, seed),
+  ...(await attackDrivers(Math.ceil(frames / FRAMES_PER_CONNECTION), seed)),
+  ...(await failSystemCalls()),
+];
 if (values.report !== undefined) {
   const command = `npm run test:hostile -- --frames ${frames} --seed ${seed} --report …`;
   const head = `Written by \`${command}\`, Node ${process.version}, ${process.platform}. Everything else would have ended the run.`;

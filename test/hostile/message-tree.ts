@@ -81,7 +81,13 @@ export const messages = {
         value: [
           { number: 1, value: text('not now') },
           { number: 4, value: code },
-          { number: 5, value: [{ number: 1, value: text('key') }, { number: 2, value: text('value') }] },
+          {
+            number: 5,
+            value: [
+              { number: 1, value: text('key') },
+              { number: 2, value: text('value') },
+            ],
+          },
           { number: 6, value: 250n },
         ],
       },

@@ -1,13 +1,24 @@
-/** What must become of a broker's bytes, computed from the rules of the protocol and nothing of the package's own decoders. */
+/**
+ * What must become of a broker's bytes, computed from the rules of the protocol and nothing of the package's
+ * own decoders.
+ */
 import type { ErrorCode } from '../../src/errors.js';
 import { Malformed, textOf, wireFields, type WireField } from './protobuf.js';
 
 /** Who asks, and what for. */
 export type Mode = 'reconnecting' | 'adopting' | 'admin';
 
-/** How an exchange must end. `pipe` is what is dialled, or may be later; `residueBytes` came behind the last frame that was read. */
+/**
+ * How an exchange must end. `pipe` is what is dialled, or may be later; `residueBytes` came behind the last
+ * frame that was read.
+ */
 export type Verdict =
-  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly refusalCode?: number; readonly retryAfterMs?: number }
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly refusalCode?: number;
+      readonly retryAfterMs?: number;
+    }
   | { readonly kind: 'reconnect'; readonly pipe: string }
   | { readonly kind: 'adopt'; readonly pipe: string; readonly residueBytes: number }
   | { readonly kind: 'answer'; readonly exitCode: number; readonly body: string };
@@ -22,7 +33,8 @@ const EVENT = 2n;
 const HIGHEST_REFUSAL_CODE = 9;
 
 /** The next frame of a stream (W-01, W-06, W-07, W-10). */
-export type FirstFrame = { readonly body: Uint8Array; readonly rest: Uint8Array } | { readonly code: ErrorCode };
+export type FirstFrame =
+  { readonly body: Uint8Array; readonly rest: Uint8Array } | { readonly code: ErrorCode };
 
 /** A stream that ends inside a frame, or before it, is `UNEXPECTED_EOF`. */
 export function firstFrame(stream: Uint8Array): FirstFrame {
@@ -52,7 +64,10 @@ function payloadOf(body: Uint8Array, kind: bigint, protocol: number): Uint8Array
   const frame = fieldsOf(body, FRAME);
   if (frame === undefined) return 'DECODE_FRAME';
   const isExpected =
-    number(frame, 1, 32) === 1n && number(frame, 2, 32) === kind && number(frame, 3, 32) === BigInt(protocol) && number(frame, 6, 32) === 0n;
+    number(frame, 1, 32) === 1n &&
+    number(frame, 2, 32) === kind &&
+    number(frame, 3, 32) === BigInt(protocol) &&
+    number(frame, 6, 32) === 0n;
   return isExpected ? bytes(frame, 4) : 'UNEXPECTED_RESPONSE_FRAME';
 }
 
@@ -76,14 +91,20 @@ function judgeHelloReply(payload: Uint8Array, rest: Uint8Array, mode: Mode): Ver
   const { pipe, token, canHandOff } = result;
   if (mode === 'adopting' && canHandOff && token.length > 0) {
     const frame = firstFrame(rest);
-    if (!('code' in frame) && confirms(frame.body, token)) return { kind: 'adopt', pipe: dialled(pipe) ?? '', residueBytes: frame.rest.length };
+    if (!('code' in frame) && confirms(frame.body, token))
+      return { kind: 'adopt', pipe: dialled(pipe) ?? '', residueBytes: frame.rest.length };
   }
   if (pipe === '') return { kind: 'failed', code: 'EMPTY_BACKEND_PIPE' };
   const endpoint = dialled(pipe);
-  return endpoint === undefined ? { kind: 'failed', code: 'BACKEND_CONNECT' } : { kind: 'reconnect', pipe: endpoint };
+  return endpoint === undefined
+    ? { kind: 'failed', code: 'BACKEND_CONNECT' }
+    : { kind: 'reconnect', pipe: endpoint };
 }
 
-/** What a client dials for the name of a backend; `undefined` for one that no address of this system holds (C-18, N-06, N-07). */
+/**
+ * What a client dials for the name of a backend; `undefined` for one that no address of this system holds
+ * (C-18, N-06, N-07).
+ */
 function dialled(pipe: string): string | undefined {
   const name = Buffer.from(pipe);
   if (process.platform === 'win32') {
@@ -106,20 +127,32 @@ function confirms(body: Uint8Array, token: Uint8Array): boolean {
 }
 
 /** W-33: of a oneof the last one counts, and repeats of the same one are merged. */
-function resultOf(payload: Uint8Array): Negotiated | { refusalCode: number; retryAfterMs: number } | 'missing' | undefined {
+function resultOf(
+  payload: Uint8Array,
+): Negotiated | { refusalCode: number; retryAfterMs: number } | 'missing' | undefined {
   const reply = fieldsOf(payload, {});
   if (reply === undefined) return undefined;
   const parts = reply.filter(({ number: field, wireType }) => wireType === 2 && (field === 1 || field === 2));
   // Each must be sound, whether it counts or not.
-  const sound = parts.every((part) => fieldsOf(part.bytes, part.number === 1 ? NEGOTIATED : REFUSED, 1) !== undefined);
+  const sound = parts.every(
+    (part) => fieldsOf(part.bytes, part.number === 1 ? NEGOTIATED : REFUSED, 1) !== undefined,
+  );
   if (!sound) return undefined;
   const which = parts.at(-1)?.number;
   if (which === undefined) return 'missing';
   const begin = parts.findLastIndex((part) => part.number !== which) + 1;
   const merged = parts.slice(begin).flatMap((part) => fieldsOf(part.bytes, {}, 1) ?? []);
-  if (which === 1) return { pipe: text(merged, 3), token: bytes(merged, 7), canHandOff: (number(merged, 5, 64) & 1n) === 1n };
+  if (which === 1)
+    return {
+      pipe: text(merged, 3),
+      token: bytes(merged, 7),
+      canHandOff: (number(merged, 5, 64) & 1n) === 1n,
+    };
   const code = Number(BigInt.asIntN(32, number(merged, 4, 32)));
-  return { refusalCode: code >= 0 && code <= HIGHEST_REFUSAL_CODE ? code : 0, retryAfterMs: Number(number(merged, 6, 64)) };
+  return {
+    refusalCode: code >= 0 && code <= HIGHEST_REFUSAL_CODE ? code : 0,
+    retryAfterMs: Number(number(merged, 6, 64)),
+  };
 }
 
 /** The numbers of a message's fields, by kind. */
@@ -145,7 +178,8 @@ function fieldsOf(message: Uint8Array, kinds: Kinds, depth = 0): WireField[] | u
       if (kinds.texts?.includes(field.number)) textOf(field);
       if (kinds.maps?.includes(field.number)) {
         // protobufjs does not count the entry of a map as a level.
-        for (const part of wireFields(field.bytes, depth)) if (part.wireType === 2 && part.number <= 2) textOf(part);
+        for (const part of wireFields(field.bytes, depth))
+          if (part.wireType === 2 && part.number <= 2) textOf(part);
       }
     }
     return fields;
@@ -157,7 +191,10 @@ function fieldsOf(message: Uint8Array, kinds: Kinds, depth = 0): WireField[] | u
 
 /** The last of a scalar field counts; another wire type makes it an unknown field (W-22). */
 function number(fields: readonly WireField[], field: number, bits: number): bigint {
-  return BigInt.asUintN(bits, fields.findLast((one) => one.number === field && one.wireType === 0)?.varint ?? 0n);
+  return BigInt.asUintN(
+    bits,
+    fields.findLast((one) => one.number === field && one.wireType === 0)?.varint ?? 0n,
+  );
 }
 
 function bytes(fields: readonly WireField[], field: number): Uint8Array {

@@ -1,6 +1,7 @@
 /**
- * Shows that the suites notice: `npm run test:planted-bugs -- [--report FILE]`. Each bug is put into a copy of the build, by replacing a text that must be
- * there, and the suites are run against it. Ends with 1 if a bug is not noticed, or if a suite fails where nothing was planted. Takes minutes.
+ * Shows that the suites notice: `npm run test:planted-bugs -- [--report FILE]`. Each bug is put into a copy
+ * of the build, by replacing a text that must be there, and the suites are run against it. Ends with 1 if a
+ * bug is not noticed, or if a suite fails where nothing was planted. Takes minutes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -60,7 +61,9 @@ const BUGS: readonly Bug[] = [
 
 /** A suite and how it is run against the copy. */
 const SUITES: ReadonlyMap<string, readonly string[]> = new Map([
-  ...['frames', 'slow', 'drivers', 'fault-schedule', 'pool', 'process-faults'].map((name) => [`hostile/${name}`, ava(`test/hostile/${name}.test.js`)] as const),
+  ...['frames', 'slow', 'drivers', 'fault-schedule', 'pool', 'process-faults'].map(
+    (name) => [`hostile/${name}`, ava(`test/hostile/${name}.test.js`)] as const,
+  ),
   ['negotiation/drivers', ava('test/negotiation/drivers.test.js')],
   ['soak', [`${COPY}/test/soak/soak.js`, '--minutes', '0.2', '--seed', '1']],
 ]);
@@ -84,7 +87,10 @@ function plant({ file, find, replace }: Bug): () => void {
   const path = join(ROOT, COPY, file);
   const code = readFileSync(path, 'utf8');
   if (code.split(find).length !== 2) throw new Error(`${file} does not hold just one of: ${find}`);
-  writeFileSync(path, code.replace(find, () => replace));
+  writeFileSync(
+    path,
+    code.replace(find, () => replace),
+  );
   return () => writeFileSync(path, code);
 }
 
@@ -93,7 +99,9 @@ async function suitesThatFail(bug: Bug | undefined): Promise<string[]> {
   const failing: string[] = [];
   for (const [name, command] of SUITES) if (await fails(command)) failing.push(name);
   unplant?.();
-  console.log(`${bug?.title ?? 'nothing planted'}: ${failing.length === 0 ? 'every suite passes' : `noticed by ${failing.join(', ')}`}`);
+  console.log(
+    `${bug?.title ?? 'nothing planted'}: ${failing.length === 0 ? 'every suite passes' : `noticed by ${failing.join(', ')}`}`,
+  );
   return failing;
 }
 
@@ -103,7 +111,12 @@ function checkBugs(): void {
 }
 
 const { values } = parseArgs({ options: { report: { type: 'string' } } });
-const config = { files: [`${COPY}/test/**/*.test.js`], workerThreads: false, timeout: '20s', environmentVariables: { BROKER_POOL_TEST: '1' } };
+const config = {
+  files: [`${COPY}/test/**/*.test.js`],
+  workerThreads: false,
+  timeout: '20s',
+  environmentVariables: { BROKER_POOL_TEST: '1' },
+};
 writeFileSync(join(ROOT, CONFIG), `export default ${JSON.stringify(config)};\n`);
 rmSync(join(ROOT, COPY), { recursive: true, force: true });
 cpSync(join(ROOT, 'dist'), join(ROOT, COPY), { recursive: true });
@@ -113,9 +126,21 @@ try {
   const noticed = new Map<Bug, string[]>();
   for (const bug of BUGS) noticed.set(bug, await suitesThatFail(bug));
   const isGood = control.length === 0 && [...noticed.values()].every((suites) => suites.length > 0);
-  const rows = [...noticed].map(([{ title, file }, suites]) => `| ${title} | \`${file}\` | ${suites.join(', ') || '**nobody**'} |`);
-  const table = ['| bug | planted in | noticed by |', '|---|---|---|', ...rows, `| nothing | | ${control.join(', ') || 'nobody'} |`];
-  if (values.report !== undefined) replaceSection(values.report, 'planted bugs', `Written by \`npm run test:planted-bugs -- --report …\`.\n\n${table.join('\n')}`);
+  const rows = [...noticed].map(
+    ([{ title, file }, suites]) => `| ${title} | \`${file}\` | ${suites.join(', ') || '**nobody**'} |`,
+  );
+  const table = [
+    '| bug | planted in | noticed by |',
+    '|---|---|---|',
+    ...rows,
+    `| nothing | | ${control.join(', ') || 'nobody'} |`,
+  ];
+  if (values.report !== undefined)
+    replaceSection(
+      values.report,
+      'planted bugs',
+      `Written by \`npm run test:planted-bugs -- --report …\`.\n\n${table.join('\n')}`,
+    );
   process.exitCode = isGood ? 0 : 1;
 } finally {
   rmSync(join(ROOT, COPY), { recursive: true, force: true });

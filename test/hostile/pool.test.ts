@@ -1,7 +1,13 @@
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type ConnectionClosedEvent, type ErrorCode } from '../../src/index.js';
+import {
+  BrokerPool,
+  BrokerPoolError,
+  type BrokerPoolOptions,
+  type ConnectionClosedEvent,
+  type ErrorCode,
+} from '../../src/index.js';
 import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
 import { bytesInUse } from '../helpers/heap.js';
 import { until } from '../helpers/leftovers.js';
@@ -18,7 +24,12 @@ import { header, negotiatedWire, NO_RESULT_WIRE, OTHER_TOKEN, readyWire, refused
 const SHORT_MS = 100;
 
 function openPool(t: ExecutionContext, broker: HostilePeer, options: BrokerPoolOptions = {}): BrokerPool {
-  const pool = new BrokerPool({ brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION, ...options });
+  const pool = new BrokerPool({
+    brokerEndpoint: broker.endpoint,
+    serviceName: SERVICE,
+    wantedVersion: VERSION,
+    ...options,
+  });
   t.teardown(() => pool.destroy());
   return pool;
 }
@@ -55,108 +66,167 @@ const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode
   ['answers neither yes nor no', saying(NO_RESULT_WIRE), 'MISSING_HELLO_REPLY_RESULT'],
   ['names no backend', saying(negotiatedWire('')), 'EMPTY_BACKEND_PIPE'],
   ['names a backend that is not there', saying(negotiatedWire('/nowhere/at/all.sock')), 'BACKEND_CONNECT'],
-  ['names a backend whose path is far too long', saying(negotiatedWire(`/${'x'.repeat(100_000)}`)), 'BACKEND_CONNECT'],
+  [
+    'names a backend whose path is far too long',
+    saying(negotiatedWire(`/${'x'.repeat(100_000)}`)),
+    'BACKEND_CONNECT',
+  ],
   ['names a backend by a relative path', saying(negotiatedWire('backend.sock')), 'BACKEND_CONNECT'],
-  ['names a backend with a NUL in its path', saying(negotiatedWire('/nowhere/at\0all.sock')), 'BACKEND_CONNECT'],
+  [
+    'names a backend with a NUL in its path',
+    saying(negotiatedWire('/nowhere/at\0all.sock')),
+    'BACKEND_CONNECT',
+  ],
   ['refuses for a reason nobody knows', saying(refusedWire(99n)), 'REFUSED'],
 ];
 
 for (const [title, conduct, code] of LIES) {
-  test.serial(`a broker that ${title}: every caller gets ${code}, and a connection as soon as the broker behaves (G-01, G-04, G-13)`, async (t) => {
-    const { backend } = await startSystem(t);
-    const broker = await hostilePeer(t, conduct);
-    const pool = openPool(t, broker, { max: 4 });
-    for (const error of await Promise.all(Array.from({ length: 8 }, () => errorOf(pool.acquire({ timeoutMs: 2_000 }))))) t.is(error.code, code);
-    t.like(pool.stats(), { total: 0, connecting: 0, waiting: 0 });
-    broker.conduct = saying(negotiatedWire(backend.endpoint));
-    await pool.use(async ({ socket }) => t.is(await echo(socket, 'at last'), 'at last'));
-  });
+  test.serial(
+    `a broker that ${title}: every caller gets ${code}, and a connection as soon as the broker behaves (G-01, G-04, G-13)`,
+    async (t) => {
+      const { backend } = await startSystem(t);
+      const broker = await hostilePeer(t, conduct);
+      const pool = openPool(t, broker, { max: 4 });
+      for (const error of await Promise.all(
+        Array.from({ length: 8 }, () => errorOf(pool.acquire({ timeoutMs: 2_000 }))),
+      ))
+        t.is(error.code, code);
+      t.like(pool.stats(), { total: 0, connecting: 0, waiting: 0 });
+      broker.conduct = saying(negotiatedWire(backend.endpoint));
+      await pool.use(async ({ socket }) => t.is(await echo(socket, 'at last'), 'at last'));
+    },
+  );
 }
 
-test.serial('a connection that is handed over is leased whatever its broker calls the backend, but a name that nobody can dial is not remembered (C-17)', async (t) => {
-  const broker = await hostilePeer(t, async (socket) => {
-    await heard(socket);
-    await say(socket, Buffer.concat([negotiatedWire('backend.sock'), readyWire()]));
-    keep(socket);
-  });
-  const pool = openPool(t, broker, { adoptHandedOffConnection: true });
-  for (const accepted of [1, 2]) {
-    const lease = await pool.acquire();
-    t.like(lease, { route: 'handle-passed', endpoint: '' });
-    t.is(lease.negotiated?.backendPipe, 'backend.sock');
-    lease.destroy();
-    t.is(broker.accepted, accepted, 'the broker is asked each time');
-  }
-});
+test.serial(
+  'a connection that is handed over is leased whatever its broker calls the backend, but a name that nobody can dial is not remembered (C-17)',
+  async (t) => {
+    const broker = await hostilePeer(t, async (socket) => {
+      await heard(socket);
+      await say(socket, Buffer.concat([negotiatedWire('backend.sock'), readyWire()]));
+      keep(socket);
+    });
+    const pool = openPool(t, broker, { adoptHandedOffConnection: true });
+    for (const accepted of [1, 2]) {
+      const lease = await pool.acquire();
+      t.like(lease, { route: 'handle-passed', endpoint: '' });
+      t.is(lease.negotiated?.backendPipe, 'backend.sock');
+      lease.destroy();
+      t.is(broker.accepted, accepted, 'the broker is asked each time');
+    }
+  },
+);
 
 const STALLS: readonly (readonly [title: string, conduct: Conduct])[] = [
   ['says nothing', keep],
-  ['stops in the middle of its reply', async (socket) => {
-    await say(socket, negotiatedWire('/x').subarray(0, 30));
-    keep(socket);
-  }],
-  ['ends its side of nothing and reads on', async (socket) => {
-    await say(socket, header(100));
-    keep(socket);
-  }],
-  ['trickles for ever', async (socket) => {
-    await say(socket, header(MAX_FRAME_BYTES));
-    await trickle(socket, Uint8Array.of(0));
-  }],
+  [
+    'stops in the middle of its reply',
+    async (socket) => {
+      await say(socket, negotiatedWire('/x').subarray(0, 30));
+      keep(socket);
+    },
+  ],
+  [
+    'ends its side of nothing and reads on',
+    async (socket) => {
+      await say(socket, header(100));
+      keep(socket);
+    },
+  ],
+  [
+    'trickles for ever',
+    async (socket) => {
+      await say(socket, header(MAX_FRAME_BYTES));
+      await trickle(socket, Uint8Array.of(0));
+    },
+  ],
 ];
 
 for (const [title, conduct] of STALLS) {
-  test.serial(`a broker that ${title}: each caller's own deadline holds, and the pool's for the Hello (G-01, G-02)`, async (t) => {
-    const broker = await hostilePeer(t, conduct);
-    const patient = openPool(t, broker);
-    const error = await errorOf(patient.acquire({ timeoutMs: SHORT_MS }));
-    t.like(error, { code: 'TIMEOUT', phase: 'hello' });
-    t.is(patient.stats().connecting, 1, 'the connect is the pool\'s and goes on');
-    const hasty = openPool(t, broker, { roundTripTimeoutMs: SHORT_MS });
-    t.like(await errorOf(hasty.acquire()), { code: 'TIMEOUT', phase: 'hello' });
-    t.is(hasty.stats().connecting, 0);
-  });
+  test.serial(
+    `a broker that ${title}: each caller's own deadline holds, and the pool's for the Hello (G-01, G-02)`,
+    async (t) => {
+      const broker = await hostilePeer(t, conduct);
+      const patient = openPool(t, broker);
+      const error = await errorOf(patient.acquire({ timeoutMs: SHORT_MS }));
+      t.like(error, { code: 'TIMEOUT', phase: 'hello' });
+      t.is(patient.stats().connecting, 1, "the connect is the pool's and goes on");
+      const hasty = openPool(t, broker, { roundTripTimeoutMs: SHORT_MS });
+      t.like(await errorOf(hasty.acquire()), { code: 'TIMEOUT', phase: 'hello' });
+      t.is(hasty.stats().connecting, 0);
+    },
+  );
 }
 
-test.serial('a pool of an adopting caller reconnects after every lie in the ready event, and no lie shows the token (G-05, C-45)', async (t) => {
-  const { backend } = await startSystem(t);
-  const seen: unknown[] = [];
-  for (const event of [readyWire(OTHER_TOKEN), readyWire(TOKEN.subarray(1)), readyWire(TOKEN, 0n), header(MAX_FRAME_BYTES + 1), frame(Buffer.alloc(9, 0xff)), new Uint8Array(0)]) {
-    const broker = await hostilePeer(t, saying(negotiatedWire(backend.endpoint), event));
-    const pool = openPool(t, broker, { adoptHandedOffConnection: true });
-    for (const name of ['connectionCreated', 'connectionReady', 'connectionClosed', 'acquired', 'released'] as const) pool.on(name, (told: unknown) => seen.push(told));
-    await pool.use(async (lease) => {
-      t.is(lease.route, 'broker-negotiated');
-      t.is(await echo(lease.socket, 'hello'), 'hello');
-      seen.push(inspect(lease), lease.negotiated, pool.stats());
-    });
-    broker.conduct = saying(negotiatedWire('', TOKEN), event);
-    pool.clear();
-    seen.push(inspect(await errorOf(pool.acquire()), { depth: 9, showHidden: true }));
-  }
-  assertNoToken(t, seen);
-});
+test.serial(
+  'a pool of an adopting caller reconnects after every lie in the ready event, and no lie shows the token (G-05, C-45)',
+  async (t) => {
+    const { backend } = await startSystem(t);
+    const seen: unknown[] = [];
+    for (const event of [
+      readyWire(OTHER_TOKEN),
+      readyWire(TOKEN.subarray(1)),
+      readyWire(TOKEN, 0n),
+      header(MAX_FRAME_BYTES + 1),
+      frame(Buffer.alloc(9, 0xff)),
+      new Uint8Array(0),
+    ]) {
+      const broker = await hostilePeer(t, saying(negotiatedWire(backend.endpoint), event));
+      const pool = openPool(t, broker, { adoptHandedOffConnection: true });
+      for (const name of [
+        'connectionCreated',
+        'connectionReady',
+        'connectionClosed',
+        'acquired',
+        'released',
+      ] as const)
+        pool.on(name, (told: unknown) => seen.push(told));
+      await pool.use(async (lease) => {
+        t.is(lease.route, 'broker-negotiated');
+        t.is(await echo(lease.socket, 'hello'), 'hello');
+        seen.push(inspect(lease), lease.negotiated, pool.stats());
+      });
+      broker.conduct = saying(negotiatedWire('', TOKEN), event);
+      pool.clear();
+      seen.push(inspect(await errorOf(pool.acquire()), { depth: 9, showHidden: true }));
+    }
+    assertNoToken(t, seen);
+  },
+);
 
 /** In any form in which it could be printed. */
 function assertNoToken(t: ExecutionContext, seen: unknown): void {
   const printed = inspect(seen, { depth: 9, maxArrayLength: Infinity, maxStringLength: Infinity });
   const token = Buffer.from(TOKEN);
-  for (const form of [token.toString('hex'), token.toString('base64'), token.join(','), token.join(', '), inspect(token)]) t.false(printed.includes(form));
+  for (const form of [
+    token.toString('hex'),
+    token.toString('base64'),
+    token.join(','),
+    token.join(', '),
+    inspect(token),
+  ])
+    t.false(printed.includes(form));
 }
 
-test.serial('what a backend says behind the ready event is the first thing the caller reads (G-06, C-47)', async (t) => {
-  const { backend } = await startSystem(t);
-  const broker = await hostilePeer(t, async (socket) => {
-    await heard(socket);
-    await say(socket, Buffer.concat([negotiatedWire(backend.endpoint), readyWire(), Buffer.from('welcome')]));
-    socket.once('end', () => socket.end());
-  });
-  const pool = openPool(t, broker, { adoptHandedOffConnection: true });
-  const lease = await pool.acquire();
-  t.is(lease.route, 'handle-passed');
-  t.is(await read(lease.socket, 7), 'welcome');
-  lease.release();
-});
+test.serial(
+  'what a backend says behind the ready event is the first thing the caller reads (G-06, C-47)',
+  async (t) => {
+    const { backend } = await startSystem(t);
+    const broker = await hostilePeer(t, async (socket) => {
+      await heard(socket);
+      await say(
+        socket,
+        Buffer.concat([negotiatedWire(backend.endpoint), readyWire(), Buffer.from('welcome')]),
+      );
+      socket.once('end', () => socket.end());
+    });
+    const pool = openPool(t, broker, { adoptHandedOffConnection: true });
+    const lease = await pool.acquire();
+    t.is(lease.route, 'handle-passed');
+    t.is(await read(lease.socket, 7), 'welcome');
+    lease.release();
+  },
+);
 
 /** A pool whose broker tells the truth about a backend that is up to no good. */
 async function withBackend(t: ExecutionContext, conduct: Conduct, options: BrokerPoolOptions = {}) {
@@ -176,40 +246,50 @@ function closing(source: BrokerPool | Socket): Promise<unknown> {
   });
 }
 
-test.serial('a backend that ends or resets at once: no caller gets the same dead connection twice (G-13, G-18)', async (t) => {
-  for (const conduct of [(socket) => void socket.destroy(), (socket) => void socket.end(), reset] satisfies Conduct[]) {
-    const { backend, pool } = await withBackend(t, conduct);
-    const ids = new Set<number>();
-    for (let time = 0; time < 5; time++) {
-      const lease = await pool.acquire();
-      ids.add(lease.connectionId);
-      const { socket } = lease;
-      socket.on('error', () => {}).write('question');
-      socket.resume();
-      await closing(socket);
-      lease.release();
+test.serial(
+  'a backend that ends or resets at once: no caller gets the same dead connection twice (G-13, G-18)',
+  async (t) => {
+    for (const conduct of [
+      (socket) => void socket.destroy(),
+      (socket) => void socket.end(),
+      reset,
+    ] satisfies Conduct[]) {
+      const { backend, pool } = await withBackend(t, conduct);
+      const ids = new Set<number>();
+      for (let time = 0; time < 5; time++) {
+        const lease = await pool.acquire();
+        ids.add(lease.connectionId);
+        const { socket } = lease;
+        socket.on('error', () => {}).write('question');
+        socket.resume();
+        await closing(socket);
+        lease.release();
+      }
+      t.is(ids.size, 5);
+      t.is(pool.stats().total, 0);
+      t.true(backend.accepted >= 5);
     }
-    t.is(ids.size, 5);
-    t.is(pool.stats().total, 0);
-    t.true(backend.accepted >= 5);
-  }
-});
+  },
+);
 
-test.serial('a backend that talks to an idle connection loses it at once, whatever the amount (G-18)', async (t) => {
-  const { backend, pool } = await withBackend(t, keep);
-  let flood = (): Promise<void> => Promise.resolve();
-  backend.conduct = (socket) => {
-    keep(socket);
-    flood = () => trickle(socket, Buffer.alloc(1024 * 1024));
-  };
-  (await pool.acquire()).release();
-  // A connect is through before the backend has accepted it.
-  t.true(await until(() => backend.accepted === 1));
-  const before = bytesInUse();
-  await Promise.all([flood(), closing(pool).then(({ reason }) => t.is(reason, 'dirty'))]);
-  t.is(pool.stats().total, 0);
-  t.true(await until(() => bytesInUse() - before < 4 * 1024 * 1024), 'nothing of it is kept');
-});
+test.serial(
+  'a backend that talks to an idle connection loses it at once, whatever the amount (G-18)',
+  async (t) => {
+    const { backend, pool } = await withBackend(t, keep);
+    let flood = (): Promise<void> => Promise.resolve();
+    backend.conduct = (socket) => {
+      keep(socket);
+      flood = () => trickle(socket, Buffer.alloc(1024 * 1024));
+    };
+    (await pool.acquire()).release();
+    // A connect is through before the backend has accepted it.
+    t.true(await until(() => backend.accepted === 1));
+    const before = bytesInUse();
+    await Promise.all([flood(), closing(pool).then(({ reason }) => t.is(reason, 'dirty'))]);
+    t.is(pool.stats().total, 0);
+    t.true(await until(() => bytesInUse() - before < 4 * 1024 * 1024), 'nothing of it is kept');
+  },
+);
 
 test.serial('a backend that half closes an idle connection loses it (G-18)', async (t) => {
   const { backend, pool } = await withBackend(t, keep);
@@ -225,29 +305,39 @@ test.serial('a backend that half closes an idle connection loses it (G-18)', asy
   t.is(pool.stats().total, 0);
 });
 
-test.serial('a backend that reads nothing: the connection does not go to the next caller with bytes of the last one (G-18)', async (t) => {
-  const { pool } = await withBackend(t, () => {});
-  const lease = await pool.acquire();
-  lease.socket.write(Buffer.alloc(4 * 1024 * 1024));
-  const { connectionId } = lease;
-  lease.release();
-  t.is(pool.stats().closedByReason.dirty, 1);
-  const next = await pool.acquire();
-  t.not(next.connectionId, connectionId);
-  next.release();
-});
+test.serial(
+  'a backend that reads nothing: the connection does not go to the next caller with bytes of the last one (G-18)',
+  async (t) => {
+    const { pool } = await withBackend(t, () => {});
+    const lease = await pool.acquire();
+    lease.socket.write(Buffer.alloc(4 * 1024 * 1024));
+    const { connectionId } = lease;
+    lease.release();
+    t.is(pool.stats().closedByReason.dirty, 1);
+    const next = await pool.acquire();
+    t.not(next.connectionId, connectionId);
+    next.release();
+  },
+);
 
-test.serial('a pool that is destroyed in the middle of every lie leaves nothing behind (G-07, G-16, G-17)', async (t) => {
-  for (const conduct of [...LIES.map(([, lie]) => lie), ...STALLS.map(([, stall]) => stall)]) {
-    const broker = await hostilePeer(t, conduct);
-    const pool = openPool(t, broker, { maxConnecting: 4, endpointCache: false, adoptHandedOffConnection: true });
-    const outcomes = Array.from({ length: 4 }, () => errorOf(pool.acquire()));
-    t.true(await until(() => broker.accepted > 0));
-    await pool.destroy();
-    for (const error of await Promise.all(outcomes)) t.truthy(error.code);
-    await broker.close();
-  }
-});
+test.serial(
+  'a pool that is destroyed in the middle of every lie leaves nothing behind (G-07, G-16, G-17)',
+  async (t) => {
+    for (const conduct of [...LIES.map(([, lie]) => lie), ...STALLS.map(([, stall]) => stall)]) {
+      const broker = await hostilePeer(t, conduct);
+      const pool = openPool(t, broker, {
+        maxConnecting: 4,
+        endpointCache: false,
+        adoptHandedOffConnection: true,
+      });
+      const outcomes = Array.from({ length: 4 }, () => errorOf(pool.acquire()));
+      t.true(await until(() => broker.accepted > 0));
+      await pool.destroy();
+      for (const error of await Promise.all(outcomes)) t.truthy(error.code);
+      await broker.close();
+    }
+  },
+);
 
 test.serial('a hostile broker does not disturb the callers of another target (G-13)', async (t) => {
   const system = await startSystem(t);

@@ -1,6 +1,6 @@
 /**
- * Protobuf's wire format from its specification, without the library that the package decodes with: what the package makes of
- * hostile bytes is compared with what this makes of them.
+ * Protobuf's wire format from its specification, without the library that the package decodes with: what the
+ * package makes of hostile bytes is compared with what this makes of them.
  */
 
 /** Field values as they lie on the wire: a number for varints, bytes for the rest. */
@@ -8,7 +8,10 @@ export interface WireField {
   readonly number: number;
   readonly wireType: number;
   readonly varint: bigint;
-  /** A varint of more than ten bytes. As a known field it is malformed; protobufjs skips it where it does not know the field, which harms nobody. */
+  /**
+   * A varint of more than ten bytes. As a known field it is malformed; protobufjs skips it where it does not
+   * know the field, which harms nobody.
+   */
   readonly overlong: boolean;
   readonly bytes: Uint8Array;
 }
@@ -71,7 +74,10 @@ function readField(message: Uint8Array, start: number, depth: number): { field: 
   const number = key.value >>> 3;
   const wireType = key.value & 7;
   if (number === 0) throw new Malformed('field number 0');
-  const field = (end: number, content: Partial<WireField> = {}) => ({ field: { number, wireType, varint: 0n, overlong: false, bytes: NOTHING, ...content }, end });
+  const field = (end: number, content: Partial<WireField> = {}) => ({
+    field: { number, wireType, varint: 0n, overlong: false, bytes: NOTHING, ...content },
+    end,
+  });
   switch (wireType) {
     case 0: {
       const length = varintBytes(message, key.end);

@@ -50,35 +50,41 @@ class WatchedClock implements Clock {
   }
 }
 
-threadTest('a pool has no thread before its first Hello, one for any number of them, and none after its end (G-08)', async (t) => {
-  const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
-  const leftovers = new Leftovers();
-  const threads = (): string[] => leftovers.list().filter((line) => line.startsWith('threads'));
-  const pool = new BrokerPool({ ...system.target, max: 50, maxConnecting: 50, endpointCache: false });
-  t.deepEqual(threads(), []);
-  const leases = await Promise.all(Array.from({ length: 50 }, () => pool.acquire()));
-  t.deepEqual(threads(), ['threads: 1']);
-  for (const lease of leases) lease.release();
-  await pool.close();
-  t.true(await until(() => threads().length === 0));
-  await system.stop();
-});
+threadTest(
+  'a pool has no thread before its first Hello, one for any number of them, and none after its end (G-08)',
+  async (t) => {
+    const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
+    const leftovers = new Leftovers();
+    const threads = (): string[] => leftovers.list().filter((line) => line.startsWith('threads'));
+    const pool = new BrokerPool({ ...system.target, max: 50, maxConnecting: 50, endpointCache: false });
+    t.deepEqual(threads(), []);
+    const leases = await Promise.all(Array.from({ length: 50 }, () => pool.acquire()));
+    t.deepEqual(threads(), ['threads: 1']);
+    for (const lease of leases) lease.release();
+    await pool.close();
+    t.true(await until(() => threads().length === 0));
+    await system.stop();
+  },
+);
 
-posixTest('an idle pool keeps nothing alive, and hundreds of callers share a few timers (G-09)', async (t) => {
-  const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
-  const leftovers = new Leftovers();
-  const clock = new WatchedClock();
-  const pool = new BrokerPool({ ...system.target, max: 2 }, { clock });
-  await Promise.all(Array.from({ length: 500 }, () => pool.use(({ socket }) => ask(socket, 'hello'))));
-  const held = await Promise.all([pool.acquire(), pool.acquire()]);
-  const waiting = Array.from({ length: 500 }, () => pool.acquire({ timeoutMs: 5_000 }));
-  t.true(clock.set <= 3, `${clock.set} timers`);
-  for (const lease of held) lease.release();
-  for (const lease of waiting) (await lease).release();
-  t.is(pool.stats().idle, 2);
-  const active = (): string[] => leftovers.list().filter((line) => line.startsWith('active'));
-  t.true(await until(() => active().length === 0), active().join());
-  await pool.close();
-  t.is(clock.set, 0);
-  await system.stop();
-});
+posixTest(
+  'an idle pool keeps nothing alive, and hundreds of callers share a few timers (G-09)',
+  async (t) => {
+    const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
+    const leftovers = new Leftovers();
+    const clock = new WatchedClock();
+    const pool = new BrokerPool({ ...system.target, max: 2 }, { clock });
+    await Promise.all(Array.from({ length: 500 }, () => pool.use(({ socket }) => ask(socket, 'hello'))));
+    const held = await Promise.all([pool.acquire(), pool.acquire()]);
+    const waiting = Array.from({ length: 500 }, () => pool.acquire({ timeoutMs: 5_000 }));
+    t.true(clock.set <= 3, `${clock.set} timers`);
+    for (const lease of held) lease.release();
+    for (const lease of waiting) (await lease).release();
+    t.is(pool.stats().idle, 2);
+    const active = (): string[] => leftovers.list().filter((line) => line.startsWith('active'));
+    t.true(await until(() => active().length === 0), active().join());
+    await pool.close();
+    t.is(clock.set, 0);
+    await system.stop();
+  },
+);

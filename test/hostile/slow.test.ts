@@ -2,7 +2,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { runWaitLoop } from '../../src/negotiation/wait-thread/wait-loop.js';
-import { SharedWaitState, type WaitCommand, type WaitOutcome } from '../../src/negotiation/wait-thread/wait-protocol.js';
+import {
+  SharedWaitState,
+  type WaitCommand,
+  type WaitOutcome,
+} from '../../src/negotiation/wait-thread/wait-protocol.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 import { until } from '../helpers/leftovers.js';
@@ -36,7 +40,10 @@ test('event-loop driver: a byte a second ends at the deadline, not a byte later 
   };
   const driver = new EventLoopDriver(clock, undefined);
   const outcomes: Outcome[] = [];
-  driver.start(handshakeJob(broker.endpoint, { deadlineMs: clock.now() + LIMIT_MS, roundTripTimeoutMs: LIMIT_MS }), (outcome) => outcomes.push(outcome));
+  driver.start(
+    handshakeJob(broker.endpoint, { deadlineMs: clock.now() + LIMIT_MS, roundTripTimeoutMs: LIMIT_MS }),
+    (outcome) => outcomes.push(outcome),
+  );
   t.true(await until(() => socketCount === 1));
   for (let second = 1; second < LIMIT_MS / 1_000; second++) {
     await sendByte();
@@ -55,7 +62,18 @@ test('event-loop driver: a byte a second ends at the deadline, not a byte later 
 
 test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)', (t) => {
   let nowMs = 0;
-  const start: WaitCommand = { kind: 'start', slot: 0, job: handshakeJob('/broker.sock', { deadlineMs: LIMIT_MS, roundTripTimeoutMs: LIMIT_MS, trust: undefined }), descriptor: 99, sent: Infinity, watched: false };
+  const start: WaitCommand = {
+    kind: 'start',
+    slot: 0,
+    job: handshakeJob('/broker.sock', {
+      deadlineMs: LIMIT_MS,
+      roundTripTimeoutMs: LIMIT_MS,
+      trust: undefined,
+    }),
+    descriptor: 99,
+    sent: Infinity,
+    watched: false,
+  };
   const commands = [start];
   const outcomes: { outcome: WaitOutcome; atMs: number }[] = [];
   let bytes = 0;
@@ -89,5 +107,9 @@ test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)',
   );
   t.is(outcomes.length, 1);
   t.is(outcomes[0]?.atMs, LIMIT_MS);
-  t.like(outcomes[0]?.outcome, { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'hello' }, owedReply: { descriptor: 99 } });
+  t.like(outcomes[0]?.outcome, {
+    kind: 'failed',
+    failure: { code: 'TIMEOUT', phase: 'hello' },
+    owedReply: { descriptor: 99 },
+  });
 });

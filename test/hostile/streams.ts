@@ -1,4 +1,7 @@
-/** Streams that a hostile broker may send: valid conversations, bent at the level of messages, of frames and of bytes. */
+/**
+ * Streams that a hostile broker may send: valid conversations, bent at the level of messages, of frames and
+ * of bytes.
+ */
 import * as fc from 'fast-check';
 import { encodeTree, messages, messagesIn, TOKEN, type TreeField } from './message-tree.js';
 import type { Mode } from './oracle.js';
@@ -17,8 +20,22 @@ const OTHER_TOKEN = TOKEN.map((byte) => byte ^ 0xff);
 
 /** Names of backends, some of which no system can dial. */
 const PIPES = [
-  'backend.sock', './backend.sock', '/', '/a\0b', '\0', '\0backend', '..\\backend', '\\\\.\\pipe\\backend', '/'.padEnd(103, 'x'), '/'.padEnd(104, 'x'), '/'.padEnd(107, 'x'),
-  '/'.padEnd(108, 'x'), '/'.padEnd(106, 'x').concat('é'), '\0'.padEnd(108, 'x'), '\0'.padEnd(109, 'x'), '/'.padEnd(100_000, 'x'),
+  'backend.sock',
+  './backend.sock',
+  '/',
+  '/a\0b',
+  '\0',
+  '\0backend',
+  '..\\backend',
+  '\\\\.\\pipe\\backend',
+  '/'.padEnd(103, 'x'),
+  '/'.padEnd(104, 'x'),
+  '/'.padEnd(107, 'x'),
+  '/'.padEnd(108, 'x'),
+  '/'.padEnd(106, 'x').concat('é'),
+  '\0'.padEnd(108, 'x'),
+  '\0'.padEnd(109, 'x'),
+  '/'.padEnd(100_000, 'x'),
 ];
 
 /** Valid and invalid orders of valid frames. */
@@ -48,26 +65,70 @@ const CONVERSATIONS: readonly (() => TreeField[][])[] = [
   () => [messages.admin(), messages.admin()],
   () => [messages.negotiated(), messages.admin(), messages.ready()],
 ];
-const NAMINGS = PIPES.flatMap((pipe) => [() => [messages.negotiated(pipe)], () => [messages.negotiated(pipe), messages.ready()]]);
+const NAMINGS = PIPES.flatMap((pipe) => [
+  () => [messages.negotiated(pipe)],
+  () => [messages.negotiated(pipe), messages.ready()],
+]);
 
 const BENDS = [
-  'drop', 'repeat', 'move', 'renumber', 'retype', 'setNumber', 'setBytes', 'breakText', 'pad', 'lieAboutLength', 'insert', 'wrapInGroup', 'openGroup',
-  'deepen', 'clear',
-  'version', 'length', 'truncate', 'append', 'swapFrames', 'repeatFrame', 'dropFrame', 'emptyFrame',
-  'changeByte', 'insertByte', 'deleteByte',
+  'drop',
+  'repeat',
+  'move',
+  'renumber',
+  'retype',
+  'setNumber',
+  'setBytes',
+  'breakText',
+  'pad',
+  'lieAboutLength',
+  'insert',
+  'wrapInGroup',
+  'openGroup',
+  'deepen',
+  'clear',
+  'version',
+  'length',
+  'truncate',
+  'append',
+  'swapFrames',
+  'repeatFrame',
+  'dropFrame',
+  'emptyFrame',
+  'changeByte',
+  'insertByte',
+  'deleteByte',
 ] as const;
 
 interface Bend {
   readonly how: (typeof BENDS)[number];
-  /** Which frame, which message in it, which field in that, and a place among bytes: each modulo what there is. */
+  /**
+   * Which frame, which message in it, which field in that, and a place among bytes: each modulo what there
+   * is.
+   */
   readonly where: readonly [frame: number, message: number, field: number, place: number];
   readonly number: bigint;
   readonly bytes: Uint8Array;
 }
 
 const EDGES: readonly bigint[] = [
-  0n, 1n, 2n, 3n, 4n, 9n, 10n, 127n, 128n, 0xad01n, 0xd0ffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 0x1_0000_0000n, 0x1_0000_0001n,
-  0x7fff_ffff_ffff_ffffn, 0xffff_ffff_ffff_ffffn,
+  0n,
+  1n,
+  2n,
+  3n,
+  4n,
+  9n,
+  10n,
+  127n,
+  128n,
+  0xad01n,
+  0xd0ffn,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+  0x1_0000_0000n,
+  0x1_0000_0001n,
+  0x7fff_ffff_ffff_ffffn,
+  0xffff_ffff_ffff_ffffn,
 ];
 
 const anyBend: fc.Arbitrary<Bend> = fc.record({
@@ -77,10 +138,17 @@ const anyBend: fc.Arbitrary<Bend> = fc.record({
   bytes: fc.uint8Array({ maxLength: 24 }),
 });
 
-const anyStart = fc.oneof({ weight: 7, arbitrary: fc.constantFrom(...CONVERSATIONS) }, { weight: 1, arbitrary: fc.constantFrom(...NAMINGS) });
+const anyStart = fc.oneof(
+  { weight: 7, arbitrary: fc.constantFrom(...CONVERSATIONS) },
+  { weight: 1, arbitrary: fc.constantFrom(...NAMINGS) },
+);
 
 const anyConversation = fc
-  .record({ start: anyStart, bends: fc.array(anyBend, { maxLength: 4 }), backendSays: fc.uint8Array({ maxLength: 12 }) })
+  .record({
+    start: anyStart,
+    bends: fc.array(anyBend, { maxLength: 4 }),
+    backendSays: fc.uint8Array({ maxLength: 12 }),
+  })
   .map(({ start, bends, backendSays }) => bent(start(), bends, backendSays));
 
 /** Noise, bare or in a sound frame. */
@@ -107,7 +175,11 @@ export function frame(body: Uint8Array, length = body.length): Uint8Array {
 }
 
 /** First the messages are bent, then what is made of them. */
-function bent(trees: TreeField[][], bends: readonly Bend[], behind: Uint8Array): { stream: Uint8Array; frames: number } {
+function bent(
+  trees: TreeField[][],
+  bends: readonly Bend[],
+  behind: Uint8Array,
+): { stream: Uint8Array; frames: number } {
   for (const bend of bends) bendTree(trees, bend);
   const wires = trees.map((tree) => frame(encodeTree(tree)));
   for (const bend of bends) bendFrames(wires, bend);
@@ -115,7 +187,10 @@ function bent(trees: TreeField[][], bends: readonly Bend[], behind: Uint8Array):
   return { stream, frames: Math.max(1, wires.length) };
 }
 
-function bendTree(trees: readonly TreeField[][], { how, where: [whichFrame, whichMessage, whichField], number, bytes }: Bend): void {
+function bendTree(
+  trees: readonly TreeField[][],
+  { how, where: [whichFrame, whichMessage, whichField], number, bytes }: Bend,
+): void {
   const tree = trees[whichFrame % trees.length];
   if (tree === undefined) return;
   const all = messagesIn(tree);
@@ -140,13 +215,22 @@ function bendTree(trees: readonly TreeField[][], { how, where: [whichFrame, whic
   }
 }
 
-function bendField(message: TreeField[], index: number, field: TreeField, how: Bend['how'], number: bigint, bytes: Uint8Array): void {
+function bendField(
+  message: TreeField[],
+  index: number,
+  field: TreeField,
+  how: Bend['how'],
+  number: bigint,
+  bytes: Uint8Array,
+): void {
   switch (how) {
     case 'drop':
       message.splice(index, 1);
       break;
     case 'repeat':
-      message.push(Array.isArray(field.value) ? { ...field, value: structuredClone(field.value) } : { ...field });
+      message.push(
+        Array.isArray(field.value) ? { ...field, value: structuredClone(field.value) } : { ...field },
+      );
       break;
     case 'move':
       message.push(...message.splice(index, 1));
@@ -185,7 +269,10 @@ function groupOf(field: TreeField): TreeField[] {
 }
 
 function nestedGroups(depth: number): TreeField[] {
-  return [...Array.from({ length: depth }, () => mark(19, 3)), ...Array.from({ length: depth }, () => mark(19, 4))];
+  return [
+    ...Array.from({ length: depth }, () => mark(19, 3)),
+    ...Array.from({ length: depth }, () => mark(19, 4)),
+  ];
 }
 
 function mark(number: number, wireType: number): TreeField {
@@ -225,7 +312,10 @@ function bendFrames(wires: Uint8Array[], { how, where: [whichFrame, , , place], 
   }
 }
 
-function bendBytes(stream: Buffer<ArrayBuffer>, { how, where: [, , , place], number }: Bend): Buffer<ArrayBuffer> {
+function bendBytes(
+  stream: Buffer<ArrayBuffer>,
+  { how, where: [, , , place], number }: Bend,
+): Buffer<ArrayBuffer> {
   if (stream.length === 0) return stream;
   const at = place % stream.length;
   const byte = Uint8Array.of(Number(number & 0xffn));

@@ -11,17 +11,29 @@ import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { workerDriver } from '../negotiation/drivers-kit.js';
 
 const native = loadNative();
-const memoryTest = process.platform === 'linux' && native !== undefined && canHandOff() ? test.serial : test.skip;
+const memoryTest =
+  process.platform === 'linux' && native !== undefined && canHandOff() ? test.serial : test.skip;
 const COUNT = 4;
 
-/** Without those whose bytes come through a stream: what Node reads them into, and lets go of, is not ours to overwrite. */
-const WAITS: readonly (readonly [title: string, createDriver: () => Driver, adoptHandedOffConnection: boolean])[] =
+/**
+ * Without those whose bytes come through a stream: what Node reads them into, and lets go of, is not ours to
+ * overwrite.
+ */
+const WAITS: readonly (readonly [
+  title: string,
+  createDriver: () => Driver,
+  adoptHandedOffConnection: boolean,
+])[] =
   native === undefined
     ? []
     : [
         ['adopted connections that the wait thread waited for', () => workerDriver(native), true],
         ['negotiated connections that the wait thread waited for', () => workerDriver(native), false],
-        ['negotiated connections that the event loop waited for', () => new EventLoopDriver(systemClock, native), false],
+        [
+          'negotiated connections that the event loop waited for',
+          () => new EventLoopDriver(systemClock, native),
+          false,
+        ],
         ['negotiated connections that both waited for', () => new DividedDriver(native), false],
       ];
 
@@ -34,9 +46,10 @@ function tokensOf(leases: readonly Lease[]): MaskedWord[] {
 }
 
 /**
- * How often each token is in memory while its connection is open, and when it is closed. A processor's registers hold a token while it is copied,
- * and what saves registers, as the dynamic linker does, may leave one on a stack, once in dozens of connections. So what counts is the best of
- * several tries: whatever is forgotten shows in each of them.
+ * How often each token is in memory while its connection is open, and when it is closed. A processor's
+ * registers hold a token while it is copied, and what saves registers, as the dynamic linker does, may leave
+ * one on a stack, once in dozens of connections. So what counts is the best of several tries: whatever is
+ * forgotten shows in each of them.
  */
 async function fewestCopies(count: () => Promise<CopyCounts>): Promise<CopyCounts> {
   let fewest = await count();
@@ -61,7 +74,17 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
     const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
     t.teardown(() => system.stop());
     const counts = await fewestCopies(async () => {
-      const pool = new BrokerPool({ ...system.target, adoptHandedOffConnection, handoffToken: true, max: COUNT, maxConnecting: COUNT, endpointCache: false }, { createDriver });
+      const pool = new BrokerPool(
+        {
+          ...system.target,
+          adoptHandedOffConnection,
+          handoffToken: true,
+          max: COUNT,
+          maxConnecting: COUNT,
+          endpointCache: false,
+        },
+        { createDriver },
+      );
       t.teardown(() => pool.destroy());
       const leases = await Promise.all(Array.from({ length: COUNT }, () => pool.acquire()));
       const tokens = tokensOf(leases);
@@ -74,18 +97,37 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
   });
 }
 
-memoryTest('a thread that shares a pool has one more copy of the token, until the connection closes', async (t) => {
-  const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
-  t.teardown(() => system.stop());
-  const pool = new BrokerPool({ ...system.target, handoffToken: true, max: COUNT, maxConnecting: COUNT, endpointCache: false });
-  t.teardown(() => pool.destroy());
-  const shared = await connectSharedPool(pool.share());
-  const leases = await Promise.all(Array.from({ length: COUNT }, () => shared.acquire()));
-  const tokens = tokensOf(leases);
-  t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 2));
-  for (const lease of leases) lease.release();
-  await shared.close();
-  t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 1), 'the pool still has the connections');
-  await pool.close();
-  t.deepEqual(countInOwnMemory(tokens), tokens.map(() => 0));
-});
+memoryTest(
+  'a thread that shares a pool has one more copy of the token, until the connection closes',
+  async (t) => {
+    const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
+    t.teardown(() => system.stop());
+    const pool = new BrokerPool({
+      ...system.target,
+      handoffToken: true,
+      max: COUNT,
+      maxConnecting: COUNT,
+      endpointCache: false,
+    });
+    t.teardown(() => pool.destroy());
+    const shared = await connectSharedPool(pool.share());
+    const leases = await Promise.all(Array.from({ length: COUNT }, () => shared.acquire()));
+    const tokens = tokensOf(leases);
+    t.deepEqual(
+      countInOwnMemory(tokens),
+      tokens.map(() => 2),
+    );
+    for (const lease of leases) lease.release();
+    await shared.close();
+    t.deepEqual(
+      countInOwnMemory(tokens),
+      tokens.map(() => 1),
+      'the pool still has the connections',
+    );
+    await pool.close();
+    t.deepEqual(
+      countInOwnMemory(tokens),
+      tokens.map(() => 0),
+    );
+  },
+);

@@ -1,4 +1,7 @@
-/** The broker as its authors ship it, in launch mode: it and the backends that it starts are processes of their own. */
+/**
+ * The broker as its authors ship it, in launch mode: it and the backends that it starts are processes of
+ * their own.
+ */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { ExecutionContext } from 'ava';
@@ -31,30 +34,39 @@ async function works(t: ExecutionContext, pool: BrokerPool): Promise<{ endpoint:
   });
 }
 
-interopTest('the backend alone is killed: the broker launches another at the next Hello (G-13, G-18, V-88, X-27)', async (t) => {
-  const broker = await start(t, 'mortal');
-  const pool = openPool(t, { brokerEndpoint: broker.endpoint, serviceName: 'mortal' });
-  const first = await works(t, pool);
-  broker.killBackends();
-  t.true(await until(() => pool.stats().total === 0), 'what was idle is gone at once');
-  const second = await works(t, pool);
-  t.is(second.route, 'broker-negotiated');
-  t.not(second.endpoint, first.endpoint);
-});
+interopTest(
+  'the backend alone is killed: the broker launches another at the next Hello (G-13, G-18, V-88, X-27)',
+  async (t) => {
+    const broker = await start(t, 'mortal');
+    const pool = openPool(t, { brokerEndpoint: broker.endpoint, serviceName: 'mortal' });
+    const first = await works(t, pool);
+    broker.killBackends();
+    t.true(await until(() => pool.stats().total === 0), 'what was idle is gone at once');
+    const second = await works(t, pool);
+    t.is(second.route, 'broker-negotiated');
+    t.not(second.endpoint, first.endpoint);
+  },
+);
 
-interopTest('the broker alone is killed: leases and known endpoints need none; when it is back, it is asked again (G-13, L-03, C-13)', async (t) => {
-  const broker = await start(t, 'orphan');
-  const pool = openPool(t, { brokerEndpoint: broker.endpoint, serviceName: 'orphan' });
-  const lease = await pool.acquire();
-  await broker.kill();
-  t.is(await ask(lease.socket, 'still here'), 'still here');
-  t.is((await works(t, pool)).route, 'hello-skip');
-  lease.release();
-  pool.clear();
-  t.is((await t.throwsAsync(pool.acquire({ timeoutMs: 5_000 }), { code: 'BROKER_CONNECT' }))?.name, 'BrokerPoolError');
-  await broker.restart();
-  t.is((await works(t, pool)).route, 'broker-negotiated');
-});
+interopTest(
+  'the broker alone is killed: leases and known endpoints need none; when it is back, it is asked again (G-13, L-03, C-13)',
+  async (t) => {
+    const broker = await start(t, 'orphan');
+    const pool = openPool(t, { brokerEndpoint: broker.endpoint, serviceName: 'orphan' });
+    const lease = await pool.acquire();
+    await broker.kill();
+    t.is(await ask(lease.socket, 'still here'), 'still here');
+    t.is((await works(t, pool)).route, 'hello-skip');
+    lease.release();
+    pool.clear();
+    t.is(
+      (await t.throwsAsync(pool.acquire({ timeoutMs: 5_000 }), { code: 'BROKER_CONNECT' }))?.name,
+      'BrokerPoolError',
+    );
+    await broker.restart();
+    t.is((await works(t, pool)).route, 'broker-negotiated');
+  },
+);
 
 /** Passes everything on between clients and a broker, and keeps what the broker says to each. */
 async function listeningProxy(t: ExecutionContext, endpoint: string, target: string): Promise<Buffer[][]> {
@@ -82,19 +94,27 @@ function refusalIn(said: readonly Buffer[]): number | undefined {
   return result?.kind === 'refused' ? result.refused.code : undefined;
 }
 
-interopTest('a cold herd of 500 callers has the launching broker start one backend, and none of them is told RATE_LIMITED (G-14, V-84, X-23)', async (t) => {
-  const broker = await start(t, 'herd');
-  const brokerEndpoint = `${broker.endpoint}.proxy`;
-  const conversations = await listeningProxy(t, brokerEndpoint, broker.endpoint);
-  const pool = openPool(t, { brokerEndpoint, serviceName: 'herd', max: 100, maxConnecting: 16 });
-  await Promise.all(
-    Array.from({ length: 500 }, async (_, index) => {
-      await pool.use(async ({ socket }) => t.is(await ask(socket, `caller ${index}`), `caller ${index}`));
-    }),
-  );
-  const refusals = conversations.map(refusalIn).filter((code) => code !== undefined);
-  t.false(refusals.includes(RefusalCode.RATE_LIMITED));
-  // On a busy machine the broker may give up on a backend that it has just launched (L-15); that Hello is said again.
-  t.is(conversations.length, 1 + refusals.filter((code) => code === RefusalCode.BACKEND_SPAWN_FAILED).length, 'one Hello');
-  t.is(pool.stats().connectFailures, 0);
-});
+interopTest(
+  'a cold herd of 500 callers has the launching broker start one backend, and none of them is told RATE_LIMITED (G-14, V-84, X-23)',
+  async (t) => {
+    const broker = await start(t, 'herd');
+    const brokerEndpoint = `${broker.endpoint}.proxy`;
+    const conversations = await listeningProxy(t, brokerEndpoint, broker.endpoint);
+    const pool = openPool(t, { brokerEndpoint, serviceName: 'herd', max: 100, maxConnecting: 16 });
+    await Promise.all(
+      Array.from({ length: 500 }, async (_, index) => {
+        await pool.use(async ({ socket }) => t.is(await ask(socket, `caller ${index}`), `caller ${index}`));
+      }),
+    );
+    const refusals = conversations.map(refusalIn).filter((code) => code !== undefined);
+    t.false(refusals.includes(RefusalCode.RATE_LIMITED));
+    // On a busy machine the broker may give up on a backend that it has just launched (L-15); that Hello is
+    // said again.
+    t.is(
+      conversations.length,
+      1 + refusals.filter((code) => code === RefusalCode.BACKEND_SPAWN_FAILED).length,
+      'one Hello',
+    );
+    t.is(pool.stats().connectFailures, 0);
+  },
+);

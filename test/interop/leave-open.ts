@@ -1,4 +1,7 @@
-/** A program that uses a pool and then simply comes to its end: no close, connections idle. Its endpoints are its arguments. */
+/**
+ * A program that uses a pool and then simply comes to its end: no close, connections idle. Its endpoints are
+ * its arguments.
+ */
 import { BrokerPool } from '../../src/index.js';
 
 const [brokerEndpoint = '', serviceName = '', wantedVersion = '', ending = ''] = process.argv.slice(2);

@@ -3,7 +3,10 @@ import { BrokerPool } from '../../src/index.js';
 import { interopTest, program } from './interop.js';
 import { RealBroker } from './real-broker.js';
 
-function poolOf({ endpoints }: RealBroker, options: ConstructorParameters<typeof BrokerPool>[0] = {}): BrokerPool {
+function poolOf(
+  { endpoints }: RealBroker,
+  options: ConstructorParameters<typeof BrokerPool>[0] = {},
+): BrokerPool {
   return new BrokerPool({
     brokerEndpoint: endpoints.broker,
     serviceName: endpoints.service,

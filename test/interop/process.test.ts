@@ -8,11 +8,18 @@ import { RealBroker } from './real-broker.js';
 const SCRIPT = fileURLToPath(new URL('leave-open.js', import.meta.url));
 const LIMIT_MS = 20_000;
 
-async function runToItsEnd({ endpoints }: RealBroker, ending = ''): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [SCRIPT, endpoints.broker, endpoints.service, endpoints.version, ending], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
-  });
+async function runToItsEnd(
+  { endpoints }: RealBroker,
+  ending = '',
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(
+    process.execPath,
+    [SCRIPT, endpoints.broker, endpoints.service, endpoints.version, ending],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: LIMIT_MS,
+    },
+  );
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code: child.exitCode, stdout, stderr };
 }

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** The Rust program over the published crate; see rust/README.md. From dist/test/interop the sources are three levels up. */
+/**
+ * The Rust program over the published crate; see rust/README.md. From dist/test/interop the sources are three
+ * levels up.
+ */
 const RUST_FOLDER = fileURLToPath(new URL('../../../test/interop/rust/', import.meta.url));
 const PROGRAM = join(RUST_FOLDER, 'target/release/broker-pool-interop');
 const BUILD_LIMIT_MS = 14 * 60_000;
@@ -17,7 +20,11 @@ export function buildInteropProgram(): { program: string } | { missing: string }
   if (cargo.error !== undefined) {
     return existsSync(PROGRAM) ? { program: PROGRAM } : { missing: 'cargo is not installed' };
   }
-  const build = spawnSync('cargo', ['build', '--release', '--quiet'], { cwd: RUST_FOLDER, stdio: 'inherit', timeout: BUILD_LIMIT_MS });
+  const build = spawnSync('cargo', ['build', '--release', '--quiet'], {
+    cwd: RUST_FOLDER,
+    stdio: 'inherit',
+    timeout: BUILD_LIMIT_MS,
+  });
   if (build.status !== 0) throw new Error(`cargo build failed with ${build.status ?? build.signal}`);
   return { program: PROGRAM };
 }
@@ -38,7 +45,10 @@ export class LineProcess {
   /** The next line of output as JSON. */
   async read<T>(): Promise<T> {
     const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error(`the program ended with ${this.child.exitCode ?? this.child.signalCode ?? 'an open exit'}`);
+    if (done === true)
+      throw new Error(
+        `the program ended with ${this.child.exitCode ?? this.child.signalCode ?? 'an open exit'}`,
+      );
     const answer: T = JSON.parse(value);
     return answer;
   }
@@ -77,7 +87,10 @@ export interface RealEndpoints {
   readonly pid: number;
 }
 
-/** What the program has counted. `restarts`: how often a client's hang-up ended the broker's accept loop (V-31). */
+/**
+ * What the program has counted. `restarts`: how often a client's hang-up ended the broker's accept loop
+ * (V-31).
+ */
 export interface RealStats {
   readonly restarts: number;
   readonly hellos: number;
@@ -93,18 +106,27 @@ export class RealBroker {
   #process: LineProcess;
   readonly #serve: () => LineProcess;
 
-  private constructor(endpoints: RealEndpoints, directory: string, process: LineProcess, serve: () => LineProcess) {
+  private constructor(
+    endpoints: RealEndpoints,
+    directory: string,
+    process: LineProcess,
+    serve: () => LineProcess,
+  ) {
     this.endpoints = endpoints;
     this.directory = directory;
     this.#process = process;
     this.#serve = serve;
   }
 
-  static async start(program: string, handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none'): Promise<RealBroker> {
+  static async start(
+    program: string,
+    handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none',
+  ): Promise<RealBroker> {
     const directory = mkdtempSync(join(tmpdir(), 'bpi-'));
     // The broker binds only below a private directory (N-10).
     chmodSync(directory, 0o700);
-    const serve = (): LineProcess => new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff]);
+    const serve = (): LineProcess =>
+      new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff]);
     const process = serve();
     const endpoints = await process.read<RealEndpoints>();
     return new RealBroker(endpoints, directory, process, serve);

@@ -18,7 +18,11 @@ async function ended(socket: Socket): Promise<void> {
 }
 
 function targetOf({ endpoints }: RealBroker) {
-  return { brokerEndpoint: endpoints.broker, serviceName: endpoints.service, wantedVersion: endpoints.version };
+  return {
+    brokerEndpoint: endpoints.broker,
+    serviceName: endpoints.service,
+    wantedVersion: endpoints.version,
+  };
 }
 
 interopTest('without a cached endpoint the real broker negotiates one (C-16)', async (t) => {
@@ -35,7 +39,10 @@ interopTest('without a cached endpoint the real broker negotiates one (C-16)', a
 
 interopTest('a cached endpoint is dialled without asking the broker (C-12)', async (t) => {
   const real = await RealBroker.start(program);
-  const connection = await connectToBackend({ ...targetOf(real), cachedBackendEndpoint: real.endpoints.backend });
+  const connection = await connectToBackend({
+    ...targetOf(real),
+    cachedBackendEndpoint: real.endpoints.backend,
+  });
   t.is(connection.route, 'hello-skip');
   t.is(connection.negotiated, undefined);
   await echoes(t, connection);
@@ -45,7 +52,10 @@ interopTest('a cached endpoint is dialled without asking the broker (C-12)', asy
 
 interopTest('a stale cached endpoint falls back to the broker (C-13)', async (t) => {
   const real = await RealBroker.start(program);
-  const connection = await connectToBackend({ ...targetOf(real), cachedBackendEndpoint: `${real.directory}/gone.sock` });
+  const connection = await connectToBackend({
+    ...targetOf(real),
+    cachedBackendEndpoint: `${real.directory}/gone.sock`,
+  });
   t.is(connection.route, 'broker-negotiated');
   await echoes(t, connection);
   await real.stop();
@@ -53,7 +63,11 @@ interopTest('a stale cached endpoint falls back to the broker (C-13)', async (t)
 
 interopTest('a cached endpoint is ignored when the versions differ (C-15)', async (t) => {
   const real = await RealBroker.start(program);
-  const connection = await connectToBackend({ ...targetOf(real), selfVersion: '0.0.1', cachedBackendEndpoint: real.endpoints.backend });
+  const connection = await connectToBackend({
+    ...targetOf(real),
+    selfVersion: '0.0.1',
+    cachedBackendEndpoint: real.endpoints.backend,
+  });
   t.is(connection.route, 'broker-negotiated');
   await echoes(t, connection);
   await real.stop();
@@ -79,7 +93,11 @@ interopTest('a rejected handoff becomes a reconnect without an error (C-50)', as
 
 interopTest('a handoff that stays silent becomes a reconnect when its time is up (C-45, C-51)', async (t) => {
   const real = await RealBroker.start(program, 'silent');
-  const connection = await connectToBackend({ ...targetOf(real), adoptHandedOffConnection: true, handoffReadyTimeoutMs: 100 });
+  const connection = await connectToBackend({
+    ...targetOf(real),
+    adoptHandedOffConnection: true,
+    handoffReadyTimeoutMs: 100,
+  });
   t.is(connection.route, 'broker-negotiated');
   await echoes(t, connection);
   await real.stop();
@@ -95,7 +113,9 @@ interopTest('a handoff endpoint that is missing becomes a reconnect at once (C-4
 
 interopTest('an unknown service is refused as such (R-14, C-37)', async (t) => {
   const real = await RealBroker.start(program);
-  const error = await t.throwsAsync(connectToBackend({ ...targetOf(real), serviceName: 'nobody' }), { instanceOf: BrokerPoolError });
+  const error = await t.throwsAsync(connectToBackend({ ...targetOf(real), serviceName: 'nobody' }), {
+    instanceOf: BrokerPoolError,
+  });
   t.is(error?.code, 'REFUSED');
   t.is(error?.refusalKind, 'serviceUnknown');
   t.is(error?.refusalCode, 2);
@@ -104,7 +124,9 @@ interopTest('an unknown service is refused as such (R-14, C-37)', async (t) => {
 
 interopTest('a version below the floor is refused as blocked (R-17, C-37)', async (t) => {
   const real = await RealBroker.start(program);
-  const error = await t.throwsAsync(connectToBackend({ ...targetOf(real), wantedVersion: '0.9.0' }), { instanceOf: BrokerPoolError });
+  const error = await t.throwsAsync(connectToBackend({ ...targetOf(real), wantedVersion: '0.9.0' }), {
+    instanceOf: BrokerPoolError,
+  });
   t.is(error?.code, 'REFUSED');
   t.is(error?.refusalKind, 'versionBlocked');
   t.is(error?.retryAfterMs, 30_000);

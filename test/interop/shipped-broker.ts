@@ -1,5 +1,16 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, watch, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +29,19 @@ const BUILD_LIMIT_MS = 14 * 60_000;
 /** Installs the broker as its authors ship it, below the folder that git ignores. */
 export function installShippedBroker(): void {
   if (existsSync(BINARY)) return;
-  const parameters = ['install', 'running-process', '--version', VERSION, '--features', 'daemon', '--bin', 'running-process-broker-v1', '--root', ROOT, '--quiet'];
+  const parameters = [
+    'install',
+    'running-process',
+    '--version',
+    VERSION,
+    '--features',
+    'daemon',
+    '--bin',
+    'running-process-broker-v1',
+    '--root',
+    ROOT,
+    '--quiet',
+  ];
   const install = spawnSync('cargo', parameters, { stdio: 'inherit', timeout: BUILD_LIMIT_MS });
   if (install.status !== 0) throw new Error(`cargo install failed with ${install.status ?? install.signal}`);
 }
@@ -61,11 +84,15 @@ export class ShippedBroker {
     rmSync(this.endpoint, { force: true });
     const stopWatching = new AbortController();
     const bound = fileAppears(this.#directory, BROKER_SOCKET, stopWatching.signal);
-    const child = spawn(BINARY, ['--serve-launch', this.endpoint, '--service-def-dir', join(this.#directory, 'services')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      // The broker refuses root unless it is told (V-40); tests in a container often are root.
-      env: { ...process.env, RUNNING_PROCESS_BROKER_ALLOW_PRIVILEGED: '1' },
-    });
+    const child = spawn(
+      BINARY,
+      ['--serve-launch', this.endpoint, '--service-def-dir', join(this.#directory, 'services')],
+      {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        // The broker refuses root unless it is told (V-40); tests in a container often are root.
+        env: { ...process.env, RUNNING_PROCESS_BROKER_ALLOW_PRIVILEGED: '1' },
+      },
+    );
     const ended = new Promise<void>((resolve) => {
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
@@ -73,11 +100,17 @@ export class ShippedBroker {
     this.#running = { child, ended };
     const isBound = await Promise.race([bound, ended.then(() => false)]);
     stopWatching.abort();
-    if (!isBound) throw new Error(`the shipped broker ended with ${child.exitCode ?? child.signalCode ?? 'an error'} before it listened`);
+    if (!isBound)
+      throw new Error(
+        `the shipped broker ended with ${child.exitCode ?? child.signalCode ?? 'an error'} before it listened`,
+      );
     await this.#answers();
   }
 
-  /** Its socket file is there a moment before it listens. A connect that is refused in between does a broker no harm. */
+  /**
+   * Its socket file is there a moment before it listens. A connect that is refused in between does a broker
+   * no harm.
+   */
   async #answers(): Promise<void> {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
       try {
@@ -102,15 +135,25 @@ export class ShippedBroker {
     if (this.#launched !== undefined) endProcessesOf(this.#launched);
   }
 
-  /** Has the broker know a service whose backend is a copy of `program`, launched when somebody asks for it (D-02, L-02). */
+  /**
+   * Has the broker know a service whose backend is a copy of `program`, launched when somebody asks for it
+   * (D-02, L-02).
+   */
   define(serviceName: string, program: string): void {
     const binaries = join(this.#directory, 'binaries');
     mkdirSync(binaries, { mode: 0o700 });
     const binaryPath = join(binaries, serviceName);
     copyFileSync(program, binaryPath);
-    // The broker hashes the file between launch and probe: a small one gives its process no time to listen (L-06).
+    // The broker hashes the file between launch and probe: a small one gives its process no time to listen
+    // (L-06).
     appendFileSync(binaryPath, Buffer.alloc(PADDING_BYTES));
-    const definition = encodeServiceDefinition({ serviceName, binaryPath, perVersionBinaryDir: binaries, isolation: BrokerIsolation.SHARED_BROKER, minVersion: '1.0.0' });
+    const definition = encodeServiceDefinition({
+      serviceName,
+      binaryPath,
+      perVersionBinaryDir: binaries,
+      isolation: BrokerIsolation.SHARED_BROKER,
+      minVersion: '1.0.0',
+    });
     writeFileSync(join(this.#directory, 'services', `${serviceName}.servicedef`), definition);
     this.#launched = binaryPath;
   }
@@ -130,8 +173,8 @@ export class ShippedBroker {
 }
 
 /**
- * Waits for the socket file, and says whether it is there: a bare connect to see whether somebody listens is just what a broker must not be
- * given (X-20).
+ * Waits for the socket file, and says whether it is there: a bare connect to see whether somebody listens is
+ * just what a broker must not be given (X-20).
  */
 async function fileAppears(directory: string, name: string, signal: AbortSignal): Promise<boolean> {
   const watcher = watch(directory);

@@ -1,4 +1,7 @@
-/** Abstract names of Linux, which Node 20 fills up with NULs where it listens: all drivers find the same listeners. */
+/**
+ * Abstract names of Linux, which Node 20 fills up with NULs where it listens: all drivers find the same
+ * listeners.
+ */
 import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../helpers/system.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
@@ -11,20 +14,28 @@ function nameFor(role: string, driver: string): string {
 
 for (const [name, create] of DRIVERS) {
   linuxTest(`${name}: broker and backend may have abstract names, and listen with Node`, async (t) => {
-    const { broker } = await startSystem(t, { backend: { endpoint: nameFor('backend', name) }, broker: { endpoint: nameFor('broker', name) } });
-    const { socket, endpoint } = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    const { broker } = await startSystem(t, {
+      backend: { endpoint: nameFor('backend', name) },
+      broker: { endpoint: nameFor('broker', name) },
+    });
+    const { socket, endpoint } = connectionOf(
+      await run(openDriver(t, create), handshakeJob(broker.endpoint)),
+    );
     t.is(endpoint, nameFor('backend', name));
     t.is(await echo(socket, 'hello'), 'hello');
     await closed(socket);
   });
 
-  linuxTest(`${name}: an abstract name that nobody has is refused, the broker's and the backend's`, async (t) => {
-    const { broker } = await startSystem(t);
-    const driver = openDriver(t, create);
-    const noBroker = failureOf(await run(driver, handshakeJob(nameFor('no broker', name))));
-    t.like(noBroker, { code: 'BROKER_CONNECT', system: { code: 'ECONNREFUSED', syscall: 'connect' } });
-    broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: nameFor('no backend', name) } };
-    const noBackend = failureOf(await run(driver, handshakeJob(broker.endpoint)));
-    t.like(noBackend, { code: 'BACKEND_CONNECT', system: { code: 'ECONNREFUSED', syscall: 'connect' } });
-  });
+  linuxTest(
+    `${name}: an abstract name that nobody has is refused, the broker's and the backend's`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      const driver = openDriver(t, create);
+      const noBroker = failureOf(await run(driver, handshakeJob(nameFor('no broker', name))));
+      t.like(noBroker, { code: 'BROKER_CONNECT', system: { code: 'ECONNREFUSED', syscall: 'connect' } });
+      broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: nameFor('no backend', name) } };
+      const noBackend = failureOf(await run(driver, handshakeJob(broker.endpoint)));
+      t.like(noBackend, { code: 'BACKEND_CONNECT', system: { code: 'ECONNREFUSED', syscall: 'connect' } });
+    },
+  );
 }

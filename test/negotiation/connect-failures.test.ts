@@ -7,9 +7,20 @@ import test from '../helpers/sanitary.js';
 import { BROKER, DEADLINE_MS, REQUEST } from './exchange/exchange-kit.js';
 
 const system = { code: 'ENOENT', syscall: 'connect', message: 'connect ENOENT /a' };
-const base = { brokerEndpoint: BROKER, request: REQUEST, deadlineMs: DEADLINE_MS, roundTripTimeoutMs: 30_000, trust: undefined };
+const base = {
+  brokerEndpoint: BROKER,
+  request: REQUEST,
+  deadlineMs: DEADLINE_MS,
+  roundTripTimeoutMs: 30_000,
+  trust: undefined,
+};
 const admin: Job = { ...base, kind: 'admin' };
-const hello: Job = { ...base, kind: 'handshake', adoptHandedOffConnection: false, handoffReadyTimeoutMs: 2_000 };
+const hello: Job = {
+  ...base,
+  kind: 'handshake',
+  adoptHandedOffConnection: false,
+  handoffReadyTimeoutMs: 2_000,
+};
 
 test('who could not be reached shows in the code: the broker or the backend (C-18, C-30)', (t) => {
   t.deepEqual(connectFailure(false, '/a', system), {
@@ -28,7 +39,12 @@ test('who could not be reached shows in the code: the broker or the backend (C-1
 
 test('a backlog that stays full is a timeout of the connect; an abstract name is printable', (t) => {
   const message = 'connect to @name timed out after 250 ms: its backlog stayed full';
-  t.deepEqual(backlogFailure('\0name', 250), { code: 'TIMEOUT', phase: 'connect', message, endpoint: '\0name' });
+  t.deepEqual(backlogFailure('\0name', 250), {
+    code: 'TIMEOUT',
+    phase: 'connect',
+    message,
+    endpoint: '\0name',
+  });
 });
 
 test('a job given up fails as ABORTED', (t) => {

@@ -26,7 +26,8 @@ threadsTest('one negotiation after the other starts no thread', async (t) => {
   const { broker } = await startSystem(t);
   const driver = driverOf(t, dividedDriver);
   const before = new Leftovers();
-  for (let time = 0; time < 10; time++) await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+  for (let time = 0; time < 10; time++)
+    await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
   t.false(threadsSince(before));
 });
 
@@ -40,43 +41,54 @@ threadsTest('many at once are divided between the event loop and a thread', asyn
   await broker.until(() => broker.helloCount === 20);
   t.true(threadsSince(before));
   broker.releaseSilent();
-  for (const outcome of await Promise.all(outcomes)) if (outcome.kind === 'connected') await closed(outcome.socket);
+  for (const outcome of await Promise.all(outcomes))
+    if (outcome.kind === 'connected') await closed(outcome.socket);
 });
 
-threadsTest('waits that are stuck on the event loop leave it to the thread to serve the others', async (t) => {
-  const { broker, backend } = await startSystem(t);
-  broker.behaviour = { kind: 'silent' };
-  const driver = driverOf(t, dividedDriver);
-  const stuck = Array.from({ length: 5 }, () => run(driver, handshakeJob(broker.endpoint)));
-  await broker.until(() => broker.helloCount === 5);
-  broker.behaviour = { kind: 'answer' };
-  for (let time = 0; time < 5; time++) {
-    const connection = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
-    t.is(connection.endpoint, backend.endpoint);
-    await closed(connection.socket);
-  }
-  broker.releaseSilent();
-  for (const outcome of await Promise.all(stuck)) if (outcome.kind === 'connected') await closed(outcome.socket);
-});
+threadsTest(
+  'waits that are stuck on the event loop leave it to the thread to serve the others',
+  async (t) => {
+    const { broker, backend } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const driver = driverOf(t, dividedDriver);
+    const stuck = Array.from({ length: 5 }, () => run(driver, handshakeJob(broker.endpoint)));
+    await broker.until(() => broker.helloCount === 5);
+    broker.behaviour = { kind: 'answer' };
+    for (let time = 0; time < 5; time++) {
+      const connection = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
+      t.is(connection.endpoint, backend.endpoint);
+      await closed(connection.socket);
+    }
+    broker.releaseSilent();
+    for (const outcome of await Promise.all(stuck))
+      if (outcome.kind === 'connected') await closed(outcome.socket);
+  },
+);
 
-threadsTest('a handoff starts the thread, is waited for on the event loop until that has started, and then on the thread', async (t) => {
-  const { broker } = await startSystem(t);
-  broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
-  const driver = driverOf(t, dividedDriver);
-  const before = new Leftovers();
-  const negotiate = async (): Promise<void> => {
-    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true, handoffReadyTimeoutMs: 10 });
-    const connection = connectionOf(await run(driver, job));
-    t.is(connection.route, 'broker-negotiated');
-    await closed(connection.socket);
-  };
-  const first = negotiate();
-  t.true(threadsSince(before));
-  await first;
-  await driver.warm();
-  await negotiate();
-  t.is(driver.name, 'worker');
-});
+threadsTest(
+  'a handoff starts the thread, is waited for on the event loop until that has started, and then on the thread',
+  async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
+    const driver = driverOf(t, dividedDriver);
+    const before = new Leftovers();
+    const negotiate = async (): Promise<void> => {
+      const job = handshakeJob(broker.endpoint, {
+        adoptHandedOffConnection: true,
+        handoffReadyTimeoutMs: 10,
+      });
+      const connection = connectionOf(await run(driver, job));
+      t.is(connection.route, 'broker-negotiated');
+      await closed(connection.socket);
+    };
+    const first = negotiate();
+    t.true(threadsSince(before));
+    await first;
+    await driver.warm();
+    await negotiate();
+    t.is(driver.name, 'worker');
+  },
+);
 
 threadsTest('warming up starts the thread once, and a warm driver closes', async (t) => {
   const driver = dividedDriver();
@@ -89,33 +101,39 @@ threadsTest('warming up starts the thread once, and a warm driver closes', async
   t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED');
 });
 
-threadsTest('while the thread cannot start the event loop does its jobs, with a warning each time, and later the thread is started', async (t) => {
-  const { broker } = await startSystem(t);
-  if (native === undefined) return t.fail();
-  const { system, polling } = native;
-  const scarce = { system, polling: { ...polling, eventfd: () => EMFILE, pipe: () => EMFILE } };
-  const reasons: string[] = [];
-  const driver = new DividedDriver(scarce, { threadRetryMs: 0, warn: (reason) => reasons.push(reason) });
-  t.teardown(() => driver.close());
-  t.is(driver.name, 'worker');
-  await t.notThrowsAsync(driver.warm());
-  t.is(driver.name, 'event-loop');
-  const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
-  let hasReturned = false;
-  const outcome = new Promise<Outcome>((resolve) => {
-    driver.start(job, (ended) => {
-      t.true(hasReturned, 'never before start has returned');
-      resolve(ended);
+threadsTest(
+  'while the thread cannot start the event loop does its jobs, with a warning each time, and later the thread is started',
+  async (t) => {
+    const { broker } = await startSystem(t);
+    if (native === undefined) return t.fail();
+    const { system, polling } = native;
+    const scarce = { system, polling: { ...polling, eventfd: () => EMFILE, pipe: () => EMFILE } };
+    const reasons: string[] = [];
+    const driver = new DividedDriver(scarce, { threadRetryMs: 0, warn: (reason) => reasons.push(reason) });
+    t.teardown(() => driver.close());
+    t.is(driver.name, 'worker');
+    await t.notThrowsAsync(driver.warm());
+    t.is(driver.name, 'event-loop');
+    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+    let hasReturned = false;
+    const outcome = new Promise<Outcome>((resolve) => {
+      driver.start(job, (ended) => {
+        t.true(hasReturned, 'never before start has returned');
+        resolve(ended);
+      });
+      hasReturned = true;
     });
-    hasReturned = true;
-  });
-  await closed(connectionOf(await outcome).socket);
-  t.deepEqual(reasons, Array.from({ length: 2 }, () => 'cannot set up the wait thread: eventfd EMFILE'));
-  Object.assign(scarce.polling, { eventfd: polling.eventfd, pipe: polling.pipe });
-  await driver.warm();
-  t.is(driver.name, 'worker');
-  await closed(connectionOf(await run(driver, job)).socket);
-});
+    await closed(connectionOf(await outcome).socket);
+    t.deepEqual(
+      reasons,
+      Array.from({ length: 2 }, () => 'cannot set up the wait thread: eventfd EMFILE'),
+    );
+    Object.assign(scarce.polling, { eventfd: polling.eventfd, pipe: polling.pipe });
+    await driver.warm();
+    t.is(driver.name, 'worker');
+    await closed(connectionOf(await run(driver, job)).socket);
+  },
+);
 
 threadsTest('a thread that has failed is not started again at once', async (t) => {
   const { broker } = await startSystem(t);
@@ -144,7 +162,10 @@ threadsTest('without memory to share the event loop does everything', async (t) 
   t.teardown(() => driver.close());
   Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
   try {
-    await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint, { adoptHandedOffConnection: true }))).socket);
+    await closed(
+      connectionOf(await run(driver, handshakeJob(broker.endpoint, { adoptHandedOffConnection: true })))
+        .socket,
+    );
   } finally {
     Object.assign(globalThis, { SharedArrayBuffer });
   }
@@ -171,5 +192,6 @@ threadsTest('two replies are awaited on the event loop, and the third one starts
   await broker.until(() => broker.helloCount === 3);
   t.true(await until(() => threadsSince(before)));
   broker.releaseSilent();
-  for (const outcome of await Promise.all(outcomes)) if (outcome.kind === 'connected') await closed(outcome.socket);
+  for (const outcome of await Promise.all(outcomes))
+    if (outcome.kind === 'connected') await closed(outcome.socket);
 });

@@ -11,7 +11,10 @@ import { SERVICE, VERSION } from '../helpers/talk.js';
 
 const native = loadNative();
 
-/** A worker driver. Where its thread fails an event-loop driver takes over, with the system calls of this process. */
+/**
+ * A worker driver. Where its thread fails an event-loop driver takes over, with the system calls of this
+ * process.
+ */
 export function workerDriver(calls: Native, options: Partial<WorkerDriverOptions> = {}): WorkerDriver {
   return new WorkerDriver(calls, { fallback: new EventLoopDriver(systemClock, native), ...options });
 }
@@ -46,7 +49,10 @@ export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJ
 
 /** The exchange of an admin request; brokers of tests look at no request. */
 export function adminJob(brokerEndpoint: string, changes: Partial<AdminJob> = {}): AdminJob {
-  const { request, deadlineMs, roundTripTimeoutMs, trust } = handshakeJob(brokerEndpoint, changes.roundTripTimeoutMs === undefined ? {} : { roundTripTimeoutMs: changes.roundTripTimeoutMs });
+  const { request, deadlineMs, roundTripTimeoutMs, trust } = handshakeJob(
+    brokerEndpoint,
+    changes.roundTripTimeoutMs === undefined ? {} : { roundTripTimeoutMs: changes.roundTripTimeoutMs },
+  );
   return { kind: 'admin', brokerEndpoint, request, deadlineMs, roundTripTimeoutMs, trust, ...changes };
 }
 
@@ -58,8 +64,8 @@ export function openDriver(t: ExecutionContext, create: () => Driver): Driver {
 }
 
 /**
- * Runs a job to its end. A test that fails leaves its connections open: they are reset when its backend stops, which must not fail the tests
- * beside it as an uncaught error.
+ * Runs a job to its end. A test that fails leaves its connections open: they are reset when its backend
+ * stops, which must not fail the tests beside it as an uncaught error.
  */
 export function run(driver: Driver, job: Job): Promise<Outcome> {
   return new Promise((resolve) => {

@@ -59,46 +59,61 @@ for (const [name, create] of DRIVERS) {
     t.is(failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint))).code, 'UNEXPECTED_EOF');
   });
 
-  serialTest(`${name}: a silent broker is a timeout, and the driver does not hang up on it (X-20)`, async (t) => {
-    const { broker } = await startSystem(t);
-    broker.behaviour = { kind: 'silent' };
-    const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: 20 })));
-    t.is(failure.code, 'TIMEOUT');
-    t.not(failure.phase, 'handoff');
-    await broker.until(() => broker.helloCount === 1);
-    t.is(broker.openConnections, 1, 'the connection is read to its end in the background');
-    broker.releaseSilent();
-    await broker.until(() => broker.openConnections === 0);
-    t.is(broker.earlyHangUps, 0);
-  });
+  serialTest(
+    `${name}: a silent broker is a timeout, and the driver does not hang up on it (X-20)`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      broker.behaviour = { kind: 'silent' };
+      const failure = failureOf(
+        await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: 20 })),
+      );
+      t.is(failure.code, 'TIMEOUT');
+      t.not(failure.phase, 'handoff');
+      await broker.until(() => broker.helloCount === 1);
+      t.is(broker.openConnections, 1, 'the connection is read to its end in the background');
+      broker.releaseSilent();
+      await broker.until(() => broker.openConnections === 0);
+      t.is(broker.earlyHangUps, 0);
+    },
+  );
 
-  serialTest(`${name}: a job that is given up in mid-Hello ends as ABORTED, and the driver does not hang up (X-20)`, async (t) => {
-    const { broker } = await startSystem(t);
-    broker.behaviour = { kind: 'silent' };
-    const driver = openDriver(t, create);
-    const outcome = new Promise<Parameters<typeof failureOf>[0]>((resolve) => {
-      const giveUp = driver.start(handshakeJob(broker.endpoint), resolve);
-      void broker.until(() => broker.helloCount === 1).then(giveUp);
-    });
-    t.is(failureOf(await outcome).code, 'ABORTED');
-    broker.releaseSilent();
-    await broker.until(() => broker.openConnections === 0);
-    t.is(broker.earlyHangUps, 0);
-  });
+  serialTest(
+    `${name}: a job that is given up in mid-Hello ends as ABORTED, and the driver does not hang up (X-20)`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      broker.behaviour = { kind: 'silent' };
+      const driver = openDriver(t, create);
+      const outcome = new Promise<Parameters<typeof failureOf>[0]>((resolve) => {
+        const giveUp = driver.start(handshakeJob(broker.endpoint), resolve);
+        void broker.until(() => broker.helloCount === 1).then(giveUp);
+      });
+      t.is(failureOf(await outcome).code, 'ABORTED');
+      broker.releaseSilent();
+      await broker.until(() => broker.openConnections === 0);
+      t.is(broker.earlyHangUps, 0);
+    },
+  );
 
-  serialTest(`${name}: closing it in mid-Hello fails its jobs, and the driver does not hang up (X-20)`, async (t) => {
-    const { broker } = await startSystem(t);
-    broker.behaviour = { kind: 'silent' };
-    const driver = create();
-    const outcomes = [1, 2, 3].map(() => run(driver, handshakeJob(broker.endpoint)));
-    await broker.until(() => broker.helloCount === 3);
-    await driver.close();
-    for (const outcome of await Promise.all(outcomes)) t.is(failureOf(outcome).code, 'ABORTED');
-    broker.releaseSilent();
-    await broker.until(() => broker.openConnections === 0);
-    t.is(broker.earlyHangUps, 0);
-    t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED', 'a closed driver takes no jobs');
-  });
+  serialTest(
+    `${name}: closing it in mid-Hello fails its jobs, and the driver does not hang up (X-20)`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      broker.behaviour = { kind: 'silent' };
+      const driver = create();
+      const outcomes = [1, 2, 3].map(() => run(driver, handshakeJob(broker.endpoint)));
+      await broker.until(() => broker.helloCount === 3);
+      await driver.close();
+      for (const outcome of await Promise.all(outcomes)) t.is(failureOf(outcome).code, 'ABORTED');
+      broker.releaseSilent();
+      await broker.until(() => broker.openConnections === 0);
+      t.is(broker.earlyHangUps, 0);
+      t.is(
+        failureOf(await run(driver, handshakeJob(broker.endpoint))).code,
+        'ABORTED',
+        'a closed driver takes no jobs',
+      );
+    },
+  );
 
   serialTest(`${name}: stuck waits hold no other job up`, async (t) => {
     const { broker } = await startSystem(t);
@@ -110,7 +125,8 @@ for (const [name, create] of DRIVERS) {
     await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
     broker.releaseSilent();
     t.true((await Promise.all(stuck)).every((outcome) => outcome.kind !== 'answered'));
-    for (const outcome of await Promise.all(stuck)) if (outcome.kind === 'connected') await closed(outcome.socket);
+    for (const outcome of await Promise.all(stuck))
+      if (outcome.kind === 'connected') await closed(outcome.socket);
   });
 
   serialTest(`${name}: a wait of hours ends at once for a job that is given up`, async (t) => {
@@ -132,7 +148,10 @@ for (const [name, create] of DRIVERS) {
     const { giveUp, outcome } = await longWait(driver, broker);
     broker.behaviour = { kind: 'silent' };
     for (const roundTripTimeoutMs of [30, 20, 10]) {
-      t.is(failureOf(await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs }))).code, 'TIMEOUT');
+      t.is(
+        failureOf(await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs }))).code,
+        'TIMEOUT',
+      );
     }
     giveUp();
     t.is(failureOf(await outcome).code, 'ABORTED');
@@ -151,21 +170,26 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a listener whose backlog is full is waited for`, async (t) => {
     const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
     const driver = openDriver(t, create);
-    const outcomes = await Promise.all(Array.from({ length: 60 }, () => run(driver, handshakeJob(broker.endpoint))));
+    const outcomes = await Promise.all(
+      Array.from({ length: 60 }, () => run(driver, handshakeJob(broker.endpoint))),
+    );
     for (const outcome of outcomes) await closed(connectionOf(outcome).socket);
     t.is(broker.helloCount, 60);
   });
 
-  serialTest(`${name}: a confirmed handoff keeps the connection, and what came behind the event is the caller's (C-44, C-47)`, async (t) => {
-    const { broker } = await startSystem(t);
-    broker.behaviour = { kind: 'readyThenBackendBytes', bytes: Buffer.from('welcome') };
-    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
-    const connection = connectionOf(await run(openDriver(t, create), job));
-    t.is(connection.route, 'handle-passed');
-    t.is(await read(connection.socket, 'welcome'.length), 'welcome');
-    t.is(await echo(connection.socket, 'again'), 'again');
-    await closed(connection.socket);
-  });
+  serialTest(
+    `${name}: a confirmed handoff keeps the connection, and what came behind the event is the caller's (C-44, C-47)`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      broker.behaviour = { kind: 'readyThenBackendBytes', bytes: Buffer.from('welcome') };
+      const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+      const connection = connectionOf(await run(openDriver(t, create), job));
+      t.is(connection.route, 'handle-passed');
+      t.is(await read(connection.socket, 'welcome'.length), 'welcome');
+      t.is(await echo(connection.socket, 'again'), 'again');
+      await closed(connection.socket);
+    },
+  );
 
   for (const kind of ['wrongToken', 'rejectedAck'] as const) {
     serialTest(`${name}: a handoff event with ${kind} becomes a reconnect (C-45)`, async (t) => {
@@ -199,8 +223,14 @@ for (const [name, create] of DRIVERS) {
   });
 }
 
-/** A wait of hours that has begun: another job has come back meanwhile, so whoever waits has started and has seen both. */
-async function longWait(driver: Driver, broker: EmbeddedBroker): Promise<{ giveUp: () => void; outcome: Promise<Outcome> }> {
+/**
+ * A wait of hours that has begun: another job has come back meanwhile, so whoever waits has started and has
+ * seen both.
+ */
+async function longWait(
+  driver: Driver,
+  broker: EmbeddedBroker,
+): Promise<{ giveUp: () => void; outcome: Promise<Outcome> }> {
   broker.script({ kind: 'silent' }, { kind: 'answer' });
   let giveUp = (): void => {};
   const hellosBefore = broker.helloCount;

@@ -14,7 +14,8 @@ const nativeTest = native === undefined ? test.skip : test;
 function nativeSending(result: number): Native {
   if (native === undefined) throw new Error('no C library here');
   const { polling, system } = native;
-  const send = (descriptor: number, bytes: Uint8Array): number => (result > 0 ? system.send(descriptor, bytes.subarray(0, result)) : result);
+  const send = (descriptor: number, bytes: Uint8Array): number =>
+    result > 0 ? system.send(descriptor, bytes.subarray(0, result)) : result;
   return { polling, system: { ...system, send } };
 }
 
@@ -24,14 +25,20 @@ const DRIVERS: ReadonlyMap<string, (calls: Native) => Driver> = new Map<string, 
 ]);
 
 for (const [name, create] of DRIVERS) {
-  for (const [what, result] of [['only a part', 3], ['nothing yet', -(errno['EAGAIN'] ?? 0)]] as const) {
-    nativeTest(`${name}: a Hello of which the system takes ${what} follows on the same connection (V-31)`, async (t) => {
-      const { broker } = await startSystem(t);
-      const driver = openDriver(t, () => create(nativeSending(result)));
-      await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
-      t.is(broker.helloCount, 1);
-      t.is(broker.earlyHangUps, 0);
-    });
+  for (const [what, result] of [
+    ['only a part', 3],
+    ['nothing yet', -(errno['EAGAIN'] ?? 0)],
+  ] as const) {
+    nativeTest(
+      `${name}: a Hello of which the system takes ${what} follows on the same connection (V-31)`,
+      async (t) => {
+        const { broker } = await startSystem(t);
+        const driver = openDriver(t, () => create(nativeSending(result)));
+        await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+        t.is(broker.helloCount, 1);
+        t.is(broker.earlyHangUps, 0);
+      },
+    );
   }
 }
 

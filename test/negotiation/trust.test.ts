@@ -58,12 +58,18 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.helloCount, 1);
   });
 
-  asRoot(`${name}: a broker that runs as somebody else gets no belief, whoever owns its socket`, async (t) => {
-    const { broker } = await startSystem(t);
-    for (const path of [dirname(broker.endpoint), broker.endpoint]) chownSync(path, STRANGER, STRANGER);
-    const job = handshakeJob(broker.endpoint, { trust: { userIds: [STRANGER], sharedDirectories: false } });
-    t.regex(failureOf(await run(openDriver(t, create), job)).message, new RegExp(`is not trusted: the process behind it runs as user ${own}`));
-  });
+  asRoot(
+    `${name}: a broker that runs as somebody else gets no belief, whoever owns its socket`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      for (const path of [dirname(broker.endpoint), broker.endpoint]) chownSync(path, STRANGER, STRANGER);
+      const job = handshakeJob(broker.endpoint, { trust: { userIds: [STRANGER], sharedDirectories: false } });
+      t.regex(
+        failureOf(await run(openDriver(t, create), job)).message,
+        new RegExp(`is not trusted: the process behind it runs as user ${own}`),
+      );
+    },
+  );
 }
 
 posix('pools, one-shot connects and admin requests ask alike, and take the same option', async (t) => {
@@ -71,7 +77,10 @@ posix('pools, one-shot connects and admin requests ask alike, and take the same 
   const { brokerEndpoint } = target;
   const refused = { code: 'BROKER_CONNECT', message: /is not trusted/ };
   const trust = { sharedDirectories: true };
-  for (const [options, isAllowed] of [[{}, false], [{ trust }, true]] as const) {
+  for (const [options, isAllowed] of [
+    [{}, false],
+    [{ trust }, true],
+  ] as const) {
     const pool = new BrokerPool({ ...target, ...options });
     t.teardown(() => pool.destroy());
     const calls = [
@@ -92,13 +101,27 @@ asRoot('a backend that runs as somebody else gets not a byte, by whatever way', 
   const trust: EndpointTrust = { userIds: [STRANGER], sharedDirectories: false };
   t.like(dialNow(loadNative(), backend.endpoint, trust), { kind: 'refused', system: { code: 'EUNTRUSTED' } });
   const outcome = await new Promise<DialOutcome>((resolve) => {
-    dial({ endpoint: backend.endpoint, deadlineMs: systemClock.now() + 10_000, timeoutMs: 10_000, clock: systemClock, trust }, resolve);
+    dial(
+      {
+        endpoint: backend.endpoint,
+        deadlineMs: systemClock.now() + 10_000,
+        timeoutMs: 10_000,
+        clock: systemClock,
+        trust,
+      },
+      resolve,
+    );
   });
   t.like(outcome, { kind: 'refused', system: { code: 'EUNTRUSTED' } });
 });
 
 test('a trust that makes no sense is refused, the option named', (t) => {
-  for (const [trust, field] of [[{ userIds: [-1] }, 'trust.userIds'], [{ userIds: 0 }, 'trust.userIds'], [{ sharedDirectories: 'yes' }, 'trust.sharedDirectories'], [{ users: [] }, 'trust']] as const) {
+  for (const [trust, field] of [
+    [{ userIds: [-1] }, 'trust.userIds'],
+    [{ userIds: 0 }, 'trust.userIds'],
+    [{ sharedDirectories: 'yes' }, 'trust.sharedDirectories'],
+    [{ users: [] }, 'trust'],
+  ] as const) {
     // @ts-expect-error what plain JavaScript may pass
     t.throws(() => new BrokerPool({ trust }), { code: 'INVALID_ARGUMENT', message: new RegExp(`^${field}`) });
   }

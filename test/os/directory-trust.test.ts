@@ -35,7 +35,7 @@ async function listenIn(t: ExecutionContext, directory: string): Promise<string>
   return endpoint;
 }
 
-posix('a way through directories of root and of one\'s own is safe, a sticky one for all among them', (t) => {
+posix("a way through directories of root and of one's own is safe, a sticky one for all among them", (t) => {
   const { middle, directory } = nested(t);
   t.is(wayProblem(directory, userIds), undefined);
   for (const mode of [0o755, 0o1777, 0o1770, 0o700]) {
@@ -63,22 +63,40 @@ posix('links are followed, and both where they lie and where they lead is looked
   mkdirSync(shared);
   symlinkSync(middle, join(shared, 'absolute'));
   symlinkSync('../shared/./absolute', join(shared, 'relative'));
-  for (const link of ['absolute', 'relative']) t.is(wayProblem(join(shared, link, 'private'), userIds), undefined, link);
+  for (const link of ['absolute', 'relative'])
+    t.is(wayProblem(join(shared, link, 'private'), userIds), undefined, link);
   chmodSync(shared, 0o777);
-  for (const link of ['absolute', 'relative']) t.regex(wayProblem(join(shared, link, 'private'), userIds) ?? '', /^others may write to .*shared, by which it is reached/);
+  for (const link of ['absolute', 'relative'])
+    t.regex(
+      wayProblem(join(shared, link, 'private'), userIds) ?? '',
+      /^others may write to .*shared, by which it is reached/,
+    );
   chmodSync(shared, 0o1777);
-  t.is(wayProblem(join(shared, 'relative', 'private'), userIds), undefined, 'nobody else may rename a link in a sticky directory');
+  t.is(
+    wayProblem(join(shared, 'relative', 'private'), userIds),
+    undefined,
+    'nobody else may rename a link in a sticky directory',
+  );
   chmodSync(middle, 0o777);
-  t.regex(wayProblem(join(shared, 'relative', 'private'), userIds) ?? '', /^others may write to .*middle, by which/);
+  t.regex(
+    wayProblem(join(shared, 'relative', 'private'), userIds) ?? '',
+    /^others may write to .*middle, by which/,
+  );
   // Not joined: that would take `..` for the way back out of the link.
-  t.regex(wayProblem(`${shared}/absolute/../shared`, userIds) ?? '', /^others may write to .*middle, by which/);
+  t.regex(
+    wayProblem(`${shared}/absolute/../shared`, userIds) ?? '',
+    /^others may write to .*middle, by which/,
+  );
 });
 
 posix('links that lead in circles are not trusted', (t) => {
   const { top } = nested(t);
   symlinkSync('other', join(top, 'one'));
   symlinkSync('one', join(top, 'other'));
-  t.regex(wayProblem(join(top, 'one', 'private'), userIds) ?? '', /^the link .*(?:one|other), by which it is reached, leads nowhere$/);
+  t.regex(
+    wayProblem(join(top, 'one', 'private'), userIds) ?? '',
+    /^the link .*(?:one|other), by which it is reached, leads nowhere$/,
+  );
 });
 
 posix('a way that ends early is left to the dial', (t) => {
@@ -100,26 +118,32 @@ asRoot('a directory or a link of a stranger on the way is not trusted, unless he
   t.is(wayProblem(join(link, 'private'), [own, STRANGER]), undefined);
 });
 
-posix('a way that was safe is looked at again after a second, and at once when it leads to another directory', async (t) => {
-  const { middle, directory } = nested(t);
-  const endpoint = await listenIn(t, directory);
-  t.is(fileProblem(endpoint, trust, 0), undefined);
-  chmodSync(middle, 0o777);
-  t.is(fileProblem(endpoint, trust, 999), undefined);
-  t.regex(fileProblem(endpoint, trust, 1_000) ?? '', /^others may write to .*middle/);
-  chmodSync(middle, 0o700);
-  t.is(fileProblem(endpoint, trust, 2_000), undefined);
-  chmodSync(middle, 0o777);
-  renameSync(directory, `${directory}.old`);
-  mkdirSync(directory, { mode: 0o700 });
-  renameSync(join(`${directory}.old`, 'peer.sock'), endpoint);
-  t.regex(fileProblem(endpoint, trust, 2_000) ?? '', /^others may write to .*middle/);
-});
+posix(
+  'a way that was safe is looked at again after a second, and at once when it leads to another directory',
+  async (t) => {
+    const { middle, directory } = nested(t);
+    const endpoint = await listenIn(t, directory);
+    t.is(fileProblem(endpoint, trust, 0), undefined);
+    chmodSync(middle, 0o777);
+    t.is(fileProblem(endpoint, trust, 999), undefined);
+    t.regex(fileProblem(endpoint, trust, 1_000) ?? '', /^others may write to .*middle/);
+    chmodSync(middle, 0o700);
+    t.is(fileProblem(endpoint, trust, 2_000), undefined);
+    chmodSync(middle, 0o777);
+    renameSync(directory, `${directory}.old`);
+    mkdirSync(directory, { mode: 0o700 });
+    renameSync(join(`${directory}.old`, 'peer.sock'), endpoint);
+    t.regex(fileProblem(endpoint, trust, 2_000) ?? '', /^others may write to .*middle/);
+  },
+);
 
 posix('what was safe for one trust is not for another', async (t) => {
   const { directory } = nested(t);
   const endpoint = await listenIn(t, directory);
   t.is(fileProblem(endpoint, trust, 0), undefined);
   chmodSync(dirname(directory), 0o777);
-  t.regex(fileProblem(endpoint, { ...trust, userIds: [...userIds] }, 0) ?? '', /^others may write to .*middle/);
+  t.regex(
+    fileProblem(endpoint, { ...trust, userIds: [...userIds] }, 0) ?? '',
+    /^others may write to .*middle/,
+  );
 });

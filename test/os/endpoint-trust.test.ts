@@ -19,7 +19,10 @@ const posix = process.platform === 'win32' ? test.skip : test;
 const asRoot = own === 0 ? test : test.skip;
 const withFfi = system === undefined ? test.skip : test;
 
-async function listen(t: ExecutionContext, directory = temporaryDirectory(t)): Promise<{ directory: string; endpoint: string; server: Server }> {
+async function listen(
+  t: ExecutionContext,
+  directory = temporaryDirectory(t),
+): Promise<{ directory: string; endpoint: string; server: Server }> {
   const endpoint = join(directory, 'peer.sock');
   const server = createServer().listen(endpoint);
   await once(server, 'listening');
@@ -29,22 +32,28 @@ async function listen(t: ExecutionContext, directory = temporaryDirectory(t)): P
   return { directory, endpoint, server };
 }
 
-posix('a socket of one\'s own in a directory of one\'s own is trusted', async (t) => {
+posix("a socket of one's own in a directory of one's own is trusted", async (t) => {
   const { endpoint } = await listen(t);
   t.is(fileProblem(endpoint, trust), undefined);
 });
 
-posix('a directory that others may write to is not trusted, unless shared directories are allowed', async (t) => {
-  const { directory, endpoint } = await listen(t);
-  for (const mode of [0o777, 0o720, 0o702, 0o1777]) {
-    chmodSync(directory, mode);
-    const advice = mode === 0o1777 ? 'move the socket to a directory of your own' : 'chmod go-w would help';
-    t.is(fileProblem(endpoint, trust), `others may write to its directory ${directory}: ${advice}, or allow it with trust: { sharedDirectories: true }`);
-    t.is(fileProblem(endpoint, { ...trust, sharedDirectories: true }), undefined);
-  }
-  chmodSync(directory, 0o755);
-  t.is(fileProblem(endpoint, trust), undefined, 'others may look');
-});
+posix(
+  'a directory that others may write to is not trusted, unless shared directories are allowed',
+  async (t) => {
+    const { directory, endpoint } = await listen(t);
+    for (const mode of [0o777, 0o720, 0o702, 0o1777]) {
+      chmodSync(directory, mode);
+      const advice = mode === 0o1777 ? 'move the socket to a directory of your own' : 'chmod go-w would help';
+      t.is(
+        fileProblem(endpoint, trust),
+        `others may write to its directory ${directory}: ${advice}, or allow it with trust: { sharedDirectories: true }`,
+      );
+      t.is(fileProblem(endpoint, { ...trust, sharedDirectories: true }), undefined);
+    }
+    chmodSync(directory, 0o755);
+    t.is(fileProblem(endpoint, trust), undefined, 'others may look');
+  },
+);
 
 posix('what stands in place of the socket is named', (t) => {
   const directory = temporaryDirectory(t);
@@ -54,7 +63,10 @@ posix('what stands in place of the socket is named', (t) => {
   symlinkSync(path('file'), path('link'));
   t.is(fileProblem(path('file'), trust), 'it is no socket but a file');
   t.is(fileProblem(path('folder'), trust), 'it is no socket but a directory');
-  t.is(fileProblem(path('link'), trust), 'it is no socket but a symbolic link: name the socket that it leads to');
+  t.is(
+    fileProblem(path('link'), trust),
+    'it is no socket but a symbolic link: name the socket that it leads to',
+  );
 });
 
 posix('a directory that is a link is not followed, however it is written', async (t) => {
@@ -62,15 +74,21 @@ posix('a directory that is a link is not followed, however it is written', async
   const link = join(temporaryDirectory(t), 'link');
   symlinkSync(directory, link);
   for (const written of [link, `${link}/`, `${link}/.`, `/${link}`, `${link}//.///.`]) {
-    t.regex(fileProblem(`${written}/peer.sock`, trust) ?? '', /is no directory but a symbolic link: name the one that it leads to, or allow it with trust: \{ sharedDirectories: true \}$/);
+    t.regex(
+      fileProblem(`${written}/peer.sock`, trust) ?? '',
+      /is no directory but a symbolic link: name the one that it leads to, or allow it with trust: \{ sharedDirectories: true \}$/,
+    );
     t.is(fileProblem(`${written}/peer.sock`, { ...trust, sharedDirectories: true }), undefined);
   }
 });
 
-posix('a socket whose name has a NUL is not trusted: some systems would dial the part in front of it', async (t) => {
-  const { endpoint } = await listen(t);
-  t.is(fileProblem(`${endpoint}\0evil`, trust), 'there is a NUL in its name');
-});
+posix(
+  'a socket whose name has a NUL is not trusted: some systems would dial the part in front of it',
+  async (t) => {
+    const { endpoint } = await listen(t);
+    t.is(fileProblem(`${endpoint}\0evil`, trust), 'there is a NUL in its name');
+  },
+);
 
 asRoot('a socket or a directory of a stranger is not trusted, unless he is', async (t) => {
   const { directory, endpoint } = await listen(t);
@@ -88,7 +106,8 @@ asRoot('a socket or a directory of a stranger is not trusted, unless he is', asy
 posix('a relative path is not trusted, wherever it leads: the dial would follow a later chdir', async (t) => {
   const { endpoint } = await listen(t);
   t.is(fileProblem(endpoint, trust), undefined);
-  for (const path of [relative(process.cwd(), endpoint), 'peer.sock', './peer.sock', '']) t.is(fileProblem(path, trust), 'its path is not absolute');
+  for (const path of [relative(process.cwd(), endpoint), 'peer.sock', './peer.sock', ''])
+    t.is(fileProblem(path, trust), 'its path is not absolute');
 });
 
 test('what is not there, and what is no file, is left to the dial', (t) => {
@@ -103,7 +122,10 @@ withFfi('the kernel names the user and the process at the other end (V-53)', asy
   t.deepEqual(peerOf(descriptor), { userId: own, processId: process.platform === 'linux' ? process.pid : 0 });
   t.is(peerProblem(descriptor, trust), undefined);
   const advice = `if you trust that user, allow it with trust: { userIds: [${own}] }`;
-  t.is(peerProblem(descriptor, { ...trust, userIds: [STRANGER] }), `the process behind it runs as user ${own}: ${advice}`);
+  t.is(
+    peerProblem(descriptor, { ...trust, userIds: [STRANGER] }),
+    `the process behind it runs as user ${own}: ${advice}`,
+  );
   system?.close(descriptor);
 });
 

@@ -44,23 +44,27 @@ async function connectedPair(t: ExecutionContext) {
 
 const withFfi = loaded === undefined ? test.skip : test;
 
-withFfi('a descriptor arrives with the bytes it was sent with, as another one of the same file', async (t) => {
-  const { far, near, opened, passing } = await connectedPair(t);
-  const sent = openSync(process.execPath, 'r');
-  t.is(passing.sendHandle(near, TOKEN, sent), TOKEN.length);
-  const into = new Uint8Array(16);
-  const { bytes, descriptor } = passing.receiveHandle(far, into);
-  opened.push(descriptor);
-  t.is(bytes, 16);
-  t.deepEqual(Buffer.from(into), TOKEN);
-  t.not(descriptor, sent);
-  t.is(fstatSync(descriptor).ino, fstatSync(sent).ino);
-  closeSync(sent);
-  t.true(fstatSync(descriptor).isFile(), 'it outlives the one that was sent');
-});
+withFfi(
+  'a descriptor arrives with the bytes it was sent with, as another one of the same file',
+  async (t) => {
+    const { far, near, opened, passing } = await connectedPair(t);
+    const sent = openSync(process.execPath, 'r');
+    t.is(passing.sendHandle(near, TOKEN, sent), TOKEN.length);
+    const into = new Uint8Array(16);
+    const { bytes, descriptor } = passing.receiveHandle(far, into);
+    opened.push(descriptor);
+    t.is(bytes, 16);
+    t.deepEqual(Buffer.from(into), TOKEN);
+    t.not(descriptor, sent);
+    t.is(fstatSync(descriptor).ino, fstatSync(sent).ino);
+    closeSync(sent);
+    t.true(fstatSync(descriptor).isFile(), 'it outlives the one that was sent');
+  },
+);
 
 test('where layouts are not known nothing is passed: a pointer of other length would lead C elsewhere', (t) => {
-  for (const architecture of ['arm', 'ia32', 's390x', 'ppc64']) t.is(loadHandlePassing(architecture), undefined);
+  for (const architecture of ['arm', 'ia32', 's390x', 'ppc64'])
+    t.is(loadHandlePassing(architecture), undefined);
 });
 
 const onLinux = process.platform === 'linux' ? withFfi : test.skip;
@@ -74,19 +78,22 @@ onLinux('a received descriptor is not inherited by child processes', async (t) =
   t.not(Number.parseInt(flags ?? '0', 8) & 0o2000000, 0);
 });
 
-withFfi('no more is read than there is room for: what follows the token stays in the stream (H-05)', async (t) => {
-  const { far, near, opened, passing } = await connectedPair(t);
-  passing.sendHandle(near, TOKEN, near);
-  system?.send(near, Buffer.from('frame'));
-  const first = passing.receiveHandle(far, new Uint8Array(10));
-  opened.push(first.descriptor);
-  t.is(first.bytes, 10);
-  t.true(first.descriptor >= 0, 'the descriptor comes with the first byte');
-  t.deepEqual(passing.receiveHandle(far, new Uint8Array(6)), { bytes: 6, descriptor: -1 });
-  const rest = new Uint8Array(16);
-  t.deepEqual(passing.receiveHandle(far, rest), { bytes: 5, descriptor: -1 });
-  t.is(Buffer.from(rest.subarray(0, 5)).toString(), 'frame');
-});
+withFfi(
+  'no more is read than there is room for: what follows the token stays in the stream (H-05)',
+  async (t) => {
+    const { far, near, opened, passing } = await connectedPair(t);
+    passing.sendHandle(near, TOKEN, near);
+    system?.send(near, Buffer.from('frame'));
+    const first = passing.receiveHandle(far, new Uint8Array(10));
+    opened.push(first.descriptor);
+    t.is(first.bytes, 10);
+    t.true(first.descriptor >= 0, 'the descriptor comes with the first byte');
+    t.deepEqual(passing.receiveHandle(far, new Uint8Array(6)), { bytes: 6, descriptor: -1 });
+    const rest = new Uint8Array(16);
+    t.deepEqual(passing.receiveHandle(far, rest), { bytes: 5, descriptor: -1 });
+    t.is(Buffer.from(rest.subarray(0, 5)).toString(), 'frame');
+  },
+);
 
 withFfi('without data there is EAGAIN, after the end 0', async (t) => {
   const { closeNear, far, passing } = await connectedPair(t);

@@ -1,4 +1,7 @@
-/** Loads the C library when no descriptor is free, and again when there are some. Prints whether it was there each time. */
+/**
+ * Loads the C library when no descriptor is free, and again when there are some. Prints whether it was there
+ * each time.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { loadNative } from '../../src/os/native.js';

@@ -18,5 +18,8 @@ nativeTest('a shortage of descriptors does not keep the C library away for good'
 test('whether descriptors are free is found out without keeping any', (t) => {
   const before = new Leftovers();
   t.true(hasFreeDescriptors(8));
-  t.deepEqual(before.list().filter((line) => line.startsWith('descriptor')), []);
+  t.deepEqual(
+    before.list().filter((line) => line.startsWith('descriptor')),
+    [],
+  );
 });

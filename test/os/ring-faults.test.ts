@@ -27,7 +27,9 @@ const BOTH = 2;
 const SQE_FLAGS = 1;
 
 /** A thread's calls, with every system call of its ring going through `intercept`. */
-function nativeWith(intercept: (number: unknown, call: () => number, values: unknown[]) => number): Native & { readonly binder: Binder } {
+function nativeWith(
+  intercept: (number: unknown, call: () => number, values: unknown[]) => number,
+): Native & { readonly binder: Binder } {
   if (native?.binder === undefined) throw new Error('no C library here');
   const { binder } = native;
   const define = (declaration: string): NativeFunction => {
@@ -58,18 +60,30 @@ for (const [number, call] of [
   [IO_URING_SETUP, 'io_uring_setup'],
   [IO_URING_ENTER, 'io_uring_enter'],
 ] as const) {
-  for (const [code, tries] of [['EMFILE', 3], ['ENFILE', 3], ['ENOMEM', 3], ['EAGAIN', 3], ['ENOSYS', 1], ['EPERM', 1], ['EACCES', 1], ['EINVAL', 1]] as const) {
-    ringTest(`${call} that fails with ${code} is ${tries === 1 ? 'a refusal, and the kernel is not asked again' : 'a passing trouble, and the next connect tries again'}`, async (t) => {
-      const endpoint = await listen(t);
-      let asked = 0;
-      const calls = nativeWith((called, real) => {
-        if (called !== number) return real();
-        asked += 1;
-        return -(errno[code] ?? 0);
-      });
-      for (let time = 0; time < 3; time += 1) connectOnce(t, calls, endpoint);
-      t.is(asked, tries);
-    });
+  for (const [code, tries] of [
+    ['EMFILE', 3],
+    ['ENFILE', 3],
+    ['ENOMEM', 3],
+    ['EAGAIN', 3],
+    ['ENOSYS', 1],
+    ['EPERM', 1],
+    ['EACCES', 1],
+    ['EINVAL', 1],
+  ] as const) {
+    ringTest(
+      `${call} that fails with ${code} is ${tries === 1 ? 'a refusal, and the kernel is not asked again' : 'a passing trouble, and the next connect tries again'}`,
+      async (t) => {
+        const endpoint = await listen(t);
+        let asked = 0;
+        const calls = nativeWith((called, real) => {
+          if (called !== number) return real();
+          asked += 1;
+          return -(errno[code] ?? 0);
+        });
+        for (let time = 0; time < 3; time += 1) connectOnce(t, calls, endpoint);
+        t.is(asked, tries);
+      },
+    );
   }
 }
 

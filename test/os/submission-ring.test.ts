@@ -33,7 +33,9 @@ function openRing(t: ExecutionContext): SubmissionRing {
   return ring;
 }
 
-/** A listener that collects what arrives; `received` resolves with the first bytes of each connection in turn. */
+/**
+ * A listener that collects what arrives; `received` resolves with the first bytes of each connection in turn.
+ */
 async function listen(t: ExecutionContext): Promise<{ endpoint: string; received: () => Promise<string> }> {
   const endpoint = `${temporaryDirectory(t)}/listener.sock`;
   const arrived: string[] = [];
@@ -67,7 +69,13 @@ function fullListener(t: ExecutionContext, { system, binder }: Native): string {
   const address = addressOf(endpoint);
   const descriptors: number[] = [system.openSocket()];
   const [listener = -1] = descriptors;
-  t.true(binder.define('int bind(int fd, const uint8_t *address, uint32_t length)')(listener, address, address.length) >= 0);
+  t.true(
+    binder.define('int bind(int fd, const uint8_t *address, uint32_t length)')(
+      listener,
+      address,
+      address.length,
+    ) >= 0,
+  );
   t.is(binder.define('int listen(int fd, int backlog)')(listener, 1), 0);
   t.teardown(() => {
     for (const descriptor of descriptors) system.close(descriptor);
@@ -86,7 +94,10 @@ ringTest('connect and send are one call, again and again', async (t) => {
   const { endpoint, received } = await listen(t);
   for (const request of [REQUEST, REQUEST, Buffer.from('another'), REQUEST]) {
     const descriptor = system.openSocket();
-    t.deepEqual(ring.connectAndSend(descriptor, addressOf(endpoint), request), { connected: 0, sent: request.length });
+    t.deepEqual(ring.connectAndSend(descriptor, addressOf(endpoint), request), {
+      connected: 0,
+      sent: request.length,
+    });
     t.is(await received(), request.toString());
     system.close(descriptor);
   }
@@ -97,8 +108,13 @@ ringTest('a connect that fails sends nothing, and the next one works', async (t)
   const ring = openRing(t);
   const { endpoint, received } = await listen(t);
   const refused = system.openSocket();
-  t.like(ring.connectAndSend(refused, addressOf(`${endpoint}.none`), REQUEST), { connected: -(errno['ENOENT'] ?? 0) });
-  t.deepEqual(ring.connectAndSend(refused, addressOf(endpoint), REQUEST), { connected: 0, sent: REQUEST.length });
+  t.like(ring.connectAndSend(refused, addressOf(`${endpoint}.none`), REQUEST), {
+    connected: -(errno['ENOENT'] ?? 0),
+  });
+  t.deepEqual(ring.connectAndSend(refused, addressOf(endpoint), REQUEST), {
+    connected: 0,
+    sent: REQUEST.length,
+  });
   t.is(await received(), REQUEST.toString());
   system.close(refused);
 });
@@ -109,9 +125,14 @@ ringTest('a full backlog ends in EAGAIN, and with it the ring', (t) => {
   const endpoint = fullListener(t, loaded());
   const descriptor = system.openSocket();
   const before = new Leftovers();
-  t.like(ring.connectAndSend(descriptor, addressOf(endpoint), REQUEST), { connected: -(errno['EAGAIN'] ?? 0) });
+  t.like(ring.connectAndSend(descriptor, addressOf(endpoint), REQUEST), {
+    connected: -(errno['EAGAIN'] ?? 0),
+  });
   t.true(ring.closed);
-  t.false(before.list().some((line) => line.startsWith('threads')), 'the kernel has made no thread to try again');
+  t.false(
+    before.list().some((line) => line.startsWith('threads')),
+    'the kernel has made no thread to try again',
+  );
   system.close(descriptor);
 });
 
@@ -138,24 +159,34 @@ ringTest('rings that come and go leave nothing behind', async (t) => {
   }
 });
 
-linuxTest('an abstract name is tried as it is and filled up with NULs, as Node 20 listens on it, with a ring or without', async (t) => {
-  const name = `\0broker-pool-test-${process.pid}`;
-  const filledUp = name.padEnd(108, '\0');
-  for (const listening of [name, filledUp]) {
-    const { system, binder } = loaded();
-    const listener = system.openSocket();
-    const address = encodeAddress(listening);
-    t.is(binder?.define('int bind(int fd, const uint8_t *address, uint32_t length)')(listener, address, address.length), 0);
-    t.is(binder?.define('int listen(int fd, int backlog)')(listener, 4), 0);
-    for (const calls of [loaded(), nativeWith({})]) {
-      const attempt = connectAndSend(calls, name, REQUEST);
-      if (attempt.descriptor === undefined) return t.fail();
-      t.is(attempt.sent, REQUEST.length);
-      system.close(attempt.descriptor);
+linuxTest(
+  'an abstract name is tried as it is and filled up with NULs, as Node 20 listens on it, with a ring or without',
+  async (t) => {
+    const name = `\0broker-pool-test-${process.pid}`;
+    const filledUp = name.padEnd(108, '\0');
+    for (const listening of [name, filledUp]) {
+      const { system, binder } = loaded();
+      const listener = system.openSocket();
+      const address = encodeAddress(listening);
+      t.is(
+        binder?.define('int bind(int fd, const uint8_t *address, uint32_t length)')(
+          listener,
+          address,
+          address.length,
+        ),
+        0,
+      );
+      t.is(binder?.define('int listen(int fd, int backlog)')(listener, 4), 0);
+      for (const calls of [loaded(), nativeWith({})]) {
+        const attempt = connectAndSend(calls, name, REQUEST);
+        if (attempt.descriptor === undefined) return t.fail();
+        t.is(attempt.sent, REQUEST.length);
+        system.close(attempt.descriptor);
+      }
+      system.close(listener);
     }
-    system.close(listener);
-  }
-});
+  },
+);
 
 /** The calls of this system, with some of them replaced, and no way past them. */
 function nativeWith(changes: Partial<SystemCalls>): Native {
@@ -177,10 +208,18 @@ nativeTest('with a ring or without, the request arrives with the connect (V-21)'
 nativeTest('without a connection no descriptor stays open, and the errno says why', (t) => {
   const endpoint = `${temporaryDirectory(t)}/none.sock`;
   for (const calls of [loaded(), nativeWith({})]) {
-    t.deepEqual(connectAndSend(calls, endpoint, REQUEST), { descriptor: undefined, syscall: 'connect', result: -(errno['ENOENT'] ?? 0) });
+    t.deepEqual(connectAndSend(calls, endpoint, REQUEST), {
+      descriptor: undefined,
+      syscall: 'connect',
+      result: -(errno['ENOENT'] ?? 0),
+    });
   }
   const noDescriptors = nativeWith({ openSocket: () => -(errno['EMFILE'] ?? 0) });
-  t.deepEqual(connectAndSend(noDescriptors, endpoint, REQUEST), { descriptor: undefined, syscall: 'socket', result: -(errno['EMFILE'] ?? 0) });
+  t.deepEqual(connectAndSend(noDescriptors, endpoint, REQUEST), {
+    descriptor: undefined,
+    syscall: 'socket',
+    result: -(errno['EMFILE'] ?? 0),
+  });
 });
 
 nativeTest('after a full backlog requests arrive as before it', async (t) => {

@@ -53,7 +53,12 @@ function run(steps: readonly Step[]): void {
   }
 }
 
-type Operation = (bag: Bag<Entry, Waiter>, model: Model, pickFrom: <T>(list: readonly T[]) => T | undefined, id: () => number) => void;
+type Operation = (
+  bag: Bag<Entry, Waiter>,
+  model: Model,
+  pickFrom: <T>(list: readonly T[]) => T | undefined,
+  id: () => number,
+) => void;
 
 const without = <T>(list: readonly T[], item: T): T[] => list.filter((each) => each !== item);
 
@@ -161,12 +166,19 @@ function agree(bag: Bag<Entry, Waiter>, model: Model): void {
   const { idle, leased, reserved, waiting } = model;
   deepStrictEqual([bag.idle, bag.leased, bag.reserved], [idle.length, leased.length, reserved.length]);
   deepStrictEqual([bag.newestIdle, bag.oldestIdle], [idle.at(-1), idle[0]]);
-  deepStrictEqual([bag.waiting, bag.firstWaiter, bag.lastWaiter], [waiting.length, waiting[0], waiting.at(-1)]);
+  deepStrictEqual(
+    [bag.waiting, bag.firstWaiter, bag.lastWaiter],
+    [waiting.length, waiting[0], waiting.at(-1)],
+  );
   const inOrder = (list: readonly Entry[]): number[] => ids(list).toSorted((a, b) => a - b);
   deepStrictEqual(inOrder(bag.entries()), inOrder([...idle, ...leased, ...reserved]));
   strictEqual(bag.size, idle.length + leased.length + reserved.length);
-  for (const state of ['idle', 'leased', 'reserved', 'removed'] as const) ok(model[state].every((entry) => entry.state === state));
-  ok(model.waiting.every((waiter) => bag.isQueued(waiter)) && !model.left.some((waiter) => bag.isQueued(waiter)));
+  for (const state of ['idle', 'leased', 'reserved', 'removed'] as const)
+    ok(model[state].every((entry) => entry.state === state));
+  ok(
+    model.waiting.every((waiter) => bag.isQueued(waiter)) &&
+      !model.left.some((waiter) => bag.isQueued(waiter)),
+  );
 }
 
 test('after any operations the bag agrees with plain arrays', (t) => {

@@ -69,7 +69,7 @@ test('removing is done once, and a leased entry can be removed too', (t) => {
   t.deepEqual([bag.idle, bag.leased, bag.size], [0, 0, 0]);
 });
 
-test('what does not fit an entry\'s state is a mistake and changes nothing', (t) => {
+test("what does not fit an entry's state is a mistake and changes nothing", (t) => {
   const { bag, entries } = bagWith(1);
   const entry = entries[0] ?? new Entry();
   t.throws(() => bag.add(entry), { message: 'cannot add an entry that is idle' });
@@ -156,7 +156,10 @@ test('a reserved entry comes back to be leased next, or as a spare one to be lea
 });
 
 test('the only entry is newest and oldest at once, wherever it comes back to', (t) => {
-  const { bag, entries: [only = new Entry()] } = bagWith(1);
+  const {
+    bag,
+    entries: [only = new Entry()],
+  } = bagWith(1);
   t.deepEqual([bag.newestIdle, bag.oldestIdle], [only, only]);
   bag.reserve(only);
   t.deepEqual([bag.newestIdle, bag.oldestIdle], [undefined, undefined]);
@@ -166,7 +169,10 @@ test('the only entry is newest and oldest at once, wherever it comes back to', (
 });
 
 test('an idle or a leased entry can be reserved, once, and a reserved one can be removed', (t) => {
-  const { bag, entries: [entry = new Entry()] } = bagWith(1);
+  const {
+    bag,
+    entries: [entry = new Entry()],
+  } = bagWith(1);
   bag.reserve(entry);
   t.throws(() => bag.reserve(entry), { message: 'cannot reserve an entry that is reserved' });
   t.true(bag.remove(entry));

@@ -38,7 +38,10 @@ test('the second connection skips the Hello (C-11)', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const leases = [await pool.acquire(), await pool.acquire()];
-  t.deepEqual(leases.map(({ route }) => route), ['broker-negotiated', 'hello-skip']);
+  t.deepEqual(
+    leases.map(({ route }) => route),
+    ['broker-negotiated', 'hello-skip'],
+  );
   t.is(leases[1]?.negotiated, undefined);
   t.is(system.broker.helloCount, 1);
   for (const lease of leases) lease.release();
@@ -49,7 +52,10 @@ test('without an endpoint cache, or with another own version, every connection s
   for (const options of [{ endpointCache: false as const }, { selfVersion: '0.0.1' }]) {
     const pool = openPool(t, system, options);
     const leases = [await pool.acquire(), await pool.acquire()];
-    t.deepEqual(leases.map(({ route }) => route), ['broker-negotiated', 'broker-negotiated']);
+    t.deepEqual(
+      leases.map(({ route }) => route),
+      ['broker-negotiated', 'broker-negotiated'],
+    );
     for (const lease of leases) lease.release();
   }
 });
@@ -73,7 +79,11 @@ test('an endpoint that is gone is forgotten, and the broker is asked again (C-13
   system.broker.services.set('demo', { endpoint: `${endpoint}.gone` });
   const error = await failureOf(pool.acquire());
   t.is(error.code, 'BACKEND_CONNECT');
-  t.is(system.broker.helloCount, 3, 'once cold, once for the stale endpoint, once more because backends come back (V-88)');
+  t.is(
+    system.broker.helloCount,
+    3,
+    'once cold, once for the stale endpoint, once more because backends come back (V-88)',
+  );
 });
 
 test('no more than max connections, and waiters are served in their order', async (t) => {
@@ -151,7 +161,11 @@ test('an aborted wait rejects with ABORTED and the reason, and loses no connecti
   const error = await waiting;
   t.is(error.code, 'ABORTED');
   t.like(error.cause, { message: 'changed my mind' });
-  t.is((await failureOf(pool.acquire({ signal: abort.signal }))).code, 'ABORTED', 'an aborted signal does not even queue');
+  t.is(
+    (await failureOf(pool.acquire({ signal: abort.signal }))).code,
+    'ABORTED',
+    'an aborted signal does not even queue',
+  );
   held.release();
   t.like(pool.stats(), { total: 1, idle: 1, waiting: 0 });
 });
@@ -176,7 +190,10 @@ test('a refusal reaches everybody who waits', async (t) => {
 
 test('a broken-off reply, and a refusal that passes, are tried again (X-24, X-25)', async (t) => {
   const system = await startSystem(t);
-  system.broker.script({ kind: 'close' }, { kind: 'refuse', code: 4, reason: 'spawn in progress', retryAfterMs: 30 });
+  system.broker.script(
+    { kind: 'close' },
+    { kind: 'refuse', code: 4, reason: 'spawn in progress', retryAfterMs: 30 },
+  );
   const pool = openPool(t, system);
   const lease = await pool.acquire();
   t.is(lease.route, 'broker-negotiated');
@@ -203,7 +220,10 @@ test('use releases after success and destroys after an error', async (t) => {
   const pool = openPool(t, await startSystem(t));
   t.is(await pool.use(async ({ socket }) => echo(socket, 'x')), 'x');
   t.is(pool.stats().idle, 1);
-  await t.throwsAsync(pool.use(() => Promise.reject(new Error('mine'))), { message: 'mine' });
+  await t.throwsAsync(
+    pool.use(() => Promise.reject(new Error('mine'))),
+    { message: 'mine' },
+  );
   t.like(pool.stats(), { total: 0, closedByReason: { error: 1 } });
 });
 
@@ -220,7 +240,12 @@ test('a spent lease throws on every use, and a double release does no harm', asy
   const pool = openPool(t, await startSystem(t));
   const lease = await pool.acquire();
   lease.release();
-  const uses: ((spent: Lease) => unknown)[] = [(l) => l.socket, (l) => l.endpoint, (l) => l.release(), (l) => l.destroy()];
+  const uses: ((spent: Lease) => unknown)[] = [
+    (l) => l.socket,
+    (l) => l.endpoint,
+    (l) => l.release(),
+    (l) => l.destroy(),
+  ];
   for (const use of uses) t.throws(() => use(lease), { code: 'INVALID_ARGUMENT' });
   t.like(pool.stats(), { total: 1, idle: 1 });
 });
@@ -244,7 +269,9 @@ test('what a backend says before its first lease is for that lease', async (t) =
 });
 
 test('an idle connection that speaks is closed at once', async (t) => {
-  const system = await startSystem(t, { backend: { onConnection: (socket) => socket.on('data', () => socket.write('reply')) } });
+  const system = await startSystem(t, {
+    backend: { onConnection: (socket) => socket.on('data', () => socket.write('reply')) },
+  });
   const pool = openPool(t, system);
   const lease = await pool.acquire();
   lease.socket.write('ask');
@@ -293,7 +320,10 @@ test('a connection is closed after maxUses leases', async (t) => {
 
 test('idle connections are closed after idleTimeoutMs, old ones after maxLifetimeMs', async (t) => {
   const system = await startSystem(t);
-  for (const [options, reason] of [[{ idleTimeoutMs: 20 }, 'idle'], [{ maxLifetimeMs: 20 }, 'lifetime']] as const) {
+  for (const [options, reason] of [
+    [{ idleTimeoutMs: 20 }, 'idle'],
+    [{ maxLifetimeMs: 20 }, 'lifetime'],
+  ] as const) {
     const pool = openPool(t, system, options);
     const lease = await pool.acquire();
     lease.release();
@@ -320,7 +350,13 @@ test('each target has its own connections', async (t) => {
   const pool = openPool(t, system, { max: 1 });
   const [mine, other] = [await pool.acquire(), await pool.acquire({ serviceName: 'other' })];
   t.not(mine.socket, other.socket);
-  t.deepEqual(pool.stats().targets.map(({ serviceName, leased }) => [serviceName, leased]), [['demo', 1], ['other', 1]]);
+  t.deepEqual(
+    pool.stats().targets.map(({ serviceName, leased }) => [serviceName, leased]),
+    [
+      ['demo', 1],
+      ['other', 1],
+    ],
+  );
   mine.release();
   other.release();
 });

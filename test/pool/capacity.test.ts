@@ -100,14 +100,20 @@ test('a target could have the free places, and those of idle connections elsewhe
 });
 
 test('there are so many places and no more', (t) => {
-  const { capacity, all: [user] } = users(2, 1);
+  const {
+    capacity,
+    all: [user],
+  } = users(2, 1);
   for (let time = 0; time < 5; time++) user?.ask();
   t.is(capacity.used, 2);
   t.like(user, { held: 2, waiting: 3 });
 });
 
 test('an idle connection that nobody waits for makes room at once', (t) => {
-  const { capacity, all: [rich, poor] } = users(2, 2);
+  const {
+    capacity,
+    all: [rich, poor],
+  } = users(2, 2);
   rich?.ask();
   rich?.ask();
   rich?.comeBack();
@@ -118,7 +124,9 @@ test('an idle connection that nobody waits for makes room at once', (t) => {
 });
 
 test('an idle connection of a target whose callers wait is left alone', (t) => {
-  const { all: [rich, poor] } = users(1, 2);
+  const {
+    all: [rich, poor],
+  } = users(1, 2);
   rich?.ask();
   rich?.comeBack();
   if (rich !== undefined) rich.waiting = 1;
@@ -128,7 +136,9 @@ test('an idle connection of a target whose callers wait is left alone', (t) => {
 });
 
 test('what comes back to a target without callers goes to whoever stands in line', (t) => {
-  const { all: [rich, poor] } = users(1, 2);
+  const {
+    all: [rich, poor],
+  } = users(1, 2);
   rich?.ask();
   poor?.ask();
   t.true(rich?.comeBack());
@@ -137,7 +147,9 @@ test('what comes back to a target without callers goes to whoever stands in line
 });
 
 test('a busy target gives away what is more than its share, and keeps it', (t) => {
-  const { all: [busy, other] } = users(6, 2);
+  const {
+    all: [busy, other],
+  } = users(6, 2);
   for (let time = 0; time < 100; time++) busy?.ask();
   for (let time = 0; time < 100; time++) other?.ask();
   const given = Array.from({ length: 12 }, () => busy?.comeBack());
@@ -146,7 +158,10 @@ test('a busy target gives away what is more than its share, and keeps it', (t) =
 });
 
 test('when they are even, or differ by one, nothing goes back and forth', (t) => {
-  const { capacity, all: [a, b] } = users(5, 2);
+  const {
+    capacity,
+    all: [a, b],
+  } = users(5, 2);
   for (let time = 0; time < 100; time++) a?.ask();
   for (let time = 0; time < 100; time++) b?.ask();
   for (let time = 0; time < 5; time++) a?.comeBack();
@@ -158,7 +173,9 @@ test('when they are even, or differ by one, nothing goes back and forth', (t) =>
 });
 
 test('a busy target that stands in line itself does not starve those behind it', (t) => {
-  const { all: [busy, other] } = users(4, 2);
+  const {
+    all: [busy, other],
+  } = users(4, 2);
   for (let time = 0; time < 100; time++) busy?.ask();
   other?.ask();
   for (let time = 0; time < 4; time++) busy?.comeBack();
@@ -178,7 +195,8 @@ test('one place goes round among all targets that want it', (t) => {
 });
 
 test('nobody waits longer than the others have connections to come back', (t) => {
-  // Many targets, each with more callers than the pool has places: how many returns pass until all have had one.
+  // Many targets, each with more callers than the pool has places: how many returns pass until all have had
+  // one.
   const { all } = users(8, 20);
   for (const user of all) for (let time = 0; time < 50; time++) user.ask();
   const served = new Set(all.filter((user) => user.held > 0));
@@ -193,7 +211,9 @@ test('nobody waits longer than the others have connections to come back', (t) =>
 });
 
 test('a target whose callers have been served otherwise is passed over', (t) => {
-  const { all: [holder, gone, other] } = users(1, 3);
+  const {
+    all: [holder, gone, other],
+  } = users(1, 3);
   holder?.ask();
   gone?.ask();
   other?.ask();
@@ -203,7 +223,10 @@ test('a target whose callers have been served otherwise is passed over', (t) => 
 });
 
 test('a target that leaves the line gets nothing', (t) => {
-  const { capacity, all: [holder, other] } = users(1, 2);
+  const {
+    capacity,
+    all: [holder, other],
+  } = users(1, 2);
   holder?.ask();
   other?.ask();
   if (other !== undefined) capacity.leaveLine(other);
@@ -212,7 +235,10 @@ test('a target that leaves the line gets nothing', (t) => {
 });
 
 test('a spare place is one that is free and wanted by nobody', (t) => {
-  const { capacity, all: [holder, warm, waiting] } = users(2, 3);
+  const {
+    capacity,
+    all: [holder, warm, waiting],
+  } = users(2, 3);
   if (holder === undefined || warm === undefined || waiting === undefined) return t.fail();
   warm.minimum = 2;
   holder.ask();
@@ -225,7 +251,10 @@ test('a spare place is one that is free and wanted by nobody', (t) => {
 });
 
 test('a target below its minimum hears when there is room again', (t) => {
-  const { capacity, all: [holder, warm] } = users(2, 2);
+  const {
+    capacity,
+    all: [holder, warm],
+  } = users(2, 2);
   if (holder === undefined || warm === undefined) return t.fail();
   warm.minimum = 2;
   warm.pump();
@@ -243,9 +272,16 @@ test('a target below its minimum hears when there is room again', (t) => {
 });
 
 test('of all targets without callers, the one whose connection has been idle longest makes room, whatever order they came in', (t) => {
-  const { all: [hot, cold, coldest, waiting] } = users(3, 4);
-  if (hot === undefined || cold === undefined || coldest === undefined || waiting === undefined) return t.fail();
-  for (const [user, sinceMs] of [[hot, 30], [cold, 20], [coldest, 10]] as const) {
+  const {
+    all: [hot, cold, coldest, waiting],
+  } = users(3, 4);
+  if (hot === undefined || cold === undefined || coldest === undefined || waiting === undefined)
+    return t.fail();
+  for (const [user, sinceMs] of [
+    [hot, 30],
+    [cold, 20],
+    [coldest, 10],
+  ] as const) {
     user.ask();
     user.comeBack();
     user.sinceMs = sinceMs;
@@ -257,7 +293,10 @@ test('of all targets without callers, the one whose connection has been idle lon
 });
 
 test('where nothing is idle, a connect that no caller waits for makes room', (t) => {
-  const { capacity, all: [left, patient, waiting] } = users(2, 3);
+  const {
+    capacity,
+    all: [left, patient, waiting],
+  } = users(2, 3);
   if (left === undefined || patient === undefined || waiting === undefined) return t.fail();
   for (const user of [left, patient]) {
     user.ask();

@@ -12,7 +12,10 @@ test('the least recently used endpoint is dropped first, and asking is using', (
   t.is(cache.get('a'), '/a');
   cache.set('c', '/c');
   t.is(cache.size, 2);
-  t.deepEqual(['a', 'b', 'c'].map((key) => cache.get(key)), ['/a', undefined, '/c']);
+  t.deepEqual(
+    ['a', 'b', 'c'].map((key) => cache.get(key)),
+    ['/a', undefined, '/c'],
+  );
 });
 
 test('a failed endpoint is dropped, but not the newer one that took its place (X-26, X-27)', (t) => {
@@ -71,30 +74,34 @@ test('after any operations the cache agrees with a plain map', (t) => {
   const operation = fc.tuple(fc.constantFrom('get', 'set', 'invalidate', 'delete'), key, endpoint);
   t.notThrows(() => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), (operations, max) => {
-        const cache = new EndpointCache({ max, ttlMs: 0 });
-        // A Map keeps the order of insertion: the first key is the least recently used.
-        const model = new Map<string, string>();
-        for (const [kind, name, value] of operations) {
-          const known = model.get(name);
-          if (kind === 'get') {
-            deepStrictEqual(cache.get(name), known);
-            if (known !== undefined) touch(model, name, known);
-          } else if (kind === 'set') {
-            cache.set(name, value);
-            touch(model, name, value);
-            const [oldest] = model.keys();
-            if (model.size > max && oldest !== undefined) model.delete(oldest);
-          } else if (kind === 'invalidate') {
-            cache.invalidate(name, value);
-            if (known === value) model.delete(name);
-          } else {
-            cache.delete(name);
-            model.delete(name);
+      fc.property(
+        fc.array(operation, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 4 }),
+        (operations, max) => {
+          const cache = new EndpointCache({ max, ttlMs: 0 });
+          // A Map keeps the order of insertion: the first key is the least recently used.
+          const model = new Map<string, string>();
+          for (const [kind, name, value] of operations) {
+            const known = model.get(name);
+            if (kind === 'get') {
+              deepStrictEqual(cache.get(name), known);
+              if (known !== undefined) touch(model, name, known);
+            } else if (kind === 'set') {
+              cache.set(name, value);
+              touch(model, name, value);
+              const [oldest] = model.keys();
+              if (model.size > max && oldest !== undefined) model.delete(oldest);
+            } else if (kind === 'invalidate') {
+              cache.invalidate(name, value);
+              if (known === value) model.delete(name);
+            } else {
+              cache.delete(name);
+              model.delete(name);
+            }
+            deepStrictEqual(cache.size, model.size);
           }
-          deepStrictEqual(cache.size, model.size);
-        }
-      }),
+        },
+      ),
     );
   });
 });
@@ -104,15 +111,21 @@ function touch(model: Map<string, string>, key: string, value: string): void {
   model.set(key, value);
 }
 
-test('no two targets have the same key, whatever the broker\'s path looks like', (t) => {
+test("no two targets have the same key, whatever the broker's path looks like", (t) => {
   const name = fc.stringMatching(/^[a-z0-9-]{1,4}$/);
   const version = fc.constantFrom('1.2.3', '1.2.3-a', '11.2.3', '1.2.3-1');
   const brokerEndpoint = fc.constantFrom('/b', '/ b', '/b 1.2.3 /b', '\0b');
-  const target: fc.Arbitrary<Target> = fc.record({ brokerEndpoint, serviceName: name, wantedVersion: version }, { noNullPrototype: true });
+  const target: fc.Arbitrary<Target> = fc.record(
+    { brokerEndpoint, serviceName: name, wantedVersion: version },
+    { noNullPrototype: true },
+  );
   t.notThrows(() => {
     fc.assert(
       fc.property(target, target, (one, other) => {
-        const same = one.brokerEndpoint === other.brokerEndpoint && one.serviceName === other.serviceName && one.wantedVersion === other.wantedVersion;
+        const same =
+          one.brokerEndpoint === other.brokerEndpoint &&
+          one.serviceName === other.serviceName &&
+          one.wantedVersion === other.wantedVersion;
         deepStrictEqual(targetKey(one) === targetKey(other), same);
       }),
     );

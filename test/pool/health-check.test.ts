@@ -1,7 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BrokerPoolError } from '../../src/errors.js';
 import { Bag } from '../../src/pool/bag.js';
-import { HealthChecks, type ConnectionToValidate, type HealthCheckSettings } from '../../src/pool/health-check.js';
+import {
+  HealthChecks,
+  type ConnectionToValidate,
+  type HealthCheckSettings,
+} from '../../src/pool/health-check.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
 import { Waiter } from '../../src/pool/waiter.js';
 import { FakeClock } from '../helpers/fake-clock.js';
@@ -13,16 +17,21 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
   const bag = new Bag<PooledConnection, Waiter>();
   const notes: string[] = [];
   const errors: BrokerPoolError[] = [];
-  const health = new HealthChecks(bag, { validate: () => true, validateAfterIdleMs: 500, validateTimeoutMs: 1_000, ...settings }, clock, {
-    onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
-    close: (connection, reason, error) => {
-      notes.push(reason);
-      if (error !== undefined) errors.push(error);
-      bag.remove(connection);
-      connection.socket.destroy();
+  const health = new HealthChecks(
+    bag,
+    { validate: () => true, validateAfterIdleMs: 500, validateTimeoutMs: 1_000, ...settings },
+    clock,
+    {
+      onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
+      close: (connection, reason, error) => {
+        notes.push(reason);
+        if (error !== undefined) errors.push(error);
+        bag.remove(connection);
+        connection.socket.destroy();
+      },
+      pump: () => notes.push('look'),
     },
-    pump: () => notes.push('look'),
-  });
+  );
   const idle = (): PooledConnection => {
     const connection = pooledConnection();
     bag.add(connection);
@@ -81,13 +90,13 @@ interface Refusal {
 const refusals: Readonly<Record<string, Refusal>> = {
   'says no': { validate: () => false },
   'says no later': { validate: async () => false },
-  'throws': {
+  throws: {
     validate: () => {
       throw mistake;
     },
     error: thrown,
   },
-  'rejects': { validate: () => Promise.reject(mistake), error: thrown },
+  rejects: { validate: () => Promise.reject(mistake), error: thrown },
   'rejects with no error': {
     validate: () => Promise.reject(JSON.parse('"gone"')),
     error: { code: 'VALIDATION_FAILED', message: 'validate failed: "gone"', cause: 'gone' },
@@ -118,7 +127,9 @@ test('a hook that hangs makes it invalid when its time is over', async (t) => {
   clock.advance(1);
   await checking;
   t.deepEqual(notes, ['invalid']);
-  t.like(errors, [{ code: 'TIMEOUT', phase: 'validate', message: 'validate did not answer within 1000 ms', endpoint }]);
+  t.like(errors, [
+    { code: 'TIMEOUT', phase: 'validate', message: 'validate did not answer within 1000 ms', endpoint },
+  ]);
 });
 
 test('a check counts as a connection on its way for a tenth of a second, then another is looked for', async (t) => {
@@ -151,7 +162,9 @@ test('no more checks count than callers wait, and the oldest cease to count firs
 
 test('a hook that answers too late changes nothing', async (t) => {
   let answer = (_healthy: boolean): void => {};
-  const { clock, notes, health, idle } = setUp({ validate: () => new Promise((resolve) => (answer = resolve)) });
+  const { clock, notes, health, idle } = setUp({
+    validate: () => new Promise((resolve) => (answer = resolve)),
+  });
   const checking = health.check(idle(), false);
   clock.advance(1_000);
   await checking;

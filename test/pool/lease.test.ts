@@ -22,7 +22,10 @@ for (const [name, use] of Object.entries(uses)) {
       t.notThrows(() => name === 'release' || name === 'destroy' || use(lease));
       end(lease);
       t.true(lease.spent);
-      t.throws(() => use(lease), { code: 'INVALID_ARGUMENT', message: 'lease has been released or destroyed already' });
+      t.throws(() => use(lease), {
+        code: 'INVALID_ARGUMENT',
+        message: 'lease has been released or destroyed already',
+      });
       t.is(owner.notes.length, 1, 'its connection hears of one end only');
     }
   });
@@ -34,7 +37,11 @@ test('the pool hears of a release, and of a destruction with its reason', (t) =>
   leaseOf(connection).release();
   leaseOf(connection).destroy();
   leaseOf(connection).destroy('invalid');
-  t.deepEqual(owner.notes, [`released ${connection.id}`, `destroyed ${connection.id} destroyed`, `destroyed ${connection.id} invalid`]);
+  t.deepEqual(owner.notes, [
+    `released ${connection.id}`,
+    `destroyed ${connection.id} destroyed`,
+    `destroyed ${connection.id} invalid`,
+  ]);
 });
 
 test('an old handle cannot give back the connection that somebody else has leased since', (t) => {
@@ -96,9 +103,18 @@ test('a lease in JSON says what it is of, and nothing that is secret or endless'
   const owner = Object.assign(new NotingOwner(), { target });
   const connection = pooledConnection({ owner, handoffToken: new Uint8Array(16).fill(7) });
   const lease = leaseOf(connection);
-  const described = { state: 'leased', connectionId: connection.id, endpoint: '/fake/backend', route: 'broker-negotiated', target };
+  const described = {
+    state: 'leased',
+    connectionId: connection.id,
+    endpoint: '/fake/backend',
+    route: 'broker-negotiated',
+    target,
+  };
   t.deepEqual(JSON.parse(JSON.stringify({ lease })), { lease: described });
-  t.is(inspect(lease), `Lease of connection ${connection.id} to /fake/backend (demo 1.0.0, broker-negotiated)`);
+  t.is(
+    inspect(lease),
+    `Lease of connection ${connection.id} to /fake/backend (demo 1.0.0, broker-negotiated)`,
+  );
   lease.release();
   t.is(JSON.stringify(lease), '{"state":"spent"}');
 });

@@ -4,7 +4,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 
 /** What the pools are in the middle of. */
-export type ThreadState = 'with idle connections' | 'with leases' | 'waiting for replies' | 'waiting for handoffs' | 'negotiating all the time';
+export type ThreadState =
+  | 'with idle connections'
+  | 'with leases'
+  | 'waiting for replies'
+  | 'waiting for handoffs'
+  | 'negotiating all the time';
 
 /** How the thread ends by itself. */
 export type ThreadEnd = 'exits' | 'fails' | 'runs out';
@@ -37,7 +42,10 @@ function end(how: ThreadEnd): void {
   if (how === 'fails') throw new Error('as a thread may fail');
 }
 
-const pools = Array.from({ length: poolCount }, () => new BrokerPool({ ...target, adoptHandedOffConnection: true, endpointCache: false, maxConnecting: 4 }));
+const pools = Array.from(
+  { length: poolCount },
+  () => new BrokerPool({ ...target, adoptHandedOffConnection: true, endpointCache: false, maxConnecting: 4 }),
+);
 parentPort?.once('message', end);
 const acquired = Promise.all(pools.map(busy));
 await (state.startsWith('waiting') || state.startsWith('negotiating') ? turn() : acquired);

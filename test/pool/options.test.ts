@@ -2,7 +2,12 @@ import type { ExecutionContext } from 'ava';
 import { clientTimeoutFromEnv } from '../../src/client/environment.js';
 import { sharedBrokerEndpoint } from '../../src/client/endpoints.js';
 import { BrokerPoolError } from '../../src/errors.js';
-import { checkAcquireOptions, checkCloseOptions, checkPoolOptions, checkTarget } from '../../src/pool/options.js';
+import {
+  checkAcquireOptions,
+  checkCloseOptions,
+  checkPoolOptions,
+  checkTarget,
+} from '../../src/pool/options.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
 import test from '../helpers/sanitary.js';
 
@@ -17,7 +22,7 @@ function poolOptions(options: Readonly<Record<string, unknown>>): unknown {
   return checkPoolOptions({ brokerEndpoint, ...options });
 }
 
-test('without options a pool has the documented defaults and the user\'s shared broker', (t) => {
+test("without options a pool has the documented defaults and the user's shared broker", (t) => {
   t.like(checkPoolOptions({}), {
     brokerEndpoint: sharedBrokerEndpoint(),
     serviceName: undefined,
@@ -40,10 +45,15 @@ test('without options a pool has the documented defaults and the user\'s shared 
 });
 
 test('an option that is undefined has its default, as one that is left out', (t) => {
-  const names = Object.keys(checkPoolOptions({ brokerEndpoint })).map((name) => (name === 'retryAttempts' ? 'retry' : name));
+  const names = Object.keys(checkPoolOptions({ brokerEndpoint })).map((name) =>
+    name === 'retryAttempts' ? 'retry' : name,
+  );
   const nothing = Object.fromEntries(names.map((name) => [name, undefined]));
   t.deepEqual(poolOptions({ ...nothing, brokerEndpoint }), checkPoolOptions({ brokerEndpoint }));
-  t.deepEqual(poolOptions({ endpointCache: { max: undefined, ttlMs: undefined } }), checkPoolOptions({ brokerEndpoint }));
+  t.deepEqual(
+    poolOptions({ endpointCache: { max: undefined, ttlMs: undefined } }),
+    checkPoolOptions({ brokerEndpoint }),
+  );
 });
 
 test('what is given is kept as it is', (t) => {
@@ -77,9 +87,19 @@ test('what is given is kept as it is', (t) => {
 test('the endpoint cache may be switched off, or given in part', (t) => {
   t.is(checkPoolOptions({ brokerEndpoint, endpointCache: false }).endpointCache, undefined);
   t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: {} }).endpointCache, { max: 256, ttlMs: 0 });
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { max: 3 } }).endpointCache, { max: 3, ttlMs: 0 });
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { ttlMs: 9 } }).endpointCache, { max: 256, ttlMs: 9 });
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { file: '/c/f' } }).endpointCache, { max: 256, ttlMs: 0, file: '/c/f' });
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { max: 3 } }).endpointCache, {
+    max: 3,
+    ttlMs: 0,
+  });
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { ttlMs: 9 } }).endpointCache, {
+    max: 256,
+    ttlMs: 9,
+  });
+  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { file: '/c/f' } }).endpointCache, {
+    max: 256,
+    ttlMs: 0,
+    file: '/c/f',
+  });
   t.deepEqual(poolOptions({ endpointCache: { file: undefined } }), checkPoolOptions({ brokerEndpoint }));
 });
 
@@ -89,7 +109,12 @@ const endlessDurations = ['idleTimeoutMs', 'maxLifetimeMs'];
 
 /** For each option, values that can never work. */
 const WRONG: Readonly<Record<string, readonly unknown[]>> = {
-  brokerEndpoint: [null, '', 1, ...(process.platform === 'win32' ? [] : ['relative.sock', `/${'a'.repeat(200)}`])],
+  brokerEndpoint: [
+    null,
+    '',
+    1,
+    ...(process.platform === 'win32' ? [] : ['relative.sock', `/${'a'.repeat(200)}`]),
+  ],
   serviceName: [null, '', 'Upper', 'a'.repeat(65)],
   wantedVersion: [null, '', '1.2', 'v1.2.3'],
   selfVersion: [null, 1],
@@ -116,19 +141,27 @@ for (const [name, values] of Object.entries(WRONG)) {
 }
 
 test('wrong limits of the endpoint cache are refused by their names', (t) => {
-  for (const max of [...wrongForAll, 0, 1.5, Infinity]) refuses(t, () => poolOptions({ endpointCache: { max } }), /^endpointCache\.max /);
-  for (const ttlMs of [...wrongForAll, Infinity]) refuses(t, () => poolOptions({ endpointCache: { ttlMs } }), /^endpointCache\.ttlMs /);
+  for (const max of [...wrongForAll, 0, 1.5, Infinity])
+    refuses(t, () => poolOptions({ endpointCache: { max } }), /^endpointCache\.max /);
+  for (const ttlMs of [...wrongForAll, Infinity])
+    refuses(t, () => poolOptions({ endpointCache: { ttlMs } }), /^endpointCache\.ttlMs /);
   refuses(t, () => poolOptions({ endpointCache: { ttl: 5 } }), /^endpointCache has no option "ttl"/);
-  for (const file of [...wrongForAll, '', 'cache.json', './cache.json']) refuses(t, () => poolOptions({ endpointCache: { file } }), /^endpointCache\.file must be an absolute path/);
+  for (const file of [...wrongForAll, '', 'cache.json', './cache.json'])
+    refuses(
+      t,
+      () => poolOptions({ endpointCache: { file } }),
+      /^endpointCache\.file must be an absolute path/,
+    );
 });
 
 test('options that do not exist are refused, and the right name is suggested', (t) => {
   refuses(t, () => poolOptions({ maxUse: 3 }), /^options has no option "maxUse"; did you mean maxUses\?$/);
   refuses(t, () => poolOptions({ evictor: true }), /^options has no option "evictor"$/);
-  for (const options of [null, [], 'fast']) refuses(t, () => Reflect.apply(checkPoolOptions, undefined, [options]), /^options must be an object/);
+  for (const options of [null, [], 'fast'])
+    refuses(t, () => Reflect.apply(checkPoolOptions, undefined, [options]), /^options must be an object/);
 });
 
-test('the environment sets the round trip\'s limit where the options do not (C-28)', (t) => {
+test("the environment sets the round trip's limit where the options do not (C-28)", (t) => {
   const name = 'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS';
   const before = process.env[name];
   process.env[name] = '1234';
@@ -143,31 +176,58 @@ test('the environment sets the round trip\'s limit where the options do not (C-2
 
 test('acquire takes a signal, a limit and a target, and nothing else', (t) => {
   t.notThrows(() => checkAcquireOptions({}));
-  t.notThrows(() => checkAcquireOptions({ signal: AbortSignal.abort(), timeoutMs: 0.5, serviceName: 'a', wantedVersion: '1.2.3' }));
-  for (const timeoutMs of [0, -1, Infinity, Number.NaN]) refuses(t, () => checkAcquireOptions({ timeoutMs }), /^timeoutMs /);
+  t.notThrows(() =>
+    checkAcquireOptions({
+      signal: AbortSignal.abort(),
+      timeoutMs: 0.5,
+      serviceName: 'a',
+      wantedVersion: '1.2.3',
+    }),
+  );
+  for (const timeoutMs of [0, -1, Infinity, Number.NaN])
+    refuses(t, () => checkAcquireOptions({ timeoutMs }), /^timeoutMs /);
   const wrong = (options: object) => () => Reflect.apply(checkAcquireOptions, undefined, [options]);
   refuses(t, wrong({ signal: new AbortController() }), /^signal must be an AbortSignal/);
   refuses(t, wrong({ signal: null }), /^signal must be an AbortSignal/);
   refuses(t, wrong({ timeout: 5 }), /^options has no option "timeout"/);
 });
 
-test('a call\'s target is the pool\'s where it names none, part by part', (t) => {
+test("a call's target is the pool's where it names none, part by part", (t) => {
   const settings = checkPoolOptions({ brokerEndpoint, serviceName: 'pools', wantedVersion: '1.0.0' });
   t.deepEqual(checkTarget(settings, {}), { serviceName: 'pools', wantedVersion: '1.0.0' });
-  t.deepEqual(checkTarget(settings, { serviceName: 'mine' }), { serviceName: 'mine', wantedVersion: '1.0.0' });
-  t.deepEqual(checkTarget(settings, { wantedVersion: '2.0.0' }), { serviceName: 'pools', wantedVersion: '2.0.0' });
+  t.deepEqual(checkTarget(settings, { serviceName: 'mine' }), {
+    serviceName: 'mine',
+    wantedVersion: '1.0.0',
+  });
+  t.deepEqual(checkTarget(settings, { wantedVersion: '2.0.0' }), {
+    serviceName: 'pools',
+    wantedVersion: '2.0.0',
+  });
   refuses(t, () => checkTarget(settings, { serviceName: 'Mine' }), /^serviceName must be/);
   refuses(t, () => checkTarget(settings, { wantedVersion: '2' }), /^wantedVersion must be/);
-  refuses(t, () => Reflect.apply(checkTarget, undefined, [settings, { serviceName: null }]), /^serviceName must be/);
+  refuses(
+    t,
+    () => Reflect.apply(checkTarget, undefined, [settings, { serviceName: null }]),
+    /^serviceName must be/,
+  );
 });
 
 test('a target that neither the pool nor the call names is reported by the missing part', (t) => {
-  refuses(t, () => checkTarget(checkPoolOptions({ brokerEndpoint, wantedVersion: '1.0.0' }), {}), /^serviceName is missing/);
-  refuses(t, () => checkTarget(checkPoolOptions({ brokerEndpoint, serviceName: 'a' }), {}), /^wantedVersion is missing/);
+  refuses(
+    t,
+    () => checkTarget(checkPoolOptions({ brokerEndpoint, wantedVersion: '1.0.0' }), {}),
+    /^serviceName is missing/,
+  );
+  refuses(
+    t,
+    () => checkTarget(checkPoolOptions({ brokerEndpoint, serviceName: 'a' }), {}),
+    /^wantedVersion is missing/,
+  );
 });
 
 test('close may give leases no time at all, but not forever', (t) => {
   t.is(checkCloseOptions({}), 30_000);
   t.is(checkCloseOptions({ timeoutMs: 0 }), 0);
-  for (const timeoutMs of [-1, Infinity, Number.NaN]) refuses(t, () => checkCloseOptions({ timeoutMs }), /^timeoutMs /);
+  for (const timeoutMs of [-1, Infinity, Number.NaN])
+    refuses(t, () => checkCloseOptions({ timeoutMs }), /^timeoutMs /);
 });

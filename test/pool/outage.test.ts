@@ -43,29 +43,50 @@ async function startSystem(t: ExecutionContext): Promise<ProcessSystem> {
 
 for (const cached of [true, false]) {
   for (const [what, { kill, restart, codes }] of Object.entries(outages)) {
-    test.serial(`${what} killed and started again under load, ${cached ? 'with' : 'without'} known endpoints: all is answered, and the pool is full again by itself`, async (t) => {
-      const system = await startSystem(t);
-      const pool = openPool(t, system.target, { min: 4, max: 8, ...(cached ? {} : { endpointCache: false as const }) });
-      await pool.warm();
-      const load = new Load(pool, CALLERS, TIMEOUT_MS);
-      t.true(await until(() => load.answers > 200));
-      await kill(system);
-      const failures = load.errors.length + pool.stats().connectFailures;
-      // With known endpoints a broker that is away is not even noticed.
-      const unnoticed = cached && what === 'the broker';
-      const answers = load.answers;
-      t.true(await until(() => (unnoticed ? load.answers > answers + 200 : load.errors.length + pool.stats().connectFailures > failures)));
-      await restart(system);
-      const before = load.answers;
-      t.true(await until(() => load.answers > before + 200), 'callers are served again');
-      await load.stop();
-      t.true(await until(() => pool.stats().idle >= 4 && pool.stats().connecting === 0), 'nobody asks, and it is full');
-      t.like(pool.stats(), { waiting: 0, leased: 0 });
-      t.deepEqual([...load.codes].filter((code) => !codes.includes(code)), []);
-      t.true(load.longestMs < TIMEOUT_MS + PATIENCE_MS, `an acquire took ${load.longestMs} ms`);
-      if (unnoticed) t.is(load.errors.length, 0);
-      t.log(`${load.answers} answers, ${load.errors.length} errors: ${[...load.codes].join(', ')}; longest acquire ${Math.round(load.longestMs)} ms`);
-      await pool.close();
-    });
+    test.serial(
+      `${what} killed and started again under load, ${cached ? 'with' : 'without'} known endpoints: all is answered, and the pool is full again by itself`,
+      async (t) => {
+        const system = await startSystem(t);
+        const pool = openPool(t, system.target, {
+          min: 4,
+          max: 8,
+          ...(cached ? {} : { endpointCache: false as const }),
+        });
+        await pool.warm();
+        const load = new Load(pool, CALLERS, TIMEOUT_MS);
+        t.true(await until(() => load.answers > 200));
+        await kill(system);
+        const failures = load.errors.length + pool.stats().connectFailures;
+        // With known endpoints a broker that is away is not even noticed.
+        const unnoticed = cached && what === 'the broker';
+        const answers = load.answers;
+        t.true(
+          await until(() =>
+            unnoticed
+              ? load.answers > answers + 200
+              : load.errors.length + pool.stats().connectFailures > failures,
+          ),
+        );
+        await restart(system);
+        const before = load.answers;
+        t.true(await until(() => load.answers > before + 200), 'callers are served again');
+        await load.stop();
+        t.true(
+          await until(() => pool.stats().idle >= 4 && pool.stats().connecting === 0),
+          'nobody asks, and it is full',
+        );
+        t.like(pool.stats(), { waiting: 0, leased: 0 });
+        t.deepEqual(
+          [...load.codes].filter((code) => !codes.includes(code)),
+          [],
+        );
+        t.true(load.longestMs < TIMEOUT_MS + PATIENCE_MS, `an acquire took ${load.longestMs} ms`);
+        if (unnoticed) t.is(load.errors.length, 0);
+        t.log(
+          `${load.answers} answers, ${load.errors.length} errors: ${[...load.codes].join(', ')}; longest acquire ${Math.round(load.longestMs)} ms`,
+        );
+        await pool.close();
+      },
+    );
   }
 }

@@ -22,7 +22,11 @@ test('a generated name is never one that another pool was given', (t) => {
 test('two open pools cannot share a name; a pool that has closed gives its name back', async (t) => {
   const { pool } = fakePool(t, { name: 'cache' });
   const again = (): BrokerPool => fakePool(t, { name: 'cache' }).pool;
-  t.throws(again, { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: /^name is taken by another open pool: "cache"/ });
+  t.throws(again, {
+    instanceOf: BrokerPoolError,
+    code: 'INVALID_ARGUMENT',
+    message: /^name is taken by another open pool: "cache"/,
+  });
   await pool.close();
   const second = again();
   t.is(second.name, 'cache');
@@ -46,7 +50,10 @@ for (const name of ['', ' ', ' a', 'a\n', '\u202eabc', 'a'.repeat(65), 5, null])
   test(`the name ${JSON.stringify(name)} is refused`, (t) => {
     const options = {};
     Object.assign(options, { name });
-    t.throws(() => new BrokerPool(options), { code: 'INVALID_ARGUMENT', message: /^name must be 1 to 64 characters/ });
+    t.throws(() => new BrokerPool(options), {
+      code: 'INVALID_ARGUMENT',
+      message: /^name must be 1 to 64 characters/,
+    });
   });
 }
 
@@ -59,7 +66,8 @@ test.serial('every event bears the name of its pool, on the channels too', async
   });
   const { pool, connect, fail, pass } = fakePool(t, { name: 'watched', max: 1, leakThresholdMs: 100 });
   const heard = new Set<string>();
-  for (const name of POOL_EVENT_NAMES) pool.on(name, (event: { readonly pool: string }) => void (event.pool === 'watched' && heard.add(name)));
+  for (const name of POOL_EVENT_NAMES)
+    pool.on(name, (event: { readonly pool: string }) => void (event.pool === 'watched' && heard.add(name)));
   const acquiring = pool.acquire();
   await connect();
   const lease = await acquiring;

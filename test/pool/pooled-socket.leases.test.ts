@@ -33,14 +33,19 @@ const HABITS: Readonly<Record<string, (socket: Socket) => Promise<void> | void>>
     await once(socket, 'data');
   },
   'listens for its end in every way': (socket) => {
-    socket.once('error', () => {}).once('close', () => {}).once('end', () => {}).on('timeout', () => {});
+    socket
+      .once('error', () => {})
+      .once('close', () => {})
+      .once('end', () => {})
+      .on('timeout', () => {});
   },
   'lets it keep no process alive': (socket) => void socket.unref(),
   'sets encodings': (socket) => void socket.setEncoding('utf16le').setDefaultEncoding('latin1'),
   corks: (socket) => socket.cork(),
   'makes it half-open': (socket) => void (socket.allowHalfOpen = true),
   'takes every listener off': (socket) => void socket.removeAllListeners(),
-  'wraps its methods': (socket) => void Object.assign(socket, { write: () => true, emit: () => false, requestId: 7 }),
+  'wraps its methods': (socket) =>
+    void Object.assign(socket, { write: () => true, emit: () => false, requestId: 7 }),
   'iterates over a part of it': async (socket) => {
     socket.write('x');
     for await (const _ of socket.iterator({ destroyOnReturn: false })) break;
@@ -116,7 +121,12 @@ test('a present or former caller whose socket has no listener for errors ends no
   }
   await closed;
   lease.release();
-  for (const use of [() => socket.write('late'), () => socket.end('late'), () => socket.destroy(new Error('late')), () => socket.emit('error', new Error('late'))]) {
+  for (const use of [
+    () => socket.write('late'),
+    () => socket.end('late'),
+    () => socket.destroy(new Error('late')),
+    () => socket.emit('error', new Error('late')),
+  ]) {
     use();
     await turn();
   }
@@ -128,7 +138,8 @@ test('a released socket fails every write with ERR_STREAM_DESTROYED and emits no
   t.teardown(() => pool.destroy());
   const lease = await pool.acquire();
   const { socket } = lease;
-  for (const event of ['error', 'close', 'data', 'end', 'finish', 'readable']) socket.on(event, () => t.fail(event));
+  for (const event of ['error', 'close', 'data', 'end', 'finish', 'readable'])
+    socket.on(event, () => t.fail(event));
   const sent = new Promise((resolve) => socket.write('', resolve));
   lease.release();
   t.is(await sent, null, 'what was written before has been sent');

@@ -7,10 +7,20 @@ import { startSystem } from '../helpers/system.js';
 import type { ProcessExit } from './process-exit.js';
 
 const PROGRAM = fileURLToPath(new URL('process-exit.js', import.meta.url));
-/** A thread that is not woken leaves its wait after half a second; the rest is for a loaded machine. The deadline of the wait is 60 s. */
+/**
+ * A thread that is not woken leaves its wait after half a second; the rest is for a loaded machine. The
+ * deadline of the wait is 60 s.
+ */
 const LIMIT_MS = 10_000;
 
-const ENDS: readonly ProcessExit[] = ['plain', 'a listener throws', 'a later listener throws', 'a listener exits', 'reallyExit', 'a report first'];
+const ENDS: readonly ProcessExit[] = [
+  'plain',
+  'a listener throws',
+  'a later listener throws',
+  'a listener exits',
+  'reallyExit',
+  'a report first',
+];
 
 const threadsTest = loadNative() === undefined ? test.skip : test;
 
@@ -18,7 +28,9 @@ for (const how of ENDS) {
   threadsTest(`process.exit() does not wait for the deadline of the wait thread: ${how}`, async (t) => {
     const { broker, target } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
-    const child = spawn(process.execPath, [PROGRAM, JSON.stringify(target), how], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn(process.execPath, [PROGRAM, JSON.stringify(target), how], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
     t.teardown(() => child.kill('SIGKILL'));
     const exited = once(child, 'exit');
     await once(child.stdout, 'data');

@@ -32,7 +32,11 @@ test('a target whose last missing connection is under way asks no other target f
   t.like(pool.stats(), { waiting: 1, connecting: 1 });
   lease.release();
   await settled();
-  t.like(pool.stats(), { idle: 1, connecting: 1 }, 'the idle connection is not in the way of the other target');
+  t.like(
+    pool.stats(),
+    { idle: 1, connecting: 1 },
+    'the idle connection is not in the way of the other target',
+  );
   await connect();
   (await stays).release();
 });

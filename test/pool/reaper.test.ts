@@ -9,15 +9,20 @@ function setUp(settings: Partial<ReaperSettings> = {}, spare = true) {
   const did: string[] = [];
   const names = new Map<PooledConnection, string>();
   const stage = { spare };
-  const note = (connection: PooledConnection, what: string): void => void did.push(`${names.get(connection)} ${what} at ${clock.nowMs - 1_000}`);
-  const reaper = new Reaper(clock, { idleTimeoutMs: Infinity, keepaliveMs: Infinity, ...settings }, {
-    hasSpare: () => stage.spare,
-    close(connection: PooledConnection, reason: CloseReason) {
-      note(connection, reason);
-      connection.state = 'removed';
+  const note = (connection: PooledConnection, what: string): void =>
+    void did.push(`${names.get(connection)} ${what} at ${clock.nowMs - 1_000}`);
+  const reaper = new Reaper(
+    clock,
+    { idleTimeoutMs: Infinity, keepaliveMs: Infinity, ...settings },
+    {
+      hasSpare: () => stage.spare,
+      close(connection: PooledConnection, reason: CloseReason) {
+        note(connection, reason);
+        connection.state = 'removed';
+      },
+      keepAlive: (connection) => note(connection, 'keepalive'),
     },
-    keepAlive: (connection) => note(connection, 'keepalive'),
-  });
+  );
   /** An idle connection under the reaper's eye. */
   const add = (name: string, expiresAtMs = Infinity): PooledConnection => {
     const connection = pooledConnection({ bornMs: clock.nowMs, expiresAtMs });

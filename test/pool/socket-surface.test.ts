@@ -1,14 +1,32 @@
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, connectSharedPool, type ConnectionToValidate, type Lease, type SharedPool } from '../../src/index.js';
+import {
+  BrokerPool,
+  connectSharedPool,
+  type ConnectionToValidate,
+  type Lease,
+  type SharedPool,
+} from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { canShare } from './sharing/kit.js';
 import { isMethod, MORE_USES, surface, USES, type Use } from './socket-uses.js';
 
 /** What a caller may put in place of what a name stands for. */
-const VALUES: readonly unknown[] = [undefined, null, false, true, 0, 1, '', 'utf16le', {}, () => {}, 'destroyed'];
+const VALUES: readonly unknown[] = [
+  undefined,
+  null,
+  false,
+  true,
+  0,
+  1,
+  '',
+  'utf16le',
+  {},
+  () => {},
+  'destroyed',
+];
 
 /** Every use of every name of the running Node, with a title for each. */
 function allUses(t: ExecutionContext): Map<string, Use> {
@@ -16,14 +34,18 @@ function allUses(t: ExecutionContext): Map<string, Use> {
   for (const [name, key] of surface()) {
     const use = USES[name];
     if (use !== undefined) uses.set(`${name}()`, use);
-    else if (isMethod(key)) t.fail(`Node ${process.version} has a method ${name}: add a use of it to socket-uses.ts`);
+    else if (isMethod(key))
+      t.fail(`Node ${process.version} has a method ${name}: add a use of it to socket-uses.ts`);
     uses.set(`reading ${name}`, (socket) => Reflect.get(socket, key));
-    for (const value of VALUES) uses.set(`${name} = ${String(value)} (${typeof value})`, (socket) => Reflect.set(socket, key, value));
+    for (const value of VALUES)
+      uses.set(`${name} = ${String(value)} (${typeof value})`, (socket) => Reflect.set(socket, key, value));
   }
   return uses;
 }
 
-/** Uses a socket as often as its lease goes on, and afterwards. What goes wrong is the caller's own concern. */
+/**
+ * Uses a socket as often as its lease goes on, and afterwards. What goes wrong is the caller's own concern.
+ */
 async function attempt(use: Use, socket: Socket, isLate: boolean): Promise<void> {
   try {
     const result = use(socket);
@@ -57,7 +79,11 @@ async function heardByNext({ socket }: Lease, meanwhile: () => Promise<void>): P
 
 const GREETING = 'Grüße €';
 
-async function check(t: ExecutionContext, pool: BrokerPool | SharedPool, uses: ReadonlyMap<string, Use>): Promise<void> {
+async function check(
+  t: ExecutionContext,
+  pool: BrokerPool | SharedPool,
+  uses: ReadonlyMap<string, Use>,
+): Promise<void> {
   for (const [title, use] of uses) {
     const first = await pool.acquire();
     const { socket } = first;

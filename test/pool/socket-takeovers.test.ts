@@ -4,9 +4,19 @@ import { Agent, createServer as createHttpServer, request, type RequestOptions }
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { connect as connectTls, createServer as createTlsServer, TLSSocket, type ConnectionOptions } from 'node:tls';
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  TLSSocket,
+  type ConnectionOptions,
+} from 'node:tls';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, connectSharedPool, type ConnectionToValidate, type SharedPool } from '../../src/index.js';
+import {
+  BrokerPool,
+  connectSharedPool,
+  type ConnectionToValidate,
+  type SharedPool,
+} from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
 import { canShare } from './sharing/kit.js';
@@ -28,13 +38,20 @@ function polyglot(socket: Socket): void {
   });
 }
 
-const tls = createTlsServer({ ...TLS, pskCallback: () => PSK }, (secure) => secure.on('error', () => {}).pipe(secure)).on('tlsClientError', () => {});
+const tls = createTlsServer({ ...TLS, pskCallback: () => PSK }, (secure) =>
+  secure.on('error', () => {}).pipe(secure),
+).on('tlsClientError', () => {});
 const http2 = createHttp2Server((_request, response) => response.end('over http2'));
 const http = createHttpServer((_request, response) => response.end('over http'));
 
 function overTls(socket: Socket): TLSSocket {
   // Documented, but missing in the type: the server proves itself by the key alone.
-  const options: ConnectionOptions = { socket, ...TLS, checkServerIdentity: () => undefined, pskCallback: () => ({ psk: PSK, identity: 'caller' }) };
+  const options: ConnectionOptions = {
+    socket,
+    ...TLS,
+    checkServerIdentity: () => undefined,
+    pskCallback: () => ({ psk: PSK, identity: 'caller' }),
+  };
   return connectTls(options).on('error', () => {});
 }
 
@@ -46,7 +63,10 @@ async function get(options: RequestOptions): Promise<string> {
   return body;
 }
 
-/** What takes the handle of a socket over, and may have it still when the lease is over. Each returns how it is used later. */
+/**
+ * What takes the handle of a socket over, and may have it still when the lease is over. Each returns how it
+ * is used later.
+ */
 const TAKEOVERS: Readonly<Record<string, (socket: Socket) => Promise<(() => unknown) | void>>> = {
   'TLS, before the first byte': async (socket) => {
     const secure = overTls(socket);
@@ -95,7 +115,9 @@ const TAKEOVERS: Readonly<Record<string, (socket: Socket) => Promise<(() => unkn
     await turn();
   },
   'an HTTP request without its answer': async (socket) => {
-    const asking = request({ createConnection: () => socket }).on('error', () => {}).end();
+    const asking = request({ createConnection: () => socket })
+      .on('error', () => {})
+      .end();
     await once(asking, 'finish');
   },
   'a child process': async (socket) => {
@@ -103,7 +125,9 @@ const TAKEOVERS: Readonly<Record<string, (socket: Socket) => Promise<(() => unkn
     await once(child, 'exit');
   },
   'another socket': async (socket) => {
-    const options: SocketConstructorOpts & { readonly handle: unknown } = { handle: Reflect.get(socket, '_handle') };
+    const options: SocketConstructorOpts & { readonly handle: unknown } = {
+      handle: Reflect.get(socket, '_handle'),
+    };
     const other = new Socket(options).on('error', () => {});
     return () => other.write('late');
   },

@@ -1,4 +1,6 @@
-/** What a caller can do to a socket: a use for each name that Node's `Socket` has, itself or by inheritance. */
+/**
+ * What a caller can do to a socket: a use for each name that Node's `Socket` has, itself or by inheritance.
+ */
 import { EventEmitter, once } from 'node:events';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { Duplex, PassThrough, Readable, Stream, Writable } from 'node:stream';
@@ -7,7 +9,9 @@ import { MessageChannel } from 'node:worker_threads';
 /** Does something to a socket. It may leave whatever it likes on it but an open conversation. */
 export type Use = (socket: Socket) => unknown;
 
-const PROTOTYPES = [Socket, Duplex, Readable, Writable, Stream, EventEmitter].map((each): object => each.prototype);
+const PROTOTYPES = [Socket, Duplex, Readable, Writable, Stream, EventEmitter].map(
+  (each): object => each.prototype,
+);
 
 /** All names that the running Node knows, symbols by their description, with the key of each. */
 export function surface(): Map<string, string | symbol> {
@@ -17,7 +21,9 @@ export function surface(): Map<string, string | symbol> {
 
 /** Whether the name is a method, which a caller can call and replace. */
 export function isMethod(key: string | symbol): boolean {
-  return PROTOTYPES.some((prototype) => typeof Object.getOwnPropertyDescriptor(prototype, key)?.value === 'function');
+  return PROTOTYPES.some(
+    (prototype) => typeof Object.getOwnPropertyDescriptor(prototype, key)?.value === 'function',
+  );
 }
 
 /** Sends a word to an echo and reads the answer. */
@@ -27,8 +33,24 @@ async function talk(socket: Socket, send: (word: string) => unknown): Promise<vo
 }
 
 const EVENTS = [
-  'close', 'connect', 'data', 'drain', 'end', 'error', 'finish', 'lookup', 'pause', 'pipe', 'readable', 'ready', 'resume', 'timeout', 'unpipe',
-  'newListener', 'removeListener', 'of its own',
+  'close',
+  'connect',
+  'data',
+  'drain',
+  'end',
+  'error',
+  'finish',
+  'lookup',
+  'pause',
+  'pipe',
+  'readable',
+  'ready',
+  'resume',
+  'timeout',
+  'unpipe',
+  'newListener',
+  'removeListener',
+  'of its own',
 ] as const;
 
 /** Listens for everything, and reads. */
@@ -63,23 +85,30 @@ export const USES: Readonly<Record<string, Use>> = {
   once: (socket) => listen((event, listener) => socket.once(event, listener)),
   prependListener: (socket) => listen((event, listener) => socket.prependListener(event, listener)),
   prependOnceListener: (socket) => listen((event, listener) => socket.prependOnceListener(event, listener)),
-  off: (socket) => { for (const event of EVENTS) for (const listener of socket.listeners(event)) socket.off(event, () => listener); },
+  off: (socket) => {
+    for (const event of EVENTS)
+      for (const listener of socket.listeners(event)) socket.off(event, () => listener);
+  },
   removeListener: (socket) => {
     for (const listener of socket.rawListeners('end')) call('removeListener', 'end', listener)(socket);
   },
   removeAllListeners: (socket) => socket.removeAllListeners(),
   setMaxListeners: (socket) => socket.setMaxListeners(1),
-  emit: (socket) => { for (const event of EVENTS) socket.emit(event, new Error('made up')); },
+  emit: (socket) => {
+    for (const event of EVENTS) socket.emit(event, new Error('made up'));
+  },
   eventNames: (socket) => socket.eventNames(),
   getMaxListeners: (socket) => socket.getMaxListeners(),
   listenerCount: (socket) => socket.listenerCount('data'),
-  listeners: (socket) => socket.listeners('error').length = 0,
-  rawListeners: (socket) => socket.rawListeners('error').length = 0,
+  listeners: (socket) => (socket.listeners('error').length = 0),
+  rawListeners: (socket) => (socket.rawListeners('error').length = 0),
 
   write: (socket) => talk(socket, (word) => socket.write(word)),
   _write: (socket) => talk(socket, (word) => call('_write', word, 'utf8', ignore)(socket)),
-  _writev: (socket) => talk(socket, (chunk) => call('_writev', [{ chunk, encoding: 'utf8' }], ignore)(socket)),
-  _writeGeneric: (socket) => talk(socket, (word) => call('_writeGeneric', false, word, 'utf8', ignore)(socket)),
+  _writev: (socket) =>
+    talk(socket, (chunk) => call('_writev', [{ chunk, encoding: 'utf8' }], ignore)(socket)),
+  _writeGeneric: (socket) =>
+    talk(socket, (word) => call('_writeGeneric', false, word, 'utf8', ignore)(socket)),
   end: (socket) => socket.end(),
   cork: (socket) => socket.cork(),
   uncork: (socket) => socket.uncork(),
@@ -94,7 +123,10 @@ export const USES: Readonly<Record<string, Use>> = {
   pause: (socket) => socket.pause(),
   resume: (socket) => socket.resume(),
   isPaused: (socket) => socket.isPaused(),
-  pipe: (socket) => { socket.pipe(new PassThrough()); new PassThrough().pipe(socket, { end: false }); },
+  pipe: (socket) => {
+    socket.pipe(new PassThrough());
+    new PassThrough().pipe(socket, { end: false });
+  },
   unpipe: (socket) => socket.unpipe(),
   wrap: (socket) => socket.wrap(new PassThrough()),
   compose: goesOn((socket) => iterate(socket.compose(new PassThrough()))),
@@ -103,7 +135,11 @@ export const USES: Readonly<Record<string, Use>> = {
   'Symbol(Stream.toAsyncStreamable)': call('Symbol(Stream.toAsyncStreamable)'),
   // As `map`, and deprecated with a warning.
   asIndexedPairs: ignore,
-  map: (socket) => socket.map((chunk: unknown) => chunk).on('data', ignore).on('error', ignore),
+  map: (socket) =>
+    socket
+      .map((chunk: unknown) => chunk)
+      .on('data', ignore)
+      .on('error', ignore),
   filter: goesOn((socket) => iterate(socket.filter(() => true))),
   flatMap: goesOn((socket) => iterate(socket.flatMap((chunk: unknown) => [chunk]))),
   drop: goesOn((socket) => iterate(socket.drop(1))),
@@ -126,7 +162,8 @@ export const USES: Readonly<Record<string, Use>> = {
   'Symbol(nodejs.rejection)': call('Symbol(nodejs.rejection)', new Error('made up')),
   'Symbol(nodejs.asyncDispose)': goesOn(async (socket) => await call('Symbol(nodejs.asyncDispose)')(socket)),
   'Symbol(Symbol.asyncDispose)': goesOn(async (socket) => await call('Symbol(Symbol.asyncDispose)')(socket)),
-  'Symbol(kReinitializeHandle)': (socket) => call('Symbol(kReinitializeHandle)', Reflect.get(socket, '_handle'))(socket),
+  'Symbol(kReinitializeHandle)': (socket) =>
+    call('Symbol(kReinitializeHandle)', Reflect.get(socket, '_handle'))(socket),
   'Symbol(kAfterAsyncWrite)': call('Symbol(kAfterAsyncWrite)'),
   'Symbol(messaging_deserialize_symbol)': call('Symbol(messaging_deserialize_symbol)', {}),
   'Symbol(messaging_transfer_list_symbol)': call('Symbol(messaging_transfer_list_symbol)'),

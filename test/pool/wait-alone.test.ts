@@ -6,10 +6,15 @@ import { startSystem } from '../helpers/system.js';
 
 const PROGRAM = fileURLToPath(new URL('wait-alone.js', import.meta.url));
 
-for (const [what, end] of [['acquire', 'TIMEOUT'], ['close', 'done']] as const) {
+for (const [what, end] of [
+  ['acquire', 'TIMEOUT'],
+  ['close', 'done'],
+] as const) {
   test(`${what} ends within its time where nothing but its caller keeps the process alive`, async (t) => {
     const { target } = await startSystem(t);
-    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, JSON.stringify(target), what], { timeout: 15_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, JSON.stringify(target), what], {
+      timeout: 15_000,
+    });
     t.is(stdout, end);
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Waits with nothing else that keeps the process alive: `node wait-alone.js <target as JSON> acquire|close`. The only connection is leased,
- * and its socket is unref'd. Prints what the wait ended in.
+ * Waits with nothing else that keeps the process alive: `node wait-alone.js <target as JSON> acquire|close`.
+ * The only connection is leased, and its socket is unref'd. Prints what the wait ended in.
  */
 import { BrokerPool, BrokerPoolError } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';

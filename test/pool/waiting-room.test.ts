@@ -25,7 +25,13 @@ function setUp() {
   let acquires = 0;
   const watch = new LeaseWatch(
     TARGET,
-    { clock, events: createEventSources('test', new EventEmitter()), settings: { leakThresholdMs: 0 }, entryPoints: [], nextAcquireId: () => ++acquires },
+    {
+      clock,
+      events: createEventSources('test', new EventEmitter()),
+      settings: { leakThresholdMs: 0 },
+      entryPoints: [],
+      nextAcquireId: () => ++acquires,
+    },
     () => {},
   );
   const room = new WaitingRoom(bag, clock, time, watch, {
@@ -71,7 +77,10 @@ test('who waits is served in the order of coming, each with the connection at ha
   const connections = [leasedConnection(bag), leasedConnection(bag)];
   for (const connection of connections) room.serveFirst(connection);
   const leases: Lease[] = await Promise.all(waits);
-  t.deepEqual(leases.map(({ connectionId }) => connectionId), connections.map(({ id }) => id));
+  t.deepEqual(
+    leases.map(({ connectionId }) => connectionId),
+    connections.map(({ id }) => id),
+  );
   t.throws(() => room.serveFirst(leasedConnection(bag)), { message: 'nobody waits' });
 });
 
@@ -168,7 +177,7 @@ test('an aborted wait ends at once, the others go on', async (t) => {
   t.deepEqual(ends, ['aborted ABORTED at 0', 'patient served']);
 });
 
-test('an abort after the lease is nobody\'s business', async (t) => {
+test("an abort after the lease is nobody's business", async (t) => {
   const { bag, ends, room, enter } = setUp();
   const abort = new AbortController();
   enter('somebody', 100, abort.signal);

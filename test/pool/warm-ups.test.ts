@@ -3,7 +3,8 @@ import { WarmUps } from '../../src/pool/warm-ups.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 
-const timeUp = (): BrokerPoolError => new BrokerPoolError('TIMEOUT', 'not warm in time', { phase: 'connect' });
+const timeUp = (): BrokerPoolError =>
+  new BrokerPoolError('TIMEOUT', 'not warm in time', { phase: 'connect' });
 
 test('all who wait share one fate, good or bad', async (t) => {
   const clock = new FakeClock();

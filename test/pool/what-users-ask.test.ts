@@ -1,6 +1,6 @@
 /**
- * What users of connection pools ask for again and again, each point by its number. The second half of point 13, one limit for all
- * threads of a process, is tested in test/pool/sharing.
+ * What users of connection pools ask for again and again, each point by its number. The second half of point
+ * 13, one limit for all threads of a process, is tested in test/pool/sharing.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -16,7 +16,10 @@ import { SeededRandom } from '../helpers/seeded-random.js';
 import { echo, SERVICE, startSystem, VERSION, type TestSystem } from '../helpers/system.js';
 
 /** Starts broker and backend again where they were. */
-async function startAgain(t: ExecutionContext, { broker, backend, directory }: TestSystem): Promise<EmbeddedBackend> {
+async function startAgain(
+  t: ExecutionContext,
+  { broker, backend, directory }: TestSystem,
+): Promise<EmbeddedBackend> {
   const again = await EmbeddedBackend.start({ directory, endpoint: backend.endpoint });
   const brokerAgain = await EmbeddedBroker.start({
     directory,
@@ -48,10 +51,17 @@ test('1: a pool that fell to zero refills by itself after an outage, with nobody
 test('2: acquire fails with the cause when connecting fails', async (t) => {
   const system = await startSystem(t);
   const noBroker = openPool(t, system.target, { brokerEndpoint: `${system.directory}/none.sock` });
-  t.like(await failureOf(noBroker.acquire()), { code: 'BROKER_CONNECT', endpoint: `${system.directory}/none.sock`, cause: { code: 'ENOENT' } });
+  t.like(await failureOf(noBroker.acquire()), {
+    code: 'BROKER_CONNECT',
+    endpoint: `${system.directory}/none.sock`,
+    cause: { code: 'ENOENT' },
+  });
   system.broker.services.set('gone', { endpoint: `${system.directory}/gone.sock` });
   const noBackend = openPool(t, system.target);
-  t.like(await failureOf(noBackend.acquire({ serviceName: 'gone' })), { code: 'BACKEND_CONNECT', cause: { code: 'ENOENT' } });
+  t.like(await failureOf(noBackend.acquire({ serviceName: 'gone' })), {
+    code: 'BACKEND_CONNECT',
+    cause: { code: 'ENOENT' },
+  });
 });
 
 test('2: a timeout, too, says why connecting failed last', async (t) => {
@@ -62,7 +72,10 @@ test('2: a timeout, too, says why connecting failed last', async (t) => {
   // The lease that is out may come back, so the failure of a connect does not fail those who wait.
   const patient = failureOf(pool.acquire());
   t.true(await until(() => pool.stats().connectFailures > 0));
-  t.like(await failureOf(pool.acquire({ timeoutMs: 20 })), { code: 'TIMEOUT', cause: { code: 'BROKER_CONNECT' } });
+  t.like(await failureOf(pool.acquire({ timeoutMs: 20 })), {
+    code: 'TIMEOUT',
+    cause: { code: 'BROKER_CONNECT' },
+  });
   await pool.destroy();
   t.is((await patient).code, 'POOL_CLOSED');
   t.notThrows(() => held.release());
@@ -75,7 +88,8 @@ test('3: warm connections are really warm', async (t) => {
   t.like(pool.stats(), { total: 3, idle: 3, connecting: 0 });
   await system.backend.until(() => system.backend.acceptedCount === 3);
   const leases = [pool.tryAcquire(), pool.tryAcquire(), pool.tryAcquire()];
-  for (const [index, lease] of leases.entries()) t.is(lease && (await echo(lease.socket, `warm ${index}`)), `warm ${index}`);
+  for (const [index, lease] of leases.entries())
+    t.is(lease && (await echo(lease.socket, `warm ${index}`)), `warm ${index}`);
   t.is(system.backend.acceptedCount, 3, 'nothing had to be opened');
   for (const lease of leases) lease?.release();
 });
@@ -91,7 +105,11 @@ test('4: close ends within its limit, and tells each waiter', async (t) => {
   const pool = openPool(t, (await startSystem(t)).target, { max: 1 });
   const held = await pool.acquire();
   const { socket } = held;
-  const waiting = [failureOf(pool.acquire()), failureOf(pool.acquire()), failureOf(pool.acquire({ timeoutMs: 60_000 }))];
+  const waiting = [
+    failureOf(pool.acquire()),
+    failureOf(pool.acquire()),
+    failureOf(pool.acquire({ timeoutMs: 60_000 })),
+  ];
   await pool.close({ timeoutMs: 30 });
   for (const error of await Promise.all(waiting)) {
     t.is(error.code, 'POOL_CLOSED');
@@ -192,7 +210,10 @@ test('7: waiters are served in their order', async (t) => {
       else lease.release();
     }),
   );
-  t.deepEqual(order, Array.from({ length: 200 }, (_, index) => index));
+  t.deepEqual(
+    order,
+    Array.from({ length: 200 }, (_, index) => index),
+  );
 });
 
 test('7: idle connections are chosen newest first, so that spare ones can die', async (t) => {
@@ -250,7 +271,8 @@ test('9: giving up a wait loses no connection', async (t) => {
     const acquires = Array.from({ length: 10 }, () => pool.acquire({ signal: abort.signal }));
     if (round % 2 === 0) await turn();
     abort.abort();
-    for (const outcome of await Promise.allSettled(acquires)) if (outcome.status === 'fulfilled') outcome.value.release();
+    for (const outcome of await Promise.allSettled(acquires))
+      if (outcome.status === 'fulfilled') outcome.value.release();
   }
   t.true(await until(() => pool.stats().connecting === 0));
   const { total, idle, leased } = pool.stats();
@@ -305,7 +327,7 @@ test('11: a leak is reported with the stack of whoever acquired', async (t) => {
   const lease = await carelessCaller();
   const { stack, connectionId, heldMs, lost } = await reported;
   t.regex(stack, /carelessCaller/);
-  t.notRegex(stack, /broker-pool\.[jt]s/, 'without the pool\'s own lines');
+  t.notRegex(stack, /broker-pool\.[jt]s/, "without the pool's own lines");
   t.deepEqual([connectionId, lost], [lease.connectionId, false]);
   t.true(heldMs >= 20);
   lease.release();

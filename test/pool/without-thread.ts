@@ -1,6 +1,6 @@
 /**
- * Uses a pool where something keeps the wait thread or the C library away: `node without-thread.js <target as JSON> [<late>]`, where `late`
- * switches the C library off when it is loaded already. Prints a line of JSON.
+ * Uses a pool where something keeps the wait thread or the C library away: `node without-thread.js <target as
+ * JSON> [<late>]`, where `late` switches the C library off when it is loaded already. Prints a line of JSON.
  */
 import { readdirSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -33,7 +33,12 @@ let driver: DriverName = 'worker';
 
 /** A pool that is warmed, used twice, and closed. */
 async function usePool(): Promise<void> {
-  const pool = new BrokerPool({ ...target, adoptHandedOffConnection: true, endpointCache: false, acquireTimeoutMs: 20_000 });
+  const pool = new BrokerPool({
+    ...target,
+    adoptHandedOffConnection: true,
+    endpointCache: false,
+    acquireTimeoutMs: 20_000,
+  });
   await pool.warm();
   for (let time = 0; time < 2; time++) {
     const lease = await pool.acquire();
@@ -53,5 +58,10 @@ const before = openDescriptors();
 await usePool();
 // Sockets close in a later turn.
 await until(() => openDescriptors() <= before);
-const report: WithoutThreadReport = { routes, driver, warnings, leaked: Math.max(0, openDescriptors() - before) };
+const report: WithoutThreadReport = {
+  routes,
+  driver,
+  warnings,
+  leaked: Math.max(0, openDescriptors() - before),
+};
 process.stdout.write(`${JSON.stringify(report)}\n`);

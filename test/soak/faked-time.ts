@@ -1,7 +1,8 @@
 import { nowMs } from './real-time.js';
 
 /**
- * Fakes the timers and clocks of the process, as the fake timers of test runners do: timers never fire, clocks stand still.
+ * Fakes the timers and clocks of the process, as the fake timers of test runners do: timers never fire,
+ * clocks stand still.
  *
  * @returns puts the real ones back
  */
@@ -10,8 +11,12 @@ export function fakeTime(): () => void {
   const stoppedAt = Date.now();
   const stoppedAtNs = process.hrtime.bigint();
   const restores = [
-    ...(['setTimeout', 'setInterval', 'setImmediate'] as const).map((name) => replace(globalThis, name, () => new FakeTimer())),
-    ...(['clearTimeout', 'clearInterval', 'clearImmediate'] as const).map((name) => replace(globalThis, name, () => {})),
+    ...(['setTimeout', 'setInterval', 'setImmediate'] as const).map((name) =>
+      replace(globalThis, name, () => new FakeTimer()),
+    ),
+    ...(['clearTimeout', 'clearInterval', 'clearImmediate'] as const).map((name) =>
+      replace(globalThis, name, () => {}),
+    ),
     replace(performance, 'now', () => stoppedAtMs),
     replace(Date, 'now', () => stoppedAt),
     replace(process.hrtime, 'bigint', () => stoppedAtNs),

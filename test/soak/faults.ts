@@ -64,19 +64,72 @@ async function silence({ broker }: Peers, longMs: number): Promise<void> {
 
 /** Faults of the peers: one at a time, since one peer can only be in one state. */
 export const PEER_FAULTS: readonly Fault[] = [
-  { name: 'broker killed and restarted', promised: 'G-01, G-13', inject: ({ peers, random }) => outage([peers.broker], random) },
-  { name: 'backend killed and restarted', promised: 'G-01, G-13, G-18', inject: ({ peers, random }) => outage([random.pick(peers.backends)], random) },
-  { name: 'broker and backends killed and restarted', promised: 'G-01, G-13', inject: ({ peers, random }) => outage([peers.broker, ...peers.backends], random) },
-  { name: 'broker stopped and continued', promised: 'G-01, G-02, G-16', inject: ({ peers, random }) => standstill([peers.broker], random) },
-  { name: 'backend stopped and continued', promised: 'G-01', inject: ({ peers, random }) => standstill([random.pick(peers.backends)], random) },
-  { name: 'everything stopped and continued', promised: 'G-01, G-02', inject: ({ peers, random }) => standstill([peers.broker, ...peers.backends], random) },
-  { name: 'broker\'s socket file removed, then restarted', promised: 'G-01, G-13', inject: ({ peers, random }) => plant(peers.broker, 'nothing', random) },
-  { name: 'broker\'s socket turned into a directory', promised: 'G-01, G-13', inject: ({ peers, random }) => plant(peers.broker, 'directory', random) },
-  { name: 'broker\'s socket replaced by a file', promised: 'G-01, G-13', inject: ({ peers, random }) => plant(peers.broker, 'file', random) },
-  { name: 'backend\'s socket file removed, then restarted', promised: 'G-01, G-13', inject: ({ peers, random }) => plant(random.pick(peers.backends), 'nothing', random) },
-  { name: 'broker lies, stalls and refuses', promised: 'G-02, G-04, G-05', inject: ({ peers, random }) => mischief(peers.broker, random) },
-  { name: 'broker never answers, for long', promised: 'G-01, G-02, G-07, G-16', oneRoundIn: Infinity, inject: ({ peers, longMs }) => silence(peers, longMs) },
-  { name: 'backend ends, resets and stalls', promised: 'G-01, G-18', inject: ({ peers, random }) => mischief(random.pick(peers.backends), random) },
+  {
+    name: 'broker killed and restarted',
+    promised: 'G-01, G-13',
+    inject: ({ peers, random }) => outage([peers.broker], random),
+  },
+  {
+    name: 'backend killed and restarted',
+    promised: 'G-01, G-13, G-18',
+    inject: ({ peers, random }) => outage([random.pick(peers.backends)], random),
+  },
+  {
+    name: 'broker and backends killed and restarted',
+    promised: 'G-01, G-13',
+    inject: ({ peers, random }) => outage([peers.broker, ...peers.backends], random),
+  },
+  {
+    name: 'broker stopped and continued',
+    promised: 'G-01, G-02, G-16',
+    inject: ({ peers, random }) => standstill([peers.broker], random),
+  },
+  {
+    name: 'backend stopped and continued',
+    promised: 'G-01',
+    inject: ({ peers, random }) => standstill([random.pick(peers.backends)], random),
+  },
+  {
+    name: 'everything stopped and continued',
+    promised: 'G-01, G-02',
+    inject: ({ peers, random }) => standstill([peers.broker, ...peers.backends], random),
+  },
+  {
+    name: "broker's socket file removed, then restarted",
+    promised: 'G-01, G-13',
+    inject: ({ peers, random }) => plant(peers.broker, 'nothing', random),
+  },
+  {
+    name: "broker's socket turned into a directory",
+    promised: 'G-01, G-13',
+    inject: ({ peers, random }) => plant(peers.broker, 'directory', random),
+  },
+  {
+    name: "broker's socket replaced by a file",
+    promised: 'G-01, G-13',
+    inject: ({ peers, random }) => plant(peers.broker, 'file', random),
+  },
+  {
+    name: "backend's socket file removed, then restarted",
+    promised: 'G-01, G-13',
+    inject: ({ peers, random }) => plant(random.pick(peers.backends), 'nothing', random),
+  },
+  {
+    name: 'broker lies, stalls and refuses',
+    promised: 'G-02, G-04, G-05',
+    inject: ({ peers, random }) => mischief(peers.broker, random),
+  },
+  {
+    name: 'broker never answers, for long',
+    promised: 'G-01, G-02, G-07, G-16',
+    oneRoundIn: Infinity,
+    inject: ({ peers, longMs }) => silence(peers, longMs),
+  },
+  {
+    name: 'backend ends, resets and stalls',
+    promised: 'G-01, G-18',
+    inject: ({ peers, random }) => mischief(random.pick(peers.backends), random),
+  },
 ];
 
 async function abortMany({ load, random }: FaultSurroundings): Promise<void> {
@@ -87,7 +140,11 @@ async function abortMany({ load, random }: FaultSurroundings): Promise<void> {
   await Promise.all(acquires);
 }
 
-async function askTogether({ load }: FaultSurroundings, count: number, timeoutMs: () => number): Promise<void> {
+async function askTogether(
+  { load }: FaultSurroundings,
+  count: number,
+  timeoutMs: () => number,
+): Promise<void> {
   await Promise.all(Array.from({ length: count }, () => load.once(timeoutMs())));
 }
 
@@ -120,12 +177,32 @@ async function clearPools({ pools, random }: FaultSurroundings): Promise<void> {
 export const OWN_FAULTS: readonly Fault[] = [
   { name: '`clear()` under load', promised: 'G-01, G-10', inject: clearPools },
   { name: '50 acquires aborted at once', promised: 'G-01, G-16', inject: abortMany },
-  { name: '100 acquires with 1 to 20 ms each', promised: 'G-01', inject: (all) => askTogether(all, 100, () => all.random.between(1, 20)) },
-  { name: '1,000 acquires at once', promised: 'G-01, G-10, G-11', inject: (all) => askTogether(all, 1_000, () => all.random.between(100, 1_500)) },
+  {
+    name: '100 acquires with 1 to 20 ms each',
+    promised: 'G-01',
+    inject: (all) => askTogether(all, 100, () => all.random.between(1, 20)),
+  },
+  {
+    name: '1,000 acquires at once',
+    promised: 'G-01, G-10, G-11',
+    inject: (all) => askTogether(all, 1_000, () => all.random.between(100, 1_500)),
+  },
   { name: 'wait thread dies', promised: 'G-07, G-12', inject: killThread },
-  { name: 'event loop blocked for 20 to 150 ms', promised: 'G-01', inject: ({ random }) => block(random.between(20, 150)) },
+  {
+    name: 'event loop blocked for 20 to 150 ms',
+    promised: 'G-01',
+    inject: ({ random }) => block(random.between(20, 150)),
+  },
   { name: 'event loop blocked for 2 s', promised: 'G-01', oneRoundIn: 3, inject: () => block(2_000) },
   { name: 'timers and clocks faked for 50 to 300 ms', promised: 'G-01', inject: fakeTimeForAWhile },
-  { name: '`close()` under load, and a new pool', promised: 'G-01, G-07', inject: (all) => replacePool(all, 'close') },
-  { name: '`destroy()` under load, and a new pool', promised: 'G-01, G-07, G-16', inject: (all) => replacePool(all, 'destroy') },
+  {
+    name: '`close()` under load, and a new pool',
+    promised: 'G-01, G-07',
+    inject: (all) => replacePool(all, 'close'),
+  },
+  {
+    name: '`destroy()` under load, and a new pool',
+    promised: 'G-01, G-07, G-16',
+    inject: (all) => replacePool(all, 'destroy'),
+  },
 ];

@@ -1,6 +1,7 @@
 /**
- * A program of its own with pools under load: `node guest.js '{"brokerEndpoint":…}'`. Prints a line when it has begun and a report
- * when the load is over. Its pools stay open then: it must end by itself, since no caller is left.
+ * A program of its own with pools under load: `node guest.js '{"brokerEndpoint":…}'`. Prints a line when it
+ * has begun and a report when the load is over. Its pools stay open then: it must end by itself, since no
+ * caller is left.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GuestReport, GuestTask } from './guest-task.js';

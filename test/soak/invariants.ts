@@ -2,8 +2,9 @@ import { readdirSync } from 'node:fs';
 import { clearInterval, nowMs as clockMs, setInterval } from './real-time.js';
 
 /**
- * How late an acquire may settle, stalls of the event loop taken off. The pool looks for expired waiters every 25 ms at most, and after a stall
- * of any length waits 20 ms more for what arrived in time; the rest is for the programs beside the soak, which share its processors.
+ * How late an acquire may settle, stalls of the event loop taken off. The pool looks for expired waiters
+ * every 25 ms at most, and after a stall of any length waits 20 ms more for what arrived in time; the rest is
+ * for the programs beside the soak, which share its processors.
  */
 export const GRACE_MS = 100;
 const TICK_MS = 5;
@@ -45,7 +46,8 @@ export class Invariants {
   #toJudge: Settled[] = [];
   #lastTickMs = clockMs();
   readonly #timer: NodeJS.Timeout;
-  readonly #onWarning = (warning: Warning): void => this.check(this.#mayWarn(warning), () => `warning: ${warning.message}`);
+  readonly #onWarning = (warning: Warning): void =>
+    this.check(this.#mayWarn(warning), () => `warning: ${warning.message}`);
   readonly #onRejection = (reason: unknown): void => this.violate(`unhandled rejection: ${String(reason)}`);
   readonly #onUncaught = (error: Error): void => this.violate(`uncaught: ${error.stack ?? error.message}`);
 
@@ -55,7 +57,10 @@ export class Invariants {
   constructor(mayWarn: (warning: Warning) => boolean = () => false) {
     this.#mayWarn = mayWarn;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    process.on('warning', this.#onWarning).on('unhandledRejection', this.#onRejection).on('uncaughtException', this.#onUncaught);
+    process
+      .on('warning', this.#onWarning)
+      .on('unhandledRejection', this.#onRejection)
+      .on('uncaughtException', this.#onUncaught);
   }
 
   violate(text: string): void {
@@ -75,7 +80,10 @@ export class Invariants {
   stop(): void {
     this.#tick();
     clearInterval(this.#timer);
-    process.off('warning', this.#onWarning).off('unhandledRejection', this.#onRejection).off('uncaughtException', this.#onUncaught);
+    process
+      .off('warning', this.#onWarning)
+      .off('unhandledRejection', this.#onRejection)
+      .off('uncaughtException', this.#onUncaught);
   }
 
   #tick(): void {
@@ -96,10 +104,17 @@ export class Invariants {
     // The time of an acquire counts from the end of the turn in which it was called, or of the next one.
     const countsFromMs = this.#endOfTurn(this.#endOfTurn(startedMs));
     const deadlineMs = countsFromMs + timeoutMs;
-    const stalledMs = this.#stalls.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs)), 0);
+    const stalledMs = this.#stalls.reduce(
+      (sum, { fromMs, toMs }) => sum + Math.max(0, Math.min(toMs, settledMs) - Math.max(fromMs, deadlineMs)),
+      0,
+    );
     const ownMs = settledMs - deadlineMs - stalledMs;
     this.worstLatenessMs = Math.max(this.worstLatenessMs, ownMs);
-    this.check(ownMs <= GRACE_MS, () => `${what} settled ${ownMs.toFixed(1)} ms after its deadline, ${latenessMs.toFixed(1)} ms with stalls`);
+    this.check(
+      ownMs <= GRACE_MS,
+      () =>
+        `${what} settled ${ownMs.toFixed(1)} ms after its deadline, ${latenessMs.toFixed(1)} ms with stalls`,
+    );
   }
 
   /** The end of the long turn at this time, or the time itself where no turn was long. */

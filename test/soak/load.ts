@@ -27,7 +27,12 @@ export class Load {
   readonly #callers: Promise<void>[] = [];
   #words = 0;
 
-  constructor(pools: readonly SoakPool[], services: readonly string[], random: Random, invariants: Invariants) {
+  constructor(
+    pools: readonly SoakPool[],
+    services: readonly string[],
+    random: Random,
+    invariants: Invariants,
+  ) {
     this.#pools = pools;
     this.#services = services;
     this.#random = random;
@@ -66,7 +71,11 @@ export class Load {
     }
   }
 
-  async #acquire(soakPool: SoakPool, timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease | undefined> {
+  async #acquire(
+    soakPool: SoakPool,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease | undefined> {
     const { pool } = soakPool;
     const serviceName = this.#random.pick(this.#services);
     const startedMs = nowMs();

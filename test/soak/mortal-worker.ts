@@ -1,4 +1,7 @@
-/** A wait thread that dies when a file tells it to, with a command taken or with outcomes that nobody has heard of. */
+/**
+ * A wait thread that dies when a file tells it to, with a command taken or with outcomes that nobody has
+ * heard of.
+ */
 import { existsSync, rmSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import type { WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';

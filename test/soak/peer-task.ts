@@ -2,7 +2,11 @@ import type { EmbeddedService } from '../../src/testing/hello-rules.js';
 
 /** What a peer process is told in its first argument, as JSON. */
 export type PeerTask = { readonly seed: number } & (
-  | { readonly role: 'broker'; readonly endpoint: string; readonly services: Readonly<Record<string, EmbeddedService>> }
+  | {
+      readonly role: 'broker';
+      readonly endpoint: string;
+      readonly services: Readonly<Record<string, EmbeddedService>>;
+    }
   | { readonly role: 'backend'; readonly endpoint: string; readonly handoffEndpoint: string | undefined }
 );
 

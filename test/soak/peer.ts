@@ -1,6 +1,7 @@
 /**
- * A broker or backend process of the soak: `node peer.js '{"role":"broker",…}'`. Each line on its input is a number, the share of requests
- * that it answers with mischief from then on, or the word that makes a broker fall silent. It ends with its input.
+ * A broker or backend process of the soak: `node peer.js '{"role":"broker",…}'`. Each line on its input is a
+ * number, the share of requests that it answers with mischief from then on, or the word that makes a broker
+ * fall silent. It ends with its input.
  */
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -30,7 +31,11 @@ function brokerMischief(): BrokerBehaviour {
     () => ({ kind: 'oversizedHeader' }),
     () => ({ kind: 'chunked' }),
     () => ({ kind: 'envelope', frame: { envelopeVersion: 2 } }),
-    () => ({ kind: 'refuse', code: random.pick([2, 3, 4, 5, 6, 7, 8, 9, 99]), retryAfterMs: random.between(0, 30) }),
+    () => ({
+      kind: 'refuse',
+      code: random.pick([2, 3, 4, 5, 6, 7, 8, 9, 99]),
+      retryAfterMs: random.between(0, 30),
+    }),
     () => ({ kind: 'emptyPipe' }),
     () => ({ kind: 'noResult' }),
     () => ({ kind: 'negotiate', negotiated: { backendPipe: '/nowhere/at/all.sock' } }),

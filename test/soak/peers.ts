@@ -22,13 +22,18 @@ export class Peer {
     this.#task = task;
     const made = task(0);
     this.endpoint = made.endpoint;
-    this.#files = made.role === 'backend' && made.handoffEndpoint !== undefined ? [made.endpoint, made.handoffEndpoint] : [made.endpoint];
+    this.#files =
+      made.role === 'backend' && made.handoffEndpoint !== undefined
+        ? [made.endpoint, made.handoffEndpoint]
+        : [made.endpoint];
   }
 
   async start(): Promise<void> {
     this.#removeFiles();
     const task = this.#task(this.#random.between(1, 2 ** 31));
-    const child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     this.#child = child;
     child.stdin.on('error', () => {});
     const ended = once(child, 'exit').then(([code]) => {
@@ -99,14 +104,31 @@ export interface Peers {
 
 /** A broker of three services, and the two backends behind them. */
 export async function startPeers(directory: string, random: Random): Promise<Peers> {
-  const handoff = (name: string): string | undefined => (canHandOff() ? `${directory}/${name}-handoff.sock` : undefined);
-  const backendTask = (name: string) => (seed: number): PeerTask => ({ role: 'backend', seed, endpoint: `${directory}/${name}.sock`, handoffEndpoint: handoff(name) });
+  const handoff = (name: string): string | undefined =>
+    canHandOff() ? `${directory}/${name}-handoff.sock` : undefined;
+  const backendTask =
+    (name: string) =>
+    (seed: number): PeerTask => ({
+      role: 'backend',
+      seed,
+      endpoint: `${directory}/${name}.sock`,
+      handoffEndpoint: handoff(name),
+    });
   const service = (name: string) => {
     const handoffEndpoint = handoff(name);
-    return { endpoint: `${directory}/${name}.sock`, version: VERSION, ...(handoffEndpoint !== undefined && { handoffEndpoint }) };
+    return {
+      endpoint: `${directory}/${name}.sock`,
+      version: VERSION,
+      ...(handoffEndpoint !== undefined && { handoffEndpoint }),
+    };
   };
   const services = { red: service('one'), green: service('two'), blue: service('two') };
-  const broker = new Peer(random, (seed) => ({ role: 'broker', seed, endpoint: `${directory}/broker.sock`, services }));
+  const broker = new Peer(random, (seed) => ({
+    role: 'broker',
+    seed,
+    endpoint: `${directory}/broker.sock`,
+    services,
+  }));
   const backends = ['one', 'two'].map((name) => new Peer(random, backendTask(name)));
   await Promise.all([broker, ...backends].map((peer) => peer.start()));
   return { broker, backends, services: Object.keys(services) };

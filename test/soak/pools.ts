@@ -16,37 +16,73 @@ export interface Recipe {
   readonly parts?: PoolParts;
 }
 
-/** Pools as programs have them, patient with their broker: also while it is silent, no program may stay for its pools. */
+/**
+ * Pools as programs have them, patient with their broker: also while it is silent, no program may stay for
+ * its pools.
+ */
 export const GUEST_RECIPES: readonly Recipe[] = [
   { name: 'patient', options: { max: 4, maxTotal: 8, min: 2, roundTripTimeoutMs: 20_000 } },
   {
     name: 'patient and adopting',
-    options: { max: 4, maxTotal: 8, min: 1, adoptHandedOffConnection: true, roundTripTimeoutMs: 20_000, endpointCache: false },
+    options: {
+      max: 4,
+      maxTotal: 8,
+      min: 1,
+      adoptHandedOffConnection: true,
+      roundTripTimeoutMs: 20_000,
+      endpointCache: false,
+    },
   },
 ];
 
 /** Every kind of pool at once: limits, routes, drivers, checks. */
 export function allRecipes(): Recipe[] {
   const native = loadNative();
-  const mortal = native && { createDriver: () => new DividedDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }) };
+  const mortal = native && {
+    createDriver: () =>
+      new DividedDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }),
+  };
   return [
     { name: 'plain', options: { max: 4, maxTotal: 8, maxConnecting: 3, min: 1, roundTripTimeoutMs: 400 } },
     {
       name: 'checking',
       options: {
-        max: 6, maxTotal: 12, adoptHandedOffConnection: 'auto', handoffReadyTimeoutMs: 80, roundTripTimeoutMs: 300,
-        idleTimeoutMs: 150, maxLifetimeMs: 1_000, maxUses: 30, keepaliveMs: 60, validateAfterIdleMs: 5,
+        max: 6,
+        maxTotal: 12,
+        adoptHandedOffConnection: 'auto',
+        handoffReadyTimeoutMs: 80,
+        roundTripTimeoutMs: 300,
+        idleTimeoutMs: 150,
+        maxLifetimeMs: 1_000,
+        maxUses: 30,
+        keepaliveMs: 60,
+        validateAfterIdleMs: 5,
         validate: async ({ socket }) => (await ask(socket, 'ping')) === 'ping',
       },
     },
     {
       name: 'adopting, its thread dies',
-      options: { max: 5, maxTotal: 10, maxConnecting: 4, adoptHandedOffConnection: true, handoffReadyTimeoutMs: 60, roundTripTimeoutMs: 500, endpointCache: false },
+      options: {
+        max: 5,
+        maxTotal: 10,
+        maxConnecting: 4,
+        adoptHandedOffConnection: true,
+        handoffReadyTimeoutMs: 60,
+        roundTripTimeoutMs: 500,
+        endpointCache: false,
+      },
       ...(mortal && { parts: mortal }),
     },
     {
       name: 'on the event loop',
-      options: { max: 3, maxTotal: 6, adoptHandedOffConnection: true, handoffReadyTimeoutMs: 60, roundTripTimeoutMs: 300, endpointCache: { max: 2 } },
+      options: {
+        max: 3,
+        maxTotal: 6,
+        adoptHandedOffConnection: true,
+        handoffReadyTimeoutMs: 60,
+        roundTripTimeoutMs: 300,
+        endpointCache: { max: 2 },
+      },
       parts: { createDriver: () => new EventLoopDriver(systemClock, native) },
     },
   ];
@@ -97,25 +133,43 @@ export class SoakPool {
     const stats = this.#pool.stats();
     const asking = this.#asking.get(this.#pool) ?? 0;
     const total = stats.total + stats.connecting;
-    this.#invariants.check(total <= maxTotal, () => `${this.name}: ${total} connections, maxTotal ${maxTotal}`);
-    this.#invariants.check(stats.waiting <= asking, () => `${this.name}: ${stats.waiting} wait, but ${asking} have asked`);
-    this.#invariants.check(stats.idle + stats.leased <= stats.total, () => `${this.name}: idle ${stats.idle} + leased ${stats.leased} > total ${stats.total}`);
+    this.#invariants.check(
+      total <= maxTotal,
+      () => `${this.name}: ${total} connections, maxTotal ${maxTotal}`,
+    );
+    this.#invariants.check(
+      stats.waiting <= asking,
+      () => `${this.name}: ${stats.waiting} wait, but ${asking} have asked`,
+    );
+    this.#invariants.check(
+      stats.idle + stats.leased <= stats.total,
+      () => `${this.name}: idle ${stats.idle} + leased ${stats.leased} > total ${stats.total}`,
+    );
     for (const target of stats.targets) {
       const open = target.total + target.connecting;
-      this.#invariants.check(open <= max, () => `${this.name}: ${open} connections to ${target.serviceName}, max ${max}`);
+      this.#invariants.check(
+        open <= max,
+        () => `${this.name}: ${open} connections to ${target.serviceName}, max ${max}`,
+      );
     }
   }
 
   /** After the load: nobody waits any more. */
   checkQuiet(): void {
     const { waiting, leased } = this.#pool.stats();
-    this.#invariants.check(waiting === 0 && leased === 0, () => `${this.name}: ${waiting} wait and ${leased} are leased after the load`);
+    this.#invariants.check(
+      waiting === 0 && leased === 0,
+      () => `${this.name}: ${waiting} wait and ${leased} are leased after the load`,
+    );
     this.#invariants.check(this.#asking.size === 0, () => `${this.name}: acquires have never settled`);
   }
 
   #open(): BrokerPool {
     const { options, parts } = this.#recipe;
-    const pool = new BrokerPool({ brokerEndpoint: this.#brokerEndpoint, wantedVersion: VERSION, ...options }, parts);
+    const pool = new BrokerPool(
+      { brokerEndpoint: this.#brokerEndpoint, wantedVersion: VERSION, ...options },
+      parts,
+    );
     this.#watchOrder(pool);
     return pool;
   }
@@ -125,12 +179,19 @@ export class SoakPool {
     const last = new Map<string, number>();
     pool.on('acquired', ({ acquireId, target: { serviceName } }) => {
       const before = last.get(serviceName) ?? 0;
-      this.#invariants.check(acquireId > before, () => `${this.name}: acquire ${acquireId} was served after ${before}`);
+      this.#invariants.check(
+        acquireId > before,
+        () => `${this.name}: acquire ${acquireId} was served after ${before}`,
+      );
       last.set(serviceName, acquireId);
     });
   }
 }
 
-export function openPools(recipes: readonly Recipe[], brokerEndpoint: string, invariants: Invariants): SoakPool[] {
+export function openPools(
+  recipes: readonly Recipe[],
+  brokerEndpoint: string,
+  invariants: Invariants,
+): SoakPool[] {
   return recipes.map((recipe) => new SoakPool(recipe, brokerEndpoint, invariants));
 }

@@ -1,4 +1,7 @@
-/** Timers and clocks as they were when the soak began: it goes on measuring while those of the process are faked. */
+/**
+ * Timers and clocks as they were when the soak began: it goes on measuring while those of the process are
+ * faked.
+ */
 export const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
 
 /** Milliseconds of the monotonic clock. */

@@ -29,7 +29,20 @@ export function writeReport(file: string, summary: SoakSummary, records: readonl
 }
 
 function markdown(summary: SoakSummary, records: readonly FaultRecord[]): string {
-  const { acquires, driver, faults, heapAfterBytes, heapBeforeBytes, left, minutes, seed, served, verdict, violationCount, worstLatenessMs } = summary;
+  const {
+    acquires,
+    driver,
+    faults,
+    heapAfterBytes,
+    heapBeforeBytes,
+    left,
+    minutes,
+    seed,
+    served,
+    verdict,
+    violationCount,
+    worstLatenessMs,
+  } = summary;
   const growth = ((heapAfterBytes / heapBeforeBytes - 1) * 100).toFixed(1);
   return [
     `Written by \`npm run soak -- --minutes ${minutes} --seed ${seed} --report …\`: ${verdict}. Drivers: ${driver} and event-loop, Node ${process.version}, ${process.platform}.`,
@@ -39,13 +52,20 @@ function markdown(summary: SoakSummary, records: readonly FaultRecord[]): string
     '',
     '| fault | injected | promised | acquires that settled meanwhile | promises broken |',
     '|---|---|---|---|---|',
-    ...records.map(({ fault, injected, endings, violations }) => `| ${fault.name} | ${injected} | ${fault.promised} | ${list(endings)} | ${violations} |`),
+    ...records.map(
+      ({ fault, injected, endings, violations }) =>
+        `| ${fault.name} | ${injected} | ${fault.promised} | ${list(endings)} | ${violations} |`,
+    ),
   ].join('\n');
 }
 
 function list(endings: ReadonlyMap<string, number>): string {
   const sorted = [...endings].toSorted(([, a], [, b]) => b - a);
-  return sorted.map(([ending, count]) => (ending === 'served' ? `${number(count)} served` : `${number(count)} \`${ending}\``)).join(', ');
+  return sorted
+    .map(([ending, count]) =>
+      ending === 'served' ? `${number(count)} served` : `${number(count)} \`${ending}\``,
+    )
+    .join(', ');
 }
 
 function number(value: number): string {

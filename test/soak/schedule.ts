@@ -7,7 +7,10 @@ import type { Ending } from './load.js';
 export interface FaultRecord {
   readonly fault: Fault;
   injected: number;
-  /** Acquires that settled while the fault lasted, by how. Faults overlap, so an acquire may be counted with two of them. */
+  /**
+   * Acquires that settled while the fault lasted, by how. Faults overlap, so an acquire may be counted with
+   * two of them.
+   */
   readonly endings: Map<Ending, number>;
   violations: number;
 }
@@ -15,9 +18,17 @@ export interface FaultRecord {
 /** Faults of one kind come one after the other. */
 const KINDS: readonly (readonly Fault[])[] = [PEER_FAULTS, OWN_FAULTS, GUEST_FAULTS];
 
-/** Injects faults at random, those of the peers, of this side and of other programs beside each other, until it is stopped. */
+/**
+ * Injects faults at random, those of the peers, of this side and of other programs beside each other, until
+ * it is stopped.
+ */
 export class Schedule {
-  readonly records: readonly FaultRecord[] = KINDS.flat().map((fault) => ({ fault, injected: 0, endings: new Map(), violations: 0 }));
+  readonly records: readonly FaultRecord[] = KINDS.flat().map((fault) => ({
+    fault,
+    injected: 0,
+    endings: new Map(),
+    violations: 0,
+  }));
   readonly #surroundings: FaultSurroundings;
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();

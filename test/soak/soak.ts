@@ -1,6 +1,7 @@
 /**
- * The soak: `npm run soak -- [--minutes N] [--seed S] [--report FILE]`. Pools of every kind under load, faults at random, invariants checked all the
- * time. Prints a line now and then, at the end a line of JSON and the verdict; ends with 1 if a promise was broken.
+ * The soak: `npm run soak -- [--minutes N] [--seed S] [--report FILE]`. Pools of every kind under load,
+ * faults at random, invariants checked all the time. Prints a line now and then, at the end a line of JSON
+ * and the verdict; ends with 1 if a promise was broken.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,10 +33,17 @@ const REST_LIMIT_MS = 5_000;
 const QUIET_LIMIT_MS = 15_000;
 const HEAP_GROWTH_ALLOWED = 1.05;
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1' }, seed: { type: 'string' }, report: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    report: { type: 'string' },
+  },
+});
 const minutes = Number(values.minutes);
 const seed = values.seed === undefined ? 1 + Math.floor(Math.random() * 0x7fff_ffff) : Number(values.seed);
-if (!(minutes > 0) || !Number.isInteger(seed)) throw new Error('--minutes must be a number above 0 and --seed an integer');
+if (!(minutes > 0) || !Number.isInteger(seed))
+  throw new Error('--minutes must be a number above 0 and --seed an integer');
 
 console.log(`soak of ${minutes} min, seed ${seed}`);
 // After the first line: Node opens standard output with it, and keeps it.
@@ -58,21 +66,35 @@ async function run(durationMs: number, random: Random, invariants: Invariants) {
   load.start(CALLERS);
   schedule.start();
   await delay(durationMs);
-  await Promise.race([Promise.all([schedule.stop(), load.stop()]), delay(QUIET_LIMIT_MS, undefined, { ref: false })]);
+  await Promise.race([
+    Promise.all([schedule.stop(), load.stop()]),
+    delay(QUIET_LIMIT_MS, undefined, { ref: false }),
+  ]);
   // An acquire that never settles is among what this finds broken.
   for (const pool of pools) pool.checkQuiet();
   clearInterval(checks);
   clearInterval(prints);
   const keepsAlive = (): string[] => withoutPools.list().filter((line) => line.startsWith('active: '));
   await until(() => keepsAlive().length === 0, REST_LIMIT_MS);
-  invariants.check(keepsAlive().length === 0, () => `open pools that no caller uses keep the process alive: ${keepsAlive().join(', ')}`);
-  await Promise.race([Promise.all(pools.map(({ pool }) => pool.close())), delay(QUIET_LIMIT_MS, undefined, { ref: false })]);
+  invariants.check(
+    keepsAlive().length === 0,
+    () => `open pools that no caller uses keep the process alive: ${keepsAlive().join(', ')}`,
+  );
+  await Promise.race([
+    Promise.all(pools.map(({ pool }) => pool.close())),
+    delay(QUIET_LIMIT_MS, undefined, { ref: false }),
+  ]);
   await Promise.all([peers.broker, ...peers.backends].map((peer) => peer.stop()));
   rmSync(deathFile, { force: true });
   return { endings: load.endings, talks: load.talks, records: schedule.records, injected: schedule.injected };
 }
 
-function print(startedMs: number, { endings, talks }: Load, { injected }: Schedule, invariants: Invariants): void {
+function print(
+  startedMs: number,
+  { endings, talks }: Load,
+  { injected }: Schedule,
+  invariants: Invariants,
+): void {
   const served = endings.get('served') ?? 0;
   const failed = sum(endings) - served;
   const heapMiB = (process.memoryUsage().heapUsed / 2 ** 20).toFixed(1);
@@ -87,7 +109,10 @@ function sum(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].reduce((total, count) => total + count, 0);
 }
 
-/** The objects in use when nothing is under way. Several rounds: finalizers free things that the next collection finds. */
+/**
+ * The objects in use when nothing is under way. Several rounds: finalizers free things that the next
+ * collection finds.
+ */
 async function settledHeap(): Promise<number> {
   for (let round = 0; round < 5; round++) {
     collectGarbage();
@@ -105,14 +130,21 @@ const heapBeforeBytes = await settledHeap();
 
 const invariants = new Invariants();
 for (const violation of warmUp.violations) invariants.violate(`in the warm-up: ${violation}`);
-const { endings, talks, records, injected } = await run(Math.max(1_000, minutes * 60_000 - warmUpMs), new Random(seed), invariants);
+const { endings, talks, records, injected } = await run(
+  Math.max(1_000, minutes * 60_000 - warmUpMs),
+  new Random(seed),
+  invariants,
+);
 invariants.stop();
 await until(() => leftovers.list().length === 0, QUIET_LIMIT_MS);
 const left = leftovers.list();
 const heapAfterBytes = await settledHeap();
 rmSync(directory, { recursive: true });
 invariants.check(left.length === 0, () => `left over at the end: ${left.join(', ')}`);
-invariants.check(heapAfterBytes <= heapBeforeBytes * HEAP_GROWTH_ALLOWED, () => `objects grew from ${heapBeforeBytes} to ${heapAfterBytes} bytes`);
+invariants.check(
+  heapAfterBytes <= heapBeforeBytes * HEAP_GROWTH_ALLOWED,
+  () => `objects grew from ${heapBeforeBytes} to ${heapAfterBytes} bytes`,
+);
 
 const summary: SoakSummary = {
   verdict: invariants.violationCount === 0 ? 'passed' : 'failed',

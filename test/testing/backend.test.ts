@@ -10,7 +10,10 @@ import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/
 import { decodeDaemonProcess, FrameKind, PayloadProtocol } from '../../src/wire/messages.js';
 import { dial, framesIn, readBytes, readToEnd, request } from './raw-peer.js';
 
-async function startBackend(t: ExecutionContext, options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
+async function startBackend(
+  t: ExecutionContext,
+  options: EmbeddedBackendOptions = {},
+): Promise<EmbeddedBackend> {
   const backend = await EmbeddedBackend.start(options);
   t.teardown(() => backend.stop());
   return backend;
@@ -30,7 +33,11 @@ async function readProbeReply(socket: Socket) {
   const header = await readBytes(socket, 5);
   const [frame] = framesIn(Buffer.concat([header, await readBytes(socket, header.readUInt32LE(1))]));
   if (frame === undefined) throw new Error('no frame');
-  return { frame, nonce: frame.payload.subarray(0, 32), identity: decodeDaemonProcess(frame.payload.subarray(32)) };
+  return {
+    frame,
+    nonce: frame.payload.subarray(0, 32),
+    identity: decodeDaemonProcess(frame.payload.subarray(32)),
+  };
 }
 
 test('a backend echoes until its client ends', async (t) => {
@@ -63,7 +70,11 @@ test('an identity probe is answered with the nonce and this process, then the ec
       tracestate: 'state',
     });
     t.deepEqual(Buffer.from(reply.nonce), nonce);
-    t.like(reply.identity, { pid: process.pid, exeHashAlgorithm: 'blake3', ipcEndpoint: { namespaceId: 'shared', path: backend.endpoint } });
+    t.like(reply.identity, {
+      pid: process.pid,
+      exeHashAlgorithm: 'blake3',
+      ipcEndpoint: { namespaceId: 'shared', path: backend.endpoint },
+    });
     t.deepEqual(Buffer.from(reply.identity.exeHash), Buffer.alloc(32, 7));
     t.is(backend.probeCount, count + 1);
   }
@@ -86,8 +97,17 @@ const streams: readonly (readonly [string, Uint8Array])[] = [
   ['the beginning of a probe', probe(new Uint8Array(32)).subarray(0, 20)],
   ['a frame of the service itself', request(Buffer.from('x'), { payloadProtocol: 0x7c4c })],
   ['a probe with a short nonce', probe(new Uint8Array(31))],
-  ['a compressed probe', request(new Uint8Array(32), { payloadProtocol: PayloadProtocol.IDENTITY_PROBE, payloadEncoding: 1 })],
-  ['an answer to a probe', request(new Uint8Array(40), { payloadProtocol: PayloadProtocol.IDENTITY_PROBE, kind: FrameKind.RESPONSE })],
+  [
+    'a compressed probe',
+    request(new Uint8Array(32), { payloadProtocol: PayloadProtocol.IDENTITY_PROBE, payloadEncoding: 1 }),
+  ],
+  [
+    'an answer to a probe',
+    request(new Uint8Array(40), {
+      payloadProtocol: PayloadProtocol.IDENTITY_PROBE,
+      kind: FrameKind.RESPONSE,
+    }),
+  ],
   ['a probe behind other bytes', Buffer.concat([Buffer.from('a'), probe(new Uint8Array(32))])],
 ];
 

@@ -15,7 +15,10 @@ import {
 import { exchange, framesIn, request } from './raw-peer.js';
 
 async function startBroker(t: ExecutionContext): Promise<EmbeddedBroker> {
-  const services = { echo: { endpoint: '/run/echo.sock', version: '1.0.0' }, two: { endpoint: '/run/two.sock', versions: ['1.0.0', '2.0.0'] } };
+  const services = {
+    echo: { endpoint: '/run/echo.sock', version: '1.0.0' },
+    two: { endpoint: '/run/two.sock', versions: ['1.0.0', '2.0.0'] },
+  };
   const broker = await EmbeddedBroker.start({ services });
   t.teardown(() => broker.stop());
   return broker;
@@ -27,8 +30,10 @@ function adminRequest(changes: Partial<AdminRequest>, envelope: Partial<Frame> =
 
 async function ask(broker: EmbeddedBroker, changes: Partial<AdminRequest>): Promise<AdminReply> {
   const [frame] = framesIn(await exchange(broker.endpoint, adminRequest(changes)));
-  if (frame?.kind !== FrameKind.RESPONSE || frame.payloadProtocol !== PayloadProtocol.ADMIN) throw new Error('no admin response');
-  if (frame.requestId !== 7n || frame.traceparent !== 'parent' || frame.tracestate !== 'state') throw new Error('not echoed (A-01)');
+  if (frame?.kind !== FrameKind.RESPONSE || frame.payloadProtocol !== PayloadProtocol.ADMIN)
+    throw new Error('no admin response');
+  if (frame.requestId !== 7n || frame.traceparent !== 'parent' || frame.tracestate !== 'state')
+    throw new Error('not echoed (A-01)');
   return decodeAdminReply(frame.payload);
 }
 
@@ -44,7 +49,12 @@ const texts: readonly (readonly [number, string, number])[] = [
 for (const [verb, body, exitCode] of texts) {
   test(`admin verb ${verb} is answered ${JSON.stringify(body)} (A-02, A-04, A-05)`, async (t) => {
     const broker = await startBroker(t);
-    t.deepEqual(await ask(broker, { verb }), { kind: AdminReplyKind.TEXT, body, exitCode, contentType: 'text/plain' });
+    t.deepEqual(await ask(broker, { verb }), {
+      kind: AdminReplyKind.TEXT,
+      body,
+      exitCode,
+      contentType: 'text/plain',
+    });
     t.is(broker.adminCount, 1);
   });
 }
@@ -74,10 +84,16 @@ test('status lists each version of each service; backend-health those of one (A-
   const broker = await startBroker(t);
   const status: unknown = JSON.parse((await ask(broker, { verb: AdminVerb.STATUS, json: true })).body);
   t.like(status, { accepting_hello: true, broker_pid: process.pid, fd_pressure: { demoted: false } });
-  t.like(status, { backends: { 0: { service_name: 'echo', backend_pipe: '/run/echo.sock', state: 'running' }, length: 3 } });
-  const health: unknown = JSON.parse((await ask(broker, { verb: AdminVerb.BACKEND_HEALTH, serviceName: 'two' })).body);
+  t.like(status, {
+    backends: { 0: { service_name: 'echo', backend_pipe: '/run/echo.sock', state: 'running' }, length: 3 },
+  });
+  const health: unknown = JSON.parse(
+    (await ask(broker, { verb: AdminVerb.BACKEND_HEALTH, serviceName: 'two' })).body,
+  );
   t.like(health, { service_name: 'two', backends: { length: 2 } });
-  t.like(JSON.parse((await ask(broker, { verb: AdminVerb.BACKEND_HEALTH })).body), { service_name: 'unknown' });
+  t.like(JSON.parse((await ask(broker, { verb: AdminVerb.BACKEND_HEALTH })).body), {
+    service_name: 'unknown',
+  });
 });
 
 test('metrics name every metric and end as OpenMetrics does (M-01, M-02)', async (t) => {
@@ -106,7 +122,9 @@ for (const envelope of malformed) {
 test('admin replies can be replaced, and misbehave like any reply', async (t) => {
   const broker = await startBroker(t);
   broker.answerAdmin = ({ verb }) =>
-    verb === AdminVerb.READYZ ? { kind: AdminReplyKind.TEXT, body: 'not ready\n', exitCode: 1, contentType: 'text/plain' } : undefined;
+    verb === AdminVerb.READYZ
+      ? { kind: AdminReplyKind.TEXT, body: 'not ready\n', exitCode: 1, contentType: 'text/plain' }
+      : undefined;
   t.like(await ask(broker, { verb: AdminVerb.READYZ }), { body: 'not ready\n', exitCode: 1 });
   t.is((await ask(broker, { verb: AdminVerb.HEALTHZ })).body, 'ok\n');
   broker.adminBehaviour = { kind: 'close' };

@@ -1,13 +1,34 @@
 import type { ExecutionContext } from 'ava';
 import test from '../helpers/sanitary.js';
 import { EmbeddedBroker, type BrokerBehaviour, type EmbeddedBrokerOptions } from '../../src/testing/index.js';
-import { decodeHandoffAck, decodeHelloReply, FrameKind, PayloadProtocol, RefusalCode } from '../../src/wire/messages.js';
-import { dial, exchange, framesIn, helloPayload, readBytes, readToEnd, replyIn, request } from './raw-peer.js';
+import {
+  decodeHandoffAck,
+  decodeHelloReply,
+  FrameKind,
+  PayloadProtocol,
+  RefusalCode,
+} from '../../src/wire/messages.js';
+import {
+  dial,
+  exchange,
+  framesIn,
+  helloPayload,
+  readBytes,
+  readToEnd,
+  replyIn,
+  request,
+} from './raw-peer.js';
 
 const HELLO = request(helloPayload());
 
-async function startBroker(t: ExecutionContext, options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
-  const broker = await EmbeddedBroker.start({ services: { echo: { endpoint: '/run/backend.sock' } }, ...options });
+async function startBroker(
+  t: ExecutionContext,
+  options: EmbeddedBrokerOptions = {},
+): Promise<EmbeddedBroker> {
+  const broker = await EmbeddedBroker.start({
+    services: { echo: { endpoint: '/run/backend.sock' } },
+    ...options,
+  });
   t.teardown(() => broker.stop());
   return broker;
 }
@@ -58,20 +79,32 @@ test('extraBytes: the reply and more', async (t) => {
 });
 
 test('envelope: the reply under another envelope', async (t) => {
-  const { frame, result } = replyIn(await streamFor(t, { kind: 'envelope', frame: { kind: FrameKind.EVENT, requestId: 8n } }));
+  const { frame, result } = replyIn(
+    await streamFor(t, { kind: 'envelope', frame: { kind: FrameKind.EVENT, requestId: 8n } }),
+  );
   t.like(frame, { kind: FrameKind.EVENT, requestId: 8n });
   t.is(result?.kind, 'negotiated');
 });
 
 test('refuse: any code, reason and hint', async (t) => {
-  const { result } = replyIn(await streamFor(t, { kind: 'refuse', code: 99, reason: 'because', retryAfterMs: 50 }));
+  const { result } = replyIn(
+    await streamFor(t, { kind: 'refuse', code: 99, reason: 'because', retryAfterMs: 50 }),
+  );
   t.like(result, { kind: 'refused', refused: { code: 99, reason: 'because', retryAfterMs: 50n } });
 });
 
 test('negotiate, emptyPipe and noResult: a HelloReply with other contents', async (t) => {
-  const changed = replyIn(await streamFor(t, { kind: 'negotiate', negotiated: { warnings: ['old'], handlePassedToken: new Uint8Array(3) } }));
+  const changed = replyIn(
+    await streamFor(t, {
+      kind: 'negotiate',
+      negotiated: { warnings: ['old'], handlePassedToken: new Uint8Array(3) },
+    }),
+  );
   t.like(changed.result, { negotiated: { warnings: ['old'], backendPipe: '/run/backend.sock' } });
-  t.like(replyIn(await streamFor(t, { kind: 'emptyPipe' })).result, { kind: 'negotiated', negotiated: { backendPipe: '' } });
+  t.like(replyIn(await streamFor(t, { kind: 'emptyPipe' })).result, {
+    kind: 'negotiated',
+    negotiated: { backendPipe: '' },
+  });
   t.is(replyIn(await streamFor(t, { kind: 'noResult' })).result, undefined);
 });
 
@@ -128,9 +161,14 @@ test('a client that waits for its reply, or whose broker stops, has not hung up'
 });
 
 test('scripted behaviours come first, then what is decided, then the general one', async (t) => {
-  const refuse = (reason: string): BrokerBehaviour => ({ kind: 'refuse', code: RefusalCode.INTERNAL, reason });
+  const refuse = (reason: string): BrokerBehaviour => ({
+    kind: 'refuse',
+    code: RefusalCode.INTERNAL,
+    reason,
+  });
   const broker = await startBroker(t, {
-    decide: ({ wantedVersion }) => (wantedVersion === '2.0.0' ? Promise.resolve(refuse('decided')) : undefined),
+    decide: ({ wantedVersion }) =>
+      wantedVersion === '2.0.0' ? Promise.resolve(refuse('decided')) : undefined,
   });
   broker.behaviour = refuse('general');
   broker.script(refuse('scripted'));
@@ -145,7 +183,9 @@ test('scripted behaviours come first, then what is decided, then the general one
 test('services come and go while it runs', async (t) => {
   const broker = await startBroker(t);
   broker.services.set('echo', { endpoint: '/run/other.sock' });
-  t.like(replyIn(await exchange(broker.endpoint, HELLO)).result, { negotiated: { backendPipe: '/run/other.sock' } });
+  t.like(replyIn(await exchange(broker.endpoint, HELLO)).result, {
+    negotiated: { backendPipe: '/run/other.sock' },
+  });
   broker.services.delete('echo');
   t.is(replyIn(await exchange(broker.endpoint, HELLO)).result?.kind, 'refused');
 });
@@ -165,7 +205,10 @@ test('who waits for something that a stopped broker will not do is told', async 
   const stopped = Promise.all([broker.stop(), broker.stop()]);
   await t.throwsAsync(next, { message: 'the embedded broker was stopped' });
   await stopped;
-  await t.throwsAsync(broker.until(() => false), { message: 'the embedded broker was stopped' });
+  await t.throwsAsync(
+    broker.until(() => false),
+    { message: 'the embedded broker was stopped' },
+  );
 });
 
 test('readyThenBackendBytes: event and backend bytes ride with the reply, then the connection echoes (C-47)', async (t) => {
@@ -176,14 +219,22 @@ test('readyThenBackendBytes: event and backend bytes ride with the reply, then t
   const ready = framesIn(await readFrame(client));
   t.is((await readBytes(client, 5)).toString(), 'first');
   t.like(ready[0], { kind: FrameKind.EVENT, payloadProtocol: PayloadProtocol.HANDOFF, requestId: 1n });
-  t.deepEqual(decodeHandoffAck(ready[0]!.payload), { token: tokenIn(reply[0]!.payload), accepted: true, errorDetail: '', correlationId: 1n });
+  t.deepEqual(decodeHandoffAck(ready[0]!.payload), {
+    token: tokenIn(reply[0]!.payload),
+    accepted: true,
+    errorDetail: '',
+    correlationId: 1n,
+  });
   client.write('echo this');
   t.is((await readBytes(client, 9)).toString(), 'echo this');
   client.destroy();
 });
 
 const events: readonly (readonly [BrokerBehaviour, { accepted: boolean; sameToken: boolean }])[] = [
-  [{ kind: 'lateReady', wait: 1 }, { accepted: true, sameToken: true }],
+  [
+    { kind: 'lateReady', wait: 1 },
+    { accepted: true, sameToken: true },
+  ],
   [{ kind: 'wrongToken' }, { accepted: true, sameToken: false }],
   [{ kind: 'rejectedAck' }, { accepted: false, sameToken: true }],
 ];
@@ -205,7 +256,10 @@ for (const [behaviour, expected] of events) {
 test('a client that cannot adopt meets no handoff behaviour', async (t) => {
   const broker = await startBroker(t);
   broker.script({ kind: 'wrongToken' });
-  t.is(replyIn(await exchange(broker.endpoint, request(helloPayload({ clientCapabilities: 0n })))).result?.kind, 'negotiated');
+  t.is(
+    replyIn(await exchange(broker.endpoint, request(helloPayload({ clientCapabilities: 0n })))).result?.kind,
+    'negotiated',
+  );
 });
 
 async function readFrame(socket: Awaited<ReturnType<typeof dial>>): Promise<Buffer> {

@@ -10,7 +10,10 @@ const onPosix = process.platform === 'win32' ? test.skip : test;
 
 /** Runs the program; its output closes when the processes that it started have ended, too. */
 function start(kind: string, end: string, temporary: string) {
-  const child = spawn(process.execPath, [PROGRAM, kind, end], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: temporary } });
+  const child = spawn(process.execPath, [PROGRAM, kind, end], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary },
+  });
   const ended = Promise.all([text(child.stderr), once(child, 'close')]);
   return { child, ended };
 }
@@ -33,15 +36,18 @@ for (const kind of ['spawned', 'embedded']) {
 }
 
 for (const end of ['wait', 'early']) {
-  onPosix(`a spawned test system leaves nothing behind when its program is killed ${end === 'wait' ? 'while it runs' : 'while it starts'}`, async (t) => {
-    const temporary = temporaryDirectory(t);
-    const { child, ended } = start('spawned', end, temporary);
-    await once(child.stdout, 'data');
-    child.kill('SIGKILL');
-    const [stderr, [, signal]] = await ended;
-    t.deepEqual([stderr, signal], ['', 'SIGKILL']);
-    t.deepEqual(readdirSync(temporary), []);
-  });
+  onPosix(
+    `a spawned test system leaves nothing behind when its program is killed ${end === 'wait' ? 'while it runs' : 'while it starts'}`,
+    async (t) => {
+      const temporary = temporaryDirectory(t);
+      const { child, ended } = start('spawned', end, temporary);
+      await once(child.stdout, 'data');
+      child.kill('SIGKILL');
+      const [stderr, [, signal]] = await ended;
+      t.deepEqual([stderr, signal], ['', 'SIGKILL']);
+      t.deepEqual(readdirSync(temporary), []);
+    },
+  );
 }
 
 onPosix('a process of a test system that is paused ends with its program', async (t) => {

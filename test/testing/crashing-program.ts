@@ -1,6 +1,7 @@
 /**
- * A program that starts a test system and ends without stopping it: `node crashing-program.js spawned|embedded throw|exit|wait|early|paused`.
- * Prints a line when the system runs; `early` prints it before.
+ * A program that starts a test system and ends without stopping it: `node crashing-program.js
+ * spawned|embedded throw|exit|wait|early|paused`. Prints a line when the system runs; `early` prints it
+ * before.
  */
 import { spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
 

@@ -8,8 +8,19 @@ import { connectToBackend } from '../../src/client/connect.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';
 import { encodeAddress } from '../../src/os/socket.js';
-import { canHandOff, EmbeddedBackend, startTestSystem, type HandoffMode, type TestSystemOptions } from '../../src/testing/index.js';
-import { decodeHandoffAck, encodeHandoffOffer, PayloadProtocol, type HandoffOffer } from '../../src/wire/messages.js';
+import {
+  canHandOff,
+  EmbeddedBackend,
+  startTestSystem,
+  type HandoffMode,
+  type TestSystemOptions,
+} from '../../src/testing/index.js';
+import {
+  decodeHandoffAck,
+  encodeHandoffOffer,
+  PayloadProtocol,
+  type HandoffOffer,
+} from '../../src/wire/messages.js';
 import { framesIn, readBytes, readToEnd, request } from './raw-peer.js';
 
 const withFfi = canHandOff() ? test.serial : test.serial.skip;
@@ -20,19 +31,25 @@ async function startSystem(t: ExecutionContext, handoff: HandoffMode, options: T
   return system;
 }
 
-withFfi('a connection handed over is served by the backend, and no other is opened (H-03, H-23)', async (t) => {
-  const { backend, broker, target } = await startSystem(t, 'accept');
-  const { endpoint, route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
-  t.is(route, 'handle-passed');
-  t.is(endpoint, backend.endpoint);
-  socket.write('hello');
-  t.is((await readBytes(socket, 5)).toString(), 'hello');
-  await broker.until(() => broker.openConnections === 0);
-  socket.end('bye');
-  t.is((await readToEnd(socket)).toString(), 'bye');
-  await backend.until(() => backend.connections === 0);
-  t.deepEqual([broker.handoffCount, backend.adoptedCount, backend.acceptedCount, broker.earlyHangUps], [1, 1, 0, 0]);
-});
+withFfi(
+  'a connection handed over is served by the backend, and no other is opened (H-03, H-23)',
+  async (t) => {
+    const { backend, broker, target } = await startSystem(t, 'accept');
+    const { endpoint, route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
+    t.is(route, 'handle-passed');
+    t.is(endpoint, backend.endpoint);
+    socket.write('hello');
+    t.is((await readBytes(socket, 5)).toString(), 'hello');
+    await broker.until(() => broker.openConnections === 0);
+    socket.end('bye');
+    t.is((await readToEnd(socket)).toString(), 'bye');
+    await backend.until(() => backend.connections === 0);
+    t.deepEqual(
+      [broker.handoffCount, backend.adoptedCount, backend.acceptedCount, broker.earlyHangUps],
+      [1, 1, 0, 0],
+    );
+  },
+);
 
 withFfi('an adopted connection outlives the broker', async (t) => {
   const { broker, target } = await startSystem(t, 'accept');
@@ -42,14 +59,19 @@ withFfi('an adopted connection outlives the broker', async (t) => {
   t.is((await readToEnd(socket)).toString(), 'still here');
 });
 
-withFfi('a client that asks for a handoff without adopting is offered all the same, and the backend sees its connection end (C-03)', async (t) => {
-  const { backend, target } = await startSystem(t, 'accept');
-  const { route, socket } = await connectToBackend({ ...target, handoffToken: true });
-  t.is(route, 'broker-negotiated');
-  await backend.until(() => backend.adoptedCount === 1 && backend.acceptedCount === 1 && backend.connections === 1);
-  socket.destroy();
-  await backend.until(() => backend.connections === 0);
-});
+withFfi(
+  'a client that asks for a handoff without adopting is offered all the same, and the backend sees its connection end (C-03)',
+  async (t) => {
+    const { backend, target } = await startSystem(t, 'accept');
+    const { route, socket } = await connectToBackend({ ...target, handoffToken: true });
+    t.is(route, 'broker-negotiated');
+    await backend.until(
+      () => backend.adoptedCount === 1 && backend.acceptedCount === 1 && backend.connections === 1,
+    );
+    socket.destroy();
+    await backend.until(() => backend.connections === 0);
+  },
+);
 
 withFfi('a client that does not ask for a handoff is not offered (C-03)', async (t) => {
   const { backend, broker, target } = await startSystem(t, 'accept');
@@ -61,41 +83,63 @@ withFfi('a client that does not ask for a handoff is not offered (C-03)', async 
   await backend.until(() => backend.connections === 0);
 });
 
-withFfi('a rejection closes the connection at once: the client reconnects without waiting (H-10, H-24, C-50)', async (t) => {
-  const { backend, broker, target } = await startSystem(t, 'reject');
-  // The limit is far off: only the end of the connection can bring the client on.
-  const connection = await connectToBackend({ ...target, adoptHandedOffConnection: true, handoffReadyTimeoutMs: 1_000_000 });
-  t.is(connection.route, 'broker-negotiated');
-  t.deepEqual([broker.handoffCount, backend.offerCount, backend.adoptedCount], [1, 1, 0]);
-  connection.socket.destroy();
-});
+withFfi(
+  'a rejection closes the connection at once: the client reconnects without waiting (H-10, H-24, C-50)',
+  async (t) => {
+    const { backend, broker, target } = await startSystem(t, 'reject');
+    // The limit is far off: only the end of the connection can bring the client on.
+    const connection = await connectToBackend({
+      ...target,
+      adoptHandedOffConnection: true,
+      handoffReadyTimeoutMs: 1_000_000,
+    });
+    t.is(connection.route, 'broker-negotiated');
+    t.deepEqual([broker.handoffCount, backend.offerCount, backend.adoptedCount], [1, 1, 0]);
+    connection.socket.destroy();
+  },
+);
 
 for (const handoff of ['close', 'wrongToken'] as const) {
-  withFfi(`${handoff}: the broker says "ready" without an ack, on a connection that nobody serves (H-11, C-48)`, async (t) => {
-    const { backend, target } = await startSystem(t, handoff);
-    const { route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
-    t.is(route, 'handle-passed');
-    t.is((await readToEnd(socket)).length, 0);
-    t.is(backend.adoptedCount, 0);
-  });
+  withFfi(
+    `${handoff}: the broker says "ready" without an ack, on a connection that nobody serves (H-11, C-48)`,
+    async (t) => {
+      const { backend, target } = await startSystem(t, handoff);
+      const { route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
+      t.is(route, 'handle-passed');
+      t.is((await readToEnd(socket)).length, 0);
+      t.is(backend.adoptedCount, 0);
+    },
+  );
 }
 
-withFfi('silent: the broker says "ready" when the ack is overdue, and the connection stays open (H-11, C-51)', async (t) => {
-  const { backend, broker, target } = await startSystem(t, 'silent', { backend: { handoff: 'silent' }, broker: { handoffAckTimeoutMs: 30 } });
-  const { route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
-  t.is(route, 'handle-passed');
-  await broker.until(() => broker.openConnections === 0);
-  t.is(backend.offerCount, 1);
-  const ended = once(socket, 'end');
-  socket.resume();
-  backend.dropAll();
-  await ended;
-  socket.destroy();
-});
+withFfi(
+  'silent: the broker says "ready" when the ack is overdue, and the connection stays open (H-11, C-51)',
+  async (t) => {
+    const { backend, broker, target } = await startSystem(t, 'silent', {
+      backend: { handoff: 'silent' },
+      broker: { handoffAckTimeoutMs: 30 },
+    });
+    const { route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
+    t.is(route, 'handle-passed');
+    await broker.until(() => broker.openConnections === 0);
+    t.is(backend.offerCount, 1);
+    const ended = once(socket, 'end');
+    socket.resume();
+    backend.dropAll();
+    await ended;
+    socket.destroy();
+  },
+);
 
 withFfi('without a handoff endpoint that answers, the client is simply let go (H-02)', async (t) => {
-  const { broker, target } = await startSystem(t, 'accept', { service: { handoffEndpoint: '/nonexistent/handoff.sock' } });
-  const connection = await connectToBackend({ ...target, adoptHandedOffConnection: true, handoffReadyTimeoutMs: 1_000_000 });
+  const { broker, target } = await startSystem(t, 'accept', {
+    service: { handoffEndpoint: '/nonexistent/handoff.sock' },
+  });
+  const connection = await connectToBackend({
+    ...target,
+    adoptHandedOffConnection: true,
+    handoffReadyTimeoutMs: 1_000_000,
+  });
   t.is(connection.route, 'broker-negotiated');
   t.is(broker.handoffCount, 0);
   connection.socket.destroy();
@@ -113,7 +157,10 @@ function offerTo(endpoint: string, sideband: Uint8Array, passed: number): Socket
 }
 
 function offerFrame(offer: Partial<HandoffOffer>, requestId = 5n): Uint8Array {
-  return request(encodeHandoffOffer({ correlationId: 5n, serviceName: 'echo', ...offer }), { payloadProtocol: PayloadProtocol.HANDOFF, requestId });
+  return request(encodeHandoffOffer({ correlationId: 5n, serviceName: 'echo', ...offer }), {
+    payloadProtocol: PayloadProtocol.HANDOFF,
+    requestId,
+  });
 }
 
 const TOKEN = randomBytes(16);
@@ -144,21 +191,29 @@ for (const [what, bytes] of invalidOffers) {
   });
 }
 
-withFfi('an offer that comes in two parts is accepted; its ack repeats token and correlation id (H-23)', async (t) => {
-  const { backend, broker } = await startSystem(t, 'accept');
-  const system = loadNative()?.system;
-  const passed = system?.openSocket() ?? -1;
-  system?.connect(passed, encodeAddress(broker.endpoint));
-  const socket = offerTo(backend.handoffEndpoint ?? '', TOKEN.subarray(0, 9), passed);
-  system?.close(passed);
-  const bytes = offerFrame({ token: TOKEN });
-  socket.write(TOKEN.subarray(9));
-  for (const byte of bytes) socket.write(Uint8Array.of(byte));
-  const [ack] = framesIn(await readToEnd(socket));
-  t.is(ack?.requestId, 5n);
-  t.deepEqual(decodeHandoffAck(ack!.payload), { token: new Uint8Array(TOKEN), accepted: true, errorDetail: '', correlationId: 5n });
-  t.is(backend.adoptedCount, 1);
-});
+withFfi(
+  'an offer that comes in two parts is accepted; its ack repeats token and correlation id (H-23)',
+  async (t) => {
+    const { backend, broker } = await startSystem(t, 'accept');
+    const system = loadNative()?.system;
+    const passed = system?.openSocket() ?? -1;
+    system?.connect(passed, encodeAddress(broker.endpoint));
+    const socket = offerTo(backend.handoffEndpoint ?? '', TOKEN.subarray(0, 9), passed);
+    system?.close(passed);
+    const bytes = offerFrame({ token: TOKEN });
+    socket.write(TOKEN.subarray(9));
+    for (const byte of bytes) socket.write(Uint8Array.of(byte));
+    const [ack] = framesIn(await readToEnd(socket));
+    t.is(ack?.requestId, 5n);
+    t.deepEqual(decodeHandoffAck(ack!.payload), {
+      token: new Uint8Array(TOKEN),
+      accepted: true,
+      errorDetail: '',
+      correlationId: 5n,
+    });
+    t.is(backend.adoptedCount, 1);
+  },
+);
 
 withFfi('an offer that does not come in time is dropped (H-25)', async (t) => {
   const { backend } = await startSystem(t, 'accept', { backend: { handoff: 'accept', offerTimeoutMs: 20 } });

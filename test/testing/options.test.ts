@@ -1,6 +1,13 @@
-/** What the testing kit is told is checked as the options of a pool are: a misspelt fault would test nothing. */
+/**
+ * What the testing kit is told is checked as the options of a pool are: a misspelt fault would test nothing.
+ */
 import { BrokerPoolError } from '../../src/index.js';
-import { EmbeddedBackend, EmbeddedBroker, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
+import {
+  EmbeddedBackend,
+  EmbeddedBroker,
+  spawnTestSystem,
+  startTestSystem,
+} from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
 
 /** Calls a method as JavaScript may. */
@@ -21,7 +28,11 @@ const starts: Readonly<Record<string, (options: unknown) => Promise<unknown>>> =
 for (const [name, start] of Object.entries(starts)) {
   test(`${name} refuses options that do not exist`, async (t) => {
     for (const options of [{ hand0ff: 'accept' }, { servicename: 'x' }, 'echo', null, []]) {
-      await t.throwsAsync(start(options), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: /^options / }, JSON.stringify(options));
+      await t.throwsAsync(
+        start(options),
+        { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: /^options / },
+        JSON.stringify(options),
+      );
     }
   });
 }
@@ -34,13 +45,19 @@ for (const [where, options] of Object.entries({
 })) {
   test(`startTestSystem refuses options of ${where} that do not exist, and names ${where}`, async (t) => {
     const message = new RegExp(`^${where.replace('.', '\\.')} has no option`);
-    await t.throwsAsync(async () => await call(kit, 'startTestSystem', options), { code: 'INVALID_ARGUMENT', message });
+    await t.throwsAsync(async () => await call(kit, 'startTestSystem', options), {
+      code: 'INVALID_ARGUMENT',
+      message,
+    });
   });
 }
 
 test('a handoff mode that does not exist is refused', async (t) => {
   for (const name of ['EmbeddedBackend.start', 'spawnTestSystem']) {
-    await t.throwsAsync(async () => await starts[name]?.({ handoff: 'acept' }), { code: 'INVALID_ARGUMENT', message: /^handoff must be one of/ });
+    await t.throwsAsync(async () => await starts[name]?.({ handoff: 'acept' }), {
+      code: 'INVALID_ARGUMENT',
+      message: /^handoff must be one of/,
+    });
   }
   await using backend = await EmbeddedBackend.start();
   t.throws(() => Reflect.set(backend, 'handoff', 'none'), { code: 'INVALID_ARGUMENT' });
@@ -57,13 +74,25 @@ test('an option that is undefined has its default', async (t) => {
   t.like(system.target, { serviceName: 'echo', wantedVersion: '1.0.0' });
 });
 
-const wrongBehaviours = [{ kind: 'refuze' }, { kind: 'refuse', code: 2, retryAfterMS: 5 }, { kind: 'silent', wait: 5 }, {}, 'silent', null, undefined];
+const wrongBehaviours = [
+  { kind: 'refuze' },
+  { kind: 'refuse', code: 2, retryAfterMS: 5 },
+  { kind: 'silent', wait: 5 },
+  {},
+  'silent',
+  null,
+  undefined,
+];
 
 test('a behaviour that does not exist is refused where it is set, and the old one stays', async (t) => {
   await using broker = await EmbeddedBroker.start();
   for (const wrong of wrongBehaviours) {
     for (const name of ['behaviour', 'adminBehaviour']) {
-      t.throws(() => Reflect.set(broker, name, wrong), { code: 'INVALID_ARGUMENT', message: new RegExp(`^${name}`) }, JSON.stringify(wrong));
+      t.throws(
+        () => Reflect.set(broker, name, wrong),
+        { code: 'INVALID_ARGUMENT', message: new RegExp(`^${name}`) },
+        JSON.stringify(wrong),
+      );
     }
     t.throws(() => call(broker, 'script', wrong), { code: 'INVALID_ARGUMENT' });
   }
@@ -72,5 +101,8 @@ test('a behaviour that does not exist is refused where it is set, and the old on
 
 test('a refusal is no behaviour for admin requests', async (t) => {
   await using broker = await EmbeddedBroker.start();
-  t.throws(() => Reflect.set(broker, 'adminBehaviour', { kind: 'refuse', code: 2 }), { code: 'INVALID_ARGUMENT', message: /^adminBehaviour\.kind/ });
+  t.throws(() => Reflect.set(broker, 'adminBehaviour', { kind: 'refuse', code: 2 }), {
+    code: 'INVALID_ARGUMENT',
+    message: /^adminBehaviour\.kind/,
+  });
 });

@@ -13,7 +13,11 @@ const onPosix = process.platform === 'win32' ? test.skip : test;
 
 test('a test system negotiates its echo under the name and version asked for', async (t) => {
   await using system = await startTestSystem({ serviceName: 'cache', version: '3.2.1' });
-  t.deepEqual(system.target, { brokerEndpoint: system.broker.endpoint, serviceName: 'cache', wantedVersion: '3.2.1' });
+  t.deepEqual(system.target, {
+    brokerEndpoint: system.broker.endpoint,
+    serviceName: 'cache',
+    wantedVersion: '3.2.1',
+  });
   const { endpoint, socket } = await connectToBackend(system.target);
   t.is(endpoint, system.backend.endpoint);
   socket.end('hello');
@@ -34,7 +38,11 @@ test('a spawned system is two processes that count, hand over and end', async (t
   t.is(route, canHandOff() ? 'handle-passed' : 'broker-negotiated');
   socket.write('hello');
   t.is((await readBytes(socket, 5)).toString(), 'hello');
-  const [brokerCounts, backendCounts, again] = await Promise.all([broker.counts(), backend.counts(), broker.counts()]);
+  const [brokerCounts, backendCounts, again] = await Promise.all([
+    broker.counts(),
+    backend.counts(),
+    broker.counts(),
+  ]);
   t.like(brokerCounts, { helloCount: 1, earlyHangUps: 0, handoffCount: canHandOff() ? 1 : 0 });
   t.like(again, { helloCount: 1 });
   t.is(backendCounts.connections, 1);

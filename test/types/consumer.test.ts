@@ -17,7 +17,11 @@ test('a strict project with exactOptionalPropertyTypes compiles against the decl
 });
 
 test('the example of docs/errors.md is the one that compiles', (t) => {
-  const example = /```ts\n(?:import .*\n+)*([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/errors.md'), 'utf8'))?.[1];
-  const compiled = / {2}\/\/ The example begins\.\n([\s\S]*?) {2}\/\/ The example ends\./.exec(readFileSync(join(CONSUMER, 'errors.ts'), 'utf8'))?.[1];
+  const example = /```ts\n(?:import .*\n+)*([\s\S]*?)```/.exec(
+    readFileSync(join(ROOT, 'docs/errors.md'), 'utf8'),
+  )?.[1];
+  const compiled = / {2}\/\/ The example begins\.\n([\s\S]*?) {2}\/\/ The example ends\./.exec(
+    readFileSync(join(CONSUMER, 'errors.ts'), 'utf8'),
+  )?.[1];
   t.is(compiled?.replaceAll(/^ {2}/gm, ''), example);
 });

@@ -11,16 +11,22 @@ interface PackageFile {
 }
 
 const packageFile: PackageFile = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-const entries = Object.values(packageFile.exports).flatMap((entry) => (typeof entry === 'object' && entry.types !== undefined ? [entry.types] : []));
+const entries = Object.values(packageFile.exports).flatMap((entry) =>
+  typeof entry === 'object' && entry.types !== undefined ? [entry.types] : [],
+);
 
 /** A declaration file without comments. */
 function declarationsIn(path: string): string {
-  return readFileSync(path, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+  return readFileSync(path, 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/\/\/.*$/gm, '');
 }
 
 /** The names in `import { a, type b } from './c.js'` or the same with `export`, with their files. */
 function namesFrom(text: string, path: string, keyword: 'import' | 'export'): Map<string, string> {
-  const statements = text.matchAll(new RegExp(`^${keyword} (?:type )?\\{([^}]*)\\} from '(\\.[^']*)\\.js';`, 'gm'));
+  const statements = text.matchAll(
+    new RegExp(`^${keyword} (?:type )?\\{([^}]*)\\} from '(\\.[^']*)\\.js';`, 'gm'),
+  );
   return new Map(
     [...statements].flatMap(([, names = '', module = '']) =>
       names.split(',').flatMap((name): [string, string][] => {
@@ -33,10 +39,15 @@ function namesFrom(text: string, path: string, keyword: 'import' | 'export'): Ma
 
 /** The names of a file's own declarations, and their texts. */
 function ownDeclarations(text: string): Map<string, string> {
-  const parts = text.split(/^(?=(?:export )?(?:declare |abstract )*(?:class|interface|type|function|const|enum) )/m).slice(1);
+  const parts = text
+    .split(/^(?=(?:export )?(?:declare |abstract )*(?:class|interface|type|function|const|enum) )/m)
+    .slice(1);
   const declarations = new Map<string, string>();
   for (const part of parts) {
-    const name = /^(?:export )?(?:declare |abstract )*(?:class|interface|type|function|const|enum) (\w+)/.exec(part)?.[1] ?? '';
+    const name =
+      /^(?:export )?(?:declare |abstract )*(?:class|interface|type|function|const|enum) (\w+)/.exec(
+        part,
+      )?.[1] ?? '';
     declarations.set(name, `${declarations.get(name) ?? ''}${part}`);
   }
   return declarations;

@@ -1,6 +1,11 @@
 /** At run time an option that is `undefined` has its default, whichever option it is. */
 import { readFileSync } from 'node:fs';
-import { connectLocalSocket, connectToBackend, sendAdminRequest, sharedBrokerEndpoint } from '../../src/index.js';
+import {
+  connectLocalSocket,
+  connectToBackend,
+  sendAdminRequest,
+  sharedBrokerEndpoint,
+} from '../../src/index.js';
 import { checkTrust } from '../../src/client/trust-option.js';
 import { checkPoolOptions } from '../../src/pool/options.js';
 import { startTestSystem } from '../../src/testing/index.js';
@@ -10,10 +15,15 @@ import test from '../helpers/sanitary.js';
 /** All optional options of an interface, each of them `undefined`; those of what it extends too. */
 function allUndefined(file: string, name: string): Record<string, undefined> {
   const source = readFileSync(new URL(`../../../src/${file}.ts`, import.meta.url), 'utf8');
-  const [, heritage = '', body = ''] = new RegExp(`^export interface ${name}( extends \\w+)? \\{(.*?)^\\}`, 'ms').exec(source) ?? [];
-  const own = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\?:/gm)].map(([, option = '']): [string, undefined] => [option, undefined]);
+  const [, heritage = '', body = ''] =
+    new RegExp(`^export interface ${name}( extends \\w+)? \\{(.*?)^\\}`, 'ms').exec(source) ?? [];
+  const own = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\?:/gm)].map(
+    ([, option = '']): [string, undefined] => [option, undefined],
+  );
   if (own.length === 0) throw new Error(`${name} has no options`);
-  const inherited = heritage.includes('ClientIdentityOptions') ? allUndefined('client/client-identity', 'ClientIdentityOptions') : {};
+  const inherited = heritage.includes('ClientIdentityOptions')
+    ? allUndefined('client/client-identity', 'ClientIdentityOptions')
+    : {};
   return { ...inherited, ...Object.fromEntries(own) };
 }
 
@@ -23,7 +33,10 @@ test('of a pool', (t) => {
   const required = { brokerEndpoint: '/run/broker.sock' };
   t.deepEqual(checkPoolOptions({ ...options, ...required }), checkPoolOptions(required));
   t.deepEqual(
-    checkPoolOptions({ ...required, endpointCache: allUndefined('pool/endpoint-cache', 'EndpointCacheOptions') }),
+    checkPoolOptions({
+      ...required,
+      endpointCache: allUndefined('pool/endpoint-cache', 'EndpointCacheOptions'),
+    }),
     checkPoolOptions({ ...required, endpointCache: {} }),
   );
   t.deepEqual(checkTrust(allUndefined('client/trust-option', 'TrustOptions')), checkTrust(undefined));
@@ -46,11 +59,23 @@ test('of the methods of a pool', async (t) => {
 test('of calls that connect once', async (t) => {
   await using system = await startTestSystem();
   const { brokerEndpoint } = system.target;
-  const { socket, route } = await connectToBackend({ ...allUndefined('client/connect', 'ConnectOptions'), ...system.target });
+  const { socket, route } = await connectToBackend({
+    ...allUndefined('client/connect', 'ConnectOptions'),
+    ...system.target,
+  });
   t.is(route, 'broker-negotiated');
   socket.destroy();
-  (await connectLocalSocket(system.backend.endpoint, allUndefined('client/connect-local-socket', 'ConnectLocalSocketOptions'))).destroy();
-  const answer = await sendAdminRequest({ ...allUndefined('client/admin', 'AdminRequestOptions'), brokerEndpoint, verb: 'HEALTHZ' });
+  (
+    await connectLocalSocket(
+      system.backend.endpoint,
+      allUndefined('client/connect-local-socket', 'ConnectLocalSocketOptions'),
+    )
+  ).destroy();
+  const answer = await sendAdminRequest({
+    ...allUndefined('client/admin', 'AdminRequestOptions'),
+    brokerEndpoint,
+    verb: 'HEALTHZ',
+  });
   t.is(answer.exitCode, 0);
 });
 

@@ -12,7 +12,9 @@ export interface MessageKind {
 }
 
 /** Plain objects, as decoding gives them; fast-check otherwise also makes some without a prototype. */
-function record<Message>(model: { [Key in keyof Message]: fc.Arbitrary<Message[Key]> }): fc.Arbitrary<Message> {
+function record<Message>(model: {
+  [Key in keyof Message]: fc.Arbitrary<Message[Key]>;
+}): fc.Arbitrary<Message> {
   return fc.record(model, { noNullPrototype: true });
 }
 
@@ -58,7 +60,13 @@ function kind<Encodable, Message extends object>(
   arbitrary: fc.Arbitrary<Encodable & Message>,
   decodeErrorCode = 'DECODE_FRAME',
 ): MessageKind {
-  return { name, encode: (message) => Reflect.apply(encode, undefined, [message]), decode, arbitrary, decodeErrorCode };
+  return {
+    name,
+    encode: (message) => Reflect.apply(encode, undefined, [message]),
+    decode,
+    arbitrary,
+    decodeErrorCode,
+  };
 }
 
 export const ALL_MESSAGES: readonly MessageKind[] = [

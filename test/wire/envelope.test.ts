@@ -1,7 +1,13 @@
 import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import { checkEnvelope, type ExpectedEnvelope } from '../../src/wire/envelope.js';
-import { decodeFrame, FrameKind, PayloadEncoding, PayloadProtocol, type Frame } from '../../src/wire/messages.js';
+import {
+  decodeFrame,
+  FrameKind,
+  PayloadEncoding,
+  PayloadProtocol,
+  type Frame,
+} from '../../src/wire/messages.js';
 
 const helloReply: ExpectedEnvelope = { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL };
 const ready: ExpectedEnvelope = { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF };

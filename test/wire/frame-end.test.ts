@@ -2,7 +2,9 @@ import test from '../helpers/sanitary.js';
 import { FrameEnd, NO_PROGRESS } from '../../src/wire/frame-end.js';
 import { encodeFrame, FrameDecoder, MAX_FRAME_BYTES } from '../../src/wire/frame.js';
 
-const FRAMES: readonly Uint8Array[] = [0, 1, 9].map((bytes) => encodeFrame(Uint8Array.from({ length: bytes }, (_, index) => index + 2)));
+const FRAMES: readonly Uint8Array[] = [0, 1, 9].map((bytes) =>
+  encodeFrame(Uint8Array.from({ length: bytes }, (_, index) => index + 2)),
+);
 
 /** A header that announces so many bytes. */
 function header(bodyBytes: number): Uint8Array {

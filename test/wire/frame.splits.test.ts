@@ -128,7 +128,10 @@ test('reading less often than pushing loses and reorders nothing', (t) => {
           }
         };
         const wire = Buffer.concat(written.map(encodeFrame));
-        for (const [index, piece] of cut(wire, plan.map(({ place }) => place)).entries()) {
+        for (const [index, piece] of cut(
+          wire,
+          plan.map(({ place }) => place),
+        ).entries()) {
           decoder.push(piece);
           readUpTo(plan[index]?.reads ?? 0);
         }

@@ -17,7 +17,10 @@ function decoderHolding(digits: string, maxBodyBytes?: number): FrameDecoder {
 }
 
 test('the constants of the framing are frozen (W-01, W-08)', (t) => {
-  t.deepEqual([FRAMING_VERSION, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES], [1, 5, 16_777_216, 65_536]);
+  t.deepEqual(
+    [FRAMING_VERSION, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES],
+    [1, 5, 16_777_216, 65_536],
+  );
 });
 
 test('a frame is one layout byte, the length in little-endian order, and the body (W-01, W-03, W-05)', (t) => {
@@ -148,6 +151,9 @@ test('a body has a buffer of its own, of its size', (t) => {
 
 test('a cap that is no length, or above 16 MiB, is refused (W-08)', (t) => {
   for (const cap of [-1, 1.5, Number.NaN, Infinity, MAX_FRAME_BYTES + 1]) {
-    t.throws(() => new FrameDecoder(cap), { code: 'INVALID_ARGUMENT', message: /^maxBodyBytes must be an integer/ });
+    t.throws(() => new FrameDecoder(cap), {
+      code: 'INVALID_ARGUMENT',
+      message: /^maxBodyBytes must be an integer/,
+    });
   }
 });

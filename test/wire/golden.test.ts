@@ -20,7 +20,11 @@ function messageOf(name: string, value: object): object {
   return messageFromGolden(value, kindOf(name).decode(new Uint8Array(0)));
 }
 
-function helloReplyOf({ result }: { result?: { kind: string; negotiated?: object; refused?: object } }): object {
+function helloReplyOf({
+  result,
+}: {
+  result?: { kind: string; negotiated?: object; refused?: object };
+}): object {
   const { kind, negotiated, refused } = result ?? {};
   if (negotiated !== undefined) return { result: { kind, negotiated: messageOf('Negotiated', negotiated) } };
   if (refused !== undefined) return { result: { kind, refused: messageOf('Refused', refused) } };

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { fromHex } from './hex.js';
 
-/** A message as the Rust crate encoded it. In `value` 64-bit numbers are decimal and bytes hexadecimal strings. */
+/**
+ * A message as the Rust crate encoded it. In `value` 64-bit numbers are decimal and bytes hexadecimal
+ * strings.
+ */
 export interface GoldenMessage {
   readonly message: string;
   readonly name: string;
   /**
-   * False where encoders are free to differ, so that only decoded messages can be compared: entries of a map have no
-   * order (W-24), and an empty key or value of an entry may be written or left out.
+   * False where encoders are free to differ, so that only decoded messages can be compared: entries of a map
+   * have no order (W-24), and an empty key or value of an entry may be written or left out.
    */
   readonly canonical: boolean;
   readonly value: Readonly<Record<string, unknown>>;
@@ -33,7 +36,9 @@ export const goldenVectors: GoldenVectors = JSON.parse(
   readFileSync(new URL('../../../test/wire/golden-vectors.json', import.meta.url), 'utf8'),
 );
 
-/** A golden value as our message: each field takes the form it has in `defaults`, an empty message decoded. */
+/**
+ * A golden value as our message: each field takes the form it has in `defaults`, an empty message decoded.
+ */
 export function messageFromGolden(value: object, defaults: object): object {
   const message: Record<string, unknown> = { ...defaults };
   for (const [key, field] of Object.entries(value)) {

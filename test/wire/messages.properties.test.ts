@@ -55,7 +55,11 @@ for (const { name, encode, decode, arbitrary, decodeErrorCode } of ALL_MESSAGES)
           try {
             decode(body);
           } catch (error) {
-            ok(error instanceof BrokerPoolError && error.code === decodeErrorCode && error.cause instanceof Error);
+            ok(
+              error instanceof BrokerPoolError &&
+                error.code === decodeErrorCode &&
+                error.cause instanceof Error,
+            );
           }
         }),
       );

@@ -79,7 +79,9 @@ test('64-bit numbers keep every bit', (t) => {
 });
 
 test('a HelloReply is a yes, a no, or neither (W-33)', (t) => {
-  const yes = decodeHelloReply(encodeHelloReply({ result: { kind: 'negotiated', negotiated: { backendPipe: '/b' } } }));
+  const yes = decodeHelloReply(
+    encodeHelloReply({ result: { kind: 'negotiated', negotiated: { backendPipe: '/b' } } }),
+  );
   t.is(yes.result?.kind === 'negotiated' && yes.result.negotiated.backendPipe, '/b');
   const no = decodeHelloReply(encodeHelloReply({ result: { kind: 'refused', refused: { code: 4 } } }));
   t.is(no.result?.kind === 'refused' && no.result.refused.code, 4);
@@ -122,7 +124,11 @@ test('a string that is not UTF-8 fails the whole message, at any length and in a
   }
   t.throws(() => decodeRefused(fromHex('2a05 0a01ff 1200')), { code: 'DECODE_FRAME' }, 'in a key of a map');
   t.throws(() => decodeRefused(fromHex('2a05 0a00 1201ff')), { code: 'DECODE_FRAME' }, 'in a value of a map');
-  t.throws(() => decodeHelloReply(fromHex('0a03 1201ff')), { code: 'DECODE_HELLO_REPLY' }, 'in a nested message');
+  t.throws(
+    () => decodeHelloReply(fromHex('0a03 1201ff')),
+    { code: 'DECODE_HELLO_REPLY' },
+    'in a nested message',
+  );
 });
 
 test('a byte order mark is a character like any other', (t) => {
@@ -158,7 +164,10 @@ test('decode errors say which message it was and keep the cause (E-06, E-07)', (
 });
 
 test('decoded bytes are copies that keep nothing else alive', (t) => {
-  const body = Buffer.concat([Buffer.alloc(4096), encodeFrameBody({ payload: Uint8Array.of(1, 2, 3) })]).subarray(4096);
+  const body = Buffer.concat([
+    Buffer.alloc(4096),
+    encodeFrameBody({ payload: Uint8Array.of(1, 2, 3) }),
+  ]).subarray(4096);
   const { payload } = decodeFrame(body);
   body.fill(0);
   t.deepEqual(payload, Uint8Array.of(1, 2, 3));
@@ -182,7 +191,12 @@ test('a Frame above 16 MiB is refused before its payload is copied (W-09)', (t) 
 });
 
 const unencodable: readonly (readonly [string, (message: object) => Uint8Array, object, string])[] = [
-  ['a negative u32', encodeHello, { peerPid: -1 }, 'Hello.peerPid must be an integer from 0 to 4294967295, not -1'],
+  [
+    'a negative u32',
+    encodeHello,
+    { peerPid: -1 },
+    'Hello.peerPid must be an integer from 0 to 4294967295, not -1',
+  ],
   ['a u32 of 33 bits', encodeHello, { peerPid: 2 ** 32 }, 'not 4294967296'],
   ['a fraction', encodeHello, { peerPid: 1.5 }, 'not 1.5'],
   ['NaN', encodeHello, { peerPid: Number.NaN }, 'not NaN'],
@@ -204,10 +218,20 @@ const unencodable: readonly (readonly [string, (message: object) => Uint8Array, 
   ['an enum by name', encodeAdminRequest, { verb: 'STATUS' }, 'AdminRequest.verb'],
   ['a boolish flag', encodeAdminRequest, { json: 1 }, 'AdminRequest.json must be a boolean'],
   ['a null string', encodeHello, { serviceName: null }, 'Hello.serviceName must be a string, not null'],
-  ['half a surrogate pair', encodeHello, { serviceName: 'a\ud800b' }, 'Hello.serviceName must be well-formed Unicode'],
+  [
+    'half a surrogate pair',
+    encodeHello,
+    { serviceName: 'a\ud800b' },
+    'Hello.serviceName must be well-formed Unicode',
+  ],
   ['bytes as text', encodeHello, { authToken: 'AAEC' }, 'Hello.authToken must be a Uint8Array'],
   ['a list that is none', encodeNegotiated, { warnings: 'w' }, 'Negotiated.warnings must be an array'],
-  ['an item of a list', encodeNegotiated, { warnings: ['w', 1] }, 'Negotiated.warnings[1] must be a string, not 1'],
+  [
+    'an item of a list',
+    encodeNegotiated,
+    { warnings: ['w', 1] },
+    'Negotiated.warnings[1] must be a string, not 1',
+  ],
   ['a map that is none', encodeRefused, { details: null }, 'Refused.details must be an object, not null'],
   [
     'a value of a map',

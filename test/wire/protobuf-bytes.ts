@@ -6,8 +6,8 @@ export interface EncodedField {
 }
 
 /**
- * Takes a valid encoded message apart without knowing its definition: an independent look at what an encoder wrote.
- * Knows varints and length-delimited fields, the only ones the protocol uses.
+ * Takes a valid encoded message apart without knowing its definition: an independent look at what an encoder
+ * wrote. Knows varints and length-delimited fields, the only ones the protocol uses.
  */
 export function encodedFields(message: Uint8Array): EncodedField[] {
   const fields: EncodedField[] = [];

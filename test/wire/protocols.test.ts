@@ -22,7 +22,11 @@ test('a consumer may declare ids of the consumer and of the private range, both 
 test('a consumer may not declare an id that the broker protocol uses (W-63)', (t) => {
   for (const id of [0x0000, 0xad01, 0xb232, 0xd0ff]) {
     const message = `payloadProtocol ${formatProtocol(id)} belongs to the broker protocol`;
-    t.throws(() => declareConsumerProtocol(id), { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message });
+    t.throws(() => declareConsumerProtocol(id), {
+      instanceOf: BrokerPoolError,
+      code: 'INVALID_ARGUMENT',
+      message,
+    });
   }
 });
 

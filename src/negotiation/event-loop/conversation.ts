@@ -12,7 +12,13 @@ import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
 import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
-import { holdForReply, owedReplyReader, readOwedReply, unansweredFailure, type AbandonedRequest } from '../sockets/owed-reply.js';
+import {
+  holdForReply,
+  owedReplyReader,
+  readOwedReply,
+  unansweredFailure,
+  type AbandonedRequest,
+} from '../sockets/owed-reply.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
@@ -37,8 +43,17 @@ export class Conversation {
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
-  /** @param background leaves it to others to keep the process alive for this job, but for a moment for the broker's sake */
-  constructor(job: Job, clock: Clock, native: Native | undefined, background: boolean, settle: (outcome: Outcome) => void) {
+  /**
+   * @param background leaves it to others to keep the process alive for this job, but for a moment for the
+   * broker's sake
+   */
+  constructor(
+    job: Job,
+    clock: Clock,
+    native: Native | undefined,
+    background: boolean,
+    settle: (outcome: Outcome) => void,
+  ) {
     this.#job = job;
     this.#clock = clock;
     this.#native = native;
@@ -52,9 +67,11 @@ export class Conversation {
     const unanswered = unansweredFailure(brokerEndpoint);
     if (unanswered !== undefined) return this.#failLater(unanswered);
     const problem = fileProblem(brokerEndpoint, trust);
-    if (problem !== undefined) return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
+    if (problem !== undefined)
+      return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
-    if (this.#native === undefined || !isMainThread || !this.#connectAndSend(this.#native)) this.#dialBroker();
+    if (this.#native === undefined || !isMainThread || !this.#connectAndSend(this.#native))
+      this.#dialBroker();
   }
 
   release(): void {
@@ -64,7 +81,10 @@ export class Conversation {
     else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.owedReply !== undefined });
   }
 
-  /** Sends the request together with the connect. Returns false where the backlog is full: dialling tries again. */
+  /**
+   * Sends the request together with the connect. Returns false where the backlog is full: dialling tries
+   * again.
+   */
   #connectAndSend(native: Native): boolean {
     const { brokerEndpoint: endpoint, trust } = this.#job;
     const attempt = connectAndSend(native, endpoint, this.#exchange.request);
@@ -98,7 +118,10 @@ export class Conversation {
     return socketOver(system, descriptor, (bytes) => this.#tap?.(bytes));
   }
 
-  /** What the system did not take at once follows as soon as it does: half a request must not stay on the line (V-31). */
+  /**
+   * What the system did not take at once follows as soon as it does: half a request must not stay on the line
+   * (V-31).
+   */
   #sendRest(socket: Socket, sent: number): void {
     const { request } = this.#exchange;
     if (sent === request.length) return;
@@ -121,24 +144,40 @@ export class Conversation {
     const onCalled = (socket: Socket): void => {
       sent = this.#sendAtOnce(socket);
     };
-    const onLateConnect = (socket: Socket): void => sayHelloForNobody(socket, request.subarray(sent), this.#abandoned);
+    const onLateConnect = (socket: Socket): void =>
+      sayHelloForNobody(socket, request.subarray(sent), this.#abandoned);
     const keepAlive = !this.#background;
-    const options = { endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive, onCalled, onLateConnect };
+    const options = {
+      endpoint,
+      deadlineMs,
+      timeoutMs,
+      clock: this.#clock,
+      trust,
+      keepAlive,
+      onCalled,
+      onLateConnect,
+    };
     this.#stopDialling = dial(options, (outcome) => {
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
-      if (outcome.kind === 'refused') return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
+      if (outcome.kind === 'refused')
+        return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
       this.#listen(outcome.socket);
       if (sent < request.length) outcome.socket.write(request.subarray(sent));
     });
   }
 
   /**
-   * Sends the request right behind the connect, where the kernel has made it: Node tells of it in a later turn, and a broker that finds nothing
-   * sleeps 5 ms (V-21). Returns how many bytes are gone.
+   * Sends the request right behind the connect, where the kernel has made it: Node tells of it in a later
+   * turn, and a broker that finds nothing sleeps 5 ms (V-21). Returns how many bytes are gone.
    */
   #sendAtOnce(socket: Socket): number {
     const descriptor = this.#native === undefined ? -1 : descriptorOf(socket);
-    if (this.#native === undefined || descriptor < 0 || peerProblem(descriptor, this.#job.trust) !== undefined) return 0;
+    if (
+      this.#native === undefined ||
+      descriptor < 0 ||
+      peerProblem(descriptor, this.#job.trust) !== undefined
+    )
+      return 0;
     return Math.max(0, this.#native.system.send(descriptor, this.#exchange.request));
   }
 
@@ -153,7 +192,10 @@ export class Conversation {
     this.#armDeadline();
   }
 
-  /** 'readable' and not 'data': a socket that has flowed would drop what arrives before its next owner listens. */
+  /**
+   * 'readable' and not 'data': a socket that has flowed would drop what arrives before its next owner
+   * listens.
+   */
   #read(): void {
     while (this.#socket !== undefined) {
       const chunk: Buffer | null = this.#socket.read();
@@ -165,13 +207,18 @@ export class Conversation {
     }
   }
 
-  /** Once for each deadline: a timer that is set anew with every piece never comes due while pieces follow each other fast enough. */
+  /**
+   * Once for each deadline: a timer that is set anew with every piece never comes due while pieces follow
+   * each other fast enough.
+   */
   #armDeadline(): void {
     const { deadlineMs } = this.#exchange;
     if (deadlineMs === this.#armedForMs) return;
     this.#armedForMs = deadlineMs;
     this.#deadline?.cancel();
-    this.#deadline = this.#clock.deadline(deadlineMs - this.#clock.now(), () => this.#follow(this.#exchange.expire()));
+    this.#deadline = this.#clock.deadline(deadlineMs - this.#clock.now(), () =>
+      this.#follow(this.#exchange.expire()),
+    );
   }
 
   #follow(step: ExchangeStep): void {
@@ -206,7 +253,13 @@ export class Conversation {
   #dialBackend({ negotiated, endpoint }: StepTo<'reconnect'>): void {
     const settle = (outcome: DialOutcome): void => {
       if (outcome.kind === 'connected') {
-        return this.#finish({ kind: 'connected', socket: outcome.socket, endpoint, route: 'broker-negotiated', negotiated });
+        return this.#finish({
+          kind: 'connected',
+          socket: outcome.socket,
+          endpoint,
+          route: 'broker-negotiated',
+          negotiated,
+        });
       }
       if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
       this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
@@ -216,7 +269,10 @@ export class Conversation {
     const timeoutMs = this.#job.roundTripTimeoutMs;
     const deadlineMs = this.#clock.now() + timeoutMs;
     const { trust } = this.#job;
-    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background }, settle);
+    this.#stopDialling = dial(
+      { endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background },
+      settle,
+    );
   }
 
   /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
@@ -231,7 +287,9 @@ export class Conversation {
   }
 
   #closeBroker(): void {
-    this.#detach()?.on('error', () => {}).destroy();
+    this.#detach()
+      ?.on('error', () => {})
+      .destroy();
   }
 
   #readOwedReply(): void {
@@ -242,9 +300,15 @@ export class Conversation {
     else this.#tap = owedReplyReader(socket, request);
   }
 
-  /** What a caller waited for keeps the process alive a little longer; what no caller may have waited for has had its time. */
+  /**
+   * What a caller waited for keeps the process alive a little longer; what no caller may have waited for has
+   * had its time.
+   */
   get #abandoned(): AbandonedRequest {
-    return { brokerEndpoint: this.#job.brokerEndpoint, sinceMs: this.#background ? startedAtMs(this.#job) : undefined };
+    return {
+      brokerEndpoint: this.#job.brokerEndpoint,
+      sinceMs: this.#background ? startedAtMs(this.#job) : undefined,
+    };
   }
 
   #finish(outcome: Outcome): void {
@@ -258,8 +322,8 @@ export class Conversation {
 }
 
 /**
- * A connect that comes through when its job has ended. A broker takes a bare connect and hang-up as badly as a hang-up in mid-Hello (V-31):
- * it gets the rest of the request and is read to its reply.
+ * A connect that comes through when its job has ended. A broker takes a bare connect and hang-up as badly as
+ * a hang-up in mid-Hello (V-31): it gets the rest of the request and is read to its reply.
  */
 function sayHelloForNobody(socket: Socket, rest: Uint8Array, abandoned: AbandonedRequest): void {
   if (rest.length > 0) socket.write(rest);

@@ -5,11 +5,12 @@ import { Conversation } from './conversation.js';
 import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
- * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who connect once, and
- * for all where descriptors cannot cross threads (Windows) or the C library cannot be reached.
+ * The event-loop driver: the same exchanges on `net.Socket`, for a few short waits at a time, for callers who
+ * connect once, and for all where descriptors cannot cross threads (Windows) or the C library cannot be
+ * reached.
  *
- * Given `native` it connects and sends at once (V-21) and dials backends on the spot; without, the request follows the connect
- * in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
+ * Given `native` it connects and sends at once (V-21) and dials backends on the spot; without, the request
+ * follows the connect in a later turn of the event loop, and a registered broker may sleep 5 ms in between.
  */
 export class EventLoopDriver implements Driver {
   readonly name: DriverName;

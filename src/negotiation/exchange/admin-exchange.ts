@@ -16,7 +16,10 @@ export interface AdminExchangeOptions {
   readonly roundTripTimeoutMs: number;
 }
 
-/** One admin request and its reply (C-60), as a state machine without I/O. A reply with an exit code other than 0 is a reply (C-62). */
+/**
+ * One admin request and its reply (C-60), as a state machine without I/O. A reply with an exit code other
+ * than 0 is a reply (C-62).
+ */
 export class AdminExchange implements Exchange {
   readonly request: Uint8Array;
   readonly deadlineMs: number;
@@ -43,7 +46,10 @@ export class AdminExchange implements Exchange {
       const frame = decodeFrame(body);
       const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.ADMIN });
       if (problem !== undefined) {
-        throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', `unexpected broker response frame: ${problem}`);
+        throw new BrokerPoolError(
+          'UNEXPECTED_RESPONSE_FRAME',
+          `unexpected broker response frame: ${problem}`,
+        );
       }
       return { kind: 'answer', reply: decodeAdminReply(frame.payload) };
     } catch (error) {
@@ -53,14 +59,22 @@ export class AdminExchange implements Exchange {
 
   end(system?: SystemFailure): ExchangeStep {
     const eof = this.#decoder.endOfInput();
-    const failure = endFailure({ code: eof.code, message: eof.message }, this.#options.brokerEndpoint, system);
+    const failure = endFailure(
+      { code: eof.code, message: eof.message },
+      this.#options.brokerEndpoint,
+      system,
+    );
     return { kind: 'failed', failure, replyPending: false };
   }
 
   expire(): ExchangeStep {
     const { brokerEndpoint, roundTripTimeoutMs } = this.#options;
     const message = `broker did not answer the admin request within ${roundTripTimeoutMs} ms`;
-    return { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'admin', message, endpoint: brokerEndpoint }, replyPending: true };
+    return {
+      kind: 'failed',
+      failure: { code: 'TIMEOUT', phase: 'admin', message, endpoint: brokerEndpoint },
+      replyPending: true,
+    };
   }
 
   /** Nothing here is secret. */

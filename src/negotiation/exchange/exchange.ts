@@ -7,10 +7,16 @@ export type ExchangeStep =
   /** Read on, until the exchange's deadline. */
   | { readonly kind: 'wait' }
   /**
-   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the caller's (C-47). `endpoint`
-   * is as below, but empty where the broker named none that can be dialled: nobody has to (C-17).
+   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the
+   * caller's (C-47). `endpoint` is as below, but empty where the broker named none that can be dialled:
+   * nobody has to (C-17).
    */
-  | { readonly kind: 'adopt'; readonly negotiated: Negotiated; readonly endpoint: string; readonly residue: Uint8Array }
+  | {
+      readonly kind: 'adopt';
+      readonly negotiated: Negotiated;
+      readonly endpoint: string;
+      readonly residue: Uint8Array;
+    }
   /** Close this connection and dial `endpoint`: `negotiated.backendPipe`, checked and in the form to dial. */
   | { readonly kind: 'reconnect'; readonly negotiated: Negotiated; readonly endpoint: string }
   /** The broker answered an admin request. */
@@ -19,8 +25,8 @@ export type ExchangeStep =
       readonly kind: 'failed';
       readonly failure: Failure;
       /**
-       * The broker still owes its reply. Hanging up now would end a registered broker (V-31, X-20): the connection must be
-       * read until the reply or its end before it is closed.
+       * The broker still owes its reply. Hanging up now would end a registered broker (V-31, X-20): the
+       * connection must be read until the reply or its end before it is closed.
        */
       readonly replyPending: boolean;
     };
@@ -32,9 +38,15 @@ export type ExchangeStep =
 export interface Exchange {
   /** The whole request as one wire buffer, to be sent with one call (V-21). */
   readonly request: Uint8Array;
-  /** When {@link Exchange.expire} must be called, on the monotonic clock; it moves when the exchange enters another phase. */
+  /**
+   * When {@link Exchange.expire} must be called, on the monotonic clock; it moves when the exchange enters
+   * another phase.
+   */
   readonly deadlineMs: number;
-  /** How much has arrived of the reply that the broker owes since it was asked; `undefined` once the reply is in. */
+  /**
+   * How much has arrived of the reply that the broker owes since it was asked; `undefined` once the reply is
+   * in.
+   */
   readonly owedReply: FrameProgress | undefined;
   /** Bytes arrived. `chunk` may be reused by the caller afterwards. */
   receive(chunk: Uint8Array, nowMs: number): ExchangeStep;
@@ -50,8 +62,8 @@ export interface Exchange {
 export const WAIT: ExchangeStep = { kind: 'wait' };
 
 /**
- * The failure for a connection that ended without a reply. A broker that closes with our bytes unread shows as a reset or
- * a broken pipe instead of an end: all three mean the same (C-39).
+ * The failure for a connection that ended without a reply. A broker that closes with our bytes unread shows
+ * as a reset or a broken pipe instead of an end: all three mean the same (C-39).
  */
 export function endFailure(eof: Failure, endpoint: string, system?: SystemFailure): Failure {
   if (system === undefined) return { ...eof, endpoint };

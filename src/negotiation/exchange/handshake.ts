@@ -1,5 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
-import { BrokerPoolError, printable, type Failure, type RefusalKind, type SystemFailure } from '../../errors.js';
+import {
+  BrokerPoolError,
+  printable,
+  type Failure,
+  type RefusalKind,
+  type SystemFailure,
+} from '../../errors.js';
 import { parseEndpoint } from '../../endpoint.js';
 import { checkEnvelope } from '../../wire/envelope.js';
 import { FrameDecoder, type FrameProgress } from '../../wire/frame.js';
@@ -34,11 +40,12 @@ export interface HandshakeOptions {
 }
 
 /**
- * The client's side of a Hello: reply, then where wanted the handoff-ready event, as a state machine without I/O.
+ * The client's side of a Hello: reply, then where wanted the handoff-ready event, as a state machine without
+ * I/O.
  *
  * The order of checks is the protocol's (W-50, C-10): framing, Frame, envelope, HelloReply, refusal; then the
- * handoff wait (C-40); then the checks of `backendPipe`, which an adopted connection never meets (C-17). Whatever goes wrong in the
- * handoff wait is a silent downgrade to `backendPipe` (C-45).
+ * handoff wait (C-40); then the checks of `backendPipe`, which an adopted connection never meets (C-17).
+ * Whatever goes wrong in the handoff wait is a silent downgrade to `backendPipe` (C-45).
  */
 export class Handshake implements Exchange {
   readonly request: Uint8Array;
@@ -71,7 +78,10 @@ export class Handshake implements Exchange {
         return this.#awaitingReady === undefined ? this.#fail(error) : this.#reconnect(this.#awaitingReady);
       }
       if (body === undefined) return WAIT;
-      const step = this.#awaitingReady === undefined ? this.#onReply(body, nowMs) : this.#onReady(body, this.#awaitingReady);
+      const step =
+        this.#awaitingReady === undefined
+          ? this.#onReply(body, nowMs)
+          : this.#onReady(body, this.#awaitingReady);
       if (step !== WAIT) return step;
     }
   }
@@ -79,7 +89,11 @@ export class Handshake implements Exchange {
   end(system?: SystemFailure): ExchangeStep {
     if (this.#awaitingReady !== undefined) return this.#reconnect(this.#awaitingReady);
     const eof = this.#decoder.endOfInput();
-    const failure = endFailure({ code: eof.code, message: eof.message }, this.#options.brokerEndpoint, system);
+    const failure = endFailure(
+      { code: eof.code, message: eof.message },
+      this.#options.brokerEndpoint,
+      system,
+    );
     return { kind: 'failed', failure, replyPending: false };
   }
 
@@ -102,7 +116,10 @@ export class Handshake implements Exchange {
       const reply = reading(body, (frame) => {
         const problem = checkEnvelope(frame, { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.CONTROL });
         if (problem === undefined) return decodeHelloReply(frame.payload);
-        throw new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', `unexpected broker response frame: ${problem}`);
+        throw new BrokerPoolError(
+          'UNEXPECTED_RESPONSE_FRAME',
+          `unexpected broker response frame: ${problem}`,
+        );
       });
       if (reply.result === undefined) {
         throw new BrokerPoolError('MISSING_HELLO_REPLY_RESULT', 'broker sent a HelloReply without a result');
@@ -126,7 +143,8 @@ export class Handshake implements Exchange {
 
   #onReady(body: Uint8Array, negotiated: Negotiated): ExchangeStep {
     try {
-      if (!reading(body, (frame) => isReady(frame, negotiated.handlePassedToken))) return this.#reconnect(negotiated);
+      if (!reading(body, (frame) => isReady(frame, negotiated.handlePassedToken)))
+        return this.#reconnect(negotiated);
     } catch {
       return this.#reconnect(negotiated);
     }
@@ -136,21 +154,39 @@ export class Handshake implements Exchange {
     return { kind: 'adopt', negotiated, endpoint: 'endpoint' in named ? named.endpoint : '', residue };
   }
 
-  /** Leaves the broker's connection for a new one to the backend; the checks of its endpoint come last (C-17). */
+  /**
+   * Leaves the broker's connection for a new one to the backend; the checks of its endpoint come last (C-17).
+   */
   #reconnect(negotiated: Negotiated): ExchangeStep {
     this.#decoder.wipe();
     if (negotiated.backendPipe === '') {
-      return this.#fail(new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'));
+      return this.#fail(
+        new BrokerPoolError('EMPTY_BACKEND_PIPE', 'broker negotiated an empty backend endpoint'),
+      );
     }
     const named = parseEndpoint(negotiated.backendPipe);
-    return 'endpoint' in named ? { kind: 'reconnect', negotiated, endpoint: named.endpoint } : this.#failToDial(named.problem);
+    return 'endpoint' in named
+      ? { kind: 'reconnect', negotiated, endpoint: named.endpoint }
+      : this.#failToDial(named.problem);
   }
 
-  /** What cannot be dialled is not tried (C-18): systems differ in what they make of it, and some would dial a part of the name. */
+  /**
+   * What cannot be dialled is not tried (C-18): systems differ in what they make of it, and some would dial a
+   * part of the name.
+   */
   #failToDial(problem: string): ExchangeStep {
-    const system: SystemFailure = { code: 'EINVAL', syscall: 'connect', message: `the endpoint that the broker named ${problem}` };
+    const system: SystemFailure = {
+      code: 'EINVAL',
+      syscall: 'connect',
+      message: `the endpoint that the broker named ${problem}`,
+    };
     const message = `failed to connect to negotiated backend: ${system.message}`;
-    const failure: Failure = { code: 'BACKEND_CONNECT', message, endpoint: this.#options.brokerEndpoint, system };
+    const failure: Failure = {
+      code: 'BACKEND_CONNECT',
+      message,
+      endpoint: this.#options.brokerEndpoint,
+      system,
+    };
     return { kind: 'failed', failure, replyPending: false };
   }
 
@@ -178,7 +214,10 @@ export class Handshake implements Exchange {
 
 /** Whether the broker says that it will hand the connection over (C-40). It is no promise (C-49). */
 export function offersHandoff(negotiated: Negotiated): boolean {
-  return (negotiated.serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n && negotiated.handlePassedToken.length > 0;
+  return (
+    (negotiated.serverCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n &&
+    negotiated.handlePassedToken.length > 0
+  );
 }
 
 /** C-37: codes without a kind of their own are `other`; retry policies switch on the code (X-24). */
@@ -199,7 +238,10 @@ function refusalKindOf(code: number): RefusalKind {
   }
 }
 
-/** Opens a frame while `use` runs, and overwrites it then: what is in it may be a token, of which all that is used is a copy. */
+/**
+ * Opens a frame while `use` runs, and overwrites it then: what is in it may be a token, of which all that is
+ * used is a copy.
+ */
 function reading<Result>(body: Uint8Array, use: (frame: Frame) => Result): Result {
   try {
     const frame = decodeFrame(body);
@@ -215,7 +257,8 @@ function reading<Result>(body: Uint8Array, use: (frame: Frame) => Result): Resul
 
 /** C-43; the token is compared before `accepted` is looked at. */
 function isReady(frame: Frame, token: Uint8Array): boolean {
-  if (checkEnvelope(frame, { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF }) !== undefined) return false;
+  if (checkEnvelope(frame, { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF }) !== undefined)
+    return false;
   const ack = decodeHandoffAck(frame.payload);
   const same = sameToken(ack.token, token);
   ack.token.fill(0);

@@ -1,5 +1,12 @@
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../version.js';
-import { CAPABILITY_HANDLE_PASSING, encodeFrameToWire, encodeHello, FrameKind, PayloadProtocol, PROTOCOL_VERSION } from '../../wire/messages.js';
+import {
+  CAPABILITY_HANDLE_PASSING,
+  encodeFrameToWire,
+  encodeHello,
+  FrameKind,
+  PayloadProtocol,
+  PROTOCOL_VERSION,
+} from '../../wire/messages.js';
 
 /** The parts of a Hello that callers choose and that stay the same for all Hellos of a target. */
 export interface HelloIdentity {
@@ -23,14 +30,17 @@ export function helloFrames(identity: HelloIdentity): (claimsHandlePassing: bool
   let plain: Uint8Array | undefined;
   let claiming: Uint8Array | undefined;
   return (claimsHandlePassing) =>
-    claimsHandlePassing ? (claiming ??= encodeHelloFrame(identity, true)) : (plain ??= encodeHelloFrame(identity, false));
+    claimsHandlePassing
+      ? (claiming ??= encodeHelloFrame(identity, true))
+      : (plain ??= encodeHelloFrame(identity, false));
 }
 
 /**
  * The framed Hello as one wire buffer (C-02, C-04).
  *
- * @param claimsHandlePassing asks for a token and a handoff. A broker with a handoff endpoint then spends about 5 ms on the handoff before it
- * answers the next client, whether or not this client adopts (C-03), and 5 s if its backend is silent.
+ * @param claimsHandlePassing asks for a token and a handoff. A broker with a handoff endpoint then spends
+ * about 5 ms on the handoff before it answers the next client, whether or not this client adopts (C-03), and
+ * 5 s if its backend is silent.
  */
 export function encodeHelloFrame(identity: HelloIdentity, claimsHandlePassing: boolean): Uint8Array {
   const payload = encodeHello({

@@ -11,8 +11,8 @@ const TAPPED = new Uint8Array(64 * 1024);
 /**
  * A socket that owns `descriptor` from here on; when it cannot be made, the descriptor is closed.
  *
- * With a `tap` what arrives goes there and never through the stream: a stream allocates 64 KiB for each read, for a reply of a
- * hundred bytes. Such a socket is of no use to anybody else.
+ * With a `tap` what arrives goes there and never through the stream: a stream allocates 64 KiB for each read,
+ * for a reply of a hundred bytes. Such a socket is of no use to anybody else.
  */
 export function socketOver(system: SystemCalls, descriptor: number, tap?: Tap): Socket | Error {
   try {

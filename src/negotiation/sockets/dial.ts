@@ -23,13 +23,22 @@ export interface DialOptions {
   /** For messages only: the span that led to `deadlineMs`. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at. @default whoever is */
+  /**
+   * Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at.
+   * @default whoever is
+   */
   readonly trust?: EndpointTrust | undefined;
   /** Keep the process alive until the dial has settled. @default true */
   readonly keepAlive?: boolean;
-  /** Gets each socket as soon as its connect has been called. A local socket is connected then, or the connect has failed. */
+  /**
+   * Gets each socket as soon as its connect has been called. A local socket is connected then, or the connect
+   * has failed.
+   */
   readonly onCalled?: (socket: Socket) => void;
-  /** Gets a connection that comes through after the dial was given up or timed out. Without it such a connection is closed. */
+  /**
+   * Gets a connection that comes through after the dial was given up or timed out. Without it such a
+   * connection is closed.
+   */
   readonly onLateConnect?: (socket: Socket) => void;
   /** For tests. @default this system's */
   readonly platform?: NodeJS.Platform;
@@ -38,10 +47,15 @@ export interface DialOptions {
 }
 
 /**
- * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its backlog. `undefined`
- * where there is no room, or no `native`, and in worker threads (see `openDriver`): then {@link dial}.
+ * Connects on the spot: a connect to a Unix socket never has to wait for the other side, only for room in its
+ * backlog. `undefined` where there is no room, or no `native`, and in worker threads (see `openDriver`): then
+ * {@link dial}.
  */
-export function dialNow(native: Native | undefined, endpoint: string, trust?: EndpointTrust): DialOutcome | undefined {
+export function dialNow(
+  native: Native | undefined,
+  endpoint: string,
+  trust?: EndpointTrust,
+): DialOutcome | undefined {
   if (native === undefined || !isMainThread) return undefined;
   const { system } = native;
   const descriptor = system.openSocket();
@@ -58,15 +72,28 @@ export function dialNow(native: Native | undefined, endpoint: string, trust?: En
     return { kind: 'refused', system: untrusted(endpoint, stranger) };
   }
   const socket = socketOver(system, descriptor);
-  return socket instanceof Error ? { kind: 'refused', system: systemFailureOf(socket) } : { kind: 'connected', socket };
+  return socket instanceof Error
+    ? { kind: 'refused', system: systemFailureOf(socket) }
+    : { kind: 'connected', socket };
 }
 
 /**
- * Connects to a local socket on the event loop and calls `settle` once, later. A busy listener ({@link isBusy}) is tried again until
- * the deadline. Returns a function that gives up silently.
+ * Connects to a local socket on the event loop and calls `settle` once, later. A busy listener ({@link
+ * isBusy}) is tried again until the deadline. Returns a function that gives up silently.
  */
 export function dial(options: DialOptions, settle: (outcome: DialOutcome) => void): () => void {
-  const { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive = true, onCalled, onLateConnect, platform, open = connectToPath } = options;
+  const {
+    endpoint,
+    deadlineMs,
+    timeoutMs,
+    clock,
+    trust,
+    keepAlive = true,
+    onCalled,
+    onLateConnect,
+    platform,
+    open = connectToPath,
+  } = options;
   let retryDelayMs = FIRST_RETRY_MS;
   let socket: Socket | undefined;
   let cancelRetry = (): void => {};
@@ -74,7 +101,10 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
 
   const deadline = clock.deadline(deadlineMs - clock.now(), () => {
     stop();
-    settle({ kind: 'timeout', failure: backlogFull ? backlogFailure(endpoint, timeoutMs) : connectTimeout(endpoint, timeoutMs) });
+    settle({
+      kind: 'timeout',
+      failure: backlogFull ? backlogFailure(endpoint, timeoutMs) : connectTimeout(endpoint, timeoutMs),
+    });
   });
 
   function stop(): void {
@@ -138,14 +168,21 @@ function connectToPath(endpoint: string): Socket {
 
 /** Lets go of a socket whose connect is under way. */
 function abandon(socket: Socket, onLateConnect: ((socket: Socket) => void) | undefined): void {
-  socket.removeAllListeners('connect').removeAllListeners('error').on('error', () => {});
+  socket
+    .removeAllListeners('connect')
+    .removeAllListeners('error')
+    .on('error', () => {});
   if (onLateConnect === undefined) socket.destroy();
   else socket.once('connect', () => onLateConnect(socket));
 }
 
 /** What Node reported, as data. */
 export function systemFailureOf(error: NodeJS.ErrnoException): SystemFailure {
-  return { code: error.code ?? 'UNKNOWN', syscall: error.syscall ?? 'connect', message: printable(error.message.replaceAll('\0', '@')) };
+  return {
+    code: error.code ?? 'UNKNOWN',
+    syscall: error.syscall ?? 'connect',
+    message: printable(error.message.replaceAll('\0', '@')),
+  };
 }
 
 function connectTimeout(endpoint: string, timeoutMs: number): Failure {

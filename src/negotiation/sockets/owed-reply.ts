@@ -11,7 +11,10 @@ export const GIVE_UP_MS = 35_000;
 /** A request whose caller has given up while the broker owes its reply. */
 export interface AbandonedRequest {
   readonly brokerEndpoint: string;
-  /** What others have read of the reply; `'unknown'` where they cannot tell: then only the end of the stream is the end. @default nothing */
+  /**
+   * What others have read of the reply; `'unknown'` where they cannot tell: then only the end of the stream
+   * is the end. @default nothing
+   */
   readonly progress?: FrameProgress | 'unknown' | undefined;
   /** The reply keeps the process alive for a second from then on, on the monotonic clock. @default now */
   readonly sinceMs?: number | undefined;
@@ -20,8 +23,8 @@ export interface AbandonedRequest {
 }
 
 /**
- * Takes over a broker connection that no caller waits for any more, reads it until the reply or its end, and closes it. A registered broker
- * whose client hangs up before the reply ends its accept loop (V-31, X-20).
+ * Takes over a broker connection that no caller waits for any more, reads it until the reply or its end, and
+ * closes it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
 export function readOwedReply(socket: Socket, request: AbandonedRequest): void {
   const read = owedReplyReader(socket, request);
@@ -32,7 +35,10 @@ export function readOwedReply(socket: Socket, request: AbandonedRequest): void {
 }
 
 /** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
-export function owedReplyReader(socket: Socket, { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest): (bytes: Uint8Array) => void {
+export function owedReplyReader(
+  socket: Socket,
+  { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest,
+): (bytes: Uint8Array) => void {
   // A frame and no header alone: the broker writes the body in a call of its own (W-12).
   const reply = progress === 'unknown' ? undefined : new FrameEnd(progress);
   const nowMs = clock.now();
@@ -56,9 +62,15 @@ export function owedReplyReader(socket: Socket, { brokerEndpoint, progress, sinc
   };
 }
 
-/** Requests that one broker may leave unanswered before this thread sends it no more: each of them has a descriptor. */
+/**
+ * Requests that one broker may leave unanswered before this thread sends it no more: each of them has a
+ * descriptor.
+ */
 export const MOST_UNANSWERED = 128;
-/** How long a request may keep the process alive for the broker's sake: a broker in health answers within milliseconds. */
+/**
+ * How long a request may keep the process alive for the broker's sake: a broker in health answers within
+ * milliseconds.
+ */
 export const HOLD_MS = 1_000;
 /** The `code` of the cause where a broker is sent no further request. */
 const UNANSWERED_CODE = 'EUNANSWERED';
@@ -74,10 +86,16 @@ interface Broker {
   readonly onRoom: Set<() => void>;
 }
 
-/** The requests that brokers have not answered although their callers have given up, by endpoint: of all pools and calls of this thread. */
+/**
+ * The requests that brokers have not answered although their callers have given up, by endpoint: of all pools
+ * and calls of this thread.
+ */
 const brokers = new Map<string, Broker>();
 
-/** Counts an unanswered request. Returns the function to call when it has been answered, or nothing can come any more. */
+/**
+ * Counts an unanswered request. Returns the function to call when it has been answered, or nothing can come
+ * any more.
+ */
 export function addUnanswered(endpoint: string, giveUpAtMs: number): () => void {
   const broker = brokers.get(endpoint) ?? { requests: new Set(), onRoom: new Set() };
   brokers.set(endpoint, broker);
@@ -116,7 +134,10 @@ export function roomWithinMs(endpoint: string): number {
   return oldest === undefined ? 0 : Math.max(0, oldest.giveUpAtMs - systemClock.now());
 }
 
-/** Calls `callback` once when the broker may be sent another request. Returns a function that takes the callback away. */
+/**
+ * Calls `callback` once when the broker may be sent another request. Returns a function that takes the
+ * callback away.
+ */
 export function onRoom(endpoint: string, callback: () => void): () => void {
   const callbacks = brokers.get(endpoint)?.onRoom;
   callbacks?.add(callback);
@@ -127,9 +148,10 @@ export function onRoom(endpoint: string, callback: () => void): () => void {
 const held = { requests: 0, untilMs: 0 };
 
 /**
- * Keeps the process alive for a broker's reply, for a second from `sinceMs` at most: a program that ends in between would hang up on the
- * broker (V-31). A request that begins while others do so does not prolong the time, or the Hellos of several pools would follow each other
- * for ever; and a broker that owes other replies is not waited for. Returns a function that lets the process go.
+ * Keeps the process alive for a broker's reply, for a second from `sinceMs` at most: a program that ends in
+ * between would hang up on the broker (V-31). A request that begins while others do so does not prolong the
+ * time, or the Hellos of several pools would follow each other for ever; and a broker that owes other replies
+ * is not waited for. Returns a function that lets the process go.
  */
 export function holdForReply(endpoint: string, sinceMs: number): () => void {
   const nowMs = systemClock.now();

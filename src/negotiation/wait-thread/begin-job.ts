@@ -7,7 +7,12 @@ import type { ThreadControl } from './thread-control.js';
 import { Debt } from './wait-protocol.js';
 
 /** Says the Hello of a job on the calling thread, so that the broker has it before any thread wakes up. */
-export function beginJob(native: Native, { shared, watch }: ThreadControl, slot: number, job: Job): Beginning {
+export function beginJob(
+  native: Native,
+  { shared, watch }: ThreadControl,
+  slot: number,
+  job: Job,
+): Beginning {
   const { brokerEndpoint, request, trust } = job;
   if (fileProblem(brokerEndpoint, trust) !== undefined) return NOT_BEGUN;
   const attempt = connectAndSend(native, brokerEndpoint, request);

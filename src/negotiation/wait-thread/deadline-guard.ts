@@ -4,12 +4,15 @@ import type { Job } from '../job.js';
 import type { PendingJob } from './pending-jobs.js';
 
 /**
- * How much later than a deadline the wait thread may say so. It says so within a millisecond; a thread that takes this long hangs, or
- * was stopped by a debugger.
+ * How much later than a deadline the wait thread may say so. It says so within a millisecond; a thread that
+ * takes this long hangs, or was stopped by a debugger.
  */
 export const GRACE_MS = 500;
 
-/** Sees on the main thread that the wait thread keeps the deadlines of its jobs: a thread that hangs keeps none. One timer for all jobs. */
+/**
+ * Sees on the main thread that the wait thread keeps the deadlines of its jobs: a thread that hangs keeps
+ * none. One timer for all jobs.
+ */
 export class DeadlineGuard {
   readonly #jobs = new DeadlineQueue<PendingJob>();
   readonly #onLate: (pending: PendingJob) => void;
@@ -37,7 +40,8 @@ export class DeadlineGuard {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerMs = this.#jobs.nextMs;
-    if (this.#timerMs !== Infinity) this.#timer = systemClock.deadline(this.#timerMs - systemClock.now(), () => this.#onTime());
+    if (this.#timerMs !== Infinity)
+      this.#timer = systemClock.deadline(this.#timerMs - systemClock.now(), () => this.#onTime());
   }
 
   #onTime(): void {
@@ -51,7 +55,10 @@ export class DeadlineGuard {
   }
 }
 
-/** When a job must have ended whose reply has come: the handoff wait and the dial of the backend have time of their own. */
+/**
+ * When a job must have ended whose reply has come: the handoff wait and the dial of the backend have time of
+ * their own.
+ */
 export function lastDeadlineMs(job: Job): number {
   const handoffMs = job.kind === 'handshake' && job.adoptHandedOffConnection ? job.handoffReadyTimeoutMs : 0;
   return job.deadlineMs + handoffMs + job.roundTripTimeoutMs;

@@ -8,14 +8,21 @@ import { readOwedReply } from '../sockets/owed-reply.js';
 import { Debt, type LeftOver, type OwedReply } from './wait-protocol.js';
 
 /** Takes a debt to a broker over from the wait thread: from here on it is the event loop's. */
-export function takeOverOwedReply(system: SystemCalls, job: Job, { descriptor, sent, progress }: OwedReply): void {
+export function takeOverOwedReply(
+  system: SystemCalls,
+  job: Job,
+  { descriptor, sent, progress }: OwedReply,
+): void {
   const socket = socketOver(system, descriptor);
   if (socket instanceof Error) return;
   if (sent < job.request.length) socket.write(job.request.subarray(sent));
   readOwedReply(socket, { brokerEndpoint: job.brokerEndpoint, progress, sinceMs: startedAtMs(job) });
 }
 
-/** Frees what a dead thread had open for a job: whoever is owed something gets it, and whoever owes something is read. */
+/**
+ * Frees what a dead thread had open for a job: whoever is owed something gets it, and whoever owes something
+ * is read.
+ */
 export function clearUp(system: SystemCalls, job: Job, { descriptor, debt }: LeftOver): void {
   switch (debt) {
     case Debt.NOTHING:
@@ -31,8 +38,9 @@ export function clearUp(system: SystemCalls, job: Job, { descriptor, debt }: Lef
 }
 
 /**
- * The thread may have died before its connect, after it, or with the request sent and not noted. A broker takes a bare connect and hang-up
- * badly, but ignores what follows a request (V-31): so it is said, once more perhaps.
+ * The thread may have died before its connect, after it, or with the request sent and not noted. A broker
+ * takes a bare connect and hang-up badly, but ignores what follows a request (V-31): so it is said, once more
+ * perhaps.
  */
 function sayRequest(system: SystemCalls, job: Job, descriptor: number): void {
   const taken = peerProblem(descriptor, job.trust) === undefined ? system.send(descriptor, job.request) : -1;

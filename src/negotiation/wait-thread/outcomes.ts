@@ -4,7 +4,9 @@ import { socketOver } from '../sockets/descriptor-socket.js';
 import { takeOverOwedReply } from './left-over.js';
 import type { WaitOutcome } from './wait-protocol.js';
 
-/** Turns what came over from the thread into what the caller gets; from here on the descriptors are sockets. */
+/**
+ * Turns what came over from the thread into what the caller gets; from here on the descriptors are sockets.
+ */
 export function receiveOutcome(system: SystemCalls, job: Job, outcome: WaitOutcome): Outcome {
   if (outcome.kind === 'answered') return outcome;
   if (outcome.kind === 'failed') {

@@ -4,7 +4,10 @@ import type { Job, Outcome } from '../job.js';
 import { discardOutcome, expiredOutcome } from './outcomes.js';
 import { SLOT_COUNT, type StartCommand, type WaitCommand } from './wait-protocol.js';
 
-/** A job that the worker driver has taken on. `dueMs` is when the main thread asks whether the wait thread keeps its deadlines. */
+/**
+ * A job that the worker driver has taken on. `dueMs` is when the main thread asks whether the wait thread
+ * keeps its deadlines.
+ */
 export class PendingJob implements Timed {
   readonly job: Job;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
@@ -60,12 +63,20 @@ export function startCommand({ slot, job, beginning }: PendingJob): StartCommand
   return { kind: 'start', slot, job, ...beginning };
 }
 
-/** What a new thread is told of a job. Whoever heard of another job's end may have given this one up while nobody listened. */
+/**
+ * What a new thread is told of a job. Whoever heard of another job's end may have given this one up while
+ * nobody listened.
+ */
 export function commandsFor(pending: PendingJob): WaitCommand[] {
-  return pending.released ? [startCommand(pending), { kind: 'release', slot: pending.slot }] : [startCommand(pending)];
+  return pending.released
+    ? [startCommand(pending), { kind: 'release', slot: pending.slot }]
+    : [startCommand(pending)];
 }
 
-/** The jobs of a worker driver: those that have a slot, and in their order those beyond {@link SLOT_COUNT}, which wait for one. */
+/**
+ * The jobs of a worker driver: those that have a slot, and in their order those beyond {@link SLOT_COUNT},
+ * which wait for one.
+ */
 export class PendingJobs {
   readonly #bySlot = new Map<number, PendingJob>();
   readonly #freeSlots: number[] = [];

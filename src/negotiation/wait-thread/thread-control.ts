@@ -9,8 +9,8 @@ import { SharedWaitState, type WaitCommand, type WaitOutcome } from './wait-prot
 import { START_LIMIT_MS, WorkerSession } from './worker-session.js';
 
 /**
- * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short enough that
- * the end of the process need not stop it.
+ * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short
+ * enough that the end of the process need not stop it.
  */
 const LINGER_MS = 50;
 
@@ -27,22 +27,27 @@ export interface ThreadOwner {
   /** The thread has not begun its run in time. */
   onNotBegun(reason: string): void;
   /**
-   * The run is over; with a `reason` it has failed, and its thread has ended. Returns the commands of jobs that came too late for it, which
-   * are begun in another run.
+   * The run is over; with a `reason` it has failed, and its thread has ended. Returns the commands of jobs
+   * that came too late for it, which are begun in another run.
    */
   onRunEnd(reason: string | undefined): WaitCommand[];
 }
 
 /**
- * Those whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()` included, and would
- * hang until each blocked call returns by itself.
+ * Those whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()`
+ * included, and would hang until each blocked call returns by itself.
  */
 const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
 
-/** How long the end of the process waits for a thread that loads the C library, which takes some milliseconds. */
+/**
+ * How long the end of the process waits for a thread that loads the C library, which takes some milliseconds.
+ */
 const LOADING_LIMIT_MS = 2_000;
 
-/** The wait thread from the main thread's side: the memory and the descriptors that both use, and one run of the wait loop after the other. */
+/**
+ * The wait thread from the main thread's side: the memory and the descriptors that both use, and one run of
+ * the wait loop after the other.
+ */
 export class ThreadControl {
   readonly shared = new SharedWaitState();
   /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
@@ -65,7 +70,11 @@ export class ThreadControl {
     const handles = openPoller(native, options.poller);
     if ('result' in handles) {
       const system = systemFailure(handles.syscall, handles.result);
-      throw errorFromFailure({ code: 'WORKER_FAILED', message: `cannot set up the wait thread: ${system.message}`, system });
+      throw errorFromFailure({
+        code: 'WORKER_FAILED',
+        message: `cannot set up the wait thread: ${system.message}`,
+        system,
+      });
     }
     this.#handles = handles;
     this.watch = sharedWatch(native.polling, handles);
@@ -90,7 +99,9 @@ export class ThreadControl {
   start(commands: WaitCommand[]): void {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
     if (!this.ready) this.shared.beginStart();
-    const run = new WorkerSession(this.#thread, task, commands, (outcomes) => this.#owner.onOutcomes(outcomes));
+    const run = new WorkerSession(this.#thread, task, commands, (outcomes) =>
+      this.#owner.onOutcomes(outcomes),
+    );
     waiting.add(this);
     this.#run = run;
     this.#runEnded = run.ended.then((reason) => this.#onRunEnd(run, reason));
@@ -111,7 +122,10 @@ export class ThreadControl {
     wakePoller(this.#native.polling, this.#handles);
   }
 
-  /** Makes the thread leave its wait and hand everything back. A thread in a system call cannot be ended otherwise. */
+  /**
+   * Makes the thread leave its wait and hand everything back. A thread in a system call cannot be ended
+   * otherwise.
+   */
   stop(): void {
     this.shared.requestStop();
     this.wake();
@@ -123,7 +137,10 @@ export class ThreadControl {
     this.shared.awaitLoaded(LOADING_LIMIT_MS);
   }
 
-  /** Terminates the thread, which no longer keeps the process alive. Its run ends when it has ended, behind a system call that it is in. */
+  /**
+   * Terminates the thread, which no longer keeps the process alive. Its run ends when it has ended, behind a
+   * system call that it is in.
+   */
   end(): void {
     this.#hasEnded = true;
     this.stop();
@@ -160,7 +177,8 @@ export class ThreadControl {
     run.close();
     waiting.delete(this);
     const commands = this.#owner.onRunEnd(reason);
-    // Not before: a job that begins while others end must wait for the one new run, and not start a run of its own.
+    // Not before: a job that begins while others end must wait for the one new run, and not start a run of
+    // its own.
     this.#run = undefined;
     if (commands.length > 0) this.start(commands);
   }

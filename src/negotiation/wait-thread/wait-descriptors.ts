@@ -4,8 +4,9 @@ import type { Wait } from './wait.js';
 import type { Debt, SharedWaitState } from './wait-protocol.js';
 
 /**
- * The descriptors of the jobs in a wait loop: open, in the ledger, on watch. The ledger knows each from right after it is opened to right
- * before it is closed; in between it says what a broker would have to be paid if the thread died now.
+ * The descriptors of the jobs in a wait loop: open, in the ledger, on watch. The ledger knows each from right
+ * after it is opened to right before it is closed; in between it says what a broker would have to be paid if
+ * the thread died now.
  */
 export class WaitDescriptors {
   readonly #system: SystemCalls;
@@ -37,14 +38,18 @@ export class WaitDescriptors {
     this.#shared.own(wait.slot, wait.descriptor, debt);
   }
 
-  /** Puts a job's descriptor on watch, unless the main thread has. Returns the negated errno if that fails. */
+  /**
+   * Puts a job's descriptor on watch, unless the main thread has. Returns the negated errno if that fails.
+   */
   watch(wait: Wait, watched: boolean): number {
     const added = watched ? 0 : this.#poller.add(wait.descriptor);
     if (added >= 0) this.#watched.set(wait.descriptor, wait);
     return added;
   }
 
-  /** Lets go of the descriptor. It stays in the ledger until the main thread has taken it out of the outcome. */
+  /**
+   * Lets go of the descriptor. It stays in the ledger until the main thread has taken it out of the outcome.
+   */
   handBack(wait: Wait): number {
     const { descriptor } = wait;
     this.#unwatch(wait);
@@ -55,7 +60,8 @@ export class WaitDescriptors {
   close(wait: Wait): void {
     if (wait.descriptor < 0) return;
     this.#unwatch(wait);
-    // Not after the close: the number may be somebody else's then, and whoever clears up after a dead thread would close it.
+    // Not after the close: the number may be somebody else's then, and whoever clears up after a dead thread
+    // would close it.
     this.#shared.disown(wait.slot);
     this.#system.close(wait.descriptor);
     wait.descriptor = -1;

@@ -10,21 +10,31 @@ import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from '../backlog.js'
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
 import type { ExchangeStep } from '../exchange/exchange.js';
 import type { Route } from '../job.js';
-import { beginSending, beginWait, failed, type Dialling, type Sending, type Wait, type WaitEnvironment } from './wait.js';
+import {
+  beginSending,
+  beginWait,
+  failed,
+  type Dialling,
+  type Sending,
+  type Wait,
+  type WaitEnvironment,
+} from './wait.js';
 import { WaitDescriptors } from './wait-descriptors.js';
 import { Debt, type StartCommand, type WaitOutcome } from './wait-protocol.js';
 
 const RECEIVE_BYTES = 64 * 1024;
 
 /**
- * The longest single wait while jobs are held. A thread in a system call cannot be interrupted: `process.report`, `process.reallyExit()` and the
- * end of a process whose exit listeners fail wait for it. A loop without jobs returns after its linger, so that a parked thread never wakes up.
+ * The longest single wait while jobs are held. A thread in a system call cannot be interrupted:
+ * `process.report`, `process.reallyExit()` and the end of a process whose exit listeners fail wait for it. A
+ * loop without jobs returns after its linger, so that a parked thread never wakes up.
  */
 export const LONGEST_WAIT_MS = 500;
 
 /**
- * Runs jobs on the calling thread, which blocks in one wait over all of them, until the loop has held nothing for
- * `lingerMs` or a stop is requested. A stop hands everything back; owed replies go back as descriptors, never closed.
+ * Runs jobs on the calling thread, which blocks in one wait over all of them, until the loop has held nothing
+ * for `lingerMs` or a stop is requested. A stop hands everything back; owed replies go back as descriptors,
+ * never closed.
  */
 export function runWaitLoop(environment: WaitEnvironment, lingerMs: number): void {
   const loop = new WaitLoop(environment);
@@ -38,7 +48,8 @@ export function runWaitLoop(environment: WaitEnvironment, lingerMs: number): voi
     const nowMs = environment.now();
     if (loop.held > 0) emptySinceMs = nowMs;
     else if (nowMs - emptySinceMs >= lingerMs) return;
-    const untilMs = loop.held > 0 ? Math.min(loop.nextDueMs, nowMs + LONGEST_WAIT_MS) : emptySinceMs + lingerMs;
+    const untilMs =
+      loop.held > 0 ? Math.min(loop.nextDueMs, nowMs + LONGEST_WAIT_MS) : emptySinceMs + lingerMs;
     environment.shared.announceSleep(untilMs);
     if (!loop.takeCommands()) loop.wait(untilMs - nowMs);
     environment.shared.announceAwake();
@@ -84,8 +95,8 @@ class WaitLoop {
   wait(timeoutMs: number): void {
     this.#poll(timeoutMs);
     const nowMs = this.#environment.now();
-    // A wait that ended by its time, or by SIGCONT, has told nothing of what arrived since: a process that was stopped would fail jobs
-    // whose replies the kernel holds.
+    // A wait that ended by its time, or by SIGCONT, has told nothing of what arrived since: a process that
+    // was stopped would fail jobs whose replies the kernel holds.
     for (let unread = this.held; unread > 0 && this.#due.nextMs <= nowMs; unread -= BATCH) this.#poll(0);
     for (;;) {
       const wait = this.#due.takeDue(nowMs);
@@ -119,7 +130,8 @@ class WaitLoop {
 
   #dial(wait: Wait, endpoint: string, deadlineMs: number): void {
     wait.dialling = { endpoint, deadlineMs, retryDelayMs: FIRST_RETRY_MS };
-    // A broker is told the request with the connect; a backend is told nothing before it is known who is behind it.
+    // A broker is told the request with the connect; a backend is told nothing before it is known who is
+    // behind it.
     const problem = wait.negotiated === undefined ? fileProblem(endpoint, wait.job.trust) : undefined;
     if (problem !== undefined) return this.#failToConnect(wait, untrusted(endpoint, problem));
     this.#tryConnect(wait, wait.dialling);
@@ -127,12 +139,16 @@ class WaitLoop {
 
   #tryConnect(wait: Wait, dialling: Dialling): void {
     if (wait.descriptor < 0) {
-      const opened = this.#descriptors.open(wait, wait.negotiated === undefined ? Debt.REQUEST : Debt.NOTHING);
+      const opened = this.#descriptors.open(
+        wait,
+        wait.negotiated === undefined ? Debt.REQUEST : Debt.NOTHING,
+      );
       if (opened < 0) return this.#failToConnect(wait, systemFailure('socket', opened, dialling.endpoint));
     }
     const connected = connectTo(this.#system, wait.descriptor, dialling.endpoint);
     if (wouldBlock(connected)) return this.#onBacklogFull(wait, dialling);
-    if (connected < 0) return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
+    if (connected < 0)
+      return this.#failToConnect(wait, systemFailure('connect', connected, dialling.endpoint));
     const stranger = peerProblem(wait.descriptor, wait.job.trust);
     if (stranger !== undefined) return this.#failToConnect(wait, untrusted(dialling.endpoint, stranger));
     wait.dialling = undefined;
@@ -142,7 +158,8 @@ class WaitLoop {
 
   /** The last attempt is made at the deadline, however late that is. */
   #onBacklogFull(wait: Wait, dialling: Dialling): void {
-    if (this.#environment.now() < dialling.deadlineMs) return this.#retryLater(wait, dialling, dialling.deadlineMs);
+    if (this.#environment.now() < dialling.deadlineMs)
+      return this.#retryLater(wait, dialling, dialling.deadlineMs);
     this.#descriptors.close(wait);
     this.#finish(wait, failed(wait, backlogFailure(dialling.endpoint, wait.job.roundTripTimeoutMs)));
   }
@@ -153,7 +170,10 @@ class WaitLoop {
     this.#due.put(wait);
   }
 
-  /** From the first byte on the broker is owed the others (V-31): what the system does not take now is sent later. */
+  /**
+   * From the first byte on the broker is owed the others (V-31): what the system does not take now is sent
+   * later.
+   */
   #send(wait: Wait, sending: Sending): void {
     const { request, deadlineMs } = wait.exchange;
     const taken = this.#system.send(wait.descriptor, request.subarray(sending.sent));
@@ -184,7 +204,11 @@ class WaitLoop {
     const count = this.#system.receive(descriptor, this.#received);
     if (wouldBlock(count)) return;
     if (count > 0) this.#follow(wait, this.#feed(wait, this.#received.subarray(0, count)));
-    else this.#follow(wait, wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)));
+    else
+      this.#follow(
+        wait,
+        wait.exchange.end(count === 0 ? undefined : systemFailure('recv', count, wait.job.brokerEndpoint)),
+      );
   }
 
   #feed({ exchange }: Wait, piece: Uint8Array): ExchangeStep {
@@ -194,7 +218,10 @@ class WaitLoop {
     return step;
   }
 
-  /** The main thread puts descriptors on watch itself; the reply may be here before the command has been looked at. */
+  /**
+   * The main thread puts descriptors on watch itself; the reply may be here before the command has been
+   * looked at.
+   */
   #justStarted(descriptor: number): Wait | undefined {
     this.#takeCommands();
     return this.#descriptors.at(descriptor);
@@ -240,12 +267,29 @@ class WaitLoop {
   #failToConnect(wait: Wait, system: SystemFailure): void {
     const atBackend = wait.negotiated !== undefined;
     this.#descriptors.close(wait);
-    this.#finish(wait, failed(wait, connectFailure(atBackend, wait.dialling?.endpoint ?? wait.job.brokerEndpoint, system)));
+    this.#finish(
+      wait,
+      failed(wait, connectFailure(atBackend, wait.dialling?.endpoint ?? wait.job.brokerEndpoint, system)),
+    );
   }
 
-  #finishConnected(wait: Wait, route: Route, negotiated: Negotiated, endpoint: string, residue: Uint8Array | undefined): void {
+  #finishConnected(
+    wait: Wait,
+    route: Route,
+    negotiated: Negotiated,
+    endpoint: string,
+    residue: Uint8Array | undefined,
+  ): void {
     const descriptor = this.#descriptors.handBack(wait);
-    this.#finish(wait, { slot: wait.slot, kind: 'connected', descriptor, endpoint, route, negotiated, residue });
+    this.#finish(wait, {
+      slot: wait.slot,
+      kind: 'connected',
+      descriptor,
+      endpoint,
+      route,
+      negotiated,
+      residue,
+    });
   }
 
   /** A connection on which a broker owes its reply goes back to the main thread, every other is closed. */

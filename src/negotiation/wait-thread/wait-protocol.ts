@@ -12,7 +12,10 @@ export interface WaitTask {
   readonly handles: PollerHandles;
   /** Shared memory, see {@link SharedWaitState}. */
   readonly shared: SharedArrayBuffer;
-  /** How long a loop that holds nothing stays before it returns, so that it neither ends between two jobs nor keeps a process alive. */
+  /**
+   * How long a loop that holds nothing stays before it returns, so that it neither ends between two jobs nor
+   * keeps a process alive.
+   */
   readonly lingerMs: number;
 }
 
@@ -29,10 +32,15 @@ export interface StartCommand {
   readonly watched: boolean;
 }
 
-/** From the main thread to the wait thread. `release`: the job's owner lost interest, hand everything back. */
+/**
+ * From the main thread to the wait thread. `release`: the job's owner lost interest, hand everything back.
+ */
 export type WaitCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
 
-/** A broker connection whose reply is still owed: the request must be sent to its end, and the reply be read to its own, before it is closed (X-20). */
+/**
+ * A broker connection whose reply is still owed: the request must be sent to its end, and the reply be read
+ * to its own, before it is closed (X-20).
+ */
 export interface OwedReply {
   readonly descriptor: number;
   /** How many bytes of the request the system has taken. */
@@ -81,8 +89,9 @@ export interface LeftOver {
 const DEBTS: readonly Debt[] = [Debt.NOTHING, Debt.REQUEST, Debt.REPLY, Debt.REST_OF_REPLY];
 
 /**
- * The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token stays in this one. `undefined`
- * where there is none, as from a broker that hands nothing over: an empty list makes each message dearer.
+ * The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token
+ * stays in this one. `undefined` where there is none, as from a broker that hands nothing over: an empty list
+ * makes each message dearer.
  */
 export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] | undefined {
   let tokens: ArrayBuffer[] | undefined;
@@ -108,26 +117,30 @@ const FIRST_SLOT_INDEX = 4;
 const START_WAIT_MS = 200;
 
 /**
- * The memory both threads see: until when the wait thread sleeps, a stop flag, what the wait thread loads, and the ledger of the descriptors
- * that the wait thread owns, one word a slot. A thread that crashes leaves its descriptors open; the ledger tells the main thread which.
+ * The memory both threads see: until when the wait thread sleeps, a stop flag, what the wait thread loads,
+ * and the ledger of the descriptors that the wait thread owns, one word a slot. A thread that crashes leaves
+ * its descriptors open; the ledger tells the main thread which.
  *
- * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic clock, 0 while awake; [2] the
- * stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor + 1) * 4` plus the {@link Debt}.
+ * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic
+ * clock, 0 while awake; [2] the stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor +
+ * 1) * 4` plus the {@link Debt}.
  */
 export class SharedWaitState {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #sleepUntilMs: BigInt64Array;
 
-  constructor(buffer = new SharedArrayBuffer((FIRST_SLOT_INDEX + SLOT_COUNT) * Int32Array.BYTES_PER_ELEMENT)) {
+  constructor(
+    buffer = new SharedArrayBuffer((FIRST_SLOT_INDEX + SLOT_COUNT) * Int32Array.BYTES_PER_ELEMENT),
+  ) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
     this.#sleepUntilMs = new BigInt64Array(buffer, 0, 1);
   }
 
   /**
-   * The wait thread says until when it will sleep; it must look for commands once more before it does. A sender that
-   * then sees no announcement, or one that is early enough, can rely on that look.
+   * The wait thread says until when it will sleep; it must look for commands once more before it does. A
+   * sender that then sees no announcement, or one that is early enough, can rely on that look.
    */
   announceSleep(untilMs: number): void {
     Atomics.store(this.#sleepUntilMs, 0, untilMs === Infinity ? FOR_EVER : BigInt(Math.ceil(untilMs)));
@@ -151,8 +164,8 @@ export class SharedWaitState {
   }
 
   /**
-   * Main thread: a thread is being started. Node aborts the process if a thread is terminated while it requires an ES module, as piscina does
-   * with the worker's file.
+   * Main thread: a thread is being started. Node aborts the process if a thread is terminated while it
+   * requires an ES module, as piscina does with the worker's file.
    */
   beginStart(): void {
     Atomics.store(this.#words, LOADING_INDEX, Loading.STARTING);
@@ -164,13 +177,14 @@ export class SharedWaitState {
   }
 
   /**
-   * Wait thread: it has started, and loads the C library, unless a stop is requested. koffi aborts the process if its thread is terminated while
-   * Node registers it.
+   * Wait thread: it has started, and loads the C library, unless a stop is requested. koffi aborts the
+   * process if its thread is terminated while Node registers it.
    */
   load<T>(load: () => T): T | undefined {
     Atomics.store(this.#words, LOADING_INDEX, Loading.LIBRARY);
     try {
-      // Read behind the store, as the main thread stores its request before it asks `loading`: one of the two sees the other.
+      // Read behind the store, as the main thread stores its request before it asks `loading`: one of the two
+      // sees the other.
       return this.stopRequested ? undefined : load();
     } finally {
       Atomics.store(this.#words, LOADING_INDEX, Loading.NOTHING);
@@ -178,14 +192,18 @@ export class SharedWaitState {
     }
   }
 
-  /** Whether the wait thread must not be terminated now. Ask after a stop is requested: then it does not begin to load any more. */
+  /**
+   * Whether the wait thread must not be terminated now. Ask after a stop is requested: then it does not begin
+   * to load any more.
+   */
   get loading(): boolean {
     return Atomics.load(this.#words, LOADING_INDEX) !== Loading.NOTHING;
   }
 
   /**
-   * Blocks the calling thread until the wait thread may be terminated. A thread that starts gets its run from the calling thread's event loop,
-   * so its file is given time and no more; the C library is waited for, `limitMs` at most.
+   * Blocks the calling thread until the wait thread may be terminated. A thread that starts gets its run from
+   * the calling thread's event loop, so its file is given time and no more; the C library is waited for,
+   * `limitMs` at most.
    */
   awaitLoaded(limitMs: number): void {
     Atomics.wait(this.#words, LOADING_INDEX, Loading.STARTING, START_WAIT_MS);
@@ -202,7 +220,10 @@ export class SharedWaitState {
     Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, 0);
   }
 
-  /** Whether the broker's reply to the job in a slot is not in yet; false too where the slot has no descriptor. */
+  /**
+   * Whether the broker's reply to the job in a slot is not in yet; false too where the slot has no
+   * descriptor.
+   */
   owesReply(slot: number): boolean {
     const word = Atomics.load(this.#words, FIRST_SLOT_INDEX + slot);
     return word !== 0 && word % DEBTS.length !== Debt.NOTHING;
@@ -212,6 +233,9 @@ export class SharedWaitState {
   takeOver(slot: number): LeftOver | undefined {
     const word = Atomics.exchange(this.#words, FIRST_SLOT_INDEX + slot, 0);
     if (word === 0) return undefined;
-    return { descriptor: Math.floor(word / DEBTS.length) - 1, debt: DEBTS[word % DEBTS.length] ?? Debt.REST_OF_REPLY };
+    return {
+      descriptor: Math.floor(word / DEBTS.length) - 1,
+      debt: DEBTS[word % DEBTS.length] ?? Debt.REST_OF_REPLY,
+    };
   }
 }

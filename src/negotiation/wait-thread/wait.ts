@@ -20,7 +20,10 @@ export interface WaitEnvironment {
   now(): number;
 }
 
-/** One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its next try to connect or send. */
+/**
+ * One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its
+ * next try to connect or send.
+ */
 export interface Wait extends Timed {
   readonly slot: number;
   readonly job: Job;
@@ -47,7 +50,17 @@ export interface Sending {
 /** A job as its command brings it, not due yet. */
 export function beginWait({ slot, job, descriptor }: StartCommand): Wait {
   const exchange = exchangeFor(job);
-  return { slot, job, exchange, descriptor, dialling: undefined, sending: undefined, negotiated: undefined, dueMs: 0, queueIndex: -1 };
+  return {
+    slot,
+    job,
+    exchange,
+    descriptor,
+    dialling: undefined,
+    sending: undefined,
+    negotiated: undefined,
+    dueMs: 0,
+    queueIndex: -1,
+  };
 }
 
 /** A request of which `sent` bytes are gone. */

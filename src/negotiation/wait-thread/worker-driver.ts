@@ -22,13 +22,14 @@ export interface WorkerDriverOptions extends ThreadControlOptions {
 }
 
 /**
- * The worker driver: one thread, owned by piscina, that blocks in one wait over all jobs. The thread starts with the first job and
- * ends when it has been idle for a while.
+ * The worker driver: one thread, owned by piscina, that blocks in one wait over all jobs. The thread starts
+ * with the first job and ends when it has been idle for a while.
  *
- * A thread that cannot start, dies or hangs makes the driver fail for good: the event loop does the jobs that are pending and all that
- * follow. Descriptors that the thread had open are taken over when it has ended.
+ * A thread that cannot start, dies or hangs makes the driver fail for good: the event loop does the jobs that
+ * are pending and all that follow. Descriptors that the thread had open are taken over when it has ended.
  *
- * For the main thread: what a worker thread leaves open when it is terminated, nobody closes (see `openDriver`).
+ * For the main thread: what a worker thread leaves open when it is terminated, nobody closes (see
+ * `openDriver`).
  */
 export class WorkerDriver implements Driver {
   readonly #native: Native;
@@ -63,7 +64,8 @@ export class WorkerDriver implements Driver {
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const failure = this.#closing === undefined ? unansweredFailure(job.brokerEndpoint) : abandonedFailure(job);
+    const failure =
+      this.#closing === undefined ? unansweredFailure(job.brokerEndpoint) : abandonedFailure(job);
     if (failure !== undefined) {
       afterThisCode(() => settle({ kind: 'failed', failure }));
       return () => {};
@@ -100,7 +102,9 @@ export class WorkerDriver implements Driver {
     await this.#fallback.close();
   }
 
-  /** Frees all once no job is left and the thread has ended; resolves then. Called where no job can follow. */
+  /**
+   * Frees all once no job is left and the thread has ended; resolves then. Called where no job can follow.
+   */
   free(): Promise<void> {
     return this.#thread.free();
   }
@@ -110,8 +114,10 @@ export class WorkerDriver implements Driver {
     pending.beginning = beginJob(this.#native, this.#thread, pending.slot, pending.job);
     if (this.#thread.running) this.#thread.send(startCommand(pending));
     else this.#thread.start(this.#commands());
-    // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past the deadline.
-    if (!pending.beginning.watched || this.#thread.shared.sleepsPast(pending.job.deadlineMs)) this.#thread.wake();
+    // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past
+    // the deadline.
+    if (!pending.beginning.watched || this.#thread.shared.sleepsPast(pending.job.deadlineMs))
+      this.#thread.wake();
   }
 
   /** What a new run must be told. */
@@ -123,7 +129,8 @@ export class WorkerDriver implements Driver {
     if (pending.released) return;
     pending.released = true;
     if (pending.giveUp !== undefined) return pending.giveUp();
-    if (pending.slot < 0 ? this.#jobs.unqueue(pending) : this.#failed) return afterThisCode(() => this.#abandon(pending));
+    if (pending.slot < 0 ? this.#jobs.unqueue(pending) : this.#failed)
+      return afterThisCode(() => this.#abandon(pending));
     if (pending.slot < 0) return;
     this.#thread.send({ kind: 'release', slot: pending.slot });
     this.#thread.wake();
@@ -187,7 +194,8 @@ export class WorkerDriver implements Driver {
       return pending.expire();
     }
     const lastMs = lastDeadlineMs(job);
-    if (!released && !this.#thread.shared.owesReply(slot) && systemClock.now() < lastMs) return this.#guard.watch(pending, lastMs);
+    if (!released && !this.#thread.shared.owesReply(slot) && systemClock.now() < lastMs)
+      return this.#guard.watch(pending, lastMs);
     this.#fail('it hangs: it has missed a deadline');
     if (released) pending.abandon();
     else pending.expire();

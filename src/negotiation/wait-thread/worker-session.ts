@@ -4,8 +4,9 @@ import type { WorkerThread } from './worker-thread.js';
 import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
 
 /**
- * How long a thread may take to begin a run. It takes 40 ms, a second on a loaded machine; one that takes longer hangs, in a module that
- * `--require` or `--import` loads into each thread for example. No job waits for that: the event loop does them meanwhile.
+ * How long a thread may take to begin a run. It takes 40 ms, a second on a loaded machine; one that takes
+ * longer hangs, in a module that `--require` or `--import` loads into each thread for example. No job waits
+ * for that: the event loop does them meanwhile.
  */
 export const START_LIMIT_MS = 5_000;
 

@@ -20,10 +20,11 @@ interface Referenced {
 }
 
 /**
- * The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been idle for a while.
+ * The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been
+ * idle for a while.
  *
- * Piscina tells nothing of a thread that ends before it is ready, forgets a task whose thread cannot be created, and reports others before
- * their thread has ended. So the thread is watched here too.
+ * Piscina tells nothing of a thread that ends before it is ready, forgets a task whose thread cannot be
+ * created, and reports others before their thread has ended. So the thread is watched here too.
  */
 export class WorkerThread {
   readonly #workerUrl: string | undefined;
@@ -36,12 +37,17 @@ export class WorkerThread {
     this.#workerUrl = workerUrl;
   }
 
-  /** The thread, which may be starting still; `undefined` before the first run and when it has been retired. */
+  /**
+   * The thread, which may be starting still; `undefined` before the first run and when it has been retired.
+   */
   get worker(): Worker | undefined {
     return this.#piscina?.threads[0];
   }
 
-  /** One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from then on it uses nothing any more. */
+  /**
+   * One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from
+   * then on it uses nothing any more.
+   */
   async run(task: WaitTask): Promise<void> {
     const finished = this.#begin(task);
     const end = new ThreadEnd(this.worker, () => void this.end());
@@ -61,19 +67,24 @@ export class WorkerThread {
     this.#running?.unref();
   }
 
-  /** Ends the thread, and resolves when it has ended: a thread in a system call ends behind that. No run can follow. Never rejects. */
+  /**
+   * Ends the thread, and resolves when it has ended: a thread in a system call ends behind that. No run can
+   * follow. Never rejects.
+   */
   end(): Promise<void> {
     return (this.#ending ??= this.#piscina?.destroy() ?? Promise.resolve());
   }
 
   #begin(task: WaitTask): Promise<void> {
     if (this.#ending !== undefined) throw new Error('it was ended');
-    if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS)) throw new Error('too few descriptors are free');
+    if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS))
+      throw new Error('too few descriptors are free');
     const piscina = (this.#piscina ??= open(this.#workerUrl, (worker) => (this.#running = worker)));
     try {
       return piscina.run(task, { transferList: [task.port] });
     } catch (error) {
-      // There is no thread. The task stays in piscina's queue, and to destroy that would reject a promise that nothing holds.
+      // There is no thread. The task stays in piscina's queue, and to destroy that would reject a promise
+      // that nothing holds.
       this.#piscina = undefined;
       throw error;
     }
@@ -93,7 +104,8 @@ class ThreadEnd {
   constructor(thread: Worker | undefined, onExit: () => void) {
     this.#thread = thread;
     let resolveExited = (): void => {};
-    this.exited = thread === undefined ? Promise.resolve() : new Promise<void>((resolve) => (resolveExited = resolve));
+    this.exited =
+      thread === undefined ? Promise.resolve() : new Promise<void>((resolve) => (resolveExited = resolve));
     this.#onExit = (code) => {
       this.reason ??= new Error(`it ended with code ${code}`);
       resolveExited();
@@ -109,14 +121,20 @@ class ThreadEnd {
 }
 
 /**
- * Loads piscina only now: it takes longer than everything else in a program that never needs the thread. Bundlers must not follow it,
- * because piscina in a bundle does not find its own worker file.
+ * Loads piscina only now: it takes longer than everything else in a program that never needs the thread.
+ * Bundlers must not follow it, because piscina in a bundle does not find its own worker file.
  */
 function open(filename: string | undefined, onWorker: (worker: Referenced | undefined) => void): Piscina {
   if (filename === undefined) throw new Error('its file is missing, as in a bundle');
   const { Piscina }: typeof import('piscina') = requirePackage('piscina');
   // Its two histograms are 720 kB for each pool, and tell nothing about jobs that all belong to one task.
-  const piscina = new Piscina({ filename, minThreads: 0, maxThreads: 1, idleTimeout: THREAD_IDLE_MS, recordTiming: false });
+  const piscina = new Piscina({
+    filename,
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: THREAD_IDLE_MS,
+    recordTiming: false,
+  });
   // Each run hears of its thread's errors by itself.
   piscina.on('error', () => {});
   piscina.on('workerCreate', (worker: object) => onWorker(recordOf(worker)));
@@ -124,8 +142,9 @@ function open(filename: string | undefined, onWorker: (worker: Referenced | unde
 }
 
 /**
- * piscina's own record of a worker. A task that runs keeps the process alive, and piscina offers no way to change that: the record has one.
- * Without a record, in another version of piscina, a finished program ends when the run does.
+ * piscina's own record of a worker. A task that runs keeps the process alive, and piscina offers no way to
+ * change that: the record has one. Without a record, in another version of piscina, a finished program ends
+ * when the run does.
  */
 function recordOf(worker: object): Referenced | undefined {
   return Object.getOwnPropertySymbols(worker)

@@ -6,7 +6,10 @@ export const LONGEST_PAUSE_MS = 5_000;
 /** Many processes lose their backend at the same moment, and must not all come back at the same moment. */
 const JITTER = 0.5;
 
-/** Pauses between connects that fail in a row. Each is twice as long as the one before, up to five seconds, less up to a half by chance. */
+/**
+ * Pauses between connects that fail in a row. Each is twice as long as the one before, up to five seconds,
+ * less up to a half by chance.
+ */
 export class Backoff {
   readonly #clock: Clock;
   readonly #onOver: () => void;

@@ -51,7 +51,9 @@ export interface ConnectRequest {
   readonly maySkipHello: boolean;
   /** Whether to wait for a handoff, learnt from connect to connect. */
   readonly handoff: HandoffPolicy;
-  /** Nobody has connected to this target yet: one Hello goes ahead, the others wait for what it brings (X-23). */
+  /**
+   * Nobody has connected to this target yet: one Hello goes ahead, the others wait for what it brings (X-23).
+   */
   isCold(): boolean;
 }
 
@@ -77,7 +79,9 @@ export interface OpensConnections {
   retryNow(key: string): void;
 }
 
-/** Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target. */
+/**
+ * Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target.
+ */
 export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
   readonly #hellos = new Map<string, Promise<Established>>();
@@ -102,7 +106,10 @@ export class Connector implements OpensConnections {
     this.#retries.retryNow(key);
   }
 
-  /** Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries, unless `mostAttempts` does. */
+  /**
+   * Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries,
+   * unless `mostAttempts` does.
+   */
   connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
     const connecting = this.#connect(request, connect);
     this.#underWay.add(connecting);
@@ -125,7 +132,8 @@ export class Connector implements OpensConnections {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     try {
-      // A success that comes while the pool ends is the supply's to discard: it is stopped before this is closed.
+      // A success that comes while the pool ends is the supply's to discard: it is stopped before this is
+      // closed.
       return await this.#attempt(request);
     } catch (error) {
       return await this.#retry(request, connect, error);
@@ -135,9 +143,15 @@ export class Connector implements OpensConnections {
   async #retry(request: ConnectRequest, connect: RetryingConnect, firstError: unknown): Promise<Established> {
     let established: Established | undefined;
     try {
-      return await this.#retries.run(request.key, connect, firstError, async () => (established = await this.#attempt(request)));
+      return await this.#retries.run(
+        request.key,
+        connect,
+        firstError,
+        async () => (established = await this.#attempt(request)),
+      );
     } catch (error) {
-      // The signal is looked at once more behind a success: closing in that very moment must not lose the socket.
+      // The signal is looked at once more behind a success: closing in that very moment must not lose the
+      // socket.
       if (established !== undefined) discard(established);
       throw error;
     }
@@ -146,7 +160,8 @@ export class Connector implements OpensConnections {
   async #attempt(request: ConnectRequest): Promise<Established> {
     const { key } = request;
     const seam = this.#options.testSeams ? fakeBackendFromEnv() : undefined;
-    if (seam !== undefined) return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
+    if (seam !== undefined)
+      return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
     for (;;) {
       const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
       if (endpoint !== undefined) {
@@ -183,7 +198,9 @@ export class Connector implements OpensConnections {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     countDial(attempts);
-    throw errorFromFailure(outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, endpoint, outcome.system));
+    throw errorFromFailure(
+      outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, endpoint, outcome.system),
+    );
   }
 
   #dial(endpoint: string): DialOutcome | Promise<DialOutcome> {
@@ -191,7 +208,10 @@ export class Connector implements OpensConnections {
     return (
       dialNow(loadNative(), endpoint, trust) ??
       abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial({ endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust, keepAlive: false }, settle),
+        dial(
+          { endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust, keepAlive: false },
+          settle,
+        ),
       )
     );
   }
@@ -215,7 +235,10 @@ export class Connector implements OpensConnections {
     const startedMs = clock.now();
     const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
     const outcome = await new Promise<Outcome>((settle) => {
-      driver().start(handshakeJob(target.brokerEndpoint, hello(adoptHandedOffConnection), settings, startedMs), settle);
+      driver().start(
+        handshakeJob(target.brokerEndpoint, hello(adoptHandedOffConnection), settings, startedMs),
+        settle,
+      );
     });
     if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
     if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');

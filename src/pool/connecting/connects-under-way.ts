@@ -15,8 +15,9 @@ export interface PendingConnect {
 }
 
 /**
- * The connects of one target under way, and their places under `maxTotal`. An attempt holds a place; a pause does not. While no caller waits,
- * an attempt gives its place to another target that needs one, and goes on without.
+ * The connects of one target under way, and their places under `maxTotal`. An attempt holds a place; a pause
+ * does not. While no caller waits, an attempt gives its place to another target that needs one, and goes on
+ * without.
  */
 export class ConnectsUnderWay {
   /** How many have begun and not ended; a field, since each caller who begins to wait asks for it. */
@@ -25,7 +26,9 @@ export class ConnectsUnderWay {
   /** Those that hold a place. */
   readonly #placed = new Set<PendingConnect>();
   readonly #pausing = new Set<PendingConnect>();
-  /** Those without a place that need one: to try again after a pause, or for the connection that they bring. */
+  /**
+   * Those without a place that need one: to try again after a pause, or for the connection that they bring.
+   */
   readonly #displaced = new Set<PendingConnect>();
 
   constructor(capacity: Capacity | undefined) {
@@ -71,7 +74,10 @@ export class ConnectsUnderWay {
     return new Promise((resolve) => (connect.resume = resolve));
   }
 
-  /** Gives the place that has just been taken to the connect that lacks one longest. Returns false where none does. */
+  /**
+   * Gives the place that has just been taken to the connect that lacks one longest. Returns false where none
+   * does.
+   */
   place(): boolean {
     const [connect] = this.#displaced;
     if (connect === undefined) return false;
@@ -103,8 +109,8 @@ export class ConnectsUnderWay {
   }
 
   /**
-   * A connect has brought a connection, to which its place passes. One that lost its place takes another if it can; else the result is false,
-   * and the connection must close at once.
+   * A connect has brought a connection, to which its place passes. One that lost its place takes another if
+   * it can; else the result is false, and the connection must close at once.
    */
   keepPlace(connect: PendingConnect, user: CapacityUser): boolean {
     if (this.end(connect) || this.#capacity === undefined) return true;

@@ -2,11 +2,14 @@ import type { Clock } from '../../clock.js';
 import type { CloseReason, PooledConnection } from '../pooled-connection.js';
 import { Backoff, LONGEST_PAUSE_MS } from './backoff.js';
 
-/** For so long, in milliseconds, an endpoint is kept on which the broker insists. The span doubles up to {@link LONGEST_PAUSE_MS}. */
+/**
+ * For so long, in milliseconds, an endpoint is kept on which the broker insists. The span doubles up to
+ * {@link LONGEST_PAUSE_MS}.
+ */
 const FIRST_KEPT_MS = 100;
 /**
- * A connection to a remembered endpoint that its backend ends within this time, in milliseconds, was of no use: a stranger who listens there
- * now may greet and hang up.
+ * A connection to a remembered endpoint that its backend ends within this time, in milliseconds, was of no
+ * use: a stranger who listens there now may greet and hang up.
  */
 const OF_USE_AFTER_MS = 1_000;
 /** Many processes may doubt the same endpoint, and must not all ask the broker at the same moment. */
@@ -16,9 +19,10 @@ const JITTER = 0.5;
 export type EndedConnection = Pick<PooledConnection, 'bornMs' | 'endpoint' | 'heard' | 'route' | 'uses'>;
 
 /**
- * What speaks against the remembered endpoint of a target. It is a hint: evidence against it has it forgotten, so that the next connect asks
- * the broker. A broker that then names the same endpoint insists on it. To ask again at once would cost a Hello for each connection and bring
- * the same answer, so the endpoint is kept for a while. Connects that no caller waits for pause meanwhile, as after a failed connect.
+ * What speaks against the remembered endpoint of a target. It is a hint: evidence against it has it
+ * forgotten, so that the next connect asks the broker. A broker that then names the same endpoint insists on
+ * it. To ask again at once would cost a Hello for each connection and bring the same answer, so the endpoint
+ * is kept for a while. Connects that no caller waits for pause meanwhile, as after a failed connect.
  */
 export class EndpointDoubts {
   readonly #clock: Clock;
@@ -42,15 +46,19 @@ export class EndpointDoubts {
     this.#spareBackoff = new Backoff(clock, onSpareAllowed);
   }
 
-  /** Whether connections have ended soon after they were opened: the next one that no caller waits for would too. */
+  /**
+   * Whether connections have ended soon after they were opened: the next one that no caller waits for would
+   * too.
+   */
   get forbidsSpare(): boolean {
     return this.#spareBackoff.pausing;
   }
 
   /**
-   * Learns from how a connection ended. Against its endpoint speaks that `validate` or a caller found it invalid, that the backend never said
-   * a word (X-26), and that it was dialled from memory and ended before it was of use, whatever was heard. One that was never leased and is
-   * dirty is of no use either: it would be validated again and again.
+   * Learns from how a connection ended. Against its endpoint speaks that `validate` or a caller found it
+   * invalid, that the backend never said a word (X-26), and that it was dialled from memory and ended before
+   * it was of use, whatever was heard. One that was never leased and is dirty is of no use either: it would
+   * be validated again and again.
    */
   onClosed(connection: EndedConnection, reason: CloseReason): void {
     if (this.#cleared.has(connection)) return;
@@ -78,7 +86,10 @@ export class EndpointDoubts {
     this.#keptUntilMs = nowMs + this.#keptForMs * (1 - JITTER * this.#clock.random());
   }
 
-  /** Whether a connection was dialled only because its endpoint is remembered, and the broker does not insist on that. */
+  /**
+   * Whether a connection was dialled only because its endpoint is remembered, and the broker does not insist
+   * on that.
+   */
   isFromMemory({ route, endpoint }: EndedConnection): boolean {
     return route === 'hello-skip' && !this.#isInsistedOn(endpoint);
   }

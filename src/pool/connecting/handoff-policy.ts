@@ -1,13 +1,18 @@
 import type { Clock } from '../../clock.js';
 
-/** Failures in a row after which no handoff is waited for: each of them may have cost the whole ready timeout. */
+/**
+ * Failures in a row after which no handoff is waited for: each of them may have cost the whole ready timeout.
+ */
 const FAILURES_TO_OPEN = 3;
 /** How long the breaker stays open before one connect tries again; it doubles with each try that fails. */
 const FIRST_OPEN_MS = 30_000;
 const LONGEST_OPEN_MS = 600_000;
 /** `auto`: so many connects by each route before they are compared. */
 const SAMPLES_TO_COMPARE = 3;
-/** `auto`: when the slower route gets another chance. The span doubles with each one that it does not use, up to {@link LONGEST_OPEN_MS}. */
+/**
+ * `auto`: when the slower route gets another chance. The span doubles with each one that it does not use, up
+ * to {@link LONGEST_OPEN_MS}.
+ */
 const LOOK_AGAIN_MS = 60_000;
 /** The weight of the newest sample in a route's average. */
 const NEWEST_WEIGHT = 0.2;
@@ -28,14 +33,15 @@ class Average {
   valueMs = 0;
 
   add(durationMs: number): void {
-    this.valueMs = this.samples === 0 ? durationMs : this.valueMs + NEWEST_WEIGHT * (durationMs - this.valueMs);
+    this.valueMs =
+      this.samples === 0 ? durationMs : this.valueMs + NEWEST_WEIGHT * (durationMs - this.valueMs);
     this.samples += 1;
   }
 }
 
 /**
- * Decides for each negotiation of a target whether to wait for the handoff; its Hello asks for one only then. A breaker gives up on a backend that never adopts; with
- * `auto` the route that has measured faster is taken.
+ * Decides for each negotiation of a target whether to wait for the handoff; its Hello asks for one only then.
+ * A breaker gives up on a backend that never adopts; with `auto` the route that has measured faster is taken.
  */
 export class HandoffPolicy {
   readonly #mode: boolean | 'auto';
@@ -87,8 +93,8 @@ export class HandoffPolicy {
   }
 
   /**
-   * Learns from how an adopted connection ended. A ready event does not prove that a backend took over (C-48): where it did not, the
-   * connection ends without a word.
+   * Learns from how an adopted connection ended. A ready event does not prove that a backend took over
+   * (C-48): where it did not, the connection ends without a word.
    */
   onClosed(backendSpoke: boolean, diedByItself: boolean): void {
     if (backendSpoke) {

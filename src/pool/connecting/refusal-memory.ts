@@ -1,22 +1,29 @@
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
 
-/** How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition must not wait long. */
+/**
+ * How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition
+ * must not wait long.
+ */
 export const REFUSAL_MEMORY_MS = 1_000;
 
 /**
- * How long nothing is opened after such a refusal that nobody asks for, in milliseconds, and up to a half longer by chance. It takes a
- * person to mend the matter, and until then each Hello is in vain.
+ * How long nothing is opened after such a refusal that nobody asks for, in milliseconds, and up to a half
+ * longer by chance. It takes a person to mend the matter, and until then each Hello is in vain.
  */
 export const SPARE_PAUSE_MS = 30_000;
 const JITTER = 0.5;
 
 /** Refusals that the next Hello would only get again. */
-const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set(['serviceUnknown', 'versionBlocked', 'versionUnsupported']);
+const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set([
+  'serviceUnknown',
+  'versionBlocked',
+  'versionUnsupported',
+]);
 
 /**
- * Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one Hello; and for longer, that nothing
- * need be opened in advance.
+ * Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one
+ * Hello; and for longer, that nothing need be opened in advance.
  */
 export class RefusalMemory {
   readonly #clock: Clock;
@@ -42,10 +49,13 @@ export class RefusalMemory {
     this.#error = error;
     this.#untilMs = this.#clock.now() + REFUSAL_MEMORY_MS;
     this.#cancelSparePause?.();
-    this.#cancelSparePause = this.#clock.schedule(SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()), () => {
-      this.#cancelSparePause = undefined;
-      this.#onSparePauseOver();
-    });
+    this.#cancelSparePause = this.#clock.schedule(
+      SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()),
+      () => {
+        this.#cancelSparePause = undefined;
+        this.#onSparePauseOver();
+      },
+    );
     return true;
   }
 

@@ -9,7 +9,10 @@ import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 export interface RetryingConnect {
   /** When its first attempt began, on the monotonic clock. */
   readonly startedMs: number;
-  /** Until when a caller waits for a connection, on the monotonic clock; 0 without callers. A retry that would come later is not made. */
+  /**
+   * Until when a caller waits for a connection, on the monotonic clock; 0 without callers. A retry that would
+   * come later is not made.
+   */
   wantedUntilMs(): number;
   /** An attempt has failed that is tried again after a pause. */
   onPause(error: BrokerPoolError, attempt: number, delayMs: number): void;
@@ -20,7 +23,10 @@ export interface RetryingConnect {
 /** More attempts than any deadline allows: it is the deadline that ends them. */
 const MOST_RETRIES = 1_000;
 
-/** Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller waits who can still be served. */
+/**
+ * Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller
+ * waits who can still be served.
+ */
 export class Retries {
   readonly #clock: Clock;
   readonly #mostAttempts: number | undefined;
@@ -39,10 +45,15 @@ export class Retries {
   }
 
   /**
-   * What comes after a first attempt that has failed; that one is the caller's, since p-retry costs more than the rest of a connect, and
-   * nearly every connect succeeds at once.
+   * What comes after a first attempt that has failed; that one is the caller's, since p-retry costs more than
+   * the rest of a connect, and nearly every connect succeeds at once.
    */
-  async run<T>(key: string, connect: RetryingConnect, firstError: unknown, attempt: () => Promise<T>): Promise<T> {
+  async run<T>(
+    key: string,
+    connect: RetryingConnect,
+    firstError: unknown,
+    attempt: () => Promise<T>,
+  ): Promise<T> {
     await this.#pauseOrGiveUp(key, connect, firstError, 1);
     return await pRetry(attempt, {
       retries: MOST_RETRIES,
@@ -60,7 +71,12 @@ export class Retries {
     for (const end of this.#pauses.get(key) ?? []) end();
   }
 
-  async #pauseOrGiveUp(key: string, connect: RetryingConnect, error: unknown, attempt: number): Promise<void> {
+  async #pauseOrGiveUp(
+    key: string,
+    connect: RetryingConnect,
+    error: unknown,
+    attempt: number,
+  ): Promise<void> {
     if (!(error instanceof BrokerPoolError)) throw error;
     const nowMs = this.#clock.now();
     const wantedUntilMs = connect.wantedUntilMs();
@@ -89,7 +105,10 @@ export class Retries {
   #whyNoMore(error: BrokerPoolError): string | undefined {
     const allowed = attemptsAllowed(error, Infinity);
     if (allowed <= 2) return undefined;
-    const limit = this.#mostAttempts === undefined ? 'the pool makes no more attempts by default' : 'retry allows no more attempts';
+    const limit =
+      this.#mostAttempts === undefined
+        ? 'the pool makes no more attempts by default'
+        : 'retry allows no more attempts';
     return `${limit}: give retry.attempts to have more`;
   }
 
@@ -109,7 +128,8 @@ export class Retries {
       // Not a reason for the process to stay: the timer of the callers who wait is one.
       const cancel = this.#clock.schedule(delayMs, end);
       const stopListening = onAbort(this.#closing, end);
-      const takeAway = isUnanswered(error) && error.endpoint !== undefined ? onRoom(error.endpoint, end) : () => {};
+      const takeAway =
+        isUnanswered(error) && error.endpoint !== undefined ? onRoom(error.endpoint, end) : () => {};
     });
   }
 }

@@ -6,7 +6,13 @@ import { asPoolError } from '../acquire-errors.js';
 import { Backoff } from './backoff.js';
 import type { Capacity, CapacityUser } from '../capacity.js';
 import type { EndpointCache } from '../endpoint-cache.js';
-import { discard, type AttemptCounts, type ConnectRequest, type Established, type OpensConnections } from './connector.js';
+import {
+  discard,
+  type AttemptCounts,
+  type ConnectRequest,
+  type Established,
+  type OpensConnections,
+} from './connector.js';
 import { ConnectsUnderWay, type PendingConnect } from './connects-under-way.js';
 import { targetKey, type Target } from '../target.js';
 import type { EventSources } from '../watching/events.js';
@@ -19,7 +25,9 @@ import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
 import type { RetryingConnect } from './retries.js';
 import type { Counters } from '../watching/stats.js';
 
-/** Connections born together must not die together: each lives up to this share shorter than `maxLifetimeMs`. */
+/**
+ * Connections born together must not die together: each lives up to this share shorter than `maxLifetimeMs`.
+ */
 const LIFETIME_JITTER = 0.1;
 
 /** What the supply of a target needs of its surroundings. */
@@ -45,7 +53,10 @@ export interface SupplyOwner extends ConnectionOwner, CapacityUser {
   onOpenFailed(error: BrokerPoolError): void;
 }
 
-/** Opens the connections of one target: as many at once as allowed, with pauses after failures, and none while a refusal forbids it. */
+/**
+ * Opens the connections of one target: as many at once as allowed, with pauses after failures, and none while
+ * a refusal forbids it.
+ */
 export class Supply {
   readonly target: Target;
   readonly key: string;
@@ -81,7 +92,13 @@ export class Supply {
     this.#refusal = new RefusalMemory(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
-    const helloFrame = helloFrames({ ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs });
+    const helloFrame = helloFrames({
+      ...target,
+      clientVersion,
+      clientLibName,
+      clientLibVersion,
+      clientKeepaliveSecs,
+    });
     this.#request = {
       target,
       attempts: this.attempts,
@@ -94,8 +111,8 @@ export class Supply {
   }
 
   /**
-   * What a caller of the queue waits for who waits for a connect, its pauses and those between failed connects included; `undefined` where
-   * there is none.
+   * What a caller of the queue waits for who waits for a connect, its pauses and those between failed
+   * connects included; `undefined` where there is none.
    *
    * @param mayOpen how many connections the limits allow besides
    */
@@ -104,7 +121,10 @@ export class Supply {
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
   }
 
-  /** Why connecting failed last, be it that a connect under way is about to try again; if it has not worked since. */
+  /**
+   * Why connecting failed last, be it that a connect under way is about to try again; if it has not worked
+   * since.
+   */
   get lastError(): BrokerPoolError | undefined {
     return this.#lastError;
   }
@@ -124,9 +144,18 @@ export class Supply {
     return true;
   }
 
-  /** Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not allowed now. */
+  /**
+   * Begins a connect for nobody, to keep the pool warm: one at a time. Returns false where that is not
+   * allowed now.
+   */
   openSpare(): boolean {
-    if (this.#backoff.pausing || this.#doubts.forbidsSpare || this.#refusal.forbidsSpare || this.#spareUnderWay > 0) return false;
+    if (
+      this.#backoff.pausing ||
+      this.#doubts.forbidsSpare ||
+      this.#refusal.forbidsSpare ||
+      this.#spareUnderWay > 0
+    )
+      return false;
     if (!this.#hasRoom() || this.#environment.capacity?.takeSpare(this.#owner) === false) return false;
     void outOfContext(() => this.#connect(true));
     return true;
@@ -139,13 +168,19 @@ export class Supply {
     if (!this.#stopped) this.#doubts.onClosed(connection, reason);
   }
 
-  /** Whether a new connection leads to an endpoint that is only remembered, so that it is validated before its first lease. */
+  /**
+   * Whether a new connection leads to an endpoint that is only remembered, so that it is validated before its
+   * first lease.
+   */
   isFromMemory(connection: PooledConnection): boolean {
     // A test's endpoint is not remembered, and there is no broker to ask instead.
     return !this.#environment.settings.testSeams && this.#doubts.isFromMemory(connection);
   }
 
-  /** Forgets the endpoint and what speaks against it. Connects that began before this bring connections that are stale. */
+  /**
+   * Forgets the endpoint and what speaks against it. Connects that began before this bring connections that
+   * are stale.
+   */
   clear(connections: Iterable<PooledConnection>): void {
     for (const connection of connections) this.#doubts.excuse(connection);
     this.#generation += 1;
@@ -173,7 +208,10 @@ export class Supply {
     // Not by `belowLimits`: each caller who begins to wait asks, and the call shows.
     const { max, maxConnecting } = this.#environment.settings;
     const { size } = this.connects;
-    return (size >= maxConnecting || this.#owner.size + size >= max) && (size === 0 || this.connects.displaced === 0);
+    return (
+      (size >= maxConnecting || this.#owner.size + size >= max) &&
+      (size === 0 || this.connects.displaced === 0)
+    );
   }
 
   /** Whether `max` and `maxConnecting` leave room for another connect. */
@@ -196,10 +234,18 @@ export class Supply {
   async #connect(spare: boolean): Promise<void> {
     const { clock, connector, events } = this.#environment;
     const id = this.#environment.nextConnectionId();
-    const connect: PendingConnect = { id, startedMs: clock.now(), generation: this.#generation, spare, dropped: false, resume: undefined };
+    const connect: PendingConnect = {
+      id,
+      startedMs: clock.now(),
+      generation: this.#generation,
+      spare,
+      dropped: false,
+      resume: undefined,
+    };
     this.connects.begin(connect);
     if (spare) this.#spareUnderWay += 1;
-    if (events.connectionCreated.wanted) events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: id });
+    if (events.connectionCreated.wanted)
+      events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: id });
     let established: Established | BrokerPoolError;
     try {
       established = await connector.connect(this.#request, this.#retrying(connect));
@@ -225,7 +271,15 @@ export class Supply {
     this.#lastError = error;
     this.#counters.retries += 1;
     const { connectRetrying, pool } = this.#environment.events;
-    if (connectRetrying.wanted) connectRetrying.publish({ pool, target: this.target, connectionId: connect.id, attempt, delayMs, error: asFailure(error) });
+    if (connectRetrying.wanted)
+      connectRetrying.publish({
+        pool,
+        target: this.target,
+        connectionId: connect.id,
+        attempt,
+        delayMs,
+        error: asFailure(error),
+      });
     this.connects.pause(connect);
   }
 
@@ -241,7 +295,10 @@ export class Supply {
     const { id, startedMs, generation } = connect;
     if (this.#stopped) {
       discard(established);
-      this.#onFailed(connect, new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'));
+      this.#onFailed(
+        connect,
+        new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'),
+      );
       return;
     }
     this.#everConnected = true;
@@ -256,7 +313,14 @@ export class Supply {
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted) {
       const { route, endpoint } = established;
-      events.connectionReady.publish({ pool: events.pool, target: this.target, connectionId: id, route, endpoint, connectMs });
+      events.connectionReady.publish({
+        pool: events.pool,
+        target: this.target,
+        connectionId: id,
+        route,
+        endpoint,
+        connectMs,
+      });
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
@@ -264,7 +328,8 @@ export class Supply {
       connection.retired = 'stale';
       this.#doubts.excuse(connection);
     }
-    // Not before: a listener of the event above may acquire, and this connection must count until it is the owner's.
+    // Not before: a listener of the event above may acquire, and this connection must count until it is the
+    // owner's.
     if (!this.connects.keepPlace(connect, this.#owner)) connection.retired = 'evicted';
     this.#owner.onOpened(connection);
   }
@@ -274,11 +339,21 @@ export class Supply {
     const hadPlace = this.connects.end(connect);
     this.#lastError = error;
     this.#counters.connectFailures += 1;
-    if (!this.#stopped && !connect.dropped) this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);
+    if (!this.#stopped && !connect.dropped)
+      this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;
-      events.connectionClosed.publish({ pool: events.pool, target: this.target, connectionId: id, reason: 'error', wasReady: false, ageMs, uses: 0, error: asFailure(error) });
+      events.connectionClosed.publish({
+        pool: events.pool,
+        target: this.target,
+        connectionId: id,
+        reason: 'error',
+        wasReady: false,
+        ageMs,
+        uses: 0,
+        error: asFailure(error),
+      });
     }
     if (connect.dropped) this.#owner.pump();
     else this.#owner.onOpenFailed(error);

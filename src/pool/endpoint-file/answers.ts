@@ -1,10 +1,13 @@
 /**
- * What a broker answered about one target. A failure belongs to the answer that it proves wrong: it forgets that one and no other,
- * so that a newer answer survives an older failure, in whatever order the two reach the file.
+ * What a broker answered about one target. A failure belongs to the answer that it proves wrong: it forgets
+ * that one and no other, so that a newer answer survives an older failure, in whatever order the two reach
+ * the file.
  */
 export interface Answer {
   readonly endpoint: string;
-  /** When the broker gave it, in whole milliseconds of the wall clock: the one clock that all processes share. */
+  /**
+   * When the broker gave it, in whole milliseconds of the wall clock: the one clock that all processes share.
+   */
   readonly atMs: number;
   /** The endpoint failed since. Kept, or another process that knows the answer would bring it back. */
   readonly forgotten: boolean;
@@ -13,12 +16,16 @@ export interface Answer {
 /** By target key. */
 export type Answers = ReadonlyMap<string, Answer>;
 
-/** How far ahead of the clock an answer may be. One from further on was given before the clock was set back, and would win for as long. */
+/**
+ * How far ahead of the clock an answer may be. One from further on was given before the clock was set back,
+ * and would win for as long.
+ */
 export const FUTURE_TOLERANCE_MS = 60_000;
 
 /**
- * Which of two answers stands, as a number: the later one; of the same moment the one with the greater name, for want of anything better;
- * of the same answer the forgotten one. A total order, so that all processes agree whatever they saw first.
+ * Which of two answers stands, as a number: the later one; of the same moment the one with the greater name,
+ * for want of anything better; of the same answer the forgotten one. A total order, so that all processes
+ * agree whatever they saw first.
  */
 export function compareAnswers(one: Answer, other: Answer): number {
   if (one.atMs !== other.atMs) return one.atMs - other.atMs;
@@ -41,7 +48,10 @@ export function standing(candidates: readonly (Answer | undefined)[], nowMs: num
   return best;
 }
 
-/** For each target the answer that stands: commutative, associative and idempotent, so that processes need not take turns. */
+/**
+ * For each target the answer that stands: commutative, associative and idempotent, so that processes need not
+ * take turns.
+ */
 export function mergeAnswers(one: Answers, other: Answers): Map<string, Answer> {
   const merged = new Map(one);
   for (const [key, answer] of other) putAnswer(merged, key, answer);

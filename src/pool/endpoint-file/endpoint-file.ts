@@ -1,6 +1,14 @@
 import type { Clock } from '../../clock.js';
 import { ExitHook } from '../../exit-hook.js';
-import { believable, compareAnswers, isBelievable, mergeAnswers, standing, type Answer, type Answers } from './answers.js';
+import {
+  believable,
+  compareAnswers,
+  isBelievable,
+  mergeAnswers,
+  standing,
+  type Answer,
+  type Answers,
+} from './answers.js';
 import { decodeAnswers, encodeAnswers, isStorable } from './format.js';
 import { BusyFile, RefusedFile, systemCode, type PrivateFile } from './private-file.js';
 import type { EndpointFileWarning, EndpointFileWarningCode } from './warning.js';
@@ -16,13 +24,21 @@ export interface EndpointFileOptions {
   readonly warn: (warning: EndpointFileWarning) => void;
 }
 
-/** So long after a write, or half as long again, comes a look whether it is still there, and no write of later changes before that. */
+/**
+ * So long after a write, or half as long again, comes a look whether it is still there, and no write of later
+ * changes before that.
+ */
 const SETTLE_MS = 100;
 
-/** Attempts of one flush. Each attempt but the last met another process that wrote the file, or had it open. */
+/**
+ * Attempts of one flush. Each attempt but the last met another process that wrote the file, or had it open.
+ */
 const MOST_ATTEMPTS = 5;
 
-/** Flushes in a row that may fail all their attempts, each one settling time after the other, before the process is warned: about a second. */
+/**
+ * Flushes in a row that may fail all their attempts, each one settling time after the other, before the
+ * process is warned: about a second.
+ */
 const MOST_VAIN_FLUSHES = 8;
 
 /** One write in so many looks for what killed writers left. */
@@ -32,12 +48,14 @@ const WRITES_PER_SWEEP = 50;
 const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
 
 /**
- * The answers of brokers that processes share through a file. Read when something is missing and the file has changed; written at the
- * end of the turn that brought a change, at most once in a while, and at the end of the process.
+ * The answers of brokers that processes share through a file. Read when something is missing and the file has
+ * changed; written at the end of the turn that brought a change, at most once in a while, and at the end of
+ * the process.
  *
- * There is no lock. A write takes in what others wrote before, and a change counts as own until a look a while later has found it in the
- * file: what another process overwrote at the same moment is written again. A change that is lost all the same, because its process is
- * gone by then, costs the next process one Hello or one failed dial.
+ * There is no lock. A write takes in what others wrote before, and a change counts as own until a look a
+ * while later has found it in the file: what another process overwrote at the same moment is written again. A
+ * change that is lost all the same, because its process is gone by then, costs the next process one Hello or
+ * one failed dial.
  */
 export class EndpointFile {
   readonly #options: EndpointFileOptions;
@@ -56,7 +74,9 @@ export class EndpointFile {
     this.#options = options;
   }
 
-  /** The answer that stands, unless it is forgotten. Looks at the file first, and reads it if it has changed. */
+  /**
+   * The answer that stands, unless it is forgotten. Looks at the file first, and reads it if it has changed.
+   */
   find(key: string): Answer | undefined {
     if (this.#closed) return undefined;
     this.#refresh();
@@ -73,7 +93,10 @@ export class EndpointFile {
     this.#change(key, { endpoint, atMs, forgotten: false });
   }
 
-  /** Forgets the answer that is known here, if it names `endpoint`. One that is newer and not known here stays. */
+  /**
+   * Forgets the answer that is known here, if it names `endpoint`. One that is newer and not known here
+   * stays.
+   */
   forget(key: string, endpoint: string): void {
     const known = this.#standing(key);
     if (known?.endpoint === endpoint && !known.forgotten) this.#change(key, { ...known, forgotten: true });
@@ -93,7 +116,10 @@ export class EndpointFile {
     for (const key of keys) if (belongs(key)) this.forgetAny(key);
   }
 
-  /** Writes what is not in the file yet. Synchronous, never throws for what the file system does, and costs one look if all is there. */
+  /**
+   * Writes what is not in the file yet. Synchronous, never throws for what the file system does, and costs
+   * one look if all is there.
+   */
   flush(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
@@ -131,7 +157,8 @@ export class EndpointFile {
     this.#dropOldest();
     unwritten.add(this);
     // While a write settles, changes gather for the next.
-    if (this.#cancelSettling === undefined) this.#cancelFlush ??= this.#options.clock.afterTurn(() => this.flush());
+    if (this.#cancelSettling === undefined)
+      this.#cancelFlush ??= this.#options.clock.afterTurn(() => this.flush());
   }
 
   #dropOldest(): void {
@@ -142,19 +169,22 @@ export class EndpointFile {
   /** Reads the file if it is another one than last time. False: it must not or cannot be used. */
   #refresh(): boolean {
     const { storage } = this.#options;
-    return this.#guard('ENDPOINT_FILE_UNREADABLE', () => {
-      if (storage.identify() === this.#identity) return true;
-      const content = storage.read();
-      const { answers, problem } = decodeAnswers(content?.text ?? '');
-      if (problem === 'version') {
-        this.#warn('ENDPOINT_FILE_VERSION', 'is not used, because a newer release wrote it');
-        return false;
-      }
-      if (problem === 'corrupt') this.#warn('ENDPOINT_FILE_CORRUPT', 'is damaged; what cannot be read is left out');
-      this.#disk = answers;
-      this.#identity = content?.identity;
-      return true;
-    }) ?? false;
+    return (
+      this.#guard('ENDPOINT_FILE_UNREADABLE', () => {
+        if (storage.identify() === this.#identity) return true;
+        const content = storage.read();
+        const { answers, problem } = decodeAnswers(content?.text ?? '');
+        if (problem === 'version') {
+          this.#warn('ENDPOINT_FILE_VERSION', 'is not used, because a newer release wrote it');
+          return false;
+        }
+        if (problem === 'corrupt')
+          this.#warn('ENDPOINT_FILE_CORRUPT', 'is damaged; what cannot be read is left out');
+        this.#disk = answers;
+        this.#identity = content?.identity;
+        return true;
+      }) ?? false
+    );
   }
 
   /** Whether the file has an own change, or something newer. */
@@ -174,29 +204,39 @@ export class EndpointFile {
     const { storage, wallClock, clock, max } = this.#options;
     const nowMs = wallClock();
     const { text, kept } = encodeAnswers(mergeAnswers(believable(this.#disk, nowMs), this.#own), max);
-    // What is too old to be kept would be tried again for ever, and grow without a bound while the file cannot be written.
+    // What is too old to be kept would be tried again for ever, and grow without a bound while the file
+    // cannot be written.
     for (const key of this.#own.keys()) if (!kept.has(key)) this.#own.delete(key);
-    return this.#guard('ENDPOINT_FILE_UNWRITABLE', () => {
-      const identity = this.#replace(text);
-      if (typeof identity !== 'string') return identity;
-      this.#identity = identity;
-      this.#disk = kept;
-      if (clock.random() < 1 / WRITES_PER_SWEEP) storage.removeLeftovers(nowMs);
-      return 'written';
-    }) ?? 'failed';
+    return (
+      this.#guard('ENDPOINT_FILE_UNWRITABLE', () => {
+        const identity = this.#replace(text);
+        if (typeof identity !== 'string') return identity;
+        this.#identity = identity;
+        this.#disk = kept;
+        if (clock.random() < 1 / WRITES_PER_SWEEP) storage.removeLeftovers(nowMs);
+        return 'written';
+      }) ?? 'failed'
+    );
   }
 
   /** The new identity of the file, or the obstacle. */
   #replace(text: string): string | { readonly obstacle: string } {
     try {
-      return this.#options.storage.replace(text, this.#identity) ?? { obstacle: 'other processes replace it all the time' };
+      return (
+        this.#options.storage.replace(text, this.#identity) ?? {
+          obstacle: 'other processes replace it all the time',
+        }
+      );
     } catch (error) {
       if (error instanceof BusyFile) return { obstacle: error.message };
       throw error;
     }
   }
 
-  /** A program that has the file open closes it in a moment. Where the attempts fail for a second, the process is warned. */
+  /**
+   * A program that has the file open closes it in a moment. Where the attempts fail for a second, the process
+   * is warned.
+   */
   #onVainFlush(obstacle: string): void {
     this.#vainFlushes += 1;
     if (this.#vainFlushes < MOST_VAIN_FLUSHES) return this.#settleLater();
@@ -211,7 +251,10 @@ export class EndpointFile {
     this.#cancelSettling = clock.schedule(SETTLE_MS * (1 + clock.random() / 2), () => this.#settle());
   }
 
-  /** What is in the file after so long stays there: a writer that looked before ours has renamed by now. What is not is written again. */
+  /**
+   * What is in the file after so long stays there: a writer that looked before ours has renamed by now. What
+   * is not is written again.
+   */
   #settle(): void {
     this.#cancelSettling = undefined;
     if (!this.#refresh()) return;
@@ -223,14 +266,19 @@ export class EndpointFile {
     else this.flush();
   }
 
-  /** Runs what may fail for a reason outside of the program; `undefined` if it did, and then somebody was told. */
+  /**
+   * Runs what may fail for a reason outside of the program; `undefined` if it did, and then somebody was
+   * told.
+   */
   #guard<T>(code: EndpointFileWarningCode, work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
       const system = systemCode(error);
-      if (error instanceof RefusedFile) this.#warn('ENDPOINT_FILE_REFUSED', `is not used, because it ${error.message}`);
-      else if (system !== undefined) this.#warn(code, `cannot be ${code === 'ENDPOINT_FILE_UNREADABLE' ? 'read' : 'written'} (${system})`);
+      if (error instanceof RefusedFile)
+        this.#warn('ENDPOINT_FILE_REFUSED', `is not used, because it ${error.message}`);
+      else if (system !== undefined)
+        this.#warn(code, `cannot be ${code === 'ENDPOINT_FILE_UNREADABLE' ? 'read' : 'written'} (${system})`);
       else throw error;
       return undefined;
     }

@@ -22,13 +22,19 @@ const HEAD = `{"version":${VERSION},"answers":[\n`;
 const TAIL = '\n]}\n';
 const SEPARATOR = ',\n';
 
-/** What a file holds. `problem` says that there was something which could not be read, or that a newer release wrote the file. */
+/**
+ * What a file holds. `problem` says that there was something which could not be read, or that a newer release
+ * wrote the file.
+ */
 export interface Decoded {
   readonly answers: Answers;
   readonly problem?: 'corrupt' | 'version';
 }
 
-/** Whether an answer could be read again: what the broker says is its own affair, what lands in the file is ours. */
+/**
+ * Whether an answer could be read again: what the broker says is its own affair, what lands in the file is
+ * ours.
+ */
 export function isStorable(key: string, endpoint: string): boolean {
   const target = splitTargetKey(key);
   if (target === undefined) return false;
@@ -43,8 +49,13 @@ export function isStorable(key: string, endpoint: string): boolean {
 }
 
 /** The text for the newest answers, at most `max` and as many as fit, and which those are. */
-export function encodeAnswers(answers: Answers, max: number): { readonly text: string; readonly kept: Answers } {
-  const newestFirst = [...answers].toSorted(([oneKey, one], [otherKey, other]) => compareAnswers(other, one) || (oneKey < otherKey ? -1 : 1));
+export function encodeAnswers(
+  answers: Answers,
+  max: number,
+): { readonly text: string; readonly kept: Answers } {
+  const newestFirst = [...answers].toSorted(
+    ([oneKey, one], [otherKey, other]) => compareAnswers(other, one) || (oneKey < otherKey ? -1 : 1),
+  );
   const lines: string[] = [];
   const kept = new Map<string, Answer>();
   let room = LONGEST_FILE_BYTES - HEAD.length - TAIL.length;
@@ -60,15 +71,16 @@ export function encodeAnswers(answers: Answers, max: number): { readonly text: s
 }
 
 /**
- * Reads what is left of a file, whatever is in it; never throws. What is not an answer is left out. An empty file is none that is
- * corrupt: a machine that lost power may leave one.
+ * Reads what is left of a file, whatever is in it; never throws. What is not an answer is left out. An empty
+ * file is none that is corrupt: a machine that lost power may leave one.
  */
 export function decodeAnswers(text: string): Decoded {
   const answers = new Map<string, Answer>();
   if (text === '') return { answers };
   const content = parse(text);
   const version = field(content, 'version');
-  if (typeof version === 'number' && Number.isSafeInteger(version) && version > VERSION) return { answers, problem: 'version' };
+  if (typeof version === 'number' && Number.isSafeInteger(version) && version > VERSION)
+    return { answers, problem: 'version' };
   const items = field(content, 'answers');
   if (version !== VERSION || !Array.isArray(items)) return { answers, problem: 'corrupt' };
 
@@ -86,8 +98,10 @@ function readEntry(item: unknown): readonly [string, Answer] | undefined {
   const endpoint = field(item, 'endpoint');
   const atMs = field(item, 'atMs');
   const forgotten = field(item, 'forgotten') ?? false;
-  if (typeof target !== 'string' || typeof endpoint !== 'string' || typeof forgotten !== 'boolean') return undefined;
-  if (typeof atMs !== 'number' || !Number.isSafeInteger(atMs) || atMs < 0 || !isStorable(target, endpoint)) return undefined;
+  if (typeof target !== 'string' || typeof endpoint !== 'string' || typeof forgotten !== 'boolean')
+    return undefined;
+  if (typeof atMs !== 'number' || !Number.isSafeInteger(atMs) || atMs < 0 || !isStorable(target, endpoint))
+    return undefined;
   return [target, { endpoint, atMs, forgotten }];
 }
 

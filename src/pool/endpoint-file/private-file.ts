@@ -15,10 +15,16 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** A file, or the directory of one, that may be somebody else's work. The message says why, and goes behind "because it ". */
+/**
+ * A file, or the directory of one, that may be somebody else's work. The message says why, and goes behind
+ * "because it ".
+ */
 export class RefusedFile extends Error {}
 
-/** Another program has the file open, and so Windows does not let it be replaced. The message is the system's code. */
+/**
+ * Another program has the file open, and so Windows does not let it be replaced. The message is the system's
+ * code.
+ */
 export class BusyFile extends Error {}
 
 /** Parts that tests put in place of the real ones. */
@@ -30,7 +36,10 @@ export interface PrivateFileParts {
 const REAL_PARTS: PrivateFileParts = { rename: renameSync, platform: process.platform };
 const BUSY_CODES: readonly (string | undefined)[] = ['EACCES', 'EBUSY', 'EPERM'];
 
-/** Windows lacks the last two, which then count as 0: links need a privilege there, and pipes have a name space of their own. */
+/**
+ * Windows lacks the last two, which then count as 0: links need a privilege there, and pipes have a name
+ * space of their own.
+ */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const PRIVATE_MODE = 0o600;
@@ -42,8 +51,8 @@ const STICKY = 0o1000;
 const LEFT_OVER_AFTER_MS = 60_000;
 
 /**
- * A small file of this user alone, replaced as a whole. Whoever reads sees an old or a new content, never half of one, without any lock:
- * one would be left behind by a process that is killed.
+ * A small file of this user alone, replaced as a whole. Whoever reads sees an old or a new content, never
+ * half of one, without any lock: one would be left behind by a process that is killed.
  *
  * Every call is synchronous, and throws `RefusedFile`, `BusyFile` or the system's error.
  */
@@ -65,8 +74,9 @@ export class PrivateFile {
   }
 
   /**
-   * What the file holds; `undefined` if there is none. A link is not followed, a FIFO does not block, and everything is checked on the
-   * open descriptor: a look at the name says nothing about what is opened a moment later.
+   * What the file holds; `undefined` if there is none. A link is not followed, a FIFO does not block, and
+   * everything is checked on the open descriptor: a look at the name says nothing about what is opened a
+   * moment later.
    */
   read(): { readonly text: string; readonly identity: string } | undefined {
     this.#checkDirectory();
@@ -82,10 +92,12 @@ export class PrivateFile {
   }
 
   /**
-   * Replaces the file, unless it is no longer the one named by `expected`; returns the new identity, or `undefined` if somebody else was
-   * faster. Between that look and the rename another writer can still slip in, and its content is lost: see `EndpointFile`.
+   * Replaces the file, unless it is no longer the one named by `expected`; returns the new identity, or
+   * `undefined` if somebody else was faster. Between that look and the rename another writer can still slip
+   * in, and its content is lost: see `EndpointFile`.
    *
-   * Not synced to the disk: after a power failure every endpoint is gone anyway, and the sync would cost more than all the Hellos saved.
+   * Not synced to the disk: after a power failure every endpoint is gone anyway, and the sync would cost more
+   * than all the Hellos saved.
    */
   replace(text: string, expected: string | undefined): string | undefined {
     this.#checkDirectory();
@@ -139,12 +151,14 @@ export class PrivateFile {
     const user = process.geteuid?.();
     if (user === undefined) return;
     if (stats.uid !== user) throw new RefusedFile('belongs to another user');
-    if ((stats.mode & ANY_OTHER) !== 0) throw new RefusedFile('can be opened by other users (chmod 600 would do)');
+    if ((stats.mode & ANY_OTHER) !== 0)
+      throw new RefusedFile('can be opened by other users (chmod 600 would do)');
   }
 
   /**
-   * Who may write to the directory may replace the file. Links on the way to it are followed, for /tmp is one on macOS, and nothing above
-   * it is looked at: whoever could exchange it for another still needs a file of this user's there.
+   * Who may write to the directory may replace the file. Links on the way to it are followed, for /tmp is one
+   * on macOS, and nothing above it is looked at: whoever could exchange it for another still needs a file of
+   * this user's there.
    */
   #checkDirectory(): void {
     const stats = statSync(dirname(this.#path));
@@ -152,10 +166,14 @@ export class PrivateFile {
     const user = process.geteuid?.();
     if (user === undefined) return;
     if (stats.uid !== user && stats.uid !== 0) throw new RefusedFile('is in a directory of another user');
-    if ((stats.mode & OTHERS_WRITE) !== 0 && (stats.mode & STICKY) === 0) throw new RefusedFile('is in a directory that other users may write to');
+    if ((stats.mode & OTHERS_WRITE) !== 0 && (stats.mode & STICKY) === 0)
+      throw new RefusedFile('is in a directory that other users may write to');
   }
 
-  /** Windows gives these codes while another program has the file open, and also where this user may never replace it. */
+  /**
+   * Windows gives these codes while another program has the file open, and also where this user may never
+   * replace it.
+   */
   #rename(temporary: string): void {
     const { rename, platform } = this.#parts;
     try {
@@ -169,7 +187,9 @@ export class PrivateFile {
 
 /** The code of a system's error; `undefined` for any other, which is a mistake in the program. */
 export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
 }
 
 /** Owner and mode belong to it, so that a file is looked at again when they are put right. */

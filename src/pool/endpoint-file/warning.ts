@@ -2,9 +2,11 @@ import { outOfContext } from '../../async-context.js';
 import { warnProcess } from '../../process-warning.js';
 
 /**
- * Why the file of the endpoint cache is not used as it should be. Never an error: the cache works in memory, connects say Hello.
+ * Why the file of the endpoint cache is not used as it should be. Never an error: the cache works in memory,
+ * connects say Hello.
  *
- * - `ENDPOINT_FILE_REFUSED`: the file or its directory may be somebody else's work; it is neither read nor replaced.
+ * - `ENDPOINT_FILE_REFUSED`: the file or its directory may be somebody else's work; it is neither read nor
+ *   replaced.
  * - `ENDPOINT_FILE_CORRUPT`: something in it is no answer; the rest is used, the next write replaces it.
  * - `ENDPOINT_FILE_VERSION`: a newer release wrote it; it is neither read nor replaced.
  * - `ENDPOINT_FILE_UNREADABLE`, `ENDPOINT_FILE_UNWRITABLE`: the system said no.

@@ -12,8 +12,9 @@ export interface BorrowedConnectionOwner extends LeaseOwner {
 }
 
 /**
- * A connection of a shared pool in the thread that uses it: a duplicate of the descriptor, and a socket over that. Duplicating one costs more
- * than the rest of a lease, so it stays for the next lease of the same connection. Meanwhile others have the connection, and it must not read.
+ * A connection of a shared pool in the thread that uses it: a duplicate of the descriptor, and a socket over
+ * that. Duplicating one costs more than the rest of a lease, so it stays for the next lease of the same
+ * connection. Meanwhile others have the connection, and it must not read.
  */
 export class BorrowedConnection implements LeasedConnection, SocketWatcher {
   readonly id: number;
@@ -30,12 +31,19 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
   acquireId: number;
 
   /** Owns the descriptor from here on, unless it throws. It is on lease, and reads. */
-  constructor(id: number, acquireId: number, descriptor: number, info: ConnectionInfo, owner: BorrowedConnectionOwner) {
+  constructor(
+    id: number,
+    acquireId: number,
+    descriptor: number,
+    info: ConnectionInfo,
+    owner: BorrowedConnectionOwner,
+  ) {
     this.id = id;
     this.acquireId = acquireId;
     this.endpoint = info.endpoint;
     this.route = info.route;
-    this.negotiation = info.negotiation && new Negotiation(info.negotiation.negotiated, info.negotiation.handoffToken);
+    this.negotiation =
+      info.negotiation && new Negotiation(info.negotiation.negotiated, info.negotiation.handoffToken);
     this.owner = owner;
     this.socket = PooledSocket.adopt(socketOverDescriptor(descriptor), this);
   }
@@ -54,8 +62,8 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
   }
 
   /**
-   * Ends a lease. From now on what arrives is another caller's; what this one did not take, or left behind, is a problem. `'unsent'`: its last
-   * bytes must leave first, and the lease be ended again.
+   * Ends a lease. From now on what arrives is another caller's; what this one did not take, or left behind,
+   * is a problem. `'unsent'`: its last bytes must leave first, and the lease be ended again.
    */
   rest(): SocketProblem | 'unsent' | undefined {
     if (this.#ended) return 'stale';

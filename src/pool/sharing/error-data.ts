@@ -1,6 +1,9 @@
 import { BrokerPoolError, fieldsOf, type ErrorCode, type ErrorDetails } from '../../errors.js';
 
-/** A `BrokerPoolError` as plain data: an error that crosses threads as an object loses its class and its own fields. */
+/**
+ * A `BrokerPoolError` as plain data: an error that crosses threads as an object loses its class and its own
+ * fields.
+ */
 export interface ErrorData extends Omit<ErrorDetails, 'cause'> {
   readonly code: ErrorCode;
   readonly message: string;
@@ -10,7 +13,13 @@ export interface ErrorData extends Omit<ErrorDetails, 'cause'> {
 /** What led to an error: one of ours, an error of somebody else's, or any other value that was thrown. */
 export type CauseData =
   | { readonly kind: 'pool'; readonly error: ErrorData }
-  | { readonly kind: 'other'; readonly name: string; readonly message: string; readonly code?: string; readonly syscall?: string }
+  | {
+      readonly kind: 'other';
+      readonly name: string;
+      readonly message: string;
+      readonly code?: string;
+      readonly syscall?: string;
+    }
   | { readonly kind: 'value'; readonly text: string };
 
 /** Causes of causes beyond this are left out: somebody else's errors may go round in a circle. */

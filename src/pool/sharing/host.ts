@@ -18,7 +18,8 @@ export class SharingHost {
   constructor(pool: PoolToShare, acquireTimeoutMs: number) {
     const calls = loadDescriptorCalls();
     if (calls === undefined) {
-      const message = 'connections cannot be shared between threads here: that needs Linux or macOS, and koffi (BROKER_POOL_FFI=0 switches it off)';
+      const message =
+        'connections cannot be shared between threads here: that needs Linux or macOS, and koffi (BROKER_POOL_FFI=0 switches it off)';
       throw new BrokerPoolError('WORKER_FAILED', message);
     }
     this.#pool = pool;

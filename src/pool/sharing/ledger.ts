@@ -10,19 +10,23 @@ export function newPage(): SharedArrayBuffer {
   return new SharedArrayBuffer(PAGE_SLOTS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** What the pool's thread finds in a slot: a descriptor that nobody took, or one that was about to become a socket. */
+/**
+ * What the pool's thread finds in a slot: a descriptor that nobody took, or one that was about to become a
+ * socket.
+ */
 export interface Unfinished {
   readonly descriptor: number;
   readonly taken: boolean;
 }
 
 /**
- * The descriptors that are on their way from the pool's thread to one worker, in memory that both see. A descriptor in a message would be
- * lost with a worker that dies before it reads it; here each is somebody's at any moment.
+ * The descriptors that are on their way from the pool's thread to one worker, in memory that both see. A
+ * descriptor in a message would be lost with a worker that dies before it reads it; here each is somebody's
+ * at any moment.
  *
- * Layout, 32-bit words, one for each slot, in pages that are added as they are needed: 0 for "none", else `(descriptor + 1) * 2`, plus 1
- * from when the worker took it until a socket owns it. Only the pool's thread fills a slot. Only one of both empties it: all that is
- * there is taken by compare-and-exchange.
+ * Layout, 32-bit words, one for each slot, in pages that are added as they are needed: 0 for "none", else
+ * `(descriptor + 1) * 2`, plus 1 from when the worker took it until a socket owns it. Only the pool's thread
+ * fills a slot. Only one of both empties it: all that is there is taken by compare-and-exchange.
  */
 export class DescriptorLedger {
   readonly #pages: Int32Array[] = [];
@@ -41,7 +45,10 @@ export class DescriptorLedger {
     Atomics.store(page, index, (descriptor + 1) * 2);
   }
 
-  /** Worker: takes the descriptor, to make a socket of it at once; `undefined` if the pool's thread has taken it back. */
+  /**
+   * Worker: takes the descriptor, to make a socket of it at once; `undefined` if the pool's thread has taken
+   * it back.
+   */
   take(slot: number): number | undefined {
     return this.#change(slot, TAKEN);
   }

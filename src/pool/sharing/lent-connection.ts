@@ -11,8 +11,8 @@ export interface Holder {
 }
 
 /**
- * A pooled connection that has been lent to other threads, each of which may keep a duplicate of its descriptor. Its own socket stays in
- * this thread, and reads only while nobody has it on lease.
+ * A pooled connection that has been lent to other threads, each of which may keep a duplicate of its
+ * descriptor. Its own socket stays in this thread, and reads only while nobody has it on lease.
  */
 export class LentConnection implements SharedWith {
   readonly connection: PooledConnection;
@@ -47,7 +47,10 @@ export class LentConnection implements SharedWith {
     this.#holders.delete(holder);
   }
 
-  /** From here on, whatever arrives is the other thread's. Returns what has been read before: a backend's greeting, the first caller's due. */
+  /**
+   * From here on, whatever arrives is the other thread's. Returns what has been read before: a backend's
+   * greeting, the first caller's due.
+   */
   lend(): Uint8Array | undefined {
     const { socket } = this.connection;
     this.isLent = true;
@@ -62,7 +65,8 @@ export class LentConnection implements SharedWith {
   /** The other thread has left it in good order. Returns what has gone wrong since. */
   takeBack(): SocketProblem | undefined {
     const { socket } = this.connection;
-    // What came after the other thread stopped reading is still in the kernel, and no event tells of it before somebody else may have it.
+    // What came after the other thread stopped reading is still in the kernel, and no event tells of it
+    // before somebody else may have it.
     const peeked = this.#calls.peek(descriptorOf(socket));
     if (peeked === 0) return 'stale';
     if (peeked > 0) return 'dirty';
@@ -73,8 +77,8 @@ export class LentConnection implements SharedWith {
   }
 
   /**
-   * Duplicates keep a connection alive that this thread has closed. So it is shut down for all of them first, and a backend sees the end at
-   * once, however busy the other threads are.
+   * Duplicates keep a connection alive that this thread has closed. So it is shut down for all of them first,
+   * and a backend sees the end at once, however busy the other threads are.
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.connection.socket));

@@ -11,7 +11,10 @@ import type { ClientMessage, ConnectionInfo, HostMessage, SharedCloseReason } fr
 
 export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
 
-/** Duplicates that one thread keeps at most, each a descriptor: beyond it every lease costs as much as the first one of a connection. */
+/**
+ * Duplicates that one thread keeps at most, each a descriptor: beyond it every lease costs as much as the
+ * first one of a connection.
+ */
 const KEPT_AT_MOST = 256;
 
 /** What a shared pool does for its loans. */
@@ -21,7 +24,10 @@ export interface LoansOwner {
   onReturned(): void;
 }
 
-/** The connections of another thread's pool that this thread has on lease, and those it has a socket for until the next time. */
+/**
+ * The connections of another thread's pool that this thread has on lease, and those it has a socket for until
+ * the next time.
+ */
 export class Loans implements BorrowedConnectionOwner {
   readonly #owner: LoansOwner;
   readonly #ledger = new DescriptorLedger();
@@ -35,7 +41,10 @@ export class Loans implements BorrowedConnectionOwner {
     this.#owner = owner;
   }
 
-  /** How many connections the pool has still to get back: leases that are out, and those whose last bytes have not left yet. */
+  /**
+   * How many connections the pool has still to get back: leases that are out, and those whose last bytes have
+   * not left yet.
+   */
   get out(): number {
     return this.#leased.size + this.#draining.size;
   }
@@ -47,7 +56,8 @@ export class Loans implements BorrowedConnectionOwner {
   /**
    * The lease that is offered, or `undefined` if there is nothing behind it any more, and the pool knows.
    *
-   * @throws {BrokerPoolError} `WORKER_FAILED` if this thread cannot make a socket of it; the connection is given up then
+   * @throws {BrokerPoolError} `WORKER_FAILED` if this thread cannot make a socket of it; the connection is
+   * given up then
    */
   accept(message: LeaseMessage): Lease | undefined {
     const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message);
@@ -59,7 +69,12 @@ export class Loans implements BorrowedConnectionOwner {
   /** Nobody wants the lease any more. A descriptor that is offered with it stays where it is. */
   decline({ acquireId, connectionId, slot, info }: LeaseMessage): void {
     wipeToken(info);
-    this.#owner.post({ kind: 'release', acquireId, kept: slot < 0 && this.#connections.has(connectionId), heard: false });
+    this.#owner.post({
+      kind: 'release',
+      acquireId,
+      kept: slot < 0 && this.#connections.has(connectionId),
+      heard: false,
+    });
   }
 
   /** The pool has closed a connection. */
@@ -90,15 +105,20 @@ export class Loans implements BorrowedConnectionOwner {
   onDestroy(leased: LeasedConnection, reason: CloseReason): void {
     this.#leased.delete(leased);
     const connection = this.#connections.get(leased.id);
-    if (connection === leased) this.#destroy(connection, reason === 'error' || reason === 'invalid' ? reason : 'destroyed');
+    if (connection === leased)
+      this.#destroy(connection, reason === 'error' || reason === 'invalid' ? reason : 'destroyed');
     this.#owner.onReturned();
   }
 
-  /** Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for nothing. */
+  /**
+   * Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for
+   * nothing.
+   */
   abandon(): void {
     for (const connectionId of Array.from(this.#connections.keys())) this.onGone(connectionId);
     this.#leased.clear();
-    // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this thread need not load.
+    // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this
+    // thread need not load.
     this.#ledger.takeRest((descriptor) => socketOverDescriptor(descriptor).destroy());
   }
 
@@ -124,7 +144,11 @@ export class Loans implements BorrowedConnectionOwner {
       wipeToken(info);
       this.#ledger.putBack(slot, descriptor);
       this.#owner.post({ kind: 'destroy', acquireId, reason: 'error' });
-      throw new BrokerPoolError('WORKER_FAILED', 'failed to take over a connection from the thread of the pool', { cause });
+      throw new BrokerPoolError(
+        'WORKER_FAILED',
+        'failed to take over a connection from the thread of the pool',
+        { cause },
+      );
     }
     this.#ledger.settle(slot);
     if (greeting !== undefined) connection.socket.unshift(greeting);

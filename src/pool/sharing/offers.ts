@@ -1,13 +1,18 @@
 import { fileIdentity, type DescriptorCalls } from '../../os/descriptors.js';
 import { DescriptorLedger, newPage, PAGE_SLOTS } from './ledger.js';
 
-/** The descriptors that the pool's thread has on offer for one worker: each is taken by it, or closed here. */
+/**
+ * The descriptors that the pool's thread has on offer for one worker: each is taken by it, or closed here.
+ */
 export class Offers {
   readonly #calls: DescriptorCalls;
   readonly #onPage: (page: SharedArrayBuffer) => void;
   readonly #ledger = new DescriptorLedger();
   readonly #free: number[] = [];
-  /** What lies or lay in the slots in use, to know it again: a number may be another file by the time its worker is gone. */
+  /**
+   * What lies or lay in the slots in use, to know it again: a number may be another file by the time its
+   * worker is gone.
+   */
   readonly #identities = new Map<number, string | undefined>();
 
   /** @param onPage is told of memory that the worker must know */
@@ -38,7 +43,8 @@ export class Offers {
   end(slot: number): boolean {
     const descriptor = this.#ledger.takeBack(slot);
     if (descriptor !== undefined) this.#calls.close(descriptor);
-    // While the worker is making a socket of it, the slot is not free. Only a connection that closes in that moment comes here so.
+    // While the worker is making a socket of it, the slot is not free. Only a connection that closes in that
+    // moment comes here so.
     if (this.#ledger.isEmpty(slot)) {
       this.#identities.delete(slot);
       this.#free.push(slot);
@@ -51,7 +57,8 @@ export class Offers {
     for (const [slot, identity] of this.#identities) {
       const left = this.#ledger.bury(slot);
       // Whether the worker had made a socket of what it took is known by whether it is still open.
-      if (left !== undefined && (!left.taken || fileIdentity(left.descriptor) === identity)) this.#calls.close(left.descriptor);
+      if (left !== undefined && (!left.taken || fileIdentity(left.descriptor) === identity))
+        this.#calls.close(left.descriptor);
     }
     this.#identities.clear();
   }

@@ -6,7 +6,10 @@ import { rejectionOf } from '../caller-stack.js';
 import type { Lease } from '../lease.js';
 import type { TargetOptions } from '../options.js';
 
-/** How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that it did. */
+/**
+ * How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that it
+ * did.
+ */
 const ANSWER_GRACE_MS = 100;
 
 /** An acquire that the pool's thread has been asked for. */
@@ -43,11 +46,21 @@ export class PendingAcquire implements Timed {
   /** @param failure found in this thread, which knows no more than what it asked for */
   fail(failure: BrokerPoolError, advice?: string): void {
     const { serviceName, wantedVersion } = this.target;
-    this.reject(explainedError(failure, { serviceName, wantedVersion, elapsedMs: monotonicNowMs() - this.askedAtMs, advice }));
+    this.reject(
+      explainedError(failure, {
+        serviceName,
+        wantedVersion,
+        elapsedMs: monotonicNowMs() - this.askedAtMs,
+        advice,
+      }),
+    );
   }
 }
 
-/** The acquires of one thread that wait for an answer, by number, each with its deadline in case the pool's thread gives none. */
+/**
+ * The acquires of one thread that wait for an answer, by number, each with its deadline in case the pool's
+ * thread gives none.
+ */
 export class PendingAcquires {
   readonly #byId = new Map<number, PendingAcquire>();
   readonly #due = new DeadlineQueue<PendingAcquire>();
@@ -90,17 +103,26 @@ export class PendingAcquires {
     return Array.from(this.#byId.keys()).flatMap((id) => this.take(id) ?? []);
   }
 
-  /** A timer that was set for an acquire answered since then finds nothing due, and is set anew: hardly ever is one needed. */
+  /**
+   * A timer that was set for an acquire answered since then finds nothing due, and is set anew: hardly ever
+   * is one needed.
+   */
   #arm(): void {
     this.#timer?.cancel();
     this.#timerDueMs = this.#due.nextMs;
     if (this.#timerDueMs === Infinity) return;
-    this.#timer = systemClock.deadline(this.#timerDueMs - monotonicNowMs(), (dueByMs) => this.#onTimer(dueByMs));
+    this.#timer = systemClock.deadline(this.#timerDueMs - monotonicNowMs(), (dueByMs) =>
+      this.#onTimer(dueByMs),
+    );
   }
 
   #onTimer(dueByMs: number): void {
     this.#timerDueMs = Infinity;
-    for (let acquire = this.#due.takeDue(dueByMs); acquire !== undefined; acquire = this.#due.takeDue(dueByMs)) {
+    for (
+      let acquire = this.#due.takeDue(dueByMs);
+      acquire !== undefined;
+      acquire = this.#due.takeDue(dueByMs)
+    ) {
       this.take(acquire.id);
       this.#onDue(acquire);
     }

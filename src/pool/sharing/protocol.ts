@@ -9,13 +9,17 @@ export const SHARING_VERSION = 1;
 export interface ConnectionInfo {
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiation: { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined } | undefined;
+  readonly negotiation:
+    { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined } | undefined;
 }
 
 /** Why a worker had a connection closed; `dirty` and `stale` are what it found at release. */
 export type SharedCloseReason = 'destroyed' | 'error' | 'invalid' | 'dirty' | 'stale';
 
-/** From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and the lease that comes of it. */
+/**
+ * From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and the lease that
+ * comes of it.
+ */
 export type HostMessage =
   /** The first one, in the port before anybody listens. */
   | { readonly kind: 'welcome'; readonly version: number; readonly acquireTimeoutMs: number }
@@ -44,14 +48,21 @@ export type ClientMessage =
       readonly kind: 'acquire';
       readonly acquireId: number;
       readonly timeoutMs: number;
-      /** When the caller asked, on the monotonic clock, which all threads share but for a millisecond or so. */
+      /**
+       * When the caller asked, on the monotonic clock, which all threads share but for a millisecond or so.
+       */
       readonly askedAtMs: number;
-      /** Whether the caller may give up before: an abort signal for each acquire costs more than the rest of it. */
+      /**
+       * Whether the caller may give up before: an abort signal for each acquire costs more than the rest of
+       * it.
+       */
       readonly abortable: boolean;
       readonly serviceName?: string;
       readonly wantedVersion?: string;
     }
-  /** Nobody waits for this acquire any more. A lease that is on its way nevertheless comes back as `release`. */
+  /**
+   * Nobody waits for this acquire any more. A lease that is on its way nevertheless comes back as `release`.
+   */
   | { readonly kind: 'abort'; readonly acquireId: number }
   | {
       readonly kind: 'release';
@@ -65,9 +76,18 @@ export type ClientMessage =
   /** The thread wants nothing more, and has destroyed what it still had. Nothing comes after this. */
   | { readonly kind: 'leave' };
 
-const CLOSE_REASONS: ReadonlySet<unknown> = new Set<SharedCloseReason>(['destroyed', 'error', 'invalid', 'dirty', 'stale']);
+const CLOSE_REASONS: ReadonlySet<unknown> = new Set<SharedCloseReason>([
+  'destroyed',
+  'error',
+  'invalid',
+  'dirty',
+  'stale',
+]);
 
-/** A message of a worker, checked; `undefined` where it is none: a mistake over there must not become one in the pool. */
+/**
+ * A message of a worker, checked; `undefined` where it is none: a mistake over there must not become one in
+ * the pool.
+ */
 export function parseClientMessage(value: unknown): ClientMessage | undefined {
   return isClientMessage(value) ? value : undefined;
 }

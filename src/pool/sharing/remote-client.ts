@@ -28,8 +28,8 @@ export interface RemoteClientEnvironment {
 }
 
 /**
- * One port of a shared pool, on the pool's thread: acquires leases on behalf of the thread at the other end, and has what that
- * one held given back when it dies.
+ * One port of a shared pool, on the pool's thread: acquires leases on behalf of the thread at the other end,
+ * and has what that one held given back when it dies.
  */
 export class RemoteClient {
   readonly #port: MessagePort;
@@ -62,7 +62,8 @@ export class RemoteClient {
     if (message === undefined) return this.#onBrokenMessage();
     switch (message.kind) {
       case 'acquire':
-        if (this.#waiting.has(message.acquireId) || this.#leases.has(message.acquireId)) return this.#onBrokenMessage();
+        if (this.#waiting.has(message.acquireId) || this.#leases.has(message.acquireId))
+          return this.#onBrokenMessage();
         return this.#acquire(message);
       case 'abort':
         return this.#abort(message.acquireId);
@@ -134,7 +135,13 @@ export class RemoteClient {
 
   /** Nothing that comes from there can be relied on any more, and least of all its leases. */
   #onBrokenMessage(): void {
-    this.#end(new BrokerPoolError('WORKER_FAILED', 'a thread that shares the pool sent a message that makes no sense'), 'error');
+    this.#end(
+      new BrokerPoolError(
+        'WORKER_FAILED',
+        'a thread that shares the pool sent a message that makes no sense',
+      ),
+      'error',
+    );
   }
 
   #end(reason: BrokerPoolError, closeReason: CloseReason): void {
@@ -171,5 +178,8 @@ export class RemoteClient {
 /** `undefined` where the pool's own target is meant: that way is shorter. */
 function targetOf({ serviceName, wantedVersion }: AcquireMessage): TargetOptions | undefined {
   if (serviceName === undefined && wantedVersion === undefined) return undefined;
-  return { ...(serviceName !== undefined && { serviceName }), ...(wantedVersion !== undefined && { wantedVersion }) };
+  return {
+    ...(serviceName !== undefined && { serviceName }),
+    ...(wantedVersion !== undefined && { wantedVersion }),
+  };
 }

@@ -21,8 +21,9 @@ interface RemoteLease {
 }
 
 /**
- * What one other thread has of the pool: its leases, and the duplicates it keeps between them. Each lease goes back to the pool once,
- * whether the thread gives it back, its connection closes or the thread dies; one that did not would take its place for ever.
+ * What one other thread has of the pool: its leases, and the duplicates it keeps between them. Each lease
+ * goes back to the pool once, whether the thread gives it back, its connection closes or the thread dies; one
+ * that did not would take its place for ever.
  */
 export class RemoteLeases implements Holder {
   readonly #offers: Offers;
@@ -62,7 +63,10 @@ export class RemoteLeases implements Holder {
     const token = connection.negotiation?.handoffToken();
     const handoffToken = token && copyOf(token);
     const described = { info: infoOf(connection, handoffToken), ...(greeting !== undefined && { greeting }) };
-    this.#post({ kind: 'lease', acquireId, connectionId, slot, ...described }, handoffToken && [handoffToken.buffer]);
+    this.#post(
+      { kind: 'lease', acquireId, connectionId, slot, ...described },
+      handoffToken && [handoffToken.buffer],
+    );
     return undefined;
   }
 
@@ -95,7 +99,8 @@ export class RemoteLeases implements Holder {
   abandon(): void {
     for (const [acquireId, remote] of Array.from(this.#leases)) {
       const untaken = this.#over(acquireId, remote, false);
-      // A conversation that its thread broke off cannot be taken up by another; what nobody has taken has had none.
+      // A conversation that its thread broke off cannot be taken up by another; what nobody has taken has had
+      // none.
       giveBack(remote.lent, untaken && !remote.greeted ? remote.lent.takeBack() : 'leaked');
     }
   }
@@ -142,12 +147,23 @@ function giveBack({ connection }: LentConnection, problem: CloseReason | undefin
   else connection.owner.onDestroy(connection, problem);
 }
 
-function infoOf({ endpoint, route, negotiation }: PooledConnection, handoffToken: Uint8Array | undefined): ConnectionInfo {
-  return { endpoint, route, negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken } };
+function infoOf(
+  { endpoint, route, negotiation }: PooledConnection,
+  handoffToken: Uint8Array | undefined,
+): ConnectionInfo {
+  return {
+    endpoint,
+    route,
+    negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
+  };
 }
 
 function handOverError(result: number): BrokerPoolError {
   const system = systemFailure('fcntl', result);
   const cause = Object.assign(new Error(system.message), { code: system.code, syscall: system.syscall });
-  return new BrokerPoolError('WORKER_FAILED', `failed to hand a connection over to another thread: ${system.message}`, { cause });
+  return new BrokerPoolError(
+    'WORKER_FAILED',
+    `failed to hand a connection over to another thread: ${system.message}`,
+    { cause },
+  );
 }

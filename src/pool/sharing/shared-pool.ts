@@ -7,15 +7,21 @@ import { explainedError } from '../../explained-error.js';
 import { checkFunction, checkServiceName, checkVersion } from '../../validation.js';
 import { abortedError, asPoolError, brokenSignalError } from '../acquire-errors.js';
 import { useLease, type Lease } from '../lease.js';
-import { checkAcquireOptions, checkCloseOptions, type AcquireOptions, type CloseOptions, type TargetOptions } from '../options.js';
+import {
+  checkAcquireOptions,
+  checkCloseOptions,
+  type AcquireOptions,
+  type CloseOptions,
+  type TargetOptions,
+} from '../options.js';
 import { errorFromData, type ErrorData } from './error-data.js';
 import { Loans, type LeaseMessage } from './loans.js';
 import { PendingAcquire, PendingAcquires } from './pending-acquires.js';
 import type { ClientMessage, HostMessage } from './protocol.js';
 
 /**
- * A pool that another thread of this process has: its limits, its queue, its endpoint cache and its connections, but with sockets that live
- * in this thread. Made by `connectSharedPool`.
+ * A pool that another thread of this process has: its limits, its queue, its endpoint cache and its
+ * connections, but with sockets that live in this thread. Made by `connectSharedPool`.
  *
  * A lease and a waiting caller keep the thread alive; an idle shared pool does not.
  */
@@ -38,22 +44,31 @@ export class SharedPool implements AsyncDisposable {
     this.#acquireTimeoutMs = acquireTimeoutMs;
     this.#loans = new Loans({ post: (message) => this.#post(message), onReturned: () => this.#onChange() });
     port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
-    port.on('close', () => this.#end({ code: 'POOL_CLOSED', message: 'the thread that has the pool has ended, or the port was closed' }));
+    port.on('close', () =>
+      this.#end({
+        code: 'POOL_CLOSED',
+        message: 'the thread that has the pool has ended, or the port was closed',
+      }),
+    );
     port.unref();
   }
 
   /**
-   * A ready connection: an idle one, else a new one, else one that comes back. The callers of all threads are served in their order.
+   * A ready connection: an idle one, else a new one, else one that comes back. The callers of all threads are
+   * served in their order.
    *
-   * @throws {BrokerPoolError} what `BrokerPool.acquire` throws; `TIMEOUT` also when the thread of the pool does not answer; `WORKER_FAILED`
-   * when a connection cannot be handed over
+   * @throws {BrokerPoolError} what `BrokerPool.acquire` throws; `TIMEOUT` also when the thread of the pool
+   * does not answer; `WORKER_FAILED` when a connection cannot be handed over
    */
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     try {
       checkAcquireOptions(options);
       checkTargetOptions(options);
       const { signal, serviceName, wantedVersion } = options;
-      const failure = signal !== undefined && hasAborted(signal) ? abortedError(signal) : this.#refusal && errorFromData(this.#refusal);
+      const failure =
+        signal !== undefined && hasAborted(signal)
+          ? abortedError(signal)
+          : this.#refusal && errorFromData(this.#refusal);
       if (failure !== undefined) throw explainedError(failure, { serviceName, wantedVersion, elapsedMs: 0 });
       return this.#ask(options);
     } catch (error) {
@@ -61,15 +76,18 @@ export class SharedPool implements AsyncDisposable {
     }
   }
 
-  /** Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was broken off. */
+  /**
+   * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
+   * broken off.
+   */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction('work', work);
     return await useLease(await this.acquire(options), work);
   }
 
   /**
-   * Ends this thread's part; the pool goes on. Whoever waits is served, leases may come back, and after `timeoutMs` what is left is destroyed.
-   * From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
+   * Ends this thread's part; the pool goes on. Whoever waits is served, leases may come back, and after
+   * `timeoutMs` what is left is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -121,8 +139,14 @@ export class SharedPool implements AsyncDisposable {
     if (this.#pending.get(acquire.id) === undefined) acquire.stopListening();
   }
 
-  #postAcquire({ id: acquireId, askedAtMs, timeoutMs, target: { serviceName, wantedVersion } }: PendingAcquire, abortable: boolean): void {
-    const names = { ...(serviceName !== undefined && { serviceName }), ...(wantedVersion !== undefined && { wantedVersion }) };
+  #postAcquire(
+    { id: acquireId, askedAtMs, timeoutMs, target: { serviceName, wantedVersion } }: PendingAcquire,
+    abortable: boolean,
+  ): void {
+    const names = {
+      ...(serviceName !== undefined && { serviceName }),
+      ...(wantedVersion !== undefined && { wantedVersion }),
+    };
     this.#post({ kind: 'acquire', acquireId, timeoutMs, askedAtMs, abortable, ...names });
   }
 
@@ -165,7 +189,11 @@ export class SharedPool implements AsyncDisposable {
 
   #onDue(acquire: PendingAcquire): void {
     const message = `no connection within ${acquire.timeoutMs} ms: the thread of the pool did not answer, so its event loop must be busy`;
-    this.#giveUp(acquire, new BrokerPoolError('TIMEOUT', message, { phase: 'queue' }), 'Find what blocks that thread.');
+    this.#giveUp(
+      acquire,
+      new BrokerPoolError('TIMEOUT', message, { phase: 'queue' }),
+      'Find what blocks that thread.',
+    );
   }
 
   /** The lease may be on its way already; it is declined then. */

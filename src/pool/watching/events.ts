@@ -72,7 +72,10 @@ export interface AcquireFailedEvent extends AcquireStartedEvent {
   readonly waitMs: number;
 }
 
-/** A lease has ended, released or destroyed, by its caller or by the pool's end. Each `acquired` has one; leases that began unheard have none. */
+/**
+ * A lease has ended, released or destroyed, by its caller or by the pool's end. Each `acquired` has one;
+ * leases that began unheard have none.
+ */
 export interface ReleasedEvent extends AcquireStartedEvent {
   readonly connectionId: number;
   readonly heldMs: number;
@@ -84,7 +87,10 @@ export interface LeakSuspectedEvent extends AcquireStartedEvent {
   readonly heldMs: number;
   /** Where the lease was acquired. */
   readonly stack: string;
-  /** The handle was garbage-collected: nobody can release the lease any more, so its connection is closed as `leaked`. */
+  /**
+   * The handle was garbage-collected: nobody can release the lease any more, so its connection is closed as
+   * `leaked`.
+   */
   readonly lost: boolean;
 }
 
@@ -117,13 +123,26 @@ export interface PoolEvents {
 export type PoolEventName = keyof PoolEvents;
 
 export const POOL_EVENT_NAMES = [
-  'connectionCreated', 'connectRetrying', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'acquireFailed', 'released', 'leakSuspected', 'cleared', 'closed',
+  'connectionCreated',
+  'connectRetrying',
+  'connectionReady',
+  'connectionClosed',
+  'acquireStarted',
+  'acquired',
+  'acquireFailed',
+  'released',
+  'leakSuspected',
+  'cleared',
+  'closed',
 ] as const satisfies readonly PoolEventName[];
 
 /** The form in which `EventEmitter` wants them. */
 export type PoolEventMap = { [Name in PoolEventName]: [event: PoolEvents[Name]] };
 
-/** One event of one pool, on its way to the pool's listeners and to the diagnostics channel `broker-pool:` and its name. */
+/**
+ * One event of one pool, on its way to the pool's listeners and to the diagnostics channel `broker-pool:` and
+ * its name.
+ */
 export class EventSource<Name extends PoolEventName> {
   readonly #name: Name;
   readonly #emitter: EventEmitter;
@@ -151,7 +170,9 @@ export class EventSource<Name extends PoolEventName> {
     else context(() => this.#publish(event));
   }
 
-  /** A listener that throws is the listener's fault: its error goes up as uncaught and leaves the pool alone. */
+  /**
+   * A listener that throws is the listener's fault: its error goes up as uncaught and leaves the pool alone.
+   */
   #publish(event: PoolEvents[Name]): void {
     this.#channel.publish(event);
     if (!this.listening) return;
@@ -164,7 +185,9 @@ export class EventSource<Name extends PoolEventName> {
 }
 
 /** All events of one pool, and its name, which each of them bears. */
-export type EventSources = { readonly pool: string } & { readonly [Name in PoolEventName]: EventSource<Name> };
+export type EventSources = { readonly pool: string } & {
+  readonly [Name in PoolEventName]: EventSource<Name>;
+};
 
 /** @param emitter what the pool's users call `on` of */
 export function createEventSources(pool: string, emitter: EventEmitter): EventSources {
@@ -182,7 +205,9 @@ export function createEventSources(pool: string, emitter: EventEmitter): EventSo
     cleared: new EventSource('cleared', emitter),
     closed: new EventSource('closed', emitter, outOfContext),
   };
-  const byName = new Map<string | symbol, { listening: boolean }>(POOL_EVENT_NAMES.map((name) => [name, sources[name]]));
+  const byName = new Map<string | symbol, { listening: boolean }>(
+    POOL_EVENT_NAMES.map((name) => [name, sources[name]]),
+  );
   emitter.on('newListener', (added: string | symbol) => {
     const source = byName.get(added);
     if (source === undefined) warnOfUnknownEvent(added);
@@ -198,8 +223,13 @@ export function createEventSources(pool: string, emitter: EventEmitter): EventSo
 /** Names that no pool emits, but which helpers such as `events.once` listen for. */
 const EMITTER_EVENT_NAMES: readonly string[] = ['error', 'newListener', 'removeListener'];
 
-/** A misspelt event never comes. Refusing the listener would break an emitter's contract, so it is a warning. */
+/**
+ * A misspelt event never comes. Refusing the listener would break an emitter's contract, so it is a warning.
+ */
 function warnOfUnknownEvent(name: string | symbol): void {
   if (typeof name === 'symbol' || EMITTER_EVENT_NAMES.includes(name)) return;
-  warnProcess('BROKER_POOL_UNKNOWN_EVENT', `a pool has no event ${quoted(name)}${didYouMean(name, POOL_EVENT_NAMES)}`);
+  warnProcess(
+    'BROKER_POOL_UNKNOWN_EVENT',
+    `a pool has no event ${quoted(name)}${didYouMean(name, POOL_EVENT_NAMES)}`,
+  );
 }

@@ -3,12 +3,17 @@ export const BUCKET_BOUNDS_MS: readonly number[] = Object.freeze([
   0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 ]);
 
-/** Durations as an explicit-bucket histogram, the form in which OpenTelemetry and Prometheus take them. Frozen. */
+/**
+ * Durations as an explicit-bucket histogram, the form in which OpenTelemetry and Prometheus take them.
+ * Frozen.
+ */
 export interface DurationHistogram {
   readonly count: number;
   readonly sumMs: number;
   readonly maxMs: number;
-  /** Upper bounds of all buckets but the last, in milliseconds. A duration equal to a bound belongs below it. */
+  /**
+   * Upper bounds of all buckets but the last, in milliseconds. A duration equal to a bound belongs below it.
+   */
   readonly boundsMs: readonly number[];
   /** How many durations fell into each bucket: one more than there are bounds. */
   readonly counts: readonly number[];

@@ -23,8 +23,8 @@ export interface Leak {
 }
 
 /**
- * Watches leases that are out for long, and handles that are lost. It costs a stack trace with every lease: for finding a leak, not
- * for every day.
+ * Watches leases that are out for long, and handles that are lost. It costs a stack trace with every lease:
+ * for finding a leak, not for every day.
  */
 export class LeakWatch {
   readonly #clock: Clock;
@@ -32,7 +32,9 @@ export class LeakWatch {
   readonly #report: (leak: Leak) => void;
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
-  readonly #handles = new FinalizationRegistry<Watched>((watched) => outOfContext(() => this.#onHandleLost(watched)));
+  readonly #handles = new FinalizationRegistry<Watched>((watched) =>
+    outOfContext(() => this.#onHandleLost(watched)),
+  );
   #timer: Deadline | undefined;
 
   constructor(clock: Clock, thresholdMs: number, report: (leak: Leak) => void) {
@@ -73,7 +75,8 @@ export class LeakWatch {
     for (let watched = this.#due.takeDue(nowMs); watched !== undefined; watched = this.#due.takeDue(nowMs)) {
       this.#report(leakOf(watched, nowMs, false));
     }
-    if (this.#due.nextMs !== Infinity) this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
+    if (this.#due.nextMs !== Infinity)
+      this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
   }
 
   #onHandleLost(watched: Watched): void {
@@ -91,9 +94,10 @@ function leakOf({ connection, acquireId, leasedAtMs, stack }: Watched, nowMs: nu
 export type EntryPoint = (...values: never[]) => unknown;
 
 /**
- * The stack of the caller, formatted, without the pool's own lines: it begins below the outermost of `entryPoints` that is running. The
- * engine finds that function on the stack by its identity. File names would not do: they differ between systems and source maps, and
- * in a bundle the pool and its caller are in one file.
+ * The stack of the caller, formatted, without the pool's own lines: it begins below the outermost of
+ * `entryPoints` that is running. The engine finds that function on the stack by its identity. File names
+ * would not do: they differ between systems and source maps, and in a bundle the pool and its caller are in
+ * one file.
  *
  * @param entryPoints a function that may call another one of them comes before it
  */
@@ -109,7 +113,8 @@ export function callerStack(entryPoints: readonly EntryPoint[]): string {
 function stackBelow(entryPoint: EntryPoint | undefined): string {
   const holder: { stack?: unknown } = {};
   Error.captureStackTrace(holder, entryPoint);
-  // Read at once: an unread stack keeps alive what the functions on it hold, the lease included. A program may format stacks in its own way.
+  // Read at once: an unread stack keeps alive what the functions on it hold, the lease included. A program
+  // may format stacks in its own way.
   const { stack } = holder;
   return typeof stack === 'string' ? stack.split('\n').slice(1).join('\n') : '';
 }

@@ -26,7 +26,10 @@ interface WatchedLease {
   readonly leasedAtMs: number;
 }
 
-/** Tells listeners and the leak watch about the acquires and leases of one target. With neither there, a lease costs one question. */
+/**
+ * Tells listeners and the leak watch about the acquires and leases of one target. With neither there, a lease
+ * costs one question.
+ */
 export class LeaseWatch {
   readonly #target: Target;
   readonly #events: EventSources;
@@ -37,13 +40,18 @@ export class LeaseWatch {
   readonly #leases = new Map<PooledConnection, WatchedLease>();
 
   /** @param onLost is told of a connection whose lease nobody can release any more */
-  constructor(target: Target, environment: LeaseWatchEnvironment, onLost: (connection: PooledConnection) => void) {
+  constructor(
+    target: Target,
+    environment: LeaseWatchEnvironment,
+    onLost: (connection: PooledConnection) => void,
+  ) {
     const { clock, events, settings } = environment;
     this.#target = target;
     this.#environment = environment;
     this.#events = events;
     this.#onLost = onLost;
-    if (settings.leakThresholdMs > 0) this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, (leak) => this.#onLeak(leak));
+    if (settings.leakThresholdMs > 0)
+      this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, (leak) => this.#onLeak(leak));
   }
 
   /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
@@ -54,14 +62,16 @@ export class LeaseWatch {
   /** An acquire fails before it waits. */
   refuse(error: BrokerPoolError): void {
     const { acquireStarted, acquireFailed } = this.#events;
-    if (acquireStarted.wanted || acquireFailed.wanted) this.#publishFailed(this.#begin(undefined).acquireId, error, 0);
+    if (acquireStarted.wanted || acquireFailed.wanted)
+      this.#publishFailed(this.#begin(undefined).acquireId, error, 0);
   }
 
   #begin(context: RunInContext | undefined): AcquireOrigin {
     const { acquireStarted } = this.#events;
     const stack = this.#leaks && callerStack(this.#environment.entryPoints);
     const origin = { acquireId: this.#environment.nextAcquireId(), stack, context };
-    if (acquireStarted.wanted) acquireStarted.publish({ pool: this.#events.pool, target: this.#target, acquireId: origin.acquireId });
+    if (acquireStarted.wanted)
+      acquireStarted.publish({ pool: this.#events.pool, target: this.#target, acquireId: origin.acquireId });
     return origin;
   }
 
@@ -77,15 +87,24 @@ export class LeaseWatch {
    */
   leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
     const { acquireId, stack } = this.#begin(undefined);
-    if (connection.state === 'leased') return this.#lease(connection, acquireId, stack, nowMs(), 0, undefined);
+    if (connection.state === 'leased')
+      return this.#lease(connection, acquireId, stack, nowMs(), 0, undefined);
     // A listener that has just heard of it has ended the pool.
-    const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), { ...this.#target, elapsedMs: 0 });
+    const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), {
+      ...this.#target,
+      elapsedMs: 0,
+    });
     this.#publishFailed(acquireId, error, 0);
     throw error;
   }
 
   /** The lease of whoever has waited for it. */
-  lease(connection: PooledConnection, origin: AcquireOrigin | undefined, nowMs: number, waitMs: number): Lease {
+  lease(
+    connection: PooledConnection,
+    origin: AcquireOrigin | undefined,
+    nowMs: number,
+    waitMs: number,
+  ): Lease {
     const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
     return this.#lease(connection, acquireId, origin?.stack, nowMs, waitMs, origin?.context ?? outOfContext);
   }
@@ -103,7 +122,10 @@ export class LeaseWatch {
     this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
     this.#leaks?.begin(lease, connection, acquireId, stack ?? '');
     const { id: connectionId, route } = connection;
-    this.#events.acquired.publish({ pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs }, context);
+    this.#events.acquired.publish(
+      { pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs },
+      context,
+    );
     return lease;
   }
 
@@ -118,7 +140,13 @@ export class LeaseWatch {
     const { acquireId, leasedAtMs } = watched;
     const { pool, released } = this.#events;
     if (!released.wanted) return;
-    released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs: nowMs() - leasedAtMs });
+    released.publish({
+      pool,
+      target: this.#target,
+      acquireId,
+      connectionId: connection.id,
+      heldMs: nowMs() - leasedAtMs,
+    });
   }
 
   /** An acquire fails that waits. */
@@ -126,11 +154,19 @@ export class LeaseWatch {
     this.#publishFailed(origin?.acquireId, error, waitMs, origin?.context ?? outOfContext);
   }
 
-  #publishFailed(id: number | undefined, error: BrokerPoolError, waitMs: number, context?: RunInContext): void {
+  #publishFailed(
+    id: number | undefined,
+    error: BrokerPoolError,
+    waitMs: number,
+    context?: RunInContext,
+  ): void {
     const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
     const acquireId = id ?? this.#environment.nextAcquireId();
-    acquireFailed.publish({ pool, target: this.#target, acquireId, reason: error.code, error: asFailure(error), waitMs }, context);
+    acquireFailed.publish(
+      { pool, target: this.#target, acquireId, reason: error.code, error: asFailure(error), waitMs },
+      context,
+    );
   }
 
   stop(): void {
@@ -145,7 +181,15 @@ export class LeaseWatch {
   #onLeak({ connection, acquireId, heldMs, stack, lost }: Leak): void {
     const { pool, leakSuspected } = this.#events;
     if (leakSuspected.wanted) {
-      leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs, stack, lost });
+      leakSuspected.publish({
+        pool,
+        target: this.#target,
+        acquireId,
+        connectionId: connection.id,
+        heldMs,
+        stack,
+        lost,
+      });
     } else {
       const message = `a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`;
       outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
@@ -155,8 +199,21 @@ export class LeaseWatch {
 }
 
 /** Publishes an acquire that its pool refuses before a target hears of it. */
-export function publishRefusal(events: EventSources, target: Target, acquireId: number, error: BrokerPoolError): void {
+export function publishRefusal(
+  events: EventSources,
+  target: Target,
+  acquireId: number,
+  error: BrokerPoolError,
+): void {
   const { pool, acquireStarted, acquireFailed } = events;
   if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
-  if (acquireFailed.wanted) acquireFailed.publish({ pool, target, acquireId, reason: error.code, error: asFailure(error), waitMs: 0 });
+  if (acquireFailed.wanted)
+    acquireFailed.publish({
+      pool,
+      target,
+      acquireId,
+      reason: error.code,
+      error: asFailure(error),
+      waitMs: 0,
+    });
 }

@@ -8,9 +8,14 @@ export interface PoolCounts {
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
-  /** Connects under way. With the open connections these are the ones that count against `max` and `maxTotal`. */
+  /**
+   * Connects under way. With the open connections these are the ones that count against `max` and `maxTotal`.
+   */
   readonly connecting: number;
-  /** Connects without a place under `maxTotal`: they pause before another attempt, or another target has taken their place. */
+  /**
+   * Connects without a place under `maxTotal`: they pause before another attempt, or another target has taken
+   * their place.
+   */
   readonly pausing: number;
   /** Callers waiting for a connection. */
   readonly waiting: number;
@@ -71,7 +76,17 @@ export function newCounters(): Counters {
   return {
     createdByRoute: noRoutes(),
     closedByReason: {
-      idle: 0, lifetime: 0, uses: 0, dirty: 0, error: 0, invalid: 0, stale: 0, leaked: 0, evicted: 0, destroyed: 0, poolClosed: 0,
+      idle: 0,
+      lifetime: 0,
+      uses: 0,
+      dirty: 0,
+      error: 0,
+      invalid: 0,
+      stale: 0,
+      leaked: 0,
+      evicted: 0,
+      destroyed: 0,
+      poolClosed: 0,
     },
     acquiredByRoute: noRoutes(),
     connectFailures: 0,
@@ -99,7 +114,11 @@ export interface Moment {
 }
 
 /** @param open the connections that are open: they know themselves how often they were leased */
-export function countsOf(counters: Counters, open: readonly { readonly route: Route; readonly uses: number }[], moment: Moment): PoolCounts {
+export function countsOf(
+  counters: Counters,
+  open: readonly { readonly route: Route; readonly uses: number }[],
+  moment: Moment,
+): PoolCounts {
   const { waits, connects, ...now } = moment;
   const acquiredByRoute = { ...counters.acquiredByRoute };
   for (const { route, uses } of open) acquiredByRoute[route] += uses;
@@ -123,10 +142,13 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
 
 /** Adds the counts of all targets; the oldest wait is the longest of them. */
 export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
-  const sum = (count: (counts: PoolCounts) => number): number => all.reduce((total, counts) => total + count(counts), 0);
+  const sum = (count: (counts: PoolCounts) => number): number =>
+    all.reduce((total, counts) => total + count(counts), 0);
   const none = newCounters();
-  const byKey = <Key extends string>(zeros: Record<Key, number>, record: (counts: PoolCounts) => Readonly<Record<Key, number>>) =>
-    Object.freeze(all.reduce((total, counts) => addRecords(total, record(counts)), zeros));
+  const byKey = <Key extends string>(
+    zeros: Record<Key, number>,
+    record: (counts: PoolCounts) => Readonly<Record<Key, number>>,
+  ) => Object.freeze(all.reduce((total, counts) => addRecords(total, record(counts)), zeros));
   return {
     total: sum(({ total }) => total),
     idle: sum(({ idle }) => idle),
@@ -147,7 +169,10 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
   };
 }
 
-function addRecords<Key extends string>(a: Readonly<Record<Key, number>>, b: Readonly<Record<Key, number>>): Record<Key, number> {
+function addRecords<Key extends string>(
+  a: Readonly<Record<Key, number>>,
+  b: Readonly<Record<Key, number>>,
+): Record<Key, number> {
   const sum: Record<Key, number> = { ...a };
   for (const key in b) sum[key] += b[key];
   return sum;

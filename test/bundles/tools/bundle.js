@@ -1,5 +1,6 @@
-// `node bundle.js BUNDLER FORMAT ENTRY OUTPUT EXTERNAL…` puts a program and all it imports, but for the external packages, into one file.
-// Plain JavaScript, run from the sources: the bundlers are installed beside this file alone.
+// `node bundle.js BUNDLER FORMAT ENTRY OUTPUT EXTERNAL…` puts a program and all it imports, but for the
+// external packages, into one file. Plain JavaScript, run from the sources: the bundlers are installed beside
+// this file alone.
 import { writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
@@ -12,7 +13,16 @@ import webpack from 'webpack';
 /** Each puts `entry` into `output` as a module (`esm`) or as CommonJS (`cjs`). */
 const BUNDLERS = {
   esbuild: ({ entry, output, format, external }, minify = false) =>
-    build({ entryPoints: [entry], outfile: output, format, external, minify, bundle: true, platform: 'node', logLevel: 'warning' }),
+    build({
+      entryPoints: [entry],
+      outfile: output,
+      format,
+      external,
+      minify,
+      bundle: true,
+      platform: 'node',
+      logLevel: 'warning',
+    }),
 
   'esbuild-minified': (task) => BUNDLERS.esbuild(task, true),
 
@@ -29,18 +39,27 @@ const BUNDLERS = {
         entry,
         mode: 'production',
         target: 'node20',
-        externals: Object.fromEntries(external.map((name) => [name, `${isModule ? 'module' : 'commonjs'} ${name}`])),
+        externals: Object.fromEntries(
+          external.map((name) => [name, `${isModule ? 'module' : 'commonjs'} ${name}`]),
+        ),
         experiments: { outputModule: isModule },
-        output: { path: dirname(output), filename: basename(output), module: isModule, ...(isModule && { library: { type: 'module' } }) },
+        output: {
+          path: dirname(output),
+          filename: basename(output),
+          module: isModule,
+          ...(isModule && { library: { type: 'module' } }),
+        },
       };
       webpack(configuration, (error, result) => (error ? reject(error) : resolve(result)));
     });
-    if (stats.hasErrors() || stats.hasWarnings()) throw new Error(stats.toString({ all: false, errors: true, warnings: true }));
+    if (stats.hasErrors() || stats.hasWarnings())
+      throw new Error(stats.toString({ all: false, errors: true, warnings: true }));
   },
 
   async ncc({ entry, output, external }) {
     const { code, assets } = await ncc(entry, { externals: external, cache: false, quiet: true });
-    if (Object.keys(assets).length > 0) throw new Error(`the bundle has more files: ${Object.keys(assets).join(', ')}`);
+    if (Object.keys(assets).length > 0)
+      throw new Error(`the bundle has more files: ${Object.keys(assets).join(', ')}`);
     writeFileSync(output, code);
   },
 };

@@ -2,9 +2,21 @@ import { encodeFrame } from '../../../src/wire/frame.js';
 import { FrameKind, PayloadProtocol } from '../../../src/wire/messages.js';
 import { joined } from '../../helpers/pieces.js';
 import test from '../../helpers/sanitary.js';
-import { adminExchange, adminFrame, BROKER, DEADLINE_MS, envelopes, failed, replyFrame, REQUEST, stepAfter, WAIT } from './exchange-kit.js';
+import {
+  adminExchange,
+  adminFrame,
+  BROKER,
+  DEADLINE_MS,
+  envelopes,
+  failed,
+  replyFrame,
+  REQUEST,
+  stepAfter,
+  WAIT,
+} from './exchange-kit.js';
 
-const unexpected = (problem: string) => failed('UNEXPECTED_RESPONSE_FRAME', `unexpected broker response frame: ${problem}`);
+const unexpected = (problem: string) =>
+  failed('UNEXPECTED_RESPONSE_FRAME', `unexpected broker response frame: ${problem}`);
 const adminEnvelope = { payloadProtocol: PayloadProtocol.ADMIN };
 
 test('an admin exchange sends the request it was given and waits until the given deadline', (t) => {
@@ -15,7 +27,7 @@ test('an admin exchange sends the request it was given and waits until the given
   t.is(exchange.deadlineMs, DEADLINE_MS);
 });
 
-test('the broker\'s reply is the answer (C-60)', (t) => {
+test("the broker's reply is the answer (C-60)", (t) => {
   const reply = { kind: 1, body: '{"ok":true}', exitCode: 0, contentType: 'application/json' };
   t.deepEqual(stepAfter(adminExchange(), adminFrame(reply)), { kind: 'answer', reply });
 });
@@ -29,11 +41,19 @@ test('a reply with an exit code other than 0, or of a kind unknown to us, is an 
 
 test('an empty payload is a reply of defaults', (t) => {
   const reply = { kind: 0, body: '', exitCode: 0, contentType: '' };
-  t.deepEqual(stepAfter(adminExchange(), replyFrame(new Uint8Array(0), adminEnvelope)), { kind: 'answer', reply });
+  t.deepEqual(stepAfter(adminExchange(), replyFrame(new Uint8Array(0), adminEnvelope)), {
+    kind: 'answer',
+    reply,
+  });
 });
 
 test('a wrong envelope fails with its first problem in the order of W-50, in all combinations (W-52)', (t) => {
-  const expected = { kind: FrameKind.RESPONSE, protocol: PayloadProtocol.ADMIN, kindLabel: 'RESPONSE', protocolLabel: 'admin' };
+  const expected = {
+    kind: FrameKind.RESPONSE,
+    protocol: PayloadProtocol.ADMIN,
+    kindLabel: 'RESPONSE',
+    protocolLabel: 'admin',
+  };
   for (const { envelope, problem } of envelopes(expected)) {
     const step = stepAfter(adminExchange(), adminFrame({ body: 'ok' }, envelope));
     if (problem === undefined) t.is(step.kind, 'answer');
@@ -47,15 +67,22 @@ test('request id, deadline and trace of the reply do not matter (C-34)', (t) => 
 });
 
 test('the envelope is checked before the payload is decoded', (t) => {
-  t.deepEqual(stepAfter(adminExchange(), replyFrame(Uint8Array.of(0xff))), unexpected('payload_protocol is not admin'));
+  t.deepEqual(
+    stepAfter(adminExchange(), replyFrame(Uint8Array.of(0xff))),
+    unexpected('payload_protocol is not admin'),
+  );
 });
 
 test('an empty frame fails on its version (W-51)', (t) => {
-  t.deepEqual(stepAfter(adminExchange(), encodeFrame(new Uint8Array(0))), unexpected('envelope_version is not v1'));
+  t.deepEqual(
+    stepAfter(adminExchange(), encodeFrame(new Uint8Array(0))),
+    unexpected('envelope_version is not v1'),
+  );
 });
 
 test('a payload that is no AdminReply fails as DECODE_ADMIN_REPLY, a body that is no Frame as DECODE_FRAME (C-33, C-60)', (t) => {
-  const failure = (code: string) => ({ kind: 'failed', failure: { code, endpoint: BROKER }, replyPending: false }) as const;
+  const failure = (code: string) =>
+    ({ kind: 'failed', failure: { code, endpoint: BROKER }, replyPending: false }) as const;
   // The second one's body is not UTF-8 (W-25).
   for (const payload of [Uint8Array.of(0x12, 0x05, 0x01), Uint8Array.of(0x12, 0x01, 0xff)]) {
     t.like(stepAfter(adminExchange(), replyFrame(payload, adminEnvelope)), failure('DECODE_ADMIN_REPLY'));
@@ -64,13 +91,19 @@ test('a payload that is no AdminReply fails as DECODE_ADMIN_REPLY, a body that i
 });
 
 test('a wrong layout byte and too long a frame fail as soon as they show (W-06, W-07)', (t) => {
-  t.deepEqual(stepAfter(adminExchange(), Uint8Array.of(2)), failed('FRAMING_VERSION', 'unsupported framing version: got 2, expected 1'));
+  t.deepEqual(
+    stepAfter(adminExchange(), Uint8Array.of(2)),
+    failed('FRAMING_VERSION', 'unsupported framing version: got 2, expected 1'),
+  );
   const tooLong = failed('FRAME_TOO_LARGE', 'frame body too large: 16777217 bytes exceeds cap 16777216');
   t.deepEqual(stepAfter(adminExchange(), Uint8Array.of(1, 1, 0, 0, 1)), tooLong);
 });
 
 test('one frame is read; what follows does not matter', (t) => {
   for (const behind of [Uint8Array.of(0xff), adminFrame({ body: 'second' })]) {
-    t.like(stepAfter(adminExchange(), joined(adminFrame({ body: 'first' }), behind)), { kind: 'answer', reply: { body: 'first' } });
+    t.like(stepAfter(adminExchange(), joined(adminFrame({ body: 'first' }), behind)), {
+      kind: 'answer',
+      reply: { body: 'first' },
+    });
   }
 });

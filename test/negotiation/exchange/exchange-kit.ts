@@ -45,7 +45,12 @@ export function adopting(): Handshake {
 }
 
 export function adminExchange(): AdminExchange {
-  return new AdminExchange({ request: REQUEST, brokerEndpoint: BROKER, deadlineMs: DEADLINE_MS, roundTripTimeoutMs: 30_000 });
+  return new AdminExchange({
+    request: REQUEST,
+    brokerEndpoint: BROKER,
+    deadlineMs: DEADLINE_MS,
+    roundTripTimeoutMs: 30_000,
+  });
 }
 
 /** What a real broker says yes with: it gives the token to every client (C-03). */
@@ -65,7 +70,14 @@ export type Envelope = Partial<Omit<Frame, 'payload'>>;
 
 export function replyFrame(payload: Uint8Array, envelope: Envelope = {}): Uint8Array {
   const protocol = PayloadProtocol.CONTROL;
-  return encodeFrameToWire({ envelopeVersion: 1, kind: FrameKind.RESPONSE, payloadProtocol: protocol, requestId: 1n, ...envelope, payload });
+  return encodeFrameToWire({
+    envelopeVersion: 1,
+    kind: FrameKind.RESPONSE,
+    payloadProtocol: protocol,
+    requestId: 1n,
+    ...envelope,
+    payload,
+  });
 }
 
 export function negotiatedFrame(changes: Partial<Negotiated> = {}, envelope: Envelope = {}): Uint8Array {
@@ -79,7 +91,13 @@ export function refusedFrame(refused: Partial<Refused>): Uint8Array {
 
 export function eventFrame(payload: Uint8Array, envelope: Envelope = {}): Uint8Array {
   const protocol = PayloadProtocol.HANDOFF;
-  return encodeFrameToWire({ envelopeVersion: 1, kind: FrameKind.EVENT, payloadProtocol: protocol, ...envelope, payload });
+  return encodeFrameToWire({
+    envelopeVersion: 1,
+    kind: FrameKind.EVENT,
+    payloadProtocol: protocol,
+    ...envelope,
+    payload,
+  });
 }
 
 /** The handoff-ready event. */
@@ -91,8 +109,14 @@ export function adminFrame(reply: Partial<AdminReply>, envelope: Envelope = {}):
   return replyFrame(encodeAdminReply(reply), { payloadProtocol: PayloadProtocol.ADMIN, ...envelope });
 }
 
-/** Feeds the pieces until the exchange wants something else than more bytes, and returns what with the pieces not fed. */
-export function play(exchange: Exchange, ...pieces: readonly Uint8Array[]): { step: ExchangeStep; unread: readonly Uint8Array[] } {
+/**
+ * Feeds the pieces until the exchange wants something else than more bytes, and returns what with the pieces
+ * not fed.
+ */
+export function play(
+  exchange: Exchange,
+  ...pieces: readonly Uint8Array[]
+): { step: ExchangeStep; unread: readonly Uint8Array[] } {
   for (const [index, piece] of pieces.entries()) {
     const step = exchange.receive(piece, NOW_MS);
     if (step.kind !== 'wait') return { step, unread: pieces.slice(index + 1) };
@@ -119,12 +143,21 @@ export function reconnect(changes: Partial<Negotiated> = {}): ExchangeStep {
   return { kind: 'reconnect', negotiated, endpoint: negotiated.backendPipe };
 }
 
-export function adopt(residue: Uint8Array = new Uint8Array(0), negotiated: Negotiated = NEGOTIATED, endpoint = negotiated.backendPipe): ExchangeStep {
+export function adopt(
+  residue: Uint8Array = new Uint8Array(0),
+  negotiated: Negotiated = NEGOTIATED,
+  endpoint = negotiated.backendPipe,
+): ExchangeStep {
   return { kind: 'adopt', negotiated, endpoint, residue };
 }
 
 /** Envelope fields in all combinations of right and wrong, each with the first problem of it (W-50). */
-export function* envelopes(expected: { kind: number; protocol: number; kindLabel: string; protocolLabel: string }): Generator<{
+export function* envelopes(expected: {
+  kind: number;
+  protocol: number;
+  kindLabel: string;
+  protocolLabel: string;
+}): Generator<{
   envelope: Required<Pick<Frame, 'envelopeVersion' | 'kind' | 'payloadProtocol' | 'payloadEncoding'>>;
   problem: string | undefined;
 }> {
@@ -139,7 +172,10 @@ export function* envelopes(expected: { kind: number; protocol: number; kindLabel
             payloadEncoding !== 0 && 'payload is compressed',
           ];
           const problem = problems.find((text) => text !== false);
-          yield { envelope: { envelopeVersion, kind, payloadProtocol, payloadEncoding }, problem: problem || undefined };
+          yield {
+            envelope: { envelopeVersion, kind, payloadProtocol, payloadEncoding },
+            problem: problem || undefined,
+          };
         }
       }
     }

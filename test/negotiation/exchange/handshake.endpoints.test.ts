@@ -1,7 +1,19 @@
 import { inspect } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import test from '../../helpers/sanitary.js';
-import { adopt, adopting, BROKER, EMPTY_PIPE, handshake, NEGOTIATED, negotiatedFrame, readyFrame, reconnect, refusedFrame, stepAfter } from './exchange-kit.js';
+import {
+  adopt,
+  adopting,
+  BROKER,
+  EMPTY_PIPE,
+  handshake,
+  NEGOTIATED,
+  negotiatedFrame,
+  readyFrame,
+  reconnect,
+  refusedFrame,
+  stepAfter,
+} from './exchange-kit.js';
 
 /** Runs something as it would run on another system. */
 function on(platform: NodeJS.Platform, run: () => void): void {
@@ -17,7 +29,8 @@ function on(platform: NodeJS.Platform, run: () => void): void {
 /** Both ways to a dial: without a handoff, and after one that failed. */
 const WAYS = [
   (backendPipe: string) => stepAfter(handshake(), negotiatedFrame({ backendPipe })),
-  (backendPipe: string) => stepAfter(adopting(), negotiatedFrame({ backendPipe }), readyFrame({ accepted: false })),
+  (backendPipe: string) =>
+    stepAfter(adopting(), negotiatedFrame({ backendPipe }), readyFrame({ accepted: false })),
 ];
 
 function refuses(t: ExecutionContext, backendPipe: string, problem: RegExp): void {
@@ -25,10 +38,15 @@ function refuses(t: ExecutionContext, backendPipe: string, problem: RegExp): voi
     const step = way(backendPipe);
     if (step.kind !== 'failed') return t.fail(step.kind);
     const { code, message, endpoint, system } = step.failure;
-    t.deepEqual({ code, endpoint, pending: step.replyPending }, { code: 'BACKEND_CONNECT', endpoint: BROKER, pending: false });
+    t.deepEqual(
+      { code, endpoint, pending: step.replyPending },
+      { code: 'BACKEND_CONNECT', endpoint: BROKER, pending: false },
+    );
     t.like(system, { code: 'EINVAL', syscall: 'connect' });
     t.regex(message, problem);
-    t.true(message.startsWith('failed to connect to negotiated backend: the endpoint that the broker named '));
+    t.true(
+      message.startsWith('failed to connect to negotiated backend: the endpoint that the broker named '),
+    );
     t.true(message.length < 300, message);
   }
 }
@@ -62,14 +80,16 @@ test('an abstract backend is dialled on Linux only', (t) => {
     dials(t, '\0backend');
     refuses(t, '\0'.padEnd(109, 'x'), / is 109 bytes long/);
   });
-  for (const platform of ['darwin', 'win32'] as const) on(platform, () => refuses(t, '\0backend', / must be .*, got "\\u0000backend"$/));
+  for (const platform of ['darwin', 'win32'] as const)
+    on(platform, () => refuses(t, '\0backend', / must be .*, got "\\u0000backend"$/));
 });
 
 test('a pipe is dialled by its full name, and nothing else is on Windows (N-06)', (t) => {
   on('win32', () => {
     dials(t, 'backend', '\\\\.\\pipe\\backend');
     dials(t, '\\\\.\\pipe\\backend');
-    for (const name of ['\\\\.\\pipe\\', 'a\0b', '..\\C:\\backend', '\\\\.\\pipe\\../COM1']) refuses(t, name, / must be the name of a pipe of this machine: .*, got /);
+    for (const name of ['\\\\.\\pipe\\', 'a\0b', '..\\C:\\backend', '\\\\.\\pipe\\../COM1'])
+      refuses(t, name, / must be the name of a pipe of this machine: .*, got /);
     refuses(t, 'x'.repeat(252), / is 261 UTF-16 units long/);
   });
 });
@@ -89,7 +109,7 @@ test('no endpoint at all keeps its own code', (t) => {
   for (const way of WAYS) t.deepEqual(way(''), EMPTY_PIPE);
 });
 
-test('of a refusal\'s text an error tells 200 characters, and nothing that a terminal would obey', (t) => {
+test("of a refusal's text an error tells 200 characters, and nothing that a terminal would obey", (t) => {
   const step = stepAfter(handshake(), refusedFrame({ reason: `\u001b[2J\r\n${'x'.repeat(5_000_000)}` }));
   if (step.kind !== 'failed') return t.fail(step.kind);
   const shown = `\\u001b[2J\\u000d\\u000a${'x'.repeat(194)}…`;

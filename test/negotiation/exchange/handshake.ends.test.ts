@@ -1,9 +1,26 @@
 import type { SystemFailure } from '../../../src/errors.js';
 import type { Exchange, ExchangeStep } from '../../../src/negotiation/exchange/exchange.js';
 import test from '../../helpers/sanitary.js';
-import { adminExchange, adminFrame, adopting, BROKER, EMPTY_PIPE, failed, handshake, negotiatedFrame, NOW_MS, readyFrame, RECONNECT, WAIT } from './exchange-kit.js';
+import {
+  adminExchange,
+  adminFrame,
+  adopting,
+  BROKER,
+  EMPTY_PIPE,
+  failed,
+  handshake,
+  negotiatedFrame,
+  NOW_MS,
+  readyFrame,
+  RECONNECT,
+  WAIT,
+} from './exchange-kit.js';
 
-const KINDS: readonly { readonly title: string; readonly start: () => Exchange; readonly reply: Uint8Array }[] = [
+const KINDS: readonly {
+  readonly title: string;
+  readonly start: () => Exchange;
+  readonly reply: Uint8Array;
+}[] = [
   { title: 'a Hello', start: handshake, reply: negotiatedFrame() },
   { title: 'a Hello with adoption', start: adopting, reply: negotiatedFrame() },
   { title: 'an admin request', start: adminExchange, reply: adminFrame({ body: 'ok' }) },
@@ -20,7 +37,11 @@ function fed(exchange: Exchange, bytes: Uint8Array): Exchange {
   return exchange;
 }
 
-const gone: readonly SystemFailure[] = ['ECONNRESET', 'EPIPE'].map((code) => ({ code, syscall: 'read', message: `read ${code}` }));
+const gone: readonly SystemFailure[] = ['ECONNRESET', 'EPIPE'].map((code) => ({
+  code,
+  syscall: 'read',
+  message: `read ${code}`,
+}));
 const badIo: SystemFailure = { code: 'EIO', syscall: 'read', message: 'read EIO' };
 
 for (const { title, start, reply } of KINDS) {
@@ -35,7 +56,10 @@ for (const { title, start, reply } of KINDS) {
     for (const system of gone) {
       for (const length of [0, 3, 9]) {
         const message = `unexpected EOF while reading frame (${eofContext(length)}): ${system.message}`;
-        t.deepEqual(fed(start(), reply.subarray(0, length)).end(system), failed('UNEXPECTED_EOF', message, { system }));
+        t.deepEqual(
+          fed(start(), reply.subarray(0, length)).end(system),
+          failed('UNEXPECTED_EOF', message, { system }),
+        );
       }
     }
   });
@@ -47,10 +71,16 @@ for (const { title, start, reply } of KINDS) {
   });
 
   test(`${title}: without a reply in time it is TIMEOUT, and the reply stays owed (X-20)`, (t) => {
-    const [phase, what] = title === 'an admin request' ? (['admin', 'admin request'] as const) : (['hello', 'Hello'] as const);
+    const [phase, what] =
+      title === 'an admin request' ? (['admin', 'admin request'] as const) : (['hello', 'Hello'] as const);
     const message = `broker did not answer the ${what} within 30000 ms`;
-    const step: ExchangeStep = { kind: 'failed', failure: { code: 'TIMEOUT', phase, message, endpoint: BROKER }, replyPending: true };
-    for (const length of [0, 1, 5, reply.length - 1]) t.deepEqual(fed(start(), reply.subarray(0, length)).expire(), step);
+    const step: ExchangeStep = {
+      kind: 'failed',
+      failure: { code: 'TIMEOUT', phase, message, endpoint: BROKER },
+      replyPending: true,
+    };
+    for (const length of [0, 1, 5, reply.length - 1])
+      t.deepEqual(fed(start(), reply.subarray(0, length)).expire(), step);
   });
 }
 
@@ -79,5 +109,6 @@ for (const [title, endIt] of Object.entries(endings)) {
 
 test('more bytes after the reply do not turn its waiting into an answer', (t) => {
   const exchange = fed(adopting(), negotiatedFrame());
-  for (const byte of readyFrame().subarray(0, -1)) t.deepEqual(exchange.receive(Uint8Array.of(byte), NOW_MS), WAIT);
+  for (const byte of readyFrame().subarray(0, -1))
+    t.deepEqual(exchange.receive(Uint8Array.of(byte), NOW_MS), WAIT);
 });

@@ -1,6 +1,11 @@
 import type { ExchangeStep } from '../../../src/negotiation/exchange/exchange.js';
 import { encodeFrame } from '../../../src/wire/frame.js';
-import { CAPABILITY_HANDLE_PASSING, encodeHandoffAck, FrameKind, PayloadProtocol } from '../../../src/wire/messages.js';
+import {
+  CAPABILITY_HANDLE_PASSING,
+  encodeHandoffAck,
+  FrameKind,
+  PayloadProtocol,
+} from '../../../src/wire/messages.js';
 import { joined } from '../../helpers/pieces.js';
 import test from '../../helpers/sanitary.js';
 import {
@@ -25,7 +30,7 @@ import {
 
 const nothing = new Uint8Array(0);
 
-test('the handoff-ready event makes the very connection the caller\'s (C-43, C-44)', (t) => {
+test("the handoff-ready event makes the very connection the caller's (C-43, C-44)", (t) => {
   t.deepEqual(stepAfter(adopting(), negotiatedFrame(), readyFrame()), adopt());
 });
 
@@ -33,7 +38,10 @@ test('the handoff wait begins only if the caller opted in, bit 0 is set and ther
   for (const adoptHandedOffConnection of [true, false]) {
     for (const serverCapabilities of [0n, 1n, 2n, 3n, 2n ** 64n - 2n, 2n ** 64n - 1n]) {
       for (const handlePassedToken of [nothing, Uint8Array.of(0), TOKEN]) {
-        const waits = adoptHandedOffConnection && serverCapabilities % 2n === CAPABILITY_HANDLE_PASSING && handlePassedToken.length > 0;
+        const waits =
+          adoptHandedOffConnection &&
+          serverCapabilities % 2n === CAPABILITY_HANDLE_PASSING &&
+          handlePassedToken.length > 0;
         const changes = { serverCapabilities, handlePassedToken };
         const step = stepAfter(handshake({ adoptHandedOffConnection }), negotiatedFrame(changes));
         t.deepEqual(step, waits ? WAIT : reconnect(changes));
@@ -81,10 +89,14 @@ const notReady: Readonly<Record<string, Uint8Array>> = {
   ),
   'an event without a payload': eventFrame(nothing),
   'an event whose payload is no HandoffAck': eventFrame(Uint8Array.of(0x0a, 0x7f, 0x01)),
-  'an error detail that is not UTF-8': eventFrame(joined(encodeHandoffAck({ token: TOKEN, accepted: true }), Uint8Array.of(0x1a, 0x01, 0xff))),
+  'an error detail that is not UTF-8': eventFrame(
+    joined(encodeHandoffAck({ token: TOKEN, accepted: true }), Uint8Array.of(0x1a, 0x01, 0xff)),
+  ),
   'a second reply': negotiatedFrame(),
   'the ack as a response': readyFrame({}, { kind: FrameKind.RESPONSE }),
-  'the ack under the control protocol': replyFrame(encodeHandoffAck({ token: TOKEN, accepted: true }), { kind: FrameKind.EVENT }),
+  'the ack under the control protocol': replyFrame(encodeHandoffAck({ token: TOKEN, accepted: true }), {
+    kind: FrameKind.EVENT,
+  }),
   'the ack under the admin protocol': readyFrame({}, { payloadProtocol: PayloadProtocol.ADMIN }),
   'an empty frame': encodeFrame(nothing),
   'a body that is no Frame': encodeFrame(Uint8Array.of(0xff)),
@@ -96,14 +108,31 @@ const notReady: Readonly<Record<string, Uint8Array>> = {
 for (const [title, wire] of Object.entries(notReady)) {
   test(`${title} in place of the event downgrades to backendPipe without a word (C-45)`, (t) => {
     t.deepEqual(stepAfter(adopting(), negotiatedFrame(), wire), RECONNECT);
-    t.deepEqual(stepAfter(adopting(), joined(negotiatedFrame(), wire)), RECONNECT, 'in one chunk with the reply');
-    t.deepEqual(stepAfter(adopting(), negotiatedFrame(), joined(wire, readyFrame())), RECONNECT, 'one frame is read, not the next (C-42)');
-    t.deepEqual(stepAfter(adopting(), negotiatedFrame({ backendPipe: '' }), wire), EMPTY_PIPE, 'nothing to downgrade to (C-17)');
+    t.deepEqual(
+      stepAfter(adopting(), joined(negotiatedFrame(), wire)),
+      RECONNECT,
+      'in one chunk with the reply',
+    );
+    t.deepEqual(
+      stepAfter(adopting(), negotiatedFrame(), joined(wire, readyFrame())),
+      RECONNECT,
+      'one frame is read, not the next (C-42)',
+    );
+    t.deepEqual(
+      stepAfter(adopting(), negotiatedFrame({ backendPipe: '' }), wire),
+      EMPTY_PIPE,
+      'nothing to downgrade to (C-17)',
+    );
   });
 }
 
 test('a wrong envelope of the event downgrades, in all combinations (W-53, C-45)', (t) => {
-  const expected = { kind: FrameKind.EVENT, protocol: PayloadProtocol.HANDOFF, kindLabel: 'EVENT', protocolLabel: 'handoff' };
+  const expected = {
+    kind: FrameKind.EVENT,
+    protocol: PayloadProtocol.HANDOFF,
+    kindLabel: 'EVENT',
+    protocolLabel: 'handoff',
+  };
   for (const { envelope, problem } of envelopes(expected)) {
     const step = stepAfter(adopting(), negotiatedFrame(), readyFrame({}, envelope));
     t.deepEqual(step, problem === undefined ? adopt() : RECONNECT, JSON.stringify(envelope));
@@ -129,9 +158,15 @@ test('the time for the event may end after that for the reply', (t) => {
   t.is(exchange.deadlineMs, NOW_MS + HANDOFF_MS);
 });
 
-const backendSays = [nothing, Uint8Array.of(1), Buffer.from('hello from the backend'), readyFrame(), Uint8Array.of(0xff, 0xff)];
+const backendSays = [
+  nothing,
+  Uint8Array.of(1),
+  Buffer.from('hello from the backend'),
+  readyFrame(),
+  Uint8Array.of(0xff, 0xff),
+];
 
-test('what follows the event is the backend\'s and goes to the caller untouched (C-47)', (t) => {
+test("what follows the event is the backend's and goes to the caller untouched (C-47)", (t) => {
   for (const words of backendSays) {
     const residue = new Uint8Array(words);
     t.deepEqual(stepAfter(adopting(), joined(negotiatedFrame(), readyFrame(), words)), adopt(residue));

@@ -32,7 +32,12 @@ for (const { code, refusalKind, refusalCode = code } of REFUSALS) {
   test(`refusal ${code} reaches the caller as ${refusalKind}, code ${refusalCode} (C-36, C-37)`, (t) => {
     const wire = refusedFrame({ reason: 'because', code, retryAfterMs: 250n });
     const message = `broker refused Hello: because (code ${refusalCode}, retry_after_ms=250)`;
-    const step = failed('REFUSED', message, { refusalCode, refusalKind, retryAfterMs: 250, reason: 'because' });
+    const step = failed('REFUSED', message, {
+      refusalCode,
+      refusalKind,
+      retryAfterMs: 250,
+      reason: 'because',
+    });
     t.deepEqual(stepAfter(handshake(), wire), step);
     t.deepEqual(stepAfter(adopting(), wire), step, 'a refusal never leads to a handoff wait');
   });
@@ -40,13 +45,27 @@ for (const { code, refusalKind, refusalCode = code } of REFUSALS) {
 
 test('a refusal without a word is a refusal', (t) => {
   const message = 'broker refused Hello:  (code 0, retry_after_ms=0)';
-  t.deepEqual(stepAfter(handshake(), refusedFrame({})), failed('REFUSED', message, { refusalCode: 0, refusalKind: 'other', retryAfterMs: 0, reason: '' }));
+  t.deepEqual(
+    stepAfter(handshake(), refusedFrame({})),
+    failed('REFUSED', message, { refusalCode: 0, refusalKind: 'other', retryAfterMs: 0, reason: '' }),
+  );
 });
 
-test('the broker\'s range of protocols and its details are not passed on (C-36)', (t) => {
-  const step = stepAfter(handshake(), refusedFrame({ code: 1, daemonMinProtocol: 2, daemonMaxProtocol: 3, details: { path: '/secret' } }));
+test("the broker's range of protocols and its details are not passed on (C-36)", (t) => {
+  const step = stepAfter(
+    handshake(),
+    refusedFrame({ code: 1, daemonMinProtocol: 2, daemonMaxProtocol: 3, details: { path: '/secret' } }),
+  );
   if (step.kind !== 'failed') return t.fail(step.kind);
-  t.deepEqual(Object.keys(step.failure).toSorted(), ['code', 'endpoint', 'message', 'reason', 'refusalCode', 'refusalKind', 'retryAfterMs']);
+  t.deepEqual(Object.keys(step.failure).toSorted(), [
+    'code',
+    'endpoint',
+    'message',
+    'reason',
+    'refusalCode',
+    'refusalKind',
+    'retryAfterMs',
+  ]);
   t.false(JSON.stringify(step).includes('secret'));
 });
 

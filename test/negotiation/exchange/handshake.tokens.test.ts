@@ -26,21 +26,39 @@ function cutShort(end: (exchange: Handshake) => ExchangeStep, ...pieces: readonl
 const whole = joined(negotiatedFrame(), readyFrame());
 const half = readyFrame().subarray(0, -3);
 
-/** How a handshake that the caller is to hear of can go, and the only place where the token is then: what was negotiated. */
+/**
+ * How a handshake that the caller is to hear of can go, and the only place where the token is then: what was
+ * negotiated.
+ */
 const fruitful: Readonly<Record<string, [start: () => Handshake, play: Play]>> = {
   'an adoption': [adopting, fed(negotiatedFrame(), readyFrame())],
   'an adoption in one piece': [adopting, fed(whole)],
   'an adoption in single bytes': [adopting, fed(...singleBytes(whole))],
-  'an adoption in a short piece and a long one': [adopting, fed(whole.subarray(0, -1), joined(whole.subarray(-1), new Uint8Array(200)))],
+  'an adoption in a short piece and a long one': [
+    adopting,
+    fed(whole.subarray(0, -1), joined(whole.subarray(-1), new Uint8Array(200))),
+  ],
   'an adoption with bytes of the backend behind it': [adopting, fed(joined(whole, Uint8Array.of(1, 2, 3)))],
   'a reply to a caller who does not adopt': [handshake, fed(negotiatedFrame())],
-  'a reply in a long piece and a short one': [handshake, fed(negotiatedFrame().subarray(0, -1), negotiatedFrame().subarray(-1))],
+  'a reply in a long piece and a short one': [
+    handshake,
+    fed(negotiatedFrame().subarray(0, -1), negotiatedFrame().subarray(-1)),
+  ],
   'a reply with more behind it': [handshake, fed(whole)],
-  'another token in the event': [adopting, fed(joined(negotiatedFrame(), readyFrame({ token: OTHER_TOKEN })))],
+  'another token in the event': [
+    adopting,
+    fed(joined(negotiatedFrame(), readyFrame({ token: OTHER_TOKEN }))),
+  ],
   'a refusal of the backend': [adopting, fed(negotiatedFrame(), readyFrame({ accepted: false }))],
   'half an event and the end': [adopting, cutShort((exchange) => exchange.end(), negotiatedFrame(), half)],
-  'half an event and no more time': [adopting, cutShort((exchange) => exchange.expire(), negotiatedFrame(), half)],
-  'an event that is too long': [adopting, fed(negotiatedFrame(), Uint8Array.of(1, 255, 255, 255, 255, ...TOKEN))],
+  'half an event and no more time': [
+    adopting,
+    cutShort((exchange) => exchange.expire(), negotiatedFrame(), half),
+  ],
+  'an event that is too long': [
+    adopting,
+    fed(negotiatedFrame(), Uint8Array.of(1, 255, 255, 255, 255, ...TOKEN)),
+  ],
 };
 
 for (const [title, [start, play]] of Object.entries(fruitful)) {
@@ -57,8 +75,14 @@ for (const [title, [start, play]] of Object.entries(fruitful)) {
 
 /** How it can come to nothing. */
 const fruitless: Readonly<Record<string, [start: () => Handshake, play: Play]>> = {
-  'half a reply and the end': [handshake, cutShort((exchange) => exchange.end(), negotiatedFrame().subarray(0, -1))],
-  'half a reply and no more time': [handshake, cutShort((exchange) => exchange.expire(), negotiatedFrame().subarray(0, -1))],
+  'half a reply and the end': [
+    handshake,
+    cutShort((exchange) => exchange.end(), negotiatedFrame().subarray(0, -1)),
+  ],
+  'half a reply and no more time': [
+    handshake,
+    cutShort((exchange) => exchange.expire(), negotiatedFrame().subarray(0, -1)),
+  ],
   'a reply without an endpoint': [handshake, fed(negotiatedFrame({ backendPipe: '' }))],
   'a reply in a wrong envelope': [handshake, fed(negotiatedFrame({}, { kind: 2 }))],
   'a caller who gives up in the handoff wait': [adopting, fed(negotiatedFrame(), half)],

@@ -15,7 +15,7 @@ function unpack(wire: Uint8Array): { frame: Frame; hello: Hello } {
 
 const none = new Uint8Array(0);
 
-test('the Hello of a client that adopts says what a Rust client\'s says, but for the library\'s name (C-01, C-02)', (t) => {
+test("the Hello of a client that adopts says what a Rust client's says, but for the library's name (C-01, C-02)", (t) => {
   t.deepEqual(unpack(encodeHelloFrame({ serviceName: 'zccache', wantedVersion: '1.2.3' }, true)).hello, {
     clientMinProtocol: 1,
     clientMaxProtocol: 1,
@@ -66,7 +66,12 @@ test('its envelope is a plain control-plane request with id 1 (C-04)', (t) => {
 });
 
 test('a caller may name itself, its library and a keepalive', (t) => {
-  const chosen = { clientVersion: '9.9.9', clientLibName: 'mine', clientLibVersion: '3', clientKeepaliveSecs: 45 };
+  const chosen = {
+    clientVersion: '9.9.9',
+    clientLibName: 'mine',
+    clientLibVersion: '3',
+    clientKeepaliveSecs: 45,
+  };
   const { hello } = unpack(encodeHelloFrame({ serviceName: 'a', wantedVersion: '0.0.1', ...chosen }, false));
   t.like(hello, { ...chosen, clientKeepaliveSecs: 45n });
 });

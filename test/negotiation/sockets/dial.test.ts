@@ -27,9 +27,15 @@ nativeTest('a listener is connected to on the spot', async (t) => {
 
 nativeTest('whoever is not there is refused on the spot, and nothing stays open', async (t) => {
   const { directory } = await startSystem(t);
-  t.like(dialNow(native, `${directory}/none.sock`), { kind: 'refused', system: { code: 'ENOENT', syscall: 'connect' } });
+  t.like(dialNow(native, `${directory}/none.sock`), {
+    kind: 'refused',
+    system: { code: 'ENOENT', syscall: 'connect' },
+  });
   const noDescriptors = nativeWith({ openSocket: () => -(errno['EMFILE'] ?? 0) });
-  t.like(dialNow(noDescriptors, `${directory}/none.sock`), { kind: 'refused', system: { code: 'EMFILE', syscall: 'socket' } });
+  t.like(dialNow(noDescriptors, `${directory}/none.sock`), {
+    kind: 'refused',
+    system: { code: 'EMFILE', syscall: 'socket' },
+  });
 });
 
 nativeTest('a full backlog is left to the dial that waits', async (t) => {
@@ -41,7 +47,15 @@ test('without native calls everything is left to the dial that waits', async (t)
   const { backend } = await startSystem(t);
   t.is(dialNow(undefined, backend.endpoint), undefined);
   const outcome = await new Promise<DialOutcome>((settle) => {
-    dial({ endpoint: backend.endpoint, deadlineMs: systemClock.now() + 20_000, timeoutMs: 20_000, clock: systemClock }, settle);
+    dial(
+      {
+        endpoint: backend.endpoint,
+        deadlineMs: systemClock.now() + 20_000,
+        timeoutMs: 20_000,
+        clock: systemClock,
+      },
+      settle,
+    );
   });
   if (outcome.kind !== 'connected') return t.fail();
   await closed(outcome.socket);
@@ -56,11 +70,17 @@ function failingDial(codes: readonly string[], platform: NodeJS.Platform, timeou
     const socket = new Socket();
     const code = codes[opened.length];
     opened.push(socket);
-    if (code !== undefined) setImmediate(() => socket.destroy(Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' })));
+    if (code !== undefined)
+      setImmediate(() =>
+        socket.destroy(Object.assign(new Error(`connect ${code}`), { code, syscall: 'connect' })),
+      );
     return socket;
   };
   // An abstract name has no file that could be looked at.
-  dial({ endpoint: '\0fake', deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, platform, open }, (outcome) => outcomes.push(outcome));
+  dial(
+    { endpoint: '\0fake', deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, platform, open },
+    (outcome) => outcomes.push(outcome),
+  );
   return { clock, opened, outcomes };
 }
 
@@ -95,7 +115,11 @@ test('elsewhere ETIMEDOUT is final', async (t) => {
 });
 
 test('a listener that stays busy is asked again after ever longer pauses, up to the longest', async (t) => {
-  const { clock, opened } = failingDial(Array.from({ length: 20 }, () => 'EAGAIN'), 'linux', 60_000);
+  const { clock, opened } = failingDial(
+    Array.from({ length: 20 }, () => 'EAGAIN'),
+    'linux',
+    60_000,
+  );
   const pauses: number[] = [];
   let before = clock.now();
   while (opened.length < 12) {

@@ -1,4 +1,6 @@
-/** Whoever gives up on a broker reads its reply all the same, to its last byte and no further (G-16, V-31). */
+/**
+ * Whoever gives up on a broker reads its reply all the same, to its last byte and no further (G-16, V-31).
+ */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -22,13 +24,22 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { title: 'a Hello', wire: negotiatedWire('/nowhere.sock'), job: (endpoint, roundTripTimeoutMs) => handshakeJob(endpoint, { roundTripTimeoutMs }) },
+  {
+    title: 'a Hello',
+    wire: negotiatedWire('/nowhere.sock'),
+    job: (endpoint, roundTripTimeoutMs) => handshakeJob(endpoint, { roundTripTimeoutMs }),
+  },
   {
     title: 'a Hello with adoption',
     wire: negotiatedWire('/nowhere.sock'),
-    job: (endpoint, roundTripTimeoutMs) => handshakeJob(endpoint, { roundTripTimeoutMs, adoptHandedOffConnection: true }),
+    job: (endpoint, roundTripTimeoutMs) =>
+      handshakeJob(endpoint, { roundTripTimeoutMs, adoptHandedOffConnection: true }),
   },
-  { title: 'an admin request', wire: ADMIN_WIRE, job: (endpoint, roundTripTimeoutMs) => adminJob(endpoint, { roundTripTimeoutMs }) },
+  {
+    title: 'an admin request',
+    wire: ADMIN_WIRE,
+    job: (endpoint, roundTripTimeoutMs) => adminJob(endpoint, { roundTripTimeoutMs }),
+  },
 ];
 
 /** How a job is given up. */
@@ -40,7 +51,9 @@ const ENDS: Readonly<Record<string, (driver: Driver, giveUp: () => void) => void
 /** Says the rest byte by byte. Settles with how many bytes of all were said when the client hung up. */
 async function sayTheRest(socket: Socket, wire: Uint8Array, said: number): Promise<number> {
   let bytes = said;
-  const hungUp = new Promise<number>((resolve) => socket.once('end', () => resolve(bytes)).once('close', () => resolve(bytes)));
+  const hungUp = new Promise<number>((resolve) =>
+    socket.once('end', () => resolve(bytes)).once('close', () => resolve(bytes)),
+  );
   while (bytes < wire.length && !socket.destroyed) {
     bytes += 1;
     await say(socket, wire.subarray(bytes - 1, bytes));
@@ -50,10 +63,25 @@ async function sayTheRest(socket: Socket, wire: Uint8Array, said: number): Promi
   return await hungUp;
 }
 
-/** Starts as many jobs as the reply has bytes, each of which hears one byte more. `giveUp` is called when all have heard theirs. */
-async function startCut(driver: Driver, { wire, job }: Case, endpoint: string, roundTripTimeoutMs: number, saidToAll: () => boolean) {
+/**
+ * Starts as many jobs as the reply has bytes, each of which hears one byte more. `giveUp` is called when all
+ * have heard theirs.
+ */
+async function startCut(
+  driver: Driver,
+  { wire, job }: Case,
+  endpoint: string,
+  roundTripTimeoutMs: number,
+  saidToAll: () => boolean,
+) {
   const releases: (() => void)[] = [];
-  const outcomes = Array.from(wire, () => new Promise<Outcome>((resolve) => releases.push(driver.start(job(endpoint, roundTripTimeoutMs), resolve))));
+  const outcomes = Array.from(
+    wire,
+    () =>
+      new Promise<Outcome>((resolve) =>
+        releases.push(driver.start(job(endpoint, roundTripTimeoutMs), resolve)),
+      ),
+  );
   await until(saidToAll);
   return { outcomes, giveUp: () => releases.forEach((release) => release()) };
 }
@@ -64,52 +92,71 @@ for (const [name, create] of DRIVERS) {
       ['a deadline', SHORT_MS],
       ['an abort', 20_000],
     ] as const) {
-      test.serial(`${name}, ${it.title}: ${ending} anywhere in the reply leaves somebody who reads the rest (G-16, V-31)`, async (t) => {
-        const { wire } = it;
-        let began = 0;
-        let said = 0;
-        let goOn = (): void => {};
-        const gate = new Promise<void>((resolve) => (goOn = resolve));
-        const hungUpAfter: number[] = [];
-        const broker = await hostilePeer(t, async (socket) => {
-          const bytes = began++;
-          await heard(socket);
-          await say(socket, wire.subarray(0, bytes));
-          said += 1;
-          await gate;
-          hungUpAfter.push(await sayTheRest(socket, wire, bytes));
-          socket.destroy();
-        });
-        const { outcomes, giveUp } = await startCut(openDriver(t, create), it, broker.endpoint, roundTripTimeoutMs, () => said === wire.length);
-        if (ending === 'an abort') giveUp();
-        for (const outcome of await Promise.all(outcomes)) t.is(failureOf(outcome).code, ending === 'an abort' ? 'ABORTED' : 'TIMEOUT');
-        goOn();
-        t.true(await until(() => hungUpAfter.length === wire.length), 'each is closed once its reply is in');
-        t.deepEqual(new Set(hungUpAfter), new Set([wire.length]));
-      });
+      test.serial(
+        `${name}, ${it.title}: ${ending} anywhere in the reply leaves somebody who reads the rest (G-16, V-31)`,
+        async (t) => {
+          const { wire } = it;
+          let began = 0;
+          let said = 0;
+          let goOn = (): void => {};
+          const gate = new Promise<void>((resolve) => (goOn = resolve));
+          const hungUpAfter: number[] = [];
+          const broker = await hostilePeer(t, async (socket) => {
+            const bytes = began++;
+            await heard(socket);
+            await say(socket, wire.subarray(0, bytes));
+            said += 1;
+            await gate;
+            hungUpAfter.push(await sayTheRest(socket, wire, bytes));
+            socket.destroy();
+          });
+          const { outcomes, giveUp } = await startCut(
+            openDriver(t, create),
+            it,
+            broker.endpoint,
+            roundTripTimeoutMs,
+            () => said === wire.length,
+          );
+          if (ending === 'an abort') giveUp();
+          for (const outcome of await Promise.all(outcomes))
+            t.is(failureOf(outcome).code, ending === 'an abort' ? 'ABORTED' : 'TIMEOUT');
+          goOn();
+          t.true(
+            await until(() => hungUpAfter.length === wire.length),
+            'each is closed once its reply is in',
+          );
+          t.deepEqual(new Set(hungUpAfter), new Set([wire.length]));
+        },
+      );
     }
   }
   for (const [ending, end] of Object.entries(ENDS)) {
-    test.serial(`${name}: ${ending} during the handoff wait closes the connection at once, for the reply is in (C-45)`, async (t) => {
-      const scripts = [negotiatedWire('/nowhere.sock'), Buffer.concat([negotiatedWire('/nowhere.sock'), readyWire()])];
-      const broker = await hostilePeer(t, async (socket) => {
-        const wire = scripts.shift();
-        await heard(socket);
-        await say(socket, wire ?? negotiatedWire('/nowhere.sock'));
-        keep(socket);
-      });
-      const driver = openDriver(t, create);
-      const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
-      let giveUp = (): void => {};
-      const outcome = new Promise<Outcome>((resolve) => (giveUp = driver.start(job, resolve)));
-      await until(() => scripts.length === 1);
-      // Whoever waits has seen the first reply when it has acted on the second.
-      await closed(connectionOf(await run(driver, job)).socket);
-      t.true(await until(() => broker.open === 1));
-      await end(driver, giveUp);
-      t.is(failureOf(await outcome).code, 'ABORTED');
-      t.true(await until(() => broker.open === 0), 'nothing is owed');
-    });
+    test.serial(
+      `${name}: ${ending} during the handoff wait closes the connection at once, for the reply is in (C-45)`,
+      async (t) => {
+        const scripts = [
+          negotiatedWire('/nowhere.sock'),
+          Buffer.concat([negotiatedWire('/nowhere.sock'), readyWire()]),
+        ];
+        const broker = await hostilePeer(t, async (socket) => {
+          const wire = scripts.shift();
+          await heard(socket);
+          await say(socket, wire ?? negotiatedWire('/nowhere.sock'));
+          keep(socket);
+        });
+        const driver = openDriver(t, create);
+        const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+        let giveUp = (): void => {};
+        const outcome = new Promise<Outcome>((resolve) => (giveUp = driver.start(job, resolve)));
+        await until(() => scripts.length === 1);
+        // Whoever waits has seen the first reply when it has acted on the second.
+        await closed(connectionOf(await run(driver, job)).socket);
+        t.true(await until(() => broker.open === 1));
+        await end(driver, giveUp);
+        t.is(failureOf(await outcome).code, 'ABORTED');
+        t.true(await until(() => broker.open === 0), 'nothing is owed');
+      },
+    );
   }
 }
 

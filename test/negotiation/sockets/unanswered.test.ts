@@ -1,6 +1,14 @@
 /** A broker that never answers costs no more than so many descriptors, however often it is asked (G-16). */
 import { connectToBackend, sendAdminRequest } from '../../../src/index.js';
-import { addUnanswered, countUnanswered, holdForReply, MOST_UNANSWERED, onRoom, roomWithinMs, unansweredFailure } from '../../../src/negotiation/sockets/owed-reply.js';
+import {
+  addUnanswered,
+  countUnanswered,
+  holdForReply,
+  MOST_UNANSWERED,
+  onRoom,
+  roomWithinMs,
+  unansweredFailure,
+} from '../../../src/negotiation/sockets/owed-reply.js';
 import { systemClock } from '../../../src/clock.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf as errorOf, openPool } from '../../helpers/pools.js';
@@ -10,7 +18,9 @@ import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, r
 
 /** Has as many requests unanswered as a broker may, but for some. */
 function fill(endpoint: string, butFor = 0): (() => void)[] {
-  return Array.from({ length: MOST_UNANSWERED - butFor }, () => addUnanswered(endpoint, systemClock.now() + 35_000));
+  return Array.from({ length: MOST_UNANSWERED - butFor }, () =>
+    addUnanswered(endpoint, systemClock.now() + 35_000),
+  );
 }
 
 test('requests are counted for each broker, and each is counted until it has ended, once', (t) => {
@@ -26,7 +36,11 @@ test('requests are counted for each broker, and each is counted until it has end
 
 test('at the bound there is a failure that says how many, where and what to look at', (t) => {
   const [first, ...others] = fill('/bound');
-  t.like(unansweredFailure('/bound'), { code: 'BROKER_CONNECT', endpoint: '/bound', system: { code: 'EUNANSWERED' } });
+  t.like(unansweredFailure('/bound'), {
+    code: 'BROKER_CONNECT',
+    endpoint: '/bound',
+    system: { code: 'EUNANSWERED' },
+  });
   t.regex(unansweredFailure('/bound')?.message ?? '', /128 requests to \/bound are unanswered; .*35 s$/);
   first?.();
   t.is(unansweredFailure('/bound'), undefined);
@@ -84,8 +98,15 @@ for (const [name, create] of DRIVERS) {
 test('a single connect and an admin request fail at the bound, and say why', async (t) => {
   const { broker, target } = await startSystem(t);
   const ends = fill(broker.endpoint);
-  for (const request of [connectToBackend(target), sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'STATUS' })]) {
-    t.like(await errorOf(request), { code: 'BROKER_CONNECT', endpoint: broker.endpoint, cause: { code: 'EUNANSWERED' } });
+  for (const request of [
+    connectToBackend(target),
+    sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'STATUS' }),
+  ]) {
+    t.like(await errorOf(request), {
+      code: 'BROKER_CONNECT',
+      endpoint: broker.endpoint,
+      cause: { code: 'EUNANSWERED' },
+    });
   }
   t.is(broker.helloCount, 0);
   for (const end of ends) end();
@@ -109,7 +130,11 @@ test('a caller of a pool whose time is up at the bound learns what the broker ow
   const { broker, target } = await startSystem(t);
   const ends = fill(broker.endpoint);
   const error = await errorOf(openPool(t, target).acquire({ timeoutMs: 1_000 }));
-  t.like(error, { code: 'TIMEOUT', phase: 'connect', cause: { code: 'BROKER_CONNECT', endpoint: broker.endpoint } });
+  t.like(error, {
+    code: 'TIMEOUT',
+    phase: 'connect',
+    cause: { code: 'BROKER_CONNECT', endpoint: broker.endpoint },
+  });
   t.like(await errorOf(openPool(t, target, { retry: false }).acquire()), { code: 'BROKER_CONNECT' });
   for (const end of ends) end();
 });

@@ -1,4 +1,7 @@
-/** A program that calls `process.exit()` while its wait thread loads the C library: `node exits-while-loading.js DIRECTORY`. */
+/**
+ * A program that calls `process.exit()` while its wait thread loads the C library: `node
+ * exits-while-loading.js DIRECTORY`.
+ */
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';

@@ -17,16 +17,22 @@ const threadsTest = native === undefined ? test.skip : test.serial;
 const workerUrl = new URL('../../helpers/loading-worker.js', import.meta.url).href;
 const PROGRAM = fileURLToPath(new URL('exits-while-loading.js', import.meta.url));
 
-threadsTest('a driver that closes while its thread loads the C library lets it load, and then ends it', async (t) => {
-  if (native === undefined) return t.fail();
-  const directory = temporaryDirectory(t);
-  process.env[NOTES_VARIABLE] = directory;
-  const driver = new WorkerDriver(native, { fallback: new EventLoopDriver(systemClock, native), workerUrl });
-  const warm = driver.warm();
-  t.true(await until(() => existsSync(`${directory}/${BEGINS}`)));
-  await Promise.all([driver.close(), warm]);
-  t.true(await until(() => existsSync(`${directory}/${ENDS}`)));
-});
+threadsTest(
+  'a driver that closes while its thread loads the C library lets it load, and then ends it',
+  async (t) => {
+    if (native === undefined) return t.fail();
+    const directory = temporaryDirectory(t);
+    process.env[NOTES_VARIABLE] = directory;
+    const driver = new WorkerDriver(native, {
+      fallback: new EventLoopDriver(systemClock, native),
+      workerUrl,
+    });
+    const warm = driver.warm();
+    t.true(await until(() => existsSync(`${directory}/${BEGINS}`)));
+    await Promise.all([driver.close(), warm]);
+    t.true(await until(() => existsSync(`${directory}/${ENDS}`)));
+  },
+);
 
 threadsTest('process.exit() waits for a thread that loads the C library', async (t) => {
   const directory = temporaryDirectory(t);
@@ -37,9 +43,15 @@ threadsTest('process.exit() waits for a thread that loads the C library', async 
 
 test('a thread that is told to stop before it loads does not begin to', (t) => {
   const state = new SharedWaitState();
-  t.is(state.load(() => state.loading), true);
+  t.is(
+    state.load(() => state.loading),
+    true,
+  );
   t.false(state.loading);
   state.requestStop();
-  t.is(state.load(() => t.fail()), undefined);
+  t.is(
+    state.load(() => t.fail()),
+    undefined,
+  );
   t.false(state.loading);
 });

@@ -1,12 +1,27 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/wait.js';
 import { LONGEST_WAIT_MS, runWaitLoop } from '../../../src/negotiation/wait-thread/wait-loop.js';
-import { Debt, SharedWaitState, tokenMemory, type LeftOver, type StartCommand, type WaitCommand, type WaitOutcome } from '../../../src/negotiation/wait-thread/wait-protocol.js';
+import {
+  Debt,
+  SharedWaitState,
+  tokenMemory,
+  type LeftOver,
+  type StartCommand,
+  type WaitCommand,
+  type WaitOutcome,
+} from '../../../src/negotiation/wait-thread/wait-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
 import { errno } from '../../../src/os/errno.js';
 import { holds, recordedMemory } from '../../helpers/recorded-memory.js';
 import test from '../../helpers/sanitary.js';
-import { BROKER, DEADLINE_MS, NEGOTIATED, negotiatedFrame, REQUEST, TOKEN } from '../exchange/exchange-kit.js';
+import {
+  BROKER,
+  DEADLINE_MS,
+  NEGOTIATED,
+  negotiatedFrame,
+  REQUEST,
+  TOKEN,
+} from '../exchange/exchange-kit.js';
 
 const SLOT = 5;
 const DESCRIPTOR = 40;
@@ -26,7 +41,15 @@ const JOB = {
 } as const;
 
 function start(changes: Partial<StartCommand> = {}): StartCommand {
-  return { kind: 'start', slot: SLOT, job: JOB, descriptor: DESCRIPTOR, sent: REQUEST.length, watched: true, ...changes };
+  return {
+    kind: 'start',
+    slot: SLOT,
+    job: JOB,
+    descriptor: DESCRIPTOR,
+    sent: REQUEST.length,
+    watched: true,
+    ...changes,
+  };
 }
 
 /** What happens in one wait: how long it was to take, and what becomes readable. */
@@ -101,7 +124,13 @@ const reply: Turn = (world, _, ready) => {
   ready(DESCRIPTOR);
 };
 
-const connected = { slot: SLOT, kind: 'connected', descriptor: 101, endpoint: NEGOTIATED.backendPipe, route: 'broker-negotiated' };
+const connected = {
+  slot: SLOT,
+  kind: 'connected',
+  descriptor: 101,
+  endpoint: NEGOTIATED.backendPipe,
+  route: 'broker-negotiated',
+};
 
 test('a job that the main thread has begun needs no more than its reply', (t) => {
   const world = new World();
@@ -116,10 +145,15 @@ test('a job that the main thread has begun needs no more than its reply', (t) =>
 test('nothing of a reply stays in the buffer that it was received in, and a job that fails leaves no token', (t) => {
   const world = new World();
   world.commands.push(start({ job: { ...JOB, adoptHandedOffConnection: true } }));
-  const memory = recordedMemory(() => world.run(reply, () => world.commands.push({ kind: 'release', slot: SLOT })));
+  const memory = recordedMemory(() =>
+    world.run(reply, () => world.commands.push({ kind: 'release', slot: SLOT })),
+  );
   t.like(world.outcomes[0], { kind: 'failed', failure: { code: 'ABORTED' } });
   t.true(world.receiveBuffer?.every((byte) => byte === 0));
-  t.deepEqual(memory.filter((each) => holds(each, TOKEN)), []);
+  t.deepEqual(
+    memory.filter((each) => holds(each, TOKEN)),
+    [],
+  );
 });
 
 test('the token moves to the other thread, and leaves no copy in this one', (t) => {
@@ -163,7 +197,11 @@ test('a request of which the system took a part is sent to its end, not given up
   world.commands.push(start({ sent: 1, watched: false }));
   world.sends = [2, EAGAIN];
   world.run(pass, pass, reply);
-  t.deepEqual(world.sent, [[0, 0, 0, 0], [0, 0], [0, 0]]);
+  t.deepEqual(world.sent, [
+    [0, 0, 0, 0],
+    [0, 0],
+    [0, 0],
+  ]);
   t.deepEqual(world.watched, [DESCRIPTOR], 'there can be no reply before the whole request is sent');
   t.like(world.outcomes[0], connected);
 });
@@ -200,7 +238,11 @@ test('a request that the system never takes times out, and the broker is owed th
   world.commands.push(start({ sent: 1, watched: false }));
   world.sends = Array.from({ length: 5_000 }, () => EAGAIN);
   world.run(...Array.from({ length: 5_000 }, () => pass));
-  t.like(world.outcomes[0], { kind: 'failed', failure: { code: 'TIMEOUT', phase: 'hello' }, owedReply: { descriptor: DESCRIPTOR, sent: 1 } });
+  t.like(world.outcomes[0], {
+    kind: 'failed',
+    failure: { code: 'TIMEOUT', phase: 'hello' },
+    owedReply: { descriptor: DESCRIPTOR, sent: 1 },
+  });
   t.true(world.nowMs >= DEADLINE_MS);
 });
 
@@ -209,7 +251,10 @@ test('a send that fails ends like a broker that hung up (C-39)', (t) => {
   world.commands.push(start({ sent: 0, watched: false }));
   world.sends = [EPIPE];
   world.run();
-  t.like(world.outcomes[0], { kind: 'failed', failure: { code: 'UNEXPECTED_EOF', system: { code: 'EPIPE', syscall: 'send' } } });
+  t.like(world.outcomes[0], {
+    kind: 'failed',
+    failure: { code: 'UNEXPECTED_EOF', system: { code: 'EPIPE', syscall: 'send' } },
+  });
   t.deepEqual(world.closed, [DESCRIPTOR]);
 });
 

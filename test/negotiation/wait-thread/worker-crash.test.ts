@@ -29,20 +29,24 @@ threadsTest('a job whose thread dies is done by the event loop (X-25)', async (t
   t.is(broker.earlyHangUps, 0, 'what the dead thread owed a reply was read to its end');
 });
 
-threadsTest('a driver whose thread has died says so once, and does all that follows on the event loop', async (t) => {
-  const { broker, directory } = await startSystem(t);
-  const file = `${directory}/crash.always`;
-  process.env[CRASH_FILE_VARIABLE] = file;
-  writeFileSync(file, '');
-  const reasons: string[] = [];
-  const driver = crashingDriver((reason) => reasons.push(reason));
-  t.teardown(() => driver.close());
-  t.is(driver.name, 'worker');
-  for (let job = 0; job < 3; job++) await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
-  t.is(driver.name, 'event-loop');
-  t.deepEqual(reasons, ['it ended with code 7']);
-  await t.notThrowsAsync(driver.warm());
-});
+threadsTest(
+  'a driver whose thread has died says so once, and does all that follows on the event loop',
+  async (t) => {
+    const { broker, directory } = await startSystem(t);
+    const file = `${directory}/crash.always`;
+    process.env[CRASH_FILE_VARIABLE] = file;
+    writeFileSync(file, '');
+    const reasons: string[] = [];
+    const driver = crashingDriver((reason) => reasons.push(reason));
+    t.teardown(() => driver.close());
+    t.is(driver.name, 'worker');
+    for (let job = 0; job < 3; job++)
+      await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+    t.is(driver.name, 'event-loop');
+    t.deepEqual(reasons, ['it ended with code 7']);
+    await t.notThrowsAsync(driver.warm());
+  },
+);
 
 threadsTest('a driver that is closed twice, or was never used, just closes', async (t) => {
   const driver = crashingDriver();
@@ -50,13 +54,16 @@ threadsTest('a driver that is closed twice, or was never used, just closes', asy
   await t.notThrowsAsync(driver.close());
 });
 
-threadsTest('a wait thread that cannot be set up is an error with the system\'s as its cause', (t) => {
+threadsTest("a wait thread that cannot be set up is an error with the system's as its cause", (t) => {
   const faulty = native && new Injector({ call: 'eventfd', nth: 1, code: 'EMFILE' }).native(native);
   if (faulty?.polling.eventfd === undefined) {
     t.pass('only Linux has an eventfd');
     return;
   }
-  const error = t.throws(() => workerDriver(faulty), { code: 'WORKER_FAILED', message: /^cannot set up the wait thread: eventfd EMFILE$/ });
+  const error = t.throws(() => workerDriver(faulty), {
+    code: 'WORKER_FAILED',
+    message: /^cannot set up the wait thread: eventfd EMFILE$/,
+  });
   t.true(error?.cause instanceof Error);
   t.like(error?.cause, { code: 'EMFILE', syscall: 'eventfd' });
 });
@@ -73,7 +80,9 @@ threadsTest('what a dead thread watched is taken off its watch', async (t) => {
     changes.push(`${operation === EPOLL_CTL_DEL ? 'remove' : 'add'} ${descriptor}`);
     return epollControl(queue, operation, descriptor, event);
   };
-  const driver = openDriver(t, () => workerDriver({ ...native, polling: { ...native.polling, epollControl: recorded } }, { workerUrl }));
+  const driver = openDriver(t, () =>
+    workerDriver({ ...native, polling: { ...native.polling, epollControl: recorded } }, { workerUrl }),
+  );
   const file = `${directory}/crash.once`;
   process.env[CRASH_FILE_VARIABLE] = file;
   writeFileSync(file, '');

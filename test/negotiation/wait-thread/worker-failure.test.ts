@@ -53,10 +53,14 @@ async function checkFallback(t: ExecutionContext, fault: string, url = workerUrl
 
 for (const fault of THREAD_FAULTS) {
   const when = fault === 'fails' ? 'when it is given a run' : 'while it loads';
-  threadsTest(`a job whose thread ${fault} ${when} is done by the event loop`, (t) => checkFallback(t, fault));
+  threadsTest(`a job whose thread ${fault} ${when} is done by the event loop`, (t) =>
+    checkFallback(t, fault),
+  );
 }
 
-threadsTest('a job whose worker file is missing is done by the event loop', (t) => checkFallback(t, '', new URL('nowhere.js', import.meta.url).href));
+threadsTest('a job whose worker file is missing is done by the event loop', (t) =>
+  checkFallback(t, '', new URL('nowhere.js', import.meta.url).href),
+);
 
 threadsTest('a job whose thread cannot be created is done by the event loop', async (t) => {
   const restore = replaceWorker(noWorker);
@@ -67,53 +71,62 @@ threadsTest('a job whose thread cannot be created is done by the event loop', as
   }
 });
 
-threadsTest('a driver without memory to share with a thread is not made, and leaves nothing open', async (t) => {
-  const { SharedArrayBuffer } = globalThis;
-  const before = new Leftovers();
-  Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
-  try {
-    t.throws(() => driverWith(''), { instanceOf: ReferenceError });
-  } finally {
-    Object.assign(globalThis, { SharedArrayBuffer });
-  }
-  t.true(await until(() => before.list().length === 0), before.list().join());
-});
+threadsTest(
+  'a driver without memory to share with a thread is not made, and leaves nothing open',
+  async (t) => {
+    const { SharedArrayBuffer } = globalThis;
+    const before = new Leftovers();
+    Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
+    try {
+      t.throws(() => driverWith(''), { instanceOf: ReferenceError });
+    } finally {
+      Object.assign(globalThis, { SharedArrayBuffer });
+    }
+    t.true(await until(() => before.list().length === 0), before.list().join());
+  },
+);
 
-threadsTest('a thread that hangs delays no job by more than its deadline and the grace, and the event loop does the others', async (t) => {
-  const { broker, directory } = await startSystem(t);
-  writeFileSync(`${directory}/hang`, '');
-  const before = new Leftovers();
-  const reasons: string[] = [];
-  const driver = driverWith(`${directory}/hang`, reasons);
-  await driver.warm();
-  t.true(driver.ready);
-  const long = run(driver, handshakeJob(broker.endpoint));
-  const startedMs = performance.now();
-  const short = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 200 }));
-  t.true(performance.now() - startedMs >= 200 + GRACE_MS - 5, 'the thread has its time');
-  t.like(failureOf(short), { code: 'TIMEOUT', phase: 'hello' });
-  t.deepEqual(reasons, ['it hangs: it has missed a deadline']);
-  t.false(driver.ready);
-  await closed(connectionOf(await long).socket);
-  await broker.until(() => broker.openConnections === 0);
-  t.is(broker.earlyHangUps, 0);
-  await driver.close();
-  t.true(await until(() => before.list().length === 0), before.list().join());
-});
+threadsTest(
+  'a thread that hangs delays no job by more than its deadline and the grace, and the event loop does the others',
+  async (t) => {
+    const { broker, directory } = await startSystem(t);
+    writeFileSync(`${directory}/hang`, '');
+    const before = new Leftovers();
+    const reasons: string[] = [];
+    const driver = driverWith(`${directory}/hang`, reasons);
+    await driver.warm();
+    t.true(driver.ready);
+    const long = run(driver, handshakeJob(broker.endpoint));
+    const startedMs = performance.now();
+    const short = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 200 }));
+    t.true(performance.now() - startedMs >= 200 + GRACE_MS - 5, 'the thread has its time');
+    t.like(failureOf(short), { code: 'TIMEOUT', phase: 'hello' });
+    t.deepEqual(reasons, ['it hangs: it has missed a deadline']);
+    t.false(driver.ready);
+    await closed(connectionOf(await long).socket);
+    await broker.until(() => broker.openConnections === 0);
+    t.is(broker.earlyHangUps, 0);
+    await driver.close();
+    t.true(await until(() => before.list().length === 0), before.list().join());
+  },
+);
 
-threadsTest('a thread that loops while it loads is ended when its time to start is over, though a job has missed its deadline before', async (t) => {
-  const { broker } = await startSystem(t);
-  broker.behaviour = { kind: 'silent' };
-  const before = new Leftovers();
-  const driver = driverWith('loops');
-  const outcome = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 200 }));
-  t.is(failureOf(outcome).code, 'TIMEOUT');
-  t.is(driver.name, 'event-loop');
-  broker.behaviour = { kind: 'answer' };
-  broker.releaseSilent();
-  t.true(await until(() => before.list().length === 0, 4 * START_LIMIT_MS), before.list().join());
-  await driver.close();
-});
+threadsTest(
+  'a thread that loops while it loads is ended when its time to start is over, though a job has missed its deadline before',
+  async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const before = new Leftovers();
+    const driver = driverWith('loops');
+    const outcome = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 200 }));
+    t.is(failureOf(outcome).code, 'TIMEOUT');
+    t.is(driver.name, 'event-loop');
+    broker.behaviour = { kind: 'answer' };
+    broker.releaseSilent();
+    t.true(await until(() => before.list().length === 0, 4 * START_LIMIT_MS), before.list().join());
+    await driver.close();
+  },
+);
 
 threadsTest('a job that is given up while its thread hangs is aborted', async (t) => {
   const { broker, directory } = await startSystem(t);
@@ -121,11 +134,16 @@ threadsTest('a job that is given up while its thread hangs is aborted', async (t
   const driver = driverWith(`${directory}/hang`);
   t.teardown(() => driver.close());
   await driver.warm();
-  const outcome = await new Promise<Outcome>((resolve) => driver.start(handshakeJob(broker.endpoint), resolve)());
+  const outcome = await new Promise<Outcome>((resolve) =>
+    driver.start(handshakeJob(broker.endpoint), resolve)(),
+  );
   t.is(failureOf(outcome).code, 'ABORTED');
 });
 
-for (const [where, content] of [['in JavaScript', ''], ['in a system call', 'blocked']] as const) {
+for (const [where, content] of [
+  ['in JavaScript', ''],
+  ['in a system call', 'blocked'],
+] as const) {
   threadsTest(`closing does not wait for a thread that hangs ${where}`, async (t) => {
     const { broker, directory } = await startSystem(t);
     writeFileSync(`${directory}/hang`, content);

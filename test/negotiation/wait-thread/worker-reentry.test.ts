@@ -47,28 +47,35 @@ threadsTest('a job that is given up when another one ends, after a crash, is not
   t.is(broker.earlyHangUps, 0);
 });
 
-threadsTest('a driver closes once, though it is closed again, and given a job, by whoever hears that it closes', async (t) => {
-  const { system, polling } = loaded();
-  const closes: number[] = [];
-  const close = (descriptor: number): number => {
-    closes.push(descriptor);
-    return system.close(descriptor);
-  };
-  const driver = workerDriver({ polling, system: { ...system, close } });
-  const endpoint = `${temporaryDirectory(t)}/nobody.sock`;
-  const jobs = Array.from({ length: SLOT_COUNT }, () => run(driver, handshakeJob(endpoint, { trust: undefined })));
-  // There is no slot left: this one hears of the close first.
-  const queued = new Promise<Promise<unknown>[]>((resolve) => {
-    driver.start(handshakeJob(endpoint), (outcome) => {
-      t.is(failureOf(outcome).code, 'ABORTED');
-      const late = run(driver, handshakeJob(endpoint)).then((refused) => t.is(failureOf(refused).code, 'ABORTED'));
-      resolve([driver.close(), late, driver.warm()]);
+threadsTest(
+  'a driver closes once, though it is closed again, and given a job, by whoever hears that it closes',
+  async (t) => {
+    const { system, polling } = loaded();
+    const closes: number[] = [];
+    const close = (descriptor: number): number => {
+      closes.push(descriptor);
+      return system.close(descriptor);
+    };
+    const driver = workerDriver({ polling, system: { ...system, close } });
+    const endpoint = `${temporaryDirectory(t)}/nobody.sock`;
+    const jobs = Array.from({ length: SLOT_COUNT }, () =>
+      run(driver, handshakeJob(endpoint, { trust: undefined })),
+    );
+    // There is no slot left: this one hears of the close first.
+    const queued = new Promise<Promise<unknown>[]>((resolve) => {
+      driver.start(handshakeJob(endpoint), (outcome) => {
+        t.is(failureOf(outcome).code, 'ABORTED');
+        const late = run(driver, handshakeJob(endpoint)).then((refused) =>
+          t.is(failureOf(refused).code, 'ABORTED'),
+        );
+        resolve([driver.close(), late, driver.warm()]);
+      });
     });
-  });
-  closes.splice(0);
-  const closing = driver.close();
-  await Promise.all(await queued);
-  await closing;
-  await Promise.all(jobs);
-  t.deepEqual(closes, [...new Set(closes)], 'no descriptor is closed twice');
-});
+    closes.splice(0);
+    const closing = driver.close();
+    await Promise.all(await queued);
+    await closing;
+    await Promise.all(jobs);
+    t.deepEqual(closes, [...new Set(closes)], 'no descriptor is closed twice');
+  },
+);

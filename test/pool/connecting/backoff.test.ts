@@ -17,12 +17,21 @@ function pausesOf(failures: number, chance: () => number): number[] {
 }
 
 test('each pause is twice as long as the one before, up to five seconds', (t) => {
-  t.deepEqual(pausesOf(8, () => 0), [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+  t.deepEqual(
+    pausesOf(8, () => 0),
+    [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000],
+  );
 });
 
 test('chance makes a pause shorter by a half at most', (t) => {
-  t.deepEqual(pausesOf(3, () => 0.999_999), [51, 101, 201]);
-  t.deepEqual(pausesOf(3, () => 0.5), [75, 150, 300]);
+  t.deepEqual(
+    pausesOf(3, () => 0.999_999),
+    [51, 101, 201],
+  );
+  t.deepEqual(
+    pausesOf(3, () => 0.5),
+    [75, 150, 300],
+  );
 });
 
 test('a thousand failures in a row do not make the pause longer, or no number', (t) => {

@@ -6,7 +6,11 @@ import test from '../../helpers/sanitary.js';
 function setUp(chance?: () => number) {
   const clock = new FakeClock(chance);
   const forgotten: string[] = [];
-  const doubts = new EndpointDoubts(clock, (endpoint) => forgotten.push(endpoint), () => {});
+  const doubts = new EndpointDoubts(
+    clock,
+    (endpoint) => forgotten.push(endpoint),
+    () => {},
+  );
   /** A connection that has just been opened. */
   const open = (facts: Partial<EndedConnection> = {}): EndedConnection => {
     return { route: 'hello-skip', heard: true, uses: 1, endpoint: '/a', bornMs: clock.nowMs, ...facts };
@@ -39,7 +43,11 @@ test('an endpoint is forgotten when its backend ends a connection without a word
 });
 
 test('a remembered endpoint is forgotten when its connection ends within a second, whatever was heard', (t) => {
-  for (const [route, ageMs, forgets] of [['hello-skip', 999, true], ['hello-skip', 1_000, false], ['broker-negotiated', 10, false]] as const) {
+  for (const [route, ageMs, forgets] of [
+    ['hello-skip', 999, true],
+    ['hello-skip', 1_000, false],
+    ['broker-negotiated', 10, false],
+  ] as const) {
     const { clock, doubts, forgotten, open } = setUp();
     const connection = open({ route });
     clock.advance(ageMs);
@@ -50,7 +58,16 @@ test('a remembered endpoint is forgotten when its connection ends within a secon
 
 test('what the pool or a caller decides about a connection says nothing about its endpoint', (t) => {
   const { doubts, forgotten, open } = setUp();
-  const reasons: readonly CloseReason[] = ['idle', 'lifetime', 'uses', 'dirty', 'leaked', 'evicted', 'destroyed', 'poolClosed'];
+  const reasons: readonly CloseReason[] = [
+    'idle',
+    'lifetime',
+    'uses',
+    'dirty',
+    'leaked',
+    'evicted',
+    'destroyed',
+    'poolClosed',
+  ];
   for (const reason of reasons) doubts.onClosed(open(), reason);
   t.deepEqual(forgotten, []);
 });
@@ -65,10 +82,16 @@ test('connections that close because their target was cleared say nothing about 
 
 test('a connection by Hello-skip is from memory, any other is not', (t) => {
   const { doubts, open } = setUp();
-  t.deepEqual(ROUTES.map((route) => doubts.isFromMemory(open({ route }))), [true, false, false]);
+  t.deepEqual(
+    ROUTES.map((route) => doubts.isFromMemory(open({ route }))),
+    [true, false, false],
+  );
 });
 
-/** How long the endpoint is kept that the broker has just named, in milliseconds: until evidence has it forgotten again. */
+/**
+ * How long the endpoint is kept that the broker has just named, in milliseconds: until evidence has it
+ * forgotten again.
+ */
 function keptForMs({ clock, doubts, forgotten, open }: ReturnType<typeof setUp>): number {
   const fromMs = clock.nowMs;
   const before = forgotten.length;

@@ -2,9 +2,24 @@ import { HandoffPolicy, type HandoffResult } from '../../../src/pool/connecting/
 import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 
-const adopted = (durationMs: number): HandoffResult => ({ waited: true, offered: true, adopted: true, durationMs });
-const downgraded = (durationMs = 2_000): HandoffResult => ({ waited: true, offered: true, adopted: false, durationMs });
-const reconnected = (durationMs: number): HandoffResult => ({ waited: false, offered: true, adopted: false, durationMs });
+const adopted = (durationMs: number): HandoffResult => ({
+  waited: true,
+  offered: true,
+  adopted: true,
+  durationMs,
+});
+const downgraded = (durationMs = 2_000): HandoffResult => ({
+  waited: true,
+  offered: true,
+  adopted: false,
+  durationMs,
+});
+const reconnected = (durationMs: number): HandoffResult => ({
+  waited: false,
+  offered: true,
+  adopted: false,
+  durationMs,
+});
 
 function times(count: number, action: () => void): void {
   for (let time = 0; time < count; time++) action();
@@ -79,7 +94,10 @@ test('a broker that offers nothing is no downgrade', (t) => {
 });
 
 test('auto tries each route three times and takes the faster one', (t) => {
-  for (const [adoptMs, reconnectMs, waits] of [[1, 5, true], [5, 1, false]] as const) {
+  for (const [adoptMs, reconnectMs, waits] of [
+    [1, 5, true],
+    [5, 1, false],
+  ] as const) {
     const policy = new HandoffPolicy('auto', new FakeClock());
     const tries: boolean[] = [];
     times(6, () => {

@@ -4,7 +4,12 @@ import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 
 function refusal(refusalKind: RefusalKind): BrokerPoolError {
-  return new BrokerPoolError('REFUSED', 'broker refused: no', { endpoint: '/broker', refusalKind, refusalCode: 2, retryAfterMs: 0 });
+  return new BrokerPoolError('REFUSED', 'broker refused: no', {
+    endpoint: '/broker',
+    refusalKind,
+    refusalCode: 2,
+    retryAfterMs: 0,
+  });
 }
 
 for (const kind of ['serviceUnknown', 'versionBlocked', 'versionUnsupported'] as const) {
@@ -14,7 +19,13 @@ for (const kind of ['serviceUnknown', 'versionBlocked', 'versionUnsupported'] as
     const error = refusal(kind);
     t.true(memory.consider(error));
     clock.advance(400);
-    t.like(memory.current(), { code: 'REFUSED', refusalKind: kind, refusalCode: 2, endpoint: '/broker', cause: error });
+    t.like(memory.current(), {
+      code: 'REFUSED',
+      refusalKind: kind,
+      refusalCode: 2,
+      endpoint: '/broker',
+      cause: error,
+    });
     t.is(memory.current()?.message, 'broker refused: no; not asked again for another 600 ms');
     clock.advance(REFUSAL_MEMORY_MS - 401);
     t.truthy(memory.current());
@@ -56,7 +67,11 @@ test('each caller gets an error of its own, with its own stack', (t) => {
 });
 
 test('for half a minute, or up to a half longer by chance, nothing is opened that nobody asks for', (t) => {
-  for (const [chance, pauseMs] of [[0, 30_000], [0.5, 37_500], [0.999_999, 45_000]] as const) {
+  for (const [chance, pauseMs] of [
+    [0, 30_000],
+    [0.5, 37_500],
+    [0.999_999, 45_000],
+  ] as const) {
     const clock = new FakeClock(() => chance);
     let over = 0;
     const memory = new RefusalMemory(clock, () => (over += 1));

@@ -19,14 +19,16 @@ const PASSING: readonly number[] = [
 
 for (const [name, code] of Object.entries(RefusalCode)) {
   const passes = PASSING.includes(code);
-  test(`a refusal with ${name} is ${passes ? 'tried again after the broker\'s pause' : 'final, whatever pause it names'} (X-24)`, (t) => {
+  test(`a refusal with ${name} is ${passes ? "tried again after the broker's pause" : 'final, whatever pause it names'} (X-24)`, (t) => {
     t.is(retryDelayMs(refusal(code, 30_000), 1, 0), passes ? 30_000 : undefined);
     t.is(retryDelayMs(refusal(code, 30_000), 50, 0, Infinity), passes ? 30_000 : undefined);
   });
 }
 
 test('a broker that has no backend is asked three times, as often as one starts a backend (V-82)', (t) => {
-  const delays = [1, 2, 3].map((attempt) => retryDelayMs(refusal(RefusalCode.BACKEND_SPAWN_FAILED, 1_000), attempt, 0));
+  const delays = [1, 2, 3].map((attempt) =>
+    retryDelayMs(refusal(RefusalCode.BACKEND_SPAWN_FAILED, 1_000), attempt, 0),
+  );
   t.deepEqual(delays, [1_000, 1_000, undefined]);
 });
 
@@ -44,18 +46,23 @@ for (const code of PASSING) {
   });
 }
 
-test('without a pause of the broker\'s it is our own, twice as long each time up to 5 s', (t) => {
-  const pauses = [1, 2, 3, 8, 9, 10, 100, 5_000].map((attempt) => retryDelayMs(refusal(RefusalCode.RATE_LIMITED), attempt, 0));
+test("without a pause of the broker's it is our own, twice as long each time up to 5 s", (t) => {
+  const pauses = [1, 2, 3, 8, 9, 10, 100, 5_000].map((attempt) =>
+    retryDelayMs(refusal(RefusalCode.RATE_LIMITED), attempt, 0),
+  );
   t.deepEqual(pauses, [20, 40, 80, 2_560, 5_000, 5_000, 5_000, 5_000]);
 });
 
-test('a broker\'s pause shorter than our own does not make us try more often', (t) => {
+test("a broker's pause shorter than our own does not make us try more often", (t) => {
   t.is(retryDelayMs(refusal(RefusalCode.RATE_LIMITED, 1), 3, 0), 80);
 });
 
 test('a missing code counts as none known, a missing pause as none', (t) => {
   t.is(retryDelayMs(new BrokerPoolError('REFUSED', 'refused'), 1, 0), undefined);
-  t.is(retryDelayMs(new BrokerPoolError('REFUSED', 'refused', { refusalCode: RefusalCode.RATE_LIMITED }), 1, 0), 20);
+  t.is(
+    retryDelayMs(new BrokerPoolError('REFUSED', 'refused', { refusalCode: RefusalCode.RATE_LIMITED }), 1, 0),
+    20,
+  );
 });
 
 const ONCE: readonly ErrorCode[] = ['BACKEND_CONNECT', 'UNEXPECTED_EOF'];
@@ -106,7 +113,11 @@ test('chance makes a pause longer by a tenth at most, never shorter than the bro
         const error = refusal(RefusalCode.RATE_LIMITED, retryAfterMs);
         const shortest = retryDelayMs(error, attempt, 0) ?? Number.NaN;
         const delayMs = retryDelayMs(error, attempt, random) ?? Number.NaN;
-        strictEqual(shortest >= retryAfterMs && delayMs >= shortest && delayMs <= shortest * 1.1, true, `${shortest} ${delayMs}`);
+        strictEqual(
+          shortest >= retryAfterMs && delayMs >= shortest && delayMs <= shortest * 1.1,
+          true,
+          `${shortest} ${delayMs}`,
+        );
       }),
     );
   });

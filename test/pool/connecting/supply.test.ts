@@ -2,7 +2,11 @@ import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPoolError } from '../../../src/errors.js';
 import { Capacity } from '../../../src/pool/capacity.js';
-import type { ConnectRequest, Established, OpensConnections } from '../../../src/pool/connecting/connector.js';
+import type {
+  ConnectRequest,
+  Established,
+  OpensConnections,
+} from '../../../src/pool/connecting/connector.js';
 import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
 import { Supply, type SupplyOwner } from '../../../src/pool/connecting/supply.js';
 import { checkPoolOptions, type BrokerPoolOptions } from '../../../src/pool/options.js';
@@ -38,7 +42,9 @@ class FakeConnector implements OpensConnections {
   }
 
   async succeed(): Promise<void> {
-    this.#pending.shift()?.resolve({ socket: new FakeSocket(), endpoint: '/fake/backend', route: 'broker-negotiated' });
+    this.#pending
+      .shift()
+      ?.resolve({ socket: new FakeSocket(), endpoint: '/fake/backend', route: 'broker-negotiated' });
     await turn();
   }
 
@@ -142,7 +148,10 @@ test('connections born together do not die together: chance takes up to a tenth 
   clock.chance = () => chances.shift() ?? 0;
   for (let count = 0; count < 3; count++) supply.open();
   for (let count = 0; count < 3; count++) await connector.succeed();
-  t.deepEqual(owner.opened.map(({ expiresAtMs, bornMs }) => Math.round(expiresAtMs - bornMs)), [10_000, 9_500, 9_001]);
+  t.deepEqual(
+    owner.opened.map(({ expiresAtMs, bornMs }) => Math.round(expiresAtMs - bornMs)),
+    [10_000, 9_500, 9_001],
+  );
 });
 
 test('an endless lifetime stays endless', async (t) => {
@@ -222,7 +231,10 @@ test('clear forgets pauses and refusals, and what was under way arrives as stale
   supply.open();
   await connector.succeed();
   await connector.succeed();
-  t.deepEqual(owner.opened.map(({ retired }) => retired), ['stale', undefined]);
+  t.deepEqual(
+    owner.opened.map(({ retired }) => retired),
+    ['stale', undefined],
+  );
 });
 
 test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
@@ -250,7 +262,9 @@ test('what a connect throws becomes an error of ours', async (t) => {
   const strange = new TypeError('a mistake');
   supply.open();
   await connector.fail(strange);
-  t.like(owner.failures, [{ code: 'BROKER_CONNECT', message: 'failed to connect: a mistake', cause: strange }]);
+  t.like(owner.failures, [
+    { code: 'BROKER_CONNECT', message: 'failed to connect: a mistake', cause: strange },
+  ]);
 });
 
 test('a place in the whole pool is taken for each connect, and given back when it fails', async (t) => {
@@ -277,7 +291,7 @@ test('once stopped it opens nothing, and no pause is left', async (t) => {
   t.is(owner.failures.length, 2, 'what was under way ends all the same');
 });
 
-test('Hello-skip is allowed where the wanted version is the caller\'s own, and one goes ahead on a cold target (C-11, X-23)', async (t) => {
+test("Hello-skip is allowed where the wanted version is the caller's own, and one goes ahead on a cold target (C-11, X-23)", async (t) => {
   const { connector, supply } = setUp();
   supply.open();
   t.is(connector.requests[0]?.maySkipHello, true);

@@ -20,17 +20,49 @@ const anyAnswer: fc.Arbitrary<Answer> = fc.record(
   { atMs: fc.integer({ min: 0, max: 3 }), endpoint: fc.constantFrom('/a', '/b'), forgotten: fc.boolean() },
   { noNullPrototype: true },
 );
-const anyAnswers: fc.Arbitrary<Answers> = fc.dictionary(fc.constantFrom('x', 'y', 'z'), anyAnswer).map((record) => new Map(Object.entries(record)));
+const anyAnswers: fc.Arbitrary<Answers> = fc
+  .dictionary(fc.constantFrom('x', 'y', 'z'), anyAnswer)
+  .map((record) => new Map(Object.entries(record)));
 
 /** Each time: what one process has, what another has, and what stands. */
 const TABLE: readonly (readonly [title: string, one: Answer, other: Answer, stands: Answer])[] = [
   ['the later answer', answer(1, '/old'), answer(2, '/new'), answer(2, '/new')],
-  ['a newer answer against the failure of an older one', answer(1, '/old', true), answer(2, '/new'), answer(2, '/new')],
-  ['a newer answer against the failure of an older one of the same name', answer(1, '/same', true), answer(2, '/same'), answer(2, '/same')],
-  ['a failure against the very answer it belongs to', answer(1, '/same'), answer(1, '/same', true), answer(1, '/same', true)],
-  ['the failure of a newer answer against an older answer', answer(1, '/old'), answer(2, '/new', true), answer(2, '/new', true)],
-  ['one of two answers of the same moment, the same for everybody', answer(1, '/a'), answer(1, '/b'), answer(1, '/b')],
-  ['of two answers of the same moment not the one that a failure is known of, if that is the smaller name', answer(1, '/a', true), answer(1, '/b'), answer(1, '/b')],
+  [
+    'a newer answer against the failure of an older one',
+    answer(1, '/old', true),
+    answer(2, '/new'),
+    answer(2, '/new'),
+  ],
+  [
+    'a newer answer against the failure of an older one of the same name',
+    answer(1, '/same', true),
+    answer(2, '/same'),
+    answer(2, '/same'),
+  ],
+  [
+    'a failure against the very answer it belongs to',
+    answer(1, '/same'),
+    answer(1, '/same', true),
+    answer(1, '/same', true),
+  ],
+  [
+    'the failure of a newer answer against an older answer',
+    answer(1, '/old'),
+    answer(2, '/new', true),
+    answer(2, '/new', true),
+  ],
+  [
+    'one of two answers of the same moment, the same for everybody',
+    answer(1, '/a'),
+    answer(1, '/b'),
+    answer(1, '/b'),
+  ],
+  [
+    'of two answers of the same moment not the one that a failure is known of, if that is the smaller name',
+    answer(1, '/a', true),
+    answer(1, '/b'),
+    answer(1, '/b'),
+  ],
 ];
 
 for (const [title, one, other, stands] of TABLE) {
@@ -46,7 +78,10 @@ test('merging takes no side, whatever the order, the grouping and the number of 
     fc.assert(
       fc.property(anyAnswers, anyAnswers, anyAnswers, (a, b, c) => {
         deepStrictEqual(sorted(mergeAnswers(a, b)), sorted(mergeAnswers(b, a)));
-        deepStrictEqual(sorted(mergeAnswers(mergeAnswers(a, b), c)), sorted(mergeAnswers(a, mergeAnswers(b, c))));
+        deepStrictEqual(
+          sorted(mergeAnswers(mergeAnswers(a, b), c)),
+          sorted(mergeAnswers(a, mergeAnswers(b, c))),
+        );
         deepStrictEqual(sorted(mergeAnswers(a, a)), sorted(a));
         deepStrictEqual(sorted(mergeAnswers(mergeAnswers(a, b), b)), sorted(mergeAnswers(a, b)));
       }),
@@ -84,7 +119,18 @@ test('an answer of the far future does not stand: it is one from before the cloc
   const far = answer(1_001 + FUTURE_TOLERANCE_MS, '/far');
   t.deepEqual(standing([near, far], 1_000), near);
   t.is(standing([far], 1_000), undefined);
-  t.deepEqual([...believable(new Map([['near', near], ['far', far]]), 1_000).keys()], ['near']);
+  t.deepEqual(
+    [
+      ...believable(
+        new Map([
+          ['near', near],
+          ['far', far],
+        ]),
+        1_000,
+      ).keys(),
+    ],
+    ['near'],
+  );
 });
 
 function sorted(answers: Answers): (readonly [string, Answer])[] {

@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
 import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
@@ -51,7 +61,10 @@ test('clearing forgets what this broker has answered, found here or not, and lea
   second.clear(BROKER);
   second.flush();
   const { answers } = contentOf(file);
-  t.deepEqual([A, B, other].map((key) => answers.get(key)?.forgotten), [true, true, false]);
+  t.deepEqual(
+    [A, B, other].map((key) => answers.get(key)?.forgotten),
+    [true, true, false],
+  );
   t.is(second.get(A), undefined);
 });
 
@@ -188,7 +201,7 @@ test('deleting forgets what others have written, too', (t) => {
   t.is(open().get(A), undefined);
 });
 
-test('the time to live counts from the broker\'s answer, in whatever process that was', (t) => {
+test("the time to live counts from the broker's answer, in whatever process that was", (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const writer = open({ time });
@@ -261,7 +274,11 @@ test('a damaged file costs one warning, and the next write makes it whole', (t) 
   cache.set(A, endpointOf(1));
   cache.flush();
   t.deepEqual(warnings, [
-    { code: 'ENDPOINT_FILE_CORRUPT', file, message: `the endpoint cache ${JSON.stringify(file)} is damaged; what cannot be read is left out` },
+    {
+      code: 'ENDPOINT_FILE_CORRUPT',
+      file,
+      message: `the endpoint cache ${JSON.stringify(file)} is damaged; what cannot be read is left out`,
+    },
   ]);
   t.is(open().get(A), endpointOf(1));
 });
@@ -274,26 +291,38 @@ test('the file of a newer release is left as it is', (t) => {
   cache.close();
   t.is(cache.get(A), endpointOf(1));
   t.is(readFileSync(file, 'utf8'), '{"version":2}');
-  t.deepEqual(warnings.map(({ code }) => code), ['ENDPOINT_FILE_VERSION']);
+  t.deepEqual(
+    warnings.map(({ code }) => code),
+    ['ENDPOINT_FILE_VERSION'],
+  );
 });
 
-onPosix('a file that is refused is neither read nor replaced, costs one warning, and the cache works in memory', (t) => {
-  const { open, file, warnings, directory } = newPlace(t);
-  writeFileSync(`${directory}/elsewhere`, 'precious', { mode: 0o600 });
-  symlinkSync('elsewhere', file);
-  const cache = open();
-  cache.set(A, endpointOf(1));
-  t.is(cache.get(B), undefined);
-  cache.flush();
-  cache.invalidate(A, endpointOf(2));
-  cache.set(B, endpointOf(2));
-  cache.close();
-  t.deepEqual([cache.get(A), cache.get(B)], [endpointOf(1), endpointOf(2)]);
-  t.deepEqual(warnings.map(({ code, message }) => [code, message]), [
-    ['ENDPOINT_FILE_REFUSED', `the endpoint cache ${JSON.stringify(file)} is not used, because it is a symbolic link`],
-  ]);
-  t.is(readFileSync(file, 'utf8'), 'precious');
-});
+onPosix(
+  'a file that is refused is neither read nor replaced, costs one warning, and the cache works in memory',
+  (t) => {
+    const { open, file, warnings, directory } = newPlace(t);
+    writeFileSync(`${directory}/elsewhere`, 'precious', { mode: 0o600 });
+    symlinkSync('elsewhere', file);
+    const cache = open();
+    cache.set(A, endpointOf(1));
+    t.is(cache.get(B), undefined);
+    cache.flush();
+    cache.invalidate(A, endpointOf(2));
+    cache.set(B, endpointOf(2));
+    cache.close();
+    t.deepEqual([cache.get(A), cache.get(B)], [endpointOf(1), endpointOf(2)]);
+    t.deepEqual(
+      warnings.map(({ code, message }) => [code, message]),
+      [
+        [
+          'ENDPOINT_FILE_REFUSED',
+          `the endpoint cache ${JSON.stringify(file)} is not used, because it is a symbolic link`,
+        ],
+      ],
+    );
+    t.is(readFileSync(file, 'utf8'), 'precious');
+  },
+);
 
 onPosix('a file whose mode is put right is used from then on', (t) => {
   const { open, file, warnings } = newPlace(t);
@@ -317,7 +346,10 @@ test('without its directory the file costs one warning for all writes', (t) => {
     cache.flush();
   }
   t.is(cache.get(A), endpointOf(1));
-  t.deepEqual(warnings.map(({ message }) => message.replace(/^.* cannot/, 'cannot')), ['cannot be written (ENOENT)']);
+  t.deepEqual(
+    warnings.map(({ message }) => message.replace(/^.* cannot/, 'cannot')),
+    ['cannot be written (ENOENT)'],
+  );
   mkdirSync(directory, { mode: 0o700 });
 });
 
@@ -326,7 +358,8 @@ class FailingDisk extends PrivateFile {
   failing: string | undefined;
 
   override replace(text: string, expected: string | undefined): string | undefined {
-    if (this.failing !== undefined) throw Object.assign(new Error(this.failing), { code: this.failing, syscall: 'write' });
+    if (this.failing !== undefined)
+      throw Object.assign(new Error(this.failing), { code: this.failing, syscall: 'write' });
     return super.replace(text, expected);
   }
 }
@@ -338,7 +371,9 @@ onPosix('while the file is refused, no more is kept for it than it would hold', 
   const storage = new PrivateFile(path, LONGEST_FILE_BYTES);
   const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => {} });
   for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
-  const kept = Array.from({ length: 100 }, (_, count) => file.find(keyOf(`s${count}`))).filter((answer) => answer !== undefined);
+  const kept = Array.from({ length: 100 }, (_, count) => file.find(keyOf(`s${count}`))).filter(
+    (answer) => answer !== undefined,
+  );
   t.is(kept.length, 8);
   t.is(kept.at(-1)?.endpoint, endpointOf(99));
   file.close();
@@ -350,7 +385,14 @@ test('a disk that is full or read-only costs one warning each, and what was not 
   const { clock, wallClock, timers } = time;
   const storage = new FailingDisk(path, LONGEST_FILE_BYTES);
   const warnings: string[] = [];
-  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: ({ message }) => warnings.push(message.replace(/^.* cannot/, 'cannot')) });
+  const file = new EndpointFile({
+    path,
+    storage,
+    max: 8,
+    clock,
+    wallClock,
+    warn: ({ message }) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
+  });
   for (const code of ['ENOSPC', 'EROFS', 'ENOSPC']) {
     storage.failing = code;
     file.remember(A, endpointOf(code));
@@ -387,7 +429,8 @@ for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
     const { clock, wallClock } = time;
     const disk = busyDisk(path, code);
     const warnings: string[] = [];
-    const warn = (warning: EndpointFileWarning): unknown => warnings.push(`${warning.code}: ${warning.message.replace(/^.* cannot/, 'cannot')}`);
+    const warn = (warning: EndpointFileWarning): unknown =>
+      warnings.push(`${warning.code}: ${warning.message.replace(/^.* cannot/, 'cannot')}`);
     const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn });
     for (const round of [1, 2]) {
       file.remember(keyOf(`s${round}`), endpointOf(round));
@@ -413,7 +456,14 @@ test('a file that another program has open for a moment is written when that has
   const time = new StillTime();
   const { clock, wallClock } = time;
   const disk = busyDisk(path, 'EBUSY');
-  const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn: () => t.fail() });
+  const file = new EndpointFile({
+    path,
+    storage: disk.storage,
+    max: 8,
+    clock,
+    wallClock,
+    warn: () => t.fail(),
+  });
   file.remember(A, endpointOf(1));
   file.flush();
   time.ring();
@@ -463,12 +513,21 @@ test('a file that other processes replace before every rename costs a warning at
     }
   })(path, LONGEST_FILE_BYTES);
   const warnings: string[] = [];
-  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: ({ message }) => warnings.push(message) });
+  const file = new EndpointFile({
+    path,
+    storage,
+    max: 8,
+    clock,
+    wallClock,
+    warn: ({ message }) => warnings.push(message),
+  });
   file.remember(A, endpointOf(1));
   file.flush();
   while (time.timers.size > 0) time.ring();
   t.is(writes, 40);
-  t.deepEqual(warnings, [`the endpoint cache ${JSON.stringify(path)} cannot be written (other processes replace it all the time)`]);
+  t.deepEqual(warnings, [
+    `the endpoint cache ${JSON.stringify(path)} cannot be written (other processes replace it all the time)`,
+  ]);
   file.close();
 });
 
@@ -505,7 +564,10 @@ test('a closed cache leaves the file alone, and goes on in memory', (t) => {
   cache.flush();
   cache.close();
   t.deepEqual([cache.get(A), cache.get(B)], [undefined, endpointOf(2)]);
-  t.deepEqual([...contentOf(file).answers.values()].map(({ forgotten }) => forgotten), [false]);
+  t.deepEqual(
+    [...contentOf(file).answers.values()].map(({ forgotten }) => forgotten),
+    [false],
+  );
 });
 
 test.serial('any number of caches waits for the end of the process with one listener', (t) => {

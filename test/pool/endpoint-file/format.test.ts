@@ -1,19 +1,36 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Answer, Answers } from '../../../src/pool/endpoint-file/answers.js';
-import { LONGEST_FILE_BYTES, decodeAnswers, encodeAnswers, isStorable } from '../../../src/pool/endpoint-file/format.js';
+import {
+  LONGEST_FILE_BYTES,
+  decodeAnswers,
+  encodeAnswers,
+  isStorable,
+} from '../../../src/pool/endpoint-file/format.js';
 import { targetKey } from '../../../src/pool/target.js';
 import { PIPE_PREFIX } from '../../../src/endpoint.js';
 import test from '../../helpers/sanitary.js';
 
 const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';
 
-const endpoint = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }).filter((name) => !name.includes('\0')).map((name) => ROOT + name);
+const endpoint = fc
+  .string({ minLength: 1, maxLength: 20, unit: 'grapheme' })
+  .filter((name) => !name.includes('\0'))
+  .map((name) => ROOT + name);
 const key = fc
-  .record({ brokerEndpoint: endpoint, serviceName: fc.stringMatching(/^[a-z0-9-]{1,8}$/), wantedVersion: fc.constantFrom('1.2.3', '0.0.1-rc.1') })
+  .record({
+    brokerEndpoint: endpoint,
+    serviceName: fc.stringMatching(/^[a-z0-9-]{1,8}$/),
+    wantedVersion: fc.constantFrom('1.2.3', '0.0.1-rc.1'),
+  })
   .map(targetKey);
-const answer: fc.Arbitrary<Answer> = fc.record({ endpoint, atMs: fc.maxSafeNat(), forgotten: fc.boolean() }, { noNullPrototype: true });
-const answers: fc.Arbitrary<Answers> = fc.array(fc.tuple(key, answer), { maxLength: 20 }).map((entries) => new Map(entries));
+const answer: fc.Arbitrary<Answer> = fc.record(
+  { endpoint, atMs: fc.maxSafeNat(), forgotten: fc.boolean() },
+  { noNullPrototype: true },
+);
+const answers: fc.Arbitrary<Answers> = fc
+  .array(fc.tuple(key, answer), { maxLength: 20 })
+  .map((entries) => new Map(entries));
 
 const TARGET = `demo 1.0.0 ${ROOT}broker`;
 const GOOD = { target: TARGET, endpoint: `${ROOT}backend`, atMs: 5 };
@@ -46,12 +63,22 @@ test('the file looks as documented', (t) => {
     [TARGET, { endpoint: `${ROOT}backend`, atMs: 5, forgotten: false }],
     [`other 1.0.0 ${ROOT}broker`, { endpoint: `${ROOT}other`, atMs: 6, forgotten: true }],
   ]);
-  const other = JSON.stringify({ target: `other 1.0.0 ${ROOT}broker`, endpoint: `${ROOT}other`, atMs: 6, forgotten: true });
+  const other = JSON.stringify({
+    target: `other 1.0.0 ${ROOT}broker`,
+    endpoint: `${ROOT}other`,
+    atMs: 6,
+    forgotten: true,
+  });
   t.is(encodeAnswers(known, 2).text, `{"version":1,"answers":[\n${other},\n${JSON.stringify(GOOD)}\n]}\n`);
 });
 
 test('the newest answers are kept, and it is said which those are', (t) => {
-  const known = new Map(Array.from({ length: 5 }, (_, index) => [`s${index} 1.0.0 ${ROOT}b`, { endpoint: `${ROOT}e`, atMs: index, forgotten: false }]));
+  const known = new Map(
+    Array.from({ length: 5 }, (_, index) => [
+      `s${index} 1.0.0 ${ROOT}b`,
+      { endpoint: `${ROOT}e`, atMs: index, forgotten: false },
+    ]),
+  );
   const { text, kept } = encodeAnswers(known, 2);
   t.deepEqual([...kept.keys()], [`s4 1.0.0 ${ROOT}b`, `s3 1.0.0 ${ROOT}b`]);
   t.deepEqual(decodeAnswers(text).answers, kept);
@@ -59,7 +86,12 @@ test('the newest answers are kept, and it is said which those are', (t) => {
 
 test('a file never becomes longer than may be read, whatever the maximum', (t) => {
   const long = `${ROOT}${'é'.repeat(30)}`;
-  const known = new Map(Array.from({ length: 4_000 }, (_, index) => [`s${index} 1.0.0 ${long}`, { endpoint: long, atMs: index, forgotten: true }]));
+  const known = new Map(
+    Array.from({ length: 4_000 }, (_, index) => [
+      `s${index} 1.0.0 ${long}`,
+      { endpoint: long, atMs: index, forgotten: true },
+    ]),
+  );
   const { text, kept } = encodeAnswers(known, Infinity);
   t.true(kept.size > 1_000 && kept.size < 4_000);
   t.true(Buffer.byteLength(text) <= LONGEST_FILE_BYTES);
@@ -100,7 +132,10 @@ for (const [title, text] of Object.entries(DAMAGED)) {
 }
 
 test('a version from the future is left alone', (t) => {
-  t.deepEqual(decodeAnswers(JSON.stringify({ version: 2, answers: [GOOD] })), { answers: new Map(), problem: 'version' });
+  t.deepEqual(decodeAnswers(JSON.stringify({ version: 2, answers: [GOOD] })), {
+    answers: new Map(),
+    problem: 'version',
+  });
 });
 
 /** What is no answer, beside one that is. */
@@ -123,7 +158,12 @@ const NO_ANSWERS: readonly unknown[] = [
   { ...GOOD, endpoint: 5 },
   { ...GOOD, endpoint: `${ROOT}${'b'.repeat(300)}` },
   { ...GOOD, endpoint: `${ROOT}nul\0inside` },
-  ...(process.platform === 'win32' ? [] : [{ ...GOOD, target: 'demo 1.0.0 broker' }, { ...GOOD, endpoint: 'relative' }]),
+  ...(process.platform === 'win32'
+    ? []
+    : [
+        { ...GOOD, target: 'demo 1.0.0 broker' },
+        { ...GOOD, endpoint: 'relative' },
+      ]),
   { ...GOOD, atMs: '5' },
   { ...GOOD, atMs: -1 },
   { ...GOOD, atMs: 0.5 },
@@ -135,12 +175,22 @@ const NO_ANSWERS: readonly unknown[] = [
 
 test('of a damaged file the answers that are whole are used', (t) => {
   const good = new Map([[TARGET, { endpoint: `${ROOT}backend`, atMs: 5, forgotten: false }]]);
-  for (const item of NO_ANSWERS) t.deepEqual(decodeAnswers(fileOf(item, GOOD)), { answers: good, problem: 'corrupt' }, JSON.stringify(item));
-  t.deepEqual(decodeAnswers(`{"version":1,"answers":[{"__proto__":${JSON.stringify(GOOD)}},${JSON.stringify(GOOD)}]}`), { answers: good, problem: 'corrupt' });
+  for (const item of NO_ANSWERS)
+    t.deepEqual(
+      decodeAnswers(fileOf(item, GOOD)),
+      { answers: good, problem: 'corrupt' },
+      JSON.stringify(item),
+    );
+  t.deepEqual(
+    decodeAnswers(`{"version":1,"answers":[{"__proto__":${JSON.stringify(GOOD)}},${JSON.stringify(GOOD)}]}`),
+    { answers: good, problem: 'corrupt' },
+  );
 });
 
 test('of two answers about one target in a file the one that stands is read, and fields of later releases are passed over', (t) => {
-  const { answers: read, problem } = decodeAnswers(fileOf(GOOD, { ...GOOD, atMs: 7, forgotten: true, colour: 'red' }, { ...GOOD, atMs: 6 }));
+  const { answers: read, problem } = decodeAnswers(
+    fileOf(GOOD, { ...GOOD, atMs: 7, forgotten: true, colour: 'red' }, { ...GOOD, atMs: 6 }),
+  );
   t.deepEqual([...read.values()], [{ endpoint: `${ROOT}backend`, atMs: 7, forgotten: true }]);
   t.is(problem, undefined);
 });
@@ -148,12 +198,19 @@ test('of two answers about one target in a file the one that stands is read, and
 test('no text makes reading fail', (t) => {
   t.notThrows(() => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void decodeAnswers(text)));
-    fc.assert(fc.property(fc.jsonValue(), (value) => void decodeAnswers(JSON.stringify({ version: 1, answers: [value] }))));
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        (value) => void decodeAnswers(JSON.stringify({ version: 1, answers: [value] })),
+      ),
+    );
   });
 });
 
 test('reading changes no prototype', (t) => {
-  decodeAnswers('{"version":1,"__proto__":{"polluted":1},"answers":[{"__proto__":{"polluted":1}},{"constructor":{"prototype":{"polluted":1}}}]}');
+  decodeAnswers(
+    '{"version":1,"__proto__":{"polluted":1},"answers":[{"__proto__":{"polluted":1}},{"constructor":{"prototype":{"polluted":1}}}]}',
+  );
   t.false('polluted' in {});
 });
 

@@ -53,7 +53,10 @@ export function newPlace(t: ExecutionContext) {
   const warnings: EndpointFileWarning[] = [];
   const open = ({ max = 256, ttlMs = 0, time = new StillTime() }: CacheOptions = {}): EndpointCache => {
     const { clock, wallClock } = time;
-    const cache = new EndpointCache({ max, ttlMs, file }, { clock, wallClock, warn: (warning) => warnings.push(warning) });
+    const cache = new EndpointCache(
+      { max, ttlMs, file },
+      { clock, wallClock, warn: (warning) => warnings.push(warning) },
+    );
     t.teardown(() => cache.close());
     return cache;
   };

@@ -78,7 +78,9 @@ test('the longest allowed file is read, a longer one is not', (t) => {
 });
 
 /** What may be planted under the file's name, and what is said to it. */
-const PLANTED: Readonly<Record<string, readonly [plant: (path: string, directory: string) => void, message: string]>> = {
+const PLANTED: Readonly<
+  Record<string, readonly [plant: (path: string, directory: string) => void, message: string]>
+> = {
   'a symbolic link, even to a good file': [
     (path, directory) => {
       writeFileSync(join(directory, 'good'), '', { mode: 0o600 });
@@ -95,7 +97,10 @@ const PLANTED: Readonly<Record<string, readonly [plant: (path: string, directory
     'has more than one name',
   ],
   'a directory': [(path) => mkdirSync(path, { mode: 0o700 }), 'is not a regular file'],
-  'a FIFO that nobody writes to': [(path) => execFileSync('mkfifo', ['-m', '600', path], { timeout: 10_000 }), 'is not a regular file'],
+  'a FIFO that nobody writes to': [
+    (path) => execFileSync('mkfifo', ['-m', '600', path], { timeout: 10_000 }),
+    'is not a regular file',
+  ],
   ...Object.fromEntries(
     [0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o666].map((mode) => [
       `a file of mode ${mode.toString(8)}`,
@@ -172,7 +177,7 @@ onPosix('a directory that others may write to is refused, unless they may only t
   }
 });
 
-test('a missing directory and one that is none are the system\'s errors, and nothing is created', (t) => {
+test("a missing directory and one that is none are the system's errors, and nothing is created", (t) => {
   const { directory } = newFile(t);
   const missing = new PrivateFile(join(directory, 'missing', 'cache.json'), MAX_BYTES);
   t.is(missing.identify(), undefined);
@@ -193,7 +198,7 @@ onPosix('a mode that was put right gives the file another identity', (t) => {
   t.is(file.read()?.text, '');
 });
 
-test('a temporary file is removed when it cannot take the file\'s place', (t) => {
+test("a temporary file is removed when it cannot take the file's place", (t) => {
   const { file, path, directory } = newFile(t);
   mkdirSync(path);
   t.truthy(systemCode(t.throws(() => file.replace('x', file.identify()))));
@@ -203,7 +208,14 @@ test('a temporary file is removed when it cannot take the file\'s place', (t) =>
 test('what killed writers left is removed after a minute, and nothing else', (t) => {
   const { file, directory } = newFile(t);
   const nowMs = Date.now();
-  const names = ['cache.json', 'cache.json.0a1b.tmp', 'cache.json.fresh.tmp', 'cache.json.bak', 'cache.json.Aa.tmp', 'other.json.0a1b.tmp'];
+  const names = [
+    'cache.json',
+    'cache.json.0a1b.tmp',
+    'cache.json.fresh.tmp',
+    'cache.json.bak',
+    'cache.json.Aa.tmp',
+    'other.json.0a1b.tmp',
+  ];
   for (const name of names) {
     writeFileSync(join(directory, name), '');
     const ageMs = name.includes('fresh') ? 59_000 : 61_000;
@@ -212,7 +224,10 @@ test('what killed writers left is removed after a minute, and nothing else', (t)
   mkdirSync(join(directory, 'cache.json.folder.tmp'));
   utimesSync(join(directory, 'cache.json.folder.tmp'), 0, 0);
   file.removeLeftovers(nowMs);
-  t.deepEqual(readdirSync(directory).toSorted(), [...names.filter((name) => name !== 'cache.json.0a1b.tmp'), 'cache.json.folder.tmp'].toSorted());
+  t.deepEqual(
+    readdirSync(directory).toSorted(),
+    [...names.filter((name) => name !== 'cache.json.0a1b.tmp'), 'cache.json.folder.tmp'].toSorted(),
+  );
 });
 
 test('a directory that is gone has no leftovers', (t) => {

@@ -18,7 +18,11 @@ const PROCESSES = 6;
 const ROUNDS = 25;
 
 /** Starts a program of this folder; it is ended with the test at the latest. */
-function start(t: ExecutionContext, program: string, ...parameters: string[]): { child: ChildProcess; output: Promise<string>; ended: Promise<unknown> } {
+function start(
+  t: ExecutionContext,
+  program: string,
+  ...parameters: string[]
+): { child: ChildProcess; output: Promise<string>; ended: Promise<unknown> } {
   const script = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, [script, ...parameters], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
@@ -35,7 +39,10 @@ function start(t: ExecutionContext, program: string, ...parameters: string[]): {
 }
 
 /** Reads the file over and over, until all processes have ended; says what was ever wrong with it. */
-async function readWhile(ended: Promise<unknown>, file: string): Promise<{ readonly problems: string[]; readonly reads: number }> {
+async function readWhile(
+  ended: Promise<unknown>,
+  file: string,
+): Promise<{ readonly problems: string[]; readonly reads: number }> {
   const problems = new Set<string>();
   let reads = 0;
   const over = Symbol('over');
@@ -53,14 +60,20 @@ test('many processes write at once: the file is whole at every moment, and holds
   const names = Array.from({ length: PROCESSES }, (_, index) => `p${index}`);
   const writers = names.map((name) => start(t, 'writer.js', file, name, String(ROUNDS)));
   const { problems, reads } = await readWhile(Promise.all(writers.map(({ ended }) => ended)), file);
-  t.deepEqual(writers.map(({ child }) => child.exitCode), names.map(() => 0));
+  t.deepEqual(
+    writers.map(({ child }) => child.exitCode),
+    names.map(() => 0),
+  );
   t.deepEqual(problems, []);
   t.true(reads > 0);
   t.deepEqual(readdirSync(directory), ['endpoints.json']);
 
   const { answers } = contentOf(file);
-  // What is promised is less: a change that two others overwrite in the microseconds between look and rename is lost with its process.
-  const all = names.flatMap((name) => Array.from({ length: ROUNDS }, (_, round) => ({ name: `${name}-${round}`, last: round === ROUNDS - 1 })));
+  // What is promised is less: a change that two others overwrite in the microseconds between look and rename
+  // is lost with its process.
+  const all = names.flatMap((name) =>
+    Array.from({ length: ROUNDS }, (_, round) => ({ name: `${name}-${round}`, last: round === ROUNDS - 1 })),
+  );
   const wrong = all.filter(({ name, last }) => answers.get(keyOf(name))?.forgotten !== !last);
   t.log(`${all.length} changes, ${wrong.length} lost; read ${reads} times`);
   t.true(wrong.length <= all.length / 5, wrong.map(({ name }) => name).join(' '));
@@ -88,7 +101,11 @@ test('a process that is killed while it writes leaves a whole file, and its temp
 });
 
 /** What a command-line tool reports that connects once through a file. */
-async function connectOnce(t: ExecutionContext, { target }: TestSystem, file: string): Promise<{ route: string; codes: string[] }> {
+async function connectOnce(
+  t: ExecutionContext,
+  { target }: TestSystem,
+  file: string,
+): Promise<{ route: string; codes: string[] }> {
   const options: BrokerPoolOptions = { ...target, endpointCache: { file } };
   const { output } = start(t, 'connect-once.js', JSON.stringify(options));
   return JSON.parse(await output);
@@ -106,18 +123,27 @@ test('a poisoned file costs a tool one warning and one Hello; one that is only d
   const system = await startSystem(t);
   const file = `${temporaryDirectory(t)}/endpoints.json`;
   writeFileSync(file, '[', { mode: 0o600 });
-  t.deepEqual(await connectOnce(t, system, file), { route: 'broker-negotiated', codes: ['BrokerPoolWarning ENDPOINT_FILE_CORRUPT'] });
+  t.deepEqual(await connectOnce(t, system, file), {
+    route: 'broker-negotiated',
+    codes: ['BrokerPoolWarning ENDPOINT_FILE_CORRUPT'],
+  });
   t.deepEqual(await connectOnce(t, system, file), { route: 'hello-skip', codes: [] });
   if (process.platform === 'win32') return;
   const open = `${temporaryDirectory(t)}/endpoints.json`;
   writeFileSync(open, '', { mode: 0o644 });
-  t.deepEqual(await connectOnce(t, system, open), { route: 'broker-negotiated', codes: ['BrokerPoolWarning ENDPOINT_FILE_REFUSED'] });
+  t.deepEqual(await connectOnce(t, system, open), {
+    route: 'broker-negotiated',
+    codes: ['BrokerPoolWarning ENDPOINT_FILE_REFUSED'],
+  });
 });
 
 test('a pool learns from the file what another pool has negotiated, and that an endpoint is gone (C-13, X-26)', async (t) => {
   const system = await startSystem(t);
   const endpointCache = { file: `${temporaryDirectory(t)}/endpoints.json` };
-  const [one, other] = [new BrokerPool({ ...system.target, endpointCache }), new BrokerPool({ ...system.target, endpointCache })];
+  const [one, other] = [
+    new BrokerPool({ ...system.target, endpointCache }),
+    new BrokerPool({ ...system.target, endpointCache }),
+  ];
   t.teardown(() => Promise.all([one.destroy(), other.destroy()]));
   const first = await one.acquire();
   t.is(first.route, 'broker-negotiated');
@@ -128,5 +154,9 @@ test('a pool learns from the file what another pool has negotiated, and that an 
   second.destroy();
   await system.backend.stop();
   await t.throwsAsync(one.acquire(), { code: 'BACKEND_CONNECT' });
-  t.true(await until(() => [...contentOf(endpointCache.file).answers.values()].every(({ forgotten }) => forgotten)));
+  t.true(
+    await until(() =>
+      [...contentOf(endpointCache.file).answers.values()].every(({ forgotten }) => forgotten),
+    ),
+  );
 });

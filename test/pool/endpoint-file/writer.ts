@@ -1,6 +1,7 @@
 /**
- * A process that works on a shared file until it is told to stop or killed: `node writer.js FILE NAME ROUNDS`. Each round sets an
- * endpoint of its own and one that all share, and forgets the own one of the round before. Says on its standard output when it began.
+ * A process that works on a shared file until it is told to stop or killed: `node writer.js FILE NAME
+ * ROUNDS`. Each round sets an endpoint of its own and one that all share, and forgets the own one of the
+ * round before. Says on its standard output when it began.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';

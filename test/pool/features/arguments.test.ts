@@ -16,7 +16,14 @@ async function rejection(object: object, method: string, value: unknown): Promis
   return await failureOf(Promise.resolve(call(object, method, value)));
 }
 
-for (const target of [{ servicename: 'other' }, { service: 'other' }, 'demo', null, [], { signal: undefined }]) {
+for (const target of [
+  { servicename: 'other' },
+  { service: 'other' },
+  'demo',
+  null,
+  [],
+  { signal: undefined },
+]) {
   test(`tryAcquire and clear refuse ${JSON.stringify(target)}, and mean no other target instead`, async (t) => {
     const { pool, connect } = fakePool(t);
     const acquiring = pool.acquire();
@@ -31,7 +38,9 @@ for (const target of [{ servicename: 'other' }, { service: 'other' }, 'demo', nu
 
 test('a misspelt name is answered with the right one', (t) => {
   const { pool } = fakePool(t);
-  t.throws(() => call(pool, 'tryAcquire', { servicename: 'other' }), { message: /did you mean serviceName\?/ });
+  t.throws(() => call(pool, 'tryAcquire', { servicename: 'other' }), {
+    message: /did you mean serviceName\?/,
+  });
 });
 
 for (const reason of [new Error('boom'), 'idle', null, 1]) {
@@ -40,7 +49,10 @@ for (const reason of [new Error('boom'), 'idle', null, 1]) {
     const acquiring = pool.acquire();
     await connect();
     const lease = await acquiring;
-    t.throws(() => call(lease, 'destroy', reason), { code: 'INVALID_ARGUMENT', message: /destroyed, error, invalid/ });
+    t.throws(() => call(lease, 'destroy', reason), {
+      code: 'INVALID_ARGUMENT',
+      message: /destroyed, error, invalid/,
+    });
     t.is(pool.stats().leased, 1);
     lease.release();
     t.is(pool.stats().idle, 1);
@@ -49,7 +61,8 @@ for (const reason of [new Error('boom'), 'idle', null, 1]) {
 
 test('destroy takes an Error as the cause and nothing else; the pool stays open', async (t) => {
   const { pool } = fakePool(t);
-  for (const cause of ['x', 5, [], null]) t.is((await rejection(pool, 'destroy', cause)).code, 'INVALID_ARGUMENT');
+  for (const cause of ['x', 5, [], null])
+    t.is((await rejection(pool, 'destroy', cause)).code, 'INVALID_ARGUMENT');
   t.is(pool.tryAcquire(), undefined);
 });
 
@@ -76,7 +89,10 @@ test.serial('a listener for an event that does not exist is a warning with the r
   const warnings: string[] = [];
   const own = Object.getOwnPropertyDescriptor(process, 'emitWarning') ?? {};
   t.teardown(() => Object.defineProperty(process, 'emitWarning', own));
-  Object.defineProperty(process, 'emitWarning', { ...own, value: (warning: unknown) => warnings.push(String(warning)) });
+  Object.defineProperty(process, 'emitWarning', {
+    ...own,
+    value: (warning: unknown) => warnings.push(String(warning)),
+  });
   call(pool, 'on', 'aquired', () => {});
   t.deepEqual(warnings, ['a pool has no event "aquired"; did you mean acquired?']);
   for (const known of ['acquired', 'error', 'newListener', Symbol('own')]) call(pool, 'on', known, () => {});

@@ -7,7 +7,13 @@ import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { connectLocalSocket, connectSharedPool, connectToBackend, type BrokerPool, type Lease } from '../../../src/index.js';
+import {
+  connectLocalSocket,
+  connectSharedPool,
+  connectToBackend,
+  type BrokerPool,
+  type Lease,
+} from '../../../src/index.js';
 import { POOL_EVENT_NAMES } from '../../../src/pool/watching/events.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
@@ -34,7 +40,8 @@ const CALLBACKS: Readonly<Record<string, (socket: Socket) => Promise<string>>> =
     socket.read();
     return heard;
   },
-  'write callback': (socket) => new Promise((resolve) => void socket.resume().write('x', () => resolve(contexts()))),
+  'write callback': (socket) =>
+    new Promise((resolve) => void socket.resume().write('x', () => resolve(contexts()))),
   timeout: (socket) => heardIn(socket, 'timeout', () => socket.setTimeout(1)),
   drain: (socket) => heardIn(socket, 'drain', () => void socket.resume().write(Buffer.alloc(1024 * 1024))),
 };
@@ -123,7 +130,8 @@ test('what validate enters stays in that one check', async (t) => {
 /** What each event was heard in, by its name. */
 function listen(pool: BrokerPool): Map<string, Set<string>> {
   const heard = new Map<string, Set<string>>();
-  for (const name of POOL_EVENT_NAMES) pool.on(name, () => void heard.set(name, (heard.get(name) ?? new Set()).add(contexts())));
+  for (const name of POOL_EVENT_NAMES)
+    pool.on(name, () => void heard.set(name, (heard.get(name) ?? new Set()).add(contexts())));
   return heard;
 }
 
@@ -144,14 +152,16 @@ test('events run in the context of the caller they are about, those of connectio
   storage.run('caller', () => pool.clear());
   await storage.run('caller', () => pool.close());
   const callers = ['acquireStarted', 'acquired', 'acquireFailed', 'released', 'cleared'];
-  for (const name of POOL_EVENT_NAMES) t.deepEqual([...(heard.get(name) ?? [])], [callers.includes(name) ? 'caller' : 'none'], name);
+  for (const name of POOL_EVENT_NAMES)
+    t.deepEqual([...(heard.get(name) ?? [])], [callers.includes(name) ? 'caller' : 'none'], name);
 });
 
-test('what serves or fails a waiter publishes in the waiter\'s context, also to subscribers of channels', async (t) => {
+test("what serves or fails a waiter publishes in the waiter's context, also to subscribers of channels", async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1, name: 'contexts' });
   const heard: string[] = [];
-  const onAcquired = (event: unknown): void => void (JSON.stringify(event).includes('"contexts"') && heard.push(`acquired in ${contexts()}`));
+  const onAcquired = (event: unknown): void =>
+    void (JSON.stringify(event).includes('"contexts"') && heard.push(`acquired in ${contexts()}`));
   subscribe('broker-pool:acquired', onAcquired);
   t.teardown(() => unsubscribe('broker-pool:acquired', onAcquired));
   pool.on('acquireFailed', () => heard.push(`failed in ${contexts()}`));
@@ -166,24 +176,34 @@ test('what serves or fails a waiter publishes in the waiter\'s context, also to 
   t.deepEqual(heard, ['acquired in first', 'failed in aborted', 'acquired in waiter']);
 });
 
-(canShare ? test : test.skip)('a shared pool runs sockets in the context of their leaseholders, and the pool\'s events in none', async (t) => {
-  const { target } = await startSystem(t);
-  const pool = openPool(t, target, { max: 1 });
-  const heard = listen(pool);
-  const shared = await storage.run('sharer', async () => await connectSharedPool(pool.share()));
-  const callbacks: string[] = [];
-  for (const name of ['a', 'b']) {
-    callbacks.push(await storage.run(name, () => shared.use(async ({ socket }) => await heardIn(socket, 'data', () => socket.write('x')))));
-  }
-  t.deepEqual(callbacks, ['a', 'b']);
-  await shared.close();
-  t.true(await until(() => heard.has('released')));
-  for (const [name, where] of heard) t.deepEqual([...where], ['none'], name);
-});
+(canShare ? test : test.skip)(
+  "a shared pool runs sockets in the context of their leaseholders, and the pool's events in none",
+  async (t) => {
+    const { target } = await startSystem(t);
+    const pool = openPool(t, target, { max: 1 });
+    const heard = listen(pool);
+    const shared = await storage.run('sharer', async () => await connectSharedPool(pool.share()));
+    const callbacks: string[] = [];
+    for (const name of ['a', 'b']) {
+      callbacks.push(
+        await storage.run(name, () =>
+          shared.use(async ({ socket }) => await heardIn(socket, 'data', () => socket.write('x'))),
+        ),
+      );
+    }
+    t.deepEqual(callbacks, ['a', 'b']);
+    await shared.close();
+    t.true(await until(() => heard.has('released')));
+    for (const [name, where] of heard) t.deepEqual([...where], ['none'], name);
+  },
+);
 
 test('one-shot connects run in the context of their caller', async (t) => {
   const { target, backend } = await startSystem(t);
-  for (const connect of [async () => (await connectToBackend(target)).socket, async () => await connectLocalSocket(backend.endpoint)]) {
+  for (const connect of [
+    async () => (await connectToBackend(target)).socket,
+    async () => await connectLocalSocket(backend.endpoint),
+  ]) {
     const heard = await storage.run('caller', async () => {
       const socket = await connect();
       const where = await heardIn(socket, 'data', () => socket.write('x'));
@@ -195,10 +215,16 @@ test('one-shot connects run in the context of their caller', async (t) => {
   }
 });
 
-test('a package that is loaded in a caller\'s context does not keep it', async (t) => {
+test("a package that is loaded in a caller's context does not keep it", async (t) => {
   const url = new URL('../../../src/async-context.js?loaded-in-a-context', import.meta.url);
-  const { outOfContext }: { outOfContext: (work: () => string) => string } = await storage.run('loader', () => import(url.href));
-  t.is(storage.run('caller', () => outOfContext(contexts)), 'none');
+  const { outOfContext }: { outOfContext: (work: () => string) => string } = await storage.run(
+    'loader',
+    () => import(url.href),
+  );
+  t.is(
+    storage.run('caller', () => outOfContext(contexts)),
+    'none',
+  );
   await turn();
 });
 
@@ -211,13 +237,22 @@ test('a lease without its socket asks for no context', async (t) => {
     leases.push(lease);
     lease.release();
   }
-  t.is(await storage.run('c', () => pool.use(async ({ socket }) => await heardIn(socket, 'data', () => socket.write('x')))), 'c');
+  t.is(
+    await storage.run('c', () =>
+      pool.use(async ({ socket }) => await heardIn(socket, 'data', () => socket.write('x'))),
+    ),
+    'c',
+  );
   t.true(leases.every(({ spent }) => spent));
 });
 
 test('no context of a caller that is gone is kept by idle connections, timers, ports or the wait thread', async (t) => {
   const { target } = await startSystem(t);
   const program = fileURLToPath(new URL('context-retention.js', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program, JSON.stringify(target)], { timeout: 60_000 });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--expose-gc', program, JSON.stringify(target)],
+    { timeout: 60_000 },
+  );
   t.deepEqual(JSON.parse(stdout), { idle: 2, kept: [] });
 });

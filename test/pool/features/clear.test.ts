@@ -21,7 +21,11 @@ test('what is idle closes now, what is leased when it comes back, what is under 
 
 test('what is being validated closes when the answer has come', async (t) => {
   let answer = (_healthy: boolean): void => {};
-  const { pool, connect, pass } = fakePool(t, { max: 1, validate: () => new Promise((resolve) => (answer = resolve)), validateAfterIdleMs: 0 });
+  const { pool, connect, pass } = fakePool(t, {
+    max: 1,
+    validate: () => new Promise((resolve) => (answer = resolve)),
+    validateAfterIdleMs: 0,
+  });
   const acquiring = pool.acquire();
   await connect();
   (await acquiring).release();
@@ -65,7 +69,13 @@ test('clearing one target leaves the others alone', async (t) => {
     (await acquiring).release();
   }
   pool.clear({ serviceName: 'a' });
-  t.deepEqual(pool.stats().targets.map(({ serviceName, total }) => [serviceName, total]), [['a', 0], ['b', 1]]);
+  t.deepEqual(
+    pool.stats().targets.map(({ serviceName, total }) => [serviceName, total]),
+    [
+      ['a', 0],
+      ['b', 1],
+    ],
+  );
 });
 
 test('min is opened anew after clear', async (t) => {

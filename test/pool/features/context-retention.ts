@@ -1,6 +1,6 @@
 /**
- * Calls a pool in contexts of its own each, and prints which of them are still in memory when the callers are gone and the pool is idle:
- * `node --expose-gc context-retention.js <target as JSON>`.
+ * Calls a pool in contexts of its own each, and prints which of them are still in memory when the callers are
+ * gone and the pool is idle: `node --expose-gc context-retention.js <target as JSON>`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,7 +36,9 @@ pool.on('acquired', () => {});
 await inContext('warm', () => pool.warm());
 await inContext('use', () => pool.use(({ socket }) => echo(socket, 'use')));
 await inContext('untouched', () => pool.use(() => {}));
-await inContext('socket timeout', () => pool.use(async ({ socket }) => echo(socket.setTimeout(10_000), 'timeout')));
+await inContext('socket timeout', () =>
+  pool.use(async ({ socket }) => echo(socket.setTimeout(10_000), 'timeout')),
+);
 const leases: Lease[] = [await pool.acquire(), await pool.acquire()];
 const late = inContext('timed out', () => pool.acquire({ timeoutMs: 10 }).catch(() => {}));
 const served = inContext('served', () => pool.use(({ socket }) => echo(socket, 'served')));
@@ -56,7 +58,8 @@ if (loadDescriptorCalls() !== undefined) {
 }
 await inContext('last', () => pool.use(({ socket }) => echo(socket, 'last')));
 
-const alive = (): string[] => Array.from(kept).flatMap(([name, reference]) => (reference.deref() === undefined ? [] : [name]));
+const alive = (): string[] =>
+  Array.from(kept).flatMap(([name, reference]) => (reference.deref() === undefined ? [] : [name]));
 for (let round = 0; round < 50 && alive().length > 0; round++) {
   await sleep(20);
   globalThis.gc?.();

@@ -28,7 +28,12 @@ test('a leased connection that its backend ends gives up its place to a waiter a
   dead.release();
   t.true(dead.spent);
   t.throws(() => dead.release(), { code: 'INVALID_ARGUMENT' });
-  t.like(pool.stats(), { total: 1, leased: 1, created: 2, closedByReason: { stale: 1, dirty: 0, destroyed: 0 } });
+  t.like(pool.stats(), {
+    total: 1,
+    leased: 1,
+    created: 2,
+    closedByReason: { stale: 1, dirty: 0, destroyed: 0 },
+  });
   lease.release();
 });
 
@@ -44,7 +49,9 @@ test('destroying the lease of a dead connection changes no count', async (t) => 
 test('a lease whose caller destroys the socket tells of one end of the lease and one of the connection', async (t) => {
   const { pool } = await open(t, { leakThresholdMs: 60_000 });
   const events: string[] = [];
-  pool.on('released', () => events.push('released')).on('connectionClosed', () => events.push('connectionClosed'));
+  pool
+    .on('released', () => events.push('released'))
+    .on('connectionClosed', () => events.push('connectionClosed'));
   const dead = await pool.acquire();
   dead.socket.destroy();
   t.deepEqual(events, ['released', 'connectionClosed']);
@@ -78,7 +85,11 @@ test('close does not wait for the lease of a connection that has died', async (t
 });
 
 test('what came before the end can still be read, and until then the connection has its place', async (t) => {
-  const { pool } = await open(t, {}, { backend: { onConnection: (socket) => socket.once('data', () => socket.end('last words')) } });
+  const { pool } = await open(
+    t,
+    {},
+    { backend: { onConnection: (socket) => socket.once('data', () => socket.end('last words')) } },
+  );
   const lease = await pool.acquire();
   const { socket } = lease;
   socket.write('go');
@@ -90,17 +101,20 @@ test('what came before the end can still be read, and until then the connection 
   lease.release();
 });
 
-(canShare ? test : test.skip)('a connection that dies in a shared pool gives up its place at once, and closing does not wait for its lease', async (t) => {
-  const { pool, backend } = await open(t);
-  const shared = await connectSharedPool(pool.share());
-  const dead = await shared.acquire();
-  await echo(dead.socket, 'word');
-  const waiting = pool.acquire();
-  backend.dropAll();
-  const lease = await waiting;
-  t.is(await echo(lease.socket, 'word'), 'word');
-  lease.release();
-  await shared.close({ timeoutMs: 600_000 });
-  dead.release();
-  t.like(pool.stats(), { total: 1, idle: 1, created: 2, closedByReason: { stale: 1 } });
-});
+(canShare ? test : test.skip)(
+  'a connection that dies in a shared pool gives up its place at once, and closing does not wait for its lease',
+  async (t) => {
+    const { pool, backend } = await open(t);
+    const shared = await connectSharedPool(pool.share());
+    const dead = await shared.acquire();
+    await echo(dead.socket, 'word');
+    const waiting = pool.acquire();
+    backend.dropAll();
+    const lease = await waiting;
+    t.is(await echo(lease.socket, 'word'), 'word');
+    lease.release();
+    await shared.close({ timeoutMs: 600_000 });
+    dead.release();
+    t.like(pool.stats(), { total: 1, idle: 1, created: 2, closedByReason: { stale: 1 } });
+  },
+);

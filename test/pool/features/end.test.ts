@@ -16,7 +16,12 @@ const orders: Readonly<Record<string, (fake: FakePool) => Promise<void>[]>> = {
   'destroy, destroy': ({ pool }) => [pool.destroy(), pool.destroy()],
   'close, destroy': ({ pool }) => [pool.close(), pool.destroy()],
   'destroy, close': ({ pool }) => [pool.destroy(), pool.close()],
-  'close, destroy, close, await using': ({ pool }) => [pool.close(), pool.destroy(), pool.close(), pool[Symbol.asyncDispose]()],
+  'close, destroy, close, await using': ({ pool }) => [
+    pool.close(),
+    pool.destroy(),
+    pool.close(),
+    pool[Symbol.asyncDispose](),
+  ],
 };
 
 for (const [order, end] of Object.entries(orders)) {

@@ -16,17 +16,27 @@ class StoppedDate extends Date {
   }
 }
 
-/** What the frameworks replace, by the object that has it. `nextTick` and `queueMicrotask` are Node's own machinery: its sockets stop too. */
+/**
+ * What the frameworks replace, by the object that has it. `nextTick` and `queueMicrotask` are Node's own
+ * machinery: its sockets stop too.
+ */
 const TIMERS = { setTimeout: noTimer, clearTimeout: nothing, setInterval: noTimer, clearInterval: nothing };
 const IMMEDIATES = { setImmediate: noTimer, clearImmediate: nothing };
 const FAKES: Readonly<Record<string, readonly (readonly [target: object, fakes: object])[]>> = {
   timers: [[globalThis, TIMERS]],
   immediates: [[globalThis, IMMEDIATES]],
-  clocks: [[performance, { now: () => 0 }], [process, { hrtime: () => [0, 0] }], [globalThis, { Date: StoppedDate }]],
+  clocks: [
+    [performance, { now: () => 0 }],
+    [process, { hrtime: () => [0, 0] }],
+    [globalThis, { Date: StoppedDate }],
+  ],
   'the microtask queue': [[globalThis, { queueMicrotask: nothing }]],
   'the performance object': [[globalThis, { performance: { now: () => 0 } }]],
   'everything but nextTick': [
-    [globalThis, { ...TIMERS, ...IMMEDIATES, queueMicrotask: nothing, Date: StoppedDate, performance: { now: () => 0 } }],
+    [
+      globalThis,
+      { ...TIMERS, ...IMMEDIATES, queueMicrotask: nothing, Date: StoppedDate, performance: { now: () => 0 } },
+    ],
     [process, { hrtime: () => [0, 0] }],
   ],
 };
@@ -41,8 +51,13 @@ function replace(target: object, name: string, value: unknown): () => void {
   };
 }
 
-async function faked(fakes: readonly (readonly [target: object, fakes: object])[], work: () => Promise<void>): Promise<void> {
-  const restore = fakes.flatMap(([target, replaced]) => Object.entries(replaced).map(([name, value]) => replace(target, name, value)));
+async function faked(
+  fakes: readonly (readonly [target: object, fakes: object])[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const restore = fakes.flatMap(([target, replaced]) =>
+    Object.entries(replaced).map(([name, value]) => replace(target, name, value)),
+  );
   try {
     await work();
   } finally {
@@ -51,20 +66,23 @@ async function faked(fakes: readonly (readonly [target: object, fakes: object])[
 }
 
 for (const [what, fakes] of Object.entries(FAKES)) {
-  test.serial(`with ${what} faked a pool connects, and its time passes once they are real again`, async (t) => {
-    const { target } = await startSystem(t);
-    const options: BrokerPoolOptions = { ...target, max: 1, acquireTimeoutMs: 200, idleTimeoutMs: 300 };
-    const pool = new BrokerPool(options);
-    await faked(fakes, async () => {
-      t.is(await pool.use(({ socket }) => echo(socket, 'faked')), 'faked');
-    });
-    t.is(await pool.use(({ socket }) => echo(socket, 'real')), 'real');
-    t.true(await until(() => pool.stats().idle === 0, 5_000), 'the idle connection is closed');
-    const lease = await pool.acquire();
-    t.is((await failureOf(pool.acquire())).code, 'TIMEOUT');
-    lease.release();
-    await pool.close();
-  });
+  test.serial(
+    `with ${what} faked a pool connects, and its time passes once they are real again`,
+    async (t) => {
+      const { target } = await startSystem(t);
+      const options: BrokerPoolOptions = { ...target, max: 1, acquireTimeoutMs: 200, idleTimeoutMs: 300 };
+      const pool = new BrokerPool(options);
+      await faked(fakes, async () => {
+        t.is(await pool.use(({ socket }) => echo(socket, 'faked')), 'faked');
+      });
+      t.is(await pool.use(({ socket }) => echo(socket, 'real')), 'real');
+      t.true(await until(() => pool.stats().idle === 0, 5_000), 'the idle connection is closed');
+      const lease = await pool.acquire();
+      t.is((await failureOf(pool.acquire())).code, 'TIMEOUT');
+      lease.release();
+      await pool.close();
+    },
+  );
 
   test.serial(`a pool that is made and used with ${what} faked keeps its deadlines`, async (t) => {
     const { target, broker } = await startSystem(t);

@@ -2,7 +2,12 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { connectLocalSocket, type BrokerPool, type BrokerPoolOptions, type ConnectionToValidate } from '../../../src/index.js';
+import {
+  connectLocalSocket,
+  type BrokerPool,
+  type BrokerPoolOptions,
+  type ConnectionToValidate,
+} from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import { connected, FakeSocket } from '../../helpers/fake-peers.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
@@ -13,14 +18,19 @@ import { closed, echo, read, startSystem } from '../../helpers/system.js';
 const GREETING = '220 ready\n';
 
 /** Greets after `delayMs`, then echoes. */
-const greeting = (delayMs = 0) => (socket: Socket): void => {
-  const greet = (): void => void (socket.writable && socket.write(GREETING));
-  if (delayMs === 0) greet();
-  else setTimeout(greet, delayMs);
-  socket.on('data', (bytes) => socket.write(bytes)).on('end', () => socket.end());
-};
+const greeting =
+  (delayMs = 0) =>
+  (socket: Socket): void => {
+    const greet = (): void => void (socket.writable && socket.write(GREETING));
+    if (delayMs === 0) greet();
+    else setTimeout(greet, delayMs);
+    socket.on('data', (bytes) => socket.write(bytes)).on('end', () => socket.end());
+  };
 
-/** A pool on a backend that greets, with `min` connections open that have been greeted, unless that takes longer. */
+/**
+ * A pool on a backend that greets, with `min` connections open that have been greeted, unless that takes
+ * longer.
+ */
 async function startPool(t: ExecutionContext, options: BrokerPoolOptions, delayMs = 0): Promise<BrokerPool> {
   const { backend, target } = await startSystem(t, { backend: { onConnection: greeting(delayMs) } });
   const pool = openPool(t, target, options);
@@ -33,10 +43,15 @@ async function startPool(t: ExecutionContext, options: BrokerPoolOptions, delayM
   return pool;
 }
 
-/** Leases so many connections at once; returns what each backend has said first, and what it answers to a word. */
+/**
+ * Leases so many connections at once; returns what each backend has said first, and what it answers to a
+ * word.
+ */
 async function firstWords(pool: BrokerPool, count: number): Promise<string[]> {
   const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()));
-  const words = await Promise.all(leases.map(async ({ socket }) => `${await read(socket, GREETING.length)}${await echo(socket, 'mine')}`));
+  const words = await Promise.all(
+    leases.map(async ({ socket }) => `${await read(socket, GREETING.length)}${await echo(socket, 'mine')}`),
+  );
   for (const lease of leases) lease.release();
   return words;
 }
@@ -45,11 +60,15 @@ const EXPECTED = `${GREETING}mine`;
 
 /** Counts how often a hook was asked, and answers what that hook answers. */
 function counting(hook: (connection: ConnectionToValidate) => boolean | Promise<boolean>) {
-  const asked = { times: 0, validate: (connection: ConnectionToValidate) => ((asked.times += 1), hook(connection)) };
+  const asked = {
+    times: 0,
+    validate: (connection: ConnectionToValidate) => ((asked.times += 1), hook(connection)),
+  };
   return asked;
 }
 
-const ping = async ({ socket }: ConnectionToValidate): Promise<boolean> => (await echo(socket, 'ping')) === 'ping';
+const ping = async ({ socket }: ConnectionToValidate): Promise<boolean> =>
+  (await echo(socket, 'ping')) === 'ping';
 
 test('bytes before the first lease do not close a connection, and are there for its caller', async (t) => {
   const { pool, connect } = fakePool(t, { min: 1 });
@@ -98,7 +117,7 @@ test('idle connections that greet stay open, and greet their first caller', asyn
 for (const [title, hook] of [
   ['says yes', () => true],
   ['pings', ping],
-  ['takes a while', async () => ((await new Promise((resolve) => setTimeout(resolve, 2))), true)],
+  ['takes a while', async () => (await new Promise((resolve) => setTimeout(resolve, 2)), true)],
 ] as const) {
   test(`a validate that ${title} leaves the greeting to the first caller, however often it is asked`, async (t) => {
     const asked = counting(hook);
@@ -117,7 +136,7 @@ test('a validate before the first lease leaves the greeting to the caller', asyn
   t.is(pool.stats().created, 1);
 });
 
-test('a greeting that comes while validate waits for it is the first caller\'s', async (t) => {
+test("a greeting that comes while validate waits for it is the first caller's", async (t) => {
   let isNew: boolean | undefined;
   const validate = async (connection: ConnectionToValidate): Promise<boolean> => {
     ({ isNew } = connection);

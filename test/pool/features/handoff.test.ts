@@ -7,14 +7,18 @@ import { echo, startSystem } from '../../helpers/system.js';
 const whereHandedOver = canHandOff() ? test : test.skip;
 
 /** A token and the capability bit: the broker offers, and hands nothing over. */
-const EMPTY_PROMISE = { kind: 'negotiate', negotiated: { serverCapabilities: 1n, handlePassedToken: new Uint8Array(16).fill(7) } } as const;
+const EMPTY_PROMISE = {
+  kind: 'negotiate',
+  negotiated: { serverCapabilities: 1n, handlePassedToken: new Uint8Array(16).fill(7) },
+} as const;
 
 /** Opens so many connections one after the other, each negotiated. */
 async function openAll(pool: BrokerPool, count: number): Promise<void> {
-  for (let opened = 0; opened < count; opened++) await pool.use(async (lease) => {
-    await echo(lease.socket, 'x');
-    lease.destroy();
-  });
+  for (let opened = 0; opened < count; opened++)
+    await pool.use(async (lease) => {
+      await echo(lease.socket, 'x');
+      lease.destroy();
+    });
 }
 
 for (const adoptHandedOffConnection of [true, 'auto'] as const) {
@@ -23,30 +27,45 @@ for (const adoptHandedOffConnection of [true, 'auto'] as const) {
     // The ready event would come when the broker ends.
     system.broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
     const handoffReadyTimeoutMs = 300;
-    const pool = openPool(t, system.target, { adoptHandedOffConnection, handoffReadyTimeoutMs, endpointCache: false });
+    const pool = openPool(t, system.target, {
+      adoptHandedOffConnection,
+      handoffReadyTimeoutMs,
+      endpointCache: false,
+    });
     const waits: number[] = [];
     pool.on('connectionReady', ({ connectMs }) => waits.push(connectMs));
     await openAll(pool, 10);
     t.is(waits.length, 10);
-    t.deepEqual(waits.map((connectMs) => connectMs >= handoffReadyTimeoutMs - 1), waits.map((_, index) => index < 3), JSON.stringify(waits));
+    t.deepEqual(
+      waits.map((connectMs) => connectMs >= handoffReadyTimeoutMs - 1),
+      waits.map((_, index) => index < 3),
+      JSON.stringify(waits),
+    );
     t.is(pool.stats().createdByRoute['broker-negotiated'], 10);
   });
 }
 
-whereHandedOver('auto takes over connections as long as that is worth it, and tries both routes', async (t) => {
-  const system = await startSystem(t, { backend: { handoff: 'accept' } });
-  const pool = openPool(t, system.target, { adoptHandedOffConnection: 'auto', endpointCache: false });
-  await openAll(pool, 8);
-  const { createdByRoute } = pool.stats();
-  t.is(createdByRoute['handle-passed'] + createdByRoute['broker-negotiated'], 8);
-  t.true(createdByRoute['handle-passed'] >= 3);
-  t.true(createdByRoute['broker-negotiated'] >= 3);
-});
+whereHandedOver(
+  'auto takes over connections as long as that is worth it, and tries both routes',
+  async (t) => {
+    const system = await startSystem(t, { backend: { handoff: 'accept' } });
+    const pool = openPool(t, system.target, { adoptHandedOffConnection: 'auto', endpointCache: false });
+    await openAll(pool, 8);
+    const { createdByRoute } = pool.stats();
+    t.is(createdByRoute['handle-passed'] + createdByRoute['broker-negotiated'], 8);
+    t.true(createdByRoute['handle-passed'] >= 3);
+    t.true(createdByRoute['broker-negotiated'] >= 3);
+  },
+);
 
 whereHandedOver('without adoption nothing is waited for', async (t) => {
   const system = await startSystem(t);
   system.broker.behaviour = EMPTY_PROMISE;
-  const pool = openPool(t, system.target, { handoffReadyTimeoutMs: 60_000, endpointCache: false, acquireTimeoutMs: 10_000 });
+  const pool = openPool(t, system.target, {
+    handoffReadyTimeoutMs: 60_000,
+    endpointCache: false,
+    acquireTimeoutMs: 10_000,
+  });
   await openAll(pool, 3);
   t.is(pool.stats().createdByRoute['broker-negotiated'], 3);
 });

@@ -33,7 +33,12 @@ test('a pool asks for a handoff only if it adopts or wants the token', async (t)
 });
 
 test('a pool tells the broker what its caller says of itself', async (t) => {
-  const client = { clientVersion: '9.9.9', clientLibName: 'mine', clientLibVersion: '3', clientKeepaliveSecs: 45 };
+  const client = {
+    clientVersion: '9.9.9',
+    clientLibName: 'mine',
+    clientLibVersion: '3',
+    clientKeepaliveSecs: 45,
+  };
   t.deepEqual(await firstHello(t, client), encodeHelloFrame({ ...identity, ...client }, false));
 });
 
@@ -70,7 +75,10 @@ test('a broker that never hands over is no longer asked once the breaker is open
 
 test('a lease has a token if the pool asks for it', async (t) => {
   const system = await startSystem(t);
-  for (const [handoffToken, bytes] of [[true, 16], [false, undefined]] as const) {
+  for (const [handoffToken, bytes] of [
+    [true, 16],
+    [false, undefined],
+  ] as const) {
     const pool = openPool(t, system.target, { handoffToken });
     const lease = await pool.acquire();
     t.is(lease.route, 'broker-negotiated');

@@ -29,19 +29,31 @@ test('a listener of connectionReady that acquires gets no place beyond max (G-10
   t.like(pool.stats(), { total: 1, createdByRoute: { 'broker-negotiated': 1 } });
 });
 
-for (const name of ['connectionCreated', 'connectionReady', 'connectionClosed', 'acquireStarted', 'acquired', 'released'] as const) {
+for (const name of [
+  'connectionCreated',
+  'connectionReady',
+  'connectionClosed',
+  'acquireStarted',
+  'acquired',
+  'released',
+] as const) {
   test(`a listener of ${name} that destroys the pool leaves nothing behind`, async (t) => {
     const { broker, backend, target } = await startSystem(t, { backend: { handoff: 'none' } });
     const pool = openPool(t, target, { adoptHandedOffConnection: true, maxUses: 1 });
     const log: PoolEventName[] = [];
-    for (const each of ['acquireStarted', 'acquired', 'acquireFailed', 'released'] as const) pool.on(each, () => log.push(each));
+    for (const each of ['acquireStarted', 'acquired', 'acquireFailed', 'released'] as const)
+      pool.on(each, () => log.push(each));
     let ended: Promise<void> | undefined;
     pool.on(name, () => void (ended ??= pool.destroy()));
     await pool.use(() => {}).catch(() => {});
     await ended;
     t.not(ended, undefined);
     t.is(log.filter((each) => each === 'acquireStarted').length, 1);
-    t.is(log.filter((each) => each === 'acquired' || each === 'acquireFailed').length, 1, 'each acquire ends once');
+    t.is(
+      log.filter((each) => each === 'acquired' || each === 'acquireFailed').length,
+      1,
+      'each acquire ends once',
+    );
     t.is(log.filter((each) => each === 'released').length, log.filter((each) => each === 'acquired').length);
     t.true(await until(() => broker.openConnections === 0 && backend.connections === 0));
   });
@@ -54,7 +66,8 @@ test('a pool that a listener destroys while an idle connection is leased gives n
     await connect();
     (await acquiring).release();
     const log: string[] = [];
-    for (const name of ['acquired', 'acquireFailed', 'released'] as const) pool.on(name, () => log.push(name));
+    for (const name of ['acquired', 'acquireFailed', 'released'] as const)
+      pool.on(name, () => log.push(name));
     pool.on('acquireStarted', () => void pool.destroy());
     if (acquire === 'acquire') t.is((await failureOf(pool.acquire())).code, 'POOL_CLOSED');
     else t.throws(() => pool.tryAcquire(), { code: 'POOL_CLOSED' });

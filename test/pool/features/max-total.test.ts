@@ -22,7 +22,8 @@ test('a busy target cannot starve another: how long it waits is bounded by what 
   for (let time = 0; time < 10; time++) {
     const before = state.returns;
     await pool.use(({ socket }) => echo(socket, 'quiet'), { serviceName: 'quiet' });
-    // At most what is out comes back before it, and what those who stood in line get while it connects and talks.
+    // At most what is out comes back before it, and what those who stood in line get while it connects and
+    // talks.
     t.true(state.returns - before < 40 * 4, `${state.returns - before} leases of the busy target came first`);
   }
   state.busy = false;
@@ -42,9 +43,18 @@ test('the first lease that comes back makes room for a target that has none', as
   t.is(driver.pending.size, 1, 'a connect of the other target');
   await connect();
   (await other).release();
-  t.deepEqual(pool.stats().targets.map(({ serviceName, leased, waiting }) => [serviceName, leased, waiting]), [['demo', 2, 10], ['other', 0, 0]]);
+  t.deepEqual(
+    pool.stats().targets.map(({ serviceName, leased, waiting }) => [serviceName, leased, waiting]),
+    [
+      ['demo', 2, 10],
+      ['other', 0, 0],
+    ],
+  );
   await pool.destroy();
-  t.deepEqual((await Promise.allSettled(queue)).filter(({ status }) => status === 'fulfilled'), []);
+  t.deepEqual(
+    (await Promise.allSettled(queue)).filter(({ status }) => status === 'fulfilled'),
+    [],
+  );
 });
 
 test('two targets that are even do not take places from each other', async (t) => {
@@ -66,7 +76,10 @@ test('two targets that are even do not take places from each other', async (t) =
   }
   await Promise.all(running);
   const { created, closedByReason } = pool.stats();
-  t.true(created <= 12, `${created} connections were opened, ${closedByReason.evicted} of them evicted again`);
+  t.true(
+    created <= 12,
+    `${created} connections were opened, ${closedByReason.evicted} of them evicted again`,
+  );
 });
 
 test('a target that was evicted below its minimum is warm again when there is room', async (t) => {
@@ -117,11 +130,23 @@ test('a target in constant use keeps its connection while targets that are used 
     await use('hot');
   }
   const { targets } = pool.stats();
-  t.like(targets.find(({ serviceName }) => serviceName === 'hot'), { created: 1, idle: 1, closedByReason: { evicted: 0 } });
-  t.deepEqual(targets.filter(({ idle }) => idle > 0).map(({ serviceName }) => serviceName), ['hot', 'cold-8', 'cold-9']);
+  t.like(
+    targets.find(({ serviceName }) => serviceName === 'hot'),
+    { created: 1, idle: 1, closedByReason: { evicted: 0 } },
+  );
+  t.deepEqual(
+    targets.filter(({ idle }) => idle > 0).map(({ serviceName }) => serviceName),
+    ['hot', 'cold-8', 'cold-9'],
+  );
 });
 
-const COME_BACK_LATER: Failure = { code: 'REFUSED', message: 'spawning', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED, retryAfterMs: 15_000 };
+const COME_BACK_LATER: Failure = {
+  code: 'REFUSED',
+  message: 'spawning',
+  refusalKind: 'rateLimited',
+  refusalCode: RefusalCode.RATE_LIMITED,
+  retryAfterMs: 15_000,
+};
 
 for (const left of [true, false]) {
   test(`a connect that pauses holds no place, ${left ? 'when its caller has left' : 'though its caller waits'}`, async (t) => {

@@ -27,7 +27,10 @@ test('with 0 nobody stands behind others, and all that may be opened is opened',
   const [first, second] = await lease(fake, 2);
   const error = await failureOf(pool.acquire());
   t.is(error.code, 'QUEUE_FULL');
-  t.regex(error.message, /no more than 0 callers may wait for others .* total 2, idle 0, connecting 0, waiting 0/);
+  t.regex(
+    error.message,
+    /no more than 0 callers may wait for others .* total 2, idle 0, connecting 0, waiting 0/,
+  );
   first?.release();
   (await pool.acquire()).release();
   second?.release();
@@ -35,7 +38,12 @@ test('with 0 nobody stands behind others, and all that may be opened is opened',
 
 test('an idle connection that must be validated first is free for somebody, and so is one that is being validated', async (t) => {
   let answer = (_good: boolean): void => {};
-  const fake = fakePool(t, { max: 1, maxWaiting: 0, validateAfterIdleMs: 0, validate: () => new Promise((resolve) => (answer = resolve)) });
+  const fake = fakePool(t, {
+    max: 1,
+    maxWaiting: 0,
+    validateAfterIdleMs: 0,
+    validate: () => new Promise((resolve) => (answer = resolve)),
+  });
   const [held] = await lease(fake, 1);
   held?.release();
   await fake.pass(1);

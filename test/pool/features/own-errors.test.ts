@@ -1,5 +1,10 @@
 /** Each caller has an error of its own, which says what became of that caller. */
-import { connectToBackend, sendAdminRequest, type BrokerPool, type BrokerPoolError } from '../../../src/index.js';
+import {
+  connectToBackend,
+  sendAdminRequest,
+  type BrokerPool,
+  type BrokerPoolError,
+} from '../../../src/index.js';
 import { startTestSystem } from '../../../src/testing/index.js';
 import { fakePool, REFUSAL } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
@@ -7,7 +12,10 @@ import test from '../../helpers/sanitary.js';
 
 const TARGET = { endpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
 
-async function theCallerOfThisTest(pool: BrokerPool, options?: Parameters<BrokerPool['acquire']>[0]): Promise<void> {
+async function theCallerOfThisTest(
+  pool: BrokerPool,
+  options?: Parameters<BrokerPool['acquire']>[0],
+): Promise<void> {
   await pool.acquire(options);
 }
 
@@ -19,32 +27,48 @@ test('callers that wait for one connect have an error object each, and share its
   t.is(new Set(errors).size, 5);
   t.is(new Set(errors.map(({ cause }) => cause)).size, 1);
   t.like(errors[0]?.cause, { code: 'REFUSED', message: REFUSAL.message });
-  for (const error of errors) t.like(error, { ...TARGET, code: 'REFUSED', refusalKind: 'serviceUnknown', refusalCode: 2, attempts: 1, elapsedMs: 0 });
+  for (const error of errors)
+    t.like(error, {
+      ...TARGET,
+      code: 'REFUSED',
+      refusalKind: 'serviceUnknown',
+      refusalCode: 2,
+      attempts: 1,
+      elapsedMs: 0,
+    });
 });
 
-test('a failure of the system is the cause of each caller\'s error', async (t) => {
+test("a failure of the system is the cause of each caller's error", async (t) => {
   const { pool, fail } = fakePool(t);
   const failures = [failureOf(pool.acquire()), failureOf(pool.acquire())];
-  await fail({ code: 'BROKER_CONNECT', message: 'down', endpoint: '/fake/broker', system: { code: 'ENOENT', syscall: 'connect', message: 'gone' } });
+  await fail({
+    code: 'BROKER_CONNECT',
+    message: 'down',
+    endpoint: '/fake/broker',
+    system: { code: 'ENOENT', syscall: 'connect', message: 'gone' },
+  });
   const [one, other] = await Promise.all(failures);
   t.like(one?.cause, { code: 'ENOENT', syscall: 'connect' });
   t.is(one?.cause, other?.cause);
 });
 
 /** What makes an acquire fail that waits. */
-const ends: Readonly<Record<string, (fake: ReturnType<typeof fakePool>, abort: AbortController) => unknown>> = {
-  'a failed connect': ({ fail }) => fail(),
-  'its deadline': ({ pass }) => pass(100),
-  'its signal': (_fake, abort) => abort.abort(),
-  'the end of the pool': ({ pool }) => pool.destroy(),
-};
+const ends: Readonly<Record<string, (fake: ReturnType<typeof fakePool>, abort: AbortController) => unknown>> =
+  {
+    'a failed connect': ({ fail }) => fail(),
+    'its deadline': ({ pass }) => pass(100),
+    'its signal': (_fake, abort) => abort.abort(),
+    'the end of the pool': ({ pool }) => pool.destroy(),
+  };
 
 for (const [what, end] of Object.entries(ends)) {
   test(`the stack of an error after a wait that ${what} ends has the caller of acquire`, async (t) => {
     const fake = fakePool(t);
     const abort = new AbortController();
     const failure = failureOf(theCallerOfThisTest(fake.pool, { timeoutMs: 100, signal: abort.signal }));
-    const among = failureOf(Promise.all([fake.pool.acquire({ timeoutMs: 100, signal: abort.signal }), new Promise(() => {})]));
+    const among = failureOf(
+      Promise.all([fake.pool.acquire({ timeoutMs: 100, signal: abort.signal }), new Promise(() => {})]),
+    );
     await end(fake, abort);
     const { stack = '' } = await failure;
     t.regex(stack.split('\n')[0] ?? '', /^BrokerPoolError: /);
@@ -96,7 +120,10 @@ test('a wait in the queue that takes too long says what is leased of how many, a
   await pass(100);
   const error = await failure;
   t.like(error, { ...TARGET, code: 'TIMEOUT', phase: 'queue', attempts: 0, elapsedMs: 100 });
-  t.regex(error.message, /^no connection within 100 ms in phase queue \(demo 1\.0\.0 at \/fake\/broker: .*leased 1, max 1, 0 attempts in 100 ms\)\. Raise max/);
+  t.regex(
+    error.message,
+    /^no connection within 100 ms in phase queue \(demo 1\.0\.0 at \/fake\/broker: .*leased 1, max 1, 0 attempts in 100 ms\)\. Raise max/,
+  );
 });
 
 test('a timeout says in its message why connecting failed last', async (t) => {
@@ -118,19 +145,28 @@ test('warm and a closed pool say as much', async (t) => {
   t.like(await failureOf(pool.acquire()), { ...TARGET, code: 'POOL_CLOSED', elapsedMs: 0 });
 });
 
-test('one-shot calls say as much, with the broker\'s reason and the caller\'s stack', async (t) => {
+test("one-shot calls say as much, with the broker's reason and the caller's stack", async (t) => {
   await using system = await startTestSystem();
   system.broker.behaviour = { kind: 'refuse', code: 7, reason: 'out of luck' };
   async function theCaller(): Promise<void> {
     await connectToBackend(system.target);
   }
   const refused = await failureOf(theCaller());
-  t.like(refused, { code: 'REFUSED', reason: 'out of luck', serviceName: 'echo', wantedVersion: '1.0.0', attempts: 1, endpoint: system.broker.endpoint });
+  t.like(refused, {
+    code: 'REFUSED',
+    reason: 'out of luck',
+    serviceName: 'echo',
+    wantedVersion: '1.0.0',
+    attempts: 1,
+    endpoint: system.broker.endpoint,
+  });
   t.regex(refused.stack ?? '', /at async theCaller /);
   const aborted = await failureOf(connectToBackend({ ...system.target, signal: AbortSignal.abort() }));
   t.like(aborted, { code: 'ABORTED', attempts: 0, serviceName: 'echo' });
   system.broker.adminBehaviour = { kind: 'silent' };
-  const silent = await failureOf(sendAdminRequest({ brokerEndpoint: system.broker.endpoint, verb: 'STATUS', timeoutMs: 20 }));
+  const silent = await failureOf(
+    sendAdminRequest({ brokerEndpoint: system.broker.endpoint, verb: 'STATUS', timeoutMs: 20 }),
+  );
   t.like(silent, { code: 'TIMEOUT', phase: 'admin', attempts: 1 });
   t.regex(silent.message, /\(STATUS at .*, 1 attempt in \d+ ms\)/);
 });

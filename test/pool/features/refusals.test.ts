@@ -12,7 +12,12 @@ test('many callers of an unknown service cost one Hello within a second', async 
   const atOnce = await Promise.all(Array.from({ length: 100 }, () => failureOf(pool.acquire(stranger))));
   const later: typeof atOnce = [];
   for (let time = 0; time < 100; time++) later.push(await failureOf(pool.acquire(stranger)));
-  for (const error of [...atOnce, ...later]) t.like(error, { code: 'REFUSED', refusalKind: 'serviceUnknown', refusalCode: RefusalCode.SERVICE_UNKNOWN });
+  for (const error of [...atOnce, ...later])
+    t.like(error, {
+      code: 'REFUSED',
+      refusalKind: 'serviceUnknown',
+      refusalCode: RefusalCode.SERVICE_UNKNOWN,
+    });
   // A machine that is busy enough may have let the second pass.
   if (performance.now() - startedMs < 1_000) t.is(system.broker.helloCount, 1);
   t.regex(later.at(-1)?.message ?? '', /not asked again for another \d+ ms/);

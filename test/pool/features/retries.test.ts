@@ -5,10 +5,16 @@ import { failureOf } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 
 function comeBackLater(retryAfterMs: number): Failure {
-  return { code: 'REFUSED', message: 'too many', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED, retryAfterMs };
+  return {
+    code: 'REFUSED',
+    message: 'too many',
+    refusalKind: 'rateLimited',
+    refusalCode: RefusalCode.RATE_LIMITED,
+    retryAfterMs,
+  };
 }
 
-test('a refusal that passes is tried again after the broker\'s pause, while somebody has time for it', async (t) => {
+test("a refusal that passes is tried again after the broker's pause, while somebody has time for it", async (t) => {
   const { pool, driver, fail, connect, pass } = fakePool(t);
   const acquiring = pool.acquire({ timeoutMs: 1_000 });
   await fail(comeBackLater(400));
@@ -35,7 +41,11 @@ test('a timeout during the pause says why, and that it was a connect', async (t)
   const hurried = failureOf(pool.acquire({ timeoutMs: 300 }));
   await fail(comeBackLater(1_500));
   await pass(300);
-  t.like(await hurried, { code: 'TIMEOUT', phase: 'connect', cause: { code: 'REFUSED', refusalKind: 'rateLimited' } });
+  t.like(await hurried, {
+    code: 'TIMEOUT',
+    phase: 'connect',
+    cause: { code: 'REFUSED', refusalKind: 'rateLimited' },
+  });
   t.is(pool.stats().connectFailures, 0, 'the connect is not over');
   await pool.destroy();
   t.is((await patient).code, 'POOL_CLOSED');
@@ -73,7 +83,13 @@ test('clear of one target leaves the pauses of others alone', async (t) => {
 });
 
 function noBackend(): Failure {
-  return { code: 'REFUSED', message: 'backend is not registered', refusalKind: 'other', refusalCode: RefusalCode.BACKEND_SPAWN_FAILED, retryAfterMs: 1_000 };
+  return {
+    code: 'REFUSED',
+    message: 'backend is not registered',
+    refusalKind: 'other',
+    refusalCode: RefusalCode.BACKEND_SPAWN_FAILED,
+    retryAfterMs: 1_000,
+  };
 }
 
 test('each attempt that is tried again is an event and counts in the stats, with its number, its pause and its error', async (t) => {
@@ -89,7 +105,10 @@ test('each attempt that is tried again is an event and counts in the stats, with
   await pass(1_000);
   await connect();
   (await acquiring).release();
-  t.deepEqual(events, [['demo', 1, 1, 400, RefusalCode.RATE_LIMITED], ['demo', 1, 2, 1_000, RefusalCode.BACKEND_SPAWN_FAILED]]);
+  t.deepEqual(events, [
+    ['demo', 1, 1, 400, RefusalCode.RATE_LIMITED],
+    ['demo', 1, 2, 1_000, RefusalCode.BACKEND_SPAWN_FAILED],
+  ]);
   t.like(pool.stats(), { retries: 2, connectFailures: 0 });
 });
 
@@ -102,7 +121,10 @@ test('a broker without the backend is asked three times, and the error says how 
     await fail(noBackend());
   }
   t.like(await failure, { code: 'REFUSED', refusalCode: RefusalCode.BACKEND_SPAWN_FAILED });
-  t.regex((await failure).message, /^backend is not registered; the pool makes no more attempts by default: give retry\.attempts to have more \(.*, 3 attempts in 2000 ms\)\./);
+  t.regex(
+    (await failure).message,
+    /^backend is not registered; the pool makes no more attempts by default: give retry\.attempts to have more \(.*, 3 attempts in 2000 ms\)\./,
+  );
   t.is(driver.pending.size, 0);
 });
 
@@ -134,7 +156,10 @@ test('a caller whose time is up before the next attempt learns that at once, and
   await fail(comeBackLater(400));
   await pass(400);
   await fail(comeBackLater(800));
-  t.regex((await failure).message, /; no caller has time for the next attempt, which is due in 800 ms: give acquire more time \(.*, 2 attempts in 400 ms\)\./);
+  t.regex(
+    (await failure).message,
+    /; no caller has time for the next attempt, which is due in 800 ms: give acquire more time \(.*, 2 attempts in 400 ms\)\./,
+  );
 });
 
 test('a pause whose callers have all left ends in no further attempt', async (t) => {
@@ -213,7 +238,15 @@ test('a timeout where no connection may be opened waits for one to come back, wh
   lease?.release();
 });
 
-for (const [retry, field] of [[{ attempts: 0 }, 'retry\\.attempts'], [{ attempts: 1.5 }, 'retry\\.attempts'], [{ attempts: '3' }, 'retry\\.attempts'], [{ tries: 3 }, 'retry'], [true, 'retry'], [3, 'retry'], [null, 'retry']] as const) {
+for (const [retry, field] of [
+  [{ attempts: 0 }, 'retry\\.attempts'],
+  [{ attempts: 1.5 }, 'retry\\.attempts'],
+  [{ attempts: '3' }, 'retry\\.attempts'],
+  [{ tries: 3 }, 'retry'],
+  [true, 'retry'],
+  [3, 'retry'],
+  [null, 'retry'],
+] as const) {
   test(`retry ${JSON.stringify(retry)} is an invalid argument that is named`, (t) => {
     const options: object = { retry };
     t.throws(() => fakePool(t, options), { code: 'INVALID_ARGUMENT', message: new RegExp(`^${field}`) });

@@ -19,12 +19,20 @@ function throws(): never {
 
 /** A signal made by hand. */
 function signalWith(parts: PropertyDescriptorMap): AbortSignal {
-  const whole = { aborted: { value: false }, reason: { value: 'why' }, addEventListener: { value() {} }, removeEventListener: { value() {} } };
+  const whole = {
+    aborted: { value: false },
+    reason: { value: 'why' },
+    addEventListener: { value() {} },
+    removeEventListener: { value() {} },
+  };
   const signal: AbortSignal = Object.create(null, { ...whole, ...parts });
   return signal;
 }
 
-async function withPool(options: BrokerPoolOptions, work: (pool: BrokerPool) => Promise<unknown>): Promise<void> {
+async function withPool(
+  options: BrokerPoolOptions,
+  work: (pool: BrokerPool) => Promise<unknown>,
+): Promise<void> {
   const pool = new BrokerPool(options);
   try {
     await work(pool);
@@ -33,7 +41,10 @@ async function withPool(options: BrokerPoolOptions, work: (pool: BrokerPool) => 
   }
 }
 
-async function withSharedPool(pool: BrokerPool, work: (shared: SharedPool) => Promise<unknown>): Promise<void> {
+async function withSharedPool(
+  pool: BrokerPool,
+  work: (shared: SharedPool) => Promise<unknown>,
+): Promise<void> {
   const shared = await connectSharedPool(pool.share());
   try {
     await work(shared);
@@ -47,10 +58,14 @@ const CALLS: Readonly<Record<string, (system: TestSystem, signal: AbortSignal) =
   'acquire of a pool': ({ target }, signal) => withPool(target, (pool) => pool.acquire({ signal })),
   'use of a pool': ({ target }, signal) => withPool(target, (pool) => pool.use(() => {}, { signal })),
   'warm of a pool': ({ target }, signal) => withPool({ ...target, min: 1 }, (pool) => pool.warm({ signal })),
-  'acquire of a shared pool': ({ target }, signal) => withPool(target, (pool) => withSharedPool(pool, (shared) => shared.acquire({ signal }))),
-  connectToBackend: async ({ target }, signal) => (await connectToBackend({ ...target, signal })).socket.destroy(),
-  connectLocalSocket: async ({ backend }, signal) => (await connectLocalSocket(backend.endpoint, { signal })).destroy(),
-  sendAdminRequest: ({ broker }, signal) => sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'HEALTHZ', signal }),
+  'acquire of a shared pool': ({ target }, signal) =>
+    withPool(target, (pool) => withSharedPool(pool, (shared) => shared.acquire({ signal }))),
+  connectToBackend: async ({ target }, signal) =>
+    (await connectToBackend({ ...target, signal })).socket.destroy(),
+  connectLocalSocket: async ({ backend }, signal) =>
+    (await connectLocalSocket(backend.endpoint, { signal })).destroy(),
+  sendAdminRequest: ({ broker }, signal) =>
+    sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'HEALTHZ', signal }),
 };
 
 for (const [name, call] of Object.entries(CALLS)) {
@@ -66,27 +81,35 @@ for (const [name, call] of Object.entries(CALLS)) {
   // A connect on the spot does not listen.
   const waitingTest = name === 'connectLocalSocket' ? test.skip : callTest;
 
-  waitingTest(`${name} fails with INVALID_ARGUMENT where addEventListener throws, and leaves nothing behind`, async (t) => {
-    const system = await startSystem(t);
-    const error = await failureOf(call(system, signalWith({ addEventListener: { value: throws } })));
-    t.is(error.code, 'INVALID_ARGUMENT');
-    t.like(error.cause, { message: 'a broken signal' });
-  });
+  waitingTest(
+    `${name} fails with INVALID_ARGUMENT where addEventListener throws, and leaves nothing behind`,
+    async (t) => {
+      const system = await startSystem(t);
+      const error = await failureOf(call(system, signalWith({ addEventListener: { value: throws } })));
+      t.is(error.code, 'INVALID_ARGUMENT');
+      t.like(error.cause, { message: 'a broken signal' });
+    },
+  );
 
-  callTest(`${name} succeeds where removeEventListener throws, and so does reading aborted after the checks`, async (t) => {
-    const system = await startSystem(t);
-    await t.notThrowsAsync(call(system, signalWith({ removeEventListener: { value: throws } })));
-    let reads = 0;
-    const aborted = (): boolean => (reads++ === 0 ? false : throws());
-    await t.notThrowsAsync(call(system, signalWith({ aborted: { get: aborted } })));
-  });
+  callTest(
+    `${name} succeeds where removeEventListener throws, and so does reading aborted after the checks`,
+    async (t) => {
+      const system = await startSystem(t);
+      await t.notThrowsAsync(call(system, signalWith({ removeEventListener: { value: throws } })));
+      let reads = 0;
+      const aborted = (): boolean => (reads++ === 0 ? false : throws());
+      await t.notThrowsAsync(call(system, signalWith({ aborted: { get: aborted } })));
+    },
+  );
 }
 
 test('a signal whose removeEventListener throws does not keep the next callers from being served by a validation', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1, validateAfterIdleMs: 0, validate: () => true });
   await pool.use(() => {});
-  await pool.use(({ socket }) => echo(socket, 'one'), { signal: signalWith({ removeEventListener: { value: throws } }) });
+  await pool.use(({ socket }) => echo(socket, 'one'), {
+    signal: signalWith({ removeEventListener: { value: throws } }),
+  });
   t.is(await pool.use(({ socket }) => echo(socket, 'two'), { timeoutMs: 5_000 }), 'two');
 });
 
@@ -94,7 +117,9 @@ test('a signal that aborts while it is being listened to aborts the acquire, and
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
   const lease = await pool.acquire();
-  const abortsAtOnce = signalWith({ addEventListener: { value: (_name: string, listener: () => void) => listener() } });
+  const abortsAtOnce = signalWith({
+    addEventListener: { value: (_name: string, listener: () => void) => listener() },
+  });
   t.is((await failureOf(pool.acquire({ signal: abortsAtOnce }))).code, 'ABORTED');
   const next = pool.acquire();
   lease.release();
@@ -124,7 +149,10 @@ test('a signal whose reason throws aborts all who wait with it', async (t) => {
   const pool = openPool(t, target, { max: 1 });
   await pool.acquire();
   const listeners: (() => void)[] = [];
-  const signal = signalWith({ reason: { get: throws }, addEventListener: { value: (_name: string, listener: () => void) => listeners.push(listener) } });
+  const signal = signalWith({
+    reason: { get: throws },
+    addEventListener: { value: (_name: string, listener: () => void) => listeners.push(listener) },
+  });
   const waiting = [pool.acquire({ signal }), pool.acquire({ signal })].map(failureOf);
   for (const listener of listeners) listener();
   for (const error of await Promise.all(waiting)) t.is(error.code, 'ABORTED');

@@ -1,10 +1,19 @@
-/** Stalls of the event loop, and of the whole process: what arrived in time counts, however late the loop looks. */
+/**
+ * Stalls of the event loop, and of the whole process: what arrived in time counts, however late the loop
+ * looks.
+ */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, connectSharedPool, connectToBackend, sendAdminRequest, type BrokerPoolOptions } from '../../../src/index.js';
+import {
+  BrokerPool,
+  connectSharedPool,
+  connectToBackend,
+  sendAdminRequest,
+  type BrokerPoolOptions,
+} from '../../../src/index.js';
 import { systemClock } from '../../../src/clock.js';
 import type { Driver } from '../../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
@@ -41,7 +50,12 @@ for (const [name, createDriver] of Object.entries(DRIVERS)) {
   serial(`${name}: a reply to a Hello that arrives in a stall is no timeout`, async (t) => {
     const { target, broker } = await startProcesses(t);
     const driver = createDriver();
-    const options: BrokerPoolOptions = { ...target, roundTripTimeoutMs: LIMIT_MS, acquireTimeoutMs: LIMIT_MS, endpointCache: false };
+    const options: BrokerPoolOptions = {
+      ...target,
+      roundTripTimeoutMs: LIMIT_MS,
+      acquireTimeoutMs: LIMIT_MS,
+      endpointCache: false,
+    };
     const pool = new BrokerPool(options, { createDriver: () => driver });
     t.teardown(() => pool.destroy());
     await driver.warm();
@@ -73,7 +87,8 @@ serial('connections whose answers to validate arrive in a stall stay open', asyn
       return (await echo(socket, 'ping')) === 'ping';
     },
   });
-  for (const lease of await Promise.all(Array.from({ length: 5 }, () => pool.acquire({ timeoutMs: 10_000 })))) lease.release();
+  for (const lease of await Promise.all(Array.from({ length: 5 }, () => pool.acquire({ timeoutMs: 10_000 }))))
+    lease.release();
   // Without those by Hello-skip that were asked about when they were new.
   asked = 0;
   const leases = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()));
@@ -83,17 +98,20 @@ serial('connections whose answers to validate arrive in a stall stay open', asyn
   for (const lease of leases) lease.release();
 });
 
-serial('a waiter is served by a connection whose holder ends with a reply that arrives in a stall', async (t) => {
-  const { target } = await startProcesses(t);
-  const pool = openPool(t, target, { max: 1 });
-  const lease = await pool.acquire();
-  lease.socket.once('data', () => lease.release());
-  lease.socket.write('reply');
-  const waiting = pool.acquire({ timeoutMs: LIMIT_MS });
-  stall(STALL_MS);
-  (await waiting).release();
-  t.is(pool.stats().timeouts, 0);
-});
+serial(
+  'a waiter is served by a connection whose holder ends with a reply that arrives in a stall',
+  async (t) => {
+    const { target } = await startProcesses(t);
+    const pool = openPool(t, target, { max: 1 });
+    const lease = await pool.acquire();
+    lease.socket.once('data', () => lease.release());
+    lease.socket.write('reply');
+    const waiting = pool.acquire({ timeoutMs: LIMIT_MS });
+    stall(STALL_MS);
+    (await waiting).release();
+    t.is(pool.stats().timeouts, 0);
+  },
+);
 
 serial('a pool that closes gets the lease back whose reply arrives in a stall', async (t) => {
   const { target } = await startProcesses(t);
@@ -116,7 +134,11 @@ serial('one-shot connects and admin requests get the replies that arrive in a st
   const connecting = connectToBackend({ ...target, roundTripTimeoutMs: LIMIT_MS });
   stall(STALL_MS);
   (await connecting).socket.destroy();
-  const asking = sendAdminRequest({ brokerEndpoint: target.brokerEndpoint, verb: 'HEALTHZ', timeoutMs: LIMIT_MS });
+  const asking = sendAdminRequest({
+    brokerEndpoint: target.brokerEndpoint,
+    verb: 'HEALTHZ',
+    timeoutMs: LIMIT_MS,
+  });
   stall(STALL_MS);
   t.is((await asking).body, 'ok\n');
 });
@@ -136,21 +158,27 @@ serial('one-shot connects and admin requests get the replies that arrive in a st
 
 const STOPPED_PROGRAM = fileURLToPath(new URL('stopped-program.js', import.meta.url));
 
-serial('a process that is stopped while replies arrive has its connections when it goes on (SIGSTOP, SIGCONT)', async (t) => {
-  const connects = 6;
-  const { target, broker } = await startSystem(t);
-  const child = fork(STOPPED_PROGRAM, [JSON.stringify(target), String(connects), '600']);
-  t.teardown(() => void child.kill('SIGKILL'));
-  const exited = once(child, 'exit');
-  await once(child, 'message');
-  broker.behaviour = { kind: 'silent' };
-  const outcomes = once(child, 'message');
-  child.send('go');
-  await broker.until(() => broker.helloCount === 1 + connects);
-  child.kill('SIGSTOP');
-  broker.releaseSilent();
-  await sleep(1_500);
-  child.kill('SIGCONT');
-  t.deepEqual((await outcomes)[0], Array.from({ length: connects }, () => 'ready'));
-  await exited;
-});
+serial(
+  'a process that is stopped while replies arrive has its connections when it goes on (SIGSTOP, SIGCONT)',
+  async (t) => {
+    const connects = 6;
+    const { target, broker } = await startSystem(t);
+    const child = fork(STOPPED_PROGRAM, [JSON.stringify(target), String(connects), '600']);
+    t.teardown(() => void child.kill('SIGKILL'));
+    const exited = once(child, 'exit');
+    await once(child, 'message');
+    broker.behaviour = { kind: 'silent' };
+    const outcomes = once(child, 'message');
+    child.send('go');
+    await broker.until(() => broker.helloCount === 1 + connects);
+    child.kill('SIGSTOP');
+    broker.releaseSilent();
+    await sleep(1_500);
+    child.kill('SIGCONT');
+    t.deepEqual(
+      (await outcomes)[0],
+      Array.from({ length: connects }, () => 'ready'),
+    );
+    await exited;
+  },
+);

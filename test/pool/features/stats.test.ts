@@ -24,21 +24,44 @@ test('a snapshot is frozen through and through, and does not change', async (t) 
   const stats = pool.stats();
   const copy = JSON.stringify(stats);
   const frozen = (value: unknown): boolean =>
-    typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every((each) => frozen(each)));
+    typeof value !== 'object' ||
+    value === null ||
+    (Object.isFrozen(value) && Object.values(value).every((each) => frozen(each)));
   t.true(frozen(stats));
   (await acquiring).destroy();
   t.is(JSON.stringify(stats), copy);
 });
 
 test('it adds up at every moment of a busy life, for each target and for all', async (t) => {
-  const { pool, connect, fail, pass, driver } = fakePool(t, { max: 2, maxTotal: 3, maxUses: 3, idleTimeoutMs: 200 });
+  const { pool, connect, fail, pass, driver } = fakePool(t, {
+    max: 2,
+    maxTotal: 3,
+    maxUses: 3,
+    idleTimeoutMs: 200,
+  });
   const seen: PoolStats[] = [];
   const look = (): void => {
     const stats = pool.stats();
     seen.push(stats);
-    t.true([stats, ...stats.targets].every((counts) => addsUp(counts)), JSON.stringify(stats));
-    for (const name of ['total', 'idle', 'leased', 'connecting', 'waiting', 'created', 'timeouts', 'connectFailures'] as const) {
-      t.is(stats[name], stats.targets.reduce((sum, target) => sum + target[name], 0), name);
+    t.true(
+      [stats, ...stats.targets].every((counts) => addsUp(counts)),
+      JSON.stringify(stats),
+    );
+    for (const name of [
+      'total',
+      'idle',
+      'leased',
+      'connecting',
+      'waiting',
+      'created',
+      'timeouts',
+      'connectFailures',
+    ] as const) {
+      t.is(
+        stats[name],
+        stats.targets.reduce((sum, target) => sum + target[name], 0),
+        name,
+      );
     }
   };
   const work: Promise<unknown>[] = [];
@@ -79,7 +102,10 @@ test('what an acquire costs shows: waits, connects, timeouts, failures', async (
   await fail();
   await failing;
   t.like(pool.stats(), {
-    timeouts: 1, connectFailures: 1, oldestWaitMs: 0, created: 2,
+    timeouts: 1,
+    connectFailures: 1,
+    oldestWaitMs: 0,
+    created: 2,
     waitMs: { count: 2, sumMs: 100, maxMs: 70 },
     connectMs: { count: 2, sumMs: 30, maxMs: 30 },
     closedByReason: { destroyed: 2 },
@@ -91,11 +117,24 @@ test('a printed pool says how it is, and so does its JSON', async (t) => {
   const acquiring = pool.acquire();
   await connect();
   const lease = await acquiring;
-  t.is(inspect({ pool }), '{\n  pool: BrokerPool (open; connections: 1, 0 idle, 1 leased, 0 connecting; callers waiting: 0)\n}');
-  t.deepEqual(JSON.parse(JSON.stringify(pool)), { state: 'open', total: 1, idle: 0, leased: 1, connecting: 0, waiting: 0 });
+  t.is(
+    inspect({ pool }),
+    '{\n  pool: BrokerPool (open; connections: 1, 0 idle, 1 leased, 0 connecting; callers waiting: 0)\n}',
+  );
+  t.deepEqual(JSON.parse(JSON.stringify(pool)), {
+    state: 'open',
+    total: 1,
+    idle: 0,
+    leased: 1,
+    connecting: 0,
+    waiting: 0,
+  });
   const closing = pool.close();
   t.is(pool.toJSON().state, 'closing');
   lease.release();
   await closing;
-  t.is(inspect(pool), 'BrokerPool (closed; connections: 0, 0 idle, 0 leased, 0 connecting; callers waiting: 0)');
+  t.is(
+    inspect(pool),
+    'BrokerPool (closed; connections: 0, 0 idle, 0 leased, 0 connecting; callers waiting: 0)',
+  );
 });

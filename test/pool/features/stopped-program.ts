@@ -1,6 +1,7 @@
 /**
- * When its parent says so, acquires connections, each by a Hello of its own, and tells its parent what became of them: `node stopped-program.js <target as JSON>
- * <connects> <limit in ms>`. Two of the Hellos are awaited on the event loop, the others on the wait thread.
+ * When its parent says so, acquires connections, each by a Hello of its own, and tells its parent what became
+ * of them: `node stopped-program.js <target as JSON> <connects> <limit in ms>`. Two of the Hellos are awaited
+ * on the event loop, the others on the wait thread.
  */
 import { once } from 'node:events';
 import { BrokerPool, BrokerPoolError } from '../../../src/index.js';
@@ -12,7 +13,12 @@ const connects = Number(connectsText);
 const limitMs = Number(limitText);
 
 const options = { max: connects, maxConnecting: connects, endpointCache: false } as const;
-const pool = new BrokerPool({ ...target, ...options, roundTripTimeoutMs: limitMs, acquireTimeoutMs: limitMs });
+const pool = new BrokerPool({
+  ...target,
+  ...options,
+  roundTripTimeoutMs: limitMs,
+  acquireTimeoutMs: limitMs,
+});
 // The first one goes ahead of all others.
 (await pool.acquire()).destroy();
 process.send?.('ready');
@@ -20,7 +26,8 @@ await once(process, 'message');
 const acquiring = Array.from({ length: connects }, () =>
   pool.acquire().then(
     () => 'ready',
-    (error: unknown) => (error instanceof BrokerPoolError ? `${error.code} ${error.phase ?? ''}` : String(error)),
+    (error: unknown) =>
+      error instanceof BrokerPoolError ? `${error.code} ${error.phase ?? ''}` : String(error),
   ),
 );
 const outcomes = await Promise.all(acquiring);

@@ -5,13 +5,20 @@ import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
 
 function throws(): never {
-  throw new Error('a member of the caller\'s');
+  throw new Error("a member of the caller's");
 }
 
-/** Every member of a socket, as this Node has them, but for those that Node itself calls when it closes a socket, outside of any pool. */
+/**
+ * Every member of a socket, as this Node has them, but for those that Node itself calls when it closes a
+ * socket, outside of any pool.
+ */
 function memberNames(): string[] {
   const names = new Set(Object.getOwnPropertyNames(new Socket()));
-  for (let prototype: unknown = Socket.prototype; typeof prototype === 'object' && prototype !== null; prototype = Object.getPrototypeOf(prototype)) {
+  for (
+    let prototype: unknown = Socket.prototype;
+    typeof prototype === 'object' && prototype !== null;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
     if (prototype === Object.prototype) break;
     for (const name of Object.getOwnPropertyNames(prototype)) names.add(name);
   }
@@ -28,7 +35,10 @@ for (const end of ['release', 'destroy'] as const) {
       const lease = await pool.acquire();
       const { socket } = lease;
       const isMethod = typeof Reflect.get(socket, name) === 'function';
-      Object.defineProperty(socket, name, { configurable: true, ...(isMethod ? { value: throws } : { get: throws }) });
+      Object.defineProperty(socket, name, {
+        configurable: true,
+        ...(isMethod ? { value: throws } : { get: throws }),
+      });
       t.notThrows(() => lease[end](), name);
       t.is(await pool.use((next) => echo(next.socket, name)), name);
     }

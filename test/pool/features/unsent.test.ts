@@ -17,7 +17,12 @@ class SlowReader {
   echoes = false;
 
   readonly onConnection = (socket: Socket): void => {
-    this.#sockets.add(socket.pause().on('error', () => {}).on('end', () => socket.end()));
+    this.#sockets.add(
+      socket
+        .pause()
+        .on('error', () => {})
+        .on('end', () => socket.end()),
+    );
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (chunk: Buffer) => {
       this.received += chunk.length;
@@ -146,19 +151,22 @@ test('a connection whose rest is leaving is closed with the pool that is destroy
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
 });
 
-(canShare ? test : test.skip)('a connection of a shared pool comes back when its rest has left', async (t) => {
-  const { backend, pool } = await open(t);
-  const shared = await connectSharedPool(pool.share());
-  t.teardown(() => shared.close({ timeoutMs: 0 }));
-  const lease = await shared.acquire();
-  const written = fill(lease);
-  await until(() => backend.connected, 10_000);
-  lease.release();
-  const waiting = pool.acquire();
-  backend.read();
-  const next = await waiting;
-  t.is(next.connectionId, 1);
-  t.true(await until(() => backend.received === written, 10_000));
-  next.release();
-  t.is(pool.stats().created, 1);
-});
+(canShare ? test : test.skip)(
+  'a connection of a shared pool comes back when its rest has left',
+  async (t) => {
+    const { backend, pool } = await open(t);
+    const shared = await connectSharedPool(pool.share());
+    t.teardown(() => shared.close({ timeoutMs: 0 }));
+    const lease = await shared.acquire();
+    const written = fill(lease);
+    await until(() => backend.connected, 10_000);
+    lease.release();
+    const waiting = pool.acquire();
+    backend.read();
+    const next = await waiting;
+    t.is(next.connectionId, 1);
+    t.true(await until(() => backend.received === written, 10_000));
+    next.release();
+    t.is(pool.stats().created, 1);
+  },
+);

@@ -65,7 +65,10 @@ test('a connection whose check ended in this very turn is asked about again', as
 test('a ping over the wire finds out that a backend no longer answers', async (t) => {
   let mute = false;
   const system = await startSystem(t, {
-    backend: { onConnection: (socket) => socket.on('data', (chunk) => mute || socket.write(chunk)).on('end', () => socket.end()) },
+    backend: {
+      onConnection: (socket) =>
+        socket.on('data', (chunk) => mute || socket.write(chunk)).on('end', () => socket.end()),
+    },
   });
   const validate: Validate = async ({ socket }) => (await echo(socket, 'ping')) === 'ping';
   const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0 });
@@ -100,7 +103,11 @@ for (const [what, validate] of Object.entries(bad)) {
 test('why a hook did not say yes or no is in the event of the closed connection, and a plain no needs no reason', async (t) => {
   const mistake = new TypeError('a mistake in the hook');
   const answers: Validate[] = [() => Promise.reject(mistake), () => false];
-  const fake = fakePool(t, { max: 1, validate: (connection) => answers.shift()?.(connection) ?? true, validateAfterIdleMs: 0 });
+  const fake = fakePool(t, {
+    max: 1,
+    validate: (connection) => answers.shift()?.(connection) ?? true,
+    validateAfterIdleMs: 0,
+  });
   const closed: ConnectionClosedEvent[] = [];
   fake.pool.on('connectionClosed', (event) => closed.push(event));
   for (let round = 0; round < 2; round++) {
@@ -110,16 +117,25 @@ test('why a hook did not say yes or no is in the event of the closed connection,
     await acquiring;
   }
   t.like(closed, [
-    { reason: 'invalid', wasReady: true, error: { code: 'VALIDATION_FAILED', cause: mistake, serviceName: 'demo' } },
+    {
+      reason: 'invalid',
+      wasReady: true,
+      error: { code: 'VALIDATION_FAILED', cause: mistake, serviceName: 'demo' },
+    },
     { reason: 'invalid', wasReady: true },
   ]);
   t.false('error' in (closed[1] ?? {}));
 });
 
 /** A pool of three idle connections, whose hook never answers for some of them. */
-async function idleThree(t: ExecutionContext, hangsFor: readonly number[], options: BrokerPoolOptions = {}): Promise<FakePool> {
+async function idleThree(
+  t: ExecutionContext,
+  hangsFor: readonly number[],
+  options: BrokerPoolOptions = {},
+): Promise<FakePool> {
   const sockets: unknown[] = [];
-  const validate: Validate = ({ socket }) => (hangsFor.includes(sockets.indexOf(fakeBehind(socket)) + 1) ? new Promise(() => {}) : true);
+  const validate: Validate = ({ socket }) =>
+    hangsFor.includes(sockets.indexOf(fakeBehind(socket)) + 1) ? new Promise(() => {}) : true;
   const fake = fakePool(t, { validate, validateAfterIdleMs: 0, ...options });
   const acquiring = [fake.pool.acquire(), fake.pool.acquire(), fake.pool.acquire()];
   while (fake.driver.pending.size > 0) sockets.push(await fake.connect());
@@ -179,7 +195,11 @@ test('each of many waiters relies on a check or a connect of its own', async (t)
 });
 
 test('a hook that hangs costs its connection when validateTimeoutMs is over, however long a round trip may take', async (t) => {
-  const { pool, pass } = await idleThree(t, [3], { max: 3, validateTimeoutMs: 200, roundTripTimeoutMs: 60_000 });
+  const { pool, pass } = await idleThree(t, [3], {
+    max: 3,
+    validateTimeoutMs: 200,
+    roundTripTimeoutMs: 60_000,
+  });
   const acquiring = pool.acquire();
   await pass(199);
   (await acquiring).release();
@@ -199,13 +219,19 @@ test('a hook that leaves bytes behind costs its connection as dirty', async (t) 
   const pool = openPool(t, system.target, { validate, validateAfterIdleMs: 0 });
   await pool.use(() => {});
   t.is(await pool.use(({ socket }) => echo(socket, 'mine')), 'mine');
-  // The idle connection, and the one that was dialled from memory in its place. The broker's answer is not validated.
+  // The idle connection, and the one that was dialled from memory in its place. The broker's answer is not
+  // validated.
   t.is(pool.stats().closedByReason.dirty, 2);
 });
 
 test('a keepalive asks about every idle connection, and does not make spare ones look used', async (t) => {
   const asked: string[] = [];
-  const fake = fakePool(t, { max: 3, validate: () => asked.push('asked') > 0, keepaliveMs: 100, idleTimeoutMs: 350 });
+  const fake = fakePool(t, {
+    max: 3,
+    validate: () => asked.push('asked') > 0,
+    keepaliveMs: 100,
+    idleTimeoutMs: 350,
+  });
   const { pool, connect, pass, driver } = fake;
   const acquiring = [pool.acquire(), pool.acquire(), pool.acquire()];
   while (driver.pending.size > 0) await connect();
@@ -234,7 +260,11 @@ test('a keepalive that fails closes its connection, and min opens another', asyn
 
 test('while a validation is under way its connection counts, and is neither idle nor leased', async (t) => {
   let answer = (_healthy: boolean): void => {};
-  const fake = fakePool(t, { max: 1, validate: () => new Promise((resolve) => (answer = resolve)), validateAfterIdleMs: 0 });
+  const fake = fakePool(t, {
+    max: 1,
+    validate: () => new Promise((resolve) => (answer = resolve)),
+    validateAfterIdleMs: 0,
+  });
   await idle(fake);
   const acquiring = fake.pool.acquire();
   t.like(fake.pool.stats(), { total: 1, idle: 0, leased: 0, waiting: 1, connecting: 0 });
@@ -245,7 +275,10 @@ test('while a validation is under way its connection counts, and is neither idle
 
 test('a connection that was validated for somebody who is gone rests again: it keeps no finished program alive (G-09)', async (t) => {
   let answer = (_good: boolean): void => {};
-  const fake = fakePool(t, { validateAfterIdleMs: 0, validate: () => new Promise((resolve) => (answer = resolve)) });
+  const fake = fakePool(t, {
+    validateAfterIdleMs: 0,
+    validate: () => new Promise((resolve) => (answer = resolve)),
+  });
   const { pool, connect, pass } = fake;
   const acquiring = pool.acquire();
   const socket = await connect();

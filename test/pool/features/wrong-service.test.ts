@@ -11,15 +11,24 @@ import { SERVICE, VERSION } from '../../helpers/system.js';
 
 type Serve = (socket: Socket) => void;
 
-const answerAs = (name: string): Serve => (socket) => void socket.on('data', () => socket.write(name)).on('end', () => socket.end());
+const answerAs =
+  (name: string): Serve =>
+  (socket) =>
+    void socket.on('data', () => socket.write(name)).on('end', () => socket.end());
 const RIGHT = answerAs('right');
 const WRONG = answerAs('wrong');
 const BANNER: Serve = (socket) => void socket.end('go away');
 
 /** Who answers at the other end; `undefined` if the connection ends without an answer. */
 async function ask(socket: Socket): Promise<string | undefined> {
-  const ended = once(socket, 'close').then(() => undefined, () => undefined);
-  const answered = once(socket, 'data').then(([bytes]) => String(bytes), () => undefined);
+  const ended = once(socket, 'close').then(
+    () => undefined,
+    () => undefined,
+  );
+  const answered = once(socket, 'data').then(
+    ([bytes]) => String(bytes),
+    () => undefined,
+  );
   socket.write('who?');
   return await Promise.race([answered, ended]);
 }
@@ -41,7 +50,10 @@ class MovedBackend {
   static async start(t: ExecutionContext): Promise<MovedBackend> {
     const directory = temporaryDirectory(t);
     const old = await EmbeddedBackend.start({ directory, onConnection: RIGHT });
-    const broker = await EmbeddedBroker.start({ directory, services: { [SERVICE]: { endpoint: old.endpoint, version: VERSION } } });
+    const broker = await EmbeddedBroker.start({
+      directory,
+      services: { [SERVICE]: { endpoint: old.endpoint, version: VERSION } },
+    });
     const moved = new MovedBackend(t, directory, broker, old);
     t.teardown(async () => {
       await broker.stop();
@@ -55,7 +67,11 @@ class MovedBackend {
   }
 
   openPool(options: BrokerPoolOptions = {}): BrokerPool {
-    return openPool(this.#t, { brokerEndpoint: this.broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION, max: 1 }, options);
+    return openPool(
+      this.#t,
+      { brokerEndpoint: this.broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION, max: 1 },
+      options,
+    );
   }
 
   /** Leaves the old endpoint to a stranger, and unless told otherwise tells the broker. */
@@ -70,7 +86,11 @@ class MovedBackend {
 }
 
 /** A pool that has leased one connection from the right backend, before that moved. */
-async function poolOfMoved(t: ExecutionContext, stranger: Serve, options?: BrokerPoolOptions): Promise<{ moved: MovedBackend; pool: BrokerPool }> {
+async function poolOfMoved(
+  t: ExecutionContext,
+  stranger: Serve,
+  options?: BrokerPoolOptions,
+): Promise<{ moved: MovedBackend; pool: BrokerPool }> {
   const moved = await MovedBackend.start(t);
   const pool = moved.openPool(options);
   const lease = await pool.acquire();
@@ -83,7 +103,10 @@ async function poolOfMoved(t: ExecutionContext, stranger: Serve, options?: Broke
 }
 
 /** Eight acquires in turn; returns who answered, and ends each lease with `end`. */
-async function answers(pool: BrokerPool, end: (lease: Lease, answer: string | undefined) => void | Promise<void>): Promise<(string | undefined)[]> {
+async function answers(
+  pool: BrokerPool,
+  end: (lease: Lease, answer: string | undefined) => void | Promise<void>,
+): Promise<(string | undefined)[]> {
   const heard: (string | undefined)[] = [];
   for (let turn = 0; turn < 8; turn++) {
     const lease = await pool.acquire();
@@ -98,7 +121,9 @@ const SEVEN_RIGHT = Array.from({ length: 7 }, () => 'right');
 
 test('an endpoint where a caller found the connection invalid is asked for again', async (t) => {
   const { moved, pool } = await poolOfMoved(t, WRONG);
-  const heard = await answers(pool, (lease, answer) => (answer === 'right' ? lease.release() : lease.destroy('invalid')));
+  const heard = await answers(pool, (lease, answer) =>
+    answer === 'right' ? lease.release() : lease.destroy('invalid'),
+  );
   t.deepEqual(heard, ['wrong', ...SEVEN_RIGHT]);
   t.is(moved.broker.helloCount, 2);
 });
@@ -143,7 +168,10 @@ test('a new connection to a remembered endpoint is leased once it has been valid
   const pool = moved.openPool({ max: 4, maxConnecting: 4, validate: () => (asked += 1) > 0 });
   const first = await pool.acquire();
   const others = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
-  t.deepEqual(others.map(({ route }) => route), ['hello-skip', 'hello-skip', 'hello-skip']);
+  t.deepEqual(
+    others.map(({ route }) => route),
+    ['hello-skip', 'hello-skip', 'hello-skip'],
+  );
   t.is(asked, 3);
   t.is(moved.broker.helloCount, 1);
   for (const lease of [first, ...others]) lease.release();
@@ -242,8 +270,8 @@ for (const [title, serve, options] of [
     const startedMs = performance.now();
     const pool = moved.openPool({ max: 2, min: 2, ...options });
     t.true(await until(() => pool.stats().created >= 5));
-    // Two at first, one in place of the first that ends; then pauses of 50 ms and 100 ms. Without pauses five connections take under 10 ms;
-    // the bound leaves room for timers that fire a little early.
+    // Two at first, one in place of the first that ends; then pauses of 50 ms and 100 ms. Without pauses five
+    // connections take under 10 ms; the bound leaves room for timers that fire a little early.
     const tookMs = performance.now() - startedMs;
     t.true(tookMs >= 100, `5 connections in ${tookMs} ms`);
   });

@@ -8,7 +8,10 @@ import { SERVICES, type Scenario, type Service } from './scenario.js';
 import { isQueueFull } from './state-checks.js';
 import type { World } from './world.js';
 
-/** How much later than its time an acquire may end: the pool looks through those who wait every few milliseconds. */
+/**
+ * How much later than its time an acquire may end: the pool looks through those who wait every few
+ * milliseconds.
+ */
 const LATEST_MS = 25;
 /** How much a wait may begin late: who came in a long turn counts from its end. */
 const LONGEST_TURN_MS = 1_200;
@@ -39,7 +42,10 @@ export interface Tally {
 
 /** The callers of a pool. They check what they get. */
 export class Callers {
-  readonly tallies: Record<Service, Tally> = { alpha: { acquired: 0, timeouts: 0 }, beta: { acquired: 0, timeouts: 0 } };
+  readonly tallies: Record<Service, Tally> = {
+    alpha: { acquired: 0, timeouts: 0 },
+    beta: { acquired: 0, timeouts: 0 },
+  };
   /** The targets that are kept warm: the pool's own, and those that somebody has warmed. */
   readonly warmed = new Set<string>([SERVICES[0]]);
   /** The pool is about to end: `POOL_CLOSED` is no surprise any more. */
@@ -70,7 +76,9 @@ export class Callers {
 
   /** Leases whose connections are open: one that has died gives up its place at once. */
   holding(service: string): number {
-    return this.#held.filter(({ lease, service: leased }) => leased === service && heldBy(lease)?.socket.destroyed === false).length;
+    return this.#held.filter(
+      ({ lease, service: leased }) => leased === service && heldBy(lease)?.socket.destroyed === false,
+    ).length;
   }
 
   /** Callers and warm-ups that have heard nothing yet. */
@@ -83,7 +91,14 @@ export class Callers {
     const abort = this.#random.chance(0.3) ? new AbortController() : undefined;
     const timeoutMs = this.#random.chance(0.5) ? 2_000 : 1 + this.#random.below(1_500);
     const queueFull = isQueueFull(this.#pool.stats(), service, this.#scenario);
-    const acquire: PendingAcquire = { number: ++this.#acquires, service, startedMs: this.#clock.nowMs, timeoutMs, abort, queueFull };
+    const acquire: PendingAcquire = {
+      number: ++this.#acquires,
+      service,
+      startedMs: this.#clock.nowMs,
+      timeoutMs,
+      abort,
+      queueFull,
+    };
     this.#waiting.add(acquire);
     this.#pool.acquire({ serviceName: service, timeoutMs, ...(abort && { signal: abort.signal }) }).then(
       (lease) => this.#guard(() => this.#onLease(acquire, lease)),
@@ -152,12 +167,24 @@ export class Callers {
 
   checkThoseWhoWait(): void {
     for (const { number, startedMs, timeoutMs, abort, overtakenBy } of this.#waiting) {
-      holds('first come, first served', overtakenBy === undefined, () => `acquire ${overtakenBy} was served before ${number}`);
-      holds('every acquire settles once', abort?.signal.aborted !== true, () => `acquire ${number} still waits after its abort`);
+      holds(
+        'first come, first served',
+        overtakenBy === undefined,
+        () => `acquire ${overtakenBy} was served before ${number}`,
+      );
+      holds(
+        'every acquire settles once',
+        abort?.signal.aborted !== true,
+        () => `acquire ${number} still waits after its abort`,
+      );
       const waitedMs = this.#clock.nowMs - startedMs;
       // In a step of many milliseconds nobody looks before its end.
       const latestMs = 2 * timeoutMs + LATEST_MS + LONGEST_TURN_MS;
-      holds('no acquire ends before its time, or long after it', waitedMs <= latestMs, () => `acquire ${number} waits for ${waitedMs} ms`);
+      holds(
+        'no acquire ends before its time, or long after it',
+        waitedMs <= latestMs,
+        () => `acquire ${number} waits for ${waitedMs} ms`,
+      );
     }
   }
 
@@ -166,15 +193,26 @@ export class Callers {
   }
 
   #takeLease(): Lease | undefined {
-    return this.#held.length === 0 ? undefined : this.#held.splice(this.#random.below(this.#held.length), 1)[0]?.lease;
+    return this.#held.length === 0
+      ? undefined
+      : this.#held.splice(this.#random.below(this.#held.length), 1)[0]?.lease;
   }
 
   #onLease(acquire: PendingAcquire, lease: Lease): void {
-    holds('every acquire settles once', this.#waiting.delete(acquire), () => `acquire ${acquire.number} settled twice`);
-    holds('first come, first served', acquire.overtakenBy === undefined, () => `acquire ${acquire.overtakenBy} was served before ${acquire.number}`);
+    holds(
+      'every acquire settles once',
+      this.#waiting.delete(acquire),
+      () => `acquire ${acquire.number} settled twice`,
+    );
+    holds(
+      'first come, first served',
+      acquire.overtakenBy === undefined,
+      () => `acquire ${acquire.overtakenBy} was served before ${acquire.number}`,
+    );
     // A caller that has left the queue learns it a few ticks later than the next one that it is served.
     for (const earlier of this.#waiting) {
-      if (earlier.service === acquire.service && earlier.number < acquire.number) earlier.overtakenBy ??= acquire.number;
+      if (earlier.service === acquire.service && earlier.number < acquire.number)
+        earlier.overtakenBy ??= acquire.number;
     }
     this.#hold(lease, acquire.service);
   }
@@ -185,14 +223,19 @@ export class Callers {
     const twice = this.#held.some((other) => other.connectionId === connectionId);
     holds('nothing is leased twice', !twice, () => `connection ${connectionId} is leased already`);
     this.#held.push({ lease, service, connectionId });
-    // Looking at the socket makes the pool look at it too when it comes back: half of the time it is to go without.
+    // Looking at the socket makes the pool look at it too when it comes back: half of the time it is to go
+    // without.
     if (this.#random.chance(0.5)) this.#checkSocket(lease, service);
   }
 
   #checkSocket({ socket }: Lease, service: Service): void {
     const facts = this.#world.factsOf(socket);
     if (facts === undefined) throw new RuleBroken('a lease is in good order', 'its socket is unknown');
-    holds('a lease is in good order', facts.service === service, () => `a connection to ${facts.service} was leased for ${service}`);
+    holds(
+      'a lease is in good order',
+      facts.service === service,
+      () => `a connection to ${facts.service} was leased for ${service}`,
+    );
     holds('a lease is in good order', !facts.spoilt, () => 'its connection is dead or dirty');
     holds('a lease is in good order', !facts.stale, () => 'its connection is older than the last clear');
     const read = socket.listenerCount('data') > 0 || socket.readableFlowing === true;
@@ -201,21 +244,42 @@ export class Callers {
 
   #onFailure(acquire: PendingAcquire, error: unknown): void {
     const { number, service, startedMs, timeoutMs, abort, queueFull } = acquire;
-    holds('every acquire settles once', this.#waiting.delete(acquire), () => `acquire ${number} settled twice`);
+    holds(
+      'every acquire settles once',
+      this.#waiting.delete(acquire),
+      () => `acquire ${number} settled twice`,
+    );
     if (!(error instanceof BrokerPoolError)) throw error;
-    holds('an error says what happened', this.#mayFailWith(error.code), () => `acquire ${number} failed with ${error.code}: ${error.message}`);
-    if (error.code === 'QUEUE_FULL') holds('an error says what happened', queueFull, () => `the queue of acquire ${number} was not full`);
-    if (error.code === 'ABORTED') holds('an error says what happened', abort?.signal.aborted === true, () => 'nobody aborted');
+    holds(
+      'an error says what happened',
+      this.#mayFailWith(error.code),
+      () => `acquire ${number} failed with ${error.code}: ${error.message}`,
+    );
+    if (error.code === 'QUEUE_FULL')
+      holds('an error says what happened', queueFull, () => `the queue of acquire ${number} was not full`);
+    if (error.code === 'ABORTED')
+      holds('an error says what happened', abort?.signal.aborted === true, () => 'nobody aborted');
     if (error.code !== 'TIMEOUT') return;
     this.tallies[service].timeouts += 1;
     const waitedMs = this.#clock.nowMs - startedMs;
-    holds('no acquire ends before its time, or long after it', waitedMs >= timeoutMs, () => `${waitedMs} ms of ${timeoutMs} ms`);
+    holds(
+      'no acquire ends before its time, or long after it',
+      waitedMs >= timeoutMs,
+      () => `${waitedMs} ms of ${timeoutMs} ms`,
+    );
     const known = error.cause instanceof BrokerPoolError;
-    holds('an error says what happened', known || !this.#world.isDownFor(service), () => `acquire ${number} does not say why there is no connection`);
+    holds(
+      'an error says what happened',
+      known || !this.#world.isDownFor(service),
+      () => `acquire ${number} does not say why there is no connection`,
+    );
   }
 
   #mayFailWith(code: string): boolean {
-    return ['TIMEOUT', 'ABORTED', 'QUEUE_FULL', 'BROKER_CONNECT', 'REFUSED'].includes(code) || (this.ending && code === 'POOL_CLOSED');
+    return (
+      ['TIMEOUT', 'ABORTED', 'QUEUE_FULL', 'BROKER_CONNECT', 'REFUSED'].includes(code) ||
+      (this.ending && code === 'POOL_CLOSED')
+    );
   }
 
   #guard(check: () => void): void {

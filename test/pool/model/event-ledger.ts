@@ -13,27 +13,63 @@ export class EventLedger {
 
   constructor(pool: BrokerPool) {
     this.#pool = pool;
-    pool.on('acquireStarted', this.#guard(({ acquireId }) => this.#started.add(acquireId)));
-    pool.on('acquired', this.#guard(({ acquireId, connectionId }) => {
-      this.#settle(acquireId);
-      holds('nothing is leased twice', ![...this.#leased.values()].includes(connectionId), () => `connection ${connectionId}, by events`);
-      this.#leased.set(acquireId, connectionId);
-    }));
-    pool.on('acquireFailed', this.#guard(({ acquireId }) => this.#settle(acquireId)));
-    pool.on('released', this.#guard(({ acquireId, connectionId }) => {
-      holds('the counts add up', this.#leased.get(acquireId) === connectionId, () => `lease ${acquireId} was not out`);
-      this.#leased.delete(acquireId);
-    }));
-    pool.on('connectionCreated', this.#guard(({ connectionId, target: { serviceName } }) => this.#onCreated(connectionId, serviceName)));
-    pool.on('connectionReady', this.#guard(({ connectionId }) => {
-      holds('the counts add up', this.#connecting.delete(connectionId), () => `connection ${connectionId} was not being opened`);
-      this.#open.add(connectionId);
-    }));
-    pool.on('connectionClosed', this.#guard(({ connectionId, wasReady }) => {
-      const known = wasReady ? this.#open.delete(connectionId) : this.#connecting.delete(connectionId);
-      holds('the counts add up', known, () => `connection ${connectionId} was closed twice`);
-    }));
-    pool.on('closed', this.#guard(() => (this.#closed = true)));
+    pool.on(
+      'acquireStarted',
+      this.#guard(({ acquireId }) => this.#started.add(acquireId)),
+    );
+    pool.on(
+      'acquired',
+      this.#guard(({ acquireId, connectionId }) => {
+        this.#settle(acquireId);
+        holds(
+          'nothing is leased twice',
+          ![...this.#leased.values()].includes(connectionId),
+          () => `connection ${connectionId}, by events`,
+        );
+        this.#leased.set(acquireId, connectionId);
+      }),
+    );
+    pool.on(
+      'acquireFailed',
+      this.#guard(({ acquireId }) => this.#settle(acquireId)),
+    );
+    pool.on(
+      'released',
+      this.#guard(({ acquireId, connectionId }) => {
+        holds(
+          'the counts add up',
+          this.#leased.get(acquireId) === connectionId,
+          () => `lease ${acquireId} was not out`,
+        );
+        this.#leased.delete(acquireId);
+      }),
+    );
+    pool.on(
+      'connectionCreated',
+      this.#guard(({ connectionId, target: { serviceName } }) => this.#onCreated(connectionId, serviceName)),
+    );
+    pool.on(
+      'connectionReady',
+      this.#guard(({ connectionId }) => {
+        holds(
+          'the counts add up',
+          this.#connecting.delete(connectionId),
+          () => `connection ${connectionId} was not being opened`,
+        );
+        this.#open.add(connectionId);
+      }),
+    );
+    pool.on(
+      'connectionClosed',
+      this.#guard(({ connectionId, wasReady }) => {
+        const known = wasReady ? this.#open.delete(connectionId) : this.#connecting.delete(connectionId);
+        holds('the counts add up', known, () => `connection ${connectionId} was closed twice`);
+      }),
+    );
+    pool.on(
+      'closed',
+      this.#guard(() => (this.#closed = true)),
+    );
   }
 
   /** By now all events agree with what the pool says of itself. */
@@ -42,8 +78,10 @@ export class EventLedger {
     const { total, connecting, pausing, waiting, leased } = this.#pool.stats();
     const counts = [total, connecting + pausing, waiting, leased];
     const counted = [this.#open.size, this.#connecting.size, this.#started.size, this.#leased.size];
-    holds('the counts add up', String(counted) === String(counts), () =>
-      `events say ${String(counted)}, the pool ${String(counts)}`,
+    holds(
+      'the counts add up',
+      String(counted) === String(counts),
+      () => `events say ${String(counted)}, the pool ${String(counts)}`,
     );
   }
 
@@ -64,14 +102,21 @@ export class EventLedger {
   }
 
   #settle(acquireId: number): void {
-    if (!this.#started.delete(acquireId)) throw new RuleBroken('every acquire settles once', `acquire ${acquireId} settled twice, by events`);
+    if (!this.#started.delete(acquireId))
+      throw new RuleBroken('every acquire settles once', `acquire ${acquireId} settled twice, by events`);
   }
 
   #onCreated(connectionId: number, serviceName: string): void {
     const target = this.#pool.stats().targets.find((each) => each.serviceName === serviceName);
     const spare = target !== undefined && target.connecting + target.pausing > target.waiting;
     this.#connecting.set(connectionId, { spare, service: serviceName });
-    const spares = [...this.#connecting.values()].filter((each) => each.spare && each.service === serviceName).length;
-    holds('one spare connect at most', spares <= 1, () => `${serviceName} opens ${spares} that nobody waits for`);
+    const spares = [...this.#connecting.values()].filter(
+      (each) => each.spare && each.service === serviceName,
+    ).length;
+    holds(
+      'one spare connect at most',
+      spares <= 1,
+      () => `${serviceName} opens ${spares} that nobody waits for`,
+    );
   }
 }

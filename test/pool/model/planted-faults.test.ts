@@ -27,7 +27,9 @@ interface Fault {
 }
 
 /** A method in place of another. `this` is whatever it is called on. */
-function method(replace: (self: never, original: (...values: unknown[]) => unknown, values: unknown[]) => unknown): Fault['plant'] {
+function method(
+  replace: (self: never, original: (...values: unknown[]) => unknown, values: unknown[]) => unknown,
+): Fault['plant'] {
   return (descriptor) => ({
     ...descriptor,
     value(this: never, ...values: unknown[]) {
@@ -81,7 +83,13 @@ const faults: readonly Fault[] = [
     plant: method(() => true),
     breaks: ['the limits hold'],
   },
-  { title: 'maxTotal is not looked at', prototype: Capacity.prototype, name: 'take', plant: method(() => true), breaks: ['the limits hold'] },
+  {
+    title: 'maxTotal is not looked at',
+    prototype: Capacity.prototype,
+    name: 'take',
+    plant: method(() => true),
+    breaks: ['the limits hold'],
+  },
   {
     title: 'a place in the whole pool is not given back',
     prototype: Capacity.prototype,
@@ -117,7 +125,8 @@ const faults: readonly Fault[] = [
     plant: method((health: HealthChecks, check, [connection, wanted]) => {
       const checked = (checkedBy.get(health) ?? new Set()).add(connection);
       if (wanted === true) checkedBy.set(health, checked);
-      const underWay = (): unknown[] => [...checked].filter((each) => each instanceof PooledConnection && each.state === 'reserved');
+      const underWay = (): unknown[] =>
+        [...checked].filter((each) => each instanceof PooledConnection && each.state === 'reserved');
       Object.defineProperty(health, 'expected', { configurable: true, get: () => underWay().length });
       return check(connection, wanted);
     }),
@@ -137,7 +146,9 @@ const faults: readonly Fault[] = [
     title: 'whoever waits for a connect counts among those who wait for others',
     prototype: TargetPool.prototype,
     name: 'acquire',
-    plant: method((pool: TargetPool, acquire, values) => (pool.waiting > 0 && pool.size === 0 ? Promise.reject(QUEUE_FULL) : acquire(...values))),
+    plant: method((pool: TargetPool, acquire, values) =>
+      pool.waiting > 0 && pool.size === 0 ? Promise.reject(QUEUE_FULL) : acquire(...values),
+    ),
     breaks: ['an error says what happened'],
   },
   {

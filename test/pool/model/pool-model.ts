@@ -11,11 +11,26 @@ import { World } from './world.js';
 
 /** How often each step is taken, beside the others. */
 const WEIGHTS = {
-  acquire: 12, burst: 3, tryAcquire: 3, abort: 2, warm: 0.5,
-  release: 14, releaseDirty: 1, destroy: 2, clear: 0.6,
-  settle: 16, brokerDown: 0.5, brokerUp: 1.5,
-  backendDies: 0.8, connectionBreaks: 1, backendSpeaks: 0.6, validated: 5, validateFails: 1,
-  turnEnds: 5, longTurn: 1, time: 6,
+  acquire: 12,
+  burst: 3,
+  tryAcquire: 3,
+  abort: 2,
+  warm: 0.5,
+  release: 14,
+  releaseDirty: 1,
+  destroy: 2,
+  clear: 0.6,
+  settle: 16,
+  brokerDown: 0.5,
+  brokerUp: 1.5,
+  backendDies: 0.8,
+  connectionBreaks: 1,
+  backendSpeaks: 0.6,
+  validated: 5,
+  validateFails: 1,
+  turnEnds: 5,
+  longTurn: 1,
+  time: 6,
 };
 
 /** How long the pool opens nothing for `min` after a final refusal. */
@@ -53,7 +68,7 @@ export class PoolModel {
   /** Takes so many steps, ends the pool, and looks whether everything has ended with it. */
   async run(steps: number): Promise<void> {
     try {
-      for (let taken = 0; taken < steps; ) {
+      for (let taken = 0; taken < steps;) {
         // Several in one turn find what goes wrong before the first has taken effect.
         const count = this.#random.chance(0.7) ? 1 : 1 + this.#random.below(4);
         await this.#turn(() => {
@@ -101,10 +116,12 @@ export class PoolModel {
     brokerDown: () => (this.#world.brokerUp = false),
     brokerUp: () => (this.#world.brokerUp = true),
     backendDies: () => this.#world.kill((socket) => socket.push(null)),
-    connectionBreaks: () => this.#world.kill((socket) => socket.destroy(this.#random.chance(0.5) ? new Error('reset') : undefined)),
+    connectionBreaks: () =>
+      this.#world.kill((socket) => socket.destroy(this.#random.chance(0.5) ? new Error('reset') : undefined)),
     backendSpeaks: () => this.#random.pick(this.#world.openSockets())?.push('unasked'),
     validated: () => this.#world.answerValidation(true),
-    validateFails: () => this.#world.answerValidation(this.#random.chance(0.5) ? false : new Error('no ping')),
+    validateFails: () =>
+      this.#world.answerValidation(this.#random.chance(0.5) ? false : new Error('no ping')),
     turnEnds: () => this.#clock.endTurn(),
     longTurn: () => (this.#clock.nowMs += this.#random.below(300)),
     time: () => this.#clock.advance(this.#random.pick([1, 5, 50, 300, 1_000, 2_500, 8_000]) ?? 1),
@@ -114,7 +131,11 @@ export class PoolModel {
     const stats = this.#pool.stats();
     // One that has died while it is leased counts until it comes back.
     const open = this.#world.openSockets().length;
-    holds('nothing is left open', open <= stats.total, () => `${open} sockets are open, the pool knows ${stats.total}`);
+    holds(
+      'nothing is left open',
+      open <= stats.total,
+      () => `${open} sockets are open, the pool knows ${stats.total}`,
+    );
     checkState(stats, this.#scenario, (serviceName) => this.#factsOf(serviceName));
     this.#callers.checkThoseWhoWait();
     this.#ledger?.check();
@@ -154,7 +175,8 @@ export class PoolModel {
     for (const target of this.#pool.stats().targets) {
       holds('nobody waits for nothing', target.waiting === 0, () => describe(target));
       const { total, serviceName } = target;
-      if (this.#callers.warmed.has(serviceName)) holds('the pool refills by itself', total >= this.#scenario.min, () => describe(target));
+      if (this.#callers.warmed.has(serviceName))
+        holds('the pool refills by itself', total >= this.#scenario.min, () => describe(target));
       else holds('nothing is kept that nobody asked for', total === 0, () => describe(target));
     }
   }
@@ -187,9 +209,20 @@ export class PoolModel {
 
   #checkEnd(): void {
     const { total, waiting, connecting } = this.#pool.stats();
-    const left = { total, waiting, connecting, sockets: this.#world.openSockets().length, timers: this.#clock.pending };
-    for (const [what, count] of Object.entries(left)) holds('nothing is left open', count === 0, () => `${what}: ${count}`);
-    holds('every acquire settles once', this.#callers.unsettled === 0, () => `${this.#callers.unsettled} never settled`);
+    const left = {
+      total,
+      waiting,
+      connecting,
+      sockets: this.#world.openSockets().length,
+      timers: this.#clock.pending,
+    };
+    for (const [what, count] of Object.entries(left))
+      holds('nothing is left open', count === 0, () => `${what}: ${count}`);
+    holds(
+      'every acquire settles once',
+      this.#callers.unsettled === 0,
+      () => `${this.#callers.unsettled} never settled`,
+    );
     this.#ledger?.checkEnd();
   }
 }

@@ -17,11 +17,18 @@ export interface Scenario {
   readonly options: BrokerPoolOptions;
 }
 
-export function scenarioFor(random: SeededRandom, validate: NonNullable<BrokerPoolOptions['validate']>): Scenario {
+export function scenarioFor(
+  random: SeededRandom,
+  validate: NonNullable<BrokerPoolOptions['validate']>,
+): Scenario {
   const max = 1 + random.below(4);
   const maxTotal = random.chance(0.5) ? Infinity : max + random.below(3);
   // Both targets must be able to have their minimum.
-  const min = Math.min(random.below(3), max, maxTotal === Infinity ? max : Math.floor(maxTotal / SERVICES.length));
+  const min = Math.min(
+    random.below(3),
+    max,
+    maxTotal === Infinity ? max : Math.floor(maxTotal / SERVICES.length),
+  );
   const maxConnecting = 1 + random.below(3);
   const maxWaiting = random.chance(0.5) ? Infinity : random.below(6);
   const validates = random.chance(0.5);
@@ -29,7 +36,11 @@ export function scenarioFor(random: SeededRandom, validate: NonNullable<BrokerPo
     brokerEndpoint: '/fake/broker',
     serviceName: SERVICES[0],
     wantedVersion: '1.0.0',
-    max, min, maxTotal, maxConnecting, maxWaiting,
+    max,
+    min,
+    maxTotal,
+    maxConnecting,
+    maxWaiting,
     acquireTimeoutMs: 2_000,
     idleTimeoutMs: 3_000,
     maxLifetimeMs: 20_000,

@@ -19,7 +19,11 @@ export interface TargetFacts {
 }
 
 /** Looks at a pool between two steps. */
-export function checkState({ targets }: PoolStats, scenario: Scenario, factsOf: (serviceName: string) => TargetFacts): void {
+export function checkState(
+  { targets }: PoolStats,
+  scenario: Scenario,
+  factsOf: (serviceName: string) => TargetFacts,
+): void {
   const { maxTotal } = scenario;
   holds('the limits hold', sumHeld(targets) <= maxTotal, () => `${sumHeld(targets)} of ${maxTotal} in all`);
   for (const target of targets) {
@@ -32,16 +36,25 @@ export function checkState({ targets }: PoolStats, scenario: Scenario, factsOf: 
 
 function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Scenario): void {
   const { total, leased, connecting, pausing, waiting } = target;
-  holds('the limits hold', total + connecting + pausing <= max && connecting + pausing <= maxConnecting, () => describe(target));
+  holds('the limits hold', total + connecting + pausing <= max && connecting + pausing <= maxConnecting, () =>
+    describe(target),
+  );
   // All but those who are leased are for somebody who waits.
   holds('the limits hold', waiting - (max - leased) <= maxWaiting, () => describe(target));
 }
 
 /** Whether one more caller would be one too many of those who wait for others to give something back. */
-export function isQueueFull({ targets }: PoolStats, serviceName: string, { max, maxTotal, maxWaiting }: Scenario): boolean {
+export function isQueueFull(
+  { targets }: PoolStats,
+  serviceName: string,
+  { max, maxTotal, maxWaiting }: Scenario,
+): boolean {
   const target = targets.find((each) => each.serviceName === serviceName);
   const { total, leased, connecting, waiting } = target ?? { total: 0, leased: 0, connecting: 0, waiting: 0 };
-  const evictable = targets.reduce((sum, other) => (other === target || other.waiting > 0 ? sum : sum + other.idle + other.connecting), 0);
+  const evictable = targets.reduce(
+    (sum, other) => (other === target || other.waiting > 0 ? sum : sum + other.idle + other.connecting),
+    0,
+  );
   const mayOpen = Math.min(max - total - connecting, maxTotal - sumHeld(targets) + evictable);
   return waiting - (total - leased + connecting + mayOpen) >= maxWaiting;
 }
@@ -61,11 +74,20 @@ function checkCounts(target: TargetStats, { held, queued, tally, connectFailures
     connectFailures: [target.connectFailures, Math.max(target.connectFailures, connectFailures)],
   };
   for (const [name, [counted, expected]] of Object.entries(counts)) {
-    holds('the counts add up', counted === expected, () => `${target.serviceName}: ${name} is ${counted}, not ${expected}`);
+    holds(
+      'the counts add up',
+      counted === expected,
+      () => `${target.serviceName}: ${name} is ${counted}, not ${expected}`,
+    );
   }
 }
 
-function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario: Scenario, { sinceFailureMs, youngValidations }: TargetFacts): void {
+function checkWaiting(
+  target: TargetStats,
+  all: readonly TargetStats[],
+  scenario: Scenario,
+  { sinceFailureMs, youngValidations }: TargetFacts,
+): void {
   const { total, idle, waiting } = target;
   const connecting = target.connecting + target.pausing;
   // Of the validations that take longer, none may be the only hope of anybody.
@@ -76,11 +98,26 @@ function checkWaiting(target: TargetStats, all: readonly TargetStats[], scenario
   const { max, maxConnecting, maxTotal } = scenario;
   if (pausing || total + connecting >= max || connecting >= maxConnecting) return;
   holds('nobody waits for nothing', sumHeld(all) >= maxTotal, () => describe(target));
-  const inTheWay = all.find((other) => other !== target && other.waiting === 0 && other.idle + other.connecting > 0);
-  holds('nobody waits for nothing', inTheWay === undefined, () => `${describe(target)}; ${inTheWay?.serviceName} has ${inTheWay?.idle} idle, and ${inTheWay?.connecting} under way`);
+  const inTheWay = all.find(
+    (other) => other !== target && other.waiting === 0 && other.idle + other.connecting > 0,
+  );
+  holds(
+    'nobody waits for nothing',
+    inTheWay === undefined,
+    () =>
+      `${describe(target)}; ${inTheWay?.serviceName} has ${inTheWay?.idle} idle, and ${inTheWay?.connecting} under way`,
+  );
 }
 
-export function describe({ serviceName, total, idle, leased, connecting, pausing, waiting }: TargetStats): string {
+export function describe({
+  serviceName,
+  total,
+  idle,
+  leased,
+  connecting,
+  pausing,
+  waiting,
+}: TargetStats): string {
   return `${serviceName}: total ${total}, idle ${idle}, leased ${leased}, connecting ${connecting}, pausing ${pausing}, waiting ${waiting}`;
 }
 

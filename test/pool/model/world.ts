@@ -2,14 +2,31 @@ import type { Failure } from '../../../src/errors.js';
 import type { ConnectionToValidate } from '../../../src/pool/health-check.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
-import { connected, failed, fakeBehind, FakeDriver, FakeSocket, type PendingJob } from '../../helpers/fake-peers.js';
+import {
+  connected,
+  failed,
+  fakeBehind,
+  FakeDriver,
+  FakeSocket,
+  type PendingJob,
+} from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { SERVICES, type Service } from './scenario.js';
 
 const FAILURES = {
   down: { code: 'BROKER_CONNECT', message: 'broker is down' },
-  unknown: { code: 'REFUSED', message: 'unknown', refusalKind: 'serviceUnknown', refusalCode: RefusalCode.SERVICE_UNKNOWN },
-  later: { code: 'REFUSED', message: 'too many', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED },
+  unknown: {
+    code: 'REFUSED',
+    message: 'unknown',
+    refusalKind: 'serviceUnknown',
+    refusalCode: RefusalCode.SERVICE_UNKNOWN,
+  },
+  later: {
+    code: 'REFUSED',
+    message: 'too many',
+    refusalKind: 'rateLimited',
+    refusalCode: RefusalCode.RATE_LIMITED,
+  },
 } as const satisfies Record<string, Failure>;
 
 /** A connect, or the connection that has come of it. */
@@ -44,7 +61,10 @@ export class World {
   readonly #jobs = new Map<PendingJob, Begun>();
   readonly #sockets = new Map<FakeSocket, Begun>();
   /** Validations that wait for their answer. */
-  readonly #validations = new Map<(healthy: boolean | Error) => void, { readonly socket: FakeSocket; readonly begunMs: number }>();
+  readonly #validations = new Map<
+    (healthy: boolean | Error) => void,
+    { readonly socket: FakeSocket; readonly begunMs: number }
+  >();
   readonly #generations: Record<Service, number> = { alpha: 0, beta: 0 };
   /** What this turn has cleared or spoilt may have been leased before, in the same turn. */
   readonly #clearedInTurn = new Set<Service>();
@@ -126,7 +146,11 @@ export class World {
   /** Validations that began so recently that somebody who waits may rely on them. */
   youngValidations(service: Service): number {
     const young = [...this.#validations.values()].filter(({ socket, begunMs }) => {
-      return socket.isOpen && this.#sockets.get(socket)?.service === service && begunMs + PATIENCE_MS > this.#clock.ranUntilMs;
+      return (
+        socket.isOpen &&
+        this.#sockets.get(socket)?.service === service &&
+        begunMs + PATIENCE_MS > this.#clock.ranUntilMs
+      );
     });
     return young.length;
   }
@@ -171,6 +195,12 @@ export class World {
     const failure = FAILURES[this.#random.weighted({ down: 6, unknown: 2, later: 2 })];
     // What passes is tried again as long as somebody waits, and is no failure of a connect until then.
     if (failure !== FAILURES.later) this.connectFailures[service] += 1;
-    job.settle(failed(failure === FAILURES.later ? { ...failure, retryAfterMs: this.#random.pick([0, 40, 1_200]) ?? 0 } : failure));
+    job.settle(
+      failed(
+        failure === FAILURES.later
+          ? { ...failure, retryAfterMs: this.#random.pick([0, 40, 1_200]) ?? 0 }
+          : failure,
+      ),
+    );
   }
 }

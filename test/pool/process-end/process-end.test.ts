@@ -13,12 +13,20 @@ import { startSystem } from '../../helpers/system.js';
 
 const PROGRAM = fileURLToPath(new URL('program.js', import.meta.url));
 
-/** A second for the broker's sake, and what a loaded machine adds. What kept the process in the past did so for 12 s and more. */
+/**
+ * A second for the broker's sake, and what a loaded machine adds. What kept the process in the past did so
+ * for 12 s and more.
+ */
 const AT_MOST_MS = 9_000;
 
 const ANSWER: BrokerBehaviour = { kind: 'answer' };
 const SILENT: BrokerBehaviour = { kind: 'silent' };
-const COME_BACK_LATER: BrokerBehaviour = { kind: 'refuse', code: RefusalCode.RATE_LIMITED, reason: 'spawning', retryAfterMs: 20_000 };
+const COME_BACK_LATER: BrokerBehaviour = {
+  kind: 'refuse',
+  code: RefusalCode.RATE_LIMITED,
+  reason: 'spawning',
+  retryAfterMs: 20_000,
+};
 /** A handoff is offered, and its ready event never comes. */
 const NEVER_READY: BrokerBehaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
 
@@ -35,13 +43,20 @@ async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour
 }
 
 async function runWith(what: string, target: TestTarget): Promise<End> {
-  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, what, JSON.stringify(target)], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, what, JSON.stringify(target)], {
+    timeout: 30_000,
+  });
   const [outcome = '', afterMs = ''] = stdout.split(' ');
   return { outcome, afterMs: Number(afterMs) };
 }
 
 /** What no caller waits for any more, how the broker behaves, and what the caller heard. */
-const ENDS: readonly (readonly [what: string, broker: string, behaviour: BrokerBehaviour, outcome: string])[] = [
+const ENDS: readonly (readonly [
+  what: string,
+  broker: string,
+  behaviour: BrokerBehaviour,
+  outcome: string,
+])[] = [
   ['a pool that keeps min connections', 'a silent broker', SILENT, 'done'],
   ['a pool that keeps min connections by handoffs', 'a silent broker', SILENT, 'done'],
   ['a pool whose Hellos time out sooner than their pauses', 'a silent broker', SILENT, 'done'],
@@ -54,7 +69,9 @@ const ENDS: readonly (readonly [what: string, broker: string, behaviour: BrokerB
   ['a caller of warm who gives up', 'a silent broker', SILENT, 'ABORTED'],
   ['a pool in a worker thread', 'a silent broker', SILENT, 'done'],
   // Connections are shared by descriptors, which takes the C library.
-  ...(loadNative() === undefined ? [] : [['a caller in a thread that shares the pool', 'a silent broker', SILENT, 'done'] as const]),
+  ...(loadNative() === undefined
+    ? []
+    : [['a caller in a thread that shares the pool', 'a silent broker', SILENT, 'done'] as const]),
   ['a caller who gives up while validate is asked', 'a broker in health', ANSWER, 'TIMEOUT'],
   ['a single connect whose time is up', 'a silent broker', SILENT, 'TIMEOUT'],
   ['an admin request that is given up', 'a silent broker', SILENT, 'ABORTED'],
@@ -74,15 +91,29 @@ test('a finished program ends, though its pools have begun Hellos one after the 
     await delay(900);
     socket.destroy();
   });
-  const end = await runWith('sixty pools that keep min connections', { brokerEndpoint: broker.endpoint, serviceName: 'demo', wantedVersion: '1.0.0' });
+  const end = await runWith('sixty pools that keep min connections', {
+    brokerEndpoint: broker.endpoint,
+    serviceName: 'demo',
+    wantedVersion: '1.0.0',
+  });
   t.is(end.outcome, 'done');
   t.true(end.afterMs < AT_MOST_MS, `${end.afterMs} ms after its last line`);
 });
 
 /** What a caller waits for with nothing else that keeps the process alive. */
-const WAITS: readonly (readonly [what: string, broker: string, behaviour: BrokerBehaviour, outcome: string])[] = [
+const WAITS: readonly (readonly [
+  what: string,
+  broker: string,
+  behaviour: BrokerBehaviour,
+  outcome: string,
+])[] = [
   ['a caller with time', 'a silent broker', SILENT, 'TIMEOUT'],
-  ['a caller with time', 'a broker that refuses at first', { kind: 'refuse', code: RefusalCode.RATE_LIMITED, retryAfterMs: 1_500 }, 'REFUSED'],
+  [
+    'a caller with time',
+    'a broker that refuses at first',
+    { kind: 'refuse', code: RefusalCode.RATE_LIMITED, retryAfterMs: 1_500 },
+    'REFUSED',
+  ],
   ['a caller of a handoff with time', 'a silent broker', SILENT, 'TIMEOUT'],
   ['a caller of a handoff with time', 'a backend that does not take over', NEVER_READY, 'TIMEOUT'],
   ['a caller of warm with time', 'a silent broker', SILENT, 'TIMEOUT'],

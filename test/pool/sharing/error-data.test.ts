@@ -7,8 +7,20 @@ function across(error: BrokerPoolError): BrokerPoolError {
 }
 
 test('an error is the same in the other thread, with all its fields', (t) => {
-  const tried = { serviceName: 'demo', wantedVersion: '1.0.0', attempts: 3, elapsedMs: 40, reason: 'busy' } as const;
-  const fields = { ...tried, endpoint: '/run/broker.sock', refusalKind: 'rateLimited', refusalCode: 5, retryAfterMs: 250 } as const;
+  const tried = {
+    serviceName: 'demo',
+    wantedVersion: '1.0.0',
+    attempts: 3,
+    elapsedMs: 40,
+    reason: 'busy',
+  } as const;
+  const fields = {
+    ...tried,
+    endpoint: '/run/broker.sock',
+    refusalKind: 'rateLimited',
+    refusalCode: 5,
+    retryAfterMs: 250,
+  } as const;
   const error = across(new BrokerPoolError('REFUSED', 'not now', fields));
   t.true(error instanceof BrokerPoolError);
   t.like(error, { code: 'REFUSED', message: 'not now', name: 'BrokerPoolError', ...fields });

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type PoolEventName } from '../../../src/index.js';
+import {
+  BrokerPool,
+  BrokerPoolError,
+  type BrokerPoolOptions,
+  type PoolEventName,
+} from '../../../src/index.js';
 import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
 import { errorFromData, type ErrorData } from '../../../src/pool/sharing/error-data.js';
 import { until } from '../../helpers/leftovers.js';
@@ -11,7 +16,11 @@ import type { Commands } from './sharer.js';
 /** Whether connections can cross threads here. */
 export const canShare = loadDescriptorCalls() !== undefined;
 
-export function openPool(t: ExecutionContext, { target }: TestSystem, options: BrokerPoolOptions = {}): BrokerPool {
+export function openPool(
+  t: ExecutionContext,
+  { target }: TestSystem,
+  options: BrokerPoolOptions = {},
+): BrokerPool {
   const pool = new BrokerPool({ ...target, ...options });
   t.teardown(() => pool.destroy());
   return pool;
@@ -45,7 +54,10 @@ export class Sharer {
   constructor(pool: BrokerPool) {
     const port = pool.share();
     const url = new URL('./sharer.js', import.meta.url);
-    this.worker = new Worker(url, { workerData: { port, counter: this.#words.buffer }, transferList: [port] });
+    this.worker = new Worker(url, {
+      workerData: { port, counter: this.#words.buffer },
+      transferList: [port],
+    });
     this.worker.on('message', (answer: Answer | 'ready') => {
       if (answer !== 'ready') this.#onAnswer(answer);
     });
@@ -55,7 +67,10 @@ export class Sharer {
   }
 
   /** Has the thread run a command. Rejects as the command did over there. */
-  async call<Name extends keyof Commands>(command: Name, ...values: Parameters<Commands[Name]>): Promise<Awaited<ReturnType<Commands[Name]>>> {
+  async call<Name extends keyof Commands>(
+    command: Name,
+    ...values: Parameters<Commands[Name]>
+  ): Promise<Awaited<ReturnType<Commands[Name]>>> {
     const call = ++this.#lastCall;
     const answered = new Promise<unknown>((resolve, reject) => this.#calls.set(call, { resolve, reject }));
     this.worker.postMessage({ call, command, values });

@@ -96,7 +96,11 @@ withFfi('what a dead worker left is closed, and nothing else that has got its nu
   const pages: SharedArrayBuffer[] = [];
   const offers = new Offers(calls, (page) => pages.push(page));
   const worker = new DescriptorLedger();
-  const [untaken, taken, wrapped] = [openSync('/dev/null', 'r'), openSync('/dev/null', 'r'), openSync('/dev/null', 'r')];
+  const [untaken, taken, wrapped] = [
+    openSync('/dev/null', 'r'),
+    openSync('/dev/null', 'r'),
+    openSync('/dev/null', 'r'),
+  ];
   const slots = [untaken, taken, wrapped].map((descriptor) => offers.add(descriptor));
   for (const page of pages) worker.addPage(page);
   worker.take(slots[1] ?? -1);
@@ -123,28 +127,31 @@ withFfi('there is always a slot for one more', (t) => {
   for (const slot of slots) t.true(slot < 2 * PAGE_SLOTS);
 });
 
-test.serial('a descriptor that the other thread takes between the look and the change is not taken again', (t) => {
-  const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
-  const page = newPage();
-  for (const side of [near, far]) side.addPage(page);
-  const { load } = Atomics;
-  t.teardown(() => Object.assign(Atomics, { load }));
-  const taken: (number | undefined)[] = [];
-  /** The next look of one side sees the word as it was before the other side changed it. */
-  const raceWith = (change: () => number | undefined): void => {
-    const lookThenChange = (words: Int32Array, index: number): number => {
-      const word = load(words, index);
-      Object.assign(Atomics, { load });
-      taken.push(change());
-      return word;
+test.serial(
+  'a descriptor that the other thread takes between the look and the change is not taken again',
+  (t) => {
+    const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
+    const page = newPage();
+    for (const side of [near, far]) side.addPage(page);
+    const { load } = Atomics;
+    t.teardown(() => Object.assign(Atomics, { load }));
+    const taken: (number | undefined)[] = [];
+    /** The next look of one side sees the word as it was before the other side changed it. */
+    const raceWith = (change: () => number | undefined): void => {
+      const lookThenChange = (words: Int32Array, index: number): number => {
+        const word = load(words, index);
+        Object.assign(Atomics, { load });
+        taken.push(change());
+        return word;
+      };
+      Object.assign(Atomics, { load: lookThenChange });
     };
-    Object.assign(Atomics, { load: lookThenChange });
-  };
-  near.offer(3, 17);
-  raceWith(() => near.takeBack(3));
-  t.is(far.take(3), undefined);
-  near.offer(3, 18);
-  raceWith(() => far.take(3));
-  t.is(near.takeBack(3), undefined);
-  t.deepEqual(taken, [17, 18]);
-});
+    near.offer(3, 17);
+    raceWith(() => near.takeBack(3));
+    t.is(far.take(3), undefined);
+    near.offer(3, 18);
+    raceWith(() => far.take(3));
+    t.is(near.takeBack(3), undefined);
+    t.deepEqual(taken, [17, 18]);
+  },
+);

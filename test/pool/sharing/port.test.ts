@@ -22,7 +22,10 @@ sharingTest('a port that is used in the pool’s own thread works as in any othe
   t.is((await failureOf((async () => lease.socket)())).code, 'INVALID_ARGUMENT');
   t.throws(() => lease.release(), { code: 'INVALID_ARGUMENT' });
   t.is(await shared.use(async ({ socket }) => await echo(socket, 'two')), 'two');
-  await t.throwsAsync(shared.use(() => Promise.reject(new Error('broken off'))), { message: 'broken off' });
+  await t.throwsAsync(
+    shared.use(() => Promise.reject(new Error('broken off'))),
+    { message: 'broken off' },
+  );
   t.true(await until(() => pool.stats().total === 0));
   t.is(pool.stats().targets[0]?.closedByReason.error, 1);
   {
@@ -36,7 +39,14 @@ sharingTest('options are checked where they are given', async (t) => {
   const pool = openPool(t, await startSystem(t));
   await using shared = await connectSharedPool(pool.share());
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript callers may pass
-  const wrong = [{ timeoutMs: 0 }, { serviceName: 'A' }, { wantedVersion: 'x' }, { signal: {} }, { timeout: 5 }, null] as object[];
+  const wrong = [
+    { timeoutMs: 0 },
+    { serviceName: 'A' },
+    { wantedVersion: 'x' },
+    { signal: {} },
+    { timeout: 5 },
+    null,
+  ] as object[];
   for (const options of wrong) t.is((await failureOf(shared.acquire(options))).code, 'INVALID_ARGUMENT');
   t.is((await failureOf(shared.close({ timeoutMs: -1 }))).code, 'INVALID_ARGUMENT');
   const aborted = await failureOf(shared.acquire({ signal: AbortSignal.abort() }));
@@ -55,23 +65,26 @@ sharingTest('a second client on a port is refused, and takes nothing away from t
   (await acquiring).release();
 });
 
-sharingTest('a port that was moved on by its client is refused there, and the pool gets everything back when it closes', async (t) => {
-  const pool = openPool(t, await startSystem(t));
-  const port = pool.share();
-  const shared = await connectSharedPool(port);
-  const lease = await shared.acquire();
-  const { port1, port2 } = new MessageChannel();
-  port1.postMessage(port, [port]);
-  t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
-  t.true(lease.socket.destroyed);
-  const [moved] = await once(port2, 'message');
-  t.is((await failureOf(connectSharedPool(moved))).code, 'INVALID_ARGUMENT');
-  moved.close();
-  port1.close();
-  t.true(await until(() => pool.stats().leased === 0));
-  t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
-  lease.release();
-});
+sharingTest(
+  'a port that was moved on by its client is refused there, and the pool gets everything back when it closes',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t));
+    const port = pool.share();
+    const shared = await connectSharedPool(port);
+    const lease = await shared.acquire();
+    const { port1, port2 } = new MessageChannel();
+    port1.postMessage(port, [port]);
+    t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
+    t.true(lease.socket.destroyed);
+    const [moved] = await once(port2, 'message');
+    t.is((await failureOf(connectSharedPool(moved))).code, 'INVALID_ARGUMENT');
+    moved.close();
+    port1.close();
+    t.true(await until(() => pool.stats().leased === 0));
+    t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
+    lease.release();
+  },
+);
 
 sharingTest('what is no port of a pool is refused', async (t) => {
   const { port1, port2 } = new MessageChannel();
@@ -104,7 +117,9 @@ sharingTest('a pool that ended before its port was used says so', async (t) => {
 });
 
 sharingTest('a backend’s greeting is the first caller’s due, in whatever thread', async (t) => {
-  const system = await startSystem(t, { backend: { onConnection: (socket) => void socket.end('welcome, stranger') } });
+  const system = await startSystem(t, {
+    backend: { onConnection: (socket) => void socket.end('welcome, stranger') },
+  });
   const pool = openPool(t, system, { min: 1 });
   await pool.warm();
   const idle = await pool.acquire();
@@ -128,9 +143,15 @@ sharingTest('the token of an offered handoff comes along', async (t) => {
   t.is(token?.length, 16);
   t.is(await echo(lease.socket, 'adopted'), 'adopted');
   lease.release();
-  t.true(token?.some((byte) => byte !== 0), 'the thread keeps its socket, and the token, for the next lease');
+  t.true(
+    token?.some((byte) => byte !== 0),
+    'the thread keeps its socket, and the token, for the next lease',
+  );
   pool.clear();
-  t.true(await until(() => token?.every((byte) => byte === 0) === true), 'overwritten when the connection closes');
+  t.true(
+    await until(() => token?.every((byte) => byte === 0) === true),
+    'overwritten when the connection closes',
+  );
 });
 
 sharingTest('an idle shared pool lets its thread end; a lease and a waiting caller do not', async (t) => {
@@ -161,11 +182,13 @@ sharingTest('an idle shared pool lets its thread end; a lease and a waiting call
   t.true(await until(() => pool.stats().idle === 1));
 });
 
-sharingTest('a thread that dies between taking a descriptor and making a socket of it leaks nothing', async (t) => {
-  const system = await startSystem(t);
-  const pool = openPool(t, system, { max: 1 });
-  const port = pool.share();
-  const source = `
+sharingTest(
+  'a thread that dies between taking a descriptor and making a socket of it leaks nothing',
+  async (t) => {
+    const system = await startSystem(t);
+    const pool = openPool(t, system, { max: 1 });
+    const port = pool.share();
+    const source = `
     const { workerData: { port }, receiveMessageOnPort } = require('node:worker_threads');
     port.on('message', (message) => {
       if (message.kind === 'page') words = new Int32Array(message.ledger);
@@ -176,16 +199,19 @@ sharingTest('a thread that dies between taking a descriptor and making a socket 
     let words;
     port.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs: 5000, askedAtMs: Infinity, abortable: false });
   `;
-  const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });
-  await once(worker, 'exit');
-  t.true(await until(() => pool.stats().leased === 0));
-  t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
-  await system.backend.until(() => system.backend.connections === 0);
-});
+    const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });
+    await once(worker, 'exit');
+    t.true(await until(() => pool.stats().leased === 0));
+    t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
+    await system.backend.until(() => system.backend.connections === 0);
+  },
+);
 
 sharingTest('a pool can be in any thread, and when that ends, its leases in others do too', async (t) => {
   const system = await startSystem(t);
-  const worker = new Worker(new URL('./pool-thread.js', import.meta.url), { workerData: { ...system.target, max: 1 } });
+  const worker = new Worker(new URL('./pool-thread.js', import.meta.url), {
+    workerData: { ...system.target, max: 1 },
+  });
   t.teardown(() => worker.terminate());
   const [port] = await once(worker, 'message');
   const shared = await connectSharedPool(port);
@@ -210,6 +236,9 @@ test('without FFI there is no sharing, and the error says what it needs', async 
     try { pool.share(); } catch ({ code, message }) { console.log(code + ' ' + message); }
   `;
   const environment = { ...process.env, BROKER_POOL_FFI: '0' };
-  const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', source], { env: environment, timeout: 30_000 });
+  const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', source], {
+    env: environment,
+    timeout: 30_000,
+  });
   t.regex(stdout, /^WORKER_FAILED .*koffi/);
 });

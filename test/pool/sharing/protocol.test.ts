@@ -20,9 +20,15 @@ test('what lacks a field, or has another kind of value in it, is no message', (t
   for (const message of GOOD) {
     for (const name of Object.keys(message)) {
       if (name === 'serviceName' || name === 'wantedVersion') continue;
-      t.is(parseClientMessage({ ...message, [name]: undefined }), undefined, `${message.kind} without ${name}`);
+      t.is(
+        parseClientMessage({ ...message, [name]: undefined }),
+        undefined,
+        `${message.kind} without ${name}`,
+      );
     }
-    if ('acquireId' in message) for (const acquireId of [-1, 0.5, NaN, '1', 2 ** 53]) t.is(parseClientMessage({ ...message, acquireId }), undefined);
+    if ('acquireId' in message)
+      for (const acquireId of [-1, 0.5, NaN, '1', 2 ** 53])
+        t.is(parseClientMessage({ ...message, acquireId }), undefined);
   }
   t.is(parseClientMessage({ ...acquire, serviceName: 1 }), undefined);
   t.is(parseClientMessage({ kind: 'destroy', acquireId: 1, reason: 'poolClosed' }), undefined);
@@ -30,7 +36,12 @@ test('what lacks a field, or has another kind of value in it, is no message', (t
 });
 
 test('anything else is no message either, and harms nobody', (t) => {
-  fc.assert(fc.property(fc.anything(), (value) => parseClientMessage(value) === undefined && parseWelcome(value) === undefined));
+  fc.assert(
+    fc.property(
+      fc.anything(),
+      (value) => parseClientMessage(value) === undefined && parseWelcome(value) === undefined,
+    ),
+  );
   t.pass();
 });
 

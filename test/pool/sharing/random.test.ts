@@ -1,6 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import * as fc from 'fast-check';
-import { BrokerPool, BrokerPoolError, connectSharedPool, type Lease, type SharedPool } from '../../../src/index.js';
+import {
+  BrokerPool,
+  BrokerPoolError,
+  connectSharedPool,
+  type Lease,
+  type SharedPool,
+} from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem, type TestSystem } from '../../helpers/system.js';
@@ -10,7 +16,9 @@ import { canShare } from './kit.js';
 const MAX = 3;
 const CLIENTS = 3;
 
-/** What happens next. `who` is a client, or the pool itself; `which` one of its leases or waiting acquires. */
+/**
+ * What happens next. `who` is a client, or the pool itself; `which` one of its leases or waiting acquires.
+ */
 const STEP = fc.record({
   who: fc.nat(CLIENTS),
   which: fc.nat(5),
@@ -18,7 +26,10 @@ const STEP = fc.record({
     { weight: 6, arbitrary: fc.constant('acquire' as const) },
     { weight: 4, arbitrary: fc.constant('release' as const) },
     { weight: 3, arbitrary: fc.constant('echo' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('destroy', 'soil', 'abort', 'hurry', 'drop', 'clear', 'rejoin', 'pause') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('destroy', 'soil', 'abort', 'hurry', 'drop', 'clear', 'rejoin', 'pause'),
+    },
   ),
 });
 
@@ -54,7 +65,15 @@ class Run {
     }
   }
 
-  async step({ who, which, what }: { readonly who: number; readonly which: number; readonly what: string }): Promise<void> {
+  async step({
+    who,
+    which,
+    what,
+  }: {
+    readonly who: number;
+    readonly which: number;
+    readonly what: string;
+  }): Promise<void> {
     const party = this.#parties[who];
     if (party === undefined) return;
     const lease = party.leases[which % Math.max(1, party.leases.length)];
@@ -70,10 +89,13 @@ class Run {
       case 'destroy':
         return lease && this.#end(party, lease, () => lease.destroy());
       case 'soil':
-        return lease && this.#end(party, lease, () => {
-          lease.socket.write('nobody reads this');
-          lease.release();
-        });
+        return (
+          lease &&
+          this.#end(party, lease, () => {
+            lease.socket.write('nobody reads this');
+            lease.release();
+          })
+        );
       case 'echo':
         return lease && (await this.#echo(lease));
       case 'drop':
@@ -91,11 +113,13 @@ class Run {
   /** Gives everything back; whoever still waits is served. */
   async finish(): Promise<void> {
     while (this.settled < this.#asked) {
-      for (const party of this.#parties) for (const lease of party.leases) this.#end(party, lease, () => lease.release());
+      for (const party of this.#parties)
+        for (const lease of party.leases) this.#end(party, lease, () => lease.release());
       await turn();
     }
     await Promise.all(this.#settling);
-    for (const party of this.#parties) for (const lease of party.leases) this.#end(party, lease, () => lease.release());
+    for (const party of this.#parties)
+      for (const lease of party.leases) this.#end(party, lease, () => lease.release());
     if (this.settled > this.#asked) this.problems.push(`${this.#asked} asked, ${this.settled} settled`);
     const quiet = await until(() => this.#pool.stats().leased === 0 && this.#pool.stats().waiting === 0);
     if (!quiet) this.problems.push(`left over: ${JSON.stringify(this.#pool.stats())}`);
@@ -111,7 +135,9 @@ class Run {
       party.waiting.delete(number);
       this.settled += 1;
     };
-    this.#settling.push(this.#settle(party, party.source.acquire({ ...options, signal: aborter.signal }), settled));
+    this.#settling.push(
+      this.#settle(party, party.source.acquire({ ...options, signal: aborter.signal }), settled),
+    );
   }
 
   async #settle(party: Party, acquiring: Promise<Lease>, settled: () => void): Promise<void> {
@@ -125,7 +151,8 @@ class Run {
     } finally {
       settled();
     }
-    if (this.#held.has(lease.connectionId)) this.problems.push(`connection ${lease.connectionId} is leased twice`);
+    if (this.#held.has(lease.connectionId))
+      this.problems.push(`connection ${lease.connectionId} is leased twice`);
     this.#held.add(lease.connectionId);
     if (this.#held.size > MAX) this.problems.push(`${this.#held.size} leases`);
     party.leases.push(lease);
@@ -153,17 +180,20 @@ class Run {
   }
 }
 
-(canShare ? test : test.skip)('whatever several clients do, no connection is leased twice, all are settled once, and all comes back', async (t) => {
-  const system = await startSystem(t);
-  await fc.assert(
-    fc.asyncProperty(fc.array(STEP, { minLength: 20, maxLength: 120 }), async (steps) => {
-      const run = new Run(system);
-      await run.start();
-      for (const step of steps) await run.step(step);
-      await run.finish();
-      return run.problems.length === 0 || Promise.reject(new Error(run.problems.join('; ')));
-    }),
-    { numRuns: 20 },
-  );
-  t.pass();
-});
+(canShare ? test : test.skip)(
+  'whatever several clients do, no connection is leased twice, all are settled once, and all comes back',
+  async (t) => {
+    const system = await startSystem(t);
+    await fc.assert(
+      fc.asyncProperty(fc.array(STEP, { minLength: 20, maxLength: 120 }), async (steps) => {
+        const run = new Run(system);
+        await run.start();
+        for (const step of steps) await run.step(step);
+        await run.finish();
+        return run.problems.length === 0 || Promise.reject(new Error(run.problems.join('; ')));
+      }),
+      { numRuns: 20 },
+    );
+    t.pass();
+  },
+);

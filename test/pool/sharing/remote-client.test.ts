@@ -11,7 +11,9 @@ import { canShare } from './kit.js';
 
 const sharingTest = canShare ? test : test.skip;
 
-/** The time that an acquire gets in the pool when its message took so long, of the time that the caller gave. */
+/**
+ * The time that an acquire gets in the pool when its message took so long, of the time that the caller gave.
+ */
 async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number | undefined> {
   const calls = loadDescriptorCalls();
   if (calls === undefined) throw new Error('no descriptors can be shared here');
@@ -36,7 +38,13 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
       if (kind === 'failed') resolve();
     });
   });
-  port2.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs, askedAtMs: monotonicNowMs() - delayMs, abortable: false });
+  port2.postMessage({
+    kind: 'acquire',
+    acquireId: 1,
+    timeoutMs,
+    askedAtMs: monotonicNowMs() - delayMs,
+    abortable: false,
+  });
   await answered;
   const closed = once(port2, 'close');
   client.end(new BrokerPoolError('POOL_CLOSED', 'the test is over'));
@@ -49,6 +57,9 @@ sharingTest('the way of an acquire between threads counts against its deadline',
   t.true(leftMs !== undefined && leftMs <= 400 && leftMs > 0, `${leftMs} ms are left`);
 });
 
-sharingTest('an acquire that arrives after its deadline still gets a millisecond, in which it fails like any other', async (t) => {
-  t.is(await timeLeftAfter(5_000, 1_000), 1);
-});
+sharingTest(
+  'an acquire that arrives after its deadline still gets a millisecond, in which it fails like any other',
+  async (t) => {
+    t.is(await timeLeftAfter(5_000, 1_000), 1);
+  },
+);

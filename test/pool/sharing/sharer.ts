@@ -24,7 +24,13 @@ function leaseOf(name: string): Lease {
 
 function describe(lease: Lease) {
   const { connectionId, endpoint, route, negotiated, handoffToken } = lease;
-  return { connectionId, endpoint, route, daemonVersion: negotiated?.daemonVersion, token: handoffToken?.length };
+  return {
+    connectionId,
+    endpoint,
+    route,
+    daemonVersion: negotiated?.daemonVersion,
+    token: handoffToken?.length,
+  };
 }
 
 /** What a test can ask for. */
@@ -62,7 +68,10 @@ export const commands = {
     leaseOf(name).release();
     socket.destroy();
   },
-  /** Blocks the thread until it is woken through shared memory; says there that it does, and that it no longer does. */
+  /**
+   * Blocks the thread until it is woken through shared memory; says there that it does, and that it no longer
+   * does.
+   */
   block(limitMs: number) {
     Atomics.store(words, 0, BLOCKED);
     Atomics.wait(words, 1, 0, limitMs);
@@ -76,9 +85,10 @@ export const commands = {
   },
   close: async (options?: { timeoutMs: number }) => await shared.close(options),
   exit: (code: number) => process.exit(code),
-  fail: () => void setImmediate(() => {
-    throw new Error('as a thread may fail');
-  }),
+  fail: () =>
+    void setImmediate(() => {
+      throw new Error('as a thread may fail');
+    }),
   /** Sends anything to the pool's thread. */
   post: (message: unknown) => port.postMessage(message),
   /** Nothing but the shared pool keeps the thread alive from now on. */
@@ -92,13 +102,16 @@ async function obey(command: keyof Commands, values: readonly unknown[]): Promis
   return await Reflect.apply(method, undefined, values);
 }
 
-parentPort?.on('message', ({ call, command, values }: { call: number; command: keyof Commands; values: readonly unknown[] }) => {
-  obey(command, values).then(
-    (value) => parentPort?.postMessage({ call, value }),
-    (error: unknown) => {
-      const data = error instanceof BrokerPoolError ? errorToData(error) : undefined;
-      parentPort?.postMessage({ call, error: data, text: String(error) });
-    },
-  );
-});
+parentPort?.on(
+  'message',
+  ({ call, command, values }: { call: number; command: keyof Commands; values: readonly unknown[] }) => {
+    obey(command, values).then(
+      (value) => parentPort?.postMessage({ call, value }),
+      (error: unknown) => {
+        const data = error instanceof BrokerPoolError ? errorToData(error) : undefined;
+        parentPort?.postMessage({ call, error: data, text: String(error) });
+      },
+    );
+  },
+);
 parentPort?.postMessage('ready');

@@ -26,7 +26,8 @@ async function hold(): Promise<void> {
     left -= 1;
     const lease = await shared.acquire();
     const now = Atomics.add(counters, 0, 1) + 1;
-    for (let most = Atomics.load(counters, 1); now > most; most = Atomics.load(counters, 1)) Atomics.compareExchange(counters, 1, most, now);
+    for (let most = Atomics.load(counters, 1); now > most; most = Atomics.load(counters, 1))
+      Atomics.compareExchange(counters, 1, most, now);
     const lastOne = Atomics.add(counters, 2, 1);
     if (lastOne % echoEvery === 0) {
       const word = `${name} ${lastOne}`;

@@ -27,42 +27,52 @@ async function done(thread: Worker): Promise<void> {
   await exited;
 }
 
-sharingTest('four threads hold 100,000 leases in turn, and never more than 20 at once (#13 of what users ask for)', async (t) => {
-  const leases = 100_000;
-  const system = await startSystem(t);
-  const pool = openPool(t, system, { max: MAX });
-  let held = 0;
-  let most = 0;
-  let acquired = 0;
-  pool.on('acquired', () => {
-    acquired += 1;
-    held += 1;
-    most = Math.max(most, held);
-  });
-  pool.on('released', () => (held -= 1));
-  const counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
-  const names = Array.from({ length: THREADS }, (_, index) => `thread ${index}`);
-  await Promise.all(names.map((name) => done(startThread(pool, counters, leases / THREADS, name))));
-  t.true(await until(() => pool.stats().leased === 0));
-  t.is(Atomics.load(counters, 2), leases);
-  t.true(Atomics.load(counters, 1) <= MAX, `${Atomics.load(counters, 1)} threads held a lease at once`);
-  t.true(Atomics.load(counters, 1) > THREADS, 'they did hold them side by side');
-  t.is(most, MAX);
-  t.is(acquired, leases);
-  t.like(pool.stats(), { leased: 0, waiting: 0, created: MAX, total: MAX });
-  t.is(system.backend.acceptedCount, MAX);
-});
+sharingTest(
+  'four threads hold 100,000 leases in turn, and never more than 20 at once (#13 of what users ask for)',
+  async (t) => {
+    const leases = 100_000;
+    const system = await startSystem(t);
+    const pool = openPool(t, system, { max: MAX });
+    let held = 0;
+    let most = 0;
+    let acquired = 0;
+    pool.on('acquired', () => {
+      acquired += 1;
+      held += 1;
+      most = Math.max(most, held);
+    });
+    pool.on('released', () => (held -= 1));
+    const counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+    const names = Array.from({ length: THREADS }, (_, index) => `thread ${index}`);
+    await Promise.all(names.map((name) => done(startThread(pool, counters, leases / THREADS, name))));
+    t.true(await until(() => pool.stats().leased === 0));
+    t.is(Atomics.load(counters, 2), leases);
+    t.true(Atomics.load(counters, 1) <= MAX, `${Atomics.load(counters, 1)} threads held a lease at once`);
+    t.true(Atomics.load(counters, 1) > THREADS, 'they did hold them side by side');
+    t.is(most, MAX);
+    t.is(acquired, leases);
+    t.like(pool.stats(), { leased: 0, waiting: 0, created: MAX, total: MAX });
+    t.is(system.backend.acceptedCount, MAX);
+  },
+);
 
-sharingTest('one of four threads is terminated in mid-lease: what it held comes back, and the others go on', async (t) => {
-  const pool = openPool(t, await startSystem(t), { max: MAX });
-  const counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
-  const doomed = startThread(pool, counters, Infinity, 'doomed');
-  const others = [1, 2, 3].map((index) => done(startThread(pool, counters, 5_000, `thread ${index}`)));
-  t.true(await until(() => Atomics.load(counters, 2) > 5_000, 20_000));
-  await doomed.terminate();
-  await Promise.all(others);
-  t.true(await until(() => pool.stats().leased === 0));
-  t.like(pool.stats(), { leased: 0, waiting: 0 });
-  const reasons = pool.stats().targets[0]?.closedByReason;
-  t.is(pool.stats().total, pool.stats().created - (reasons?.leaked ?? 0), 'nothing was lost for any other reason');
-});
+sharingTest(
+  'one of four threads is terminated in mid-lease: what it held comes back, and the others go on',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t), { max: MAX });
+    const counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+    const doomed = startThread(pool, counters, Infinity, 'doomed');
+    const others = [1, 2, 3].map((index) => done(startThread(pool, counters, 5_000, `thread ${index}`)));
+    t.true(await until(() => Atomics.load(counters, 2) > 5_000, 20_000));
+    await doomed.terminate();
+    await Promise.all(others);
+    t.true(await until(() => pool.stats().leased === 0));
+    t.like(pool.stats(), { leased: 0, waiting: 0 });
+    const reasons = pool.stats().targets[0]?.closedByReason;
+    t.is(
+      pool.stats().total,
+      pool.stats().created - (reasons?.leaked ?? 0),
+      'nothing was lost for any other reason',
+    );
+  },
+);

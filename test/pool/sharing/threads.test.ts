@@ -68,7 +68,13 @@ sharingTest('callers of all threads are served in their order', async (t) => {
   const held = await pool.acquire();
   const order: string[] = [];
   const waiting: Promise<unknown>[] = [];
-  const line: [string, typeof first | undefined][] = [['1', first], ['2', second], ['3', undefined], ['4', second], ['5', first]];
+  const line: [string, typeof first | undefined][] = [
+    ['1', first],
+    ['2', second],
+    ['3', undefined],
+    ['4', second],
+    ['5', first],
+  ];
   for (const [name, sharer] of line) {
     const taken = async (): Promise<void> => {
       if (sharer === undefined) {
@@ -157,34 +163,40 @@ sharingTest('dirty connections are closed, whichever thread left them so', async
   t.is(pool.stats().targets[0]?.closedByReason.invalid, 1);
 });
 
-sharingTest('what a thread gives back without having seen that it is dirty does not go to whoever waits', async (t) => {
-  const pool = openPool(t, await startSystem(t), { max: 1 });
-  const sharer = await startSharer(t, pool);
-  await sharer.call('acquire', 'a');
-  const waiting = pool.acquire();
-  await sharer.call('releaseUnseen', 'a', 100);
-  const lease = await waiting;
-  t.is(await echo(lease.socket, 'clean'), 'clean');
-  t.is(pool.stats().targets[0]?.closedByReason.dirty, 1);
-  lease.release();
-});
+sharingTest(
+  'what a thread gives back without having seen that it is dirty does not go to whoever waits',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t), { max: 1 });
+    const sharer = await startSharer(t, pool);
+    await sharer.call('acquire', 'a');
+    const waiting = pool.acquire();
+    await sharer.call('releaseUnseen', 'a', 100);
+    const lease = await waiting;
+    t.is(await echo(lease.socket, 'clean'), 'clean');
+    t.is(pool.stats().targets[0]?.closedByReason.dirty, 1);
+    lease.release();
+  },
+);
 
-sharingTest('a connection whose backend dies while another thread has it on lease gives up its place before it is released', async (t) => {
-  const system = await startSystem(t);
-  const pool = openPool(t, system);
-  const sharer = await startSharer(t, pool);
-  await sharer.call('acquire', 'a');
-  await sharer.call('echo', 'a', 'alive');
-  const closed = poolEvent(pool, 'connectionClosed');
-  system.backend.dropAll();
-  await sharer.call('ended', 'a');
-  await closed;
-  t.like(pool.stats(), { total: 0, leased: 0 });
-  t.is(pool.stats().targets[0]?.closedByReason.stale, 1);
-  await sharer.call('release', 'a');
-  await sharer.call('acquire', 'b');
-  t.is(await sharer.call('echo', 'b', 'again'), 'again');
-});
+sharingTest(
+  'a connection whose backend dies while another thread has it on lease gives up its place before it is released',
+  async (t) => {
+    const system = await startSystem(t);
+    const pool = openPool(t, system);
+    const sharer = await startSharer(t, pool);
+    await sharer.call('acquire', 'a');
+    await sharer.call('echo', 'a', 'alive');
+    const closed = poolEvent(pool, 'connectionClosed');
+    system.backend.dropAll();
+    await sharer.call('ended', 'a');
+    await closed;
+    t.like(pool.stats(), { total: 0, leased: 0 });
+    t.is(pool.stats().targets[0]?.closedByReason.stale, 1);
+    await sharer.call('release', 'a');
+    await sharer.call('acquire', 'b');
+    t.is(await sharer.call('echo', 'b', 'again'), 'again');
+  },
+);
 
 sharingTest('a connection that its backend ends while it is idle is closed in all threads', async (t) => {
   const system = await startSystem(t);
@@ -213,18 +225,21 @@ sharingTest('a socket that was destroyed after its release costs no connection a
   t.is(await sharer.call('echo', 'b', 'fine'), 'fine');
 });
 
-sharingTest('a socket of an earlier lease in the pool’s thread that is destroyed meanwhile does not end the lease over there', async (t) => {
-  const pool = openPool(t, await startSystem(t), { max: 1 });
-  const sharer = await startSharer(t, pool);
-  const own = await pool.acquire();
-  const { socket } = own;
-  own.release();
-  await sharer.call('acquire', 'a');
-  socket.destroy();
-  t.is(await sharer.call('echo', 'a', 'fine'), 'fine');
-  t.like(pool.stats(), { total: 1, leased: 1 });
-  await sharer.call('release', 'a');
-});
+sharingTest(
+  'a socket of an earlier lease in the pool’s thread that is destroyed meanwhile does not end the lease over there',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t), { max: 1 });
+    const sharer = await startSharer(t, pool);
+    const own = await pool.acquire();
+    const { socket } = own;
+    own.release();
+    await sharer.call('acquire', 'a');
+    socket.destroy();
+    t.is(await sharer.call('echo', 'a', 'fine'), 'fine');
+    t.like(pool.stats(), { total: 1, leased: 1 });
+    await sharer.call('release', 'a');
+  },
+);
 
 for (const how of ['terminate', 'exit', 'fail'] as const) {
   sharingTest(`a thread that ends in mid-lease gives back what it held: ${how}`, async (t) => {
@@ -342,18 +357,21 @@ sharingTest('a thread closes its part: leases may come back, and the pool goes o
   t.is(pool.stats().created, 1);
 });
 
-sharingTest('a thread closes its part within a limit: what it holds is destroyed, who waits is told', async (t) => {
-  const pool = openPool(t, await startSystem(t), { max: 1 });
-  const sharer = await startSharer(t, pool);
-  await sharer.call('acquire', 'a');
-  const waiting = failureOf(sharer.call('acquire', 'b'));
-  t.true(await until(() => pool.stats().waiting === 1));
-  await sharer.call('close', { timeoutMs: 0 });
-  t.is((await waiting).code, 'POOL_CLOSED');
-  t.true(await until(() => pool.stats().total === 0));
-  t.like(pool.stats(), { total: 0, waiting: 0, created: 1 });
-  t.is(pool.stats().targets[0]?.closedByReason.destroyed, 1);
-});
+sharingTest(
+  'a thread closes its part within a limit: what it holds is destroyed, who waits is told',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t), { max: 1 });
+    const sharer = await startSharer(t, pool);
+    await sharer.call('acquire', 'a');
+    const waiting = failureOf(sharer.call('acquire', 'b'));
+    t.true(await until(() => pool.stats().waiting === 1));
+    await sharer.call('close', { timeoutMs: 0 });
+    t.is((await waiting).code, 'POOL_CLOSED');
+    t.true(await until(() => pool.stats().total === 0));
+    t.like(pool.stats(), { total: 0, waiting: 0, created: 1 });
+    t.is(pool.stats().targets[0]?.closedByReason.destroyed, 1);
+  },
+);
 
 sharingTest('a message that makes no sense ends its thread’s part and nothing else', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 2 });

@@ -13,11 +13,16 @@ import test from '../../helpers/sanitary.js';
 function documented(): Map<string, string> {
   // From dist/test/pool/watching the documents are four levels up.
   const page = readFileSync(new URL('../../../../docs/events.md', import.meta.url), 'utf8');
-  const rows = page.slice(page.indexOf('## Sequences')).split('\n').filter((line) => line.startsWith('| '));
-  return new Map(rows.slice(1).map((row) => {
-    const [, what = '', events = ''] = row.split('|').map((cell) => cell.trim());
-    return [what, events];
-  }));
+  const rows = page
+    .slice(page.indexOf('## Sequences'))
+    .split('\n')
+    .filter((line) => line.startsWith('| '));
+  return new Map(
+    rows.slice(1).map((row) => {
+      const [, what = '', events = ''] = row.split('|').map((cell) => cell.trim());
+      return [what, events];
+    }),
+  );
 }
 
 interface Stage extends FakePool {
@@ -50,7 +55,11 @@ async function idle(stage: Stage): Promise<FakeSocket> {
 }
 
 /** A row that begins with one leased connection. */
-function withLease(run: (stage: Stage, lease: Lease, socket: FakeSocket) => unknown, options: BrokerPoolOptions = {}, waiting = false): Row {
+function withLease(
+  run: (stage: Stage, lease: Lease, socket: FakeSocket) => unknown,
+  options: BrokerPoolOptions = {},
+  waiting = false,
+): Row {
   let held: { lease: Lease; socket: FakeSocket };
   return {
     options: { max: 1, ...options },
@@ -75,14 +84,23 @@ function withIdle(run: (stage: Stage, socket: FakeSocket) => unknown, options: B
 
 const other = { serviceName: 'other' };
 
-const COME_BACK_LATER: Failure = { code: 'REFUSED', message: 'too many', refusalKind: 'rateLimited', refusalCode: RefusalCode.RATE_LIMITED, retryAfterMs: 1_000 };
+const COME_BACK_LATER: Failure = {
+  code: 'REFUSED',
+  message: 'too many',
+  refusalKind: 'rateLimited',
+  refusalCode: RefusalCode.RATE_LIMITED,
+  retryAfterMs: 1_000,
+};
 
 /** Has come back what the row began with. */
 let comeBack = async (): Promise<void> => {};
 
 const rows: Readonly<Record<string, Row>> = {
   'create: an acquire finds nothing idle': { run: leased },
-  'create: `min` is 1': { options: { min: 1 }, run: async ({ connect }) => (await settled(), await connect()) },
+  'create: `min` is 1': {
+    options: { min: 1 },
+    run: async ({ connect }) => (await settled(), await connect()),
+  },
   'checkout: an acquire finds c1 idle': withIdle(({ pool }) => pool.acquire()),
   'checkout: `tryAcquire` finds c1 idle': withIdle(({ pool }) => pool.tryAcquire()),
   'checkout: `tryAcquire` finds nothing idle': { run: async ({ pool }) => pool.tryAcquire() },
@@ -192,7 +210,9 @@ const rows: Readonly<Record<string, Row>> = {
       await stage.connect();
     },
   },
-  'failure: aborted before it began': { run: async (stage) => attempt(stage, { signal: AbortSignal.abort() }) },
+  'failure: aborted before it began': {
+    run: async (stage) => attempt(stage, { signal: AbortSignal.abort() }),
+  },
   'retry: the broker asks to come back later': {
     run: async (stage) => {
       attempt(stage);
@@ -210,7 +230,11 @@ const rows: Readonly<Record<string, Row>> = {
       await stage.pass(1_000);
     },
   },
-  'failure: one more than may wait [acquireStarted a2]': withLease((stage) => attempt(stage), { maxWaiting: 1 }, true),
+  'failure: one more than may wait [acquireStarted a2]': withLease(
+    (stage) => attempt(stage),
+    { maxWaiting: 1 },
+    true,
+  ),
   'eviction: another target needs the place of idle c1': withIdle(
     (stage) => {
       attempt(stage, other);
@@ -218,20 +242,21 @@ const rows: Readonly<Record<string, Row>> = {
     },
     { maxTotal: 1 },
   ),
-  'eviction: another target takes the place of c1, whose connect no caller waits for [connectionCreated c1]': {
-    options: { maxTotal: 1 },
-    before: async (stage) => {
-      const abort = new AbortController();
-      attempt(stage, { signal: abort.signal });
-      abort.abort();
-      await settled();
+  'eviction: another target takes the place of c1, whose connect no caller waits for [connectionCreated c1]':
+    {
+      options: { maxTotal: 1 },
+      before: async (stage) => {
+        const abort = new AbortController();
+        attempt(stage, { signal: abort.signal });
+        abort.abort();
+        await settled();
+      },
+      run: async (stage) => {
+        attempt(stage, other);
+        await stage.connect();
+        await stage.connect();
+      },
     },
-    run: async (stage) => {
-      attempt(stage, other);
-      await stage.connect();
-      await stage.connect();
-    },
-  },
   'eviction: another target waits for a place when c1 comes back [acquireStarted a2]': {
     options: { maxTotal: 1 },
     before: async (stage) => {
@@ -244,7 +269,10 @@ const rows: Readonly<Record<string, Row>> = {
       await connect();
     },
   },
-  'validation: c1 is good': withIdle(({ pool }) => pool.acquire(), { validate: () => true, validateAfterIdleMs: 0 }),
+  'validation: c1 is good': withIdle(({ pool }) => pool.acquire(), {
+    validate: () => true,
+    validateAfterIdleMs: 0,
+  }),
   'validation: c1 is not good': withIdle(
     async (stage) => {
       attempt(stage);

@@ -1,7 +1,12 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import type { Lease } from '../../../src/index.js';
-import { createEventSources, EventSource, POOL_EVENT_NAMES, type ReleasedEvent } from '../../../src/pool/watching/events.js';
+import {
+  createEventSources,
+  EventSource,
+  POOL_EVENT_NAMES,
+  type ReleasedEvent,
+} from '../../../src/pool/watching/events.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
 
@@ -28,7 +33,7 @@ test.serial('an event is wanted as long as somebody listens, in whatever way the
   t.false(cleared.wanted);
 });
 
-test('watching for listeners does not use up the emitter\'s limit of listeners', (t) => {
+test("watching for listeners does not use up the emitter's limit of listeners", (t) => {
   const emitter = new EventEmitter();
   createEventSources('test', emitter);
   t.is(emitter.getMaxListeners(), EventEmitter.defaultMaxListeners);
@@ -54,7 +59,10 @@ test.serial('without listeners and subscribers a whole life publishes nothing', 
   const published: string[] = [];
   const publish = Object.getOwnPropertyDescriptor(EventSource.prototype, 'publish');
   if (publish === undefined) throw new Error('EventSource has no publish');
-  Object.defineProperty(EventSource.prototype, 'publish', { ...publish, value: (event: unknown) => published.push(JSON.stringify(event)) });
+  Object.defineProperty(EventSource.prototype, 'publish', {
+    ...publish,
+    value: (event: unknown) => published.push(JSON.stringify(event)),
+  });
   t.teardown(() => Object.defineProperty(EventSource.prototype, 'publish', publish));
   const { pool, connect, fail } = fakePool(t, { max: 1 });
   const acquiring = pool.acquire();
@@ -77,7 +85,7 @@ test.serial('a listener that throws makes an uncaught exception, and the pool go
   process.setUncaughtExceptionCaptureCallback((error) => uncaught.push(error));
   t.teardown(() => process.setUncaughtExceptionCaptureCallback(null));
   const { pool, connect } = fakePool(t);
-  const mistake = new Error('a listener\'s mistake');
+  const mistake = new Error("a listener's mistake");
   const fail = (): never => {
     throw mistake;
   };
@@ -91,7 +99,8 @@ test.serial('a listener that throws makes an uncaught exception, and the pool go
   t.like(pool.stats(), { total: 1, idle: 1, leased: 0 });
   await pool.close();
   await settled();
-  // Five on the way to the lease and back (acquired twice: its channel's subscriber threw as well), two for the end.
+  // Five on the way to the lease and back (acquired twice: its channel's subscriber threw as well), two for
+  // the end.
   t.is(uncaught.length, 8);
   t.deepEqual(new Set(uncaught), new Set([mistake]));
 });
@@ -104,7 +113,14 @@ test('a listener may acquire and release in the middle of an event', async (t) =
   const acquireAnother = (): void => {
     if (more-- > 0) got.push(pool.acquire().then((lease) => leases.push(lease)));
   };
-  for (const name of ['connectionCreated', 'connectionReady', 'acquireStarted', 'acquired', 'released'] as const) pool.on(name, acquireAnother);
+  for (const name of [
+    'connectionCreated',
+    'connectionReady',
+    'acquireStarted',
+    'acquired',
+    'released',
+  ] as const)
+    pool.on(name, acquireAnother);
   acquireAnother();
   while (driver.pending.size > 0 || leases.length > 0) {
     if (driver.pending.size > 0) await connect();
@@ -130,7 +146,14 @@ test('a listener that hears of a release may take that very connection', async (
   got?.release();
 });
 
-for (const name of ['acquireStarted', 'connectionCreated', 'connectionReady', 'acquired', 'released', 'connectionClosed'] as const) {
+for (const name of [
+  'acquireStarted',
+  'connectionCreated',
+  'connectionReady',
+  'acquired',
+  'released',
+  'connectionClosed',
+] as const) {
   test(`a listener of ${name} may destroy the pool, and everything settles`, async (t) => {
     const { pool, connect, driver, clock } = fakePool(t);
     const ended = new Promise<void>((resolve) => pool.once('closed', () => resolve()));
@@ -161,7 +184,10 @@ test('a lease that began while nobody listened has no released, and does not bor
   pool.on('released', listener);
   second?.release();
   pool.tryAcquire()?.release();
-  t.deepEqual(released.map(({ acquireId, connectionId, heldMs }) => [acquireId, connectionId, heldMs]), [[2, 1, 0]]);
+  t.deepEqual(
+    released.map(({ acquireId, connectionId, heldMs }) => [acquireId, connectionId, heldMs]),
+    [[2, 1, 0]],
+  );
 });
 
 test('durations are those of the clock', async (t) => {

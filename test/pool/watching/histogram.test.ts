@@ -45,7 +45,10 @@ test('histograms added up are the histogram of all durations', (t) => {
       fc.property(durations, durations, (some, others) => {
         const together = histogramOf([...some, ...others]).snapshot();
         const added = addHistograms([histogramOf(some).snapshot(), histogramOf(others).snapshot()]);
-        return JSON.stringify(added) === JSON.stringify(together) && together.counts.reduce((sum, count) => sum + count, 0) === together.count;
+        return (
+          JSON.stringify(added) === JSON.stringify(together) &&
+          together.counts.reduce((sum, count) => sum + count, 0) === together.count
+        );
       }),
     );
   });

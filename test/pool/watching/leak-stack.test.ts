@@ -13,7 +13,9 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const LIMIT_MS = 40_000;
 
 /** Every way to a lease, by a caller of a known name. */
-const WAYS: Readonly<Record<string, (pool: BrokerPool, work: (lease: Lease) => Promise<void>) => Promise<void>>> = {
+const WAYS: Readonly<
+  Record<string, (pool: BrokerPool, work: (lease: Lease) => Promise<void>) => Promise<void>>
+> = {
   acquire: async function caller(pool, work) {
     await work(await pool.acquire());
   },
@@ -31,7 +33,9 @@ for (const [name, way] of Object.entries(WAYS)) {
   test(`the stack of a leak report begins with the caller of ${name}`, async (t) => {
     const pool = openPool(t, (await startSystem(t)).target, { leakThresholdMs: 20 });
     await way(pool, async (lease) => {
-      const { stack } = await new Promise<LeakSuspectedEvent>((resolve) => pool.once('leakSuspected', resolve));
+      const { stack } = await new Promise<LeakSuspectedEvent>((resolve) =>
+        pool.once('leakSuspected', resolve),
+      );
       t.regex(stack, /^ {4}at (?:async )?(?:\w+\.)?caller \(/);
       if (name !== 'use') lease.release();
     });
@@ -57,9 +61,14 @@ test('the stack of a leak report begins with the caller, with source maps in a f
   t.teardown(() => rmSync(folder, { recursive: true }));
   const packageFolder = join(folder, 'node_modules/broker-pool');
   mkdirSync(packageFolder, { recursive: true });
-  for (const name of ['package.json', 'dist/src', 'dist/workers']) cpSync(join(ROOT, name), join(packageFolder, name), { recursive: true });
+  for (const name of ['package.json', 'dist/src', 'dist/workers'])
+    cpSync(join(ROOT, name), join(packageFolder, name), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(packageFolder, 'node_modules'), 'junction');
   writeFileSync(join(folder, 'program.mjs'), PROGRAM);
-  const { stdout } = await promisify(execFile)(process.execPath, ['--enable-source-maps', join(folder, 'program.mjs')], { timeout: LIMIT_MS });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--enable-source-maps', join(folder, 'program.mjs')],
+    { timeout: LIMIT_MS },
+  );
   t.regex(stdout, /^ {4}at caller \(/);
 });

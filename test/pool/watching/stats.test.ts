@@ -2,7 +2,8 @@ import { Histogram } from '../../../src/pool/watching/histogram.js';
 import { newCounters, sumCounts, type PoolCounts } from '../../../src/pool/watching/stats.js';
 import test from '../../helpers/sanitary.js';
 
-const sumOf = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
   const { createdByRoute, closedByReason, acquiredByRoute } = newCounters();
@@ -12,7 +13,8 @@ function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
     total: 3 * factor,
     idle: factor,
     leased: 2 * factor,
-    connecting: factor, pausing: factor,
+    connecting: factor,
+    pausing: factor,
     waiting: factor,
     oldestWaitMs,
     created: 5 * factor,
@@ -31,16 +33,40 @@ test('new counters have a zero for each route and each reason', (t) => {
   const counters = newCounters();
   t.is(sumOf(counters.closedByReason) + sumOf(counters.createdByRoute) + sumOf(counters.acquiredByRoute), 0);
   t.deepEqual(Object.keys(counters.closedByReason).toSorted(), [
-    'destroyed', 'dirty', 'error', 'evicted', 'idle', 'invalid', 'leaked', 'lifetime', 'poolClosed', 'stale', 'uses',
+    'destroyed',
+    'dirty',
+    'error',
+    'evicted',
+    'idle',
+    'invalid',
+    'leaked',
+    'lifetime',
+    'poolClosed',
+    'stale',
+    'uses',
   ]);
-  t.deepEqual(Object.keys(counters.createdByRoute).toSorted(), ['broker-negotiated', 'handle-passed', 'hello-skip']);
+  t.deepEqual(Object.keys(counters.createdByRoute).toSorted(), [
+    'broker-negotiated',
+    'handle-passed',
+    'hello-skip',
+  ]);
   t.not(newCounters().closedByReason, counters.closedByReason);
 });
 
 test('all counts are added up, and the oldest wait is the longest', (t) => {
   const sum = sumCounts([countsOf(1, 30), countsOf(10, 20)]);
   t.like(sum, {
-    total: 33, idle: 11, leased: 22, connecting: 11, pausing: 11, waiting: 11, oldestWaitMs: 30, created: 55, connectFailures: 11, retries: 11, timeouts: 11,
+    total: 33,
+    idle: 11,
+    leased: 22,
+    connecting: 11,
+    pausing: 11,
+    waiting: 11,
+    oldestWaitMs: 30,
+    created: 55,
+    connectFailures: 11,
+    retries: 11,
+    timeouts: 11,
     createdByRoute: { 'hello-skip': 55, 'broker-negotiated': 0 },
     closedByReason: { idle: 11, error: 11, stale: 0 },
     acquiredByRoute: { 'hello-skip': 11 },
@@ -48,7 +74,11 @@ test('all counts are added up, and the oldest wait is the longest', (t) => {
     connectMs: { count: 2, sumMs: 11, maxMs: 10 },
   });
   t.is(sum.created - sumOf(sum.closedByReason), sum.total);
-  t.true(Object.isFrozen(sum.createdByRoute) && Object.isFrozen(sum.closedByReason) && Object.isFrozen(sum.acquiredByRoute));
+  t.true(
+    Object.isFrozen(sum.createdByRoute) &&
+      Object.isFrozen(sum.closedByReason) &&
+      Object.isFrozen(sum.acquiredByRoute),
+  );
 });
 
 test('of nothing there is nothing', (t) => {

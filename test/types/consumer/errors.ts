@@ -1,5 +1,11 @@
 /** The example of docs/errors.md, and how `code` narrows an error. */
-import { BrokerPool, BrokerPoolError, type BrokerPoolFailure, type RefusalKind, type TimeoutPhase } from 'broker-pool';
+import {
+  BrokerPool,
+  BrokerPoolError,
+  type BrokerPoolFailure,
+  type RefusalKind,
+  type TimeoutPhase,
+} from 'broker-pool';
 
 declare const pool: BrokerPool;
 declare function report(kind: RefusalKind, reason: string): void;
@@ -21,10 +27,15 @@ export async function work(): Promise<void> {
 
 export function narrowed(error: unknown): [RefusalKind, number, number, string] | TimeoutPhase | undefined {
   if (!(error instanceof BrokerPoolError)) return undefined;
-  const common: [string | undefined, string | undefined, string | undefined, number | undefined, number | undefined] = [
-    error.endpoint, error.serviceName, error.wantedVersion, error.attempts, error.elapsedMs,
-  ];
-  if (error.code === 'REFUSED') return [error.refusalKind, error.refusalCode, error.retryAfterMs, error.reason];
+  const common: [
+    string | undefined,
+    string | undefined,
+    string | undefined,
+    number | undefined,
+    number | undefined,
+  ] = [error.endpoint, error.serviceName, error.wantedVersion, error.attempts, error.elapsedMs];
+  if (error.code === 'REFUSED')
+    return [error.refusalKind, error.refusalCode, error.retryAfterMs, error.reason];
   // @ts-expect-error -- only a refusal has a reason
   const reason: string = error.reason;
   if (error.code === 'TIMEOUT') return error.phase;

@@ -14,7 +14,14 @@ import {
   type Environment,
   type TrustOptions,
 } from 'broker-pool';
-import { EmbeddedBackend, EmbeddedBroker, spawnTestSystem, startTestSystem, type EmbeddedBackendOptions, type EmbeddedBrokerOptions } from 'broker-pool/testing';
+import {
+  EmbeddedBackend,
+  EmbeddedBroker,
+  spawnTestSystem,
+  startTestSystem,
+  type EmbeddedBackendOptions,
+  type EmbeddedBrokerOptions,
+} from 'broker-pool/testing';
 
 /** The same options, each of them there and perhaps `undefined`. */
 type Passed<Options> = { [Name in keyof Options]-?: Options[Name] | undefined };
@@ -42,11 +49,35 @@ export async function passOn(): Promise<void> {
   await (await connectSharedPool(pool.share())).acquire(acquireOptions);
   await connectToBackend({ ...connectOptions, serviceName: 'a', wantedVersion: '1.0.0', trust });
   await connectLocalSocket('/a', { timeoutMs: undefined, signal: maybe });
-  await sendAdminRequest({ verb: 'STATUS', signal: maybe, timeoutMs: undefined, json: undefined, serviceName: undefined, outputPath: undefined, drainDeadlineMs: undefined });
+  await sendAdminRequest({
+    verb: 'STATUS',
+    signal: maybe,
+    timeoutMs: undefined,
+    json: undefined,
+    serviceName: undefined,
+    outputPath: undefined,
+    drainDeadlineMs: undefined,
+  });
   sharedBrokerEndpoint({ ...names, env });
-  await new BrokerPool({ endpointCache: { max: undefined, ttlMs: undefined, file: undefined }, trust }).close();
-  await startTestSystem({ serviceName: undefined, version: undefined, directory: undefined, broker, backend, service: undefined });
-  await spawnTestSystem({ serviceName: undefined, version: undefined, directory: undefined, backlog: undefined, handoff: undefined });
+  await new BrokerPool({
+    endpointCache: { max: undefined, ttlMs: undefined, file: undefined },
+    trust,
+  }).close();
+  await startTestSystem({
+    serviceName: undefined,
+    version: undefined,
+    directory: undefined,
+    broker,
+    backend,
+    service: undefined,
+  });
+  await spawnTestSystem({
+    serviceName: undefined,
+    version: undefined,
+    directory: undefined,
+    backlog: undefined,
+    handoff: undefined,
+  });
   await EmbeddedBroker.start(broker);
   await EmbeddedBackend.start(backend);
 }
