@@ -11,7 +11,7 @@ import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
 import { Supply, type SupplyOwner } from '../../../src/pool/connecting/supply.js';
 import { checkPoolOptions, type BrokerPoolOptions } from '../../../src/pool/options.js';
 import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
-import { createEventSources } from '../../../src/pool/watching/events.js';
+import { createEventSources } from '../../../src/pool/watching/event-sources.js';
 import { newCounters } from '../../../src/pool/watching/stats.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
