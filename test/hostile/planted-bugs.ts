@@ -29,7 +29,7 @@ interface Bug {
 const BUGS: readonly Bug[] = [
   {
     title: 'a skipped close: the wait thread forgets descriptors that it should close',
-    file: 'src/negotiation/wait-thread/wait-descriptors.js',
+    file: 'src/negotiation/wait-thread/job-descriptors.js',
     find: 'this.#system.close(wait.descriptor);',
     replace: '',
   },
@@ -41,7 +41,7 @@ const BUGS: readonly Bug[] = [
   },
   {
     title: 'a missing deadline: nobody looks at a reply that does not come',
-    file: 'src/negotiation/wait-thread/wait-loop.js',
+    file: 'src/negotiation/wait-thread/poll-loop.js',
     find: '        wait.dueMs = wait.exchange.deadlineMs;\n        this.#due.put(wait);',
     replace: '',
   },
