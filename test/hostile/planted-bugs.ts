@@ -30,7 +30,7 @@ const BUGS: readonly Bug[] = [
   {
     title: 'a skipped close: the wait thread forgets descriptors that it should close',
     file: 'src/negotiation/wait-thread/job-descriptors.js',
-    find: 'this.#system.close(wait.descriptor);',
+    find: 'this.#system.close(active.descriptor);',
     replace: '',
   },
   {
@@ -42,7 +42,7 @@ const BUGS: readonly Bug[] = [
   {
     title: 'a missing deadline: nobody looks at a reply that does not come',
     file: 'src/negotiation/wait-thread/poll-loop.js',
-    find: '        wait.dueMs = wait.exchange.deadlineMs;\n        this.#due.put(wait);',
+    find: '        active.dueMs = active.exchange.deadlineMs;\n        this.#due.put(active);',
     replace: '',
   },
   {
