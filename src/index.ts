@@ -35,7 +35,7 @@ export type { DriverName, Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
-export type { PoolState } from './pool/ending.js';
+export type { PoolState } from './pool/shutdown.js';
 export type { CloseReason } from './pool/pooled-connection.js';
 export type { Target } from './pool/target.js';
 export { connectSharedPool } from './pool/sharing/client/connect-shared-pool.js';

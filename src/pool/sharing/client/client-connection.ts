@@ -23,7 +23,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly route: Route;
   readonly negotiation: Negotiation | undefined;
   readonly owner: ClientConnectionOwner;
-  touched = false;
+  needsReset = false;
   /** Another thread has it, or none. */
   isLent = false;
   #ended = false;
@@ -67,11 +67,11 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
    */
   rest(): SocketProblem | 'unsent' | undefined {
     if (this.#ended) return 'stale';
-    if (this.touched) {
+    if (this.needsReset) {
       const problem = PooledSocket.problemOf(this.socket);
       if (problem !== undefined) return problem;
       this.socket = PooledSocket.renew(this.socket);
-      this.touched = false;
+      this.needsReset = false;
     }
     this.isLent = true;
     PooledSocket.holdReading(this.socket);
@@ -80,7 +80,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   }
 
   onBytes(): void {
-    this.touched = true;
+    this.needsReset = true;
   }
 
   onEnd(): void {

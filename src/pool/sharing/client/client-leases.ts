@@ -73,7 +73,7 @@ export class ClientLeases implements ClientConnectionOwner {
       kind: 'release',
       acquireId,
       kept: slot < 0 && this.#connections.has(connectionId),
-      heard: false,
+      everReceived: false,
     });
   }
 
@@ -161,9 +161,9 @@ export class ClientLeases implements ClientConnectionOwner {
     if (problem === 'unsent') return this.#drain(connection);
     if (problem !== undefined) return this.#destroy(connection, problem);
     const kept = this.#connections.size <= KEPT_AT_MOST;
-    const heard = PooledSocket.hasRead(connection.socket);
+    const everReceived = PooledSocket.hasRead(connection.socket);
     if (!kept) this.onGone(connection.id);
-    this.#owner.post({ kind: 'release', acquireId: connection.acquireId, kept, heard });
+    this.#owner.post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived });
   }
 
   /** Gives a connection back when its last bytes have left. */

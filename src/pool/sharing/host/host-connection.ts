@@ -16,7 +16,7 @@ export interface Holder {
  */
 export class HostConnection implements SharedWith {
   readonly connection: PooledConnection;
-  heard = false;
+  everReceived = false;
   isLent = false;
   readonly #calls: DescriptorCalls;
   readonly #holders = new Set<Holder>();

@@ -70,13 +70,13 @@ export class HostLeases implements Holder {
     return undefined;
   }
 
-  release({ acquireId, kept, heard }: ReleaseMessage): void {
+  release({ acquireId, kept, everReceived }: ReleaseMessage): void {
     const remote = this.#leases.get(acquireId);
     // Its connection may have closed while the message was on its way.
     if (remote === undefined) return;
     const { lent } = remote;
     const untaken = this.#over(acquireId, remote, kept);
-    if (heard) lent.heard = true;
+    if (everReceived) lent.everReceived = true;
     // Nobody has read the greeting, and it cannot go back to where it was.
     giveBack(lent, untaken && remote.greeted ? 'dirty' : lent.takeBack());
   }

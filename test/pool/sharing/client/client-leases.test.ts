@@ -14,5 +14,5 @@ test('a lease that no caller wants any more goes back, and its token is overwrit
   const message: LeaseMessage = { kind: 'lease', acquireId: 1, connectionId: 2, slot: 0, info };
   loans.decline(message);
   t.deepEqual(handoffToken, new Uint8Array(16));
-  t.deepEqual(posted, [{ kind: 'release', acquireId: 1, kept: false, heard: false }]);
+  t.deepEqual(posted, [{ kind: 'release', acquireId: 1, kept: false, everReceived: false }]);
 });

@@ -1,11 +1,11 @@
-import { Turn } from '../../src/pool/turn.js';
+import { CachedClock } from '../../src/pool/cached-clock.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 
 function setUp() {
   const clock = new FakeClock();
   const ends: number[] = [];
-  const turn = new Turn(clock, (nowMs) => void ends.push(nowMs));
+  const turn = new CachedClock(clock, (nowMs) => void ends.push(nowMs));
   return { clock, ends, turn };
 }
 

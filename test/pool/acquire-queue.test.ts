@@ -4,9 +4,9 @@ import { BrokerPoolError } from '../../src/errors.js';
 import { Bag } from '../../src/pool/bag.js';
 import type { Lease } from '../../src/pool/lease.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
-import { Turn } from '../../src/pool/turn.js';
+import { CachedClock } from '../../src/pool/cached-clock.js';
 import type { Waiter } from '../../src/pool/waiter.js';
-import { WaitingRoom } from '../../src/pool/waiting-room.js';
+import { AcquireQueue } from '../../src/pool/acquire-queue.js';
 import { createEventSources } from '../../src/pool/watching/events.js';
 import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
 import { FakeClock } from '../helpers/fake-clock.js';
@@ -21,7 +21,7 @@ function setUp() {
   const calls = { waiter: 0, pump: 0 };
   const ends: string[] = [];
   let pumped = (): void => {};
-  const time = new Turn(clock, () => {});
+  const time = new CachedClock(clock, () => {});
   let acquires = 0;
   const watch = new LeaseWatch(
     TARGET,
@@ -34,7 +34,7 @@ function setUp() {
     },
     () => {},
   );
-  const room = new WaitingRoom(bag, clock, time, watch, {
+  const room = new AcquireQueue(bag, clock, time, watch, {
     attempts: { ended: 0 },
     timeoutError: (timeoutMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms`),
     explain: (failure) => failure,

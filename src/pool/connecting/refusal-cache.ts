@@ -5,7 +5,7 @@ import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
  * How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition
  * must not wait long.
  */
-export const REFUSAL_MEMORY_MS = 1_000;
+export const REFUSAL_CACHE_MS = 1_000;
 
 /**
  * How long nothing is opened after such a refusal that nobody asks for, in milliseconds, and up to a half
@@ -25,7 +25,7 @@ const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set([
  * Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one
  * Hello; and for longer, that nothing need be opened in advance.
  */
-export class RefusalMemory {
+export class RefusalCache {
   readonly #clock: Clock;
   #error: BrokerPoolError | undefined;
   #untilMs = 0;
@@ -47,7 +47,7 @@ export class RefusalMemory {
   consider(error: BrokerPoolError): boolean {
     if (error.code !== 'REFUSED' || !FORBIDDING.has(error.refusalKind)) return false;
     this.#error = error;
-    this.#untilMs = this.#clock.now() + REFUSAL_MEMORY_MS;
+    this.#untilMs = this.#clock.now() + REFUSAL_CACHE_MS;
     this.#cancelSparePause?.();
     this.#cancelSparePause = this.#clock.schedule(
       SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()),

@@ -1,5 +1,5 @@
 import { BrokerPoolError, type RefusalKind } from '../../../src/errors.js';
-import { REFUSAL_MEMORY_MS, RefusalMemory } from '../../../src/pool/connecting/refusal-memory.js';
+import { REFUSAL_CACHE_MS, RefusalCache } from '../../../src/pool/connecting/refusal-cache.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 
@@ -15,7 +15,7 @@ function refusal(refusalKind: RefusalKind): BrokerPoolError {
 for (const kind of ['serviceUnknown', 'versionBlocked', 'versionUnsupported'] as const) {
   test(`${kind} forbids the target for a second`, (t) => {
     const clock = new FakeClock();
-    const memory = new RefusalMemory(clock, () => {});
+    const memory = new RefusalCache(clock, () => {});
     const error = refusal(kind);
     t.true(memory.consider(error));
     clock.advance(400);
@@ -27,7 +27,7 @@ for (const kind of ['serviceUnknown', 'versionBlocked', 'versionUnsupported'] as
       cause: error,
     });
     t.is(memory.current()?.message, 'broker refused: no; not asked again for another 600 ms');
-    clock.advance(REFUSAL_MEMORY_MS - 401);
+    clock.advance(REFUSAL_CACHE_MS - 401);
     t.truthy(memory.current());
     clock.advance(1);
     t.is(memory.current(), undefined);
@@ -36,21 +36,21 @@ for (const kind of ['serviceUnknown', 'versionBlocked', 'versionUnsupported'] as
 
 for (const kind of ['rateLimited', 'shuttingDown', 'other'] as const) {
   test(`${kind} may pass at any moment, and is not remembered`, (t) => {
-    const memory = new RefusalMemory(new FakeClock(), () => {});
+    const memory = new RefusalCache(new FakeClock(), () => {});
     t.false(memory.consider(refusal(kind)));
     t.is(memory.current(), undefined);
   });
 }
 
 test('other errors are not remembered', (t) => {
-  const memory = new RefusalMemory(new FakeClock(), () => {});
+  const memory = new RefusalCache(new FakeClock(), () => {});
   t.false(memory.consider(new BrokerPoolError('BROKER_CONNECT', 'down')));
   t.is(memory.current(), undefined);
 });
 
 test('a refusal can be forgotten, and a later one counts anew', (t) => {
   const clock = new FakeClock();
-  const memory = new RefusalMemory(clock, () => {});
+  const memory = new RefusalCache(clock, () => {});
   memory.consider(refusal('serviceUnknown'));
   memory.forget();
   t.is(memory.current(), undefined);
@@ -61,7 +61,7 @@ test('a refusal can be forgotten, and a later one counts anew', (t) => {
 });
 
 test('each caller gets an error of its own, with its own stack', (t) => {
-  const memory = new RefusalMemory(new FakeClock(), () => {});
+  const memory = new RefusalCache(new FakeClock(), () => {});
   memory.consider(refusal('serviceUnknown'));
   t.not(memory.current(), memory.current());
 });
@@ -74,7 +74,7 @@ test('for half a minute, or up to a half longer by chance, nothing is opened tha
   ] as const) {
     const clock = new FakeClock(() => chance);
     let over = 0;
-    const memory = new RefusalMemory(clock, () => (over += 1));
+    const memory = new RefusalCache(clock, () => (over += 1));
     memory.consider(refusal('serviceUnknown'));
     clock.advance(pauseMs - 1);
     t.deepEqual([memory.forbidsSpare, over], [true, 0]);
@@ -85,7 +85,7 @@ test('for half a minute, or up to a half longer by chance, nothing is opened tha
 
 test('a refusal that comes meanwhile begins that time anew, and forgetting ends it', (t) => {
   const clock = new FakeClock();
-  const memory = new RefusalMemory(clock, () => {});
+  const memory = new RefusalCache(clock, () => {});
   memory.consider(refusal('serviceUnknown'));
   clock.advance(20_000);
   memory.consider(refusal('serviceUnknown'));

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 
 /** When something happened: the time of its turn, one object for all of the turn. */
-export interface TurnTime {
+export interface CachedTime {
   ms: number;
 }
 
@@ -12,10 +12,10 @@ export interface TurnTime {
  * What happens late in a long turn bears the time of the turn's beginning, until the turn is over: then all
  * of it is dated to the end, so that no wait that began in it is taken for longer than it is.
  */
-export class Turn {
+export class CachedClock {
   readonly #clock: Clock;
   readonly #onEnd: (nowMs: number) => void;
-  #time: TurnTime | undefined;
+  #time: CachedTime | undefined;
   #cancelEnd: (() => void) | undefined;
 
   /** @param onEnd is told the time when a turn ends that was busy */
@@ -25,7 +25,7 @@ export class Turn {
   }
 
   /** The time of this turn, on the clock's scale. */
-  time(): TurnTime {
+  time(): CachedTime {
     if (this.#time !== undefined) return this.#time;
     this.#time = { ms: this.#clock.now() };
     this.markBusy();

@@ -10,7 +10,7 @@ import {
   discard,
   type AttemptCounts,
   type ConnectRequest,
-  type Established,
+  type NewConnection,
   type OpensConnections,
 } from './connector.js';
 import { ConnectsUnderWay, type PendingConnect } from './connects-under-way.js';
@@ -21,7 +21,7 @@ import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';
 import type { PoolSettings } from '../options.js';
 import { PooledConnection, type CloseReason, type ConnectionOwner } from '../pooled-connection.js';
-import { REFUSAL_MEMORY_MS, RefusalMemory } from './refusal-memory.js';
+import { REFUSAL_CACHE_MS, RefusalCache } from './refusal-cache.js';
 import type { RetryingConnect } from './retries.js';
 import type { Counters } from '../watching/stats.js';
 
@@ -30,8 +30,8 @@ import type { Counters } from '../watching/stats.js';
  */
 const LIFETIME_JITTER = 0.1;
 
-/** What the supply of a target needs of its surroundings. */
-export interface SupplyEnvironment {
+/** What the opener of a target needs of its surroundings. */
+export interface ConnectionOpenerEnvironment {
   readonly settings: PoolSettings;
   readonly connector: OpensConnections;
   readonly cache: EndpointCache | undefined;
@@ -42,8 +42,8 @@ export interface SupplyEnvironment {
   nextConnectionId(): number;
 }
 
-/** The target pool, as its supply sees it. */
-export interface SupplyOwner extends ConnectionOwner, CapacityUser {
+/** The target pool, as its opener sees it. */
+export interface ConnectionOpenerOwner extends ConnectionOwner, CapacityUser {
   /** Connections that are open. */
   readonly size: number;
   /** Until when somebody waits, on the monotonic clock; 0 where nobody does. */
@@ -57,20 +57,20 @@ export interface SupplyOwner extends ConnectionOwner, CapacityUser {
  * Opens the connections of one target: as many at once as allowed, with pauses after failures, and none while
  * a refusal forbids it.
  */
-export class Supply {
+export class ConnectionOpener {
   readonly target: Target;
   readonly key: string;
   readonly connectTimes = new Histogram();
   readonly connects: ConnectsUnderWay;
   readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
-  readonly #environment: SupplyEnvironment;
-  readonly #owner: SupplyOwner;
+  readonly #environment: ConnectionOpenerEnvironment;
+  readonly #owner: ConnectionOpenerOwner;
   readonly #counters: Counters;
   readonly #request: ConnectRequest;
   readonly #handoff: HandoffPolicy;
   readonly #backoff: Backoff;
   readonly #doubts: EndpointDoubts;
-  readonly #refusal: RefusalMemory;
+  readonly #refusal: RefusalCache;
   /** How many are under way that began without a caller: one at most. */
   #spareUnderWay = 0;
   #generation = 0;
@@ -78,7 +78,12 @@ export class Supply {
   #lastError: BrokerPoolError | undefined;
   #stopped = false;
 
-  constructor(target: Target, environment: SupplyEnvironment, counters: Counters, owner: SupplyOwner) {
+  constructor(
+    target: Target,
+    environment: ConnectionOpenerEnvironment,
+    counters: Counters,
+    owner: ConnectionOpenerOwner,
+  ) {
     const { clock, settings } = environment;
     this.target = target;
     this.key = targetKey(target);
@@ -89,7 +94,7 @@ export class Supply {
     this.#backoff = new Backoff(clock, () => owner.pump());
     const forget = (endpoint: string): void => environment.cache?.invalidate(this.key, endpoint);
     this.#doubts = new EndpointDoubts(clock, forget, () => owner.pump());
-    this.#refusal = new RefusalMemory(clock, () => owner.pump());
+    this.#refusal = new RefusalCache(clock, () => owner.pump());
     this.#handoff = new HandoffPolicy(settings.adoptHandedOffConnection, clock);
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
     const helloFrame = helloFrames({
@@ -163,8 +168,9 @@ export class Supply {
 
   /** Learns from how a connection ended. */
   onClosed(connection: PooledConnection, reason: CloseReason): void {
-    const { route, heard } = connection;
-    if (route === 'handle-passed') this.#handoff.onClosed(heard, reason === 'stale' || reason === 'error');
+    const { route, everReceived } = connection;
+    if (route === 'handle-passed')
+      this.#handoff.onClosed(everReceived, reason === 'stale' || reason === 'error');
     if (!this.#stopped) this.#doubts.onClosed(connection, reason);
   }
 
@@ -246,15 +252,15 @@ export class Supply {
     if (spare) this.#spareUnderWay += 1;
     if (events.connectionCreated.wanted)
       events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: id });
-    let established: Established | BrokerPoolError;
+    let opened: NewConnection | BrokerPoolError;
     try {
-      established = await connector.connect(this.#request, this.#retrying(connect));
+      opened = await connector.connect(this.#request, this.#retrying(connect));
     } catch (error) {
-      established = asPoolError(error);
+      opened = asPoolError(error);
     }
     if (spare) this.#spareUnderWay -= 1;
-    if (established instanceof Error) this.#onFailed(connect, established);
-    else this.#onEstablished(connect, established);
+    if (opened instanceof Error) this.#onFailed(connect, opened);
+    else this.#onConnected(connect, opened);
   }
 
   /** A connect as its retries see it. */
@@ -291,10 +297,10 @@ export class Supply {
     return isWanted;
   }
 
-  #onEstablished(connect: PendingConnect, established: Established): void {
+  #onConnected(connect: PendingConnect, opened: NewConnection): void {
     const { id, startedMs, generation } = connect;
     if (this.#stopped) {
-      discard(established);
+      discard(opened);
       this.#onFailed(
         connect,
         new BrokerPoolError('POOL_CLOSED', 'the pool ended while this connection was opened'),
@@ -306,13 +312,13 @@ export class Supply {
     // Other connects of the target stay in their pauses: the broker may have asked for them.
     this.#forgetFailures();
     const { clock, settings, events } = this.#environment;
-    if (established.route !== 'hello-skip') this.#doubts.onNamed(established.endpoint);
+    if (opened.route !== 'hello-skip') this.#doubts.onNamed(opened.endpoint);
     const bornMs = clock.now();
     const connectMs = bornMs - startedMs;
-    this.#counters.createdByRoute[established.route] += 1;
+    this.#counters.createdByRoute[opened.route] += 1;
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted) {
-      const { route, endpoint } = established;
+      const { route, endpoint } = opened;
       events.connectionReady.publish({
         pool: events.pool,
         target: this.target,
@@ -323,14 +329,14 @@ export class Supply {
       });
     }
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
-    const connection = new PooledConnection(id, established, this.#owner, Math.floor(bornMs), expiresAtMs);
+    const connection = new PooledConnection(id, opened, this.#owner, Math.floor(bornMs), expiresAtMs);
     if (generation !== this.#generation) {
-      connection.retired = 'stale';
+      connection.closeOnRelease = 'stale';
       this.#doubts.excuse(connection);
     }
     // Not before: a listener of the event above may acquire, and this connection must count until it is the
     // owner's.
-    if (!this.connects.keepPlace(connect, this.#owner)) connection.retired = 'evicted';
+    if (!this.connects.keepPlace(connect, this.#owner)) connection.closeOnRelease = 'evicted';
     this.#owner.onOpened(connection);
   }
 
@@ -340,7 +346,7 @@ export class Supply {
     this.#lastError = error;
     this.#counters.connectFailures += 1;
     if (!this.#stopped && !connect.dropped)
-      this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_MEMORY_MS : 0);
+      this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_CACHE_MS : 0);
     const { clock, events, capacity } = this.#environment;
     if (events.connectionClosed.wanted) {
       const ageMs = clock.now() - startedMs;

@@ -3,15 +3,15 @@ import type { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { Bag } from './bag.js';
 import type { Capacity } from './capacity.js';
-import type { Supply } from './connecting/supply.js';
+import type { ConnectionOpener } from './connecting/connection-opener.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Reaper } from './reaper.js';
 import type { Waiter } from './waiter.js';
 import type { EventSources } from './watching/events.js';
 import type { Counters } from './watching/stats.js';
 
-/** What the disposal needs of its surroundings. */
-export interface DisposalEnvironment {
+/** What the closer needs of its surroundings. */
+export interface ConnectionCloserEnvironment {
   readonly clock: Clock;
   readonly events: EventSources;
   readonly capacity: Capacity | undefined;
@@ -23,23 +23,23 @@ export interface DisposalEnvironment {
  *
  * It serves nobody: what becomes of the place is up to the pump.
  */
-export class Disposal {
-  readonly #environment: DisposalEnvironment;
+export class ConnectionCloser {
+  readonly #environment: ConnectionCloserEnvironment;
   readonly #bag: Bag<PooledConnection, Waiter>;
-  readonly #supply: Supply;
+  readonly #opener: ConnectionOpener;
   readonly #reaper: Reaper;
   readonly #counters: Counters;
 
   constructor(
-    environment: DisposalEnvironment,
+    environment: ConnectionCloserEnvironment,
     bag: Bag<PooledConnection, Waiter>,
-    supply: Supply,
+    opener: ConnectionOpener,
     reaper: Reaper,
     counters: Counters,
   ) {
     this.#environment = environment;
     this.#bag = bag;
-    this.#supply = supply;
+    this.#opener = opener;
     this.#reaper = reaper;
     this.#counters = counters;
   }
@@ -48,11 +48,11 @@ export class Disposal {
   remove(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): boolean {
     if (!this.#bag.remove(connection)) return false;
     // Its lease may still come back.
-    connection.retired ??= reason;
+    connection.closeOnRelease ??= reason;
     this.#reaper.remove(connection);
     this.#counters.closedByReason[reason] += 1;
     this.#counters.acquiredByRoute[connection.route] += connection.uses;
-    this.#supply.onClosed(connection, reason);
+    this.#opener.onClosed(connection, reason);
     connection.destroy();
     this.#tell(connection, reason, error);
     this.#environment.capacity?.giveBack();
@@ -69,7 +69,7 @@ export class Disposal {
   retireAll(reason: CloseReason): void {
     for (const connection of this.#bag.entries()) {
       if (connection.state === 'idle') this.remove(connection, reason);
-      else connection.retired ??= reason;
+      else connection.closeOnRelease ??= reason;
     }
   }
 
@@ -81,7 +81,7 @@ export class Disposal {
     const { clock, events } = this.#environment;
     if (!events.connectionClosed.wanted) return;
     const ageMs = clock.now() - bornMs;
-    const { target } = this.#supply;
+    const { target } = this.#opener;
     events.connectionClosed.publish({
       pool: events.pool,
       target,

@@ -7,11 +7,11 @@ import { Histogram } from './watching/histogram.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
-import type { Turn } from './turn.js';
+import type { CachedClock } from './cached-clock.js';
 import { Waiter } from './waiter.js';
 
 /** The target pool, as its waiting room sees it. */
-export interface WaitingRoomOwner {
+export interface AcquireQueueOwner {
   /** The error for a caller whose time is up. */
   timeoutError(timeoutMs: number): BrokerPoolError;
   /** Attempts to connect that have ended. */
@@ -43,13 +43,13 @@ const WAITERS_PER_SWEEP_MS = 5_000;
  * Hardly ever does one of them wait in vain, so deadlines cost nothing on the way in and out. One timer, set
  * to the earliest deadline that was seen, looks through the queue; it sleeps while nobody waits.
  */
-export class WaitingRoom {
+export class AcquireQueue {
   readonly times = new Histogram();
   readonly #queue: Bag<PooledConnection, Waiter>;
   readonly #clock: Clock;
-  readonly #turn: Turn;
+  readonly #cachedClock: CachedClock;
   readonly #watch: LeaseWatch;
-  readonly #owner: WaitingRoomOwner;
+  readonly #owner: AcquireQueueOwner;
   #latestDeadlineMs = 0;
   #sweepAtMs = Infinity;
   #sweepTimer: Deadline | undefined;
@@ -59,13 +59,13 @@ export class WaitingRoom {
   constructor(
     queue: Bag<PooledConnection, Waiter>,
     clock: Clock,
-    turn: Turn,
+    turn: CachedClock,
     watch: LeaseWatch,
-    owner: WaitingRoomOwner,
+    owner: AcquireQueueOwner,
   ) {
     this.#queue = queue;
     this.#clock = clock;
-    this.#turn = turn;
+    this.#cachedClock = turn;
     this.#watch = watch;
     this.#owner = owner;
   }
@@ -98,7 +98,7 @@ export class WaitingRoom {
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
-    const waiter = new Waiter(this.#turn.time(), timeoutMs, origin, attempts.ended);
+    const waiter = new Waiter(this.#cachedClock.time(), timeoutMs, origin, attempts.ended);
     const deadlineMs = waiter.started.ms + timeoutMs;
     // Of those who are gone nobody waits any more.
     if (deadlineMs > this.#latestDeadlineMs || this.#queue.waiting === 0) this.#latestDeadlineMs = deadlineMs;
@@ -117,7 +117,7 @@ export class WaitingRoom {
     if (waiter === undefined) throw new Error('nobody waits');
     this.#onGone();
     waiter.stopListening?.();
-    const now = this.#turn.time();
+    const now = this.#cachedClock.time();
     // Who came in this very turn did not wait, and is counted by what is missing here, like those who found
     // an idle connection.
     const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
@@ -209,7 +209,7 @@ export class WaitingRoom {
     this.#sweepTimer = undefined;
     this.#sweepAtMs = Infinity;
     // Whoever came in this very turn, late perhaps in a long one, must not be sent away for it.
-    this.#turn.end();
+    this.#cachedClock.end();
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
     let latestMs = 0;

@@ -1,8 +1,8 @@
 import type { Clock, Deadline } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 
-/** The pool, as its ending sees it. */
-export interface EndingOwner {
+/** The pool, as its shutdown sees it. */
+export interface ShutdownOwner {
   /** Serve who waits, keep nothing that comes back. */
   beginClose(): void;
   /** Whether nobody holds or waits for anything. */
@@ -19,9 +19,9 @@ export interface EndingOwner {
 export type PoolState = 'open' | 'closing' | 'closed';
 
 /** How a pool ends: once, whatever is called, how often, and by whom in the middle of it. */
-export class Ending {
+export class Shutdown {
   readonly #clock: Clock;
-  readonly #owner: EndingOwner;
+  readonly #owner: ShutdownOwner;
   #state: PoolState = 'open';
   #sinceMs = 0;
   #limitAtMs = Infinity;
@@ -29,7 +29,7 @@ export class Ending {
   #closed: Promise<void> | undefined;
   #onQuiet: () => void = () => {};
 
-  constructor(clock: Clock, owner: EndingOwner) {
+  constructor(clock: Clock, owner: ShutdownOwner) {
     this.#clock = clock;
     this.#owner = owner;
   }
