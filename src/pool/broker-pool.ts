@@ -6,7 +6,7 @@ import { afterThisCode, systemClock, type Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import { checkError, checkFunction } from '../validation.js';
-import { openDriver } from '../negotiation/divided-driver.js';
+import { openDriver } from '../negotiation/hybrid-driver.js';
 import type { Driver } from '../negotiation/job.js';
 import { Capacity } from './capacity.js';
 import { Shutdown, type PoolState } from './shutdown.js';

@@ -1,15 +1,15 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/wait.js';
-import { LONGEST_WAIT_MS, runWaitLoop } from '../../../src/negotiation/wait-thread/wait-loop.js';
+import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/active-job.js';
+import { LONGEST_WAIT_MS, pollLoop } from '../../../src/negotiation/wait-thread/poll-loop.js';
 import {
-  Debt,
-  SharedWaitState,
+  CloseObligation,
+  SharedThreadState,
   tokenMemory,
-  type LeftOver,
+  type OrphanedSocket,
   type StartCommand,
-  type WaitCommand,
-  type WaitOutcome,
-} from '../../../src/negotiation/wait-thread/wait-protocol.js';
+  type ThreadCommand,
+  type ThreadOutcome,
+} from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
 import { errno } from '../../../src/os/errno.js';
 import { holds, recordedMemory } from '../../helpers/recorded-memory.js';
@@ -57,9 +57,9 @@ type Turn = (world: World, timeoutMs: number, ready: (descriptor: number) => voi
 
 /** A wait loop whose system, poller and clock are the test's. The run ends when the turns are used up. */
 class World {
-  readonly shared = new SharedWaitState();
-  readonly commands: WaitCommand[] = [];
-  readonly outcomes: WaitOutcome[] = [];
+  readonly shared = new SharedThreadState();
+  readonly commands: ThreadCommand[] = [];
+  readonly outcomes: ThreadOutcome[] = [];
   readonly sent: number[][] = [];
   readonly watched: number[] = [];
   readonly closed: number[] = [];
@@ -110,7 +110,7 @@ class World {
       post: (outcomes) => this.outcomes.push(...outcomes),
       now: () => this.nowMs,
     };
-    runWaitLoop(environment, LINGER_MS);
+    pollLoop(environment, LINGER_MS);
   }
 }
 
@@ -165,7 +165,7 @@ test('the token moves to the other thread, and leaves no copy in this one', (t) 
   const { port1, port2 } = new MessageChannel();
   port1.postMessage(world.outcomes, tokenMemory(world.outcomes));
   t.is(outcome.negotiated.handlePassedToken.buffer.byteLength, 0);
-  const received: { message: WaitOutcome[] } | undefined = receiveMessageOnPort(port2);
+  const received: { message: ThreadOutcome[] } | undefined = receiveMessageOnPort(port2);
   t.like(received?.message[0], { kind: 'connected', negotiated: { ...NEGOTIATED } });
   port1.close();
 });
@@ -241,7 +241,7 @@ test('a request that the system never takes times out, and the broker is owed th
   t.like(world.outcomes[0], {
     kind: 'failed',
     failure: { code: 'TIMEOUT', phase: 'hello' },
-    owedReply: { descriptor: DESCRIPTOR, sent: 1 },
+    unreadReply: { descriptor: DESCRIPTOR, sent: 1 },
   });
   t.true(world.nowMs >= DEADLINE_MS);
 });
@@ -299,7 +299,7 @@ test('a command that comes just before the thread sleeps is taken first', (t) =>
 });
 
 test('a sleep without end is past every deadline', (t) => {
-  const shared = new SharedWaitState();
+  const shared = new SharedThreadState();
   t.false(shared.sleepsPast(0));
   shared.announceSleep(Infinity);
   t.true(shared.sleepsPast(Number.MAX_SAFE_INTEGER));
@@ -310,9 +310,9 @@ test('a sleep without end is past every deadline', (t) => {
 test('while it waits for a handoff the broker is owed nothing more', (t) => {
   const world = new World();
   world.commands.push(start({ job: { ...JOB, adoptHandedOffConnection: true } }));
-  let left: LeftOver | undefined;
+  let left: OrphanedSocket | undefined;
   world.run(reply, () => {
     left = world.shared.takeOver(SLOT);
   });
-  t.deepEqual(left, { descriptor: DESCRIPTOR, debt: Debt.NOTHING });
+  t.deepEqual(left, { descriptor: DESCRIPTOR, obligation: CloseObligation.NONE });
 });

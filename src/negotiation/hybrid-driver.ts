@@ -20,7 +20,7 @@ const OWN_WAITS = 2;
 const THREAD_RETRY_MS = 10_000;
 
 /** Parts that tests put in place of the real ones. */
-export interface DividedDriverParts {
+export interface HybridDriverParts {
   readonly workerUrl?: string;
   readonly threadRetryMs?: number;
   readonly warn?: (reason: string) => void;
@@ -34,7 +34,7 @@ export interface DividedDriverParts {
  * The thread is an optimisation. It starts with the first job that it is for; until it has started, and where
  * it cannot, the event loop does the same work.
  */
-export class DividedDriver implements Driver {
+export class HybridDriver implements Driver {
   readonly #native: Native;
   readonly #workerUrl: string | undefined;
   readonly #threadRetryMs: number;
@@ -51,7 +51,7 @@ export class DividedDriver implements Driver {
 
   constructor(
     native: Native,
-    { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: DividedDriverParts = {},
+    { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: HybridDriverParts = {},
   ) {
     this.#native = native;
     this.#threadRetryMs = threadRetryMs;
@@ -140,5 +140,5 @@ export function openDriver(): Driver {
   const native = loadNativeOrWarn();
   return native === undefined || !isMainThread
     ? new EventLoopDriver(systemClock, native, true)
-    : new DividedDriver(native);
+    : new HybridDriver(native);
 }

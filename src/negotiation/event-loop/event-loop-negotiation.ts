@@ -14,16 +14,16 @@ import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
   holdForReply,
-  owedReplyReader,
-  readOwedReply,
+  replyDrain,
+  drainReply,
   unansweredFailure,
   type AbandonedRequest,
-} from '../sockets/owed-reply.js';
+} from '../sockets/drain-reply.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 
 /** One job of the event-loop driver, from its connect to its outcome. */
-export class Conversation {
+export class EventLoopNegotiation {
   readonly #job: Job;
   readonly #clock: Clock;
   readonly #native: Native | undefined;
@@ -78,7 +78,7 @@ export class Conversation {
     if (this.#ended) return;
     const failure = abandonedFailure(this.#job);
     if (this.#socket === undefined) this.#finish({ kind: 'failed', failure });
-    else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.owedReply !== undefined });
+    else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.replyProgress !== undefined });
   }
 
   /**
@@ -225,7 +225,7 @@ export class Conversation {
     if (this.#ended) return;
     switch (step.kind) {
       case 'wait':
-        if (this.#exchange.owedReply === undefined) this.#letGo();
+        if (this.#exchange.replyProgress === undefined) this.#letGo();
         return this.#armDeadline();
       case 'adopt':
         return this.#adopt(step);
@@ -236,7 +236,7 @@ export class Conversation {
         this.#closeBroker();
         return this.#finish({ kind: 'answered', reply: step.reply });
       case 'failed':
-        if (step.replyPending) this.#readOwedReply();
+        if (step.replyPending) this.#drainReply();
         else this.#closeBroker();
         return this.#finish({ kind: 'failed', failure: step.failure });
     }
@@ -275,7 +275,7 @@ export class Conversation {
     );
   }
 
-  /** Lets go of the broker's connection: nothing of this conversation listens to it any more. */
+  /** Lets go of the broker's connection: nothing of this negotiation listens to it any more. */
   #detach(): Socket | undefined {
     const socket = this.#socket;
     this.#socket = undefined;
@@ -292,12 +292,12 @@ export class Conversation {
       .destroy();
   }
 
-  #readOwedReply(): void {
+  #drainReply(): void {
     const socket = this.#detach();
     if (socket === undefined) return;
-    const request = { ...this.#abandoned, progress: this.#exchange.owedReply };
-    if (this.#tap === undefined) readOwedReply(socket, request);
-    else this.#tap = owedReplyReader(socket, request);
+    const request = { ...this.#abandoned, progress: this.#exchange.replyProgress };
+    if (this.#tap === undefined) drainReply(socket, request);
+    else this.#tap = replyDrain(socket, request);
   }
 
   /**
@@ -327,5 +327,5 @@ export class Conversation {
  */
 function sayHelloForNobody(socket: Socket, rest: Uint8Array, abandoned: AbandonedRequest): void {
   if (rest.length > 0) socket.write(rest);
-  readOwedReply(socket, abandoned);
+  drainReply(socket, abandoned);
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Driver, Job, Outcome } from '../../../src/negotiation/job.js';
-import { GIVE_UP_MS, readOwedReply } from '../../../src/negotiation/sockets/owed-reply.js';
+import { GIVE_UP_MS, drainReply } from '../../../src/negotiation/sockets/drain-reply.js';
 import { heard, keep, say } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { ADMIN_WIRE, negotiatedWire, readyWire } from '../../hostile/wires.js';
@@ -165,7 +165,7 @@ test('a broker that never answers is given up when it has given up itself, and n
   const socket = connect(endpoint);
   await once(socket, 'connect');
   const clock = new FakeClock();
-  readOwedReply(socket, { brokerEndpoint: endpoint, clock });
+  drainReply(socket, { brokerEndpoint: endpoint, clock });
   clock.advance(GIVE_UP_MS - 1);
   t.false(socket.destroyed);
   clock.advance(1);

@@ -1,4 +1,4 @@
-import { DividedDriver, openDriver } from '../../src/negotiation/divided-driver.js';
+import { HybridDriver, openDriver } from '../../src/negotiation/hybrid-driver.js';
 import type { Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { errno } from '../../src/os/errno.js';
@@ -13,9 +13,9 @@ const EMFILE = -(errno['EMFILE'] ?? 0);
 /** One at a time: they count the threads of the process. */
 const threadsTest = native === undefined || process.platform !== 'linux' ? test.skip : test.serial;
 
-function dividedDriver(): DividedDriver {
+function hybridDriver(): HybridDriver {
   if (native === undefined) throw new Error('no threads here');
-  return new DividedDriver(native);
+  return new HybridDriver(native);
 }
 
 function threadsSince(before: Leftovers): boolean {
@@ -24,7 +24,7 @@ function threadsSince(before: Leftovers): boolean {
 
 threadsTest('one negotiation after the other starts no thread', async (t) => {
   const { broker } = await startSystem(t);
-  const driver = driverOf(t, dividedDriver);
+  const driver = driverOf(t, hybridDriver);
   const before = new Leftovers();
   for (let time = 0; time < 10; time++)
     await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
@@ -34,7 +34,7 @@ threadsTest('one negotiation after the other starts no thread', async (t) => {
 threadsTest('many at once are divided between the event loop and a thread', async (t) => {
   const { broker } = await startSystem(t);
   broker.behaviour = { kind: 'silent' };
-  const driver = driverOf(t, dividedDriver);
+  const driver = driverOf(t, hybridDriver);
   const before = new Leftovers();
   await driver.warm();
   const outcomes = Array.from({ length: 20 }, () => run(driver, handshakeJob(broker.endpoint)));
@@ -50,7 +50,7 @@ threadsTest(
   async (t) => {
     const { broker, backend } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
-    const driver = driverOf(t, dividedDriver);
+    const driver = driverOf(t, hybridDriver);
     const stuck = Array.from({ length: 5 }, () => run(driver, handshakeJob(broker.endpoint)));
     await broker.until(() => broker.helloCount === 5);
     broker.behaviour = { kind: 'answer' };
@@ -70,7 +70,7 @@ threadsTest(
   async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
-    const driver = driverOf(t, dividedDriver);
+    const driver = driverOf(t, hybridDriver);
     const before = new Leftovers();
     const negotiate = async (): Promise<void> => {
       const job = handshakeJob(broker.endpoint, {
@@ -91,7 +91,7 @@ threadsTest(
 );
 
 threadsTest('warming up starts the thread once, and a warm driver closes', async (t) => {
-  const driver = dividedDriver();
+  const driver = hybridDriver();
   const before = new Leftovers();
   await Promise.all([driver.warm(), driver.warm()]);
   t.true(threadsSince(before));
@@ -109,7 +109,7 @@ threadsTest(
     const { system, polling } = native;
     const scarce = { system, polling: { ...polling, eventfd: () => EMFILE, pipe: () => EMFILE } };
     const reasons: string[] = [];
-    const driver = new DividedDriver(scarce, { threadRetryMs: 0, warn: (reason) => reasons.push(reason) });
+    const driver = new HybridDriver(scarce, { threadRetryMs: 0, warn: (reason) => reasons.push(reason) });
     t.teardown(() => driver.close());
     t.is(driver.name, 'worker');
     await t.notThrowsAsync(driver.warm());
@@ -140,7 +140,7 @@ threadsTest('a thread that has failed is not started again at once', async (t) =
   if (native === undefined) return t.fail();
   const reasons: string[] = [];
   const workerUrl = new URL('nowhere.js', import.meta.url).href;
-  const driver = new DividedDriver(native, { workerUrl, warn: (reason) => reasons.push(reason) });
+  const driver = new HybridDriver(native, { workerUrl, warn: (reason) => reasons.push(reason) });
   t.teardown(() => driver.close());
   const before = new Leftovers();
   await driver.warm();
@@ -158,7 +158,7 @@ threadsTest('without memory to share the event loop does everything', async (t) 
   if (native === undefined) return t.fail();
   const { SharedArrayBuffer } = globalThis;
   const reasons: string[] = [];
-  const driver = new DividedDriver(native, { warn: (reason) => reasons.push(reason) });
+  const driver = new HybridDriver(native, { warn: (reason) => reasons.push(reason) });
   t.teardown(() => driver.close());
   Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
   try {
@@ -183,7 +183,7 @@ test('the driver of this platform is divided where threads can wait, else the ev
 threadsTest('two replies are awaited on the event loop, and the third one starts the thread', async (t) => {
   const { broker } = await startSystem(t);
   broker.behaviour = { kind: 'silent' };
-  const driver = driverOf(t, dividedDriver);
+  const driver = driverOf(t, hybridDriver);
   const before = new Leftovers();
   const outcomes = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint)));
   await broker.until(() => broker.helloCount === 2);

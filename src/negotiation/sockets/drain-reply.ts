@@ -26,8 +26,8 @@ export interface AbandonedRequest {
  * Takes over a broker connection that no caller waits for any more, reads it until the reply or its end, and
  * closes it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
-export function readOwedReply(socket: Socket, request: AbandonedRequest): void {
-  const read = owedReplyReader(socket, request);
+export function drainReply(socket: Socket, request: AbandonedRequest): void {
+  const read = replyDrain(socket, request);
   socket.on('data', (bytes: Buffer) => {
     read(bytes);
     bytes.fill(0);
@@ -35,7 +35,7 @@ export function readOwedReply(socket: Socket, request: AbandonedRequest): void {
 }
 
 /** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
-export function owedReplyReader(
+export function replyDrain(
   socket: Socket,
   { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest,
 ): (bytes: Uint8Array) => void {

@@ -6,17 +6,17 @@ import type { Negotiated } from '../../wire/messages.js';
 import { FIRST_RETRY_MS } from '../backlog.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { exchangeFor, type Job } from '../job.js';
-import type { SharedWaitState, StartCommand, WaitCommand, WaitOutcome } from './wait-protocol.js';
+import type { SharedThreadState, StartCommand, ThreadCommand, ThreadOutcome } from './thread-protocol.js';
 
 /** What the wait loop works with; tests put their own in place of any of it. */
 export interface WaitEnvironment {
   readonly system: SystemCalls;
   readonly poller: Poller;
-  readonly shared: SharedWaitState;
+  readonly shared: SharedThreadState;
   /** The next command, or `undefined` when there is none; never waits. */
-  takeCommand(): WaitCommand | undefined;
+  takeCommand(): ThreadCommand | undefined;
   /** Hands over the outcomes of one turn. */
-  post(outcomes: WaitOutcome[]): void;
+  post(outcomes: ThreadOutcome[]): void;
   now(): number;
 }
 
@@ -24,7 +24,7 @@ export interface WaitEnvironment {
  * One job in the loop. `dueMs` is when it must be looked at although nothing arrived: its deadline or its
  * next try to connect or send.
  */
-export interface Wait extends Timed {
+export interface ActiveJob extends Timed {
   readonly slot: number;
   readonly job: Job;
   readonly exchange: Exchange;
@@ -48,7 +48,7 @@ export interface Sending {
 }
 
 /** A job as its command brings it, not due yet. */
-export function beginWait({ slot, job, descriptor }: StartCommand): Wait {
+export function activeJob({ slot, job, descriptor }: StartCommand): ActiveJob {
   const exchange = exchangeFor(job);
   return {
     slot,
@@ -68,6 +68,6 @@ export function beginSending(sent: number): Sending {
   return { sent, retryDelayMs: FIRST_RETRY_MS };
 }
 
-export function failed(wait: Wait, failure: Failure): WaitOutcome {
-  return { slot: wait.slot, kind: 'failed', failure, owedReply: undefined };
+export function failed(active: ActiveJob, failure: Failure): ThreadOutcome {
+  return { slot: active.slot, kind: 'failed', failure, unreadReply: undefined };
 }

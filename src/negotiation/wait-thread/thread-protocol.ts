@@ -6,11 +6,11 @@ import type { AdminReply, Negotiated } from '../../wire/messages.js';
 import type { Job, Route } from '../job.js';
 
 /** What the wait thread is started with. */
-export interface WaitTask {
+export interface ThreadTask {
   /** Commands come in here; outcomes go out, an array for each turn of the loop. */
   readonly port: MessagePort;
   readonly handles: PollerHandles;
-  /** Shared memory, see {@link SharedWaitState}. */
+  /** Shared memory, see {@link SharedThreadState}. */
   readonly shared: SharedArrayBuffer;
   /**
    * How long a loop that holds nothing stays before it returns, so that it neither ends between two jobs nor
@@ -35,13 +35,13 @@ export interface StartCommand {
 /**
  * From the main thread to the wait thread. `release`: the job's owner lost interest, hand everything back.
  */
-export type WaitCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
+export type ThreadCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
 
 /**
  * A broker connection whose reply is still owed: the request must be sent to its end, and the reply be read
  * to its own, before it is closed (X-20).
  */
-export interface OwedReply {
+export interface UnreadReply {
   readonly descriptor: number;
   /** How many bytes of the request the system has taken. */
   readonly sent: number;
@@ -50,7 +50,7 @@ export interface OwedReply {
 }
 
 /** From the wait thread to the main thread; a `descriptor` passes into the ownership of the main thread. */
-export type WaitOutcome = { readonly slot: number } & (
+export type ThreadOutcome = { readonly slot: number } & (
   | {
       readonly kind: 'connected';
       readonly descriptor: number;
@@ -63,37 +63,42 @@ export type WaitOutcome = { readonly slot: number } & (
   | {
       readonly kind: 'failed';
       readonly failure: Failure;
-      readonly owedReply: OwedReply | undefined;
+      readonly unreadReply: UnreadReply | undefined;
     }
 );
 
 /** What must be settled before a connection in the ledger may be closed. */
-export const Debt = {
+export const CloseObligation = {
   /** Nothing: it is no broker's, or the reply is in. */
-  NOTHING: 0,
+  NONE: 0,
   /** The broker, if the connect has come through, may not have heard the whole request. */
-  REQUEST: 1,
+  SEND_REQUEST: 1,
   /** The broker owes its reply, of which nothing has been read. */
-  REPLY: 2,
+  READ_REPLY: 2,
   /** The same, but some of it may have been read. */
-  REST_OF_REPLY: 3,
+  READ_REST: 3,
 } as const;
-export type Debt = (typeof Debt)[keyof typeof Debt];
+export type CloseObligation = (typeof CloseObligation)[keyof typeof CloseObligation];
 
 /** What a dead thread had open for a job. */
-export interface LeftOver {
+export interface OrphanedSocket {
   readonly descriptor: number;
-  readonly debt: Debt;
+  readonly obligation: CloseObligation;
 }
 
-const DEBTS: readonly Debt[] = [Debt.NOTHING, Debt.REQUEST, Debt.REPLY, Debt.REST_OF_REPLY];
+const OBLIGATIONS: readonly CloseObligation[] = [
+  CloseObligation.NONE,
+  CloseObligation.SEND_REQUEST,
+  CloseObligation.READ_REPLY,
+  CloseObligation.READ_REST,
+];
 
 /**
  * The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token
  * stays in this one. `undefined` where there is none, as from a broker that hands nothing over: an empty list
  * makes each message dearer.
  */
-export function tokenMemory(outcomes: readonly WaitOutcome[]): ArrayBuffer[] | undefined {
+export function tokenMemory(outcomes: readonly ThreadOutcome[]): ArrayBuffer[] | undefined {
   let tokens: ArrayBuffer[] | undefined;
   for (const outcome of outcomes) {
     if (outcome.kind !== 'connected') continue;
@@ -123,9 +128,9 @@ const START_WAIT_MS = 200;
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic
  * clock, 0 while awake; [2] the stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor +
- * 1) * 4` plus the {@link Debt}.
+ * 1) * 4` plus the {@link CloseObligation}.
  */
-export class SharedWaitState {
+export class SharedThreadState {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #sleepUntilMs: BigInt64Array;
@@ -211,8 +216,8 @@ export class SharedWaitState {
   }
 
   /** Records that the wait thread owns `descriptor` for the job in `slot`. */
-  own(slot: number, descriptor: number, debt: Debt): void {
-    Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, (descriptor + 1) * DEBTS.length + debt);
+  own(slot: number, descriptor: number, obligation: CloseObligation): void {
+    Atomics.store(this.#words, FIRST_SLOT_INDEX + slot, (descriptor + 1) * OBLIGATIONS.length + obligation);
   }
 
   /** Records that the slot owns nothing any more. */
@@ -224,18 +229,18 @@ export class SharedWaitState {
    * Whether the broker's reply to the job in a slot is not in yet; false too where the slot has no
    * descriptor.
    */
-  owesReply(slot: number): boolean {
+  awaitsReply(slot: number): boolean {
     const word = Atomics.load(this.#words, FIRST_SLOT_INDEX + slot);
-    return word !== 0 && word % DEBTS.length !== Debt.NOTHING;
+    return word !== 0 && word % OBLIGATIONS.length !== CloseObligation.NONE;
   }
 
   /** Takes what a crashed thread left in a slot. */
-  takeOver(slot: number): LeftOver | undefined {
+  takeOver(slot: number): OrphanedSocket | undefined {
     const word = Atomics.exchange(this.#words, FIRST_SLOT_INDEX + slot, 0);
     if (word === 0) return undefined;
     return {
-      descriptor: Math.floor(word / DEBTS.length) - 1,
-      debt: DEBTS[word % DEBTS.length] ?? Debt.REST_OF_REPLY,
+      descriptor: Math.floor(word / OBLIGATIONS.length) - 1,
+      obligation: OBLIGATIONS[word % OBLIGATIONS.length] ?? CloseObligation.READ_REST,
     };
   }
 }

@@ -2,13 +2,13 @@ import type { Timed } from '../../deadline-queue.js';
 import { abandonedFailure } from '../connect-failures.js';
 import type { Job, Outcome } from '../job.js';
 import { discardOutcome, expiredOutcome } from './outcomes.js';
-import { SLOT_COUNT, type StartCommand, type WaitCommand } from './wait-protocol.js';
+import { SLOT_COUNT, type StartCommand, type ThreadCommand } from './thread-protocol.js';
 
 /**
  * A job that the worker driver has taken on. `dueMs` is when the main thread asks whether the wait thread
  * keeps its deadlines.
  */
-export class PendingJob implements Timed {
+export class SubmittedJob implements Timed {
   readonly job: Job;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
   slot = -1;
@@ -59,7 +59,7 @@ export type Beginning = Pick<StartCommand, 'descriptor' | 'sent' | 'watched'>;
 /** Leaves everything to the wait thread, which dials, and knows what to do about whatever goes wrong. */
 export const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
 
-export function startCommand({ slot, job, beginning }: PendingJob): StartCommand {
+export function startCommand({ slot, job, beginning }: SubmittedJob): StartCommand {
   return { kind: 'start', slot, job, ...beginning };
 }
 
@@ -67,7 +67,7 @@ export function startCommand({ slot, job, beginning }: PendingJob): StartCommand
  * What a new thread is told of a job. Whoever heard of another job's end may have given this one up while
  * nobody listened.
  */
-export function commandsFor(pending: PendingJob): WaitCommand[] {
+export function commandsFor(pending: SubmittedJob): ThreadCommand[] {
   return pending.released
     ? [startCommand(pending), { kind: 'release', slot: pending.slot }]
     : [startCommand(pending)];
@@ -77,28 +77,28 @@ export function commandsFor(pending: PendingJob): WaitCommand[] {
  * The jobs of a worker driver: those that have a slot, and in their order those beyond {@link SLOT_COUNT},
  * which wait for one.
  */
-export class PendingJobs {
-  readonly #bySlot = new Map<number, PendingJob>();
+export class SubmittedJobs {
+  readonly #bySlot = new Map<number, SubmittedJob>();
   readonly #freeSlots: number[] = [];
   #usedSlots = 0;
-  readonly #queue: PendingJob[] = [];
+  readonly #queue: SubmittedJob[] = [];
 
   /** How many have a slot. */
   get size(): number {
     return this.#bySlot.size;
   }
 
-  at(slot: number): PendingJob | undefined {
+  at(slot: number): SubmittedJob | undefined {
     return this.#bySlot.get(slot);
   }
 
   /** Those that have a slot now, whatever becomes of them while the list is worked off. */
-  list(): PendingJob[] {
+  list(): SubmittedJob[] {
     return [...this.#bySlot.values()];
   }
 
   /** Gives a job a slot. Returns false if there is none left; the job is then queued. */
-  add(pending: PendingJob): boolean {
+  add(pending: SubmittedJob): boolean {
     const slot = this.#freeSlots.pop() ?? (this.#usedSlots < SLOT_COUNT ? this.#usedSlots++ : undefined);
     if (slot === undefined) this.#queue.push(pending);
     else this.#place(pending, slot);
@@ -106,7 +106,7 @@ export class PendingJobs {
   }
 
   /** Frees the slot of a job that has ended. Returns the job that has it now, if there was a queue. */
-  remove(pending: PendingJob): PendingJob | undefined {
+  remove(pending: SubmittedJob): SubmittedJob | undefined {
     const { slot } = pending;
     pending.slot = -1;
     this.#bySlot.delete(slot);
@@ -117,17 +117,17 @@ export class PendingJobs {
   }
 
   /** Takes a job out of the queue. Returns false if it is not in it. */
-  unqueue(pending: PendingJob): boolean {
+  unqueue(pending: SubmittedJob): boolean {
     const index = this.#queue.indexOf(pending);
     if (index >= 0) this.#queue.splice(index, 1);
     return index >= 0;
   }
 
-  unqueueAll(): PendingJob[] {
+  unqueueAll(): SubmittedJob[] {
     return this.#queue.splice(0);
   }
 
-  #place(pending: PendingJob, slot: number): void {
+  #place(pending: SubmittedJob, slot: number): void {
     pending.slot = slot;
     this.#bySlot.set(slot, pending);
   }
