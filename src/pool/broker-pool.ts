@@ -31,7 +31,7 @@ import {
   type PoolSettings,
   type TargetOptions,
 } from './options.js';
-import { SharingHost } from './sharing/host.js';
+import { SharingHost } from './sharing/host/sharing-host.js';
 import { publishRefusal } from './watching/lease-watch.js';
 import type { PoolCounts, PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';

@@ -6,7 +6,7 @@ import {
   compareAnswers,
   isBelievable,
   mergeAnswers,
-  standing,
+  latestAnswer,
   type Answer,
   type Answers,
 } from './answers.js';
@@ -147,7 +147,7 @@ export class EndpointFile {
   }
 
   #standing(key: string): Answer | undefined {
-    return standing([this.#disk.get(key), this.#own.get(key)], this.#options.wallClock());
+    return latestAnswer([this.#disk.get(key), this.#own.get(key)], this.#options.wallClock());
   }
 
   #change(key: string, answer: Answer): void {
