@@ -145,7 +145,8 @@ test('src names the worker as a file only, in negotiation/wait-thread/worker-thr
 });
 
 const PURE = [
-  'src/pool/bag.ts',
+  'src/pool/entry-list.ts',
+  'src/pool/waiter-queue.ts',
   'src/pool/capacity.ts',
   'src/pool/connecting/backoff.ts',
   'src/pool/connecting/handoff-policy.ts',
@@ -225,8 +226,13 @@ test('what a thread loads of a shared pool makes no connections', (t) => {
   }
 });
 
-test('the bag, the contexts and the errors import nothing of the package', (t) => {
-  for (const path of ['src/pool/bag.ts', 'src/async-context.ts', 'src/errors.ts'])
+test('the containers, the contexts and the errors import nothing of the package', (t) => {
+  for (const path of [
+    'src/pool/entry-list.ts',
+    'src/pool/waiter-queue.ts',
+    'src/async-context.ts',
+    'src/errors.ts',
+  ])
     t.deepEqual(
       closure(path).map((file) => file.path),
       [path],

@@ -18,7 +18,7 @@ const LARGE_YOUNG_GENERATION = '--max-semi-space-size=128';
 interface Growth {
   readonly title: string;
   readonly kind: GrowTask['kind'];
-  readonly program: 'grow' | 'grow-bag';
+  readonly program: 'grow' | 'grow-containers';
   readonly sizes: readonly number[];
   readonly what: string;
   /** Where they are others than usual it is to explain another table, and nothing is wanted of it. */
@@ -60,14 +60,14 @@ export const growth: BenchCase = {
       {
         title: 'the container alone, waiters',
         kind: 'waiting',
-        program: 'grow-bag',
+        program: 'grow-containers',
         sizes: BAG_SIZES,
         what: 'waiting',
       },
       {
         title: 'the container alone, idle entries',
         kind: 'idle',
-        program: 'grow-bag',
+        program: 'grow-containers',
         sizes: BAG_SIZES,
         what: 'idle',
       },

@@ -13,6 +13,7 @@ import { Capacity } from './capacity.js';
 import { Shutdown, type PoolState } from './shutdown.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
+import type { PoolEnvironment } from './pool-environment.js';
 import { claimName, releaseName } from './pool-names.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
@@ -34,7 +35,7 @@ import {
 import { SharingHost } from './sharing/host/sharing-host.js';
 import { publishRefusal } from './watching/lease-watch.js';
 import type { PoolCounts, PoolStats } from './watching/stats.js';
-import { TargetPool, type TargetEnvironment } from './target-pool.js';
+import { TargetPool } from './target-pool.js';
 
 /**
  * Parts that tests put in place of the real ones.
@@ -69,11 +70,10 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   readonly name: string;
   readonly #settings: PoolSettings;
   readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
-  readonly #environment: TargetEnvironment;
+  readonly #environment: PoolEnvironment;
   readonly #connector: Connector;
   readonly #shutdown: Shutdown;
   readonly #events: EventSources;
-  readonly #ids = { connection: 0, acquire: 0 };
   readonly #createDriver: () => Driver;
   #driver: Driver | undefined;
   #sharing: SharingHost | undefined;
@@ -90,13 +90,12 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
     this.#settings = settings;
-    this.#shutdown = new Shutdown(clock, {
-      beginClose: () => this.#beginClose(),
-      isQuiet: () => Array.from(this.#targets).every((pool) => pool.quiet),
-      end: (reason) => this.#end(reason),
-      free: () => this.#free(),
-      onClosed: (durationMs) => this.#onClosed(durationMs),
-    });
+    this.#shutdown = new Shutdown(
+      clock,
+      this.#targets,
+      (reason) => this.#end(reason),
+      () => this.#free(),
+    );
     const { maxTotal } = settings;
     const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
     // Behind everything that may throw: a pool that does not come to be must not keep its name.
@@ -119,8 +118,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       clock,
       events: this.#events,
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
-      nextConnectionId: () => ++this.#ids.connection,
-      nextAcquireId: () => ++this.#ids.acquire,
+      ids: { connection: 0, acquire: 0 },
       // `use` calls `acquire`, so it comes first.
       // oxlint-disable-next-line typescript/unbound-method -- compared by identity, never called
       entryPoints: [this.use, this.acquire, this.tryAcquire],
@@ -181,7 +179,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   tryAcquire(target?: TargetOptions): Lease | undefined {
     if (target !== undefined) checkTargetOptions(target);
-    if (!this.#shutdown.open) this.#refuse(target);
+    if (this.#shutdown.state !== 'open') this.#refuse(target);
     const usual = target === undefined ? this.#targets.default : undefined;
     return (usual ?? this.#targets.find(this.#describe(target)))?.tryAcquire();
   }
@@ -232,7 +230,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * when that has ended.
    */
   get closed(): boolean {
-    return !this.#shutdown.open;
+    return this.#shutdown.state !== 'open';
   }
 
   /**
@@ -243,7 +241,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   clear(target?: TargetOptions): void {
     // Everything is forgotten already, and nobody hears events any more.
-    if (!this.#shutdown.open) return;
+    if (this.#shutdown.state !== 'open') return;
     if (target === undefined) {
       for (const pool of this.#targets) pool.clear();
       // What other processes have left in the file has no pool here.
@@ -266,7 +264,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    await this.#shutdown.close(checkCloseOptions(options));
+    const limitMs = checkCloseOptions(options);
+    if (this.#shutdown.state === 'open') debug(() => `pool ${quoted(this.name)}: closing`);
+    await this.#shutdown.close(limitMs);
   }
 
   /**
@@ -308,14 +308,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #beginWarm(): void {
-    if (this.#shutdown.open) this.#targetFor({});
-  }
-
-  #beginClose(): void {
-    debug(() => `pool ${quoted(this.name)}: closing`);
-    // Calls that name no target go through all checks from now on.
-    this.#targets.forgetDefault();
-    for (const pool of this.#targets) pool.beginClose();
+    if (this.#shutdown.state === 'open') this.#targetFor({});
   }
 
   #end(reason: BrokerPoolError): void {
@@ -329,19 +322,17 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     await this.#connector.ended();
     // Nothing is negotiated any more: what is left to write to its file can be written now.
     this.#environment.cache?.close();
-  }
-
-  #onClosed(durationMs: number): void {
     releaseName(this, this.name);
     const { pool, closed } = this.#events;
-    if (closed.wanted) closed.publish({ pool, durationMs });
+    if (closed.wanted) closed.publish({ pool, durationMs: this.#shutdown.durationMs });
   }
 
   /** An acquire of a pool that ends fails as any other does: with events, as long as there are any. */
   #refuse(options: TargetOptions = {}): never {
     const target = this.#describe(options);
     const error = explainedError(closedError(), { ...target, elapsedMs: 0 });
-    if (this.#shutdown.state === 'closing') publishRefusal(this.#events, target, ++this.#ids.acquire, error);
+    if (this.#shutdown.state === 'closing')
+      publishRefusal(this.#events, target, ++this.#environment.ids.acquire, error);
     throw error;
   }
 
@@ -350,7 +341,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {
-    if (!this.#shutdown.open) this.#refuse(options);
+    if (this.#shutdown.state !== 'open') this.#refuse(options);
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
     return (
       (isDefault ? this.#targets.default : undefined) ??
@@ -363,7 +354,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #checkOpen(): void {
-    if (!this.#shutdown.open) throw closedError();
+    if (this.#shutdown.state !== 'open') throw closedError();
   }
 }
 

@@ -5,9 +5,8 @@ import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/bytes.js';
-import type { Bag } from './bag.js';
+import type { EntryList } from './entry-list.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
-import type { Waiter } from './waiter.js';
 import { withoutThrowing } from './without-throwing.js';
 
 /** A connection as the `validate` hook sees it. */
@@ -41,167 +40,135 @@ export interface HealthCheckSettings {
 }
 
 /**
- * For so long whoever waits relies on a check that is under way, in milliseconds: longer than a ping takes
- * that is answered at all. Then another connection is looked for, and the check goes on without anybody.
+ * How long a waiter relies on a check, in milliseconds: longer than a ping takes that is answered at all. Then
+ * the pump finds another connection, and the check goes on.
  */
 const PATIENCE_MS = 100;
 
-/** The target pool, as its health checks see it. */
-export interface HealthCheckOwner {
-  /**
-   * The connection is good, and idle again. With `wanted` it is good for the next waiter without another
-   * check.
-   */
-  onHealthy(connection: PooledConnection, wanted: boolean): void;
-  /** The connection is not good. @param error why the hook did not even say so */
-  close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void;
-  /** The connection died while it was checked, or whoever waits had better look for another. */
-  pump(): void;
+/** The end of a check. */
+export interface CheckResult {
+  /** Why the connection must close; `undefined` where it is good. */
+  readonly reason: CloseReason | undefined;
+  /** Why the hook said neither yes nor no. */
+  readonly error?: BrokerPoolError | undefined;
 }
 
-/**
- * Asks the `validate` hook about idle connections. Each is reserved meanwhile, so that nobody can lease it.
- */
+/** Asks the `validate` hook about connections. Each is reserved meanwhile, so that no caller can lease it. */
 export class HealthChecks {
-  readonly #bag: Bag<PooledConnection, Waiter>;
+  /** Checks that count as connections under way: they began a moment ago, and a caller waits for them. */
+  readonly #expected = new Set<PooledConnection>();
+  /** Checks under way, each with the function that ends it. */
+  readonly #underWay = new Map<PooledConnection, (verdict: Verdict) => void>();
+  readonly #entries: EntryList<PooledConnection>;
+  readonly #validate: Validate;
   readonly #settings: HealthCheckSettings;
   readonly #clock: Clock;
-  readonly #owner: HealthCheckOwner;
-  /** What is being checked for somebody who relies on it, the check that began first in front. */
-  readonly #expected = new Set<PooledConnection>();
-  /** Checks under way, each with what ends it. */
-  readonly #underWay = new Map<PooledConnection, (verdict: Verdict) => void>();
+  readonly #onTooSlow: () => void;
 
+  /** @param onTooSlow is called when a check takes too long for its waiter to rely on */
   constructor(
-    bag: Bag<PooledConnection, Waiter>,
+    entries: EntryList<PooledConnection>,
+    validate: Validate,
     settings: HealthCheckSettings,
     clock: Clock,
-    owner: HealthCheckOwner,
+    onTooSlow: () => void,
   ) {
-    this.#bag = bag;
+    this.#entries = entries;
+    this.#validate = validate;
     this.#settings = settings;
     this.#clock = clock;
-    this.#owner = owner;
+    this.#onTooSlow = onTooSlow;
   }
 
-  /**
-   * Checks under way that count as connections on their way: they began a moment ago, for somebody who still
-   * waits.
-   */
+  /** How many checks a waiter relies on. */
   get expected(): number {
     return this.#expected.size;
   }
 
-  /**
-   * No more than so many callers can rely on a check: those that began for somebody who has left no longer
-   * count.
-   */
+  /** Checks that began for a caller that has left count no more, the oldest first. */
   expectAtMost(waiting: number): void {
     let surplus = this.#expected.size - waiting;
-    if (surplus <= 0) return;
     for (const connection of this.#expected) {
+      if (surplus <= 0) return;
       this.#expected.delete(connection);
       surplus -= 1;
-      if (surplus === 0) return;
     }
   }
 
   /** Whether an idle connection must be checked before it is leased. */
-  isDue(connection: PooledConnection, now: () => number): boolean {
-    const { validate, validateAfterIdleMs } = this.#settings;
-    if (validate === undefined) return false;
+  isDue(connection: PooledConnection, nowMs: number): boolean {
     // The time of the turn may be older than a check that ended in it.
-    const idleMs = connection.resting ? Math.max(0, now() - connection.idleSinceMs) : 0;
-    return idleMs >= validateAfterIdleMs;
+    const idleMs = connection.resting ? Math.max(0, nowMs - connection.idleSinceMs) : 0;
+    return idleMs >= this.#settings.validateAfterIdleMs;
   }
 
   /**
-   * @param wanted somebody waits for it; else it is a keepalive, after which the connection is as spare as
-   * before, unless somebody has come
+   * Reserves a connection and asks the hook about it. The result counts only if the connection is reserved
+   * still: it may have closed meanwhile. Until {@link HealthChecks.end} the check counts as under way.
+   *
+   * @param isWanted a caller waits for the connection; else the check is a keepalive
    */
-  check(connection: PooledConnection, wanted: boolean): Promise<void> {
-    return outOfContext(() => this.#check(connection, wanted));
+  check(connection: PooledConnection, isWanted: boolean): Promise<CheckResult> {
+    return outOfContext(() => this.#check(connection, isWanted));
   }
 
-  async #check(connection: PooledConnection, wanted: boolean): Promise<void> {
-    const { validate, validateTimeoutMs } = this.#settings;
-    if (validate === undefined) return;
-    this.#bag.reserve(connection);
-    // A new connection does not rest yet. The callers who wait keep the process alive, and a check that they
-    // have left must not.
+  async #check(connection: PooledConnection, isWanted: boolean): Promise<CheckResult> {
+    this.#entries.reserve(connection);
+    // Unref'd: the callers that wait keep the process alive, and a check that they have left must not.
     if (!connection.resting) connection.rest(this.#clock.now());
     connection.needsReset = true;
-    const stopExpecting = wanted ? this.#expect(connection) : undefined;
+    if (isWanted) this.#expected.add(connection);
     const { socket, endpoint, route, uses } = connection;
     const { bytesWritten } = socket;
     const greeting = connection.takeGreeting();
-    // A copy: the caller is to get what the backend sent, whatever the hook does to its own.
-    const shown = {
+    const verdict = await this.#judge(connection, {
       socket,
       endpoint,
       route,
       isNew: uses === 0,
+      // A copy: the hook may change its own, and the caller gets what the backend sent.
       ...(greeting && { greeting: copyOf(greeting) }),
-    };
-    const verdict = await this.#judge(connection, shown, validate, validateTimeoutMs);
-    stopExpecting?.();
-    if (connection.state !== 'reserved') return this.#owner.pump();
+    });
+    if (verdict !== true || connection.state !== 'reserved')
+      return { reason: 'invalid', error: typeof verdict === 'boolean' ? undefined : verdict };
     const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
-    const reason = verdict === true ? connection.recycleChecked(greeting, !wasSilent) : 'invalid';
-    if (reason !== undefined)
-      return this.#owner.close(
-        connection,
-        reason === 'unsent' ? 'dirty' : reason,
-        typeof verdict === 'boolean' ? undefined : verdict,
-      );
-    const wantedNow = wanted || this.#bag.waiting > 0;
-    if (wantedNow) this.#bag.giveBack(connection);
-    else this.#bag.giveBackAsSpare(connection);
-    this.#owner.onHealthy(connection, wantedNow);
+    const reason = connection.recycleChecked(greeting, !wasSilent);
+    return { reason: reason === 'unsent' ? 'dirty' : reason };
   }
 
-  /** The connection closes: its check must not leave a timer behind. */
+  /** The result of a check has been acted on. */
+  end(connection: PooledConnection): void {
+    this.#expected.delete(connection);
+  }
+
+  /** Ends the check of a connection that closes: its timers must not stay. */
   stop(connection: PooledConnection): void {
     this.#underWay.get(connection)?.(false);
   }
 
-  /** Asks the hook, and waits no longer than `limitMs` for it. */
-  #judge(
-    connection: PooledConnection,
-    shown: ConnectionToValidate,
-    validate: Validate,
-    limitMs: number,
-  ): Promise<Verdict> {
+  /** Asks the hook, and waits for it no longer than `validateTimeoutMs`. */
+  #judge(connection: PooledConnection, shown: ConnectionToValidate): Promise<Verdict> {
+    const { validateTimeoutMs } = this.#settings;
     const { endpoint } = connection;
     return new Promise((resolve) => {
       const settle = (verdict: Verdict): void => {
         limit.cancel();
+        patience?.cancel();
         this.#underWay.delete(connection);
         resolve(verdict);
       };
-      const onLimit = (): void =>
-        settle(
-          new BrokerPoolError('TIMEOUT', `validate did not answer within ${limitMs} ms`, {
-            phase: 'validate',
-            endpoint,
-          }),
-        );
-      const limit = this.#clock.deadline(limitMs, onLimit);
+      const limit = this.#clock.deadline(validateTimeoutMs, () => {
+        const message = `validate did not answer within ${validateTimeoutMs} ms`;
+        settle(new BrokerPoolError('TIMEOUT', message, { phase: 'validate', endpoint }));
+      });
+      const patience = this.#expected.has(connection)
+        ? this.#clock.deadline(PATIENCE_MS, () => {
+            if (this.#expected.delete(connection)) this.#onTooSlow();
+          })
+        : undefined;
       this.#underWay.set(connection, settle);
-      void ask(validate, shown).then(settle);
+      void ask(this.#validate, shown).then(settle);
     });
-  }
-
-  /** Counts a check as a connection on its way, until it is over or takes too long. */
-  #expect(connection: PooledConnection): () => void {
-    this.#expected.add(connection);
-    const patience = this.#clock.deadline(PATIENCE_MS, () => {
-      if (this.#expected.delete(connection)) this.#owner.pump();
-    });
-    return () => {
-      patience.cancel();
-      this.#expected.delete(connection);
-    };
   }
 }
 

@@ -21,11 +21,13 @@ export interface LeasedConnection {
   needsReset: boolean;
 }
 
-/** Whom a leased connection goes back to. */
+/** The pool of a connection, or in another thread the client of one. */
 export interface LeaseOwner {
-  /** What its connections are of; unknown in another thread than the pool's. */
+  /** Absent in another thread than the pool's. */
   readonly target?: Target;
+  /** Takes a leased connection back. */
   onRelease(connection: LeasedConnection): void;
+  /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: LeasedConnection, reason: CloseReason): void;
 }
 

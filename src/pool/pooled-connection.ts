@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
-import type { BagEntry, EntryState } from './bag.js';
 import type { NewConnection } from './connecting/connector.js';
+import type { EntryState, ListEntry } from './entry-list.js';
+import type { LeaseOwner } from './lease.js';
 import { Negotiation } from './negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 import { withoutThrowing } from './without-throwing.js';
@@ -24,14 +25,6 @@ export type CloseReason =
   | 'destroyed'
   | 'poolClosed';
 
-/** Whom a connection belongs to. */
-export interface ConnectionOwner {
-  onRelease(connection: PooledConnection): void;
-  onDestroy(connection: PooledConnection, reason: CloseReason): void;
-  /** The one way out for a connection, whatever the reason. */
-  close(connection: PooledConnection, reason: CloseReason): void;
-}
-
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {
   /** One of them has the connection on lease. */
@@ -48,21 +41,21 @@ export interface SharedWith {
  * An idle connection is little else than its memory, so there are few fields, and times are whole
  * milliseconds: V8 keeps fractions, and `Infinity`, in an object of their own each.
  */
-export class PooledConnection implements BagEntry<PooledConnection>, Timed, SocketWatcher {
+export class PooledConnection implements ListEntry<PooledConnection>, Timed, SocketWatcher {
   readonly id: number;
   socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
   /** `undefined` after a Hello-skip. */
   readonly negotiation: Negotiation | undefined;
-  readonly owner: ConnectionOwner;
+  readonly owner: LeaseOwner;
   readonly bornMs: number;
   /** When its lifetime is over, on the monotonic clock; `Infinity` if never. */
   readonly expiresAtMs: number;
   state: EntryState = 'new';
   newer: PooledConnection | undefined = undefined;
   older: PooledConnection | undefined = undefined;
-  place = -1;
+  index = -1;
   /** When the reaper looks next. */
   dueMs = 0;
   queueIndex = -1;
@@ -88,7 +81,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   constructor(
     id: number,
     { socket, endpoint, route, negotiated, handoffToken }: NewConnection,
-    owner: ConnectionOwner,
+    owner: LeaseOwner,
     bornMs: number,
     expiresAtMs: number,
   ) {
@@ -192,13 +185,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     // Before the first lease they are a backend's greeting, and the first caller's due.
     if (this.uses === 0 && !this.spokenTo) return;
     this.needsReset = true;
-    if (this.state === 'idle') this.owner.close(this, 'dirty');
+    if (this.state === 'idle') this.owner.onDestroy(this, 'dirty');
   }
 
   /** The backend or the caller has ended its side. A caller may still read what came before. */
   onEnd(): void {
     this.closeOnRelease ??= 'stale';
-    if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, 'stale');
+    if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, 'stale');
   }
 
   get isLent(): boolean {
@@ -212,7 +205,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
   onDeath(problem: SocketProblem): void {
     if (this.state === 'leased') this.owner.onDestroy(this, problem);
-    else if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, problem);
+    else if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, problem);
     else this.closeOnRelease ??= problem;
   }
 }

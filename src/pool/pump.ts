@@ -1,105 +1,133 @@
-import type { Clock } from '../clock.js';
-import type { Bag } from './bag.js';
-import type { Capacity, CapacityUser } from './capacity.js';
-import type { ConnectionOpener } from './connecting/connection-opener.js';
-import type { ConnectionCloser } from './connection-closer.js';
-import type { HealthChecks } from './health-check.js';
-import type { PooledConnection } from './pooled-connection.js';
-import type { Waiter } from './waiter.js';
+import { outOfContext } from '../async-context.js';
+import type { BrokerPoolError, TimeoutPhase } from '../errors.js';
+import {
+  acquireTimeoutError,
+  asPoolError,
+  ownError,
+  sharedError,
+  type PoolSnapshot,
+} from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
-
-/** What the pump needs of its surroundings. */
-export interface PumpEnvironment {
-  readonly clock: Clock;
-  readonly settings: { readonly min: number; readonly max: number };
-  readonly capacity: Capacity | undefined;
-  /** Something came to an end; a closing pool looks whether that was the last. */
-  onQuieter(): void;
-}
-
-/** What the pump sets in motion. */
-export interface PumpParts {
-  readonly bag: Bag<PooledConnection, Waiter>;
-  readonly opener: ConnectionOpener;
-  readonly health: HealthChecks;
-  readonly queue: AcquireQueue;
-  readonly closer: ConnectionCloser;
-}
-
-/** The target pool, as its pump sees it. */
-export interface PumpOwner extends CapacityUser {
-  /** Only those who wait are still served; nothing is kept. */
-  readonly closing: boolean;
-  /**
-   * Leases the newest idle connection, unless it must be validated first.
-   *
-   * @param validated one that has just been validated, and is good for one waiter without being validated
-   * again
-   */
-  borrow(validated?: PooledConnection): PooledConnection | undefined;
-}
+import type { CachedClock } from './cached-clock.js';
+import type { CapacityUser } from './capacity.js';
+import { ConnectionOpener } from './connecting/connection-opener.js';
+import type { NewConnection } from './connecting/connector.js';
+import { ConnectionCloser } from './connection-closer.js';
+import type { DeadlineTimer } from './deadline-timer.js';
+import { afterDrain } from './drain.js';
+import { EntryList } from './entry-list.js';
+import { HealthChecks } from './health-check.js';
+import type { LeaseOwner } from './lease.js';
+import type { PoolEnvironment } from './pool-environment.js';
+import { PooledConnection, type CloseReason } from './pooled-connection.js';
+import { Reaper } from './reaper.js';
+import type { Target } from './target.js';
+import type { Waiter } from './waiter.js';
+import { WarmUps } from './warm-ups.js';
 
 /**
- * Brings the connections of a target to those who wait for them, and sees to it that there are enough: idle
- * ones first, then a validation or a connect for each who still waits, then what `min` asks for. Whatever
- * changes what the target has runs it, or somebody would wait beside a connection that is free; only one that
- * comes back while somebody waits goes straight to whoever stands first.
+ * Connects the waiters of a target with its connections, and keeps enough of those: idle connections first,
+ * then a validation or a connect for each caller that still waits, then what `min` asks for.
+ *
+ * Every change of capacity ends in {@link Pump.run}, or a caller would wait beside a free connection. Only a
+ * release while a caller waits goes straight to that caller.
  */
-export class Pump {
-  readonly #environment: PumpEnvironment;
-  readonly #bag: Bag<PooledConnection, Waiter>;
-  readonly #opener: ConnectionOpener;
-  readonly #health: HealthChecks;
+export class Pump implements CapacityUser {
+  readonly entries = new EntryList<PooledConnection>();
+  readonly opener: ConnectionOpener;
+  readonly warmUps: WarmUps;
+  /** Only callers that wait are still served; no connection is kept. */
+  closing = false;
+  readonly #environment: PoolEnvironment;
   readonly #queue: AcquireQueue;
+  readonly #cachedClock: CachedClock;
+  readonly #reaper: Reaper;
   readonly #closer: ConnectionCloser;
-  readonly #owner: PumpOwner;
+  readonly #health: HealthChecks | undefined;
+  /** Released connections whose last bytes have not left, each with the function that stops the wait. */
+  readonly #drains = new Map<PooledConnection, () => void>();
   #keepsMinimum = false;
-  /** 1 while it runs, more if it has been run meanwhile. */
+  /** 1 while it runs, more if it has been called meanwhile. */
   #runsDue = 0;
 
+  /** @param owner gets leases back */
   constructor(
-    environment: PumpEnvironment,
-    { bag, opener, health, queue, closer }: PumpParts,
-    owner: PumpOwner,
+    target: Target,
+    environment: PoolEnvironment,
+    queue: AcquireQueue,
+    cachedClock: CachedClock,
+    timer: DeadlineTimer,
+    owner: LeaseOwner,
   ) {
+    const { settings, clock } = environment;
     this.#environment = environment;
-    this.#bag = bag;
-    this.#opener = opener;
-    this.#health = health;
     this.#queue = queue;
-    this.#closer = closer;
-    this.#owner = owner;
+    this.#cachedClock = cachedClock;
+    this.#reaper = new Reaper(settings, timer);
+    this.opener = new ConnectionOpener(target, environment, this.entries, queue, this, owner);
+    this.#closer = new ConnectionCloser(environment, this.entries, this.opener, this.#reaper, timer);
+    this.warmUps = new WarmUps(clock);
+    const { validate } = settings;
+    if (validate !== undefined)
+      this.#health = new HealthChecks(this.entries, validate, settings, clock, () => this.pump());
   }
 
   /** How many connections are kept open. */
   get minimum(): number {
     const { min, max } = this.#environment.settings;
-    return this.#owner.closing || !this.#keepsMinimum ? 0 : Math.min(min, max);
+    return this.closing || !this.#keepsMinimum ? 0 : Math.min(min, max);
   }
 
-  /** Whether so many are open. */
+  /** Whether that many are open. */
   get warm(): boolean {
-    return this.#bag.size >= this.minimum;
+    return this.entries.size >= this.minimum;
   }
 
-  /** Whether there are more connections than are to be kept open. */
-  get hasSpare(): boolean {
-    return this.#bag.size > this.minimum;
-  }
-
-  /**
-   * How many callers can be served without anybody giving a connection back: by what is idle, validated or
-   * under way, and by what may be opened.
-   */
+  /** Callers that can be served although no other caller gives a connection back. */
   get places(): number {
-    return this.#owner.held - this.#bag.leased + this.mayOpen;
+    return this.held - this.entries.leased + this.mayOpen;
   }
 
-  /** How many connections may be opened by the limits. */
+  /** How many more connections the limits allow. */
   get mayOpen(): number {
     const { settings, capacity } = this.#environment;
-    const mayOpen = settings.max - this.#owner.held;
-    return capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this.#owner));
+    const mayOpen = settings.max - this.held;
+    return capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this));
+  }
+
+  /** Whether no connection is leased or drains, and no caller waits. */
+  get quiet(): boolean {
+    return this.entries.leased === 0 && this.#queue.size === 0 && this.#drains.size === 0;
+  }
+
+  get held(): number {
+    return this.entries.size + this.opener.connects.slots;
+  }
+
+  get spare(): number {
+    return this.entries.idle + this.opener.connects.slots;
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  get idleSinceMs(): number {
+    const oldest = this.entries.oldestIdle;
+    if (oldest === undefined) return Infinity;
+    return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
+  }
+
+  evictIdle(): boolean {
+    return this.#closer.evictIdle();
+  }
+
+  yieldConnect(): boolean {
+    return this.opener.connects.yieldSlot();
+  }
+
+  pump(): void {
+    this.run();
   }
 
   /** From now on `min` holds. */
@@ -107,12 +135,9 @@ export class Pump {
     this.#keepsMinimum = true;
   }
 
-  /**
-   * @param validated an idle connection that has just been validated, and is good for one waiter without
-   * being validated again
-   */
+  /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
   run(validated?: PooledConnection): void {
-    // Listeners of events, and other targets that make room, may call back in the middle of it.
+    // Listeners of events, and other targets that make room, may call in the middle of it.
     this.#runsDue += 1;
     if (this.#runsDue > 1) return;
     let fresh = validated;
@@ -126,58 +151,247 @@ export class Pump {
         fresh = undefined;
       } while (this.#runsDue > 1);
     } finally {
-      // A run that was left counted would keep every later one from starting.
+      // A run that stays counted would keep every later one from starting.
       this.#runsDue = 0;
     }
-    if (this.#owner.closing) this.#closeWhatIsLeft();
+    if (!this.closing || this.#queue.size > 0) return;
+    for (const connection of this.entries.idleEntries()) this.#closer.close(connection, 'poolClosed');
+    this.#environment.onQuieter();
   }
 
-  /** Begins a connect for nobody, where one is missing and may begin. */
+  /** Opens a spare connection where `min` lacks one. */
   keepWarm(): void {
-    while (this.#owner.held < this.minimum && this.#opener.openSpare());
+    if (this.held < this.minimum && this.opener.takeSpareSlot()) void this.#connect(true);
   }
 
-  /**
-   * A connection was validated, and is idle again. With `wanted` it is good for the next waiter without
-   * another check.
-   */
-  onHealthy(connection: PooledConnection, wanted: boolean): void {
-    // The keepalive of a spare connection leaves it as old as it was.
-    if (wanted) connection.rest(this.#environment.clock.now());
-    this.run(wanted ? connection : undefined);
+  /** A caller has come to the end of the queue. */
+  onWaiter(): void {
+    // Checks under way began for earlier callers.
+    this.#health?.expectAtMost(this.#queue.size - 1);
+    // Nothing idle but what must be validated, and no room for more: the pump could only look in vain.
+    if (this.entries.idle > 0 || !this.opener.full) this.run();
+  }
+
+  /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
+  leaseIdle(validated?: PooledConnection): PooledConnection | undefined {
+    for (;;) {
+      const connection = this.entries.newestIdle;
+      if (connection === undefined) return undefined;
+      if (connection !== validated && this.#health?.isDue(connection, this.#cachedClock.now()))
+        return undefined;
+      // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
+      if (connection.socket.destroyed) {
+        this.close(connection, 'stale');
+        continue;
+      }
+      this.entries.leaseNewest();
+      connection.use(this.#environment.settings.maxUses);
+      return connection;
+    }
+  }
+
+  /** Leases a connection in good order to the first waiter. */
+  serveFirst(connection: PooledConnection): void {
+    connection.use(this.#environment.settings.maxUses);
+    this.#queue.serveFirst(connection);
+    // The connect that was under way for the caller may make room for another target.
+    if (this.#queue.size === 0 && this.opener.connects.slots > 0) this.run();
+  }
+
+  /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
+  takeBack(connection: PooledConnection, problem: CloseReason | 'unsent'): void {
+    if (problem !== 'unsent') return this.close(connection, problem);
+    this.entries.reserve(connection);
+    const stop = afterDrain(connection.socket, this.#environment.clock, (drained) => {
+      this.#drains.delete(connection);
+      const reason = drained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
+      if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
+      this.#makeIdle(connection);
+      this.run();
+    });
+    this.#drains.set(connection, stop);
+  }
+
+  close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
+    this.#drains.get(connection)?.();
+    this.#drains.delete(connection);
+    this.#health?.stop(connection);
+    if (this.#closer.close(connection, reason, error)) this.run();
+  }
+
+  /** Forgets the endpoint; idle connections close now, the others when they come back or arrive. */
+  clear(): void {
+    this.opener.clear();
+    this.#closer.closeAll('stale');
+    this.run();
+  }
+
+  /** Does what is due by `dueByMs`, and sets the timer again. */
+  onDeadline(dueByMs: number): void {
+    const expired = this.#queue.sweep(dueByMs);
+    for (const waiter of expired) {
+      // The end of one waiter may have been the end of others.
+      if (!this.#queue.includes(waiter)) continue;
+      this.#queue.timeouts += 1;
+      this.fail(waiter, this.timeoutError(waiter.timeoutMs), false);
+    }
+    if (expired.length > 0) this.run();
+    for (;;) {
+      const due = this.#reaper.takeDue(dueByMs, this.entries.size > this.minimum);
+      if (due === undefined) return;
+      if (due.what === 'keepalive') void this.#validate(due.connection, false);
+      else this.close(due.connection, due.what);
+    }
+  }
+
+  /** When the next waiter or connection must be looked at. */
+  get nextDeadlineMs(): number {
+    return Math.min(this.#queue.sweepAtMs, this.#reaper.nextMs);
+  }
+
+  /** Fails a waiter. @param shared whether other callers may have the same failure */
+  fail(waiter: Waiter, failure: BrokerPoolError, shared: boolean): void {
+    const waitMs = this.#queue.waitMs(waiter);
+    // Before the waiter leaves: it is one of those that its error counts as waiting.
+    const error = this.explain(failure, shared, waiter.attemptsBefore, waitMs);
+    this.#queue.fail(waiter, error, waitMs);
+  }
+
+  failAll(failure: BrokerPoolError, shared: boolean): void {
+    for (let waiter = this.#queue.first; waiter !== undefined; waiter = this.#queue.first)
+      this.fail(waiter, failure, shared);
+    this.run();
+  }
+
+  /** The error of one caller. @param shared whether other callers may have the same failure */
+  explain(
+    failure: BrokerPoolError,
+    shared: boolean,
+    attemptsBefore: number,
+    waitedMs: number,
+  ): BrokerPoolError {
+    const { size: total, idle, leased } = this.entries;
+    const snapshot: PoolSnapshot = {
+      target: this.opener.target,
+      max: this.#environment.settings.max,
+      total,
+      idle,
+      leased,
+      connecting: this.opener.connects.slots,
+      waiting: this.#queue.size,
+      attempts: this.opener.attempts.begun - attemptsBefore,
+      elapsedMs: waitedMs,
+    };
+    return shared ? sharedError(failure, snapshot) : ownError(failure, snapshot);
+  }
+
+  timeoutError(timeoutMs: number): BrokerPoolError {
+    const validates = this.entries.reserved > this.#drains.size;
+    const phase: TimeoutPhase = this.opener.phase(this.mayOpen) ?? (validates ? 'validate' : 'queue');
+    return acquireTimeoutError(timeoutMs, phase, this.opener.lastError);
   }
 
   #serveWaiters(validated: PooledConnection | undefined): void {
-    while (this.#bag.waiting > 0) {
-      const connection = this.#owner.borrow(validated);
+    while (this.#queue.size > 0) {
+      const connection = this.leaseIdle(validated);
       if (connection === undefined) return;
       this.#queue.serveFirst(connection);
     }
   }
 
-  /** One validation or connect under way for everybody who waits, as far as the limits allow. */
+  /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */
   #findMore(): void {
-    this.#health.expectAtMost(this.#bag.waiting);
-    if (this.#bag.waiting === 0) this.#opener.connects.dropUnwanted();
-    while (this.#opener.connects.expected + this.#health.expected < this.#bag.waiting) {
-      const idle = this.#bag.newestIdle;
-      if (idle !== undefined) void this.#health.check(idle, true);
-      else if (!this.#opener.open()) return;
+    const { connects } = this.opener;
+    this.#health?.expectAtMost(this.#queue.size);
+    if (this.#queue.size === 0) connects.dropUnwanted();
+    while (connects.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
+      const idle = this.entries.newestIdle;
+      if (idle !== undefined) void this.#validate(idle, true);
+      else if (!this.opener.takeSlot()) return;
+      else if (!connects.grantSlot()) void this.#connect(false);
     }
-    this.#environment.capacity?.leaveLine(this.#owner);
+    this.#environment.capacity?.leaveLine(this);
   }
 
-  /** Without callers, what is idle or under way here may stand in the way of another target. */
+  /** Without callers, idle connections and connects under way may stand in the way of another target. */
   #makeRoom(): void {
     const { capacity } = this.#environment;
-    while (this.#owner.spare > 0 && this.#bag.waiting === 0 && capacity?.shouldYield(this.#owner) === true) {
-      if (!this.#closer.evictIdle()) this.#opener.connects.yieldPlace();
+    if (capacity === undefined) return;
+    while (this.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(this)) {
+      if (!this.evictIdle()) this.yieldConnect();
     }
   }
 
-  #closeWhatIsLeft(): void {
-    if (this.#bag.waiting > 0) return;
-    for (const connection of this.#bag.idleEntries()) this.#closer.remove(connection, 'poolClosed');
-    this.#environment.onQuieter();
+  /** A connect belongs to the pool: a caller that gives up does not take it along. */
+  #connect(spare: boolean): Promise<void> {
+    return outOfContext(async () => {
+      const connect = this.opener.begin(spare);
+      let opened: NewConnection | BrokerPoolError;
+      try {
+        opened = await this.opener.negotiate(connect);
+      } catch (error) {
+        opened = asPoolError(error);
+      }
+      // From here on in one turn: a connection must count all the time.
+      const result = this.opener.finish(connect, opened);
+      if (result instanceof PooledConnection) this.#onOpened(result);
+      else {
+        if (connect.dropped) this.run();
+        else this.#onOpenFailed(result);
+        if (connect.hadSlot) this.#environment.capacity?.giveBack();
+      }
+    });
+  }
+
+  #onOpened(connection: PooledConnection): void {
+    this.entries.add(connection);
+    this.#reaper.add(connection, this.#environment.clock.now());
+    const isWanted = this.#queue.size > 0;
+    const reason = connection.recycle() ?? (isWanted ? undefined : this.#whyNotKeep());
+    if (reason !== undefined) this.#closer.close(connection, reason === 'unsent' ? 'dirty' : reason);
+    else if (this.#health !== undefined && this.opener.isFromMemory(connection))
+      // Another program may listen on a remembered endpoint by now.
+      void this.#validate(connection, isWanted);
+    else if (isWanted) this.serveFirst(connection);
+    else this.#makeIdle(connection);
+    // One connect less is under way: another may begin.
+    this.run();
+    if (!this.closing && this.warm) this.warmUps.endAll();
+  }
+
+  /**
+   * Fails the callers that wait, unless they can still be served: by a connection that is open (connecting is
+   * tried again after a pause), or by another connect under way.
+   */
+  #onOpenFailed(error: BrokerPoolError): void {
+    this.warmUps.endAll(error);
+    if (this.entries.size > 0) this.run();
+    else if (this.opener.connects.size === 0) this.failAll(error, true);
+  }
+
+  async #validate(connection: PooledConnection, isWanted: boolean): Promise<void> {
+    if (this.#health === undefined) return;
+    const { reason, error } = await this.#health.check(connection, isWanted);
+    this.#health.end(connection);
+    if (connection.state !== 'reserved') return this.run();
+    if (reason !== undefined) return this.close(connection, reason, error);
+    // After a keepalive the connection is as spare and as old as before, unless a caller has come.
+    if (!isWanted && this.#queue.size === 0) {
+      this.entries.makeIdleAsOldest(connection);
+      return this.run();
+    }
+    this.entries.makeIdle(connection);
+    connection.rest(this.#environment.clock.now());
+    this.run(connection);
+  }
+
+  #makeIdle(connection: PooledConnection): void {
+    this.entries.makeIdle(connection);
+    this.#cachedClock.markBusy();
+  }
+
+  /** Why a connection in good order is not kept. */
+  #whyNotKeep(): CloseReason | undefined {
+    return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
   }
 }

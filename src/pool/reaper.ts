@@ -1,129 +1,92 @@
-import type { Clock, Deadline } from '../clock.js';
 import { DeadlineQueue } from '../deadline-queue.js';
-import type { CloseReason, PooledConnection } from './pooled-connection.js';
+import type { DeadlineTimer } from './deadline-timer.js';
+import type { PooledConnection } from './pooled-connection.js';
 
-/** What is due when. */
+/** Timeouts that the reaper enforces. */
 export interface ReaperSettings {
   readonly idleTimeoutMs: number;
   readonly keepaliveMs: number;
 }
 
-/** What the reaper has done by others. */
-export interface ReaperOwner {
-  /** Whether there are more connections than are to be kept warm. */
-  hasSpare(): boolean;
-  close(connection: PooledConnection, reason: CloseReason): void;
-  /** Begins a keepalive of an idle connection. */
-  keepAlive(connection: PooledConnection): void;
+/** An idle connection, and what it is due for. */
+export interface DueConnection {
+  readonly connection: PooledConnection;
+  readonly what: 'idle' | 'lifetime' | 'keepalive';
 }
 
 /**
- * Looks at connections when something about their age may be due: idle time, lifetime, keepalive. It looks
- * lazily: leasing and releasing never touch it, and a connection that is found younger than expected is put
- * back. One timer, which runs only while there are connections.
+ * Finds connections whose idle time, lifetime or keepalive is due. It looks lazily: leasing and release never
+ * touch it, and a connection that proves younger than expected is put back.
  */
 export class Reaper {
-  readonly #clock: Clock;
   readonly #settings: ReaperSettings;
-  readonly #owner: ReaperOwner;
+  readonly #timer: DeadlineTimer;
   readonly #due = new DeadlineQueue<PooledConnection>();
-  /** When the keepalive of an idle connection began last. */
+  /** When the last keepalive of a connection began. */
   readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
-  #timer: Deadline | undefined;
-  #timerDueMs = Infinity;
 
-  constructor(clock: Clock, settings: ReaperSettings, owner: ReaperOwner) {
-    this.#clock = clock;
+  constructor(settings: ReaperSettings, timer: DeadlineTimer) {
     this.#settings = settings;
-    this.#owner = owner;
+    this.#timer = timer;
   }
 
-  /** Takes a connection that has just become idle or leased under its eye. */
-  add(connection: PooledConnection): void {
-    this.#put(connection, this.#nextLook(connection, this.#clock.now()));
-    this.#arm();
+  /** When a connection must be looked at. */
+  get nextMs(): number {
+    return this.#due.nextMs;
   }
 
-  remove(connection: PooledConnection): void {
-    this.#due.remove(connection);
-    if (this.#due.nextMs === Infinity) this.stop();
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-    this.#timerDueMs = Infinity;
-  }
-
-  #arm(): void {
-    const dueMs = this.#due.nextMs;
-    if (dueMs >= this.#timerDueMs) return;
-    this.#timer?.cancel();
-    this.#timerDueMs = dueMs;
-    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#reap(dueByMs));
-  }
-
-  #reap(nowMs: number): void {
-    this.#timerDueMs = Infinity;
-    try {
-      for (
-        let connection = this.#due.takeDue(nowMs);
-        connection !== undefined;
-        connection = this.#due.takeDue(nowMs)
-      ) {
-        if (this.#lookAt(connection, nowMs)) this.#put(connection, this.#nextLook(connection, nowMs));
-      }
-    } finally {
-      this.#arm();
-    }
-  }
-
-  /** Does what is due. Returns whether to look again. */
-  #lookAt(connection: PooledConnection, nowMs: number): boolean {
+  /** Watches a connection; again, when it has been looked at. */
+  add(connection: PooledConnection, nowMs: number): void {
     const { idleTimeoutMs, keepaliveMs } = this.#settings;
-    const idle = connection.state === 'idle';
-    if (connection.expiresAtMs <= nowMs) {
-      // One that is leased closes when it comes back.
-      if (idle) this.#owner.close(connection, 'lifetime');
-      else connection.closeOnRelease ??= 'lifetime';
-      return false;
-    }
-    if (!idle) return true;
-    if (idleSinceMs(connection, nowMs) + idleTimeoutMs <= nowMs && this.#owner.hasSpare()) {
-      this.#owner.close(connection, 'idle');
-      return false;
-    }
-    if (this.#lastSignMs(connection, nowMs) + keepaliveMs <= nowMs) {
-      this.#checkedAtMs.set(connection, nowMs);
-      this.#owner.keepAlive(connection);
-    }
-    return true;
-  }
-
-  #nextLook(connection: PooledConnection, nowMs: number): number {
-    const { idleTimeoutMs, keepaliveMs } = this.#settings;
-    const idleEndMs = idleSinceMs(connection, nowMs) + idleTimeoutMs;
-    const keepaliveAtMs = this.#lastSignMs(connection, nowMs) + keepaliveMs;
-    // What is over and still there is kept by `min`, or not idle: it gets its time again.
-    return Math.min(
+    const idleMs = idleSinceMs(connection, nowMs);
+    const idleEndMs = idleMs + idleTimeoutMs;
+    const keepaliveAtMs = Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs;
+    // A time that is over, of a connection that is leased or kept by `min`, begins anew.
+    const dueMs = Math.min(
       connection.expiresAtMs,
       idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs,
       keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs,
     );
-  }
-
-  /** When the connection last showed that it is alive. */
-  #lastSignMs(connection: PooledConnection, nowMs: number): number {
-    return Math.max(idleSinceMs(connection, nowMs), this.#checkedAtMs.get(connection) ?? 0);
-  }
-
-  #put(connection: PooledConnection, dueMs: number): void {
     if (dueMs === Infinity) return;
     connection.dueMs = Math.ceil(dueMs);
     this.#due.put(connection);
+    this.#timer.set(connection.dueMs);
+  }
+
+  remove(connection: PooledConnection): void {
+    this.#due.remove(connection);
+  }
+
+  /**
+   * The next idle connection that is due by `nowMs`.
+   *
+   * @param hasSpare whether there are more connections than `min` keeps
+   */
+  takeDue(nowMs: number, hasSpare: boolean): DueConnection | undefined {
+    for (;;) {
+      const connection = this.#due.takeDue(nowMs);
+      if (connection === undefined) return undefined;
+      const what = this.#dueFor(connection, nowMs, hasSpare);
+      // A leased or reserved connection closes when it comes back.
+      if (what === 'lifetime') connection.closeOnRelease ??= 'lifetime';
+      else if (what !== 'idle') this.add(connection, nowMs);
+      if (what !== undefined && connection.state === 'idle') return { connection, what };
+    }
+  }
+
+  #dueFor(connection: PooledConnection, nowMs: number, hasSpare: boolean): DueConnection['what'] | undefined {
+    const { idleTimeoutMs, keepaliveMs } = this.#settings;
+    if (connection.expiresAtMs <= nowMs) return 'lifetime';
+    if (connection.state !== 'idle') return undefined;
+    const idleMs = idleSinceMs(connection, nowMs);
+    if (idleMs + idleTimeoutMs <= nowMs && hasSpare) return 'idle';
+    if (Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs > nowMs) return undefined;
+    this.#checkedAtMs.set(connection, nowMs);
+    return 'keepalive';
   }
 }
 
-/** A connection that is leased, or became idle in this very turn, counts as idle from now on. */
+/** A leased connection, or one that became idle in this turn of the loop, counts as idle from now on. */
 function idleSinceMs(connection: PooledConnection, nowMs: number): number {
   return connection.resting ? Math.min(connection.idleSinceMs, nowMs) : nowMs;
 }

@@ -12,19 +12,15 @@ const FEW = 128;
  * counted stays in the sum.
  */
 export class Targets implements Iterable<TargetPool> {
+  /** The pool of calls that name no target; a field, since most acquires read it. It is never dropped. */
+  default: TargetPool | undefined = undefined;
   readonly #pools = new Map<string, TargetPool>();
   readonly #create: (target: Target) => TargetPool;
-  #default: TargetPool | undefined;
   #droppedCounts: PoolCounts = sumCounts([]);
   #dropAt = FEW;
 
   constructor(create: (target: Target) => TargetPool) {
     this.#create = create;
-  }
-
-  /** The target of calls that name none, found without looking for it; it is never dropped. */
-  get default(): TargetPool | undefined {
-    return this.#default;
   }
 
   [Symbol.iterator](): Iterator<TargetPool> {
@@ -37,7 +33,7 @@ export class Targets implements Iterable<TargetPool> {
 
   obtain(target: Target, isDefault: boolean): TargetPool {
     const pool = this.find(target) ?? this.#add(target);
-    if (isDefault) this.#default = pool;
+    if (isDefault) this.default = pool;
     return pool;
   }
 
@@ -49,14 +45,21 @@ export class Targets implements Iterable<TargetPool> {
     return { sum: sumCounts([...targets, this.#droppedCounts]), targets };
   }
 
-  /** Calls that name no target are to go through all checks from now on. */
-  forgetDefault(): void {
-    this.#default = undefined;
+  /** Whether no caller holds a connection or waits for one. */
+  get quiet(): boolean {
+    return Array.from(this.#pools.values()).every((pool) => pool.quiet);
   }
 
-  /** Ends all of them. */
+  /** Serves the callers that wait, and keeps no connection. */
+  beginClose(): void {
+    // Calls that name no target go through all checks from now on.
+    this.default = undefined;
+    for (const pool of this) pool.beginClose();
+  }
+
+  /** Ends all pools. */
   destroy(error: BrokerPoolError): void {
-    this.forgetDefault();
+    this.default = undefined;
     for (const pool of this) pool.destroy(error);
   }
 
@@ -69,7 +72,7 @@ export class Targets implements Iterable<TargetPool> {
 
   #dropUnused(): void {
     for (const [key, pool] of this.#pools) {
-      if (pool === this.#default || !pool.unused) continue;
+      if (pool === this.default || !pool.unused) continue;
       this.#droppedCounts = sumCounts([this.#droppedCounts, pool.counts()]);
       this.#pools.delete(key);
       pool.drop();

@@ -1,12 +1,9 @@
-import {
-  PooledConnection,
-  type CloseReason,
-  type ConnectionOwner,
-} from '../../src/pool/pooled-connection.js';
+import type { LeaseOwner } from '../../src/pool/lease.js';
+import { PooledConnection, type CloseReason } from '../../src/pool/pooled-connection.js';
 import { FakeSocket } from './fake-peers.js';
 
 /** Notes what becomes of connections. */
-export class NotingOwner implements ConnectionOwner {
+export class NotingOwner implements LeaseOwner {
   readonly notes: string[] = [];
 
   onRelease({ id }: PooledConnection): void {
@@ -16,16 +13,12 @@ export class NotingOwner implements ConnectionOwner {
   onDestroy({ id }: PooledConnection, reason: CloseReason): void {
     this.notes.push(`destroyed ${id} ${reason}`);
   }
-
-  close({ id }: PooledConnection, reason: CloseReason): void {
-    this.notes.push(`closed ${id} ${reason}`);
-  }
 }
 
 export interface PooledOptions {
   readonly bornMs?: number;
   readonly expiresAtMs?: number;
-  readonly owner?: ConnectionOwner;
+  readonly owner?: LeaseOwner;
   readonly handoffToken?: Uint8Array;
 }
 

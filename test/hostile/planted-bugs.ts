@@ -54,8 +54,8 @@ const BUGS: readonly Bug[] = [
   {
     title: 'a waiter settled twice: whoever is served stays at the head of the queue',
     file: 'src/pool/acquire-queue.js',
-    find: 'serveFirst(connection) {\n        const waiter = this.#queue.dequeue();',
-    replace: 'serveFirst(connection) {\n        const waiter = this.#queue.firstWaiter;',
+    find: 'serveFirst(connection) {\n        const waiter = this.shift();',
+    replace: 'serveFirst(connection) {\n        const waiter = this.first;',
   },
 ];
 

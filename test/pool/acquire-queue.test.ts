@@ -1,52 +1,32 @@
-import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPoolError } from '../../src/errors.js';
-import { Bag } from '../../src/pool/bag.js';
-import type { Lease } from '../../src/pool/lease.js';
-import type { PooledConnection } from '../../src/pool/pooled-connection.js';
-import { CachedClock } from '../../src/pool/cached-clock.js';
-import type { Waiter } from '../../src/pool/waiter.js';
 import { AcquireQueue } from '../../src/pool/acquire-queue.js';
-import { createEventSources } from '../../src/pool/watching/event-sources.js';
+import { CachedClock } from '../../src/pool/cached-clock.js';
+import { DeadlineTimer } from '../../src/pool/deadline-timer.js';
+import type { Lease } from '../../src/pool/lease.js';
 import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
-import { FakeClock } from '../helpers/fake-clock.js';
+import { fakePool, settled } from '../helpers/fake-pool.js';
+import { poolEnvironment, TARGET } from '../helpers/pool-environment.js';
 import { pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
-const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
-
 function setUp() {
-  const clock = new FakeClock();
-  const bag = new Bag<PooledConnection, Waiter>();
-  const calls = { waiter: 0, pump: 0 };
+  const environment = poolEnvironment();
+  const { clock } = environment;
   const ends: string[] = [];
-  let pumped = (): void => {};
-  const time = new CachedClock(clock, () => {});
-  let acquires = 0;
-  const watch = new LeaseWatch(
-    TARGET,
-    {
-      clock,
-      events: createEventSources('test', new EventEmitter()),
-      settings: { leakThresholdMs: 0 },
-      entryPoints: [],
-      nextAcquireId: () => ++acquires,
-    },
-    () => {},
-  );
-  const room = new AcquireQueue(bag, clock, time, watch, {
-    attempts: { ended: 0 },
-    timeoutError: (timeoutMs) => new BrokerPoolError('TIMEOUT', `${timeoutMs} ms`),
-    explain: (failure) => failure,
-    onWaiter: () => (calls.waiter += 1),
-    pump: () => {
-      calls.pump += 1;
-      pumped();
-    },
+  const cachedClock = new CachedClock(clock, () => {});
+  const timer = new DeadlineTimer(clock, (dueByMs) => {
+    cachedClock.end();
+    for (const waiter of queue.sweep(dueByMs)) {
+      queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), queue.waitMs(waiter));
+    }
+    timer.set(queue.sweepAtMs);
   });
-  /** Somebody waits, and it is noted how that ends and when. */
-  const enter = (name: string, timeoutMs: number, signal?: AbortSignal): void => {
-    room.enter(timeoutMs, signal).then(
+  const watch = new LeaseWatch(TARGET, environment, timer, () => {});
+  const queue = new AcquireQueue(clock, cachedClock, timer, watch);
+  /** A caller waits, and it is noted how that ends and when. */
+  const enter = (name: string, timeoutMs: number): void => {
+    queue.enter(timeoutMs, undefined, 0).then(
       () => ends.push(`${name} served`),
       (error: BrokerPoolError) => ends.push(`${name} ${error.code} at ${clock.nowMs - 1_000}`),
     );
@@ -55,52 +35,29 @@ function setUp() {
     clock.advance(durationMs);
     await turn();
   };
-  /** What the owner does when a waiter has left without a lease, once. */
-  const onPump = (callback: () => void): void => {
-    pumped = () => {
-      pumped = () => {};
-      callback();
-    };
-  };
-  return { clock, bag, calls, ends, room, enter, pass, onPump };
-}
-
-function leasedConnection(bag: Bag<PooledConnection, Waiter>): PooledConnection {
-  const connection = pooledConnection();
-  bag.add(connection);
-  return connection;
+  return { clock, ends, queue, enter, pass };
 }
 
 test('who waits is served in the order of coming, each with the connection at hand', async (t) => {
-  const { bag, room } = setUp();
-  const waits = [room.enter(100, undefined), room.enter(100, undefined)];
-  const connections = [leasedConnection(bag), leasedConnection(bag)];
-  for (const connection of connections) room.serveFirst(connection);
+  const { queue } = setUp();
+  const waits = [queue.enter(100, undefined, 0), queue.enter(100, undefined, 0)];
+  const connections = [pooledConnection(), pooledConnection()];
+  for (const connection of connections) queue.serveFirst(connection);
   const leases: Lease[] = await Promise.all(waits);
   t.deepEqual(
     leases.map(({ connectionId }) => connectionId),
     connections.map(({ id }) => id),
   );
-  t.throws(() => room.serveFirst(leasedConnection(bag)), { message: 'nobody waits' });
-});
-
-test('the owner hears of everybody who comes, and of who leaves without a lease', async (t) => {
-  const { bag, calls, room, enter, pass } = setUp();
-  enter('served', 100);
-  enter('expires', 50);
-  room.serveFirst(leasedConnection(bag));
-  await pass(60);
-  t.deepEqual(calls, { waiter: 2, pump: 1 });
+  t.throws(() => queue.serveFirst(pooledConnection()), { message: 'the queue is empty' });
 });
 
 test('nobody is sent away early, and nobody later than a sweep', async (t) => {
-  const { ends, room, enter, pass } = setUp();
+  const { ends, enter, pass } = setUp();
   enter('a', 100);
   await pass(99);
   t.deepEqual(ends, []);
   await pass(1);
   t.deepEqual(ends, ['a TIMEOUT at 100']);
-  t.is(room.timeouts, 1);
 });
 
 test('each of many deadlines is kept, in whatever order they come', async (t) => {
@@ -127,10 +84,10 @@ test('an earlier deadline than all others moves the sweep', async (t) => {
   t.deepEqual(ends, ['short TIMEOUT at 120']);
 });
 
-test('a deadline that has become moot wakes the room once at most', async (t) => {
-  const { clock, bag, room, enter, pass } = setUp();
+test('a deadline that has become moot wakes the queue once at most', async (t) => {
+  const { clock, queue, enter, pass } = setUp();
   enter('served', 100);
-  room.serveFirst(leasedConnection(bag));
+  queue.serveFirst(pooledConnection());
   await pass(100);
   t.is(clock.pending, 0);
 });
@@ -165,77 +122,34 @@ test('not even if the sweep is due in the same turn', async (t) => {
   t.deepEqual(ends, ['early TIMEOUT at 150', 'late TIMEOUT at 150']);
 });
 
-test('an aborted wait ends at once, the others go on', async (t) => {
-  const { bag, ends, room, enter } = setUp();
-  const abort = new AbortController();
-  enter('aborted', 100, abort.signal);
-  enter('patient', 100);
-  abort.abort();
-  await turn();
-  room.serveFirst(leasedConnection(bag));
-  await turn();
-  t.deepEqual(ends, ['aborted ABORTED at 0', 'patient served']);
-});
-
-test("an abort after the lease is nobody's business", async (t) => {
-  const { bag, ends, room, enter } = setUp();
-  const abort = new AbortController();
-  enter('somebody', 100, abort.signal);
-  room.serveFirst(leasedConnection(bag));
-  abort.abort();
-  await turn();
-  t.deepEqual(ends, ['somebody served']);
-});
-
-test('all can be failed at once, and the owner hears of it once', async (t) => {
-  const { bag, calls, ends, room, enter } = setUp();
-  for (const name of ['a', 'b', 'c']) enter(name, 100);
-  room.failAll(new BrokerPoolError('BROKER_CONNECT', 'down'));
-  await turn();
-  t.deepEqual(ends, ['a BROKER_CONNECT at 0', 'b BROKER_CONNECT at 0', 'c BROKER_CONNECT at 0']);
-  t.deepEqual([bag.waiting, calls.pump], [0, 1]);
-});
-
-test('after the end nobody can come in, and no timer is left', async (t) => {
-  const { clock, ends, room, enter } = setUp();
-  enter('before', 100);
-  room.end(new BrokerPoolError('POOL_CLOSED', 'over'));
-  room.stop();
-  await turn();
-  enter('after', 100);
-  await turn();
-  t.deepEqual(ends, ['before POOL_CLOSED at 0', 'after POOL_CLOSED at 0']);
-  t.is(clock.pending, 0);
-});
-
 test('it knows how long the first has waited, and until when anybody does', async (t) => {
-  const { bag, room, enter, pass } = setUp();
-  t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [0, 0]);
+  const { queue, enter, pass } = setUp();
+  t.deepEqual([queue.oldestWaitMs, queue.wantedUntilMs], [0, 0]);
   enter('first', 1_000);
   await pass(30);
   enter('second', 200);
-  t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [30, 2_000]);
-  room.serveFirst(leasedConnection(bag));
-  t.deepEqual(room.times.snapshot(), { ...room.times.snapshot(), count: 1, sumMs: 30 });
-  room.serveFirst(leasedConnection(bag));
-  t.deepEqual([room.oldestWaitMs, room.wantedUntilMs], [0, 0]);
-  t.is(room.times.count, 1, 'who did not wait is not recorded');
+  t.deepEqual([queue.oldestWaitMs, queue.wantedUntilMs], [30, 2_000]);
+  queue.serveFirst(pooledConnection());
+  t.deepEqual(queue.waits.snapshot(), { ...queue.waits.snapshot(), count: 1, sumMs: 30 });
+  queue.serveFirst(pooledConnection());
+  t.deepEqual([queue.oldestWaitMs, queue.wantedUntilMs], [0, 0]);
+  t.is(queue.waits.count, 1, 'who did not wait is not recorded');
 });
 
 test('nobody is waited for longer than those who are there now have time', async (t) => {
-  const { bag, room, enter, pass } = setUp();
+  const { queue, enter, pass } = setUp();
   enter('long', 30_000);
-  room.serveFirst(leasedConnection(bag));
+  queue.serveFirst(pooledConnection());
   enter('short', 300);
-  t.is(room.wantedUntilMs, 1_300);
+  t.is(queue.wantedUntilMs, 1_300);
   enter('long', 30_000);
   enter('shorter', 100);
   enter('middle', 500);
-  room.serveFirst(leasedConnection(bag));
-  room.serveFirst(leasedConnection(bag));
-  t.is(room.wantedUntilMs, 31_000, 'it was not looked through since the long one left');
+  queue.serveFirst(pooledConnection());
+  queue.serveFirst(pooledConnection());
+  t.is(queue.wantedUntilMs, 31_000, 'it was not looked through since the long one left');
   await pass(100);
-  t.is(room.wantedUntilMs, 1_500);
+  t.is(queue.wantedUntilMs, 1_500);
 });
 
 test('deadlines that lie close together share a sweep', async (t) => {
@@ -252,12 +166,56 @@ test('deadlines that lie close together share a sweep', async (t) => {
   t.true(sweeps <= 1 + 20 / 4 + 1, `${sweeps} sweeps for deadlines within 20 ms`);
 });
 
+test('an aborted wait ends at once, the others go on', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  const abort = new AbortController();
+  const aborted = pool.acquire({ signal: abort.signal });
+  const patient = pool.acquire();
+  abort.abort();
+  await t.throwsAsync(aborted, { code: 'ABORTED' });
+  await connect();
+  (await patient).release();
+});
+
+test('an abort after the lease changes nothing', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  const abort = new AbortController();
+  const acquiring = pool.acquire({ signal: abort.signal });
+  await connect();
+  const lease = await acquiring;
+  abort.abort();
+  await settled();
+  t.false(lease.spent);
+  t.like(pool.stats(), { leased: 1, waiting: 0 });
+  lease.release();
+});
+
+test('all waiters fail at once when the only connect fails', async (t) => {
+  const { pool, fail } = fakePool(t, { max: 1 });
+  const waits = [pool.acquire(), pool.acquire(), pool.acquire()];
+  await fail();
+  for (const wait of waits) await t.throwsAsync(wait, { code: 'BROKER_CONNECT' });
+  t.like(pool.stats(), { waiting: 0, connecting: 0 });
+});
+
+test('the end of the pool fails the waiters, and leaves no timer', async (t) => {
+  const { pool, clock } = fakePool(t, { max: 1 });
+  const before = t.throwsAsync(pool.acquire(), { code: 'POOL_CLOSED' });
+  await pool.destroy();
+  await before;
+  await t.throwsAsync(pool.acquire(), { code: 'POOL_CLOSED' });
+  t.is(clock.pending, 0);
+});
+
 test('a waiter that ends because another one expires is not counted as a timeout', async (t) => {
-  const { room, enter, ends, pass, onPump } = setUp();
-  enter('expires', 50);
-  enter('ends with it', 50);
-  onPump(() => room.end(new BrokerPoolError('POOL_CLOSED', 'closed')));
-  await pass(50);
-  t.deepEqual(ends, ['expires TIMEOUT at 50', 'ends with it POOL_CLOSED at 50']);
-  t.is(room.timeouts, 1);
+  const { pool, clock } = fakePool(t, { max: 1 });
+  const waits = [pool.acquire({ timeoutMs: 50 }), pool.acquire({ timeoutMs: 50 })];
+  pool.once('acquireFailed', () => void pool.destroy());
+  const failed = Promise.allSettled(waits);
+  clock.advance(50);
+  t.deepEqual(
+    (await failed).map((end) => end.status === 'rejected' && end.reason.code),
+    ['TIMEOUT', 'POOL_CLOSED'],
+  );
+  t.is(pool.stats().timeouts, 1);
 });

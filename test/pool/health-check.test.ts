@@ -1,73 +1,78 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BrokerPoolError } from '../../src/errors.js';
-import { Bag } from '../../src/pool/bag.js';
+import { EntryList } from '../../src/pool/entry-list.js';
 import {
   HealthChecks,
   type ConnectionToValidate,
   type HealthCheckSettings,
 } from '../../src/pool/health-check.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
-import { Waiter } from '../../src/pool/waiter.js';
 import { FakeClock } from '../helpers/fake-clock.js';
+import { fakePool } from '../helpers/fake-pool.js';
 import { pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
 function setUp(settings: Partial<HealthCheckSettings> = {}) {
   const clock = new FakeClock();
-  const bag = new Bag<PooledConnection, Waiter>();
+  const entries = new EntryList<PooledConnection>();
   const notes: string[] = [];
   const errors: BrokerPoolError[] = [];
+  const { validate = () => true } = settings;
   const health = new HealthChecks(
-    bag,
-    { validate: () => true, validateAfterIdleMs: 500, validateTimeoutMs: 1_000, ...settings },
+    entries,
+    validate,
+    { validate, validateAfterIdleMs: 500, validateTimeoutMs: 1_000, ...settings },
     clock,
-    {
-      onHealthy: (_connection, wanted) => notes.push(wanted ? 'good for who waits' : 'good'),
-      close: (connection, reason, error) => {
-        notes.push(reason);
-        if (error !== undefined) errors.push(error);
-        bag.remove(connection);
-        connection.socket.destroy();
-      },
-      pump: () => notes.push('look'),
-    },
+    () => notes.push('look'),
   );
+  /** Checks a connection and does what the pool does with the result. */
+  const check = async (connection: PooledConnection, isWanted: boolean): Promise<void> => {
+    const { reason, error } = await health.check(connection, isWanted);
+    health.end(connection);
+    if (connection.state !== 'reserved') return;
+    notes.push(reason ?? 'good');
+    if (error !== undefined) errors.push(error);
+    if (reason === undefined) return entries.makeIdle(connection);
+    entries.remove(connection);
+    connection.socket.destroy();
+  };
   const idle = (): PooledConnection => {
     const connection = pooledConnection();
-    bag.add(connection);
+    entries.add(connection);
     connection.use(Infinity);
-    bag.giveBack(connection);
+    entries.makeIdle(connection);
     connection.rest(clock.nowMs);
     return connection;
   };
-  return { clock, bag, notes, errors, health, idle, now: () => clock.now() };
+  return { clock, entries, notes, errors, health, check, idle };
 }
 
-test('a connection is due when it has been idle for a while, and never without a hook', (t) => {
-  const { clock, health, idle, now } = setUp();
+test('a connection is due when it has been idle for `validateAfterIdleMs`', (t) => {
+  const { clock, health, idle } = setUp();
   const connection = idle();
   clock.advance(499);
-  t.false(health.isDue(connection, now));
+  t.false(health.isDue(connection, clock.now()));
   clock.advance(1);
-  t.true(health.isDue(connection, now));
-  t.false(setUp({ validate: undefined }).health.isDue(connection, now));
+  t.true(health.isDue(connection, clock.now()));
 });
 
 test('one that became idle in this turn is not due, unless every one is', (t) => {
-  const { health, idle, now } = setUp();
+  const { clock, health, idle } = setUp();
   const connection = idle();
   connection.idleSinceMs = -1;
-  t.false(health.isDue(connection, now));
-  t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, now));
+  t.false(health.isDue(connection, clock.now()));
+  t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, clock.now()));
 });
 
 test('nobody can lease a connection while it is asked, and it is idle again afterwards', async (t) => {
   const asked: ConnectionToValidate[] = [];
-  const { bag, notes, health, idle } = setUp({ validate: (connection) => asked.push(connection) > 0 });
+  const { entries, notes, health, check, idle } = setUp({
+    validate: (connection) => asked.push(connection) > 0,
+  });
   const connection = idle();
-  const checking = health.check(connection, true);
+  const checking = check(connection, true);
   t.is(connection.state, 'reserved');
-  t.is(bag.borrow(), undefined);
+  t.is(entries.leaseNewest(), undefined);
   t.is(health.expected, 1);
   const { socket } = connection;
   await checking;
@@ -75,7 +80,7 @@ test('nobody can lease a connection while it is asked, and it is idle again afte
   t.like(asked[0], { endpoint: '/fake/backend', route: 'broker-negotiated' });
   t.is(connection.state, 'idle');
   t.is(health.expected, 0);
-  t.deepEqual(notes, ['good for who waits']);
+  t.deepEqual(notes, ['good']);
 });
 
 const mistake = new Error('mistake');
@@ -109,8 +114,8 @@ const refusals: Readonly<Record<string, Refusal>> = {
 
 for (const [what, { validate, error }] of Object.entries(refusals)) {
   test(`a hook that ${what} makes the connection invalid`, async (t) => {
-    const { clock, notes, errors, health, idle } = setUp({ validate });
-    await health.check(idle(), true);
+    const { clock, notes, errors, check, idle } = setUp({ validate });
+    await check(idle(), true);
     t.deepEqual(notes, ['invalid']);
     if (error === undefined) t.deepEqual(errors, []);
     else t.like(errors, [error]);
@@ -119,8 +124,8 @@ for (const [what, { validate, error }] of Object.entries(refusals)) {
 }
 
 test('a hook that hangs makes it invalid when its time is over', async (t) => {
-  const { clock, notes, errors, health, idle } = setUp({ validate: () => new Promise(() => {}) });
-  const checking = health.check(idle(), false);
+  const { clock, notes, errors, check, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const checking = check(idle(), false);
   clock.advance(999);
   await turn();
   t.deepEqual(notes, []);
@@ -133,8 +138,8 @@ test('a hook that hangs makes it invalid when its time is over', async (t) => {
 });
 
 test('a check counts as a connection on its way for a tenth of a second, then another is looked for', async (t) => {
-  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
-  const checking = health.check(idle(), true);
+  const { clock, notes, health, check, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const checking = check(idle(), true);
   clock.advance(99);
   t.deepEqual([health.expected, notes], [1, []]);
   clock.advance(1);
@@ -146,10 +151,10 @@ test('a check counts as a connection on its way for a tenth of a second, then an
 });
 
 test('no more checks count than callers wait, and the oldest cease to count first', async (t) => {
-  const { clock, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
-  void health.check(idle(), true);
+  const { clock, notes, health, check, idle } = setUp({ validate: () => new Promise(() => {}) });
+  void check(idle(), true);
   clock.advance(50);
-  void health.check(idle(), true);
+  void check(idle(), true);
   health.expectAtMost(3);
   t.is(health.expected, 2);
   health.expectAtMost(1);
@@ -162,10 +167,10 @@ test('no more checks count than callers wait, and the oldest cease to count firs
 
 test('a hook that answers too late changes nothing', async (t) => {
   let answer = (_healthy: boolean): void => {};
-  const { clock, notes, health, idle } = setUp({
+  const { clock, notes, check, idle } = setUp({
     validate: () => new Promise((resolve) => (answer = resolve)),
   });
-  const checking = health.check(idle(), false);
+  const checking = check(idle(), false);
   clock.advance(1_000);
   await checking;
   answer(true);
@@ -174,72 +179,94 @@ test('a hook that answers too late changes nothing', async (t) => {
 });
 
 test('a hook that leaves bytes behind makes it dirty', async (t) => {
-  const { notes, health, idle } = setUp({ validate: ({ socket }) => socket.push('half an answer') });
-  await health.check(idle(), true);
+  const { notes, check, idle } = setUp({ validate: ({ socket }) => socket.push('half an answer') });
+  await check(idle(), true);
   t.deepEqual(notes, ['dirty']);
 });
 
 test('what the hook leaves on the socket is taken off', async (t) => {
-  const { notes, health, idle } = setUp({ validate: ({ socket }) => socket.on('data', () => {}) === socket });
+  const { notes, check, idle } = setUp({ validate: ({ socket }) => socket.on('data', () => {}) === socket });
   const connection = idle();
-  await health.check(connection, true);
-  t.deepEqual(notes, ['good for who waits']);
+  await check(connection, true);
+  t.deepEqual(notes, ['good']);
   t.deepEqual([connection.socket.listenerCount('data'), connection.needsReset], [0, false]);
 });
 
 test('a connection that is cleared while it is asked closes, whatever the hook says', async (t) => {
-  const { notes, health, idle } = setUp();
+  const { notes, check, idle } = setUp();
   const connection = idle();
-  const checking = health.check(connection, true);
+  const checking = check(connection, true);
   connection.closeOnRelease = 'stale';
   await checking;
   t.deepEqual(notes, ['stale']);
 });
 
 test('a connection that dies while it is asked is not waited for', async (t) => {
-  const { clock, bag, notes, health, idle } = setUp({ validate: () => new Promise(() => {}) });
+  const { clock, entries, notes, health, check, idle } = setUp({ validate: () => new Promise(() => {}) });
   const connection = idle();
-  const checking = health.check(connection, true);
-  bag.remove(connection);
+  const checking = check(connection, true);
+  entries.remove(connection);
   health.stop(connection);
   await checking;
-  t.deepEqual(notes, ['look']);
+  t.deepEqual(notes, []);
   t.is(clock.pending, 0);
 });
 
-test('after a keepalive a spare connection is as spare and as old as before', async (t) => {
-  const { clock, bag, notes, health, idle } = setUp();
-  const spare = idle();
-  const newest = idle();
+test('a check does not make an idle connection younger', async (t) => {
+  const { clock, health, check, idle } = setUp();
+  const connection = idle();
   clock.advance(300);
-  const checking = health.check(newest, false);
+  const checking = check(connection, false);
   t.is(health.expected, 0);
   await checking;
-  t.deepEqual([...bag.idleEntries()], [newest, spare]);
-  t.is(newest.idleSinceMs, 1_000);
-  t.deepEqual(notes, ['good']);
+  t.is(connection.idleSinceMs, 1_000);
 });
 
-test('a keepalive is good for whoever has come meanwhile', async (t) => {
-  const { bag, notes, health, idle } = setUp();
-  const connection = idle();
-  const checking = health.check(connection, false);
-  bag.enqueue(new Waiter({ ms: 0 }, 1, undefined));
-  await checking;
-  t.deepEqual(notes, ['good for who waits']);
-  t.is(bag.newestIdle, connection);
+test('after a keepalive a spare connection is as spare as before', async (t) => {
+  const validate = async (): Promise<boolean> => true;
+  const options = { max: 2, validate, validateAfterIdleMs: 60_000, keepaliveMs: 1_000 };
+  const { pool, connect, pass } = fakePool(t, options);
+  const acquires = [pool.acquire(), pool.acquire()] as const;
+  await connect();
+  await connect();
+  const [older, newer] = await Promise.all(acquires);
+  const { connectionId } = older;
+  older.release();
+  await pass(10);
+  newer.release();
+  await pass(1_500);
+  const lease = await pool.acquire();
+  t.is(lease.connectionId, connectionId, 'the newer connection was checked last, and is leased last');
+  lease.release();
+});
+
+test('a keepalive is good for a caller that has come meanwhile', async (t) => {
+  let answer = (_healthy: boolean): void => {};
+  const validate = (): Promise<boolean> => new Promise((resolve) => (answer = resolve));
+  const options = { max: 1, validate, validateAfterIdleMs: 60_000, keepaliveMs: 1_000 };
+  const { pool, connect, pass, driver } = fakePool(t, options);
+  const first = pool.acquire();
+  await connect();
+  const { connectionId } = await first;
+  (await first).release();
+  await pass(1_000);
+  const second = pool.acquire();
+  answer(true);
+  t.is((await second).connectionId, connectionId);
+  t.is(driver.pending.size, 0);
+  (await second).release();
 });
 
 test('no check keeps the process alive: the timer of the callers who wait does', async (t) => {
   for (const wanted of [true, false]) {
-    const { clock, health, idle } = setUp();
+    const { clock, check, idle } = setUp();
     const kept: (boolean | undefined)[] = [];
     const deadline = clock.deadline.bind(clock);
     clock.deadline = (delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean) => {
       kept.push(keepAlive);
       return deadline(delayMs, callback);
     };
-    await health.check(idle(), wanted);
+    await check(idle(), wanted);
     t.false(kept.includes(true));
   }
 });

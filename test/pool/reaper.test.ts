@@ -1,5 +1,6 @@
+import { DeadlineTimer } from '../../src/pool/deadline-timer.js';
+import type { PooledConnection } from '../../src/pool/pooled-connection.js';
 import { Reaper, type ReaperSettings } from '../../src/pool/reaper.js';
-import type { CloseReason, PooledConnection } from '../../src/pool/pooled-connection.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import { pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
@@ -11,24 +12,22 @@ function setUp(settings: Partial<ReaperSettings> = {}, spare = true) {
   const stage = { spare };
   const note = (connection: PooledConnection, what: string): void =>
     void did.push(`${names.get(connection)} ${what} at ${clock.nowMs - 1_000}`);
-  const reaper = new Reaper(
-    clock,
-    { idleTimeoutMs: Infinity, keepaliveMs: Infinity, ...settings },
-    {
-      hasSpare: () => stage.spare,
-      close(connection: PooledConnection, reason: CloseReason) {
-        note(connection, reason);
-        connection.state = 'removed';
-      },
-      keepAlive: (connection) => note(connection, 'keepalive'),
-    },
-  );
-  /** An idle connection under the reaper's eye. */
+  const timer = new DeadlineTimer(clock, (dueByMs) => {
+    for (;;) {
+      const due = reaper.takeDue(dueByMs, stage.spare);
+      if (due === undefined) break;
+      note(due.connection, due.what);
+      if (due.what !== 'keepalive') due.connection.state = 'removed';
+    }
+    timer.set(reaper.nextMs);
+  });
+  const reaper = new Reaper({ idleTimeoutMs: Infinity, keepaliveMs: Infinity, ...settings }, timer);
+  /** An idle connection that the reaper watches. */
   const add = (name: string, expiresAtMs = Infinity): PooledConnection => {
     const connection = pooledConnection({ bornMs: clock.nowMs, expiresAtMs });
     names.set(connection, name);
     connection.state = 'leased';
-    reaper.add(connection);
+    reaper.add(connection, clock.nowMs);
     rest(connection);
     return connection;
   };
@@ -133,15 +132,12 @@ test('one timer serves all, set to what is due first', (t) => {
   t.is(clock.pending, 1);
 });
 
-test('no timer runs without connections, nor where nothing can be due', (t) => {
-  const { clock, reaper, add } = setUp({ idleTimeoutMs: 500 });
-  const connection = add('a');
-  t.is(clock.pending, 1);
-  reaper.remove(connection);
-  t.is(clock.pending, 0);
-  add('b');
-  reaper.stop();
-  t.is(clock.pending, 0);
+test('a removed connection is never due, and no timer runs where nothing can be due', (t) => {
+  const { clock, did, reaper, add } = setUp({ idleTimeoutMs: 500 });
+  reaper.remove(add('a'));
+  t.is(reaper.nextMs, Infinity);
+  clock.advance(500);
+  t.deepEqual([did, clock.pending], [[], 0]);
   const endless = setUp();
   endless.add('a');
   t.is(endless.clock.pending, 0);

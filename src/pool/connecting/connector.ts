@@ -49,12 +49,10 @@ export interface ConnectRequest {
   readonly hello: (adopts: boolean) => Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
   readonly maySkipHello: boolean;
-  /** Whether to wait for a handoff, learnt from connect to connect. */
-  readonly handoff: HandoffPolicy;
-  /**
-   * Nobody has connected to this target yet: one Hello goes ahead, the others wait for what it brings (X-23).
-   */
-  isCold(): boolean;
+  /** Whether to wait for a handoff, learnt from connect to connect; `undefined`: never. */
+  readonly handoff: HandoffPolicy | undefined;
+  /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it (X-23). */
+  isCold: boolean;
 }
 
 export interface ConnectorOptions {
@@ -181,7 +179,7 @@ export class Connector implements OpensConnections {
   }
 
   #waitsForOthers(request: ConnectRequest): boolean {
-    return (request.maySkipHello && this.#options.cache !== undefined) || request.isCold();
+    return (request.maySkipHello && this.#options.cache !== undefined) || request.isCold;
   }
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
@@ -235,7 +233,7 @@ export class Connector implements OpensConnections {
 
   async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<NewConnection> {
     const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#options;
-    const adoptHandedOffConnection = handoff.shouldWait();
+    const adoptHandedOffConnection = handoff?.shouldWait() ?? false;
     const startedMs = clock.now();
     const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
     const outcome = await new Promise<Outcome>((settle) => {
@@ -247,7 +245,7 @@ export class Connector implements OpensConnections {
     if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
     if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
     const { socket, endpoint, route, negotiated } = outcome;
-    handoff.learn({
+    handoff?.learn({
       waited: adoptHandedOffConnection,
       offered: offersHandoff(negotiated),
       adopted: route === 'handle-passed',

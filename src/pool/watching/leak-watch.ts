@@ -1,10 +1,11 @@
 import { outOfContext } from '../../async-context.js';
-import type { Clock, Deadline } from '../../clock.js';
+import type { Clock } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
+import type { DeadlineTimer } from '../deadline-timer.js';
 import type { Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 
-/** One lease that is watched. It must not refer to the handle, whose loss it is there to notice. */
+/** One watched lease. It must not refer to the handle, whose loss it notices. */
 interface Watched extends Timed {
   readonly connection: PooledConnection;
   readonly acquireId: number;
@@ -23,24 +24,32 @@ export interface Leak {
 }
 
 /**
- * Watches leases that are out for long, and handles that are lost. It costs a stack trace with every lease:
- * for finding a leak, not for every day.
+ * Watches for leases that are out for long, and for handles that are lost. It costs a stack trace for every
+ * lease: for finding a leak, not for everyday use.
  */
 export class LeakWatch {
   readonly #clock: Clock;
   readonly #thresholdMs: number;
-  readonly #report: (leak: Leak) => void;
+  readonly #timer: DeadlineTimer;
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
-  readonly #handles = new FinalizationRegistry<Watched>((watched) =>
-    outOfContext(() => this.#onHandleLost(watched)),
-  );
-  #timer: Deadline | undefined;
+  readonly #handles: FinalizationRegistry<Watched>;
 
-  constructor(clock: Clock, thresholdMs: number, report: (leak: Leak) => void) {
+  /** @param onLost is called when a handle has been garbage-collected */
+  constructor(clock: Clock, thresholdMs: number, timer: DeadlineTimer, onLost: (leak: Leak) => void) {
     this.#clock = clock;
     this.#thresholdMs = thresholdMs;
-    this.#report = report;
+    this.#timer = timer;
+    this.#handles = new FinalizationRegistry((watched) => {
+      if (watched.over) return;
+      this.end(watched.connection);
+      outOfContext(() => onLost(leakOf(watched, clock.now(), true)));
+    });
+  }
+
+  /** When the next lease is out for too long. */
+  get nextMs(): number {
+    return this.#due.nextMs;
   }
 
   /** @param stack from {@link callerStack}, taken when the lease was asked for */
@@ -51,7 +60,7 @@ export class LeakWatch {
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);
     this.#due.put(watched);
-    this.#timer ??= this.#clock.deadline(this.#thresholdMs, (dueByMs) => this.#onTimer(dueByMs));
+    this.#timer.set(dueMs);
   }
 
   end(connection: PooledConnection): void {
@@ -63,26 +72,15 @@ export class LeakWatch {
     this.#due.remove(watched);
   }
 
-  /** Ends all watches: what is lost from now on is no leak of this pool's. */
+  /** Ends all watches: a handle that is lost from now on is no leak of this pool. */
   stop(): void {
     for (const connection of this.#byConnection.keys()) this.end(connection);
-    this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
-  #onTimer(nowMs: number): void {
-    this.#timer = undefined;
-    for (let watched = this.#due.takeDue(nowMs); watched !== undefined; watched = this.#due.takeDue(nowMs)) {
-      this.#report(leakOf(watched, nowMs, false));
-    }
-    if (this.#due.nextMs !== Infinity)
-      this.#timer ??= this.#clock.deadline(this.#due.nextMs - nowMs, (dueByMs) => this.#onTimer(dueByMs));
-  }
-
-  #onHandleLost(watched: Watched): void {
-    if (watched.over) return;
-    this.end(watched.connection);
-    this.#report(leakOf(watched, this.#clock.now(), true));
+  /** The next lease that is out for too long by `nowMs`. */
+  takeDue(nowMs: number): Leak | undefined {
+    const watched = this.#due.takeDue(nowMs);
+    return watched && leakOf(watched, nowMs, false);
   }
 }
 

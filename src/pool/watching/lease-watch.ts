@@ -1,57 +1,51 @@
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
-import type { Clock } from '../../clock.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';
-import type { Target } from '../target.js';
-import type { EventSources } from './event-sources.js';
-import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
+import type { CachedClock } from '../cached-clock.js';
+import type { DeadlineTimer } from '../deadline-timer.js';
 import { leaseOf, type Lease } from '../lease.js';
+import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
+import type { Target } from '../target.js';
 import type { AcquireOrigin } from '../waiter.js';
+import type { EventSources } from './event-sources.js';
+import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
 
-/** What watching needs of its surroundings. */
-export interface LeaseWatchEnvironment {
-  readonly clock: Clock;
-  readonly events: EventSources;
-  readonly settings: { readonly leakThresholdMs: number };
-  /** The functions through which a lease is acquired, see {@link callerStack}. */
-  readonly entryPoints: readonly EntryPoint[];
-  nextAcquireId(): number;
-}
-
-/** What the end of a lease has to know of its beginning. */
+/** What the end of a lease needs of its beginning. */
 interface WatchedLease {
   readonly acquireId: number;
   readonly leasedAtMs: number;
 }
 
 /**
- * Tells listeners and the leak watch about the acquires and leases of one target. With neither there, a lease
+ * Tells listeners and the leak watch of the acquires and leases of one target. With neither there, a lease
  * costs one question.
  */
 export class LeaseWatch {
+  /** The leases that were watched when they began. */
+  readonly leases = new Map<PooledConnection, WatchedLease>();
   readonly #target: Target;
+  readonly #environment: PoolEnvironment;
   readonly #events: EventSources;
   readonly #leaks: LeakWatch | undefined;
-  readonly #environment: LeaseWatchEnvironment;
-  readonly #onLost: (connection: PooledConnection) => void;
-  /** The leases that were watched when they began. */
-  readonly #leases = new Map<PooledConnection, WatchedLease>();
 
-  /** @param onLost is told of a connection whose lease nobody can release any more */
+  /** @param onLost closes a connection whose lease is garbage: no caller can release it */
   constructor(
     target: Target,
-    environment: LeaseWatchEnvironment,
+    environment: PoolEnvironment,
+    timer: DeadlineTimer,
     onLost: (connection: PooledConnection) => void,
   ) {
     const { clock, events, settings } = environment;
     this.#target = target;
     this.#environment = environment;
     this.#events = events;
-    this.#onLost = onLost;
     if (settings.leakThresholdMs > 0)
-      this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, (leak) => this.#onLeak(leak));
+      this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, timer, (leak) => {
+        this.#report(leak);
+        onLost(leak.connection);
+      });
   }
 
   /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
@@ -67,29 +61,28 @@ export class LeaseWatch {
   }
 
   #begin(context: RunInContext | undefined): AcquireOrigin {
-    const { acquireStarted } = this.#events;
+    const { acquireStarted, pool } = this.#events;
     const stack = this.#leaks && callerStack(this.#environment.entryPoints);
-    const origin = { acquireId: this.#environment.nextAcquireId(), stack, context };
-    if (acquireStarted.wanted)
-      acquireStarted.publish({ pool: this.#events.pool, target: this.#target, acquireId: origin.acquireId });
-    return origin;
+    const acquireId = this.#nextAcquireId();
+    if (acquireStarted.wanted) acquireStarted.publish({ pool, target: this.#target, acquireId });
+    return { acquireId, stack, context };
   }
 
-  /** Whether anybody wants to know about acquires and leases. */
+  /** Whether there are listeners for acquires and leases, or a leak watch. */
   get wanted(): boolean {
     return this.#leaks !== undefined || this.#events.acquireStarted.wanted || this.#isAcquiredWanted();
   }
 
   /**
-   * The lease of an idle connection, asked for and given in one breath.
+   * The lease of an idle connection, asked for and given in one turn.
    *
    * @throws {BrokerPoolError} `POOL_CLOSED`
    */
-  leaseAtOnce(connection: PooledConnection, nowMs: () => number): Lease {
+  leaseAtOnce(connection: PooledConnection, cachedClock: CachedClock): Lease {
     const { acquireId, stack } = this.#begin(undefined);
     if (connection.state === 'leased')
-      return this.#lease(connection, acquireId, stack, nowMs(), 0, undefined);
-    // A listener that has just heard of it has ended the pool.
+      return this.#lease(connection, acquireId, stack, cachedClock.now(), 0, undefined);
+    // A listener of acquireStarted has ended the pool.
     const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), {
       ...this.#target,
       elapsedMs: 0,
@@ -98,14 +91,14 @@ export class LeaseWatch {
     throw error;
   }
 
-  /** The lease of whoever has waited for it. */
+  /** The lease of a caller that has waited for it. */
   lease(
     connection: PooledConnection,
     origin: AcquireOrigin | undefined,
     nowMs: number,
     waitMs: number,
   ): Lease {
-    const acquireId = origin?.acquireId ?? this.#environment.nextAcquireId();
+    const acquireId = origin?.acquireId ?? this.#nextAcquireId();
     return this.#lease(connection, acquireId, origin?.stack, nowMs, waitMs, origin?.context ?? outOfContext);
   }
 
@@ -119,7 +112,7 @@ export class LeaseWatch {
   ): Lease {
     const lease = leaseOf(connection);
     if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
-    this.#leases.set(connection, { acquireId, leasedAtMs: nowMs });
+    this.leases.set(connection, { acquireId, leasedAtMs: nowMs });
     this.#leaks?.begin(lease, connection, acquireId, stack ?? '');
     const { id: connectionId, route } = connection;
     this.#events.acquired.publish(
@@ -130,23 +123,17 @@ export class LeaseWatch {
   }
 
   /** A lease is over. */
-  end(connection: PooledConnection, nowMs: () => number): void {
-    this.#leaks?.end(connection);
-    if (this.#leases.size === 0) return;
-    const watched = this.#leases.get(connection);
-    // Nobody was told that it began.
+  end(connection: PooledConnection, cachedClock: CachedClock): void {
+    const watched = this.leases.get(connection);
+    // It began before there were listeners.
     if (watched === undefined) return;
-    this.#leases.delete(connection);
+    this.leases.delete(connection);
+    this.#leaks?.end(connection);
     const { acquireId, leasedAtMs } = watched;
     const { pool, released } = this.#events;
     if (!released.wanted) return;
-    released.publish({
-      pool,
-      target: this.#target,
-      acquireId,
-      connectionId: connection.id,
-      heldMs: nowMs() - leasedAtMs,
-    });
+    const heldMs = cachedClock.now() - leasedAtMs;
+    released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs });
   }
 
   /** An acquire fails that waits. */
@@ -162,39 +149,49 @@ export class LeaseWatch {
   ): void {
     const { pool, acquireFailed } = this.#events;
     if (!acquireFailed.wanted) return;
-    const acquireId = id ?? this.#environment.nextAcquireId();
+    const acquireId = id ?? this.#nextAcquireId();
     acquireFailed.publish(
       { pool, target: this.#target, acquireId, reason: error.code, error: asFailure(error), waitMs },
       context,
     );
   }
 
+  /** When the next lease is out for too long. */
+  get nextDeadlineMs(): number {
+    return this.#leaks?.nextMs ?? Infinity;
+  }
+
+  /** Reports the leases that are out for too long by `dueByMs`. */
+  reportLeaks(dueByMs: number): void {
+    if (this.#leaks === undefined) return;
+    for (let leak = this.#leaks.takeDue(dueByMs); leak !== undefined; leak = this.#leaks.takeDue(dueByMs))
+      this.#report(leak);
+  }
+
   stop(): void {
     this.#leaks?.stop();
   }
 
-  /** Whoever wants to know how long leases are held needs the time and number that come with `acquired`. */
+  #nextAcquireId(): number {
+    const { ids } = this.#environment;
+    ids.acquire += 1;
+    return ids.acquire;
+  }
+
+  /** A listener of `released` needs the time and the number that come with `acquired`. */
   #isAcquiredWanted(): boolean {
     return this.#events.acquired.wanted || this.#events.released.wanted;
   }
 
-  #onLeak({ connection, acquireId, heldMs, stack, lost }: Leak): void {
+  #report({ connection, acquireId, heldMs, stack, lost }: Leak): void {
     const { pool, leakSuspected } = this.#events;
     if (leakSuspected.wanted) {
-      leakSuspected.publish({
-        pool,
-        target: this.#target,
-        acquireId,
-        connectionId: connection.id,
-        heldMs,
-        stack,
-        lost,
-      });
+      const connectionId = connection.id;
+      leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId, heldMs, stack, lost });
     } else {
       const message = `a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`;
       outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
     }
-    if (lost) this.#onLost(connection);
   }
 }
 

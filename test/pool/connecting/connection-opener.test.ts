@@ -1,27 +1,25 @@
-import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPoolError } from '../../../src/errors.js';
-import { Capacity } from '../../../src/pool/capacity.js';
+import { asPoolError } from '../../../src/pool/acquire-errors.js';
+import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
+import { CachedClock } from '../../../src/pool/cached-clock.js';
+import { Capacity, type CapacityUser } from '../../../src/pool/capacity.js';
+import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
 import type {
   ConnectRequest,
   NewConnection,
   OpensConnections,
 } from '../../../src/pool/connecting/connector.js';
 import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
-import {
-  ConnectionOpener,
-  type ConnectionOpenerOwner,
-} from '../../../src/pool/connecting/connection-opener.js';
-import { checkPoolOptions, type BrokerPoolOptions } from '../../../src/pool/options.js';
-import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
-import { createEventSources } from '../../../src/pool/watching/event-sources.js';
-import { newCounters } from '../../../src/pool/watching/stats.js';
-import { FakeClock } from '../../helpers/fake-clock.js';
+import { DeadlineTimer } from '../../../src/pool/deadline-timer.js';
+import { EntryList } from '../../../src/pool/entry-list.js';
+import type { BrokerPoolOptions } from '../../../src/pool/options.js';
+import { PooledConnection } from '../../../src/pool/pooled-connection.js';
+import { LeaseWatch } from '../../../src/pool/watching/lease-watch.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
-import { NotingOwner } from '../../helpers/pooled.js';
+import { poolEnvironment, TARGET } from '../../helpers/pool-environment.js';
+import { NotingOwner, pooledConnection } from '../../helpers/pooled.js';
 import test from '../../helpers/sanitary.js';
-
-const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
 
 /** Opens connections when the test says so. */
 class FakeConnector implements OpensConnections {
@@ -57,230 +55,224 @@ class FakeConnector implements OpensConnections {
   }
 }
 
-class Owner extends NotingOwner implements ConnectionOpenerOwner {
-  size = 0;
-  spare = 0;
-  idleSinceMs = Infinity;
-  waiting = 0;
+/** The target pool, as far as the capacity and the opener see it. */
+class Stage implements CapacityUser {
+  readonly entries = new EntryList<PooledConnection>();
   readonly opened: PooledConnection[] = [];
   readonly failures: BrokerPoolError[] = [];
+  readonly spare = 0;
+  readonly idleSinceMs = Infinity;
+  readonly waiting = 0;
+  readonly evictIdle = (): boolean => false;
+  readonly yieldConnect = (): boolean => false;
   pumps = 0;
 
   get held(): number {
-    return this.size;
-  }
-
-  wantedUntilMs(): number {
-    return 0;
-  }
-
-  onOpened(connection: PooledConnection): void {
-    this.size += 1;
-    this.opened.push(connection);
-  }
-
-  onOpenFailed(error: BrokerPoolError): void {
-    this.failures.push(error);
+    return this.entries.size;
   }
 
   pump(): void {
     this.pumps += 1;
   }
-
-  evictIdle(): boolean {
-    return false;
-  }
-
-  yieldConnect(): boolean {
-    return false;
-  }
 }
 
 function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
-  const clock = new FakeClock();
   const connector = new FakeConnector();
-  const owner = new Owner();
-  const counters = newCounters();
-  let ids = 0;
-  const environment = {
-    settings: checkPoolOptions({ ...TARGET, ...options }),
-    connector,
-    cache: undefined,
-    clock,
-    capacity,
-    events: createEventSources('test', new EventEmitter()),
-    nextConnectionId: () => ++ids,
+  const environment = poolEnvironment(options, { connector, capacity });
+  const { clock } = environment;
+  const stage = new Stage();
+  const { entries } = stage;
+  const timer = new DeadlineTimer(clock, () => {});
+  const watch = new LeaseWatch(TARGET, environment, timer, () => {});
+  const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
+  const opener = new ConnectionOpener(TARGET, environment, entries, queue, stage, new NotingOwner());
+  /** Runs a connect as the pump does. */
+  const run = async (spare: boolean): Promise<void> => {
+    const connect = opener.begin(spare);
+    const opened = await opener.negotiate(connect).catch(asPoolError);
+    const result = opener.finish(connect, opened);
+    if (result instanceof PooledConnection) {
+      entries.add(result);
+      stage.opened.push(result);
+      return;
+    }
+    stage.failures.push(result);
+    if (connect.hadSlot) capacity?.giveBack();
   };
-  return {
-    clock,
-    connector,
-    owner,
-    counters,
-    opener: new ConnectionOpener(TARGET, environment, counters, owner),
+  const open = (): boolean => {
+    const mayBegin = opener.takeSlot();
+    if (mayBegin) void run(false);
+    return mayBegin;
   };
+  const openSpare = (): boolean => {
+    const mayBegin = opener.takeSpareSlot();
+    if (mayBegin) void run(true);
+    return mayBegin;
+  };
+  return { clock, connector, stage, opener, open, openSpare };
 }
 
 const DOWN = new BrokerPoolError('BROKER_CONNECT', 'down');
 
 test('no more connects run at once than maxConnecting, and no more connections are open than max', async (t) => {
-  const { connector, opener } = setUp({ max: 3, maxConnecting: 2 });
-  t.deepEqual([opener.open(), opener.open(), opener.open()], [true, true, false]);
+  const { connector, opener, open } = setUp({ max: 3, maxConnecting: 2 });
+  t.deepEqual([open(), open(), open()], [true, true, false]);
   t.true(opener.full);
   await connector.succeed();
-  t.deepEqual([opener.open(), opener.open()], [true, false]);
+  t.deepEqual([open(), open()], [true, false]);
   await connector.succeed();
   await connector.succeed();
-  t.is(opener.connects.placed, 0);
-  t.false(opener.open(), 'max');
+  t.is(opener.connects.slots, 0);
+  t.false(open(), 'max');
 });
 
 test('of connects that nobody waits for, one runs at a time', async (t) => {
-  const { connector, opener } = setUp({ maxConnecting: 5 });
-  t.deepEqual([opener.openSpare(), opener.openSpare(), opener.open()], [true, false, true]);
+  const { connector, open, openSpare } = setUp({ maxConnecting: 5 });
+  t.deepEqual([openSpare(), openSpare(), open()], [true, false, true]);
   await connector.succeed();
-  t.true(opener.openSpare());
+  t.true(openSpare());
 });
 
 test('a connection is ready with its number, its route and the time it took', async (t) => {
-  const { clock, connector, owner, counters, opener } = setUp();
-  opener.open();
+  const { clock, connector, stage, opener, open } = setUp();
+  open();
   clock.advance(40);
   await connector.succeed();
-  t.like(owner.opened, [{ id: 1, endpoint: '/fake/backend', route: 'broker-negotiated', bornMs: 1_040 }]);
-  t.is(counters.createdByRoute['broker-negotiated'], 1);
+  t.like(stage.opened, [{ id: 1, endpoint: '/fake/backend', route: 'broker-negotiated', bornMs: 1_040 }]);
+  t.is(opener.counters.createdByRoute['broker-negotiated'], 1);
   t.like(opener.connectTimes.snapshot(), { count: 1, sumMs: 40 });
 });
 
 test('connections born together do not die together: chance takes up to a tenth of their lifetime', async (t) => {
-  const { clock, connector, owner, opener } = setUp({ maxLifetimeMs: 10_000, max: 100, maxConnecting: 100 });
+  const { clock, connector, stage, open } = setUp({ maxLifetimeMs: 10_000, max: 100, maxConnecting: 100 });
   const chances = [0, 0.5, 0.999_999];
   clock.chance = () => chances.shift() ?? 0;
-  for (let count = 0; count < 3; count++) opener.open();
+  for (let count = 0; count < 3; count++) open();
   for (let count = 0; count < 3; count++) await connector.succeed();
   t.deepEqual(
-    owner.opened.map(({ expiresAtMs, bornMs }) => Math.round(expiresAtMs - bornMs)),
+    stage.opened.map(({ expiresAtMs, bornMs }) => Math.round(expiresAtMs - bornMs)),
     [10_000, 9_500, 9_001],
   );
 });
 
 test('an endless lifetime stays endless', async (t) => {
-  const { connector, owner, opener } = setUp({ maxLifetimeMs: Infinity });
-  opener.open();
+  const { connector, stage, open } = setUp({ maxLifetimeMs: Infinity });
+  open();
   await connector.succeed();
-  t.is(owner.opened[0]?.expiresAtMs, Infinity);
+  t.is(stage.opened[0]?.expiresAtMs, Infinity);
 });
 
 test('after a failure spare connects pause, and so do others while something is open', async (t) => {
-  const { clock, connector, owner, counters, opener } = setUp();
-  opener.open();
+  const { clock, connector, stage, opener, open, openSpare } = setUp();
+  open();
   await connector.fail(DOWN);
-  t.deepEqual([owner.failures, counters.connectFailures, opener.lastError], [[DOWN], 1, DOWN]);
-  t.false(opener.openSpare());
-  owner.size = 1;
-  t.false(opener.open());
+  t.deepEqual([stage.failures, opener.counters.connectFailures, opener.lastError], [[DOWN], 1, DOWN]);
+  t.false(openSpare());
+  stage.entries.add(pooledConnection());
+  t.false(open());
   clock.advance(100);
-  t.is(owner.pumps, 1);
-  t.true(opener.open());
+  t.is(stage.pumps, 1);
+  t.true(open());
 });
 
 test('with nothing open a caller may try at once: who waits had better learn why not', async (t) => {
-  const { connector, opener } = setUp();
-  opener.open();
+  const { connector, open } = setUp();
+  open();
   await connector.fail(DOWN);
-  t.true(opener.open());
+  t.true(open());
 });
 
 test('success ends pauses and forgets the last error', async (t) => {
-  const { clock, connector, opener } = setUp();
-  opener.open();
-  opener.open();
+  const { clock, connector, opener, open, openSpare } = setUp();
+  open();
+  open();
   await connector.fail(DOWN);
   await connector.succeed();
   t.is(opener.lastError, undefined);
-  t.true(opener.openSpare());
+  t.true(openSpare());
   t.is(clock.pending, 0);
 });
 
 test('a refusal that forbids is remembered for a second, and spare connects stay away for half a minute', async (t) => {
-  const { clock, connector, owner, opener } = setUp();
-  opener.openSpare();
+  const { clock, connector, stage, opener, openSpare } = setUp();
+  openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   t.is(opener.refusal?.code, 'REFUSED');
   clock.advance(999);
-  t.false(opener.openSpare());
+  t.false(openSpare());
   clock.advance(1);
   t.is(opener.refusal, undefined);
   clock.advance(28_999);
-  t.false(opener.openSpare());
-  const pumps = owner.pumps;
+  t.false(openSpare());
+  const pumps = stage.pumps;
   clock.advance(1);
-  t.is(owner.pumps, pumps + 1);
-  t.true(opener.openSpare());
+  t.is(stage.pumps, pumps + 1);
+  t.true(openSpare());
 });
 
 test('a caller need not wait for that, and a success ends it', async (t) => {
-  const { clock, connector, owner, opener } = setUp();
-  opener.openSpare();
+  const { clock, connector, stage, open, openSpare } = setUp();
+  openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
   clock.advance(1_000);
-  owner.size = 1;
-  t.deepEqual([opener.openSpare(), opener.open()], [false, true]);
+  stage.entries.add(pooledConnection());
+  t.deepEqual([openSpare(), open()], [false, true]);
   await connector.succeed();
-  t.true(opener.openSpare());
+  t.true(openSpare());
   t.is(clock.pending, 0);
 });
 
 test('clear forgets pauses and refusals, and what was under way arrives as stale', async (t) => {
-  const { connector, owner, opener } = setUp({ maxConnecting: 3 });
-  opener.open();
-  opener.open();
+  const { connector, stage, opener, open } = setUp({ maxConnecting: 3 });
+  open();
+  open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
-  opener.clear([]);
+  opener.clear();
   t.is(opener.refusal, undefined);
-  opener.open();
+  open();
   await connector.succeed();
   await connector.succeed();
   t.deepEqual(
-    owner.opened.map(({ closeOnRelease }) => closeOnRelease),
+    stage.opened.map(({ closeOnRelease }) => closeOnRelease),
     ['stale', undefined],
   );
 });
 
 test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
-  const { connector, counters, opener } = setUp();
-  opener.open();
+  const { connector, opener, open } = setUp();
+  open();
   connector.connects[0]?.onPause(DOWN, 1, 100);
-  t.deepEqual([opener.lastError, counters.connectFailures, counters.retries], [DOWN, 0, 1]);
+  t.deepEqual([opener.lastError, opener.counters.connectFailures, opener.counters.retries], [DOWN, 0, 1]);
   await connector.succeed();
   t.is(opener.lastError, undefined);
 });
 
 test('clear and whoever wants it now end the pauses of connects under way, a success does not', async (t) => {
-  const { connector, opener } = setUp({ maxConnecting: 3 });
-  opener.open();
-  opener.open();
+  const { connector, opener, open } = setUp({ maxConnecting: 3 });
+  open();
+  open();
   await connector.succeed();
   t.deepEqual(connector.retriedNow, []);
-  opener.clear([]);
+  opener.clear();
   opener.retryNow();
   t.deepEqual(connector.retriedNow, [opener.key, opener.key]);
 });
 
 test('what a connect throws becomes an error of ours', async (t) => {
-  const { connector, owner, opener } = setUp();
+  const { connector, stage, open } = setUp();
   const strange = new TypeError('a mistake');
-  opener.open();
+  open();
   await connector.fail(strange);
-  t.like(owner.failures, [
+  t.like(stage.failures, [
     { code: 'BROKER_CONNECT', message: 'failed to connect: a mistake', cause: strange },
   ]);
 });
 
 test('a place in the whole pool is taken for each connect, and given back when it fails', async (t) => {
   const capacity = new Capacity(2);
-  const { connector, opener } = setUp({}, capacity);
-  opener.open();
-  opener.openSpare();
+  const { connector, open, openSpare } = setUp({}, capacity);
+  open();
+  openSpare();
   t.is(capacity.used, 2);
   await connector.fail(DOWN);
   t.is(capacity.used, 1);
@@ -289,25 +281,25 @@ test('a place in the whole pool is taken for each connect, and given back when i
 });
 
 test('once stopped it opens nothing, and no pause is left', async (t) => {
-  const { clock, connector, owner, opener } = setUp();
-  opener.open();
-  opener.open();
+  const { clock, connector, stage, opener, open, openSpare } = setUp();
+  open();
+  open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   opener.stop();
-  t.deepEqual([opener.open(), opener.openSpare()], [false, false]);
+  t.deepEqual([open(), openSpare()], [false, false]);
   await connector.fail(DOWN);
   t.is(clock.pending, 0);
-  t.is(owner.failures.length, 2, 'what was under way ends all the same');
+  t.is(stage.failures.length, 2, 'what was under way ends all the same');
 });
 
 test("Hello-skip is allowed where the wanted version is the caller's own, and one goes ahead on a cold target (C-11, X-23)", async (t) => {
-  const { connector, opener } = setUp();
-  opener.open();
+  const { connector, open } = setUp();
+  open();
   t.is(connector.requests[0]?.maySkipHello, true);
-  t.is(connector.requests[0]?.isCold(), true);
+  t.is(connector.requests[0]?.isCold, true);
   await connector.succeed();
-  t.is(connector.requests[0]?.isCold(), false);
+  t.is(connector.requests[0]?.isCold, false);
   const other = setUp({ selfVersion: '2.0.0' });
-  other.opener.open();
+  other.open();
   t.is(other.connector.requests[0]?.maySkipHello, false);
 });

@@ -1,13 +1,14 @@
 import { BrokerPoolError } from '../../../src/errors.js';
-import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { RefusalCache } from '../../../src/pool/connecting/refusal-cache.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
+import { EntryList } from '../../../src/pool/entry-list.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
 import { TargetPool } from '../../../src/pool/target-pool.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
+import { WaiterQueue } from '../../../src/pool/waiter-queue.js';
 import test from '../../helpers/sanitary.js';
 import { PoolModel } from './pool-model.js';
 import { RuleBroken, type Rule } from './rules.js';
@@ -47,32 +48,32 @@ const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
 
 const faults: readonly Fault[] = [
   {
-    title: 'who came last is served first',
-    prototype: Bag.prototype,
-    name: 'dequeue',
-    plant: method((bag: Bag<never, never>) => {
-      const waiter = bag.lastWaiter;
-      if (waiter !== undefined) bag.cancel(waiter);
+    title: 'the waiter that came last is served first',
+    prototype: WaiterQueue.prototype,
+    name: 'shift',
+    plant: method((queue: WaiterQueue<never>) => {
+      const waiter = queue.last;
+      if (waiter !== undefined) queue.remove(waiter);
       return waiter;
     }),
     breaks: ['first come, first served'],
   },
   {
     title: 'a waiter stays in the queue when it is served',
-    prototype: Bag.prototype,
-    name: 'dequeue',
-    plant: method((bag: Bag<never, never>, dequeue) => {
-      const waiter = bag.firstWaiter;
-      dequeue();
-      if (waiter !== undefined && bag.waiting === 0) bag.enqueue(waiter);
+    prototype: WaiterQueue.prototype,
+    name: 'shift',
+    plant: method((queue: WaiterQueue<never>, shift) => {
+      const waiter = queue.first;
+      shift();
+      if (waiter !== undefined && queue.size === 0) queue.push(waiter);
       return waiter;
     }),
     breaks: ['every acquire settles once', 'the counts add up', 'nothing is leased twice'],
   },
   {
     title: 'a leased connection stays among the idle ones',
-    prototype: Bag.prototype,
-    name: 'borrow',
+    prototype: EntryList.prototype,
+    name: 'leaseNewest',
     plant: nothing,
     breaks: ['nothing is leased twice', 'the counts add up', 'every acquire settles once'],
   },
@@ -147,7 +148,9 @@ const faults: readonly Fault[] = [
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) =>
-      pool.waiting > 0 && pool.size === 0 ? Promise.reject(QUEUE_FULL) : acquire(...values),
+      pool.counts().waiting > 0 && pool.counts().total === 0
+        ? Promise.reject(QUEUE_FULL)
+        : acquire(...values),
     ),
     breaks: ['an error says what happened'],
   },
@@ -169,21 +172,21 @@ const faults: readonly Fault[] = [
     title: 'a wait has no deadline',
     prototype: AcquireQueue.prototype,
     name: 'enter',
-    plant: method((_room, enter, [, signal]) => enter(Infinity, signal)),
+    plant: method((_queue, enter, [, ...values]) => enter(Infinity, ...values)),
     breaks: ['no acquire ends before its time, or long after it'],
   },
   {
     title: 'a deadline comes too early',
     prototype: AcquireQueue.prototype,
     name: 'enter',
-    plant: method((_room, enter, [timeoutMs, signal]) => enter(Number(timeoutMs) / 2, signal)),
+    plant: method((_queue, enter, [timeoutMs, ...values]) => enter(Number(timeoutMs) / 2, ...values)),
     breaks: ['no acquire ends before its time, or long after it'],
   },
   {
     title: 'an aborted wait goes on',
-    prototype: AcquireQueue.prototype,
-    name: 'enter',
-    plant: method((_room, enter, [timeoutMs]) => enter(timeoutMs, undefined)),
+    prototype: TargetPool.prototype,
+    name: 'acquire',
+    plant: method((_pool, acquire, [timeoutMs]) => acquire(timeoutMs, undefined)),
     breaks: ['every acquire settles once'],
   },
   {

@@ -1,3 +1,4 @@
+import { DeadlineTimer } from '../../../src/pool/deadline-timer.js';
 import { leaseOf } from '../../../src/pool/lease.js';
 import { callerStack, LeakWatch, type EntryPoint, type Leak } from '../../../src/pool/watching/leak-watch.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
@@ -9,7 +10,13 @@ import test from '../../helpers/sanitary.js';
 function setUp() {
   const clock = new FakeClock();
   const leaks: Leak[] = [];
-  return { clock, leaks, watch: new LeakWatch(clock, 100, (leak) => leaks.push(leak)) };
+  const timer = new DeadlineTimer(clock, (dueByMs) => {
+    for (let leak = watch.takeDue(dueByMs); leak !== undefined; leak = watch.takeDue(dueByMs))
+      leaks.push(leak);
+    timer.set(watch.nextMs);
+  });
+  const watch = new LeakWatch(clock, 100, timer, (leak) => leaks.push(leak));
+  return { clock, leaks, watch };
 }
 
 test('a lease that is out for too long is reported once, with its stack', (t) => {

@@ -1,21 +1,22 @@
 import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { Bag, type BagEntry, type BagWaiter, type EntryState } from '../../src/pool/bag.js';
+import { EntryList, type EntryState, type ListEntry } from '../../src/pool/entry-list.js';
+import { WaiterQueue, type QueuedWaiter } from '../../src/pool/waiter-queue.js';
 import test from '../helpers/sanitary.js';
 
-class Entry implements BagEntry<Entry> {
+class Entry implements ListEntry<Entry> {
   readonly id: number;
   state: EntryState = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
-  place = -1;
+  index = -1;
 
   constructor(id: number) {
     this.id = id;
   }
 }
 
-class Waiter implements BagWaiter<Waiter> {
+class Waiter implements QueuedWaiter<Waiter> {
   readonly id: number;
   next: Waiter | undefined;
   previous: Waiter | undefined;
@@ -25,7 +26,7 @@ class Waiter implements BagWaiter<Waiter> {
   }
 }
 
-/** The bag as one would write it without a care for speed. */
+/** Both containers as one would write them without a care for speed. */
 class Model {
   /** The longest idle first. */
   idle: Entry[] = [];
@@ -43,18 +44,23 @@ interface Step {
 }
 
 function run(steps: readonly Step[]): void {
-  const bag = new Bag<Entry, Waiter>();
+  const containers = { list: new EntryList<Entry>(), queue: new WaiterQueue<Waiter>() };
   const model = new Model();
   let nextId = 0;
   for (const { name, pick } of steps) {
     const pickFrom = <T>(list: readonly T[]): T | undefined => list[pick % Math.max(1, list.length)];
-    operations[name]?.(bag, model, pickFrom, () => nextId++);
-    agree(bag, model);
+    operations[name]?.(containers, model, pickFrom, () => nextId++);
+    agree(containers, model);
   }
 }
 
+interface Containers {
+  readonly list: EntryList<Entry>;
+  readonly queue: WaiterQueue<Waiter>;
+}
+
 type Operation = (
-  bag: Bag<Entry, Waiter>,
+  containers: Containers,
   model: Model,
   pickFrom: <T>(list: readonly T[]) => T | undefined,
   id: () => number,
@@ -63,97 +69,97 @@ type Operation = (
 const without = <T>(list: readonly T[], item: T): T[] => list.filter((each) => each !== item);
 
 const operations: Readonly<Record<string, Operation>> = {
-  add(bag, model, _pickFrom, id) {
+  add({ list }, model, _pickFrom, id) {
     const entry = new Entry(id());
-    bag.add(entry);
+    list.add(entry);
     model.leased.push(entry);
   },
-  borrow(bag, model) {
+  leaseNewest({ list }, model) {
     const expected = model.idle.pop();
     if (expected !== undefined) model.leased.push(expected);
-    strictEqual(bag.borrow(), expected);
+    strictEqual(list.leaseNewest(), expected);
   },
-  giveBack(bag, model, pickFrom) {
+  makeIdle({ list }, model, pickFrom) {
     const entry = pickFrom([...model.leased, ...model.reserved]);
     if (entry === undefined) return;
-    bag.giveBack(entry);
+    list.makeIdle(entry);
     model.leased = without(model.leased, entry);
     model.reserved = without(model.reserved, entry);
     model.idle.push(entry);
   },
-  giveBackAsSpare(bag, model, pickFrom) {
+  makeIdleAsOldest({ list }, model, pickFrom) {
     const entry = pickFrom([...model.reserved, ...model.leased]);
     if (entry === undefined) return;
-    bag.giveBackAsSpare(entry);
+    list.makeIdleAsOldest(entry);
     model.leased = without(model.leased, entry);
     model.reserved = without(model.reserved, entry);
     model.idle.unshift(entry);
   },
-  reserve(bag, model, pickFrom) {
+  reserve({ list }, model, pickFrom) {
     const entry = pickFrom([...model.idle, ...model.leased]);
     if (entry === undefined) return;
-    bag.reserve(entry);
+    list.reserve(entry);
     model.idle = without(model.idle, entry);
     model.leased = without(model.leased, entry);
     model.reserved.push(entry);
   },
-  remove(bag, model, pickFrom) {
+  remove({ list }, model, pickFrom) {
     const entry = pickFrom([...model.idle, ...model.leased, ...model.reserved]);
     if (entry === undefined) return;
-    ok(bag.remove(entry));
+    ok(list.remove(entry));
     model.idle = without(model.idle, entry);
     model.leased = without(model.leased, entry);
     model.reserved = without(model.reserved, entry);
     model.removed.push(entry);
   },
-  misuse(bag, model, pickFrom) {
+  misuse({ list }, model, pickFrom) {
     const removed = pickFrom(model.removed);
     if (removed !== undefined) {
-      strictEqual(bag.remove(removed), false);
-      throws(() => bag.giveBack(removed));
-      throws(() => bag.giveBackAsSpare(removed));
-      throws(() => bag.reserve(removed));
-      throws(() => bag.add(removed));
+      strictEqual(list.remove(removed), false);
+      throws(() => list.makeIdle(removed));
+      throws(() => list.makeIdleAsOldest(removed));
+      throws(() => list.reserve(removed));
+      throws(() => list.add(removed));
     }
     const idle = pickFrom(model.idle);
-    if (idle !== undefined) throws(() => bag.giveBack(idle));
+    if (idle !== undefined) throws(() => list.makeIdle(idle));
     const taken = pickFrom(model.reserved);
-    if (taken !== undefined) throws(() => bag.reserve(taken));
+    if (taken !== undefined) throws(() => list.reserve(taken));
   },
-  sweep(bag, model, pickFrom) {
+  sweep({ list }, model, pickFrom) {
     // Like maintenance: goes through the idle entries and takes out some of them on the way.
     const doomed = new Set([pickFrom(model.idle), model.idle[0], model.idle.at(-1)]);
     const seen: Entry[] = [];
-    for (const entry of bag.idleEntries()) {
+    for (const entry of list.idleEntries()) {
       seen.push(entry);
-      if (doomed.has(entry)) ok(bag.remove(entry));
+      if (doomed.has(entry)) ok(list.remove(entry));
     }
     deepStrictEqual(ids(seen), ids(model.idle));
     model.removed.push(...model.idle.filter((entry) => doomed.has(entry)));
     model.idle = model.idle.filter((entry) => !doomed.has(entry));
   },
-  enqueue(bag, model, _pickFrom, id) {
+  enqueue({ queue }, model, _pickFrom, id) {
     const waiter = new Waiter(id());
-    bag.enqueue(waiter);
+    queue.push(waiter);
     model.waiting.push(waiter);
   },
-  dequeue(bag, model) {
+  dequeue({ queue }, model) {
     const expected = model.waiting.shift();
     if (expected !== undefined) model.left.push(expected);
-    strictEqual(bag.dequeue(), expected);
+    strictEqual(queue.shift(), expected);
   },
-  cancel(bag, model, pickFrom) {
+  cancel({ queue }, model, pickFrom) {
     const waiter = pickFrom(model.waiting);
     if (waiter === undefined) return;
-    ok(bag.cancel(waiter));
+    ok(queue.remove(waiter));
     model.waiting = without(model.waiting, waiter);
     model.left.push(waiter);
   },
-  comeBack(bag, model, pickFrom) {
+  comeBack({ queue }, model, pickFrom) {
     const waiter = pickFrom(model.left);
     if (waiter === undefined) return;
-    strictEqual(bag.cancel(waiter), false);
-    bag.enqueue(waiter);
+    strictEqual(queue.remove(waiter), false);
+    queue.push(waiter);
     model.left = without(model.left, waiter);
     model.waiting.push(waiter);
   },
@@ -161,27 +167,24 @@ const operations: Readonly<Record<string, Operation>> = {
 
 const ids = (list: Iterable<{ readonly id: number }>): number[] => Array.from(list, ({ id }) => id);
 
-function agree(bag: Bag<Entry, Waiter>, model: Model): void {
-  deepStrictEqual(ids(bag.idleEntries()), ids(model.idle));
+function agree({ list, queue }: Containers, model: Model): void {
+  deepStrictEqual(ids(list.idleEntries()), ids(model.idle));
   const { idle, leased, reserved, waiting } = model;
-  deepStrictEqual([bag.idle, bag.leased, bag.reserved], [idle.length, leased.length, reserved.length]);
-  deepStrictEqual([bag.newestIdle, bag.oldestIdle], [idle.at(-1), idle[0]]);
-  deepStrictEqual(
-    [bag.waiting, bag.firstWaiter, bag.lastWaiter],
-    [waiting.length, waiting[0], waiting.at(-1)],
-  );
-  const inOrder = (list: readonly Entry[]): number[] => ids(list).toSorted((a, b) => a - b);
-  deepStrictEqual(inOrder(bag.entries()), inOrder([...idle, ...leased, ...reserved]));
-  strictEqual(bag.size, idle.length + leased.length + reserved.length);
+  deepStrictEqual([list.idle, list.leased, list.reserved], [idle.length, leased.length, reserved.length]);
+  deepStrictEqual([list.newestIdle, list.oldestIdle], [idle.at(-1), idle[0]]);
+  deepStrictEqual([queue.size, queue.first, queue.last], [waiting.length, waiting[0], waiting.at(-1)]);
+  const inOrder = (entries: readonly Entry[]): number[] => ids(entries).toSorted((a, b) => a - b);
+  deepStrictEqual(inOrder(list.entries()), inOrder([...idle, ...leased, ...reserved]));
+  strictEqual(list.size, idle.length + leased.length + reserved.length);
   for (const state of ['idle', 'leased', 'reserved', 'removed'] as const)
     ok(model[state].every((entry) => entry.state === state));
   ok(
-    model.waiting.every((waiter) => bag.isQueued(waiter)) &&
-      !model.left.some((waiter) => bag.isQueued(waiter)),
+    model.waiting.every((waiter) => queue.includes(waiter)) &&
+      !model.left.some((waiter) => queue.includes(waiter)),
   );
 }
 
-test('after any operations the bag agrees with plain arrays', (t) => {
+test('after any operations both containers agree with plain arrays', (t) => {
   const step = fc.record({ name: fc.constantFrom(...Object.keys(operations)), pick: fc.nat(20) });
   t.notThrows(() => {
     fc.assert(fc.property(fc.array(step, { maxLength: 150 }), run), { numRuns: 500 });
