@@ -1,7 +1,7 @@
+import { throwIfAborted } from '../abort.js';
 import { systemClock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import { explainedError, type Tried } from '../explained-error.js';
-import { throwIfAborted } from './abortable.js';
 
 /** A call that connects once. */
 export interface OneShot extends Pick<Tried, 'action' | 'brokerEndpoint' | 'serviceName' | 'wantedVersion'> {
