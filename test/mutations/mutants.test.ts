@@ -1,4 +1,4 @@
-import test from 'ava';
+import test from '../helpers/sanitary.js';
 import { mutantsOf, mutate } from './mutants.js';
 
 const CODE = `export class Queue {
