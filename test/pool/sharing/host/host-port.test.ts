@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
-import { monotonicNowMs } from '../../../src/clock.js';
-import { BrokerPoolError } from '../../../src/errors.js';
-import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
-import type { AcquireOptions } from '../../../src/pool/options.js';
-import type { HostMessage } from '../../../src/pool/sharing/protocol.js';
-import { RemoteClient } from '../../../src/pool/sharing/remote-client.js';
-import test from '../../helpers/sanitary.js';
-import { canShare } from './kit.js';
+import { monotonicNowMs } from '../../../../src/clock.js';
+import { BrokerPoolError } from '../../../../src/errors.js';
+import { loadDescriptorCalls } from '../../../../src/os/descriptors.js';
+import type { AcquireOptions } from '../../../../src/pool/options.js';
+import type { HostMessage } from '../../../../src/pool/sharing/protocol.js';
+import { HostPort } from '../../../../src/pool/sharing/host/host-port.js';
+import test from '../../../helpers/sanitary.js';
+import { canShare } from '../kit.js';
 
 const sharingTest = canShare ? test : test.skip;
 
@@ -19,7 +19,7 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
   if (calls === undefined) throw new Error('no descriptors can be shared here');
   const { port1, port2 } = new MessageChannel();
   const acquired: AcquireOptions[] = [];
-  const client = new RemoteClient(port1, calls, {
+  const client = new HostPort(port1, calls, {
     pool: {
       tryAcquire: () => undefined,
       acquire: (options = {}) => {
@@ -28,7 +28,7 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
       },
     },
     acquireTimeoutMs: 1_000,
-    lentConnection: () => {
+    hostConnection: () => {
       throw new Error('nothing is lent');
     },
     onClosed: () => {},

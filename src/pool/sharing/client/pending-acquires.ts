@@ -1,10 +1,10 @@
-import { monotonicNowMs, systemClock, type Deadline } from '../../clock.js';
-import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
-import type { BrokerPoolError } from '../../errors.js';
-import { explainedError } from '../../explained-error.js';
-import { rejectionOf } from '../caller-stack.js';
-import type { Lease } from '../lease.js';
-import type { TargetOptions } from '../options.js';
+import { monotonicNowMs, systemClock, type Deadline } from '../../../clock.js';
+import { DeadlineQueue, type Timed } from '../../../deadline-queue.js';
+import type { BrokerPoolError } from '../../../errors.js';
+import { explainedError } from '../../../explained-error.js';
+import { rejectionOf } from '../../caller-stack.js';
+import type { Lease } from '../../lease.js';
+import type { TargetOptions } from '../../options.js';
 
 /**
  * How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that it

@@ -1,20 +1,20 @@
-import type { DescriptorCalls } from '../../os/descriptors.js';
-import { wouldBlock } from '../../os/errno.js';
-import { descriptorOf } from '../../os/socket-handle.js';
-import type { PooledConnection, SharedWith } from '../pooled-connection.js';
-import { PooledSocket, type SocketProblem } from '../pooled-socket.js';
+import type { DescriptorCalls } from '../../../os/descriptors.js';
+import { wouldBlock } from '../../../os/errno.js';
+import { descriptorOf } from '../../../os/socket-handle.js';
+import type { PooledConnection, SharedWith } from '../../pooled-connection.js';
+import { PooledSocket, type SocketProblem } from '../../pooled-socket.js';
 
 /** A worker's port, as a lent connection sees it. */
 export interface Holder {
   /** The connection is closed, whether this one has it on lease or only kept a duplicate. */
-  onGone(connection: LentConnection): void;
+  onGone(connection: HostConnection): void;
 }
 
 /**
  * A pooled connection that has been lent to other threads, each of which may keep a duplicate of its
  * descriptor. Its own socket stays in this thread, and reads only while nobody has it on lease.
  */
-export class LentConnection implements SharedWith {
+export class HostConnection implements SharedWith {
   readonly connection: PooledConnection;
   everReceived = false;
   isLent = false;

@@ -1,11 +1,11 @@
-import { Loans, type LeaseMessage } from '../../../src/pool/sharing/loans.js';
-import type { ClientMessage } from '../../../src/pool/sharing/protocol.js';
-import { pooledConnection } from '../../helpers/pooled.js';
-import test from '../../helpers/sanitary.js';
+import { ClientLeases, type LeaseMessage } from '../../../../src/pool/sharing/client/client-leases.js';
+import type { ClientMessage } from '../../../../src/pool/sharing/protocol.js';
+import { pooledConnection } from '../../../helpers/pooled.js';
+import test from '../../../helpers/sanitary.js';
 
 test('a lease that no caller wants any more goes back, and its token is overwritten', (t) => {
   const posted: ClientMessage[] = [];
-  const loans = new Loans({ post: (message) => posted.push(message), onReturned: () => {} });
+  const loans = new ClientLeases({ post: (message) => posted.push(message), onReturned: () => {} });
   const handoffToken = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
   const negotiated = pooledConnection({ handoffToken }).negotiation?.negotiated;
   if (negotiated === undefined) return t.fail();

@@ -1,23 +1,23 @@
 import type { MessagePort } from 'node:worker_threads';
-import { hasAborted, onAbort } from '../../abort.js';
-import { outOfContext } from '../../async-context.js';
-import { systemClock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
-import { explainedError } from '../../explained-error.js';
-import { checkFunction, checkServiceName, checkVersion } from '../../validation.js';
-import { abortedError, asPoolError, brokenSignalError } from '../acquire-errors.js';
-import { useLease, type Lease } from '../lease.js';
+import { hasAborted, onAbort } from '../../../abort.js';
+import { outOfContext } from '../../../async-context.js';
+import { systemClock } from '../../../clock.js';
+import { BrokerPoolError } from '../../../errors.js';
+import { explainedError } from '../../../explained-error.js';
+import { checkFunction, checkServiceName, checkVersion } from '../../../validation.js';
+import { abortedError, asPoolError, brokenSignalError } from '../../acquire-errors.js';
+import { useLease, type Lease } from '../../lease.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
   type AcquireOptions,
   type CloseOptions,
   type TargetOptions,
-} from '../options.js';
-import { errorFromData, type ErrorData } from './error-data.js';
-import { Loans, type LeaseMessage } from './loans.js';
+} from '../../options.js';
+import { errorFromData, type ErrorData } from '../error-data.js';
+import { ClientLeases, type LeaseMessage } from './client-leases.js';
 import { PendingAcquire, PendingAcquires } from './pending-acquires.js';
-import type { ClientMessage, HostMessage } from './protocol.js';
+import type { ClientMessage, HostMessage } from '../protocol.js';
 
 /**
  * A pool that another thread of this process has: its limits, its queue, its endpoint cache and its
@@ -29,7 +29,7 @@ export class SharedPool implements AsyncDisposable {
   readonly #port: MessagePort;
   readonly #acquireTimeoutMs: number;
   readonly #pending = new PendingAcquires((acquire) => this.#onDue(acquire));
-  readonly #loans: Loans;
+  readonly #loans: ClientLeases;
   #lastAcquireId = 0;
   #busy = false;
   #connected = true;
@@ -42,7 +42,10 @@ export class SharedPool implements AsyncDisposable {
   constructor(port: MessagePort, acquireTimeoutMs: number) {
     this.#port = port;
     this.#acquireTimeoutMs = acquireTimeoutMs;
-    this.#loans = new Loans({ post: (message) => this.#post(message), onReturned: () => this.#onChange() });
+    this.#loans = new ClientLeases({
+      post: (message) => this.#post(message),
+      onReturned: () => this.#onChange(),
+    });
     port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
     port.on('close', () =>
       this.#end({

@@ -1,18 +1,18 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { outOfContext } from '../../async-context.js';
-import { BrokerPoolError } from '../../errors.js';
-import { loadDescriptorCalls, type DescriptorCalls } from '../../os/descriptors.js';
-import type { PooledConnection } from '../pooled-connection.js';
-import { LentConnection } from './lent-connection.js';
-import { RemoteClient, type PoolToShare } from './remote-client.js';
+import { outOfContext } from '../../../async-context.js';
+import { BrokerPoolError } from '../../../errors.js';
+import { loadDescriptorCalls, type DescriptorCalls } from '../../../os/descriptors.js';
+import type { PooledConnection } from '../../pooled-connection.js';
+import { HostConnection } from './host-connection.js';
+import { HostPort, type PoolToShare } from './host-port.js';
 
-/** The pool's side of sharing: one {@link RemoteClient} for each port, and what is lent to whom. */
+/** The pool's side of sharing: one {@link HostPort} for each port, and what is lent to whom. */
 export class SharingHost {
   readonly #pool: PoolToShare;
   readonly #acquireTimeoutMs: number;
   readonly #calls: DescriptorCalls;
-  readonly #clients = new Set<RemoteClient>();
-  readonly #lent = new WeakMap<PooledConnection, LentConnection>();
+  readonly #clients = new Set<HostPort>();
+  readonly #lent = new WeakMap<PooledConnection, HostConnection>();
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where descriptors cannot cross threads */
   constructor(pool: PoolToShare, acquireTimeoutMs: number) {
@@ -35,10 +35,10 @@ export class SharingHost {
 
   #open(): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    const client = new RemoteClient(port1, this.#calls, {
+    const client = new HostPort(port1, this.#calls, {
       pool: this.#pool,
       acquireTimeoutMs: this.#acquireTimeoutMs,
-      lentConnection: (connection) => this.#lentConnection(connection),
+      hostConnection: (connection) => this.#hostConnection(connection),
       onClosed: () => this.#clients.delete(client),
     });
     this.#clients.add(client);
@@ -50,10 +50,10 @@ export class SharingHost {
     for (const client of this.#clients) client.end(reason);
   }
 
-  #lentConnection(connection: PooledConnection): LentConnection {
+  #hostConnection(connection: PooledConnection): HostConnection {
     let lent = this.#lent.get(connection);
     if (lent === undefined) {
-      lent = new LentConnection(connection, this.#calls);
+      lent = new HostConnection(connection, this.#calls);
       this.#lent.set(connection, lent);
     }
     return lent;

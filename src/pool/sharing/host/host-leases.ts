@@ -1,12 +1,12 @@
-import { BrokerPoolError } from '../../errors.js';
-import type { DescriptorCalls } from '../../os/descriptors.js';
-import { systemFailure } from '../../os/errno.js';
-import { copyOf } from '../../wire/bytes.js';
-import type { Lease } from '../lease.js';
-import type { CloseReason, PooledConnection } from '../pooled-connection.js';
-import type { Holder, LentConnection } from './lent-connection.js';
-import { Offers } from './offers.js';
-import type { ClientMessage, ConnectionInfo, HostMessage } from './protocol.js';
+import { BrokerPoolError } from '../../../errors.js';
+import type { DescriptorCalls } from '../../../os/descriptors.js';
+import { systemFailure } from '../../../os/errno.js';
+import { copyOf } from '../../../wire/bytes.js';
+import type { Lease } from '../../lease.js';
+import type { CloseReason, PooledConnection } from '../../pooled-connection.js';
+import type { Holder, HostConnection } from './host-connection.js';
+import { InFlightDescriptors } from './in-flight-descriptors.js';
+import type { ClientMessage, ConnectionInfo, HostMessage } from '../protocol.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
@@ -14,7 +14,7 @@ type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 interface RemoteLease {
   /** Not used, but kept: a handle that is collected counts as lost. */
   readonly lease: Lease;
-  readonly lent: LentConnection;
+  readonly lent: HostConnection;
   /** Where its descriptor was offered; -1 where the thread had a duplicate. */
   readonly slot: number;
   readonly greeted: boolean;
@@ -25,17 +25,17 @@ interface RemoteLease {
  * goes back to the pool once, whether the thread gives it back, its connection closes or the thread dies; one
  * that did not would take its place for ever.
  */
-export class RemoteLeases implements Holder {
-  readonly #offers: Offers;
+export class HostLeases implements Holder {
+  readonly #inFlight: InFlightDescriptors;
   readonly #post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void;
   /** By the acquire's number. */
   readonly #leases = new Map<number, RemoteLease>();
   /** Connections whose duplicates the thread has, and the number of the lease where it has one. */
-  readonly #held = new Map<LentConnection, number | undefined>();
+  readonly #held = new Map<HostConnection, number | undefined>();
 
   /** @param post sends a message to the thread; `moved` is memory that goes along instead of being copied */
   constructor(calls: DescriptorCalls, post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void) {
-    this.#offers = new Offers(calls, (ledger) => post({ kind: 'page', ledger }));
+    this.#inFlight = new InFlightDescriptors(calls, (ledger) => post({ kind: 'page', ledger }));
     this.#post = post;
   }
 
@@ -44,7 +44,7 @@ export class RemoteLeases implements Holder {
   }
 
   /** Hands a lease over. Returns why that cannot be, the lease being the pool's again then. */
-  lend(acquireId: number, lease: Lease, lent: LentConnection): BrokerPoolError | undefined {
+  lend(acquireId: number, lease: Lease, lent: HostConnection): BrokerPoolError | undefined {
     const { id: connectionId, connection } = lent;
     if (lent.isHeldBy(this)) {
       lent.lend();
@@ -57,7 +57,7 @@ export class RemoteLeases implements Holder {
       lease.release();
       return handOverError(descriptor);
     }
-    const slot = this.#offers.add(descriptor);
+    const slot = this.#inFlight.add(descriptor);
     const greeting = lent.lend();
     this.#begin(acquireId, { lease, lent, slot, greeted: greeting !== undefined });
     const token = connection.negotiation?.handoffToken();
@@ -106,18 +106,18 @@ export class RemoteLeases implements Holder {
   }
 
   /** Closes what a thread that has ended had taken, and not made a socket of. */
-  bury(): void {
-    this.#offers.bury();
+  reclaimAll(): void {
+    this.#inFlight.reclaimAll();
   }
 
-  onGone(lent: LentConnection): void {
+  onGone(lent: HostConnection): void {
     const acquireId = this.#held.get(lent);
     this.#held.delete(lent);
     this.#post({ kind: 'gone', connectionId: lent.id });
     if (acquireId === undefined) return;
     const remote = this.#leases.get(acquireId);
     this.#leases.delete(acquireId);
-    if (remote !== undefined && remote.slot >= 0) this.#offers.end(remote.slot);
+    if (remote !== undefined && remote.slot >= 0) this.#inFlight.end(remote.slot);
     // Somebody on the pool's thread destroyed the socket, or the pool has ended and knows already.
     giveBack(lent, 'stale');
   }
@@ -130,7 +130,7 @@ export class RemoteLeases implements Holder {
   /** The lease is not the thread's any more. Returns whether the thread had never taken the descriptor. */
   #over(acquireId: number, { lent, slot }: RemoteLease, kept: boolean): boolean {
     this.#leases.delete(acquireId);
-    const untaken = slot >= 0 && this.#offers.end(slot);
+    const untaken = slot >= 0 && this.#inFlight.end(slot);
     if (kept && !untaken) {
       this.#held.set(lent, undefined);
     } else {
@@ -142,7 +142,7 @@ export class RemoteLeases implements Holder {
 }
 
 /** @param problem why it cannot go to another caller */
-function giveBack({ connection }: LentConnection, problem: CloseReason | undefined): void {
+function giveBack({ connection }: HostConnection, problem: CloseReason | undefined): void {
   if (problem === undefined) connection.owner.onRelease(connection);
   else connection.owner.onDestroy(connection, problem);
 }

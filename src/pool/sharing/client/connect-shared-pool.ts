@@ -1,6 +1,6 @@
 import { MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { invalidArgument } from '../../errors.js';
-import { parseWelcome, SHARING_VERSION } from './protocol.js';
+import { invalidArgument } from '../../../errors.js';
+import { parseWelcome, SHARING_VERSION } from '../protocol.js';
 import { SharedPool } from './shared-pool.js';
 
 /**

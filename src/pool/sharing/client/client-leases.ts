@@ -1,13 +1,13 @@
-import { systemClock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
-import { socketOverDescriptor } from '../../os/socket-handle.js';
-import { afterDrain } from '../drain.js';
-import { leaseOf, type Lease, type LeasedConnection } from '../lease.js';
-import type { CloseReason } from '../pooled-connection.js';
-import { PooledSocket } from '../pooled-socket.js';
-import { BorrowedConnection, type BorrowedConnectionOwner } from './borrowed-connection.js';
-import { DescriptorLedger } from './ledger.js';
-import type { ClientMessage, ConnectionInfo, HostMessage, SharedCloseReason } from './protocol.js';
+import { systemClock } from '../../../clock.js';
+import { BrokerPoolError } from '../../../errors.js';
+import { socketOverDescriptor } from '../../../os/socket-handle.js';
+import { afterDrain } from '../../drain.js';
+import { leaseOf, type Lease, type LeasedConnection } from '../../lease.js';
+import type { CloseReason } from '../../pooled-connection.js';
+import { PooledSocket } from '../../pooled-socket.js';
+import { ClientConnection, type ClientConnectionOwner } from './client-connection.js';
+import { DescriptorLedger } from '../ledger.js';
+import type { ClientMessage, ConnectionInfo, HostMessage, SharedCloseReason } from '../protocol.js';
 
 export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
 
@@ -18,7 +18,7 @@ export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
 const KEPT_AT_MOST = 256;
 
 /** What a shared pool does for its loans. */
-export interface LoansOwner {
+export interface ClientLeasesOwner {
   post(message: ClientMessage): void;
   /** A lease is over. */
   onReturned(): void;
@@ -28,16 +28,16 @@ export interface LoansOwner {
  * The connections of another thread's pool that this thread has on lease, and those it has a socket for until
  * the next time.
  */
-export class Loans implements BorrowedConnectionOwner {
-  readonly #owner: LoansOwner;
+export class ClientLeases implements ClientConnectionOwner {
+  readonly #owner: ClientLeasesOwner;
   readonly #ledger = new DescriptorLedger();
   /** Those that the pool has not closed, by number. */
-  readonly #connections = new Map<number, BorrowedConnection>();
+  readonly #connections = new Map<number, ClientConnection>();
   readonly #leased = new Set<LeasedConnection>();
   /** Those whose leases have ended, and whose last bytes have not left yet. */
-  readonly #draining = new Map<BorrowedConnection, () => void>();
+  readonly #draining = new Map<ClientConnection, () => void>();
 
-  constructor(owner: LoansOwner) {
+  constructor(owner: ClientLeasesOwner) {
     this.#owner = owner;
   }
 
@@ -94,7 +94,7 @@ export class Loans implements BorrowedConnectionOwner {
     this.#owner.onReturned();
   }
 
-  onDeath(connection: BorrowedConnection, problem: SharedCloseReason): void {
+  onDeath(connection: ClientConnection, problem: SharedCloseReason): void {
     // One that this thread or the pool has closed is not known any more.
     if (this.#connections.get(connection.id) !== connection) return;
     this.#leased.delete(connection);
@@ -122,7 +122,7 @@ export class Loans implements BorrowedConnectionOwner {
     this.#ledger.takeRest((descriptor) => socketOverDescriptor(descriptor).destroy());
   }
 
-  #wake({ acquireId, connectionId }: LeaseMessage): BorrowedConnection | undefined {
+  #wake({ acquireId, connectionId }: LeaseMessage): ClientConnection | undefined {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) return undefined;
     connection.acquireId = acquireId;
@@ -131,15 +131,15 @@ export class Loans implements BorrowedConnectionOwner {
     return this.#connections.has(connectionId) ? connection : undefined;
   }
 
-  #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): BorrowedConnection | undefined {
+  #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): ClientConnection | undefined {
     const descriptor = this.#ledger.take(slot);
     if (descriptor === undefined || info === undefined) {
       wipeToken(info);
       return undefined;
     }
-    let connection: BorrowedConnection;
+    let connection: ClientConnection;
     try {
-      connection = new BorrowedConnection(connectionId, acquireId, descriptor, info, this);
+      connection = new ClientConnection(connectionId, acquireId, descriptor, info, this);
     } catch (cause) {
       wipeToken(info);
       this.#ledger.putBack(slot, descriptor);
@@ -156,7 +156,7 @@ export class Loans implements BorrowedConnectionOwner {
     return connection;
   }
 
-  #giveBack(connection: BorrowedConnection): void {
+  #giveBack(connection: ClientConnection): void {
     const problem = connection.rest();
     if (problem === 'unsent') return this.#drain(connection);
     if (problem !== undefined) return this.#destroy(connection, problem);
@@ -167,7 +167,7 @@ export class Loans implements BorrowedConnectionOwner {
   }
 
   /** Gives a connection back when its last bytes have left. */
-  #drain(connection: BorrowedConnection): void {
+  #drain(connection: ClientConnection): void {
     const stop = afterDrain(connection.socket, systemClock, (drained) => {
       this.#draining.delete(connection);
       if (drained) this.#giveBack(connection);
@@ -177,12 +177,12 @@ export class Loans implements BorrowedConnectionOwner {
     this.#draining.set(connection, stop);
   }
 
-  #stopDraining(connection: BorrowedConnection): void {
+  #stopDraining(connection: ClientConnection): void {
     this.#draining.get(connection)?.();
     this.#draining.delete(connection);
   }
 
-  #destroy(connection: BorrowedConnection, reason: SharedCloseReason): void {
+  #destroy(connection: ClientConnection, reason: SharedCloseReason): void {
     this.onGone(connection.id);
     this.#owner.post({ kind: 'destroy', acquireId: connection.acquireId, reason });
   }

@@ -1,15 +1,15 @@
 import type { MessagePort } from 'node:worker_threads';
-import { monotonicNowMs } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
-import type { DescriptorCalls } from '../../os/descriptors.js';
-import { asPoolError } from '../acquire-errors.js';
-import { heldBy, type Lease } from '../lease.js';
-import type { AcquireOptions, TargetOptions } from '../options.js';
-import { PooledConnection, type CloseReason } from '../pooled-connection.js';
-import { errorToData } from './error-data.js';
-import type { LentConnection } from './lent-connection.js';
-import { parseClientMessage, SHARING_VERSION, type ClientMessage, type HostMessage } from './protocol.js';
-import { RemoteLeases } from './remote-leases.js';
+import { monotonicNowMs } from '../../../clock.js';
+import { BrokerPoolError } from '../../../errors.js';
+import type { DescriptorCalls } from '../../../os/descriptors.js';
+import { asPoolError } from '../../acquire-errors.js';
+import { heldBy, type Lease } from '../../lease.js';
+import type { AcquireOptions, TargetOptions } from '../../options.js';
+import { PooledConnection, type CloseReason } from '../../pooled-connection.js';
+import { errorToData } from '../error-data.js';
+import type { HostConnection } from './host-connection.js';
+import { parseClientMessage, SHARING_VERSION, type ClientMessage, type HostMessage } from '../protocol.js';
+import { HostLeases } from './host-leases.js';
 
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
 
@@ -20,10 +20,10 @@ export interface PoolToShare {
 }
 
 /** What a remote client needs of the sharing it belongs to. */
-export interface RemoteClientEnvironment {
+export interface HostPortEnvironment {
   readonly pool: PoolToShare;
   readonly acquireTimeoutMs: number;
-  lentConnection(connection: PooledConnection): LentConnection;
+  hostConnection(connection: PooledConnection): HostConnection;
   onClosed(): void;
 }
 
@@ -31,19 +31,19 @@ export interface RemoteClientEnvironment {
  * One port of a shared pool, on the pool's thread: acquires leases on behalf of the thread at the other end,
  * and has what that one held given back when it dies.
  */
-export class RemoteClient {
+export class HostPort {
   readonly #port: MessagePort;
-  readonly #environment: RemoteClientEnvironment;
-  readonly #leases: RemoteLeases;
+  readonly #environment: HostPortEnvironment;
+  readonly #leases: HostLeases;
   /** By the acquire's number; `undefined` for those that only end together. */
   readonly #waiting = new Map<number, AbortController | undefined>();
   readonly #closed = new AbortController();
   #open = true;
 
-  constructor(port: MessagePort, calls: DescriptorCalls, environment: RemoteClientEnvironment) {
+  constructor(port: MessagePort, calls: DescriptorCalls, environment: HostPortEnvironment) {
     this.#port = port;
     this.#environment = environment;
-    this.#leases = new RemoteLeases(calls, (message, moved) => this.#post(message, moved));
+    this.#leases = new HostLeases(calls, (message, moved) => this.#post(message, moved));
     this.#post({ kind: 'welcome', version: SHARING_VERSION, acquireTimeoutMs: environment.acquireTimeoutMs });
     port.on('message', (value: unknown) => this.#onMessage(value));
     port.on('messageerror', () => this.#onBrokenMessage());
@@ -120,7 +120,7 @@ export class RemoteClient {
       connection.owner.onDestroy(connection, 'stale');
       return this.#acquire(message);
     }
-    const error = this.#leases.lend(message.acquireId, lease, this.#environment.lentConnection(connection));
+    const error = this.#leases.lend(message.acquireId, lease, this.#environment.hostConnection(connection));
     if (error !== undefined) this.#fail(message.acquireId, error);
   }
 
@@ -164,7 +164,7 @@ export class RemoteClient {
     this.#open = false;
     this.#leases.abandon();
     this.#giveBackAll('leaked');
-    this.#leases.bury();
+    this.#leases.reclaimAll();
   }
 
   #giveBackAll(reason: CloseReason): void {

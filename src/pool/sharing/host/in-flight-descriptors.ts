@@ -1,10 +1,10 @@
-import { fileIdentity, type DescriptorCalls } from '../../os/descriptors.js';
-import { DescriptorLedger, newPage, PAGE_SLOTS } from './ledger.js';
+import { fileIdentity, type DescriptorCalls } from '../../../os/descriptors.js';
+import { DescriptorLedger, newPage, PAGE_SLOTS } from '../ledger.js';
 
 /**
  * The descriptors that the pool's thread has on offer for one worker: each is taken by it, or closed here.
  */
-export class Offers {
+export class InFlightDescriptors {
   readonly #calls: DescriptorCalls;
   readonly #onPage: (page: SharedArrayBuffer) => void;
   readonly #ledger = new DescriptorLedger();
@@ -53,9 +53,9 @@ export class Offers {
   }
 
   /** The worker is gone, and Node has closed its sockets: closes what had not become one. */
-  bury(): void {
+  reclaimAll(): void {
     for (const [slot, identity] of this.#identities) {
-      const left = this.#ledger.bury(slot);
+      const left = this.#ledger.reclaim(slot);
       // Whether the worker had made a socket of what it took is known by whether it is still open.
       if (left !== undefined && (!left.taken || fileIdentity(left.descriptor) === identity))
         this.#calls.close(left.descriptor);

@@ -1,14 +1,14 @@
-import type { Route } from '../../negotiation/job.js';
-import { socketOverDescriptor } from '../../os/socket-handle.js';
-import type { LeasedConnection, LeaseOwner } from '../lease.js';
-import { Negotiation } from '../negotiation.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from '../pooled-socket.js';
-import type { ConnectionInfo } from './protocol.js';
+import type { Route } from '../../../negotiation/job.js';
+import { socketOverDescriptor } from '../../../os/socket-handle.js';
+import type { LeasedConnection, LeaseOwner } from '../../lease.js';
+import { Negotiation } from '../../negotiation.js';
+import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../pooled-socket.js';
+import type { ConnectionInfo } from '../protocol.js';
 
 /** The leases of a thread, as its connections see them. */
-export interface BorrowedConnectionOwner extends LeaseOwner {
+export interface ClientConnectionOwner extends LeaseOwner {
   /** The socket is closed, by the peer, its caller or this thread itself. */
-  onDeath(connection: BorrowedConnection, problem: 'error' | 'stale'): void;
+  onDeath(connection: ClientConnection, problem: 'error' | 'stale'): void;
 }
 
 /**
@@ -16,13 +16,13 @@ export interface BorrowedConnectionOwner extends LeaseOwner {
  * that. Duplicating one costs more than the rest of a lease, so it stays for the next lease of the same
  * connection. Meanwhile others have the connection, and it must not read.
  */
-export class BorrowedConnection implements LeasedConnection, SocketWatcher {
+export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly id: number;
   socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiation: Negotiation | undefined;
-  readonly owner: BorrowedConnectionOwner;
+  readonly owner: ClientConnectionOwner;
   needsReset = false;
   /** Another thread has it, or none. */
   isLent = false;
@@ -36,7 +36,7 @@ export class BorrowedConnection implements LeasedConnection, SocketWatcher {
     acquireId: number,
     descriptor: number,
     info: ConnectionInfo,
-    owner: BorrowedConnectionOwner,
+    owner: ClientConnectionOwner,
   ) {
     this.id = id;
     this.acquireId = acquireId;
