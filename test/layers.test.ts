@@ -19,6 +19,7 @@ const LEAVES = [
   'async-context',
   'clock',
   'deadline-queue',
+  'debug-log',
   'endpoint',
   'process-warning',
   'errors',
@@ -31,7 +32,7 @@ const LEAVES = [
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  abort: ['clock'],
+  abort: ['clock', 'errors'],
   errors: [],
   clock: ['async-context'],
   'async-context': [],
@@ -39,6 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'exit-hook': [],
   'package-files': [],
   'deadline-queue': [],
+  'debug-log': [],
   'process-warning': ['errors'],
   'explained-error': ['errors'],
   validation: ['errors', 'clock'],

@@ -1,5 +1,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { systemClock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { printable } from '../errors.js';
 import { loadNativeOrWarn, type Native } from '../os/native.js';
 import type { Driver, DriverName, Job, Outcome } from './job.js';
 import { EventLoopDriver } from './event-loop/event-loop-driver.js';
@@ -119,6 +121,7 @@ export class HybridDriver implements Driver {
     this.#worker = undefined;
     this.#hasThread = false;
     this.#retryAtMs = systemClock.now() + this.#threadRetryMs;
+    debug(() => `the wait thread has failed, the event loop waits instead: ${printable(reason)}`);
     this.#warn(reason);
   }
 }

@@ -3,9 +3,10 @@ import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
 import { afterThisCode, systemClock, type Clock } from '../clock.js';
+import { debug } from '../debug-log.js';
 import { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
-import { checkError, checkFunction } from '../validation.js';
+import { checkError, checkFunction, quoted } from '../validation.js';
 import { openDriver } from '../negotiation/hybrid-driver.js';
 import type { Driver } from '../negotiation/job.js';
 import { Capacity } from './capacity.js';
@@ -15,13 +16,8 @@ import { EndpointCache } from './endpoint-cache.js';
 import { claimName, releaseName } from './pool-names.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
-import {
-  createEventSources,
-  POOL_EVENT_NAMES,
-  type EventSources,
-  type PoolEventMap,
-  type PoolEventName,
-} from './watching/events.js';
+import { createEventSources, type EventSources } from './watching/event-sources.js';
+import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import { useLease, type Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -316,6 +312,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #beginClose(): void {
+    debug(() => `pool ${quoted(this.name)}: closing`);
     // Calls that name no target go through all checks from now on.
     this.#targets.forgetDefault();
     for (const pool of this.#targets) pool.beginClose();

@@ -7,7 +7,7 @@ import type { ConnectionOpener } from './connecting/connection-opener.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Reaper } from './reaper.js';
 import type { Waiter } from './waiter.js';
-import type { EventSources } from './watching/events.js';
+import type { EventSources } from './watching/event-sources.js';
 import type { Counters } from './watching/stats.js';
 
 /** What the closer needs of its surroundings. */

@@ -7,7 +7,7 @@ import type { PooledConnection } from '../../src/pool/pooled-connection.js';
 import { CachedClock } from '../../src/pool/cached-clock.js';
 import type { Waiter } from '../../src/pool/waiter.js';
 import { AcquireQueue } from '../../src/pool/acquire-queue.js';
-import { createEventSources } from '../../src/pool/watching/events.js';
+import { createEventSources } from '../../src/pool/watching/event-sources.js';
 import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import { pooledConnection } from '../helpers/pooled.js';

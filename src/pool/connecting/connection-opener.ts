@@ -15,7 +15,7 @@ import {
 } from './connector.js';
 import { ConnectsUnderWay, type PendingConnect } from './connects-under-way.js';
 import { targetKey, type Target } from '../target.js';
-import type { EventSources } from '../watching/events.js';
+import type { EventSources } from '../watching/event-sources.js';
 import { EndpointDoubts } from './endpoint-doubts.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { Histogram } from '../watching/histogram.js';

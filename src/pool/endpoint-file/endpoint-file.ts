@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js';
+import { debug } from '../../debug-log.js';
 import { ExitHook } from '../../exit-hook.js';
 import {
   believable,
@@ -287,6 +288,7 @@ export class EndpointFile {
   #warn(code: EndpointFileWarningCode, problem: string): void {
     const { path, warn } = this.#options;
     const message = `the endpoint cache ${JSON.stringify(path)} ${problem}`;
+    debug(() => `${code}: ${message}`);
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     warn({ code, message, file: path });

@@ -14,7 +14,7 @@ import {
 } from '../../../src/pool/connecting/connection-opener.js';
 import { checkPoolOptions, type BrokerPoolOptions } from '../../../src/pool/options.js';
 import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
-import { createEventSources } from '../../../src/pool/watching/events.js';
+import { createEventSources } from '../../../src/pool/watching/event-sources.js';
 import { newCounters } from '../../../src/pool/watching/stats.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';

@@ -61,7 +61,9 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     if (this.needsReset) {
       const problem = PooledSocket.problemOf(this.socket);
       if (problem !== undefined) return problem;
-      this.socket = PooledSocket.renew(this.socket);
+      const next = PooledSocket.renew(this.socket);
+      if (next === undefined) return 'dirty';
+      this.socket = next;
       this.needsReset = false;
     }
     this.isLent = true;
