@@ -35,11 +35,11 @@ export type { DriverName, Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
-export type { PoolState } from './pool/ending.js';
+export type { PoolState } from './pool/shutdown.js';
 export type { CloseReason } from './pool/pooled-connection.js';
 export type { Target } from './pool/target.js';
-export { connectSharedPool } from './pool/sharing/connect.js';
-export type { SharedPool } from './pool/sharing/shared-pool.js';
+export { connectSharedPool } from './pool/sharing/client/connect-shared-pool.js';
+export type { SharedPool } from './pool/sharing/client/shared-pool.js';
 export type { EndpointCacheOptions } from './pool/endpoint-cache.js';
 export type { ConnectionToValidate, Validate } from './pool/health-check.js';
 export type {

@@ -19,6 +19,7 @@ const LEAVES = [
   'async-context',
   'clock',
   'deadline-queue',
+  'debug-log',
   'endpoint',
   'process-warning',
   'errors',
@@ -39,6 +40,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'exit-hook': [],
   'package-files': [],
   'deadline-queue': [],
+  'debug-log': [],
   'process-warning': ['errors'],
   'explained-error': ['errors'],
   validation: ['errors', 'clock'],
@@ -147,9 +149,9 @@ const PURE = [
   'src/pool/capacity.ts',
   'src/pool/connecting/backoff.ts',
   'src/pool/connecting/handoff-policy.ts',
-  'src/pool/connecting/refusal-memory.ts',
+  'src/pool/connecting/refusal-cache.ts',
   'src/pool/connecting/retry-policy.ts',
-  'src/pool/turn.ts',
+  'src/pool/cached-clock.ts',
   'src/pool/sharing/error-data.ts',
   'src/pool/sharing/ledger.ts',
   'src/pool/endpoint-file/answers.ts',
@@ -211,12 +213,12 @@ test('the two ways to wait know nothing of each other', (t) => {
 });
 
 test('what a thread loads of a shared pool makes no connections', (t) => {
-  const loaded = closure('src/pool/sharing/connect.ts').map(({ path }) => path);
-  t.true(loaded.includes('src/pool/sharing/shared-pool.ts'));
+  const loaded = closure('src/pool/sharing/client/connect-shared-pool.ts').map(({ path }) => path);
+  t.true(loaded.includes('src/pool/sharing/client/shared-pool.ts'));
   for (const path of [
-    'src/pool/sharing/host.ts',
-    'src/pool/sharing/remote-client.ts',
-    'src/pool/sharing/remote-leases.ts',
+    'src/pool/sharing/host/sharing-host.ts',
+    'src/pool/sharing/host/host-port.ts',
+    'src/pool/sharing/host/host-leases.ts',
     'src/pool/target-pool.ts',
   ]) {
     t.false(loaded.includes(path), path);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
-import { errorFromFailure } from '../errors.js';
+import { debug } from '../debug-log.js';
+import { errorFromFailure, printableEndpoint } from '../errors.js';
 import { connectFailure } from '../negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
@@ -184,6 +185,7 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
   const { brokerEndpoint, serviceName, wantedVersion, signal } = checked;
   const tried = { brokerEndpoint, serviceName, wantedVersion, signal, aborted: ABORTED };
   const connection = await explaining(tried, () => connectOnce(checked));
+  debug(() => `connected by ${connection.route}, endpoint ${printableEndpoint(connection.endpoint)}`);
   // An attempt that came after a pause was made in no context.
   enterContext(connection.socket);
   return connection;

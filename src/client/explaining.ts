@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.js';
-import { BrokerPoolError } from '../errors.js';
+import { debug } from '../debug-log.js';
+import { BrokerPoolError, escaped, printableEndpoint } from '../errors.js';
 import { explainedError, type Tried } from '../explained-error.js';
 import { throwIfAborted } from './abortable.js';
 
@@ -17,12 +18,24 @@ export async function explaining<T>(
 ): Promise<T> {
   const startedMs = systemClock.now();
   let attempts = 0;
+  debug(() => `${describe(tried)} begins`);
   try {
     throwIfAborted(signal, aborted);
     attempts = 1;
-    return await call();
+    const result = await call();
+    debug(() => `${describe(tried)} is done after ${(systemClock.now() - startedMs).toFixed(1)} ms`);
+    return result;
   } catch (error) {
     if (!(error instanceof BrokerPoolError)) throw error;
-    throw explainedError(error, { ...tried, attempts, elapsedMs: systemClock.now() - startedMs });
+    const explained = explainedError(error, { ...tried, attempts, elapsedMs: systemClock.now() - startedMs });
+    debug(() => `${describe(tried)} has failed: ${explained.code}, ${escaped(explained.message)}`);
+    throw explained;
   }
+}
+
+function describe({ action = 'connect', brokerEndpoint, serviceName, wantedVersion }: Tried): string {
+  const broker = brokerEndpoint === undefined ? undefined : `broker ${printableEndpoint(brokerEndpoint)}`;
+  return ['one-shot', action, serviceName, wantedVersion, broker]
+    .filter((part) => part !== undefined)
+    .join(' ');
 }

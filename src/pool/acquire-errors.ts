@@ -4,7 +4,7 @@ import { explainedError } from '../explained-error.js';
 import type { Target } from './target.js';
 
 /** What happened to one caller of a pool: everything that its error tells beside the failure itself. */
-export interface Situation {
+export interface PoolSnapshot {
   readonly target: Target;
   readonly max: number;
   readonly total: number;
@@ -53,7 +53,7 @@ export function acquireTimeoutError(
  * The caller's error for a failure that is its own: it is full of what the caller may want to know, and has
  * the failure's cause.
  */
-export function ownError(failure: BrokerPoolError, situation: Situation): BrokerPoolFailure {
+export function ownError(failure: BrokerPoolError, situation: PoolSnapshot): BrokerPoolFailure {
   const { target, max, total, idle, leased, connecting, waiting, attempts, elapsedMs } = situation;
   const counts = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
   return explainedError(failure, { ...target, attempts, elapsedMs, situation: counts });
@@ -65,7 +65,7 @@ export function ownError(failure: BrokerPoolError, situation: Situation): Broker
  */
 export function sharedError(
   failure: BrokerPoolError,
-  { target, attempts, elapsedMs }: Situation,
+  { target, attempts, elapsedMs }: PoolSnapshot,
 ): BrokerPoolFailure {
   return explainedError(failure, { ...target, attempts, elapsedMs }, failure.cause ?? failure);
 }

@@ -3,25 +3,21 @@ import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
 import { afterThisCode, systemClock, type Clock } from '../clock.js';
+import { debug } from '../debug-log.js';
 import { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
-import { checkError, checkFunction } from '../validation.js';
-import { openDriver } from '../negotiation/divided-driver.js';
+import { checkError, checkFunction, quoted } from '../validation.js';
+import { openDriver } from '../negotiation/hybrid-driver.js';
 import type { Driver } from '../negotiation/job.js';
 import { Capacity } from './capacity.js';
-import { Ending, type PoolState } from './ending.js';
+import { Shutdown, type PoolState } from './shutdown.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
 import { claimName, releaseName } from './pool-names.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
-import {
-  createEventSources,
-  POOL_EVENT_NAMES,
-  type EventSources,
-  type PoolEventMap,
-  type PoolEventName,
-} from './watching/events.js';
+import { createEventSources, type EventSources } from './watching/event-sources.js';
+import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import { useLease, type Lease } from './lease.js';
 import {
   checkAcquireOptions,
@@ -35,7 +31,7 @@ import {
   type PoolSettings,
   type TargetOptions,
 } from './options.js';
-import { SharingHost } from './sharing/host.js';
+import { SharingHost } from './sharing/host/sharing-host.js';
 import { publishRefusal } from './watching/lease-watch.js';
 import type { PoolCounts, PoolStats } from './watching/stats.js';
 import { TargetPool, type TargetEnvironment } from './target-pool.js';
@@ -75,7 +71,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
   readonly #environment: TargetEnvironment;
   readonly #connector: Connector;
-  readonly #ending: Ending;
+  readonly #shutdown: Shutdown;
   readonly #events: EventSources;
   readonly #ids = { connection: 0, acquire: 0 };
   readonly #createDriver: () => Driver;
@@ -94,7 +90,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
     this.#settings = settings;
-    this.#ending = new Ending(clock, {
+    this.#shutdown = new Shutdown(clock, {
       beginClose: () => this.#beginClose(),
       isQuiet: () => Array.from(this.#targets).every((pool) => pool.quiet),
       end: (reason) => this.#end(reason),
@@ -128,7 +124,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       // `use` calls `acquire`, so it comes first.
       // oxlint-disable-next-line typescript/unbound-method -- compared by identity, never called
       entryPoints: [this.use, this.acquire, this.tryAcquire],
-      onQuieter: () => this.#ending.onQuieter(),
+      onQuieter: () => this.#shutdown.onQuieter(),
     };
     // After this turn's code, so that listeners hear of the first connects too.
     if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined)
@@ -185,7 +181,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   tryAcquire(target?: TargetOptions): Lease | undefined {
     if (target !== undefined) checkTargetOptions(target);
-    if (!this.#ending.open) this.#refuse(target);
+    if (!this.#shutdown.open) this.#refuse(target);
     const usual = target === undefined ? this.#targets.default : undefined;
     return (usual ?? this.#targets.find(this.#describe(target)))?.tryAcquire();
   }
@@ -236,7 +232,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * when that has ended.
    */
   get closed(): boolean {
-    return !this.#ending.open;
+    return !this.#shutdown.open;
   }
 
   /**
@@ -247,7 +243,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   clear(target?: TargetOptions): void {
     // Everything is forgotten already, and nobody hears events any more.
-    if (!this.#ending.open) return;
+    if (!this.#shutdown.open) return;
     if (target === undefined) {
       for (const pool of this.#targets) pool.clear();
       // What other processes have left in the file has no pool here.
@@ -270,7 +266,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    await this.#ending.close(checkCloseOptions(options));
+    await this.#shutdown.close(checkCloseOptions(options));
   }
 
   /**
@@ -281,7 +277,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   async destroy(error?: Error): Promise<void> {
     if (error !== undefined) checkError('error', error);
-    await this.#ending.destroy(
+    await this.#shutdown.destroy(
       new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error }),
     );
   }
@@ -308,14 +304,15 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** What logs show; `stats()` has more. */
   toJSON(): PoolDescription {
     const { total, idle, leased, connecting, waiting } = this.#targets.counts().sum;
-    return { state: this.#ending.state, total, idle, leased, connecting, waiting };
+    return { state: this.#shutdown.state, total, idle, leased, connecting, waiting };
   }
 
   #beginWarm(): void {
-    if (this.#ending.open) this.#targetFor({});
+    if (this.#shutdown.open) this.#targetFor({});
   }
 
   #beginClose(): void {
+    debug(() => `pool ${quoted(this.name)}: closing`);
     // Calls that name no target go through all checks from now on.
     this.#targets.forgetDefault();
     for (const pool of this.#targets) pool.beginClose();
@@ -344,7 +341,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #refuse(options: TargetOptions = {}): never {
     const target = this.#describe(options);
     const error = explainedError(closedError(), { ...target, elapsedMs: 0 });
-    if (this.#ending.state === 'closing') publishRefusal(this.#events, target, ++this.#ids.acquire, error);
+    if (this.#shutdown.state === 'closing') publishRefusal(this.#events, target, ++this.#ids.acquire, error);
     throw error;
   }
 
@@ -353,7 +350,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #targetFor(options: TargetOptions = {}): TargetPool {
-    if (!this.#ending.open) this.#refuse(options);
+    if (!this.#shutdown.open) this.#refuse(options);
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
     return (
       (isDefault ? this.#targets.default : undefined) ??
@@ -366,7 +363,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #checkOpen(): void {
-    if (!this.#ending.open) throw closedError();
+    if (!this.#shutdown.open) throw closedError();
   }
 }
 

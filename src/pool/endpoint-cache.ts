@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { systemClock, wallNowMs, type Clock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { printableEndpoint } from '../errors.js';
 import { EndpointFile } from './endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from './endpoint-file/format.js';
 import { PrivateFile } from './endpoint-file/private-file.js';
@@ -76,6 +78,7 @@ export class EndpointCache {
    * Drops the entry if it still names `endpoint`: a newer answer of the broker must survive an older failure.
    */
   invalidate(key: string, endpoint: string): void {
+    debug(() => `endpoint ${printableEndpoint(endpoint)} is forgotten`);
     if (this.#endpoints.peek(key) === endpoint) this.#endpoints.delete(key);
     this.#file?.forget(key, endpoint);
   }

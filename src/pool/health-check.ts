@@ -130,7 +130,7 @@ export class HealthChecks {
     // A new connection does not rest yet. The callers who wait keep the process alive, and a check that they
     // have left must not.
     if (!connection.resting) connection.rest(this.#clock.now());
-    connection.touched = true;
+    connection.needsReset = true;
     const stopExpecting = wanted ? this.#expect(connection) : undefined;
     const { socket, endpoint, route, uses } = connection;
     const { bytesWritten } = socket;

@@ -18,7 +18,7 @@ export interface LeasedConnection {
   readonly negotiation: Negotiation | undefined;
   readonly owner: LeaseOwner;
   /** The caller has had the socket in hand. */
-  touched: boolean;
+  needsReset: boolean;
 }
 
 /** Whom a leased connection goes back to. */
@@ -100,7 +100,7 @@ class PoolLease implements Lease {
   get socket(): Socket {
     const connection = this.#held();
     const { socket } = connection;
-    connection.touched = true;
+    connection.needsReset = true;
     PooledSocket.enterContext(socket);
     return socket;
   }

@@ -3,7 +3,7 @@ import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { BagEntry, EntryState } from './bag.js';
-import type { Established } from './connecting/connector.js';
+import type { NewConnection } from './connecting/connector.js';
 import { Negotiation } from './negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 import { withoutThrowing } from './without-throwing.js';
@@ -37,7 +37,7 @@ export interface SharedWith {
   /** One of them has the connection on lease. */
   readonly isLent: boolean;
   /** One of them has heard of the backend, which this thread's socket cannot know. */
-  readonly heard: boolean;
+  readonly everReceived: boolean;
   /** The connection is about to close. */
   onClosing(): void;
 }
@@ -71,12 +71,12 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   /** Since when it rests; -1 while it is leased, and until the turn in which it became idle has ended. */
   idleSinceMs = -1;
   /** Why it closes as soon as it comes back. */
-  retired: CloseReason | undefined = undefined;
+  closeOnRelease: CloseReason | undefined = undefined;
   /**
    * The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets
    * it.
    */
-  touched = false;
+  needsReset = false;
   /** `validate` has written before the first lease: what arrives from then on is no greeting. */
   spokenTo = false;
   sharedWith: SharedWith | undefined = undefined;
@@ -87,7 +87,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
    */
   constructor(
     id: number,
-    { socket, endpoint, route, negotiated, handoffToken }: Established,
+    { socket, endpoint, route, negotiated, handoffToken }: NewConnection,
     owner: ConnectionOwner,
     bornMs: number,
     expiresAtMs: number,
@@ -106,7 +106,7 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   /** Counts a lease. The socket keeps the process alive from now on. */
   use(maxUses: number): void {
     this.uses += 1;
-    if (this.uses >= maxUses) this.retired ??= 'uses';
+    if (this.uses >= maxUses) this.closeOnRelease ??= 'uses';
     if (this.idleSinceMs < 0) return;
     this.idleSinceMs = -1;
     this.socket.ref();
@@ -117,14 +117,16 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
    * left.
    */
   recycle(): CloseReason | 'unsent' | undefined {
-    if (this.retired !== undefined) return this.retired;
-    if (!this.touched) return undefined;
+    if (this.closeOnRelease !== undefined) return this.closeOnRelease;
+    if (!this.needsReset) return undefined;
     const problem = PooledSocket.problemOf(this.socket);
     if (problem !== undefined) return problem;
-    this.socket = PooledSocket.renew(this.socket);
+    const next = PooledSocket.renew(this.socket);
+    if (next === undefined) return 'dirty';
+    this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (!this.resting) this.socket.ref();
-    this.touched = false;
+    this.needsReset = false;
     return undefined;
   }
 
@@ -178,8 +180,8 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   }
 
   /** Whether the backend has ever said a word. */
-  get heard(): boolean {
-    return PooledSocket.hasRead(this.socket) || this.sharedWith?.heard === true;
+  get everReceived(): boolean {
+    return PooledSocket.hasRead(this.socket) || this.sharedWith?.everReceived === true;
   }
 
   /** Whether {@link PooledConnection.rest} has been called since its last lease. */
@@ -191,13 +193,13 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   onBytes(): void {
     // Before the first lease they are a backend's greeting, and the first caller's due.
     if (this.uses === 0 && !this.spokenTo) return;
-    this.touched = true;
+    this.needsReset = true;
     if (this.state === 'idle') this.owner.close(this, 'dirty');
   }
 
   /** The backend or the caller has ended its side. A caller may still read what came before. */
   onEnd(): void {
-    this.retired ??= 'stale';
+    this.closeOnRelease ??= 'stale';
     if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, 'stale');
   }
 
@@ -213,6 +215,6 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
   onDeath(problem: SocketProblem): void {
     if (this.state === 'leased') this.owner.onDestroy(this, problem);
     else if (this.state === 'idle' || this.state === 'reserved') this.owner.close(this, problem);
-    else this.retired ??= problem;
+    else this.closeOnRelease ??= problem;
   }
 }

@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.js';
 import type { Bag } from './bag.js';
 import type { Capacity, CapacityUser } from './capacity.js';
-import type { Supply } from './connecting/supply.js';
-import type { Disposal } from './disposal.js';
+import type { ConnectionOpener } from './connecting/connection-opener.js';
+import type { ConnectionCloser } from './connection-closer.js';
 import type { HealthChecks } from './health-check.js';
 import type { PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';
-import type { WaitingRoom } from './waiting-room.js';
+import type { AcquireQueue } from './acquire-queue.js';
 
 /** What the pump needs of its surroundings. */
 export interface PumpEnvironment {
@@ -20,10 +20,10 @@ export interface PumpEnvironment {
 /** What the pump sets in motion. */
 export interface PumpParts {
   readonly bag: Bag<PooledConnection, Waiter>;
-  readonly supply: Supply;
+  readonly opener: ConnectionOpener;
   readonly health: HealthChecks;
-  readonly waitingRoom: WaitingRoom;
-  readonly disposal: Disposal;
+  readonly queue: AcquireQueue;
+  readonly closer: ConnectionCloser;
 }
 
 /** The target pool, as its pump sees it. */
@@ -48,10 +48,10 @@ export interface PumpOwner extends CapacityUser {
 export class Pump {
   readonly #environment: PumpEnvironment;
   readonly #bag: Bag<PooledConnection, Waiter>;
-  readonly #supply: Supply;
+  readonly #opener: ConnectionOpener;
   readonly #health: HealthChecks;
-  readonly #waitingRoom: WaitingRoom;
-  readonly #disposal: Disposal;
+  readonly #queue: AcquireQueue;
+  readonly #closer: ConnectionCloser;
   readonly #owner: PumpOwner;
   #keepsMinimum = false;
   /** 1 while it runs, more if it has been run meanwhile. */
@@ -59,15 +59,15 @@ export class Pump {
 
   constructor(
     environment: PumpEnvironment,
-    { bag, supply, health, waitingRoom, disposal }: PumpParts,
+    { bag, opener, health, queue, closer }: PumpParts,
     owner: PumpOwner,
   ) {
     this.#environment = environment;
     this.#bag = bag;
-    this.#supply = supply;
+    this.#opener = opener;
     this.#health = health;
-    this.#waitingRoom = waitingRoom;
-    this.#disposal = disposal;
+    this.#queue = queue;
+    this.#closer = closer;
     this.#owner = owner;
   }
 
@@ -134,7 +134,7 @@ export class Pump {
 
   /** Begins a connect for nobody, where one is missing and may begin. */
   keepWarm(): void {
-    while (this.#owner.held < this.minimum && this.#supply.openSpare());
+    while (this.#owner.held < this.minimum && this.#opener.openSpare());
   }
 
   /**
@@ -151,18 +151,18 @@ export class Pump {
     while (this.#bag.waiting > 0) {
       const connection = this.#owner.borrow(validated);
       if (connection === undefined) return;
-      this.#waitingRoom.serveFirst(connection);
+      this.#queue.serveFirst(connection);
     }
   }
 
   /** One validation or connect under way for everybody who waits, as far as the limits allow. */
   #findMore(): void {
     this.#health.expectAtMost(this.#bag.waiting);
-    if (this.#bag.waiting === 0) this.#supply.connects.dropUnwanted();
-    while (this.#supply.connects.expected + this.#health.expected < this.#bag.waiting) {
+    if (this.#bag.waiting === 0) this.#opener.connects.dropUnwanted();
+    while (this.#opener.connects.expected + this.#health.expected < this.#bag.waiting) {
       const idle = this.#bag.newestIdle;
       if (idle !== undefined) void this.#health.check(idle, true);
-      else if (!this.#supply.open()) return;
+      else if (!this.#opener.open()) return;
     }
     this.#environment.capacity?.leaveLine(this.#owner);
   }
@@ -171,13 +171,13 @@ export class Pump {
   #makeRoom(): void {
     const { capacity } = this.#environment;
     while (this.#owner.spare > 0 && this.#bag.waiting === 0 && capacity?.shouldYield(this.#owner) === true) {
-      if (!this.#disposal.evictIdle()) this.#supply.connects.yieldPlace();
+      if (!this.#closer.evictIdle()) this.#opener.connects.yieldPlace();
     }
   }
 
   #closeWhatIsLeft(): void {
     if (this.#bag.waiting > 0) return;
-    for (const connection of this.#bag.idleEntries()) this.#disposal.remove(connection, 'poolClosed');
+    for (const connection of this.#bag.idleEntries()) this.#closer.remove(connection, 'poolClosed');
     this.#environment.onQuieter();
   }
 }

@@ -84,7 +84,7 @@ export class Reaper {
     if (connection.expiresAtMs <= nowMs) {
       // One that is leased closes when it comes back.
       if (idle) this.#owner.close(connection, 'lifetime');
-      else connection.retired ??= 'lifetime';
+      else connection.closeOnRelease ??= 'lifetime';
       return false;
     }
     if (!idle) return true;

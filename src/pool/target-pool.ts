@@ -7,11 +7,11 @@ import {
   ownError,
   queueFullError,
   sharedError,
-  type Situation,
+  type PoolSnapshot,
 } from './acquire-errors.js';
 import { Bag } from './bag.js';
 import type { Target } from './target.js';
-import { Disposal, type DisposalEnvironment } from './disposal.js';
+import { ConnectionCloser, type ConnectionCloserEnvironment } from './connection-closer.js';
 import { Drains } from './drains.js';
 import { HealthChecks } from './health-check.js';
 import { LeaseWatch, type LeaseWatchEnvironment } from './watching/lease-watch.js';
@@ -21,39 +21,43 @@ import { Pump, type PumpEnvironment, type PumpOwner } from './pump.js';
 import { Reaper } from './reaper.js';
 import type { PoolSettings } from './options.js';
 import { countsOf, newCounters, type PoolCounts } from './watching/stats.js';
-import { Supply, type SupplyEnvironment, type SupplyOwner } from './connecting/supply.js';
-import { Turn } from './turn.js';
+import {
+  ConnectionOpener,
+  type ConnectionOpenerEnvironment,
+  type ConnectionOpenerOwner,
+} from './connecting/connection-opener.js';
+import { CachedClock } from './cached-clock.js';
 import type { Waiter } from './waiter.js';
-import { WaitingRoom } from './waiting-room.js';
+import { AcquireQueue } from './acquire-queue.js';
 import { WarmUps } from './warm-ups.js';
 
 /** What the pools of all targets share. */
 export interface TargetEnvironment
-  extends SupplyEnvironment, DisposalEnvironment, PumpEnvironment, LeaseWatchEnvironment {
+  extends ConnectionOpenerEnvironment, ConnectionCloserEnvironment, PumpEnvironment, LeaseWatchEnvironment {
   readonly settings: PoolSettings;
 }
 
 /**
  * The pool of one target: a {@link Bag}, and the parts that work on it, which it brings together. Whatever
  * frees or adds capacity runs the {@link Pump}; whatever closes a connection goes through the {@link
- * Disposal}.
+ * ConnectionCloser}.
  *
  * The way of a lease out and back is here, with the fields it reads. Parts of it that were moved to other
  * objects made it slower: each hop costs, and what V8 inlines into what changes with it.
  */
-export class TargetPool implements SupplyOwner, PumpOwner {
+export class TargetPool implements ConnectionOpenerOwner, PumpOwner {
   readonly target: Target;
   readonly #environment: TargetEnvironment;
   readonly #bag = new Bag<PooledConnection, Waiter>();
-  readonly #supply: Supply;
-  readonly #turn: Turn;
+  readonly #opener: ConnectionOpener;
+  readonly #cachedClock: CachedClock;
   readonly #now: () => number;
   readonly #watch: LeaseWatch;
-  readonly #waitingRoom: WaitingRoom;
+  readonly #queue: AcquireQueue;
   readonly #health: HealthChecks;
   readonly #drains: Drains;
   readonly #reaper: Reaper;
-  readonly #disposal: Disposal;
+  readonly #closer: ConnectionCloser;
   readonly #pump: Pump;
   readonly #warmUps: WarmUps;
   readonly #counters = newCounters();
@@ -65,12 +69,12 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     const close = this.close.bind(this);
     this.target = target;
     this.#environment = environment;
-    this.#supply = new Supply(target, environment, this.#counters, this);
-    this.#turn = new Turn(clock, (nowMs) => this.#onTurnEnd(nowMs));
-    this.#now = () => this.#turn.now();
+    this.#opener = new ConnectionOpener(target, environment, this.#counters, this);
+    this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
+    this.#now = () => this.#cachedClock.now();
     this.#watch = new LeaseWatch(target, environment, (connection) => this.onDestroy(connection, 'leaked'));
-    this.#waitingRoom = new WaitingRoom(this.#bag, clock, this.#turn, this.#watch, {
-      attempts: this.#supply.attempts,
+    this.#queue = new AcquireQueue(this.#bag, clock, this.#cachedClock, this.#watch, {
+      attempts: this.#opener.attempts,
       timeoutError: (timeoutMs) => this.#timeoutError(timeoutMs),
       explain: this.#explain.bind(this),
       onWaiter: () => this.#onWaiter(),
@@ -84,13 +88,13 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     });
     const keepAlive = (connection: PooledConnection): void => void this.#health.check(connection, false);
     this.#reaper = new Reaper(clock, settings, { hasSpare: () => this.#pump.hasSpare, keepAlive, close });
-    this.#disposal = new Disposal(environment, this.#bag, this.#supply, this.#reaper, this.#counters);
+    this.#closer = new ConnectionCloser(environment, this.#bag, this.#opener, this.#reaper, this.#counters);
     const parts = {
       bag: this.#bag,
-      supply: this.#supply,
+      opener: this.#opener,
       health: this.#health,
-      waitingRoom: this.#waitingRoom,
-      disposal: this.#disposal,
+      queue: this.#queue,
+      closer: this.#closer,
     };
     this.#pump = new Pump(environment, parts, this);
     this.#warmUps = new WarmUps(clock);
@@ -114,9 +118,9 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     const { maxWaiting } = this.#environment.settings;
     if (this.#bag.waiting >= maxWaiting && this.#bag.waiting - this.#pump.places >= maxWaiting)
       return this.#refuse(queueFullError(maxWaiting));
-    const refusal = this.#bag.size === 0 ? this.#supply.refusal : undefined;
+    const refusal = this.#bag.size === 0 ? this.#opener.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
-    return this.#waitingRoom.enter(timeoutMs, signal);
+    return this.#queue.enter(timeoutMs, signal);
   }
 
   /**
@@ -126,12 +130,12 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   async warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#environment;
     const startedMs = clock.now();
-    const attemptsBefore = this.#supply.attempts.ended;
+    const attemptsBefore = this.#opener.attempts.ended;
     let timeUp = false;
     try {
       if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
       this.#pump.keepMinimum();
-      this.#supply.retryNow();
+      this.#opener.retryNow();
       if (this.#pump.warm) return;
       const warm = this.#warmUps.wait(timeoutMs, signal, () => {
         timeUp = true;
@@ -164,7 +168,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
     this.#drains.stop(connection);
     this.#health.stop(connection);
-    if (this.#disposal.remove(connection, reason, error)) this.#pump.run();
+    if (this.#closer.remove(connection, reason, error)) this.#pump.run();
   }
 
   /**
@@ -174,8 +178,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   clear(): void {
     const { events } = this.#environment;
     if (events.cleared.wanted) events.cleared.publish({ pool: events.pool, target: this.target });
-    this.#supply.clear(this.#bag.entries());
-    this.#disposal.retireAll('stale');
+    this.#opener.clear(this.#bag.entries());
+    this.#closer.retireAll('stale');
     this.#pump.run();
   }
 
@@ -189,7 +193,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   get unused(): boolean {
     return (
       this.held === 0 &&
-      this.#supply.connects.size === 0 &&
+      this.#opener.connects.size === 0 &&
       this.#bag.waiting === 0 &&
       this.#pump.minimum === 0
     );
@@ -209,8 +213,8 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   /** Closes everything and fails who waits. */
   destroy(error: BrokerPoolError): void {
     this.#closing = true;
-    this.#supply.stop();
-    this.#waitingRoom.end(error);
+    this.#opener.stop();
+    this.#queue.end(error);
     this.#warmUps.endAll(error);
     for (const connection of this.#bag.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stop();
@@ -225,7 +229,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   get spare(): number {
-    return this.#bag.idle + this.#supply.connects.placed;
+    return this.#bag.idle + this.#opener.connects.placed;
   }
 
   get idleSinceMs(): number {
@@ -239,27 +243,27 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   }
 
   get held(): number {
-    return this.#bag.size + this.#supply.connects.placed;
+    return this.#bag.size + this.#opener.connects.placed;
   }
 
   wantedUntilMs(): number {
-    return this.#waitingRoom.wantedUntilMs;
+    return this.#queue.wantedUntilMs;
   }
 
   evictIdle(): boolean {
-    return this.#disposal.evictIdle();
+    return this.#closer.evictIdle();
   }
 
   yieldConnect(): boolean {
-    return this.#supply.connects.yieldPlace();
+    return this.#opener.connects.yieldPlace();
   }
 
   onOpened(connection: PooledConnection): void {
     this.#bag.add(connection);
     this.#reaper.add(connection);
     const reason = connection.recycle() ?? (this.#bag.waiting === 0 ? this.#whyNotKeep() : undefined);
-    if (reason !== undefined) this.#disposal.remove(connection, reason === 'unsent' ? 'dirty' : reason);
-    else if (this.#environment.settings.validate !== undefined && this.#supply.isFromMemory(connection))
+    if (reason !== undefined) this.#closer.remove(connection, reason === 'unsent' ? 'dirty' : reason);
+    else if (this.#environment.settings.validate !== undefined && this.#opener.isFromMemory(connection))
       this.#validateFirst(connection);
     else this.#offer(connection);
     // One connect less is under way: another may begin.
@@ -275,7 +279,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   onOpenFailed(error: BrokerPoolError): void {
     this.#warmUps.endAll(error);
     if (this.#bag.size > 0) this.#pump.run();
-    else if (this.#supply.connects.size === 0) this.#waitingRoom.failAll(error);
+    else if (this.#opener.connects.size === 0) this.#queue.failAll(error);
   }
 
   pump(): void {
@@ -304,23 +308,23 @@ export class TargetPool implements SupplyOwner, PumpOwner {
       total,
       idle,
       leased,
-      connecting: this.#supply.connects.placed,
-      pausing: this.#supply.connects.unplaced,
+      connecting: this.#opener.connects.placed,
+      pausing: this.#opener.connects.unplaced,
       waiting,
-      oldestWaitMs: this.#waitingRoom.oldestWaitMs,
-      timeouts: this.#waitingRoom.timeouts,
-      waits: this.#waitingRoom.times,
-      connects: this.#supply.connectTimes,
+      oldestWaitMs: this.#queue.oldestWaitMs,
+      timeouts: this.#queue.timeouts,
+      waits: this.#queue.times,
+      connects: this.#opener.connectTimes,
     });
   }
 
   /** Takes all timers away. */
   #stop(): void {
-    this.#supply.stop();
+    this.#opener.stop();
     this.#reaper.stop();
     this.#watch.stop();
-    this.#waitingRoom.stop();
-    this.#turn.stop();
+    this.#queue.stop();
+    this.#cachedClock.stop();
   }
 
   /** An idle connection for somebody who has just come, and is not to overtake anybody. */
@@ -336,13 +340,13 @@ export class TargetPool implements SupplyOwner, PumpOwner {
   #offer(connection: PooledConnection): void {
     if (this.#bag.waiting > 0) {
       connection.use(this.#environment.settings.maxUses);
-      this.#waitingRoom.serveFirst(connection);
+      this.#queue.serveFirst(connection);
       // What was under way for the caller may make room for another target.
-      if (this.#bag.waiting === 0 && this.#supply.connects.placed > 0) this.#pump.run();
+      if (this.#bag.waiting === 0 && this.#opener.connects.placed > 0) this.#pump.run();
       return;
     }
     this.#bag.giveBack(connection);
-    this.#turn.markBusy();
+    this.#cachedClock.markBusy();
     if (this.#closing) this.#pump.run();
   }
 
@@ -358,7 +362,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     const reason = drained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
     if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
     this.#bag.giveBack(connection);
-    this.#turn.markBusy();
+    this.#cachedClock.markBusy();
     this.#pump.run();
   }
 
@@ -372,7 +376,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     this.#health.expectAtMost(this.#bag.waiting - 1);
     // There was nothing idle but what must be validated: with neither that nor room for more, the pump could
     // only look in vain.
-    if (this.#bag.idle > 0 || !this.#supply.full) this.#pump.run();
+    if (this.#bag.idle > 0 || !this.#opener.full) this.#pump.run();
   }
 
   #onTurnEnd(nowMs: number): void {
@@ -387,13 +391,13 @@ export class TargetPool implements SupplyOwner, PumpOwner {
 
   /** An acquire that fails before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = ownError(failure, this.#situation(0, 0));
+    const error = ownError(failure, this.#snapshot(0, 0));
     this.#watch.refuse(error);
     return Promise.reject(error);
   }
 
   #timeoutError(timeoutMs: number): BrokerPoolError {
-    return acquireTimeoutError(timeoutMs, this.#phase(), this.#supply.lastError);
+    return acquireTimeoutError(timeoutMs, this.#phase(), this.#opener.lastError);
   }
 
   #explain(
@@ -402,18 +406,18 @@ export class TargetPool implements SupplyOwner, PumpOwner {
     attemptsBefore: number,
     waitedMs: number,
   ): BrokerPoolError {
-    const situation = this.#situation(this.#supply.attempts.begun - attemptsBefore, waitedMs);
+    const situation = this.#snapshot(this.#opener.attempts.begun - attemptsBefore, waitedMs);
     return shared ? sharedError(failure, situation) : ownError(failure, situation);
   }
 
   #phase(): TimeoutPhase {
     return (
-      this.#supply.phase(this.#pump.mayOpen) ??
+      this.#opener.phase(this.#pump.mayOpen) ??
       (this.#bag.reserved > this.#drains.size ? 'validate' : 'queue')
     );
   }
 
-  #situation(attempts: number, elapsedMs: number): Situation {
+  #snapshot(attempts: number, elapsedMs: number): PoolSnapshot {
     const { size: total, idle, leased, waiting } = this.#bag;
     const { max } = this.#environment.settings;
     return {
@@ -422,7 +426,7 @@ export class TargetPool implements SupplyOwner, PumpOwner {
       total,
       idle,
       leased,
-      connecting: this.#supply.connects.placed,
+      connecting: this.#opener.connects.placed,
       waiting,
       attempts,
       elapsedMs,

@@ -3,7 +3,7 @@ import type { BrokerPoolError } from '../errors.js';
 import type { BagWaiter } from './bag.js';
 import { rejectionOf } from './caller-stack.js';
 import type { Lease } from './lease.js';
-import type { TurnTime } from './turn.js';
+import type { CachedTime } from './cached-clock.js';
 
 /** What events and leak reports tell of an acquire. */
 export interface AcquireOrigin {
@@ -23,7 +23,7 @@ export class Waiter implements BagWaiter<Waiter> {
   next: Waiter | undefined = undefined;
   previous: Waiter | undefined = undefined;
   /** When the wait began. */
-  readonly started: TurnTime;
+  readonly started: CachedTime;
   readonly timeoutMs: number;
   readonly origin: AcquireOrigin | undefined;
   /** Takes the abort listener away. */
@@ -32,7 +32,7 @@ export class Waiter implements BagWaiter<Waiter> {
   readonly attemptsBefore: number;
   #settle: (outcome: Lease | Promise<never>) => void = waitsForNothing;
 
-  constructor(started: TurnTime, timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore = 0) {
+  constructor(started: CachedTime, timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore = 0) {
     this.started = started;
     this.timeoutMs = timeoutMs;
     this.origin = origin;

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { monotonicNowMs } from '../../src/clock.js';
-import { runWaitLoop } from '../../src/negotiation/wait-thread/wait-loop.js';
-import { SharedWaitState, type WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
+import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
+import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
 
@@ -26,7 +26,7 @@ export function deathFile(file: string): string {
   return `${file}.death`;
 }
 
-export default function negotiateUntilDeath({ port, handles, shared, lingerMs }: WaitTask): void {
+export default function negotiateUntilDeath({ port, handles, shared, lingerMs }: ThreadTask): void {
   const native = loadNative();
   if (native === undefined) throw new Error('no FFI');
   const file = process.env[DEATH_FILE_VARIABLE] ?? '';
@@ -51,16 +51,16 @@ export default function negotiateUntilDeath({ port, handles, shared, lingerMs }:
 
   const { system } = native;
   const poller = attachPoller(native.polling, handles);
-  const state = new SharedWaitState(shared);
+  const state = new SharedThreadState(shared);
   const ledger = { own: state.own.bind(state), takeOver: state.takeOver.bind(state) };
-  state.own = mortal('own', (slot, descriptor, debt) => {
-    ledger.own(slot, descriptor, debt);
+  state.own = mortal('own', (slot, descriptor, obligation) => {
+    ledger.own(slot, descriptor, obligation);
     unknown = undefined;
   });
   state.disown = mortal('disown', (slot) => {
     unknown = ledger.takeOver(slot)?.descriptor;
   });
-  runWaitLoop(
+  pollLoop(
     {
       system: {
         openSocket: mortal('openSocket', () => (unknown = system.openSocket())),

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import type { WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
+import type { ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import negotiate from '../../workers/negotiator.js';
 
@@ -28,7 +28,7 @@ if (fault === 'throws') throw new Error('as a module may throw that is loaded in
 if (fault === 'loops') for (;;);
 if (fault === 'sleeps') await new Promise(() => {});
 
-export default function failOrNegotiate(task: WaitTask): void {
+export default function failOrNegotiate(task: ThreadTask): void {
   if (fault === 'fails') throw new Error('as the C library may be out of reach');
   if (fault === undefined || !existsSync(fault)) return negotiate(task);
   task.port.postMessage([]);
@@ -37,7 +37,7 @@ export default function failOrNegotiate(task: WaitTask): void {
 }
 
 /** Takes jobs and does nothing about them, in JavaScript, so that the thread can be terminated. */
-function hang({ port }: WaitTask): void {
+function hang({ port }: ThreadTask): void {
   for (;;) {
     receiveMessageOnPort(port);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);

@@ -110,7 +110,7 @@ export class FakeSocket extends Socket {
 }
 
 /** A negotiation that waits for its outcome. */
-export interface PendingJob {
+export interface SubmittedJob {
   readonly job: Job;
   settle(outcome: Outcome): void;
 }
@@ -118,13 +118,13 @@ export interface PendingJob {
 /** A driver whose jobs end when the test says so. */
 export class FakeDriver implements Driver {
   readonly name = 'event-loop';
-  readonly pending = new Set<PendingJob>();
+  readonly pending = new Set<SubmittedJob>();
   /** Called with each job that begins. */
-  onStart: (pending: PendingJob) => void = () => {};
+  onStart: (pending: SubmittedJob) => void = () => {};
   #closed = false;
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
-    const pending: PendingJob = {
+    const pending: SubmittedJob = {
       job,
       settle: (outcome) => {
         if (this.pending.delete(pending)) settle(outcome);

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { monotonicNowMs } from '../../src/clock.js';
-import { runWaitLoop } from '../../src/negotiation/wait-thread/wait-loop.js';
-import { SharedWaitState, type WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
+import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
+import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
 import negotiate from '../../workers/negotiator.js';
@@ -17,7 +17,7 @@ export function injectedFile(faultFile: string): string {
   return `${faultFile}.injected`;
 }
 
-export default function negotiateWithFault(task: WaitTask): void {
+export default function negotiateWithFault(task: ThreadTask): void {
   const file = process.env[FAULT_FILE_VARIABLE] ?? '';
   // The thread after one that has died of its fault.
   if (existsSync(injectedFile(file))) return negotiate(task);
@@ -30,14 +30,14 @@ export default function negotiateWithFault(task: WaitTask): void {
   }
 }
 
-function run({ port, handles, shared, lingerMs }: WaitTask, injector: Injector): void {
+function run({ port, handles, shared, lingerMs }: ThreadTask, injector: Injector): void {
   const native = loadNative();
   if (native === undefined) throw new Error('no FFI');
-  runWaitLoop(
+  pollLoop(
     {
       system: injector.system(native.system),
       poller: injector.poller(attachPoller(injector.polling(native.polling), handles)),
-      shared: new SharedWaitState(shared),
+      shared: new SharedThreadState(shared),
       takeCommand: () => receiveMessageOnPort(port)?.message,
       post: (outcomes) => port.postMessage(outcomes),
       now: monotonicNowMs,

@@ -3,7 +3,7 @@
  * until the end.
  */
 import { writeFileSync } from 'node:fs';
-import { SharedWaitState, type WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
+import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import negotiate from '../../workers/negotiator.js';
 
 /** The variable that names a directory for the notes; worker threads copy the environment when they start. */
@@ -12,9 +12,9 @@ export const BEGINS = 'begins';
 export const ENDS = 'ends';
 const LOADING_MS = 500;
 
-export default function loadSlowlyAndNegotiate(task: WaitTask): void {
+export default function loadSlowlyAndNegotiate(task: ThreadTask): void {
   const directory = process.env[NOTES_VARIABLE] ?? '';
-  new SharedWaitState(task.shared).load(() => {
+  new SharedThreadState(task.shared).load(() => {
     writeFileSync(`${directory}/${BEGINS}`, '');
     // A thread that waits like this can be terminated.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOADING_MS);

@@ -44,11 +44,11 @@ let lastId = 0;
 /** A connection without a pool. */
 export function pooledConnection(options: PooledOptions = {}): PooledConnection {
   const { owner = new NotingOwner(), handoffToken, bornMs = 0, expiresAtMs = Infinity } = options;
-  const established = {
+  const opened = {
     socket: new FakeSocket(),
     endpoint: '/fake/backend',
     route: 'broker-negotiated',
     ...(handoffToken && { negotiated: NEGOTIATED, handoffToken }),
   } as const;
-  return new PooledConnection(++lastId, established, owner, bornMs, expiresAtMs);
+  return new PooledConnection(++lastId, opened, owner, bornMs, expiresAtMs);
 }

@@ -143,7 +143,7 @@ for (const [name, create] of DRIVERS) {
     }
 
     test.serial(
-      `${name}, ${mode}: silence at every byte of the reply ends at its deadline, and nobody hangs up on a debt (G-02, G-16)`,
+      `${name}, ${mode}: silence at every byte of the reply ends at its deadline, and no client hangs up before the reply (G-02, G-16)`,
       async (t) => {
         const { driver, broker, backend } = await setTheStage(t, create);
         const reply = mode === 'admin' ? ADMIN_WIRE : negotiatedWire(backend);

@@ -29,8 +29,8 @@ interface Bug {
 const BUGS: readonly Bug[] = [
   {
     title: 'a skipped close: the wait thread forgets descriptors that it should close',
-    file: 'src/negotiation/wait-thread/wait-descriptors.js',
-    find: 'this.#system.close(wait.descriptor);',
+    file: 'src/negotiation/wait-thread/job-descriptors.js',
+    find: 'this.#system.close(active.descriptor);',
     replace: '',
   },
   {
@@ -41,8 +41,8 @@ const BUGS: readonly Bug[] = [
   },
   {
     title: 'a missing deadline: nobody looks at a reply that does not come',
-    file: 'src/negotiation/wait-thread/wait-loop.js',
-    find: '        wait.dueMs = wait.exchange.deadlineMs;\n        this.#due.put(wait);',
+    file: 'src/negotiation/wait-thread/poll-loop.js',
+    find: '        active.dueMs = active.exchange.deadlineMs;\n        this.#due.put(active);',
     replace: '',
   },
   {
@@ -53,7 +53,7 @@ const BUGS: readonly Bug[] = [
   },
   {
     title: 'a waiter settled twice: whoever is served stays at the head of the queue',
-    file: 'src/pool/waiting-room.js',
+    file: 'src/pool/acquire-queue.js',
     find: 'serveFirst(connection) {\n        const waiter = this.#queue.dequeue();',
     replace: 'serveFirst(connection) {\n        const waiter = this.#queue.firstWaiter;',
   },

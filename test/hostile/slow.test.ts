@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { runWaitLoop } from '../../src/negotiation/wait-thread/wait-loop.js';
+import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
 import {
-  SharedWaitState,
-  type WaitCommand,
-  type WaitOutcome,
-} from '../../src/negotiation/wait-thread/wait-protocol.js';
+  SharedThreadState,
+  type ThreadCommand,
+  type ThreadOutcome,
+} from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 import { until } from '../helpers/leftovers.js';
@@ -62,7 +62,7 @@ test('event-loop driver: a byte a second ends at the deadline, not a byte later 
 
 test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)', (t) => {
   let nowMs = 0;
-  const start: WaitCommand = {
+  const start: ThreadCommand = {
     kind: 'start',
     slot: 0,
     job: handshakeJob('/broker.sock', {
@@ -75,10 +75,10 @@ test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)',
     watched: false,
   };
   const commands = [start];
-  const outcomes: { outcome: WaitOutcome; atMs: number }[] = [];
+  const outcomes: { outcome: ThreadOutcome; atMs: number }[] = [];
   let bytes = 0;
   const stream = header(16_000_000);
-  runWaitLoop(
+  pollLoop(
     {
       system: {
         openSocket: () => -1,
@@ -98,7 +98,7 @@ test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)',
           if (outcomes.length === 0) ready(99);
         },
       },
-      shared: new SharedWaitState(),
+      shared: new SharedThreadState(),
       takeCommand: () => commands.shift(),
       post: (posted) => outcomes.push(...posted.map((outcome) => ({ outcome, atMs: nowMs }))),
       now: () => nowMs,
@@ -110,6 +110,6 @@ test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)',
   t.like(outcomes[0]?.outcome, {
     kind: 'failed',
     failure: { code: 'TIMEOUT', phase: 'hello' },
-    owedReply: { descriptor: 99 },
+    unreadReply: { descriptor: 99 },
   });
 });

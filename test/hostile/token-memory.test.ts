@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/clock.js';
-import { DividedDriver } from '../../src/negotiation/divided-driver.js';
+import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import type { Driver } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { loadNative } from '../../src/os/native.js';
@@ -34,7 +34,7 @@ const WAITS: readonly (readonly [
           () => new EventLoopDriver(systemClock, native),
           false,
         ],
-        ['negotiated connections that both waited for', () => new DividedDriver(native), false],
+        ['negotiated connections that both waited for', () => new HybridDriver(native), false],
       ];
 
 /** The tokens of the leases, as only this test knows them. */

@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { systemClock } from '../../src/clock.js';
 import { encodeHelloFrame } from '../../src/negotiation/exchange/hello.js';
 import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/negotiation/job.js';
-import { DividedDriver } from '../../src/negotiation/divided-driver.js';
+import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { WorkerDriver, type WorkerDriverOptions } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { ownTrust } from '../../src/os/endpoint-trust.js';
@@ -27,7 +27,7 @@ export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => 
     : ([
         ['event-loop driver with native sends', () => new EventLoopDriver(systemClock, native)],
         ['worker driver', () => workerDriver(native)],
-        ['divided driver', () => new DividedDriver(native)],
+        ['hybrid driver', () => new HybridDriver(native)],
         ['worker driver on poll', () => workerDriver(native, { poller: 'poll' })],
       ] as const)),
 ]);

@@ -184,14 +184,14 @@ test('what the hook leaves on the socket is taken off', async (t) => {
   const connection = idle();
   await health.check(connection, true);
   t.deepEqual(notes, ['good for who waits']);
-  t.deepEqual([connection.socket.listenerCount('data'), connection.touched], [0, false]);
+  t.deepEqual([connection.socket.listenerCount('data'), connection.needsReset], [0, false]);
 });
 
 test('a connection that is cleared while it is asked closes, whatever the hook says', async (t) => {
   const { notes, health, idle } = setUp();
   const connection = idle();
   const checking = health.check(connection, true);
-  connection.retired = 'stale';
+  connection.closeOnRelease = 'stale';
   await checking;
   t.deepEqual(notes, ['stale']);
 });

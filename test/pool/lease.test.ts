@@ -66,9 +66,9 @@ test('only who has had the socket in hand may have left something on it', (t) =>
   const connection = pooledConnection();
   const lease = leaseOf(connection);
   void [lease.endpoint, lease.route, lease.connectionId];
-  t.false(connection.touched);
+  t.false(connection.needsReset);
   t.is(lease.socket, connection.socket);
-  t.true(connection.touched);
+  t.true(connection.needsReset);
 });
 
 test('await using releases at the end, unless that has been done', async (t) => {

@@ -90,10 +90,10 @@ test('lifetime ends an idle connection at once, and a leased one when it comes b
   const reserved = add('reserved', 1_300);
   reserved.state = 'reserved';
   clock.advance(299);
-  t.is(leased.retired, undefined);
+  t.is(leased.closeOnRelease, undefined);
   clock.advance(1);
   t.deepEqual(did, ['idle lifetime at 300']);
-  t.deepEqual([leased.retired, reserved.retired], ['lifetime', 'lifetime']);
+  t.deepEqual([leased.closeOnRelease, reserved.closeOnRelease], ['lifetime', 'lifetime']);
   t.is(clock.pending, 0, 'nothing more is due');
 });
 

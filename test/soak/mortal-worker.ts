@@ -4,13 +4,13 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import type { WaitTask } from '../../src/negotiation/wait-thread/wait-protocol.js';
+import type { ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import negotiate from '../../workers/negotiator.js';
 
 /** The variable that names the file; worker threads copy the environment when they start. */
 export const DEATH_FILE_VARIABLE = 'BROKER_POOL_SOAK_DEATH_FILE';
 
-export default function negotiateUntilDeath(task: WaitTask): void {
+export default function negotiateUntilDeath(task: ThreadTask): void {
   dieIfTold(() => receiveMessageOnPort(task.port));
   const post = task.port.postMessage.bind(task.port);
   task.port.postMessage = (message: unknown): void => {

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { DividedDriver } from '../../src/negotiation/divided-driver.js';
+import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, type PoolParts } from '../../src/pool/broker-pool.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
@@ -40,7 +40,7 @@ export function allRecipes(): Recipe[] {
   const native = loadNative();
   const mortal = native && {
     createDriver: () =>
-      new DividedDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }),
+      new HybridDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }),
   };
   return [
     { name: 'plain', options: { max: 4, maxTotal: 8, maxConnecting: 3, min: 1, roundTripTimeoutMs: 400 } },

@@ -1,7 +1,7 @@
 import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
-import { Conversation } from './conversation.js';
+import { EventLoopNegotiation } from './event-loop-negotiation.js';
 import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
@@ -17,7 +17,7 @@ export class EventLoopDriver implements Driver {
   readonly #clock: Clock;
   readonly #native: Native | undefined;
   readonly #background: boolean;
-  readonly #running = new Set<Conversation>();
+  readonly #running = new Set<EventLoopNegotiation>();
   #closed = false;
 
   /** @param background jobs do not keep the process alive, but for a second at most for the broker's sake */
@@ -33,13 +33,19 @@ export class EventLoopDriver implements Driver {
       afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
-    const conversation = new Conversation(job, this.#clock, this.#native, this.#background, (outcome) => {
-      this.#running.delete(conversation);
-      settle(outcome);
-    });
-    this.#running.add(conversation);
-    conversation.begin();
-    return () => conversation.release();
+    const negotiation = new EventLoopNegotiation(
+      job,
+      this.#clock,
+      this.#native,
+      this.#background,
+      (outcome) => {
+        this.#running.delete(negotiation);
+        settle(outcome);
+      },
+    );
+    this.#running.add(negotiation);
+    negotiation.begin();
+    return () => negotiation.release();
   }
 
   /** The event loop runs already. */
@@ -49,7 +55,7 @@ export class EventLoopDriver implements Driver {
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const conversation of this.#running) conversation.release();
+    for (const negotiation of this.#running) negotiation.release();
     return Promise.resolve();
   }
 }

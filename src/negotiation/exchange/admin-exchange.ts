@@ -33,7 +33,7 @@ export class AdminExchange implements Exchange {
     this.deadlineMs = options.deadlineMs;
   }
 
-  get owedReply(): FrameProgress | undefined {
+  get replyProgress(): FrameProgress | undefined {
     return this.#replied ? undefined : this.#decoder.progress();
   }
 

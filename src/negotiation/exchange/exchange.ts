@@ -47,7 +47,7 @@ export interface Exchange {
    * How much has arrived of the reply that the broker owes since it was asked; `undefined` once the reply is
    * in.
    */
-  readonly owedReply: FrameProgress | undefined;
+  readonly replyProgress: FrameProgress | undefined;
   /** Bytes arrived. `chunk` may be reused by the caller afterwards. */
   receive(chunk: Uint8Array, nowMs: number): ExchangeStep;
   /** The peer ended the connection, or reading or writing failed. */

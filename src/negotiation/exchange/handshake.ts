@@ -64,7 +64,7 @@ export class Handshake implements Exchange {
     this.deadlineMs = options.deadlineMs;
   }
 
-  get owedReply(): FrameProgress | undefined {
+  get replyProgress(): FrameProgress | undefined {
     return this.#replied ? undefined : this.#decoder.progress();
   }
 

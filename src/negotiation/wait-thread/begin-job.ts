@@ -2,9 +2,9 @@ import { connectAndSend } from '../../os/connect-and-send.js';
 import { fileProblem, peerProblem } from '../../os/endpoint-trust.js';
 import type { Native } from '../../os/native.js';
 import type { Job } from '../job.js';
-import { NOT_BEGUN, type Beginning } from './pending-jobs.js';
+import { NOT_BEGUN, type Beginning } from './submitted-jobs.js';
 import type { ThreadControl } from './thread-control.js';
-import { Debt } from './wait-protocol.js';
+import { CloseObligation } from './thread-protocol.js';
 
 /** Says the Hello of a job on the calling thread, so that the broker has it before any thread wakes up. */
 export function beginJob(
@@ -23,6 +23,10 @@ export function beginJob(
     return NOT_BEGUN;
   }
   const sent = Math.max(attempt.sent, 0);
-  shared.own(slot, descriptor, sent === request.length ? Debt.REPLY : Debt.REQUEST);
+  shared.own(
+    slot,
+    descriptor,
+    sent === request.length ? CloseObligation.READ_REPLY : CloseObligation.SEND_REQUEST,
+  );
   return { descriptor, sent, watched: sent === request.length && watch?.add(descriptor) === 0 };
 }

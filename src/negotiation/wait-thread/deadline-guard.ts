@@ -1,7 +1,7 @@
 import { systemClock, type Deadline } from '../../clock.js';
 import { DeadlineQueue } from '../../deadline-queue.js';
 import type { Job } from '../job.js';
-import type { PendingJob } from './pending-jobs.js';
+import type { SubmittedJob } from './submitted-jobs.js';
 
 /**
  * How much later than a deadline the wait thread may say so. It says so within a millisecond; a thread that
@@ -14,23 +14,23 @@ export const GRACE_MS = 500;
  * none. One timer for all jobs.
  */
 export class DeadlineGuard {
-  readonly #jobs = new DeadlineQueue<PendingJob>();
-  readonly #onLate: (pending: PendingJob) => void;
+  readonly #jobs = new DeadlineQueue<SubmittedJob>();
+  readonly #onLate: (pending: SubmittedJob) => void;
   #timer: Deadline | undefined;
   #timerMs = Infinity;
 
   /** @param onLate gets each job that is pending still {@link GRACE_MS} after its deadline */
-  constructor(onLate: (pending: PendingJob) => void) {
+  constructor(onLate: (pending: SubmittedJob) => void) {
     this.#onLate = onLate;
   }
 
-  watch(pending: PendingJob, deadlineMs: number): void {
+  watch(pending: SubmittedJob, deadlineMs: number): void {
     pending.dueMs = deadlineMs + GRACE_MS;
     this.#jobs.put(pending);
     if (pending.dueMs < this.#timerMs) this.#setTimer();
   }
 
-  ignore(pending: PendingJob): void {
+  ignore(pending: SubmittedJob): void {
     this.#jobs.remove(pending);
     // Otherwise it stays as it is: to set it anew for each job costs more than one needless look.
     if (this.#jobs.nextMs === Infinity) this.#setTimer();

@@ -1,16 +1,16 @@
 import type { SystemCalls } from '../../os/native.js';
 import { exchangeFor, type Job, type Outcome } from '../job.js';
 import { socketOver } from '../sockets/descriptor-socket.js';
-import { takeOverOwedReply } from './left-over.js';
-import type { WaitOutcome } from './wait-protocol.js';
+import { drainOnEventLoop } from './orphaned-socket.js';
+import type { ThreadOutcome } from './thread-protocol.js';
 
 /**
  * Turns what came over from the thread into what the caller gets; from here on the descriptors are sockets.
  */
-export function receiveOutcome(system: SystemCalls, job: Job, outcome: WaitOutcome): Outcome {
+export function receiveOutcome(system: SystemCalls, job: Job, outcome: ThreadOutcome): Outcome {
   if (outcome.kind === 'answered') return outcome;
   if (outcome.kind === 'failed') {
-    if (outcome.owedReply !== undefined) takeOverOwedReply(system, job, outcome.owedReply);
+    if (outcome.unreadReply !== undefined) drainOnEventLoop(system, job, outcome.unreadReply);
     return outcome;
   }
   const { descriptor, endpoint, route, negotiated, residue } = outcome;

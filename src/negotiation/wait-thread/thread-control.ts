@@ -5,7 +5,7 @@ import type { Native } from '../../os/native.js';
 import { closePoller, openPoller, sharedWatch, wakePoller } from '../../os/poller.js';
 import type { PollerHandles, PollerKind, Watch } from '../../os/watch.js';
 import { WorkerThread } from './worker-thread.js';
-import { SharedWaitState, type WaitCommand, type WaitOutcome } from './wait-protocol.js';
+import { SharedThreadState, type ThreadCommand, type ThreadOutcome } from './thread-protocol.js';
 import { START_LIMIT_MS, WorkerSession } from './worker-session.js';
 
 /**
@@ -23,14 +23,14 @@ export interface ThreadControlOptions {
 
 /** Hears of the thread. */
 export interface ThreadOwner {
-  onOutcomes(outcomes: WaitOutcome[]): void;
+  onOutcomes(outcomes: ThreadOutcome[]): void;
   /** The thread has not begun its run in time. */
   onNotBegun(reason: string): void;
   /**
    * The run is over; with a `reason` it has failed, and its thread has ended. Returns the commands of jobs
    * that came too late for it, which are begun in another run.
    */
-  onRunEnd(reason: string | undefined): WaitCommand[];
+  onRunEnd(reason: string | undefined): ThreadCommand[];
 }
 
 /**
@@ -49,7 +49,7 @@ const LOADING_LIMIT_MS = 2_000;
  * the wait loop after the other.
  */
 export class ThreadControl {
-  readonly shared = new SharedWaitState();
+  readonly shared = new SharedThreadState();
   /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
   readonly watch: Watch | undefined;
   readonly #native: Native;
@@ -96,7 +96,7 @@ export class ThreadControl {
     return this.#run?.begun;
   }
 
-  start(commands: WaitCommand[]): void {
+  start(commands: ThreadCommand[]): void {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
     if (!this.ready) this.shared.beginStart();
     const run = new WorkerSession(this.#thread, task, commands, (outcomes) =>
@@ -109,7 +109,7 @@ export class ThreadControl {
   }
 
   /** The thread finds the command when it looks next; this does not wake it. */
-  send(command: WaitCommand): void {
+  send(command: ThreadCommand): void {
     this.#run?.send(command);
   }
 

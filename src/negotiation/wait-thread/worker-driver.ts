@@ -2,14 +2,14 @@ import { afterThisCode, systemClock, within } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
-import { holdForReply, unansweredFailure } from '../sockets/owed-reply.js';
+import { holdForReply, unansweredFailure } from '../sockets/drain-reply.js';
 import { beginJob } from './begin-job.js';
 import { DeadlineGuard, lastDeadlineMs } from './deadline-guard.js';
-import { clearUp } from './left-over.js';
+import { recoverOrphan } from './orphaned-socket.js';
 import { receiveOutcome } from './outcomes.js';
-import { commandsFor, NOT_BEGUN, PendingJob, PendingJobs, startCommand } from './pending-jobs.js';
+import { commandsFor, NOT_BEGUN, SubmittedJob, SubmittedJobs, startCommand } from './submitted-jobs.js';
 import { ThreadControl, type ThreadControlOptions, type ThreadOwner } from './thread-control.js';
-import type { WaitCommand, WaitOutcome } from './wait-protocol.js';
+import type { ThreadCommand, ThreadOutcome } from './thread-protocol.js';
 
 /** How long `close` waits for a thread that has been told to end. A healthy one takes a millisecond. */
 const CLOSE_LIMIT_MS = 1_000;
@@ -36,7 +36,7 @@ export class WorkerDriver implements Driver {
   readonly #thread: ThreadControl;
   readonly #fallback: Driver;
   readonly #onFailed: (reason: string) => void;
-  readonly #jobs = new PendingJobs();
+  readonly #jobs = new SubmittedJobs();
   readonly #guard = new DeadlineGuard((pending) => this.#onLate(pending));
   #failed = false;
   #closing: Promise<void> | undefined;
@@ -71,7 +71,7 @@ export class WorkerDriver implements Driver {
       return () => {};
     }
     if (this.#failed) return this.#fallback.start(job, settle);
-    const pending = new PendingJob(job, settle);
+    const pending = new SubmittedJob(job, settle);
     this.#guard.watch(pending, job.deadlineMs);
     if (this.#jobs.add(pending)) this.#begin(pending);
     return () => this.#release(pending);
@@ -109,7 +109,7 @@ export class WorkerDriver implements Driver {
     return this.#thread.free();
   }
 
-  #begin(pending: PendingJob): void {
+  #begin(pending: SubmittedJob): void {
     pending.letGo = holdForReply(pending.job.brokerEndpoint, startedAtMs(pending.job));
     pending.beginning = beginJob(this.#native, this.#thread, pending.slot, pending.job);
     if (this.#thread.running) this.#thread.send(startCommand(pending));
@@ -121,11 +121,11 @@ export class WorkerDriver implements Driver {
   }
 
   /** What a new run must be told. */
-  #commands(): WaitCommand[] {
+  #commands(): ThreadCommand[] {
     return this.#jobs.list().flatMap(commandsFor);
   }
 
-  #release(pending: PendingJob): void {
+  #release(pending: SubmittedJob): void {
     if (pending.released) return;
     pending.released = true;
     if (pending.giveUp !== undefined) return pending.giveUp();
@@ -137,7 +137,7 @@ export class WorkerDriver implements Driver {
     this.#guard.watch(pending, systemClock.now());
   }
 
-  #onOutcomes(outcomes: WaitOutcome[]): void {
+  #onOutcomes(outcomes: ThreadOutcome[]): void {
     for (const outcome of outcomes) {
       const pending = this.#jobs.at(outcome.slot);
       if (pending === undefined) continue;
@@ -148,18 +148,18 @@ export class WorkerDriver implements Driver {
   }
 
   /** Frees the slot of a job that has ended, for the next one. */
-  #remove(pending: PendingJob): void {
+  #remove(pending: SubmittedJob): void {
     this.#guard.ignore(pending);
     const next = this.#jobs.remove(pending);
     if (next !== undefined) this.#begin(next);
   }
 
-  #abandon(pending: PendingJob): void {
+  #abandon(pending: SubmittedJob): void {
     this.#guard.ignore(pending);
     pending.abandon();
   }
 
-  #onRunEnd(reason: string | undefined): WaitCommand[] {
+  #onRunEnd(reason: string | undefined): ThreadCommand[] {
     if (reason !== undefined) this.#fail(reason);
     for (const pending of this.#jobs.list()) {
       // Jobs that were given up, or whose driver closes, are not begun again.
@@ -184,7 +184,7 @@ export class WorkerDriver implements Driver {
   }
 
   /** A job is pending although its deadline is over. */
-  #onLate(pending: PendingJob): void {
+  #onLate(pending: SubmittedJob): void {
     // What the thread has said lies unread where the event loop of this thread stood still.
     this.#thread.receive();
     if (pending.settled) return;
@@ -194,7 +194,7 @@ export class WorkerDriver implements Driver {
       return pending.expire();
     }
     const lastMs = lastDeadlineMs(job);
-    if (!released && !this.#thread.shared.owesReply(slot) && systemClock.now() < lastMs)
+    if (!released && !this.#thread.shared.awaitsReply(slot) && systemClock.now() < lastMs)
       return this.#guard.watch(pending, lastMs);
     this.#fail('it hangs: it has missed a deadline');
     if (released) pending.abandon();
@@ -202,19 +202,19 @@ export class WorkerDriver implements Driver {
   }
 
   /** Leaves a job to the event loop: Hello is idempotent (X-25). */
-  #handOver(pending: PendingJob): void {
+  #handOver(pending: SubmittedJob): void {
     this.#guard.ignore(pending);
     if (pending.job.deadlineMs <= systemClock.now()) return afterThisCode(() => pending.expire());
     pending.giveUp = this.#fallback.start(pending.job, (outcome) => pending.settle(outcome));
   }
 
   /** Frees what a job has open. */
-  #takeLeftOver(pending: PendingJob): void {
+  #takeLeftOver(pending: SubmittedJob): void {
     const left = this.#thread.shared.takeOver(pending.slot);
     pending.beginning = NOT_BEGUN;
     if (left === undefined) return;
     // No thread takes it off its watch any more, and a next run would be woken for it again and again.
     this.#thread.watch?.remove(left.descriptor);
-    clearUp(this.#native.system, pending.job, left);
+    recoverOrphan(this.#native.system, pending.job, left);
   }
 }

@@ -1,7 +1,7 @@
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../clock.js';
 import type { WorkerThread } from './worker-thread.js';
-import type { WaitCommand, WaitOutcome, WaitTask } from './wait-protocol.js';
+import type { ThreadCommand, ThreadOutcome, ThreadTask } from './thread-protocol.js';
 
 /**
  * How long a thread may take to begin a run. It takes 40 ms, a second on a loaded machine; one that takes
@@ -17,14 +17,14 @@ export class WorkerSession {
   /** Resolves when the loop has returned; with a reason where it failed, and its thread has ended. */
   readonly ended: Promise<string | undefined>;
   readonly #port: MessagePort;
-  readonly #onMessage: (outcomes: WaitOutcome[]) => void;
+  readonly #onMessage: (outcomes: ThreadOutcome[]) => void;
   readonly #settleBegun: (hasBegun: boolean) => void;
 
   constructor(
     thread: WorkerThread,
-    task: Omit<WaitTask, 'port'>,
-    commands: Iterable<WaitCommand>,
-    onOutcomes: (outcomes: WaitOutcome[]) => void,
+    task: Omit<ThreadTask, 'port'>,
+    commands: Iterable<ThreadCommand>,
+    onOutcomes: (outcomes: ThreadOutcome[]) => void,
   ) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
@@ -50,7 +50,7 @@ export class WorkerSession {
   }
 
   /** The thread finds the command when it looks next; this does not wake it. */
-  send(command: WaitCommand): void {
+  send(command: ThreadCommand): void {
     this.#port.postMessage(command);
   }
 
@@ -59,7 +59,7 @@ export class WorkerSession {
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
       if (received === undefined) break;
-      const outcomes: WaitOutcome[] = received.message;
+      const outcomes: ThreadOutcome[] = received.message;
       this.#onMessage(outcomes);
     }
   }

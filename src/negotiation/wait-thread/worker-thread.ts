@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { hasFreeDescriptors } from '../../os/free-descriptors.js';
 import { packageFile, requirePackage } from '../../package-files.js';
-import type { WaitTask } from './wait-protocol.js';
+import type { ThreadTask } from './thread-protocol.js';
 
 /** An idle thread costs memory only; starting one costs tens of milliseconds. */
 const THREAD_IDLE_MS = 30_000;
@@ -48,7 +48,7 @@ export class WorkerThread {
    * One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from
    * then on it uses nothing any more.
    */
-  async run(task: WaitTask): Promise<void> {
+  async run(task: ThreadTask): Promise<void> {
     const finished = this.#begin(task);
     const end = new ThreadEnd(this.worker, () => void this.end());
     try {
@@ -75,7 +75,7 @@ export class WorkerThread {
     return (this.#ending ??= this.#piscina?.destroy() ?? Promise.resolve());
   }
 
-  #begin(task: WaitTask): Promise<void> {
+  #begin(task: ThreadTask): Promise<void> {
     if (this.#ending !== undefined) throw new Error('it was ended');
     if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS))
       throw new Error('too few descriptors are free');

@@ -19,7 +19,7 @@ import type { HandoffPolicy } from './handoff-policy.js';
 import { Retries, type RetryingConnect } from './retries.js';
 
 /** A connection that is ready to be leased. */
-export interface Established {
+export interface NewConnection {
   readonly socket: Socket;
   readonly endpoint: string;
   readonly route: Route;
@@ -28,7 +28,7 @@ export interface Established {
 }
 
 /** Closes a connection that nobody gets, and overwrites its token. */
-export function discard({ socket, handoffToken }: Established): void {
+export function discard({ socket, handoffToken }: NewConnection): void {
   socket.destroy();
   handoffToken?.fill(0);
 }
@@ -72,7 +72,7 @@ export interface ConnectorOptions {
 /** Whoever opens connections. */
 export interface OpensConnections {
   /** Opens one connection, or fails with the reason. */
-  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established>;
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection>;
   /** Whether a Hello of this target is under way. */
   isNegotiating(key: string): boolean;
   /** Ends the pauses of this target's connects: they try again at once. */
@@ -84,8 +84,8 @@ export interface OpensConnections {
  */
 export class Connector implements OpensConnections {
   readonly #options: ConnectorOptions;
-  readonly #hellos = new Map<string, Promise<Established>>();
-  readonly #underWay = new Set<Promise<Established>>();
+  readonly #hellos = new Map<string, Promise<NewConnection>>();
+  readonly #underWay = new Set<Promise<NewConnection>>();
   readonly #retries: Retries;
   readonly #closing = new AbortController();
 
@@ -110,7 +110,7 @@ export class Connector implements OpensConnections {
    * Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries,
    * unless `mostAttempts` does.
    */
-  connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
+  connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
     const connecting = this.#connect(request, connect);
     this.#underWay.add(connecting);
     const onEnd = (): void => void this.#underWay.delete(connecting);
@@ -128,11 +128,11 @@ export class Connector implements OpensConnections {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<Established> {
+  async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     try {
-      // A success that comes while the pool ends is the supply's to discard: it is stopped before this is
+      // A success that comes while the pool ends is the opener's to discard: it is stopped before this is
       // closed.
       return await this.#attempt(request);
     } catch (error) {
@@ -140,24 +140,28 @@ export class Connector implements OpensConnections {
     }
   }
 
-  async #retry(request: ConnectRequest, connect: RetryingConnect, firstError: unknown): Promise<Established> {
-    let established: Established | undefined;
+  async #retry(
+    request: ConnectRequest,
+    connect: RetryingConnect,
+    firstError: unknown,
+  ): Promise<NewConnection> {
+    let opened: NewConnection | undefined;
     try {
       return await this.#retries.run(
         request.key,
         connect,
         firstError,
-        async () => (established = await this.#attempt(request)),
+        async () => (opened = await this.#attempt(request)),
       );
     } catch (error) {
       // The signal is looked at once more behind a success: closing in that very moment must not lose the
       // socket.
-      if (established !== undefined) discard(established);
+      if (opened !== undefined) discard(opened);
       throw error;
     }
   }
 
-  async #attempt(request: ConnectRequest): Promise<Established> {
+  async #attempt(request: ConnectRequest): Promise<NewConnection> {
     const { key } = request;
     const seam = this.#options.testSeams ? fakeBackendFromEnv() : undefined;
     if (seam !== undefined)
@@ -165,8 +169,8 @@ export class Connector implements OpensConnections {
     for (;;) {
       const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
       if (endpoint !== undefined) {
-        const established = await this.#skipHello(request, endpoint);
-        if (established !== undefined) return established;
+        const opened = await this.#skipHello(request, endpoint);
+        if (opened !== undefined) return opened;
         continue;
       }
       const other = this.#hellos.get(key);
@@ -181,7 +185,7 @@ export class Connector implements OpensConnections {
   }
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
-  async #skipHello({ key, attempts }: ConnectRequest, endpoint: string): Promise<Established | undefined> {
+  async #skipHello({ key, attempts }: ConnectRequest, endpoint: string): Promise<NewConnection | undefined> {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // Nothing was learnt about the endpoint, and a Hello would fare no better.
@@ -194,7 +198,7 @@ export class Connector implements OpensConnections {
   }
 
   /** Dials the endpoint that a test puts in place of cache and broker; nothing else is tried (C-23). */
-  async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<Established> {
+  async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<NewConnection> {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     countDial(attempts);
@@ -216,7 +220,7 @@ export class Connector implements OpensConnections {
     );
   }
 
-  async #negotiate(request: ConnectRequest): Promise<Established> {
+  async #negotiate(request: ConnectRequest): Promise<NewConnection> {
     const { key, attempts } = request;
     attempts.begun += 1;
     const hello = this.#sayHello(request);
@@ -229,7 +233,7 @@ export class Connector implements OpensConnections {
     }
   }
 
-  async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<Established> {
+  async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<NewConnection> {
     const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#options;
     const adoptHandedOffConnection = handoff.shouldWait();
     const startedMs = clock.now();

@@ -16,7 +16,10 @@ const OF_USE_AFTER_MS = 1_000;
 const JITTER = 0.5;
 
 /** A pooled connection, as far as its end says something about its endpoint. */
-export type EndedConnection = Pick<PooledConnection, 'bornMs' | 'endpoint' | 'heard' | 'route' | 'uses'>;
+export type EndedConnection = Pick<
+  PooledConnection,
+  'bornMs' | 'endpoint' | 'everReceived' | 'route' | 'uses'
+>;
 
 /**
  * What speaks against the remembered endpoint of a target. It is a hint: evidence against it has it
@@ -62,12 +65,12 @@ export class EndpointDoubts {
    */
   onClosed(connection: EndedConnection, reason: CloseReason): void {
     if (this.#cleared.has(connection)) return;
-    const { bornMs, endpoint, heard, route, uses } = connection;
+    const { bornMs, endpoint, everReceived, route, uses } = connection;
     const ageMs = this.#clock.now() - bornMs;
     const ended = reason === 'stale' || reason === 'error';
     const wasNeverGood = uses === 0 && (ended || reason === 'dirty');
     const wasOfNoUse = route === 'hello-skip' && ageMs < OF_USE_AFTER_MS && (ended || wasNeverGood);
-    const isEvidence = reason === 'invalid' || wasOfNoUse || (ended && !heard);
+    const isEvidence = reason === 'invalid' || wasOfNoUse || (ended && !everReceived);
     if (ageMs >= LONGEST_PAUSE_MS) this.#forgiveSpares();
     else if (isEvidence || wasNeverGood) this.#onEndedSoon();
     if (!isEvidence || this.#isInsistedOn(endpoint)) return;

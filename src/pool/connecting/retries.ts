@@ -2,7 +2,7 @@ import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf } from '../../errors.js';
-import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/owed-reply.js';
+import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/drain-reply.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 
 /** A connect, as its retries see it. */

@@ -39,7 +39,7 @@ export function isBelievable(answer: Answer, nowMs: number): boolean {
 }
 
 /** The answer that stands among those of one target that are believable. */
-export function standing(candidates: readonly (Answer | undefined)[], nowMs: number): Answer | undefined {
+export function latestAnswer(candidates: readonly (Answer | undefined)[], nowMs: number): Answer | undefined {
   let best: Answer | undefined;
   for (const answer of candidates) {
     if (answer === undefined || !isBelievable(answer, nowMs)) continue;

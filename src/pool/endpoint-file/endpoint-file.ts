@@ -1,11 +1,12 @@
 import type { Clock } from '../../clock.js';
+import { debug } from '../../debug-log.js';
 import { ExitHook } from '../../exit-hook.js';
 import {
   believable,
   compareAnswers,
   isBelievable,
   mergeAnswers,
-  standing,
+  latestAnswer,
   type Answer,
   type Answers,
 } from './answers.js';
@@ -146,7 +147,7 @@ export class EndpointFile {
   }
 
   #standing(key: string): Answer | undefined {
-    return standing([this.#disk.get(key), this.#own.get(key)], this.#options.wallClock());
+    return latestAnswer([this.#disk.get(key), this.#own.get(key)], this.#options.wallClock());
   }
 
   #change(key: string, answer: Answer): void {
@@ -287,6 +288,7 @@ export class EndpointFile {
   #warn(code: EndpointFileWarningCode, problem: string): void {
     const { path, warn } = this.#options;
     const message = `the endpoint cache ${JSON.stringify(path)} ${problem}`;
+    debug(() => `${code}: ${message}`);
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
     warn({ code, message, file: path });

@@ -85,7 +85,7 @@ export class DescriptorLedger {
   }
 
   /** Pool's thread, when the worker is gone: takes whatever it left. */
-  bury(slot: number): Unfinished | undefined {
+  reclaim(slot: number): Unfinished | undefined {
     const [page, index] = this.#place(slot);
     const word = Atomics.exchange(page, index, EMPTY);
     return word === EMPTY ? undefined : { descriptor: (word >> 1) - 1, taken: (word & TAKEN) !== 0 };

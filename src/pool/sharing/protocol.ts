@@ -70,7 +70,7 @@ export type ClientMessage =
       /** The worker keeps its duplicate for the next lease of this connection. */
       readonly kept: boolean;
       /** The backend has said something on this connection. */
-      readonly heard: boolean;
+      readonly everReceived: boolean;
     }
   | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
   /** The thread wants nothing more, and has destroyed what it still had. Nothing comes after this. */
@@ -108,7 +108,7 @@ function isClientMessage(value: unknown): value is ClientMessage {
     case 'abort':
       return true;
     case 'release':
-      return typeof value['kept'] === 'boolean' && typeof value['heard'] === 'boolean';
+      return typeof value['kept'] === 'boolean' && typeof value['everReceived'] === 'boolean';
     case 'destroy':
       return CLOSE_REASONS.has(value['reason']);
     default:

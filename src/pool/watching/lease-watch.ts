@@ -4,7 +4,7 @@ import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';
 import type { Target } from '../target.js';
-import type { EventSources } from './events.js';
+import type { EventSources } from './event-sources.js';
 import { callerStack, LeakWatch, type EntryPoint, type Leak } from './leak-watch.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';

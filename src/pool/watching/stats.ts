@@ -99,7 +99,7 @@ function noRoutes(): Record<Route, number> {
 }
 
 /** What a target counts at this moment, and the durations it has recorded. */
-export interface Moment {
+export interface LiveCounts {
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
@@ -117,7 +117,7 @@ export interface Moment {
 export function countsOf(
   counters: Counters,
   open: readonly { readonly route: Route; readonly uses: number }[],
-  moment: Moment,
+  moment: LiveCounts,
 ): PoolCounts {
   const { waits, connects, ...now } = moment;
   const acquiredByRoute = { ...counters.acquiredByRoute };

@@ -8,7 +8,7 @@ import {
   onRoom,
   roomWithinMs,
   unansweredFailure,
-} from '../../../src/negotiation/sockets/owed-reply.js';
+} from '../../../src/negotiation/sockets/drain-reply.js';
 import { systemClock } from '../../../src/clock.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf as errorOf, openPool } from '../../helpers/pools.js';

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../src/clock.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
-import { SharedWaitState } from '../../../src/negotiation/wait-thread/wait-protocol.js';
+import { SharedThreadState } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
 import { until } from '../../helpers/leftovers.js';
@@ -42,7 +42,7 @@ threadsTest('process.exit() waits for a thread that loads the C library', async 
 });
 
 test('a thread that is told to stop before it loads does not begin to', (t) => {
-  const state = new SharedWaitState();
+  const state = new SharedThreadState();
   t.is(
     state.load(() => state.loading),
     true,

@@ -1,7 +1,7 @@
 /** Whoever hears of a job's end may call the driver again, right there. */
 import { writeFileSync } from 'node:fs';
 import type { Outcome } from '../../../src/negotiation/job.js';
-import { SLOT_COUNT } from '../../../src/negotiation/wait-thread/wait-protocol.js';
+import { SLOT_COUNT } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative, type Native } from '../../../src/os/native.js';
 import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';

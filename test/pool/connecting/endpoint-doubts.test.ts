@@ -13,7 +13,14 @@ function setUp(chance?: () => number) {
   );
   /** A connection that has just been opened. */
   const open = (facts: Partial<EndedConnection> = {}): EndedConnection => {
-    return { route: 'hello-skip', heard: true, uses: 1, endpoint: '/a', bornMs: clock.nowMs, ...facts };
+    return {
+      route: 'hello-skip',
+      everReceived: true,
+      uses: 1,
+      endpoint: '/a',
+      bornMs: clock.nowMs,
+      ...facts,
+    };
   };
   return { clock, doubts, forgotten, open };
 }
@@ -34,7 +41,7 @@ test('an endpoint is forgotten when its backend ends a connection without a word
   for (const route of ROUTES) {
     for (const reason of ['stale', 'error'] as const) {
       const { clock, doubts, forgotten, open } = setUp();
-      const connection = open({ route, heard: false });
+      const connection = open({ route, everReceived: false });
       clock.advance(60_000);
       doubts.onClosed(connection, reason);
       t.deepEqual(forgotten, ['/a'], `${route} ${reason}`);
@@ -74,7 +81,7 @@ test('what the pool or a caller decides about a connection says nothing about it
 
 test('connections that close because their target was cleared say nothing about its endpoint', (t) => {
   const { doubts, forgotten, open } = setUp();
-  const connection = open({ heard: false });
+  const connection = open({ everReceived: false });
   doubts.excuse(connection);
   doubts.onClosed(connection, 'stale');
   t.deepEqual(forgotten, []);

@@ -5,7 +5,7 @@ import {
   believable,
   compareAnswers,
   mergeAnswers,
-  standing,
+  latestAnswer,
   type Answer,
   type Answers,
 } from '../../../src/pool/endpoint-file/answers.js';
@@ -69,7 +69,7 @@ for (const [title, one, other, stands] of TABLE) {
   test(`merged stands ${title}`, (t) => {
     t.deepEqual(mergeAnswers(new Map([['x', one]]), new Map([['x', other]])).get('x'), stands);
     t.deepEqual(mergeAnswers(new Map([['x', other]]), new Map([['x', one]])).get('x'), stands);
-    t.deepEqual(standing([one, undefined, other], 10), stands);
+    t.deepEqual(latestAnswer([one, undefined, other], 10), stands);
   });
 }
 
@@ -117,8 +117,8 @@ test('the order of answers is total: equal means the same', (t) => {
 test('an answer of the far future does not stand: it is one from before the clock was set back', (t) => {
   const near = answer(1_000 + FUTURE_TOLERANCE_MS, '/near');
   const far = answer(1_001 + FUTURE_TOLERANCE_MS, '/far');
-  t.deepEqual(standing([near, far], 1_000), near);
-  t.is(standing([far], 1_000), undefined);
+  t.deepEqual(latestAnswer([near, far], 1_000), near);
+  t.is(latestAnswer([far], 1_000), undefined);
   t.deepEqual(
     [
       ...believable(

@@ -1,13 +1,13 @@
 import { BrokerPoolError } from '../../../src/errors.js';
 import { Bag } from '../../../src/pool/bag.js';
 import { Capacity } from '../../../src/pool/capacity.js';
-import { RefusalMemory } from '../../../src/pool/connecting/refusal-memory.js';
-import { Supply } from '../../../src/pool/connecting/supply.js';
+import { RefusalCache } from '../../../src/pool/connecting/refusal-cache.js';
+import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
 import { TargetPool } from '../../../src/pool/target-pool.js';
-import { WaitingRoom } from '../../../src/pool/waiting-room.js';
+import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import test from '../../helpers/sanitary.js';
 import { PoolModel } from './pool-model.js';
 import { RuleBroken, type Rule } from './rules.js';
@@ -78,7 +78,7 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'max and maxConnecting are not looked at',
-    prototype: Supply.prototype,
+    prototype: ConnectionOpener.prototype,
     name: 'belowLimits',
     plant: method(() => true),
     breaks: ['the limits hold'],
@@ -106,14 +106,14 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'clear forgets the connects under way',
-    prototype: Supply.prototype,
+    prototype: ConnectionOpener.prototype,
     name: 'clear',
-    plant: method((supply: Supply) => supply.retryNow()),
+    plant: method((opener: ConnectionOpener) => opener.retryNow()),
     breaks: ['a lease is in good order'],
   },
   {
     title: 'a timeout does not say why connecting failed',
-    prototype: Supply.prototype,
+    prototype: ConnectionOpener.prototype,
     name: 'lastError',
     plant: (descriptor) => ({ ...descriptor, get: (): undefined => undefined }),
     breaks: ['an error says what happened'],
@@ -153,7 +153,7 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'a final refusal is never got over',
-    prototype: RefusalMemory.prototype,
+    prototype: RefusalCache.prototype,
     name: 'forbidsSpare',
     plant: (descriptor) => ({ ...descriptor, get: (): boolean => true }),
     breaks: ['the pool refills by itself'],
@@ -167,21 +167,21 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'a wait has no deadline',
-    prototype: WaitingRoom.prototype,
+    prototype: AcquireQueue.prototype,
     name: 'enter',
     plant: method((_room, enter, [, signal]) => enter(Infinity, signal)),
     breaks: ['no acquire ends before its time, or long after it'],
   },
   {
     title: 'a deadline comes too early',
-    prototype: WaitingRoom.prototype,
+    prototype: AcquireQueue.prototype,
     name: 'enter',
     plant: method((_room, enter, [timeoutMs, signal]) => enter(Number(timeoutMs) / 2, signal)),
     breaks: ['no acquire ends before its time, or long after it'],
   },
   {
     title: 'an aborted wait goes on',
-    prototype: WaitingRoom.prototype,
+    prototype: AcquireQueue.prototype,
     name: 'enter',
     plant: method((_room, enter, [timeoutMs]) => enter(timeoutMs, undefined)),
     breaks: ['every acquire settles once'],

@@ -71,7 +71,7 @@ export class PoolModel {
       for (let taken = 0; taken < steps;) {
         // Several in one turn find what goes wrong before the first has taken effect.
         const count = this.#random.chance(0.7) ? 1 : 1 + this.#random.below(4);
-        await this.#turn(() => {
+        await this.#cachedClock(() => {
           for (let step = 0; step < count; step++) this.#step();
         });
         taken += count;
@@ -86,7 +86,7 @@ export class PoolModel {
   }
 
   /** Does something in one turn, and waits for all that follows from it without time passing. */
-  async #turn(doSomething: () => void): Promise<void> {
+  async #cachedClock(doSomething: () => void): Promise<void> {
     this.#world.beginTurn();
     doSomething();
     await turn();
@@ -163,13 +163,13 @@ export class PoolModel {
       this.#callers.releaseAll();
     };
     for (let round = 0; round < 40; round++) {
-      await this.#turn(answerEverybody);
-      await this.#turn(() => this.#clock.advance(500));
+      await this.#cachedClock(answerEverybody);
+      await this.#cachedClock(() => this.#clock.advance(500));
     }
     // A final refusal is respected for so long.
-    await this.#turn(() => this.#clock.advance(LONGEST_SPARE_PAUSE_MS));
+    await this.#cachedClock(() => this.#clock.advance(LONGEST_SPARE_PAUSE_MS));
     // One more for each connection whose lifetime may just have been over.
-    for (let round = 0; round < 10; round++) await this.#turn(answerEverybody);
+    for (let round = 0; round < 10; round++) await this.#cachedClock(answerEverybody);
     this.#world.quiet = false;
     this.#check();
     for (const target of this.#pool.stats().targets) {
@@ -185,7 +185,7 @@ export class PoolModel {
     this.#callers.ending = true;
     const way = this.#random.weighted({ close: 1, closeInTime: 1, destroy: 1, closeThenDestroy: 1 });
     this.#history.push(way);
-    await this.#turn(() => {
+    await this.#cachedClock(() => {
       if (this.#random.chance(0.5)) this.#world.settleJob();
       const ending = way === 'destroy' ? this.#pool.destroy() : this.#pool.close({ timeoutMs: 3_000 });
       void ending.then(() => (this.#ended = true));
@@ -193,14 +193,14 @@ export class PoolModel {
       if (this.#random.chance(0.5)) this.#callers.release();
     });
     for (let round = 0; round < 12 && !this.#ended; round++) {
-      await this.#turn(() => {
+      await this.#cachedClock(() => {
         this.#world.settleJob();
         if (way === 'closeInTime') this.#callers.release();
         this.#clock.advance(300);
       });
     }
     holds('the pool ends', this.#ended, () => `${way} is still not through`);
-    await this.#turn(() => {
+    await this.#cachedClock(() => {
       this.#callers.releaseAll();
       this.#clock.endTurn();
     });

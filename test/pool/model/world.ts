@@ -8,7 +8,7 @@ import {
   fakeBehind,
   FakeDriver,
   FakeSocket,
-  type PendingJob,
+  type SubmittedJob,
 } from '../../helpers/fake-peers.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 import { SERVICES, type Service } from './scenario.js';
@@ -58,7 +58,7 @@ export class World {
   /** Nothing fails by chance. */
   quiet = false;
   readonly #random: SeededRandom;
-  readonly #jobs = new Map<PendingJob, Begun>();
+  readonly #jobs = new Map<SubmittedJob, Begun>();
   readonly #sockets = new Map<FakeSocket, Begun>();
   /** Validations that wait for their answer. */
   readonly #validations = new Map<
@@ -190,7 +190,7 @@ export class World {
     };
   }
 
-  #fail(job: PendingJob, service: Service): void {
+  #fail(job: SubmittedJob, service: Service): void {
     this.#failedInTurn.add(service);
     const failure = FAILURES[this.#random.weighted({ down: 6, unknown: 2, later: 2 })];
     // What passes is tried again as long as somebody waits, and is no failure of a connect until then.

@@ -7,7 +7,7 @@ const GOOD = [
   acquire,
   { ...acquire, abortable: true, serviceName: 'demo', wantedVersion: '1.0.0' },
   { kind: 'abort', acquireId: 0 },
-  { kind: 'release', acquireId: 1, kept: true, heard: false },
+  { kind: 'release', acquireId: 1, kept: true, everReceived: false },
   { kind: 'destroy', acquireId: 1, reason: 'dirty' },
   { kind: 'leave' },
 ];

@@ -1,12 +1,8 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import type { Lease } from '../../../src/index.js';
-import {
-  createEventSources,
-  EventSource,
-  POOL_EVENT_NAMES,
-  type ReleasedEvent,
-} from '../../../src/pool/watching/events.js';
+import { createEventSources, EventSource } from '../../../src/pool/watching/event-sources.js';
+import { POOL_EVENT_NAMES, type ReleasedEvent } from '../../../src/pool/watching/events.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
 

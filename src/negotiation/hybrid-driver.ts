@@ -1,0 +1,147 @@
+import { isMainThread } from 'node:worker_threads';
+import { systemClock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { printable } from '../errors.js';
+import { loadNativeOrWarn, type Native } from '../os/native.js';
+import type { Driver, DriverName, Job, Outcome } from './job.js';
+import { EventLoopDriver } from './event-loop/event-loop-driver.js';
+import { warnOfMissingThread } from './wait-thread/thread-warning.js';
+import { WorkerDriver } from './wait-thread/worker-driver.js';
+
+/**
+ * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread
+ * in between; with several under way the thread takes more load off the event loop than its wake-ups cost
+ * (docs/latency.md).
+ */
+const OWN_WAITS = 2;
+
+/**
+ * How long after a failure of the thread the next one is started. What the thread lacks often stays lacking:
+ * a limit, a permission, a file.
+ */
+const THREAD_RETRY_MS = 10_000;
+
+/** Parts that tests put in place of the real ones. */
+export interface HybridDriverParts {
+  readonly workerUrl?: string;
+  readonly threadRetryMs?: number;
+  readonly warn?: (reason: string) => void;
+}
+
+/**
+ * Divides the waiting by its length: for a broker's reply, which takes a tenth of a millisecond, the asking
+ * thread's own event loop waits as long as few are under way; for all others, and for every handoff, the wait
+ * thread.
+ *
+ * The thread is an optimisation. It starts with the first job that it is for; until it has started, and where
+ * it cannot, the event loop does the same work.
+ */
+export class HybridDriver implements Driver {
+  readonly #native: Native;
+  readonly #workerUrl: string | undefined;
+  readonly #threadRetryMs: number;
+  readonly #warn: (reason: string) => void;
+  readonly #own: EventLoopDriver;
+  #ownWaits = 0;
+  #worker: WorkerDriver | undefined;
+  /** This one, and those that have failed and are about to end. */
+  readonly #open = new Set<WorkerDriver>();
+  #retryAtMs = -Infinity;
+  /** What the last thread that was started came to. */
+  #hasThread = true;
+  #closed = false;
+
+  constructor(
+    native: Native,
+    { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: HybridDriverParts = {},
+  ) {
+    this.#native = native;
+    this.#threadRetryMs = threadRetryMs;
+    this.#workerUrl = workerUrl;
+    this.#warn = warn;
+    this.#own = new EventLoopDriver(systemClock, native, true);
+  }
+
+  get name(): DriverName {
+    return this.#hasThread || this.#worker?.ready === true ? 'worker' : this.#own.name;
+  }
+
+  start(job: Job, settle: (outcome: Outcome) => void): () => void {
+    if (this.#closed) return this.#own.start(job, settle);
+    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS)
+      return (this.#readyWorker() ?? this.#own).start(job, settle);
+    this.#ownWaits += 1;
+    return this.#own.start(job, (outcome) => {
+      this.#ownWaits -= 1;
+      settle(outcome);
+    });
+  }
+
+  async warm(limitMs?: number): Promise<void> {
+    if (!this.#closed) await this.#openWorker()?.warm(limitMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#own.close(), ...Array.from(this.#open, (worker) => worker.close())]);
+  }
+
+  /** The worker driver, unless its thread has yet to start; that begins here. */
+  #readyWorker(): WorkerDriver | undefined {
+    const worker = this.#openWorker();
+    if (worker?.ready === true) {
+      this.#hasThread = true;
+      return worker;
+    }
+    void worker?.warm();
+    return undefined;
+  }
+
+  #openWorker(): WorkerDriver | undefined {
+    if (this.#worker !== undefined || systemClock.now() < this.#retryAtMs) return this.#worker;
+    try {
+      const worker: WorkerDriver = new WorkerDriver(this.#native, {
+        fallback: this.#own,
+        workerUrl: this.#workerUrl,
+        onFailed: (reason) => {
+          this.#onFailed(reason);
+          void worker.free().then(() => this.#open.delete(worker));
+        },
+      });
+      this.#worker = worker;
+      this.#open.add(worker);
+    } catch (error) {
+      // No descriptors, or no shared memory.
+      this.#onFailed(error instanceof Error ? error.message : String(error));
+    }
+    return this.#worker;
+  }
+
+  #onFailed(reason: string): void {
+    this.#worker = undefined;
+    this.#hasThread = false;
+    this.#retryAtMs = systemClock.now() + this.#threadRetryMs;
+    debug(() => `the wait thread has failed, the event loop waits instead: ${printable(reason)}`);
+    this.#warn(reason);
+  }
+}
+
+/** A handoff takes the broker 5 ms in the best case and the whole ready timeout in the worst (H-14, C-42). */
+function mayTakeLong(job: Job): boolean {
+  return job.kind === 'handshake' && job.adoptHandedOffConnection;
+}
+
+/**
+ * The driver for many connections on this platform and in this thread. Its jobs do not keep the process
+ * alive: the timer of the callers who wait does.
+ *
+ * A worker thread waits on its own event loop. It can be terminated at any moment, without a line of code
+ * run: all that it has open must be Node's to close, and a wait thread of its own, blocked in a system call,
+ * would hold up its end until that call returns.
+ */
+export function openDriver(): Driver {
+  const native = loadNativeOrWarn();
+  return native === undefined || !isMainThread
+    ? new EventLoopDriver(systemClock, native, true)
+    : new HybridDriver(native);
+}

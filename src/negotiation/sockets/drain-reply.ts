@@ -1,0 +1,169 @@
+import type { Socket } from 'node:net';
+import { systemClock, type Clock } from '../../clock.js';
+import { printableEndpoint, type Failure } from '../../errors.js';
+import { FrameEnd, type FrameProgress } from '../../wire/frame.js';
+import { connectFailure } from '../connect-failures.js';
+
+/** A broker gives up on a Hello after 30 s (V-20); from then on a hang-up does it no harm. */
+export const GIVE_UP_MS = 35_000;
+
+/** A request whose caller has given up while the broker owes its reply. */
+export interface AbandonedRequest {
+  readonly brokerEndpoint: string;
+  /**
+   * What others have read of the reply; `'unknown'` where they cannot tell: then only the end of the stream
+   * is the end. @default nothing
+   */
+  readonly progress?: FrameProgress | 'unknown' | undefined;
+  /** The reply keeps the process alive for a second from then on, on the monotonic clock. @default now */
+  readonly sinceMs?: number | undefined;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Takes over a broker connection that no caller waits for any more, reads it until the reply or its end, and
+ * closes it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
+ */
+export function drainReply(socket: Socket, request: AbandonedRequest): void {
+  const read = replyDrain(socket, request);
+  socket.on('data', (bytes: Buffer) => {
+    read(bytes);
+    bytes.fill(0);
+  });
+}
+
+/** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
+export function replyDrain(
+  socket: Socket,
+  { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest,
+): (bytes: Uint8Array) => void {
+  // A frame and no header alone: the broker writes the body in a call of its own (W-12).
+  const reply = progress === 'unknown' ? undefined : new FrameEnd(progress);
+  const nowMs = clock.now();
+  const close = (): void => {
+    socket.destroy();
+  };
+  socket.on('end', close);
+  socket.on('error', close);
+  const letGo = holdForReply(brokerEndpoint, sinceMs ?? nowMs);
+  socket.unref();
+  const removeUnanswered = addUnanswered(brokerEndpoint, nowMs + GIVE_UP_MS);
+  const giveUp = clock.deadline(GIVE_UP_MS, close);
+  socket.on('close', () => {
+    letGo();
+    giveUp.cancel();
+    removeUnanswered();
+  });
+  return (bytes) => {
+    reply?.push(bytes);
+    if (reply?.reached === true) close();
+  };
+}
+
+/**
+ * Requests that one broker may leave unanswered before this thread sends it no more: each of them has a
+ * descriptor.
+ */
+export const MOST_UNANSWERED = 128;
+/**
+ * How long a request may keep the process alive for the broker's sake: a broker in health answers within
+ * milliseconds.
+ */
+export const HOLD_MS = 1_000;
+/** The `code` of the cause where a broker is sent no further request. */
+const UNANSWERED_CODE = 'EUNANSWERED';
+
+/** One request whose caller has given up, and whose reply is still awaited (X-20). */
+interface Unanswered {
+  readonly giveUpAtMs: number;
+}
+
+interface Broker {
+  /** The oldest one first. */
+  readonly requests: Set<Unanswered>;
+  readonly onRoom: Set<() => void>;
+}
+
+/**
+ * The requests that brokers have not answered although their callers have given up, by endpoint: of all pools
+ * and calls of this thread.
+ */
+const brokers = new Map<string, Broker>();
+
+/**
+ * Counts an unanswered request. Returns the function to call when it has been answered, or nothing can come
+ * any more.
+ */
+export function addUnanswered(endpoint: string, giveUpAtMs: number): () => void {
+  const broker = brokers.get(endpoint) ?? { requests: new Set(), onRoom: new Set() };
+  brokers.set(endpoint, broker);
+  const request: Unanswered = { giveUpAtMs };
+  broker.requests.add(request);
+  return () => {
+    if (!broker.requests.delete(request)) return;
+    if (broker.requests.size === 0) brokers.delete(endpoint);
+    const callbacks = Array.from(broker.onRoom);
+    broker.onRoom.clear();
+    for (const callback of callbacks) callback();
+  };
+}
+
+/** How many requests the broker has left unanswered. */
+export function countUnanswered(endpoint: string): number {
+  return brokers.get(endpoint)?.requests.size ?? 0;
+}
+
+/** Why no further request may be sent to a broker, if so. */
+export function unansweredFailure(endpoint: string): Failure | undefined {
+  const count = countUnanswered(endpoint);
+  if (count < MOST_UNANSWERED) return undefined;
+  const problem = `${count} requests to ${printableEndpoint(endpoint)} are unanswered; no more are sent before one is answered or given up after 35 s`;
+  return connectFailure(false, endpoint, { code: UNANSWERED_CODE, syscall: 'connect', message: problem });
+}
+
+/** Whether an error is an {@link unansweredFailure}. */
+export function isUnanswered({ cause }: Error): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === UNANSWERED_CODE;
+}
+
+/** How long it takes at most until the broker may be sent another request, in milliseconds. */
+export function roomWithinMs(endpoint: string): number {
+  const [oldest] = brokers.get(endpoint)?.requests ?? [];
+  return oldest === undefined ? 0 : Math.max(0, oldest.giveUpAtMs - systemClock.now());
+}
+
+/**
+ * Calls `callback` once when the broker may be sent another request. Returns a function that takes the
+ * callback away.
+ */
+export function onRoom(endpoint: string, callback: () => void): () => void {
+  const callbacks = brokers.get(endpoint)?.onRoom;
+  callbacks?.add(callback);
+  return () => callbacks?.delete(callback);
+}
+
+/** How many requests keep the process alive now, and until when they may. */
+const held = { requests: 0, untilMs: 0 };
+
+/**
+ * Keeps the process alive for a broker's reply, for a second from `sinceMs` at most: a program that ends in
+ * between would hang up on the broker (V-31). A request that begins while others do so does not prolong the
+ * time, or the Hellos of several pools would follow each other for ever; and a broker that owes other replies
+ * is not waited for. Returns a function that lets the process go.
+ */
+export function holdForReply(endpoint: string, sinceMs: number): () => void {
+  const nowMs = systemClock.now();
+  if (held.requests === 0) held.untilMs = nowMs + HOLD_MS;
+  const leftMs = Math.min(sinceMs + HOLD_MS, held.untilMs) - nowMs;
+  if (leftMs <= 0 || countUnanswered(endpoint) > 0) return () => {};
+  held.requests += 1;
+  let isHeld = true;
+  const letGo = (): void => {
+    cancel();
+    if (isHeld) held.requests -= 1;
+    isHeld = false;
+  };
+  const cancel = systemClock.schedule(leftMs, letGo, true);
+  return letGo;
+}

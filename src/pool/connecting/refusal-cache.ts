@@ -1,0 +1,80 @@
+import type { Clock } from '../../clock.js';
+import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
+
+/**
+ * How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition
+ * must not wait long.
+ */
+export const REFUSAL_CACHE_MS = 1_000;
+
+/**
+ * How long nothing is opened after such a refusal that nobody asks for, in milliseconds, and up to a half
+ * longer by chance. It takes a person to mend the matter, and until then each Hello is in vain.
+ */
+export const SPARE_PAUSE_MS = 30_000;
+const JITTER = 0.5;
+
+/** Refusals that the next Hello would only get again. */
+const FORBIDDING: ReadonlySet<RefusalKind | undefined> = new Set([
+  'serviceUnknown',
+  'versionBlocked',
+  'versionUnsupported',
+]);
+
+/**
+ * Remembers for a second that the broker forbids a target, so that a thousand callers learn it from one
+ * Hello; and for longer, that nothing need be opened in advance.
+ */
+export class RefusalCache {
+  readonly #clock: Clock;
+  #error: BrokerPoolError | undefined;
+  #untilMs = 0;
+  readonly #onSparePauseOver: () => void;
+  #cancelSparePause: (() => void) | undefined;
+
+  /** @param onSparePauseOver is called when connections may be opened again that nobody has asked for */
+  constructor(clock: Clock, onSparePauseOver: () => void) {
+    this.#clock = clock;
+    this.#onSparePauseOver = onSparePauseOver;
+  }
+
+  /** Whether nothing is to be opened that nobody asks for. */
+  get forbidsSpare(): boolean {
+    return this.#cancelSparePause !== undefined;
+  }
+
+  /** Looks at why a connect failed. Returns whether the broker forbids the target. */
+  consider(error: BrokerPoolError): boolean {
+    if (error.code !== 'REFUSED' || !FORBIDDING.has(error.refusalKind)) return false;
+    this.#error = error;
+    this.#untilMs = this.#clock.now() + REFUSAL_CACHE_MS;
+    this.#cancelSparePause?.();
+    this.#cancelSparePause = this.#clock.schedule(
+      SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()),
+      () => {
+        this.#cancelSparePause = undefined;
+        this.#onSparePauseOver();
+      },
+    );
+    return true;
+  }
+
+  /** The error for a caller who asks while the refusal is remembered. */
+  current(): BrokerPoolError | undefined {
+    const remembered = this.#error;
+    if (remembered === undefined) return undefined;
+    const leftMs = this.#untilMs - this.#clock.now();
+    if (leftMs <= 0) {
+      this.#error = undefined;
+      return undefined;
+    }
+    const message = `${remembered.message}; not asked again for another ${Math.ceil(leftMs)} ms`;
+    return new BrokerPoolError('REFUSED', message, { ...fieldsOf(remembered), cause: remembered });
+  }
+
+  forget(): void {
+    this.#error = undefined;
+    this.#cancelSparePause?.();
+    this.#cancelSparePause = undefined;
+  }
+}

@@ -1,0 +1,239 @@
+import type { MessagePort } from 'node:worker_threads';
+import { hasAborted, onAbort } from '../../../abort.js';
+import { outOfContext } from '../../../async-context.js';
+import { systemClock } from '../../../clock.js';
+import { BrokerPoolError } from '../../../errors.js';
+import { explainedError } from '../../../explained-error.js';
+import { checkFunction, checkServiceName, checkVersion } from '../../../validation.js';
+import { abortedError, asPoolError, brokenSignalError } from '../../acquire-errors.js';
+import { useLease, type Lease } from '../../lease.js';
+import {
+  checkAcquireOptions,
+  checkCloseOptions,
+  type AcquireOptions,
+  type CloseOptions,
+  type TargetOptions,
+} from '../../options.js';
+import { errorFromData, type ErrorData } from '../error-data.js';
+import { ClientLeases, type LeaseMessage } from './client-leases.js';
+import { PendingAcquire, PendingAcquires } from './pending-acquires.js';
+import type { ClientMessage, HostMessage } from '../protocol.js';
+
+/**
+ * A pool that another thread of this process has: its limits, its queue, its endpoint cache and its
+ * connections, but with sockets that live in this thread. Made by `connectSharedPool`.
+ *
+ * A lease and a waiting caller keep the thread alive; an idle shared pool does not.
+ */
+export class SharedPool implements AsyncDisposable {
+  readonly #port: MessagePort;
+  readonly #acquireTimeoutMs: number;
+  readonly #pending = new PendingAcquires((acquire) => this.#onDue(acquire));
+  readonly #loans: ClientLeases;
+  #lastAcquireId = 0;
+  #busy = false;
+  #connected = true;
+  /** Why there are no more leases. */
+  #refusal: ErrorData | undefined;
+  #closed: Promise<void> | undefined;
+  #onQuiet: (() => void) | undefined;
+
+  /** @param port with the welcome taken out already */
+  constructor(port: MessagePort, acquireTimeoutMs: number) {
+    this.#port = port;
+    this.#acquireTimeoutMs = acquireTimeoutMs;
+    this.#loans = new ClientLeases({
+      post: (message) => this.#post(message),
+      onReturned: () => this.#onChange(),
+    });
+    port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
+    port.on('close', () =>
+      this.#end({
+        code: 'POOL_CLOSED',
+        message: 'the thread that has the pool has ended, or the port was closed',
+      }),
+    );
+    port.unref();
+  }
+
+  /**
+   * A ready connection: an idle one, else a new one, else one that comes back. The callers of all threads are
+   * served in their order.
+   *
+   * @throws {BrokerPoolError} what `BrokerPool.acquire` throws; `TIMEOUT` also when the thread of the pool
+   * does not answer; `WORKER_FAILED` when a connection cannot be handed over
+   */
+  acquire(options: AcquireOptions = {}): Promise<Lease> {
+    try {
+      checkAcquireOptions(options);
+      checkTargetOptions(options);
+      const { signal, serviceName, wantedVersion } = options;
+      const failure =
+        signal !== undefined && hasAborted(signal)
+          ? abortedError(signal)
+          : this.#refusal && errorFromData(this.#refusal);
+      if (failure !== undefined) throw explainedError(failure, { serviceName, wantedVersion, elapsedMs: 0 });
+      return this.#ask(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
+   * broken off.
+   */
+  async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    checkFunction('work', work);
+    return await useLease(await this.acquire(options), work);
+  }
+
+  /**
+   * Ends this thread's part; the pool goes on. Whoever waits is served, leases may come back, and after
+   * `timeoutMs` what is left is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const timeoutMs = checkCloseOptions(options);
+    this.#closed ??= this.#close(timeoutMs);
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const refusal: ErrorData = { code: 'POOL_CLOSED', message: 'the shared pool is closed in this thread' };
+    this.#refusal ??= refusal;
+    if (this.#connected && this.#busy) {
+      await new Promise<void>((resolve) => {
+        // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
+        const limit = systemClock.deadline(timeoutMs, () => resolve(), true);
+        this.#onQuiet = () => {
+          limit.cancel();
+          resolve();
+        };
+      });
+    }
+    if (this.#connected) this.#post({ kind: 'leave' });
+    this.#end(refusal);
+  }
+
+  #ask(options: AcquireOptions): Promise<Lease> {
+    const { signal, timeoutMs = this.#acquireTimeoutMs } = options;
+    return new Promise((resolve) => {
+      const acquire = new PendingAcquire(++this.#lastAcquireId, timeoutMs, options, resolve);
+      this.#pending.add(acquire);
+      this.#onChange();
+      this.#postAcquire(acquire, signal !== undefined);
+      if (signal !== undefined) this.#listen(acquire, signal);
+    });
+  }
+
+  #listen(acquire: PendingAcquire, signal: AbortSignal): void {
+    try {
+      acquire.stopListening = onAbort(signal, () => this.#giveUp(acquire, abortedError(signal)));
+    } catch (error) {
+      return this.#giveUp(acquire, brokenSignalError(error));
+    }
+    // A signal that is not a real one may have run any code.
+    if (this.#pending.get(acquire.id) === undefined) acquire.stopListening();
+  }
+
+  #postAcquire(
+    { id: acquireId, askedAtMs, timeoutMs, target: { serviceName, wantedVersion } }: PendingAcquire,
+    abortable: boolean,
+  ): void {
+    const names = {
+      ...(serviceName !== undefined && { serviceName }),
+      ...(wantedVersion !== undefined && { wantedVersion }),
+    };
+    this.#post({ kind: 'acquire', acquireId, timeoutMs, askedAtMs, abortable, ...names });
+  }
+
+  #onMessage(message: HostMessage): void {
+    if (!this.#connected) return;
+    switch (message.kind) {
+      case 'lease':
+        return this.#onLease(message);
+      case 'failed': {
+        const acquire = this.#pending.take(message.acquireId);
+        acquire?.reject(errorFromData(message.error));
+        return this.#onChange();
+      }
+      case 'page':
+        return this.#loans.addPage(message.ledger);
+      case 'gone':
+        return this.#loans.onGone(message.connectionId);
+      case 'ended':
+        return this.#end(message.error);
+      case 'welcome':
+    }
+  }
+
+  #onLease(message: LeaseMessage): void {
+    const acquire = this.#pending.get(message.acquireId);
+    if (acquire === undefined) return this.#loans.decline(message);
+    let lease: Lease | undefined;
+    try {
+      lease = this.#loans.accept(message);
+    } catch (error) {
+      this.#pending.take(acquire.id);
+      acquire.fail(asPoolError(error));
+      return this.#onChange();
+    }
+    // The connection has been closed on the way here.
+    if (lease === undefined) return this.#postAcquire(acquire, acquire.stopListening !== undefined);
+    this.#pending.take(acquire.id);
+    acquire.resolve(lease);
+  }
+
+  #onDue(acquire: PendingAcquire): void {
+    const message = `no connection within ${acquire.timeoutMs} ms: the thread of the pool did not answer, so its event loop must be busy`;
+    this.#giveUp(
+      acquire,
+      new BrokerPoolError('TIMEOUT', message, { phase: 'queue' }),
+      'Find what blocks that thread.',
+    );
+  }
+
+  /** The lease may be on its way already; it is declined then. */
+  #giveUp(acquire: PendingAcquire, failure: BrokerPoolError, advice?: string): void {
+    this.#pending.take(acquire.id);
+    this.#post({ kind: 'abort', acquireId: acquire.id });
+    acquire.fail(failure, advice);
+    this.#onChange();
+  }
+
+  /** An acquire or a lease has begun or ended. */
+  #onChange(): void {
+    const busy = this.#pending.size > 0 || this.#loans.out > 0;
+    if (busy === this.#busy) return;
+    this.#busy = busy;
+    if (busy) return this.#port.ref();
+    this.#port.unref();
+    this.#onQuiet?.();
+  }
+
+  #post(message: ClientMessage): void {
+    this.#port.postMessage(message);
+  }
+
+  #end(reason: ErrorData): void {
+    if (!this.#connected) return;
+    this.#connected = false;
+    this.#refusal ??= reason;
+    for (const acquire of this.#pending.takeAll()) acquire.fail(errorFromData(reason));
+    this.#loans.abandon();
+    this.#port.close();
+    this.#onChange();
+  }
+}
+
+/** Names left out are the pool's own; it checks those itself. */
+function checkTargetOptions({ serviceName, wantedVersion }: TargetOptions): void {
+  if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
+  if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
+}

@@ -1,0 +1,197 @@
+import { HybridDriver, openDriver } from '../../src/negotiation/hybrid-driver.js';
+import type { Outcome } from '../../src/negotiation/job.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
+import { errno } from '../../src/os/errno.js';
+import { loadNative } from '../../src/os/native.js';
+import { Leftovers, until } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+import { closed, startSystem } from '../helpers/system.js';
+import { connectionOf, failureOf, handshakeJob, openDriver as driverOf, run } from './drivers-kit.js';
+
+const native = loadNative();
+const EMFILE = -(errno['EMFILE'] ?? 0);
+/** One at a time: they count the threads of the process. */
+const threadsTest = native === undefined || process.platform !== 'linux' ? test.skip : test.serial;
+
+function hybridDriver(): HybridDriver {
+  if (native === undefined) throw new Error('no threads here');
+  return new HybridDriver(native);
+}
+
+function threadsSince(before: Leftovers): boolean {
+  return before.list().some((line) => line.startsWith('threads'));
+}
+
+threadsTest('one negotiation after the other starts no thread', async (t) => {
+  const { broker } = await startSystem(t);
+  const driver = driverOf(t, hybridDriver);
+  const before = new Leftovers();
+  for (let time = 0; time < 10; time++)
+    await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+  t.false(threadsSince(before));
+});
+
+threadsTest('many at once are divided between the event loop and a thread', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.behaviour = { kind: 'silent' };
+  const driver = driverOf(t, hybridDriver);
+  const before = new Leftovers();
+  await driver.warm();
+  const outcomes = Array.from({ length: 20 }, () => run(driver, handshakeJob(broker.endpoint)));
+  await broker.until(() => broker.helloCount === 20);
+  t.true(threadsSince(before));
+  broker.releaseSilent();
+  for (const outcome of await Promise.all(outcomes))
+    if (outcome.kind === 'connected') await closed(outcome.socket);
+});
+
+threadsTest(
+  'waits that are stuck on the event loop leave it to the thread to serve the others',
+  async (t) => {
+    const { broker, backend } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const driver = driverOf(t, hybridDriver);
+    const stuck = Array.from({ length: 5 }, () => run(driver, handshakeJob(broker.endpoint)));
+    await broker.until(() => broker.helloCount === 5);
+    broker.behaviour = { kind: 'answer' };
+    for (let time = 0; time < 5; time++) {
+      const connection = connectionOf(await run(driver, handshakeJob(broker.endpoint)));
+      t.is(connection.endpoint, backend.endpoint);
+      await closed(connection.socket);
+    }
+    broker.releaseSilent();
+    for (const outcome of await Promise.all(stuck))
+      if (outcome.kind === 'connected') await closed(outcome.socket);
+  },
+);
+
+threadsTest(
+  'a handoff starts the thread, is waited for on the event loop until that has started, and then on the thread',
+  async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
+    const driver = driverOf(t, hybridDriver);
+    const before = new Leftovers();
+    const negotiate = async (): Promise<void> => {
+      const job = handshakeJob(broker.endpoint, {
+        adoptHandedOffConnection: true,
+        handoffReadyTimeoutMs: 10,
+      });
+      const connection = connectionOf(await run(driver, job));
+      t.is(connection.route, 'broker-negotiated');
+      await closed(connection.socket);
+    };
+    const first = negotiate();
+    t.true(threadsSince(before));
+    await first;
+    await driver.warm();
+    await negotiate();
+    t.is(driver.name, 'worker');
+  },
+);
+
+threadsTest('warming up starts the thread once, and a warm driver closes', async (t) => {
+  const driver = hybridDriver();
+  const before = new Leftovers();
+  await Promise.all([driver.warm(), driver.warm()]);
+  t.true(threadsSince(before));
+  await driver.close();
+  await t.notThrowsAsync(driver.warm());
+  const { broker } = await startSystem(t);
+  t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED');
+});
+
+threadsTest(
+  'while the thread cannot start the event loop does its jobs, with a warning each time, and later the thread is started',
+  async (t) => {
+    const { broker } = await startSystem(t);
+    if (native === undefined) return t.fail();
+    const { system, polling } = native;
+    const scarce = { system, polling: { ...polling, eventfd: () => EMFILE, pipe: () => EMFILE } };
+    const reasons: string[] = [];
+    const driver = new HybridDriver(scarce, { threadRetryMs: 0, warn: (reason) => reasons.push(reason) });
+    t.teardown(() => driver.close());
+    t.is(driver.name, 'worker');
+    await t.notThrowsAsync(driver.warm());
+    t.is(driver.name, 'event-loop');
+    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+    let hasReturned = false;
+    const outcome = new Promise<Outcome>((resolve) => {
+      driver.start(job, (ended) => {
+        t.true(hasReturned, 'never before start has returned');
+        resolve(ended);
+      });
+      hasReturned = true;
+    });
+    await closed(connectionOf(await outcome).socket);
+    t.deepEqual(
+      reasons,
+      Array.from({ length: 2 }, () => 'cannot set up the wait thread: eventfd EMFILE'),
+    );
+    Object.assign(scarce.polling, { eventfd: polling.eventfd, pipe: polling.pipe });
+    await driver.warm();
+    t.is(driver.name, 'worker');
+    await closed(connectionOf(await run(driver, job)).socket);
+  },
+);
+
+threadsTest('a thread that has failed is not started again at once', async (t) => {
+  const { broker } = await startSystem(t);
+  if (native === undefined) return t.fail();
+  const reasons: string[] = [];
+  const workerUrl = new URL('nowhere.js', import.meta.url).href;
+  const driver = new HybridDriver(native, { workerUrl, warn: (reason) => reasons.push(reason) });
+  t.teardown(() => driver.close());
+  const before = new Leftovers();
+  await driver.warm();
+  for (let time = 0; time < 3; time++) {
+    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
+    await closed(connectionOf(await run(driver, job)).socket);
+    await driver.warm();
+  }
+  t.is(reasons.length, 1);
+  t.false(threadsSince(before));
+});
+
+threadsTest('without memory to share the event loop does everything', async (t) => {
+  const { broker } = await startSystem(t);
+  if (native === undefined) return t.fail();
+  const { SharedArrayBuffer } = globalThis;
+  const reasons: string[] = [];
+  const driver = new HybridDriver(native, { warn: (reason) => reasons.push(reason) });
+  t.teardown(() => driver.close());
+  Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
+  try {
+    await closed(
+      connectionOf(await run(driver, handshakeJob(broker.endpoint, { adoptHandedOffConnection: true })))
+        .socket,
+    );
+  } finally {
+    Object.assign(globalThis, { SharedArrayBuffer });
+  }
+  t.is(driver.name, 'event-loop');
+  t.deepEqual(reasons, ['SharedArrayBuffer is not defined']);
+});
+
+test('the driver of this platform is divided where threads can wait, else the event loop', async (t) => {
+  const driver = openDriver();
+  t.is(driver instanceof EventLoopDriver, native === undefined);
+  await driver.warm();
+  await driver.close();
+});
+
+threadsTest('two replies are awaited on the event loop, and the third one starts the thread', async (t) => {
+  const { broker } = await startSystem(t);
+  broker.behaviour = { kind: 'silent' };
+  const driver = driverOf(t, hybridDriver);
+  const before = new Leftovers();
+  const outcomes = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint)));
+  await broker.until(() => broker.helloCount === 2);
+  t.false(threadsSince(before));
+  outcomes.push(run(driver, handshakeJob(broker.endpoint)));
+  await broker.until(() => broker.helloCount === 3);
+  t.true(await until(() => threadsSince(before)));
+  broker.releaseSilent();
+  for (const outcome of await Promise.all(outcomes))
+    if (outcome.kind === 'connected') await closed(outcome.socket);
+});

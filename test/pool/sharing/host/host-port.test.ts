@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { MessageChannel } from 'node:worker_threads';
+import { monotonicNowMs } from '../../../../src/clock.js';
+import { BrokerPoolError } from '../../../../src/errors.js';
+import { loadDescriptorCalls } from '../../../../src/os/descriptors.js';
+import type { AcquireOptions } from '../../../../src/pool/options.js';
+import type { HostMessage } from '../../../../src/pool/sharing/protocol.js';
+import { HostPort } from '../../../../src/pool/sharing/host/host-port.js';
+import test from '../../../helpers/sanitary.js';
+import { canShare } from '../kit.js';
+
+const sharingTest = canShare ? test : test.skip;
+
+/**
+ * The time that an acquire gets in the pool when its message took so long, of the time that the caller gave.
+ */
+async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number | undefined> {
+  const calls = loadDescriptorCalls();
+  if (calls === undefined) throw new Error('no descriptors can be shared here');
+  const { port1, port2 } = new MessageChannel();
+  const acquired: AcquireOptions[] = [];
+  const client = new HostPort(port1, calls, {
+    pool: {
+      tryAcquire: () => undefined,
+      acquire: (options = {}) => {
+        acquired.push(options);
+        return Promise.reject(new BrokerPoolError('TIMEOUT', 'no connection'));
+      },
+    },
+    acquireTimeoutMs: 1_000,
+    hostConnection: () => {
+      throw new Error('nothing is lent');
+    },
+    onClosed: () => {},
+  });
+  const answered = new Promise<void>((resolve) => {
+    port2.on('message', ({ kind }: HostMessage) => {
+      if (kind === 'failed') resolve();
+    });
+  });
+  port2.postMessage({
+    kind: 'acquire',
+    acquireId: 1,
+    timeoutMs,
+    askedAtMs: monotonicNowMs() - delayMs,
+    abortable: false,
+  });
+  await answered;
+  const closed = once(port2, 'close');
+  client.end(new BrokerPoolError('POOL_CLOSED', 'the test is over'));
+  await closed;
+  return acquired[0]?.timeoutMs;
+}
+
+sharingTest('the way of an acquire between threads counts against its deadline', async (t) => {
+  const leftMs = await timeLeftAfter(600, 1_000);
+  t.true(leftMs !== undefined && leftMs <= 400 && leftMs > 0, `${leftMs} ms are left`);
+});
+
+sharingTest(
+  'an acquire that arrives after its deadline still gets a millisecond, in which it fails like any other',
+  async (t) => {
+    t.is(await timeLeftAfter(5_000, 1_000), 1);
+  },
+);
