@@ -1,4 +1,4 @@
-import type { NegotiatedInfo } from '../../client/connect.js';
+import type { NegotiatedInfo } from '../../negotiation/job.js';
 import type { Route } from '../../negotiation/job.js';
 import type { ErrorData } from './error-data.js';
 
