@@ -1,7 +1,7 @@
 import { peerProblem } from '../../os/endpoint-trust.js';
 import { wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
-import { NO_PROGRESS } from '../../wire/frame-end.js';
+import { NO_PROGRESS } from '../../wire/frame.js';
 import { socketOver } from '../sockets/dial.js';
 import { startedAtMs, type Job } from '../job.js';
 import { drainReply } from '../sockets/drain-reply.js';

@@ -1,7 +1,7 @@
 import { BrokerPoolError } from '../../../errors.js';
 import type { DescriptorCalls } from '../../../os/descriptors.js';
 import { systemFailure } from '../../../os/errno.js';
-import { copyOf } from '../../../wire/bytes.js';
+import { copyOf } from '../../../wire/frame.js';
 import type { Lease } from '../../lease.js';
 import type { CloseReason, PooledConnection } from '../../pooled-connection.js';
 import type { ClientMessage, ConnectionInfo, HostMessage } from '../protocol.js';
