@@ -32,7 +32,7 @@ const LEAVES = [
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  abort: ['clock'],
+  abort: ['clock', 'errors'],
   errors: [],
   clock: ['async-context'],
   'async-context': [],
@@ -211,6 +211,17 @@ test('the two ways to wait know nothing of each other', (t) => {
       [],
     );
   }
+});
+
+test('only src/pool/broker-pool.ts knows the endpoint file', (t) => {
+  const folder = 'src/pool/endpoint-file/';
+  const users = src.filter(
+    ({ path, files }) => !path.startsWith(folder) && files.some((imported) => imported.startsWith(folder)),
+  );
+  t.deepEqual(
+    users.map(({ path }) => path),
+    ['src/pool/broker-pool.ts'],
+  );
 });
 
 test('what a thread loads of a shared pool makes no connections', (t) => {

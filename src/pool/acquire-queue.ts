@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import type { CachedClock } from './cached-clock.js';
-import type { DeadlineTimer } from './deadline-timer.js';
+import type { PoolTimer } from './pool-timer.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { Waiter, type AcquireOrigin } from './waiter.js';
@@ -29,11 +29,11 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   sweepAtMs = Infinity;
   readonly #clock: Clock;
   readonly #cachedClock: CachedClock;
-  readonly #timer: DeadlineTimer;
+  readonly #timer: PoolTimer;
   readonly #watch: LeaseWatch;
   #latestDeadlineMs = 0;
 
-  constructor(clock: Clock, cachedClock: CachedClock, timer: DeadlineTimer, watch: LeaseWatch) {
+  constructor(clock: Clock, cachedClock: CachedClock, timer: PoolTimer, watch: LeaseWatch) {
     super();
     this.#clock = clock;
     this.#cachedClock = cachedClock;

@@ -1,7 +1,7 @@
 import type { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { ConnectionOpener } from './connecting/connection-opener.js';
-import type { DeadlineTimer } from './deadline-timer.js';
+import type { PoolTimer } from './pool-timer.js';
 import type { EntryList } from './entry-list.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
@@ -18,14 +18,14 @@ export class ConnectionCloser {
   readonly #entries: EntryList<PooledConnection>;
   readonly #opener: ConnectionOpener;
   readonly #reaper: Reaper;
-  readonly #timer: DeadlineTimer;
+  readonly #timer: PoolTimer;
 
   constructor(
     environment: PoolEnvironment,
     entries: EntryList<PooledConnection>,
     opener: ConnectionOpener,
     reaper: Reaper,
-    timer: DeadlineTimer,
+    timer: PoolTimer,
   ) {
     this.#environment = environment;
     this.#entries = entries;

@@ -1,55 +1,59 @@
 import type { Clock, Deadline } from '../clock.js';
+import { DeadlineQueue, type Timed } from '../deadline-queue.js';
 
 /**
- * The one timer for all deadlines of a target pool: callers that wait, connections that age, leases that may
- * leak. It is set to the earliest; when it fires, the pool asks each part for what is due, and sets it again.
- *
- * Unref'd unless a caller waits: an idle pool must not keep the process alive.
+ * One timer for many deadlines. Removing an item leaves the timer alone, which then finds nothing due: most
+ * items are removed long before they are due, and setting a timer costs more than the rest of their life.
  */
-export class DeadlineTimer {
-  /** When it fires; a field, since each caller that begins to wait reads it. */
-  dueMs = Infinity;
+export class DeadlineTimer<T extends Timed> {
   readonly #clock: Clock;
-  readonly #onDue: (dueByMs: number) => void;
-  #deadline: Deadline | undefined;
-  #isKeptAlive = false;
+  readonly #onDue: (item: T, dueByMs: number) => void;
+  readonly #queue = new DeadlineQueue<T>();
+  #timer: Deadline | undefined;
+  #timerDueMs = Infinity;
 
-  /** @param onDue gets the time of `Clock.deadline`: what was due by then could have been read */
-  constructor(clock: Clock, onDue: (dueByMs: number) => void) {
+  /** @param onDue gets an item that is due and no longer in the queue; it may put the item back */
+  constructor(clock: Clock, onDue: (item: T, dueByMs: number) => void) {
     this.#clock = clock;
     this.#onDue = onDue;
   }
 
-  /** Moves the timer forward. A later time changes nothing: it then fires in vain once. */
-  set(dueMs: number): void {
-    if (dueMs >= this.dueMs) return;
-    this.#deadline?.cancel();
-    this.dueMs = dueMs;
-    this.#deadline = this.#clock.deadline(
-      dueMs - this.#clock.now(),
-      (dueByMs) => {
-        this.dueMs = Infinity;
-        this.#deadline = undefined;
-        this.#onDue(dueByMs);
-      },
-      this.#isKeptAlive,
-    );
+  /** Adds an item, or moves one whose `dueMs` has changed. */
+  put(item: T): void {
+    this.#queue.put(item);
+    this.#arm();
   }
 
-  /** Whether it keeps the process alive, from now on. */
-  keepAlive(isWanted: boolean): void {
-    this.#isKeptAlive = isWanted;
-    this.#deadline?.keepAlive(isWanted);
+  remove(item: T): void {
+    this.#queue.remove(item);
   }
 
-  /** The target has no connections: without a caller that waits, nothing is left to become due. */
-  cancelUnlessKeptAlive(): void {
-    if (!this.#isKeptAlive) this.cancel();
+  /** Stops until the next item is put. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timerDueMs = Infinity;
   }
 
-  cancel(): void {
-    this.#deadline?.cancel();
-    this.#deadline = undefined;
-    this.dueMs = Infinity;
+  #arm(): void {
+    const dueMs = this.#queue.nextMs;
+    if (dueMs >= this.#timerDueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#onTimer(dueByMs));
+  }
+
+  #onTimer(dueByMs: number): void {
+    // While items are due, an item that `onDue` puts back does not arm the timer.
+    this.#timerDueMs = -Infinity;
+    try {
+      for (let item = this.#queue.takeDue(dueByMs); item; item = this.#queue.takeDue(dueByMs))
+        this.#onDue(item, dueByMs);
+    } finally {
+      // Otherwise `onDue` has stopped the timer.
+      if (this.#timerDueMs === -Infinity) {
+        this.#timerDueMs = Infinity;
+        this.#arm();
+      }
+    }
   }
 }

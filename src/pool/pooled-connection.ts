@@ -36,7 +36,7 @@ export interface SharedWith {
 }
 
 /**
- * One connection in the pool: an entry of the bag, and a socket that is another for each caller that uses it.
+ * One connection in the pool, with a new socket object for each caller that has used the old one.
  *
  * An idle connection is little else than its memory, so there are few fields, and times are whole
  * milliseconds: V8 keeps fractions, and `Infinity`, in an object of their own each.
@@ -114,7 +114,9 @@ export class PooledConnection implements ListEntry<PooledConnection>, Timed, Soc
     if (!this.needsReset) return undefined;
     const problem = PooledSocket.problemOf(this.socket);
     if (problem !== undefined) return problem;
-    this.socket = PooledSocket.renew(this.socket);
+    const next = PooledSocket.renew(this.socket);
+    if (next === undefined) return 'dirty';
+    this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (!this.resting) this.socket.ref();
     this.needsReset = false;

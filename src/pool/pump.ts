@@ -13,7 +13,7 @@ import type { CapacityUser } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
 import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
-import type { DeadlineTimer } from './deadline-timer.js';
+import type { PoolTimer } from './pool-timer.js';
 import { afterDrain } from './drain.js';
 import { EntryList } from './entry-list.js';
 import { HealthChecks } from './health-check.js';
@@ -56,7 +56,7 @@ export class Pump implements CapacityUser {
     environment: PoolEnvironment,
     queue: AcquireQueue,
     cachedClock: CachedClock,
-    timer: DeadlineTimer,
+    timer: PoolTimer,
     owner: LeaseOwner,
   ) {
     const { settings, clock } = environment;

@@ -1,5 +1,5 @@
 import { DeadlineQueue } from '../deadline-queue.js';
-import type { DeadlineTimer } from './deadline-timer.js';
+import type { PoolTimer } from './pool-timer.js';
 import type { PooledConnection } from './pooled-connection.js';
 
 /** Timeouts that the reaper enforces. */
@@ -20,12 +20,12 @@ export interface DueConnection {
  */
 export class Reaper {
   readonly #settings: ReaperSettings;
-  readonly #timer: DeadlineTimer;
+  readonly #timer: PoolTimer;
   readonly #due = new DeadlineQueue<PooledConnection>();
   /** When the last keepalive of a connection began. */
   readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
 
-  constructor(settings: ReaperSettings, timer: DeadlineTimer) {
+  constructor(settings: ReaperSettings, timer: PoolTimer) {
     this.#settings = settings;
     this.#timer = timer;
   }

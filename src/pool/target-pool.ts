@@ -4,7 +4,7 @@ import { abortedError, asPoolError, brokenSignalError, queueFullError } from './
 import { AcquireQueue } from './acquire-queue.js';
 import { CachedClock } from './cached-clock.js';
 import type { Capacity } from './capacity.js';
-import { DeadlineTimer } from './deadline-timer.js';
+import { PoolTimer } from './pool-timer.js';
 import type { EntryList } from './entry-list.js';
 import { leaseOf, type Lease, type LeaseOwner } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -30,7 +30,7 @@ export class TargetPool implements LeaseOwner {
   readonly #queue: AcquireQueue;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
-  readonly #timer: DeadlineTimer;
+  readonly #timer: PoolTimer;
   readonly #capacity: Capacity | undefined;
   readonly #maxUses: number;
   /** Whether idle connections may have to be validated before a lease. */
@@ -45,7 +45,7 @@ export class TargetPool implements LeaseOwner {
     this.#maxUses = settings.maxUses;
     this.#validates = settings.validate !== undefined;
     this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
-    this.#timer = new DeadlineTimer(clock, (dueByMs) => this.#onDeadline(dueByMs));
+    this.#timer = new PoolTimer(clock, (dueByMs) => this.#onDeadline(dueByMs));
     this.#watch = new LeaseWatch(target, environment, this.#timer, (connection) =>
       this.onDestroy(connection, 'leaked'),
     );

@@ -2,14 +2,21 @@ import type { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { Clock, Deadline } from '../../clock.js';
 import type { Failure } from '../../errors.js';
-import { connectAndSend } from '../../os/connect-and-send.js';
-import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
+import { connectAndSend } from '../../os/socket.js';
+import { checkFile, checkPeer, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
 import { descriptorOf } from '../../os/socket-handle.js';
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
-import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
-import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
+import {
+  dial,
+  dialFailure,
+  dialNow,
+  socketOver,
+  systemFailureOf,
+  type DialOutcome,
+  type Tap,
+} from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
@@ -66,7 +73,7 @@ export class EventLoopNegotiation {
     const { brokerEndpoint, trust } = this.#job;
     const unanswered = unansweredFailure(brokerEndpoint);
     if (unanswered !== undefined) return this.#failLater(unanswered);
-    const problem = fileProblem(brokerEndpoint, trust);
+    const problem = checkFile(brokerEndpoint, trust);
     if (problem !== undefined)
       return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
@@ -94,7 +101,7 @@ export class EventLoopNegotiation {
       this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
       return true;
     }
-    const stranger = peerProblem(attempt.descriptor, trust);
+    const stranger = checkPeer(attempt.descriptor, trust);
     if (stranger !== undefined) {
       native.system.close(attempt.descriptor);
       this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, stranger)));
@@ -158,9 +165,8 @@ export class EventLoopNegotiation {
       onLateConnect,
     };
     this.#stopDialling = dial(options, (outcome) => {
-      if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
-      if (outcome.kind === 'refused')
-        return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
+      if (outcome.kind !== 'connected')
+        return this.#finish({ kind: 'failed', failure: dialFailure(false, endpoint, outcome) });
       this.#listen(outcome.socket);
       if (sent < request.length) outcome.socket.write(request.subarray(sent));
     });
@@ -172,11 +178,7 @@ export class EventLoopNegotiation {
    */
   #sendAtOnce(socket: Socket): number {
     const descriptor = this.#native === undefined ? -1 : descriptorOf(socket);
-    if (
-      this.#native === undefined ||
-      descriptor < 0 ||
-      peerProblem(descriptor, this.#job.trust) !== undefined
-    )
+    if (this.#native === undefined || descriptor < 0 || checkPeer(descriptor, this.#job.trust) !== undefined)
       return 0;
     return Math.max(0, this.#native.system.send(descriptor, this.#exchange.request));
   }
@@ -261,8 +263,7 @@ export class EventLoopNegotiation {
           negotiated,
         });
       }
-      if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
-      this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
+      this.#finish({ kind: 'failed', failure: dialFailure(true, endpoint, outcome) });
     };
     const outcome = dialNow(this.#native, endpoint, this.#job.trust);
     if (outcome !== undefined) return settle(outcome);

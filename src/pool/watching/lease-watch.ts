@@ -3,7 +3,7 @@ import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';
 import type { CachedClock } from '../cached-clock.js';
-import type { DeadlineTimer } from '../deadline-timer.js';
+import type { PoolTimer } from '../pool-timer.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -34,7 +34,7 @@ export class LeaseWatch {
   constructor(
     target: Target,
     environment: PoolEnvironment,
-    timer: DeadlineTimer,
+    timer: PoolTimer,
     onLost: (connection: PooledConnection) => void,
   ) {
     const { clock, events, settings } = environment;

@@ -11,7 +11,7 @@ import type {
   OpensConnections,
 } from '../../../src/pool/connecting/connector.js';
 import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
-import { DeadlineTimer } from '../../../src/pool/deadline-timer.js';
+import { PoolTimer } from '../../../src/pool/pool-timer.js';
 import { EntryList } from '../../../src/pool/entry-list.js';
 import type { BrokerPoolOptions } from '../../../src/pool/options.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
@@ -82,7 +82,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const { clock } = environment;
   const stage = new Stage();
   const { entries } = stage;
-  const timer = new DeadlineTimer(clock, () => {});
+  const timer = new PoolTimer(clock, () => {});
   const watch = new LeaseWatch(TARGET, environment, timer, () => {});
   const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
   const opener = new ConnectionOpener(TARGET, environment, entries, queue, stage, new NotingOwner());

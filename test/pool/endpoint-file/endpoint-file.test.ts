@@ -11,10 +11,9 @@ import {
 } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
-import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
+import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/format.js';
 import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
-import type { EndpointFileWarning } from '../../../src/pool/endpoint-file/warning.js';
 import test from '../../helpers/sanitary.js';
 import { StillTime, contentOf, newPlace } from './kit.js';
 import { BROKER, endpointOf, keyOf } from './names.js';
@@ -23,7 +22,7 @@ const A = keyOf('a');
 const B = keyOf('b');
 const onPosix = process.platform === 'win32' ? test.skip : test;
 
-test('what one process was told, the next one knows', (t) => {
+test('a cache finds the answer that a closed cache has written', (t) => {
   const { open, warnings } = newPlace(t);
   const first = open();
   first.set(A, endpointOf(1));
@@ -36,7 +35,7 @@ test('what one process was told, the next one knows', (t) => {
 });
 
 for (const ttlMs of [0, 60_000]) {
-  test(`what was found in the file is a hit in memory from then on, ttlMs ${ttlMs}`, (t) => {
+  test(`an endpoint found in the file is a hit in memory from then on, ttlMs ${ttlMs}`, (t) => {
     const { open, file } = newPlace(t);
     const time = new StillTime();
     const first = open({ time });
@@ -49,7 +48,7 @@ for (const ttlMs of [0, 60_000]) {
   });
 }
 
-test('clearing forgets what this broker has answered, found here or not, and leaves other brokers alone', (t) => {
+test('clear() forgets all answers of its broker in the file, and leaves those of other brokers', (t) => {
   const { open, file } = newPlace(t);
   const other = keyOf('a', `${BROKER}-2`);
   const first = open();
@@ -68,7 +67,7 @@ test('clearing forgets what this broker has answered, found here or not, and lea
   t.is(second.get(A), undefined);
 });
 
-test('a change is written at the end of the turn, and changes of one turn together', async (t) => {
+test('changes are written at the end of their turn', async (t) => {
   const { open, file } = newPlace(t);
   const cache = open();
   cache.set(A, endpointOf(1));
@@ -78,7 +77,7 @@ test('a change is written at the end of the turn, and changes of one turn togeth
   t.is(contentOf(file).answers.size, 2);
 });
 
-test('changes soon after a write wait for the next one', async (t) => {
+test('changes soon after a write wait for the timer', async (t) => {
   const { open, file } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -94,7 +93,7 @@ test('changes soon after a write wait for the next one', async (t) => {
   t.true(contentOf(file).answers.get(A)?.forgotten);
 });
 
-test('when nothing changes any more, no timer is left', async (t) => {
+test('without further changes no timer is left', async (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -105,7 +104,7 @@ test('when nothing changes any more, no timer is left', async (t) => {
   t.is(time.timers.size, 0);
 });
 
-test('a change of another process is seen when something is missing, and a hit looks at no file', (t) => {
+test('a miss finds a change of another process, and a hit does not look at the file', (t) => {
   const { open, file } = newPlace(t);
   const [service, other] = [open(), open()];
   service.set(A, endpointOf(1));
@@ -119,7 +118,7 @@ test('a change of another process is seen when something is missing, and a hit l
   t.is(service.get(B), endpointOf(2));
 });
 
-test('a failed endpoint is forgotten by all processes that have to ask', (t) => {
+test('an invalidated endpoint is a miss at once, and in new caches', (t) => {
   const { open } = newPlace(t);
   const first = open();
   first.set(A, endpointOf(1));
@@ -131,7 +130,7 @@ test('a failed endpoint is forgotten by all processes that have to ask', (t) => 
   t.is(open().get(A), undefined);
 });
 
-test('what a process does not know to have failed it does not bring back', (t) => {
+test('a write of a process that does not know of a failure does not bring the endpoint back', (t) => {
   const { open, file } = newPlace(t);
   const time = new StillTime();
   const [one, other] = [open({ time }), open({ time })];
@@ -167,7 +166,7 @@ test('a newer answer of the broker survives an older failure, whichever is writt
   }
 });
 
-test('a broker that names a failed endpoint again is believed, within the same millisecond too', (t) => {
+test('a failed endpoint is known again when the broker names it again within the same millisecond', (t) => {
   const { open } = newPlace(t);
   const cache = open();
   cache.set(A, endpointOf(1));
@@ -177,7 +176,7 @@ test('a broker that names a failed endpoint again is believed, within the same m
   t.is(open().get(A), endpointOf(1));
 });
 
-test('invalidating another endpoint than the known one changes nothing', (t) => {
+test('invalidating another endpoint than the known one leaves the file as it is', (t) => {
   const { open, file } = newPlace(t);
   const cache = open();
   cache.set(A, endpointOf(1));
@@ -189,7 +188,7 @@ test('invalidating another endpoint than the known one changes nothing', (t) => 
   t.is(readFileSync(file, 'utf8'), before);
 });
 
-test('deleting forgets what others have written, too', (t) => {
+test('delete() forgets the answers of other processes too', (t) => {
   const { open } = newPlace(t);
   const [one, other] = [open(), open()];
   one.set(A, endpointOf(1));
@@ -201,7 +200,7 @@ test('deleting forgets what others have written, too', (t) => {
   t.is(open().get(A), undefined);
 });
 
-test("the time to live counts from the broker's answer, in whatever process that was", (t) => {
+test("the time to live counts from the broker's answer in another process", (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const writer = open({ time });
@@ -228,7 +227,7 @@ test('the file keeps the newest answers, at most max', (t) => {
   t.is(time.timers.size, 0, 'what found no room is not tried again');
 });
 
-test('an answer from before the clock was set back far is not believed, and gives way to a new one', (t) => {
+test('an answer from before the clock was set back by two minutes is not believed, and a new one replaces it', (t) => {
   const { open, file } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -243,7 +242,7 @@ test('an answer from before the clock was set back far is not believed, and give
   t.is(open({ time }).get(A), endpointOf('now'));
 });
 
-test('set back a little, the clock does not make a new answer older than the one it replaces', (t) => {
+test('a new answer wins over the one it replaces, though the clock was set back by 30 s', (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -255,7 +254,7 @@ test('set back a little, the clock does not make a new answer older than the one
   t.is(open({ time }).get(A), endpointOf('new'));
 });
 
-test('an endpoint that no file may hold stays in memory', (t) => {
+test('an endpoint that is too long for the file stays in memory', (t) => {
   const { open, file, warnings } = newPlace(t);
   const cache = open();
   cache.set(A, 'x'.repeat(400));
@@ -276,8 +275,7 @@ test('a damaged file costs one warning, and the next write makes it whole', (t) 
   t.deepEqual(warnings, [
     {
       code: 'ENDPOINT_FILE_CORRUPT',
-      file,
-      message: `the endpoint cache ${JSON.stringify(file)} is damaged; what cannot be read is left out`,
+      message: `the endpoint cache ${JSON.stringify(file)} is damaged; its unreadable entries are left out`,
     },
   ]);
   t.is(open().get(A), endpointOf(1));
@@ -298,7 +296,7 @@ test('the file of a newer release is left as it is', (t) => {
 });
 
 onPosix(
-  'a file that is refused is neither read nor replaced, costs one warning, and the cache works in memory',
+  'a symbolic link is neither followed nor replaced, costs one warning, and the cache works in memory',
   (t) => {
     const { open, file, warnings, directory } = newPlace(t);
     writeFileSync(`${directory}/elsewhere`, 'precious', { mode: 0o600 });
@@ -337,7 +335,7 @@ onPosix('a file whose mode is put right is used from then on', (t) => {
   t.is(warnings.length, 1);
 });
 
-test('without its directory the file costs one warning for all writes', (t) => {
+test('a missing directory costs one warning for all writes', (t) => {
   const { open, directory, warnings } = newPlace(t);
   const cache = open();
   rmSync(directory, { recursive: true });
@@ -357,21 +355,21 @@ test('without its directory the file costs one warning for all writes', (t) => {
 class FailingDisk extends PrivateFile {
   failing: string | undefined;
 
-  override replace(text: string, expected: string | undefined): string | undefined {
+  override replace(text: string, expected: string | undefined): string {
     if (this.failing !== undefined)
       throw Object.assign(new Error(this.failing), { code: this.failing, syscall: 'write' });
     return super.replace(text, expected);
   }
 }
 
-onPosix('while the file is refused, no more is kept for it than it would hold', (t) => {
+onPosix('while the file is refused, no more than max changes are kept for it', (t) => {
   const { file: path, directory } = newPlace(t);
   const { clock, wallClock } = new StillTime();
   chmodSync(directory, 0o777);
   const storage = new PrivateFile(path, LONGEST_FILE_BYTES);
   const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => {} });
-  for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
-  const kept = Array.from({ length: 100 }, (_, count) => file.find(keyOf(`s${count}`))).filter(
+  for (let count = 0; count < 100; count++) file.set(keyOf(`s${count}`), endpointOf(count));
+  const kept = Array.from({ length: 100 }, (_, count) => file.get(keyOf(`s${count}`))).filter(
     (answer) => answer !== undefined,
   );
   t.is(kept.length, 8);
@@ -379,7 +377,7 @@ onPosix('while the file is refused, no more is kept for it than it would hold', 
   file.close();
 });
 
-test('a disk that is full or read-only costs one warning each, and what was not written is written later', (t) => {
+test('a disk that is full, then read-only, costs one warning each, and the changes are written later', (t) => {
   const { file: path } = newPlace(t);
   const time = new StillTime();
   const { clock, wallClock, timers } = time;
@@ -391,19 +389,19 @@ test('a disk that is full or read-only costs one warning each, and what was not 
     max: 8,
     clock,
     wallClock,
-    warn: ({ message }) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
+    warn: (_code, message) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
   });
   for (const code of ['ENOSPC', 'EROFS', 'ENOSPC']) {
     storage.failing = code;
-    file.remember(A, endpointOf(code));
+    file.set(A, endpointOf(code));
     file.flush();
     t.is(timers.size, 0, 'nothing tries again by itself');
   }
-  for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
+  for (let count = 0; count < 100; count++) file.set(keyOf(`s${count}`), endpointOf(count));
   t.deepEqual(warnings, ['cannot be written (ENOSPC)', 'cannot be written (EROFS)']);
   storage.failing = undefined;
   time.nowMs += 1;
-  file.remember(B, endpointOf(1));
+  file.set(B, endpointOf(1));
   file.close();
   t.is(contentOf(path).answers.size, 8);
   t.is(contentOf(path).answers.get(B)?.endpoint, endpointOf(1));
@@ -418,22 +416,22 @@ function busyDisk(path: string, code: string) {
     if (isBusy) throw Object.assign(new Error(code), { code, syscall: 'rename' });
     renameSync(from, to);
   };
-  const storage = new PrivateFile(path, LONGEST_FILE_BYTES, { rename, platform: 'win32' });
+  const storage = new PrivateFile(path, LONGEST_FILE_BYTES, rename, 'win32');
   return { storage, renames: () => renames, letGo: () => (isBusy = false) };
 }
 
 for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
-  test(`a file that can never be replaced (${code}) costs one warning after about a second, and each change as many attempts again`, (t) => {
+  test(`a file whose rename always fails with ${code} costs one warning after 8 flushes of 5 attempts, and each change as many again`, (t) => {
     const { file: path, directory } = newPlace(t);
     const time = new StillTime();
     const { clock, wallClock } = time;
     const disk = busyDisk(path, code);
     const warnings: string[] = [];
-    const warn = (warning: EndpointFileWarning): unknown =>
-      warnings.push(`${warning.code}: ${warning.message.replace(/^.* cannot/, 'cannot')}`);
+    const warn = (kind: EndpointFileWarningCode, message: string): unknown =>
+      warnings.push(`${kind}: ${message.replace(/^.* cannot/, 'cannot')}`);
     const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn });
     for (const round of [1, 2]) {
-      file.remember(keyOf(`s${round}`), endpointOf(round));
+      file.set(keyOf(`s${round}`), endpointOf(round));
       file.flush();
       let rings = 0;
       for (; time.timers.size > 0; rings++) {
@@ -451,7 +449,7 @@ for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
   });
 }
 
-test('a file that another program has open for a moment is written when that has closed it, without a warning', (t) => {
+test('a file that another program had open is written after it was closed, without a warning', (t) => {
   const { file: path } = newPlace(t);
   const time = new StillTime();
   const { clock, wallClock } = time;
@@ -464,7 +462,7 @@ test('a file that another program has open for a moment is written when that has
     wallClock,
     warn: () => t.fail(),
   });
-  file.remember(A, endpointOf(1));
+  file.set(A, endpointOf(1));
   file.flush();
   time.ring();
   t.is(contentOf(path).answers.size, 0);
@@ -478,7 +476,7 @@ test('a file that another program has open for a moment is written when that has
 class RacingDisk extends PrivateFile {
   beforeReplace: (() => void) | undefined;
 
-  override replace(text: string, expected: string | undefined): string | undefined {
+  override replace(text: string, expected: string | undefined): string {
     const other = this.beforeReplace;
     this.beforeReplace = undefined;
     other?.();
@@ -486,7 +484,7 @@ class RacingDisk extends PrivateFile {
   }
 }
 
-test('a write of another process between the look and the rename is taken in', (t) => {
+test('a write takes in the changes of another process between its look and its rename', (t) => {
   const { file: path, open } = newPlace(t);
   const { clock, wallClock } = new StillTime();
   const storage = new RacingDisk(path, LONGEST_FILE_BYTES);
@@ -494,20 +492,20 @@ test('a write of another process between the look and the rename is taken in', (
   const other = open();
   other.set(B, endpointOf(2));
   storage.beforeReplace = () => other.flush();
-  file.remember(A, endpointOf(1));
+  file.set(A, endpointOf(1));
   file.flush();
   t.deepEqual([...contentOf(path).answers.keys()].toSorted(), [A, B]);
   file.close();
 });
 
-test('a file that other processes replace before every rename costs a warning at last, and no attempt without an end', (t) => {
+test('a file that another process replaces before every rename costs 40 attempts and one warning', (t) => {
   const { file: path } = newPlace(t);
   const time = new StillTime();
   const { clock, wallClock } = time;
   const other = new PrivateFile(path, LONGEST_FILE_BYTES);
   let writes = 0;
   const storage = new (class extends PrivateFile {
-    override replace(text: string, expected: string | undefined): string | undefined {
+    override replace(text: string, expected: string | undefined): string {
       other.replace(`{"version":1,"answers":[${' '.repeat(++writes)}]}`, other.identify());
       return super.replace(text, expected);
     }
@@ -519,9 +517,9 @@ test('a file that other processes replace before every rename costs a warning at
     max: 8,
     clock,
     wallClock,
-    warn: ({ message }) => warnings.push(message),
+    warn: (_code, message) => warnings.push(message),
   });
-  file.remember(A, endpointOf(1));
+  file.set(A, endpointOf(1));
   file.flush();
   while (time.timers.size > 0) time.ring();
   t.is(writes, 40);
@@ -531,7 +529,7 @@ test('a file that other processes replace before every rename costs a warning at
   file.close();
 });
 
-test('a change that another process overwrote in the last moment is written again, by itself or at the end', (t) => {
+test('a change that another process has overwritten is written again, by the timer or by close()', (t) => {
   for (const end of ['timer', 'close'] as const) {
     const { file: path, open } = newPlace(t);
     const time = new StillTime();
@@ -550,7 +548,7 @@ test('a change that another process overwrote in the last moment is written agai
   }
 });
 
-test('a closed cache leaves the file alone, and goes on in memory', (t) => {
+test('close() writes the changes; after that the cache works in memory and leaves the file alone', (t) => {
   const { file, open } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -570,7 +568,7 @@ test('a closed cache leaves the file alone, and goes on in memory', (t) => {
   );
 });
 
-test.serial('any number of caches waits for the end of the process with one listener', (t) => {
+test.serial('20 caches with changes add one exit listener', (t) => {
   const { open } = newPlace(t);
   const before = process.listenerCount('exit');
   const caches = Array.from({ length: 20 }, () => open());
@@ -581,15 +579,14 @@ test.serial('any number of caches waits for the end of the process with one list
   t.is(process.listenerCount('exit'), before);
 });
 
-test('without a file, flushing and closing do nothing', (t) => {
+test('a cache without a file goes on when it is closed', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set(A, endpointOf(1));
-  cache.flush();
   cache.close();
   t.is(cache.get(A), endpointOf(1));
 });
 
-test('an answer from a clock that was ahead stays in memory no longer than the time to live', (t) => {
+test('an answer from a clock that was ahead stays in memory for the time to live and no longer', (t) => {
   const { open, file } = newPlace(t);
   const ahead = new StillTime();
   ahead.nowMs += 1_000;
