@@ -6,22 +6,8 @@ import { EndpointFile } from './endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from './endpoint-file/format.js';
 import { PrivateFile } from './endpoint-file/private-file.js';
 import { emitEndpointFileWarning, type EndpointFileWarning } from './endpoint-file/warning.js';
+import type { EndpointCacheOptions } from './endpoint-cache-options.js';
 import { splitTargetKey } from './target.js';
-
-export interface EndpointCacheOptions {
-  /** Endpoints kept at most, in memory and in the file. @default 256 */
-  readonly max: number;
-  /** How long an endpoint is believed, in milliseconds; 0 means until it fails. @default 0 */
-  readonly ttlMs: number;
-  /**
-   * Absolute path of a file that keeps the endpoints for other processes of the same user, so that their
-   * first connect skips the Hello too. Its directory must exist and be private to the user. Trouble with the
-   * file is a `BrokerPoolWarning`, never an error.
-   *
-   * @default none: endpoints are forgotten with the pool
-   */
-  readonly file?: string | undefined;
-}
 
 /** Parts that a pool or a test puts in place of the usual ones. */
 export interface EndpointCacheParts {
