@@ -118,7 +118,8 @@ export function readOptions<Table extends OptionTable>(
 export function readOptions(table: OptionTable, options: unknown, path?: string): object {
   rejectUnknownOptions(path ?? 'options', options, Object.keys(table));
   const settings: Record<string, unknown> = {};
-  for (const [name, entry] of Object.entries(table)) {
+  for (const name in table) {
+    const entry = table[name]!;
     const value: unknown = Reflect.get(options, name);
     settings[name] =
       value === undefined && 'fallback' in entry

@@ -235,7 +235,7 @@ export function rejectUnknownOptions(
 ): asserts value is object {
   checkObject(field, value);
   for (const name of Object.keys(value)) {
-    if (knownNames.some((known) => known === name)) continue;
+    if (knownNames.includes(name)) continue;
     throw invalidArgument(field, `has no option ${quoted(name)}${didYouMean(name, knownNames)}`);
   }
 }

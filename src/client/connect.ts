@@ -2,18 +2,21 @@ import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { errorFromFailure, printableEndpoint } from '../errors.js';
-import { connectFailure } from '../negotiation/connect-failures.js';
-import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
+import { connectWithin, dialFailure, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
-import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
+import {
+  describeNegotiated,
+  handshakeJob,
+  runJob,
+  type NegotiatedInfo,
+  type Route,
+} from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNativeOrWarn } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import { converted, flag, readOptions, required, type OptionsOf } from '../option-table.js';
 import { checkServiceName, checkString, checkVersion } from '../validation.js';
-import type { Negotiated } from '../wire/messages.js';
-import { abortable } from './abortable.js';
 import { identityOptions, type ClientIdentityOptions } from './client-identity.js';
 import { brokerOptions, cancelOptions, negotiationOptions } from './common-options.js';
 import { EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
@@ -53,12 +56,6 @@ export interface ConnectOptions
     OptionsOf<typeof cancelOptions>,
     ClientIdentityOptions {}
 
-/**
- * What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client
- * (C-19).
- */
-export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
-
 /** A connection to the backend. The socket is the caller's, its errors too. */
 export interface BackendConnection {
   readonly socket: Socket;
@@ -75,17 +72,6 @@ export interface BackendConnection {
    * one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest.
    */
   readonly handoffToken?: Uint8Array;
-}
-
-/** Splits what the broker sent into what callers may print and the token, which they should not. */
-export function describeNegotiated(negotiated: Negotiated): {
-  negotiated: NegotiatedInfo;
-  handoffToken?: Uint8Array;
-} {
-  const { handlePassedToken, ...info } = negotiated;
-  return handlePassedToken.length === 0
-    ? { negotiated: info }
-    : { negotiated: info, handoffToken: handlePassedToken };
 }
 
 type CheckedOptions = ReturnType<typeof checkOptions>;
@@ -136,9 +122,7 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected')
       return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
-    throw errorFromFailure(
-      outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system),
-    );
+    throw errorFromFailure(dialFailure(true, fakeBackend, outcome));
   }
 
   const cached = checked.wantedVersion === checked.selfVersion ? checked.cachedBackendEndpoint : undefined;
@@ -153,26 +137,19 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
 
 const ABORTED = 'the connect was aborted';
 
-async function dialOnce(
-  { roundTripTimeoutMs, trust, signal }: CheckedOptions,
+function dialOnce(
+  { roundTripTimeoutMs: timeoutMs, trust, signal }: CheckedOptions,
   endpoint: string,
-): Promise<DialOutcome> {
-  const outcome = dialNow(loadedNative(), endpoint, trust);
-  if (outcome !== undefined) return outcome;
-  const deadlineMs = systemClock.now() + roundTripTimeoutMs;
-  return await abortable<DialOutcome>(signal, ABORTED, (settle) =>
-    dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock, trust }, settle),
-  );
+): DialOutcome | Promise<DialOutcome> {
+  const options = { endpoint, timeoutMs, clock: systemClock, trust };
+  return connectWithin(loadedNative(), options, signal, ABORTED);
 }
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const request = encodeHelloFrame(checked, checked.claimsHandlePassing);
   const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
-  const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
-    driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),
-  );
-  if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
-  if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
+  const job = handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now());
+  const outcome = await runJob(driver, job, checked.signal, ABORTED);
   const { socket, endpoint, route } = outcome;
   const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
   const connection = { socket, endpoint, route, negotiated };

@@ -1,0 +1,40 @@
+import test from '../helpers/sanitary.js';
+import { mutantsOf, mutate } from './mutants.js';
+
+const CODE = `export class Queue {
+    #size = 0;
+    take(limit) {
+        if (this.#size >= limit)
+            return undefined;
+        this.#size -= 1;
+        this.wake(Math.min(limit, 2), true);
+        return \`\${this.#size + 1} left\`;
+    }
+}
+`;
+
+test('each mutant differs from the code at one place, and names it', (t) => {
+  const mutants = mutantsOf('queue.js', CODE);
+  t.deepEqual(
+    mutants.map(({ kind, before }) => [kind, before]),
+    [
+      ['condition is true', 'this.#size >= limit'],
+      ['condition is false', 'this.#size >= limit'],
+      ['>= becomes >', '>='],
+      ['returns undefined', 'return undefined;'],
+      ['-= becomes +=', '-='],
+      ['no call', 'this.wake(Math.min(limit, 2), true);'],
+      ['min becomes max', 'min'],
+      ['other boolean', 'true'],
+      ['returns undefined', 'return `${this.#size + 1} left`;'],
+    ],
+  );
+  for (const mutant of mutants) {
+    t.is(mutant.where, 'Queue.take');
+    if (mutant.before !== mutant.after) t.not(mutate(CODE, mutant), CODE);
+  }
+});
+
+test('states that only a programming error brings about have no mutants', (t) => {
+  t.deepEqual(mutantsOf('queue.js', "function f(x) { if (x === undefined) throw new Error('empty'); }"), []);
+});
