@@ -31,7 +31,7 @@ export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 export type { PoolState } from './pool/shutdown.js';
-export type { CloseReason } from './pool/pooled-connection.js';
+export type { CloseReason } from './pool/close-reason.js';
 export type { Target } from './pool/target.js';
 export type { EndpointCacheOptions } from './pool/endpoint-cache-options.js';
 export { connectSharedPool } from './pool/sharing/client/connect-shared-pool.js';

@@ -111,7 +111,7 @@ test('docs/errors.md has a row for each code of a refusal', (t) => {
 const POOL_PAGE = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
 
 test('docs/pool.md lists each reason for which a connection closes, in the row of closedByReason', (t) => {
-  const source = readFileSync(join(ROOT, 'src/pool/pooled-connection.ts'), 'utf8');
+  const source = readFileSync(join(ROOT, 'src/pool/close-reason.ts'), 'utf8');
   const [, listed = ''] = /^\| `closedByReason` \|([^|]*)\|/m.exec(POOL_PAGE) ?? [];
   t.deepEqual(wordsIn(listed).toSorted(), unionIn(source, 'CloseReason').toSorted());
 });

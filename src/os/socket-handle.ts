@@ -90,7 +90,7 @@ export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
  */
 function hasMadeMethods(handle: StreamHandle): boolean {
   const prototype: object | null = Object.getPrototypeOf(handle);
-  if (prototype === null || prototype !== madePrototype) return false;
+  if (prototype === null || !madePrototypes.has(prototype)) return false;
   const own: Methods = handle;
   const made: Methods = prototype;
   return (
@@ -131,12 +131,11 @@ interface Methods {
 
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;
-/** The prototype of the handles. */
-let madePrototype: object | undefined;
+/** The prototypes of handles before a caller had them. */
+const madePrototypes = new WeakSet<object>();
 
 /** Looks at a handle over which `socket` has just been made, for {@link isOwnedBy}. */
 export function learnHandle(handle: StreamHandle, socket: Socket): void {
-  madePrototype = Object.getPrototypeOf(handle);
   ownerSymbol = Object.getOwnPropertySymbols(handle).find((symbol) => Reflect.get(handle, symbol) === socket);
 }
 
@@ -167,4 +166,10 @@ export function holdReading(socket: Socket): void {
   socket._read = () => {};
   const handle = handleOf(socket);
   if (handle !== undefined) stopReading(handle);
+}
+
+/** Learns the prototype of a handle that no caller has had yet, for {@link isOwnedBy}. */
+export function learnPrototype(handle: StreamHandle): void {
+  const prototype: object | null = Object.getPrototypeOf(handle);
+  if (prototype !== null) madePrototypes.add(prototype);
 }

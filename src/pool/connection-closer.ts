@@ -4,7 +4,8 @@ import type { ConnectionOpener } from './connecting/connection-opener.js';
 import type { PoolTimer } from './pool-timer.js';
 import type { EntryList } from './entry-list.js';
 import type { PoolEnvironment } from './pool-environment.js';
-import type { CloseReason, PooledConnection } from './pooled-connection.js';
+import type { CloseReason } from './close-reason.js';
+import type { PooledConnection } from './pooled-connection.js';
 import type { Reaper } from './reaper.js';
 
 /**

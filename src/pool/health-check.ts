@@ -6,7 +6,8 @@ import type { Route } from '../negotiation/job.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
 import type { EntryList } from './entry-list.js';
-import type { CloseReason, PooledConnection } from './pooled-connection.js';
+import type { CloseReason } from './close-reason.js';
+import type { PooledConnection } from './pooled-connection.js';
 import { withoutThrowing } from './without-throwing.js';
 
 /** A connection as the `validate` hook sees it. */

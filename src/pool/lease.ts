@@ -5,7 +5,7 @@ import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { Negotiation } from './negotiation.js';
-import type { CloseReason } from './pooled-connection.js';
+import type { CloseReason } from './close-reason.js';
 import { PooledSocket } from './pooled-socket.js';
 import type { Target } from './target.js';
 

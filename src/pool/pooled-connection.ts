@@ -2,28 +2,13 @@ import { inspect } from 'node:util';
 import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
+import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './entry-list.js';
 import type { LeaseOwner } from './lease.js';
 import { Negotiation } from './negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 import { withoutThrowing } from './without-throwing.js';
-
-/**
- * Why a connection was closed; the list is closed. `evicted`: another target needed its place (`maxTotal`).
- */
-export type CloseReason =
-  | 'idle'
-  | 'lifetime'
-  | 'uses'
-  | 'dirty'
-  | 'error'
-  | 'invalid'
-  | 'stale'
-  | 'leaked'
-  | 'evicted'
-  | 'destroyed'
-  | 'poolClosed';
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {

@@ -5,6 +5,7 @@ import {
   handleOf,
   isOwnedBy,
   learnHandle,
+  learnPrototype,
   startReading,
   stopReading,
   type StreamHandle,
@@ -85,6 +86,7 @@ export class PooledSocket extends Socket {
     // Without a length newer Nodes return the first chunk only.
     const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
     neuter(opened);
+    learnPrototype(handle);
     const socket = PooledSocket.over(handle, watcher);
     PooledSocket.resumeReading(socket);
     if (greeting !== null) socket.unshift(greeting);

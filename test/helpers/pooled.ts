@@ -1,5 +1,6 @@
 import type { LeaseOwner } from '../../src/pool/lease.js';
-import { PooledConnection, type CloseReason } from '../../src/pool/pooled-connection.js';
+import type { CloseReason } from '../../src/pool/close-reason.js';
+import { PooledConnection } from '../../src/pool/pooled-connection.js';
 import { FakeSocket } from './fake-peers.js';
 
 /** Notes what becomes of connections. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
-import type { CloseReason, PooledConnection } from '../pooled-connection.js';
+import type { CloseReason } from '../close-reason.js';
+import type { PooledConnection } from '../pooled-connection.js';
 import { Backoff, LONGEST_PAUSE_MS } from './backoff.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { DriverName, Route } from '../../negotiation/job.js';
 import { addHistograms, type DurationHistogram, type Histogram } from './histogram.js';
-import type { CloseReason } from '../pooled-connection.js';
+import type { CloseReason } from '../close-reason.js';
 
 /** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
 export interface PoolCounts {

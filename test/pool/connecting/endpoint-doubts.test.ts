@@ -1,5 +1,5 @@
 import { EndpointDoubts, type EndedConnection } from '../../../src/pool/connecting/endpoint-doubts.js';
-import type { CloseReason } from '../../../src/pool/pooled-connection.js';
+import type { CloseReason } from '../../../src/pool/close-reason.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 

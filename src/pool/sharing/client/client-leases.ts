@@ -3,7 +3,7 @@ import { BrokerPoolError } from '../../../errors.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { afterDrain } from '../../drain.js';
 import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../lease.js';
-import type { CloseReason } from '../../pooled-connection.js';
+import type { CloseReason } from '../../close-reason.js';
 import { PooledSocket } from '../../pooled-socket.js';
 import { DescriptorLedger } from '../ledger.js';
 import {

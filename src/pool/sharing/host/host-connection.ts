@@ -1,7 +1,8 @@
 import type { DescriptorCalls } from '../../../os/descriptors.js';
 import { wouldBlock } from '../../../os/errno.js';
 import { descriptorOf } from '../../../os/socket-handle.js';
-import type { CloseReason, PooledConnection, SharedWith } from '../../pooled-connection.js';
+import type { CloseReason } from '../../close-reason.js';
+import type { PooledConnection, SharedWith } from '../../pooled-connection.js';
 import { PooledSocket, type SocketProblem } from '../../pooled-socket.js';
 
 /** Another thread that has a duplicate of a connection's descriptor. */
