@@ -54,6 +54,6 @@ export type {
   PoolEvents,
   ReleasedEvent,
 } from './pool/watching/events.js';
-export type { DurationHistogram } from './pool/watching/histogram.js';
+export type { DurationHistogram } from './pool/watching/stats.js';
 export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';
 export { RefusalCode, type AdminVerb, type Negotiated } from './wire/messages.js';

@@ -3,7 +3,7 @@ import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase }
 import { explainedError } from '../explained-error.js';
 import type { Target } from './target.js';
 
-/** What happened to one caller of a pool: everything that its error tells beside the failure itself. */
+/** The state of a target pool that errors tell. */
 export interface PoolSnapshot {
   readonly target: Target;
   readonly max: number;
@@ -12,17 +12,15 @@ export interface PoolSnapshot {
   readonly leased: number;
   readonly connecting: number;
   readonly waiting: number;
-  /** Connects to the target that were tried while the caller waited. */
+  /** Connect attempts that have begun so far. */
   readonly attempts: number;
-  /** How long the caller has waited. */
-  readonly elapsedMs: number;
 }
 
 export function abortedError(signal: AbortSignal): BrokerPoolError {
   return new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: reasonOf(signal) });
 }
 
-/** A signal of the caller's own making that passed the checks, and threw when it was used. */
+/** A signal that is no real `AbortSignal` passed the checks, and threw when it was used. */
 export function brokenSignalError(cause: unknown): BrokerPoolError {
   return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
     cause,
@@ -50,27 +48,26 @@ export function acquireTimeoutError(
 }
 
 /**
- * The caller's error for a failure that is its own: it is full of what the caller may want to know, and has
- * the failure's cause.
+ * The error of one caller. Of a failure that other callers share, its cause is what they share: the error of
+ * the system, or where there is none the failure.
+ *
+ * @param attemptsBefore connect attempts that had ended when the caller began to wait
  */
-export function ownError(failure: BrokerPoolError, situation: PoolSnapshot): BrokerPoolFailure {
-  const { target, max, total, idle, leased, connecting, waiting, attempts, elapsedMs } = situation;
-  const counts = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
-  return explainedError(failure, { ...target, attempts, elapsedMs, situation: counts });
-}
-
-/**
- * The caller's error for a failure that other callers may have as well. Its cause is what they share: the
- * error of the system behind the failure, or where there is none the failure.
- */
-export function sharedError(
+export function callerError(
   failure: BrokerPoolError,
-  { target, attempts, elapsedMs }: PoolSnapshot,
+  isShared: boolean,
+  snapshot: PoolSnapshot,
+  attemptsBefore: number,
+  elapsedMs: number,
 ): BrokerPoolFailure {
-  return explainedError(failure, { ...target, attempts, elapsedMs }, failure.cause ?? failure);
+  const { target, max, total, idle, leased, connecting, waiting } = snapshot;
+  const facts = { ...target, attempts: snapshot.attempts - attemptsBefore, elapsedMs };
+  if (isShared) return explainedError(failure, facts, failure.cause ?? failure);
+  const situation = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
+  return explainedError(failure, { ...facts, situation });
 }
 
-/** What a connect threw; anything that is not ours already is an error of the system. */
+/** The error of a connect: any but a `BrokerPoolError` comes from the system. */
 export function asPoolError(error: unknown): BrokerPoolFailure {
   if (error instanceof BrokerPoolError) return error;
   const message = error instanceof Error ? error.message : String(error);

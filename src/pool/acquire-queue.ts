@@ -1,19 +1,50 @@
 import type { Clock } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import type { CachedClock } from './cached-clock.js';
+import { callerError, type PoolSnapshot } from './acquire-errors.js';
+import type { CachedClock, CachedTime } from './cached-clock.js';
 import type { PoolTimer } from './pool-timer.js';
+import { rejectionOf } from './caller-stack.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { Waiter, type AcquireOrigin } from './waiter.js';
-import { WaiterQueue } from './waiter-queue.js';
-import { Histogram } from './watching/histogram.js';
-import type { LeaseWatch } from './watching/lease-watch.js';
+import { WaiterQueue, type QueuedWaiter } from './waiter-queue.js';
+import { Histogram } from './watching/stats.js';
+import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 
 /** A sweep follows another no sooner than this, in milliseconds: a timeout is never that much too late. */
 const SHORTEST_SWEEP_MS = 4;
 const LONGEST_SWEEP_MS = 25;
 /** So many waiters make the next sweep one millisecond later: sweeping stays cheap beside serving. */
 const WAITERS_PER_SWEEP_MS = 5_000;
+
+/** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
+export class Waiter implements QueuedWaiter<Waiter> {
+  next: Waiter | undefined = undefined;
+  previous: Waiter | undefined = undefined;
+  /** When the wait began. */
+  readonly started: CachedTime;
+  readonly timeoutMs: number;
+  readonly origin: AcquireOrigin | undefined;
+  /** Connect attempts that had ended when the wait began. */
+  readonly attemptsBefore: number;
+  /** Settles the caller's promise. */
+  settle: (outcome: Lease | Promise<never>) => void = waitsForNothing;
+  /** Removes the abort listener. */
+  stopListening: (() => void) | undefined = undefined;
+
+  constructor(
+    started: CachedTime,
+    timeoutMs: number,
+    origin: AcquireOrigin | undefined,
+    attemptsBefore: number,
+  ) {
+    this.started = started;
+    this.timeoutMs = timeoutMs;
+    this.origin = origin;
+    this.attemptsBefore = attemptsBefore;
+  }
+}
+
+function waitsForNothing(): void {}
 
 /**
  * The callers that wait for a connection, each with its deadline, each settled once.
@@ -61,7 +92,9 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
     this.push(waiter);
     if (this.size === 1) this.#timer.keepAlive(true);
-    return waiter.wait();
+    return new Promise((resolve) => {
+      waiter.settle = resolve;
+    });
   }
 
   /** Leases a connection to the first waiter. */
@@ -75,16 +108,25 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
     if (waitMs > 0) this.waits.record(waitMs);
     const watch = this.#watch;
-    waiter.serve(watch.wanted ? watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection));
+    waiter.settle(
+      watch.wanted ? watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection),
+    );
   }
 
-  /** Takes a waiter out and rejects its promise. */
-  fail(waiter: Waiter, error: BrokerPoolError, waitMs: number): void {
+  /**
+   * Takes a waiter out and rejects its promise.
+   *
+   * @param isShared whether other callers may have the same failure
+   * @param snapshot with the waiter among those that wait
+   */
+  fail(waiter: Waiter, failure: BrokerPoolError, isShared: boolean, snapshot: PoolSnapshot): void {
+    const waitMs = this.waitMs(waiter);
+    const error = callerError(failure, isShared, snapshot, waiter.attemptsBefore, waitMs);
     this.remove(waiter);
     if (this.size === 0) this.#timer.keepAlive(false);
     waiter.stopListening?.();
     this.#watch.fail(waiter.origin, error, waitMs);
-    waiter.fail(error);
+    waiter.settle(rejectionOf(error));
   }
 
   waitMs(waiter: Waiter): number {

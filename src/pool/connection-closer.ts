@@ -2,6 +2,7 @@ import type { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { ConnectionOpener } from './connecting/connection-opener.js';
 import type { PoolTimer } from './pool-timer.js';
+import { afterDrain } from './drain.js';
 import type { EntryList } from './entry-list.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
@@ -20,6 +21,8 @@ export class ConnectionCloser {
   readonly #opener: ConnectionOpener;
   readonly #reaper: Reaper;
   readonly #timer: PoolTimer;
+  /** Released connections whose last bytes have not left, each with the function that stops the wait. */
+  readonly #drains = new Map<PooledConnection, () => void>();
 
   constructor(
     environment: PoolEnvironment,
@@ -38,6 +41,8 @@ export class ConnectionCloser {
   /** Closes an idle, leased or reserved connection. Returns false if that has been done already. */
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): boolean {
     if (!this.#entries.remove(connection)) return false;
+    this.#drains.get(connection)?.();
+    this.#drains.delete(connection);
     // Its lease may still come back.
     connection.closeOnRelease ??= reason;
     this.#reaper.remove(connection);
@@ -63,6 +68,21 @@ export class ConnectionCloser {
     }
     capacity?.giveBack();
     return true;
+  }
+
+  /** How many released connections wait for their last bytes to leave. */
+  get draining(): number {
+    return this.#drains.size;
+  }
+
+  /** Reserves a released connection until its last bytes have left; `then` hears whether they have. */
+  drain(connection: PooledConnection, then: (hasDrained: boolean) => void): void {
+    this.#entries.reserve(connection);
+    const stop = afterDrain(connection.socket, this.#environment.clock, (hasDrained) => {
+      this.#drains.delete(connection);
+      then(hasDrained);
+    });
+    this.#drains.set(connection, stop);
   }
 
   /** Closes the connection that has been idle longest. Returns false where none is idle. */

@@ -4,10 +4,33 @@ import type { NegotiatedInfo } from '../negotiation/job.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
-import type { Negotiation } from './negotiation.js';
 import type { CloseReason } from './close-reason.js';
 import { PooledSocket } from './pooled-socket.js';
 import type { Target } from './target.js';
+
+/**
+ * What the broker said of a connection that was negotiated. The token is a private member: a console that
+ * prints a lease does not show it.
+ */
+export class Negotiation {
+  readonly negotiated: NegotiatedInfo;
+  readonly #handoffToken: Uint8Array | undefined;
+
+  constructor(negotiated: NegotiatedInfo, handoffToken: Uint8Array | undefined) {
+    this.negotiated = negotiated;
+    this.#handoffToken = handoffToken;
+  }
+
+  /** Overwritten when the connection closes. Not an accessor, which a console may evaluate. */
+  handoffToken(): Uint8Array | undefined {
+    return this.#handoffToken;
+  }
+
+  /** Nothing needs the token any more. */
+  wipeToken(): void {
+    this.#handoffToken?.fill(0);
+  }
+}
 
 /** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
 export interface LeasedConnection {

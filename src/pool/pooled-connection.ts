@@ -5,8 +5,7 @@ import { printableEndpoint } from '../os/errno.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './entry-list.js';
-import type { LeaseOwner } from './lease.js';
-import { Negotiation } from './negotiation.js';
+import { Negotiation, type LeaseOwner } from './lease.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 import { withoutThrowing } from './without-throwing.js';
 

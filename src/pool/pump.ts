@@ -1,20 +1,13 @@
 import { outOfContext } from '../async-context.js';
-import type { BrokerPoolError, TimeoutPhase } from '../errors.js';
-import {
-  acquireTimeoutError,
-  asPoolError,
-  ownError,
-  sharedError,
-  type PoolSnapshot,
-} from './acquire-errors.js';
+import type { BrokerPoolError } from '../errors.js';
+import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { CachedClock } from './cached-clock.js';
-import type { CapacityUser } from './capacity.js';
+import type { Capacity, CapacityUser } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
 import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
 import type { PoolTimer } from './pool-timer.js';
-import { afterDrain } from './drain.js';
 import { EntryList } from './entry-list.js';
 import { HealthChecks } from './health-check.js';
 import type { LeaseOwner } from './lease.js';
@@ -23,8 +16,7 @@ import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
 import { Reaper } from './reaper.js';
 import type { Target } from './target.js';
-import type { Waiter } from './waiter.js';
-import { WarmUps } from './warm-ups.js';
+import type { WarmUps } from './warm-ups.js';
 
 /**
  * Connects the waiters of a target with its connections, and keeps enough of those: idle connections first,
@@ -36,18 +28,18 @@ import { WarmUps } from './warm-ups.js';
 export class Pump implements CapacityUser {
   readonly entries = new EntryList<PooledConnection>();
   readonly opener: ConnectionOpener;
-  readonly warmUps: WarmUps;
   /** Only callers that wait are still served; no connection is kept. */
   closing = false;
   readonly #environment: PoolEnvironment;
   readonly #queue: AcquireQueue;
   readonly #cachedClock: CachedClock;
-  readonly #reaper: Reaper;
+  readonly reaper: Reaper;
   readonly #closer: ConnectionCloser;
   readonly #health: HealthChecks | undefined;
-  /** Released connections whose last bytes have not left, each with the function that stops the wait. */
-  readonly #drains = new Map<PooledConnection, () => void>();
-  #keepsMinimum = false;
+  /** Callers of `warm` that wait; `undefined` before the first. */
+  warmUps: WarmUps | undefined = undefined;
+  /** Whether `min` holds. */
+  keepsMinimum = false;
   /** 1 while it runs, more if it has been called meanwhile. */
   #runsDue = 0;
 
@@ -64,10 +56,9 @@ export class Pump implements CapacityUser {
     this.#environment = environment;
     this.#queue = queue;
     this.#cachedClock = cachedClock;
-    this.#reaper = new Reaper(settings, timer);
+    this.reaper = new Reaper(settings, timer);
     this.opener = new ConnectionOpener(target, environment, this.entries, queue, this, owner);
-    this.#closer = new ConnectionCloser(environment, this.entries, this.opener, this.#reaper, timer);
-    this.warmUps = new WarmUps(clock);
+    this.#closer = new ConnectionCloser(environment, this.entries, this.opener, this.reaper, timer);
     const { validate } = settings;
     if (validate !== undefined)
       this.#health = new HealthChecks(this.entries, validate, settings, clock, () => this.pump());
@@ -76,7 +67,7 @@ export class Pump implements CapacityUser {
   /** How many connections are kept open. */
   get minimum(): number {
     const { min, max } = this.#environment.settings;
-    return this.closing || !this.#keepsMinimum ? 0 : Math.min(min, max);
+    return this.closing || !this.keepsMinimum ? 0 : Math.min(min, max);
   }
 
   /** Whether that many are open. */
@@ -98,15 +89,15 @@ export class Pump implements CapacityUser {
 
   /** Whether no connection is leased or drains, and no caller waits. */
   get quiet(): boolean {
-    return this.entries.leased === 0 && this.#queue.size === 0 && this.#drains.size === 0;
+    return this.entries.leased === 0 && this.#queue.size === 0 && this.#closer.draining === 0;
   }
 
   get held(): number {
-    return this.entries.size + this.opener.connects.slots;
+    return this.entries.size + this.opener.connects.holding.size;
   }
 
   get spare(): number {
-    return this.entries.idle + this.opener.connects.slots;
+    return this.entries.idle + this.opener.connects.holding.size;
   }
 
   get waiting(): number {
@@ -131,11 +122,6 @@ export class Pump implements CapacityUser {
     this.run();
   }
 
-  /** From now on `min` holds. */
-  keepMinimum(): void {
-    this.#keepsMinimum = true;
-  }
-
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
   run(validated?: PooledConnection): void {
     // Listeners of events, and other targets that make room, may call in the middle of it.
@@ -147,7 +133,7 @@ export class Pump implements CapacityUser {
         this.#runsDue = 1;
         this.#serveWaiters(fresh);
         this.#findMore();
-        this.#makeRoom();
+        if (this.#environment.capacity !== undefined) this.#makeRoom(this.#environment.capacity);
         this.keepWarm();
         fresh = undefined;
       } while (this.#runsDue > 1);
@@ -196,26 +182,21 @@ export class Pump implements CapacityUser {
     connection.use(this.#environment.settings.maxUses);
     this.#queue.serveFirst(connection);
     // The connect that was under way for the caller may make room for another target.
-    if (this.#queue.size === 0 && this.opener.connects.slots > 0) this.run();
+    if (this.#queue.size === 0 && this.opener.connects.holding.size > 0) this.run();
   }
 
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
   takeBack(connection: PooledConnection, problem: CloseReason | 'unsent'): void {
     if (problem !== 'unsent') return this.close(connection, problem);
-    this.entries.reserve(connection);
-    const stop = afterDrain(connection.socket, this.#environment.clock, (drained) => {
-      this.#drains.delete(connection);
-      const reason = drained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
+    this.#closer.drain(connection, (hasDrained) => {
+      const reason = hasDrained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
       if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
       this.#makeIdle(connection);
       this.run();
     });
-    this.#drains.set(connection, stop);
   }
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
-    this.#drains.get(connection)?.();
-    this.#drains.delete(connection);
     this.#health?.stop(connection);
     if (this.#closer.close(connection, reason, error)) this.run();
   }
@@ -227,68 +208,35 @@ export class Pump implements CapacityUser {
     this.run();
   }
 
-  /** Does what is due by `dueByMs`, and sets the timer again. */
-  onDeadline(dueByMs: number): void {
-    const expired = this.#queue.sweep(dueByMs);
-    for (const waiter of expired) {
-      // The end of one waiter may have been the end of others.
-      if (!this.#queue.includes(waiter)) continue;
-      this.#queue.timeouts += 1;
-      this.fail(waiter, this.timeoutError(waiter.timeoutMs), false);
-    }
-    if (expired.length > 0) this.run();
+  /** Closes the connections that are due by `dueByMs`, or begins their keepalives. */
+  reap(dueByMs: number): void {
     for (;;) {
-      const due = this.#reaper.takeDue(dueByMs, this.entries.size > this.minimum);
+      const due = this.reaper.takeDue(dueByMs, this.entries.size > this.minimum);
       if (due === undefined) return;
       if (due.what === 'keepalive') void this.#validate(due.connection, false);
       else this.close(due.connection, due.what);
     }
   }
 
-  /** When the next waiter or connection must be looked at. */
-  get nextDeadlineMs(): number {
-    return Math.min(this.#queue.sweepAtMs, this.#reaper.nextMs);
-  }
-
-  /** Fails a waiter. @param shared whether other callers may have the same failure */
-  fail(waiter: Waiter, failure: BrokerPoolError, shared: boolean): void {
-    const waitMs = this.#queue.waitMs(waiter);
-    // Before the waiter leaves: it is one of those that its error counts as waiting.
-    const error = this.explain(failure, shared, waiter.attemptsBefore, waitMs);
-    this.#queue.fail(waiter, error, waitMs);
-  }
-
-  failAll(failure: BrokerPoolError, shared: boolean): void {
+  /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
+  failAll(failure: BrokerPoolError, isShared: boolean): void {
     for (let waiter = this.#queue.first; waiter !== undefined; waiter = this.#queue.first)
-      this.fail(waiter, failure, shared);
+      this.#queue.fail(waiter, failure, isShared, this.snapshot());
     this.run();
   }
 
-  /** The error of one caller. @param shared whether other callers may have the same failure */
-  explain(
-    failure: BrokerPoolError,
-    shared: boolean,
-    attemptsBefore: number,
-    waitedMs: number,
-  ): BrokerPoolError {
+  snapshot(): PoolSnapshot {
     const { size: total, idle, leased } = this.entries;
-    const snapshot: PoolSnapshot = {
-      target: this.opener.target,
-      max: this.#environment.settings.max,
-      total,
-      idle,
-      leased,
-      connecting: this.opener.connects.slots,
-      waiting: this.#queue.size,
-      attempts: this.opener.attempts.begun - attemptsBefore,
-      elapsedMs: waitedMs,
-    };
-    return shared ? sharedError(failure, snapshot) : ownError(failure, snapshot);
+    const { target, attempts, connects } = this.opener;
+    const { max } = this.#environment.settings;
+    const waiting = this.#queue.size;
+    const connecting = connects.holding.size;
+    return { target, max, total, idle, leased, connecting, waiting, attempts: attempts.begun };
   }
 
   timeoutError(timeoutMs: number): BrokerPoolError {
-    const validates = this.entries.reserved > this.#drains.size;
-    const phase: TimeoutPhase = this.opener.phase(this.mayOpen) ?? (validates ? 'validate' : 'queue');
+    const validates = this.entries.reserved > this.#closer.draining;
+    const phase = this.opener.phase(this.mayOpen) ?? (validates ? 'validate' : 'queue');
     return acquireTimeoutError(timeoutMs, phase, this.opener.lastError);
   }
 
@@ -304,20 +252,19 @@ export class Pump implements CapacityUser {
   #findMore(): void {
     const { connects } = this.opener;
     this.#health?.expectAtMost(this.#queue.size);
-    if (this.#queue.size === 0) connects.dropUnwanted();
+    if (this.#queue.size === 0 && connects.lacking.size > 0) connects.dropUnwanted();
     while (connects.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
       const idle = this.entries.newestIdle;
       if (idle !== undefined) void this.#validate(idle, true);
       else if (!this.opener.takeSlot()) return;
-      else if (!connects.grantSlot()) void this.#connect(false);
+      else if (connects.lacking.size > 0) connects.grantSlot();
+      else void this.#connect(false);
     }
     this.#environment.capacity?.leaveLine(this);
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
-  #makeRoom(): void {
-    const { capacity } = this.#environment;
-    if (capacity === undefined) return;
+  #makeRoom(capacity: Capacity): void {
     while (this.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(this)) {
       if (!this.evictIdle()) this.yieldConnect();
     }
@@ -346,7 +293,7 @@ export class Pump implements CapacityUser {
 
   #onOpened(connection: PooledConnection): void {
     this.entries.add(connection);
-    this.#reaper.add(connection, this.#environment.clock.now());
+    this.reaper.add(connection, this.#environment.clock.now());
     const isWanted = this.#queue.size > 0;
     const reason = connection.recycle() ?? (isWanted ? undefined : this.#whyNotKeep());
     if (reason !== undefined) this.#closer.close(connection, reason === 'unsent' ? 'dirty' : reason);
@@ -357,7 +304,7 @@ export class Pump implements CapacityUser {
     else this.#makeIdle(connection);
     // One connect less is under way: another may begin.
     this.run();
-    if (!this.closing && this.warm) this.warmUps.endAll();
+    if (this.warmUps !== undefined && !this.closing && this.warm) this.warmUps.endAll();
   }
 
   /**
@@ -365,7 +312,7 @@ export class Pump implements CapacityUser {
    * tried again after a pause), or by another connect under way.
    */
   #onOpenFailed(error: BrokerPoolError): void {
-    this.warmUps.endAll(error);
+    this.warmUps?.endAll(error);
     if (this.entries.size > 0) this.run();
     else if (this.opener.connects.size === 0) this.failAll(error, true);
   }

@@ -1,7 +1,7 @@
 import { hasAborted, onAbort } from '../abort.js';
 import type { BrokerPoolError } from '../errors.js';
-import { abortedError, asPoolError, brokenSignalError, queueFullError } from './acquire-errors.js';
-import { AcquireQueue } from './acquire-queue.js';
+import { abortedError, brokenSignalError, callerError, queueFullError } from './acquire-errors.js';
+import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import { CachedClock } from './cached-clock.js';
 import type { Capacity } from './capacity.js';
 import { PoolTimer } from './pool-timer.js';
@@ -12,7 +12,7 @@ import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { Target } from './target.js';
-import type { Waiter } from './waiter.js';
+import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import { countsOf, type PoolCounts } from './watching/stats.js';
 
@@ -54,7 +54,7 @@ export class TargetPool implements LeaseOwner {
     this.#pump = new Pump(target, environment, this.#queue, this.#cachedClock, this.#timer, this);
     this.#entries = this.#pump.entries;
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
-      this.#pump.keepMinimum();
+      this.#pump.keepsMinimum = true;
     capacity?.join(this.#pump);
     this.#pump.keepWarm();
   }
@@ -85,7 +85,7 @@ export class TargetPool implements LeaseOwner {
     const failure =
       this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
     if (failure !== undefined) {
-      const error = this.#pump.explain(failure, false, this.#pump.opener.attempts.ended, 0);
+      const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
@@ -97,28 +97,8 @@ export class TargetPool implements LeaseOwner {
   }
 
   /** Resolves when `min` connections are open, and keeps as many from now on. Rejects when one cannot open. */
-  async warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const { clock } = this.#environment;
-    const { opener, warmUps } = this.#pump;
-    const startedMs = clock.now();
-    const attemptsBefore = opener.attempts.ended;
-    let timeUp = false;
-    try {
-      if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
-      this.#pump.keepMinimum();
-      opener.retryNow();
-      if (this.#pump.warm) return;
-      const warm = warmUps.wait(timeoutMs, signal, () => {
-        timeUp = true;
-        return this.#pump.timeoutError(timeoutMs);
-      });
-      this.#pump.keepWarm();
-      await warm;
-    } catch (error) {
-      const failure = asPoolError(error);
-      const shared = !timeUp && failure.code !== 'ABORTED' && failure.code !== 'POOL_CLOSED';
-      throw this.#pump.explain(failure, shared, attemptsBefore, clock.now() - startedMs);
-    }
+  warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
   }
 
   onRelease(connection: PooledConnection): void {
@@ -178,7 +158,7 @@ export class TargetPool implements LeaseOwner {
     this.#pump.opener.stop();
     this.#endedBy = error;
     this.#pump.failAll(error, false);
-    this.#pump.warmUps.endAll(error);
+    this.#pump.warmUps?.endAll(error);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stop();
   }
@@ -191,8 +171,8 @@ export class TargetPool implements LeaseOwner {
       total,
       idle,
       leased,
-      connecting: connects.slots,
-      pausing: connects.withoutSlot,
+      connecting: connects.holding.size,
+      pausing: connects.pausing.size + connects.lacking.size,
       waiting,
       oldestWaitMs,
       timeouts,
@@ -224,7 +204,7 @@ export class TargetPool implements LeaseOwner {
   #listen(waiter: Waiter, signal: AbortSignal): void {
     const fail = (failure: BrokerPoolError): void => {
       if (!this.#queue.includes(waiter)) return;
-      this.#pump.fail(waiter, failure, false);
+      this.#queue.fail(waiter, failure, false, this.#pump.snapshot());
       this.#pump.run();
     };
     try {
@@ -251,15 +231,24 @@ export class TargetPool implements LeaseOwner {
     this.#cachedClock.end();
     try {
       this.#watch.reportLeaks(dueByMs);
-      this.#pump.onDeadline(dueByMs);
+      const expired = this.#queue.sweep(dueByMs);
+      for (const waiter of expired) {
+        // The end of one waiter may have been the end of others.
+        if (!this.#queue.includes(waiter)) continue;
+        this.#queue.timeouts += 1;
+        this.#queue.fail(waiter, this.#pump.timeoutError(waiter.timeoutMs), false, this.#pump.snapshot());
+      }
+      if (expired.length > 0) this.#pump.run();
+      this.#pump.reap(dueByMs);
     } finally {
-      this.#timer.set(Math.min(this.#pump.nextDeadlineMs, this.#watch.nextDeadlineMs));
+      const { nextMs } = this.#pump.reaper;
+      this.#timer.set(Math.min(this.#queue.sweepAtMs, nextMs, this.#watch.nextDeadlineMs));
     }
   }
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = this.#pump.explain(failure, false, this.#pump.opener.attempts.begun, 0);
+    const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

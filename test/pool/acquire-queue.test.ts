@@ -10,6 +10,17 @@ import { poolEnvironment, TARGET } from '../helpers/pool-environment.js';
 import { pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
+const SNAPSHOT = {
+  target: TARGET,
+  max: 1,
+  total: 0,
+  idle: 0,
+  leased: 0,
+  connecting: 0,
+  waiting: 1,
+  attempts: 0,
+};
+
 function setUp() {
   const environment = poolEnvironment();
   const { clock } = environment;
@@ -18,7 +29,7 @@ function setUp() {
   const timer = new PoolTimer(clock, (dueByMs) => {
     cachedClock.end();
     for (const waiter of queue.sweep(dueByMs)) {
-      queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), queue.waitMs(waiter));
+      queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), false, SNAPSHOT);
     }
     timer.set(queue.sweepAtMs);
   });

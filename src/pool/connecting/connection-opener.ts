@@ -8,14 +8,12 @@ import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
 import { targetKey, type Target } from '../target.js';
-import { Histogram } from '../watching/histogram.js';
-import { newCounters } from '../watching/stats.js';
-import { Backoff } from './backoff.js';
-import { discard, type ConnectRequest, type NewConnection } from './connector.js';
+import { Histogram, newCounters } from '../watching/stats.js';
+import { discard, type AttemptCounts, type ConnectRequest, type NewConnection } from './connector.js';
 import { ConnectsUnderWay, type PendingConnect } from './connects-under-way.js';
-import { EndpointDoubts } from './endpoint-doubts.js';
+import { FailureMemory } from './failure-memory.js';
 import { HandoffPolicy } from './handoff-policy.js';
-import { REFUSAL_CACHE_MS, RefusalCache } from './refusal-cache.js';
+import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;
@@ -27,6 +25,8 @@ const LIFETIME_JITTER = 0.1;
 export class ConnectionOpener {
   readonly target: Target;
   readonly key: string;
+  /** Attempts to reach the target. */
+  readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
   readonly connectTimes = new Histogram();
   readonly counters = newCounters();
   readonly connects: ConnectsUnderWay;
@@ -36,9 +36,7 @@ export class ConnectionOpener {
   readonly #user: CapacityUser;
   readonly #owner: LeaseOwner;
   readonly #request: ConnectRequest;
-  readonly #backoff: Backoff;
-  readonly #doubts: EndpointDoubts;
-  readonly #refusal: RefusalCache;
+  #failures: FailureMemory | undefined;
   /** Connects under way that began without a caller: one at most. */
   #spareUnderWay = 0;
   #generation = 0;
@@ -57,7 +55,7 @@ export class ConnectionOpener {
     user: CapacityUser,
     owner: LeaseOwner,
   ) {
-    const { clock, settings, capacity, cache } = environment;
+    const { clock, settings, capacity } = environment;
     this.target = target;
     this.key = targetKey(target);
     this.#environment = environment;
@@ -66,10 +64,6 @@ export class ConnectionOpener {
     this.#user = user;
     this.#owner = owner;
     this.connects = new ConnectsUnderWay(capacity);
-    const pump = (): void => user.pump();
-    this.#backoff = new Backoff(clock, pump);
-    this.#doubts = new EndpointDoubts(clock, (endpoint) => cache?.invalidate(this.key, endpoint), pump);
-    this.#refusal = new RefusalCache(clock, pump);
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
     const { adoptHandedOffConnection } = settings;
     const helloFrame = helloFrames({
@@ -82,18 +76,13 @@ export class ConnectionOpener {
     this.#request = {
       target,
       key: this.key,
-      attempts: { begun: 0, ended: 0 },
+      attempts: this.attempts,
       hello: (adopts) => helloFrame(adopts || settings.handoffToken),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff:
         adoptHandedOffConnection === false ? undefined : new HandoffPolicy(adoptHandedOffConnection, clock),
       isCold: true,
     };
-  }
-
-  /** Attempts to reach the target. */
-  get attempts(): ConnectRequest['attempts'] {
-    return this.#request.attempts;
   }
 
   /**
@@ -103,7 +92,8 @@ export class ConnectionOpener {
    * @param mayOpen how many more connections the limits allow
    */
   phase(mayOpen: number): 'hello' | 'connect' | undefined {
-    if (this.connects.expected === 0) return this.#backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
+    if (this.connects.expected === 0)
+      return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
   }
 
@@ -114,21 +104,21 @@ export class ConnectionOpener {
 
   /** The refusal that forbids this target for the moment. */
   get refusal(): BrokerPoolError | undefined {
-    return this.#refusal.current();
+    return this.#failures?.refusal.current();
   }
 
   /** Takes the slot of a connect for a caller that waits. Returns false where none may begin now. */
   takeSlot(): boolean {
     // While other connections are open they may serve the caller; with none it had better learn the cause.
-    if (this.#backoff.pausing && this.#entries.size > 0) return false;
-    if (this.connects.lacking === 0 && !this.#hasRoom()) return false;
+    if (this.#failures?.backoff.pausing && this.#entries.size > 0) return false;
+    if (this.connects.lacking.size === 0 && (this.#stopped || !this.belowLimits())) return false;
     return this.#environment.capacity?.take(this.#user) !== false;
   }
 
   /** Takes the slot of a connect to maintain `min`: one at a time. Returns false where none may begin now. */
   takeSpareSlot(): boolean {
-    if (this.#spareUnderWay > 0 || this.#backoff.pausing) return false;
-    if (this.#doubts.forbidsSpare || this.#refusal.forbidsSpare || !this.#hasRoom()) return false;
+    if (this.#spareUnderWay > 0 || this.#failures?.forbidsSpare) return false;
+    if (this.#stopped || !this.belowLimits()) return false;
     return this.#environment.capacity?.takeSpare(this.#user) !== false;
   }
 
@@ -180,10 +170,10 @@ export class ConnectionOpener {
     this.#request.isCold = false;
     this.#lastError = undefined;
     // Other connects of the target stay in their pauses: the broker may have asked for them.
-    this.#forgetFailures();
+    this.#failures?.onConnected();
     const { clock, settings, events } = this.#environment;
     const { route, endpoint } = opened;
-    if (route !== 'hello-skip') this.#doubts.onNamed(endpoint);
+    if (route !== 'hello-skip') this.#failures?.doubts.onNamed(endpoint);
     const bornMs = clock.now();
     const connectMs = bornMs - connect.startedMs;
     this.counters.createdByRoute[route] += 1;
@@ -201,7 +191,7 @@ export class ConnectionOpener {
     const connection = new PooledConnection(connect.id, opened, this.#owner, Math.floor(bornMs), expiresAtMs);
     if (connect.generation !== this.#generation) {
       connection.closeOnRelease = 'stale';
-      this.#doubts.excuse(connection);
+      this.#memory.doubts.excuse(connection);
     }
     // Last: a listener of the event may acquire, and until the pump has the connection the connect must count.
     if (!this.connects.keepSlot(connect, this.#user)) connection.closeOnRelease = 'evicted';
@@ -212,8 +202,10 @@ export class ConnectionOpener {
     this.connects.end(connect);
     this.#lastError = error;
     this.counters.connectFailures += 1;
-    if (!this.#stopped && !connect.dropped)
-      this.#backoff.onFailure(this.#refusal.consider(error) ? REFUSAL_CACHE_MS : 0);
+    if (!this.#stopped && !connect.dropped) {
+      const { backoff, refusal } = this.#memory;
+      backoff.onFailure(refusal.consider(error) ? REFUSAL_CACHE_MS : 0);
+    }
     const { clock, events } = this.#environment;
     if (events.connectionClosed.wanted)
       events.connectionClosed.publish({
@@ -234,18 +226,19 @@ export class ConnectionOpener {
     const { handoff } = this.#request;
     if (connection.route === 'handle-passed')
       handoff?.onClosed(connection.everReceived, reason === 'stale' || reason === 'error');
-    if (!this.#stopped) this.#doubts.onClosed(connection, reason);
+    if (!this.#stopped) this.#memory.doubts.onClosed(connection, reason);
   }
 
   /** Whether a new connection was dialled from memory, so that it is validated before its first lease. */
   isFromMemory(connection: PooledConnection): boolean {
     // A test's endpoint is not remembered, and there is no broker to ask instead.
-    return !this.#environment.settings.testSeams && this.#doubts.isFromMemory(connection);
+    if (this.#environment.settings.testSeams) return false;
+    return this.#failures?.doubts.isFromMemory(connection) ?? connection.route === 'hello-skip';
   }
 
   /** Forgets the endpoint and the evidence against it. Connects under way bring connections that are stale. */
   clear(): void {
-    for (const connection of this.#entries.entries()) this.#doubts.excuse(connection);
+    for (const connection of this.#entries.entries()) this.#memory.doubts.excuse(connection);
     this.#generation += 1;
     this.#environment.cache?.delete(this.key);
     this.retryNow();
@@ -253,17 +246,15 @@ export class ConnectionOpener {
 
   /** Forgets pauses and refusals; connects under way try again at once. */
   retryNow(): void {
-    this.#forgetFailures();
-    this.#doubts.reset();
+    this.#failures?.reset();
     this.#environment.connector.retryNow(this.key);
   }
 
   /** Ends the pauses; nothing is opened from here on. */
   stop(): void {
     this.#stopped = true;
-    this.#forgetFailures();
     this.connects.dropUnwanted();
-    this.#doubts.reset();
+    this.#failures?.reset();
   }
 
   /** Whether no connect can begin before another connect or connection has ended. */
@@ -273,7 +264,7 @@ export class ConnectionOpener {
     const { size } = this.connects;
     return (
       (size >= maxConnecting || this.#entries.size + size >= max) &&
-      (size === 0 || this.connects.lacking === 0)
+      (size === 0 || this.connects.lacking.size === 0)
     );
   }
 
@@ -284,13 +275,10 @@ export class ConnectionOpener {
     return size < maxConnecting && this.#entries.size + size < max;
   }
 
-  #forgetFailures(): void {
-    this.#refusal.forget();
-    this.#backoff.reset();
-  }
-
-  #hasRoom(): boolean {
-    return !this.#stopped && this.belowLimits();
+  get #memory(): FailureMemory {
+    const { clock, cache } = this.#environment;
+    const forget = (endpoint: string): void => cache?.invalidate(this.key, endpoint);
+    return (this.#failures ??= new FailureMemory(clock, forget, () => this.#user.pump()));
   }
 
   #onPause(connect: PendingConnect, error: BrokerPoolError, attempt: number, delayMs: number): void {

@@ -25,82 +25,66 @@ export class ConnectsUnderWay {
   /** How many have begun and not ended; a field, since each caller that begins to wait reads it. */
   size = 0;
   readonly #capacity: Capacity | undefined;
-  readonly #holding = new Set<PendingConnect>();
-  readonly #pausing = new Set<PendingConnect>();
+  // The sets are changed here only.
+  readonly holding = new Set<PendingConnect>();
+  readonly pausing = new Set<PendingConnect>();
   /** Connects without a slot that need one, to try again or for the connection that they bring. */
-  readonly #lacking = new Set<PendingConnect>();
+  readonly lacking = new Set<PendingConnect>();
 
   constructor(capacity: Capacity | undefined) {
     this.#capacity = capacity;
   }
 
-  /** How many hold a slot. */
-  get slots(): number {
-    return this.#holding.size;
-  }
-
   /** How many callers can rely on one of these without another slot. */
   get expected(): number {
-    return this.#holding.size + this.#pausing.size;
-  }
-
-  /** How many need a slot. */
-  get lacking(): number {
-    return this.#lacking.size;
-  }
-
-  get withoutSlot(): number {
-    return this.#pausing.size + this.#lacking.size;
+    return this.holding.size + this.pausing.size;
   }
 
   /** A connect begins, for which a slot has been taken. */
   begin(connect: PendingConnect): void {
     this.size += 1;
-    this.#holding.add(connect);
+    this.holding.add(connect);
   }
 
   /** An attempt has failed that is tried again later. */
   pause(connect: PendingConnect): void {
-    this.#pausing.add(connect);
-    this.#lacking.delete(connect);
-    if (this.#holding.delete(connect)) this.#capacity?.giveBack();
+    this.pausing.add(connect);
+    this.lacking.delete(connect);
+    if (this.holding.delete(connect)) this.#capacity?.giveBack();
   }
 
   /** A pause is over. Resolves with whether to try again, as soon as that is known. */
   awaitSlot(connect: PendingConnect): Promise<boolean> {
-    this.#pausing.delete(connect);
-    this.#lacking.add(connect);
+    this.pausing.delete(connect);
+    this.lacking.add(connect);
     return new Promise((resolve) => (connect.resume = resolve));
   }
 
-  /** Grants a slot that has been taken to the connect that lacks one longest; false where none does. */
-  grantSlot(): boolean {
-    if (this.#lacking.size === 0) return false;
-    for (const connect of this.#lacking) {
-      this.#lacking.delete(connect);
-      this.#holding.add(connect);
-      settle(connect, true);
-      break;
-    }
-    return true;
+  /** Grants a slot that has been taken to the connect that lacks one longest. */
+  grantSlot(): void {
+    const [connect] = this.lacking;
+    if (connect === undefined) throw new Error('no connect lacks a slot');
+    this.lacking.delete(connect);
+    this.holding.add(connect);
+    settle(connect, true);
   }
 
   /** Gives back the slot of a connect, which goes on without. Returns false where none holds one. */
   yieldSlot(): boolean {
-    const [connect] = this.#holding;
+    const [connect] = this.holding;
     if (connect === undefined) return false;
-    this.#holding.delete(connect);
-    this.#lacking.add(connect);
+    this.holding.delete(connect);
+    this.lacking.add(connect);
     this.#capacity?.giveBack();
     return true;
   }
 
   /** No caller waits: connects that wait to try again end. */
   dropUnwanted(): void {
-    for (const connect of this.#lacking) {
+    for (const connect of this.lacking) {
       // A connect that lost its slot in mid-attempt goes on.
       if (connect.resume === undefined) continue;
-      this.#lacking.delete(connect);
+      this.lacking.delete(connect);
       connect.dropped = true;
       settle(connect, false);
     }
@@ -121,9 +105,9 @@ export class ConnectsUnderWay {
   /** A connect has ended. The slot that it had is the caller's from here on. */
   end(connect: PendingConnect): void {
     this.size -= 1;
-    this.#pausing.delete(connect);
-    this.#lacking.delete(connect);
-    connect.hadSlot = this.#holding.delete(connect);
+    this.pausing.delete(connect);
+    this.lacking.delete(connect);
+    connect.hadSlot = this.holding.delete(connect);
   }
 }
 

@@ -90,10 +90,7 @@ export class EndpointDoubts {
     this.#keptUntilMs = nowMs + this.#keptForMs * (1 - JITTER * this.#clock.random());
   }
 
-  /**
-   * Whether a connection was dialled only because its endpoint is remembered, and the broker does not insist
-   * on that.
-   */
+  /** Whether a connection was dialled from memory, and the broker does not insist on its endpoint. */
   isFromMemory({ route, endpoint }: EndedConnection): boolean {
     return route === 'hello-skip' && !this.#isInsistedOn(endpoint);
   }

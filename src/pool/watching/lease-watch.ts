@@ -8,9 +8,18 @@ import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { Target } from '../target.js';
-import type { AcquireOrigin } from '../waiter.js';
 import type { EventSources } from './event-sources.js';
 import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
+
+/** What events and leak reports tell of an acquire. */
+export interface AcquireOrigin {
+  /** The acquire's number in events. */
+  readonly acquireId: number;
+  /** The caller's stack, where leaks are watched for. */
+  readonly stack: string | undefined;
+  /** The caller's asynchronous context: the code that serves a waiter runs in another. */
+  readonly context: RunInContext | undefined;
+}
 
 /** What the end of a lease needs of its beginning. */
 interface WatchedLease {

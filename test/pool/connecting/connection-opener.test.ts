@@ -122,7 +122,7 @@ test('no more connects run at once than maxConnecting, and no more connections a
   t.deepEqual([open(), open()], [true, false]);
   await connector.succeed();
   await connector.succeed();
-  t.is(opener.connects.slots, 0);
+  t.is(opener.connects.holding.size, 0);
   t.false(open(), 'max');
 });
 

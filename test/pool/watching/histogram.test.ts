@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { addHistograms, BUCKET_BOUNDS_MS, Histogram } from '../../../src/pool/watching/histogram.js';
+import { addHistograms, BUCKET_BOUNDS_MS, Histogram } from '../../../src/pool/watching/stats.js';
 import test from '../../helpers/sanitary.js';
 
 function histogramOf(durations: readonly number[]): Histogram {

@@ -1,7 +1,6 @@
 import type { Route } from '../../../negotiation/job.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
-import type { LeasedConnection, LeaseOwner } from '../../lease.js';
-import { Negotiation } from '../../negotiation.js';
+import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../lease.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../pooled-socket.js';
 import type { ConnectionInfo } from '../protocol.js';
 

@@ -1,0 +1,35 @@
+import { hasAborted } from '../abort.js';
+import type { Clock } from '../clock.js';
+import { abortedError, asPoolError, callerError } from './acquire-errors.js';
+import type { Pump } from './pump.js';
+import { WarmUps } from './warm-ups.js';
+
+/** Resolves when `min` connections are open, and keeps as many from now on. Rejects when one cannot open. */
+export async function warmUp(
+  pump: Pump,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { opener } = pump;
+  const startedMs = clock.now();
+  const attemptsBefore = opener.attempts.ended;
+  let timeUp = false;
+  try {
+    if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
+    pump.keepsMinimum = true;
+    opener.retryNow();
+    if (pump.warm) return;
+    pump.warmUps ??= new WarmUps(clock);
+    const warm = pump.warmUps.wait(timeoutMs, signal, () => {
+      timeUp = true;
+      return pump.timeoutError(timeoutMs);
+    });
+    pump.keepWarm();
+    await warm;
+  } catch (error) {
+    const failure = asPoolError(error);
+    const isShared = !timeUp && failure.code !== 'ABORTED' && failure.code !== 'POOL_CLOSED';
+    throw callerError(failure, isShared, pump.snapshot(), attemptsBefore, clock.now() - startedMs);
+  }
+}
