@@ -4,18 +4,13 @@ import type { ExecutionContext } from 'ava';
 import { connectAndSend } from '../../src/os/socket.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Binder, type Native, type NativeFunction } from '../../src/os/native.js';
-import { SubmissionRing } from '../../src/os/submission-ring.js';
+import { hasRing } from '../helpers/ring.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const native = loadNative();
-const hasRing = (() => {
-  const ring = native?.binder && SubmissionRing.open(native.binder, native.system);
-  if (ring instanceof SubmissionRing) ring.close();
-  return ring instanceof SubmissionRing;
-})();
 const SWITCH = 'BROKER_POOL_IO_URING';
 /** One at a time: one of them sets a variable. */
-const ringTest = hasRing ? test.serial : test.skip;
+const ringTest = hasRing(native) ? test.serial : test.skip;
 delete process.env[SWITCH];
 
 const REQUEST = Buffer.from('a request');

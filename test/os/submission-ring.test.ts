@@ -5,15 +5,11 @@ import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../src/os/native.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';
 import { Leftovers } from '../helpers/leftovers.js';
+import { hasRing } from '../helpers/ring.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const native = loadNative();
-const hasRing = (() => {
-  const ring = native?.binder && SubmissionRing.open(native.binder, native.system);
-  if (ring instanceof SubmissionRing) ring.close();
-  return ring instanceof SubmissionRing;
-})();
-const ringTest = hasRing ? test : test.skip;
+const ringTest = hasRing(native) ? test : test.skip;
 const nativeTest = native === undefined ? test.skip : test;
 const linuxTest = process.platform === 'linux' ? nativeTest : test.skip;
 
