@@ -144,7 +144,7 @@ async function handOff(
   endpoint: string,
   serviceName: string,
   { connectionId: correlationId, handlePassedToken: token }: Negotiated,
-  { handoffAckTimeoutMs: ackTimeoutMs, onHandoff }: ConversationHost,
+  host: ConversationHost,
 ): Promise<void> {
   const native = loadNative();
   const passing = loadHandlePassing();
@@ -152,8 +152,15 @@ async function handOff(
   const descriptor = descriptorOf(client.socket);
   // From here on the client's bytes belong to the backend.
   holdReading(client.socket);
-  const offer = { endpoint, descriptor, token, serviceName, correlationId, ackTimeoutMs };
-  const result = await offerConnection(offer, passing, native.system, onHandoff);
+  const offer = {
+    endpoint,
+    descriptor,
+    token,
+    serviceName,
+    correlationId,
+    ackTimeoutMs: host.handoffAckTimeoutMs,
+  };
+  const result = await offerConnection(offer, passing, native.system, (sent) => host.onHandoff(sent));
   if (result === 'accepted' || result === 'unconfirmed')
     await client.write(readyEvent({ token, accepted: true, correlationId }));
 }

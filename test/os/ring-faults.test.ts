@@ -66,7 +66,7 @@ for (const [number, call] of [
     ['EINVAL', 1],
   ] as const) {
     ringTest(
-      `${call} that fails with ${code} is ${tries === 1 ? 'a refusal, and the kernel is not asked again' : 'a passing trouble, and the next connect tries again'}`,
+      `${call} that fails with ${code} is ${tries === 1 ? 'permanent, and the kernel is not asked again' : 'temporary, and the next connect tries again'}`,
       async (t) => {
         const endpoint = await listen(t);
         let asked = 0;
@@ -122,7 +122,7 @@ for (const [title, says] of [
     };
     const attempt = connectAndSend({ ...calls, binder: { ...calls.binder, view } }, endpoint, REQUEST);
     if (attempt.descriptor === undefined) return t.fail();
-    t.is(attempt.sent, 0, 'whoever asked for it sends by other means');
+    t.is(attempt.sent, 0, 'the caller sends by other means');
     calls.system.close(attempt.descriptor);
   });
 }
