@@ -40,7 +40,7 @@ export function allRecipes(): Recipe[] {
   const native = loadNative();
   const mortal = native && {
     createDriver: () =>
-      new HybridDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }),
+      new HybridDriver(native, () => {}, MORTAL_WORKER, 100),
   };
   return [
     { name: 'plain', options: { max: 4, maxTotal: 8, maxConnecting: 3, min: 1, roundTripTimeoutMs: 400 } },

@@ -1,8 +1,8 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/active-job.js';
-import { LONGEST_WAIT_MS, pollLoop } from '../../../src/negotiation/wait-thread/poll-loop.js';
+import { LONGEST_WAIT_MS, PollLoop } from '../../../src/negotiation/wait-thread/poll-loop.js';
 import {
   CloseObligation,
+  type CommandPort,
   SharedThreadState,
   tokenMemory,
   type OrphanedSocket,
@@ -11,6 +11,7 @@ import {
   type ThreadOutcome,
 } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
+import type { Poller } from '../../../src/os/watch.js';
 import { errno } from '../../../src/os/errno.js';
 import { holds, recordedMemory } from '../../helpers/recorded-memory.js';
 import test from '../../helpers/sanitary.js';
@@ -93,24 +94,21 @@ class World {
       },
       close: (descriptor) => this.closed.push(descriptor),
     };
-    const environment: WaitEnvironment = {
-      system,
-      poller: {
-        add: (descriptor) => this.watched.push(descriptor) * 0,
-        remove: () => {},
-        wait: (timeoutMs, ready) => {
-          if (timeoutMs === 0) return this.look(ready);
-          const turn = turns.shift();
-          if (turn === undefined) this.shared.requestStop();
-          else turn(this, timeoutMs, ready);
-        },
+    const poller: Poller = {
+      add: (descriptor) => this.watched.push(descriptor) * 0,
+      remove: () => {},
+      wait: (timeoutMs, ready) => {
+        if (timeoutMs === 0) return this.look(ready);
+        const turn = turns.shift();
+        if (turn === undefined) this.shared.requestStop();
+        else turn(this, timeoutMs, ready);
       },
-      shared: this.shared,
-      takeCommand: () => this.commands.shift(),
-      post: (outcomes) => this.outcomes.push(...outcomes),
-      now: () => this.nowMs,
     };
-    pollLoop(environment, LINGER_MS);
+    const port: CommandPort = {
+      take: () => this.commands.shift(),
+      post: (outcomes) => this.outcomes.push(...outcomes),
+    };
+    new PollLoop(system, poller, this.shared, port, () => this.nowMs).run(LINGER_MS);
   }
 }
 
