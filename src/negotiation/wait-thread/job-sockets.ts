@@ -3,7 +3,7 @@ import { fileProblem, peerProblem } from '../../os/endpoint-trust.js';
 import { wouldBlock } from '../../os/errno.js';
 import type { Native, SystemCalls } from '../../os/native.js';
 import type { Watch } from '../../os/watch.js';
-import { NO_PROGRESS } from '../../wire/frame-end.js';
+import { NO_PROGRESS } from '../../wire/frame.js';
 import { startedAtMs, type Job, type Outcome } from '../job.js';
 import { socketOver } from '../sockets/dial.js';
 import { drainReply } from '../sockets/drain-reply.js';
