@@ -1,8 +1,8 @@
-import { connectAndSend } from '../../os/connect-and-send.js';
-import { fileProblem, peerProblem } from '../../os/endpoint-trust.js';
+import { connectAndSend } from '../../os/socket.js';
+import { checkFile, checkPeer } from '../../os/endpoint-trust.js';
 import { wouldBlock } from '../../os/errno.js';
 import type { Native, SystemCalls } from '../../os/native.js';
-import type { Watch } from '../../os/watch.js';
+import type { Watch } from '../../os/poller-kinds.js';
 import { NO_PROGRESS } from '../../wire/frame.js';
 import { startedAtMs, type Job, type Outcome } from '../job.js';
 import { socketOver } from '../sockets/dial.js';
@@ -31,11 +31,11 @@ export function startJob(
   job: Job,
 ): JobStart {
   const { brokerEndpoint, request, trust } = job;
-  if (fileProblem(brokerEndpoint, trust) !== undefined) return NOT_STARTED;
+  if (checkFile(brokerEndpoint, trust) !== undefined) return NOT_STARTED;
   const attempt = connectAndSend(native, brokerEndpoint, request);
   if (attempt.descriptor === undefined) return NOT_STARTED;
   const { descriptor } = attempt;
-  if (peerProblem(descriptor, trust) !== undefined) {
+  if (checkPeer(descriptor, trust) !== undefined) {
     native.system.close(descriptor);
     return NOT_STARTED;
   }
@@ -98,7 +98,7 @@ export function recoverOrphan(
  * sent, perhaps for the second time.
  */
 function sendRequest(system: SystemCalls, job: Job, descriptor: number): void {
-  const taken = peerProblem(descriptor, job.trust) === undefined ? system.send(descriptor, job.request) : -1;
+  const taken = checkPeer(descriptor, job.trust) === undefined ? system.send(descriptor, job.request) : -1;
   if (taken < 0 && !wouldBlock(taken)) system.close(descriptor);
   else drainOnEventLoop(system, job, { descriptor, sent: Math.max(taken, 0), progress: NO_PROGRESS });
 }

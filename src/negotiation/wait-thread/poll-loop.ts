@@ -1,11 +1,11 @@
 import { monotonicNowMs } from '../../clock.js';
 import { DeadlineQueue } from '../../deadline-queue.js';
 import type { Failure, SystemFailure } from '../../errors.js';
-import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
+import { checkFile, checkPeer, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
-import { BATCH, type Poller } from '../../os/watch.js';
+import { BATCH, type Poller } from '../../os/poller-kinds.js';
 import {
   abandonedFailure,
   backlogFailure,
@@ -125,7 +125,7 @@ export class PollLoop {
   #dial(active: ActiveJob, endpoint: string, deadlineMs: number): void {
     active.dialling = { endpoint, deadlineMs, retryDelayMs: FIRST_RETRY_MS };
     // A broker gets the request with the connect. A backend gets nothing before its peer has been checked.
-    const problem = active.negotiated === undefined ? fileProblem(endpoint, active.job.trust) : undefined;
+    const problem = active.negotiated === undefined ? checkFile(endpoint, active.job.trust) : undefined;
     if (problem !== undefined) return this.#failToConnect(active, untrusted(endpoint, problem));
     this.#tryConnect(active, active.dialling);
   }
@@ -144,7 +144,7 @@ export class PollLoop {
       return this.#fail(active, backlogFailure(endpoint, job.roundTripTimeoutMs));
     }
     if (connected < 0) return this.#failToConnect(active, systemFailure('connect', connected, endpoint));
-    const stranger = peerProblem(active.descriptor, job.trust);
+    const stranger = checkPeer(active.descriptor, job.trust);
     if (stranger !== undefined) return this.#failToConnect(active, untrusted(endpoint, stranger));
     active.dialling = undefined;
     if (negotiated === undefined) return this.#send(active, { sent: 0, retryDelayMs: FIRST_RETRY_MS });

@@ -11,7 +11,7 @@ import {
   type ThreadOutcome,
 } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
-import type { Poller } from '../../../src/os/watch.js';
+import type { Poller } from '../../../src/os/poller-kinds.js';
 import { errno } from '../../../src/os/errno.js';
 import { holds, recordedMemory } from '../../helpers/recorded-memory.js';
 import test from '../../helpers/sanitary.js';
