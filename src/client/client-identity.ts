@@ -1,8 +1,8 @@
 import { checkCount, checkText } from '../validation.js';
 
 /**
- * What a client tells the broker about itself in its Hello, beside service, version and process id. Brokers
- * log it and decide nothing by it.
+ * Fields of the Hello by which a client describes itself, beside service, version and process id. Brokers log
+ * them and base no decision on them.
  */
 export interface ClientIdentityOptions {
   /** The version of the calling program, at most 128 bytes. @default '' */

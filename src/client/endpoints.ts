@@ -11,7 +11,7 @@ import {
 import { EnvironmentVariables, type Environment } from './environment.js';
 import { shortHash, thisHost, userHash } from './user-hash.js';
 
-/** For whom and for where to derive an endpoint; by default for this process's user on this machine. */
+/** The user and the machine to derive an endpoint for. @default this process's user on this machine */
 export interface EndpointNameOptions {
   /** Where `XDG_RUNTIME_DIR` (Linux) or `TMPDIR` (macOS) is looked up. @default process.env */
   readonly env?: Environment | undefined;

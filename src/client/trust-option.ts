@@ -2,7 +2,7 @@ import { invalidArgument } from '../errors.js';
 import { ownTrust, type EndpointTrust } from '../os/endpoint-trust.js';
 import { checkBoolean, rejectUnknownOptions } from '../validation.js';
 
-/** Whom else than yourself to trust behind an endpoint. */
+/** Additional trusted users behind an endpoint, besides the user of this process. */
 export interface TrustOptions {
   /**
    * Users besides that of this process who may own sockets and their directories, and run what listens there.
@@ -20,8 +20,8 @@ export interface TrustOptions {
 const LARGEST_USER_ID = 2 ** 32 - 2;
 
 /**
- * On Windows nothing is checked that these options could relax: a pipe has no owner that Node tells. A value
- * that would have no effect is refused, or its author would rely on it.
+ * On Windows no check exists that these options could relax: Node does not report the owner of a pipe. A
+ * value without effect is refused, or its author would rely on it.
  *
  * @throws `INVALID_ARGUMENT` naming the option
  */
