@@ -10,23 +10,22 @@ import { EventLoopDriver } from './event-loop/event-loop-driver.js';
 import { WorkerDriver } from './wait-thread/worker-driver.js';
 
 /**
- * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread
- * in between; with several under way the thread takes more load off the event loop than its wake-ups cost
- * (docs/latency.md).
+ * How many negotiations the event loop runs at a time. A single one ends sooner without a thread in between;
+ * with several the thread takes more load off the event loop than its wake-ups cost (docs/latency.md).
  */
 const OWN_WAITS = 2;
 
 /**
- * How long after a failure of the thread the next one is started. What the thread lacks often stays lacking:
- * a limit, a permission, a file.
+ * The pause between a failed thread and the next one: a missing limit, permission or file often stays
+ * missing.
  */
 const THREAD_RETRY_MS = 10_000;
 
 /**
  * Runs the first two short negotiations on the event loop, the rest and every handoff on the wait thread.
  *
- * The thread is an optimisation. It starts with the first job that it should run. Until it has started, and where
- * it cannot start, the event loop does the same work.
+ * The thread is an optimisation. It starts with the first job that it should run. Until it has started, and
+ * where it cannot start, the event loop does the same work.
  */
 export class HybridDriver implements Driver {
   readonly #native: Native;
@@ -36,10 +35,10 @@ export class HybridDriver implements Driver {
   readonly #own: EventLoopDriver;
   #ownWaits = 0;
   #worker: WorkerDriver | undefined;
-  /** This one, and those that have failed and are about to end. */
+  /** The present worker, and failed ones that are about to end. */
   readonly #open = new Set<WorkerDriver>();
   #retryAtMs = -Infinity;
-  /** What the last thread that was started came to. */
+  /** Whether the last thread has started; true before the first. */
   #hasThread = true;
   #closed = false;
 
@@ -126,8 +125,8 @@ export class HybridDriver implements Driver {
 let hasWarned = false;
 
 /**
- * Warns once in a process that there is no wait thread. Every feature works without it; many negotiations at a
- * time cost the event loop more.
+ * Warns once in a process that there is no wait thread. Every feature works without it; many negotiations at
+ * a time cost the event loop more.
  */
 function warnOfMissingThread(reason: string): void {
   if (hasWarned) return;

@@ -17,8 +17,8 @@ export interface Sending {
 }
 
 /**
- * One job in the poll loop. `dueMs` is when the loop must look at it although nothing arrived: its deadline, or
- * its next attempt to connect or send.
+ * One job in the poll loop. `dueMs` is when the loop must look at it although nothing arrived: its deadline,
+ * or its next attempt to connect or send.
  */
 export class ActiveJob implements Timed {
   readonly slot: number;

@@ -5,8 +5,8 @@ import { CloseObligation, type SharedThreadState } from './thread-protocol.js';
 
 /**
  * The descriptors of the jobs in a poll loop: open, in the ledger, on watch. The ledger holds each from right
- * after it is opened to right before it is closed, and with it what must happen before the close if the thread
- * died now.
+ * after it is opened to right before it is closed, and with it what must happen before the close if the
+ * thread died now.
  */
 export class JobDescriptors {
   readonly #system: SystemCalls;

@@ -93,9 +93,9 @@ export function recoverOrphan(
 }
 
 /**
- * The thread may have died before its connect, after it, or after it sent the request and before it noted that.
- * A broker takes a bare connect and hang-up badly, but ignores bytes behind a request (V-31). So the request is
- * sent, perhaps for the second time.
+ * The thread may have died before its connect, after it, or after it sent the request and before it noted
+ * that. A broker takes a bare connect and hang-up badly, but ignores bytes behind a request (V-31). So the
+ * request is sent, perhaps for the second time.
  */
 function sendRequest(system: SystemCalls, job: Job, descriptor: number): void {
   const taken = checkPeer(descriptor, job.trust) === undefined ? system.send(descriptor, job.request) : -1;

@@ -61,8 +61,8 @@ export class PollLoop {
   }
 
   /**
-   * Returns when the loop has held no job for `lingerMs`, or a stop is requested. A stop hands every job back; a
-   * connection whose broker has yet to reply goes back as a descriptor and is never closed.
+   * Returns when the loop has held no job for `lingerMs`, or a stop is requested. A stop hands every job
+   * back; a connection whose broker has yet to reply goes back as a descriptor and is never closed.
    */
   run(lingerMs: number): void {
     let emptySinceMs = this.#now();

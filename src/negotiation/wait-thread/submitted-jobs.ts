@@ -5,12 +5,15 @@ import { NOT_STARTED, type JobStart } from './job-sockets.js';
 import { SLOT_COUNT, type StartCommand, type ThreadCommand } from './thread-protocol.js';
 
 /**
- * How long the wait thread may take to report a deadline. It takes a millisecond; a thread that takes this long
- * hangs, or was stopped by a debugger.
+ * How long the wait thread may take to report a deadline. It takes a millisecond; a thread that takes this
+ * long hangs, or was stopped by a debugger.
  */
 export const GRACE_MS = 500;
 
-/** A job that the worker driver has taken on. At `dueMs` the main thread checks that the wait thread keeps time. */
+/**
+ * A job that the worker driver has taken on. At `dueMs` the main thread checks that the wait thread keeps
+ * time.
+ */
 export class SubmittedJob implements Timed {
   readonly job: Job;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
@@ -79,8 +82,8 @@ export function startCommand({ slot, job, progress }: SubmittedJob): StartComman
 }
 
 /**
- * The commands that tell a new session of a job. It may have been given up between two sessions, in a callback
- * for another job.
+ * The commands that tell a new session of a job. It may have been given up between two sessions, in a
+ * callback for another job.
  */
 export function commandsFor(submitted: SubmittedJob): ThreadCommand[] {
   return submitted.released

@@ -35,8 +35,8 @@ export interface ThreadControlOptions {
 export const START_LIMIT_MS = 5_000;
 
 /**
- * The controls whose threads may be in a wait. Node joins its threads at the end of the process, `process.exit()`
- * included, and would hang until each blocked call returns by itself.
+ * The controls whose threads may be in a wait. Node joins its threads at the end of the process,
+ * `process.exit()` included, and would hang until each blocked call returns by itself.
  */
 const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
 
@@ -45,7 +45,9 @@ const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
  */
 const LOADING_LIMIT_MS = 2_000;
 
-/** How the start of a session went: `late` if the thread has not begun it in time, `ended` if it never will. */
+/**
+ * How the start of a session went: `late` if the thread has not begun it in time, `ended` if it never will.
+ */
 export type Beginning = 'begun' | 'late' | 'ended';
 
 /** One session of the poll loop on its thread, seen from the main thread. */
@@ -110,8 +112,8 @@ export class WorkerSession {
 }
 
 /**
- * The wait thread from the main thread's side: the memory and the descriptors that both use, and one session of
- * the poll loop after the other.
+ * The wait thread from the main thread's side: the memory and the descriptors that both use, and one session
+ * of the poll loop after the other.
  */
 export class ThreadControl {
   readonly shared = new SharedThreadState();
@@ -149,7 +151,8 @@ export class ThreadControl {
   }
 
   /**
-   * Begins a session. Call {@link ThreadControl.finish} when it has ended; only one session may run at a time.
+   * Begins a session. Call {@link ThreadControl.finish} when it has ended; only one session may run at a
+   * time.
    */
   start(commands: ThreadCommand[], onOutcomes: (outcomes: ThreadOutcome[]) => void): WorkerSession {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
@@ -187,8 +190,8 @@ export class ThreadControl {
   }
 
   /**
-   * Terminates the thread, which no longer keeps the process alive. Its session ends when the thread has ended,
-   * after the system call that the thread is in.
+   * Terminates the thread, which no longer keeps the process alive. Its session ends when the thread has
+   * ended, after the system call that the thread is in.
    */
   end(): void {
     this.#hasEnded = true;

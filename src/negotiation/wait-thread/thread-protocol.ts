@@ -5,7 +5,7 @@ import type { FrameProgress } from '../../wire/frame.js';
 import type { AdminReply, Negotiated } from '../../wire/messages.js';
 import type { Job, Route } from '../job.js';
 
-/** What the wait thread is started with. */
+/** The task of one session of the wait thread. */
 export interface ThreadTask {
   /** Commands come in here; outcomes go out, an array for each turn of the loop. */
   readonly port: MessagePort;
@@ -38,8 +38,8 @@ export interface StartCommand {
 export type ThreadCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
 
 /**
- * A broker connection whose reply is not in. The rest of the request must be sent, and the reply be read to its
- * end, before the connection is closed (X-20).
+ * A broker connection whose reply is not in. The rest of the request must be sent, and the reply be read to
+ * its end, before the connection is closed (X-20).
  */
 export interface UnreadReply {
   readonly descriptor: number;
@@ -101,9 +101,8 @@ const OBLIGATIONS: readonly CloseObligation[] = [
 ];
 
 /**
- * The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token
- * stays in this one. `undefined` where there is none, as from a broker that hands nothing over: an empty list
- * makes each message dearer.
+ * The memory of the tokens in outcomes, for the transfer list of a message: no copy of a token stays in this
+ * thread. `undefined` without tokens: an empty list slows each message down.
  */
 export function tokenMemory(outcomes: readonly ThreadOutcome[]): ArrayBuffer[] | undefined {
   let tokens: ArrayBuffer[] | undefined;
@@ -122,16 +121,16 @@ export const SLOT_COUNT = 16_384;
 
 const STOP_INDEX = 2;
 const LOADING_INDEX = 3;
-/** What the wait thread loads, during which it must not be terminated. */
+/** Loading states of the wait thread. It must not be terminated in the last two. */
 const Loading = { NOTHING: 0, STARTING: 1, LIBRARY: 2 } as const;
 const FIRST_SLOT_INDEX = 4;
 /** A thread takes some 40 ms to load its file. */
 const START_WAIT_MS = 200;
 
 /**
- * The memory both threads see: until when the wait thread sleeps, a stop flag, what the wait thread loads,
- * and the ledger of the descriptors that the wait thread owns, one word a slot. A thread that crashes leaves
- * its descriptors open; the ledger tells the main thread which.
+ * The memory that both threads see: until when the wait thread sleeps, a stop flag, the loading state, and
+ * the ledger of the descriptors that the wait thread owns, one word a slot. A thread that crashes leaves its
+ * descriptors open; the ledger tells the main thread which.
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic
  * clock, 0 while awake; [2] the stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor +

@@ -31,8 +31,8 @@ export interface WorkerDriverOptions extends ThreadControlOptions {
  * A thread that cannot start, dies or hangs makes the driver fail for good: the event loop does the jobs that
  * are pending and all that follow. Descriptors that the thread had open are taken over when it has ended.
  *
- * For the main thread: what a worker thread leaves open when it is terminated, nobody closes (see
- * `openDriver`).
+ * For the main thread: no thread closes the descriptors that a terminated worker thread leaves open
+ * (see `openDriver`).
  */
 export class WorkerDriver implements Driver {
   readonly #native: Native;
@@ -89,7 +89,7 @@ export class WorkerDriver implements Driver {
 
   /** A thread that hangs is not waited for: what it has open is freed if it ends after all. */
   close(): Promise<void> {
-    // Not at once: those who are told of it may call this driver again, and must find it closing.
+    // Not at once: a callback that hears of it may call this driver again, and must find it closing.
     this.#closing ??= Promise.resolve().then(() => this.#close());
     return this.#closing;
   }
@@ -123,17 +123,15 @@ export class WorkerDriver implements Driver {
   }
 
   /**
-   * Runs one session after the other until one ends without jobs. The old session stays in place until its jobs
-   * have been worked off: a job that begins meanwhile must not start a session of its own.
+   * Runs one session after the other until one ends without jobs. The old session stays in place until its
+   * jobs have been worked off: a job that begins meanwhile must not start a session of its own.
    */
   async #runSessions(firstCommands: ThreadCommand[]): Promise<void> {
     let commands = firstCommands;
     do {
       const session = this.#thread.start(commands, (outcomes) => this.#onOutcomes(outcomes));
       this.#session = session;
-      void session.begun.then((beginning) => {
-        if (beginning === 'late') this.#fail(`it did not begin within ${START_LIMIT_MS} ms`);
-      });
+      void this.#failIfLate(session);
       const reason = await session.ended;
       this.#thread.finish();
       commands = this.#endJobsOf(reason);
@@ -147,9 +145,13 @@ export class WorkerDriver implements Driver {
     submitted.progress = startJob(this.#native, shared, watch, submitted.slot, submitted.job);
     if (this.#session !== undefined) this.#session.send(startCommand(submitted));
     else this.#startSessions(this.#commands());
-    // A reply wakes the thread if the descriptor is on its watch: soon enough, unless the thread would sleep past
-    // the deadline.
+    // A reply wakes the thread if the descriptor is on its watch: soon enough, unless the thread would sleep
+    // past the deadline.
     if (!submitted.progress.watched || shared.sleepsPast(submitted.job.deadlineMs)) this.#thread.wake();
+  }
+
+  async #failIfLate(session: WorkerSession): Promise<void> {
+    if ((await session.begun) === 'late') this.#fail(`it did not begin within ${START_LIMIT_MS} ms`);
   }
 
   /** The commands for a new session. */
@@ -193,8 +195,8 @@ export class WorkerDriver implements Driver {
   }
 
   /**
-   * Ends the jobs that a session has left, as far as they end with it. Returns the commands for those that came
-   * too late for it.
+   * Ends the jobs that a session has left, as far as they end with it. Returns the commands for those that
+   * came too late for it.
    */
   #endJobsOf(reason: string | undefined): ThreadCommand[] {
     if (reason !== undefined) this.#fail(reason);
@@ -220,7 +222,7 @@ export class WorkerDriver implements Driver {
     if (this.#closing === undefined) this.#onFailed(reason);
   }
 
-  /** A job is pending although its deadline is over. */
+  /** A job is not settled although its deadline is over. */
   #onLate(submitted: SubmittedJob): void {
     // Outcomes of the thread are unread where the event loop of this thread stood still.
     this.#session?.receive();
