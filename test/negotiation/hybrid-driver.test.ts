@@ -153,7 +153,7 @@ threadsTest('a thread that has failed is not started again at once', async (t) =
   t.false(threadsSince(before));
 });
 
-threadsTest('without memory to share the event loop does everything', async (t) => {
+threadsTest('without shared memory the event loop runs every job', async (t) => {
   const { broker } = await startSystem(t);
   if (native === undefined) return t.fail();
   const { SharedArrayBuffer } = globalThis;

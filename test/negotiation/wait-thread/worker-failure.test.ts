@@ -53,16 +53,14 @@ async function checkFallback(t: ExecutionContext, fault: string, url = workerUrl
 
 for (const fault of THREAD_FAULTS) {
   const when = fault === 'fails' ? 'when it is given a run' : 'while it loads';
-  threadsTest(`a job whose thread ${fault} ${when} is done by the event loop`, (t) =>
-    checkFallback(t, fault),
-  );
+  threadsTest(`a job whose thread ${fault} ${when} runs on the event loop`, (t) => checkFallback(t, fault));
 }
 
-threadsTest('a job whose worker file is missing is done by the event loop', (t) =>
+threadsTest('a job whose worker file is missing runs on the event loop', (t) =>
   checkFallback(t, '', new URL('nowhere.js', import.meta.url).href),
 );
 
-threadsTest('a job whose thread cannot be created is done by the event loop', async (t) => {
+threadsTest('a job whose thread cannot be created runs on the event loop', async (t) => {
   const restore = replaceWorker(noWorker);
   try {
     await checkFallback(t, '');
