@@ -4,7 +4,7 @@ import { outOfContext } from '../../../async-context.js';
 import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
 import { explainedError, type Tried } from '../../../explained-error.js';
-import { checkFunction, checkServiceName, checkVersion } from '../../../validation.js';
+import { checkFunction } from '../../../validation.js';
 import { abortedError, asPoolError, brokenSignalError } from '../../acquire-errors.js';
 import { useLease, type Lease } from '../../lease.js';
 import {
@@ -63,7 +63,6 @@ export class SharedPool implements AsyncDisposable {
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     try {
       checkAcquireOptions(options);
-      checkTargetNames(options);
       const { signal } = options;
       const failure =
         signal !== undefined && hasAborted(signal)
@@ -240,10 +239,4 @@ export class SharedPool implements AsyncDisposable {
     this.#port.close();
     this.#onChange();
   }
-}
-
-/** The pool checks its own names, which stand for those left out. */
-function checkTargetNames({ serviceName, wantedVersion }: TargetOptions): void {
-  if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
-  if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
 }
