@@ -209,3 +209,25 @@ test('each npm script that a document names exists', (t) => {
   );
   t.deepEqual(missing, []);
 });
+
+/** Folders and files that are free of words without a subject. Others join when they are. */
+const WITH_SUBJECTS = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'bench',
+  'docs/decisions',
+  'examples',
+  'workers',
+];
+
+test('finished folders contain no whoever, somebody, nobody or anybody', (t) => {
+  const found = WITH_SUBJECTS.flatMap((path) =>
+    (path.endsWith('.md') ? [readFileSync(join(ROOT, path), 'utf8')] : textsIn(path)).flatMap((text) =>
+      [...text.matchAll(/^.*\b(?:whoever|somebody|nobody|anybody)\b.*$/gim)].map(
+        ([line]) => `${path}: ${line.trim()}`,
+      ),
+    ),
+  );
+  t.deepEqual(found, []);
+});
