@@ -1,92 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
-import { checkName, rejectUnknownOptions } from '../validation.js';
+import { readOptions, type SettingsOf } from '../option-table.js';
+import { checkName } from '../validation.js';
 import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
 import { loadNative, type SystemCalls } from '../os/native.js';
-import { HANDOFF_TOKEN_BYTES, type DaemonProcess } from '../wire/messages.js';
+import { HANDOFF_TOKEN_BYTES } from '../wire/messages.js';
 import { ChangeNotifier } from './change-notifier.js';
 import { serveEcho } from './echo.js';
 import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
 import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import { Listener } from './listener.js';
-import { withoutUndefined } from './options.js';
+import {
+  HANDOFF_MODES,
+  embeddedBackendOptions,
+  withoutUndefined,
+  type EmbeddedBackendOptions,
+  type HandoffMode,
+} from './options.js';
 import { SocketDirectory } from './socket-directory.js';
-
-/**
- * What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48.
- */
-export type HandoffMode =
-  /** Says yes and serves it (H-23). */
-  | 'accept'
-  /** Says no and closes it (H-24). */
-  | 'reject'
-  /** Keeps it and says nothing. */
-  | 'silent'
-  /** Closes it and says nothing. */
-  | 'close'
-  /** Says yes to another token, and closes it. */
-  | 'wrongToken';
-
-const HANDOFF_MODES = [
-  'accept',
-  'reject',
-  'silent',
-  'close',
-  'wrongToken',
-] as const satisfies readonly HandoffMode[];
-
-/** Options of {@link EmbeddedBackend.start}. */
-export interface EmbeddedBackendOptions {
-  /** Where to serve. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string | undefined;
-  /** Where to take over connections. @default a socket in `directory` */
-  readonly handoffEndpoint?: string | undefined;
-  /**
-   * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
-   * the end
-   */
-  readonly directory?: string | undefined;
-  /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
-  /**
-   * What to do with offered connections; anything but `none` needs FFI, see {@link canHandOff}. A broker
-   * offers every client that could adopt, whether it means to or not (C-03): connections of the others end as
-   * soon as they are taken over. @default 'none'
-   */
-  readonly handoff?: HandoffMode | 'none' | undefined;
-  /**
-   * Serves each connection, from its first byte. Sockets are half-open: end them when the client has ended.
-   * @default answers identity probes, then echoes
-   */
-  readonly onConnection?: ((socket: Socket, how: { readonly adopted: boolean }) => void) | undefined;
-  /** Who to be in the answers to identity probes. @default this process, see the source for its hash */
-  readonly identity?: Partial<DaemonProcess> | undefined;
-  /** How long an offer may take to arrive, in milliseconds (H-25). @default 5000 */
-  readonly offerTimeoutMs?: number | undefined;
-}
-
-const OPTION_NAMES = [
-  'endpoint',
-  'handoffEndpoint',
-  'directory',
-  'backlog',
-  'handoff',
-  'onConnection',
-  'identity',
-  'offerTimeoutMs',
-] as const satisfies readonly (keyof EmbeddedBackendOptions)[];
-
-/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
-export function checkBackendOptions(field: string, options: EmbeddedBackendOptions): void {
-  rejectUnknownOptions(field, options, OPTION_NAMES);
-  checkHandoff(options.handoff ?? 'none');
-}
-
-/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
-export function checkHandoff(mode: HandoffMode | 'none'): HandoffMode | 'none' {
-  return checkName('handoff', mode, [...HANDOFF_MODES, 'none']);
-}
 
 /** Whether connections can be handed over between processes here: on Linux and macOS, with FFI. */
 export function canHandOff(): boolean {
@@ -98,7 +30,7 @@ type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
 /** A backend inside the own process, for tests and demos, on real sockets: an echo, unless told otherwise. */
 export class EmbeddedBackend implements AsyncDisposable {
   #handoff: HandoffMode;
-  readonly #options: EmbeddedBackendOptions;
+  readonly #settings: SettingsOf<typeof embeddedBackendOptions>;
   readonly #directory: SocketDirectory;
   readonly #changes = new ChangeNotifier();
   readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
@@ -108,10 +40,10 @@ export class EmbeddedBackend implements AsyncDisposable {
   #offers: Listener | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: EmbeddedBackendOptions) {
-    this.#options = options;
-    this.#directory = new SocketDirectory(options.directory);
-    const { handoff = 'none' } = options;
+  private constructor(settings: SettingsOf<typeof embeddedBackendOptions>) {
+    this.#settings = settings;
+    const { directory, handoff } = settings;
+    this.#directory = new SocketDirectory(directory);
     this.#handoff = handoff === 'none' ? 'reject' : handoff;
   }
 
@@ -121,8 +53,7 @@ export class EmbeddedBackend implements AsyncDisposable {
    * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
    */
   static async start(options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
-    checkBackendOptions('options', options);
-    const backend = new EmbeddedBackend(options);
+    const backend = new EmbeddedBackend(readOptions(embeddedBackendOptions, options));
     try {
       await backend.#open();
     } catch (error) {
@@ -133,7 +64,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { backlog, endpoint, handoff = 'none', handoffEndpoint } = this.#options;
+    const { backlog, endpoint, handoff, handoffEndpoint } = this.#settings;
     const onClose = (): void => this.#changes.notify();
     this.#serving = await Listener.open({
       endpoint: this.#directory.endpoint('backend', endpoint),
@@ -244,7 +175,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   #serve(socket: Socket, adopted: boolean): void {
-    const { identity, onConnection } = this.#options;
+    const { identity, onConnection } = this.#settings;
     if (onConnection !== undefined) return onConnection(socket, { adopted });
     const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };
     answerProbes(
@@ -256,7 +187,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   async #onOffer(socket: Socket, passing: HandlePassing, system: SystemCalls): Promise<void> {
-    const received = await receiveOffer(socket, passing, system, this.#options.offerTimeoutMs ?? 5_000);
+    const received = await receiveOffer(socket, passing, system, this.#settings.offerTimeoutMs);
     if (received === undefined) return void socket.destroy();
     if (this.#stopping === undefined) this.#answerOffer(socket, received, system);
     else system.close(received.descriptor);

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { wallNowMs } from '../clock.js';
+import { readOptions, type SettingsOf } from '../option-table.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { peerOf } from '../os/endpoint-trust.js';
@@ -15,13 +16,11 @@ import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
 import {
   checkBehaviour,
-  checkBrokerOptions,
   checkReplyBehaviour,
+  embeddedBrokerOptions,
   type EmbeddedBrokerOptions,
 } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
-
-export type { EmbeddedBrokerOptions };
 
 /** A Hello as it arrived. */
 export interface ReceivedHello {
@@ -50,7 +49,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   #behaviour: BrokerBehaviour = ANSWER;
   #adminBehaviour: ReplyBehaviour = ANSWER;
-  readonly #options: EmbeddedBrokerOptions;
+  readonly #settings: SettingsOf<typeof embeddedBrokerOptions>;
   readonly #directory: SocketDirectory;
   readonly #startedAtUnixMs = wallNowMs();
   readonly #changes = new ChangeNotifier();
@@ -68,10 +67,10 @@ export class EmbeddedBroker implements AsyncDisposable {
   #silencesEnded = 0;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: EmbeddedBrokerOptions) {
-    this.#options = options;
-    this.#directory = new SocketDirectory(options.directory);
-    this.services = new Map(Object.entries(options.services ?? {}));
+  private constructor(settings: SettingsOf<typeof embeddedBrokerOptions>) {
+    this.#settings = settings;
+    this.#directory = new SocketDirectory(settings.directory);
+    this.services = settings.services;
   }
 
   /**
@@ -80,13 +79,13 @@ export class EmbeddedBroker implements AsyncDisposable {
    * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
    */
   static async start(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
-    checkBrokerOptions('options', options);
-    const broker = new EmbeddedBroker(options);
+    const settings = readOptions(embeddedBrokerOptions, options);
+    const broker = new EmbeddedBroker(settings);
     const host = broker.#host();
     try {
       broker.#listener = await Listener.open({
-        endpoint: broker.#directory.endpoint('broker', options.endpoint),
-        backlog: options.backlog,
+        endpoint: broker.#directory.endpoint('broker', settings.endpoint),
+        backlog: settings.backlog,
         onConnection: (socket) => {
           broker.#count('connection');
           void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), host);
@@ -217,7 +216,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   #host(): ConversationHost {
     return {
-      helloTimeoutMs: this.#options.helloTimeoutMs ?? 30_000,
+      helloTimeoutMs: this.#settings.helloTimeoutMs,
       services: this.services,
       peerProcessId: (client) => processIdBehind(client.socket),
       onHello: (hello, frame) => {
@@ -248,7 +247,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     scripted: BrokerBehaviour | undefined,
     usual: BrokerBehaviour,
   ): Promise<BrokerBehaviour> {
-    const decided = scripted ?? (await this.#options.decide?.(hello));
+    const decided = scripted ?? (await this.#settings.decide?.(hello));
     return decided === undefined ? usual : checkBehaviour('decide', decided);
   }
 
@@ -290,7 +289,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     const descriptor = descriptorOf(client.socket);
     // From here on what the client sends is the backend's.
     holdReading(client.socket);
-    const ackTimeoutMs = this.#options.handoffAckTimeoutMs ?? 5_000;
+    const ackTimeoutMs = this.#settings.handoffAckTimeoutMs;
     const offer = { endpoint, descriptor, token, serviceName, correlationId, ackTimeoutMs };
     const result = await offerConnection(offer, passing, native.system, (socket) => {
       this.#offers.add(socket);

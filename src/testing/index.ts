@@ -4,15 +4,10 @@
  * EmbeddedBroker} and {@link EmbeddedBackend} one by one.
  */
 export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';
-export {
-  canHandOff,
-  EmbeddedBackend,
-  type EmbeddedBackendOptions,
-  type HandoffMode,
-} from './embedded-backend.js';
+export { canHandOff, EmbeddedBackend } from './embedded-backend.js';
 export { EmbeddedBroker, type ReceivedHello } from './embedded-broker.js';
 export type { EmbeddedService } from './hello-rules.js';
-export type { EmbeddedBrokerOptions } from './options.js';
+export type { EmbeddedBackendOptions, EmbeddedBrokerOptions, HandoffMode } from './options.js';
 export { startTestSystem, type TestSystem, type TestSystemOptions, type TestTarget } from './test-system.js';
 export {
   spawnTestSystem,

@@ -1,48 +1,112 @@
+import type { Socket } from 'node:net';
+import { converted, option, unchecked, type OptionsOf } from '../option-table.js';
 import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
-import type { Hello } from '../wire/messages.js';
+import type { DaemonProcess, Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
 
-/** Options of `EmbeddedBroker.start`. */
-export interface EmbeddedBrokerOptions {
+/**
+ * What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48.
+ */
+export type HandoffMode =
+  /** Accepts and serves it (H-23). */
+  | 'accept'
+  /** Rejects and closes it (H-24). */
+  | 'reject'
+  /** Keeps it and sends nothing. */
+  | 'silent'
+  /** Closes it and sends nothing. */
+  | 'close'
+  /** Accepts it with another token, and closes it. */
+  | 'wrongToken';
+
+export const HANDOFF_MODES = [
+  'accept',
+  'reject',
+  'silent',
+  'close',
+  'wrongToken',
+] as const satisfies readonly HandoffMode[];
+
+/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
+export function checkHandoff(name: string, mode: unknown): HandoffMode | 'none' {
+  return checkName(name, mode, [...HANDOFF_MODES, 'none']);
+}
+
+/** Options of both servers. */
+const listenerOptions = {
   /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string | undefined;
+  endpoint: unchecked<string>(),
   /**
    * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
    * the end
    */
-  readonly directory?: string | undefined;
+  directory: unchecked<string>(),
   /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
+  backlog: unchecked<number>(),
+};
+
+const brokerOptions = {
   /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
-  readonly services?: Readonly<Record<string, EmbeddedService>> | undefined;
+  services: converted<Readonly<Record<string, EmbeddedService>>, Map<string, EmbeddedService>>(
+    checkServices,
+    () => new Map(),
+  ),
   /**
    * What becomes of each Hello; `undefined` leaves it to the broker's `behaviour`. What it throws is not
-   * caught.
+   * caught. @default none
    */
-  readonly decide?:
-    ((hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>) | undefined;
-  /** How long a request may take to arrive, in milliseconds (V-20). @default 30000 */
-  readonly helloTimeoutMs?: number | undefined;
-  /** How long a backend may take to answer an offer, in milliseconds (H-08). @default 5000 */
-  readonly handoffAckTimeoutMs?: number | undefined;
-}
+  decide: unchecked<(hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>>(),
+  /** How long a request may take to arrive, in milliseconds. @default 30000 */
+  helloTimeoutMs: unchecked(() => 30_000),
+  /** How long a backend may take to answer an offer, in milliseconds. @default 5000 */
+  handoffAckTimeoutMs: unchecked(() => 5_000),
+};
 
-const BROKER_OPTION_NAMES = [
-  'endpoint',
-  'directory',
-  'backlog',
-  'services',
-  'decide',
-  'helloTimeoutMs',
-  'handoffAckTimeoutMs',
-] as const satisfies readonly (keyof EmbeddedBrokerOptions)[];
+const backendOptions = {
+  /** Where to take over connections. @default a socket in `directory` */
+  handoffEndpoint: unchecked<string>(),
+  /**
+   * What to do with offered connections; all but `none` need FFI, see `canHandOff`. A broker offers every
+   * client that could adopt, whether it means to or not: connections of the others end as soon as they are
+   * taken over. @default 'none'
+   */
+  handoff: option<HandoffMode | 'none'>(checkHandoff, 'none'),
+  /**
+   * Serves each connection, from its first byte. Sockets are half-open: end them when the client has ended.
+   * @default answers identity probes, then echoes
+   */
+  onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
+  /** The identity in the answers to probes. @default this process, see the source for its hash */
+  identity: unchecked<Partial<DaemonProcess>>(),
+  /** How long an offer may take to arrive, in milliseconds. @default 5000 */
+  offerTimeoutMs: unchecked(() => 5_000),
+};
 
-/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
-export function checkBrokerOptions(field: string, options: EmbeddedBrokerOptions): void {
-  rejectUnknownOptions(field, options, BROKER_OPTION_NAMES);
-  for (const [name, service] of Object.entries(options.services ?? {}))
-    checkServiceOptions(`services.${name}`, service);
+/** Options of the functions that start both servers. */
+export const systemOptions = {
+  /** The service that the broker knows. @default 'echo' */
+  serviceName: unchecked(() => 'echo'),
+  /** The version of its backend. @default '1.0.0' */
+  version: unchecked(() => '1.0.0'),
+};
+
+export const embeddedBrokerOptions = { ...listenerOptions, ...brokerOptions };
+export const embeddedBackendOptions = { ...listenerOptions, ...backendOptions };
+
+/** Options of `EmbeddedBroker.start`. */
+export interface EmbeddedBrokerOptions
+  extends Readonly<OptionsOf<typeof listenerOptions>>, Readonly<OptionsOf<typeof brokerOptions>> {}
+
+/** Options of `EmbeddedBackend.start`. */
+export interface EmbeddedBackendOptions
+  extends Readonly<OptionsOf<typeof listenerOptions>>, Readonly<OptionsOf<typeof backendOptions>> {}
+
+function checkServices(name: string, value: unknown): Map<string, EmbeddedService> {
+  checkObject(name, value);
+  const services = new Map<string, EmbeddedService>(Object.entries(value));
+  for (const [service, options] of services) checkServiceOptions(`${name}.${service}`, options);
+  return services;
 }
 
 /** The fields of each behaviour besides its kind. */

@@ -1,4 +1,4 @@
-import type { HandoffMode } from './embedded-backend.js';
+import type { HandoffMode } from './options.js';
 import type { EmbeddedService } from './hello-rules.js';
 
 /** What a server process is told in its first argument, as JSON. */
