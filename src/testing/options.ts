@@ -5,13 +5,11 @@ import type { DaemonProcess, Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
 
-/**
- * What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48.
- */
+/** What a backend does with a connection that a broker offers. */
 export type HandoffMode =
-  /** Accepts and serves it (H-23). */
+  /** Accepts and serves it. */
   | 'accept'
-  /** Rejects and closes it (H-24). */
+  /** Rejects and closes it. */
   | 'reject'
   /** Keeps it and sends nothing. */
   | 'silent'
@@ -151,7 +149,7 @@ export function checkBehaviour(field: string, behaviour: BrokerBehaviour): Broke
   return behaviour;
 }
 
-/** The same for what can become of any reply. */
+/** The same for a behaviour that fits every reply. */
 export function checkReplyBehaviour(field: string, behaviour: ReplyBehaviour): ReplyBehaviour {
   checkFields(field, behaviour, REPLY_FIELDS);
   return behaviour;
@@ -163,7 +161,7 @@ export function checkServiceOptions(field: string, service: Partial<EmbeddedServ
 }
 
 /**
- * The options that are set: one that is `undefined` has its default, and must not displace another value in a
+ * The options that are set: an `undefined` option has its default, and must not displace another value in a
  * spread.
  */
 export function withoutUndefined<T extends object>(options: T): T {
