@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   version: [],
   'exit-hook': [],
   'package-files': [],
-  'deadline-queue': [],
+  'deadline-queue': ['clock'],
   'debug-log': [],
   'process-warning': ['errors'],
   'explained-error': ['errors'],
