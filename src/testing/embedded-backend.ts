@@ -6,14 +6,13 @@ import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
 import { loadNative, type SystemCalls } from '../os/native.js';
 import { HANDOFF_TOKEN_BYTES } from '../wire/messages.js';
 import { ChangeNotifier } from './change-notifier.js';
-import { serveEcho } from './echo.js';
 import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
 import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import { Listener } from './listener.js';
 import {
-  HANDOFF_MODES,
   embeddedBackendOptions,
+  HANDOFF_MODES,
   withoutUndefined,
   type EmbeddedBackendOptions,
   type HandoffMode,
@@ -27,15 +26,15 @@ export function canHandOff(): boolean {
 
 type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
 
-/** A backend inside the own process, for tests and demos, on real sockets: an echo, unless told otherwise. */
+/** A backend in this process, for tests and demos, on real sockets. Echoes by default. */
 export class EmbeddedBackend implements AsyncDisposable {
   #handoff: HandoffMode;
   readonly #settings: SettingsOf<typeof embeddedBackendOptions>;
   readonly #directory: SocketDirectory;
   readonly #changes = new ChangeNotifier();
   readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
-  /** Descriptors kept in silence. */
-  readonly #kept = new Set<number>();
+  /** Offered connections that stay open without an answer. */
+  readonly #silentDescriptors = new Set<number>();
   #serving: Listener | undefined;
   #offers: Listener | undefined;
   #stopping: Promise<void> | undefined;
@@ -89,7 +88,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     });
   }
 
-  /** What becomes of offers from now on; without effect where there is no handoff endpoint. */
+  /** The mode for offers from now on; without effect where there is no handoff endpoint. */
   get handoff(): HandoffMode {
     return this.#handoff;
   }
@@ -98,7 +97,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#handoff = checkName('handoff', mode, HANDOFF_MODES);
   }
 
-  /** Where it serves: what a broker must name as `backendPipe`. */
+  /** Where it serves: the `backendPipe` that a broker must name. */
   get endpoint(): string {
     return this.#serving?.endpoint ?? '';
   }
@@ -123,7 +122,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     return this.#counts.adopted;
   }
 
-  /** Valid offers received so far, whatever became of them. */
+  /** Valid offers received so far, in every mode. */
   get offerCount(): number {
     return this.#counts.offer;
   }
@@ -141,13 +140,13 @@ export class EmbeddedBackend implements AsyncDisposable {
     return this.#changes.until(isMet);
   }
 
-  /** Closes every connection without a word, as a backend that dies; it goes on accepting new ones. */
+  /** Closes every connection at once, as a backend that dies does; goes on accepting new ones. */
   dropAll(): void {
     this.#serving?.dropAll();
-    this.#dropKept();
+    this.#closeSilent();
   }
 
-  /** Closes its endpoints and every connection, and removes what it made in the file system. Idempotent. */
+  /** Closes its endpoints and every connection, and removes the files it made. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -159,14 +158,14 @@ export class EmbeddedBackend implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#changes.end(new Error('the embedded backend was stopped'));
-    this.#dropKept();
+    this.#closeSilent();
     await Promise.all([this.#serving?.close(), this.#offers?.close()]);
     this.#directory.remove();
   }
 
-  #dropKept(): void {
-    for (const descriptor of this.#kept) loadNative()?.system.close(descriptor);
-    this.#kept.clear();
+  #closeSilent(): void {
+    for (const descriptor of this.#silentDescriptors) loadNative()?.system.close(descriptor);
+    this.#silentDescriptors.clear();
   }
 
   #count(name: CountName): void {
@@ -182,7 +181,7 @@ export class EmbeddedBackend implements AsyncDisposable {
       socket,
       whole,
       () => this.#count('probe'),
-      () => serveEcho(socket),
+      () => void socket.pipe(socket),
     );
   }
 
@@ -198,32 +197,29 @@ export class EmbeddedBackend implements AsyncDisposable {
     { descriptor, offer: { correlationId, token } }: ReceivedOffer,
     system: SystemCalls,
   ): void {
+    const answer = (answeredToken: Uint8Array, errorDetail = ''): void => {
+      const accepted = errorDetail === '';
+      socket.end(ackFrame({ token: answeredToken, accepted, errorDetail, correlationId }));
+    };
     switch (this.#handoff) {
       case 'accept':
         this.#adopt(descriptor);
-        socket.end(ackFrame({ token, accepted: true, errorDetail: '', correlationId }));
+        answer(token);
         break;
       case 'reject':
         system.close(descriptor);
-        socket.end(ackFrame({ token, accepted: false, errorDetail: 'rejected by the test', correlationId }));
+        answer(token, 'rejected by the test');
         break;
       case 'wrongToken':
         system.close(descriptor);
-        socket.end(
-          ackFrame({
-            token: randomBytes(HANDOFF_TOKEN_BYTES),
-            accepted: true,
-            errorDetail: '',
-            correlationId,
-          }),
-        );
+        answer(randomBytes(HANDOFF_TOKEN_BYTES));
         break;
       case 'close':
         system.close(descriptor);
         socket.destroy();
         break;
       case 'silent':
-        this.#kept.add(descriptor);
+        this.#silentDescriptors.add(descriptor);
         break;
     }
     this.#count('offer');

@@ -1,6 +1,6 @@
 /**
  * `broker-pool/testing`: a broker and a backend to test against, on real sockets. {@link startTestSystem}
- * runs both inside the own process, scriptable and countable; {@link spawnTestSystem} as processes; {@link
+ * runs both in this process, with scripted behaviour and counters; {@link spawnTestSystem} as processes; {@link
  * EmbeddedBroker} and {@link EmbeddedBackend} one by one.
  */
 export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';

@@ -9,13 +9,13 @@ import type { EmbeddedService } from './hello-rules.js';
 export type HandoffMode =
   /** Accepts and serves it. */
   | 'accept'
-  /** Rejects and closes it. */
+  /** Refuses and closes it. */
   | 'reject'
-  /** Keeps it and sends nothing. */
+  /** Keeps it and sends no answer. */
   | 'silent'
-  /** Closes it and sends nothing. */
+  /** Closes it and sends no answer. */
   | 'close'
-  /** Accepts it with another token, and closes it. */
+  /** Accepts with a wrong token, and closes it. */
   | 'wrongToken';
 
 export const HANDOFF_MODES = [
@@ -51,7 +51,7 @@ const brokerOptions = {
     () => new Map(),
   ),
   /**
-   * What becomes of each Hello; `undefined` leaves it to the broker's `behaviour`. What it throws is not
+   * Chooses what to do with each Hello; `undefined` leaves it to the broker's `behaviour`. Its errors are not
    * caught. @default none
    */
   decide: unchecked<(hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>>(),
@@ -65,17 +65,17 @@ const backendOptions = {
   /** Where to take over connections. @default a socket in `directory` */
   handoffEndpoint: unchecked<string>(),
   /**
-   * What to do with offered connections; all but `none` need FFI, see `canHandOff`. A broker offers every
-   * client that could adopt, whether it means to or not: connections of the others end as soon as they are
-   * taken over. @default 'none'
+   * What to do with offered connections; anything but `none` needs FFI, see `canHandOff`. A broker offers the
+   * connection of every client that advertises handle passing, also of a client that does not adopt: such a
+   * connection ends as soon as the backend takes it over. @default 'none'
    */
   handoff: option<HandoffMode | 'none'>(checkHandoff, 'none'),
   /**
-   * Serves each connection, from its first byte. Sockets are half-open: end them when the client has ended.
+   * Serves each connection, from its first byte. Sockets are half-open: end them when the client ends its side.
    * @default answers identity probes, then echoes
    */
   onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
-  /** The identity in the answers to probes. @default this process, see the source for its hash */
+  /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
   identity: unchecked<Partial<DaemonProcess>>(),
   /** How long an offer may take to arrive, in milliseconds. @default 5000 */
   offerTimeoutMs: unchecked(() => 5_000),
@@ -149,7 +149,7 @@ export function checkBehaviour(field: string, behaviour: BrokerBehaviour): Broke
   return behaviour;
 }
 
-/** The same for a behaviour that fits every reply. */
+/** {@link checkBehaviour} for replies. */
 export function checkReplyBehaviour(field: string, behaviour: ReplyBehaviour): ReplyBehaviour {
   checkFields(field, behaviour, REPLY_FIELDS);
   return behaviour;
@@ -160,10 +160,7 @@ export function checkServiceOptions(field: string, service: Partial<EmbeddedServ
   rejectUnknownOptions(field, service, SERVICE_NAMES);
 }
 
-/**
- * The options that are set: an `undefined` option has its default, and must not displace another value in a
- * spread.
- */
+/** The options that are set: an `undefined` means the default, and must not replace a value in a spread. */
 export function withoutUndefined<T extends object>(options: T): T {
   const set = { ...options };
   for (const name in set) if (set[name] === undefined) delete set[name];

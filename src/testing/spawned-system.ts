@@ -31,8 +31,8 @@ export interface SpawnedTestSystem extends AsyncDisposable {
 }
 
 /**
- * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in
- * which a peer must be busy, stopped or dead without this process being so.
+ * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in which
+ * a peer must be busy, stopped or dead while this process runs.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
@@ -40,8 +40,8 @@ export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Pro
   const settings = readOptions({ ...systemOptions, ...spawnOptions }, options);
   const { serviceName, version, handoff, backlog } = settings;
   const sockets = new SocketDirectory(settings.directory);
-  // The server processes make it. This one removes it, so that nothing is left of a server that had to be
-  // killed; they do if this one is killed.
+  // The server processes make it. This process removes it, also after a server that had to be killed; the
+  // servers remove it if this process is killed.
   const directory = process.platform === 'win32' ? '' : sockets.reserve();
   const common = {
     directory,

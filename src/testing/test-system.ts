@@ -12,7 +12,7 @@ import {
   type EmbeddedBrokerOptions,
 } from './options.js';
 
-/** What a client needs to know; spread it into the options of a pool or of `connectToBackend`. */
+/** The target of a client; spread it into the options of a pool or of `connectToBackend`. */
 export interface TestTarget {
   readonly brokerEndpoint: string;
   readonly serviceName: string;
@@ -28,7 +28,7 @@ const testSystemOptions = {
   backend: passedOn<EmbeddedBackendOptions>((name, value) =>
     readOptions(embeddedBackendOptions, value, name),
   ),
-  /** More about the service than its name, version and endpoints. @default none */
+  /** Further properties of the service; they replace the version and endpoints above. @default none */
   service: passedOn<Partial<EmbeddedService>>(checkServiceOptions),
 };
 
@@ -49,7 +49,7 @@ function passedOn<Options extends object>(
   };
 }
 
-/** A broker and a backend inside the own process that know each other. */
+/** A broker and the backend that it negotiates, in this process. */
 export interface TestSystem extends AsyncDisposable {
   readonly broker: EmbeddedBroker;
   readonly backend: EmbeddedBackend;
