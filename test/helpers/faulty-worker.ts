@@ -1,13 +1,11 @@
 /** A wait thread, one of whose system calls fails as a file says. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { receiveMessageOnPort } from 'node:worker_threads';
-import { monotonicNowMs } from '../../src/clock.js';
-import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
-import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
+import type { ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
 import negotiate from '../../workers/negotiator.js';
 import { Injector, type Fault } from './faulty-system.js';
+import { runThreadLoop } from './thread-loop.js';
 
 /** The variable that names the file; worker threads copy the environment when they start. */
 export const FAULT_FILE_VARIABLE = 'BROKER_POOL_TEST_FAULT_FILE';
@@ -30,19 +28,9 @@ export default function negotiateWithFault(task: ThreadTask): void {
   }
 }
 
-function run({ port, handles, shared, lingerMs }: ThreadTask, injector: Injector): void {
+function run(task: ThreadTask, injector: Injector): void {
   const native = loadNative();
   if (native === undefined) throw new Error('no FFI');
-  pollLoop(
-    {
-      system: injector.system(native.system),
-      poller: injector.poller(attachPoller(injector.polling(native.polling), handles)),
-      shared: new SharedThreadState(shared),
-      takeCommand: () => receiveMessageOnPort(port)?.message,
-      post: (outcomes) => port.postMessage(outcomes),
-      now: monotonicNowMs,
-    },
-    lingerMs,
-  );
-  port.close();
+  const poller = attachPoller(injector.polling(native.polling), task.handles);
+  runThreadLoop(task, injector.system(native.system), injector.poller(poller));
 }

@@ -143,8 +143,16 @@ export class WorkerDriver implements Driver {
       if (pending === undefined) continue;
       this.#thread.shared.disown(outcome.slot);
       this.#remove(pending);
-      pending.settle(receiveOutcome(this.#native.system, pending.job, outcome));
+      const received = receiveOutcome(this.#native.system, pending.job, outcome);
+      if (this.#isGivenUpByThread(pending, outcome)) this.#handOver(pending);
+      else pending.settle(received);
     }
+  }
+
+  /** A thread that is stopped because it has failed gives up jobs whose callers still wait. */
+  #isGivenUpByThread(pending: SubmittedJob, outcome: ThreadOutcome): boolean {
+    const isAborted = outcome.kind === 'failed' && outcome.failure.code === 'ABORTED';
+    return isAborted && this.#failed && this.#closing === undefined && !pending.released && !pending.settled;
   }
 
   /** Frees the slot of a job that has ended, for the next one. */
