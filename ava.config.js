@@ -3,5 +3,4 @@ export default {
   // Each test file is a process of its own, so that its descriptors and threads can be counted.
   workerThreads: false,
   timeout: '60s',
-  environmentVariables: { BROKER_POOL_TEST: '1' },
 };

@@ -1,4 +1,5 @@
 import { throwLater } from './clock.js';
+import { BrokerPoolError } from './errors.js';
 
 /** Whether a signal has aborted. One that is not a real one may throw: then only its event counts. */
 export function hasAborted(signal: AbortSignal): boolean {
@@ -96,4 +97,46 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   }
   const watching = watch;
   return () => watching.remove(callback);
+}
+
+/** Throws `ABORTED` with the signal's reason as the cause. */
+export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
+  if (signal !== undefined && hasAborted(signal)) throw abortedError(signal, message);
+}
+
+/**
+ * Waits until `start` settles. When the signal aborts first, the promise rejects with `ABORTED`, and the
+ * function that `start` returned is called to give the work up.
+ */
+export function abortable<T>(
+  signal: AbortSignal | undefined,
+  message: string,
+  start: (settle: (value: T) => void) => () => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    if (signal === undefined) return void start(resolve);
+    let stopListening: (() => void) | undefined;
+    const giveUp = start((value) => {
+      stopListening?.();
+      resolve(value);
+    });
+    const fail = (error: BrokerPoolError): void => {
+      // Before giving up, which may settle at once.
+      reject(error);
+      giveUp();
+    };
+    try {
+      stopListening = onAbort(signal, () => fail(abortedError(signal, message)));
+    } catch (cause) {
+      fail(
+        new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
+          cause,
+        }),
+      );
+    }
+  });
+}
+
+function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
+  return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
 }

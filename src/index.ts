@@ -5,12 +5,7 @@ export {
   type AdminVerbName,
 } from './client/admin.js';
 export { connectLocalSocket, type ConnectLocalSocketOptions } from './client/connect-local-socket.js';
-export {
-  connectToBackend,
-  type BackendConnection,
-  type ConnectOptions,
-  type NegotiatedInfo,
-} from './client/connect.js';
+export { connectToBackend, type BackendConnection, type ConnectOptions } from './client/connect.js';
 export {
   instanceBrokerEndpoint,
   serviceBrokerEndpoint,
@@ -31,7 +26,7 @@ export {
   type TimeoutError,
   type TimeoutPhase,
 } from './errors.js';
-export type { DriverName, Route } from './negotiation/job.js';
+export type { DriverName, NegotiatedInfo, Route } from './negotiation/job.js';
 export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
 export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';

@@ -32,7 +32,7 @@ const LEAVES = [
 
 /** What each part may import, besides itself. The arrows go one way. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  abort: ['clock'],
+  abort: ['clock', 'errors'],
   errors: [],
   clock: ['async-context'],
   'async-context': [],

@@ -13,7 +13,7 @@ const LIMIT_MS = 50_000;
 const MOST_UNPACKED_BYTES = 1_500_000;
 
 /** Folders that a clone does not have, and those that others have put into a checkout. */
-const NOT_CLONED = /(?:^|[\\/])(?:node_modules|dist(?:-[^\\/]*)?|target|results|\.git|Cargo\.lock)$/;
+const NOT_CLONED = /(?:^|[\\/])(?:node_modules|dist(?:-[^\\/]*)?|coverage|target|results|\.git|Cargo\.lock)$/;
 
 interface Packed {
   readonly filename: string;

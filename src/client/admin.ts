@@ -1,6 +1,5 @@
 import { systemClock } from '../clock.js';
-import { errorFromFailure } from '../errors.js';
-import type { AdminJob, Outcome } from '../negotiation/job.js';
+import { runJob, type AdminJob } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadNativeOrWarn } from '../os/native.js';
 import { checkEndpoint } from '../endpoint.js';
@@ -22,7 +21,6 @@ import {
   PayloadProtocol,
   PROTOCOL_VERSION,
 } from '../wire/messages.js';
-import { abortable } from './abortable.js';
 import { clientTimeoutFromEnv } from './environment.js';
 import { explaining } from './explaining.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
@@ -49,7 +47,7 @@ export interface AdminRequestOptions {
    * 30000
    */
   timeoutMs?: number | undefined;
-  /** Whom else than yourself to trust behind the endpoint; see {@link TrustOptions}. @default nobody */
+  /** Additional trusted users behind the endpoint; see {@link TrustOptions}. @default none */
   trust?: TrustOptions | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -144,9 +142,7 @@ const ABORTED = 'the admin request was aborted';
 
 async function ask(job: AdminJob, signal: AbortSignal | undefined): Promise<AdminAnswer> {
   const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
-  const outcome = await abortable<Outcome>(signal, ABORTED, (settle) => driver.start(job, settle));
-  if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
-  if (outcome.kind === 'connected') throw new Error('an admin request cannot end in a connection');
-  const { kind, body, exitCode, contentType } = outcome.reply;
+  const { reply } = await runJob(driver, job, signal, ABORTED);
+  const { kind, body, exitCode, contentType } = reply;
   return { kind: REPLY_KINDS.get(kind) ?? 'unknown', body, exitCode, contentType };
 }

@@ -1,12 +1,11 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { errorFromFailure } from '../errors.js';
-import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
+import { connectWithin } from '../negotiation/sockets/dial.js';
 import { loadedNative } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint } from '../endpoint.js';
 import { checkDurationMs, checkSignal, orDefault, rejectUnknownOptions } from '../validation.js';
-import { abortable } from './abortable.js';
 import { explaining } from './explaining.js';
 
 /** Options of {@link connectLocalSocket}. */
@@ -44,14 +43,8 @@ async function connectOnce(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
-  const outcome =
-    dialNow(loadedNative(), path) ??
-    (await abortable<DialOutcome>(signal, ABORTED, (settle) =>
-      dial(
-        { endpoint: path, deadlineMs: systemClock.now() + timeoutMs, timeoutMs, clock: systemClock },
-        settle,
-      ),
-    ));
+  const options = { endpoint: path, timeoutMs, clock: systemClock };
+  const outcome = await connectWithin(loadedNative(), options, signal, ABORTED);
   switch (outcome.kind) {
     case 'connected':
       // An attempt that came after a pause was made in no context.

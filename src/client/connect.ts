@@ -2,10 +2,15 @@ import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { errorFromFailure, printableEndpoint } from '../errors.js';
-import { connectFailure } from '../negotiation/connect-failures.js';
-import { dial, dialNow, type DialOutcome } from '../negotiation/sockets/dial.js';
+import { connectWithin, dialFailure, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
-import { handshakeJob, type Outcome, type Route } from '../negotiation/job.js';
+import {
+  describeNegotiated,
+  handshakeJob,
+  runJob,
+  type NegotiatedInfo,
+  type Route,
+} from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadedNative, loadNativeOrWarn } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
@@ -20,8 +25,6 @@ import {
   orDefault,
   rejectUnknownOptions,
 } from '../validation.js';
-import type { Negotiated } from '../wire/messages.js';
-import { abortable } from './abortable.js';
 import {
   checkClientIdentity,
   CLIENT_IDENTITY_OPTION_NAMES,
@@ -64,7 +67,7 @@ export interface ConnectOptions extends ClientIdentityOptions {
    * RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000
    */
   roundTripTimeoutMs?: number | undefined;
-  /** Whom else than yourself to trust behind the endpoints; see {@link TrustOptions}. @default nobody */
+  /** Additional trusted users behind the endpoints; see {@link TrustOptions}. @default none */
   trust?: TrustOptions | undefined;
   /** Honour `RUNNING_PROCESS_FAKE_BACKEND` (C-22). For tests only. @default false */
   testSeams?: boolean | undefined;
@@ -88,12 +91,6 @@ const OPTION_NAMES = [
   ...CLIENT_IDENTITY_OPTION_NAMES,
 ] as const satisfies readonly (keyof ConnectOptions)[];
 
-/**
- * What the broker said, as it said it (W-34), without the token. Nothing in it is checked by the client
- * (C-19).
- */
-export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
-
 /** A connection to the backend. The socket is the caller's, its errors too. */
 export interface BackendConnection {
   readonly socket: Socket;
@@ -110,17 +107,6 @@ export interface BackendConnection {
    * one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest.
    */
   readonly handoffToken?: Uint8Array;
-}
-
-/** Splits what the broker sent into what callers may print and the token, which they should not. */
-export function describeNegotiated(negotiated: Negotiated): {
-  negotiated: NegotiatedInfo;
-  handoffToken?: Uint8Array;
-} {
-  const { handlePassedToken, ...info } = negotiated;
-  return handlePassedToken.length === 0
-    ? { negotiated: info }
-    : { negotiated: info, handoffToken: handlePassedToken };
 }
 
 type CheckedOptions = ReturnType<typeof checkOptions>;
@@ -198,9 +184,7 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected')
       return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
-    throw errorFromFailure(
-      outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, fakeBackend, outcome.system),
-    );
+    throw errorFromFailure(dialFailure(true, fakeBackend, outcome));
   }
 
   const cached = checked.wantedVersion === checked.selfVersion ? checked.cachedBackendEndpoint : undefined;
@@ -215,26 +199,19 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
 
 const ABORTED = 'the connect was aborted';
 
-async function dialOnce(
-  { roundTripTimeoutMs, trust, signal }: CheckedOptions,
+function dialOnce(
+  { roundTripTimeoutMs: timeoutMs, trust, signal }: CheckedOptions,
   endpoint: string,
-): Promise<DialOutcome> {
-  const outcome = dialNow(loadedNative(), endpoint, trust);
-  if (outcome !== undefined) return outcome;
-  const deadlineMs = systemClock.now() + roundTripTimeoutMs;
-  return await abortable<DialOutcome>(signal, ABORTED, (settle) =>
-    dial({ endpoint, deadlineMs, timeoutMs: roundTripTimeoutMs, clock: systemClock, trust }, settle),
-  );
+): DialOutcome | Promise<DialOutcome> {
+  const options = { endpoint, timeoutMs, clock: systemClock, trust };
+  return connectWithin(loadedNative(), options, signal, ABORTED);
 }
 
 async function negotiate(checked: CheckedOptions): Promise<BackendConnection> {
   const request = encodeHelloFrame(checked, checked.claimsHandlePassing);
   const driver = new EventLoopDriver(systemClock, loadNativeOrWarn());
-  const outcome = await abortable<Outcome>(checked.signal, ABORTED, (settle) =>
-    driver.start(handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now()), settle),
-  );
-  if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
-  if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
+  const job = handshakeJob(checked.brokerEndpoint, request, checked, systemClock.now());
+  const outcome = await runJob(driver, job, checked.signal, ABORTED);
   const { socket, endpoint, route } = outcome;
   const { negotiated, handoffToken } = describeNegotiated(outcome.negotiated);
   const connection = { socket, endpoint, route, negotiated };

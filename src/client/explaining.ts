@@ -1,8 +1,8 @@
+import { throwIfAborted } from '../abort.js';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { BrokerPoolError, escaped, printableEndpoint } from '../errors.js';
 import { explainedError, type Tried } from '../explained-error.js';
-import { throwIfAborted } from './abortable.js';
 
 /** A call that connects once. */
 export interface OneShot extends Pick<Tried, 'action' | 'brokerEndpoint' | 'serviceName' | 'wantedVersion'> {

@@ -1,10 +1,24 @@
 import type { Socket } from 'node:net';
-import type { Failure } from '../errors.js';
+import { abortable } from '../abort.js';
+import { errorFromFailure, type Failure } from '../errors.js';
 import type { EndpointTrust } from '../os/endpoint-trust.js';
 import type { AdminReply, Negotiated } from '../wire/messages.js';
 import { AdminExchange } from './exchange/admin-exchange.js';
 import type { Exchange } from './exchange/exchange.js';
 import { Handshake } from './exchange/handshake.js';
+
+/**
+ * The words of this folder. A {@link Job} is what a driver is asked to do, as plain data. An {@link Exchange} is
+ * the protocol of one job, a state machine without I/O. A job in progress has one record on each thread:
+ *
+ * - `EventLoopNegotiation` where the event loop runs its exchange;
+ * - `SubmittedJob` on the main thread for a job given to the wait thread, and `ActiveJob` on the wait thread,
+ *   which runs its exchange. Both carry the same slot number.
+ *
+ * An {@link Outcome} is how the job ended, for the caller; a `ThreadOutcome` is the same with a descriptor in
+ * place of a socket. A `CloseObligation` says what must be sent or read before a broker's connection may be
+ * closed; an `OrphanedSocket` is what a dead thread had open.
+ */
 
 /** How a connection came to be. */
 export type Route = 'hello-skip' | 'broker-negotiated' | 'handle-passed';
@@ -87,11 +101,14 @@ export interface Connected {
   readonly negotiated: Negotiated;
 }
 
+/** The broker's reply to an admin job. */
+export interface Answered {
+  readonly kind: 'answered';
+  readonly reply: AdminReply;
+}
+
 /** How a job ended on the thread that asked. */
-export type Outcome =
-  | Connected
-  | { readonly kind: 'answered'; readonly reply: AdminReply }
-  | { readonly kind: 'failed'; readonly failure: Failure };
+export type Outcome = Connected | Answered | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
  * How negotiations are waited for: `worker` on the event loop or on the wait thread, whichever is faster;
@@ -122,4 +139,47 @@ export interface Driver {
 /** The state machine of a job. */
 export function exchangeFor(job: Job): Exchange {
   return job.kind === 'handshake' ? new Handshake(job) : new AdminExchange(job);
+}
+
+/**
+ * Runs one job and waits for its end. Rejects with the job's failure, and with `ABORTED` when the signal aborts
+ * first.
+ */
+export function runJob(
+  driver: Driver,
+  job: HandshakeJob,
+  signal?: AbortSignal,
+  aborted?: string,
+): Promise<Connected>;
+export function runJob(
+  driver: Driver,
+  job: AdminJob,
+  signal?: AbortSignal,
+  aborted?: string,
+): Promise<Answered>;
+export async function runJob(
+  driver: Driver,
+  job: Job,
+  signal?: AbortSignal,
+  aborted = '',
+): Promise<Connected | Answered> {
+  const outcome = await abortable<Outcome>(signal, aborted, (settle) => driver.start(job, settle));
+  if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
+  return outcome;
+}
+
+/**
+ * The broker's reply as the broker sent it (W-34), without the token. The client checks none of it (C-19).
+ */
+export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
+
+/** Separates the reply that callers may print from the token, which they should not. */
+export function describeNegotiated(negotiated: Negotiated): {
+  negotiated: NegotiatedInfo;
+  handoffToken?: Uint8Array;
+} {
+  const { handlePassedToken, ...info } = negotiated;
+  return handlePassedToken.length === 0
+    ? { negotiated: info }
+    : { negotiated: info, handoffToken: handlePassedToken };
 }

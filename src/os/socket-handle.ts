@@ -76,7 +76,7 @@ export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): S
  * server's parser leaves a mark of its own, and another socket becomes its owner.
  */
 export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
-  if (!Object.isExtensible(handle)) return false;
+  if (!Object.isExtensible(handle) || !hasMadeMethods(handle)) return false;
   const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
   if (reading === undefined || reading.get !== undefined || Object.keys(handle).length !== 1) return false;
   // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the
@@ -84,11 +84,59 @@ export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
   return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket;
 }
 
+/**
+ * Whether a handle has the methods of its prototype. `Object.keys` does not list a member that is not
+ * enumerable, and to list all names takes as long as the rest of the look.
+ */
+function hasMadeMethods(handle: StreamHandle): boolean {
+  const prototype: object | null = Object.getPrototypeOf(handle);
+  if (prototype === null || prototype !== madePrototype) return false;
+  const own: Methods = handle;
+  const made: Methods = prototype;
+  return (
+    own.readStart === made.readStart &&
+    own.readStop === made.readStop &&
+    own.writeBuffer === made.writeBuffer &&
+    own.writev === made.writev &&
+    own.writeUtf8String === made.writeUtf8String &&
+    own.writeLatin1String === made.writeLatin1String &&
+    own.writeAsciiString === made.writeAsciiString &&
+    own.writeUcs2String === made.writeUcs2String &&
+    own.shutdown === made.shutdown &&
+    own.close === made.close &&
+    own.ref === made.ref &&
+    own.unref === made.unref &&
+    own.getAsyncId === made.getAsyncId &&
+    own.asyncReset === made.asyncReset
+  );
+}
+
+/** The methods of a handle that a socket calls. */
+interface Methods {
+  readonly readStart?: unknown;
+  readonly readStop?: unknown;
+  readonly writeBuffer?: unknown;
+  readonly writev?: unknown;
+  readonly writeUtf8String?: unknown;
+  readonly writeLatin1String?: unknown;
+  readonly writeAsciiString?: unknown;
+  readonly writeUcs2String?: unknown;
+  readonly shutdown?: unknown;
+  readonly close?: unknown;
+  readonly ref?: unknown;
+  readonly unref?: unknown;
+  readonly getAsyncId?: unknown;
+  readonly asyncReset?: unknown;
+}
+
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;
+/** The prototype of the handles. */
+let madePrototype: object | undefined;
 
 /** Looks at a handle over which `socket` has just been made, for {@link isOwnedBy}. */
 export function learnHandle(handle: StreamHandle, socket: Socket): void {
+  madePrototype = Object.getPrototypeOf(handle);
   ownerSymbol = Object.getOwnPropertySymbols(handle).find((symbol) => Reflect.get(handle, symbol) === socket);
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { described } from '../validation.js';
-import { copyOf } from '../wire/bytes.js';
+import { copyOf } from '../wire/frame.js';
 import type { Bag } from './bag.js';
 import type { CloseReason, PooledConnection } from './pooled-connection.js';
 import type { Waiter } from './waiter.js';

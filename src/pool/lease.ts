@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
-import type { NegotiatedInfo } from '../client/connect.js';
+import type { NegotiatedInfo } from '../negotiation/job.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';

@@ -1,4 +1,4 @@
-import type { NegotiatedInfo } from '../client/connect.js';
+import type { NegotiatedInfo } from '../negotiation/job.js';
 
 /**
  * What the broker said of a connection that was negotiated. The token is a private member: a console that

@@ -121,7 +121,9 @@ export class PooledConnection implements BagEntry<PooledConnection>, Timed, Sock
     if (!this.needsReset) return undefined;
     const problem = PooledSocket.problemOf(this.socket);
     if (problem !== undefined) return problem;
-    this.socket = PooledSocket.renew(this.socket);
+    const next = PooledSocket.renew(this.socket);
+    if (next === undefined) return 'dirty';
+    this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (!this.resting) this.socket.ref();
     this.needsReset = false;

@@ -93,18 +93,25 @@ export class PooledSocket extends Socket {
 
   /**
    * The connection's socket for its next lease. The one that its caller had is good for nothing from here on.
+   * Returns `undefined` where what its caller has left on the handle throws: the connection must close then.
    */
-  static renew(used: PooledSocket): PooledSocket {
+  static renew(used: PooledSocket): PooledSocket | undefined {
+    return withoutThrowing(() => PooledSocket.#renewed(used));
+  }
+
+  static #renewed(used: PooledSocket): PooledSocket {
     const handle = used.#handle;
     const watcher = used.#watcher;
     if (handle === undefined || watcher === undefined)
       throw new Error('this socket has been renewed already');
     // An idle connection runs in no caller's context, and must not keep one in memory.
     if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
+    // Before the old one lets go of the handle: where this throws, that one must still close it.
+    const next = PooledSocket.over(handle, watcher);
     neuter(used);
     used.#handle = undefined;
     used.#watcher = undefined;
-    return PooledSocket.over(handle, watcher);
+    return next;
   }
 
   /**

@@ -1,7 +1,7 @@
 import { defineMessage } from './codec.js';
-import { flag, openEnum, text, u32, u64 } from './fields.js';
+import type { Message } from './field-table.js';
 
-/** What a broker can be asked about itself (W-39). */
+/** What a broker can be asked about itself. */
 export const AdminVerb = {
   UNSPECIFIED: 0,
   STATUS: 1,
@@ -18,49 +18,43 @@ export const AdminVerb = {
 /** A number of {@link AdminVerb}. */
 export type AdminVerb = (typeof AdminVerb)[keyof typeof AdminVerb];
 
-/** The form of an admin reply's body (W-39). */
+/** The form of an admin reply's body. */
 export const AdminReplyKind = { TEXT: 0, JSON: 1, OPENMETRICS: 2 } as const;
 /** A number of {@link AdminReplyKind}. */
 export type AdminReplyKind = (typeof AdminReplyKind)[keyof typeof AdminReplyKind];
 
-/** A question to the broker (W-38). */
-export interface AdminRequest {
-  /** An {@link AdminVerb}; unknown numbers survive decoding (W-23). */
-  readonly verb: number;
+// The fields of W-38, the verbs and kinds of W-39.
+const ADMIN_REQUEST = {
+  /** An {@link AdminVerb}; unknown numbers survive decoding. */
+  verb: 'enum',
   /** Ask for JSON where the verb has it. */
-  readonly json: boolean;
+  json: 'bool',
   /** Narrows per-service reports; empty is all services. */
-  readonly serviceName: string;
+  serviceName: 'string',
   /** Where DIAGNOSE writes its bundle. */
-  readonly outputPath: string;
+  outputPath: 'string',
   /** How long SHUTDOWN may let open work finish, in milliseconds. */
-  readonly drainDeadlineMs: bigint;
-}
+  drainDeadlineMs: 'u64',
+} as const;
 
-/** The broker's answer (W-38). */
-export interface AdminReply {
-  /** An {@link AdminReplyKind}; unknown numbers survive decoding (W-23). */
-  readonly kind: number;
-  readonly body: string;
+/** A question to the broker. */
+export interface AdminRequest extends Message<typeof ADMIN_REQUEST> {}
+
+const ADMIN_REPLY = {
+  /** An {@link AdminReplyKind}; unknown numbers survive decoding. */
+  kind: 'enum',
+  body: 'string',
   /** What a program showing the body should exit with; not 0 is an answer all the same. */
-  readonly exitCode: number;
+  exitCode: 'u32',
   /** MIME type of the body. */
-  readonly contentType: string;
-}
+  contentType: 'string',
+} as const;
 
-const requestCodec = defineMessage<AdminRequest, 'AdminRequest'>('AdminRequest', {
-  verb: openEnum,
-  json: flag,
-  serviceName: text,
-  outputPath: text,
-  drainDeadlineMs: u64,
-});
+/** The broker's answer. */
+export interface AdminReply extends Message<typeof ADMIN_REPLY> {}
 
-const replyCodec = defineMessage<AdminReply, 'AdminReply'>(
-  'AdminReply',
-  { kind: openEnum, body: text, exitCode: u32, contentType: text },
-  { code: 'DECODE_ADMIN_REPLY' },
-);
+const requestCodec = defineMessage('AdminRequest', ADMIN_REQUEST);
+const replyCodec = defineMessage('AdminReply', ADMIN_REPLY, { code: 'DECODE_ADMIN_REPLY' });
 
 /** Encodes an AdminRequest. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */
 export const encodeAdminRequest: (request: Partial<AdminRequest>) => Uint8Array = requestCodec.encode;

@@ -1,6 +1,6 @@
 import { invalidArgument } from '../errors.js';
 import { decoding, defineMessage, takeBytes } from './codec.js';
-import { bytes, openEnum, text, textMap, texts, u32, u64 } from './fields.js';
+import type { Message } from './field-table.js';
 import { broker } from './gen/broker-v1-typed.js';
 
 /**
@@ -8,7 +8,7 @@ import { broker } from './gen/broker-v1-typed.js';
  */
 export const CAPABILITY_HANDLE_PASSING = 1n;
 
-/** Why a broker refuses a Hello (W-36, `ErrorCode` in the .proto). */
+/** Why a broker refuses a Hello (`ErrorCode` in the .proto). */
 export const RefusalCode = {
   UNSPECIFIED: 0,
   VERSION_UNSUPPORTED: 1,
@@ -24,107 +24,82 @@ export const RefusalCode = {
 /** A number of {@link RefusalCode}. */
 export type RefusalCode = (typeof RefusalCode)[keyof typeof RefusalCode];
 
-/** The client's question: which endpoint serves this service in this version (W-32)? */
-export interface Hello {
+// The fields of W-32.
+const HELLO = {
   /** Lowest and highest protocol version the client speaks, both 1. */
-  readonly clientMinProtocol: number;
-  readonly clientMaxProtocol: number;
-  readonly serviceName: string;
-  readonly wantedVersion: string;
-  readonly clientVersion: string;
+  clientMinProtocol: 'u32',
+  clientMaxProtocol: 'u32',
+  serviceName: 'string',
+  wantedVersion: 'string',
+  clientVersion: 'string',
   /** Bit set; see {@link CAPABILITY_HANDLE_PASSING}. */
-  readonly clientCapabilities: bigint;
-  readonly authToken: Uint8Array;
+  clientCapabilities: 'u64',
+  authToken: 'bytes',
   /** A label, not the envelope's number of the same name. */
-  readonly requestId: string;
-  readonly connectionId: bigint;
+  requestId: 'string',
+  connectionId: 'u64',
   /** 0, or the pid the kernel reports for the peer. */
-  readonly peerPid: number;
-  readonly clientLibName: string;
-  readonly clientLibVersion: string;
-  readonly peerAttestationNonce: Uint8Array;
-  readonly capabilityToken: Uint8Array;
+  peerPid: 'u32',
+  clientLibName: 'string',
+  clientLibVersion: 'string',
+  peerAttestationNonce: 'bytes',
+  capabilityToken: 'bytes',
   /** Seconds. */
-  readonly clientKeepaliveSecs: bigint;
-}
+  clientKeepaliveSecs: 'u64',
+} as const;
 
-/** The broker's yes (W-34). */
-export interface Negotiated {
-  readonly negotiatedProtocol: number;
+/** The client's request: which endpoint serves this service in this version? */
+export interface Hello extends Message<typeof HELLO> {}
+
+// The fields of W-34.
+const NEGOTIATED = {
+  negotiatedProtocol: 'u32',
   /** The requested service version, not the broker's own. */
-  readonly daemonVersion: string;
+  daemonVersion: 'string',
   /** The backend's endpoint: a socket path or a pipe name. */
-  readonly backendPipe: string;
-  readonly warnings: readonly string[];
+  backendPipe: 'string',
+  warnings: 'strings',
   /** Bit set; see {@link CAPABILITY_HANDLE_PASSING}. */
-  readonly serverCapabilities: bigint;
-  /** Seconds; advice that nobody acts on. */
-  readonly keepaliveIntervalSecs: bigint;
+  serverCapabilities: 'u64',
+  /** Seconds; advice only, no known client acts on it. */
+  keepaliveIntervalSecs: 'u64',
   /** Empty, or what the handoff-ready event will repeat. */
-  readonly handlePassedToken: Uint8Array;
-  readonly connectionId: bigint;
-}
+  handlePassedToken: 'bytes',
+  connectionId: 'u64',
+} as const;
 
-/** The broker's no (W-35). */
-export interface Refused {
-  readonly reason: string;
+/** The broker accepts a Hello and names the endpoint. */
+export interface Negotiated extends Message<typeof NEGOTIATED> {}
+
+// The fields of W-35, the codes of W-36.
+const REFUSED = {
+  reason: 'string',
   /** Lowest and highest protocol version the broker speaks. */
-  readonly daemonMinProtocol: number;
-  readonly daemonMaxProtocol: number;
-  /** A {@link RefusalCode}; unknown numbers survive decoding (W-23). */
-  readonly code: number;
-  readonly details: Readonly<Record<string, string>>;
+  daemonMinProtocol: 'u32',
+  daemonMaxProtocol: 'u32',
+  /** A {@link RefusalCode}; unknown numbers survive decoding. */
+  code: 'enum',
+  details: 'stringMap',
   /** How long to wait before asking again, in milliseconds; 0 if the broker does not say. */
-  readonly retryAfterMs: bigint;
-}
+  retryAfterMs: 'u64',
+} as const;
 
-/** What a HelloReply says. */
+/** The broker refuses a Hello. */
+export interface Refused extends Message<typeof REFUSED> {}
+
+/** The content of a HelloReply. */
 export type HelloResult =
   | { readonly kind: 'negotiated'; readonly negotiated: Negotiated }
   | { readonly kind: 'refused'; readonly refused: Refused };
 
-/** The broker's answer (W-33); `result` is `undefined` when it says neither yes nor no. */
+/** The broker's answer; `result` is `undefined` when it neither accepts nor refuses. */
 export interface HelloReply {
   readonly result: HelloResult | undefined;
 }
 
-const helloCodec = defineMessage<Hello, 'Hello'>('Hello', {
-  clientMinProtocol: u32,
-  clientMaxProtocol: u32,
-  serviceName: text,
-  wantedVersion: text,
-  clientVersion: text,
-  clientCapabilities: u64,
-  authToken: bytes,
-  requestId: text,
-  connectionId: u64,
-  peerPid: u32,
-  clientLibName: text,
-  clientLibVersion: text,
-  peerAttestationNonce: bytes,
-  capabilityToken: bytes,
-  clientKeepaliveSecs: u64,
-});
-
-const negotiatedCodec = defineMessage<Negotiated, 'Negotiated'>('Negotiated', {
-  negotiatedProtocol: u32,
-  daemonVersion: text,
-  backendPipe: text,
-  warnings: texts,
-  serverCapabilities: u64,
-  keepaliveIntervalSecs: u64,
-  handlePassedToken: bytes,
-  connectionId: u64,
-});
-
-const refusedCodec = defineMessage<Refused, 'Refused'>('Refused', {
-  reason: text,
-  daemonMinProtocol: u32,
-  daemonMaxProtocol: u32,
-  code: openEnum,
-  details: textMap,
-  retryAfterMs: u64,
-});
+const helloCodec = defineMessage('Hello', HELLO);
+const negotiatedCodec = defineMessage('Negotiated', NEGOTIATED);
+const refusedCodec = defineMessage('Refused', REFUSED);
 
 /** Encodes a Hello. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */
 export const encodeHello: (hello: Partial<Hello>) => Uint8Array = helloCodec.encode;
@@ -152,6 +127,7 @@ export interface HelloReplyToEncode {
     | undefined;
 }
 
+// W-33.
 /** Encodes a HelloReply; without a result it is empty. Throws `INVALID_ARGUMENT`. */
 export function encodeHelloReply({ result }: HelloReplyToEncode): Uint8Array {
   switch (result?.kind) {

@@ -1,5 +1,4 @@
 import { BrokerPoolError, invalidArgument } from '../errors.js';
-import { allocate, copyOf } from './bytes.js';
 
 /**
  * The first byte of every frame: the layout "length, then body" (W-01). Not the envelope's version (W-15).
@@ -19,12 +18,9 @@ export const MAX_HELLO_BYTES = 64 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
-/**
- * How much of a frame has arrived, for whoever reads it to its end without wanting it. Plain data: it crosses
- * threads.
- */
+/** How much of a frame has arrived. Plain data: it crosses threads. */
 export interface FrameProgress {
-  /** What there is of the header, {@link FRAME_HEADER_BYTES} at most. */
+  /** The part of the header that has arrived, {@link FRAME_HEADER_BYTES} at most. */
   readonly header: Uint8Array;
   /** How many bytes of the body have arrived. */
   readonly bodyBytes: number;
@@ -189,8 +185,8 @@ export class FrameDecoder {
     this.#moveTo(allocate(Math.max(held + incoming, held * 2)));
   }
 
-  // What is left of a large read must not keep all of it alive; a quarter, so that many small frames in one
-  // large piece do not move the rest each time.
+  // A small rest must not keep the buffer of a large read alive. Shrinks only below a quarter: many small
+  // frames in one large piece must not move the rest each time.
   #shrink(): void {
     const held = this.#end - this.#start;
     if (held === 0) this.#moveTo(NOTHING);
@@ -205,4 +201,53 @@ export class FrameDecoder {
     this.#start = 0;
     this.#buffer = buffer;
   }
+}
+
+/** The progress of a frame of which nothing has arrived. */
+export const NO_PROGRESS: FrameProgress = { header: NOTHING, bodyBytes: 0 };
+
+/** Finds the end of one frame, continuing where another reader stopped, and keeps nothing of its body. */
+export class FrameEnd {
+  readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
+  #headerBytes: number;
+  #bodyBytes: number;
+
+  constructor({ header, bodyBytes }: FrameProgress = NO_PROGRESS) {
+    this.#header.set(header);
+    this.#headerBytes = header.length;
+    this.#bodyBytes = bodyBytes;
+  }
+
+  /** Counts bytes that arrived. */
+  push(chunk: Uint8Array): void {
+    const ofHeader = Math.min(FRAME_HEADER_BYTES - this.#headerBytes, chunk.length);
+    this.#header.set(chunk.subarray(0, ofHeader), this.#headerBytes);
+    this.#headerBytes += ofHeader;
+    this.#bodyBytes += chunk.length - ofHeader;
+  }
+
+  /** Whether the frame is complete, or its header is invalid (W-06, W-07) and its end cannot be known. */
+  get reached(): boolean {
+    if (this.#headerBytes > 0 && this.#header[0] !== FRAMING_VERSION) return true;
+    if (this.#headerBytes < FRAME_HEADER_BYTES) return false;
+    const declaredBytes = new DataView(this.#header.buffer).getUint32(1, true);
+    return declaredBytes > MAX_FRAME_BYTES || this.#bodyBytes >= declaredBytes;
+  }
+}
+
+/**
+ * New zeroed bytes outside V8's own heap. V8 keeps arrays of up to 64 bytes on its heap otherwise, and its
+ * collector copies them: the old copies cannot be overwritten, and some of the bytes here are tokens.
+ */
+function allocate(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+/** A copy outside V8's own heap, see {@link allocate}. */
+export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  // Without bytes there is nothing to hide, and on V8's heap an empty array costs next to nothing.
+  if (bytes.length === 0) return new Uint8Array(0);
+  const copy = allocate(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

@@ -1,46 +1,40 @@
 import { defineMessage } from './codec.js';
-import { bytes, flag, text, u64 } from './fields.js';
+import type { Message } from './field-table.js';
 
-/** Length of a handoff token in bytes, and of the data that travels beside the descriptor (H-21). */
+/** Length of a handoff token in bytes, and of the data that travels beside the descriptor. */
 export const HANDOFF_TOKEN_BYTES = 16;
 
-/** The broker asks a backend to take over a client's connection (W-37). */
-export interface HandoffOffer {
+// The fields of W-37.
+const HANDOFF_OFFER = {
   /** The duplicated handle on Windows; 0 where the descriptor travels beside the bytes. */
-  readonly handleValue: bigint;
+  handleValue: 'u64',
   /** {@link HANDOFF_TOKEN_BYTES} bytes, the same as in the client's Negotiated. */
-  readonly token: Uint8Array;
-  readonly serviceName: string;
-  /** Equal to the frame's request id (H-20). */
-  readonly correlationId: bigint;
-}
+  token: 'bytes',
+  serviceName: 'string',
+  /** Equal to the frame's request id. */
+  correlationId: 'u64',
+} as const;
 
-/** The backend's answer to a HandoffOffer, and the broker's handoff-ready event to the client (W-37). */
-export interface HandoffAck {
-  readonly token: Uint8Array;
-  readonly accepted: boolean;
-  readonly errorDetail: string;
-  readonly correlationId: bigint;
-}
+/** The broker asks a backend to take over a client's connection. */
+export interface HandoffOffer extends Message<typeof HANDOFF_OFFER> {}
 
-const offerCodec = defineMessage<HandoffOffer, 'HandoffOffer'>('HandoffOffer', {
-  handleValue: u64,
-  token: bytes,
-  serviceName: text,
-  correlationId: u64,
-});
+const HANDOFF_ACK = {
+  token: 'bytes',
+  accepted: 'bool',
+  errorDetail: 'string',
+  correlationId: 'u64',
+} as const;
 
-const ackCodec = defineMessage<HandoffAck, 'HandoffAck'>('HandoffAck', {
-  token: bytes,
-  accepted: flag,
-  errorDetail: text,
-  correlationId: u64,
-});
+/** The backend's answer to a HandoffOffer, and the broker's handoff-ready event to the client. */
+export interface HandoffAck extends Message<typeof HANDOFF_ACK> {}
+
+const offerCodec = defineMessage('HandoffOffer', HANDOFF_OFFER);
+const ackCodec = defineMessage('HandoffAck', HANDOFF_ACK);
 
 /** Encodes a HandoffOffer. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */
 export const encodeHandoffOffer: (offer: Partial<HandoffOffer>) => Uint8Array = offerCodec.encode;
 
-/** Decodes a HandoffOffer; a real broker's contains its zero `handleValue` (W-26). Throws `DECODE_FRAME`. */
+/** Decodes a HandoffOffer; a real broker's contains its zero `handleValue`. Throws `DECODE_FRAME`. */
 export const decodeHandoffOffer: (body: Uint8Array) => HandoffOffer = offerCodec.decode;
 
 /** Encodes a HandoffAck. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */

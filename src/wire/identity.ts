@@ -1,53 +1,41 @@
-import { defineMessage, nested } from './codec.js';
-import { bytes, optional, text, u32, u64 } from './fields.js';
+import { defineMessage } from './codec.js';
+import type { Message } from './field-table.js';
 
-/**
- * Length of the nonce in an identity probe, in bytes; the answer is the nonce and a DaemonProcess (P-01,
- * P-02).
- */
+// P-01, P-02.
+/** Length of the nonce in an identity probe, in bytes; the answer is the nonce and a DaemonProcess. */
 export const PROBE_NONCE_BYTES = 32;
 
+// P-14.
+const ENDPOINT = {
+  /** `shared`, `private:<service>` or `explicit:<name>`. */
+  namespaceId: 'string',
+  path: 'string',
+} as const;
+
 /** Where a backend listens, and in whose name. */
-export interface Endpoint {
-  /** `shared`, `private:<service>` or `explicit:<name>` (P-14). */
-  readonly namespaceId: string;
-  readonly path: string;
-}
+export interface Endpoint extends Message<typeof ENDPOINT> {}
 
-/**
- * Who a backend process is (W-40). A SHA-256 that responders append for old brokers (P-12) is skipped in
- * decoding.
- */
-export interface DaemonProcess {
-  readonly pid: number;
-  readonly exePath: string;
-  readonly ipcEndpoint?: Endpoint | undefined;
+// The fields of W-40; W-21 tells an absent idle timeout from 0, P-08 names the hash.
+const DAEMON_PROCESS = {
+  pid: 'u32',
+  exePath: 'string',
+  ipcEndpoint: ENDPOINT,
   /** Milliseconds since the Unix epoch. */
-  readonly startedAtUnixMs: bigint;
-  /** Names one boot of the machine (P-10). */
-  readonly bootId: string;
-  /** Seconds; 0 is sent, absent is not (W-21). */
-  readonly idleTimeoutSecs?: number | undefined;
-  /** `blake3` (P-08). */
-  readonly exeHashAlgorithm: string;
-  readonly exeHash: Uint8Array;
-}
+  startedAtUnixMs: 'u64',
+  /** Names one boot of the machine. */
+  bootId: 'string',
+  /** Seconds; 0 is sent, absent is not. */
+  idleTimeoutSecs: 'u32?',
+  /** `blake3`. */
+  exeHashAlgorithm: 'string',
+  exeHash: 'bytes',
+} as const;
 
-const endpointCodec = defineMessage<Endpoint, 'Endpoint'>('Endpoint', {
-  namespaceId: text,
-  path: text,
-});
+/** Who a backend process is. Decoding skips the SHA-256 that responders append for old brokers. */
+export interface DaemonProcess extends Message<typeof DAEMON_PROCESS> {}
 
-const processCodec = defineMessage<DaemonProcess, 'DaemonProcess'>('DaemonProcess', {
-  pid: u32,
-  exePath: text,
-  ipcEndpoint: nested(endpointCodec),
-  startedAtUnixMs: u64,
-  bootId: text,
-  idleTimeoutSecs: optional(u32),
-  exeHashAlgorithm: text,
-  exeHash: bytes,
-});
+const endpointCodec = defineMessage('Endpoint', ENDPOINT);
+const processCodec = defineMessage('DaemonProcess', DAEMON_PROCESS);
 
 /** Encodes an Endpoint on its own. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */
 export const encodeEndpoint: (endpoint: Partial<Endpoint>) => Uint8Array = endpointCodec.encode;

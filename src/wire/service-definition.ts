@@ -1,39 +1,33 @@
 import { defineMessage } from './codec.js';
-import { openEnum, text, textMap, texts } from './fields.js';
+import type { Message } from './field-table.js';
 
-/** Which broker a service's clients talk to (W-41). */
+/** Which broker a service's clients talk to. */
 export const BrokerIsolation = { PRIVATE_BROKER: 0, SHARED_BROKER: 1, EXPLICIT_INSTANCE: 2 } as const;
 /** A number of {@link BrokerIsolation}. */
 export type BrokerIsolation = (typeof BrokerIsolation)[keyof typeof BrokerIsolation];
 
-/** The content of a `<service>.servicedef` file, which has no frame around it (W-41, D-02). */
-export interface ServiceDefinition {
-  readonly serviceName: string;
+// The fields of W-41.
+const SERVICE_DEFINITION = {
+  serviceName: 'string',
   /** Absolute. */
-  readonly binaryPath: string;
-  /** A {@link BrokerIsolation}; unknown numbers survive decoding (W-23). */
-  readonly isolation: number;
+  binaryPath: 'string',
+  /** A {@link BrokerIsolation}; unknown numbers survive decoding. */
+  isolation: 'enum',
   /** The instance's name with EXPLICIT_INSTANCE, else empty. */
-  readonly explicitInstance: string;
+  explicitInstance: 'string',
   /** Absolute, or empty. */
-  readonly perVersionBinaryDir: string;
+  perVersionBinaryDir: 'string',
   /** Lowest version that may be asked for; any if empty. */
-  readonly minVersion: string;
+  minVersion: 'string',
   /** The only versions that may be asked for; empty allows all. */
-  readonly versionAllowList: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-}
+  versionAllowList: 'strings',
+  labels: 'stringMap',
+} as const;
 
-const codec = defineMessage<ServiceDefinition, 'ServiceDefinition'>('ServiceDefinition', {
-  serviceName: text,
-  binaryPath: text,
-  isolation: openEnum,
-  explicitInstance: text,
-  perVersionBinaryDir: text,
-  minVersion: text,
-  versionAllowList: texts,
-  labels: textMap,
-});
+/** The content of a `<service>.servicedef` file, which has no frame around it. */
+export interface ServiceDefinition extends Message<typeof SERVICE_DEFINITION> {}
+
+const codec = defineMessage('ServiceDefinition', SERVICE_DEFINITION);
 
 /** Encodes a service definition file. Throws `INVALID_ARGUMENT` for a value that its field cannot hold. */
 export const encodeServiceDefinition: (definition: Partial<ServiceDefinition>) => Uint8Array = codec.encode;

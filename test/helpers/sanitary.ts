@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Leftovers, until } from './leftovers.js';
+import { givenSeed } from './seed.js';
 
 export default test;
 
@@ -24,6 +25,10 @@ const warnings: string[] = [];
 /** Each temporary directory, and which test has it. */
 const directories = new Map<string, string>();
 const leftovers = new Leftovers();
+
+const seed = givenSeed();
+// Not loaded otherwise: most files have no property tests.
+if (seed !== undefined) (await import('fast-check')).configureGlobal({ seed });
 
 process.on('warning', (warning) => warnings.push(`warning: ${warning.name}: ${warning.message}`));
 

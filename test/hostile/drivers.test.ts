@@ -20,7 +20,7 @@ import { heard, keep, reset, say, trickle, type Conduct, type HostilePeer } from
 import { TOKEN } from './message-tree.js';
 import { judge, type Mode } from './oracle.js';
 import { hostilePeer } from './peer-kit.js';
-import { seedFromEnvironment, SEED_VARIABLE } from './seed.js';
+import { seedFromEnvironment, SEED_VARIABLE } from '../helpers/seed.js';
 import { ADMIN_WIRE, header, negotiatedWire, OTHER_TOKEN, readyWire } from './wires.js';
 
 const seed = seedFromEnvironment();

@@ -1,6 +1,6 @@
 import test from '../helpers/sanitary.js';
 import { fuzzExchanges } from './exchange-property.js';
-import { seedFromEnvironment, SEED_VARIABLE } from './seed.js';
+import { seedFromEnvironment, SEED_VARIABLE } from '../helpers/seed.js';
 
 const FRAMES = 20_000;
 const seed = seedFromEnvironment();

@@ -16,7 +16,7 @@ import { DRIVERS } from '../negotiation/drivers-kit.js';
 import { fuzzDriver } from './driver-property.js';
 import { fuzzExchanges, type FuzzTally } from './exchange-property.js';
 import { runSchedule, schedules, type ScheduleRecord } from './fault-schedule.js';
-import { seedFromEnvironment } from './seed.js';
+import { seedFromEnvironment } from '../helpers/seed.js';
 
 const BATCH = 50_000;
 const FRAMES_PER_CONNECTION = 100;

@@ -115,7 +115,6 @@ const config = {
   files: [`${COPY}/test/**/*.test.js`],
   workerThreads: false,
   timeout: '20s',
-  environmentVariables: { BROKER_POOL_TEST: '1' },
 };
 writeFileSync(join(ROOT, CONFIG), `export default ${JSON.stringify(config)};\n`);
 rmSync(join(ROOT, COPY), { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { backlogFailure } from '../../src/negotiation/backlog.js';
+import { backlogFailure } from '../../src/negotiation/connect-failures.js';
 import { abandonedFailure, connectFailure } from '../../src/negotiation/connect-failures.js';
 import { exchangeFor, type Job } from '../../src/negotiation/job.js';
 import { AdminExchange } from '../../src/negotiation/exchange/admin-exchange.js';

@@ -210,6 +210,19 @@ export const MORE_USES: Readonly<Record<string, Use>> = {
   'the handle has another reader': below((handle) => (handle.onread = ignore)),
   'the handle is unreferenced': below((handle) => handle.unref()),
   'the handle has another method': below((handle) => (handle.readStart = () => 0)),
+  // As libraries wrap a method that an object inherits.
+  'the handle has a hidden method': below((handle) =>
+    Object.defineProperty(handle, 'writeUtf8String', { value: () => 0 }),
+  ),
+  'the handle has a hidden reader that stays': below((handle) =>
+    Object.defineProperty(handle, 'onread', { value: ignore }),
+  ),
+  'the handle has another prototype': below((handle) =>
+    Object.setPrototypeOf(
+      handle,
+      Object.create(Object.getPrototypeOf(handle), { writeUtf8String: { value: () => 0 } }),
+    ),
+  ),
   'the handle has another socket': below((handle) => overHandle(handle)),
   'the handle in a socket that reads': below((handle) => overHandle(handle).on('data', ignore)),
   'another prototype': (socket) => Object.setPrototypeOf(socket, Socket.prototype),

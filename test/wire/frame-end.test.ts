@@ -1,6 +1,5 @@
 import test from '../helpers/sanitary.js';
-import { FrameEnd, NO_PROGRESS } from '../../src/wire/frame-end.js';
-import { encodeFrame, FrameDecoder, MAX_FRAME_BYTES } from '../../src/wire/frame.js';
+import { encodeFrame, FrameDecoder, FrameEnd, MAX_FRAME_BYTES, NO_PROGRESS } from '../../src/wire/frame.js';
 
 const FRAMES: readonly Uint8Array[] = [0, 1, 9].map((bytes) =>
   encodeFrame(Uint8Array.from({ length: bytes }, (_, index) => index + 2)),

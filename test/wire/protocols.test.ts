@@ -1,6 +1,6 @@
 import test from '../helpers/sanitary.js';
 import { BrokerPoolError } from '../../src/errors.js';
-import { declareConsumerProtocol, formatProtocol, PayloadProtocol } from '../../src/wire/protocols.js';
+import { declareConsumerProtocol, formatProtocol, PayloadProtocol } from '../../src/wire/envelope.js';
 
 test('the registered payload protocols have their frozen numbers (W-60, W-62)', (t) => {
   t.deepEqual(PayloadProtocol, {

@@ -8,8 +8,15 @@ import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
 import { descriptorOf } from '../../os/socket-handle.js';
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
-import { socketOver, type Tap } from '../sockets/descriptor-socket.js';
-import { dial, dialNow, systemFailureOf, type DialOutcome } from '../sockets/dial.js';
+import {
+  dial,
+  dialFailure,
+  dialNow,
+  socketOver,
+  systemFailureOf,
+  type DialOutcome,
+  type Tap,
+} from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
@@ -158,9 +165,8 @@ export class EventLoopNegotiation {
       onLateConnect,
     };
     this.#stopDialling = dial(options, (outcome) => {
-      if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
-      if (outcome.kind === 'refused')
-        return this.#finish({ kind: 'failed', failure: connectFailure(false, endpoint, outcome.system) });
+      if (outcome.kind !== 'connected')
+        return this.#finish({ kind: 'failed', failure: dialFailure(false, endpoint, outcome) });
       this.#listen(outcome.socket);
       if (sent < request.length) outcome.socket.write(request.subarray(sent));
     });
@@ -261,8 +267,7 @@ export class EventLoopNegotiation {
           negotiated,
         });
       }
-      if (outcome.kind === 'timeout') return this.#finish({ kind: 'failed', failure: outcome.failure });
-      this.#finish({ kind: 'failed', failure: connectFailure(true, endpoint, outcome.system) });
+      this.#finish({ kind: 'failed', failure: dialFailure(true, endpoint, outcome) });
     };
     const outcome = dialNow(this.#native, endpoint, this.#job.trust);
     if (outcome !== undefined) return settle(outcome);

@@ -1,16 +1,22 @@
 import { connect, type Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
+import { abortable } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { printable, type Failure, type SystemFailure } from '../../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../../os/errno.js';
 import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from '../../os/endpoint-trust.js';
-import type { Native } from '../../os/native.js';
+import type { Native, SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
-import { descriptorOf } from '../../os/socket-handle.js';
-import { backlogFailure, FIRST_RETRY_MS, isBusy, LONGEST_RETRY_MS } from '../backlog.js';
-import { socketOver } from './descriptor-socket.js';
+import { descriptorOf, socketOverDescriptor } from '../../os/socket-handle.js';
+import {
+  backlogFailure,
+  connectFailure,
+  FIRST_RETRY_MS,
+  isBusy,
+  LONGEST_RETRY_MS,
+} from '../connect-failures.js';
 
-/** How a dial ended. `system` failures are left to the caller to name: broker, backend or cached endpoint. */
+/** How a dial ended. The caller names the peer of a `system` failure: broker, backend or cached endpoint. */
 export type DialOutcome =
   | { readonly kind: 'connected'; readonly socket: Socket }
   | { readonly kind: 'refused'; readonly system: SystemFailure }
@@ -44,6 +50,62 @@ export interface DialOptions {
   readonly platform?: NodeJS.Platform;
   /** For tests: begins a connect. @default Node's `connect` */
   readonly open?: (endpoint: string) => Socket;
+}
+
+/** The failure of a job, or of a call, whose dial failed. */
+export function dialFailure(
+  atBackend: boolean,
+  endpoint: string,
+  outcome: Exclude<DialOutcome, { readonly kind: 'connected' }>,
+): Failure {
+  return outcome.kind === 'timeout' ? outcome.failure : connectFailure(atBackend, endpoint, outcome.system);
+}
+
+/** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
+export type Tap = (bytes: Uint8Array) => void;
+
+/** Shared by all taps: each piece has been consumed before the next one of any socket is read. */
+const TAPPED = new Uint8Array(64 * 1024);
+
+/**
+ * A socket that owns `descriptor` from now on. When it cannot be made, the descriptor is closed.
+ *
+ * With a `tap` the bytes that arrive go there and not through the stream: a stream allocates 64 KiB for each
+ * read, for a reply of a hundred bytes. No other code can read from such a socket.
+ */
+export function socketOver(system: SystemCalls, descriptor: number, tap?: Tap): Socket | Error {
+  try {
+    if (tap === undefined) return socketOverDescriptor(descriptor);
+    const callback = (count: number): boolean => {
+      tap(TAPPED.subarray(0, count));
+      // There may be a token in it.
+      TAPPED.fill(0, 0, count);
+      return true;
+    };
+    return socketOverDescriptor(descriptor, { buffer: TAPPED, callback });
+  } catch (error) {
+    system.close(descriptor);
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/**
+ * Connects by {@link dialNow} where that is possible, else by {@link dial}, whose promise rejects with
+ * `ABORTED` when the signal aborts first.
+ */
+export function connectWithin(
+  native: Native | undefined,
+  options: Omit<DialOptions, 'deadlineMs'>,
+  signal: AbortSignal | undefined,
+  aborted: string,
+): DialOutcome | Promise<DialOutcome> {
+  const { endpoint, timeoutMs, clock, trust } = options;
+  return (
+    dialNow(native, endpoint, trust) ??
+    abortable<DialOutcome>(signal, aborted, (settle) =>
+      dial({ ...options, deadlineMs: clock.now() + timeoutMs }, settle),
+    )
+  );
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
 import { systemClock, type Clock } from '../../clock.js';
 import { printableEndpoint, type Failure } from '../../errors.js';
-import { FrameEnd } from '../../wire/frame-end.js';
-import type { FrameProgress } from '../../wire/frame.js';
+import { FrameEnd, type FrameProgress } from '../../wire/frame.js';
 import { connectFailure } from '../connect-failures.js';
 
 /** A broker gives up on a Hello after 30 s (V-20); from then on a hang-up does it no harm. */

@@ -3,7 +3,7 @@ import type { Failure } from '../../errors.js';
 import type { SystemCalls } from '../../os/native.js';
 import type { Poller } from '../../os/watch.js';
 import type { Negotiated } from '../../wire/messages.js';
-import { FIRST_RETRY_MS } from '../backlog.js';
+import { FIRST_RETRY_MS } from '../connect-failures.js';
 import type { Exchange } from '../exchange/exchange.js';
 import { exchangeFor, type Job } from '../job.js';
 import type { SharedThreadState, StartCommand, ThreadCommand, ThreadOutcome } from './thread-protocol.js';

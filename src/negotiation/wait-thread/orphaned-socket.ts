@@ -1,8 +1,8 @@
 import { peerProblem } from '../../os/endpoint-trust.js';
 import { wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
-import { NO_PROGRESS } from '../../wire/frame-end.js';
-import { socketOver } from '../sockets/descriptor-socket.js';
+import { NO_PROGRESS } from '../../wire/frame.js';
+import { socketOver } from '../sockets/dial.js';
 import { startedAtMs, type Job } from '../job.js';
 import { drainReply } from '../sockets/drain-reply.js';
 import { CloseObligation, type OrphanedSocket, type UnreadReply } from './thread-protocol.js';

@@ -1,6 +1,6 @@
 import type { SystemCalls } from '../../os/native.js';
 import { exchangeFor, type Job, type Outcome } from '../job.js';
-import { socketOver } from '../sockets/descriptor-socket.js';
+import { socketOver } from '../sockets/dial.js';
 import { drainOnEventLoop } from './orphaned-socket.js';
 import type { ThreadOutcome } from './thread-protocol.js';
 

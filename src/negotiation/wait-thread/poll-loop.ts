@@ -6,8 +6,13 @@ import type { SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
 import { BATCH } from '../../os/watch.js';
 import type { Negotiated } from '../../wire/messages.js';
-import { backlogFailure, FIRST_RETRY_MS, LONGEST_RETRY_MS } from '../backlog.js';
-import { abandonedFailure, connectFailure } from '../connect-failures.js';
+import {
+  abandonedFailure,
+  backlogFailure,
+  connectFailure,
+  FIRST_RETRY_MS,
+  LONGEST_RETRY_MS,
+} from '../connect-failures.js';
 import type { ExchangeStep } from '../exchange/exchange.js';
 import type { Route } from '../job.js';
 import {

@@ -1,15 +1,20 @@
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
-import { abortable } from '../../client/abortable.js';
-import { describeNegotiated, type NegotiatedInfo } from '../../client/connect.js';
 import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environment.js';
 import type { Clock } from '../../clock.js';
 import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
 import { connectFailure } from '../../negotiation/connect-failures.js';
-import { dial, dialNow, type DialOutcome } from '../../negotiation/sockets/dial.js';
+import { connectWithin, dialFailure, type DialOutcome } from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
-import { handshakeJob, type Driver, type Outcome, type Route } from '../../negotiation/job.js';
+import {
+  describeNegotiated,
+  handshakeJob,
+  runJob,
+  type Driver,
+  type NegotiatedInfo,
+  type Route,
+} from '../../negotiation/job.js';
 import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
@@ -202,22 +207,13 @@ export class Connector implements OpensConnections {
     const outcome = await this.#dial(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     countDial(attempts);
-    throw errorFromFailure(
-      outcome.kind === 'timeout' ? outcome.failure : connectFailure(true, endpoint, outcome.system),
-    );
+    throw errorFromFailure(dialFailure(true, endpoint, outcome));
   }
 
   #dial(endpoint: string): DialOutcome | Promise<DialOutcome> {
     const { clock, roundTripTimeoutMs: timeoutMs, trust } = this.#options;
-    return (
-      dialNow(loadNative(), endpoint, trust) ??
-      abortable<DialOutcome>(this.#closing.signal, 'the pool was closed', (settle) =>
-        dial(
-          { endpoint, deadlineMs: clock.now() + timeoutMs, timeoutMs, clock, trust, keepAlive: false },
-          settle,
-        ),
-      )
-    );
+    const options = { endpoint, timeoutMs, clock, trust, keepAlive: false };
+    return connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
   }
 
   async #negotiate(request: ConnectRequest): Promise<NewConnection> {
@@ -238,15 +234,11 @@ export class Connector implements OpensConnections {
     const adoptHandedOffConnection = handoff.shouldWait();
     const startedMs = clock.now();
     const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
-    const outcome = await new Promise<Outcome>((settle) => {
-      driver().start(
-        handshakeJob(target.brokerEndpoint, hello(adoptHandedOffConnection), settings, startedMs),
-        settle,
-      );
-    });
-    if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
-    if (outcome.kind === 'answered') throw new Error('a handshake cannot end in an admin reply');
-    const { socket, endpoint, route, negotiated } = outcome;
+    const request = hello(adoptHandedOffConnection);
+    const { socket, endpoint, route, negotiated } = await runJob(
+      driver(),
+      handshakeJob(target.brokerEndpoint, request, settings, startedMs),
+    );
     handoff.learn({
       waited: adoptHandedOffConnection,
       offered: offersHandoff(negotiated),

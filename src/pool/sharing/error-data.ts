@@ -1,16 +1,13 @@
 import { BrokerPoolError, fieldsOf, type ErrorCode, type ErrorDetails } from '../../errors.js';
 
-/**
- * A `BrokerPoolError` as plain data: an error that crosses threads as an object loses its class and its own
- * fields.
- */
+/** A `BrokerPoolError` as plain data: a structured clone of an error loses its class and its own fields. */
 export interface ErrorData extends Omit<ErrorDetails, 'cause'> {
   readonly code: ErrorCode;
   readonly message: string;
   readonly cause?: CauseData;
 }
 
-/** What led to an error: one of ours, an error of somebody else's, or any other value that was thrown. */
+/** The cause of an error: an error of this package, another error, or any other value that was thrown. */
 export type CauseData =
   | { readonly kind: 'pool'; readonly error: ErrorData }
   | {
@@ -22,7 +19,7 @@ export type CauseData =
     }
   | { readonly kind: 'value'; readonly text: string };
 
-/** Causes of causes beyond this are left out: somebody else's errors may go round in a circle. */
+/** Causes of causes beyond this depth are left out: foreign errors may form a circle. */
 const DEEPEST_CAUSE = 4;
 
 export function errorToData(error: BrokerPoolError, depth = 0): ErrorData {
@@ -35,7 +32,7 @@ export function errorToData(error: BrokerPoolError, depth = 0): ErrorData {
   };
 }
 
-/** The error again, made in this thread. */
+/** The same error, made in this thread. */
 export function errorFromData({ code, message, cause, ...details }: ErrorData): BrokerPoolError {
   return new BrokerPoolError(code, message, { ...details, cause: cause && causeFromData(cause) });
 }

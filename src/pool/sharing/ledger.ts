@@ -2,7 +2,7 @@
 export const PAGE_SLOTS = 256;
 
 const EMPTY = 0;
-/** Set while a worker makes a socket of the descriptor. */
+/** Set while the worker makes a socket of the descriptor. */
 const TAKEN = 1;
 
 /** A page of shared memory for a {@link DescriptorLedger}. */
@@ -10,23 +10,19 @@ export function newPage(): SharedArrayBuffer {
   return new SharedArrayBuffer(PAGE_SLOTS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/**
- * What the pool's thread finds in a slot: a descriptor that nobody took, or one that was about to become a
- * socket.
- */
+/** A descriptor that an ended worker left in a slot. */
 export interface Unfinished {
   readonly descriptor: number;
   readonly taken: boolean;
 }
 
 /**
- * The descriptors that are on their way from the pool's thread to one worker, in memory that both see. A
- * descriptor in a message would be lost with a worker that dies before it reads it; here each is somebody's
- * at any moment.
+ * The descriptors on their way from the pool's thread to one worker, in memory that both see. A worker that
+ * ends before it reads a message would leak a descriptor in it; here each has an owner at any moment.
  *
- * Layout, 32-bit words, one for each slot, in pages that are added as they are needed: 0 for "none", else
- * `(descriptor + 1) * 2`, plus 1 from when the worker took it until a socket owns it. Only the pool's thread
- * fills a slot. Only one of both empties it: all that is there is taken by compare-and-exchange.
+ * Layout: one 32-bit word for each slot, in pages that are added as needed: 0 for "none", else
+ * `(descriptor + 1) * 2`, plus 1 from when the worker takes it until a socket owns it. Only the pool's thread
+ * fills an empty slot. Both sides take a descriptor by compare-and-exchange, so only one of them gets it.
  */
 export class DescriptorLedger {
   readonly #pages: Int32Array[] = [];
@@ -39,32 +35,22 @@ export class DescriptorLedger {
     return this.#pages.length * PAGE_SLOTS;
   }
 
-  /** Pool's thread: lays a descriptor into an empty slot. */
+  /** Pool's thread: fills an empty slot. Worker: puts back a descriptor that it cannot make a socket of. */
   offer(slot: number, descriptor: number): void {
-    const [page, index] = this.#place(slot);
-    Atomics.store(page, index, (descriptor + 1) * 2);
+    this.#store(slot, (descriptor + 1) * 2);
   }
 
-  /**
-   * Worker: takes the descriptor, to make a socket of it at once; `undefined` if the pool's thread has taken
-   * it back.
-   */
+  /** Worker: takes the descriptor, to make a socket of it at once; `undefined` if the pool took it back. */
   take(slot: number): number | undefined {
     return this.#change(slot, TAKEN);
   }
 
-  /** Worker: a socket owns what was taken. */
+  /** Worker: a socket owns the descriptor that it took. */
   settle(slot: number): void {
-    const [page, index] = this.#place(slot);
-    Atomics.store(page, index, EMPTY);
+    this.#store(slot, EMPTY);
   }
 
-  /** Worker: no socket could be made of what was taken; it is the pool's thread's again. */
-  putBack(slot: number, descriptor: number): void {
-    this.offer(slot, descriptor);
-  }
-
-  /** Worker: frees whatever is still on offer, for a pool's thread that has ended. */
+  /** Worker, when the pool's thread may have ended: frees all that is still on offer. */
   takeRest(free: (descriptor: number) => void): void {
     for (let slot = 0; slot < this.slots; slot++) {
       const descriptor = this.take(slot);
@@ -74,7 +60,7 @@ export class DescriptorLedger {
     }
   }
 
-  /** Pool's thread: takes back what the worker has not taken. */
+  /** Pool's thread: takes back a descriptor that the worker has not taken. */
   takeBack(slot: number): number | undefined {
     return this.#change(slot, EMPTY);
   }
@@ -84,14 +70,19 @@ export class DescriptorLedger {
     return Atomics.load(page, index) === EMPTY;
   }
 
-  /** Pool's thread, when the worker is gone: takes whatever it left. */
+  /** Pool's thread, when the worker has ended: takes all that it left. */
   reclaim(slot: number): Unfinished | undefined {
     const [page, index] = this.#place(slot);
     const word = Atomics.exchange(page, index, EMPTY);
     return word === EMPTY ? undefined : { descriptor: (word >> 1) - 1, taken: (word & TAKEN) !== 0 };
   }
 
-  /** What lies on offer; whoever is first to change the word has it. */
+  #store(slot: number, word: number): void {
+    const [page, index] = this.#place(slot);
+    Atomics.store(page, index, word);
+  }
+
+  /** Takes the descriptor on offer, unless the other thread is faster. */
   #change(slot: number, to: typeof TAKEN | typeof EMPTY): number | undefined {
     const [page, index] = this.#place(slot);
     const word = Atomics.load(page, index);

@@ -1,11 +1,11 @@
-import type { NegotiatedInfo } from '../../client/connect.js';
+import type { NegotiatedInfo } from '../../negotiation/job.js';
 import type { Route } from '../../negotiation/job.js';
 import type { ErrorData } from './error-data.js';
 
-/** Both ends must speak the same: a worker may have loaded another copy of this package. */
+/** Both ends must have the same: a worker may have loaded another copy of this package. */
 export const SHARING_VERSION = 1;
 
-/** What a connection is known by, sent with the first lease of it. */
+/** Describes a connection; sent with its first lease to a worker. */
 export interface ConnectionInfo {
   readonly endpoint: string;
   readonly route: Route;
@@ -13,33 +13,32 @@ export interface ConnectionInfo {
     { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined } | undefined;
 }
 
-/** Why a worker had a connection closed; `dirty` and `stale` are what it found at release. */
-export type SharedCloseReason = 'destroyed' | 'error' | 'invalid' | 'dirty' | 'stale';
+const CLOSE_REASONS = ['destroyed', 'error', 'invalid', 'dirty', 'stale'] as const;
 
-/**
- * From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and the lease that
- * comes of it.
- */
+/** Why a worker had a connection closed; it finds `dirty` and `stale` at release. */
+export type SharedCloseReason = (typeof CLOSE_REASONS)[number];
+
+/** From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and its lease. */
 export type HostMessage =
-  /** The first one, in the port before anybody listens. */
+  /** The first message, in the port before `share` returns it. */
   | { readonly kind: 'welcome'; readonly version: number; readonly acquireTimeoutMs: number }
-  /** Room for descriptors on their way, behind what there is. */
+  /** Another page of the descriptor ledger. */
   | { readonly kind: 'page'; readonly ledger: SharedArrayBuffer }
   | {
       readonly kind: 'lease';
       readonly acquireId: number;
       readonly connectionId: number;
-      /** Where in the ledger the descriptor lies; -1: the worker has a duplicate already. */
+      /** The ledger's slot with the descriptor; -1 if the worker has a duplicate already. */
       readonly slot: number;
       /** With a descriptor. */
       readonly info?: ConnectionInfo;
-      /** What the pool's thread had read before anybody leased the connection. */
+      /** Bytes that the pool's thread had read before the first lease of the connection. */
       readonly greeting?: Uint8Array;
     }
   | { readonly kind: 'failed'; readonly acquireId: number; readonly error: ErrorData }
-  /** The connection is closed: a duplicate of it is good for nothing. */
+  /** The connection is closed; the worker closes its duplicate. */
   | { readonly kind: 'gone'; readonly connectionId: number }
-  /** The pool serves this port no longer; nothing comes after this. */
+  /** The pool no longer serves this port. The last message. */
   | { readonly kind: 'ended'; readonly error: ErrorData };
 
 /** From a worker to the pool's thread. */
@@ -48,46 +47,32 @@ export type ClientMessage =
       readonly kind: 'acquire';
       readonly acquireId: number;
       readonly timeoutMs: number;
-      /**
-       * When the caller asked, on the monotonic clock, which all threads share but for a millisecond or so.
-       */
+      /** On the monotonic clock, which all threads share to within a millisecond or so. */
       readonly askedAtMs: number;
-      /**
-       * Whether the caller may give up before: an abort signal for each acquire costs more than the rest of
-       * it.
-       */
+      /** Whether an `abort` may follow: an abort signal costs more than the rest of an acquire. */
       readonly abortable: boolean;
       readonly serviceName?: string;
       readonly wantedVersion?: string;
     }
-  /**
-   * Nobody waits for this acquire any more. A lease that is on its way nevertheless comes back as `release`.
-   */
+  /** The caller has given up. A lease that is already on its way comes back as `release`. */
   | { readonly kind: 'abort'; readonly acquireId: number }
   | {
       readonly kind: 'release';
       readonly acquireId: number;
-      /** The worker keeps its duplicate for the next lease of this connection. */
+      /** The worker keeps its duplicate for its next lease of this connection. */
       readonly kept: boolean;
-      /** The backend has said something on this connection. */
+      /** Whether the worker has ever received bytes on this connection. */
       readonly everReceived: boolean;
     }
   | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
-  /** The thread wants nothing more, and has destroyed what it still had. Nothing comes after this. */
+  /** The worker has destroyed all its leases, and wants no more. The last message. */
   | { readonly kind: 'leave' };
 
-const CLOSE_REASONS: ReadonlySet<unknown> = new Set<SharedCloseReason>([
-  'destroyed',
-  'error',
-  'invalid',
-  'dirty',
-  'stale',
-]);
+export function isSharedCloseReason(value: unknown): value is SharedCloseReason {
+  return CLOSE_REASONS.some((reason) => reason === value);
+}
 
-/**
- * A message of a worker, checked; `undefined` where it is none: a mistake over there must not become one in
- * the pool.
- */
+/** A message of a worker, checked: a bug in a worker must not damage the pool. `undefined` for all else. */
 export function parseClientMessage(value: unknown): ClientMessage | undefined {
   return isClientMessage(value) ? value : undefined;
 }
@@ -110,13 +95,13 @@ function isClientMessage(value: unknown): value is ClientMessage {
     case 'release':
       return typeof value['kept'] === 'boolean' && typeof value['everReceived'] === 'boolean';
     case 'destroy':
-      return CLOSE_REASONS.has(value['reason']);
+      return isSharedCloseReason(value['reason']);
     default:
       return false;
   }
 }
 
-/** The welcome that lies first in the port of a shared pool; `undefined` in any other port. */
+/** The first message in the port of a shared pool; `undefined` for all else. */
 export function parseWelcome(value: unknown): (HostMessage & { readonly kind: 'welcome' }) | undefined {
   return isWelcome(value) ? value : undefined;
 }

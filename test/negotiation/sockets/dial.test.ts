@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
-import { LONGEST_RETRY_MS } from '../../../src/negotiation/backlog.js';
+import { LONGEST_RETRY_MS } from '../../../src/negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../../../src/negotiation/sockets/dial.js';
 import { errno } from '../../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../../src/os/native.js';

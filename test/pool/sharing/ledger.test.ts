@@ -27,7 +27,7 @@ test('what the worker could not use is the pool’s again', (t) => {
   const ledger = openLedger();
   ledger.offer(0, 5);
   t.is(ledger.take(0), 5);
-  ledger.putBack(0, 5);
+  ledger.offer(0, 5);
   t.is(ledger.takeBack(0), 5);
 });
 

@@ -5,16 +5,10 @@ import { Negotiation } from '../../negotiation.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../pooled-socket.js';
 import type { ConnectionInfo } from '../protocol.js';
 
-/** The leases of a thread, as its connections see them. */
-export interface ClientConnectionOwner extends LeaseOwner {
-  /** The socket is closed, by the peer, its caller or this thread itself. */
-  onDeath(connection: ClientConnection, problem: 'error' | 'stale'): void;
-}
-
 /**
- * A connection of a shared pool in the thread that uses it: a duplicate of the descriptor, and a socket over
- * that. Duplicating one costs more than the rest of a lease, so it stays for the next lease of the same
- * connection. Meanwhile others have the connection, and it must not read.
+ * A connection of a shared pool in the thread that uses it: a socket over a duplicate of the descriptor.
+ * Making one costs more than the rest of a lease, so the socket stays for the next lease of the same
+ * connection. Between leases it must not read: the bytes belong to another caller.
  */
 export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly id: number;
@@ -22,22 +16,17 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiation: Negotiation | undefined;
-  readonly owner: ClientConnectionOwner;
+  readonly owner: LeaseOwner;
   needsReset = false;
-  /** Another thread has it, or none. */
+  /** This thread has no lease of it. */
   isLent = false;
   #ended = false;
+  #closed = false;
   /** The acquire that led to the current lease, or to the last one. */
   acquireId: number;
 
-  /** Owns the descriptor from here on, unless it throws. It is on lease, and reads. */
-  constructor(
-    id: number,
-    acquireId: number,
-    descriptor: number,
-    info: ConnectionInfo,
-    owner: ClientConnectionOwner,
-  ) {
+  /** Begins the first lease. Owns the descriptor from here on, unless it throws. */
+  constructor(id: number, acquireId: number, descriptor: number, info: ConnectionInfo, owner: LeaseOwner) {
     this.id = id;
     this.acquireId = acquireId;
     this.endpoint = info.endpoint;
@@ -50,27 +39,31 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
 
   /** Closes this thread's socket. */
   destroy(): void {
+    this.#closed = true;
     PooledSocket.close(this.socket);
     this.negotiation?.wipeToken();
   }
 
-  /** Begins another lease: what arrives from now on is for its caller. */
-  wake(): void {
+  /** Begins another lease. */
+  wake(acquireId: number): void {
+    this.acquireId = acquireId;
     this.socket.ref();
     this.isLent = false;
     PooledSocket.resumeReading(this.socket);
   }
 
   /**
-   * Ends a lease. From now on what arrives is another caller's; what this one did not take, or left behind,
-   * is a problem. `'unsent'`: its last bytes must leave first, and the lease be ended again.
+   * Ends a lease, or says why the connection cannot go to another caller; `'unsent'`: not before its last
+   * bytes have left.
    */
   rest(): SocketProblem | 'unsent' | undefined {
     if (this.#ended) return 'stale';
     if (this.needsReset) {
       const problem = PooledSocket.problemOf(this.socket);
       if (problem !== undefined) return problem;
-      this.socket = PooledSocket.renew(this.socket);
+      const next = PooledSocket.renew(this.socket);
+      if (next === undefined) return 'dirty';
+      this.socket = next;
       this.needsReset = false;
     }
     this.isLent = true;
@@ -90,6 +83,6 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   beforeClose(): void {}
 
   onDeath(problem: 'error' | 'stale'): void {
-    this.owner.onDeath(this, problem);
+    if (!this.#closed) this.owner.onDestroy(this, problem);
   }
 }

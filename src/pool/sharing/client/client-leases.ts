@@ -2,49 +2,48 @@ import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { afterDrain } from '../../drain.js';
-import { leaseOf, type Lease, type LeasedConnection } from '../../lease.js';
+import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../lease.js';
 import type { CloseReason } from '../../pooled-connection.js';
 import { PooledSocket } from '../../pooled-socket.js';
-import { ClientConnection, type ClientConnectionOwner } from './client-connection.js';
 import { DescriptorLedger } from '../ledger.js';
-import type { ClientMessage, ConnectionInfo, HostMessage, SharedCloseReason } from '../protocol.js';
+import {
+  isSharedCloseReason,
+  type ClientMessage,
+  type ConnectionInfo,
+  type HostMessage,
+  type SharedCloseReason,
+} from '../protocol.js';
+import { ClientConnection } from './client-connection.js';
 
 export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
 
 /**
- * Duplicates that one thread keeps at most, each a descriptor: beyond it every lease costs as much as the
+ * Sockets that one thread keeps between leases, each a descriptor. Beyond it every lease costs as much as the
  * first one of a connection.
  */
 const KEPT_AT_MOST = 256;
 
-/** What a shared pool does for its loans. */
-export interface ClientLeasesOwner {
-  post(message: ClientMessage): void;
-  /** A lease is over. */
-  onReturned(): void;
-}
-
-/**
- * The connections of another thread's pool that this thread has on lease, and those it has a socket for until
- * the next time.
- */
-export class ClientLeases implements ClientConnectionOwner {
-  readonly #owner: ClientLeasesOwner;
+/** The leases that this thread has from the pool of another, and the sockets that it keeps between them. */
+export class ClientLeases implements LeaseOwner {
+  readonly #post: (message: ClientMessage) => void;
+  readonly #onReturned: () => void;
   readonly #ledger = new DescriptorLedger();
-  /** Those that the pool has not closed, by number. */
+  /** By number, without those that the pool has closed. */
   readonly #connections = new Map<number, ClientConnection>();
   readonly #leased = new Set<LeasedConnection>();
-  /** Those whose leases have ended, and whose last bytes have not left yet. */
+  /** Connections whose leases have ended, and whose last bytes have not left yet. */
   readonly #draining = new Map<ClientConnection, () => void>();
 
-  constructor(owner: ClientLeasesOwner) {
-    this.#owner = owner;
+  /**
+   * @param post sends a message to the pool's thread
+   * @param onReturned is called after each lease that ends
+   */
+  constructor(post: (message: ClientMessage) => void, onReturned: () => void) {
+    this.#post = post;
+    this.#onReturned = onReturned;
   }
 
-  /**
-   * How many connections the pool has still to get back: leases that are out, and those whose last bytes have
-   * not left yet.
-   */
+  /** How many connections the pool has still to get back. */
   get out(): number {
     return this.#leased.size + this.#draining.size;
   }
@@ -54,10 +53,10 @@ export class ClientLeases implements ClientConnectionOwner {
   }
 
   /**
-   * The lease that is offered, or `undefined` if there is nothing behind it any more, and the pool knows.
+   * The lease that is offered, or `undefined` if its connection has closed; the pool knows that already.
    *
-   * @throws {BrokerPoolError} `WORKER_FAILED` if this thread cannot make a socket of it; the connection is
-   * given up then
+   * @throws {BrokerPoolError} `WORKER_FAILED` if this thread cannot make a socket of the descriptor; the
+   * connection is given up then
    */
   accept(message: LeaseMessage): Lease | undefined {
     const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message);
@@ -66,69 +65,57 @@ export class ClientLeases implements ClientConnectionOwner {
     return leaseOf(connection);
   }
 
-  /** Nobody wants the lease any more. A descriptor that is offered with it stays where it is. */
+  /** Returns a lease whose caller has given up. A descriptor that is offered with it stays in the ledger. */
   decline({ acquireId, connectionId, slot, info }: LeaseMessage): void {
     wipeToken(info);
-    this.#owner.post({
-      kind: 'release',
-      acquireId,
-      kept: slot < 0 && this.#connections.has(connectionId),
-      everReceived: false,
-    });
+    const kept = slot < 0 && this.#connections.has(connectionId);
+    this.#post({ kind: 'release', acquireId, kept, everReceived: false });
   }
 
   /** The pool has closed a connection. */
   onGone(connectionId: number): void {
     const connection = this.#connections.get(connectionId);
-    this.#connections.delete(connectionId);
     if (connection === undefined) return;
-    this.#stopDraining(connection);
+    this.#connections.delete(connectionId);
+    this.#draining.get(connection)?.();
+    this.#draining.delete(connection);
     connection.destroy();
   }
 
   onRelease(leased: LeasedConnection): void {
     this.#leased.delete(leased);
-    const connection = this.#connections.get(leased.id);
-    // One that the pool has closed meanwhile is not expected back.
-    if (connection === leased) this.#giveBack(connection);
-    this.#owner.onReturned();
-  }
-
-  onDeath(connection: ClientConnection, problem: SharedCloseReason): void {
-    // One that this thread or the pool has closed is not known any more.
-    if (this.#connections.get(connection.id) !== connection) return;
-    this.#leased.delete(connection);
-    this.#destroy(connection, problem);
-    this.#owner.onReturned();
+    const connection = this.#current(leased);
+    if (connection !== undefined) this.#giveBack(connection);
+    this.#onReturned();
   }
 
   onDestroy(leased: LeasedConnection, reason: CloseReason): void {
     this.#leased.delete(leased);
-    const connection = this.#connections.get(leased.id);
-    if (connection === leased)
-      this.#destroy(connection, reason === 'error' || reason === 'invalid' ? reason : 'destroyed');
-    this.#owner.onReturned();
+    const connection = this.#current(leased);
+    if (connection !== undefined)
+      this.#destroy(connection, isSharedCloseReason(reason) ? reason : 'destroyed');
+    this.#onReturned();
   }
 
-  /**
-   * Destroys everything, without a word to the pool. Leases that are out stay with their callers, good for
-   * nothing.
-   */
+  /** Destroys everything without telling the pool. Callers keep their leases, whose sockets are closed. */
   abandon(): void {
     for (const connectionId of Array.from(this.#connections.keys())) this.onGone(connectionId);
     this.#leased.clear();
-    // A thread that has ended closes nothing any more. A socket closes a descriptor without FFI, which this
-    // thread need not load.
+    // The pool's thread may have ended, and closes nothing any more. A socket closes a descriptor without
+    // FFI, which this thread need not load.
     this.#ledger.takeRest((descriptor) => socketOverDescriptor(descriptor).destroy());
   }
 
+  /** `undefined` for a connection that the pool or this thread has closed. */
+  #current(leased: LeasedConnection): ClientConnection | undefined {
+    const connection = this.#connections.get(leased.id);
+    return connection === leased ? connection : undefined;
+  }
+
   #wake({ acquireId, connectionId }: LeaseMessage): ClientConnection | undefined {
-    const connection = this.#connections.get(connectionId);
-    if (connection === undefined) return undefined;
-    connection.acquireId = acquireId;
-    connection.wake();
-    // It may have died just now, which the pool has been told then.
-    return this.#connections.has(connectionId) ? connection : undefined;
+    this.#connections.get(connectionId)?.wake(acquireId);
+    // Reading may have shown that it is dead; the pool has been told then.
+    return this.#connections.get(connectionId);
   }
 
   #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): ClientConnection | undefined {
@@ -142,13 +129,10 @@ export class ClientLeases implements ClientConnectionOwner {
       connection = new ClientConnection(connectionId, acquireId, descriptor, info, this);
     } catch (cause) {
       wipeToken(info);
-      this.#ledger.putBack(slot, descriptor);
-      this.#owner.post({ kind: 'destroy', acquireId, reason: 'error' });
-      throw new BrokerPoolError(
-        'WORKER_FAILED',
-        'failed to take over a connection from the thread of the pool',
-        { cause },
-      );
+      this.#ledger.offer(slot, descriptor);
+      this.#post({ kind: 'destroy', acquireId, reason: 'error' });
+      const message = 'failed to take over a connection from the thread of the pool';
+      throw new BrokerPoolError('WORKER_FAILED', message, { cause });
     }
     this.#ledger.settle(slot);
     if (greeting !== undefined) connection.socket.unshift(greeting);
@@ -163,7 +147,7 @@ export class ClientLeases implements ClientConnectionOwner {
     const kept = this.#connections.size <= KEPT_AT_MOST;
     const everReceived = PooledSocket.hasRead(connection.socket);
     if (!kept) this.onGone(connection.id);
-    this.#owner.post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived });
+    this.#post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived });
   }
 
   /** Gives a connection back when its last bytes have left. */
@@ -172,19 +156,14 @@ export class ClientLeases implements ClientConnectionOwner {
       this.#draining.delete(connection);
       if (drained) this.#giveBack(connection);
       else this.#destroy(connection, 'dirty');
-      this.#owner.onReturned();
+      this.#onReturned();
     });
     this.#draining.set(connection, stop);
   }
 
-  #stopDraining(connection: ClientConnection): void {
-    this.#draining.get(connection)?.();
-    this.#draining.delete(connection);
-  }
-
   #destroy(connection: ClientConnection, reason: SharedCloseReason): void {
     this.onGone(connection.id);
-    this.#owner.post({ kind: 'destroy', acquireId: connection.acquireId, reason });
+    this.#post({ kind: 'destroy', acquireId: connection.acquireId, reason });
   }
 }
 

@@ -3,22 +3,19 @@ import { invalidArgument } from '../../../errors.js';
 import { parseWelcome, SHARING_VERSION } from '../protocol.js';
 import { SharedPool } from './shared-pool.js';
 
-/**
- * Ports that have a client in this thread: looking for a welcome in them would take away a message of that
- * one.
- */
+/** Ports that have a shared pool already: looking for a welcome in them would take one of its messages. */
 const connected = new WeakSet<MessagePort>();
 
 /**
- * The pool behind a port that `BrokerPool.share()` gave, for the thread that calls this. A port is good for
- * one thread and one call.
+ * Connects this thread to the pool of another by a port from `BrokerPool.share()`. A port serves one thread
+ * and one call.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for anything but a fresh port of a shared pool
  */
 export async function connectSharedPool(port: MessagePort): Promise<SharedPool> {
   if (!(port instanceof MessagePort))
     throw invalidArgument('port', 'must be a MessagePort, from share() of a pool');
-  // The pool has put it there before it gave the port away: there is nothing to wait for.
+  // `share` posts the welcome before it returns the port: it is there already.
   const welcome = connected.has(port) ? undefined : parseWelcome(receiveMessageOnPort(port)?.message);
   if (welcome === undefined)
     throw invalidArgument('port', 'is no port of a shared pool, or has been used already');

@@ -1,5 +1,6 @@
-import { monotonicNowMs, systemClock, type Deadline } from '../../../clock.js';
-import { DeadlineQueue, type Timed } from '../../../deadline-queue.js';
+import { monotonicNowMs, systemClock } from '../../../clock.js';
+import type { Timed } from '../../../deadline-queue.js';
+import { DeadlineTimer } from '../../deadline-timer.js';
 import type { BrokerPoolError } from '../../../errors.js';
 import { explainedError } from '../../../explained-error.js';
 import { rejectionOf } from '../../caller-stack.js';
@@ -12,14 +13,14 @@ import type { TargetOptions } from '../../options.js';
  */
 const ANSWER_GRACE_MS = 100;
 
-/** An acquire that the pool's thread has been asked for. */
+/** An acquire that waits for the answer of the pool's thread. */
 export class PendingAcquire implements Timed {
   readonly id: number;
   readonly timeoutMs: number;
   readonly askedAtMs: number;
   readonly target: TargetOptions;
   readonly resolve: (lease: Lease | Promise<never>) => void;
-  /** Takes the abort listener away. */
+  /** Removes the abort listener. */
   stopListening: (() => void) | undefined = undefined;
   dueMs: number;
   queueIndex = -1;
@@ -38,39 +39,30 @@ export class PendingAcquire implements Timed {
     this.dueMs = this.askedAtMs + timeoutMs + ANSWER_GRACE_MS;
   }
 
-  /** @param error of the pool's thread, which knows what was tried */
+  /** @param error from the pool's thread, which knows what was tried */
   reject(error: BrokerPoolError): void {
     this.resolve(rejectionOf(error));
   }
 
-  /** @param failure found in this thread, which knows no more than what it asked for */
+  /** @param failure found in this thread, which knows only what it asked for */
   fail(failure: BrokerPoolError, advice?: string): void {
     const { serviceName, wantedVersion } = this.target;
-    this.reject(
-      explainedError(failure, {
-        serviceName,
-        wantedVersion,
-        elapsedMs: monotonicNowMs() - this.askedAtMs,
-        advice,
-      }),
-    );
+    const elapsedMs = monotonicNowMs() - this.askedAtMs;
+    this.reject(explainedError(failure, { serviceName, wantedVersion, elapsedMs, advice }));
   }
 }
 
-/**
- * The acquires of one thread that wait for an answer, by number, each with its deadline in case the pool's
- * thread gives none.
- */
+/** The pending acquires of one thread, with a deadline in case the pool's thread does not answer. */
 export class PendingAcquires {
   readonly #byId = new Map<number, PendingAcquire>();
-  readonly #due = new DeadlineQueue<PendingAcquire>();
-  readonly #onDue: (acquire: PendingAcquire) => void;
-  #timerDueMs = Infinity;
-  #timer: Deadline | undefined;
+  readonly #deadlines: DeadlineTimer<PendingAcquire>;
 
-  /** @param onDue is told of an acquire whose time is up, and which is no longer one of these */
+  /** @param onDue gets an acquire whose time is up, and which is no longer pending */
   constructor(onDue: (acquire: PendingAcquire) => void) {
-    this.#onDue = onDue;
+    this.#deadlines = new DeadlineTimer(systemClock, ({ id }) => {
+      const acquire = this.take(id);
+      if (acquire !== undefined) onDue(acquire);
+    });
   }
 
   get size(): number {
@@ -79,53 +71,25 @@ export class PendingAcquires {
 
   add(acquire: PendingAcquire): void {
     this.#byId.set(acquire.id, acquire);
-    this.#due.put(acquire);
-    if (this.#due.nextMs < this.#timerDueMs) this.#arm();
+    this.#deadlines.put(acquire);
   }
 
   get(id: number): PendingAcquire | undefined {
     return this.#byId.get(id);
   }
 
-  /** Takes an acquire that is answered, or given up. */
+  /** Removes an acquire that is answered or given up. */
   take(id: number): PendingAcquire | undefined {
     const acquire = this.#byId.get(id);
     if (acquire === undefined) return undefined;
     this.#byId.delete(id);
-    this.#due.remove(acquire);
+    this.#deadlines.remove(acquire);
     acquire.stopListening?.();
     return acquire;
   }
 
   takeAll(): PendingAcquire[] {
-    this.#timer?.cancel();
-    this.#timerDueMs = Infinity;
+    this.#deadlines.stop();
     return Array.from(this.#byId.keys()).flatMap((id) => this.take(id) ?? []);
-  }
-
-  /**
-   * A timer that was set for an acquire answered since then finds nothing due, and is set anew: hardly ever
-   * is one needed.
-   */
-  #arm(): void {
-    this.#timer?.cancel();
-    this.#timerDueMs = this.#due.nextMs;
-    if (this.#timerDueMs === Infinity) return;
-    this.#timer = systemClock.deadline(this.#timerDueMs - monotonicNowMs(), (dueByMs) =>
-      this.#onTimer(dueByMs),
-    );
-  }
-
-  #onTimer(dueByMs: number): void {
-    this.#timerDueMs = Infinity;
-    for (
-      let acquire = this.#due.takeDue(dueByMs);
-      acquire !== undefined;
-      acquire = this.#due.takeDue(dueByMs)
-    ) {
-      this.take(acquire.id);
-      this.#onDue(acquire);
-    }
-    this.#arm();
   }
 }

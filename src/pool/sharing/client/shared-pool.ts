@@ -15,13 +15,13 @@ import {
   type TargetOptions,
 } from '../../options.js';
 import { errorFromData, type ErrorData } from '../error-data.js';
+import type { ClientMessage, HostMessage } from '../protocol.js';
 import { ClientLeases, type LeaseMessage } from './client-leases.js';
 import { PendingAcquire, PendingAcquires } from './pending-acquires.js';
-import type { ClientMessage, HostMessage } from '../protocol.js';
 
 /**
- * A pool that another thread of this process has: its limits, its queue, its endpoint cache and its
- * connections, but with sockets that live in this thread. Made by `connectSharedPool`.
+ * The pool of another thread of this process: its limits, queue, endpoint cache and connections, with sockets
+ * that live in this thread. Made by `connectSharedPool`.
  *
  * A lease and a waiting caller keep the thread alive; an idle shared pool does not.
  */
@@ -29,44 +29,41 @@ export class SharedPool implements AsyncDisposable {
   readonly #port: MessagePort;
   readonly #acquireTimeoutMs: number;
   readonly #pending = new PendingAcquires((acquire) => this.#onDue(acquire));
-  readonly #loans: ClientLeases;
+  readonly #leases: ClientLeases;
   #lastAcquireId = 0;
   #busy = false;
   #connected = true;
-  /** Why there are no more leases. */
+  /** Why `acquire` rejects. */
   #refusal: ErrorData | undefined;
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
 
-  /** @param port with the welcome taken out already */
+  /** @param port without its welcome, which the caller has taken out */
   constructor(port: MessagePort, acquireTimeoutMs: number) {
     this.#port = port;
     this.#acquireTimeoutMs = acquireTimeoutMs;
-    this.#loans = new ClientLeases({
-      post: (message) => this.#post(message),
-      onReturned: () => this.#onChange(),
-    });
+    this.#leases = new ClientLeases(
+      (message) => this.#post(message),
+      () => this.#onChange(),
+    );
     port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
     port.on('close', () =>
-      this.#end({
-        code: 'POOL_CLOSED',
-        message: 'the thread that has the pool has ended, or the port was closed',
-      }),
+      this.#end({ code: 'POOL_CLOSED', message: 'the thread of the pool has ended, or the port was closed' }),
     );
     port.unref();
   }
 
   /**
-   * A ready connection: an idle one, else a new one, else one that comes back. The callers of all threads are
-   * served in their order.
+   * A ready connection: an idle one, else a new one, else one that comes back. The pool serves the callers of
+   * all threads in their order.
    *
-   * @throws {BrokerPoolError} what `BrokerPool.acquire` throws; `TIMEOUT` also when the thread of the pool
-   * does not answer; `WORKER_FAILED` when a connection cannot be handed over
+   * @throws {BrokerPoolError} as `BrokerPool.acquire`; `TIMEOUT` also when the pool's thread does not answer;
+   * `WORKER_FAILED` when a connection cannot be handed over
    */
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     try {
       checkAcquireOptions(options);
-      checkTargetOptions(options);
+      checkTargetNames(options);
       const { signal, serviceName, wantedVersion } = options;
       const failure =
         signal !== undefined && hasAborted(signal)
@@ -80,8 +77,7 @@ export class SharedPool implements AsyncDisposable {
   }
 
   /**
-   * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
-   * broken off.
+   * Runs `work` with a lease: releases it afterwards, or destroys it when `work` throws.
    */
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction('work', work);
@@ -89,8 +85,8 @@ export class SharedPool implements AsyncDisposable {
   }
 
   /**
-   * Ends this thread's part; the pool goes on. Whoever waits is served, leases may come back, and after
-   * `timeoutMs` what is left is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
+   * Ends this thread's part; the pool goes on. Waiting callers are served and leases may come back; after
+   * `timeoutMs` the rest is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -109,7 +105,7 @@ export class SharedPool implements AsyncDisposable {
     this.#refusal ??= refusal;
     if (this.#connected && this.#busy) {
       await new Promise<void>((resolve) => {
-        // Kept alive for whoever waits for it: what is leased may be dead, and then nothing else does so.
+        // Ref'd: the caller of `close` waits, and a dead lease does not keep the process alive.
         const limit = systemClock.deadline(timeoutMs, () => resolve(), true);
         this.#onQuiet = () => {
           limit.cancel();
@@ -138,7 +134,7 @@ export class SharedPool implements AsyncDisposable {
     } catch (error) {
       return this.#giveUp(acquire, brokenSignalError(error));
     }
-    // A signal that is not a real one may have run any code.
+    // A foreign signal may have aborted inside of `onAbort`.
     if (this.#pending.get(acquire.id) === undefined) acquire.stopListening();
   }
 
@@ -164,9 +160,9 @@ export class SharedPool implements AsyncDisposable {
         return this.#onChange();
       }
       case 'page':
-        return this.#loans.addPage(message.ledger);
+        return this.#leases.addPage(message.ledger);
       case 'gone':
-        return this.#loans.onGone(message.connectionId);
+        return this.#leases.onGone(message.connectionId);
       case 'ended':
         return this.#end(message.error);
       case 'welcome':
@@ -175,31 +171,29 @@ export class SharedPool implements AsyncDisposable {
 
   #onLease(message: LeaseMessage): void {
     const acquire = this.#pending.get(message.acquireId);
-    if (acquire === undefined) return this.#loans.decline(message);
+    if (acquire === undefined) return this.#leases.decline(message);
     let lease: Lease | undefined;
     try {
-      lease = this.#loans.accept(message);
+      lease = this.#leases.accept(message);
     } catch (error) {
       this.#pending.take(acquire.id);
       acquire.fail(asPoolError(error));
       return this.#onChange();
     }
-    // The connection has been closed on the way here.
+    // The connection has closed on the way here.
     if (lease === undefined) return this.#postAcquire(acquire, acquire.stopListening !== undefined);
     this.#pending.take(acquire.id);
     acquire.resolve(lease);
   }
 
   #onDue(acquire: PendingAcquire): void {
-    const message = `no connection within ${acquire.timeoutMs} ms: the thread of the pool did not answer, so its event loop must be busy`;
-    this.#giveUp(
-      acquire,
-      new BrokerPoolError('TIMEOUT', message, { phase: 'queue' }),
-      'Find what blocks that thread.',
-    );
+    const problem = 'the thread of the pool did not answer, so its event loop must be busy';
+    const message = `no connection within ${acquire.timeoutMs} ms: ${problem}`;
+    const failure = new BrokerPoolError('TIMEOUT', message, { phase: 'queue' });
+    this.#giveUp(acquire, failure, 'Find what blocks that thread.');
   }
 
-  /** The lease may be on its way already; it is declined then. */
+  /** A lease that is already on its way is declined when it arrives. */
   #giveUp(acquire: PendingAcquire, failure: BrokerPoolError, advice?: string): void {
     this.#pending.take(acquire.id);
     this.#post({ kind: 'abort', acquireId: acquire.id });
@@ -209,7 +203,7 @@ export class SharedPool implements AsyncDisposable {
 
   /** An acquire or a lease has begun or ended. */
   #onChange(): void {
-    const busy = this.#pending.size > 0 || this.#loans.out > 0;
+    const busy = this.#pending.size > 0 || this.#leases.out > 0;
     if (busy === this.#busy) return;
     this.#busy = busy;
     if (busy) return this.#port.ref();
@@ -226,14 +220,14 @@ export class SharedPool implements AsyncDisposable {
     this.#connected = false;
     this.#refusal ??= reason;
     for (const acquire of this.#pending.takeAll()) acquire.fail(errorFromData(reason));
-    this.#loans.abandon();
+    this.#leases.abandon();
     this.#port.close();
     this.#onChange();
   }
 }
 
-/** Names left out are the pool's own; it checks those itself. */
-function checkTargetOptions({ serviceName, wantedVersion }: TargetOptions): void {
+/** The pool checks its own names, which stand for those left out. */
+function checkTargetNames({ serviceName, wantedVersion }: TargetOptions): void {
   if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
   if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
 }

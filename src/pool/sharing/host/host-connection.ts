@@ -1,72 +1,64 @@
 import type { DescriptorCalls } from '../../../os/descriptors.js';
 import { wouldBlock } from '../../../os/errno.js';
 import { descriptorOf } from '../../../os/socket-handle.js';
-import type { PooledConnection, SharedWith } from '../../pooled-connection.js';
+import type { CloseReason, PooledConnection, SharedWith } from '../../pooled-connection.js';
 import { PooledSocket, type SocketProblem } from '../../pooled-socket.js';
 
-/** A worker's port, as a lent connection sees it. */
+/** Another thread that has a duplicate of a connection's descriptor. */
 export interface Holder {
-  /** The connection is closed, whether this one has it on lease or only kept a duplicate. */
+  /** The connection is closed. */
   onGone(connection: HostConnection): void;
 }
 
 /**
- * A pooled connection that has been lent to other threads, each of which may keep a duplicate of its
- * descriptor. Its own socket stays in this thread, and reads only while nobody has it on lease.
+ * A pooled connection that other threads have duplicates of. Its own socket stays in this thread, and reads
+ * only while no thread has the connection on lease.
  */
 export class HostConnection implements SharedWith {
-  readonly connection: PooledConnection;
+  readonly pooled: PooledConnection;
+  readonly holders = new Set<Holder>();
   everReceived = false;
   isLent = false;
   readonly #calls: DescriptorCalls;
-  readonly #holders = new Set<Holder>();
 
-  constructor(connection: PooledConnection, calls: DescriptorCalls) {
-    this.connection = connection;
+  private constructor(pooled: PooledConnection, calls: DescriptorCalls) {
+    this.pooled = pooled;
     this.#calls = calls;
-    connection.sharedWith = this;
   }
 
-  get id(): number {
-    return this.connection.id;
+  /** The same object for each call with the same connection. */
+  static of(pooled: PooledConnection, calls: DescriptorCalls): HostConnection {
+    if (pooled.sharedWith instanceof HostConnection) return pooled.sharedWith;
+    const connection = new HostConnection(pooled, calls);
+    pooled.sharedWith = connection;
+    return connection;
   }
 
-  isHeldBy(holder: Holder): boolean {
-    return this.#holders.has(holder);
-  }
-
-  /** A descriptor for another thread, or the negated errno. It is the caller's until somebody takes it. */
-  duplicateFor(holder: Holder): number {
-    const descriptor = this.#calls.duplicate(descriptorOf(this.connection.socket));
-    if (descriptor >= 0) this.#holders.add(holder);
-    return descriptor;
-  }
-
-  /** The thread has no duplicate any more. */
-  forget(holder: Holder): void {
-    this.#holders.delete(holder);
+  /** Another descriptor of the connection, or the negated errno. */
+  duplicate(): number {
+    return this.#calls.duplicate(descriptorOf(this.pooled.socket));
   }
 
   /**
-   * From here on, whatever arrives is the other thread's. Returns what has been read before: a backend's
-   * greeting, the first caller's due.
+   * Stops reading: from here on the bytes belong to the other thread. Returns a greeting of the backend that
+   * has been read before, which belongs to the first caller.
    */
   lend(): Uint8Array | undefined {
-    const { socket } = this.connection;
+    const { socket } = this.pooled;
     this.isLent = true;
     PooledSocket.holdReading(socket);
     if (socket.readableLength === 0) return undefined;
     // Without a length newer Nodes return the first chunk only.
     const greeting: Uint8Array = socket.read(socket.readableLength);
-    // A copy: a message takes along the whole memory of what is in it.
+    // A copy: a message takes along the whole buffer of a view.
     return new Uint8Array(greeting);
   }
 
-  /** The other thread has left it in good order. Returns what has gone wrong since. */
+  /** Reads again after a lease in another thread, or returns why no other caller may get the connection. */
   takeBack(): SocketProblem | undefined {
-    const { socket } = this.connection;
-    // What came after the other thread stopped reading is still in the kernel, and no event tells of it
-    // before somebody else may have it.
+    const { socket } = this.pooled;
+    // Bytes that came after the other thread stopped reading are still in the kernel. Node would report them
+    // only when the next caller has the connection.
     const peeked = this.#calls.peek(descriptorOf(socket));
     if (peeked === 0) return 'stale';
     if (peeked > 0) return 'dirty';
@@ -76,13 +68,20 @@ export class HostConnection implements SharedWith {
     return undefined;
   }
 
+  /** Ends the lease in the pool. With a problem the connection closes. */
+  giveBack(problem: CloseReason | undefined): void {
+    const { owner } = this.pooled;
+    if (problem === undefined) owner.onRelease(this.pooled);
+    else owner.onDestroy(this.pooled, problem);
+  }
+
   /**
-   * Duplicates keep a connection alive that this thread has closed. So it is shut down for all of them first,
-   * and a backend sees the end at once, however busy the other threads are.
+   * Shuts the connection down before this thread closes it: the duplicates would keep it open, and the
+   * backend must see the end at once, however busy the other threads are.
    */
   onClosing(): void {
-    this.#calls.shutdown(descriptorOf(this.connection.socket));
-    for (const holder of this.#holders) holder.onGone(this);
-    this.#holders.clear();
+    this.#calls.shutdown(descriptorOf(this.pooled.socket));
+    for (const holder of this.holders) holder.onGone(this);
+    this.holders.clear();
   }
 }

@@ -7,54 +7,48 @@ import { heldBy, type Lease } from '../../lease.js';
 import type { AcquireOptions, TargetOptions } from '../../options.js';
 import { PooledConnection, type CloseReason } from '../../pooled-connection.js';
 import { errorToData } from '../error-data.js';
-import type { HostConnection } from './host-connection.js';
+import { HostConnection } from './host-connection.js';
 import { parseClientMessage, SHARING_VERSION, type ClientMessage, type HostMessage } from '../protocol.js';
 import { HostLeases } from './host-leases.js';
 
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
 
-/** The pool, as those who acquire from other threads see it. */
+/** The part of a pool that sharing uses. */
 export interface PoolToShare {
   tryAcquire(target?: TargetOptions): Lease | undefined;
   acquire(options?: AcquireOptions): Promise<Lease>;
 }
 
-/** What a remote client needs of the sharing it belongs to. */
-export interface HostPortEnvironment {
-  readonly pool: PoolToShare;
-  readonly acquireTimeoutMs: number;
-  hostConnection(connection: PooledConnection): HostConnection;
-  onClosed(): void;
-}
-
 /**
- * One port of a shared pool, on the pool's thread: acquires leases on behalf of the thread at the other end,
- * and has what that one held given back when it dies.
+ * One port of a shared pool, on the pool's thread: acquires leases for the thread at the other end, and gives
+ * them back to the pool when that thread ends.
  */
 export class HostPort {
   readonly #port: MessagePort;
-  readonly #environment: HostPortEnvironment;
+  readonly #calls: DescriptorCalls;
+  readonly #pool: PoolToShare;
   readonly #leases: HostLeases;
-  /** By the acquire's number; `undefined` for those that only end together. */
+  /** By the acquire's number; `undefined` for acquires without a signal of their own. */
   readonly #waiting = new Map<number, AbortController | undefined>();
   readonly #closed = new AbortController();
   #open = true;
 
-  constructor(port: MessagePort, calls: DescriptorCalls, environment: HostPortEnvironment) {
+  constructor(port: MessagePort, calls: DescriptorCalls, pool: PoolToShare, acquireTimeoutMs: number) {
     this.#port = port;
-    this.#environment = environment;
+    this.#calls = calls;
+    this.#pool = pool;
     this.#leases = new HostLeases(calls, (message, moved) => this.#post(message, moved));
-    this.#post({ kind: 'welcome', version: SHARING_VERSION, acquireTimeoutMs: environment.acquireTimeoutMs });
+    this.#post({ kind: 'welcome', version: SHARING_VERSION, acquireTimeoutMs });
     port.on('message', (value: unknown) => this.#onMessage(value));
     port.on('messageerror', () => this.#onBrokenMessage());
     port.on('close', () => this.#onPortClosed());
-    // Whoever waits at the other end keeps the process alive.
+    // Unref'd: a caller that waits at the other end keeps the process alive.
     port.unref();
   }
 
-  /** Serves the port no longer, and tells the thread why. */
+  /** The pool has ended. */
   end(reason: BrokerPoolError): void {
-    this.#end(reason, 'poolClosed');
+    this.#cutOff(reason, 'poolClosed');
   }
 
   #onMessage(value: unknown): void {
@@ -79,7 +73,7 @@ export class HostPort {
   #acquire(message: AcquireMessage): void {
     const { acquireId } = message;
     try {
-      const lease = this.#environment.pool.tryAcquire(targetOf(message));
+      const lease = this.#pool.tryAcquire(targetOf(message));
       if (lease === undefined) void this.#wait(message);
       else this.#lend(message, lease);
     } catch (error) {
@@ -91,11 +85,11 @@ export class HostPort {
     const { acquireId, abortable, askedAtMs } = message;
     const aborter = abortable ? new AbortController() : undefined;
     this.#waiting.set(acquireId, aborter);
-    // In whole milliseconds, since the clocks of threads agree no better.
+    // In whole milliseconds: the clocks of two threads agree no better.
     const delayMs = Math.max(0, Math.floor(monotonicNowMs() - askedAtMs));
     const timeoutMs = delayMs === 0 ? message.timeoutMs : Math.max(1, message.timeoutMs - delayMs);
     const options = { ...targetOf(message), timeoutMs, signal: (aborter ?? this.#closed).signal };
-    const outcome = await this.#environment.pool.acquire(options).catch(asPoolError);
+    const outcome = await this.#pool.acquire(options).catch(asPoolError);
     const wanted = this.#waiting.delete(acquireId);
     if (outcome instanceof BrokerPoolError) {
       if (wanted) this.#fail(acquireId, outcome);
@@ -116,11 +110,11 @@ export class HostPort {
     const connection = heldBy(lease);
     if (!(connection instanceof PooledConnection)) throw new Error('not a lease of this pool');
     if (connection.socket.destroyed) {
-      // It died between being leased and now.
+      // It has died since the pool leased it.
       connection.owner.onDestroy(connection, 'stale');
       return this.#acquire(message);
     }
-    const error = this.#leases.lend(message.acquireId, lease, this.#environment.hostConnection(connection));
+    const error = this.#leases.lend(message.acquireId, lease, HostConnection.of(connection, this.#calls));
     if (error !== undefined) this.#fail(message.acquireId, error);
   }
 
@@ -128,54 +122,45 @@ export class HostPort {
     this.#post({ kind: 'failed', acquireId, error: errorToData(asPoolError(error)) });
   }
 
-  /** @param moved memory that goes along instead of being copied */
+  /** @param moved memory that is moved instead of copied */
   #post(message: HostMessage, moved: readonly ArrayBuffer[] = []): void {
     this.#port.postMessage(message, moved);
   }
 
-  /** Nothing that comes from there can be relied on any more, and least of all its leases. */
+  /** A thread with a bug: its leases cannot be relied on either. */
   #onBrokenMessage(): void {
-    this.#end(
-      new BrokerPoolError(
-        'WORKER_FAILED',
-        'a thread that shares the pool sent a message that makes no sense',
-      ),
-      'error',
-    );
+    const message = 'a thread that shares the pool sent a message that makes no sense';
+    this.#cutOff(new BrokerPoolError('WORKER_FAILED', message), 'error');
   }
 
-  #end(reason: BrokerPoolError, closeReason: CloseReason): void {
+  #cutOff(reason: BrokerPoolError, closeReason: CloseReason): void {
     if (!this.#open) return;
-    this.#open = false;
     this.#post({ kind: 'ended', error: errorToData(reason) });
-    this.#port.close();
-    this.#giveBackAll(closeReason);
+    this.#close();
+    this.#leases.destroyAll(closeReason);
   }
 
   #onLeave(): void {
-    this.#open = false;
-    this.#port.close();
-    this.#giveBackAll('destroyed');
+    this.#close();
+    this.#leases.destroyAll('destroyed');
   }
 
   /** The thread has ended, or closed the port. */
   #onPortClosed(): void {
     if (!this.#open) return;
-    this.#open = false;
+    this.#close();
     this.#leases.abandon();
-    this.#giveBackAll('leaked');
-    this.#leases.reclaimAll();
   }
 
-  #giveBackAll(reason: CloseReason): void {
+  #close(): void {
+    this.#open = false;
+    this.#port.close();
     for (const acquireId of Array.from(this.#waiting.keys())) this.#abort(acquireId);
     this.#closed.abort();
-    this.#leases.destroyAll(reason);
-    this.#environment.onClosed();
   }
 }
 
-/** `undefined` where the pool's own target is meant: that way is shorter. */
+/** `undefined` for the pool's own target, which costs the pool less. */
 function targetOf({ serviceName, wantedVersion }: AcquireMessage): TargetOptions | undefined {
   if (serviceName === undefined && wantedVersion === undefined) return undefined;
   return {

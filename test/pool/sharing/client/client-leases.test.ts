@@ -5,14 +5,17 @@ import test from '../../../helpers/sanitary.js';
 
 test('a lease that no caller wants any more goes back, and its token is overwritten', (t) => {
   const posted: ClientMessage[] = [];
-  const loans = new ClientLeases({ post: (message) => posted.push(message), onReturned: () => {} });
+  const leases = new ClientLeases(
+    (message) => posted.push(message),
+    () => {},
+  );
   const handoffToken = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
   const negotiated = pooledConnection({ handoffToken }).negotiation?.negotiated;
   if (negotiated === undefined) return t.fail();
   const negotiation = { negotiated, handoffToken };
   const info = { endpoint: '/fake/backend', route: 'handle-passed', negotiation } as const;
   const message: LeaseMessage = { kind: 'lease', acquireId: 1, connectionId: 2, slot: 0, info };
-  loans.decline(message);
+  leases.decline(message);
   t.deepEqual(handoffToken, new Uint8Array(16));
   t.deepEqual(posted, [{ kind: 'release', acquireId: 1, kept: false, everReceived: false }]);
 });

@@ -5,7 +5,7 @@ import { BrokerPoolError } from '../../../../src/errors.js';
 import { loadDescriptorCalls } from '../../../../src/os/descriptors.js';
 import type { AcquireOptions } from '../../../../src/pool/options.js';
 import type { HostMessage } from '../../../../src/pool/sharing/protocol.js';
-import { HostPort } from '../../../../src/pool/sharing/host/host-port.js';
+import { HostPort, type PoolToShare } from '../../../../src/pool/sharing/host/host-port.js';
 import test from '../../../helpers/sanitary.js';
 import { canShare } from '../kit.js';
 
@@ -19,20 +19,14 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
   if (calls === undefined) throw new Error('no descriptors can be shared here');
   const { port1, port2 } = new MessageChannel();
   const acquired: AcquireOptions[] = [];
-  const client = new HostPort(port1, calls, {
-    pool: {
-      tryAcquire: () => undefined,
-      acquire: (options = {}) => {
-        acquired.push(options);
-        return Promise.reject(new BrokerPoolError('TIMEOUT', 'no connection'));
-      },
+  const pool: PoolToShare = {
+    tryAcquire: () => undefined,
+    acquire: (options = {}) => {
+      acquired.push(options);
+      return Promise.reject(new BrokerPoolError('TIMEOUT', 'no connection'));
     },
-    acquireTimeoutMs: 1_000,
-    hostConnection: () => {
-      throw new Error('nothing is lent');
-    },
-    onClosed: () => {},
-  });
+  };
+  const port = new HostPort(port1, calls, pool, 1_000);
   const answered = new Promise<void>((resolve) => {
     port2.on('message', ({ kind }: HostMessage) => {
       if (kind === 'failed') resolve();
@@ -47,7 +41,7 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
   });
   await answered;
   const closed = once(port2, 'close');
-  client.end(new BrokerPoolError('POOL_CLOSED', 'the test is over'));
+  port.end(new BrokerPoolError('POOL_CLOSED', 'the test is over'));
   await closed;
   return acquired[0]?.timeoutMs;
 }

@@ -1,0 +1,50 @@
+/**
+ * Runs test files by the names of their sources: `npm run test:file -- test/pool/lease.test.ts`, a folder too.
+ * `npm run watch -- test/pool/lease.test.ts` compiles and runs them again after each change. What is neither a file nor
+ * a folder goes to ava, such as `--match='*seed*'`.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { posix, relative, resolve, sep } from 'node:path';
+
+/** Folders whose tests have a configuration of their own. */
+const CONFIGURATIONS: Readonly<Record<string, string>> = {
+  'test/bundles': 'ava.bundles.config.js',
+  'test/interop': 'ava.interop.config.js',
+};
+
+function compiled(source: string): string {
+  const path = posix.join('dist', relative('.', resolve(source)).split(sep).join('/'));
+  return statSync(source).isDirectory() ? `${path}/**/*.test.js` : path.replace(/\.ts$/, '.js');
+}
+
+/** Options of ava from the configuration of the folder that the first file is in. */
+function configuration(files: readonly string[]): string[] {
+  const folder = Object.keys(CONFIGURATIONS).find((name) => files[0]?.startsWith(`dist/${name}/`));
+  return folder === undefined ? [] : ['--config', CONFIGURATIONS[folder] ?? ''];
+}
+
+function run(command: string, args: readonly string[]): Promise<number> {
+  const child = spawn(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });
+  process.once('exit', () => child.kill());
+  return new Promise((settle, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => settle(code ?? 1));
+  });
+}
+
+const args = process.argv.slice(2);
+const isOption = (arg: string): boolean => arg.startsWith('-');
+const names = args.filter((arg) => !isOption(arg));
+const missing = names.filter((name) => !existsSync(name));
+if (names.length === 0 || missing.length > 0) {
+  const problem =
+    names.length === 0 ? 'Name test files' : `There is no ${missing.join(', no ')}; name test files`;
+  process.stderr.write(`${problem}, for example: npm run test:file -- test/pool/lease.test.ts\n`);
+  process.exit(1);
+}
+const files = names.map(compiled);
+const ava = run('ava', [...configuration(files), ...args.filter(isOption), ...files]);
+const compiler = args.includes('--watch') ? run('tsc', ['--watch', '--preserveWatchOutput']) : ava;
+// Of a watching compiler and a watching ava, the first that ends takes the other with it.
+process.exit(await Promise.race([ava, compiler]));
