@@ -3,6 +3,7 @@ import type { Driver, Job, Outcome } from '../../src/negotiation/job.js';
 import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
 import { collectGarbage } from '../helpers/heap.js';
 import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { closed } from '../helpers/talk.js';
@@ -27,7 +28,7 @@ const seed = seedFromEnvironment();
 /** For streams that a real socket has to carry; the pure exchanges see far more. */
 const CONNECTIONS = 150;
 /** Deadlines that are meant to pass. */
-const SHORT_MS = 100;
+const SHORT_MS = scaled(100);
 const BUFFERS_BYTES = 3 * MAX_FRAME_BYTES + 8 * 1024 * 1024;
 
 interface Stage {

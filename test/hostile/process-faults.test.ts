@@ -13,13 +13,14 @@ import {
 } from '../../src/index.js';
 import { loadNative } from '../../src/os/native.js';
 import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
 import { ProcessSystem, type ProcessSystemOptions } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { ask, echo } from '../helpers/talk.js';
 import type { FewDescriptorsReport } from './few-descriptors.js';
 
 const posixTest = process.platform === 'win32' ? test.skip : test.serial;
-const SHORT_MS = 200;
+const SHORT_MS = scaled(200);
 const CHILD_LIMIT_MS = 30_000;
 
 async function start(
@@ -43,7 +44,7 @@ async function works(t: ExecutionContext, pool: BrokerPool): Promise<void> {
 
 /** The acquire fails with this code and this cause of the system. */
 async function fails(t: ExecutionContext, pool: BrokerPool, code: ErrorCode, cause?: string): Promise<void> {
-  const error = await t.throwsAsync(pool.acquire({ timeoutMs: 5_000 }), { instanceOf: BrokerPoolError });
+  const error = await t.throwsAsync(pool.acquire({ timeoutMs: 20_000 }), { instanceOf: BrokerPoolError });
   t.is(error?.code, code);
   if (cause !== undefined) t.like(error?.cause, { code: cause });
 }

@@ -58,7 +58,7 @@ threadsTest(
     await broker.until(() => broker.openConnections === 0);
     t.is(broker.earlyHangUps, 0);
     await driver.close();
-    t.true(existsSync(`${directory}/${ENDS}`), 'the thread was not ended while it loaded');
+    t.true(await until(() => existsSync(`${directory}/${ENDS}`)), 'the thread was not ended while it loaded');
   },
 );
 
