@@ -212,6 +212,17 @@ test('the two ways to wait know nothing of each other', (t) => {
   }
 });
 
+test('only src/pool/broker-pool.ts knows the endpoint file', (t) => {
+  const folder = 'src/pool/endpoint-file/';
+  const users = src.filter(
+    ({ path, files }) => !path.startsWith(folder) && files.some((imported) => imported.startsWith(folder)),
+  );
+  t.deepEqual(
+    users.map(({ path }) => path),
+    ['src/pool/broker-pool.ts'],
+  );
+});
+
 test('what a thread loads of a shared pool makes no connections', (t) => {
   const loaded = closure('src/pool/sharing/client/connect-shared-pool.ts').map(({ path }) => path);
   t.true(loaded.includes('src/pool/sharing/client/shared-pool.ts'));

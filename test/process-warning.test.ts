@@ -6,7 +6,7 @@ import test from './helpers/sanitary.js';
 const run = promisify(execFile);
 const INDEX = new URL('../src/index.js', import.meta.url).href;
 const NATIVE = new URL('../src/os/native.js', import.meta.url).href;
-const SEND = new URL('../src/os/connect-and-send.js', import.meta.url).href;
+const SEND = new URL('../src/os/socket.js', import.meta.url).href;
 
 /** What a process prints that reads its environment more than once. */
 async function warningsWith(env: Record<string, string>): Promise<string> {

@@ -1,40 +1,72 @@
+/**
+ * The directories of a socket: who could put another socket in its place. The rest of the package knows
+ * {@link checkDirectories} alone.
+ *
+ * Optional. To remove it: delete this file and test/os/directory-trust.test.ts, and in endpoint-trust.ts the
+ * import and the lines that use it; then `trust.sharedDirectories` has no effect, and goes with its option.
+ */
 import { readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { printable } from '../errors.js';
-import { kindOf, look } from './file-look.js';
-
-/** Users whose files are trusted. Those of root always are: it may do anything anyhow. */
-export type UserIds = readonly number[];
+import { belongsTo, kindOf, look, namesOf, type UserIds } from './trusted-file.js';
 
 const ROOT = 0;
 /** The write bits of group and others. */
 const OTHERS_MAY_WRITE = 0o022;
 /** In such a directory only the owner of a file may rename or remove it. */
 const STICKY = 0o1000;
-/** Where Linux gives up, too. */
-const MOST_LINKS = 40;
+/** Linux follows no more links in one path either. */
+const MAX_LINKS = 40;
 const ALLOW_SHARED = 'allow it with trust: { sharedDirectories: true }';
 
-/** The names in a path; `.` and repeated slashes lead nowhere. */
-export function namesOf(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.');
+/**
+ * For so long the ancestors of a directory count as safe after a check. They were safe because only their
+ * owners could change them; a change by an owner is noticed a second later.
+ */
+const REMEMBERED_MS = 1_000;
+const MAX_REMEMBERED = 64;
+
+interface SafeDirectory {
+  readonly device: number;
+  readonly inode: number;
+  readonly untilMs: number;
 }
 
-/** Whose something is, and how to allow that. */
-export function belongsTo(userId: number): string {
-  return `belongs to user ${userId}: ${allowUser(userId)}`;
-}
+/** Directories with safe ancestors: looking at each ancestor before each Hello costs more than all other checks. */
+const safe = new WeakMap<UserIds, Map<string, SafeDirectory>>();
 
-export function allowUser(userId: number): string {
-  return `if you trust that user, allow it with trust: { userIds: [${userId}] }`;
+/**
+ * Checks the directory of a socket and all its ancestors. Returns why one is not trusted, or `undefined`.
+ *
+ * @param stats of the directory itself
+ * @param nowMs on the monotonic clock
+ */
+export function checkDirectories(
+  directory: string,
+  stats: Stats,
+  trusted: UserIds,
+  nowMs: number,
+): string | undefined {
+  const problem = checkDirectory(directory, stats, trusted);
+  if (problem !== undefined) return problem;
+  const remembered = safe.get(trusted) ?? new Map<string, SafeDirectory>();
+  const known = remembered.get(directory);
+  if (known?.inode === stats.ino && known.device === stats.dev && nowMs < known.untilMs) return undefined;
+  const onTheWay = checkAncestors(directory, trusted);
+  if (onTheWay !== undefined) return onTheWay;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(directory, { device: stats.dev, inode: stats.ino, untilMs: nowMs + REMEMBERED_MS });
+  safe.set(trusted, remembered);
+  return undefined;
 }
 
 /**
- * What speaks against the directory that a socket lies in, or `undefined`. Here not even a sticky one will
- * do: it keeps nobody from being the first.
+ * Why the directory of a socket is not trusted, or `undefined`. A sticky directory is not enough here: it does
+ * not keep another user from creating the socket first.
  */
-export function directoryProblem(directory: string, stats: Stats, trusted: UserIds): string | undefined {
-  if (stats.isDirectory() && !isForeign(stats, trusted) && !mayBeWritten(stats)) return undefined;
+function checkDirectory(directory: string, stats: Stats, trusted: UserIds): string | undefined {
+  if (stats.isDirectory() && !isForeign(stats, trusted) && (stats.mode & OTHERS_MAY_WRITE) === 0)
+    return undefined;
   const named = `its directory ${printable(directory)}`;
   if (stats.isSymbolicLink())
     return `${named} is no directory but a symbolic link: name the one that it leads to, or ${ALLOW_SHARED}`;
@@ -44,40 +76,41 @@ export function directoryProblem(directory: string, stats: Stats, trusted: UserI
 }
 
 /**
- * Looks at all by which a directory is reached: whoever can put something else in the place of one part
- * decides where the path leads. Goes down from the root, and through links as the kernel does. Directories
- * and links must belong to trusted users, and others may write to a directory only where it is sticky, as
- * `/tmp` is. Returns what speaks against a part, or `undefined`. A path that leads nowhere is no matter of
- * trust: the dial says so better.
+ * Checks all directories and links on the path to a directory: a user who can replace one of them decides
+ * where the path leads. Goes down from the root, and through links as the kernel does. Directories and links
+ * must belong to trusted users, and others may write to a directory only where it is sticky, as `/tmp` is.
+ * Returns why one is not trusted, or `undefined`. A path that leads nowhere has no problem here: the dial
+ * reports it better.
  */
-export function wayProblem(directory: string, trusted: UserIds): string | undefined {
+export function checkAncestors(directory: string, trusted: UserIds): string | undefined {
   const ahead = namesOf(directory).toReversed();
   let here = '/';
   let links = 0;
-  let problem = partProblem(here, look(here), trusted);
+  let problem = checkAncestor(here, look(here), trusted);
   for (let name = ahead.pop(); name !== undefined && problem === undefined; name = ahead.pop()) {
     const path = posix.join(here, name);
     const stats = look(path);
     if (stats?.isSymbolicLink()) {
       links += 1;
-      const target = links > MOST_LINKS ? undefined : targetOf(path);
+      const target = links > MAX_LINKS ? undefined : targetOf(path);
       if (target === undefined) return `the link ${printable(path)}, by which it is reached, leads nowhere`;
       if (target.startsWith('/')) here = '/';
       ahead.push(...namesOf(target).toReversed());
     } else {
       here = path;
     }
-    problem = partProblem(path, stats, trusted);
+    problem = checkAncestor(path, stats, trusted);
   }
   return problem;
 }
 
-function partProblem(path: string, stats: Stats | undefined, trusted: UserIds): string | undefined {
+function checkAncestor(path: string, stats: Stats | undefined, trusted: UserIds): string | undefined {
   if (stats === undefined) return undefined;
   const named = `${printable(path)}, by which it is reached`;
   if (isForeign(stats, trusted)) return `${named}, ${belongsTo(stats.uid)}`;
-  // Nobody writes to a link, whatever its mode says.
-  if (stats.isSymbolicLink() || isSticky(stats) || !mayBeWritten(stats)) return undefined;
+  // The mode of a link means nothing.
+  const isProtected = (stats.mode & STICKY) !== 0 || (stats.mode & OTHERS_MAY_WRITE) === 0;
+  if (stats.isSymbolicLink() || isProtected) return undefined;
   return `others may write to ${named}: ${adviceAgainstWriters(stats)}`;
 }
 
@@ -85,17 +118,9 @@ function isForeign({ uid }: Stats, trusted: UserIds): boolean {
   return uid !== ROOT && !trusted.includes(uid);
 }
 
-function mayBeWritten({ mode }: Stats): boolean {
-  return (mode & OTHERS_MAY_WRITE) !== 0;
-}
-
-function isSticky({ mode }: Stats): boolean {
-  return (mode & STICKY) !== 0;
-}
-
-/** What is meant for everybody must stay so: there it is the socket that is in the wrong place. */
+/** A sticky directory is meant for all users and must stay so: there the socket is in the wrong place. */
 function adviceAgainstWriters(stats: Stats): string {
-  const isPrivate = stats.uid === process.geteuid?.() && !isSticky(stats);
+  const isPrivate = stats.uid === process.geteuid?.() && (stats.mode & STICKY) === 0;
   return `${isPrivate ? 'chmod go-w would help' : 'move the socket to a directory of your own'}, or ${ALLOW_SHARED}`;
 }
 

@@ -2,45 +2,35 @@ import type { Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { monotonicNowMs } from '../clock.js';
 import type { SystemFailure } from '../errors.js';
-import {
-  allowUser,
-  belongsTo,
-  directoryProblem,
-  namesOf,
-  wayProblem,
-  type UserIds,
-} from './directory-trust.js';
+import { LINUX } from './abi.js';
+import { checkDirectories } from './directory-trust.js';
 import { errnoName, printableEndpoint } from './errno.js';
-import { kindOf, look } from './file-look.js';
-import { canAskForPeers, peerOf } from './peer.js';
-import { WayMemory } from './way-memory.js';
+import { loadNative } from './native.js';
+import { allowUser, belongsTo, kindOf, look, namesOf, type UserIds } from './trusted-file.js';
 
 /**
- * Whom a client accepts at the other end of a local socket; functions that are given `undefined` accept
- * everybody. Plain data: it crosses threads.
+ * Which users a client accepts at the other end of a local socket; `undefined` in its place accepts all users.
+ * Plain data: it crosses threads.
  */
 export interface EndpointTrust {
   /** Users whose sockets and processes are trusted. */
   readonly userIds: UserIds;
   /**
-   * Look at no directory: accept sockets where others than these users may create, replace or remove files.
+   * Check no directory: accept sockets where others than these users may create, replace or remove files.
    */
   readonly sharedDirectories: boolean;
 }
 
 /**
- * Trusts the user of this process alone. On Windows, where there are no user ids, pipes are guarded by their
- * access lists.
+ * Trusts the user of this process alone. On Windows, where there are no user ids, access lists guard the
+ * pipes.
  */
 export function ownTrust(): EndpointTrust {
   const own = process.geteuid?.();
   return { userIds: own === undefined ? [] : [own], sharedDirectories: false };
 }
 
-/**
- * The failure of a dial that was not made, or not kept, because of what {@link fileProblem} or {@link
- * peerProblem} found.
- */
+/** The failure of a dial that {@link checkFile} or {@link checkPeer} stopped. */
 export function untrusted(endpoint: string, problem: string): SystemFailure {
   return {
     code: 'EUNTRUSTED',
@@ -53,13 +43,12 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
 const HAS_EMPTY_PARTS = /\/\.?(?:\/|$)/;
 
 /**
- * Looks at the socket file, and at all by which it is reached, before anybody dials it. Returns what speaks
- * against it, or `undefined`. A missing file is not reported here: the dial reports it better. Abstract names
- * and pipes have no file.
+ * Checks the socket file and its directories before a dial. Returns why they are not trusted, or `undefined`.
+ * A missing file has no problem here: the dial reports it better. Abstract names and pipes have no file.
  *
  * @param nowMs on the monotonic clock
  */
-export function fileProblem(
+export function checkFile(
   endpoint: string,
   trust: EndpointTrust | undefined,
   nowMs = monotonicNowMs(),
@@ -69,29 +58,31 @@ export function fileProblem(
   // would not reach the file checked here.
   if (endpoint.includes('\0')) return 'there is a NUL in its name';
   if (!endpoint.startsWith('/')) return 'its path is not absolute';
-  // A link must not hide behind a slash or a dot: `link/` is what it leads to.
+  // `link/` is the target of the link: a slash or a dot must not hide the link.
   const path = HAS_EMPTY_PARTS.test(endpoint) ? `/${namesOf(endpoint).join('/')}` : endpoint;
   const directory = posix.dirname(path);
   const folder = look(directory);
   const file = look(path);
   if (folder === undefined || file === undefined) return undefined;
-  return (
-    (trust.sharedDirectories ? undefined : placeProblem(directory, folder, trust.userIds, nowMs)) ??
-    socketProblem(file, trust.userIds)
-  );
+  const problem = trust.sharedDirectories
+    ? undefined
+    : checkDirectories(directory, folder, trust.userIds, nowMs);
+  return problem ?? checkSocketFile(file, trust.userIds);
 }
 
 /**
- * The same for an endpoint to which nothing is sent before {@link peerProblem} has been asked. The kernel
- * then says who is behind it, and it does not matter whose the file is; the file is looked at only where the
- * kernel cannot be asked.
+ * {@link checkFile} only where the kernel does not name peers. For endpoints to which nothing is sent before
+ * {@link checkPeer}: there the owner of the file does not matter.
  */
-export function quietEndpointProblem(endpoint: string, trust: EndpointTrust | undefined): string | undefined {
-  return canAskForPeers() ? undefined : fileProblem(endpoint, trust);
+export function checkFileUnlessPeerKnown(
+  endpoint: string,
+  trust: EndpointTrust | undefined,
+): string | undefined {
+  return canAskForPeers() ? undefined : checkFile(endpoint, trust);
 }
 
-/** Looks at who is at the other end of a connection. Returns what is wrong with that, or `undefined`. */
-export function peerProblem(descriptor: number, trust: EndpointTrust | undefined): string | undefined {
+/** Checks the process at the other end of a connection. Returns why it is not trusted, or `undefined`. */
+export function checkPeer(descriptor: number, trust: EndpointTrust | undefined): string | undefined {
   if (trust === undefined) return undefined;
   const peer = peerOf(descriptor);
   if (peer === undefined) return undefined;
@@ -101,18 +92,66 @@ export function peerProblem(descriptor: number, trust: EndpointTrust | undefined
     : `the process behind it runs as user ${peer.userId}: ${allowUser(peer.userId)}`;
 }
 
-const safeWays = new WayMemory();
-
-function placeProblem(directory: string, folder: Stats, trusted: UserIds, nowMs: number): string | undefined {
-  const problem = directoryProblem(directory, folder, trusted);
-  if (problem !== undefined || safeWays.knows(directory, folder, trusted, nowMs)) return problem;
-  const onTheWay = wayProblem(directory, trusted);
-  if (onTheWay === undefined) safeWays.remember(directory, folder, trusted, nowMs);
-  return onTheWay;
-}
-
-function socketProblem(file: Stats, trusted: UserIds): string | undefined {
+function checkSocketFile(file: Stats, trusted: UserIds): string | undefined {
   if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
   if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
   return trusted.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
+}
+
+/** The process at the other end of a connected Unix socket, in the kernel's words: it cannot be forged. */
+export interface Peer {
+  /** The effective user when the connection was made; of a listener, when it began to listen. */
+  readonly userId: number;
+  /** 0 where the kernel does not tell. */
+  readonly processId: number;
+}
+
+const LINUX_SO_PEERCRED = 17;
+/** `struct ucred` on Linux: pid i32, uid u32, gid u32. */
+const UCRED_BYTES = 12;
+const UCRED_UID_OFFSET = 4;
+
+let askKernel: ((descriptor: number) => Peer | number) | undefined;
+
+/**
+ * The process at the other end of a socket; the negated errno where the kernel does not say. `undefined` where
+ * the C library cannot be reached, or has no such call: Windows, where pipes have access lists instead.
+ */
+export function peerOf(descriptor: number): Peer | number | undefined {
+  return canAskForPeers() ? askKernel?.(descriptor) : undefined;
+}
+
+/** Whether {@link peerOf} has an answer here. */
+export function canAskForPeers(): boolean {
+  askKernel ??= bindPeerCall();
+  return askKernel !== undefined;
+}
+
+function bindPeerCall(): ((descriptor: number) => Peer | number) | undefined {
+  const binder = loadNative()?.binder;
+  if (binder === undefined) return undefined;
+  if (process.platform === 'linux') {
+    const getOption = binder.define(
+      'int getsockopt(int fd, int level, int name, uint8_t *value, uint32_t *length)',
+    );
+    const credentials = new DataView(new ArrayBuffer(UCRED_BYTES));
+    const bytes = new Uint8Array(credentials.buffer);
+    const length = new Uint32Array(1);
+    return (descriptor) => {
+      length[0] = UCRED_BYTES;
+      const result = getOption(descriptor, LINUX.SOL_SOCKET, LINUX_SO_PEERCRED, bytes, length);
+      if (result < 0) return result;
+      return {
+        userId: credentials.getUint32(UCRED_UID_OFFSET, true),
+        processId: credentials.getInt32(0, true),
+      };
+    };
+  }
+  const getPeerUser = binder.define('int getpeereid(int fd, uint32_t *uid, uint32_t *gid)');
+  return (descriptor) => {
+    const user = new Uint32Array(1);
+    const group = new Uint32Array(1);
+    const result = getPeerUser(descriptor, user, group);
+    return result < 0 ? result : { userId: user[0] ?? -1, processId: 0 };
+  };
 }

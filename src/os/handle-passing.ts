@@ -1,5 +1,5 @@
 import { DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
-import { loadBinder, loadNative, type Binder, type SystemCalls } from './native.js';
+import { loadNative, type Binder, type SystemCalls } from './native.js';
 
 /** What {@link HandlePassing.receiveHandle} got. */
 export interface ReceivedHandle {
@@ -61,10 +61,9 @@ const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv
 export function loadHandlePassing(architecture: string = process.arch): HandlePassing | undefined {
   if (!KNOWN_ARCHITECTURES.has(architecture)) return undefined;
   const abi = process.platform === 'linux' ? LINUX_64 : process.platform === 'darwin' ? DARWIN_64 : undefined;
-  const binder = loadBinder();
-  const system = loadNative()?.system;
-  if (abi === undefined || binder === undefined || system === undefined) return undefined;
-  return (loaded ??= bind(abi, binder, system));
+  const native = loadNative();
+  if (abi === undefined || native?.binder === undefined) return undefined;
+  return (loaded ??= bind(abi, native.binder, native.system));
 }
 
 function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): HandlePassing {

@@ -1,10 +1,19 @@
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import type koffi from 'koffi';
 import { isSwitchedOff, warnProcess } from '../process-warning.js';
 import { requirePackage } from '../package-files.js';
 import { printable } from '../errors.js';
-import { AF_UNIX, DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
-import { errno } from './errno.js';
-import { hasFreeDescriptors } from './free-descriptors.js';
+import { AF_UNIX, DARWIN, LINUX } from './abi.js';
+import { errno, isShortage } from './errno.js';
+import {
+  bindPollCalls,
+  makePrivateAndNonBlocking,
+  type NativeFunction,
+  type PollCalls,
+} from './poll-calls.js';
+
+export type { NativeFunction, PollCalls };
 
 /**
  * The system calls of the connect path. Every function returns a non-negative result or the negated
@@ -23,42 +32,14 @@ export interface SystemCalls {
   close(descriptor: number): number;
 }
 
-/** What the pollers call on top; each platform binds the group it has. */
-export interface PollCalls {
-  readonly eventfd?: () => number;
-  readonly pipe: (ends: Int32Array) => number;
-  readonly write: (descriptor: number, bytes: Uint8Array) => number;
-  readonly read: (descriptor: number, into: Uint8Array) => number;
-  readonly epollCreate?: () => number;
-  readonly epollControl?: (epoll: number, operation: number, descriptor: number, event: Uint8Array) => number;
-  readonly epollWait?: (epoll: number, events: Uint8Array, capacity: number, timeoutMs: number) => number;
-  readonly kqueue?: () => number;
-  readonly kevent?: (
-    queue: number,
-    changes: Uint8Array,
-    changeCount: number,
-    events: Uint8Array,
-    capacity: number,
-    timeout: Uint8Array | null,
-  ) => number;
-  readonly poll: (entries: Uint8Array, count: number, timeoutMs: number) => number;
-}
-
 export interface Native {
   readonly system: SystemCalls;
   readonly polling: PollCalls;
   /**
-   * For calls beyond those. Tests that put their own calls in place leave it out, so that nothing goes past
-   * them.
+   * Binds further calls. Tests that replace the system calls leave it out, so that no call bypasses them.
    */
   readonly binder?: Binder;
 }
-
-/**
- * A C function; arguments are checked by its declaration at run time. The result is non-negative or the
- * negated errno.
- */
-export type NativeFunction = (...values: unknown[]) => number;
 
 /** Binds C functions beyond the connect path by the same rules, for the other modules of this folder. */
 export interface Binder {
@@ -71,14 +52,10 @@ export interface Binder {
 
 /** Flags that Linux has where macOS needs a second call. */
 const LINUX_SOCKET = { SOCK_CLOEXEC: 0o2000000, SOCK_NONBLOCK: 0o4000 } as const;
-const LINUX_EVENTFD = { EFD_CLOEXEC: 0o2000000, EFD_NONBLOCK: 0o4000 } as const;
-const LINUX_EPOLL_CLOEXEC = 0o2000000;
 const SOCK_STREAM = 1;
-const F_SETFL = 4;
-const O_NONBLOCK = process.platform === 'linux' ? 0o4000 : 0x4;
 const DARWIN_SO_NOSIGPIPE = 0x1022;
 
-/** What loading koffi needs for a moment. */
+/** Loading koffi needs that many for a moment. */
 const LOADING_DESCRIPTORS = 4;
 
 let loaded: Native | undefined;
@@ -108,8 +85,8 @@ export function loadNative(): Native | undefined {
 }
 
 /**
- * As {@link loadNative}, for what connects: without the C library the kernel is not asked who is behind an
- * endpoint. Where it is missing against the user's will, the process gets one warning.
+ * {@link loadNative} for code that connects: without the C library the kernel does not name the peers. Where it
+ * is missing against the user's will, the process gets one warning.
  */
 export function loadNativeOrWarn(): Native | undefined {
   const native = loadNative();
@@ -124,16 +101,33 @@ export function loadNativeOrWarn(): Native | undefined {
 }
 
 /**
- * The C library if something has loaded it already: loading takes some milliseconds, too many for one short
- * call.
+ * The C library if it is loaded already: loading takes some milliseconds, too many for one short call.
  */
 export function loadedNative(): Native | undefined {
   return loaded;
 }
 
-/** What binds further C functions; `undefined` where {@link loadNative} is. */
-export function loadBinder(): Binder | undefined {
-  return loadNative()?.binder;
+/**
+ * Whether the system has so many descriptors left for this process. Node does not survive every shortage: it
+ * loses a descriptor with a thread that it cannot start, and remembers a package as missing when it could not
+ * open the files of the package.
+ */
+export function hasFreeDescriptors(count: number): boolean {
+  const opened: number[] = [];
+  try {
+    while (opened.length < count) opened.push(openSync(devNull, 'r'));
+    return true;
+  } catch (error) {
+    // The permission model may forbid to open it, which is no shortage.
+    return !(
+      error instanceof Error &&
+      'code' in error &&
+      typeof error.code === 'string' &&
+      isShortage({ code: error.code })
+    );
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
 }
 
 function bind(ffi: typeof koffi): Native {
@@ -158,10 +152,7 @@ function bind(ffi: typeof koffi): Native {
     };
   }
 
-  /**
-   * A wait that a signal ends is not begun again, or it would outlive its time limit: it counts as "nothing
-   * ready".
-   */
+  /** A wait that a signal ends is not begun again, or it would outlive its time limit. */
   function defineWait(declaration: string): NativeFunction {
     const call = declare(declaration);
     return (...values) => {
@@ -179,17 +170,11 @@ function bind(ffi: typeof koffi): Native {
   const closeDescriptor = declare('int close(int fd)');
   const control = define('int fcntl(int fd, int command, ...)');
   const close = (descriptor: number): number => {
-    // Not retried on EINTR: the descriptor is gone either way, and its number may be somebody else's by now.
+    // Not retried on EINTR: the descriptor is gone either way, and its number may be in use again.
     const result = closeDescriptor(descriptor);
     return result >= 0 ? result : -ffi.errno();
   };
   const sendFlags = linux ? LINUX.MSG_NOSIGNAL : 0;
-
-  /** macOS has no flags for these in socket() and pipe(). */
-  function makePrivateAndNonBlocking(descriptor: number): number {
-    const first = control(descriptor, F_SETFD, 'int', FD_CLOEXEC);
-    return first < 0 ? first : control(descriptor, F_SETFL, 'int', O_NONBLOCK);
-  }
 
   let openSocket = (): number =>
     socket(AF_UNIX, SOCK_STREAM | LINUX_SOCKET.SOCK_CLOEXEC | LINUX_SOCKET.SOCK_NONBLOCK, 0);
@@ -200,7 +185,7 @@ function bind(ffi: typeof koffi): Native {
     openSocket = () => {
       const descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
       if (descriptor < 0) return descriptor;
-      let result = makePrivateAndNonBlocking(descriptor);
+      let result = makePrivateAndNonBlocking(control, descriptor);
       if (result >= 0 && process.platform === 'darwin') {
         result = setOption(descriptor, DARWIN.SOL_SOCKET, DARWIN_SO_NOSIGPIPE, [1], 4);
       }
@@ -218,58 +203,10 @@ function bind(ffi: typeof koffi): Native {
     close,
   };
 
-  const pipe = define('int pipe(int *ends)');
-  const write = define('intptr_t write(int fd, const uint8_t *bytes, size_t length)');
-  const read = define('intptr_t read(int fd, uint8_t *bytes, size_t length)');
-  const poll = defineWait('int poll(uint8_t *entries, unsigned long count, int timeout)');
-  const polling: PollCalls = {
-    pipe: (ends) => {
-      const result = pipe(ends);
-      if (result < 0) return result;
-      for (const end of ends) {
-        const prepared = makePrivateAndNonBlocking(end);
-        if (prepared < 0) {
-          for (const opened of ends) close(opened);
-          return prepared;
-        }
-      }
-      return 0;
-    },
-    write: (descriptor, bytes) => write(descriptor, bytes, bytes.byteLength),
-    read: (descriptor, into) => read(descriptor, into, into.byteLength),
-    poll: (entries, count, timeoutMs) => poll(entries, count, timeoutMs),
-  };
-
   const binder: Binder = {
     define,
     address: (bytes) => ffi.address(bytes),
     view: (address, bytes) => ffi.view(address, bytes),
   };
-  return { system, polling: { ...polling, ...queueCalls() }, binder };
-
-  /** The platform's own way to wait for many descriptors. */
-  function queueCalls(): Partial<PollCalls> {
-    if (linux) {
-      const eventfd = define('int eventfd(unsigned int value, int flags)');
-      const create = define('int epoll_create1(int flags)');
-      return {
-        eventfd: () => eventfd(0, LINUX_EVENTFD.EFD_CLOEXEC | LINUX_EVENTFD.EFD_NONBLOCK),
-        epollCreate: () => create(LINUX_EPOLL_CLOEXEC),
-        epollControl: define('int epoll_ctl(int epoll, int operation, int fd, const uint8_t *event)'),
-        epollWait: defineWait('int epoll_wait(int epoll, uint8_t *events, int capacity, int timeout)'),
-      };
-    }
-    if (process.platform !== 'darwin') return {};
-    const queue = define('int kqueue(void)');
-    return {
-      kqueue: () => {
-        const descriptor = queue();
-        if (descriptor >= 0) control(descriptor, F_SETFD, 'int', FD_CLOEXEC);
-        return descriptor;
-      },
-      kevent: defineWait(
-        'int kevent(int queue, const uint8_t *changes, int changeCount, uint8_t *events, int capacity, const uint8_t *timeout)',
-      ),
-    };
-  }
+  return { system, polling: bindPollCalls(define, defineWait, control, close), binder };
 }

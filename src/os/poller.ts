@@ -1,8 +1,16 @@
-import { epollPoller, epollWatch } from './epoll.js';
-import { kqueuePoller, kqueueWatch } from './kqueue.js';
-import type { Native, PollCalls, SystemCalls } from './native.js';
-import { pollPoller } from './poll.js';
-import type { Poller, PollerHandles, PollerKind, Watch } from './watch.js';
+import type { Native, SystemCalls } from './native.js';
+import type { PollCalls } from './poll-calls.js';
+import {
+  epollPoller,
+  epollWatch,
+  kqueuePoller,
+  kqueueWatch,
+  pollPoller,
+  type Poller,
+  type PollerHandles,
+  type PollerKind,
+  type Watch,
+} from './poller-kinds.js';
 
 /** The best poller of this platform. */
 export function preferredPoller(polling: PollCalls): PollerKind {
@@ -16,7 +24,7 @@ export interface PollerProblem {
   readonly result: number;
 }
 
-/** Opens what a wait needs. Returns the problem where the system has no descriptor left. */
+/** Opens the descriptors of a poller. Returns the problem where the system has no descriptor left. */
 export function openPoller(
   native: Native,
   kind = preferredPoller(native.polling),
@@ -52,16 +60,14 @@ export function closePoller(system: SystemCalls, handles: PollerHandles): void {
 /** An eventfd takes a 64-bit number, a pipe any bytes: eight bytes that are 1 in host order suit both. */
 const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
 
-/**
- * Makes the waiting thread look up. A full pipe is fine: the thread has been woken and has not looked yet.
- */
+/** Wakes the waiting thread. A full pipe is fine: it holds earlier wake-ups that the thread has not read yet. */
 export function wakePoller(polling: PollCalls, handles: PollerHandles): void {
   polling.write(handles.wakeWrite, WAKE);
 }
 
 /**
- * The watch of a poller for other threads than the one that waits: the kernel takes changes to an epoll or
- * kqueue from any of them, and at once. `undefined` with `poll`, whose list is the waiting thread's own.
+ * The watch of a poller for other threads than the one that waits: an epoll or kqueue takes changes from any
+ * thread, at once. `undefined` with `poll`, whose list belongs to the waiting thread.
  */
 export function sharedWatch(polling: PollCalls, handles: PollerHandles): Watch | undefined {
   switch (handles.kind) {
@@ -78,7 +84,7 @@ export function sharedWatch(polling: PollCalls, handles: PollerHandles): Watch |
 export function attachPoller(polling: PollCalls, handles: PollerHandles): Poller {
   const drain = new Uint8Array(512);
   const consumeWakeUp = (): void => {
-    // One read empties an eventfd; a pipe may hold more, and then simply wakes the thread once more.
+    // One read empties an eventfd; a pipe that holds more wakes the thread once more.
     polling.read(handles.wakeRead, drain);
   };
   switch (handles.kind) {

@@ -1,7 +1,8 @@
 import { invalidArgument } from '../errors.js';
 import { AF_UNIX } from './abi.js';
 import { errno, printableEndpoint } from './errno.js';
-import type { SystemCalls } from './native.js';
+import { ringOf } from './io-uring.js';
+import type { Native, SystemCalls } from './native.js';
 
 /** `sun_path` is the rest of `sockaddr_un` behind the two-byte family. */
 const FAMILY_BYTES = 2;
@@ -39,9 +40,9 @@ export function encodeAddress(endpoint: string, platform: NodeJS.Platform = proc
 
 /**
  * A service talks to a handful of endpoints; a program that dials thousands of names must not keep them all,
- * nor any that no system takes.
+ * nor any that is too long for every system.
  */
-const MOST_REMEMBERED = 64;
+const MAX_REMEMBERED = 64;
 const LONGEST_REMEMBERED_BYTES = 128;
 const remembered = new Map<string, Uint8Array>();
 
@@ -54,28 +55,47 @@ export function addressOf(endpoint: string): Uint8Array {
   if (address === undefined) {
     address = encodeAddress(endpoint);
     if (address.length > LONGEST_REMEMBERED_BYTES) return address;
-    if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
     remembered.set(endpoint, address);
   }
   return address;
 }
 
+/** How {@link connectAndSend} ended; `sent` is the result of the send. */
+export type SendAttempt =
+  | { readonly descriptor: number; readonly sent: number }
+  | { readonly descriptor: undefined; readonly syscall: 'socket' | 'connect'; readonly result: number };
+
 /**
- * Connects a socket. Where nobody has an abstract name, somebody may have it filled up with NULs: so Node 20
- * names its listeners, and to the kernel that is another name. Results are as in {@link SystemCalls}.
+ * Opens a socket, connects and sends with nothing in between (V-21): in one system call where the kernel can,
+ * in two right behind each other where not. Without a connection nothing is left open.
+ */
+export function connectAndSend(native: Native, endpoint: string, request: Uint8Array): SendAttempt {
+  const { system } = native;
+  const descriptor = system.openSocket();
+  if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
+  const ring = ringOf(native);
+  let together = ring?.connectAndSend(system, descriptor, addressOf(endpoint), request);
+  if (together !== undefined && mayHaveLongerName(endpoint, together.connected)) together = undefined;
+  const connected = together?.connected ?? connectTo(system, descriptor, endpoint);
+  ring?.onConnect(connected);
+  if (connected >= 0) return { descriptor, sent: together?.sent ?? system.send(descriptor, request) };
+  system.close(descriptor);
+  return { descriptor: undefined, syscall: 'connect', result: connected };
+}
+
+/**
+ * Connects a socket. An abstract name without a listener may have one when it is filled up with NULs: Node 20
+ * names its listeners so, and to the kernel that is another name. Results are as in {@link SystemCalls}.
  */
 export function connectTo(system: SystemCalls, descriptor: number, endpoint: string): number {
   const connected = system.connect(descriptor, addressOf(endpoint));
-  return mayHaveLongerName(endpoint, connected)
-    ? system.connect(descriptor, addressOf(filledUp(endpoint)))
-    : connected;
+  if (!mayHaveLongerName(endpoint, connected)) return connected;
+  const filledUp = endpoint + '\0'.repeat(Math.max(LINUX_NAME_BYTES - Buffer.byteLength(endpoint), 0));
+  return system.connect(descriptor, addressOf(filledUp));
 }
 
-/** Whether a connect that ended so may still succeed under the other name of {@link connectTo}. */
-export function mayHaveLongerName(endpoint: string, connected: number): boolean {
+/** Whether a connect with this result may still succeed under the other name of {@link connectTo}. */
+function mayHaveLongerName(endpoint: string, connected: number): boolean {
   return endpoint.startsWith('\0') && connected === -(errno['ECONNREFUSED'] ?? 0);
-}
-
-function filledUp(name: string): string {
-  return name + '\0'.repeat(Math.max(LINUX_NAME_BYTES - Buffer.byteLength(name), 0));
 }

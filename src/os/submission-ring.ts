@@ -4,37 +4,35 @@ import type { Binder, SystemCalls } from './native.js';
 
 const NO_RING = -(errno['ENOSYS'] ?? 0);
 
-/**
- * What the two calls of {@link SubmissionRing.connectAndSend} returned: non-negative or the negated errno.
- */
+/** The results of connect and send, non-negative or the negated errno. */
 export interface RingResult {
   readonly connected: number;
-  /** Of no meaning unless `connected` is 0. */
+  /** Meaningless unless `connected` is 0. */
   readonly sent: number;
 }
 
-/** System call numbers; io_uring's are the same on every architecture but alpha, where there is no Node. */
+/** System call numbers, the same on every architecture that has Node. */
 const IO_URING_SETUP = 425;
 const IO_URING_ENTER = 426;
 const ENTER_GETEVENTS = 1;
 
 const SETUP_SINGLE_ISSUER = 1 << 12;
-/** Completions are worked off in our own enter, not whenever the kernel interrupts the thread. */
+/** The kernel completes entries inside our own enter; it does not interrupt the thread. */
 const SETUP_DEFER_TASKRUN = 1 << 13;
 
 /** Both rings in one mapping (5.4). */
 const FEATURE_SINGLE_MMAP = 1 << 0;
-/** Tells 6.12: older kernels try a connect that finds a full backlog again and again, the oldest for ever. */
+/** Linux 6.12 has it. Older kernels retry a connect that finds a full backlog, the oldest without end. */
 const FEATURE_MIN_TIMEOUT = 1 << 15;
 const NEEDED_FEATURES = FEATURE_SINGLE_MMAP | FEATURE_MIN_TIMEOUT;
 
 const ENTRIES = 2;
 const OPERATION_CONNECT = 16;
 const OPERATION_SEND = 26;
-/** The next entry begins when this one has succeeded, and is cancelled otherwise. */
+/** The next entry starts when this one succeeds; otherwise the kernel cancels it. */
 const FLAG_LINK = 4;
-/** One is enough where nothing goes wrong. */
-const MOST_ROUNDS = 10;
+/** The first enter normally completes both entries. */
+const MAX_ROUNDS = 10;
 const CLOSED = -(errno['EBADF'] ?? 0);
 const CONNECT_ID = 1;
 const SEND_ID = 2;
@@ -98,21 +96,15 @@ function bindCalls({ define }: Binder): Calls {
   };
 }
 
-/** Declarations take longer to bind than a ring to open, and rings come and go. */
+/** Kept beyond a ring's life: to bind the declarations takes longer than to open a ring. */
 const callsByBinder = new WeakMap<Binder, Calls>();
 
-function callsOf(binder: Binder): Calls {
-  const calls = callsByBinder.get(binder) ?? bindCalls(binder);
-  callsByBinder.set(binder, calls);
-  return calls;
-}
-
 /**
- * An io_uring that does one thing: connect and send in a single system call (Linux 6.12 and later).
+ * An io_uring for one purpose: connect and send in a single system call (Linux 6.12 and later).
  *
- * Between two calls the thread goes back to JavaScript, and with the connect the broker is awake: it wins
- * that race in up to a quarter of all Hellos, finds no bytes and sleeps 5 ms (V-21). Linked entries leave it
- * no gap to win.
+ * With two calls the thread returns to JavaScript in between, and the connect has woken the broker: in up to a
+ * quarter of all Hellos the broker reads first, finds no bytes and sleeps 5 ms (V-21). Linked entries close
+ * that gap.
  */
 export class SubmissionRing {
   readonly #binder: Binder;
@@ -127,18 +119,19 @@ export class SubmissionRing {
   readonly #completedIndex: number;
   readonly #completionsIndex: number;
   readonly #completionMask: number;
-  /** What the entries point to; held, for the kernel reads it. */
+  /** The entries point to them, so they must stay referenced. */
   #address: Uint8Array | undefined;
   #request: Uint8Array | undefined;
   #closed = false;
 
   /**
-   * The negated errno where there is no ring: ENOSYS also where the kernel is too old for this use of it;
-   * EPERM where it is forbidden, as container runtimes do.
+   * Returns the negated errno where there is no ring: ENOSYS also on a kernel too old for linked connects, EPERM
+   * where a container runtime forbids io_uring.
    */
   static open(binder: Binder, system: SystemCalls): SubmissionRing | number {
     if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return NO_RING;
-    const calls = callsOf(binder);
+    const calls = callsByBinder.get(binder) ?? bindCalls(binder);
+    callsByBinder.set(binder, calls);
     const params = new DataView(new ArrayBuffer(PARAMS_BYTES));
     params.setUint32(PARAMS.flags, SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN, true);
     const descriptor = calls.call(IO_URING_SETUP, ENTRIES, new Uint8Array(params.buffer), 0, 0);
@@ -184,7 +177,7 @@ export class SubmissionRing {
     this.#completedIndex = field(PARAMS.cqTail) / 4;
     this.#completionsIndex = field(PARAMS.cqes) / 4;
     this.#completionMask = this.#ring[field(PARAMS.cqMask) / 4] ?? 0;
-    // Two entries, used both each time: which is which never changes.
+    // Both entries are used each time, so their order never changes.
     for (let entry = 0; entry < ENTRIES; entry++) this.#ring[field(PARAMS.sqArray) / 4 + entry] = entry;
     this.#prepare(0, OPERATION_CONNECT, CONNECT_ID);
     this.#entries.setUint8(1, FLAG_LINK);
@@ -198,8 +191,8 @@ export class SubmissionRing {
   }
 
   /**
-   * Connects `descriptor`, a non-blocking socket, and sends. The negated errno if the kernel does not take
-   * the entries; nothing has happened then.
+   * Connects `descriptor`, a non-blocking socket, and sends. Returns the negated errno if the kernel does not
+   * take the entries; then nothing has happened.
    */
   connectAndSend(descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | number {
     if (this.#closed) return CLOSED;
@@ -213,9 +206,9 @@ export class SubmissionRing {
     if (taken < 0) return taken;
     const done = (): number => (Atomics.load(ring, this.#completedIndex) - head) | 0;
     if (taken === ENTRIES && done() === 0) return this.#giveUp();
-    // A connect that succeeded at the second try has left the send for the next enter. What a kernel short of
-    // memory has not taken is never done.
-    for (let round = 0; round < MOST_ROUNDS && done() < taken; round += 1) this.#enter(0);
+    // After a connect that succeeded at the second try the send waits for the next enter. Entries that a kernel
+    // short of memory has not taken never complete.
+    for (let round = 0; round < MAX_ROUNDS && done() < taken; round += 1) this.#enter(0);
     return done() === 0 ? this.#giveUp() : this.#results(head, done());
   }
 
@@ -226,10 +219,7 @@ export class SubmissionRing {
     this.#system.close(this.#descriptor);
   }
 
-  /**
-   * Submits, and works off what is due without waiting for more: both calls are done at once or meet a full
-   * backlog.
-   */
+  /** Submits and completes without waiting: both calls succeed at once or meet a full backlog. */
   #enter(submit: number): number {
     return this.#calls.call(IO_URING_ENTER, this.#descriptor, submit, 0, ENTER_GETEVENTS);
   }
@@ -237,7 +227,7 @@ export class SubmissionRing {
   #results(head: number, count: number): RingResult {
     const ring = this.#ring;
     let connected = 0;
-    // What was not sent is still to be sent, by whatever other means.
+    // 0 makes the caller send the request by other means.
     let sent = 0;
     for (let index = 0; index < count; index++) {
       const completion = this.#completionsIndex + (((head + index) & this.#completionMask) * CQE_BYTES) / 4;
@@ -251,8 +241,8 @@ export class SubmissionRing {
   }
 
   /**
-   * The connect is still under way only because the kernel would try again where `connect` says EAGAIN, at
-   * last from a thread of its own. With the ring the kernel drops it.
+   * The connect is still under way because the kernel retries where `connect` returns EAGAIN. Closing the ring
+   * cancels the retry.
    */
   #giveUp(): RingResult {
     this.close();

@@ -13,6 +13,7 @@ import { Capacity } from './capacity.js';
 import { Shutdown, type PoolState } from './shutdown.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
+import { openEndpointFile } from './endpoint-file/endpoint-file.js';
 import { claimName, releaseName } from './pool-names.js';
 import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
@@ -97,8 +98,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       free: () => this.#free(),
       onClosed: (durationMs) => this.#onClosed(durationMs),
     });
-    const { maxTotal } = settings;
-    const cache = settings.endpointCache && new EndpointCache(settings.endpointCache, { clock });
+    const { maxTotal, endpointCache } = settings;
+    const file = endpointCache && openEndpointFile(endpointCache, clock);
+    const cache = endpointCache && new EndpointCache(endpointCache, clock, file);
     // Behind everything that may throw: a pool that does not come to be must not keep its name.
     this.name = claimName(this, settings.name);
     this.#events = createEventSources(this.name, this);

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { wallNowMs } from '../clock.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
-import { peerOf } from '../os/peer.js';
+import { peerOf } from '../os/endpoint-trust.js';
 import { descriptorOf, holdReading } from '../os/socket-handle.js';
 import type { AdminReply, AdminRequest, Frame, Hello, Negotiated } from '../wire/messages.js';
 import { answerAdmin } from './admin-replies.js';

@@ -1,6 +1,6 @@
 import { errno } from '../../src/os/errno.js';
 import type { Binder, Native, NativeFunction, PollCalls, SystemCalls } from '../../src/os/native.js';
-import type { Poller } from '../../src/os/watch.js';
+import type { Poller } from '../../src/os/poller-kinds.js';
 
 /** The calls of the connect path that can be made to fail, and the wait thread's. */
 export type FaultyCall =

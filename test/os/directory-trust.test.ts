@@ -3,8 +3,8 @@ import { chmodSync, chownSync, lchownSync, mkdirSync, realpathSync, renameSync, 
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { wayProblem } from '../../src/os/directory-trust.js';
-import { fileProblem, ownTrust } from '../../src/os/endpoint-trust.js';
+import { checkAncestors } from '../../src/os/directory-trust.js';
+import { checkFile, ownTrust } from '../../src/os/endpoint-trust.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const own = process.geteuid?.() ?? -1;
@@ -37,13 +37,13 @@ async function listenIn(t: ExecutionContext, directory: string): Promise<string>
 
 posix("a way through directories of root and of one's own is safe, a sticky one for all among them", (t) => {
   const { middle, directory } = nested(t);
-  t.is(wayProblem(directory, userIds), undefined);
+  t.is(checkAncestors(directory, userIds), undefined);
   for (const mode of [0o755, 0o1777, 0o1770, 0o700]) {
     chmodSync(middle, mode);
-    t.is(wayProblem(directory, userIds), undefined, mode.toString(8));
+    t.is(checkAncestors(directory, userIds), undefined, mode.toString(8));
   }
-  t.is(wayProblem('/', userIds), undefined);
-  t.is(wayProblem(`${directory}/../.././/middle/private/`, userIds), undefined);
+  t.is(checkAncestors('/', userIds), undefined);
+  t.is(checkAncestors(`${directory}/../.././/middle/private/`, userIds), undefined);
 });
 
 posix('a private directory is no use where others may put another in its place', async (t) => {
@@ -52,8 +52,8 @@ posix('a private directory is no use where others may put another in its place',
   for (const mode of [0o777, 0o770, 0o702]) {
     chmodSync(middle, mode);
     const problem = `others may write to ${middle}, by which it is reached: chmod go-w would help, or allow it with trust: { sharedDirectories: true }`;
-    t.is(fileProblem(endpoint, trust), problem, mode.toString(8));
-    t.is(fileProblem(endpoint, { ...trust, sharedDirectories: true }), undefined);
+    t.is(checkFile(endpoint, trust), problem, mode.toString(8));
+    t.is(checkFile(endpoint, { ...trust, sharedDirectories: true }), undefined);
   }
 });
 
@@ -64,27 +64,27 @@ posix('links are followed, and both where they lie and where they lead is looked
   symlinkSync(middle, join(shared, 'absolute'));
   symlinkSync('../shared/./absolute', join(shared, 'relative'));
   for (const link of ['absolute', 'relative'])
-    t.is(wayProblem(join(shared, link, 'private'), userIds), undefined, link);
+    t.is(checkAncestors(join(shared, link, 'private'), userIds), undefined, link);
   chmodSync(shared, 0o777);
   for (const link of ['absolute', 'relative'])
     t.regex(
-      wayProblem(join(shared, link, 'private'), userIds) ?? '',
+      checkAncestors(join(shared, link, 'private'), userIds) ?? '',
       /^others may write to .*shared, by which it is reached/,
     );
   chmodSync(shared, 0o1777);
   t.is(
-    wayProblem(join(shared, 'relative', 'private'), userIds),
+    checkAncestors(join(shared, 'relative', 'private'), userIds),
     undefined,
     'nobody else may rename a link in a sticky directory',
   );
   chmodSync(middle, 0o777);
   t.regex(
-    wayProblem(join(shared, 'relative', 'private'), userIds) ?? '',
+    checkAncestors(join(shared, 'relative', 'private'), userIds) ?? '',
     /^others may write to .*middle, by which/,
   );
   // Not joined: that would take `..` for the way back out of the link.
   t.regex(
-    wayProblem(`${shared}/absolute/../shared`, userIds) ?? '',
+    checkAncestors(`${shared}/absolute/../shared`, userIds) ?? '',
     /^others may write to .*middle, by which/,
   );
 });
@@ -94,28 +94,28 @@ posix('links that lead in circles are not trusted', (t) => {
   symlinkSync('other', join(top, 'one'));
   symlinkSync('one', join(top, 'other'));
   t.regex(
-    wayProblem(join(top, 'one', 'private'), userIds) ?? '',
+    checkAncestors(join(top, 'one', 'private'), userIds) ?? '',
     /^the link .*(?:one|other), by which it is reached, leads nowhere$/,
   );
 });
 
 posix('a way that ends early is left to the dial', (t) => {
   const { top } = nested(t);
-  t.is(wayProblem(join(top, 'none', 'none'), userIds), undefined);
+  t.is(checkAncestors(join(top, 'none', 'none'), userIds), undefined);
 });
 
 asRoot('a directory or a link of a stranger on the way is not trusted, unless he is', (t) => {
   const { top, middle, directory } = nested(t);
   const advice = `belongs to user ${STRANGER}: if you trust that user, allow it with trust: { userIds: [${STRANGER}] }`;
   chownSync(middle, STRANGER, STRANGER);
-  t.is(wayProblem(directory, userIds), `${middle}, by which it is reached, ${advice}`);
-  t.is(wayProblem(directory, [own, STRANGER]), undefined);
+  t.is(checkAncestors(directory, userIds), `${middle}, by which it is reached, ${advice}`);
+  t.is(checkAncestors(directory, [own, STRANGER]), undefined);
   chownSync(middle, own, own);
   const link = join(top, 'link');
   symlinkSync(middle, link);
   lchownSync(link, STRANGER, STRANGER);
-  t.is(wayProblem(join(link, 'private'), userIds), `${link}, by which it is reached, ${advice}`);
-  t.is(wayProblem(join(link, 'private'), [own, STRANGER]), undefined);
+  t.is(checkAncestors(join(link, 'private'), userIds), `${link}, by which it is reached, ${advice}`);
+  t.is(checkAncestors(join(link, 'private'), [own, STRANGER]), undefined);
 });
 
 posix(
@@ -123,27 +123,24 @@ posix(
   async (t) => {
     const { middle, directory } = nested(t);
     const endpoint = await listenIn(t, directory);
-    t.is(fileProblem(endpoint, trust, 0), undefined);
+    t.is(checkFile(endpoint, trust, 0), undefined);
     chmodSync(middle, 0o777);
-    t.is(fileProblem(endpoint, trust, 999), undefined);
-    t.regex(fileProblem(endpoint, trust, 1_000) ?? '', /^others may write to .*middle/);
+    t.is(checkFile(endpoint, trust, 999), undefined);
+    t.regex(checkFile(endpoint, trust, 1_000) ?? '', /^others may write to .*middle/);
     chmodSync(middle, 0o700);
-    t.is(fileProblem(endpoint, trust, 2_000), undefined);
+    t.is(checkFile(endpoint, trust, 2_000), undefined);
     chmodSync(middle, 0o777);
     renameSync(directory, `${directory}.old`);
     mkdirSync(directory, { mode: 0o700 });
     renameSync(join(`${directory}.old`, 'peer.sock'), endpoint);
-    t.regex(fileProblem(endpoint, trust, 2_000) ?? '', /^others may write to .*middle/);
+    t.regex(checkFile(endpoint, trust, 2_000) ?? '', /^others may write to .*middle/);
   },
 );
 
 posix('what was safe for one trust is not for another', async (t) => {
   const { directory } = nested(t);
   const endpoint = await listenIn(t, directory);
-  t.is(fileProblem(endpoint, trust, 0), undefined);
+  t.is(checkFile(endpoint, trust, 0), undefined);
   chmodSync(dirname(directory), 0o777);
-  t.regex(
-    fileProblem(endpoint, { ...trust, userIds: [...userIds] }, 0) ?? '',
-    /^others may write to .*middle/,
-  );
+  t.regex(checkFile(endpoint, { ...trust, userIds: [...userIds] }, 0) ?? '', /^others may write to .*middle/);
 });

@@ -4,9 +4,8 @@ import { createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { errno } from '../../src/os/errno.js';
-import { fileProblem, ownTrust, peerProblem } from '../../src/os/endpoint-trust.js';
+import { checkFile, checkPeer, ownTrust, peerOf } from '../../src/os/endpoint-trust.js';
 import { loadNative } from '../../src/os/native.js';
-import { peerOf } from '../../src/os/peer.js';
 import { encodeAddress } from '../../src/os/socket.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
@@ -34,7 +33,7 @@ async function listen(
 
 posix("a socket of one's own in a directory of one's own is trusted", async (t) => {
   const { endpoint } = await listen(t);
-  t.is(fileProblem(endpoint, trust), undefined);
+  t.is(checkFile(endpoint, trust), undefined);
 });
 
 posix(
@@ -45,13 +44,13 @@ posix(
       chmodSync(directory, mode);
       const advice = mode === 0o1777 ? 'move the socket to a directory of your own' : 'chmod go-w would help';
       t.is(
-        fileProblem(endpoint, trust),
+        checkFile(endpoint, trust),
         `others may write to its directory ${directory}: ${advice}, or allow it with trust: { sharedDirectories: true }`,
       );
-      t.is(fileProblem(endpoint, { ...trust, sharedDirectories: true }), undefined);
+      t.is(checkFile(endpoint, { ...trust, sharedDirectories: true }), undefined);
     }
     chmodSync(directory, 0o755);
-    t.is(fileProblem(endpoint, trust), undefined, 'others may look');
+    t.is(checkFile(endpoint, trust), undefined, 'others may look');
   },
 );
 
@@ -61,10 +60,10 @@ posix('what stands in place of the socket is named', (t) => {
   writeFileSync(path('file'), '');
   mkdirSync(path('folder'), { mode: 0o700 });
   symlinkSync(path('file'), path('link'));
-  t.is(fileProblem(path('file'), trust), 'it is no socket but a file');
-  t.is(fileProblem(path('folder'), trust), 'it is no socket but a directory');
+  t.is(checkFile(path('file'), trust), 'it is no socket but a file');
+  t.is(checkFile(path('folder'), trust), 'it is no socket but a directory');
   t.is(
-    fileProblem(path('link'), trust),
+    checkFile(path('link'), trust),
     'it is no socket but a symbolic link: name the socket that it leads to',
   );
 });
@@ -75,10 +74,10 @@ posix('a directory that is a link is not followed, however it is written', async
   symlinkSync(directory, link);
   for (const written of [link, `${link}/`, `${link}/.`, `/${link}`, `${link}//.///.`]) {
     t.regex(
-      fileProblem(`${written}/peer.sock`, trust) ?? '',
+      checkFile(`${written}/peer.sock`, trust) ?? '',
       /is no directory but a symbolic link: name the one that it leads to, or allow it with trust: \{ sharedDirectories: true \}$/,
     );
-    t.is(fileProblem(`${written}/peer.sock`, { ...trust, sharedDirectories: true }), undefined);
+    t.is(checkFile(`${written}/peer.sock`, { ...trust, sharedDirectories: true }), undefined);
   }
 });
 
@@ -86,7 +85,7 @@ posix(
   'a socket whose name has a NUL is not trusted: some systems would dial the part in front of it',
   async (t) => {
     const { endpoint } = await listen(t);
-    t.is(fileProblem(`${endpoint}\0evil`, trust), 'there is a NUL in its name');
+    t.is(checkFile(`${endpoint}\0evil`, trust), 'there is a NUL in its name');
   },
 );
 
@@ -95,24 +94,24 @@ asRoot('a socket or a directory of a stranger is not trusted, unless he is', asy
   const trusted = { ...trust, userIds: [own, STRANGER] };
   chownSync(endpoint, STRANGER, STRANGER);
   const advice = `if you trust that user, allow it with trust: { userIds: [${STRANGER}] }`;
-  t.is(fileProblem(endpoint, trust), `it belongs to user ${STRANGER}: ${advice}`);
-  t.is(fileProblem(endpoint, trusted), undefined);
+  t.is(checkFile(endpoint, trust), `it belongs to user ${STRANGER}: ${advice}`);
+  t.is(checkFile(endpoint, trusted), undefined);
   chownSync(directory, STRANGER, STRANGER);
-  t.is(fileProblem(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}: ${advice}`);
-  t.is(fileProblem(endpoint, trusted), undefined);
+  t.is(checkFile(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}: ${advice}`);
+  t.is(checkFile(endpoint, trusted), undefined);
   chownSync(directory, own, own);
 });
 
 posix('a relative path is not trusted, wherever it leads: the dial would follow a later chdir', async (t) => {
   const { endpoint } = await listen(t);
-  t.is(fileProblem(endpoint, trust), undefined);
+  t.is(checkFile(endpoint, trust), undefined);
   for (const path of [relative(process.cwd(), endpoint), 'peer.sock', './peer.sock', ''])
-    t.is(fileProblem(path, trust), 'its path is not absolute');
+    t.is(checkFile(path, trust), 'its path is not absolute');
 });
 
 test('what is not there, and what is no file, is left to the dial', (t) => {
-  t.is(fileProblem(join(temporaryDirectory(t), 'none', 'none.sock'), trust), undefined);
-  t.is(fileProblem('\0abstract', trust), undefined);
+  t.is(checkFile(join(temporaryDirectory(t), 'none', 'none.sock'), trust), undefined);
+  t.is(checkFile('\0abstract', trust), undefined);
 });
 
 withFfi('the kernel names the user and the process at the other end (V-53)', async (t) => {
@@ -120,10 +119,10 @@ withFfi('the kernel names the user and the process at the other end (V-53)', asy
   const descriptor = system?.openSocket() ?? -1;
   t.is(system?.connect(descriptor, encodeAddress(endpoint)), 0);
   t.deepEqual(peerOf(descriptor), { userId: own, processId: process.platform === 'linux' ? process.pid : 0 });
-  t.is(peerProblem(descriptor, trust), undefined);
+  t.is(checkPeer(descriptor, trust), undefined);
   const advice = `if you trust that user, allow it with trust: { userIds: [${own}] }`;
   t.is(
-    peerProblem(descriptor, { ...trust, userIds: [STRANGER] }),
+    checkPeer(descriptor, { ...trust, userIds: [STRANGER] }),
     `the process behind it runs as user ${own}: ${advice}`,
   );
   system?.close(descriptor);
@@ -131,5 +130,5 @@ withFfi('the kernel names the user and the process at the other end (V-53)', asy
 
 withFfi('a peer whom the system does not know is not trusted', (t) => {
   t.is(peerOf(1_000_000), -(errno['EBADF'] ?? 0));
-  t.regex(peerProblem(1_000_000, trust) ?? '', /does not say who is behind it \(EBADF\)/);
+  t.regex(checkPeer(1_000_000, trust) ?? '', /does not say who is behind it \(EBADF\)/);
 });

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { hasFreeDescriptors } from '../../src/os/free-descriptors.js';
-import { loadNative } from '../../src/os/native.js';
+import { hasFreeDescriptors, loadNative } from '../../src/os/native.js';
 import { Leftovers } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 

@@ -1,7 +1,7 @@
 import { errno } from '../../src/os/errno.js';
 import type { PollCalls } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
-import type { PollerKind } from '../../src/os/watch.js';
+import type { PollerKind } from '../../src/os/poller-kinds.js';
 import test from '../helpers/sanitary.js';
 
 const EBADF = -(errno['EBADF'] ?? 0);

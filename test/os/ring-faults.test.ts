@@ -1,7 +1,7 @@
 /** What becomes of the submission ring when its calls fail. */
 import { createServer } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { connectAndSend } from '../../src/os/connect-and-send.js';
+import { connectAndSend } from '../../src/os/socket.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Binder, type Native, type NativeFunction } from '../../src/os/native.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';

@@ -1,9 +1,8 @@
 import { createServer, type Server } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { connectAndSend } from '../../src/os/connect-and-send.js';
+import { addressOf, connectAndSend, encodeAddress } from '../../src/os/socket.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../src/os/native.js';
-import { addressOf, encodeAddress } from '../../src/os/socket.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';
 import { Leftovers } from '../helpers/leftovers.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { Clock, Deadline } from '../../clock.js';
 import type { Failure } from '../../errors.js';
-import { connectAndSend } from '../../os/connect-and-send.js';
-import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
+import { connectAndSend } from '../../os/socket.js';
+import { checkFile, checkPeer, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
 import { descriptorOf } from '../../os/socket-handle.js';
@@ -73,7 +73,7 @@ export class EventLoopNegotiation {
     const { brokerEndpoint, trust } = this.#job;
     const unanswered = unansweredFailure(brokerEndpoint);
     if (unanswered !== undefined) return this.#failLater(unanswered);
-    const problem = fileProblem(brokerEndpoint, trust);
+    const problem = checkFile(brokerEndpoint, trust);
     if (problem !== undefined)
       return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
@@ -101,7 +101,7 @@ export class EventLoopNegotiation {
       this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
       return true;
     }
-    const stranger = peerProblem(attempt.descriptor, trust);
+    const stranger = checkPeer(attempt.descriptor, trust);
     if (stranger !== undefined) {
       native.system.close(attempt.descriptor);
       this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, stranger)));
@@ -178,11 +178,7 @@ export class EventLoopNegotiation {
    */
   #sendAtOnce(socket: Socket): number {
     const descriptor = this.#native === undefined ? -1 : descriptorOf(socket);
-    if (
-      this.#native === undefined ||
-      descriptor < 0 ||
-      peerProblem(descriptor, this.#job.trust) !== undefined
-    )
+    if (this.#native === undefined || descriptor < 0 || checkPeer(descriptor, this.#job.trust) !== undefined)
       return 0;
     return Math.max(0, this.#native.system.send(descriptor, this.#exchange.request));
   }

@@ -4,7 +4,12 @@ import { abortable } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { printable, type Failure, type SystemFailure } from '../../errors.js';
 import { printableEndpoint, systemFailure, wouldBlock } from '../../os/errno.js';
-import { peerProblem, quietEndpointProblem, untrusted, type EndpointTrust } from '../../os/endpoint-trust.js';
+import {
+  checkPeer,
+  checkFileUnlessPeerKnown,
+  untrusted,
+  type EndpointTrust,
+} from '../../os/endpoint-trust.js';
 import type { Native, SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
 import { descriptorOf, socketOverDescriptor } from '../../os/socket-handle.js';
@@ -128,7 +133,7 @@ export function dialNow(
     if (wouldBlock(connected)) return undefined;
     return { kind: 'refused', system: systemFailure('connect', connected, endpoint) };
   }
-  const stranger = peerProblem(descriptor, trust);
+  const stranger = checkPeer(descriptor, trust);
   if (stranger !== undefined) {
     system.close(descriptor);
     return { kind: 'refused', system: untrusted(endpoint, stranger) };
@@ -183,7 +188,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     const onConnect = (): void => {
       socket = undefined;
       deadline.cancel();
-      const stranger = peerProblem(descriptorOf(current), trust);
+      const stranger = checkPeer(descriptorOf(current), trust);
       if (stranger !== undefined) {
         current.destroy();
         return settle({ kind: 'refused', system: untrusted(endpoint, stranger) });
@@ -209,7 +214,7 @@ export function dial(options: DialOptions, settle: (outcome: DialOutcome) => voi
     onCalled?.(current);
   }
 
-  const problem = quietEndpointProblem(endpoint, trust);
+  const problem = checkFileUnlessPeerKnown(endpoint, trust);
   if (problem === undefined) {
     attempt();
     return stop;

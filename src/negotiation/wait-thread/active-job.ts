@@ -1,7 +1,7 @@
 import type { Timed } from '../../deadline-queue.js';
 import type { Failure } from '../../errors.js';
 import type { SystemCalls } from '../../os/native.js';
-import type { Poller } from '../../os/watch.js';
+import type { Poller } from '../../os/poller-kinds.js';
 import type { Negotiated } from '../../wire/messages.js';
 import { FIRST_RETRY_MS } from '../connect-failures.js';
 import type { Exchange } from '../exchange/exchange.js';

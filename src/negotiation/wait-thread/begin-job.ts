@@ -1,5 +1,5 @@
-import { connectAndSend } from '../../os/connect-and-send.js';
-import { fileProblem, peerProblem } from '../../os/endpoint-trust.js';
+import { connectAndSend } from '../../os/socket.js';
+import { checkFile, checkPeer } from '../../os/endpoint-trust.js';
 import type { Native } from '../../os/native.js';
 import type { Job } from '../job.js';
 import { NOT_BEGUN, type Beginning } from './submitted-jobs.js';
@@ -14,11 +14,11 @@ export function beginJob(
   job: Job,
 ): Beginning {
   const { brokerEndpoint, request, trust } = job;
-  if (fileProblem(brokerEndpoint, trust) !== undefined) return NOT_BEGUN;
+  if (checkFile(brokerEndpoint, trust) !== undefined) return NOT_BEGUN;
   const attempt = connectAndSend(native, brokerEndpoint, request);
   if (attempt.descriptor === undefined) return NOT_BEGUN;
   const { descriptor } = attempt;
-  if (peerProblem(descriptor, trust) !== undefined) {
+  if (checkPeer(descriptor, trust) !== undefined) {
     native.system.close(descriptor);
     return NOT_BEGUN;
   }

@@ -1,5 +1,5 @@
 import type { SystemCalls } from '../../os/native.js';
-import type { Poller } from '../../os/watch.js';
+import type { Poller } from '../../os/poller-kinds.js';
 import type { ActiveJob } from './active-job.js';
 import type { CloseObligation, SharedThreadState } from './thread-protocol.js';
 

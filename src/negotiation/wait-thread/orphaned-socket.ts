@@ -1,4 +1,4 @@
-import { peerProblem } from '../../os/endpoint-trust.js';
+import { checkPeer } from '../../os/endpoint-trust.js';
 import { wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
 import { NO_PROGRESS } from '../../wire/frame.js';
@@ -46,7 +46,7 @@ export function recoverOrphan(
  * perhaps.
  */
 function sayRequest(system: SystemCalls, job: Job, descriptor: number): void {
-  const taken = peerProblem(descriptor, job.trust) === undefined ? system.send(descriptor, job.request) : -1;
+  const taken = checkPeer(descriptor, job.trust) === undefined ? system.send(descriptor, job.request) : -1;
   if (taken < 0 && !wouldBlock(taken)) system.close(descriptor);
   else drainOnEventLoop(system, job, { descriptor, sent: Math.max(taken, 0), progress: NO_PROGRESS });
 }

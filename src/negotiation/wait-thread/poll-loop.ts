@@ -1,10 +1,10 @@
 import { DeadlineQueue } from '../../deadline-queue.js';
 import type { Failure, SystemFailure } from '../../errors.js';
-import { fileProblem, peerProblem, untrusted } from '../../os/endpoint-trust.js';
+import { checkFile, checkPeer, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { SystemCalls } from '../../os/native.js';
 import { connectTo } from '../../os/socket.js';
-import { BATCH } from '../../os/watch.js';
+import { BATCH } from '../../os/poller-kinds.js';
 import type { Negotiated } from '../../wire/messages.js';
 import {
   abandonedFailure,
@@ -137,7 +137,7 @@ class PollLoop {
     active.dialling = { endpoint, deadlineMs, retryDelayMs: FIRST_RETRY_MS };
     // A broker is told the request with the connect; a backend is told nothing before it is known who is
     // behind it.
-    const problem = active.negotiated === undefined ? fileProblem(endpoint, active.job.trust) : undefined;
+    const problem = active.negotiated === undefined ? checkFile(endpoint, active.job.trust) : undefined;
     if (problem !== undefined) return this.#failToConnect(active, untrusted(endpoint, problem));
     this.#tryConnect(active, active.dialling);
   }
@@ -154,7 +154,7 @@ class PollLoop {
     if (wouldBlock(connected)) return this.#onBacklogFull(active, dialling);
     if (connected < 0)
       return this.#failToConnect(active, systemFailure('connect', connected, dialling.endpoint));
-    const stranger = peerProblem(active.descriptor, active.job.trust);
+    const stranger = checkPeer(active.descriptor, active.job.trust);
     if (stranger !== undefined) return this.#failToConnect(active, untrusted(dialling.endpoint, stranger));
     active.dialling = undefined;
     if (active.negotiated === undefined) this.#send(active, beginSending(0));

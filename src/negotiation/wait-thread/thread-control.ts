@@ -3,7 +3,7 @@ import { ExitHook } from '../../exit-hook.js';
 import { systemFailure } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
 import { closePoller, openPoller, sharedWatch, wakePoller } from '../../os/poller.js';
-import type { PollerHandles, PollerKind, Watch } from '../../os/watch.js';
+import type { PollerHandles, PollerKind, Watch } from '../../os/poller-kinds.js';
 import { WorkerThread } from './worker-thread.js';
 import { SharedThreadState, type ThreadCommand, type ThreadOutcome } from './thread-protocol.js';
 import { START_LIMIT_MS, WorkerSession } from './worker-session.js';

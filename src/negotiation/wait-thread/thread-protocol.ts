@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Failure } from '../../errors.js';
-import type { PollerHandles } from '../../os/watch.js';
+import type { PollerHandles } from '../../os/poller-kinds.js';
 import type { FrameProgress } from '../../wire/frame.js';
 import type { AdminReply, Negotiated } from '../../wire/messages.js';
 import type { Job, Route } from '../job.js';

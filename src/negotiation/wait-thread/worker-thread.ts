@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
-import { hasFreeDescriptors } from '../../os/free-descriptors.js';
+import { hasFreeDescriptors } from '../../os/native.js';
 import { packageFile, requirePackage } from '../../package-files.js';
 import type { ThreadTask } from './thread-protocol.js';
 

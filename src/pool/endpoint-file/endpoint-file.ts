@@ -1,144 +1,152 @@
-import type { Clock } from '../../clock.js';
+import { outOfContext } from '../../async-context.js';
+import { wallNowMs, type Clock } from '../../clock.js';
 import { debug } from '../../debug-log.js';
 import { ExitHook } from '../../exit-hook.js';
+import { warnProcess } from '../../process-warning.js';
+import type { EndpointCacheOptions, EndpointStore } from '../endpoint-cache.js';
 import {
   believable,
   compareAnswers,
   isBelievable,
-  mergeAnswers,
   latestAnswer,
+  mergeAnswers,
   type Answer,
   type Answers,
 } from './answers.js';
-import { decodeAnswers, encodeAnswers, isStorable } from './format.js';
-import { BusyFile, RefusedFile, systemCode, type PrivateFile } from './private-file.js';
-import type { EndpointFileWarning, EndpointFileWarningCode } from './warning.js';
+import { decodeAnswers, encodeAnswers, isStorable, LONGEST_FILE_BYTES } from './format.js';
+import { BusyFile, PrivateFile, RefusedFile, systemCode } from './private-file.js';
+
+/** Why the file is not used as it should be; docs/endpoint-cache.md explains each. Never an error. */
+export type EndpointFileWarningCode =
+  | 'ENDPOINT_FILE_CORRUPT'
+  | 'ENDPOINT_FILE_REFUSED'
+  | 'ENDPOINT_FILE_UNREADABLE'
+  | 'ENDPOINT_FILE_UNWRITABLE'
+  | 'ENDPOINT_FILE_VERSION';
 
 export interface EndpointFileOptions {
   readonly path: string;
-  readonly storage: Pick<PrivateFile, 'identify' | 'read' | 'replace' | 'removeLeftovers'>;
   /** Answers kept at most. */
   readonly max: number;
   readonly clock: Clock;
   /** Milliseconds since 1970, the same for every process. */
-  readonly wallClock: () => number;
-  readonly warn: (warning: EndpointFileWarning) => void;
+  readonly wallClock?: () => number;
+  readonly storage?: Pick<PrivateFile, 'identify' | 'read' | 'replace' | 'removeLeftovers'>;
+  /** Gets each problem once. The message names the file, never its content. */
+  readonly warn?: (code: EndpointFileWarningCode, message: string) => void;
+}
+
+/** The file of an endpoint cache, if its options name one. */
+export function openEndpointFile(
+  { file, max }: EndpointCacheOptions,
+  clock: Clock,
+): EndpointStore | undefined {
+  return file === undefined ? undefined : new EndpointFile({ path: file, max, clock });
 }
 
 /**
- * So long after a write, or half as long again, comes a look whether it is still there, and no write of later
- * changes before that.
+ * This long after a write, or up to half as long again, the file is read to see whether the write is still
+ * there. Until then changes gather for the next write.
  */
 const SETTLE_MS = 100;
 
-/**
- * Attempts of one flush. Each attempt but the last met another process that wrote the file, or had it open.
- */
+/** Attempts of one flush: each fails because another process has just replaced the file, or has it open. */
 const MOST_ATTEMPTS = 5;
 
-/**
- * Flushes in a row that may fail all their attempts, each one settling time after the other, before the
- * process is warned: about a second.
- */
+/** Flushes in a row that may fail all their attempts before the process is warned: about a second. */
 const MOST_VAIN_FLUSHES = 8;
 
-/** One write in so many looks for what killed writers left. */
+/** One write in this many looks for the temporary files of killed writers. */
 const WRITES_PER_SWEEP = 50;
 
 /** Files with changes that may not be on the disk yet. */
 const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
 
 /**
- * The answers of brokers that processes share through a file. Read when something is missing and the file has
- * changed; written at the end of the turn that brought a change, at most once in a while, and at the end of
- * the process.
+ * Broker answers that processes share through a file. A miss reads the file if it has changed; a change is
+ * written at the end of its turn, at most once in {@link SETTLE_MS}, and at the end of the process.
  *
- * There is no lock. A write takes in what others wrote before, and a change counts as own until a look a
- * while later has found it in the file: what another process overwrote at the same moment is written again. A
- * change that is lost all the same, because its process is gone by then, costs the next process one Hello or
- * one failed dial.
+ * There is no lock. A write takes in the answers of other processes, and a change counts as own until a later
+ * look finds it in the file: if another process has overwritten it meanwhile, it is written again. A change
+ * that is lost because its process has ended by then costs the next process one Hello or one failed dial.
  */
-export class EndpointFile {
-  readonly #options: EndpointFileOptions;
-  /** What this process has to say and has not yet seen in the file. */
+export class EndpointFile implements EndpointStore {
+  readonly #path: string;
+  readonly #max: number;
+  readonly #clock: Clock;
+  readonly #wallClock: () => number;
+  readonly #storage: NonNullable<EndpointFileOptions['storage']>;
+  readonly #onWarning: NonNullable<EndpointFileOptions['warn']>;
+  /** Changes of this process that have not yet been seen in the file. */
   readonly #own = new Map<string, Answer>();
   readonly #warned = new Set<string>();
   #disk: Answers = new Map();
   #identity: string | undefined;
   #cancelFlush: (() => void) | undefined;
   #cancelSettling: (() => void) | undefined;
-  /** Flushes in a row in which other processes were in the way. */
   #vainFlushes = 0;
   #closed = false;
 
-  constructor(options: EndpointFileOptions) {
-    this.#options = options;
+  constructor({ path, max, clock, wallClock, storage, warn }: EndpointFileOptions) {
+    this.#path = path;
+    this.#max = max;
+    this.#clock = clock;
+    this.#wallClock = wallClock ?? wallNowMs;
+    this.#storage = storage ?? new PrivateFile(path, LONGEST_FILE_BYTES);
+    this.#onWarning = warn ?? ((code, message) => outOfContext(() => warnProcess(code, message)));
   }
 
-  /**
-   * The answer that stands, unless it is forgotten. Looks at the file first, and reads it if it has changed.
-   */
-  find(key: string): Answer | undefined {
+  get(key: string): { readonly endpoint: string; readonly ageMs: number } | undefined {
     if (this.#closed) return undefined;
     this.#refresh();
-    const answer = this.#standing(key);
-    return answer?.forgotten === true ? undefined : answer;
+    const answer = this.#latest(key);
+    if (answer === undefined || answer.forgotten) return undefined;
+    return { endpoint: answer.endpoint, ageMs: this.#wallClock() - answer.atMs };
   }
 
-  /** The broker's answer, newer than all that is known here. */
-  remember(key: string, endpoint: string): void {
+  set(key: string, endpoint: string): void {
     if (!isStorable(key, endpoint)) return;
-    const known = this.#standing(key);
-    // Not before what it replaces: the clock is coarse, and may have been set back.
-    const atMs = Math.max(Math.floor(this.#options.wallClock()), known === undefined ? 0 : known.atMs + 1);
+    const known = this.#latest(key);
+    // Later than the answer that it replaces: the clock is coarse, and may have been set back.
+    const atMs = Math.max(Math.floor(this.#wallClock()), known === undefined ? 0 : known.atMs + 1);
     this.#change(key, { endpoint, atMs, forgotten: false });
   }
 
-  /**
-   * Forgets the answer that is known here, if it names `endpoint`. One that is newer and not known here
-   * stays.
-   */
-  forget(key: string, endpoint: string): void {
-    const known = this.#standing(key);
-    if (known?.endpoint === endpoint && !known.forgotten) this.#change(key, { ...known, forgotten: true });
+  forget(key: string, endpoint = this.get(key)?.endpoint): void {
+    const known = this.#latest(key);
+    if (known !== undefined && known.endpoint === endpoint && !known.forgotten)
+      this.#change(key, { ...known, forgotten: true });
   }
 
-  /** Forgets whatever is known, in the file too. */
-  forgetAny(key: string): void {
-    const known = this.find(key);
-    if (known !== undefined) this.forget(key, known.endpoint);
-  }
-
-  /** Forgets what is known under the keys that belong to somebody. */
   forgetAll(belongs: (key: string) => boolean): void {
     if (this.#closed) return;
     this.#refresh();
     const keys = new Set([...this.#disk.keys(), ...this.#own.keys()]);
-    for (const key of keys) if (belongs(key)) this.forgetAny(key);
+    for (const key of keys) if (belongs(key)) this.forget(key);
   }
 
-  /**
-   * Writes what is not in the file yet. Synchronous, never throws for what the file system does, and costs
-   * one look if all is there.
-   */
+  /** Writes all changes that are not in the file yet. Synchronous; never throws for a system error. */
   flush(): void {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
     let obstacle = '';
-    for (let attempt = 0; attempt < MOST_ATTEMPTS && !this.#closed; attempt++) {
-      if (this.#own.size === 0 || !this.#refresh() || this.#allThere()) return;
-      const result = this.#write();
-      if (result === 'failed') return;
-      if (result === 'written') {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      if (this.#closed || this.#own.size === 0 || !this.#refresh() || this.#allThere()) return;
+      try {
+        if (!this.#write()) return;
         this.#vainFlushes = 0;
         return this.#settleLater();
+      } catch (error) {
+        if (!(error instanceof BusyFile)) throw error;
+        obstacle = error.message;
       }
-      obstacle = result.obstacle;
     }
-    if (!this.#closed) this.#onVainFlush(obstacle);
+    this.#vainFlushes += 1;
+    if (this.#vainFlushes < MOST_VAIN_FLUSHES) return this.#settleLater();
+    this.#vainFlushes = 0;
+    this.#warn('ENDPOINT_FILE_UNWRITABLE', `cannot be written (${obstacle})`);
   }
 
-  /** Writes what is left to write; from now on the file is left alone. Idempotent. */
   close(): void {
     this.flush();
     this.#closed = true;
@@ -146,120 +154,81 @@ export class EndpointFile {
     unwritten.delete(this);
   }
 
-  #standing(key: string): Answer | undefined {
-    return latestAnswer([this.#disk.get(key), this.#own.get(key)], this.#options.wallClock());
+  #latest(key: string): Answer | undefined {
+    return latestAnswer([this.#disk.get(key), this.#own.get(key)], this.#wallClock());
   }
 
   #change(key: string, answer: Answer): void {
     if (this.#closed) return;
-    // The newest last: while the file cannot be used, what it would drop first must not pile up here.
+    // The newest last. While the file cannot be used, the oldest must go, or they would pile up here.
     this.#own.delete(key);
     this.#own.set(key, answer);
-    this.#dropOldest();
+    const [oldest = key] = this.#own.keys();
+    if (this.#own.size > this.#max) this.#own.delete(oldest);
     unwritten.add(this);
-    // While a write settles, changes gather for the next.
-    if (this.#cancelSettling === undefined)
-      this.#cancelFlush ??= this.#options.clock.afterTurn(() => this.flush());
+    if (this.#cancelSettling === undefined) this.#cancelFlush ??= this.#clock.afterTurn(() => this.flush());
   }
 
-  #dropOldest(): void {
-    const [oldest] = this.#own.keys();
-    if (oldest !== undefined && this.#own.size > this.#options.max) this.#own.delete(oldest);
-  }
-
-  /** Reads the file if it is another one than last time. False: it must not or cannot be used. */
+  /** Reads the file if it has changed. Returns false if it must not or cannot be used. */
   #refresh(): boolean {
-    const { storage } = this.#options;
-    return (
-      this.#guard('ENDPOINT_FILE_UNREADABLE', () => {
-        if (storage.identify() === this.#identity) return true;
-        const content = storage.read();
-        const { answers, problem } = decodeAnswers(content?.text ?? '');
-        if (problem === 'version') {
-          this.#warn('ENDPOINT_FILE_VERSION', 'is not used, because a newer release wrote it');
-          return false;
-        }
-        if (problem === 'corrupt')
-          this.#warn('ENDPOINT_FILE_CORRUPT', 'is damaged; what cannot be read is left out');
-        this.#disk = answers;
-        this.#identity = content?.identity;
-        return true;
-      }) ?? false
-    );
+    return this.#guard('ENDPOINT_FILE_UNREADABLE', 'read', () => {
+      if (this.#storage.identify() === this.#identity) return true;
+      const content = this.#storage.read();
+      const { answers, problem } = decodeAnswers(content?.text ?? '');
+      if (problem === 'version') {
+        this.#warn('ENDPOINT_FILE_VERSION', 'is not used, because a newer release wrote it');
+        return false;
+      }
+      if (problem === 'corrupt')
+        this.#warn('ENDPOINT_FILE_CORRUPT', 'is damaged; its unreadable entries are left out');
+      this.#disk = answers;
+      this.#identity = content?.identity;
+      return true;
+    });
   }
 
-  /** Whether the file has an own change, or something newer. */
+  /** Whether the file has this change, or a newer answer. */
   #isThere(key: string, answer: Answer, nowMs: number): boolean {
     const there = this.#disk.get(key);
     return there !== undefined && isBelievable(there, nowMs) && compareAnswers(there, answer) >= 0;
   }
 
   #allThere(): boolean {
-    const nowMs = this.#options.wallClock();
+    const nowMs = this.#wallClock();
     for (const [key, answer] of this.#own) if (!this.#isThere(key, answer, nowMs)) return false;
     return true;
   }
 
-  /** `obstacle`: what another process did that kept this write from its place. */
-  #write(): 'written' | 'failed' | { readonly obstacle: string } {
-    const { storage, wallClock, clock, max } = this.#options;
-    const nowMs = wallClock();
-    const { text, kept } = encodeAnswers(mergeAnswers(believable(this.#disk, nowMs), this.#own), max);
-    // What is too old to be kept would be tried again for ever, and grow without a bound while the file
-    // cannot be written.
-    for (const key of this.#own.keys()) if (!kept.has(key)) this.#own.delete(key);
-    return (
-      this.#guard('ENDPOINT_FILE_UNWRITABLE', () => {
-        const identity = this.#replace(text);
-        if (typeof identity !== 'string') return identity;
-        this.#identity = identity;
-        this.#disk = kept;
-        if (clock.random() < 1 / WRITES_PER_SWEEP) storage.removeLeftovers(nowMs);
-        return 'written';
-      }) ?? 'failed'
-    );
-  }
-
-  /** The new identity of the file, or the obstacle. */
-  #replace(text: string): string | { readonly obstacle: string } {
-    try {
-      return (
-        this.#options.storage.replace(text, this.#identity) ?? {
-          obstacle: 'other processes replace it all the time',
-        }
-      );
-    } catch (error) {
-      if (error instanceof BusyFile) return { obstacle: error.message };
-      throw error;
-    }
-  }
-
   /**
-   * A program that has the file open closes it in a moment. Where the attempts fail for a second, the process
-   * is warned.
+   * Returns whether the file is written; if not, it is no use to try again.
+   *
+   * @throws {BusyFile} if another process is in the way
    */
-  #onVainFlush(obstacle: string): void {
-    this.#vainFlushes += 1;
-    if (this.#vainFlushes < MOST_VAIN_FLUSHES) return this.#settleLater();
-    this.#vainFlushes = 0;
-    this.#warn('ENDPOINT_FILE_UNWRITABLE', `cannot be written (${obstacle})`);
+  #write(): boolean {
+    const nowMs = this.#wallClock();
+    const { text, kept } = encodeAnswers(mergeAnswers(believable(this.#disk, nowMs), this.#own), this.#max);
+    // Changes too old to be kept would be written again for ever.
+    for (const key of this.#own.keys()) if (!kept.has(key)) this.#own.delete(key);
+    return this.#guard('ENDPOINT_FILE_UNWRITABLE', 'written', () => {
+      this.#identity = this.#storage.replace(text, this.#identity);
+      this.#disk = kept;
+      if (this.#clock.random() < 1 / WRITES_PER_SWEEP) this.#storage.removeLeftovers(nowMs);
+      return true;
+    });
   }
 
   #settleLater(): void {
-    const { clock } = this.#options;
     this.#cancelSettling?.();
-    // Not all at the same moment, or processes that overwrote each other once would do so again.
-    this.#cancelSettling = clock.schedule(SETTLE_MS * (1 + clock.random() / 2), () => this.#settle());
+    // At random moments, or processes that have overwritten each other once would do so again.
+    const delayMs = SETTLE_MS * (1 + this.#clock.random() / 2);
+    this.#cancelSettling = this.#clock.schedule(delayMs, () => this.#settle());
   }
 
-  /**
-   * What is in the file after so long stays there: a writer that looked before ours has renamed by now. What
-   * is not is written again.
-   */
+  /** Drops the changes that the file has. Any writer that looked before our rename has renamed by now. */
   #settle(): void {
     this.#cancelSettling = undefined;
     if (!this.#refresh()) return;
-    const nowMs = this.#options.wallClock();
+    const nowMs = this.#wallClock();
     for (const [key, answer] of this.#own) {
       if (this.#isThere(key, answer, nowMs) || !isBelievable(answer, nowMs)) this.#own.delete(key);
     }
@@ -267,30 +236,25 @@ export class EndpointFile {
     else this.flush();
   }
 
-  /**
-   * Runs what may fail for a reason outside of the program; `undefined` if it did, and then somebody was
-   * told.
-   */
-  #guard<T>(code: EndpointFileWarningCode, work: () => T): T | undefined {
+  /** Runs a file operation. Returns false, after a warning, if the file is refused or the system fails it. */
+  #guard(code: EndpointFileWarningCode, done: 'read' | 'written', operation: () => boolean): boolean {
     try {
-      return work();
+      return operation();
     } catch (error) {
       const system = systemCode(error);
       if (error instanceof RefusedFile)
         this.#warn('ENDPOINT_FILE_REFUSED', `is not used, because it ${error.message}`);
-      else if (system !== undefined)
-        this.#warn(code, `cannot be ${code === 'ENDPOINT_FILE_UNREADABLE' ? 'read' : 'written'} (${system})`);
+      else if (system !== undefined) this.#warn(code, `cannot be ${done} (${system})`);
       else throw error;
-      return undefined;
+      return false;
     }
   }
 
   #warn(code: EndpointFileWarningCode, problem: string): void {
-    const { path, warn } = this.#options;
-    const message = `the endpoint cache ${JSON.stringify(path)} ${problem}`;
+    const message = `the endpoint cache ${JSON.stringify(this.#path)} ${problem}`;
     debug(() => `${code}: ${message}`);
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    warn({ code, message, file: path });
+    this.#onWarning(code, message);
   }
 }

@@ -15,40 +15,34 @@ import { compareAnswers, putAnswer, type Answer, type Answers } from './answers.
  */
 const VERSION = 1;
 
-/** Longer files are neither read nor written: some thousand answers, more than anybody has backends. */
+/** Longer files are neither read nor written: some thousand answers, more than a user has backends. */
 export const LONGEST_FILE_BYTES = 256 * 1024;
 
 const HEAD = `{"version":${VERSION},"answers":[\n`;
 const TAIL = '\n]}\n';
 const SEPARATOR = ',\n';
 
-/**
- * What a file holds. `problem` says that there was something which could not be read, or that a newer release
- * wrote the file.
- */
+/** The answers in a file. `problem`: some of it could not be read, or a newer release wrote it. */
 export interface Decoded {
   readonly answers: Answers;
   readonly problem?: 'corrupt' | 'version';
 }
 
-/**
- * Whether an answer could be read again: what the broker says is its own affair, what lands in the file is
- * ours.
- */
+/** Whether an answer could be read again. The broker may name endpoints that the file does not take. */
 export function isStorable(key: string, endpoint: string): boolean {
   const target = splitTargetKey(key);
   if (target === undefined) return false;
   try {
     checkServiceName('target', target.serviceName);
     checkVersion('target', target.wantedVersion);
-    // In the form to dial: one endpoint under two names would be two answers.
+    // In the form that is dialled: one endpoint under two names would be two answers.
     return [target.brokerEndpoint, endpoint].every((name) => checkEndpoint('endpoint', name) === name);
   } catch {
     return false;
   }
 }
 
-/** The text for the newest answers, at most `max` and as many as fit, and which those are. */
+/** The file's text for the newest answers, at most `max` and as many as fit; `kept` are those. */
 export function encodeAnswers(
   answers: Answers,
   max: number,
@@ -71,8 +65,8 @@ export function encodeAnswers(
 }
 
 /**
- * Reads what is left of a file, whatever is in it; never throws. What is not an answer is left out. An empty
- * file is none that is corrupt: a machine that lost power may leave one.
+ * Reads a file's text, leaving out entries that are not answers; never throws. An empty file is not corrupt:
+ * a power failure may leave one.
  */
 export function decodeAnswers(text: string): Decoded {
   const answers = new Map<string, Answer>();
@@ -113,7 +107,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** An own field: what a prototype may offer was not in the file. */
+/** An own field: an inherited one was not in the file. */
 function field(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return Reflect.get(value, name);

@@ -15,31 +15,18 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/**
- * A file, or the directory of one, that may be somebody else's work. The message says why, and goes behind
- * "because it ".
- */
+/** A file that another user may have written. The message continues "is not used, because it ". */
 export class RefusedFile extends Error {}
 
-/**
- * Another program has the file open, and so Windows does not let it be replaced. The message is the system's
- * code.
- */
+/** Another process is in the way of replacing the file. The message says how. */
 export class BusyFile extends Error {}
 
-/** Parts that tests put in place of the real ones. */
-export interface PrivateFileParts {
-  readonly rename: (from: string, to: string) => void;
-  readonly platform: NodeJS.Platform;
-}
+type Rename = (from: string, to: string) => void;
 
-const REAL_PARTS: PrivateFileParts = { rename: renameSync, platform: process.platform };
+/** Windows fails a rename over a file with these codes while another program has it open. */
 const BUSY_CODES: readonly (string | undefined)[] = ['EACCES', 'EBUSY', 'EPERM'];
 
-/**
- * Windows lacks the last two, which then count as 0: links need a privilege there, and pipes have a name
- * space of their own.
- */
+/** Windows lacks the last two, which are `undefined` there and count as 0. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const PRIVATE_MODE = 0o600;
@@ -51,32 +38,34 @@ const STICKY = 0o1000;
 const LEFT_OVER_AFTER_MS = 60_000;
 
 /**
- * A small file of this user alone, replaced as a whole. Whoever reads sees an old or a new content, never
- * half of one, without any lock: one would be left behind by a process that is killed.
+ * A small file that only this user can read and write, replaced as a whole: a reader sees the old or the new
+ * content. There is no lock, which a killed process would leave behind.
  *
  * Every call is synchronous, and throws `RefusedFile`, `BusyFile` or the system's error.
  */
 export class PrivateFile {
   readonly #path: string;
   readonly #maxBytes: number;
-  readonly #parts: PrivateFileParts;
+  readonly #rename: Rename;
+  readonly #platform: NodeJS.Platform;
 
-  constructor(path: string, maxBytes: number, parts = REAL_PARTS) {
+  /** Tests pass in a `rename` and a `platform` of their own. */
+  constructor(path: string, maxBytes: number, rename: Rename = renameSync, platform = process.platform) {
     this.#path = path;
     this.#maxBytes = maxBytes;
-    this.#parts = parts;
+    this.#rename = rename;
+    this.#platform = platform;
   }
 
-  /** Changes whenever the file is replaced; `undefined` while there is none. One system call. */
+  /** Changes whenever the file is replaced; `undefined` without a file. One system call. */
   identify(): string | undefined {
     const stats = lstatSync(this.#path, { throwIfNoEntry: false });
     return stats && identityOf(stats);
   }
 
   /**
-   * What the file holds; `undefined` if there is none. A link is not followed, a FIFO does not block, and
-   * everything is checked on the open descriptor: a look at the name says nothing about what is opened a
-   * moment later.
+   * The content; `undefined` without a file. Does not follow a link, does not block on a FIFO, and checks the
+   * open descriptor: the name may mean another file a moment later.
    */
   read(): { readonly text: string; readonly identity: string } | undefined {
     this.#checkDirectory();
@@ -92,33 +81,28 @@ export class PrivateFile {
   }
 
   /**
-   * Replaces the file, unless it is no longer the one named by `expected`; returns the new identity, or
-   * `undefined` if somebody else was faster. Between that look and the rename another writer can still slip
-   * in, and its content is lost: see `EndpointFile`.
+   * Replaces the file if it is still the one named by `expected`; returns the new identity. Another process
+   * may write between that look and the rename, and its content is lost: see `EndpointFile`.
    *
-   * Not synced to the disk: after a power failure every endpoint is gone anyway, and the sync would cost more
-   * than all the Hellos saved.
+   * Not synced to the disk: after a power failure every endpoint is gone anyway.
    */
-  replace(text: string, expected: string | undefined): string | undefined {
+  replace(text: string, expected: string | undefined): string {
     this.#checkDirectory();
     const temporary = `${this.#path}.${Math.random().toString(36).slice(2)}.tmp`;
-    // O_EXCL makes it ours: it neither follows a link nor opens what somebody put there.
+    // O_EXCL neither follows a link nor opens a file that another user has planted.
     const descriptor = openSync(temporary, CREATE_FLAGS, PRIVATE_MODE);
     try {
       const identity = writeText(descriptor, text);
-      if (this.identify() === expected) {
-        this.#rename(temporary);
-        return identity;
-      }
+      if (this.identify() !== expected) throw new BusyFile('other processes replace it all the time');
+      this.#takePlace(temporary);
+      return identity;
     } catch (error) {
       removeQuietly(temporary);
       throw error;
     }
-    removeQuietly(temporary);
-    return undefined;
   }
 
-  /** Removes what writers left behind that were killed before they could rename. */
+  /** Removes the temporary files of writers that were killed before their rename. */
   removeLeftovers(nowMs: number): void {
     const directory = dirname(this.#path);
     const prefix = `${basename(this.#path)}.`;
@@ -145,7 +129,7 @@ export class PrivateFile {
 
   #checkFile(stats: Stats): void {
     if (!stats.isFile()) throw new RefusedFile('is not a regular file');
-    // None at all is one that was replaced since it was opened.
+    // 0 if the file has been replaced since it was opened.
     if (stats.nlink > 1) throw new RefusedFile('has more than one name');
     if (stats.size > this.#maxBytes) throw new RefusedFile(`is longer than ${this.#maxBytes} bytes`);
     const user = process.geteuid?.();
@@ -156,9 +140,9 @@ export class PrivateFile {
   }
 
   /**
-   * Who may write to the directory may replace the file. Links on the way to it are followed, for /tmp is one
-   * on macOS, and nothing above it is looked at: whoever could exchange it for another still needs a file of
-   * this user's there.
+   * A user who may write to the directory may replace the file. Links to the directory are followed: /tmp is
+   * one on macOS. The directories above are not checked: a user who can exchange one of them still needs a
+   * private file of this user to put there.
    */
   #checkDirectory(): void {
     const stats = statSync(dirname(this.#path));
@@ -170,29 +154,25 @@ export class PrivateFile {
       throw new RefusedFile('is in a directory that other users may write to');
   }
 
-  /**
-   * Windows gives these codes while another program has the file open, and also where this user may never
-   * replace it.
-   */
-  #rename(temporary: string): void {
-    const { rename, platform } = this.#parts;
+  #takePlace(temporary: string): void {
     try {
-      rename(temporary, this.#path);
+      this.#rename(temporary, this.#path);
     } catch (error) {
       const code = systemCode(error);
-      throw platform === 'win32' && BUSY_CODES.includes(code) ? new BusyFile(code, { cause: error }) : error;
+      const isBusy = this.#platform === 'win32' && BUSY_CODES.includes(code);
+      throw isBusy ? new BusyFile(code, { cause: error }) : error;
     }
   }
 }
 
-/** The code of a system's error; `undefined` for any other, which is a mistake in the program. */
+/** The code of a system error; `undefined` for any other error. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined;
 }
 
-/** Owner and mode belong to it, so that a file is looked at again when they are put right. */
+/** Includes owner and mode, so that a refused file is read again when they are put right. */
 function identityOf({ ino, size, mtimeMs, mode, uid }: Stats): string {
   return `${ino} ${size} ${mtimeMs} ${mode} ${uid}`;
 }
@@ -206,7 +186,7 @@ function readText(descriptor: number, size: number): string {
     length += count;
   }
   const content = bytes.subarray(0, length);
-  // What is not text is not JSON either; decoding it would put other letters into the names.
+  // Decoding bytes that are not UTF-8 would put other letters into the names. NUL is not JSON.
   return isUtf8(content) ? content.toString() : '\0';
 }
 
@@ -219,7 +199,7 @@ function writeText(descriptor: number, text: string): string {
   }
 }
 
-/** A directory may be one to write to and not to list. */
+/** A directory may be writable but not listable. */
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
@@ -232,6 +212,6 @@ function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Somebody else may have removed it; if it stays, the next sweep finds it.
+    // Another process may have removed it. If it stays, the next sweep finds it.
   }
 }

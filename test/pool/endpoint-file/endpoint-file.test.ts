@@ -11,10 +11,9 @@ import {
 } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
-import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
+import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/endpoint-file/endpoint-file.js';
 import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/format.js';
 import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
-import type { EndpointFileWarning } from '../../../src/pool/endpoint-file/warning.js';
 import test from '../../helpers/sanitary.js';
 import { StillTime, contentOf, newPlace } from './kit.js';
 import { BROKER, endpointOf, keyOf } from './names.js';
@@ -276,8 +275,7 @@ test('a damaged file costs one warning, and the next write makes it whole', (t) 
   t.deepEqual(warnings, [
     {
       code: 'ENDPOINT_FILE_CORRUPT',
-      file,
-      message: `the endpoint cache ${JSON.stringify(file)} is damaged; what cannot be read is left out`,
+      message: `the endpoint cache ${JSON.stringify(file)} is damaged; its unreadable entries are left out`,
     },
   ]);
   t.is(open().get(A), endpointOf(1));
@@ -357,7 +355,7 @@ test('without its directory the file costs one warning for all writes', (t) => {
 class FailingDisk extends PrivateFile {
   failing: string | undefined;
 
-  override replace(text: string, expected: string | undefined): string | undefined {
+  override replace(text: string, expected: string | undefined): string {
     if (this.failing !== undefined)
       throw Object.assign(new Error(this.failing), { code: this.failing, syscall: 'write' });
     return super.replace(text, expected);
@@ -370,8 +368,8 @@ onPosix('while the file is refused, no more is kept for it than it would hold', 
   chmodSync(directory, 0o777);
   const storage = new PrivateFile(path, LONGEST_FILE_BYTES);
   const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => {} });
-  for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
-  const kept = Array.from({ length: 100 }, (_, count) => file.find(keyOf(`s${count}`))).filter(
+  for (let count = 0; count < 100; count++) file.set(keyOf(`s${count}`), endpointOf(count));
+  const kept = Array.from({ length: 100 }, (_, count) => file.get(keyOf(`s${count}`))).filter(
     (answer) => answer !== undefined,
   );
   t.is(kept.length, 8);
@@ -391,19 +389,19 @@ test('a disk that is full or read-only costs one warning each, and what was not 
     max: 8,
     clock,
     wallClock,
-    warn: ({ message }) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
+    warn: (_code, message) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
   });
   for (const code of ['ENOSPC', 'EROFS', 'ENOSPC']) {
     storage.failing = code;
-    file.remember(A, endpointOf(code));
+    file.set(A, endpointOf(code));
     file.flush();
     t.is(timers.size, 0, 'nothing tries again by itself');
   }
-  for (let count = 0; count < 100; count++) file.remember(keyOf(`s${count}`), endpointOf(count));
+  for (let count = 0; count < 100; count++) file.set(keyOf(`s${count}`), endpointOf(count));
   t.deepEqual(warnings, ['cannot be written (ENOSPC)', 'cannot be written (EROFS)']);
   storage.failing = undefined;
   time.nowMs += 1;
-  file.remember(B, endpointOf(1));
+  file.set(B, endpointOf(1));
   file.close();
   t.is(contentOf(path).answers.size, 8);
   t.is(contentOf(path).answers.get(B)?.endpoint, endpointOf(1));
@@ -418,7 +416,7 @@ function busyDisk(path: string, code: string) {
     if (isBusy) throw Object.assign(new Error(code), { code, syscall: 'rename' });
     renameSync(from, to);
   };
-  const storage = new PrivateFile(path, LONGEST_FILE_BYTES, { rename, platform: 'win32' });
+  const storage = new PrivateFile(path, LONGEST_FILE_BYTES, rename, 'win32');
   return { storage, renames: () => renames, letGo: () => (isBusy = false) };
 }
 
@@ -429,11 +427,11 @@ for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
     const { clock, wallClock } = time;
     const disk = busyDisk(path, code);
     const warnings: string[] = [];
-    const warn = (warning: EndpointFileWarning): unknown =>
-      warnings.push(`${warning.code}: ${warning.message.replace(/^.* cannot/, 'cannot')}`);
+    const warn = (kind: EndpointFileWarningCode, message: string): unknown =>
+      warnings.push(`${kind}: ${message.replace(/^.* cannot/, 'cannot')}`);
     const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn });
     for (const round of [1, 2]) {
-      file.remember(keyOf(`s${round}`), endpointOf(round));
+      file.set(keyOf(`s${round}`), endpointOf(round));
       file.flush();
       let rings = 0;
       for (; time.timers.size > 0; rings++) {
@@ -464,7 +462,7 @@ test('a file that another program has open for a moment is written when that has
     wallClock,
     warn: () => t.fail(),
   });
-  file.remember(A, endpointOf(1));
+  file.set(A, endpointOf(1));
   file.flush();
   time.ring();
   t.is(contentOf(path).answers.size, 0);
@@ -478,7 +476,7 @@ test('a file that another program has open for a moment is written when that has
 class RacingDisk extends PrivateFile {
   beforeReplace: (() => void) | undefined;
 
-  override replace(text: string, expected: string | undefined): string | undefined {
+  override replace(text: string, expected: string | undefined): string {
     const other = this.beforeReplace;
     this.beforeReplace = undefined;
     other?.();
@@ -494,7 +492,7 @@ test('a write of another process between the look and the rename is taken in', (
   const other = open();
   other.set(B, endpointOf(2));
   storage.beforeReplace = () => other.flush();
-  file.remember(A, endpointOf(1));
+  file.set(A, endpointOf(1));
   file.flush();
   t.deepEqual([...contentOf(path).answers.keys()].toSorted(), [A, B]);
   file.close();
@@ -507,7 +505,7 @@ test('a file that other processes replace before every rename costs a warning at
   const other = new PrivateFile(path, LONGEST_FILE_BYTES);
   let writes = 0;
   const storage = new (class extends PrivateFile {
-    override replace(text: string, expected: string | undefined): string | undefined {
+    override replace(text: string, expected: string | undefined): string {
       other.replace(`{"version":1,"answers":[${' '.repeat(++writes)}]}`, other.identify());
       return super.replace(text, expected);
     }
@@ -519,9 +517,9 @@ test('a file that other processes replace before every rename costs a warning at
     max: 8,
     clock,
     wallClock,
-    warn: ({ message }) => warnings.push(message),
+    warn: (_code, message) => warnings.push(message),
   });
-  file.remember(A, endpointOf(1));
+  file.set(A, endpointOf(1));
   file.flush();
   while (time.timers.size > 0) time.ring();
   t.is(writes, 40);
@@ -581,10 +579,9 @@ test.serial('any number of caches waits for the end of the process with one list
   t.is(process.listenerCount('exit'), before);
 });
 
-test('without a file, flushing and closing do nothing', (t) => {
+test('a cache without a file goes on when it is closed', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set(A, endpointOf(1));
-  cache.flush();
   cache.close();
   t.is(cache.get(A), endpointOf(1));
 });

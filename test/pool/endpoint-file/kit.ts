@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { systemClock, type Clock } from '../../../src/clock.js';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
+import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/endpoint-file/endpoint-file.js';
 import type { Answers } from '../../../src/pool/endpoint-file/answers.js';
 import { LONGEST_FILE_BYTES, decodeAnswers } from '../../../src/pool/endpoint-file/format.js';
 import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
-import type { EndpointFileWarning } from '../../../src/pool/endpoint-file/warning.js';
 import { temporaryDirectory } from '../../helpers/sanitary.js';
 
 /** What a file holds, and whether it is whole. */
@@ -46,16 +46,33 @@ export interface CacheOptions {
   readonly time?: StillTime;
 }
 
+/** A cache over a file, whose changes a test can have written at once. */
+export class FileCache extends EndpointCache {
+  readonly #file: EndpointFile;
+
+  constructor(limits: { readonly max: number; readonly ttlMs: number }, clock: Clock, file: EndpointFile) {
+    super(limits, clock, file);
+    this.#file = file;
+  }
+
+  flush(): void {
+    this.#file.flush();
+  }
+}
+
 /** A place for a file, and caches over it, each as if in a process of its own. */
 export function newPlace(t: ExecutionContext) {
   const directory = temporaryDirectory(t);
   const file = join(directory, 'endpoints.json');
-  const warnings: EndpointFileWarning[] = [];
-  const open = ({ max = 256, ttlMs = 0, time = new StillTime() }: CacheOptions = {}): EndpointCache => {
+  const warnings: { readonly code: EndpointFileWarningCode; readonly message: string }[] = [];
+  const open = ({ max = 256, ttlMs = 0, time = new StillTime() }: CacheOptions = {}): FileCache => {
     const { clock, wallClock } = time;
-    const cache = new EndpointCache(
-      { max, ttlMs, file },
-      { clock, wallClock, warn: (warning) => warnings.push(warning) },
+    const warn = (code: EndpointFileWarningCode, message: string): unknown =>
+      warnings.push({ code, message });
+    const cache = new FileCache(
+      { max, ttlMs },
+      clock,
+      new EndpointFile({ path: file, max, clock, wallClock, warn }),
     );
     t.teardown(() => cache.close());
     return cache;

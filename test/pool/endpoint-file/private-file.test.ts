@@ -17,7 +17,12 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { PrivateFile, RefusedFile, systemCode } from '../../../src/pool/endpoint-file/private-file.js';
+import {
+  BusyFile,
+  PrivateFile,
+  RefusedFile,
+  systemCode,
+} from '../../../src/pool/endpoint-file/private-file.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 
 const MAX_BYTES = 1_000;
@@ -46,7 +51,7 @@ test('a file that is not there is no content, and no trouble', (t) => {
 test('what is written is read, under the identity that was promised, and nobody else can open it', (t) => {
   const { file, path, directory } = newFile(t);
   const identity = file.replace('größe', undefined);
-  t.deepEqual(file.read(), { text: 'größe', identity: identity ?? '' });
+  t.deepEqual(file.read(), { text: 'größe', identity });
   t.is(file.identify(), identity);
   if (process.platform !== 'win32') t.is(statSync(path).mode & 0o777, 0o600);
   t.deepEqual(readdirSync(directory), ['cache.json']);
@@ -55,10 +60,10 @@ test('what is written is read, under the identity that was promised, and nobody 
 test('a file that somebody else replaced meanwhile is not replaced', (t) => {
   const { file, path, directory } = newFile(t);
   const first = file.replace('first', undefined);
-  t.is(file.replace('second', undefined), undefined, 'it was thought to be absent');
+  t.throws(() => file.replace('second', undefined), { instanceOf: BusyFile }, 'it was thought to be absent');
   const second = file.replace('second', first);
   t.truthy(second);
-  t.is(file.replace('third', first), undefined);
+  t.throws(() => file.replace('third', first), { instanceOf: BusyFile });
   t.is(readFileSync(path, 'utf8'), 'second');
   t.deepEqual(readdirSync(directory), ['cache.json'], 'no temporary file is left');
 });

@@ -4,17 +4,21 @@
  * round before. Says on its standard output when it began.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { systemClock } from '../../../src/clock.js';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
+import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
 import { endpointOf, keyOf } from './names.js';
 
 const [file = '', name = '', rounds = '0'] = process.argv.slice(2);
 
-const cache = new EndpointCache({ max: 1_000, ttlMs: 0, file });
+const max = 1_000;
+const store = new EndpointFile({ path: file, max, clock: systemClock });
+const cache = new EndpointCache({ max, ttlMs: 0 }, systemClock, store);
 for (let round = 0; round < Number(rounds); round++) {
   cache.set(keyOf(`${name}-${round}`), endpointOf(`${name}-${round}`));
   cache.set(keyOf('shared'), endpointOf(`${name}-${round}`));
   if (round > 0) cache.invalidate(keyOf(`${name}-${round - 1}`), endpointOf(`${name}-${round - 1}`));
-  cache.flush();
+  store.flush();
   if (round === 0) process.stdout.write('working\n');
   await turn();
 }
