@@ -3,7 +3,7 @@ import { monotonicNowMs } from '../../src/clock.js';
 import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
 import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import type { SystemCalls } from '../../src/os/native.js';
-import type { Poller } from '../../src/os/watch.js';
+import type { Poller } from '../../src/os/poller-kinds.js';
 
 /** One run of a wait thread over the given calls of the system. */
 export function runThreadLoop(
