@@ -106,6 +106,44 @@ test('docs/errors.md has a row for each code of a refusal', (t) => {
   t.deepEqual(listed, Object.entries(RefusalCode).slice(1));
 });
 
+test('docs/pool.md lists each reason for which a connection closes, in the row of closedByReason', (t) => {
+  const source = readFileSync(join(ROOT, 'src/pool/pooled-connection.ts'), 'utf8');
+  const page = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
+  const [, listed = ''] = /^\| `closedByReason` \|([^|]*)\|/m.exec(page) ?? [];
+  t.deepEqual(wordsIn(listed).toSorted(), unionIn(source, 'CloseReason').toSorted());
+});
+
+test('docs/events.md has a row for each event, which names each field of its own', (t) => {
+  const source = readFileSync(join(ROOT, 'src/pool/watching/events.ts'), 'utf8');
+  const page = readFileSync(join(ROOT, 'docs/events.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| `(\w+)` \|(.*)\|$/gm)];
+  const [, events = ''] = /^export interface PoolEvents \{(.*?)^\}/ms.exec(source) ?? [];
+  const declared = [...events.matchAll(/^ {2}(\w+): (\w+);/gm)];
+  t.true(declared.length > 0);
+  for (const [, name, type = ''] of declared) {
+    const row = rows.find(([, event]) => event === name);
+    t.truthy(row, name);
+    t.deepEqual(
+      fieldsOf(source, type).filter((field) => !wordsIn(row?.[2] ?? '').includes(field)),
+      [],
+      name,
+    );
+  }
+});
+
+/** The fields that the interface of an event has beyond those of all events, which the page names above the table. */
+function fieldsOf(source: string, type: string): string[] {
+  const [, base = '', body = ''] =
+    new RegExp(`^export interface ${type} extends (\\w+) \\{(.*?)^\\}`, 'ms').exec(source) ?? [];
+  const own = [...body.matchAll(/^ {2}readonly (\w+)\??:/gm)].map(([, field]) => field ?? '');
+  return [...(base === '' ? [] : fieldsOf(source, base)), ...own].filter((field) => field !== 'target');
+}
+
+/** The words in backticks. */
+function wordsIn(text: string): string[] {
+  return [...text.matchAll(/`(\w+)`/g)].map(([, word]) => word ?? '');
+}
+
 test('docs/pool.md has a row for each option of a pool, and the README none that there is not', (t) => {
   const options = [
     ...declaredOptions('src/pool/options.ts', 'BrokerPoolOptions'),

@@ -100,7 +100,7 @@ for (const [title, conduct, code] of LIES) {
 }
 
 test.serial(
-  'a connection that is handed over is leased whatever its broker calls the backend, but a name that nobody can dial is not remembered (C-17)',
+  'a handed-over connection is leased though its backend has a name that cannot be dialled, and the next connect asks the broker again (C-17)',
   async (t) => {
     const broker = await hostilePeer(t, async (socket) => {
       await heard(socket);

@@ -5,7 +5,7 @@ import { targetKey, type Target } from '../../src/pool/target.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 
-test('the least recently used endpoint is dropped first, and asking is using', (t) => {
+test('the least recently used endpoint is dropped first, and get() counts as use', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set('a', '/a');
   cache.set('b', '/b');
@@ -18,7 +18,7 @@ test('the least recently used endpoint is dropped first, and asking is using', (
   );
 });
 
-test('a failed endpoint is dropped, but not the newer one that took its place (X-26, X-27)', (t) => {
+test('invalidate() drops the endpoint, but not a newer one of the same target (X-26, X-27)', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set('a', '/old');
   cache.set('a', '/new');
@@ -30,7 +30,7 @@ test('a failed endpoint is dropped, but not the newer one that took its place (X
   t.is(cache.size, 0);
 });
 
-test('invalidating is not using', (t) => {
+test('invalidate() does not count as use', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set('a', '/a');
   cache.set('b', '/b');
@@ -39,14 +39,14 @@ test('invalidating is not using', (t) => {
   t.is(cache.get('a'), undefined);
 });
 
-test('clearing drops what the broker has answered', (t) => {
+test('clear() drops all endpoints', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set(targetKey({ serviceName: 'a', wantedVersion: '1', brokerEndpoint: '/broker' }), '/a');
   cache.clear('/broker');
   t.is(cache.size, 0);
 });
 
-test('deleting drops whatever is known', (t) => {
+test('delete() drops the endpoint', (t) => {
   const cache = new EndpointCache({ max: 2, ttlMs: 0 });
   cache.set('a', '/a');
   cache.delete('a');
@@ -54,7 +54,7 @@ test('deleting drops whatever is known', (t) => {
   t.is(cache.get('a'), undefined);
 });
 
-test('with a time to live an endpoint is forgotten after it, fractions of a millisecond included', async (t) => {
+test('an endpoint is forgotten after its time to live, fractions of a millisecond included', async (t) => {
   for (const ttlMs of [1, 0.25, 1.5]) {
     const cache = new EndpointCache({ max: 2, ttlMs });
     cache.set('a', '/a');
@@ -62,7 +62,7 @@ test('with a time to live an endpoint is forgotten after it, fractions of a mill
   }
 });
 
-test('room is taken as endpoints come, so that any limit will do', (t) => {
+test('a cache with the greatest limit allocates no memory in advance', (t) => {
   const cache = new EndpointCache({ max: Number.MAX_SAFE_INTEGER, ttlMs: 0 });
   cache.set('a', '/a');
   t.is(cache.get('a'), '/a');

@@ -24,8 +24,8 @@ const anyAnswers: fc.Arbitrary<Answers> = fc
   .dictionary(fc.constantFrom('x', 'y', 'z'), anyAnswer)
   .map((record) => new Map(Object.entries(record)));
 
-/** Each time: what one process has, what another has, and what stands. */
-const TABLE: readonly (readonly [title: string, one: Answer, other: Answer, stands: Answer])[] = [
+/** The answers of two processes, and the winner. */
+const TABLE: readonly (readonly [title: string, one: Answer, other: Answer, winner: Answer])[] = [
   ['the later answer', answer(1, '/old'), answer(2, '/new'), answer(2, '/new')],
   [
     'a newer answer against the failure of an older one',
@@ -51,29 +51,24 @@ const TABLE: readonly (readonly [title: string, one: Answer, other: Answer, stan
     answer(2, '/new', true),
     answer(2, '/new', true),
   ],
+  ['the greater endpoint of two of the same moment', answer(1, '/a'), answer(1, '/b'), answer(1, '/b')],
   [
-    'one of two answers of the same moment, the same for everybody',
-    answer(1, '/a'),
-    answer(1, '/b'),
-    answer(1, '/b'),
-  ],
-  [
-    'of two answers of the same moment not the one that a failure is known of, if that is the smaller name',
+    'the greater endpoint of two of the same moment, though the smaller one has failed',
     answer(1, '/a', true),
     answer(1, '/b'),
     answer(1, '/b'),
   ],
 ];
 
-for (const [title, one, other, stands] of TABLE) {
-  test(`merged stands ${title}`, (t) => {
-    t.deepEqual(mergeAnswers(new Map([['x', one]]), new Map([['x', other]])).get('x'), stands);
-    t.deepEqual(mergeAnswers(new Map([['x', other]]), new Map([['x', one]])).get('x'), stands);
-    t.deepEqual(latestAnswer([one, undefined, other], 10), stands);
+for (const [title, one, other, winner] of TABLE) {
+  test(`the winner is ${title}`, (t) => {
+    t.deepEqual(mergeAnswers(new Map([['x', one]]), new Map([['x', other]])).get('x'), winner);
+    t.deepEqual(mergeAnswers(new Map([['x', other]]), new Map([['x', one]])).get('x'), winner);
+    t.deepEqual(latestAnswer([one, undefined, other], 10), winner);
   });
 }
 
-test('merging takes no side, whatever the order, the grouping and the number of times', (t) => {
+test('merging is commutative, associative and idempotent', (t) => {
   t.notThrows(() => {
     fc.assert(
       fc.property(anyAnswers, anyAnswers, anyAnswers, (a, b, c) => {
@@ -89,7 +84,7 @@ test('merging takes no side, whatever the order, the grouping and the number of 
   });
 });
 
-test('merging loses no target and changes neither of the two', (t) => {
+test('merging keeps all targets, and changes neither of its inputs', (t) => {
   t.notThrows(() => {
     fc.assert(
       fc.property(anyAnswers, anyAnswers, (a, b) => {
@@ -103,7 +98,7 @@ test('merging loses no target and changes neither of the two', (t) => {
   });
 });
 
-test('the order of answers is total: equal means the same', (t) => {
+test('answers that compare as equal are the same', (t) => {
   t.notThrows(() => {
     fc.assert(
       fc.property(anyAnswer, anyAnswer, (a, b) => {
@@ -114,7 +109,7 @@ test('the order of answers is total: equal means the same', (t) => {
   });
 });
 
-test('an answer of the far future does not stand: it is one from before the clock was set back', (t) => {
+test('an answer from further ahead than the tolerance does not win', (t) => {
   const near = answer(1_000 + FUTURE_TOLERANCE_MS, '/near');
   const far = answer(1_001 + FUTURE_TOLERANCE_MS, '/far');
   t.deepEqual(latestAnswer([near, far], 1_000), near);

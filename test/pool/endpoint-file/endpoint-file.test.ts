@@ -22,7 +22,7 @@ const A = keyOf('a');
 const B = keyOf('b');
 const onPosix = process.platform === 'win32' ? test.skip : test;
 
-test('what one process was told, the next one knows', (t) => {
+test('a cache finds the answer that a closed cache has written', (t) => {
   const { open, warnings } = newPlace(t);
   const first = open();
   first.set(A, endpointOf(1));
@@ -35,7 +35,7 @@ test('what one process was told, the next one knows', (t) => {
 });
 
 for (const ttlMs of [0, 60_000]) {
-  test(`what was found in the file is a hit in memory from then on, ttlMs ${ttlMs}`, (t) => {
+  test(`an endpoint found in the file is a hit in memory from then on, ttlMs ${ttlMs}`, (t) => {
     const { open, file } = newPlace(t);
     const time = new StillTime();
     const first = open({ time });
@@ -48,7 +48,7 @@ for (const ttlMs of [0, 60_000]) {
   });
 }
 
-test('clearing forgets what this broker has answered, found here or not, and leaves other brokers alone', (t) => {
+test('clear() forgets all answers of its broker in the file, and leaves those of other brokers', (t) => {
   const { open, file } = newPlace(t);
   const other = keyOf('a', `${BROKER}-2`);
   const first = open();
@@ -67,7 +67,7 @@ test('clearing forgets what this broker has answered, found here or not, and lea
   t.is(second.get(A), undefined);
 });
 
-test('a change is written at the end of the turn, and changes of one turn together', async (t) => {
+test('changes are written at the end of their turn', async (t) => {
   const { open, file } = newPlace(t);
   const cache = open();
   cache.set(A, endpointOf(1));
@@ -77,7 +77,7 @@ test('a change is written at the end of the turn, and changes of one turn togeth
   t.is(contentOf(file).answers.size, 2);
 });
 
-test('changes soon after a write wait for the next one', async (t) => {
+test('changes soon after a write wait for the timer', async (t) => {
   const { open, file } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -93,7 +93,7 @@ test('changes soon after a write wait for the next one', async (t) => {
   t.true(contentOf(file).answers.get(A)?.forgotten);
 });
 
-test('when nothing changes any more, no timer is left', async (t) => {
+test('without further changes no timer is left', async (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -104,7 +104,7 @@ test('when nothing changes any more, no timer is left', async (t) => {
   t.is(time.timers.size, 0);
 });
 
-test('a change of another process is seen when something is missing, and a hit looks at no file', (t) => {
+test('a miss finds a change of another process, and a hit does not look at the file', (t) => {
   const { open, file } = newPlace(t);
   const [service, other] = [open(), open()];
   service.set(A, endpointOf(1));
@@ -118,7 +118,7 @@ test('a change of another process is seen when something is missing, and a hit l
   t.is(service.get(B), endpointOf(2));
 });
 
-test('a failed endpoint is forgotten by all processes that have to ask', (t) => {
+test('an invalidated endpoint is a miss at once, and in new caches', (t) => {
   const { open } = newPlace(t);
   const first = open();
   first.set(A, endpointOf(1));
@@ -130,7 +130,7 @@ test('a failed endpoint is forgotten by all processes that have to ask', (t) => 
   t.is(open().get(A), undefined);
 });
 
-test('what a process does not know to have failed it does not bring back', (t) => {
+test('a write of a process that does not know of a failure does not bring the endpoint back', (t) => {
   const { open, file } = newPlace(t);
   const time = new StillTime();
   const [one, other] = [open({ time }), open({ time })];
@@ -166,7 +166,7 @@ test('a newer answer of the broker survives an older failure, whichever is writt
   }
 });
 
-test('a broker that names a failed endpoint again is believed, within the same millisecond too', (t) => {
+test('a failed endpoint is known again when the broker names it again within the same millisecond', (t) => {
   const { open } = newPlace(t);
   const cache = open();
   cache.set(A, endpointOf(1));
@@ -176,7 +176,7 @@ test('a broker that names a failed endpoint again is believed, within the same m
   t.is(open().get(A), endpointOf(1));
 });
 
-test('invalidating another endpoint than the known one changes nothing', (t) => {
+test('invalidating another endpoint than the known one leaves the file as it is', (t) => {
   const { open, file } = newPlace(t);
   const cache = open();
   cache.set(A, endpointOf(1));
@@ -188,7 +188,7 @@ test('invalidating another endpoint than the known one changes nothing', (t) => 
   t.is(readFileSync(file, 'utf8'), before);
 });
 
-test('deleting forgets what others have written, too', (t) => {
+test('delete() forgets the answers of other processes too', (t) => {
   const { open } = newPlace(t);
   const [one, other] = [open(), open()];
   one.set(A, endpointOf(1));
@@ -200,7 +200,7 @@ test('deleting forgets what others have written, too', (t) => {
   t.is(open().get(A), undefined);
 });
 
-test("the time to live counts from the broker's answer, in whatever process that was", (t) => {
+test("the time to live counts from the broker's answer in another process", (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const writer = open({ time });
@@ -227,7 +227,7 @@ test('the file keeps the newest answers, at most max', (t) => {
   t.is(time.timers.size, 0, 'what found no room is not tried again');
 });
 
-test('an answer from before the clock was set back far is not believed, and gives way to a new one', (t) => {
+test('an answer from before the clock was set back by two minutes is not believed, and a new one replaces it', (t) => {
   const { open, file } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -242,7 +242,7 @@ test('an answer from before the clock was set back far is not believed, and give
   t.is(open({ time }).get(A), endpointOf('now'));
 });
 
-test('set back a little, the clock does not make a new answer older than the one it replaces', (t) => {
+test('a new answer wins over the one it replaces, though the clock was set back by 30 s', (t) => {
   const { open } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -254,7 +254,7 @@ test('set back a little, the clock does not make a new answer older than the one
   t.is(open({ time }).get(A), endpointOf('new'));
 });
 
-test('an endpoint that no file may hold stays in memory', (t) => {
+test('an endpoint that is too long for the file stays in memory', (t) => {
   const { open, file, warnings } = newPlace(t);
   const cache = open();
   cache.set(A, 'x'.repeat(400));
@@ -296,7 +296,7 @@ test('the file of a newer release is left as it is', (t) => {
 });
 
 onPosix(
-  'a file that is refused is neither read nor replaced, costs one warning, and the cache works in memory',
+  'a symbolic link is neither followed nor replaced, costs one warning, and the cache works in memory',
   (t) => {
     const { open, file, warnings, directory } = newPlace(t);
     writeFileSync(`${directory}/elsewhere`, 'precious', { mode: 0o600 });
@@ -335,7 +335,7 @@ onPosix('a file whose mode is put right is used from then on', (t) => {
   t.is(warnings.length, 1);
 });
 
-test('without its directory the file costs one warning for all writes', (t) => {
+test('a missing directory costs one warning for all writes', (t) => {
   const { open, directory, warnings } = newPlace(t);
   const cache = open();
   rmSync(directory, { recursive: true });
@@ -362,7 +362,7 @@ class FailingDisk extends PrivateFile {
   }
 }
 
-onPosix('while the file is refused, no more is kept for it than it would hold', (t) => {
+onPosix('while the file is refused, no more than max changes are kept for it', (t) => {
   const { file: path, directory } = newPlace(t);
   const { clock, wallClock } = new StillTime();
   chmodSync(directory, 0o777);
@@ -377,7 +377,7 @@ onPosix('while the file is refused, no more is kept for it than it would hold', 
   file.close();
 });
 
-test('a disk that is full or read-only costs one warning each, and what was not written is written later', (t) => {
+test('a disk that is full, then read-only, costs one warning each, and the changes are written later', (t) => {
   const { file: path } = newPlace(t);
   const time = new StillTime();
   const { clock, wallClock, timers } = time;
@@ -421,7 +421,7 @@ function busyDisk(path: string, code: string) {
 }
 
 for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
-  test(`a file that can never be replaced (${code}) costs one warning after about a second, and each change as many attempts again`, (t) => {
+  test(`a file whose rename always fails with ${code} costs one warning after 8 flushes of 5 attempts, and each change as many again`, (t) => {
     const { file: path, directory } = newPlace(t);
     const time = new StillTime();
     const { clock, wallClock } = time;
@@ -449,7 +449,7 @@ for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
   });
 }
 
-test('a file that another program has open for a moment is written when that has closed it, without a warning', (t) => {
+test('a file that another program had open is written after it was closed, without a warning', (t) => {
   const { file: path } = newPlace(t);
   const time = new StillTime();
   const { clock, wallClock } = time;
@@ -484,7 +484,7 @@ class RacingDisk extends PrivateFile {
   }
 }
 
-test('a write of another process between the look and the rename is taken in', (t) => {
+test('a write takes in the changes of another process between its look and its rename', (t) => {
   const { file: path, open } = newPlace(t);
   const { clock, wallClock } = new StillTime();
   const storage = new RacingDisk(path, LONGEST_FILE_BYTES);
@@ -498,7 +498,7 @@ test('a write of another process between the look and the rename is taken in', (
   file.close();
 });
 
-test('a file that other processes replace before every rename costs a warning at last, and no attempt without an end', (t) => {
+test('a file that another process replaces before every rename costs 40 attempts and one warning', (t) => {
   const { file: path } = newPlace(t);
   const time = new StillTime();
   const { clock, wallClock } = time;
@@ -529,7 +529,7 @@ test('a file that other processes replace before every rename costs a warning at
   file.close();
 });
 
-test('a change that another process overwrote in the last moment is written again, by itself or at the end', (t) => {
+test('a change that another process has overwritten is written again, by the timer or by close()', (t) => {
   for (const end of ['timer', 'close'] as const) {
     const { file: path, open } = newPlace(t);
     const time = new StillTime();
@@ -548,7 +548,7 @@ test('a change that another process overwrote in the last moment is written agai
   }
 });
 
-test('a closed cache leaves the file alone, and goes on in memory', (t) => {
+test('close() writes the changes; after that the cache works in memory and leaves the file alone', (t) => {
   const { file, open } = newPlace(t);
   const time = new StillTime();
   const cache = open({ time });
@@ -568,7 +568,7 @@ test('a closed cache leaves the file alone, and goes on in memory', (t) => {
   );
 });
 
-test.serial('any number of caches waits for the end of the process with one listener', (t) => {
+test.serial('20 caches with changes add one exit listener', (t) => {
   const { open } = newPlace(t);
   const before = process.listenerCount('exit');
   const caches = Array.from({ length: 20 }, () => open());
@@ -586,7 +586,7 @@ test('a cache without a file goes on when it is closed', (t) => {
   t.is(cache.get(A), endpointOf(1));
 });
 
-test('an answer from a clock that was ahead stays in memory no longer than the time to live', (t) => {
+test('an answer from a clock that was ahead stays in memory for the time to live and no longer', (t) => {
   const { open, file } = newPlace(t);
   const ahead = new StillTime();
   ahead.nowMs += 1_000;

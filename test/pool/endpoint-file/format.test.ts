@@ -39,7 +39,7 @@ function fileOf(...items: readonly unknown[]): string {
   return JSON.stringify({ version: 1, answers: items });
 }
 
-test('what is written is read again, names of any letters included', (t) => {
+test('written answers are read again, names of any letters included', (t) => {
   t.notThrows(() => {
     fc.assert(
       fc.property(answers, (known) => {
@@ -52,7 +52,7 @@ test('what is written is read again, names of any letters included', (t) => {
 });
 
 if (process.platform === 'linux') {
-  test('abstract names are kept as well', (t) => {
+  test('abstract names are read again', (t) => {
     const known = new Map([['demo 1.0.0 \0broker', { endpoint: '\0backend', atMs: 1, forgotten: false }]]);
     t.deepEqual(decodeAnswers(encodeAnswers(known, 1).text), { answers: known });
   });
@@ -72,7 +72,7 @@ test('the file looks as documented', (t) => {
   t.is(encodeAnswers(known, 2).text, `{"version":1,"answers":[\n${other},\n${JSON.stringify(GOOD)}\n]}\n`);
 });
 
-test('the newest answers are kept, and it is said which those are', (t) => {
+test('the newest answers are written, and returned as kept', (t) => {
   const known = new Map(
     Array.from({ length: 5 }, (_, index) => [
       `s${index} 1.0.0 ${ROOT}b`,
@@ -84,7 +84,7 @@ test('the newest answers are kept, and it is said which those are', (t) => {
   t.deepEqual(decodeAnswers(text).answers, kept);
 });
 
-test('a file never becomes longer than may be read, whatever the maximum', (t) => {
+test('the text is never longer than a file may be, whatever the maximum', (t) => {
   const long = `${ROOT}${'é'.repeat(30)}`;
   const known = new Map(
     Array.from({ length: 4_000 }, (_, index) => [
@@ -98,7 +98,7 @@ test('a file never becomes longer than may be read, whatever the maximum', (t) =
   t.is(decodeAnswers(text).answers.size, kept.size);
 });
 
-test('an empty file holds nothing, and nothing is wrong with it', (t) => {
+test('an empty file has no answers and no problem', (t) => {
   t.deepEqual(decodeAnswers(''), { answers: new Map() });
 });
 
@@ -126,12 +126,12 @@ const DAMAGED: Readonly<Record<string, string>> = {
 };
 
 for (const [title, text] of Object.entries(DAMAGED)) {
-  test(`${title} is no cache, and no error`, (t) => {
+  test(`${title} is corrupt`, (t) => {
     t.deepEqual(decodeAnswers(text), { answers: new Map(), problem: 'corrupt' });
   });
 }
 
-test('a version from the future is left alone', (t) => {
+test('a higher version has no answers, and is reported as such', (t) => {
   t.deepEqual(decodeAnswers(JSON.stringify({ version: 2, answers: [GOOD] })), {
     answers: new Map(),
     problem: 'version',
@@ -173,7 +173,7 @@ const NO_ANSWERS: readonly unknown[] = [
   { ...GOOD, forgotten: 1 },
 ];
 
-test('of a damaged file the answers that are whole are used', (t) => {
+test('the whole answers of a damaged file are read', (t) => {
   const good = new Map([[TARGET, { endpoint: `${ROOT}backend`, atMs: 5, forgotten: false }]]);
   for (const item of NO_ANSWERS)
     t.deepEqual(
@@ -187,7 +187,7 @@ test('of a damaged file the answers that are whole are used', (t) => {
   );
 });
 
-test('of two answers about one target in a file the one that stands is read, and fields of later releases are passed over', (t) => {
+test('the later of two answers about one target is read, and unknown fields are ignored', (t) => {
   const { answers: read, problem } = decodeAnswers(
     fileOf(GOOD, { ...GOOD, atMs: 7, forgotten: true, colour: 'red' }, { ...GOOD, atMs: 6 }),
   );
@@ -195,7 +195,7 @@ test('of two answers about one target in a file the one that stands is read, and
   t.is(problem, undefined);
 });
 
-test('no text makes reading fail', (t) => {
+test('reading any text does not throw', (t) => {
   t.notThrows(() => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void decodeAnswers(text)));
     fc.assert(
@@ -214,14 +214,14 @@ test('reading changes no prototype', (t) => {
   t.false('polluted' in {});
 });
 
-test('what somebody added to a prototype is not in the file', (t) => {
+test('fields of a prototype are not read', (t) => {
   Reflect.defineProperty(Object.prototype, 'forgotten', { value: true, configurable: true });
   const { answers: read } = decodeAnswers(fileOf(GOOD));
   Reflect.deleteProperty(Object.prototype, 'forgotten');
   t.deepEqual([...read.values()], [{ endpoint: `${ROOT}backend`, atMs: 5, forgotten: false }]);
 });
 
-test('only what can be read again may be stored', (t) => {
+test('an answer is storable only if it can be read again', (t) => {
   t.true(isStorable(TARGET, `${ROOT}backend`));
   for (const name of ['', 'a b', 'Demo 1.0.0 /b']) t.false(isStorable(name, `${ROOT}backend`), name);
   t.false(isStorable(TARGET, ''));

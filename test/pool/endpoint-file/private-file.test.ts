@@ -30,7 +30,7 @@ const STRANGER = 12_345;
 const onPosix = process.platform === 'win32' ? test.skip : test;
 /** Giving a file away takes the superuser; for others there are the superuser's files. */
 const asSuperuser = process.geteuid?.() === 0 ? test : test.skip;
-const asSomebodyElse = process.geteuid === undefined || process.geteuid() === 0 ? test.skip : test;
+const asOrdinaryUser = process.geteuid === undefined || process.geteuid() === 0 ? test.skip : test;
 
 function newFile(t: ExecutionContext) {
   const directory = temporaryDirectory(t);
@@ -42,13 +42,13 @@ function refuses(t: ExecutionContext, file: PrivateFile, message: string): void 
   t.throws(() => file.read(), { instanceOf: RefusedFile, message });
 }
 
-test('a file that is not there is no content, and no trouble', (t) => {
+test('a missing file has no identity and no content', (t) => {
   const { file } = newFile(t);
   t.is(file.identify(), undefined);
   t.is(file.read(), undefined);
 });
 
-test('what is written is read, under the identity that was promised, and nobody else can open it', (t) => {
+test('a written file is read back under the identity that replace() returned, and only its user may open it', (t) => {
   const { file, path, directory } = newFile(t);
   const identity = file.replace('größe', undefined);
   t.deepEqual(file.read(), { text: 'größe', identity });
@@ -57,7 +57,7 @@ test('what is written is read, under the identity that was promised, and nobody 
   t.deepEqual(readdirSync(directory), ['cache.json']);
 });
 
-test('a file that somebody else replaced meanwhile is not replaced', (t) => {
+test('a file that has been replaced meanwhile is not replaced', (t) => {
   const { file, path, directory } = newFile(t);
   const first = file.replace('first', undefined);
   t.throws(() => file.replace('second', undefined), { instanceOf: BusyFile }, 'it was thought to be absent');
@@ -68,13 +68,13 @@ test('a file that somebody else replaced meanwhile is not replaced', (t) => {
   t.deepEqual(readdirSync(directory), ['cache.json'], 'no temporary file is left');
 });
 
-test('bytes that are no text are not decoded to something else', (t) => {
+test('bytes that are not UTF-8 are read as NUL', (t) => {
   const { file, path } = newFile(t);
   writeFileSync(path, Buffer.from([0x22, 0xff, 0x22]), { mode: 0o600 });
   t.is(file.read()?.text, '\0');
 });
 
-test('the longest allowed file is read, a longer one is not', (t) => {
+test('a file of the maximal length is read, and a longer one refused', (t) => {
   const { file, path } = newFile(t);
   writeFileSync(path, 'x'.repeat(MAX_BYTES), { mode: 0o600 });
   t.is(file.read()?.text.length, MAX_BYTES);
@@ -102,7 +102,7 @@ const PLANTED: Readonly<
     'has more than one name',
   ],
   'a directory': [(path) => mkdirSync(path, { mode: 0o700 }), 'is not a regular file'],
-  'a FIFO that nobody writes to': [
+  'a FIFO without a writer': [
     (path) => execFileSync('mkfifo', ['-m', '600', path], { timeout: 10_000 }),
     'is not a regular file',
   ],
@@ -142,7 +142,7 @@ asSuperuser('a device is refused', (t) => {
   try {
     execFileSync('mknod', ['-m', '600', path, 'c', '1', '3'], { timeout: 10_000, stdio: 'ignore' });
   } catch {
-    t.log('this system lets nobody make devices');
+    t.log('this system does not allow making devices');
     t.pass();
     return;
   }
@@ -156,7 +156,7 @@ asSuperuser('a file of another user is refused, however private', (t) => {
   refuses(t, file, 'belongs to another user');
 });
 
-asSomebodyElse('a file of the superuser is refused as well', (t) => {
+asOrdinaryUser('a file of the superuser is refused as well', (t) => {
   refuses(t, new PrivateFile('/etc/hosts', 1_000_000), 'belongs to another user');
 });
 
@@ -168,7 +168,7 @@ asSuperuser('the directory of another user is refused, for writing too', (t) => 
   t.deepEqual(readdirSync(directory), []);
 });
 
-onPosix('a directory that others may write to is refused, unless they may only touch what is theirs', (t) => {
+onPosix('a directory that others may write to is refused, unless it has the sticky bit', (t) => {
   const { file, directory, path } = newFile(t);
   writeFileSync(path, 'x', { mode: 0o600 });
   for (const mode of [0o770, 0o707, 0o777]) {
@@ -182,18 +182,18 @@ onPosix('a directory that others may write to is refused, unless they may only t
   }
 });
 
-test("a missing directory and one that is none are the system's errors, and nothing is created", (t) => {
+test('replace() throws ENOENT below a missing directory and RefusedFile below a plain file, and creates nothing', (t) => {
   const { directory } = newFile(t);
   const missing = new PrivateFile(join(directory, 'missing', 'cache.json'), MAX_BYTES);
   t.is(missing.identify(), undefined);
   t.is(systemCode(t.throws(() => missing.replace('x', undefined))), 'ENOENT');
   writeFileSync(join(directory, 'plain'), '');
   const below = new PrivateFile(join(directory, 'plain', 'cache.json'), MAX_BYTES);
-  t.throws(() => below.replace('x', undefined));
+  t.throws(() => below.replace('x', undefined), { instanceOf: RefusedFile });
   t.deepEqual(readdirSync(directory), ['plain']);
 });
 
-onPosix('a mode that was put right gives the file another identity', (t) => {
+onPosix('a file gets another identity when its mode is put right, and is read then', (t) => {
   const { file, path } = newFile(t);
   writeFileSync(path, '');
   chmodSync(path, 0o644);
@@ -203,14 +203,14 @@ onPosix('a mode that was put right gives the file another identity', (t) => {
   t.is(file.read()?.text, '');
 });
 
-test("a temporary file is removed when it cannot take the file's place", (t) => {
+test('the temporary file is removed when its rename fails', (t) => {
   const { file, path, directory } = newFile(t);
   mkdirSync(path);
   t.truthy(systemCode(t.throws(() => file.replace('x', file.identify()))));
   t.deepEqual(readdirSync(directory), ['cache.json']);
 });
 
-test('what killed writers left is removed after a minute, and nothing else', (t) => {
+test('removeLeftovers() removes temporary files older than a minute, and no other files', (t) => {
   const { file, directory } = newFile(t);
   const nowMs = Date.now();
   const names = [
@@ -235,7 +235,7 @@ test('what killed writers left is removed after a minute, and nothing else', (t)
   );
 });
 
-test('a directory that is gone has no leftovers', (t) => {
+test('removeLeftovers() does not throw without the directory', (t) => {
   const { file, directory } = newFile(t);
   renameSync(directory, `${directory}-gone`);
   t.notThrows(() => file.removeLeftovers(Date.now()));

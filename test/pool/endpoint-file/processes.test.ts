@@ -55,7 +55,7 @@ async function readWhile(
   return { problems: [...problems], reads };
 }
 
-test('many processes write at once: the file is whole at every moment, and holds what each of them said last', async (t) => {
+test('the file is whole while six processes write at once, and loses at most a fifth of their changes', async (t) => {
   const { file, directory } = newPlace(t);
   const names = Array.from({ length: PROCESSES }, (_, index) => `p${index}`);
   const writers = names.map((name) => start(t, 'writer.js', file, name, String(ROUNDS)));
@@ -80,7 +80,7 @@ test('many processes write at once: the file is whole at every moment, and holds
   t.regex(answers.get(keyOf('shared'))?.endpoint ?? '', /-p\d-\d+$/);
 });
 
-test('a process that is killed while it writes leaves a whole file, and its temporary one is removed later', async (t) => {
+test('processes that are killed while they write leave a whole file, and a later sweep removes their temporary files', async (t) => {
   const { file, directory, open } = newPlace(t);
   for (let count = 0; count < 8; count++) {
     const { child, ended } = start(t, 'writer.js', file, `k${count}`, '1000000');
@@ -111,7 +111,7 @@ async function connectOnce(
   return JSON.parse(await output);
 }
 
-test('the second start of a command-line tool skips the Hello, though the first ended right after its connect', async (t) => {
+test('the second process skips the Hello, though the first ended right after its connect', async (t) => {
   const system = await startSystem(t);
   const file = `${temporaryDirectory(t)}/endpoints.json`;
   t.deepEqual(await connectOnce(t, system, file), { route: 'broker-negotiated', codes: [] });
@@ -119,7 +119,7 @@ test('the second start of a command-line tool skips the Hello, though the first 
   t.is(system.broker.helloCount, 1);
 });
 
-test('a poisoned file costs a tool one warning and one Hello; one that is only damaged heals', async (t) => {
+test('a damaged file costs a process one warning and one Hello and heals; a file open to others costs the same', async (t) => {
   const system = await startSystem(t);
   const file = `${temporaryDirectory(t)}/endpoints.json`;
   writeFileSync(file, '[', { mode: 0o600 });
@@ -137,7 +137,7 @@ test('a poisoned file costs a tool one warning and one Hello; one that is only d
   });
 });
 
-test('a pool learns from the file what another pool has negotiated, and that an endpoint is gone (C-13, X-26)', async (t) => {
+test('a pool skips the Hello by another pool’s answer, and forgets a dead endpoint in the file (C-13, X-26)', async (t) => {
   const system = await startSystem(t);
   const endpointCache = { file: `${temporaryDirectory(t)}/endpoints.json` };
   const [one, other] = [

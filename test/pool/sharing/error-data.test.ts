@@ -6,7 +6,7 @@ function across(error: BrokerPoolError): BrokerPoolError {
   return errorFromData(structuredClone(errorToData(error)));
 }
 
-test('an error is the same in the other thread, with all its fields', (t) => {
+test('an error keeps its class and fields in the other thread', (t) => {
   const tried = {
     serviceName: 'demo',
     wantedVersion: '1.0.0',
@@ -28,7 +28,7 @@ test('an error is the same in the other thread, with all its fields', (t) => {
   t.false('cause' in error);
 });
 
-test('causes come along: errors of this package, of the system, and values', (t) => {
+test('an error keeps its cause: an error of this package, a system error or a value', (t) => {
   const system = Object.assign(new RangeError('connect ENOENT'), { code: 'ENOENT', syscall: 'connect' });
   const inner = new BrokerPoolError('BROKER_CONNECT', 'no broker', { cause: system });
   const error = across(new BrokerPoolError('TIMEOUT', 'too late', { phase: 'connect', cause: inner }));
@@ -41,7 +41,7 @@ test('causes come along: errors of this package, of the system, and values', (t)
   t.is(across(new BrokerPoolError('ABORTED', 'given up', { cause: 'because' })).cause, 'because');
 });
 
-test('causes that go round in a circle end somewhere', (t) => {
+test('a circle of causes ends after a few', (t) => {
   const error = new BrokerPoolError('TIMEOUT', 'one');
   const other = new BrokerPoolError('TIMEOUT', 'two', { cause: error });
   Object.assign(error, { cause: other });

@@ -7,7 +7,7 @@ import { startSystem } from '../../helpers/system.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
 (canShare ? test.serial : test.skip)(
-  "a descriptor that cannot be duplicated is a clear error, and the connection stays the pool's (G-07, G-15)",
+  "an acquire whose descriptor cannot be duplicated fails with the system's code, and the pool keeps the connection (G-07, G-15)",
   async (t) => {
     const calls = loadDescriptorCalls();
     if (calls === undefined) return t.fail();

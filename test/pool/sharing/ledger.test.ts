@@ -7,7 +7,7 @@ function openLedger(): DescriptorLedger {
   return ledger;
 }
 
-test('what is offered is taken once, by the worker or by the pool’s thread', (t) => {
+test('either the worker or the pool’s thread takes an offered descriptor, and only once', (t) => {
   const ledger = openLedger();
   ledger.offer(3, 0);
   t.is(ledger.take(3), 0, 'descriptor 0 is one like any other');
@@ -23,7 +23,7 @@ test('what is offered is taken once, by the worker or by the pool’s thread', (
   t.is(ledger.take(3), undefined);
 });
 
-test('what the worker could not use is the pool’s again', (t) => {
+test('the pool’s thread takes back a descriptor that the worker has put back', (t) => {
   const ledger = openLedger();
   ledger.offer(0, 5);
   t.is(ledger.take(0), 5);
@@ -31,7 +31,7 @@ test('what the worker could not use is the pool’s again', (t) => {
   t.is(ledger.takeBack(0), 5);
 });
 
-test('of a worker that is gone it is known what it had taken, and what not', (t) => {
+test('the pool’s thread reclaims the descriptors of an ended worker, and learns which the worker had taken', (t) => {
   const ledger = openLedger();
   ledger.offer(0, 5);
   ledger.offer(1, 6);
@@ -41,7 +41,7 @@ test('of a worker that is gone it is known what it had taken, and what not', (t)
   t.deepEqual([ledger.reclaim(0), ledger.reclaim(1)], [undefined, undefined]);
 });
 
-test('a worker whose pool’s thread is gone frees what is still on offer, and nothing else', (t) => {
+test('a worker frees the descriptors that are still on offer, and no others', (t) => {
   const ledger = openLedger();
   ledger.offer(0, 5);
   ledger.offer(7, 6);
@@ -53,7 +53,7 @@ test('a worker whose pool’s thread is gone frees what is still on offer, and n
   t.deepEqual([ledger.reclaim(0), ledger.reclaim(7)], [undefined, undefined]);
 });
 
-test('both sides see the same pages, and a slot outside of them is a mistake', (t) => {
+test('both sides see the same pages, and a slot outside of them throws', (t) => {
   const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
   const pages = [newPage(), newPage()];
   for (const page of pages) for (const side of [near, far]) side.addPage(page);
@@ -63,7 +63,7 @@ test('both sides see the same pages, and a slot outside of them is a mistake', (
 });
 
 test.serial(
-  'a descriptor that the other thread takes between the look and the change is not taken again',
+  'a side does not take a descriptor that the other side takes between its look and its change',
   (t) => {
     const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
     const page = newPage();

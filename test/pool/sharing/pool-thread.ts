@@ -1,4 +1,4 @@
-/** A thread that has the pool, and sends a port of it to whoever started it; it ends when it is told to. */
+/** A thread that has the pool, and sends a port of it to its parent. It ends when it is told to. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerPool } from '../../../src/index.js';
 

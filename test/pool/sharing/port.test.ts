@@ -12,7 +12,7 @@ import { canShare, failureOf, openPool, startSharer } from './kit.js';
 const sharingTest = canShare ? test.serial : test.skip;
 const execute = promisify(execFile);
 
-sharingTest('a port that is used in the pool’s own thread works as in any other', async (t) => {
+sharingTest('a shared pool in the pool’s own thread hands out working leases', async (t) => {
   const pool = openPool(t, await startSystem(t));
   await using shared = await connectSharedPool(pool.share());
   const lease = await shared.acquire();
@@ -35,7 +35,7 @@ sharingTest('a port that is used in the pool’s own thread works as in any othe
   t.true(await until(() => pool.stats().idle === 1));
 });
 
-sharingTest('options are checked where they are given', async (t) => {
+sharingTest('a shared pool checks options in its own thread', async (t) => {
   const pool = openPool(t, await startSystem(t));
   await using shared = await connectSharedPool(pool.share());
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript callers may pass
@@ -54,7 +54,7 @@ sharingTest('options are checked where they are given', async (t) => {
   t.is(pool.stats().created, 0, 'none of them got as far as the pool');
 });
 
-sharingTest('a second client on a port is refused, and takes nothing away from the first', async (t) => {
+sharingTest('connecting a port a second time fails, and the first shared pool goes on', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const port = pool.share();
   await using shared = await connectSharedPool(port);
@@ -66,7 +66,7 @@ sharingTest('a second client on a port is refused, and takes nothing away from t
 });
 
 sharingTest(
-  'a port that was moved on by its client is refused there, and the pool gets everything back when it closes',
+  'a connected port that is transferred on fails to connect there, and its lease closes as leaked when the port closes',
   async (t) => {
     const pool = openPool(t, await startSystem(t));
     const port = pool.share();
@@ -86,7 +86,7 @@ sharingTest(
   },
 );
 
-sharingTest('what is no port of a pool is refused', async (t) => {
+sharingTest('connecting anything but a port of a shared pool of the same version fails', async (t) => {
   const { port1, port2 } = new MessageChannel();
   port1.postMessage('something else');
   t.is((await failureOf(connectSharedPool(port2))).code, 'INVALID_ARGUMENT');
@@ -100,23 +100,29 @@ sharingTest('what is no port of a pool is refused', async (t) => {
   near.close();
 });
 
-sharingTest('a port that nobody ever used goes with its pool, or when it is closed', async (t) => {
-  const pool = openPool(t, await startSystem(t));
-  const [, closed] = [pool.share(), pool.share()];
-  closed.close();
-  await pool.close();
-  t.is((await failureOf((async () => pool.share())())).code, 'POOL_CLOSED');
-});
+sharingTest(
+  'unused ports do not keep their pool from closing, after which share() throws POOL_CLOSED',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t));
+    const [, closed] = [pool.share(), pool.share()];
+    closed.close();
+    await pool.close();
+    t.is((await failureOf((async () => pool.share())())).code, 'POOL_CLOSED');
+  },
+);
 
-sharingTest('a pool that ended before its port was used says so', async (t) => {
-  const pool = openPool(t, await startSystem(t));
-  const port = pool.share();
-  await pool.destroy();
-  await using shared = await connectSharedPool(port);
-  t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
-});
+sharingTest(
+  'an acquire fails with POOL_CLOSED if the pool ended before its port was connected',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t));
+    const port = pool.share();
+    await pool.destroy();
+    await using shared = await connectSharedPool(port);
+    t.is((await failureOf(shared.acquire())).code, 'POOL_CLOSED');
+  },
+);
 
-sharingTest('a backend’s greeting is the first caller’s due, in whatever thread', async (t) => {
+sharingTest('a caller in another thread gets the greeting of the backend', async (t) => {
   const system = await startSystem(t, {
     backend: { onConnection: (socket) => void socket.end('welcome, stranger') },
   });
@@ -133,7 +139,7 @@ sharingTest('a backend’s greeting is the first caller’s due, in whatever thr
   lease.destroy();
 });
 
-sharingTest('the token of an offered handoff comes along', async (t) => {
+sharingTest('a lease of a handed-off connection has its token until the connection closes', async (t) => {
   const system = await startSystem(t, { backend: { handoff: 'accept' } });
   const pool = openPool(t, system, { adoptHandedOffConnection: true, endpointCache: false });
   await using shared = await connectSharedPool(pool.share());
@@ -182,13 +188,11 @@ sharingTest('an idle shared pool lets its thread end; a lease and a waiting call
   t.true(await until(() => pool.stats().idle === 1));
 });
 
-sharingTest(
-  'a thread that dies between taking a descriptor and making a socket of it leaks nothing',
-  async (t) => {
-    const system = await startSystem(t);
-    const pool = openPool(t, system, { max: 1 });
-    const port = pool.share();
-    const source = `
+sharingTest('no descriptor leaks if a thread ends between taking it and making a socket of it', async (t) => {
+  const system = await startSystem(t);
+  const pool = openPool(t, system, { max: 1 });
+  const port = pool.share();
+  const source = `
     const { workerData: { port }, receiveMessageOnPort } = require('node:worker_threads');
     port.on('message', (message) => {
       if (message.kind === 'page') words = new Int32Array(message.ledger);
@@ -199,15 +203,14 @@ sharingTest(
     let words;
     port.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs: 5000, askedAtMs: Infinity, abortable: false });
   `;
-    const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });
-    await once(worker, 'exit');
-    t.true(await until(() => pool.stats().leased === 0));
-    t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
-    await system.backend.until(() => system.backend.connections === 0);
-  },
-);
+  const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });
+  await once(worker, 'exit');
+  t.true(await until(() => pool.stats().leased === 0));
+  t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
+  await system.backend.until(() => system.backend.connections === 0);
+});
 
-sharingTest('a pool can be in any thread, and when that ends, its leases in others do too', async (t) => {
+sharingTest('the leases of a pool in a worker thread end when that thread ends', async (t) => {
   const system = await startSystem(t);
   const worker = new Worker(new URL('./pool-thread.js', import.meta.url), {
     workerData: { ...system.target, max: 1 },
@@ -228,7 +231,7 @@ sharingTest('a pool can be in any thread, and when that ends, its leases in othe
   await system.backend.until(() => system.backend.connections === 0);
 });
 
-test('without FFI there is no sharing, and the error says what it needs', async (t) => {
+test('share() without FFI throws WORKER_FAILED and names koffi', async (t) => {
   const index = fileURLToPath(new URL('../../../src/index.js', import.meta.url));
   const source = `
     const { BrokerPool } = await import(${JSON.stringify(index)});

@@ -12,11 +12,11 @@ const GOOD = [
   { kind: 'leave' },
 ];
 
-test('every message of a worker is known', (t) => {
+test('every message of a worker is accepted', (t) => {
   for (const message of GOOD) t.deepEqual<unknown, unknown>(parseClientMessage(message), message);
 });
 
-test('what lacks a field, or has another kind of value in it, is no message', (t) => {
+test('a message without a field, or with a value of another type in it, is rejected', (t) => {
   for (const message of GOOD) {
     for (const name of Object.keys(message)) {
       if (name === 'serviceName' || name === 'wantedVersion') continue;
@@ -35,7 +35,7 @@ test('what lacks a field, or has another kind of value in it, is no message', (t
   t.is(parseClientMessage({ kind: 'lease', acquireId: 1 }), undefined);
 });
 
-test('anything else is no message either, and harms nobody', (t) => {
+test('values that are not messages are rejected without an error', (t) => {
   fc.assert(
     fc.property(
       fc.anything(),
@@ -45,7 +45,7 @@ test('anything else is no message either, and harms nobody', (t) => {
   t.pass();
 });
 
-test('a welcome is known by all its fields', (t) => {
+test('a welcome must have all its fields', (t) => {
   const welcome = { kind: 'welcome', version: 1, acquireTimeoutMs: 30_000 };
   t.deepEqual<unknown, unknown>(parseWelcome(welcome), welcome);
   t.is(parseWelcome({ ...welcome, version: '1' }), undefined);

@@ -181,7 +181,7 @@ class Run {
 }
 
 (canShare ? test : test.skip)(
-  'whatever several clients do, no connection is leased twice, all are settled once, and all comes back',
+  'after any steps of several clients, no connection was leased twice, each acquire settled once, and each lease came back',
   async (t) => {
     const system = await startSystem(t);
     await fc.assert(

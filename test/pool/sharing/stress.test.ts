@@ -28,7 +28,7 @@ async function done(thread: Worker): Promise<void> {
 }
 
 sharingTest(
-  'four threads hold 100,000 leases in turn, and never more than 20 at once (#13 of what users ask for)',
+  'four threads hold 100,000 leases, never more than 20 at once (#13 of what users ask for)',
   async (t) => {
     const leases = 100_000;
     const system = await startSystem(t);
@@ -57,7 +57,7 @@ sharingTest(
 );
 
 sharingTest(
-  'one of four threads is terminated in mid-lease: what it held comes back, and the others go on',
+  'the pool gets back the leases of a terminated thread, and three other threads go on',
   async (t) => {
     const pool = openPool(t, await startSystem(t), { max: MAX });
     const counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));

@@ -6,11 +6,11 @@ import { canShare, failureOf, openPool, poolEvent, startSharer } from './kit.js'
 /** One at a time: each starts threads of its own. */
 const sharingTest = canShare ? test.serial : test.skip;
 
-sharingTest('a lease in another thread is a working connection of the one pool', async (t) => {
+sharingTest('a lease in another thread is a working connection of the pool', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const sharer = await startSharer(t, pool);
-  // Nobody is told of the end of a lease whose begin he was not told of.
+  // `released` is published only for a lease whose `acquired` would have been.
   const released = poolEvent(pool, 'released');
   const lease = await sharer.call('acquire', 'a');
   t.is(lease.endpoint, system.backend.endpoint);
@@ -28,7 +28,7 @@ sharingTest('a lease in another thread is a working connection of the one pool',
   t.is(system.backend.acceptedCount, 1);
 });
 
-sharingTest('one connection goes round the threads, and each reads what it asked for', async (t) => {
+sharingTest('three threads lease one connection in turn, and each reads its own reply', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const sharers = [await startSharer(t, pool), await startSharer(t, pool)];
   for (let round = 0; round < 20; round++) {
@@ -44,7 +44,7 @@ sharingTest('one connection goes round the threads, and each reads what it asked
   t.like(pool.stats(), { created: 1, total: 1 });
 });
 
-sharingTest('a socket that was left listening never gets bytes of another thread’s lease', async (t) => {
+sharingTest('a released socket with listeners gets no bytes of another thread’s lease', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const [greedy, other] = [await startSharer(t, pool), await startSharer(t, pool)];
   for (let round = 0; round < 50; round++) {
@@ -62,7 +62,7 @@ sharingTest('a socket that was left listening never gets bytes of another thread
   t.like(pool.stats(), { created: 1, total: 1 });
 });
 
-sharingTest('callers of all threads are served in their order', async (t) => {
+sharingTest('the pool serves the callers of all threads in their order', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const [first, second] = [await startSharer(t, pool), await startSharer(t, pool)];
   const held = await pool.acquire();
@@ -96,18 +96,21 @@ sharingTest('callers of all threads are served in their order', async (t) => {
   t.deepEqual(order, ['1', '2', '3', '4', '5']);
 });
 
-sharingTest('a deadline passes in any thread, with the situation of the pool in the error', async (t) => {
-  const pool = openPool(t, await startSystem(t), { max: 1 });
-  const sharer = await startSharer(t, pool);
-  const held = await pool.acquire();
-  const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 30 }));
-  t.like(error, { code: 'TIMEOUT', phase: 'queue' });
-  t.regex(error.message, /within \d+ ms .*total 1, idle 0, connecting 0, waiting 1/);
-  held.release();
-  await sharer.call('acquire', 'a');
-});
+sharingTest(
+  'an acquire in another thread times out, with the counts of the pool in the message',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t), { max: 1 });
+    const sharer = await startSharer(t, pool);
+    const held = await pool.acquire();
+    const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 30 }));
+    t.like(error, { code: 'TIMEOUT', phase: 'queue' });
+    t.regex(error.message, /within \d+ ms .*total 1, idle 0, connecting 0, waiting 1/);
+    held.release();
+    await sharer.call('acquire', 'a');
+  },
+);
 
-sharingTest('why a connect failed is told in any thread, with its cause', async (t) => {
+sharingTest('an acquire in another thread fails with the error of the connect and its cause', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const sharer = await startSharer(t, pool);
@@ -122,49 +125,55 @@ sharingTest('why a connect failed is told in any thread, with its cause', async 
   t.regex(wrong.message, /serviceName/);
 });
 
-sharingTest('an acquire that is aborted in another thread loses nothing', async (t) => {
-  const pool = openPool(t, await startSystem(t), { max: 1 });
-  const sharer = await startSharer(t, pool);
-  const held = await pool.acquire();
-  const waiting = failureOf(sharer.call('acquire', 'a'));
-  t.true(await until(() => pool.stats().waiting === 1));
-  const failed = poolEvent(pool, 'acquireFailed');
-  await sharer.call('abort', 'a');
-  const error = await waiting;
-  t.is(error.code, 'ABORTED');
-  t.is(error.cause instanceof Error && error.cause.message, 'a is not wanted');
-  await failed;
-  t.is(pool.stats().waiting, 0);
-  held.release();
-  await sharer.call('acquire', 'b');
-  t.is(await sharer.call('echo', 'b', 'still there'), 'still there');
-});
-
-sharingTest('dirty connections are closed, whichever thread left them so', async (t) => {
-  const pool = openPool(t, await startSystem(t));
-  const sharer = await startSharer(t, pool);
-  const leave = async (how: (name: string) => Promise<unknown>): Promise<void> => {
-    await sharer.call('acquire', 'a');
-    const closed = poolEvent(pool, 'connectionClosed');
-    await how('a');
-    await closed;
-  };
-  // Unread, and not even read by the thread's loop yet.
-  await leave(async (name) => {
-    await sharer.call('write', name, 'unread');
-    await sharer.call('release', name);
-  });
-  await leave(async (name) => {
-    await sharer.call('write', name, 'unsent '.repeat(1_000_000));
-    await sharer.call('release', name);
-  });
-  t.is(pool.stats().targets[0]?.closedByReason.dirty, 2);
-  await leave(async (name) => await sharer.call('destroy', name, 'invalid'));
-  t.is(pool.stats().targets[0]?.closedByReason.invalid, 1);
-});
+sharingTest(
+  'an acquire that is aborted in another thread leaves the queue, and costs no connection',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t), { max: 1 });
+    const sharer = await startSharer(t, pool);
+    const held = await pool.acquire();
+    const waiting = failureOf(sharer.call('acquire', 'a'));
+    t.true(await until(() => pool.stats().waiting === 1));
+    const failed = poolEvent(pool, 'acquireFailed');
+    await sharer.call('abort', 'a');
+    const error = await waiting;
+    t.is(error.code, 'ABORTED');
+    t.is(error.cause instanceof Error && error.cause.message, 'a is not wanted');
+    await failed;
+    t.is(pool.stats().waiting, 0);
+    held.release();
+    await sharer.call('acquire', 'b');
+    t.is(await sharer.call('echo', 'b', 'still there'), 'still there');
+  },
+);
 
 sharingTest(
-  'what a thread gives back without having seen that it is dirty does not go to whoever waits',
+  'a connection that another thread releases with unread or unsent bytes closes as dirty',
+  async (t) => {
+    const pool = openPool(t, await startSystem(t));
+    const sharer = await startSharer(t, pool);
+    const leave = async (how: (name: string) => Promise<unknown>): Promise<void> => {
+      await sharer.call('acquire', 'a');
+      const closed = poolEvent(pool, 'connectionClosed');
+      await how('a');
+      await closed;
+    };
+    // Unread, and not even read by the thread's loop yet.
+    await leave(async (name) => {
+      await sharer.call('write', name, 'unread');
+      await sharer.call('release', name);
+    });
+    await leave(async (name) => {
+      await sharer.call('write', name, 'unsent '.repeat(1_000_000));
+      await sharer.call('release', name);
+    });
+    t.is(pool.stats().targets[0]?.closedByReason.dirty, 2);
+    await leave(async (name) => await sharer.call('destroy', name, 'invalid'));
+    t.is(pool.stats().targets[0]?.closedByReason.invalid, 1);
+  },
+);
+
+sharingTest(
+  'a connection with bytes that its thread has not seen at release does not go to a waiter',
   async (t) => {
     const pool = openPool(t, await startSystem(t), { max: 1 });
     const sharer = await startSharer(t, pool);
@@ -179,7 +188,7 @@ sharingTest(
 );
 
 sharingTest(
-  'a connection whose backend dies while another thread has it on lease gives up its place before it is released',
+  'a connection that its backend ends during a lease in another thread gives up its place before the release',
   async (t) => {
     const system = await startSystem(t);
     const pool = openPool(t, system);
@@ -198,7 +207,7 @@ sharingTest(
   },
 );
 
-sharingTest('a connection that its backend ends while it is idle is closed in all threads', async (t) => {
+sharingTest('an idle connection that its backend ends closes, and its thread gets a new one', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system);
   const sharer = await startSharer(t, pool);
@@ -215,7 +224,7 @@ sharingTest('a connection that its backend ends while it is idle is closed in al
   t.is(await sharer.call('echo', 'b', 'new'), 'new');
 });
 
-sharingTest('a socket that was destroyed after its release costs no connection and no caller', async (t) => {
+sharingTest('destroying a socket after its release does not end the connection', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   const { connectionId } = await sharer.call('acquire', 'a');
@@ -226,7 +235,7 @@ sharingTest('a socket that was destroyed after its release costs no connection a
 });
 
 sharingTest(
-  'a socket of an earlier lease in the pool’s thread that is destroyed meanwhile does not end the lease over there',
+  'destroying the socket of an earlier lease in the pool’s thread does not end the lease of another thread',
   async (t) => {
     const pool = openPool(t, await startSystem(t), { max: 1 });
     const sharer = await startSharer(t, pool);
@@ -242,31 +251,34 @@ sharingTest(
 );
 
 for (const how of ['terminate', 'exit', 'fail'] as const) {
-  sharingTest(`a thread that ends in mid-lease gives back what it held: ${how}`, async (t) => {
-    const system = await startSystem(t);
-    const pool = openPool(t, system, { max: 2 });
-    const [doomed, other] = [await startSharer(t, pool), await startSharer(t, pool)];
-    await doomed.call('acquire', 'a');
-    await doomed.call('echo', 'a', 'one');
-    await doomed.call('acquire', 'b');
-    const abandoned = failureOf(doomed.call('acquire', 'c'));
-    abandoned.catch(() => {});
-    t.true(await until(() => pool.stats().waiting === 1));
-    const served = Promise.all([other.call('acquire', 'd'), other.call('acquire', 'e')]);
-    t.true(await until(() => pool.stats().waiting === 3));
-    const reasons: string[] = [];
-    pool.on('connectionClosed', ({ reason }) => reasons.push(reason));
-    if (how === 'terminate') await doomed.worker.terminate();
-    else doomed.tell(how, 1);
-    await served;
-    t.is(await other.call('echo', 'd', 'two'), 'two');
-    t.deepEqual(reasons, ['leaked', 'leaked']);
-    t.like(pool.stats(), { total: 2, leased: 2, waiting: 0 });
-    await system.backend.until(() => system.backend.connections === 2);
-  });
+  sharingTest(
+    `a thread that ends in mid-lease gives back its leases and its place in the queue: ${how}`,
+    async (t) => {
+      const system = await startSystem(t);
+      const pool = openPool(t, system, { max: 2 });
+      const [doomed, other] = [await startSharer(t, pool), await startSharer(t, pool)];
+      await doomed.call('acquire', 'a');
+      await doomed.call('echo', 'a', 'one');
+      await doomed.call('acquire', 'b');
+      const abandoned = failureOf(doomed.call('acquire', 'c'));
+      abandoned.catch(() => {});
+      t.true(await until(() => pool.stats().waiting === 1));
+      const served = Promise.all([other.call('acquire', 'd'), other.call('acquire', 'e')]);
+      t.true(await until(() => pool.stats().waiting === 3));
+      const reasons: string[] = [];
+      pool.on('connectionClosed', ({ reason }) => reasons.push(reason));
+      if (how === 'terminate') await doomed.worker.terminate();
+      else doomed.tell(how, 1);
+      await served;
+      t.is(await other.call('echo', 'd', 'two'), 'two');
+      t.deepEqual(reasons, ['leaked', 'leaked']);
+      t.like(pool.stats(), { total: 2, leased: 2, waiting: 0 });
+      await system.backend.until(() => system.backend.connections === 2);
+    },
+  );
 }
 
-sharingTest('a thread that ends with only kept sockets costs nothing', async (t) => {
+sharingTest('a thread that ends without leases costs no connection', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   await sharer.call('acquire', 'a');
@@ -279,7 +291,7 @@ sharingTest('a thread that ends with only kept sockets costs nothing', async (t)
   t.like(pool.stats(), { created: 1, total: 1 });
 });
 
-sharingTest('a lease that a thread never looked at is as good as new when the thread ends', async (t) => {
+sharingTest('a lease that an ended thread has not taken goes to the next caller', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const sharer = await startSharer(t, pool);
   const held = await pool.acquire();
@@ -296,7 +308,7 @@ sharingTest('a lease that a thread never looked at is as good as new when the th
   lease.release();
 });
 
-sharingTest('destroying the pool ends the leases of all threads at once, busy ones too', async (t) => {
+sharingTest('destroying the pool ends the lease of a busy thread at once', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system, { max: 1 });
   const [holder, waiter] = [await startSharer(t, pool), await startSharer(t, pool)];
@@ -331,7 +343,7 @@ sharingTest('closing the pool waits for the leases of other threads', async (t) 
   t.is(pool.stats().total, 0);
 });
 
-sharingTest('closing the pool within a limit destroys what other threads still hold', async (t) => {
+sharingTest('closing the pool destroys the leases of other threads after its limit', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   await sharer.call('acquire', 'a');
@@ -340,7 +352,7 @@ sharingTest('closing the pool within a limit destroys what other threads still h
   t.is(pool.stats().targets[0]?.closedByReason.poolClosed, 1);
 });
 
-sharingTest('a thread closes its part: leases may come back, and the pool goes on', async (t) => {
+sharingTest('close() of a shared pool waits for its leases, and the pool goes on', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   await sharer.call('acquire', 'a');
@@ -358,7 +370,7 @@ sharingTest('a thread closes its part: leases may come back, and the pool goes o
 });
 
 sharingTest(
-  'a thread closes its part within a limit: what it holds is destroyed, who waits is told',
+  'close() of a shared pool destroys its leases after its limit, and its waiting callers get POOL_CLOSED',
   async (t) => {
     const pool = openPool(t, await startSystem(t), { max: 1 });
     const sharer = await startSharer(t, pool);
@@ -373,7 +385,7 @@ sharingTest(
   },
 );
 
-sharingTest('a message that makes no sense ends its thread’s part and nothing else', async (t) => {
+sharingTest('an invalid message cuts off its thread, and other threads go on', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 2 });
   const [broken, other] = [await startSharer(t, pool), await startSharer(t, pool)];
   await broken.call('acquire', 'a');
@@ -386,7 +398,7 @@ sharingTest('a message that makes no sense ends its thread’s part and nothing 
   await broken.call('release', 'a');
 });
 
-sharingTest('a pool’s thread that is too busy to answer does not hold up a deadline', async (t) => {
+sharingTest('an acquire times out while the pool’s thread is too busy to answer', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   await sharer.call('acquire', 'warm');

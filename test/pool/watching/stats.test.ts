@@ -29,22 +29,9 @@ function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
   };
 }
 
-test('new counters have a zero for each route and each reason', (t) => {
+test('new counters are zero, with one for each route', (t) => {
   const counters = newCounters();
   t.is(sumOf(counters.closedByReason) + sumOf(counters.createdByRoute) + sumOf(counters.acquiredByRoute), 0);
-  t.deepEqual(Object.keys(counters.closedByReason).toSorted(), [
-    'destroyed',
-    'dirty',
-    'error',
-    'evicted',
-    'idle',
-    'invalid',
-    'leaked',
-    'lifetime',
-    'poolClosed',
-    'stale',
-    'uses',
-  ]);
   t.deepEqual(Object.keys(counters.createdByRoute).toSorted(), [
     'broker-negotiated',
     'handle-passed',

@@ -3,7 +3,7 @@ import type { ClientMessage } from '../../../../src/pool/sharing/protocol.js';
 import { pooledConnection } from '../../../helpers/pooled.js';
 import test from '../../../helpers/sanitary.js';
 
-test('a lease that no caller wants any more goes back, and its token is overwritten', (t) => {
+test('a declined lease goes back, and its token is overwritten', (t) => {
   const posted: ClientMessage[] = [];
   const leases = new ClientLeases(
     (message) => posted.push(message),

@@ -7,55 +7,61 @@ import test from '../../../helpers/sanitary.js';
 const calls = loadDescriptorCalls();
 const withFfi = calls === undefined ? test.skip : test.serial;
 
-withFfi('each offered descriptor is closed by one side only', (t) => {
-  if (calls === undefined) return t.fail();
-  const pages: SharedArrayBuffer[] = [];
-  const inFlight = new InFlightDescriptors(calls, (page) => pages.push(page));
-  const worker = new DescriptorLedger();
-  const open = (): number => openSync('/dev/null', 'r');
+withFfi(
+  'the pool’s thread closes a descriptor that the worker did not take, and leaves one that it took',
+  (t) => {
+    if (calls === undefined) return t.fail();
+    const pages: SharedArrayBuffer[] = [];
+    const inFlight = new InFlightDescriptors(calls, (page) => pages.push(page));
+    const worker = new DescriptorLedger();
+    const open = (): number => openSync('/dev/null', 'r');
 
-  const declined = open();
-  const slot = inFlight.add(declined);
-  t.is(pages.length, 1);
-  for (const page of pages) worker.addPage(page);
-  t.true(inFlight.end(slot));
-  t.is(fileIdentity(declined), undefined, 'closed here');
+    const declined = open();
+    const slot = inFlight.add(declined);
+    t.is(pages.length, 1);
+    for (const page of pages) worker.addPage(page);
+    t.true(inFlight.end(slot));
+    t.is(fileIdentity(declined), undefined, 'closed here');
 
-  const used = open();
-  const usedSlot = inFlight.add(used);
-  t.is(worker.take(usedSlot), used);
-  worker.settle(usedSlot);
-  t.false(inFlight.end(usedSlot));
-  t.not(fileIdentity(used), undefined, 'the worker’s to close');
-  closeSync(used);
-});
+    const used = open();
+    const usedSlot = inFlight.add(used);
+    t.is(worker.take(usedSlot), used);
+    worker.settle(usedSlot);
+    t.false(inFlight.end(usedSlot));
+    t.not(fileIdentity(used), undefined, 'the worker’s to close');
+    closeSync(used);
+  },
+);
 
-withFfi('what a dead worker left is closed, and nothing else that has got its number since', (t) => {
-  if (calls === undefined) return t.fail();
-  const pages: SharedArrayBuffer[] = [];
-  const inFlight = new InFlightDescriptors(calls, (page) => pages.push(page));
-  const worker = new DescriptorLedger();
-  const [untaken, taken, wrapped] = [
-    openSync('/dev/null', 'r'),
-    openSync('/dev/null', 'r'),
-    openSync('/dev/null', 'r'),
-  ];
-  const slots = [untaken, taken, wrapped].map((descriptor) => inFlight.add(descriptor));
-  for (const page of pages) worker.addPage(page);
-  worker.take(slots[1] ?? -1);
-  worker.take(slots[2] ?? -1);
-  // Node closed the socket of the third one, and its number was given to another file.
-  closeSync(wrapped);
-  const other = openSync('/dev/zero', 'r');
-  t.is(other, wrapped);
-  inFlight.reclaimAll();
-  t.is(fileIdentity(untaken), undefined);
-  t.is(fileIdentity(taken), undefined);
-  t.not(fileIdentity(other), undefined);
-  closeSync(other);
-});
+withFfi(
+  'the pool’s thread closes the descriptors that an ended worker left, but not another file under the same number',
+  (t) => {
+    if (calls === undefined) return t.fail();
+    const pages: SharedArrayBuffer[] = [];
+    const inFlight = new InFlightDescriptors(calls, (page) => pages.push(page));
+    const worker = new DescriptorLedger();
+    const [untaken, taken, wrapped] = [
+      openSync('/dev/null', 'r'),
+      openSync('/dev/null', 'r'),
+      openSync('/dev/null', 'r'),
+    ];
+    const slots = [untaken, taken, wrapped].map((descriptor) => inFlight.add(descriptor));
+    for (const page of pages) worker.addPage(page);
+    worker.take(slots[1] ?? -1);
+    worker.take(slots[2] ?? -1);
+    // Node closed the socket of the third one, and its number was given to another file.
+    closeSync(wrapped);
+    const other = openSync('/dev/zero', 'r');
+    t.is(other, wrapped);
+    inFlight.reclaimAll();
+    t.is(fileIdentity(untaken), undefined);
+    t.is(fileIdentity(taken), undefined);
+    t.not(fileIdentity(other), undefined);
+    closeSync(other);
+  },
+);
 
-withFfi('there is always a slot for one more', (t) => {
+withFfi('a descriptor for which there is no slot gets one on a new page', (t) => {
   if (calls === undefined) return t.fail();
   let pages = 0;
   const inFlight = new InFlightDescriptors(calls, () => (pages += 1));
