@@ -48,6 +48,7 @@ threadsTest(
     const driver = workerDriver(native, { workerUrl, onFailed: (reason) => reasons.push(reason) });
     broker.behaviour = { kind: 'silent' };
     const long = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint)));
+    t.true(await until(() => existsSync(`${directory}/${BEGINS}`)));
     const short = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 10 }));
     t.is(failureOf(short).code, 'TIMEOUT');
     t.deepEqual(reasons, ['it hangs: it has missed a deadline']);
