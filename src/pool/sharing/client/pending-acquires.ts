@@ -1,6 +1,5 @@
 import { monotonicNowMs, systemClock } from '../../../clock.js';
-import type { Timed } from '../../../deadline-queue.js';
-import { DeadlineTimer } from '../../deadline-timer.js';
+import { DeadlineTimer, type Timed } from '../../../deadline-queue.js';
 import type { BrokerPoolError } from '../../../errors.js';
 import { explainedError } from '../../../explained-error.js';
 import { rejectionOf } from '../../caller-stack.js';
