@@ -6,7 +6,7 @@ import { patience } from './patience.js';
 
 const POLL_MS = 5;
 /** Far more than anything takes; it costs time only where a test fails. */
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 10_000;
 
 /**
  * Waits until `condition` holds, or `limitMs` are over; says which. For what ends in a later turn, and tells

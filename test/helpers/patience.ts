@@ -2,7 +2,7 @@ import { availableParallelism, loadavg } from 'node:os';
 
 /** The variable that sets the factor, for machines that are slow without being loaded, such as emulated ones. */
 const VARIABLE = 'BROKER_POOL_TEST_PATIENCE';
-const MOST = 10;
+const MOST = 6;
 
 /**
  * By how much the deadlines of a test grow on a machine that is busy: 1 where each processor has at most one process
