@@ -28,7 +28,7 @@ async function done(thread: Worker): Promise<void> {
 }
 
 sharingTest(
-  'four threads hold 100,000 leases, never more than 20 at once (#13 of what users ask for)',
+  'four threads hold 40,000 leases, never more than 20 at once (#13 of what users ask for)',
   async (t) => {
     const leases = 40_000;
     const system = await startSystem(t);
