@@ -33,6 +33,8 @@ for (const how of ENDS) {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     t.teardown(() => child.kill('SIGKILL'));
+    // A program that ends with input unread resets its pipe.
+    child.stdin.on('error', () => {});
     const exited = once(child, 'exit');
     await once(child.stdout, 'data');
     await broker.until(() => broker.helloCount === 1);
