@@ -21,11 +21,11 @@ interface PackageFile {
 
 const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
-let published: Promise<string[]> | undefined;
+let listed: Promise<string[]> | undefined;
 
 /** What npm would publish, by paths from the root. It asks no registry, and is run once. */
 function publishedFiles(): Promise<string[]> {
-  return (published ??= listPublishedFiles());
+  return (listed ??= listPublishedFiles());
 }
 
 async function listPublishedFiles(): Promise<string[]> {

@@ -185,10 +185,10 @@ export async function runSchedule(schedule: Schedule, system: ScheduleSystem): P
   return [...records.values()];
 }
 
-async function runFault({ title, run }: Schedule, fault: Fault, system: ScheduleSystem): Promise<string> {
-  const what = `${title}: ${fault.call} ${fault.nth} ${fault.code}`;
+async function runFault(schedule: Schedule, fault: Fault, system: ScheduleSystem): Promise<string> {
+  const what = `${schedule.title}: ${fault.call} ${fault.nth} ${fault.code}`;
   const before = openDescriptors();
-  const ending = await run(fault, system).catch((error: unknown) => {
+  const ending = await schedule.run(fault, system).catch((error: unknown) => {
     throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   });
   const isClean = await until(() => system.broker.openConnections === 0 && openDescriptors() <= before);
