@@ -33,9 +33,9 @@ export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } f
 export type { PoolState } from './pool/shutdown.js';
 export type { CloseReason } from './pool/pooled-connection.js';
 export type { Target } from './pool/target.js';
+export type { EndpointCacheOptions } from './pool/endpoint-cache-options.js';
 export { connectSharedPool } from './pool/sharing/client/connect-shared-pool.js';
 export type { SharedPool } from './pool/sharing/client/shared-pool.js';
-export type { EndpointCacheOptions } from './pool/endpoint-cache.js';
 export type { ConnectionToValidate, Validate } from './pool/health-check.js';
 export type {
   AcquiredEvent,

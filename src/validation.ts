@@ -1,6 +1,7 @@
 import { posix, win32 } from 'node:path';
 import { isNativeError } from 'node:util/types';
 import { LONGEST_TIMER_MS } from './clock.js';
+import { didYouMean } from './did-you-mean.js';
 import { cutShort, escaped, invalidArgument } from './errors.js';
 
 const LONGEST_NAME = 64;
@@ -87,6 +88,18 @@ export function checkLabel(field: string, value: unknown): string {
   throw refused(field, `must be 1 to ${LONGEST_NAME} characters that can be shown`, value);
 }
 
+/** What a duration may be besides a positive number. */
+export interface DurationRange {
+  readonly allowZero?: boolean;
+  readonly allowInfinity?: boolean;
+}
+
+/** Which whole numbers are allowed. */
+export interface CountRange {
+  readonly min: number;
+  readonly allowInfinity?: boolean;
+}
+
 /**
  * A duration in milliseconds, fractions included, up to {@link LONGEST_TIMER_MS}. Zero and `Infinity` are
  * refused unless allowed.
@@ -96,10 +109,7 @@ export function checkLabel(field: string, value: unknown): string {
 export function checkDurationMs(
   field: string,
   value: unknown,
-  {
-    allowZero = false,
-    allowInfinity = false,
-  }: { readonly allowZero?: boolean; readonly allowInfinity?: boolean } = {},
+  { allowZero = false, allowInfinity = false }: DurationRange = {},
 ): number {
   if (typeof value === 'number') {
     if (value > 0 && value <= LONGEST_TIMER_MS) return value;
@@ -118,7 +128,7 @@ export function checkDurationMs(
 export function checkCount(
   field: string,
   value: unknown,
-  { min, allowInfinity = false }: { readonly min: number; readonly allowInfinity?: boolean },
+  { min, allowInfinity = false }: CountRange,
 ): number {
   if (typeof value === 'number' && value >= min) {
     if (Number.isSafeInteger(value) || (value === Infinity && allowInfinity)) return value;
@@ -202,7 +212,7 @@ export function checkAbsolutePath(
 }
 
 /** @throws `INVALID_ARGUMENT` unless `value` is an object, and no array. */
-export function checkObject(field: string, value: unknown): void {
+export function checkObject(field: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw refused(field, 'must be an object', value);
 }
@@ -218,53 +228,16 @@ export function orDefault<T>(value: T | undefined, fallback: T): T {
  *
  * @throws `INVALID_ARGUMENT`
  */
-export function rejectUnknownOptions<T extends object>(
+export function rejectUnknownOptions(
   field: string,
-  value: T,
-  knownNames: readonly (keyof T & string)[],
-): T {
+  value: unknown,
+  knownNames: readonly string[],
+): asserts value is object {
   checkObject(field, value);
   for (const name of Object.keys(value)) {
-    if (knownNames.some((known) => known === name)) continue;
+    if (knownNames.includes(name)) continue;
     throw invalidArgument(field, `has no option ${quoted(name)}${didYouMean(name, knownNames)}`);
   }
-  return value;
-}
-
-/**
- * The end of a message about an unknown name: the right one, where the name is an obvious misspelling of it.
- */
-export function didYouMean(name: string, knownNames: readonly string[]): string {
-  const nearest = nearestName(name, knownNames);
-  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
-}
-
-/** The one known name within two edits, letter case aside; of two equally near ones neither is obvious. */
-function nearestName(name: string, knownNames: readonly string[]): string | undefined {
-  let nearest: string | undefined;
-  // Of a short name, two edits would leave hardly a letter.
-  let best = Math.min(2, Math.floor(name.length / 2)) + 1;
-  for (const known of knownNames) {
-    const edits = editDistance(name.toLowerCase(), known.toLowerCase());
-    if (edits > best) continue;
-    nearest = edits < best ? known : undefined;
-    best = edits;
-  }
-  return nearest;
-}
-
-/** How many letters must be inserted, deleted or replaced to turn one word into the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 0; row < from.length; row++) {
-    const current = [row + 1];
-    for (let column = 0; column < to.length; column++) {
-      const replaced = above[column]! + (from[row] === to[column] ? 0 : 1);
-      current.push(Math.min(replaced, above[column + 1]! + 1, current[column]! + 1));
-    }
-    above = current;
-  }
-  return above[to.length]!;
 }
 
 function refused(field: string, allowed: string, value: unknown) {

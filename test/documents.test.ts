@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
+import { allPoolOptions } from '../src/pool/options.js';
+import { optionsShownOn, withOptionTables } from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -106,10 +108,11 @@ test('docs/errors.md has a row for each code of a refusal', (t) => {
   t.deepEqual(listed, Object.entries(RefusalCode).slice(1));
 });
 
+const POOL_PAGE = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
+
 test('docs/pool.md lists each reason for which a connection closes, in the row of closedByReason', (t) => {
   const source = readFileSync(join(ROOT, 'src/pool/pooled-connection.ts'), 'utf8');
-  const page = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
-  const [, listed = ''] = /^\| `closedByReason` \|([^|]*)\|/m.exec(page) ?? [];
+  const [, listed = ''] = /^\| `closedByReason` \|([^|]*)\|/m.exec(POOL_PAGE) ?? [];
   t.deepEqual(wordsIn(listed).toSorted(), unionIn(source, 'CloseReason').toSorted());
 });
 
@@ -144,33 +147,23 @@ function wordsIn(text: string): string[] {
   return [...text.matchAll(/`(\w+)`/g)].map(([, word]) => word ?? '');
 }
 
-test('docs/pool.md has a row for each option of a pool, and the README none that there is not', (t) => {
-  const options = [
-    ...declaredOptions('src/pool/options.ts', 'BrokerPoolOptions'),
-    ...declaredOptions('src/client/client-identity.ts', 'ClientIdentityOptions'),
-  ];
-  const page = readFileSync(join(ROOT, 'docs/pool.md'), 'utf8');
-  const described = optionsIn(page.slice(page.indexOf('## `new BrokerPool'), page.indexOf('## Methods')));
-  t.deepEqual(described.toSorted(), options.toSorted());
+test('each option of a pool is in one table of docs/pool.md', (t) => {
+  t.deepEqual(optionsShownOn(POOL_PAGE).toSorted(), Object.keys(allPoolOptions).toSorted());
+});
+
+test('the tables of options in docs/pool.md are those that `npm run generate:docs` writes', (t) => {
+  t.is(withOptionTables(POOL_PAGE), POOL_PAGE);
+});
+
+test('the README shows options of a pool, and none that a pool does not have', (t) => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const shown = optionsIn(readme.slice(readme.indexOf('## Options'), readme.indexOf('## Errors')));
   t.true(shown.length > 0);
   t.deepEqual(
-    shown.filter((name) => !options.includes(name)),
+    shown.filter((name) => !(name in allPoolOptions)),
     [],
   );
 });
-
-/** The optional properties that an exported interface declares itself. */
-function declaredOptions(file: string, name: string): string[] {
-  const declaration =
-    new RegExp(`^export interface ${name} [^{]*\\{(.*?)^\\}`, 'ms').exec(
-      readFileSync(join(ROOT, file), 'utf8'),
-    )?.[1] ?? '';
-  const options = [...declaration.matchAll(/^ {2}(\w+)\?:/gm)].map(([, option]) => option ?? '');
-  if (options.length === 0) throw new Error(`${file} declares no ${name}`);
-  return options;
-}
 
 /** The names in the first columns of tables. */
 function optionsIn(text: string): string[] {

@@ -226,24 +226,14 @@ test('a signal that lacks one of the parts a pool calls, or throws for it, is re
   }
 });
 
-interface Options {
-  readonly max?: number;
-  readonly min?: number;
-  readonly maxUses?: number;
-  readonly minUses?: number;
-  readonly idleTimeoutMs?: number;
-}
 const known = ['max', 'min', 'maxUses', 'minUses', 'idleTimeoutMs'] as const;
 
 function reject(options: unknown): unknown {
   return callUntyped(rejectUnknownOptions, 'options', options, known);
 }
 
-test('options with known names, or none, come back unchanged', (t) => {
-  const options: Options = { max: 1, idleTimeoutMs: 2 };
-  t.is(rejectUnknownOptions('options', options, known), options);
-  const none: Options = {};
-  t.is(rejectUnknownOptions('options', none, known), none);
+test('options with known names, or none, are accepted', (t) => {
+  for (const options of [{ max: 1, idleTimeoutMs: 2 }, {}]) t.notThrows(() => reject(options));
 });
 
 test('an unknown option is refused, and the name that was meant is suggested if that is obvious', (t) => {

@@ -2,16 +2,8 @@ import { systemClock } from '../clock.js';
 import { runJob, type AdminJob } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
 import { loadNativeOrWarn } from '../os/native.js';
-import { checkEndpoint } from '../endpoint.js';
-import {
-  checkBoolean,
-  checkDurationMs,
-  checkName,
-  checkServiceName,
-  checkSignal,
-  checkText,
-  rejectUnknownOptions,
-} from '../validation.js';
+import { derived, duration, flag, option, readOptions, required, type OptionsOf } from '../option-table.js';
+import { checkDurationMs, checkName, checkServiceName, checkText } from '../validation.js';
 import {
   AdminReplyKind,
   AdminVerb,
@@ -21,50 +13,14 @@ import {
   PayloadProtocol,
   PROTOCOL_VERSION,
 } from '../wire/messages.js';
+import { brokerOptions, cancelOptions } from './common-options.js';
 import { clientTimeoutFromEnv } from './environment.js';
 import { explaining } from './explaining.js';
-import { sharedBrokerEndpoint } from './endpoints.js';
-import { checkTrust, type TrustOptions } from './trust-option.js';
 
 /** A question for {@link sendAdminRequest} (W-39). */
 export type AdminVerbName = Exclude<keyof typeof AdminVerb, 'UNSPECIFIED'>;
 
-/** Options of {@link sendAdminRequest}. */
-export interface AdminRequestOptions {
-  /** @default the per-user shared broker's derived endpoint */
-  brokerEndpoint?: string | undefined;
-  verb: AdminVerbName;
-  /** Ask for JSON where the verb has a choice (A-02, A-03). @default false */
-  json?: boolean | undefined;
-  /** For BACKEND_HEALTH (A-11). */
-  serviceName?: string | undefined;
-  /** For DIAGNOSE (A-13). */
-  outputPath?: string | undefined;
-  /** For SHUTDOWN, in milliseconds; today's brokers ignore it (A-14). @default 0 */
-  drainDeadlineMs?: number | undefined;
-  /**
-   * Limit for connect and reply, in milliseconds. @default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else
-   * 30000
-   */
-  timeoutMs?: number | undefined;
-  /** Additional trusted users behind the endpoint; see {@link TrustOptions}. @default none */
-  trust?: TrustOptions | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-const OPTION_NAMES = [
-  'brokerEndpoint',
-  'verb',
-  'json',
-  'serviceName',
-  'outputPath',
-  'drainDeadlineMs',
-  'timeoutMs',
-  'trust',
-  'signal',
-] as const satisfies readonly (keyof AdminRequestOptions)[];
-
-/** All of them, in the order of their numbers. */
+/** All verbs, in the order of their numbers. */
 export const ADMIN_VERB_NAMES: readonly AdminVerbName[] = Object.keys(AdminVerb).filter(
   (name): name is AdminVerbName => name !== 'UNSPECIFIED',
 );
@@ -75,6 +31,30 @@ const REPLY_KINDS = new Map<number, AdminAnswer['kind']>([
   [AdminReplyKind.OPENMETRICS, 'openmetrics'],
 ]);
 const LONGEST_PATH_BYTES = 4_096;
+
+const adminOptions = {
+  /** The question. */
+  verb: required((name, value) => checkName(name, value, ADMIN_VERB_NAMES)),
+  /** Ask for JSON where the verb has a choice. @default false */
+  json: flag(),
+  /** For BACKEND_HEALTH. @default '' */
+  serviceName: option(checkServiceName, ''),
+  /** For DIAGNOSE. @default '' */
+  outputPath: option((name, value) => checkText(name, value, LONGEST_PATH_BYTES), ''),
+  /** For SHUTDOWN, in milliseconds; today's brokers ignore it. @default 0 */
+  drainDeadlineMs: duration(0, { allowZero: true }),
+  /**
+   * Limit for connect and reply, in milliseconds.
+   * @default `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS`, else 30000
+   */
+  timeoutMs: derived(checkDurationMs, clientTimeoutFromEnv),
+};
+
+export const allAdminOptions = { ...adminOptions, ...brokerOptions, ...cancelOptions };
+
+/** Options of {@link sendAdminRequest}. */
+export interface AdminRequestOptions
+  extends OptionsOf<typeof adminOptions>, OptionsOf<typeof brokerOptions>, OptionsOf<typeof cancelOptions> {}
 
 /** A broker's answer; an exit code other than 0 is an answer too (C-62). */
 export interface AdminAnswer {
@@ -92,32 +72,15 @@ export interface AdminAnswer {
  * `ABORTED`, `DECODE_ADMIN_REPLY`, `UNEXPECTED_RESPONSE_FRAME`, or a framing code.
  */
 export async function sendAdminRequest(options: AdminRequestOptions): Promise<AdminAnswer> {
-  rejectUnknownOptions('options', options, OPTION_NAMES);
-  const {
-    verb,
-    json = false,
-    serviceName,
-    outputPath,
-    drainDeadlineMs = 0,
-    timeoutMs = clientTimeoutFromEnv(),
-    signal,
-  } = options;
-  const verbNumber = AdminVerb[checkName('verb', verb, ADMIN_VERB_NAMES)];
-  const brokerEndpoint =
-    options.brokerEndpoint === undefined
-      ? sharedBrokerEndpoint()
-      : checkEndpoint('brokerEndpoint', options.brokerEndpoint);
-  const roundTripTimeoutMs = checkDurationMs('timeoutMs', timeoutMs);
-  const trust = checkTrust(options.trust);
-  if (signal !== undefined) checkSignal('signal', signal);
+  const settings = readOptions(allAdminOptions, options);
+  const { verb, brokerEndpoint, timeoutMs: roundTripTimeoutMs, trust, signal } = settings;
+  // DIAGNOSE takes the path (A-13), SHUTDOWN the deadline (A-14).
   const payload = encodeAdminRequest({
-    verb: verbNumber,
-    json: checkBoolean('json', json),
-    serviceName: serviceName === undefined ? '' : checkServiceName('serviceName', serviceName),
-    outputPath: outputPath === undefined ? '' : checkText('outputPath', outputPath, LONGEST_PATH_BYTES),
-    drainDeadlineMs: BigInt(
-      Math.ceil(checkDurationMs('drainDeadlineMs', drainDeadlineMs, { allowZero: true })),
-    ),
+    verb: AdminVerb[verb],
+    json: settings.json,
+    serviceName: settings.serviceName,
+    outputPath: settings.outputPath,
+    drainDeadlineMs: BigInt(Math.ceil(settings.drainDeadlineMs)),
   });
   const request = encodeFrameToWire({
     envelopeVersion: PROTOCOL_VERSION,
@@ -127,7 +90,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
     requestId: 1n,
   });
   return await explaining(
-    { action: verb, brokerEndpoint, serviceName, signal, aborted: ABORTED },
+    { action: verb, brokerEndpoint, serviceName: options.serviceName, signal, aborted: ABORTED },
     async () => {
       const deadlineMs = systemClock.now() + roundTripTimeoutMs;
       return await ask(

@@ -1,56 +1,30 @@
-import { checkCount, checkText } from '../validation.js';
+import { count, option, type Option, type OptionsOf, type SettingsOf } from '../option-table.js';
+import { checkText } from '../validation.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
+
+/** A broker refuses longer texts (V-52). */
+const text = (fallback: string, maxBytes: number): Option<string> =>
+  option((name, value) => checkText(name, value, maxBytes), fallback);
+
+export const identityOptions = {
+  /** The version of the calling program, for the broker's log; at most 128 bytes. @default '' */
+  clientVersion: text('', 128),
+  /** The library that speaks to the broker, for its log; at most 64 bytes. @default 'broker-pool' */
+  clientLibName: text(LIBRARY_NAME, 64),
+  /** The version of that library, for the broker's log; at most 64 bytes. @default this package's version */
+  clientLibVersion: text(LIBRARY_VERSION, 64),
+  /**
+   * The keepalive interval that the Hello suggests, in seconds. Brokers repeat it in their answer and do
+   * nothing else with it. @default 0
+   */
+  clientKeepaliveSecs: count(0, { min: 0 }),
+};
 
 /**
  * What a client tells the broker about itself in its Hello, beside service, version and process id. Brokers
  * log it and decide nothing by it.
  */
-export interface ClientIdentityOptions {
-  /** The version of the calling program, at most 128 bytes. @default '' */
-  clientVersion?: string | undefined;
-  /** At most 64 bytes. @default 'broker-pool' */
-  clientLibName?: string | undefined;
-  /** At most 64 bytes. @default this package's version */
-  clientLibVersion?: string | undefined;
-  /**
-   * The keepalive interval to suggest to the broker, in seconds; advisory, nothing is sent by it. @default 0
-   */
-  clientKeepaliveSecs?: number | undefined;
-}
+export interface ClientIdentityOptions extends OptionsOf<typeof identityOptions> {}
 
-/** Checked options; the Hello fills in the defaults. */
-export interface ClientIdentity {
-  readonly clientVersion: string | undefined;
-  readonly clientLibName: string | undefined;
-  readonly clientLibVersion: string | undefined;
-  readonly clientKeepaliveSecs: number | undefined;
-}
-
-export const CLIENT_IDENTITY_OPTION_NAMES = [
-  'clientVersion',
-  'clientLibName',
-  'clientLibVersion',
-  'clientKeepaliveSecs',
-] as const satisfies readonly (keyof ClientIdentityOptions)[];
-
-/**
- * A broker refuses longer texts (V-52).
- *
- * @throws `INVALID_ARGUMENT` naming the option
- */
-export function checkClientIdentity({
-  clientVersion,
-  clientLibName,
-  clientLibVersion,
-  clientKeepaliveSecs,
-}: ClientIdentityOptions): ClientIdentity {
-  return {
-    clientVersion: clientVersion === undefined ? undefined : checkText('clientVersion', clientVersion, 128),
-    clientLibName: clientLibName === undefined ? undefined : checkText('clientLibName', clientLibName, 64),
-    clientLibVersion:
-      clientLibVersion === undefined ? undefined : checkText('clientLibVersion', clientLibVersion, 64),
-    clientKeepaliveSecs:
-      clientKeepaliveSecs === undefined
-        ? undefined
-        : checkCount('clientKeepaliveSecs', clientKeepaliveSecs, { min: 0 }),
-  };
-}
+/** The checked options. */
+export type ClientIdentity = SettingsOf<typeof identityOptions>;

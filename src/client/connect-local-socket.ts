@@ -5,17 +5,21 @@ import { connectWithin } from '../negotiation/sockets/dial.js';
 import { loadedNative } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint } from '../endpoint.js';
-import { checkDurationMs, checkSignal, orDefault, rejectUnknownOptions } from '../validation.js';
+import { duration, readOptions, type OptionsOf } from '../option-table.js';
+import { cancelOptions } from './common-options.js';
 import { explaining } from './explaining.js';
 
-/** Options of {@link connectLocalSocket}. */
-export interface ConnectLocalSocketOptions {
+const localSocketOptions = {
   /** How long to keep trying, in milliseconds. @default 30000 */
-  timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
+  timeoutMs: duration(30_000),
+};
 
-const TIMEOUT_MS = 30_000;
+export const allLocalSocketOptions = { ...localSocketOptions, ...cancelOptions };
+
+/** Options of {@link connectLocalSocket}. */
+export interface ConnectLocalSocketOptions
+  extends OptionsOf<typeof localSocketOptions>, OptionsOf<typeof cancelOptions> {}
+
 const ABORTED = 'the connect was aborted';
 
 /**
@@ -29,10 +33,8 @@ export async function connectLocalSocket(
   endpoint: string,
   options: ConnectLocalSocketOptions = {},
 ): Promise<Socket> {
-  rejectUnknownOptions('options', options, ['timeoutMs', 'signal']);
   const path = checkEndpoint('endpoint', endpoint);
-  const timeoutMs = checkDurationMs('timeoutMs', orDefault(options.timeoutMs, TIMEOUT_MS));
-  const signal = options.signal === undefined ? undefined : checkSignal('signal', options.signal);
+  const { timeoutMs, signal } = readOptions(allLocalSocketOptions, options);
   return await explaining({ brokerEndpoint: path, signal, aborted: ABORTED }, () =>
     connectOnce(path, timeoutMs, signal),
   );

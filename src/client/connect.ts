@@ -15,81 +15,46 @@ import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js'
 import { loadedNative, loadNativeOrWarn } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
-import {
-  checkBoolean,
-  checkDurationMs,
-  checkServiceName,
-  checkSignal,
-  checkString,
-  checkVersion,
-  orDefault,
-  rejectUnknownOptions,
-} from '../validation.js';
-import {
-  checkClientIdentity,
-  CLIENT_IDENTITY_OPTION_NAMES,
-  type ClientIdentityOptions,
-} from './client-identity.js';
-import { clientTimeoutFromEnv, EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
+import { converted, flag, readOptions, required, type OptionsOf } from '../option-table.js';
+import { checkServiceName, checkString, checkVersion } from '../validation.js';
+import { identityOptions, type ClientIdentityOptions } from './client-identity.js';
+import { brokerOptions, cancelOptions, negotiationOptions } from './common-options.js';
+import { EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
 import { explaining } from './explaining.js';
-import { sharedBrokerEndpoint } from './endpoints.js';
-import { checkTrust, type TrustOptions } from './trust-option.js';
+
+const connectOptions = {
+  /** 1 to 64 characters of `a-z`, `0-9` and `-`. */
+  serviceName: required(checkServiceName),
+  /** `major.minor.patch`, optionally with a pre-release. */
+  wantedVersion: required(checkVersion),
+  /**
+   * An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if that
+   * dial fails, or if the text is no endpoint. @default none
+   */
+  cachedBackendEndpoint: converted<string, string | undefined>(
+    (name, value) => dialable(checkString(name, value)),
+    () => undefined,
+  ),
+  /** Keep the broker's connection when the backend takes it over. @default false */
+  adoptHandedOffConnection: flag(),
+};
+
+export const allConnectOptions = {
+  ...connectOptions,
+  ...brokerOptions,
+  ...negotiationOptions,
+  ...identityOptions,
+  ...cancelOptions,
+};
 
 /** Options of {@link connectToBackend}. */
-export interface ConnectOptions extends ClientIdentityOptions {
-  /** @default the per-user shared broker's derived endpoint (N-03, N-04) */
-  brokerEndpoint?: string | undefined;
-  /** 1 to 64 of `a-z`, `0-9`, `-` (N-20). */
-  serviceName: string;
-  /** `major.minor.patch`, optionally with a pre-release (N-22). */
-  wantedVersion: string;
-  /**
-   * The caller's own version, any string; Hello-skip needs it to equal `wantedVersion` (C-11). It is never
-   * sent. @default wantedVersion
-   */
-  selfVersion?: string | undefined;
-  /**
-   * An endpoint from an earlier negotiation, dialled without asking the broker. The broker is asked if it
-   * cannot be dialled, also because of its form (C-13).
-   */
-  cachedBackendEndpoint?: string | undefined;
-  /** Keep the broker's connection when the backend takes it over (C-40). @default false */
-  adoptHandedOffConnection?: boolean | undefined;
-  /**
-   * Ask the broker for a handoff token without adopting. It makes a broker with a handoff endpoint try a
-   * handoff, which takes about 5 ms a connect. An adopting client always asks. @default false
-   */
-  handoffToken?: boolean | undefined;
-  /** How long to wait for that, in milliseconds. @default 2000 */
-  handoffReadyTimeoutMs?: number | undefined;
-  /**
-   * Limit for each dial and for the Hello's round trip, in milliseconds. @default
-   * RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000
-   */
-  roundTripTimeoutMs?: number | undefined;
-  /** Additional trusted users behind the endpoints; see {@link TrustOptions}. @default none */
-  trust?: TrustOptions | undefined;
-  /** Honour `RUNNING_PROCESS_FAKE_BACKEND` (C-22). For tests only. @default false */
-  testSeams?: boolean | undefined;
-  /** Gives up with `ABORTED`. */
-  signal?: AbortSignal | undefined;
-}
-
-const OPTION_NAMES = [
-  'brokerEndpoint',
-  'serviceName',
-  'wantedVersion',
-  'selfVersion',
-  'cachedBackendEndpoint',
-  'adoptHandedOffConnection',
-  'handoffToken',
-  'handoffReadyTimeoutMs',
-  'roundTripTimeoutMs',
-  'trust',
-  'testSeams',
-  'signal',
-  ...CLIENT_IDENTITY_OPTION_NAMES,
-] as const satisfies readonly (keyof ConnectOptions)[];
+export interface ConnectOptions
+  extends
+    OptionsOf<typeof connectOptions>,
+    OptionsOf<typeof brokerOptions>,
+    OptionsOf<typeof negotiationOptions>,
+    OptionsOf<typeof cancelOptions>,
+    ClientIdentityOptions {}
 
 /** A connection to the backend. The socket is the caller's, its errors too. */
 export interface BackendConnection {
@@ -112,38 +77,11 @@ export interface BackendConnection {
 type CheckedOptions = ReturnType<typeof checkOptions>;
 
 function checkOptions(options: ConnectOptions) {
-  rejectUnknownOptions('options', options, OPTION_NAMES);
-  const { brokerEndpoint, cachedBackendEndpoint, selfVersion, signal } = options;
-  const wantedVersion = checkVersion('wantedVersion', options.wantedVersion);
-  const adoptHandedOffConnection = checkBoolean(
-    'adoptHandedOffConnection',
-    orDefault(options.adoptHandedOffConnection, false),
-  );
-  const handoffToken = checkBoolean('handoffToken', orDefault(options.handoffToken, false));
+  const { selfVersion, handoffToken, ...settings } = readOptions(allConnectOptions, options);
   return {
-    serviceName: checkServiceName('serviceName', options.serviceName),
-    wantedVersion,
-    selfVersion: selfVersion === undefined ? wantedVersion : checkString('selfVersion', selfVersion),
-    brokerEndpoint:
-      brokerEndpoint === undefined ? sharedBrokerEndpoint() : checkEndpoint('brokerEndpoint', brokerEndpoint),
-    cachedBackendEndpoint:
-      cachedBackendEndpoint === undefined
-        ? undefined
-        : dialable(checkString('cachedBackendEndpoint', cachedBackendEndpoint)),
-    adoptHandedOffConnection,
-    claimsHandlePassing: adoptHandedOffConnection || handoffToken,
-    handoffReadyTimeoutMs: checkDurationMs(
-      'handoffReadyTimeoutMs',
-      orDefault(options.handoffReadyTimeoutMs, 2_000),
-    ),
-    roundTripTimeoutMs: checkDurationMs(
-      'roundTripTimeoutMs',
-      orDefault(options.roundTripTimeoutMs, clientTimeoutFromEnv()),
-    ),
-    trust: checkTrust(options.trust),
-    ...checkClientIdentity(options),
-    testSeams: checkBoolean('testSeams', orDefault(options.testSeams, false)),
-    signal: signal === undefined ? undefined : checkSignal('signal', signal),
+    ...settings,
+    selfVersion: selfVersion ?? settings.wantedVersion,
+    claimsHandlePassing: settings.adoptHandedOffConnection || handoffToken,
   };
 }
 

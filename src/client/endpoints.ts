@@ -1,33 +1,29 @@
 import { invalidArgument } from '../errors.js';
 import { PIPE_PREFIX, checkEndpointLength } from '../endpoint.js';
-import {
-  checkAbsolutePath,
-  checkCount,
-  checkServiceName,
-  checkUserHash,
-  quoted,
-  rejectUnknownOptions,
-} from '../validation.js';
+import { optional, readOptions, unchecked, type OptionsOf } from '../option-table.js';
+import { checkAbsolutePath, checkCount, checkServiceName, checkUserHash, quoted } from '../validation.js';
 import { EnvironmentVariables, type Environment } from './environment.js';
 import { shortHash, thisHost, userHash } from './user-hash.js';
 
-/** For whom and for where to derive an endpoint; by default for this process's user on this machine. */
-export interface EndpointNameOptions {
+export const endpointNameOptions = {
   /** Where `XDG_RUNTIME_DIR` (Linux) or `TMPDIR` (macOS) is looked up. @default process.env */
-  readonly env?: Environment | undefined;
+  env: unchecked<Environment>(() => process.env),
   /**
-   * Which system's rules to follow; for another system than this one, give `userHash` too. @default
-   * process.platform
+   * Which system's rules to follow; for another system than this one, give `userHash` too.
+   * @default process.platform
    */
-  readonly platform?: NodeJS.Platform | undefined;
+  platform: unchecked<NodeJS.Platform>(() => thisHost.platform),
   /** The user's number, part of the path on macOS and of the fallback on Linux. @default the real user id */
-  readonly uid?: number | undefined;
+  uid: optional((name, value) => checkCount(name, value, { min: 0 })),
   /**
-   * The 16 lowercase hex digits that stand for user and machine (N-21). @default derived from `uid` and the
-   * machine id
+   * The 16 lowercase hex digits that stand for user and machine. @default derived from `uid` and the machine
+   * id
    */
-  readonly userHash?: string | undefined;
-}
+  userHash: optional(checkUserHash),
+};
+
+/** For which user and system to derive an endpoint; by default for this process's user on this machine. */
+export interface EndpointNameOptions extends Readonly<OptionsOf<typeof endpointNameOptions>> {}
 
 const NAME_PREFIX = 'rpb-v1';
 const { RUNTIME_DIRECTORY, TEMPORARY_DIRECTORY } = EnvironmentVariables;
@@ -40,7 +36,7 @@ const { RUNTIME_DIRECTORY, TEMPORARY_DIRECTORY } = EnvironmentVariables;
  * absolute path, an endpoint too long for a socket address (N-07), a machine whose id cannot be read
  */
 export function sharedBrokerEndpoint(options: EndpointNameOptions = {}): string {
-  return derived('shared', options);
+  return endpointFor('shared', options);
 }
 
 /**
@@ -49,7 +45,7 @@ export function sharedBrokerEndpoint(options: EndpointNameOptions = {}): string 
  * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (N-20)
  */
 export function serviceBrokerEndpoint(serviceName: string, options: EndpointNameOptions = {}): string {
-  return derived(`svc-${checkServiceName('serviceName', serviceName)}`, options);
+  return endpointFor(`svc-${checkServiceName('serviceName', serviceName)}`, options);
 }
 
 /**
@@ -58,21 +54,18 @@ export function serviceBrokerEndpoint(serviceName: string, options: EndpointName
  * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (the rule of service names, N-20)
  */
 export function instanceBrokerEndpoint(instanceName: string, options: EndpointNameOptions = {}): string {
-  return derived(`inst-${checkServiceName('instanceName', instanceName)}`, options);
+  return endpointFor(`inst-${checkServiceName('instanceName', instanceName)}`, options);
 }
 
-function derived(role: string, options: EndpointNameOptions): string {
-  rejectUnknownOptions('options', options, ['env', 'platform', 'uid', 'userHash']);
-  const { env = process.env, platform = thisHost.platform } = options;
-  if (options.uid !== undefined) checkCount('uid', options.uid, { min: 0 });
-  const leaf = `${NAME_PREFIX}-${chosenUserHash(options, platform)}-${role}`;
-  const endpoint = endpointOf(leaf, platform, env, options.uid);
+function endpointFor(role: string, options: EndpointNameOptions): string {
+  const { env, platform, uid, userHash: givenHash } = readOptions(endpointNameOptions, options);
+  const leaf = `${NAME_PREFIX}-${givenHash ?? ownUserHash(uid, platform)}-${role}`;
+  const endpoint = endpointOf(leaf, platform, env, uid);
   checkEndpointLength('derived endpoint', endpoint, platform);
   return endpoint;
 }
 
-function chosenUserHash({ uid, userHash: given }: EndpointNameOptions, platform: NodeJS.Platform): string {
-  if (given !== undefined) return checkUserHash('userHash', given);
+function ownUserHash(uid: number | undefined, platform: NodeJS.Platform): string {
   if (platform === thisHost.platform) return userHash(uid);
   throw invalidArgument('userHash', `must be given: this machine's is not one of ${platform}`);
 }
@@ -88,7 +81,7 @@ function endpointOf(
       return `${linuxDirectory(env, uid)}/${leaf}.sock`;
     case 'darwin':
       // The leaf is hashed: macOS's own TMPDIR takes half of the 103 bytes a socket path may have.
-      return `${below(directoryFrom(env, TEMPORARY_DIRECTORY) ?? '/tmp', `.rp-${pathUid(uid)}`)}/${shortHash(leaf)}.sock`;
+      return `${macDirectory(env, uid)}/${shortHash(leaf)}.sock`;
     case 'win32':
       return PIPE_PREFIX + leaf;
     default:
@@ -97,6 +90,10 @@ function endpointOf(
         `has no derived endpoints: ${quoted(platform)}; name the endpoint itself`,
       );
   }
+}
+
+function macDirectory(env: Environment, uid: number | undefined): string {
+  return below(directoryFrom(env, TEMPORARY_DIRECTORY) ?? '/tmp', `.rp-${pathUid(uid)}`);
 }
 
 function linuxDirectory(env: Environment, uid: number | undefined): string {

@@ -24,8 +24,8 @@ import {
   checkAcquireOptions,
   checkCloseOptions,
   checkPoolOptions,
-  checkTarget,
   checkTargetOptions,
+  targetOf,
   type AcquireOptions,
   type BrokerPoolOptions,
   type CloseOptions,
@@ -110,7 +110,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       clock,
       handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
       roundTripTimeoutMs: settings.roundTripTimeoutMs,
-      mostAttempts: settings.retryAttempts,
+      mostAttempts: settings.retry.attempts,
       trust: settings.trust,
       testSeams: settings.testSeams,
     });
@@ -361,7 +361,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #describe(options: TargetOptions = {}): Target {
-    return { brokerEndpoint: this.#settings.brokerEndpoint, ...checkTarget(this.#settings, options) };
+    return { brokerEndpoint: this.#settings.brokerEndpoint, ...targetOf(this.#settings, options) };
   }
 
   #checkOpen(): void {

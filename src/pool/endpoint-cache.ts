@@ -2,22 +2,8 @@ import { LRUCache } from 'lru-cache';
 import { systemClock, type Clock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { printableEndpoint } from '../errors.js';
+import type { EndpointCacheOptions } from './endpoint-cache-options.js';
 import { splitTargetKey } from './target.js';
-
-export interface EndpointCacheOptions {
-  /** Endpoints kept at most, in memory and in the file. @default 256 */
-  readonly max: number;
-  /** How long an endpoint is believed, in milliseconds; 0 means until it fails. @default 0 */
-  readonly ttlMs: number;
-  /**
-   * Absolute path of a file that keeps the endpoints for other processes of the same user, so that their
-   * first connect skips the Hello too. Its directory must exist and be private to the user. Trouble with the
-   * file is a `BrokerPoolWarning`, never an error.
-   *
-   * @default none: endpoints are forgotten with the pool
-   */
-  readonly file?: string | undefined;
-}
 
 /** Endpoints that outlive the pool. All of the endpoint file that the rest of the pool knows. */
 export interface EndpointStore {

@@ -35,7 +35,7 @@ export type Validate = (connection: ConnectionToValidate) => boolean | Promise<b
 
 /** When the hook is asked, and how long it may take. */
 export interface HealthCheckSettings {
-  readonly validate: Validate | undefined;
+  readonly validate?: Validate | undefined;
   readonly validateAfterIdleMs: number;
   readonly validateTimeoutMs: number;
 }

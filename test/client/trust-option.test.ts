@@ -4,13 +4,13 @@ import { ownTrust } from '../../src/os/endpoint-trust.js';
 import test from '../helpers/sanitary.js';
 
 function refuses(t: ExecutionContext, trust: TrustOptions, platform: NodeJS.Platform, message: RegExp): void {
-  t.throws(() => checkTrust(trust, platform), { code: 'INVALID_ARGUMENT', message });
+  t.throws(() => checkTrust('trust', trust, platform), { code: 'INVALID_ARGUMENT', message });
 }
 
 test('a user and shared directories may be added to the trust of a POSIX system', (t) => {
   for (const platform of ['linux', 'darwin'] as const) {
     const own = ownTrust();
-    t.deepEqual(checkTrust({ userIds: [4_242], sharedDirectories: true }, platform), {
+    t.deepEqual(checkTrust('trust', { userIds: [4_242], sharedDirectories: true }, platform), {
       userIds: [...own.userIds, 4_242],
       sharedDirectories: true,
     });
@@ -24,13 +24,12 @@ test('trust options that have no effect on Windows are refused there by name', (
 
 test('trust options that ask for nothing are accepted on Windows', (t) => {
   for (const trust of [
-    undefined,
     {},
     { userIds: [] },
     { sharedDirectories: false },
     { userIds: [], sharedDirectories: false },
   ]) {
-    t.notThrows(() => checkTrust(trust, 'win32'));
+    t.notThrows(() => checkTrust('trust', trust, 'win32'));
   }
 });
 
@@ -38,7 +37,7 @@ test('wrong values are refused by name on every system', (t) => {
   for (const platform of ['linux', 'win32'] as const) {
     for (const userIds of [[-1], [1.5], [2 ** 32], [Number.NaN]])
       refuses(t, { userIds }, platform, /^trust\.userIds must be/);
-    t.throws(() => Reflect.apply(checkTrust, undefined, [{ sharedDirectories: 1 }, platform]), {
+    t.throws(() => checkTrust('trust', { sharedDirectories: 1 }, platform), {
       code: 'INVALID_ARGUMENT',
       message: /^trust\.sharedDirectories/,
     });

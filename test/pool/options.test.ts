@@ -3,10 +3,12 @@ import { clientTimeoutFromEnv } from '../../src/client/environment.js';
 import { sharedBrokerEndpoint } from '../../src/client/endpoints.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import {
+  allPoolOptions,
   checkAcquireOptions,
   checkCloseOptions,
   checkPoolOptions,
-  checkTarget,
+  checkTargetOptions,
+  targetOf,
 } from '../../src/pool/options.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
 import test from '../helpers/sanitary.js';
@@ -45,9 +47,7 @@ test("without options a pool has the documented defaults and the user's shared b
 });
 
 test('an option that is undefined has its default, as one that is left out', (t) => {
-  const names = Object.keys(checkPoolOptions({ brokerEndpoint })).map((name) =>
-    name === 'retryAttempts' ? 'retry' : name,
-  );
+  const names = Object.keys(allPoolOptions);
   const nothing = Object.fromEntries(names.map((name) => [name, undefined]));
   t.deepEqual(poolOptions({ ...nothing, brokerEndpoint }), checkPoolOptions({ brokerEndpoint }));
   t.deepEqual(
@@ -86,20 +86,13 @@ test('what is given is kept as it is', (t) => {
 
 test('the endpoint cache may be switched off, or given in part', (t) => {
   t.is(checkPoolOptions({ brokerEndpoint, endpointCache: false }).endpointCache, undefined);
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: {} }).endpointCache, { max: 256, ttlMs: 0 });
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { max: 3 } }).endpointCache, {
-    max: 3,
-    ttlMs: 0,
-  });
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { ttlMs: 9 } }).endpointCache, {
-    max: 256,
-    ttlMs: 9,
-  });
-  t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: { file: '/c/f' } }).endpointCache, {
-    max: 256,
-    ttlMs: 0,
-    file: '/c/f',
-  });
+  for (const [given, checked] of [
+    [{}, { max: 256, ttlMs: 0, file: undefined }],
+    [{ max: 3 }, { max: 3, ttlMs: 0, file: undefined }],
+    [{ ttlMs: 9 }, { max: 256, ttlMs: 9, file: undefined }],
+    [{ file: '/c/f' }, { max: 256, ttlMs: 0, file: '/c/f' }],
+  ])
+    t.deepEqual(checkPoolOptions({ brokerEndpoint, endpointCache: given }).endpointCache, checked);
   t.deepEqual(poolOptions({ endpointCache: { file: undefined } }), checkPoolOptions({ brokerEndpoint }));
 });
 
@@ -192,35 +185,37 @@ test('acquire takes a signal, a limit and a target, and nothing else', (t) => {
   refuses(t, wrong({ timeout: 5 }), /^options has no option "timeout"/);
 });
 
+for (const check of [checkAcquireOptions, checkTargetOptions]) {
+  test(`${check.name} refuses a wrong service or version by its name`, (t) => {
+    for (const serviceName of [null, '', 'Mine'])
+      refuses(t, () => Reflect.apply(check, undefined, [{ serviceName }]), /^serviceName must be/);
+    for (const wantedVersion of [null, '2'])
+      refuses(t, () => Reflect.apply(check, undefined, [{ wantedVersion }]), /^wantedVersion must be/);
+  });
+}
+
 test("a call's target is the pool's where it names none, part by part", (t) => {
   const settings = checkPoolOptions({ brokerEndpoint, serviceName: 'pools', wantedVersion: '1.0.0' });
-  t.deepEqual(checkTarget(settings, {}), { serviceName: 'pools', wantedVersion: '1.0.0' });
-  t.deepEqual(checkTarget(settings, { serviceName: 'mine' }), {
+  t.deepEqual(targetOf(settings, {}), { serviceName: 'pools', wantedVersion: '1.0.0' });
+  t.deepEqual(targetOf(settings, { serviceName: 'mine' }), {
     serviceName: 'mine',
     wantedVersion: '1.0.0',
   });
-  t.deepEqual(checkTarget(settings, { wantedVersion: '2.0.0' }), {
+  t.deepEqual(targetOf(settings, { wantedVersion: '2.0.0' }), {
     serviceName: 'pools',
     wantedVersion: '2.0.0',
   });
-  refuses(t, () => checkTarget(settings, { serviceName: 'Mine' }), /^serviceName must be/);
-  refuses(t, () => checkTarget(settings, { wantedVersion: '2' }), /^wantedVersion must be/);
-  refuses(
-    t,
-    () => Reflect.apply(checkTarget, undefined, [settings, { serviceName: null }]),
-    /^serviceName must be/,
-  );
 });
 
 test('a target that neither the pool nor the call names is reported by the missing part', (t) => {
   refuses(
     t,
-    () => checkTarget(checkPoolOptions({ brokerEndpoint, wantedVersion: '1.0.0' }), {}),
+    () => targetOf(checkPoolOptions({ brokerEndpoint, wantedVersion: '1.0.0' }), {}),
     /^serviceName is missing/,
   );
   refuses(
     t,
-    () => checkTarget(checkPoolOptions({ brokerEndpoint, serviceName: 'a' }), {}),
+    () => targetOf(checkPoolOptions({ brokerEndpoint, serviceName: 'a' }), {}),
     /^wantedVersion is missing/,
   );
 });

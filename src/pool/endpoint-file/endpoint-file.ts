@@ -3,7 +3,8 @@ import { wallNowMs, type Clock } from '../../clock.js';
 import { debug } from '../../debug-log.js';
 import { ExitHook } from '../../exit-hook.js';
 import { warnProcess } from '../../process-warning.js';
-import type { EndpointCacheOptions, EndpointStore } from '../endpoint-cache.js';
+import type { EndpointCacheOptions } from '../endpoint-cache-options.js';
+import type { EndpointStore } from '../endpoint-cache.js';
 import {
   believable,
   compareAnswers,

@@ -3,7 +3,8 @@ import type { EventEmitter } from 'node:events';
 import { outOfContext, type RunInContext } from '../../async-context.js';
 import { throwLater } from '../../clock.js';
 import { warnProcess } from '../../process-warning.js';
-import { didYouMean, quoted } from '../../validation.js';
+import { didYouMean } from '../../did-you-mean.js';
+import { quoted } from '../../validation.js';
 import { debugWriter } from './debug-events.js';
 import { POOL_EVENT_NAMES, type PoolEventName, type PoolEvents } from './events.js';
 

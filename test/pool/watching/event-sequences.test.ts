@@ -104,8 +104,8 @@ const rows: Readonly<Record<string, Row>> = {
   'checkout: an acquire finds c1 idle': withIdle(({ pool }) => pool.acquire()),
   'checkout: `tryAcquire` finds c1 idle': withIdle(({ pool }) => pool.tryAcquire()),
   'checkout: `tryAcquire` finds nothing idle': { run: async ({ pool }) => pool.tryAcquire() },
-  'checkin: nobody waits': withLease((_stage, lease) => lease.release()),
-  'checkin: somebody waits [acquireStarted a2]': withLease((_stage, lease) => lease.release(), {}, true),
+  'checkin: no caller waits': withLease((_stage, lease) => lease.release()),
+  'checkin: a caller waits [acquireStarted a2]': withLease((_stage, lease) => lease.release(), {}, true),
   'checkin: unread bytes are left': withLease((_stage, lease, socket) => {
     socket.push('unread');
     lease.release();
@@ -120,7 +120,7 @@ const rows: Readonly<Record<string, Row>> = {
     lease.release();
   }),
   '`lease.destroy()`': withLease((_stage, lease) => lease.destroy()),
-  "`lease.destroy('error')`, somebody waits [acquireStarted a2]": withLease(
+  "`lease.destroy('error')`, a caller waits [acquireStarted a2]": withLease(
     ({ connect }, lease) => {
       lease.destroy('error');
       return connect();
@@ -147,7 +147,7 @@ const rows: Readonly<Record<string, Row>> = {
     },
   },
   'close: c1 is idle': withIdle(({ pool }) => pool.close()),
-  'close: c1 is leased, somebody waits [acquireStarted a2]': {
+  'close: c1 is leased, a caller waits [acquireStarted a2]': {
     options: { max: 1 },
     before: async (stage) => {
       const { lease } = await leased(stage);
@@ -163,7 +163,7 @@ const rows: Readonly<Record<string, Row>> = {
       await closing;
     },
   },
-  'close: c1 does not come back in time, somebody waits [acquireStarted a2]': withLease(
+  'close: c1 does not come back in time, a caller waits [acquireStarted a2]': withLease(
     async ({ pool, pass }) => {
       const closing = pool.close({ timeoutMs: 1_000 });
       await pass(1_000);

@@ -4,7 +4,7 @@ import { outOfContext } from '../../../async-context.js';
 import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
 import { explainedError } from '../../../explained-error.js';
-import { checkFunction, checkServiceName, checkVersion } from '../../../validation.js';
+import { checkFunction } from '../../../validation.js';
 import { abortedError, asPoolError, brokenSignalError } from '../../acquire-errors.js';
 import { useLease, type Lease } from '../../lease.js';
 import {
@@ -12,7 +12,6 @@ import {
   checkCloseOptions,
   type AcquireOptions,
   type CloseOptions,
-  type TargetOptions,
 } from '../../options.js';
 import { errorFromData, type ErrorData } from '../error-data.js';
 import type { ClientMessage, HostMessage } from '../protocol.js';
@@ -63,7 +62,6 @@ export class SharedPool implements AsyncDisposable {
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     try {
       checkAcquireOptions(options);
-      checkTargetNames(options);
       const { signal, serviceName, wantedVersion } = options;
       const failure =
         signal !== undefined && hasAborted(signal)
@@ -224,10 +222,4 @@ export class SharedPool implements AsyncDisposable {
     this.#port.close();
     this.#onChange();
   }
-}
-
-/** The pool checks its own names, which stand for those left out. */
-function checkTargetNames({ serviceName, wantedVersion }: TargetOptions): void {
-  if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
-  if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
 }

@@ -1,0 +1,90 @@
+/** The tables of options with the documentation that stands above their entries. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Where the JSDoc of the options of a pool stands. */
+const POOL_SOURCES = [
+  ['src/pool/options.ts', 'poolOptions'],
+  ['src/client/common-options.ts', 'brokerOptions'],
+  ['src/client/common-options.ts', 'negotiationOptions'],
+  ['src/client/client-identity.ts', 'identityOptions'],
+] as const;
+
+/** The JSDoc of an option. */
+export interface OptionDoc {
+  readonly text: string;
+  /** `@default` */
+  readonly fallback: string;
+  /** `@see`: a page below `docs`, with an anchor or without. */
+  readonly page: string | undefined;
+}
+
+/** The entries of the table `name` in a source file; those without JSDoc are missing. */
+function docsIn(file: string, name: string): [string, OptionDoc][] {
+  const source = readFileSync(`${ROOT}${file}`, 'utf8');
+  const [, table] = new RegExp(`^(?:export )?const ${name} = \\{\\n(.*?)^\\};`, 'ms').exec(source) ?? [];
+  if (table === undefined) throw new Error(`${file} has no table ${name}`);
+  return [...table.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):/gm)].map(
+    ([, comment = '', option = '']) => [option, parseDoc(comment)],
+  );
+}
+
+function parseDoc(comment: string): OptionDoc {
+  const words = comment
+    .replaceAll(/\n\s*\*/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  const [, text = '', fallback = '', page] =
+    /^(.*?)(?: @default (.*?))?(?: @see docs\/(\S+))?$/.exec(words) ?? [];
+  return { text, fallback, page };
+}
+
+/** The JSDoc of each option of a pool. */
+export function poolOptionDocs(): Map<string, OptionDoc> {
+  return new Map(POOL_SOURCES.flatMap(([file, name]) => docsIn(file, name)));
+}
+
+/** A marker that names options, and the table below it. */
+const OPTION_TABLE = /^(<!-- options: (.*) -->)\n(?:.+\n)*/gm;
+
+/** The names in the markers of a page, in their order. */
+export function optionsShownOn(page: string): string[] {
+  return [...page.matchAll(OPTION_TABLE)].flatMap(([, , names = '']) => names.split(' '));
+}
+
+/** The page with a table of the named options below each marker. */
+export function withOptionTables(page: string): string {
+  const docs = poolOptionDocs();
+  return page.replaceAll(OPTION_TABLE, (_, marker: string, names: string) =>
+    [
+      marker,
+      '<!-- prettier-ignore -->',
+      '| option | default | |',
+      '|---|---|---|',
+      ...names.split(' ').map((name) => optionRow(name, docs.get(name))),
+      '',
+    ].join('\n'),
+  );
+}
+
+function optionRow(name: string, doc: OptionDoc | undefined): string {
+  if (doc === undefined) throw new Error(`there is no documented option ${name}`);
+  const { text, fallback, page } = doc;
+  const more = page === undefined ? '' : ` See [${pageTitle(page)}](${page}).`;
+  return `| \`${name}\` | ${shownDefault(fallback)} | ${text}${more} |`;
+}
+
+/** `errors.md#refusals` is about refusals. */
+function pageTitle(page: string): string {
+  return page.replace(/^.*#|\.md$/g, '').replaceAll('-', ' ');
+}
+
+/** Literals as code, long numbers in groups of three digits. */
+function shownDefault(fallback: string): string {
+  if (/^['{]/.test(fallback)) return `\`${fallback}\``;
+  return fallback.replaceAll(/\b\d{4,}\b/g, (digits) =>
+    Number(digits).toLocaleString('en').replaceAll(',', ' '),
+  );
+}

@@ -1,0 +1,150 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { allAdminOptions } from '../src/client/admin.js';
+import { allLocalSocketOptions } from '../src/client/connect-local-socket.js';
+import { allConnectOptions } from '../src/client/connect.js';
+import { trustOptions } from '../src/client/trust-option.js';
+import { BrokerPoolError } from '../src/errors.js';
+import {
+  count,
+  derived,
+  optional,
+  readOptions,
+  required,
+  type OptionsOf,
+  type OptionTable,
+} from '../src/option-table.js';
+import { endpointCacheOptions } from '../src/pool/endpoint-cache-options.js';
+import {
+  allAcquireOptions,
+  allPoolOptions,
+  checkAcquireOptions,
+  closeOptions,
+  retryOptions,
+} from '../src/pool/options.js';
+import { checkString } from '../src/validation.js';
+import { poolOptionDocs } from './helpers/option-tables.js';
+import test from './helpers/sanitary.js';
+
+const example = {
+  id: required(checkString),
+  label: optional(checkString),
+  size: count(3, { min: 1 }),
+};
+
+test('options that are left out or undefined have their defaults', (t) => {
+  const defaults = { id: 'a', label: undefined, size: 3 };
+  t.deepEqual(readOptions(example, { id: 'a' }), defaults);
+  t.deepEqual(readOptions(example, { id: 'a', label: undefined, size: undefined }), defaults);
+  t.deepEqual(readOptions(example, { id: 'a', label: 'b', size: 4 }), { id: 'a', label: 'b', size: 4 });
+});
+
+test('options are read through the prototype too', (t) => {
+  t.is(readOptions(example, Object.create({ id: 'a', size: 5 })).size, 5);
+});
+
+test('a required option that is left out is refused by its name', (t) => {
+  t.throws(() => readOptions(example, {}), {
+    code: 'INVALID_ARGUMENT',
+    message: /^id must be a string, got undefined/,
+  });
+});
+
+test('options inside an option are refused by the names of both', (t) => {
+  t.throws(() => readOptions(example, { id: 'a', size: 0 }, 'outer'), { message: /^outer\.size must be/ });
+  t.throws(() => readOptions(example, { sizes: 1 }, 'outer'), {
+    message: /^outer has no option "sizes"; did you mean size/,
+  });
+  t.throws(() => readOptions(example, 5, 'outer'), { message: /^outer must be an object/ });
+});
+
+test('a derived default is computed only for an option that is left out', (t) => {
+  let computed = 0;
+  const table = { where: derived(checkString, () => String(++computed)) };
+  readOptions(table, { where: 'here' });
+  t.is(computed, 0);
+  t.is(readOptions(table, {}).where, '1');
+});
+
+test('the type of the options follows from the table', (t) => {
+  const given: OptionsOf<typeof example> = { id: 'a', size: undefined };
+  given.label = 'b';
+  // @ts-expect-error -- id is required
+  const missing: OptionsOf<typeof example> = { size: 1 };
+  // @ts-expect-error -- a count is a number
+  const wrong: OptionsOf<typeof example> = { id: 'a', size: '1' };
+  t.deepEqual([given.label, missing.size, wrong.id], ['b', 1, 'a']);
+});
+
+const readers: Readonly<Record<string, [OptionTable, (options: object) => unknown]>> = {
+  pool: [allPoolOptions, (options) => readOptions(allPoolOptions, options)],
+  'endpoint cache': [endpointCacheOptions, (options) => readOptions(endpointCacheOptions, options)],
+  retry: [retryOptions, (options) => readOptions(retryOptions, options)],
+  trust: [trustOptions, (options) => readOptions(trustOptions, options)],
+  acquire: [allAcquireOptions, checkAcquireOptions],
+  close: [closeOptions, (options) => readOptions(closeOptions, options)],
+  connectToBackend: [
+    allConnectOptions,
+    (options) => readOptions(allConnectOptions, { ...TARGET, ...options }),
+  ],
+  connectLocalSocket: [allLocalSocketOptions, (options) => readOptions(allLocalSocketOptions, options)],
+  sendAdminRequest: [
+    allAdminOptions,
+    (options) => readOptions(allAdminOptions, { verb: 'STATUS', ...options }),
+  ],
+};
+const TARGET = { serviceName: 'a', wantedVersion: '1.0.0' };
+
+for (const [name, [table, read]] of Object.entries(readers)) {
+  test(`each option of ${name} refuses null by its name`, (t) => {
+    for (const option of Object.keys(table))
+      t.throws(
+        () => read({ [option]: null }),
+        { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: new RegExp(`^${option} `) },
+        option,
+      );
+  });
+}
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Defaults that `@default` describes in words. */
+const DESCRIBED = new Set(['brokerEndpoint', 'roundTripTimeoutMs', 'clientLibVersion', 'trust', 'retry']);
+
+test('the @default of each option of a pool is the default that its table has', (t) => {
+  const settings: object = readOptions(allPoolOptions, {});
+  for (const [name, { fallback }] of poolOptionDocs()) {
+    if (DESCRIBED.has(name)) continue;
+    const value: unknown = Reflect.get(settings, name);
+    t.is(value === undefined ? '' : literal(value), value === undefined ? '' : fallback, name);
+    t.not(fallback, '', name);
+  }
+});
+
+/** A value as JSDoc writes it. */
+function literal(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{ ${entries.map(([name, member]) => `${name}: ${String(member)}`).join(', ')} }`;
+}
+
+test('the declarations keep the JSDoc of each option of a pool', (t) => {
+  const declarations = ['pool/options', 'client/common-options', 'client/client-identity']
+    .map((file) => readFileSync(join(ROOT, `dist/src/${file}.d.ts`), 'utf8'))
+    .join('\n');
+  for (const name of Object.keys(allPoolOptions))
+    t.regex(declarations, new RegExp(`\\*/\\n {4}${name}: `), name);
+});
+
+test('each page that the JSDoc of an option points to exists, with its heading', (t) => {
+  for (const [name, { page = 'pool.md' }] of poolOptionDocs()) {
+    const [file = '', anchor] = page.split('#');
+    const path = join(ROOT, 'docs', file);
+    t.true(existsSync(path), name);
+    const headings = [...readFileSync(path, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading.toLowerCase().replaceAll(' ', '-'),
+    );
+    t.true(anchor === undefined || headings.includes(anchor), `${name}: ${page}`);
+  }
+});
