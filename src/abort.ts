@@ -1,7 +1,7 @@
 import { throwLater } from './clock.js';
 import { BrokerPoolError } from './errors.js';
 
-/** Whether a signal has aborted. One that is not a real one may throw: then only its event counts. */
+/** Whether a signal has aborted. A signal that is not a real one may throw: then only its event counts. */
 export function hasAborted(signal: AbortSignal): boolean {
   try {
     return signal.aborted;
@@ -10,7 +10,7 @@ export function hasAborted(signal: AbortSignal): boolean {
   }
 }
 
-/** Why a signal aborted, as far as it says so: one that is not a real one may throw. */
+/** Why a signal aborted; `undefined` where a signal that is not a real one throws. */
 export function reasonOf(signal: AbortSignal): unknown {
   try {
     return signal.reason;
@@ -19,7 +19,7 @@ export function reasonOf(signal: AbortSignal): unknown {
   }
 }
 
-/** The callbacks that wait for one signal. */
+/** The callbacks of one signal. */
 class AbortWatch {
   readonly #signal: AbortSignal;
   readonly #callbacks: Set<() => void>;
@@ -31,7 +31,7 @@ class AbortWatch {
   }
 
   /**
-   * A signal may be one of the caller's own making: it may throw, or abort at once. Then nothing is watched.
+   * A signal that is not a real one may throw, or abort at once. Then it is not watched.
    */
   start(): void {
     watches.set(this.#signal, this);
@@ -48,7 +48,7 @@ class AbortWatch {
   }
 
   /**
-   * The last callback takes the listener along: a long-lived signal must not collect what has come and gone.
+   * The last callback takes the listener along: a long-lived signal must not collect listeners.
    */
   remove(callback: () => void): void {
     if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return;
@@ -56,7 +56,7 @@ class AbortWatch {
     try {
       this.#signal.removeEventListener('abort', this.#listener);
     } catch {
-      // The caller is being served. A listener that stays has no callbacks to run.
+      // A listener that stays has no callbacks to run.
     }
   }
 
@@ -77,7 +77,7 @@ class AbortWatch {
 }
 
 /**
- * One listener for each signal, however many callbacks wait for it: Node warns of more than ten as of a leak.
+ * One listener for each signal and all its callbacks: Node warns of more than ten listeners as of a leak.
  */
 const watches = new WeakMap<AbortSignal, AbortWatch>();
 
@@ -85,7 +85,7 @@ const watches = new WeakMap<AbortSignal, AbortWatch>();
  * Calls `callback` once when `signal` aborts. Returns a function that takes the callback away, and never
  * throws.
  *
- * @throws what `addEventListener` of a signal throws that is not a real one; `callback` is not called then
+ * @throws the error of `addEventListener` where the signal is not a real one; `callback` is not called then
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   let watch = watches.get(signal);

@@ -11,7 +11,7 @@ export function currentContext(): RunInContext {
   return AsyncLocalStorage.snapshot();
 }
 
-/** What a resource of a caller's context differs in from one of none: all but its two numbers. */
+/** The two properties of a resource that do not belong to its context. */
 const NUMBERS: ReadonlySet<string | undefined> = new Set(['async_id_symbol', 'trigger_async_id_symbol']);
 
 /**

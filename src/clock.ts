@@ -1,19 +1,26 @@
+import { performance } from 'node:perf_hooks';
+import { hrtime, nextTick } from 'node:process';
+import * as timers from 'node:timers';
 import { outOfContext } from './async-context.js';
 
 /**
- * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake
- * one then would lose a timer, or the order of time, for as long as it lives. Every other file takes time and
- * timers from here.
+ * Timers and clocks as they are while this module loads. Tests replace the global ones for a while; a pool
+ * that used a fake one then would lose a timer, or the order of time, for as long as it lives. They come from
+ * Node's modules, since a test may also load this package while the global ones are replaced. Every other
+ * file takes time and timers from here.
  */
-const { setTimeout, clearTimeout, setImmediate, clearImmediate, queueMicrotask } = globalThis;
-const performanceNow = performance.now.bind(performance);
-const nextTick = process.nextTick.bind(process);
+const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers;
+const { queueMicrotask } = globalThis;
+/** Of the prototype: a test may have put another one on the object itself. */
+const realPerformance: { now(): number } = Object.getPrototypeOf(performance);
+const performanceNow = realPerformance.now.bind(performance);
 
 /**
- * What `performance.now()` of this thread lacks to the system's monotonic clock; both count the same ticks.
+ * The difference between `performance.now()` of this thread and the system's monotonic clock; both count the
+ * same ticks.
  */
-const [seconds, nanoseconds] = process.hrtime();
-const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performance.now();
+const [seconds, nanoseconds] = hrtime();
+const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performanceNow();
 
 /**
  * Milliseconds on the monotonic clock that every thread of the process shares.
@@ -52,16 +59,16 @@ export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
   /**
-   * Runs `callback` once after `delayMs` and returns a cancel function: for pauses, whose end takes nothing
-   * from anything. Only with `keepAlive` does the timer keep the process alive: for a caller that waits while
-   * nothing else is open.
+   * Runs `callback` once after `delayMs` and returns a cancel function: for pauses, whose end gives nothing
+   * up. Only with `keepAlive` does the timer keep the process alive: for a caller that waits while no other
+   * handle is open.
    */
   schedule(delayMs: number, callback: () => void, keepAlive?: boolean): () => void;
   /**
    * As `schedule`, for a deadline: `callback` gives something up. After a stall of the event loop, or of the
    * whole process, the deadline is over before the loop has read what arrived in time. So `callback` runs
-   * only when the loop has read what the kernel holds, and a deadline that is late waits {@link
-   * LATE_GRACE_MS} more. It gets the time by which something must have been due to have had that chance.
+   * only when the loop has read everything that the kernel holds, and a deadline that is late waits {@link
+   * LATE_GRACE_MS} more. It gets the time by which an item must have been due to have had that chance.
    */
   deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive?: boolean): Deadline;
   /**
@@ -85,7 +92,9 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** A timer that runs so much after its time shows that the event loop or the process stood still. */
 const LATE_MS = 5;
-/** What other threads of the process, which may have stood still as well, get to hand over what they hold. */
+/**
+ * The time for other threads of the process, which may have stood still as well, to hand over their results.
+ */
 const LATE_GRACE_MS = 20;
 
 function timerDelayMs(delayMs: number): number {

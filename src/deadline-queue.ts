@@ -1,4 +1,6 @@
-/** Anything that wants to be looked at again at a certain time. */
+import type { Clock, Deadline } from './clock.js';
+
+/** An item that must be looked at again at a certain time. */
 export interface Timed {
   /** On the monotonic clock. */
   dueMs: number;
@@ -47,19 +49,11 @@ export class DeadlineQueue<T extends Timed> {
   }
 
   #settle(item: T): void {
-    this.#riseFrom(item);
-    this.#sinkFrom(item);
-  }
-
-  #riseFrom(item: T): void {
     while (item.queueIndex > 0) {
       const parent = this.#heap[(item.queueIndex - 1) >> 1];
-      if (parent === undefined || parent.dueMs <= item.dueMs) return;
+      if (parent === undefined || parent.dueMs <= item.dueMs) break;
       this.#swap(item, parent);
     }
-  }
-
-  #sinkFrom(item: T): void {
     for (;;) {
       const left = this.#heap[item.queueIndex * 2 + 1];
       const right = this.#heap[item.queueIndex * 2 + 2];
@@ -76,5 +70,62 @@ export class DeadlineQueue<T extends Timed> {
     b.queueIndex = index;
     this.#heap[a.queueIndex] = a;
     this.#heap[b.queueIndex] = b;
+  }
+}
+
+/**
+ * One timer for many deadlines. Removing an item leaves the timer alone, which then finds nothing due: most
+ * items are removed long before they are due, and setting a timer costs more than the rest of their life.
+ */
+export class DeadlineTimer<T extends Timed> {
+  readonly #clock: Clock;
+  readonly #onDue: (item: T, dueByMs: number) => void;
+  readonly #queue = new DeadlineQueue<T>();
+  #timer: Deadline | undefined;
+  #timerDueMs = Infinity;
+
+  /** @param onDue gets an item that is due and no longer in the queue; it may put the item back */
+  constructor(clock: Clock, onDue: (item: T, dueByMs: number) => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  /** Adds an item, or moves one whose `dueMs` has changed. */
+  put(item: T): void {
+    this.#queue.put(item);
+    this.#arm();
+  }
+
+  remove(item: T): void {
+    this.#queue.remove(item);
+  }
+
+  /** Stops until the next item is put. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timerDueMs = Infinity;
+  }
+
+  #arm(): void {
+    const dueMs = this.#queue.nextMs;
+    if (dueMs >= this.#timerDueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#onTimer(dueByMs));
+  }
+
+  #onTimer(dueByMs: number): void {
+    // While items are due, an item that `onDue` puts back does not arm the timer.
+    this.#timerDueMs = -Infinity;
+    try {
+      for (let item = this.#queue.takeDue(dueByMs); item; item = this.#queue.takeDue(dueByMs))
+        this.#onDue(item, dueByMs);
+    } finally {
+      // Otherwise `onDue` has stopped the timer.
+      if (this.#timerDueMs === -Infinity) {
+        this.#timerDueMs = Infinity;
+        this.#arm();
+      }
+    }
   }
 }

@@ -7,11 +7,10 @@ import {
   type ErrorCode,
 } from './errors.js';
 
-/** What was tried when an error arose: part of its message, and fields of it. */
+/** The attempt that an error belongs to, for its message and its fields. */
 export interface Tried {
-  /** What was asked for, where it was no connection to a service. */
+  /** The request, where it was no connection to a service. */
   readonly action?: string | undefined;
-  /** Unknown in a thread that shares the pool of another. */
   readonly brokerEndpoint?: string | undefined;
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;
@@ -25,7 +24,7 @@ export interface Tried {
 
 const NOT_A_BROKER = 'Check brokerEndpoint: what listens there is no broker of protocol v1.';
 
-/** What to do next, by code. Errors of a caller's own making, and reserved ones, say it themselves. */
+/** Advice by code. The messages of the caller's own errors, and of reserved codes, hold their advice. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   BACKEND_CONNECT: "See the backend's log: it cannot be reached where it should listen.",
   BROKER_CONNECT: 'Start the broker, or correct brokerEndpoint.',
@@ -66,8 +65,8 @@ const REFUSAL_ADVICE: Readonly<Record<number, string>> = {
 };
 
 /**
- * The error for one caller: what failed, for which service and version, at which broker, after how many
- * attempts and how long, and what to do next. The fields are those of the failure, and what was tried.
+ * The error for one caller. Its message names the failure, the service and version, the broker, the attempts
+ * and the time they took, and advice. Its fields are those of the failure and of the attempt.
  *
  * @param cause in place of the failure's own
  */
@@ -76,7 +75,7 @@ export function explainedError(
   tried: Tried,
   cause: unknown = failure.cause,
 ): BrokerPoolFailure {
-  // The caller's mistake has nothing to do with what was tried.
+  // An invalid argument has nothing to do with the attempt.
   if (failure.code === 'INVALID_ARGUMENT') return asFailure(failure);
   const { brokerEndpoint, serviceName, wantedVersion, attempts } = tried;
   const elapsedMs = tried.elapsedMs && Math.round(tried.elapsedMs);

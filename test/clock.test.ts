@@ -60,7 +60,7 @@ test.serial('a call whose time has come runs once, one that is cancelled never',
   t.deepEqual(calls, ['overdue']);
 });
 
-test.serial('a delay beyond what timers can do is a long one, not 1 ms', async (t) => {
+test.serial('a delay beyond the longest timer is a long one, not 1 ms', async (t) => {
   const cancels = [2 ** 31, 2 ** 40, Infinity].map((delayMs) =>
     systemClock.schedule(delayMs, () => t.fail(`${delayMs} ms went by`)),
   );
@@ -125,7 +125,7 @@ test.serial('a deadline is cancelled at any moment, and keeps the process alive 
   t.is(timersAlive(), before);
 });
 
-test('chance lies in [0, 1)', (t) => {
+test('random() lies in [0, 1)', (t) => {
   for (let count = 0; count < 100; count++) {
     const random = systemClock.random();
     t.true(random >= 0 && random < 1);

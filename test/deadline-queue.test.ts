@@ -45,7 +45,7 @@ test('putting an item again moves it to its new time', (t) => {
   t.deepEqual(takeAll(queue), [5, 20, 40]);
 });
 
-test('removing what is not in the queue does nothing, and what was removed may come back', (t) => {
+test('removing an item that is not in the queue does nothing, and a removed item may come back', (t) => {
   const queue = new DeadlineQueue<Timed>();
   const [stays, leaves] = [item(1), item(2)];
   queue.remove(leaves);

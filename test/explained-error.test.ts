@@ -19,13 +19,13 @@ function messageOf(
     .message;
 }
 
-test('a message says what happened, for whom, where, how often, how long, and what to do next', (t) => {
+test('a message names the failure, the service, the broker, the attempts, the time and the advice', (t) => {
   const expected =
     'what happened (echo 1.0.0 at /run/broker.sock, 3 attempts in 148 ms). Start the broker, or correct brokerEndpoint.';
   t.is(messageOf('BROKER_CONNECT'), expected);
 });
 
-test('the fields are those of the failure and what was tried', (t) => {
+test('the fields are those of the failure and of the attempt', (t) => {
   const refusal = {
     refusalKind: 'rateLimited',
     refusalCode: 4,
@@ -53,7 +53,7 @@ test("the endpoint is the one of the failure, else the broker's", (t) => {
   t.is(explainedError(new BrokerPoolError('ABORTED', 'x'), TRIED).endpoint, '/run/broker.sock');
 });
 
-test('an abstract name is shown with an @, and what a terminal would obey is not', (t) => {
+test('an abstract name is shown with an @, and control characters are escaped', (t) => {
   t.regex(messageOf('BROKER_CONNECT', {}, { ...TRIED, brokerEndpoint: '\0name\u001b' }), /at @name\\u001b,/);
 });
 
@@ -97,7 +97,7 @@ test('an error of a call without a service names none', (t) => {
   for (const name of ['serviceName', 'wantedVersion', 'reason', 'phase']) t.false(name in error, name);
 });
 
-test('a mistake of the caller is told as it is', (t) => {
+test('an invalid argument keeps its message', (t) => {
   const mistake = new BrokerPoolError('INVALID_ARGUMENT', 'max must be a number');
   const told: BrokerPoolError = explainedError(mistake, TRIED);
   t.is(told, mistake);

@@ -1,16 +1,16 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { monotonicNowMs } from '../src/clock.js';
-import { pollLoop } from '../src/negotiation/wait-thread/poll-loop.js';
+import { PollLoop } from '../src/negotiation/wait-thread/poll-loop.js';
 import {
   SharedThreadState,
   tokenMemory,
+  type ThreadOutcome,
   type ThreadTask,
 } from '../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
 
 /**
- * The worker entry: one task is one run of the wait loop. The thread blocks in a system call, so its own
+ * The worker entry: one task is one session of the poll loop. The thread blocks in a system call, so its own
  * event loop does not turn; commands are taken from the port by asking for them.
  */
 export default function negotiate({ port, handles, shared, lingerMs }: ThreadTask): void {
@@ -20,16 +20,10 @@ export default function negotiate({ port, handles, shared, lingerMs }: ThreadTas
   if (native === undefined) throw new Error('the C library cannot be reached from this thread');
   // The main thread waits for a first message where it warms the thread up.
   port.postMessage([]);
-  pollLoop(
-    {
-      system: native.system,
-      poller: attachPoller(native.polling, handles),
-      shared: state,
-      takeCommand: () => receiveMessageOnPort(port)?.message,
-      post: (outcomes) => port.postMessage(outcomes, tokenMemory(outcomes)),
-      now: monotonicNowMs,
-    },
-    lingerMs,
-  );
+  const commands = {
+    take: () => receiveMessageOnPort(port)?.message,
+    post: (outcomes: ThreadOutcome[]) => port.postMessage(outcomes, tokenMemory(outcomes)),
+  };
+  new PollLoop(native.system, attachPoller(native.polling, handles), state, commands).run(lingerMs);
   port.close();
 }

@@ -21,8 +21,8 @@ export const identityOptions = {
 };
 
 /**
- * What a client tells the broker about itself in its Hello, beside service, version and process id. Brokers
- * log it and decide nothing by it.
+ * Fields of the Hello by which a client describes itself, beside service, version and process id. Brokers log
+ * them and base no decision on them.
  */
 export interface ClientIdentityOptions extends OptionsOf<typeof identityOptions> {}
 

@@ -21,13 +21,13 @@ export const brokerOptions = {
 /** Options of every call that negotiates a backend. */
 export const negotiationOptions = {
   /**
-   * The version of the calling program, any string. The Hello is skipped only where it equals `wantedVersion`.
-   * It is never sent. @default `wantedVersion`
+   * The version of the calling program, any string. The Hello is skipped only where it equals
+   * `wantedVersion`. It is never sent. @default `wantedVersion`
    */
   selfVersion: optional(checkString),
   /**
-   * Ask the broker for a handoff token with each Hello, for callers that read `handoffToken` without adopting.
-   * A broker with a handoff endpoint then tries a handoff, which takes about 5 ms a Hello.
+   * Ask the broker for a handoff token with each Hello, for callers that read `handoffToken` without
+   * adopting. A broker with a handoff endpoint then tries a handoff, which takes about 5 ms a Hello.
    * @default false
    * @see docs/latency.md#what-a-handoff-costs
    */

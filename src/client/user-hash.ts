@@ -4,14 +4,14 @@ import { blake3 } from '@noble/hashes/blake3.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { checkAbsolutePath } from '../validation.js';
 
-/** Where the identity of user and machine comes from: the real host, or a made-up one in tests. */
+/** The source of the identity of user and machine: the real host, or a made-up one in tests. */
 export interface HostIdentitySource {
   readonly platform: NodeJS.Platform;
   /** The real user id; missing where there is none (Windows). */
   readonly uid: number | undefined;
   /** Returns the file's text; throws errors that carry an errno name in `code`. */
   readTextFile(path: string): string;
-  /** Returns what the command prints; throws when it fails or takes too long. */
+  /** Returns the output of the command; throws when it fails or takes too long. */
   runCommand(file: string, parameters: readonly string[]): string;
 }
 
@@ -34,13 +34,13 @@ export const thisHost: HostIdentitySource = {
     }),
 };
 
-/** What stays the same for the life of a process: the machine id, or on Windows the user's SID in hex. */
+/** The part that never changes in a process: the machine id, or on Windows the user's SID in hex. */
 const fixedParts = new WeakMap<HostIdentitySource, string>();
 
 /**
  * The 16 lowercase hex digits that stand for this user on this machine in every derived endpoint (N-01).
  * The first call reads the machine id: a file on Linux; on macOS and Windows it runs a system command and
- * blocks for that long, 5 s at the most. Later calls use what the first one found.
+ * blocks for that long, 5 s at the most. Later calls use the result of the first.
  *
  * @param uid the user's number, by default the real (not the effective) one; of no effect on Windows
  * @throws `INVALID_ARGUMENT` where the identity cannot be found out, with the reason as `cause`

@@ -2,9 +2,9 @@ import { printableEndpoint, type Failure, type SystemFailure } from '../errors.j
 import type { Job } from './job.js';
 
 /**
- * A full backlog fails a non-blocking connect with EAGAIN, and there is no event to poll for. The first retries
- * follow quickly, because a listener that accepts at all makes room within microseconds. macOS reports
- * ECONNREFUSED instead, as where no program listens, so a full backlog is final there.
+ * A full backlog fails a non-blocking connect with EAGAIN, and there is no event to poll for. The first
+ * retries follow quickly, because a listener that accepts at all makes room within microseconds. macOS
+ * reports ECONNREFUSED instead, as where no program listens, so a full backlog is final there.
  */
 export const FIRST_RETRY_MS = 0.5;
 export const LONGEST_RETRY_MS = 16;

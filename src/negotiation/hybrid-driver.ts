@@ -1,40 +1,31 @@
 import { isMainThread } from 'node:worker_threads';
+import { outOfContext } from '../async-context.js';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { printable } from '../errors.js';
 import { loadNativeOrWarn, type Native } from '../os/native.js';
+import { warnProcess } from '../process-warning.js';
 import type { Driver, DriverName, Job, Outcome } from './job.js';
 import { EventLoopDriver } from './event-loop/event-loop-driver.js';
-import { warnOfMissingThread } from './wait-thread/thread-warning.js';
 import { WorkerDriver } from './wait-thread/worker-driver.js';
 
 /**
- * How many short waits the asking thread watches itself. A single negotiation is over sooner without a thread
- * in between; with several under way the thread takes more load off the event loop than its wake-ups cost
- * (docs/latency.md).
+ * How many negotiations the event loop runs at a time. A single one ends sooner without a thread in between;
+ * with several the thread takes more load off the event loop than its wake-ups cost (docs/latency.md).
  */
 const OWN_WAITS = 2;
 
 /**
- * How long after a failure of the thread the next one is started. What the thread lacks often stays lacking:
- * a limit, a permission, a file.
+ * The pause between a failed thread and the next one: a missing limit, permission or file often stays
+ * missing.
  */
 const THREAD_RETRY_MS = 10_000;
 
-/** Parts that tests put in place of the real ones. */
-export interface HybridDriverParts {
-  readonly workerUrl?: string;
-  readonly threadRetryMs?: number;
-  readonly warn?: (reason: string) => void;
-}
-
 /**
- * Divides the waiting by its length: for a broker's reply, which takes a tenth of a millisecond, the asking
- * thread's own event loop waits as long as few are under way; for all others, and for every handoff, the wait
- * thread.
+ * Runs the first two short negotiations on the event loop, the rest and every handoff on the wait thread.
  *
- * The thread is an optimisation. It starts with the first job that it is for; until it has started, and where
- * it cannot, the event loop does the same work.
+ * The thread is an optimisation. It starts with the first job that it should run. Until it has started, and
+ * where it cannot start, the event loop does the same work.
  */
 export class HybridDriver implements Driver {
   readonly #native: Native;
@@ -44,21 +35,24 @@ export class HybridDriver implements Driver {
   readonly #own: EventLoopDriver;
   #ownWaits = 0;
   #worker: WorkerDriver | undefined;
-  /** This one, and those that have failed and are about to end. */
+  /** The present worker, and failed ones that are about to end. */
   readonly #open = new Set<WorkerDriver>();
   #retryAtMs = -Infinity;
-  /** What the last thread that was started came to. */
+  /** Whether the last thread has started; true before the first. */
   #hasThread = true;
   #closed = false;
 
+  /** All but `native` are for tests. */
   constructor(
     native: Native,
-    { workerUrl, threadRetryMs = THREAD_RETRY_MS, warn = warnOfMissingThread }: HybridDriverParts = {},
+    warn: (reason: string) => void = warnOfMissingThread,
+    workerUrl?: string,
+    threadRetryMs = THREAD_RETRY_MS,
   ) {
     this.#native = native;
-    this.#threadRetryMs = threadRetryMs;
-    this.#workerUrl = workerUrl;
     this.#warn = warn;
+    this.#workerUrl = workerUrl;
+    this.#threadRetryMs = threadRetryMs;
     this.#own = new EventLoopDriver(systemClock, native, true);
   }
 
@@ -68,7 +62,9 @@ export class HybridDriver implements Driver {
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
     if (this.#closed) return this.#own.start(job, settle);
-    if (mayTakeLong(job) || this.#ownWaits >= OWN_WAITS)
+    // A handoff takes the broker 5 ms in the best case and the whole ready timeout in the worst (H-14, C-42).
+    const mayTakeLong = job.kind === 'handshake' && job.adoptHandedOffConnection;
+    if (mayTakeLong || this.#ownWaits >= OWN_WAITS)
       return (this.#readyWorker() ?? this.#own).start(job, settle);
     this.#ownWaits += 1;
     return this.#own.start(job, (outcome) => {
@@ -126,9 +122,21 @@ export class HybridDriver implements Driver {
   }
 }
 
-/** A handoff takes the broker 5 ms in the best case and the whole ready timeout in the worst (H-14, C-42). */
-function mayTakeLong(job: Job): boolean {
-  return job.kind === 'handshake' && job.adoptHandedOffConnection;
+let hasWarned = false;
+
+/**
+ * Warns once in a process that there is no wait thread. Every feature works without it; many negotiations at
+ * a time cost the event loop more.
+ */
+function warnOfMissingThread(reason: string): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  outOfContext(() =>
+    warnProcess(
+      'BROKER_POOL_NO_THREAD',
+      `the wait thread cannot be used, the event loop waits instead: ${printable(reason)}`,
+    ),
+  );
 }
 
 /**

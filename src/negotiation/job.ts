@@ -8,8 +8,8 @@ import type { Exchange } from './exchange/exchange.js';
 import { Handshake } from './exchange/handshake.js';
 
 /**
- * The words of this folder. A {@link Job} is what a driver is asked to do, as plain data. An {@link Exchange} is
- * the protocol of one job, a state machine without I/O. A job in progress has one record on each thread:
+ * The words of this folder. A {@link Job} is what a driver is asked to do, as plain data. An {@link Exchange}
+ * is the protocol of one job, a state machine without I/O. A job in progress has one record on each thread:
  *
  * - `EventLoopNegotiation` where the event loop runs its exchange;
  * - `SubmittedJob` on the main thread for a job given to the wait thread, and `ActiveJob` on the wait thread,
@@ -25,16 +25,13 @@ export type Route = 'hello-skip' | 'broker-negotiated' | 'handle-passed';
 
 interface JobBase {
   readonly brokerEndpoint: string;
-  /** The whole request, encoded before anything is dialled (V-21). */
+  /** The whole request, encoded before the connect (V-21). */
   readonly request: Uint8Array;
   /** When connect and reply must be through, on the monotonic clock. */
   readonly deadlineMs: number;
-  /**
-   * The span that led to `deadlineMs`; also the limit for dialling the backend, counted from when that
-   * begins.
-   */
+  /** The span that led to `deadlineMs`, and the limit for dialling the backend, counted from that dial on. */
   readonly roundTripTimeoutMs: number;
-  /** Who may be behind the broker's endpoint and the backend's; `undefined` for whoever is. */
+  /** Who may be behind the broker's endpoint and the backend's; `undefined` trusts every peer. */
   readonly trust: EndpointTrust | undefined;
 }
 
@@ -45,7 +42,7 @@ export interface HandshakeJob extends JobBase {
   readonly handoffReadyTimeoutMs: number;
 }
 
-/** What a negotiation needs beyond its broker and its Hello. */
+/** Settings of a negotiation beyond its broker and its Hello. */
 export type NegotiationSettings = Pick<
   HandshakeJob,
   'roundTripTimeoutMs' | 'adoptHandedOffConnection' | 'handoffReadyTimeoutMs' | 'trust'
@@ -77,7 +74,7 @@ export interface AdminJob extends JobBase {
   readonly kind: 'admin';
 }
 
-/** What a driver is asked to do, as plain data: jobs cross threads. */
+/** A task for a driver, as plain data: jobs cross threads. */
 export type Job = HandshakeJob | AdminJob;
 
 /** When a job was asked for, on the monotonic clock. */
@@ -111,25 +108,25 @@ export interface Answered {
 export type Outcome = Connected | Answered | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
- * How negotiations are waited for: `worker` on the event loop or on the wait thread, whichever is faster;
- * `event-loop` on the event loop alone; `event-loop-without-ffi` likewise, and without the system calls that
- * check who is behind an endpoint.
+ * Where negotiations run: `worker` on the event loop or on the wait thread, whichever is faster; `event-loop`
+ * on the event loop alone; `event-loop-without-ffi` likewise, and without the system calls that check who is
+ * behind an endpoint.
  */
 export type DriverName = 'worker' | 'event-loop' | 'event-loop-without-ffi';
 
-/** Runs jobs. All drivers keep to the same rules; they differ in where the waiting is done. */
+/** Runs jobs. All drivers keep to the same rules; they differ in the thread that waits. */
 export interface Driver {
   /** How it waits at present. */
   readonly name: DriverName;
   /**
    * Starts a job and calls `settle` once, never before this call has returned. The returned function gives
-   * the job up: `settle` then gets `ABORTED`, and a broker that still owes its reply is read to the end in
-   * the background (X-20).
+   * the job up: `settle` then gets `ABORTED`, and a reply that is not in is read to its end in the background
+   * (X-20).
    */
   start(job: Job, settle: (outcome: Outcome) => void): () => void;
   /**
-   * Starts whatever takes long to start ahead of the first job, and resolves when it is ready, cannot start,
-   * or `limitMs` are over. Never rejects.
+   * Starts the wait thread ahead of the first job, if the driver has one. Resolves when the thread is ready,
+   * cannot start, or `limitMs` are over. Never rejects.
    */
   warm(limitMs?: number): Promise<void>;
   /** Gives up all jobs and frees every thread and descriptor. Idempotent. */
@@ -142,8 +139,8 @@ export function exchangeFor(job: Job): Exchange {
 }
 
 /**
- * Runs one job and waits for its end. Rejects with the job's failure, and with `ABORTED` when the signal aborts
- * first.
+ * Runs one job and waits for its end. Rejects with the job's failure, and with `ABORTED` when the signal
+ * aborts first.
  */
 export function runJob(
   driver: Driver,

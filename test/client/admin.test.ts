@@ -30,7 +30,7 @@ test('an answer with an exit code other than 0 is an answer (C-62)', async (t) =
   });
 });
 
-test('a broker that stays silent is TIMEOUT in phase admin, and nobody hangs up on it (C-61, X-20)', async (t) => {
+test('a silent broker is TIMEOUT in phase admin, and its connection stays open until the reply (C-61, X-20)', async (t) => {
   const { broker } = await startSystem(t);
   broker.adminBehaviour = { kind: 'silent' };
   const error = await t.throwsAsync(
@@ -46,7 +46,7 @@ test('a broker that stays silent is TIMEOUT in phase admin, and nobody hangs up 
   t.is(broker.earlyHangUps, 0);
 });
 
-test('an unknown verb or option is refused at the door', async (t) => {
+test('an unknown verb or option is an INVALID_ARGUMENT before any connect', async (t) => {
   // What becomes a verb as a string is none, and what does not become a string is no accident in the refusal.
   for (const verb of [
     'STATUSES',

@@ -26,7 +26,7 @@ async function routeOf(options: ConnectOptions): Promise<string> {
   return route;
 }
 
-/** A broker endpoint where nobody listens: whoever asks it fails. */
+/** A broker endpoint without a listener: every Hello to it fails. */
 function withoutBroker({ directory, target }: TestSystem): ConnectOptions {
   return { ...target, brokerEndpoint: `${directory}/no-broker.sock` };
 }
@@ -88,7 +88,7 @@ test('the own version may be any string: it is compared, and never sent (C-11)',
   }
 });
 
-test('with another own version the cached endpoint is not even tried (C-15)', async (t) => {
+test('with another own version the cached endpoint is not dialled (C-15)', async (t) => {
   const system = await startSystem(t);
   const options = { ...system.target, selfVersion: '9.9.9', cachedBackendEndpoint: system.backend.endpoint };
   t.is(await routeOf(options), 'broker-negotiated');
@@ -157,7 +157,7 @@ test.serial(
   },
 );
 
-test('an aborted connect rejects with the reason, and the broker is not hung up on (X-20)', async (t) => {
+test("an aborted connect rejects with the reason, and the broker's reply is read before the hang-up (X-20)", async (t) => {
   const system = await startSystem(t);
   system.broker.behaviour = { kind: 'silent' };
   const abort = new AbortController();
@@ -171,7 +171,7 @@ test('an aborted connect rejects with the reason, and the broker is not hung up 
   t.is(system.broker.earlyHangUps, 0);
 });
 
-test('bad options are refused at the door, by name', async (t) => {
+test('bad options are refused by name', async (t) => {
   const good = { serviceName: 'demo', wantedVersion: '1.0.0', brokerEndpoint: '/tmp/none.sock' };
   const bad: [string, object][] = [
     ['serviceName', { serviceName: 'No Spaces' }],

@@ -228,7 +228,7 @@ test('a user hash must be 16 lowercase hex digits (N-21)', (t) => {
   }
 });
 
-test('impossible options are refused at the door', (t) => {
+test('impossible options are INVALID_ARGUMENT', (t) => {
   const misspelt = { ...linux, userHsh: HASH };
   t.throws(() => sharedBrokerEndpoint(misspelt), {
     code: 'INVALID_ARGUMENT',

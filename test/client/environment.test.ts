@@ -18,7 +18,7 @@ test('the broker is in use while RUNNING_PROCESS_DISABLE is unset, and not when 
   t.true(brokerDisabledByEnv({ RUNNING_PROCESS_DISABLE: '1' }));
 });
 
-test('any other value of RUNNING_PROCESS_DISABLE is an error that tells it (C-20, E-12)', (t) => {
+test('any other value of RUNNING_PROCESS_DISABLE is an error that quotes it (C-20, E-12)', (t) => {
   for (const value of invalidSwitches) {
     t.throws(() => brokerDisabledByEnv({ RUNNING_PROCESS_DISABLE: value }), {
       instanceOf: BrokerPoolError,

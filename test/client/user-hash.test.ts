@@ -138,7 +138,7 @@ test('on Windows the raw bytes of the SID are hashed, not its text (N-01, N-02)'
   }
 });
 
-test('a Windows machine that tells no well-formed SID is an error', (t) => {
+test('a Windows machine that prints no well-formed SID is an error', (t) => {
   for (const sid of [
     '',
     'S-1-5',

@@ -1,8 +1,7 @@
 /** A wait thread that dies right before one of its calls, as a file says. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { monotonicNowMs } from '../../src/clock.js';
-import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
+import { PollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
 import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
@@ -60,29 +59,27 @@ export default function negotiateUntilDeath({ port, handles, shared, lingerMs }:
   state.disown = mortal('disown', (slot) => {
     unknown = ledger.takeOver(slot)?.descriptor;
   });
-  pollLoop(
+  new PollLoop(
     {
-      system: {
-        openSocket: mortal('openSocket', () => (unknown = system.openSocket())),
-        connect: mortal('connect', (descriptor, address) => system.connect(descriptor, address)),
-        send: mortal('send', (descriptor, bytes) => system.send(descriptor, bytes)),
-        receive: mortal('receive', (descriptor, into) => system.receive(descriptor, into)),
-        close: mortal('close', (descriptor) => {
-          unknown = undefined;
-          return system.close(descriptor);
-        }),
-      },
-      poller: {
-        add: mortal('add', (descriptor) => poller.add(descriptor)),
-        remove: mortal('remove', (descriptor) => poller.remove(descriptor)),
-        wait: mortal('wait', (timeoutMs, ready) => poller.wait(timeoutMs, ready)),
-      },
-      shared: state,
-      takeCommand: () => receiveMessageOnPort(port)?.message,
-      post: mortal('post', (outcomes) => port.postMessage(outcomes)),
-      now: monotonicNowMs,
+      openSocket: mortal('openSocket', () => (unknown = system.openSocket())),
+      connect: mortal('connect', (descriptor, address) => system.connect(descriptor, address)),
+      send: mortal('send', (descriptor, bytes) => system.send(descriptor, bytes)),
+      receive: mortal('receive', (descriptor, into) => system.receive(descriptor, into)),
+      close: mortal('close', (descriptor) => {
+        unknown = undefined;
+        return system.close(descriptor);
+      }),
     },
-    lingerMs,
-  );
+    {
+      add: mortal('add', (descriptor) => poller.add(descriptor)),
+      remove: mortal('remove', (descriptor) => poller.remove(descriptor)),
+      wait: mortal('wait', (timeoutMs, ready) => poller.wait(timeoutMs, ready)),
+    },
+    state,
+    {
+      take: () => receiveMessageOnPort(port)?.message,
+      post: mortal('post', (outcomes) => port.postMessage(outcomes)),
+    },
+  ).run(lingerMs);
   port.close();
 }

@@ -1,8 +1,7 @@
 /** A wait thread, one of whose system calls fails as a file says. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { monotonicNowMs } from '../../src/clock.js';
-import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
+import { PollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
 import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
@@ -33,16 +32,14 @@ export default function negotiateWithFault(task: ThreadTask): void {
 function run({ port, handles, shared, lingerMs }: ThreadTask, injector: Injector): void {
   const native = loadNative();
   if (native === undefined) throw new Error('no FFI');
-  pollLoop(
+  new PollLoop(
+    injector.system(native.system),
+    injector.poller(attachPoller(injector.polling(native.polling), handles)),
+    new SharedThreadState(shared),
     {
-      system: injector.system(native.system),
-      poller: injector.poller(attachPoller(injector.polling(native.polling), handles)),
-      shared: new SharedThreadState(shared),
-      takeCommand: () => receiveMessageOnPort(port)?.message,
+      take: () => receiveMessageOnPort(port)?.message,
       post: (outcomes) => port.postMessage(outcomes),
-      now: monotonicNowMs,
     },
-    lingerMs,
-  );
+  ).run(lingerMs);
   port.close();
 }

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { pollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
+import { PollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
 import {
   SharedThreadState,
   type ThreadCommand,
@@ -78,33 +78,32 @@ test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)',
   const outcomes: { outcome: ThreadOutcome; atMs: number }[] = [];
   let bytes = 0;
   const stream = header(16_000_000);
-  pollLoop(
+  new PollLoop(
     {
-      system: {
-        openSocket: () => -1,
-        connect: () => -1,
-        send: () => -1,
-        close: () => 0,
-        receive: (_descriptor, into) => {
-          into[0] = stream[bytes++] ?? 0;
-          return 1;
-        },
+      openSocket: () => -1,
+      connect: () => -1,
+      send: () => -1,
+      close: () => 0,
+      receive: (_descriptor, into) => {
+        into[0] = stream[bytes++] ?? 0;
+        return 1;
       },
-      poller: {
-        add: () => 0,
-        remove: () => {},
-        wait: (timeoutMs, ready) => {
-          nowMs += Math.min(timeoutMs, 1_000);
-          if (outcomes.length === 0) ready(99);
-        },
-      },
-      shared: new SharedThreadState(),
-      takeCommand: () => commands.shift(),
-      post: (posted) => outcomes.push(...posted.map((outcome) => ({ outcome, atMs: nowMs }))),
-      now: () => nowMs,
     },
-    50,
-  );
+    {
+      add: () => 0,
+      remove: () => {},
+      wait: (timeoutMs, ready) => {
+        nowMs += Math.min(timeoutMs, 1_000);
+        if (outcomes.length === 0) ready(99);
+      },
+    },
+    new SharedThreadState(),
+    {
+      take: () => commands.shift(),
+      post: (posted) => outcomes.push(...posted.map((outcome) => ({ outcome, atMs: nowMs }))),
+    },
+    () => nowMs,
+  ).run(50);
   t.is(outcomes.length, 1);
   t.is(outcomes[0]?.atMs, LIMIT_MS);
   t.like(outcomes[0]?.outcome, {

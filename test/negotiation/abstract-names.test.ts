@@ -27,7 +27,7 @@ for (const [name, create] of DRIVERS) {
   });
 
   linuxTest(
-    `${name}: an abstract name that nobody has is refused, the broker's and the backend's`,
+    `${name}: an abstract name without a listener is refused, the broker's and the backend's`,
     async (t) => {
       const { broker } = await startSystem(t);
       const driver = openDriver(t, create);

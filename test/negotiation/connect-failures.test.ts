@@ -22,7 +22,7 @@ const hello: Job = {
   handoffReadyTimeoutMs: 2_000,
 };
 
-test('who could not be reached shows in the code: the broker or the backend (C-18, C-30)', (t) => {
+test('the code of a failed connect names the peer: the broker or the backend (C-18, C-30)', (t) => {
   t.deepEqual(connectFailure(false, '/a', system), {
     code: 'BROKER_CONNECT',
     message: 'failed to connect to broker: connect ENOENT /a',

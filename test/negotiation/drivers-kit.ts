@@ -19,7 +19,7 @@ export function workerDriver(calls: Native, options: Partial<WorkerDriverOptions
   return new WorkerDriver(calls, { fallback: new EventLoopDriver(systemClock, native), ...options });
 }
 
-/** Every way to run a job on this platform. What is true of one must be true of all. */
+/** Every driver of this platform. All must pass the same tests. */
 export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => Driver>([
   ['event-loop driver', () => new EventLoopDriver(systemClock, undefined)],
   ...(native === undefined

@@ -134,7 +134,7 @@ for (const [name, create] of DRIVERS) {
     const driver = openDriver(t, create);
     const waits = [];
     for (let count = 0; count < 5; count += 1) waits.push(await longWait(driver, broker));
-    // One after another: when the second is given up, whoever waits has long gone back to sleep.
+    // One after another: when the second is given up, the thread has long gone back to sleep.
     for (const { giveUp, outcome } of waits) {
       giveUp();
       t.is(failureOf(await outcome).code, 'ABORTED');
@@ -224,8 +224,8 @@ for (const [name, create] of DRIVERS) {
 }
 
 /**
- * A wait of hours that has begun: another job has come back meanwhile, so whoever waits has started and has
- * seen both.
+ * A wait of hours that has begun: another job has come back meanwhile, so the driver has started and has seen
+ * both.
  */
 async function longWait(
   driver: Driver,

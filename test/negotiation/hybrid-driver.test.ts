@@ -109,7 +109,7 @@ threadsTest(
     const { system, polling } = native;
     const scarce = { system, polling: { ...polling, eventfd: () => EMFILE, pipe: () => EMFILE } };
     const reasons: string[] = [];
-    const driver = new HybridDriver(scarce, { threadRetryMs: 0, warn: (reason) => reasons.push(reason) });
+    const driver = new HybridDriver(scarce, (reason) => reasons.push(reason), undefined, 0);
     t.teardown(() => driver.close());
     t.is(driver.name, 'worker');
     await t.notThrowsAsync(driver.warm());
@@ -140,7 +140,7 @@ threadsTest('a thread that has failed is not started again at once', async (t) =
   if (native === undefined) return t.fail();
   const reasons: string[] = [];
   const workerUrl = new URL('nowhere.js', import.meta.url).href;
-  const driver = new HybridDriver(native, { workerUrl, warn: (reason) => reasons.push(reason) });
+  const driver = new HybridDriver(native, (reason) => reasons.push(reason), workerUrl);
   t.teardown(() => driver.close());
   const before = new Leftovers();
   await driver.warm();
@@ -153,12 +153,12 @@ threadsTest('a thread that has failed is not started again at once', async (t) =
   t.false(threadsSince(before));
 });
 
-threadsTest('without memory to share the event loop does everything', async (t) => {
+threadsTest('without shared memory the event loop runs every job', async (t) => {
   const { broker } = await startSystem(t);
   if (native === undefined) return t.fail();
   const { SharedArrayBuffer } = globalThis;
   const reasons: string[] = [];
-  const driver = new HybridDriver(native, { warn: (reason) => reasons.push(reason) });
+  const driver = new HybridDriver(native, (reason) => reasons.push(reason));
   t.teardown(() => driver.close());
   Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
   try {

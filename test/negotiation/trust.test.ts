@@ -16,7 +16,7 @@ const STRANGER = own + 4_242;
 const posix = process.platform === 'win32' ? test.skip : test;
 const asRoot = own === 0 && loadNative() !== undefined ? test : test.skip;
 
-/** Lets everybody write to the directory of the broker and its backend. */
+/** Lets every user write to the directory of the broker and its backend. */
 async function startInSharedDirectory(t: ExecutionContext): Promise<TestSystem> {
   const system = await startSystem(t);
   chmodSync(system.directory, 0o777);
@@ -32,7 +32,7 @@ async function startBackendInSharedDirectory(t: ExecutionContext): Promise<Embed
 }
 
 for (const [name, create] of DRIVERS) {
-  posix(`${name}: a broker in a directory where others may write is not even dialled`, async (t) => {
+  posix(`${name}: a broker in a directory where others may write is not dialled`, async (t) => {
     const { broker } = await startInSharedDirectory(t);
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
     t.is(failure.code, 'BROKER_CONNECT');
@@ -41,7 +41,7 @@ for (const [name, create] of DRIVERS) {
     t.is(broker.helloCount, 0);
   });
 
-  posix(`${name}: a backend there will do, if its user is known to be trusted`, async (t) => {
+  posix(`${name}: a backend there is dialled, if its user is known to be trusted`, async (t) => {
     const { broker } = await startSystem(t);
     const backend = await startBackendInSharedDirectory(t);
     broker.services.set(SERVICE, { endpoint: backend.endpoint, version: VERSION });
@@ -58,7 +58,7 @@ for (const [name, create] of DRIVERS) {
   });
 
   asRoot(
-    `${name}: a broker that runs as somebody else gets no belief, whoever owns its socket`,
+    `${name}: a broker that runs as another user is not trusted, although a trusted user owns its socket`,
     async (t) => {
       const { broker } = await startSystem(t);
       for (const path of [dirname(broker.endpoint), broker.endpoint]) chownSync(path, STRANGER, STRANGER);
@@ -95,7 +95,7 @@ posix('pools, one-shot connects and admin requests ask alike, and take the same 
   t.is(broker.helloCount, 2);
 });
 
-asRoot('a backend that runs as somebody else gets not a byte, by whatever way', async (t) => {
+asRoot('dialNow and dial refuse a backend that runs as another user', async (t) => {
   const { backend } = await startSystem(t);
   const trust: EndpointTrust = { userIds: [STRANGER], sharedDirectories: false };
   t.like(dialNow(loadNative(), backend.endpoint, trust), { kind: 'refused', system: { code: 'EUNTRUSTED' } });
@@ -114,7 +114,7 @@ asRoot('a backend that runs as somebody else gets not a byte, by whatever way', 
   t.like(outcome, { kind: 'refused', system: { code: 'EUNTRUSTED' } });
 });
 
-test('a trust that makes no sense is refused, the option named', (t) => {
+test('an invalid trust option is refused by name', (t) => {
   for (const [trust, field] of [
     [{ userIds: [-1] }, 'trust.userIds'],
     [{ userIds: 0 }, 'trust.userIds'],

@@ -39,8 +39,7 @@ export const GUEST_RECIPES: readonly Recipe[] = [
 export function allRecipes(): Recipe[] {
   const native = loadNative();
   const mortal = native && {
-    createDriver: () =>
-      new HybridDriver(native, { workerUrl: MORTAL_WORKER, threadRetryMs: 100, warn: () => {} }),
+    createDriver: () => new HybridDriver(native, () => {}, MORTAL_WORKER, 100),
   };
   return [
     { name: 'plain', options: { max: 4, maxTotal: 8, maxConnecting: 3, min: 1, roundTripTimeoutMs: 400 } },

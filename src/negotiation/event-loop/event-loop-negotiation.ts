@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { Clock, Deadline } from '../../clock.js';
-import type { Failure } from '../../errors.js';
+import type { Failure, SystemFailure } from '../../errors.js';
 import { connectAndSend } from '../../os/socket.js';
 import { checkFile, checkPeer, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
@@ -38,22 +38,30 @@ export class EventLoopNegotiation {
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
   #socket: Socket | undefined;
-  #stopDialling: () => void = () => {};
+  #stopDialling: (() => void) | undefined;
   #deadline: Deadline | undefined;
-  #letGo: () => void = () => {};
+  /** Lets the process end before the broker has replied. */
+  #letGo: (() => void) | undefined;
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
   /** Where the bytes go that do not pass through a stream; `undefined` until there is such a socket. */
   #tap: Tap | undefined;
-  readonly #onReadable = (): void => this.#read();
+  /** 'readable' and not 'data': a socket that has flowed drops bytes that arrive before its next reader. */
+  readonly #onReadable = (): void => {
+    while (this.#socket !== undefined) {
+      const chunk: Buffer | null = this.#socket.read();
+      if (chunk === null) return;
+      const step = this.#exchange.receive(chunk, this.#clock.now());
+      // There may be a token in it.
+      chunk.fill(0);
+      this.#follow(step);
+    }
+  };
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
-  /**
-   * @param background leaves it to others to keep the process alive for this job, but for a moment for the
-   * broker's sake
-   */
+  /** @param background the job keeps the process alive for a second at most, for the broker's sake */
   constructor(
     job: Job,
     clock: Clock,
@@ -74,11 +82,10 @@ export class EventLoopNegotiation {
     const unanswered = unansweredFailure(brokerEndpoint);
     if (unanswered !== undefined) return this.#failLater(unanswered);
     const problem = checkFile(brokerEndpoint, trust);
-    if (problem !== undefined)
-      return this.#failLater(connectFailure(false, brokerEndpoint, untrusted(brokerEndpoint, problem)));
+    if (problem !== undefined) return this.#refuse(untrusted(brokerEndpoint, problem));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
-    if (this.#native === undefined || !isMainThread || !this.#connectAndSend(this.#native))
-      this.#dialBroker();
+    if (this.#native === undefined || !isMainThread) this.#dialBroker();
+    else this.#connectAndSend(this.#native);
   }
 
   release(): void {
@@ -88,33 +95,33 @@ export class EventLoopNegotiation {
     else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.replyProgress !== undefined });
   }
 
-  /**
-   * Sends the request together with the connect. Returns false where the backlog is full: dialling tries
-   * again.
-   */
-  #connectAndSend(native: Native): boolean {
+  /** Sends the request together with the connect. Where the backlog is full, dialling tries again. */
+  #connectAndSend(native: Native): void {
     const { brokerEndpoint: endpoint, trust } = this.#job;
-    const attempt = connectAndSend(native, endpoint, this.#exchange.request);
+    const { request } = this.#exchange;
+    const attempt = connectAndSend(native, endpoint, request);
     if (attempt.descriptor === undefined) {
       const { syscall, result } = attempt;
-      if (syscall === 'connect' && wouldBlock(result)) return false;
-      this.#failLater(connectFailure(false, endpoint, systemFailure(syscall, result, endpoint)));
-      return true;
+      if (syscall === 'connect' && wouldBlock(result)) return this.#dialBroker();
+      return this.#refuse(systemFailure(syscall, result, endpoint));
     }
-    const stranger = checkPeer(attempt.descriptor, trust);
+    const { descriptor, sent } = attempt;
+    const stranger = checkPeer(descriptor, trust);
     if (stranger !== undefined) {
-      native.system.close(attempt.descriptor);
-      this.#failLater(connectFailure(false, endpoint, untrusted(endpoint, stranger)));
-      return true;
+      native.system.close(descriptor);
+      return this.#refuse(untrusted(endpoint, stranger));
     }
-    const socket = this.#brokerSocket(native, attempt.descriptor);
-    if (socket instanceof Error) {
-      this.#failLater(connectFailure(false, endpoint, systemFailureOf(socket)));
-      return true;
-    }
+    const socket = this.#brokerSocket(native, descriptor);
+    if (socket instanceof Error) return this.#refuse(systemFailureOf(socket));
     this.#listen(socket);
-    this.#sendRest(socket, attempt.sent);
-    return true;
+    if (sent === request.length) return;
+    if (sent >= 0 || wouldBlock(sent)) {
+      // Half a request must not stay on the line (V-31).
+      socket.write(request.subarray(Math.max(sent, 0)));
+      return;
+    }
+    const failure = systemFailure('send', sent, endpoint);
+    this.#clock.afterTurn(() => this.#follow(this.#exchange.end(failure)));
   }
 
   /** A connection that may be adopted becomes the caller's, and must be a stream like any other. */
@@ -125,19 +132,8 @@ export class EventLoopNegotiation {
     return socketOver(system, descriptor, (bytes) => this.#tap?.(bytes));
   }
 
-  /**
-   * What the system did not take at once follows as soon as it does: half a request must not stay on the line
-   * (V-31).
-   */
-  #sendRest(socket: Socket, sent: number): void {
-    const { request } = this.#exchange;
-    if (sent === request.length) return;
-    if (sent >= 0 || wouldBlock(sent)) {
-      socket.write(request.subarray(Math.max(sent, 0)));
-      return;
-    }
-    const failure = systemFailure('send', sent, this.#job.brokerEndpoint);
-    this.#clock.afterTurn(() => this.#follow(this.#exchange.end(failure)));
+  #refuse(system: SystemFailure): void {
+    this.#failLater(connectFailure(false, this.#job.brokerEndpoint, system));
   }
 
   #failLater(failure: Failure): void {
@@ -145,42 +141,30 @@ export class EventLoopNegotiation {
   }
 
   #dialBroker(): void {
-    const { brokerEndpoint: endpoint, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
-    const { request } = this.#exchange;
+    const { brokerEndpoint: endpoint, request, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
     let sent = 0;
+    // The kernel may have connected already. Node reports that a turn later, and a broker that finds no request
+    // sleeps 5 ms (V-21).
     const onCalled = (socket: Socket): void => {
-      sent = this.#sendAtOnce(socket);
+      const descriptor = descriptorOf(socket);
+      if (this.#native !== undefined && descriptor >= 0 && checkPeer(descriptor, trust) === undefined)
+        sent = Math.max(0, this.#native.system.send(descriptor, request));
     };
-    const onLateConnect = (socket: Socket): void =>
-      sayHelloForNobody(socket, request.subarray(sent), this.#abandoned);
+    // A bare connect and hang-up ends a broker as a hang-up in mid-Hello does (V-31): it gets the rest of the
+    // request, and its reply is read.
+    const onLateConnect = (socket: Socket): void => {
+      if (sent < request.length) socket.write(request.subarray(sent));
+      drainReply(socket, this.#abandoned);
+    };
     const keepAlive = !this.#background;
-    const options = {
-      endpoint,
-      deadlineMs,
-      timeoutMs,
-      clock: this.#clock,
-      trust,
-      keepAlive,
-      onCalled,
-      onLateConnect,
-    };
+    const clock = this.#clock;
+    const options = { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive, onCalled, onLateConnect };
     this.#stopDialling = dial(options, (outcome) => {
       if (outcome.kind !== 'connected')
         return this.#finish({ kind: 'failed', failure: dialFailure(false, endpoint, outcome) });
       this.#listen(outcome.socket);
       if (sent < request.length) outcome.socket.write(request.subarray(sent));
     });
-  }
-
-  /**
-   * Sends the request right behind the connect, where the kernel has made it: Node tells of it in a later
-   * turn, and a broker that finds nothing sleeps 5 ms (V-21). Returns how many bytes are gone.
-   */
-  #sendAtOnce(socket: Socket): number {
-    const descriptor = this.#native === undefined ? -1 : descriptorOf(socket);
-    if (this.#native === undefined || descriptor < 0 || checkPeer(descriptor, this.#job.trust) !== undefined)
-      return 0;
-    return Math.max(0, this.#native.system.send(descriptor, this.#exchange.request));
   }
 
   #listen(socket: Socket): void {
@@ -194,25 +178,7 @@ export class EventLoopNegotiation {
     this.#armDeadline();
   }
 
-  /**
-   * 'readable' and not 'data': a socket that has flowed would drop what arrives before its next owner
-   * listens.
-   */
-  #read(): void {
-    while (this.#socket !== undefined) {
-      const chunk: Buffer | null = this.#socket.read();
-      if (chunk === null) return;
-      const step = this.#exchange.receive(chunk, this.#clock.now());
-      // There may be a token in it.
-      chunk.fill(0);
-      this.#follow(step);
-    }
-  }
-
-  /**
-   * Once for each deadline: a timer that is set anew with every piece never comes due while pieces follow
-   * each other fast enough.
-   */
+  /** Once for each deadline: a timer that every piece sets anew never comes due while pieces keep coming. */
   #armDeadline(): void {
     const { deadlineMs } = this.#exchange;
     if (deadlineMs === this.#armedForMs) return;
@@ -227,7 +193,7 @@ export class EventLoopNegotiation {
     if (this.#ended) return;
     switch (step.kind) {
       case 'wait':
-        if (this.#exchange.replyProgress === undefined) this.#letGo();
+        if (this.#exchange.replyProgress === undefined) this.#letGo?.();
         return this.#armDeadline();
       case 'adopt':
         return this.#adopt(step);
@@ -253,36 +219,28 @@ export class EventLoopNegotiation {
   }
 
   #dialBackend({ negotiated, endpoint }: StepTo<'reconnect'>): void {
+    const { roundTripTimeoutMs: timeoutMs, trust } = this.#job;
     const settle = (outcome: DialOutcome): void => {
-      if (outcome.kind === 'connected') {
-        return this.#finish({
-          kind: 'connected',
-          socket: outcome.socket,
-          endpoint,
-          route: 'broker-negotiated',
-          negotiated,
-        });
-      }
-      this.#finish({ kind: 'failed', failure: dialFailure(true, endpoint, outcome) });
+      if (outcome.kind !== 'connected')
+        return this.#finish({ kind: 'failed', failure: dialFailure(true, endpoint, outcome) });
+      const { socket } = outcome;
+      this.#finish({ kind: 'connected', socket, endpoint, route: 'broker-negotiated', negotiated });
     };
-    const outcome = dialNow(this.#native, endpoint, this.#job.trust);
+    const outcome = dialNow(this.#native, endpoint, trust);
     if (outcome !== undefined) return settle(outcome);
-    const timeoutMs = this.#job.roundTripTimeoutMs;
-    const deadlineMs = this.#clock.now() + timeoutMs;
-    const { trust } = this.#job;
-    this.#stopDialling = dial(
-      { endpoint, deadlineMs, timeoutMs, clock: this.#clock, trust, keepAlive: !this.#background },
-      settle,
-    );
+    const clock = this.#clock;
+    const deadlineMs = clock.now() + timeoutMs;
+    const keepAlive = !this.#background;
+    this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive }, settle);
   }
 
-  /** Lets go of the broker's connection: nothing of this negotiation listens to it any more. */
+  /** Takes all listeners of this negotiation off the broker's connection. */
   #detach(): Socket | undefined {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#deadline?.cancel();
-    this.#letGo();
-    // One by one: removing all would take away those by which Node closes the socket.
+    this.#letGo?.();
+    // One by one: Node closes the socket by listeners of its own.
     socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return socket;
   }
@@ -302,8 +260,7 @@ export class EventLoopNegotiation {
   }
 
   /**
-   * What a caller waited for keeps the process alive a little longer; what no caller may have waited for has
-   * had its time.
+   * A reply keeps the process alive for a second: of a background job from its start on, of others from now.
    */
   get #abandoned(): AbandonedRequest {
     return {
@@ -316,17 +273,8 @@ export class EventLoopNegotiation {
     if (this.#ended) return;
     this.#ended = true;
     this.#deadline?.cancel();
-    this.#stopDialling();
+    this.#stopDialling?.();
     if (outcome.kind === 'failed') this.#exchange.wipe();
     this.#settle(outcome);
   }
-}
-
-/**
- * A connect that comes through when its job has ended. A broker takes a bare connect and hang-up as badly as
- * a hang-up in mid-Hello (V-31): it gets the rest of the request and is read to its reply.
- */
-function sayHelloForNobody(socket: Socket, rest: Uint8Array, abandoned: AbandonedRequest): void {
-  if (rest.length > 0) socket.write(rest);
-  drainReply(socket, abandoned);
 }

@@ -4,7 +4,7 @@ import { FrameDecoder, type FrameProgress } from '../../wire/frame.js';
 import { decodeAdminReply, decodeFrame, FrameKind, PayloadProtocol } from '../../wire/messages.js';
 import { endFailure, failureOf, WAIT, type Exchange, type ExchangeStep } from './exchange.js';
 
-/** What an admin exchange needs beyond the bytes of its request. */
+/** The settings of an admin exchange, and its request. */
 export interface AdminExchangeOptions {
   /** The admin request as one wire buffer. */
   readonly request: Uint8Array;
@@ -77,6 +77,6 @@ export class AdminExchange implements Exchange {
     };
   }
 
-  /** Nothing here is secret. */
+  /** An admin reply holds no token. */
   wipe(): void {}
 }

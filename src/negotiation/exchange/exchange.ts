@@ -2,14 +2,14 @@ import { BrokerPoolError, type Failure, type SystemFailure } from '../../errors.
 import type { FrameProgress } from '../../wire/frame.js';
 import type { AdminReply, Negotiated } from '../../wire/messages.js';
 
-/** What the owner of a connection has to do next. */
+/** The next action of the driver that owns the connection. */
 export type ExchangeStep =
   /** Read on, until the exchange's deadline. */
   | { readonly kind: 'wait' }
   /**
    * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the
-   * caller's (C-47). `endpoint` is as below, but empty where the broker named none that can be dialled:
-   * nobody has to (C-17).
+   * caller's (C-47). `endpoint` is as below, but empty where the broker named none that can be dialled: an
+   * adopted connection needs none (C-17).
    */
   | {
       readonly kind: 'adopt';
@@ -25,15 +25,15 @@ export type ExchangeStep =
       readonly kind: 'failed';
       readonly failure: Failure;
       /**
-       * The broker still owes its reply. Hanging up now would end a registered broker (V-31, X-20): the
+       * The broker's reply is not in. Hanging up now would end a registered broker (V-31, X-20): the
        * connection must be read until the reply or its end before it is closed.
        */
       readonly replyPending: boolean;
     };
 
 /**
- * One question and its answer on one broker connection, without I/O: the owner of the connection sends
- * `request`, feeds what arrives, and does what the returned step says. All drivers run the same exchanges.
+ * One question and its answer on one broker connection, without I/O: the driver sends `request`,
+ * feeds the bytes that arrive, and takes the returned step. All drivers run the same exchanges.
  */
 export interface Exchange {
   /** The whole request as one wire buffer, to be sent with one call (V-21). */
@@ -44,8 +44,7 @@ export interface Exchange {
    */
   readonly deadlineMs: number;
   /**
-   * How much has arrived of the reply that the broker owes since it was asked; `undefined` once the reply is
-   * in.
+   * How much has arrived of the reply; `undefined` once it is in.
    */
   readonly replyProgress: FrameProgress | undefined;
   /** Bytes arrived. `chunk` may be reused by the caller afterwards. */
@@ -54,7 +53,7 @@ export interface Exchange {
   end(failure?: SystemFailure): ExchangeStep;
   /** The deadline has passed. */
   expire(): ExchangeStep;
-  /** Overwrites the token, if there is one, and what it may be part of: the exchange has come to nothing. */
+  /** Overwrites the token, if there is one, and the bytes it may be part of: the exchange has failed. */
   wipe(): void;
 }
 
@@ -72,7 +71,7 @@ export function endFailure(eof: Failure, endpoint: string, system?: SystemFailur
   return { code: hungUp ? eof.code : 'FRAME_IO', message: `${message}: ${system.message}`, endpoint, system };
 }
 
-/** What a decoder threw, as data. Anything else is a bug of ours and goes up as it is. */
+/** An error of a decoder as data. Every other error is a bug of this package and is thrown on. */
 export function failureOf(error: unknown, endpoint: string): Failure {
   if (!(error instanceof BrokerPoolError)) throw error;
   return { code: error.code, message: error.message, endpoint };

@@ -23,7 +23,7 @@ import {
 } from '../../wire/messages.js';
 import { endFailure, failureOf, WAIT, type Exchange, type ExchangeStep } from './exchange.js';
 
-/** What a handshake needs beyond the bytes of its Hello. */
+/** The settings of a handshake, and its Hello. */
 export interface HandshakeOptions {
   /** The Hello as one wire buffer, see `encodeHelloFrame`. */
   readonly request: Uint8Array;
@@ -45,7 +45,7 @@ export interface HandshakeOptions {
  *
  * The order of checks is the protocol's (W-50, C-10): framing, Frame, envelope, HelloReply, refusal; then the
  * handoff wait (C-40); then the checks of `backendPipe`, which an adopted connection never meets (C-17).
- * Whatever goes wrong in the handoff wait is a silent downgrade to `backendPipe` (C-45).
+ * Every failure of the handoff wait is a silent downgrade to `backendPipe` (C-45).
  */
 export class Handshake implements Exchange {
   readonly request: Uint8Array;
@@ -127,18 +127,15 @@ export class Handshake implements Exchange {
       if (reply.result.kind === 'refused') return this.#refuse(reply.result.refused);
       const { negotiated } = reply.result;
       this.#negotiated = negotiated;
-      if (!this.#mayAdopt(negotiated)) return this.#reconnect(negotiated);
+      // C-40: the caller opted in, the server can hand over, and there is a token to recognise the event by.
+      if (!this.#options.adoptHandedOffConnection || !offersHandoff(negotiated))
+        return this.#reconnect(negotiated);
       this.#awaitingReady = negotiated;
       this.deadlineMs = nowMs + this.#options.handoffReadyTimeoutMs;
       return WAIT;
     } catch (error) {
       return this.#fail(error);
     }
-  }
-
-  /** C-40: the caller opted in, the server says it can, and there is a token to recognise the event by. */
-  #mayAdopt(negotiated: Negotiated): boolean {
-    return this.#options.adoptHandedOffConnection && offersHandoff(negotiated);
   }
 
   #onReady(body: Uint8Array, negotiated: Negotiated): ExchangeStep {
@@ -171,8 +168,8 @@ export class Handshake implements Exchange {
   }
 
   /**
-   * What cannot be dialled is not tried (C-18): systems differ in what they make of it, and some would dial a
-   * part of the name.
+   * A name that cannot be dialled is not tried (C-18): systems differ in how they read it, and some would
+   * dial a part of it.
    */
   #failToDial(problem: string): ExchangeStep {
     const system: SystemFailure = {
@@ -238,10 +235,7 @@ function refusalKindOf(code: number): RefusalKind {
   }
 }
 
-/**
- * Opens a frame while `use` runs, and overwrites it then: what is in it may be a token, of which all that is
- * used is a copy.
- */
+/** Opens a frame while `use` runs, and overwrites it then: it may hold a token, and `use` takes copies. */
 function reading<Result>(body: Uint8Array, use: (frame: Frame) => Result): Result {
   try {
     const frame = decodeFrame(body);

@@ -35,8 +35,8 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   /**
-   * Who may be behind the endpoint; a socket file that must be looked at first is the caller's to look at.
-   * @default whoever is
+   * Who may be behind the endpoint. The caller checks the socket file itself where that must come first.
+   * @default every peer is trusted
    */
   readonly trust?: EndpointTrust | undefined;
   /** Keep the process alive until the dial has settled. @default true */

@@ -7,12 +7,12 @@ import { connectFailure } from '../connect-failures.js';
 /** A broker gives up on a Hello after 30 s (V-20); from then on a hang-up does it no harm. */
 export const GIVE_UP_MS = 35_000;
 
-/** A request whose caller has given up while the broker owes its reply. */
+/** A request whose caller has given up before the broker's reply. */
 export interface AbandonedRequest {
   readonly brokerEndpoint: string;
   /**
-   * What others have read of the reply; `'unknown'` where they cannot tell: then only the end of the stream
-   * is the end. @default nothing
+   * How much has been read of the reply; with `'unknown'` only the end of the stream ends the drain.
+   * @default nothing
    */
   readonly progress?: FrameProgress | 'unknown' | undefined;
   /** The reply keeps the process alive for a second from then on, on the monotonic clock. @default now */
@@ -22,8 +22,8 @@ export interface AbandonedRequest {
 }
 
 /**
- * Takes over a broker connection that no caller waits for any more, reads it until the reply or its end, and
- * closes it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
+ * Takes over the broker connection of an abandoned request, reads it until the reply or its end, and closes
+ * it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
 export function drainReply(socket: Socket, request: AbandonedRequest): void {
   const read = replyDrain(socket, request);
@@ -143,14 +143,14 @@ export function onRoom(endpoint: string, callback: () => void): () => void {
   return () => callbacks?.delete(callback);
 }
 
-/** How many requests keep the process alive now, and until when they may. */
+/** How many requests keep the process alive, and until when they may. */
 const held = { requests: 0, untilMs: 0 };
 
 /**
  * Keeps the process alive for a broker's reply, for a second from `sinceMs` at most: a program that ends in
- * between would hang up on the broker (V-31). A request that begins while others do so does not prolong the
- * time, or the Hellos of several pools would follow each other for ever; and a broker that owes other replies
- * is not waited for. Returns a function that lets the process go.
+ * between would hang up on the broker (V-31). A request that begins while others hold the process does not
+ * prolong the time, or the Hellos of several pools would hold it for ever. A broker with unanswered requests
+ * holds nothing. Returns a function that lets the process end.
  */
 export function holdForReply(endpoint: string, sinceMs: number): () => void {
   const nowMs = systemClock.now();

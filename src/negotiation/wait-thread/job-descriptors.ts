@@ -1,12 +1,12 @@
 import type { SystemCalls } from '../../os/native.js';
 import type { Poller } from '../../os/poller-kinds.js';
 import type { ActiveJob } from './active-job.js';
-import type { CloseObligation, SharedThreadState } from './thread-protocol.js';
+import { CloseObligation, type SharedThreadState } from './thread-protocol.js';
 
 /**
- * The descriptors of the jobs in a wait loop: open, in the ledger, on watch. The ledger knows each from right
- * after it is opened to right before it is closed; in between it says what a broker would have to be paid if
- * the thread died now.
+ * The descriptors of the jobs in a poll loop: open, in the ledger, on watch. The ledger holds each from right
+ * after it is opened to right before it is closed, and with it what must happen before the close if the
+ * thread died now.
  */
 export class JobDescriptors {
   readonly #system: SystemCalls;
@@ -26,11 +26,12 @@ export class JobDescriptors {
   }
 
   /** Opens a socket for a job. Returns the negated errno if that fails. */
-  open(active: ActiveJob, obligation: CloseObligation): number {
+  open(active: ActiveJob): number {
     const descriptor = this.#system.openSocket();
     if (descriptor < 0) return descriptor;
     active.descriptor = descriptor;
-    this.setObligation(active, obligation);
+    const isBroker = active.negotiated === undefined;
+    this.setObligation(active, isBroker ? CloseObligation.SEND_REQUEST : CloseObligation.NONE);
     return descriptor;
   }
 
@@ -60,14 +61,14 @@ export class JobDescriptors {
   close(active: ActiveJob): void {
     if (active.descriptor < 0) return;
     this.#unwatch(active);
-    // Not after the close: the number may be somebody else's then, and whoever clears up after a dead thread
-    // would close it.
+    // Not after the close: another thread may own the number then, and the recovery after a dead thread would
+    // close it.
     this.#shared.disown(active.slot);
     this.#system.close(active.descriptor);
     active.descriptor = -1;
   }
 
-  /** Before a descriptor changes hands or closes: its number may come back as somebody else's. */
+  /** Before a descriptor is handed over or closed: its number may come back as that of another file. */
   #unwatch(active: ActiveJob): void {
     if (this.#watched.delete(active.descriptor)) this.#poller.remove(active.descriptor);
   }

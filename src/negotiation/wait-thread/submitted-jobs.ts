@@ -1,45 +1,67 @@
 import type { Timed } from '../../deadline-queue.js';
 import { abandonedFailure } from '../connect-failures.js';
-import type { Job, Outcome } from '../job.js';
-import { discardOutcome, expiredOutcome } from './outcomes.js';
+import { exchangeFor, type Job, type Outcome } from '../job.js';
+import { NOT_STARTED, type JobStart } from './job-sockets.js';
 import { SLOT_COUNT, type StartCommand, type ThreadCommand } from './thread-protocol.js';
 
 /**
- * A job that the worker driver has taken on. `dueMs` is when the main thread asks whether the wait thread
- * keeps its deadlines.
+ * How long the wait thread may take to report a deadline. It takes a millisecond; a thread that takes this
+ * long hangs, or was stopped by a debugger.
+ */
+export const GRACE_MS = 500;
+
+/**
+ * A job that the worker driver has taken on. At `dueMs` the main thread checks that the wait thread keeps
+ * time.
  */
 export class SubmittedJob implements Timed {
   readonly job: Job;
   /** Its place in the ledger; -1 before it has one and once it has ended. */
   slot = -1;
-  /** How it was begun, for the thread that takes it over. */
-  beginning: Beginning = NOT_BEGUN;
+  /** How far the main thread has come, for the thread that goes on. */
+  progress: JobStart = NOT_STARTED;
   released = false;
   /** Lets the process end before the broker has replied. */
-  letGo: () => void = () => {};
-  /** Gives the job up where it is done instead, since the thread has failed. */
+  letGo: (() => void) | undefined;
+  /** Gives the job up where it runs instead, since the thread has failed. */
   giveUp: (() => void) | undefined;
-  dueMs = 0;
+  dueMs: number;
   queueIndex = -1;
   readonly #settle: (outcome: Outcome) => void;
   #settled = false;
 
   constructor(job: Job, settle: (outcome: Outcome) => void) {
     this.job = job;
+    this.dueMs = job.deadlineMs + GRACE_MS;
     this.#settle = settle;
   }
 
-  /** Its owner has its outcome. Its slot is taken until the thread has let go of its descriptor. */
+  /** Whether the caller has its outcome. The slot is taken until the thread has let go of its descriptor. */
   get settled(): boolean {
     return this.#settled;
   }
 
-  /** Hands the outcome to the owner of the job. What comes after the first is discarded. */
+  /**
+   * When a job must have ended whose reply is in: the handoff wait and the dial of the backend have time of
+   * their own.
+   */
+  get lastDeadlineMs(): number {
+    const { job } = this;
+    const handoffMs =
+      job.kind === 'handshake' && job.adoptHandedOffConnection ? job.handoffReadyTimeoutMs : 0;
+    return job.deadlineMs + handoffMs + job.roundTripTimeoutMs;
+  }
+
+  /** Hands the outcome to the caller. A connection that comes after the first outcome is closed. */
   settle(outcome: Outcome): void {
-    if (this.#settled) return discardOutcome(outcome);
-    this.#settled = true;
-    this.letGo();
-    this.#settle(outcome);
+    if (!this.#settled) {
+      this.#settled = true;
+      this.letGo?.();
+      this.#settle(outcome);
+    } else if (outcome.kind === 'connected') {
+      outcome.socket.destroy();
+      outcome.negotiated.handlePassedToken.fill(0);
+    }
   }
 
   /** Settles a job that was given up. */
@@ -49,66 +71,54 @@ export class SubmittedJob implements Timed {
 
   /** Settles a job whose time is over. */
   expire(): void {
-    this.settle(expiredOutcome(this.job));
+    const step = exchangeFor(this.job).expire();
+    if (step.kind !== 'failed') throw new Error('an exchange without a reply can only fail when it expires');
+    this.settle({ kind: 'failed', failure: step.failure });
   }
 }
 
-/** What the main thread has done for a job; see the start command. */
-export type Beginning = Pick<StartCommand, 'descriptor' | 'sent' | 'watched'>;
-
-/** Leaves everything to the wait thread, which dials, and knows what to do about whatever goes wrong. */
-export const NOT_BEGUN: Beginning = { descriptor: -1, sent: 0, watched: false };
-
-export function startCommand({ slot, job, beginning }: SubmittedJob): StartCommand {
-  return { kind: 'start', slot, job, ...beginning };
+export function startCommand({ slot, job, progress }: SubmittedJob): StartCommand {
+  return { kind: 'start', slot, job, ...progress };
 }
 
 /**
- * What a new thread is told of a job. Whoever heard of another job's end may have given this one up while
- * nobody listened.
+ * The commands that tell a new session of a job. It may have been given up between two sessions, in a
+ * callback for another job.
  */
-export function commandsFor(pending: SubmittedJob): ThreadCommand[] {
-  return pending.released
-    ? [startCommand(pending), { kind: 'release', slot: pending.slot }]
-    : [startCommand(pending)];
+export function commandsFor(submitted: SubmittedJob): ThreadCommand[] {
+  return submitted.released
+    ? [startCommand(submitted), { kind: 'release', slot: submitted.slot }]
+    : [startCommand(submitted)];
 }
 
-/**
- * The jobs of a worker driver: those that have a slot, and in their order those beyond {@link SLOT_COUNT},
- * which wait for one.
- */
+/** The jobs of a worker driver: those that have a slot, and a queue of those beyond {@link SLOT_COUNT}. */
 export class SubmittedJobs {
   readonly #bySlot = new Map<number, SubmittedJob>();
   readonly #freeSlots: number[] = [];
   #usedSlots = 0;
   readonly #queue: SubmittedJob[] = [];
 
-  /** How many have a slot. */
-  get size(): number {
-    return this.#bySlot.size;
-  }
-
   at(slot: number): SubmittedJob | undefined {
     return this.#bySlot.get(slot);
   }
 
-  /** Those that have a slot now, whatever becomes of them while the list is worked off. */
+  /** The jobs that have a slot now, as a copy: the caller ends some of them while it works off the list. */
   list(): SubmittedJob[] {
     return [...this.#bySlot.values()];
   }
 
   /** Gives a job a slot. Returns false if there is none left; the job is then queued. */
-  add(pending: SubmittedJob): boolean {
+  add(submitted: SubmittedJob): boolean {
     const slot = this.#freeSlots.pop() ?? (this.#usedSlots < SLOT_COUNT ? this.#usedSlots++ : undefined);
-    if (slot === undefined) this.#queue.push(pending);
-    else this.#place(pending, slot);
+    if (slot === undefined) this.#queue.push(submitted);
+    else this.#place(submitted, slot);
     return slot !== undefined;
   }
 
   /** Frees the slot of a job that has ended. Returns the job that has it now, if there was a queue. */
-  remove(pending: SubmittedJob): SubmittedJob | undefined {
-    const { slot } = pending;
-    pending.slot = -1;
+  remove(submitted: SubmittedJob): SubmittedJob | undefined {
+    const { slot } = submitted;
+    submitted.slot = -1;
     this.#bySlot.delete(slot);
     const next = this.#queue.shift();
     if (next === undefined) this.#freeSlots.push(slot);
@@ -117,8 +127,8 @@ export class SubmittedJobs {
   }
 
   /** Takes a job out of the queue. Returns false if it is not in it. */
-  unqueue(pending: SubmittedJob): boolean {
-    const index = this.#queue.indexOf(pending);
+  unqueue(submitted: SubmittedJob): boolean {
+    const index = this.#queue.indexOf(submitted);
     if (index >= 0) this.#queue.splice(index, 1);
     return index >= 0;
   }
@@ -127,8 +137,8 @@ export class SubmittedJobs {
     return this.#queue.splice(0);
   }
 
-  #place(pending: SubmittedJob, slot: number): void {
-    pending.slot = slot;
-    this.#bySlot.set(slot, pending);
+  #place(submitted: SubmittedJob, slot: number): void {
+    submitted.slot = slot;
+    this.#bySlot.set(slot, submitted);
   }
 }

@@ -1,3 +1,5 @@
+import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { systemClock } from '../../clock.js';
 import { errorFromFailure } from '../../errors.js';
 import { ExitHook } from '../../exit-hook.js';
 import { systemFailure } from '../../os/errno.js';
@@ -5,8 +7,12 @@ import type { Native } from '../../os/native.js';
 import { closePoller, openPoller, sharedWatch, wakePoller } from '../../os/poller.js';
 import type { PollerHandles, PollerKind, Watch } from '../../os/poller-kinds.js';
 import { WorkerThread } from './worker-thread.js';
-import { SharedThreadState, type ThreadCommand, type ThreadOutcome } from './thread-protocol.js';
-import { START_LIMIT_MS, WorkerSession } from './worker-session.js';
+import {
+  SharedThreadState,
+  type ThreadCommand,
+  type ThreadOutcome,
+  type ThreadTask,
+} from './thread-protocol.js';
 
 /**
  * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short
@@ -21,21 +27,16 @@ export interface ThreadControlOptions {
   readonly workerUrl?: string | undefined;
 }
 
-/** Hears of the thread. */
-export interface ThreadOwner {
-  onOutcomes(outcomes: ThreadOutcome[]): void;
-  /** The thread has not begun its run in time. */
-  onNotBegun(reason: string): void;
-  /**
-   * The run is over; with a `reason` it has failed, and its thread has ended. Returns the commands of jobs
-   * that came too late for it, which are begun in another run.
-   */
-  onRunEnd(reason: string | undefined): ThreadCommand[];
-}
+/**
+ * How long a thread may take to begin a session. It takes 40 ms, a second on a loaded machine; a thread that
+ * takes longer hangs, in a module that `--require` or `--import` loads into each thread for example. No job
+ * waits for that: the event loop runs them meanwhile.
+ */
+export const START_LIMIT_MS = 5_000;
 
 /**
- * Those whose threads are in a wait. Node joins its threads at the end of the process, `process.exit()`
- * included, and would hang until each blocked call returns by itself.
+ * The controls whose threads may be in a wait. Node joins its threads at the end of the process,
+ * `process.exit()` included, and would hang until each blocked call returns by itself.
  */
 const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
 
@@ -45,28 +46,91 @@ const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
 const LOADING_LIMIT_MS = 2_000;
 
 /**
- * The wait thread from the main thread's side: the memory and the descriptors that both use, and one run of
- * the wait loop after the other.
+ * How the start of a session went: `late` if the thread has not begun it in time, `ended` if it never will.
+ */
+export type Beginning = 'begun' | 'late' | 'ended';
+
+/** One session of the poll loop on its thread, seen from the main thread. */
+export class WorkerSession {
+  readonly begun: Promise<Beginning>;
+  /** Resolves when the loop has returned; with a reason where it failed, and its thread has ended. */
+  readonly ended: Promise<string | undefined>;
+  readonly #port: MessagePort;
+  readonly #onMessage: (outcomes: ThreadOutcome[]) => void;
+  readonly #settleBegun: (beginning: Beginning) => void;
+
+  constructor(
+    thread: WorkerThread,
+    task: Omit<ThreadTask, 'port'>,
+    commands: Iterable<ThreadCommand>,
+    onOutcomes: (outcomes: ThreadOutcome[]) => void,
+  ) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    for (const command of commands) this.send(command);
+    let resolveBegun: (beginning: Beginning) => void = () => {};
+    this.begun = new Promise<Beginning>((resolve) => (resolveBegun = resolve));
+    const limit = systemClock.deadline(START_LIMIT_MS, () => resolveBegun('late'));
+    this.#settleBegun = (beginning) => {
+      limit.cancel();
+      resolveBegun(beginning);
+    };
+    this.#onMessage = (outcomes) => {
+      // The first message of a session says no more than that it has begun.
+      this.#settleBegun('begun');
+      onOutcomes(outcomes);
+    };
+    // The callers who wait keep the process alive, and a session without callers must not.
+    port1.on('message', this.#onMessage).unref();
+    this.ended = thread.run({ ...task, port: port2 }).then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : 'it threw something else than an error'),
+    );
+  }
+
+  /** The thread finds the command when it looks next; this does not wake it. */
+  send(command: ThreadCommand): void {
+    this.#port.postMessage(command);
+  }
+
+  /** Works off the outcomes that the thread has sent and the event loop has not read yet. */
+  receive(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) break;
+      const outcomes: ThreadOutcome[] = received.message;
+      this.#onMessage(outcomes);
+    }
+  }
+
+  /** Works off the outcomes that the thread had sent before it ended. */
+  close(): void {
+    this.receive();
+    this.#settleBegun('ended');
+    this.#port.close();
+  }
+}
+
+/**
+ * The wait thread from the main thread's side: the memory and the descriptors that both use, and one session
+ * of the poll loop after the other.
  */
 export class ThreadControl {
   readonly shared = new SharedThreadState();
   /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
   readonly watch: Watch | undefined;
   readonly #native: Native;
-  readonly #owner: ThreadOwner;
   readonly #handles: PollerHandles;
   readonly #thread: WorkerThread;
-  #run: WorkerSession | undefined;
-  #runEnded: Promise<void> = Promise.resolve();
-  /** The thread that has begun a run. */
+  /** The session that runs, or the last one. */
+  #session: WorkerSession | undefined;
+  /** The thread that has begun a session. */
   #begunWorker: WorkerThread['worker'];
-  #freed: Promise<void> | undefined;
   #hasEnded = false;
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
-  constructor(native: Native, owner: ThreadOwner, options: ThreadControlOptions) {
+  constructor(native: Native, options: ThreadControlOptions) {
     this.#native = native;
-    this.#owner = owner;
     const handles = openPoller(native, options.poller);
     if ('result' in handles) {
       const system = systemFailure(handles.syscall, handles.result);
@@ -86,36 +150,24 @@ export class ThreadControl {
     return this.#begunWorker !== undefined && this.#begunWorker === this.#thread.worker;
   }
 
-  /** Whether a run is under way, so that commands can be sent. */
-  get running(): boolean {
-    return this.#run !== undefined;
-  }
-
-  /** Whether the thread has begun the run that is under way. */
-  get begun(): Promise<boolean> | undefined {
-    return this.#run?.begun;
-  }
-
-  start(commands: ThreadCommand[]): void {
+  /**
+   * Begins a session. Call {@link ThreadControl.finish} when it has ended; only one session may run at a
+   * time.
+   */
+  start(commands: ThreadCommand[], onOutcomes: (outcomes: ThreadOutcome[]) => void): WorkerSession {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
     if (!this.ready) this.shared.beginStart();
-    const run = new WorkerSession(this.#thread, task, commands, (outcomes) =>
-      this.#owner.onOutcomes(outcomes),
-    );
+    const session = new WorkerSession(this.#thread, task, commands, onOutcomes);
     waiting.add(this);
-    this.#run = run;
-    this.#runEnded = run.ended.then((reason) => this.#onRunEnd(run, reason));
-    void run.begun.then((hasBegun) => this.#onBegun(run, hasBegun));
+    this.#session = session;
+    void session.begun.then((beginning) => this.#onBegun(beginning));
+    return session;
   }
 
-  /** The thread finds the command when it looks next; this does not wake it. */
-  send(command: ThreadCommand): void {
-    this.#run?.send(command);
-  }
-
-  /** Works off what the thread has said and the event loop has not read yet. */
-  receive(): void {
-    this.#run?.receive();
+  /** Works off the last outcomes of a session that has ended. */
+  finish(): void {
+    this.#session?.close();
+    waiting.delete(this);
   }
 
   wake(): void {
@@ -138,48 +190,32 @@ export class ThreadControl {
   }
 
   /**
-   * Terminates the thread, which no longer keeps the process alive. Its run ends when it has ended, behind a
-   * system call that it is in.
+   * Terminates the thread, which no longer keeps the process alive. Its session ends when the thread has
+   * ended, after the system call that the thread is in.
    */
   end(): void {
     this.#hasEnded = true;
     this.stop();
-    if (this.shared.loading) void this.#runEnded.then(() => this.#thread.end());
+    if (this.shared.loading) void this.#session?.ended.then(() => this.#thread.end());
     else void this.#thread.end();
     this.#thread.unref();
   }
 
-  /** Closes what the thread waits with once all runs have ended; resolves then. No run can follow. */
-  free(): Promise<void> {
-    return (this.#freed ??= this.#free());
-  }
-
-  async #free(): Promise<void> {
-    while (this.#run !== undefined) await this.#runEnded;
+  /** Closes the descriptors of the wait. Call it when the last session has ended. */
+  async free(): Promise<void> {
     await this.#thread.end();
     closePoller(this.#native.system, this.#handles);
   }
 
-  #onBegun(run: WorkerSession, hasBegun: boolean): void {
+  #onBegun(beginning: Beginning): void {
     this.shared.giveUpStart();
-    if (hasBegun) {
+    if (beginning === 'begun') {
       this.#begunWorker = this.#thread.worker;
-      // Not before: piscina references the thread as soon as it gives it the run.
+      // Not before: piscina references the thread as soon as it gives it the session.
       this.#thread.unref();
-      return;
+    } else if (this.#hasEnded) {
+      // The termination was put off while the thread might have been in Node's loader.
+      this.end();
     }
-    // What was put off while the thread might have been in Node's loader.
-    if (this.#hasEnded) this.end();
-    if (this.#run === run) this.#owner.onNotBegun(`it did not begin within ${START_LIMIT_MS} ms`);
-  }
-
-  #onRunEnd(run: WorkerSession, reason: string | undefined): void {
-    run.close();
-    waiting.delete(this);
-    const commands = this.#owner.onRunEnd(reason);
-    // Not before: a job that begins while others end must wait for the one new run, and not start a run of
-    // its own.
-    this.#run = undefined;
-    if (commands.length > 0) this.start(commands);
   }
 }

@@ -5,7 +5,7 @@ import type { FrameProgress } from '../../wire/frame.js';
 import type { AdminReply, Negotiated } from '../../wire/messages.js';
 import type { Job, Route } from '../job.js';
 
-/** What the wait thread is started with. */
+/** The task of one session of the wait thread. */
 export interface ThreadTask {
   /** Commands come in here; outcomes go out, an array for each turn of the loop. */
   readonly port: MessagePort;
@@ -33,47 +33,54 @@ export interface StartCommand {
 }
 
 /**
- * From the main thread to the wait thread. `release`: the job's owner lost interest, hand everything back.
+ * From the main thread to the wait thread. `release`: the caller has given the job up, hand it back.
  */
 export type ThreadCommand = StartCommand | { readonly kind: 'release'; readonly slot: number };
 
 /**
- * A broker connection whose reply is still owed: the request must be sent to its end, and the reply be read
- * to its own, before it is closed (X-20).
+ * A broker connection whose reply is not in. The rest of the request must be sent, and the reply be read to
+ * its end, before the connection is closed (X-20).
  */
 export interface UnreadReply {
   readonly descriptor: number;
   /** How many bytes of the request the system has taken. */
   readonly sent: number;
-  /** What has been read of the reply; `'unknown'` once the thread that read it is dead. */
+  /** How much has been read of the reply; `'unknown'` once the thread that read it is dead. */
   readonly progress: FrameProgress | 'unknown';
 }
 
-/** From the wait thread to the main thread; a `descriptor` passes into the ownership of the main thread. */
+/** A connection on its way to the main thread. */
+export interface ThreadConnection {
+  readonly kind: 'connected';
+  readonly descriptor: number;
+  readonly endpoint: string;
+  readonly route: Route;
+  readonly negotiated: Negotiated;
+  readonly residue: Uint8Array | undefined;
+}
+
+/** From the wait thread to the main thread, which owns the `descriptor` from then on. */
 export type ThreadOutcome = { readonly slot: number } & (
-  | {
-      readonly kind: 'connected';
-      readonly descriptor: number;
-      readonly endpoint: string;
-      readonly route: Route;
-      readonly negotiated: Negotiated;
-      readonly residue: Uint8Array | undefined;
-    }
+  | ThreadConnection
   | { readonly kind: 'answered'; readonly reply: AdminReply }
-  | {
-      readonly kind: 'failed';
-      readonly failure: Failure;
-      readonly unreadReply: UnreadReply | undefined;
-    }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly unreadReply: UnreadReply | undefined }
 );
 
-/** What must be settled before a connection in the ledger may be closed. */
+/** The poll loop's side of the port between the two threads. */
+export interface CommandPort {
+  /** The next command, or `undefined` when there is none; never waits. */
+  take(): ThreadCommand | undefined;
+  /** Hands over the outcomes of one turn. */
+  post(outcomes: ThreadOutcome[]): void;
+}
+
+/** What must happen before a connection in the ledger may be closed. */
 export const CloseObligation = {
-  /** Nothing: it is no broker's, or the reply is in. */
+  /** No obligation: the peer is a backend, or the reply is in. */
   NONE: 0,
-  /** The broker, if the connect has come through, may not have heard the whole request. */
+  /** The broker, if the connect has come through, may not have the whole request. */
   SEND_REQUEST: 1,
-  /** The broker owes its reply, of which nothing has been read. */
+  /** The request is sent, and nothing of the reply has been read. */
   READ_REPLY: 2,
   /** The same, but some of it may have been read. */
   READ_REST: 3,
@@ -94,9 +101,8 @@ const OBLIGATIONS: readonly CloseObligation[] = [
 ];
 
 /**
- * The memory of the tokens in outcomes, for a list of what is moved to the other thread: no copy of a token
- * stays in this one. `undefined` where there is none, as from a broker that hands nothing over: an empty list
- * makes each message dearer.
+ * The memory of the tokens in outcomes, for the transfer list of a message: no copy of a token stays in this
+ * thread. `undefined` without tokens: an empty list slows each message down.
  */
 export function tokenMemory(outcomes: readonly ThreadOutcome[]): ArrayBuffer[] | undefined {
   let tokens: ArrayBuffer[] | undefined;
@@ -115,16 +121,16 @@ export const SLOT_COUNT = 16_384;
 
 const STOP_INDEX = 2;
 const LOADING_INDEX = 3;
-/** What the wait thread loads, during which it must not be terminated. */
+/** Loading states of the wait thread. It must not be terminated in the last two. */
 const Loading = { NOTHING: 0, STARTING: 1, LIBRARY: 2 } as const;
 const FIRST_SLOT_INDEX = 4;
 /** A thread takes some 40 ms to load its file. */
 const START_WAIT_MS = 200;
 
 /**
- * The memory both threads see: until when the wait thread sleeps, a stop flag, what the wait thread loads,
- * and the ledger of the descriptors that the wait thread owns, one word a slot. A thread that crashes leaves
- * its descriptors open; the ledger tells the main thread which.
+ * The memory that both threads see: until when the wait thread sleeps, a stop flag, the loading state, and
+ * the ledger of the descriptors that the wait thread owns, one word a slot. A thread that crashes leaves its
+ * descriptors open; the ledger tells the main thread which.
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic
  * clock, 0 while awake; [2] the stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor +

@@ -1,14 +1,17 @@
 import { afterThisCode, systemClock, within } from '../../clock.js';
+import { DeadlineTimer } from '../../deadline-queue.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
 import { holdForReply, unansweredFailure } from '../sockets/drain-reply.js';
-import { beginJob } from './begin-job.js';
-import { DeadlineGuard, lastDeadlineMs } from './deadline-guard.js';
-import { recoverOrphan } from './orphaned-socket.js';
-import { receiveOutcome } from './outcomes.js';
-import { commandsFor, NOT_BEGUN, SubmittedJob, SubmittedJobs, startCommand } from './submitted-jobs.js';
-import { ThreadControl, type ThreadControlOptions, type ThreadOwner } from './thread-control.js';
+import { NOT_STARTED, receiveOutcome, recoverOrphan, startJob } from './job-sockets.js';
+import { commandsFor, GRACE_MS, startCommand, SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
+import {
+  START_LIMIT_MS,
+  ThreadControl,
+  type ThreadControlOptions,
+  type WorkerSession,
+} from './thread-control.js';
 import type { ThreadCommand, ThreadOutcome } from './thread-protocol.js';
 
 /** How long `close` waits for a thread that has been told to end. A healthy one takes a millisecond. */
@@ -28,8 +31,8 @@ export interface WorkerDriverOptions extends ThreadControlOptions {
  * A thread that cannot start, dies or hangs makes the driver fail for good: the event loop does the jobs that
  * are pending and all that follow. Descriptors that the thread had open are taken over when it has ended.
  *
- * For the main thread: what a worker thread leaves open when it is terminated, nobody closes (see
- * `openDriver`).
+ * For the main thread: no thread closes the descriptors that a terminated worker thread leaves open
+ * (see `openDriver`).
  */
 export class WorkerDriver implements Driver {
   readonly #native: Native;
@@ -37,8 +40,13 @@ export class WorkerDriver implements Driver {
   readonly #fallback: Driver;
   readonly #onFailed: (reason: string) => void;
   readonly #jobs = new SubmittedJobs();
-  readonly #guard = new DeadlineGuard((pending) => this.#onLate(pending));
+  /** Sees that the wait thread keeps the deadlines of its jobs: a thread that hangs keeps none. */
+  readonly #late = new DeadlineTimer<SubmittedJob>(systemClock, (submitted) => this.#onLate(submitted));
   #failed = false;
+  #session: WorkerSession | undefined;
+  /** Resolves when the last session has ended. */
+  #sessionsEnded: Promise<void> = Promise.resolve();
+  #freed: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
@@ -46,12 +54,7 @@ export class WorkerDriver implements Driver {
     this.#native = native;
     this.#fallback = options.fallback;
     this.#onFailed = options.onFailed ?? (() => {});
-    const owner: ThreadOwner = {
-      onOutcomes: (outcomes) => this.#onOutcomes(outcomes),
-      onNotBegun: (reason) => this.#fail(reason),
-      onRunEnd: (reason) => this.#onRunEnd(reason),
-    };
-    this.#thread = new ThreadControl(native, owner, options);
+    this.#thread = new ThreadControl(native, options);
   }
 
   get name(): 'worker' | 'event-loop' {
@@ -71,34 +74,34 @@ export class WorkerDriver implements Driver {
       return () => {};
     }
     if (this.#failed) return this.#fallback.start(job, settle);
-    const pending = new SubmittedJob(job, settle);
-    this.#guard.watch(pending, job.deadlineMs);
-    if (this.#jobs.add(pending)) this.#begin(pending);
-    return () => this.#release(pending);
+    const submitted = new SubmittedJob(job, settle);
+    this.#late.put(submitted);
+    if (this.#jobs.add(submitted)) this.#begin(submitted);
+    return () => this.#release(submitted);
   }
 
   /** Starts the thread ahead of the first job. It ends again when it has been idle for a while. */
   async warm(limitMs = Infinity): Promise<void> {
     if (this.#closing !== undefined || this.#failed) return;
-    if (!this.#thread.running) this.#thread.start([]);
-    await within(limitMs, this.#thread.begun ?? Promise.resolve());
+    if (this.#session === undefined) this.#startSessions([]);
+    await within(limitMs, this.#session?.begun ?? Promise.resolve());
   }
 
   /** A thread that hangs is not waited for: what it has open is freed if it ends after all. */
   close(): Promise<void> {
-    // Not at once: those who are told of it may call this driver again, and must find it closing.
+    // Not at once: a callback that hears of it may call this driver again, and must find it closing.
     this.#closing ??= Promise.resolve().then(() => this.#close());
     return this.#closing;
   }
 
   async #close(): Promise<void> {
     this.#thread.stop();
-    for (const pending of this.#jobs.unqueueAll()) this.#abandon(pending);
+    for (const submitted of this.#jobs.unqueueAll()) this.#abandon(submitted);
     // A thread that has not begun hears of no stop.
     if (!this.#thread.ready) this.#thread.end();
     await within(CLOSE_LIMIT_MS, this.free());
     this.#thread.end();
-    for (const pending of this.#jobs.list()) this.#abandon(pending);
+    for (const submitted of this.#jobs.list()) this.#abandon(submitted);
     await this.#fallback.close();
   }
 
@@ -106,115 +109,153 @@ export class WorkerDriver implements Driver {
    * Frees all once no job is left and the thread has ended; resolves then. Called where no job can follow.
    */
   free(): Promise<void> {
-    return this.#thread.free();
+    return (this.#freed ??= this.#free());
   }
 
-  #begin(pending: SubmittedJob): void {
-    pending.letGo = holdForReply(pending.job.brokerEndpoint, startedAtMs(pending.job));
-    pending.beginning = beginJob(this.#native, this.#thread, pending.slot, pending.job);
-    if (this.#thread.running) this.#thread.send(startCommand(pending));
-    else this.#thread.start(this.#commands());
-    // What is on the thread's watch wakes it when the reply is there: soon enough, unless it would sleep past
-    // the deadline.
-    if (!pending.beginning.watched || this.#thread.shared.sleepsPast(pending.job.deadlineMs))
-      this.#thread.wake();
+  async #free(): Promise<void> {
+    while (this.#session !== undefined) await this.#sessionsEnded;
+    this.#late.stop();
+    await this.#thread.free();
   }
 
-  /** What a new run must be told. */
+  #startSessions(commands: ThreadCommand[]): void {
+    this.#sessionsEnded = this.#runSessions(commands);
+  }
+
+  /**
+   * Runs one session after the other until one ends without jobs. The old session stays in place until its
+   * jobs have been worked off: a job that begins meanwhile must not start a session of its own.
+   */
+  async #runSessions(firstCommands: ThreadCommand[]): Promise<void> {
+    let commands = firstCommands;
+    do {
+      const session = this.#thread.start(commands, (outcomes) => this.#onOutcomes(outcomes));
+      this.#session = session;
+      void this.#failIfLate(session);
+      const reason = await session.ended;
+      this.#thread.finish();
+      commands = this.#endJobsOf(reason);
+    } while (commands.length > 0);
+    this.#session = undefined;
+  }
+
+  #begin(submitted: SubmittedJob): void {
+    submitted.letGo = holdForReply(submitted.job.brokerEndpoint, startedAtMs(submitted.job));
+    const { shared, watch } = this.#thread;
+    submitted.progress = startJob(this.#native, shared, watch, submitted.slot, submitted.job);
+    if (this.#session !== undefined) this.#session.send(startCommand(submitted));
+    else this.#startSessions(this.#commands());
+    // A reply wakes the thread if the descriptor is on its watch: soon enough, unless the thread would sleep
+    // past the deadline.
+    if (!submitted.progress.watched || shared.sleepsPast(submitted.job.deadlineMs)) this.#thread.wake();
+  }
+
+  async #failIfLate(session: WorkerSession): Promise<void> {
+    if ((await session.begun) === 'late') this.#fail(`it did not begin within ${START_LIMIT_MS} ms`);
+  }
+
+  /** The commands for a new session. */
   #commands(): ThreadCommand[] {
     return this.#jobs.list().flatMap(commandsFor);
   }
 
-  #release(pending: SubmittedJob): void {
-    if (pending.released) return;
-    pending.released = true;
-    if (pending.giveUp !== undefined) return pending.giveUp();
-    if (pending.slot < 0 ? this.#jobs.unqueue(pending) : this.#failed)
-      return afterThisCode(() => this.#abandon(pending));
-    if (pending.slot < 0) return;
-    this.#thread.send({ kind: 'release', slot: pending.slot });
+  #release(submitted: SubmittedJob): void {
+    if (submitted.released) return;
+    submitted.released = true;
+    if (submitted.giveUp !== undefined) return submitted.giveUp();
+    if (submitted.slot < 0 ? this.#jobs.unqueue(submitted) : this.#failed)
+      return afterThisCode(() => this.#abandon(submitted));
+    if (submitted.slot < 0) return;
+    this.#session?.send({ kind: 'release', slot: submitted.slot });
     this.#thread.wake();
-    this.#guard.watch(pending, systemClock.now());
+    submitted.dueMs = systemClock.now() + GRACE_MS;
+    this.#late.put(submitted);
   }
 
   #onOutcomes(outcomes: ThreadOutcome[]): void {
     for (const outcome of outcomes) {
-      const pending = this.#jobs.at(outcome.slot);
-      if (pending === undefined) continue;
+      const submitted = this.#jobs.at(outcome.slot);
+      if (submitted === undefined) continue;
       this.#thread.shared.disown(outcome.slot);
-      this.#remove(pending);
-      pending.settle(receiveOutcome(this.#native.system, pending.job, outcome));
+      this.#remove(submitted);
+      submitted.settle(receiveOutcome(this.#native.system, submitted.job, outcome));
     }
   }
 
   /** Frees the slot of a job that has ended, for the next one. */
-  #remove(pending: SubmittedJob): void {
-    this.#guard.ignore(pending);
-    const next = this.#jobs.remove(pending);
+  #remove(submitted: SubmittedJob): void {
+    this.#late.remove(submitted);
+    const next = this.#jobs.remove(submitted);
     if (next !== undefined) this.#begin(next);
   }
 
-  #abandon(pending: SubmittedJob): void {
-    this.#guard.ignore(pending);
-    pending.abandon();
+  #abandon(submitted: SubmittedJob): void {
+    this.#late.remove(submitted);
+    submitted.abandon();
   }
 
-  #onRunEnd(reason: string | undefined): ThreadCommand[] {
+  /**
+   * Ends the jobs that a session has left, as far as they end with it. Returns the commands for those that
+   * came too late for it.
+   */
+  #endJobsOf(reason: string | undefined): ThreadCommand[] {
     if (reason !== undefined) this.#fail(reason);
-    for (const pending of this.#jobs.list()) {
+    for (const submitted of this.#jobs.list()) {
       // Jobs that were given up, or whose driver closes, are not begun again.
-      const isOver = pending.settled || pending.released || this.#closing !== undefined;
+      const isOver = submitted.settled || submitted.released || this.#closing !== undefined;
       if (!isOver && !this.#failed) continue;
-      this.#takeLeftOver(pending);
-      this.#remove(pending);
-      if (isOver) pending.abandon();
-      else this.#handOver(pending);
+      this.#recover(submitted);
+      this.#remove(submitted);
+      if (isOver) submitted.abandon();
+      else this.#handOver(submitted);
     }
     return this.#commands();
   }
 
-  /** Ends the thread. What it has in hand is done by others once it has ended. */
+  /** Ends the thread. The event loop takes the jobs of the thread over once the thread has ended. */
   #fail(reason: string): void {
     if (this.#failed) return;
     this.#failed = true;
-    for (const pending of this.#jobs.unqueueAll()) this.#handOver(pending);
+    for (const submitted of this.#jobs.unqueueAll()) this.#handOver(submitted);
     this.#thread.end();
     void this.free();
     if (this.#closing === undefined) this.#onFailed(reason);
   }
 
-  /** A job is pending although its deadline is over. */
-  #onLate(pending: SubmittedJob): void {
-    // What the thread has said lies unread where the event loop of this thread stood still.
-    this.#thread.receive();
-    if (pending.settled) return;
-    const { job, slot, released } = pending;
+  /** A job is not settled although its deadline is over. */
+  #onLate(submitted: SubmittedJob): void {
+    // Outcomes of the thread are unread where the event loop of this thread stood still.
+    this.#session?.receive();
+    if (submitted.settled) return;
+    const { slot, released } = submitted;
     if (slot < 0) {
-      this.#jobs.unqueue(pending);
-      return pending.expire();
+      this.#jobs.unqueue(submitted);
+      return submitted.expire();
     }
-    const lastMs = lastDeadlineMs(job);
-    if (!released && !this.#thread.shared.awaitsReply(slot) && systemClock.now() < lastMs)
-      return this.#guard.watch(pending, lastMs);
+    const { lastDeadlineMs } = submitted;
+    if (!released && !this.#thread.shared.awaitsReply(slot) && systemClock.now() < lastDeadlineMs) {
+      submitted.dueMs = lastDeadlineMs + GRACE_MS;
+      return this.#late.put(submitted);
+    }
     this.#fail('it hangs: it has missed a deadline');
-    if (released) pending.abandon();
-    else pending.expire();
+    if (released) submitted.abandon();
+    else submitted.expire();
   }
 
   /** Leaves a job to the event loop: Hello is idempotent (X-25). */
-  #handOver(pending: SubmittedJob): void {
-    this.#guard.ignore(pending);
-    if (pending.job.deadlineMs <= systemClock.now()) return afterThisCode(() => pending.expire());
-    pending.giveUp = this.#fallback.start(pending.job, (outcome) => pending.settle(outcome));
+  #handOver(submitted: SubmittedJob): void {
+    this.#late.remove(submitted);
+    if (submitted.job.deadlineMs <= systemClock.now()) return afterThisCode(() => submitted.expire());
+    submitted.giveUp = this.#fallback.start(submitted.job, (outcome) => submitted.settle(outcome));
   }
 
   /** Frees what a job has open. */
-  #takeLeftOver(pending: SubmittedJob): void {
-    const left = this.#thread.shared.takeOver(pending.slot);
-    pending.beginning = NOT_BEGUN;
-    if (left === undefined) return;
-    // No thread takes it off its watch any more, and a next run would be woken for it again and again.
-    this.#thread.watch?.remove(left.descriptor);
-    recoverOrphan(this.#native.system, pending.job, left);
+  #recover(submitted: SubmittedJob): void {
+    const orphan = this.#thread.shared.takeOver(submitted.slot);
+    submitted.progress = NOT_STARTED;
+    if (orphan === undefined) return;
+    // No thread takes it off its watch any more, and it would wake the next session again and again.
+    this.#thread.watch?.remove(orphan.descriptor);
+    recoverOrphan(this.#native.system, submitted.job, orphan);
   }
 }

@@ -61,7 +61,7 @@ test('a wrong envelope fails with its first problem in the order of W-50, in all
   }
 });
 
-test('request id, deadline and trace of the reply do not matter (C-34)', (t) => {
+test('request id, deadline and trace of the reply are ignored (C-34)', (t) => {
   const envelope = { requestId: 99n, deadlineUnixMs: 1n, traceparent: 'x', tracestate: 'y' };
   t.is(stepAfter(adminExchange(), adminFrame({}, envelope)).kind, 'answer');
 });
@@ -99,7 +99,7 @@ test('a wrong layout byte and too long a frame fail as soon as they show (W-06, 
   t.deepEqual(stepAfter(adminExchange(), Uint8Array.of(1, 1, 0, 0, 1)), tooLong);
 });
 
-test('one frame is read; what follows does not matter', (t) => {
+test('one frame is read, and bytes behind it are ignored', (t) => {
   for (const behind of [Uint8Array.of(0xff), adminFrame({ body: 'second' })]) {
     t.like(stepAfter(adminExchange(), joined(adminFrame({ body: 'first' }), behind)), {
       kind: 'answer',

@@ -128,7 +128,7 @@ export function stepAfter(exchange: Exchange, ...pieces: readonly Uint8Array[]):
   return play(exchange, ...pieces).step;
 }
 
-/** The step of an exchange that fails while the broker owes nothing any more. */
+/** The step of an exchange that fails after the reply is in. */
 export function failed(code: Failure['code'], message: string, more: Partial<Failure> = {}): ExchangeStep {
   return { kind: 'failed', failure: { code, message, endpoint: BROKER, ...more }, replyPending: false };
 }

@@ -94,7 +94,7 @@ test('a pipe is dialled by its full name, and nothing else is on Windows (N-06)'
   });
 });
 
-test('a handoff needs no endpoint: one that cannot be dialled is told as none (C-17)', (t) => {
+test('a handoff needs no endpoint: one that cannot be dialled is reported as empty (C-17)', (t) => {
   for (const backendPipe of ['', 'backend.sock', '/a\0b', `/${'x'.repeat(1_000)}`]) {
     const step = stepAfter(adopting(), negotiatedFrame({ backendPipe }), readyFrame());
     t.deepEqual(step, adopt(undefined, { ...NEGOTIATED, backendPipe }, ''));
@@ -109,7 +109,7 @@ test('no endpoint at all keeps its own code', (t) => {
   for (const way of WAYS) t.deepEqual(way(''), EMPTY_PIPE);
 });
 
-test("of a refusal's text an error tells 200 characters, and nothing that a terminal would obey", (t) => {
+test("an error quotes 200 characters of a refusal's text, without control characters", (t) => {
   const step = stepAfter(handshake(), refusedFrame({ reason: `\u001b[2J\r\n${'x'.repeat(5_000_000)}` }));
   if (step.kind !== 'failed') return t.fail(step.kind);
   const shown = `\\u001b[2J\\u000d\\u000a${'x'.repeat(194)}…`;

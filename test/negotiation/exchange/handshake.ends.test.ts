@@ -45,7 +45,7 @@ const gone: readonly SystemFailure[] = ['ECONNRESET', 'EPIPE'].map((code) => ({
 const badIo: SystemFailure = { code: 'EIO', syscall: 'read', message: 'read EIO' };
 
 for (const { title, start, reply } of KINDS) {
-  test(`${title}: an end at any byte before the reply is complete is UNEXPECTED_EOF and nothing is owed (C-33, W-10)`, (t) => {
+  test(`${title}: an end at any byte before the reply is complete is UNEXPECTED_EOF without a pending reply (C-33, W-10)`, (t) => {
     for (let length = 0; length < reply.length; length++) {
       const message = `unexpected EOF while reading frame (${eofContext(length)})`;
       t.deepEqual(fed(start(), reply.subarray(0, length)).end(), failed('UNEXPECTED_EOF', message));
@@ -70,7 +70,7 @@ for (const { title, start, reply } of KINDS) {
     t.deepEqual(fed(start(), reply.subarray(0, 7)).end(badIo), step);
   });
 
-  test(`${title}: without a reply in time it is TIMEOUT, and the reply stays owed (X-20)`, (t) => {
+  test(`${title}: without a reply in time it is TIMEOUT with the reply pending (X-20)`, (t) => {
     const [phase, what] =
       title === 'an admin request' ? (['admin', 'admin request'] as const) : (['hello', 'Hello'] as const);
     const message = `broker did not answer the ${what} within 30000 ms`;
@@ -94,7 +94,7 @@ const endings: Readonly<Record<string, (exchange: Exchange) => ExchangeStep>> = 
 };
 
 for (const [title, endIt] of Object.entries(endings)) {
-  test(`${title} at any byte of the handoff-ready event downgrades without a word (C-45, C-49, C-50)`, (t) => {
+  test(`${title} at any byte of the handoff-ready event is a reconnect and no error (C-45, C-49, C-50)`, (t) => {
     const ready = readyFrame();
     for (let length = 0; length < ready.length; length++) {
       const exchange = fed(fed(adopting(), negotiatedFrame()), ready.subarray(0, length));
@@ -102,7 +102,7 @@ for (const [title, endIt] of Object.entries(endings)) {
     }
   });
 
-  test(`${title} in the handoff wait with an empty backendPipe is EMPTY_BACKEND_PIPE, and nothing is owed (C-17)`, (t) => {
+  test(`${title} in the handoff wait with an empty backendPipe is EMPTY_BACKEND_PIPE without a pending reply (C-17)`, (t) => {
     t.deepEqual(endIt(fed(adopting(), negotiatedFrame({ backendPipe: '' }))), EMPTY_PIPE);
   });
 }

@@ -50,7 +50,7 @@ test('the handoff wait begins only if the caller opted in, bit 0 is set and ther
   }
 });
 
-test('a token of any length will do, but for none (C-41)', (t) => {
+test('a token of any length but 0 is accepted (C-41)', (t) => {
   for (const length of [1, 15, 16, 17, 1_000]) {
     const token = new Uint8Array(length).fill(9);
     const step = stepAfter(adopting(), negotiatedFrame({ handlePassedToken: token }), readyFrame({ token }));
@@ -63,7 +63,7 @@ test('an adopted connection may have an empty backendPipe (C-17)', (t) => {
   t.deepEqual(stepAfter(adopting(), negotiatedFrame(negotiated), readyFrame()), adopt(nothing, negotiated));
 });
 
-test('request id, trace, correlation id and error detail of the event do not matter (C-43)', (t) => {
+test('request id, trace, correlation id and error detail of the event are ignored (C-43)', (t) => {
   const envelope = { requestId: 99n, deadlineUnixMs: 1n, traceparent: 'x', tracestate: 'y' };
   const ready = readyFrame({ correlationId: 2n ** 64n - 1n, errorDetail: 'all went wrong' }, envelope);
   t.deepEqual(stepAfter(adopting(), negotiatedFrame(), ready), adopt());
@@ -106,7 +106,7 @@ const notReady: Readonly<Record<string, Uint8Array>> = {
 };
 
 for (const [title, wire] of Object.entries(notReady)) {
-  test(`${title} in place of the event downgrades to backendPipe without a word (C-45)`, (t) => {
+  test(`${title} in place of the event is a reconnect to backendPipe and no error (C-45)`, (t) => {
     t.deepEqual(stepAfter(adopting(), negotiatedFrame(), wire), RECONNECT);
     t.deepEqual(
       stepAfter(adopting(), joined(negotiatedFrame(), wire)),
@@ -166,7 +166,7 @@ const backendSays = [
   Uint8Array.of(0xff, 0xff),
 ];
 
-test("what follows the event is the backend's and goes to the caller untouched (C-47)", (t) => {
+test('bytes behind the event go to the caller unchanged (C-47)', (t) => {
   for (const words of backendSays) {
     const residue = new Uint8Array(words);
     t.deepEqual(stepAfter(adopting(), joined(negotiatedFrame(), readyFrame(), words)), adopt(residue));
@@ -174,7 +174,7 @@ test("what follows the event is the backend's and goes to the caller untouched (
   }
 });
 
-test('what was adopted does not change when the chunk is reused', (t) => {
+test("an adopted connection's data do not change when the chunk is reused", (t) => {
   const chunk = joined(negotiatedFrame(), readyFrame(), Uint8Array.of(1, 2, 3));
   const step: ExchangeStep = adopting().receive(chunk, NOW_MS);
   chunk.fill(0xaa);

@@ -43,7 +43,7 @@ for (const { code, refusalKind, refusalCode = code } of REFUSALS) {
   });
 }
 
-test('a refusal without a word is a refusal', (t) => {
+test('a refusal with an empty reason is a refusal', (t) => {
   const message = 'broker refused Hello:  (code 0, retry_after_ms=0)';
   t.deepEqual(
     stepAfter(handshake(), refusedFrame({})),

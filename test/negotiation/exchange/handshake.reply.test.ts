@@ -48,7 +48,7 @@ test('Negotiated without adoption leads to backendPipe at once, although every c
   t.deepEqual(stepAfter(handshake(), negotiatedFrame()), RECONNECT);
 });
 
-test('what follows the reply is not looked at when nothing is to be adopted', (t) => {
+test('bytes behind the reply are ignored without adoption', (t) => {
   for (const behind of [readyFrame(), Uint8Array.of(0xff), Uint8Array.of(1)]) {
     t.deepEqual(stepAfter(handshake(), joined(negotiatedFrame(), behind)), RECONNECT);
   }
@@ -109,7 +109,7 @@ test('the envelope is checked before the payload is decoded (C-33)', (t) => {
   );
 });
 
-test('the handoff-ready event in place of the reply is an unexpected frame, for those who adopt too', (t) => {
+test('the handoff-ready event in place of the reply is an unexpected frame, with adoption too', (t) => {
   t.deepEqual(stepAfter(adopting(), readyFrame()), unexpected('kind is not RESPONSE'));
 });
 
@@ -146,7 +146,7 @@ test('a payload that is no HelloReply fails as DECODE_HELLO_REPLY (C-33)', (t) =
   }
 });
 
-test('a HelloReply that says neither yes nor no fails as MISSING_HELLO_REPLY_RESULT (C-33)', (t) => {
+test('a HelloReply without a result fails as MISSING_HELLO_REPLY_RESULT (C-33)', (t) => {
   const missing = failed('MISSING_HELLO_REPLY_RESULT', 'broker sent a HelloReply without a result');
   t.deepEqual(stepAfter(handshake(), replyFrame(encodeHelloReply({ result: undefined }))), missing);
   t.deepEqual(
@@ -191,7 +191,7 @@ test('the caller may reuse a chunk for the next bytes', (t) => {
   t.deepEqual(step, RECONNECT);
 });
 
-test('every step is plain data and survives the way to another thread', (t) => {
+test('every step is plain data that a message port can carry', (t) => {
   const steps = [
     negotiatedFrame(),
     negotiatedFrame({ backendPipe: '' }),

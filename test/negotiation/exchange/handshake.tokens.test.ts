@@ -62,7 +62,7 @@ const fruitful: Readonly<Record<string, [start: () => Handshake, play: Play]>> =
 };
 
 for (const [title, [start, play]] of Object.entries(fruitful)) {
-  test(`after ${title} the token is in what was negotiated, and nowhere else`, (t) => {
+  test(`after ${title} only the negotiated reply holds the token`, (t) => {
     const exchange = start();
     let step: ExchangeStep | undefined;
     const holding = recordedMemory(() => (step = play(exchange))).filter(holdsToken);
@@ -90,7 +90,7 @@ const fruitless: Readonly<Record<string, [start: () => Handshake, play: Play]>> 
 };
 
 for (const [title, [start, play]] of Object.entries(fruitless)) {
-  test(`after ${title}, wiping leaves the token nowhere`, (t) => {
+  test(`after ${title}, wiping leaves no copy of the token`, (t) => {
     const exchange = start();
     const memory = recordedMemory(() => play(exchange));
     exchange.wipe();

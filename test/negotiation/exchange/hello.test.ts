@@ -15,7 +15,7 @@ function unpack(wire: Uint8Array): { frame: Frame; hello: Hello } {
 
 const none = new Uint8Array(0);
 
-test("the Hello of a client that adopts says what a Rust client's says, but for the library's name (C-01, C-02)", (t) => {
+test("the Hello of a client that adopts equals a Rust client's but for the library's name (C-01, C-02)", (t) => {
   t.deepEqual(unpack(encodeHelloFrame({ serviceName: 'zccache', wantedVersion: '1.2.3' }, true)).hello, {
     clientMinProtocol: 1,
     clientMaxProtocol: 1,
@@ -65,7 +65,7 @@ test('its envelope is a plain control-plane request with id 1 (C-04)', (t) => {
   });
 });
 
-test('a caller may name itself, its library and a keepalive', (t) => {
+test("a caller may set its version, its library's name and version, and a keepalive", (t) => {
   const chosen = {
     clientVersion: '9.9.9',
     clientLibName: 'mine',

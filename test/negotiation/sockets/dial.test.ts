@@ -25,7 +25,7 @@ nativeTest('a listener is connected to on the spot', async (t) => {
   await closed(outcome.socket);
 });
 
-nativeTest('whoever is not there is refused on the spot, and nothing stays open', async (t) => {
+nativeTest('a dial without a listener is refused on the spot and leaves no descriptor', async (t) => {
   const { directory } = await startSystem(t);
   t.like(dialNow(native, `${directory}/none.sock`), {
     kind: 'refused',

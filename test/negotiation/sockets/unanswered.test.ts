@@ -23,7 +23,7 @@ function fill(endpoint: string, butFor = 0): (() => void)[] {
   );
 }
 
-test('requests are counted for each broker, and each is counted until it has ended, once', (t) => {
+test('unanswered requests are counted for each broker until they end, each once', (t) => {
   const first = addUnanswered('/a', 0);
   const second = addUnanswered('/a', 0);
   t.deepEqual([countUnanswered('/a'), countUnanswered('/b')], [2, 0]);
@@ -47,7 +47,7 @@ test('at the bound there is a failure that says how many, where and what to look
   for (const end of others) end();
 });
 
-test('the end of one request is heard once, and not by those who no longer listen', (t) => {
+test('the end of one request runs each callback once, and none that was taken away', (t) => {
   const ends = fill('/room');
   let heard = 0;
   onRoom('/room', () => (heard += 1));
@@ -58,7 +58,7 @@ test('the end of one request is heard once, and not by those who no longer liste
   t.is(roomWithinMs('/room'), 0);
 });
 
-test('a process is held for the first reply that a broker owes, for a second from the request, and for no other', (t) => {
+test("a process is held for a broker's first pending reply, for a second from the request, and for no other", (t) => {
   const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
   const before = timers();
   const letGo = holdForReply('/held', systemClock.now());
@@ -126,7 +126,7 @@ test('a caller of a pool waits at the bound, without a Hello, and is served when
   for (const end of others) end();
 });
 
-test('a caller of a pool whose time is up at the bound learns what the broker owes', async (t) => {
+test('a caller of a pool that times out at the bound gets the number of unanswered requests as the cause', async (t) => {
   const { broker, target } = await startSystem(t);
   const ends = fill(broker.endpoint);
   const error = await errorOf(openPool(t, target).acquire({ timeoutMs: 1_000 }));
@@ -139,7 +139,7 @@ test('a caller of a pool whose time is up at the bound learns what the broker ow
   for (const end of ends) end();
 });
 
-test('what a pool has left unanswered counts for the next one, though it is closed', async (t) => {
+test('unanswered requests of a closed pool count for the next one', async (t) => {
   const { broker, target } = await startSystem(t);
   broker.behaviour = { kind: 'silent' };
   const pool = openPool(t, target);

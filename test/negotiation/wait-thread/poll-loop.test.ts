@@ -1,8 +1,8 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { WaitEnvironment } from '../../../src/negotiation/wait-thread/active-job.js';
-import { LONGEST_WAIT_MS, pollLoop } from '../../../src/negotiation/wait-thread/poll-loop.js';
+import { LONGEST_WAIT_MS, PollLoop } from '../../../src/negotiation/wait-thread/poll-loop.js';
 import {
   CloseObligation,
+  type CommandPort,
   SharedThreadState,
   tokenMemory,
   type OrphanedSocket,
@@ -11,6 +11,7 @@ import {
   type ThreadOutcome,
 } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import type { SystemCalls } from '../../../src/os/native.js';
+import type { Poller } from '../../../src/os/poller-kinds.js';
 import { errno } from '../../../src/os/errno.js';
 import { holds, recordedMemory } from '../../helpers/recorded-memory.js';
 import test from '../../helpers/sanitary.js';
@@ -93,24 +94,21 @@ class World {
       },
       close: (descriptor) => this.closed.push(descriptor),
     };
-    const environment: WaitEnvironment = {
-      system,
-      poller: {
-        add: (descriptor) => this.watched.push(descriptor) * 0,
-        remove: () => {},
-        wait: (timeoutMs, ready) => {
-          if (timeoutMs === 0) return this.look(ready);
-          const turn = turns.shift();
-          if (turn === undefined) this.shared.requestStop();
-          else turn(this, timeoutMs, ready);
-        },
+    const poller: Poller = {
+      add: (descriptor) => this.watched.push(descriptor) * 0,
+      remove: () => {},
+      wait: (timeoutMs, ready) => {
+        if (timeoutMs === 0) return this.look(ready);
+        const turn = turns.shift();
+        if (turn === undefined) this.shared.requestStop();
+        else turn(this, timeoutMs, ready);
       },
-      shared: this.shared,
-      takeCommand: () => this.commands.shift(),
-      post: (outcomes) => this.outcomes.push(...outcomes),
-      now: () => this.nowMs,
     };
-    pollLoop(environment, LINGER_MS);
+    const port: CommandPort = {
+      take: () => this.commands.shift(),
+      post: (outcomes) => this.outcomes.push(...outcomes),
+    };
+    new PollLoop(system, poller, this.shared, port, () => this.nowMs).run(LINGER_MS);
   }
 }
 
@@ -132,7 +130,7 @@ const connected = {
   route: 'broker-negotiated',
 };
 
-test('a job that the main thread has begun needs no more than its reply', (t) => {
+test('a job that the main thread has begun is only watched for its reply', (t) => {
   const world = new World();
   world.commands.push(start());
   world.run(reply);
@@ -142,7 +140,7 @@ test('a job that the main thread has begun needs no more than its reply', (t) =>
   t.deepEqual(world.closed, [DESCRIPTOR]);
 });
 
-test('nothing of a reply stays in the buffer that it was received in, and a job that fails leaves no token', (t) => {
+test('the receive buffer keeps no byte of a reply, and a job that fails leaves no token', (t) => {
   const world = new World();
   world.commands.push(start({ job: { ...JOB, adoptHandedOffConnection: true } }));
   const memory = recordedMemory(() =>
@@ -170,7 +168,7 @@ test('the token moves to the other thread, and leaves no copy in this one', (t) 
   port1.close();
 });
 
-test('a job without a token has nothing to move', (t) => {
+test('an outcome without a token has no transfer list', (t) => {
   const world = new World();
   world.commands.push(start());
   world.run((_world, _timeoutMs, ready) => {
@@ -233,7 +231,7 @@ test('a listener whose backlog was full is tried once more at the deadline, howe
   t.deepEqual(world.sent, [[...REQUEST]]);
 });
 
-test('a request that the system never takes times out, and the broker is owed the rest (X-20)', (t) => {
+test('a request that the system never takes times out, and its connection goes back with the rest unsent (X-20)', (t) => {
   const world = new World();
   world.commands.push(start({ sent: 1, watched: false }));
   world.sends = Array.from({ length: 5_000 }, () => EAGAIN);
@@ -258,7 +256,7 @@ test('a send that fails ends like a broker that hung up (C-39)', (t) => {
   t.deepEqual(world.closed, [DESCRIPTOR]);
 });
 
-test('while it waits the thread says until when, and while it works it does not', (t) => {
+test('the thread announces its sleep while it waits, and not while it works', (t) => {
   const world = new World();
   world.commands.push(start());
   world.nowMs = DEADLINE_MS - 100;
@@ -307,7 +305,7 @@ test('a sleep without end is past every deadline', (t) => {
   t.false(shared.sleepsPast(0));
 });
 
-test('while it waits for a handoff the broker is owed nothing more', (t) => {
+test('a job that waits for a handoff has no close obligation', (t) => {
   const world = new World();
   world.commands.push(start({ job: { ...JOB, adoptHandedOffConnection: true } }));
   let left: OrphanedSocket | undefined;

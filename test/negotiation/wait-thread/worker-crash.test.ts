@@ -17,7 +17,7 @@ function crashingDriver(onFailed: (reason: string) => void = () => {}): WorkerDr
   return workerDriver(native, { workerUrl, onFailed });
 }
 
-threadsTest('a job whose thread dies is done by the event loop (X-25)', async (t) => {
+threadsTest('the event loop runs a job whose thread has died (X-25)', async (t) => {
   const { broker, directory } = await startSystem(t);
   const file = `${directory}/crash.once`;
   process.env[CRASH_FILE_VARIABLE] = file;
@@ -26,7 +26,7 @@ threadsTest('a job whose thread dies is done by the event loop (X-25)', async (t
   t.is(await echo(socket, 'after the crash'), 'after the crash');
   await closed(socket);
   await broker.until(() => broker.openConnections === 0);
-  t.is(broker.earlyHangUps, 0, 'what the dead thread owed a reply was read to its end');
+  t.is(broker.earlyHangUps, 0, 'the reply on the connection of the dead thread was read to its end');
 });
 
 threadsTest(
@@ -54,7 +54,7 @@ threadsTest('a driver that is closed twice, or was never used, just closes', asy
   await t.notThrowsAsync(driver.close());
 });
 
-threadsTest("a wait thread that cannot be set up is an error with the system's as its cause", (t) => {
+threadsTest('a wait thread that cannot be set up is an error with the system error as its cause', (t) => {
   const faulty = native && new Injector({ call: 'eventfd', nth: 1, code: 'EMFILE' }).native(native);
   if (faulty?.polling.eventfd === undefined) {
     t.pass('only Linux has an eventfd');

@@ -84,8 +84,8 @@ const CASES: readonly Case[] = [
 ];
 
 /**
- * Between these calls the thread reads the reply: whoever comes after it knows no other end than that of the
- * stream (G-16).
+ * Between these calls the thread reads the reply: the thread that takes over knows no other end than that of
+ * the stream (G-16).
  */
 const REPLY_UNCERTAIN: ReadonlySet<string> = new Set(['receive 1', 'own 3']);
 
@@ -128,7 +128,7 @@ for (const { title, begun, adopts, first, calls } of CASES) {
         await closed(socket);
         await driver.close();
         const death: Death = JSON.parse(readFileSync(deathFile(file), 'utf8'));
-        // The one thing that nobody can know (docs/reliability.md, G-07).
+        // The one descriptor that no ledger can know (docs/reliability.md, G-07).
         if (death.unknown !== undefined) t.is(system.close(death.unknown), 0, call);
         // The broker has handed the connection over, and will not end it.
         const kept = adopts && REPLY_UNCERTAIN.has(call) ? 2 : 0;

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { ExecutionContext } from 'ava';
 import type { Outcome } from '../../../src/negotiation/job.js';
-import { GRACE_MS } from '../../../src/negotiation/wait-thread/deadline-guard.js';
-import { START_LIMIT_MS } from '../../../src/negotiation/wait-thread/worker-session.js';
+import { GRACE_MS } from '../../../src/negotiation/wait-thread/submitted-jobs.js';
+import { START_LIMIT_MS } from '../../../src/negotiation/wait-thread/thread-control.js';
 import type { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
 import { BLOCKED_MS, THREAD_FAULT_VARIABLE, THREAD_FAULTS } from '../../helpers/failing-worker.js';
@@ -53,16 +53,14 @@ async function checkFallback(t: ExecutionContext, fault: string, url = workerUrl
 
 for (const fault of THREAD_FAULTS) {
   const when = fault === 'fails' ? 'when it is given a run' : 'while it loads';
-  threadsTest(`a job whose thread ${fault} ${when} is done by the event loop`, (t) =>
-    checkFallback(t, fault),
-  );
+  threadsTest(`a job whose thread ${fault} ${when} runs on the event loop`, (t) => checkFallback(t, fault));
 }
 
-threadsTest('a job whose worker file is missing is done by the event loop', (t) =>
+threadsTest('a job whose worker file is missing runs on the event loop', (t) =>
   checkFallback(t, '', new URL('nowhere.js', import.meta.url).href),
 );
 
-threadsTest('a job whose thread cannot be created is done by the event loop', async (t) => {
+threadsTest('a job whose thread cannot be created runs on the event loop', async (t) => {
   const restore = replaceWorker(noWorker);
   try {
     await checkFallback(t, '');

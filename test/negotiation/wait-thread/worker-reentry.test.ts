@@ -48,7 +48,7 @@ threadsTest('a job that is given up when another one ends, after a crash, is not
 });
 
 threadsTest(
-  'a driver closes once, though it is closed again, and given a job, by whoever hears that it closes',
+  'a driver closes once, although a callback of its close closes it again and gives it a job',
   async (t) => {
     const { system, polling } = loaded();
     const closes: number[] = [];
@@ -57,7 +57,7 @@ threadsTest(
       return system.close(descriptor);
     };
     const driver = workerDriver({ polling, system: { ...system, close } });
-    const endpoint = `${temporaryDirectory(t)}/nobody.sock`;
+    const endpoint = `${temporaryDirectory(t)}/none.sock`;
     const jobs = Array.from({ length: SLOT_COUNT }, () =>
       run(driver, handshakeJob(endpoint, { trust: undefined })),
     );

@@ -1,7 +1,6 @@
-import type { Timed } from '../../src/deadline-queue.js';
-import { DeadlineTimer } from '../../src/pool/deadline-timer.js';
-import { FakeClock } from '../helpers/fake-clock.js';
-import test from '../helpers/sanitary.js';
+import { DeadlineTimer, type Timed } from '../src/deadline-queue.js';
+import { FakeClock } from './helpers/fake-clock.js';
+import test from './helpers/sanitary.js';
 
 interface Item extends Timed {
   readonly name: string;
