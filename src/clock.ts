@@ -1,20 +1,26 @@
+import { performance } from 'node:perf_hooks';
+import { hrtime, nextTick } from 'node:process';
+import * as timers from 'node:timers';
 import { outOfContext } from './async-context.js';
 
 /**
- * The globals as they are while this module loads. Tests replace them for a while; a pool that used a fake
- * one then would lose a timer, or the order of time, for as long as it lives. Every other file takes time and
- * timers from here.
+ * Timers and clocks as they are while this module loads. Tests replace the global ones for a while; a pool
+ * that used a fake one then would lose a timer, or the order of time, for as long as it lives. They come from
+ * Node's modules, since a test may also load this package while the global ones are replaced. Every other
+ * file takes time and timers from here.
  */
-const { setTimeout, clearTimeout, setImmediate, clearImmediate, queueMicrotask } = globalThis;
-const performanceNow = performance.now.bind(performance);
-const nextTick = process.nextTick.bind(process);
+const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers;
+const { queueMicrotask } = globalThis;
+/** Of the prototype: a test may have put another one on the object itself. */
+const realPerformance: { now(): number } = Object.getPrototypeOf(performance);
+const performanceNow = realPerformance.now.bind(performance);
 
 /**
  * The difference between `performance.now()` of this thread and the system's monotonic clock; both count the
  * same ticks.
  */
-const [seconds, nanoseconds] = process.hrtime();
-const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performance.now();
+const [seconds, nanoseconds] = hrtime();
+const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performanceNow();
 
 /**
  * Milliseconds on the monotonic clock that every thread of the process shares.

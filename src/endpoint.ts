@@ -1,17 +1,14 @@
 import { invalidArgument } from './errors.js';
 import { described, quoted } from './validation.js';
 
-/** What every Windows pipe name starts with, in the one spelling that this package dials. */
+/** The start of every Windows pipe name, in the one spelling that this package dials. */
 export const PIPE_PREFIX = '\\\\.\\pipe\\';
 
 /** All spellings of the prefix that Windows understands. */
 const ANY_PIPE_PREFIX = /^[\\/]{2}[.?][\\/]pipe[\\/]/i;
 const DRIVE = /^[a-z]:/i;
 
-/**
- * An endpoint in the form to dial, or what is wrong with it, worded to follow the name of the option: `must
- * be …`.
- */
+/** An endpoint in the form to dial, or its problem, worded to follow the name of the option: `must be …`. */
 export type ParsedEndpoint = { readonly endpoint: string } | { readonly problem: string };
 
 /**
@@ -36,7 +33,7 @@ export function parseEndpoint(value: unknown, platform: NodeJS.Platform = proces
   return problem === undefined ? { endpoint } : { problem };
 }
 
-/** @throws `INVALID_ARGUMENT` for what {@link parseEndpoint} finds wrong */
+/** @throws `INVALID_ARGUMENT` with the problem of {@link parseEndpoint} */
 export function checkEndpoint(
   field: string,
   value: unknown,

@@ -11,7 +11,6 @@ import {
 export interface Tried {
   /** The request, where it was no connection to a service. */
   readonly action?: string | undefined;
-  /** Unknown in a thread that shares the pool of another. */
   readonly brokerEndpoint?: string | undefined;
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
 import { allPoolOptions } from '../src/pool/options.js';
@@ -148,7 +148,9 @@ function wordsIn(text: string): string[] {
 }
 
 test('each option of a pool is in one table of docs/pool.md', (t) => {
-  t.deepEqual(optionsShownOn(POOL_PAGE).toSorted(), Object.keys(allPoolOptions).toSorted());
+  const shown = optionsShownOn(POOL_PAGE).toSorted();
+  const next = 'name the option in a comment `<!-- options: … -->`, then npm run generate:docs';
+  t.deepEqual(shown, Object.keys(allPoolOptions).toSorted(), next);
 });
 
 test('the tables of options in docs/pool.md are those that `npm run generate:docs` writes', (t) => {
@@ -171,3 +173,39 @@ function optionsIn(text: string): string[] {
     names.replaceAll('`', '').split(', '),
   );
 }
+
+/** All documents, by their paths. */
+const DOCUMENTS = ['.', 'docs', 'docs/decisions', 'bench', 'proto', 'test'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => posix.join(folder, name)),
+);
+
+test('each file and folder of the repository that a document names exists', (t) => {
+  const missing = DOCUMENTS.flatMap((document) =>
+    [
+      ...readFileSync(join(ROOT, document), 'utf8').matchAll(
+        /`((?:src|test|workers|bench|docs|proto)\/[\w./-]*)`/g,
+      ),
+    ]
+      .map(([, path = '']) => path.replace(/\.js$/, '.ts'))
+      .filter((path) => !path.startsWith('bench/results/'))
+      .filter(
+        (path) => !existsSync(join(ROOT, path)) && !existsSync(join(ROOT, path.replace(/\.ts$/, '.js'))),
+      )
+      .map((path) => `${document}: ${path}`),
+  );
+  t.deepEqual(missing, []);
+});
+
+test('each npm script that a document names exists', (t) => {
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  );
+  const missing = DOCUMENTS.flatMap((document) =>
+    [...readFileSync(join(ROOT, document), 'utf8').matchAll(/npm run (?:--silent )?([a-z:-]+)/g)]
+      .filter(([, name = '']) => !(name in scripts))
+      .map(([command]) => `${document}: ${command}`),
+  );
+  t.deepEqual(missing, []);
+});

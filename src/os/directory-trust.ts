@@ -2,8 +2,9 @@
  * The directories of a socket: who could put another socket in its place. The rest of the package knows
  * {@link checkDirectories} alone.
  *
- * Optional. To remove it: delete this file and test/os/directory-trust.test.ts, and in endpoint-trust.ts the
- * import and the lines that use it; then `trust.sharedDirectories` has no effect, and goes with its option.
+ * Optional. To remove it: delete this file and test/os/directory-trust.test.ts; in endpoint-trust.ts the import,
+ * the call and the parameter `nowMs`. `trust.sharedDirectories` then has no effect; the tests of directories in
+ * endpoint-trust.test.ts and trust.test.ts go with it.
  */
 import { readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';

@@ -72,8 +72,8 @@ function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): Handl
   const control = define('int fcntl(int fd, int command, ...)');
   /**
    * The length of a control message with one descriptor. As the room for receiving it is exact: padded to
-   * CMSG_SPACE, Linux would put a second descriptor into the padding, where nobody looks. What finds no room
-   * the kernel closes.
+   * CMSG_SPACE, Linux would put a second descriptor into the padding, where it would leak. The kernel closes
+   * descriptors without room.
    */
   const controlBytes = abi.data + DESCRIPTOR_BYTES;
 

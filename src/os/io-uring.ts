@@ -3,10 +3,10 @@
  * whether it is used. Only `connectAndSend` in socket.ts knows {@link ringOf}; without a ring it makes the two
  * calls one after the other.
  *
- * Optional. To remove it: delete this file, submission-ring.ts and their tests (test/os/submission-ring.test.ts,
- * test/os/ring-faults.test.ts), and the lines that name `ring` or `together` in socket.ts; then
- * `BROKER_POOL_IO_URING` has no effect. Up to a quarter of all Hellos then wait 5 ms for the
- * broker (V-21).
+ * Optional. To remove it: delete this file, submission-ring.ts, test/os/submission-ring.test.ts and
+ * test/os/ring-faults.test.ts; delete the lines that name `ring` or `together` in socket.ts; let `hasRing` in
+ * test/helpers/ring.ts return false. `BROKER_POOL_IO_URING` then has no effect. Up to a quarter of all Hellos then
+ * wait 5 ms for the broker (V-21).
  */
 import { systemClock } from '../clock.js';
 import { isSwitchedOff } from '../process-warning.js';

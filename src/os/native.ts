@@ -27,7 +27,7 @@ export interface SystemCalls {
   connect(descriptor: number, address: Uint8Array): number;
   /** Sends what fits of `bytes` and returns how many bytes that was. */
   send(descriptor: number, bytes: Uint8Array): number;
-  /** Reads what is there into `into`; 0 is the end of the stream. */
+  /** Reads available bytes into `into`; 0 is the end of the stream. */
   receive(descriptor: number, into: Uint8Array): number;
   close(descriptor: number): number;
 }

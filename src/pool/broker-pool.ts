@@ -165,7 +165,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   async warm(options: AcquireOptions = {}): Promise<void> {
     checkAcquireOptions(options);
-    this.#checkOpen();
+    this.#checkOpen(options);
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
     const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
     const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
@@ -209,7 +209,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   share(): MessagePort {
     this.#checkOpen();
-    this.#sharing ??= new SharingHost(this, this.#settings.acquireTimeoutMs);
+    this.#sharing ??= new SharingHost(this, this.#settings);
     return this.#sharing.open();
   }
 
@@ -342,7 +342,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** An acquire of a pool that ends fails as any other does: with events, as long as there are any. */
   #refuse(options: TargetOptions = {}): never {
     const target = this.#describe(options);
-    const error = explainedError(closedError(), { ...target, elapsedMs: 0 });
+    const error = explainedError(closedError(), { ...target, attempts: 0, elapsedMs: 0 });
     if (this.#shutdown.state === 'closing') publishRefusal(this.#events, target, ++this.#ids.acquire, error);
     throw error;
   }
@@ -364,8 +364,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     return { brokerEndpoint: this.#settings.brokerEndpoint, ...targetOf(this.#settings, options) };
   }
 
-  #checkOpen(): void {
-    if (!this.#shutdown.open) throw closedError();
+  #checkOpen({ serviceName, wantedVersion }: TargetOptions = {}): void {
+    if (this.#shutdown.open) return;
+    const { brokerEndpoint, ...names } = this.#settings;
+    throw explainedError(closedError(), {
+      brokerEndpoint,
+      serviceName: serviceName ?? names.serviceName,
+      wantedVersion: wantedVersion ?? names.wantedVersion,
+      attempts: 0,
+      elapsedMs: 0,
+    });
   }
 }
 

@@ -1,21 +1,18 @@
 import { wallNowMs } from '../clock.js';
 import { AdminReplyKind, AdminVerb, type AdminReply, type AdminRequest } from '../wire/messages.js';
+import type { EmbeddedService } from './hello-rules.js';
 
-/** What an embedded broker reports about itself. */
+/** The state that an embedded broker reports. */
 export interface AdminState {
   readonly instance: string;
   readonly endpoint: string;
   /** Milliseconds since the Unix epoch. */
   readonly startedAtUnixMs: number;
-  readonly backends: readonly {
-    readonly serviceName: string;
-    readonly serviceVersion: string;
-    readonly endpoint: string;
-  }[];
+  readonly services: ReadonlyMap<string, EmbeddedService>;
 }
 
 /**
- * The answer to an admin request, in the forms of A-02 to A-12. SHUTDOWN is acknowledged and ignored, as a
+ * The answer to an admin request, in the forms of A-02 to A-12. Acknowledges SHUTDOWN and ignores it, as a
  * registered broker does (V-37).
  */
 export function answerAdmin(request: AdminRequest, state: AdminState): AdminReply {
@@ -92,7 +89,7 @@ function sorted(value: unknown): unknown {
   );
 }
 
-/** A-08; with A-09's constants, because the real broker has no live values for them either. */
+/** A-08, with the constants of A-09: the real broker has no live values for them either. */
 function status(state: AdminState) {
   return {
     accepting_hello: true,
@@ -107,14 +104,17 @@ function status(state: AdminState) {
 }
 
 function backendRows(state: AdminState) {
-  return state.backends.map((backend) => ({
-    backend_pipe: backend.endpoint,
-    last_active_unix_ms: state.startedAtUnixMs,
-    pid: process.pid,
-    service_name: backend.serviceName,
-    service_version: backend.serviceVersion,
-    state: 'running',
-  }));
+  return [...state.services].flatMap(
+    ([serviceName, { endpoint, version, versions = [version ?? '0.0.0'] }]) =>
+      versions.map((serviceVersion) => ({
+        backend_pipe: endpoint,
+        last_active_unix_ms: state.startedAtUnixMs,
+        pid: process.pid,
+        service_name: serviceName,
+        service_version: serviceVersion,
+        state: 'running',
+      })),
+  );
 }
 
 function configuration(state: AdminState) {
@@ -133,7 +133,7 @@ const METRICS: readonly (readonly [string, string])[] = [
   ['uptime_seconds', 'gauge'],
 ];
 
-/** M-01, M-02: a type line each, samples only for the last three. */
+/** M-01, M-02: a type line for each metric, samples for the last three. */
 function metrics(state: AdminState): string {
   const samples = new Map([
     ['connections_open', 0],

@@ -2,16 +2,16 @@ import { systemClock } from '../clock.js';
 import type { Negotiated, Frame } from '../wire/messages.js';
 
 /**
- * A span in milliseconds, or a promise: the broker goes on when it settles. Prefer promises in tests: they
+ * A time in milliseconds, or a promise: the broker continues when it settles. Prefer promises in tests: they
  * need no clock.
  */
 export type Wait = number | Promise<unknown>;
 
-/** What can become of any reply, to a Hello or to an admin request. */
+/** How a reply is sent, to a Hello or to an admin request. */
 export type ReplyBehaviour =
-  /** As a real broker does it. */
+  /** As a real broker does. */
   | { readonly kind: 'answer' }
-  /** Nothing, with the connection open, until {@link EmbeddedBroker.releaseSilent} or the client's end. */
+  /** Sends nothing until {@link EmbeddedBroker.releaseSilent}; the connection stays open. */
   | { readonly kind: 'silent' }
   /** Hangs up without a byte. */
   | { readonly kind: 'close' }
@@ -19,9 +19,9 @@ export type ReplyBehaviour =
   | { readonly kind: 'halfFrame'; readonly bytes?: number }
   /** These bytes instead of a reply; by default a valid frame around a body that is no Frame. */
   | { readonly kind: 'garbage'; readonly bytes?: Uint8Array }
-  /** A reply whose first byte is 2 (W-06). */
+  /** A reply whose first byte is 2. */
   | { readonly kind: 'wrongVersionByte' }
-  /** A header that announces one byte more than a frame may have (W-07), and nothing behind it. */
+  /** A header that announces one byte more than a frame may have, and nothing behind it. */
   | { readonly kind: 'oversizedHeader' }
   /** The answer, later. */
   | { readonly kind: 'delay'; readonly wait: Wait }
@@ -32,9 +32,9 @@ export type ReplyBehaviour =
   /** The answer with other fields in its envelope. */
   | { readonly kind: 'envelope'; readonly frame: Partial<Frame> };
 
-/** What the answer to a Hello can be. */
+/** The answer to a Hello. */
 export type HelloBehaviour =
-  /** Refused, whatever the Hello says. */
+  /** Refuses every Hello. */
   | {
       readonly kind: 'refuse';
       readonly code: number;
@@ -43,15 +43,14 @@ export type HelloBehaviour =
     }
   /** Negotiated, with these fields instead of the right ones. */
   | { readonly kind: 'negotiate'; readonly negotiated: Partial<Negotiated> }
-  /** Negotiated without an endpoint (C-17). */
+  /** Negotiated without an endpoint. */
   | { readonly kind: 'emptyPipe' }
   /** A HelloReply that is neither Negotiated nor Refused. */
   | { readonly kind: 'noResult' };
 
 /**
- * What can follow a Negotiated that carries a token. No descriptor travels here: after an event that a client
- * may believe, the broker itself serves the connection, as an echo. So adoption can be tested without FFI,
- * and handoff at its worst.
+ * A handoff in messages only, after a Negotiated that carries a token. No descriptor travels: the broker itself
+ * then serves the connection, as an echo. So tests need no FFI for adoption and for faulty handoffs.
  */
 export type HandoffBehaviour =
   /** A handoff-ready event with another token. */
@@ -60,13 +59,13 @@ export type HandoffBehaviour =
   | { readonly kind: 'rejectedAck' }
   /** A correct handoff-ready event, late. */
   | { readonly kind: 'lateReady'; readonly wait: Wait }
-  /** Reply, handoff-ready event and the backend's first `bytes` in one write (C-47). */
+  /** Reply, handoff-ready event and the backend's first `bytes` in one write. */
   | { readonly kind: 'readyThenBackendBytes'; readonly bytes: Uint8Array };
 
-/** The closed list of what an embedded broker can be told to do with a request. */
+/** All behaviours of an embedded broker. */
 export type BrokerBehaviour = ReplyBehaviour | HelloBehaviour | HandoffBehaviour;
 
-/** Whether this is about how a reply goes out, and not about what it says. */
+/** Whether a behaviour changes how a reply is sent, not its content. */
 export function isReplyBehaviour(behaviour: BrokerBehaviour): behaviour is ReplyBehaviour {
   switch (behaviour.kind) {
     case 'refuse':
@@ -79,7 +78,7 @@ export function isReplyBehaviour(behaviour: BrokerBehaviour): behaviour is Reply
   }
 }
 
-/** Whether this is about what follows the reply. */
+/** Whether a behaviour changes what follows the reply. */
 export function isHandoffBehaviour(behaviour: BrokerBehaviour): behaviour is HandoffBehaviour {
   switch (behaviour.kind) {
     case 'wrongToken':
@@ -92,7 +91,7 @@ export function isHandoffBehaviour(behaviour: BrokerBehaviour): behaviour is Han
   }
 }
 
-/** Settles when the wait is over, or the signal is aborted; rejects never. */
+/** Settles when the wait is over or the signal aborted. Never rejects. */
 export async function waited(wait: Wait, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   let stop = (): void => {};

@@ -1,4 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { peerOf } from '../os/endpoint-trust.js';
+import { loadHandlePassing } from '../os/handle-passing.js';
+import { loadNative } from '../os/native.js';
+import { descriptorOf, holdReading } from '../os/socket-handle.js';
 import { MAX_HELLO_BYTES } from '../wire/frame.js';
 import {
   CAPABILITY_HANDLE_PASSING,
@@ -27,15 +32,14 @@ import {
 } from './behaviour.js';
 import type { ClientConnection, SilenceOver } from './client-connection.js';
 import { readFirstFrame } from './first-frame.js';
+import { offerConnection, readyEvent } from './handoff-offer.js';
 import * as rules from './hello-rules.js';
 import { pretendHandoff } from './pretended-handoff.js';
 
-/** What a conversation asks of its broker. */
+/** The broker, as a conversation sees it. */
 export interface ConversationHost {
   readonly helloTimeoutMs: number;
   readonly services: ReadonlyMap<string, rules.EmbeddedService>;
-  /** The client's process, as the kernel tells; 0 where it does not. */
-  peerProcessId(client: ClientConnection): number;
   onHello(
     hello: Hello,
     frame: Frame,
@@ -45,23 +49,19 @@ export interface ConversationHost {
     readonly behaviour: ReplyBehaviour;
     readonly silenceOver: SilenceOver;
   };
-  /** Offers the connection to the service's backend, and tells the client. */
-  handOff(
-    client: ClientConnection,
-    endpoint: string,
-    serviceName: string,
-    negotiated: Negotiated,
-  ): Promise<void>;
+  readonly handoffAckTimeoutMs: number;
+  /** A client's connection is on its way to a backend; `offer` is the connection to the backend. */
+  onHandoff(offer: Socket): void;
 }
 
 /** Always 1 with a real broker (V-72). */
 const CONNECTION_ID = 1n;
 const DEFAULT_KEEPALIVE_SECS = 1_800n;
 const ANSWER: ReplyBehaviour = { kind: 'answer' };
-/** What is echoed into the reply where the request could not be decoded (V-04). */
+/** Stands in the reply for a request that could not be decoded (V-04). */
 const UNKNOWN_REQUEST = { requestId: 0n, traceparent: '', tracestate: '' };
 
-/** What becomes of a connection after its one request: only a pretended handoff keeps it. */
+/** Whether a connection closes after its one request: only a pretended handoff keeps it. */
 type Ending = 'close' | 'keep';
 
 /** Talks to one client: one request, one reply, the end (V-01). */
@@ -113,7 +113,7 @@ async function answerHello(
     return refuse(client, { code, reason, retryAfterMs }, frame);
   }
   const service =
-    rules.refuseHello(hello, host.peerProcessId(client)) ?? rules.findService(hello, host.services);
+    rules.refuseHello(hello, processIdBehind(client.socket)) ?? rules.findService(hello, host.services);
   if ('code' in service) {
     await client.reply(refusalTo(frame, service), transport, silenceOver);
     return 'close';
@@ -128,10 +128,47 @@ async function answerHello(
   if (isHandoffBehaviour(behaviour) && mayHandOff)
     return pretendHandoff(client, reply, negotiated, behaviour);
   const isAnswered = await client.reply(reply, transport, silenceOver);
+  // H-01.
   if (isAnswered && mayHandOff && service.handoffEndpoint !== undefined) {
-    await host.handOff(client, service.handoffEndpoint, hello.serviceName, negotiated);
+    await handOff(client, service.handoffEndpoint, hello.serviceName, negotiated, host);
   }
   return 'close';
+}
+
+/**
+ * Tells the client that the backend took its connection over even where the backend's answer is missing, as the
+ * real broker does (H-11).
+ */
+async function handOff(
+  client: ClientConnection,
+  endpoint: string,
+  serviceName: string,
+  { connectionId: correlationId, handlePassedToken: token }: Negotiated,
+  host: ConversationHost,
+): Promise<void> {
+  const native = loadNative();
+  const passing = loadHandlePassing();
+  if (native === undefined || passing === undefined) return;
+  const descriptor = descriptorOf(client.socket);
+  // From here on the client's bytes belong to the backend.
+  holdReading(client.socket);
+  const offer = {
+    endpoint,
+    descriptor,
+    token,
+    serviceName,
+    correlationId,
+    ackTimeoutMs: host.handoffAckTimeoutMs,
+  };
+  const result = await offerConnection(offer, passing, native.system, (sent) => host.onHandoff(sent));
+  if (result === 'accepted' || result === 'unconfirmed')
+    await client.write(readyEvent({ token, accepted: true, correlationId }));
+}
+
+/** 0 where the kernel does not tell (V-53). */
+function processIdBehind(socket: Socket): number {
+  const peer = peerOf(descriptorOf(socket));
+  return typeof peer === 'object' ? peer.processId : 0;
 }
 
 /** V-70, V-71. */

@@ -4,15 +4,12 @@ interface Waiter {
   readonly reject: (reason: Error) => void;
 }
 
-/** Lets tests wait for what has happened instead of for time to pass. */
+/** Lets tests wait for a condition instead of for time to pass. */
 export class ChangeNotifier {
   readonly #waiters = new Set<Waiter>();
   #ended: Error | undefined;
 
-  /**
-   * Settles as soon as the condition holds, which is looked at now and after every {@link
-   * ChangeNotifier.notify}.
-   */
+  /** Settles as soon as the condition holds. Checks it now and after every {@link ChangeNotifier.notify}. */
   until(isMet: () => boolean): Promise<void> {
     if (isMet()) return Promise.resolve();
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
@@ -21,7 +18,7 @@ export class ChangeNotifier {
     });
   }
 
-  /** Something countable has changed. */
+  /** A counter has changed. */
   notify(): void {
     for (const waiter of this.#waiters) {
       if (!waiter.isMet()) continue;
@@ -30,7 +27,7 @@ export class ChangeNotifier {
     }
   }
 
-  /** Nothing will change any more: those who still wait are told, or a test would hang instead of failing. */
+  /** Rejects all waiters: no counter will change any more, and a test must fail instead of hanging. */
   end(reason: Error): void {
     this.#ended = reason;
     for (const waiter of this.#waiters) waiter.reject(reason);

@@ -4,10 +4,10 @@ import { FRAMING_VERSION, MAX_FRAME_BYTES, encodeFrame } from '../wire/frame.js'
 import { encodeFrameToWire, type Frame } from '../wire/messages.js';
 import { waited, type ReplyBehaviour } from './behaviour.js';
 
-/** Settles when clients that met `silent` with this request are answered after all. */
+/** Settles when the broker answers the clients that wait because of `silent`. */
 export type SilenceOver = () => Promise<void>;
 
-/** A client as its broker sees it: what may still be written to it, and whether it is still there. */
+/** The connection of a client, on the broker's side. */
 export class ClientConnection {
   readonly socket: Socket;
   readonly #onEarlyHangUp: () => void;
@@ -33,7 +33,7 @@ export class ClientConnection {
     this.#gone.abort();
   }
 
-  /** Writes, and settles when the bytes are the kernel's. False if the client can no longer take them. */
+  /** Writes, and settles when the kernel has the bytes. False if the connection is closed. */
   async write(bytes: Uint8Array): Promise<boolean> {
     if (this.socket.destroyed) return false;
     const isWritten = await new Promise<boolean>((resolve) => {
@@ -43,16 +43,13 @@ export class ClientConnection {
     return isWritten;
   }
 
-  /** Closes at once; the client is owed nothing more. */
+  /** Closes at once; from here on a hang-up is no early one. */
   close(): void {
     this.#isAnswered = true;
     this.socket.destroy();
   }
 
-  /**
-   * Writes a reply in the way a test asked for. True if what went out can pass for a reply, so that the
-   * broker may go on to a handoff.
-   */
+  /** Writes a reply as `behaviour` says. True if a client can read it as a reply: a handoff may follow. */
   async reply(frame: Partial<Frame>, behaviour: ReplyBehaviour, silenceOver: SilenceOver): Promise<boolean> {
     const reply = encodeFrameToWire(frame);
     switch (behaviour.kind) {

@@ -1,92 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
-import { checkName, rejectUnknownOptions } from '../validation.js';
+import { checkName } from '../validation.js';
 import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
 import { loadNative, type SystemCalls } from '../os/native.js';
-import { HANDOFF_TOKEN_BYTES, type DaemonProcess } from '../wire/messages.js';
+import { HANDOFF_TOKEN_BYTES } from '../wire/messages.js';
 import { ChangeNotifier } from './change-notifier.js';
-import { serveEcho } from './echo.js';
 import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
 import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import { Listener } from './listener.js';
-import { withoutUndefined } from './options.js';
+import {
+  checkBackendOptions,
+  HANDOFF_MODES,
+  withoutUndefined,
+  type EmbeddedBackendOptions,
+  type HandoffMode,
+} from './options.js';
 import { SocketDirectory } from './socket-directory.js';
-
-/**
- * What a backend does with a connection that a broker offers; `close` and `wrongToken` are the lies of C-48.
- */
-export type HandoffMode =
-  /** Says yes and serves it (H-23). */
-  | 'accept'
-  /** Says no and closes it (H-24). */
-  | 'reject'
-  /** Keeps it and says nothing. */
-  | 'silent'
-  /** Closes it and says nothing. */
-  | 'close'
-  /** Says yes to another token, and closes it. */
-  | 'wrongToken';
-
-const HANDOFF_MODES = [
-  'accept',
-  'reject',
-  'silent',
-  'close',
-  'wrongToken',
-] as const satisfies readonly HandoffMode[];
-
-/** Options of {@link EmbeddedBackend.start}. */
-export interface EmbeddedBackendOptions {
-  /** Where to serve. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string | undefined;
-  /** Where to take over connections. @default a socket in `directory` */
-  readonly handoffEndpoint?: string | undefined;
-  /**
-   * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
-   * the end
-   */
-  readonly directory?: string | undefined;
-  /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
-  /**
-   * What to do with offered connections; anything but `none` needs FFI, see {@link canHandOff}. A broker
-   * offers every client that could adopt, whether it means to or not (C-03): connections of the others end as
-   * soon as they are taken over. @default 'none'
-   */
-  readonly handoff?: HandoffMode | 'none' | undefined;
-  /**
-   * Serves each connection, from its first byte. Sockets are half-open: end them when the client has ended.
-   * @default answers identity probes, then echoes
-   */
-  readonly onConnection?: ((socket: Socket, how: { readonly adopted: boolean }) => void) | undefined;
-  /** Who to be in the answers to identity probes. @default this process, see the source for its hash */
-  readonly identity?: Partial<DaemonProcess> | undefined;
-  /** How long an offer may take to arrive, in milliseconds (H-25). @default 5000 */
-  readonly offerTimeoutMs?: number | undefined;
-}
-
-const OPTION_NAMES = [
-  'endpoint',
-  'handoffEndpoint',
-  'directory',
-  'backlog',
-  'handoff',
-  'onConnection',
-  'identity',
-  'offerTimeoutMs',
-] as const satisfies readonly (keyof EmbeddedBackendOptions)[];
-
-/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
-export function checkBackendOptions(field: string, options: EmbeddedBackendOptions): void {
-  rejectUnknownOptions(field, options, OPTION_NAMES);
-  checkHandoff(options.handoff ?? 'none');
-}
-
-/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
-export function checkHandoff(mode: HandoffMode | 'none'): HandoffMode | 'none' {
-  return checkName('handoff', mode, [...HANDOFF_MODES, 'none']);
-}
 
 /** Whether connections can be handed over between processes here: on Linux and macOS, with FFI. */
 export function canHandOff(): boolean {
@@ -95,15 +25,15 @@ export function canHandOff(): boolean {
 
 type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
 
-/** A backend inside the own process, for tests and demos, on real sockets: an echo, unless told otherwise. */
+/** A backend in this process, for tests and demos, on real sockets. Echoes by default. */
 export class EmbeddedBackend implements AsyncDisposable {
   #handoff: HandoffMode;
   readonly #options: EmbeddedBackendOptions;
   readonly #directory: SocketDirectory;
   readonly #changes = new ChangeNotifier();
   readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
-  /** Descriptors kept in silence. */
-  readonly #kept = new Set<number>();
+  /** Offered connections that stay open without an answer. */
+  readonly #silentDescriptors = new Set<number>();
   #serving: Listener | undefined;
   #offers: Listener | undefined;
   #stopping: Promise<void> | undefined;
@@ -158,7 +88,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     });
   }
 
-  /** What becomes of offers from now on; without effect where there is no handoff endpoint. */
+  /** The mode for offers from now on; without effect where there is no handoff endpoint. */
   get handoff(): HandoffMode {
     return this.#handoff;
   }
@@ -167,7 +97,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#handoff = checkName('handoff', mode, HANDOFF_MODES);
   }
 
-  /** Where it serves: what a broker must name as `backendPipe`. */
+  /** Where it serves: the `backendPipe` that a broker must name. */
   get endpoint(): string {
     return this.#serving?.endpoint ?? '';
   }
@@ -192,7 +122,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     return this.#counts.adopted;
   }
 
-  /** Valid offers received so far, whatever became of them. */
+  /** Valid offers received so far, in every mode. */
   get offerCount(): number {
     return this.#counts.offer;
   }
@@ -210,13 +140,13 @@ export class EmbeddedBackend implements AsyncDisposable {
     return this.#changes.until(isMet);
   }
 
-  /** Closes every connection without a word, as a backend that dies; it goes on accepting new ones. */
+  /** Closes every connection at once, as a backend that dies does; goes on accepting new ones. */
   dropAll(): void {
     this.#serving?.dropAll();
-    this.#dropKept();
+    this.#closeSilent();
   }
 
-  /** Closes its endpoints and every connection, and removes what it made in the file system. Idempotent. */
+  /** Closes its endpoints and every connection, and removes the files it made. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -228,14 +158,14 @@ export class EmbeddedBackend implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     this.#changes.end(new Error('the embedded backend was stopped'));
-    this.#dropKept();
+    this.#closeSilent();
     await Promise.all([this.#serving?.close(), this.#offers?.close()]);
     this.#directory.remove();
   }
 
-  #dropKept(): void {
-    for (const descriptor of this.#kept) loadNative()?.system.close(descriptor);
-    this.#kept.clear();
+  #closeSilent(): void {
+    for (const descriptor of this.#silentDescriptors) loadNative()?.system.close(descriptor);
+    this.#silentDescriptors.clear();
   }
 
   #count(name: CountName): void {
@@ -251,7 +181,7 @@ export class EmbeddedBackend implements AsyncDisposable {
       socket,
       whole,
       () => this.#count('probe'),
-      () => serveEcho(socket),
+      () => void socket.pipe(socket),
     );
   }
 
@@ -267,32 +197,29 @@ export class EmbeddedBackend implements AsyncDisposable {
     { descriptor, offer: { correlationId, token } }: ReceivedOffer,
     system: SystemCalls,
   ): void {
+    const answer = (answeredToken: Uint8Array, errorDetail = ''): void => {
+      const accepted = errorDetail === '';
+      socket.end(ackFrame({ token: answeredToken, accepted, errorDetail, correlationId }));
+    };
     switch (this.#handoff) {
       case 'accept':
         this.#adopt(descriptor);
-        socket.end(ackFrame({ token, accepted: true, errorDetail: '', correlationId }));
+        answer(token);
         break;
       case 'reject':
         system.close(descriptor);
-        socket.end(ackFrame({ token, accepted: false, errorDetail: 'rejected by the test', correlationId }));
+        answer(token, 'rejected by the test');
         break;
       case 'wrongToken':
         system.close(descriptor);
-        socket.end(
-          ackFrame({
-            token: randomBytes(HANDOFF_TOKEN_BYTES),
-            accepted: true,
-            errorDetail: '',
-            correlationId,
-          }),
-        );
+        answer(randomBytes(HANDOFF_TOKEN_BYTES));
         break;
       case 'close':
         system.close(descriptor);
         socket.destroy();
         break;
       case 'silent':
-        this.#kept.add(descriptor);
+        this.#silentDescriptors.add(descriptor);
         break;
     }
     this.#count('offer');

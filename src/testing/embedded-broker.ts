@@ -1,16 +1,11 @@
 import type { Socket } from 'node:net';
 import { wallNowMs } from '../clock.js';
-import { loadHandlePassing } from '../os/handle-passing.js';
-import { loadNative } from '../os/native.js';
-import { peerOf } from '../os/endpoint-trust.js';
-import { descriptorOf, holdReading } from '../os/socket-handle.js';
-import type { AdminReply, AdminRequest, Frame, Hello, Negotiated } from '../wire/messages.js';
-import { answerAdmin } from './admin-replies.js';
+import type { AdminReply, AdminRequest, Frame, Hello } from '../wire/messages.js';
+import { answerAdmin, type AdminState } from './admin-replies.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import { converse, type ConversationHost } from './broker-conversation.js';
 import { ChangeNotifier } from './change-notifier.js';
 import { ClientConnection, type SilenceOver } from './client-connection.js';
-import { offerConnection, readyEvent } from './handoff-offer.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
 import {
@@ -34,12 +29,12 @@ const ANSWER: ReplyBehaviour = { kind: 'answer' };
 type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
 
 /**
- * A broker inside the own process, for tests and demos, on real sockets. It negotiates, refuses, answers
- * admin requests and hands connections over as the real one does in its `--serve` mode, and misbehaves where
- * told to. Unlike the real one it serves its clients side by side (V-30), launches nothing, and survives
- * clients that hang up early (V-31): it counts them.
+ * A broker in this process, for tests and demos, on real sockets. It negotiates, refuses, answers admin
+ * requests and hands connections over as the real broker does in its `--serve` mode, and misbehaves on demand.
+ * Unlike the real broker it serves its clients at the same time, launches nothing, and survives clients that
+ * hang up early: it counts them.
  *
- * What becomes of a Hello: the next of {@link EmbeddedBroker.script}, else what `decide` says, else {@link
+ * Each Hello gets the next behaviour of {@link EmbeddedBroker.script}, else that of `decide`, else {@link
  * EmbeddedBroker.behaviour}. Handing over needs FFI; everything else works without.
  */
 export class EmbeddedBroker implements AsyncDisposable {
@@ -101,8 +96,8 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   /**
-   * What becomes of every Hello about which nothing else decides. Setting one that does not exist throws
-   * `INVALID_ARGUMENT`.
+   * What the broker does with a Hello unless {@link EmbeddedBroker.script} or `decide` say otherwise. Throws
+   * `INVALID_ARGUMENT` for a behaviour that does not exist.
    */
   get behaviour(): BrokerBehaviour {
     return this.#behaviour;
@@ -112,7 +107,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     this.#behaviour = checkBehaviour('behaviour', behaviour);
   }
 
-  /** What becomes of the replies to admin requests. */
+  /** How the broker replies to admin requests. */
   get adminBehaviour(): ReplyBehaviour {
     return this.#adminBehaviour;
   }
@@ -141,14 +136,14 @@ export class EmbeddedBroker implements AsyncDisposable {
     return this.#counts.connection;
   }
 
-  /** Client connections sent to a backend so far, whatever the backend made of them. */
+  /** Client connections offered to a backend so far, accepted or not. */
   get handoffCount(): number {
     return this.#counts.handoff;
   }
 
   /**
-   * Clients that ended their side before their reply was written (X-20). Each would have ended a real
-   * `--serve` broker (V-31).
+   * Clients that ended their side before their reply was written. Each of them would have ended a real
+   * `--serve` broker.
    */
   get earlyHangUps(): number {
     return this.#counts.earlyHangUps;
@@ -159,12 +154,12 @@ export class EmbeddedBroker implements AsyncDisposable {
     return this.#listener?.openConnections ?? 0;
   }
 
-  /** Puts up behaviours for the next Hellos, one each, in the order in which the Hellos arrive. */
+  /** Sets the behaviour for each of the next Hellos, in the order in which the Hellos arrive. */
   script(...behaviours: readonly BrokerBehaviour[]): void {
     this.#script.push(...behaviours.map((behaviour) => checkBehaviour('behaviour', behaviour)));
   }
 
-  /** Answers the clients that met `silent` until now. */
+  /** Answers all clients that wait because of `silent`. */
   releaseSilent(): void {
     this.#silencesEnded++;
     this.#changes.notify();
@@ -188,7 +183,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     return this.#lastHello;
   }
 
-  /** Closes the endpoint and every connection, and removes what it made in the file system. Idempotent. */
+  /** Closes the endpoint and every connection, and removes the files it made. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -210,7 +205,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     this.#changes.notify();
   }
 
-  /** Clients that lose their connection because the broker stops have not hung up. */
+  /** A client that loses its connection because the broker stops has not hung up. */
   #onEarlyHangUp(): void {
     if (this.#stopping === undefined) this.#count('earlyHangUps');
   }
@@ -219,12 +214,11 @@ export class EmbeddedBroker implements AsyncDisposable {
     return {
       helloTimeoutMs: this.#options.helloTimeoutMs ?? 30_000,
       services: this.services,
-      peerProcessId: (client) => processIdBehind(client.socket),
       onHello: (hello, frame) => {
         this.#lastHello = { hello, frame };
         const scripted = this.#script.shift();
         const silenceOver = this.#silence();
-        // Before the count as well: a test that sees it may set another behaviour for later requests.
+        // Before the count: a test that sees the count may set another behaviour for later requests.
         const behaviour = this.#decide(hello, scripted, this.behaviour);
         this.#count('hello');
         return { behaviour, silenceOver };
@@ -233,13 +227,17 @@ export class EmbeddedBroker implements AsyncDisposable {
         const silenceOver = this.#silence();
         this.#count('admin');
         return {
-          reply: this.answerAdmin?.(request) ?? this.#adminReply(request),
+          reply: this.answerAdmin?.(request) ?? answerAdmin(request, this.#adminState()),
           behaviour: this.adminBehaviour,
           silenceOver,
         };
       },
-      handOff: (client, endpoint, serviceName, negotiated) =>
-        this.#handOff(client, endpoint, serviceName, negotiated),
+      handoffAckTimeoutMs: this.#options.handoffAckTimeoutMs ?? 5_000,
+      onHandoff: (offer) => {
+        this.#offers.add(offer);
+        offer.once('close', () => this.#offers.delete(offer));
+        this.#count('handoff');
+      },
     };
   }
 
@@ -252,58 +250,14 @@ export class EmbeddedBroker implements AsyncDisposable {
     return decided === undefined ? usual : checkBehaviour('decide', decided);
   }
 
-  /**
-   * Call it before a request is counted: a test that saw the count might end the silence before it has begun.
-   */
+  /** Call it before a request is counted: a test that sees the count may end the silence at once. */
   #silence(): SilenceOver {
     const before = this.#silencesEnded;
     return () => this.until(() => this.#silencesEnded > before);
   }
 
-  #adminReply(request: AdminRequest): AdminReply {
-    const backends = [...this.services].flatMap(
-      ([serviceName, { endpoint, version, versions = [version ?? '0.0.0'] }]) =>
-        versions.map((serviceVersion) => ({ serviceName, serviceVersion, endpoint })),
-    );
-    return answerAdmin(request, {
-      instance: 'embedded',
-      endpoint: this.endpoint,
-      startedAtUnixMs: this.#startedAtUnixMs,
-      backends,
-    });
+  #adminState(): AdminState {
+    const { endpoint, services } = this;
+    return { instance: 'embedded', endpoint, startedAtUnixMs: this.#startedAtUnixMs, services };
   }
-
-  /**
-   * Tells the client that it was taken over even where the backend's word is missing, as the real broker does
-   * (H-11).
-   */
-  async #handOff(
-    client: ClientConnection,
-    endpoint: string,
-    serviceName: string,
-    negotiated: Negotiated,
-  ): Promise<void> {
-    const native = loadNative();
-    const passing = loadHandlePassing();
-    if (native === undefined || passing === undefined) return;
-    const { connectionId: correlationId, handlePassedToken: token } = negotiated;
-    const descriptor = descriptorOf(client.socket);
-    // From here on what the client sends is the backend's.
-    holdReading(client.socket);
-    const ackTimeoutMs = this.#options.handoffAckTimeoutMs ?? 5_000;
-    const offer = { endpoint, descriptor, token, serviceName, correlationId, ackTimeoutMs };
-    const result = await offerConnection(offer, passing, native.system, (socket) => {
-      this.#offers.add(socket);
-      socket.once('close', () => this.#offers.delete(socket));
-      this.#count('handoff');
-    });
-    if (result === 'accepted' || result === 'unconfirmed')
-      await client.write(readyEvent({ token, accepted: true, correlationId }));
-  }
-}
-
-/** 0 where the kernel does not tell (V-53). */
-function processIdBehind(socket: Socket): number {
-  const peer = peerOf(descriptorOf(socket));
-  return typeof peer === 'object' ? peer.processId : 0;
 }

@@ -15,8 +15,8 @@ export type FirstFrame =
   | { readonly kind: 'expired' };
 
 /**
- * Reads one frame, within an absolute limit: a trickle does not extend it (V-20). Whatever follows the frame
- * is read and forgotten (V-01), so that the end of the connection is seen.
+ * Reads one frame within an absolute limit: a trickle does not extend it (V-20). Reads and drops all bytes
+ * behind the frame (V-01), so that the end of the connection is noticed.
  */
 export function readFirstFrame(socket: Socket, timeoutMs: number): Promise<FirstFrame> {
   return new Promise((resolve) => {
@@ -42,7 +42,7 @@ export function readFirstFrame(socket: Socket, timeoutMs: number): Promise<First
     const cancelLimit = systemClock.schedule(timeoutMs, () => settle({ kind: 'expired' }), true);
     socket.on('data', onData).on('end', onEnd).on('close', onClose);
     if (socket.destroyed) onClose();
-    // A listener starts no socket that was accepted without reading.
+    // A socket that was accepted without reading does not start by itself.
     else socket.resume();
   });
 }

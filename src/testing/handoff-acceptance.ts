@@ -17,7 +17,7 @@ import { readFirstFrame } from './first-frame.js';
 
 /** A connection that a broker offers. */
 export interface ReceivedOffer {
-  /** The client's connection: the receiver's to serve or to close. */
+  /** The client's connection. The receiver serves or closes it. */
   readonly descriptor: number;
   readonly offer: HandoffOffer;
 }
@@ -67,8 +67,8 @@ async function receiveDescriptor(
     if (filled === sideband.length) return descriptor;
     const isOver = received.bytes <= 0 && !wouldBlock(received.bytes);
     if (isOver || monotonicNowMs() >= deadlineMs) break;
-    // Node has no way to wait for readability without reading. A broker sends with the connect, so this
-    // hardly ever waits.
+    // Node cannot wait for readability without reading. A broker sends with the connect, so the bytes are
+    // nearly always there.
     await pause(pauseMs);
     pauseMs = Math.min(Math.max(1, pauseMs * 2), LONGEST_PAUSE_MS);
   }

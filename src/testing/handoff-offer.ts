@@ -30,15 +30,15 @@ export interface Offer {
 }
 
 /**
- * How an offer ended: the descriptor never left (H-02, H-07), the backend said yes, it said no (H-10), or
- * something else came or nothing at all, so that nobody knows who owns the connection (H-11).
+ * How an offer ended: the descriptor was not sent (H-02, H-07), the backend accepted, it refused (H-10), or no
+ * valid answer came, so that the owner of the connection is unknown (H-11).
  */
 export type OfferResult = 'notSent' | 'accepted' | 'rejected' | 'unconfirmed';
 
 /**
  * Offers a client's connection to a backend: a connection of its own (H-02), token and descriptor in one
- * message (H-03), the offer (H-04), the ack (H-08). `onSent` is told of the connection once the descriptor is
- * on its way; closing it ends the wait for the ack.
+ * message (H-03), the offer (H-04), the ack (H-08). Calls `onSent` with the connection once the descriptor is on
+ * its way; closing it ends the wait for the ack.
  */
 export async function offerConnection(
   offer: Offer,

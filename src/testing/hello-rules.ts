@@ -9,7 +9,7 @@ import {
   type Hello,
 } from '../wire/messages.js';
 
-/** Why a broker refuses. */
+/** The reason why a broker refuses. */
 export interface Refusal {
   readonly code: number;
   readonly reason: string;
@@ -20,15 +20,15 @@ export interface Refusal {
 export interface EmbeddedService {
   /** Where its backend listens: the `backendPipe` of every Negotiated. */
   readonly endpoint: string;
-  /** The one version there is a backend for. @default any */
+  /** The only version that has a backend. @default any */
   readonly version?: string | undefined;
-  /** Several of them. @default any */
+  /** All versions that have a backend. @default any */
   readonly versions?: readonly string[] | undefined;
-  /** Lower versions are blocked (V-55); only `major.minor.patch` counts (V-56). */
+  /** Lower versions are blocked; only `major.minor.patch` counts. */
   readonly minVersion?: string | undefined;
-  /** Others are blocked, unless the list is empty (V-55). */
+  /** Other versions are blocked, unless the list is empty. */
   readonly versionAllowList?: readonly string[] | undefined;
-  /** Where the backend takes over connections (H-01). @default none: clients are never handed over */
+  /** Where the backend takes over connections. @default none: no client is handed over */
   readonly handoffEndpoint?: string | undefined;
 }
 
@@ -40,7 +40,7 @@ function rejected(reason: string): Refusal {
   return refusal(RefusalCode.PEER_REJECTED, reason);
 }
 
-/** Bytes that are no frame, from whatever they broke (V-04, V-05). */
+/** The refusal of bytes that are no frame, from the code of the framing error (V-04, V-05). */
 export function framingRefusal(code: string): Refusal {
   return code === 'FRAMING_VERSION'
     ? refusal(RefusalCode.VERSION_UNSUPPORTED, 'unsupported framing version')
@@ -64,7 +64,7 @@ export function refuseEnvelope(frame: Frame): Refusal | undefined {
   return undefined;
 }
 
-/** Steps 3 to 8: V-51 to V-53. `peerProcessId` is the kernel's word, 0 where it has none. */
+/** Steps 3 to 8: V-51 to V-53. `peerProcessId` comes from the kernel, 0 where it does not tell. */
 export function refuseHello(hello: Hello, peerProcessId: number): Refusal | undefined {
   if (hello.clientMinProtocol > PROTOCOL_VERSION || hello.clientMaxProtocol < PROTOCOL_VERSION) {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'client protocol range does not include v1');
@@ -90,7 +90,7 @@ function passes(check: () => unknown): boolean {
   }
 }
 
-/** The service that serves this Hello, or why none does: V-80, V-55, V-86. */
+/** The service for this Hello, or the refusal: V-80, V-55, V-86. */
 export function findService(
   hello: Hello,
   services: ReadonlyMap<string, EmbeddedService>,

@@ -22,15 +22,15 @@ import {
  */
 const PROBE_START = [0x01, undefined, undefined, 0x00, 0x00, 0x08, 0x01, 0x18, 0xb2, 0xe4, 0x02] as const;
 
-/** How long bytes that may yet become a probe are kept back from the echo. */
+/** How long the bytes of an incomplete probe are kept back from `serve`. */
 const INCOMPLETE_PROBE_MS = 50;
 
 /**
- * Answers the identity probes at the start of a connection (P-02) and gives everything else to `serve`.
+ * Answers the identity probes at the start of a connection (P-02) and gives all other bytes to `serve`.
  *
- * A stream of its own that begins like a probe is not mistaken for one: as soon as its bytes differ from
- * {@link PROBE_START}, or the whole frame is no valid probe, they are put back, unread. A stream that pauses
- * in the middle of such a beginning waits 50 ms. Probes behind other bytes belong to the stream.
+ * Puts bytes back, unread, as soon as they differ from {@link PROBE_START} or the whole frame is no valid probe:
+ * a stream may begin like a probe. A stream that pauses in the middle of such a beginning waits 50 ms. Probes
+ * behind other bytes belong to the stream.
  */
 export function answerProbes(
   socket: Socket,
@@ -95,7 +95,7 @@ function readProbe(held: Buffer): ProbeStep {
   }
 }
 
-/** The nonce and who answers, trace context repeated (P-02). */
+/** The nonce and the identity; repeats the trace context (P-02). */
 function probeReply(
   { payload: nonce, requestId, traceparent, tracestate }: Frame,
   identity: DaemonProcess,
@@ -112,8 +112,8 @@ function probeReply(
 }
 
 /**
- * Who this process is. The hash is 32 zero bytes: hashing Node's own executable in JavaScript takes seconds
- * (L-16). To pass a real broker's check, replace it.
+ * The identity of this process. The hash is 32 zero bytes: hashing Node's own executable in JavaScript takes
+ * seconds (L-16). To pass a real broker's check, replace it.
  */
 export function ownIdentity(endpoint: string): DaemonProcess {
   const isLinux = process.platform === 'linux';
@@ -122,7 +122,7 @@ export function ownIdentity(endpoint: string): DaemonProcess {
     exePath: isLinux ? readlinkSync('/proc/self/exe') : process.execPath,
     ipcEndpoint: { namespaceId: 'shared', path: endpoint },
     startedAtUnixMs: BigInt(Math.round(startedAtUnixMs)),
-    // Elsewhere a command would have to be asked; a broker does not compare an empty one (P-05, P-10).
+    // Other systems need a command for it; a broker does not compare an empty one (P-05, P-10).
     bootId: isLinux ? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() : '',
     exeHashAlgorithm: 'blake3',
     exeHash: new Uint8Array(32),

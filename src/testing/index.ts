@@ -1,18 +1,13 @@
 /**
  * `broker-pool/testing`: a broker and a backend to test against, on real sockets. {@link startTestSystem}
- * runs both inside the own process, scriptable and countable; {@link spawnTestSystem} as processes; {@link
+ * runs both in this process, with scripted behaviour and counters; {@link spawnTestSystem} as processes; {@link
  * EmbeddedBroker} and {@link EmbeddedBackend} one by one.
  */
 export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';
-export {
-  canHandOff,
-  EmbeddedBackend,
-  type EmbeddedBackendOptions,
-  type HandoffMode,
-} from './embedded-backend.js';
+export { canHandOff, EmbeddedBackend } from './embedded-backend.js';
 export { EmbeddedBroker, type ReceivedHello } from './embedded-broker.js';
 export type { EmbeddedService } from './hello-rules.js';
-export type { EmbeddedBrokerOptions } from './options.js';
+export type { EmbeddedBackendOptions, EmbeddedBrokerOptions, HandoffMode } from './options.js';
 export { startTestSystem, type TestSystem, type TestSystemOptions, type TestTarget } from './test-system.js';
 export {
   spawnTestSystem,

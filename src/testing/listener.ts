@@ -7,10 +7,10 @@ export interface ListenerOptions {
   readonly endpoint: string;
   /** Connections that may wait to be accepted. @default Node's */
   readonly backlog?: number | undefined;
-  /** Accept without reading a byte: what comes first must be read by other means than Node's (H-05). */
+  /** Accept without reading: Node would lose the descriptor that comes with the first bytes (H-05). */
   readonly paused?: boolean;
   readonly onConnection: (socket: Socket) => void;
-  /** A connection has ended, for whatever reason. */
+  /** A connection has ended. */
   readonly onClose: () => void;
 }
 
@@ -31,9 +31,7 @@ export class Listener {
     });
   }
 
-  /**
-   * Rejects with the system's error if the endpoint is in use: nobody's socket file is ever removed (N-10).
-   */
+  /** Rejects with the system's error if the endpoint is in use: no existing socket file is removed (N-10). */
   static async open(options: ListenerOptions): Promise<Listener> {
     const { backlog, endpoint, paused = false } = options;
     // Half-open, because a peer that ends its side still gets its answer (V-31).
@@ -50,10 +48,10 @@ export class Listener {
     return listener;
   }
 
-  /** Counts a connection that came another way among its own. */
+  /** Adds a connection that was not accepted here. */
   adopt(socket: Socket): void {
     this.#sockets.add(socket);
-    // Peers hang up whenever they like; what follows from it is seen in 'close'.
+    // A peer may hang up at any time; 'close' follows.
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#sockets.delete(socket);
@@ -65,7 +63,7 @@ export class Listener {
     return this.#sockets.size;
   }
 
-  /** Closes every connection, without a word to the peers. */
+  /** Closes every connection at once. */
   dropAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

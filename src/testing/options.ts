@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net';
 import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
-import type { Hello } from '../wire/messages.js';
+import type { DaemonProcess, Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
 
@@ -17,14 +18,14 @@ export interface EmbeddedBrokerOptions {
   /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
   readonly services?: Readonly<Record<string, EmbeddedService>> | undefined;
   /**
-   * What becomes of each Hello; `undefined` leaves it to the broker's `behaviour`. What it throws is not
+   * Chooses what to do with each Hello; `undefined` leaves it to the broker's `behaviour`. Its errors are not
    * caught.
    */
   readonly decide?:
     ((hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>) | undefined;
-  /** How long a request may take to arrive, in milliseconds (V-20). @default 30000 */
+  /** How long a request may take to arrive, in milliseconds. @default 30000 */
   readonly helloTimeoutMs?: number | undefined;
-  /** How long a backend may take to answer an offer, in milliseconds (H-08). @default 5000 */
+  /** How long a backend may take to answer an offer, in milliseconds. @default 5000 */
   readonly handoffAckTimeoutMs?: number | undefined;
 }
 
@@ -43,6 +44,79 @@ export function checkBrokerOptions(field: string, options: EmbeddedBrokerOptions
   rejectUnknownOptions(field, options, BROKER_OPTION_NAMES);
   for (const [name, service] of Object.entries(options.services ?? {}))
     checkServiceOptions(`services.${name}`, service);
+}
+
+/** What a backend does with a connection that a broker offers. */
+export type HandoffMode =
+  /** Accepts and serves it. */
+  | 'accept'
+  /** Refuses and closes it. */
+  | 'reject'
+  /** Keeps it and sends no answer. */
+  | 'silent'
+  /** Closes it and sends no answer. */
+  | 'close'
+  /** Accepts with a wrong token, and closes it. */
+  | 'wrongToken';
+
+export const HANDOFF_MODES = [
+  'accept',
+  'reject',
+  'silent',
+  'close',
+  'wrongToken',
+] as const satisfies readonly HandoffMode[];
+
+/** Options of {@link EmbeddedBackend.start}. */
+export interface EmbeddedBackendOptions {
+  /** Where to serve. @default a socket in `directory`; a pipe of its own on Windows */
+  readonly endpoint?: string | undefined;
+  /** Where to take over connections. @default a socket in `directory` */
+  readonly handoffEndpoint?: string | undefined;
+  /**
+   * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
+   * the end
+   */
+  readonly directory?: string | undefined;
+  /** Connections that may wait to be accepted. @default Node's */
+  readonly backlog?: number | undefined;
+  /**
+   * What to do with offered connections; anything but `none` needs FFI, see `canHandOff`. A broker offers the
+   * connection of every client that advertises handle passing, also of a client that does not adopt: such a
+   * connection ends as soon as the backend takes it over. @default 'none'
+   */
+  readonly handoff?: HandoffMode | 'none' | undefined;
+  /**
+   * Serves each connection, from its first byte. Sockets are half-open: end them when the client ends its side.
+   * @default answers identity probes, then echoes
+   */
+  readonly onConnection?: ((socket: Socket, how: { readonly adopted: boolean }) => void) | undefined;
+  /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
+  readonly identity?: Partial<DaemonProcess> | undefined;
+  /** How long an offer may take to arrive, in milliseconds. @default 5000 */
+  readonly offerTimeoutMs?: number | undefined;
+}
+
+const BACKEND_OPTION_NAMES = [
+  'endpoint',
+  'handoffEndpoint',
+  'directory',
+  'backlog',
+  'handoff',
+  'onConnection',
+  'identity',
+  'offerTimeoutMs',
+] as const satisfies readonly (keyof EmbeddedBackendOptions)[];
+
+/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
+export function checkBackendOptions(field: string, options: EmbeddedBackendOptions): void {
+  rejectUnknownOptions(field, options, BACKEND_OPTION_NAMES);
+  checkHandoff(options.handoff ?? 'none');
+}
+
+/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
+export function checkHandoff(mode: HandoffMode | 'none'): HandoffMode | 'none' {
+  return checkName('handoff', mode, [...HANDOFF_MODES, 'none']);
 }
 
 /** The fields of each behaviour besides its kind. */
@@ -87,7 +161,7 @@ export function checkBehaviour(field: string, behaviour: BrokerBehaviour): Broke
   return behaviour;
 }
 
-/** The same for what can become of any reply. */
+/** {@link checkBehaviour} for replies. */
 export function checkReplyBehaviour(field: string, behaviour: ReplyBehaviour): ReplyBehaviour {
   checkFields(field, behaviour, REPLY_FIELDS);
   return behaviour;
@@ -98,10 +172,7 @@ export function checkServiceOptions(field: string, service: Partial<EmbeddedServ
   rejectUnknownOptions(field, service, SERVICE_NAMES);
 }
 
-/**
- * The options that are set: one that is `undefined` has its default, and must not displace another value in a
- * spread.
- */
+/** The options that are set: an `undefined` means the default, and must not replace a value in a spread. */
 export function withoutUndefined<T extends object>(options: T): T {
   const set = { ...options };
   for (const name in set) if (set[name] === undefined) delete set[name];

@@ -2,13 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { encodeFrameToWire, HANDOFF_TOKEN_BYTES, type Frame, type Negotiated } from '../wire/messages.js';
 import { waited, type HandoffBehaviour } from './behaviour.js';
 import type { ClientConnection } from './client-connection.js';
-import { serveEcho } from './echo.js';
 import { readyEvent } from './handoff-offer.js';
 
-/**
- * A handoff of which only the messages happen: where the client may take the connection for adopted, the
- * broker itself serves it.
- */
+/** A handoff in messages only, without a descriptor: the broker itself serves the connection, as an echo. */
 export async function pretendHandoff(
   client: ClientConnection,
   reply: Partial<Frame>,
@@ -41,8 +37,7 @@ export async function pretendHandoff(
       break;
   }
   if (client.gone.aborted) return 'close';
-  // Also where no client should believe the event: that it hangs up is its own decision, to be seen from
-  // here.
-  serveEcho(client.socket);
+  // Also after an event that no client should believe: a test must see the client hang up by itself.
+  client.socket.pipe(client.socket);
   return 'keep';
 }

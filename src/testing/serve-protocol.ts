@@ -1,7 +1,7 @@
-import type { HandoffMode } from './embedded-backend.js';
 import type { EmbeddedService } from './hello-rules.js';
+import type { HandoffMode } from './options.js';
 
-/** What a server process is told in its first argument, as JSON. */
+/** The task of a server process: its first argument, as JSON. */
 export type ServeTask =
   | {
       readonly role: 'broker';
@@ -38,7 +38,7 @@ export interface ServeFailure {
   readonly problem: string;
 }
 
-/** What a broker process counts; see the getters of `EmbeddedBroker`. */
+/** The counters of a broker process; see the getters of `EmbeddedBroker`. */
 export interface BrokerProcessCounts {
   readonly helloCount: number;
   readonly adminCount: number;
@@ -48,15 +48,15 @@ export interface BrokerProcessCounts {
   readonly earlyHangUps: number;
 }
 
-/** What a backend process counts; see the getters of `EmbeddedBackend`. */
+/** The counters of a backend process; see the getters of `EmbeddedBackend`. */
 export interface BackendProcessCounts {
   readonly connections: number;
   readonly acceptedCount: number;
   readonly adoptedCount: number;
 }
 
-/** A command on standard input; answered by a line of JSON. Lines that are no command are ignored. */
+/** A command on standard input; the answer is a line of JSON. Other lines are ignored. */
 export const COUNTS_COMMAND = 'counts';
 
-/** A command on standard input. An input that ends without it belongs to a process that is gone. */
+/** A command on standard input. When the input ends without it, the parent process is gone. */
 export const STOP_COMMAND = 'stop';

@@ -1,7 +1,7 @@
 /**
  * The entry of a broker or backend process: `node serve.js '{"role":"backend",…}'`, see `ServeTask`. Prints a
- * line of JSON when it is ready, and ends on SIGTERM and when its standard input does: also when the process
- * that started it is killed. A temporary directory is removed then.
+ * line of JSON when it is ready. Ends on SIGTERM and when its standard input ends, so also when its parent
+ * process is killed; then it removes a temporary directory.
  */
 import { rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -21,7 +21,7 @@ function say(message: ServeReady | ServeFailure | BrokerProcessCounts | BackendP
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** Starts what the task names, and returns how to count and to stop it. */
+/** Starts the server of the task. */
 async function serve(task: ServeTask) {
   if (task.role === 'broker') {
     const { role: _role, isTemporary: _isTemporary, ...options } = task;
@@ -44,10 +44,7 @@ async function serve(task: ServeTask) {
   return { counts, stop: () => backend.stop() };
 }
 
-/**
- * Removes a temporary directory with everything in it if no process is left to do it, else only if this was
- * its last server.
- */
+/** Removes a temporary directory: with all its files when the parent process is gone, else when it is empty. */
 function removeDirectory({ directory, isTemporary = false }: ServeTask, isOrphan: boolean): void {
   if (!isTemporary || directory === '') return;
   try {
@@ -58,7 +55,7 @@ function removeDirectory({ directory, isTemporary = false }: ServeTask, isOrphan
   }
 }
 
-/** Answers until it is told to stop. Returns whether the process that started this one is gone. */
+/** Answers until `stop`. Returns whether the parent process is gone. */
 async function answer(
   lines: AsyncIterable<string>,
   counts: () => BrokerProcessCounts | BackendProcessCounts,
@@ -70,10 +67,9 @@ async function answer(
   return !isTerminated;
 }
 
-// Ctrl-C, and the end of a terminal, reach the whole group of processes; the one in front decides when it is
-// over.
+// Ctrl-C and the end of a terminal reach the whole process group; the parent process decides when to stop.
 for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {});
-// The process that read it is gone, which shows at the end of the input.
+// The reader is gone; then the input ends as well.
 process.stdout.on('error', () => {});
 let isTerminated = false;
 const input = createInterface({ input: process.stdin });
@@ -82,7 +78,7 @@ process.once('SIGTERM', () => {
   input.close();
   process.stdin.destroy();
 });
-// Before the first line is printed: its reader may end this process at once.
+// Before the first line is printed: the parent process may send `stop` at once.
 const commands = input[Symbol.asyncIterator]();
 const task: ServeTask = JSON.parse(process.argv[2] ?? '');
 try {
@@ -91,8 +87,7 @@ try {
   await server.stop();
   removeDirectory(task, isOrphan);
 } catch (error) {
-  // Not on the error output, which belongs to the program: the process that started this one says it, or is
-  // gone.
+  // Not on the error output, which belongs to the program: the parent process reports it.
   say({ problem: error instanceof Error ? error.message : String(error) });
   process.exitCode = 1;
   process.stdin.destroy();

@@ -15,22 +15,22 @@ const ENTRY = packageFile('src/testing/serve.js');
 /** How long a process may take to end by itself. */
 const END_LIMIT_MS = 5_000;
 
-/** Processes that run. One that is paused would not notice that this process is gone. */
+/** Running processes. A paused one would not notice the end of this process. */
 const running = new ExitHook<ChildProcess>((child) => resume(child));
 
-/** A process that has ended takes no signal any more, and Windows has none of this kind. */
+/** No effect on a process that has ended. Windows has no such signal. */
 function resume(child: ChildProcess): void {
   if (process.platform !== 'win32') child.kill('SIGCONT');
 }
 
-/** A broker or a backend in a process of its own. It ends with the one that started it, however that ends. */
+/** A broker or a backend in a process of its own. It ends with its parent process, also when that is killed. */
 export class ServerProcess<Counts> implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #reader: Interface;
   readonly #ended: Promise<void>;
   #ready: ServeReady | undefined;
-  /** Questions are asked one after the other: answers carry no name. */
+  /** The last question. The next one waits for its answer: answers carry no name. */
   #asked: Promise<unknown> = Promise.resolve();
 
   private constructor(task: ServeTask) {
@@ -44,7 +44,7 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     });
     const { stdin, stdout } = this.#child;
     if (stdin === null || stdout === null) throw new Error('the server process has no pipes');
-    // A process that has ended takes no more input; that shows in its exit.
+    // A process that has ended takes no more input; 'exit' reports that.
     stdin.on('error', () => {});
     this.#reader = createInterface({ input: stdout });
     this.#lines = this.#reader[Symbol.asyncIterator]();
@@ -87,7 +87,7 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** What it has counted so far. */
+  /** Its counters. */
   counts(): Promise<Counts> {
     const answer = this.#asked.then(() => {
       this.#child.stdin?.write(`${COUNTS_COMMAND}\n`);
@@ -97,15 +97,12 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     return answer;
   }
 
-  /**
-   * Stops it in its tracks (SIGSTOP): it accepts and answers nothing, but its sockets are there. Not on
-   * Windows.
-   */
+  /** Pauses it (SIGSTOP): it accepts and answers nothing, but its sockets stay. Not on Windows. */
   pause(): void {
     this.#child.kill('SIGSTOP');
   }
 
-  /** Lets it go on after {@link ServerProcess.pause}. */
+  /** Continues it after {@link ServerProcess.pause}. */
   resume(): void {
     resume(this.#child);
   }

@@ -5,10 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { checkEndpoint, PIPE_PREFIX } from '../endpoint.js';
 import { ExitHook } from '../exit-hook.js';
 
-/**
- * Temporary directories of servers that run: a program that crashes, or calls `process.exit()`, stops none of
- * them.
- */
+/** Temporary directories of running servers: a program that calls `process.exit()` does not stop its servers. */
 const temporary = new ExitHook<SocketDirectory>((directory) => directory.remove());
 
 /**

@@ -1,5 +1,6 @@
 import { rejectUnknownOptions } from '../validation.js';
-import { canHandOff, checkHandoff, type HandoffMode } from './embedded-backend.js';
+import { canHandOff } from './embedded-backend.js';
+import { checkHandoff, type HandoffMode } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 import type { BackendProcessCounts, BrokerProcessCounts } from './serve-protocol.js';
 import { ServerProcess } from './server-process.js';
@@ -39,8 +40,8 @@ export interface SpawnedTestSystem extends AsyncDisposable {
 }
 
 /**
- * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in
- * which a peer must be busy, stopped or dead without this process being so.
+ * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in which
+ * a peer must be busy, stopped or dead while this process runs.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
@@ -49,8 +50,8 @@ export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Pro
   const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
   checkHandoff(handoff);
   const sockets = new SocketDirectory(options.directory);
-  // The server processes make it. This one removes it, so that nothing is left of a server that had to be
-  // killed; they do if this one is killed.
+  // The server processes make it. This process removes it, also after a server that had to be killed; the
+  // servers remove it if this process is killed.
   const directory = process.platform === 'win32' ? '' : sockets.reserve();
   const common = {
     directory,

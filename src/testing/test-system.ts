@@ -1,15 +1,17 @@
 import { rejectUnknownOptions } from '../validation.js';
-import { checkBackendOptions, EmbeddedBackend, type EmbeddedBackendOptions } from './embedded-backend.js';
+import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 import type { EmbeddedService } from './hello-rules.js';
 import {
+  checkBackendOptions,
   checkBrokerOptions,
   checkServiceOptions,
   withoutUndefined,
+  type EmbeddedBackendOptions,
   type EmbeddedBrokerOptions,
 } from './options.js';
 
-/** What a client needs to know; spread it into the options of a pool or of `connectToBackend`. */
+/** The target of a client; spread it into the options of a pool or of `connectToBackend`. */
 export interface TestTarget {
   readonly brokerEndpoint: string;
   readonly serviceName: string;
@@ -26,7 +28,7 @@ export interface TestSystemOptions {
   readonly directory?: string | undefined;
   readonly broker?: EmbeddedBrokerOptions | undefined;
   readonly backend?: EmbeddedBackendOptions | undefined;
-  /** More about the service than its name, version and endpoints. */
+  /** Further properties of the service; they replace the version and endpoints above. */
   readonly service?: Partial<EmbeddedService> | undefined;
 }
 
@@ -39,7 +41,7 @@ const OPTION_NAMES = [
   'service',
 ] as const satisfies readonly (keyof TestSystemOptions)[];
 
-/** A broker and a backend inside the own process that know each other. */
+/** A broker and the backend that it negotiates, in this process. */
 export interface TestSystem extends AsyncDisposable {
   readonly broker: EmbeddedBroker;
   readonly backend: EmbeddedBackend;

@@ -1,9 +1,9 @@
 import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Leftovers, until } from './leftovers.js';
 import test, { temporaryDirectory } from './sanitary.js';
+import { endpointIn } from './endpoints.js';
 
 const onLinux = process.platform === 'linux';
 
@@ -40,7 +40,7 @@ test.serial('a timer and a server are left over as long as they keep the process
   timer.unref();
   t.false(leftovers.list().includes('active: Timeout ×1'));
 
-  const path = join(temporaryDirectory(t), 'server.sock');
+  const path = endpointIn(temporaryDirectory(t), 'server');
   const server = createServer().listen(path);
   t.teardown(() => server.close());
   t.true(existsSync(path));
@@ -56,7 +56,7 @@ test.serial(
   'a first listener leaves nothing over, although Node keeps a reserve descriptor for it',
   async (t) => {
     const leftovers = new Leftovers();
-    const server = createServer().listen(join(temporaryDirectory(t), 'server.sock'));
+    const server = createServer().listen(endpointIn(temporaryDirectory(t), 'server'));
     await new Promise((resolve) => server.close(resolve));
     t.true(await until(() => leftovers.list().length === 0), leftovers.list().join());
   },

@@ -5,6 +5,7 @@ import {
   type BrokerProcessCounts,
 } from '../../src/testing/spawned-system.js';
 import { SERVICE, VERSION } from './talk.js';
+import { endpointIn } from './endpoints.js';
 
 /** Options of {@link ProcessSystem.start}. */
 export interface ProcessSystemOptions {
@@ -28,11 +29,11 @@ export class ProcessSystem {
   private constructor(options: ProcessSystemOptions) {
     this.#options = options;
     this.target = {
-      brokerEndpoint: `${options.directory}/broker.sock`,
+      brokerEndpoint: endpointIn(options.directory, 'broker'),
       serviceName: SERVICE,
       wantedVersion: VERSION,
     };
-    this.backendEndpoint = `${options.directory}/backend.sock`;
+    this.backendEndpoint = endpointIn(options.directory, 'backend');
   }
 
   static async start(options: ProcessSystemOptions): Promise<ProcessSystem> {
@@ -93,6 +94,6 @@ export class ProcessSystem {
   }
 
   get #handoffEndpoint(): string {
-    return `${this.#options.directory}/handoff.sock`;
+    return endpointIn(this.#options.directory, 'handoff');
   }
 }

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from 'ava';
-import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/embedded-backend.js';
+import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
+import type { EmbeddedBackendOptions } from '../../src/testing/options.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../../src/testing/embedded-broker.js';
 import { temporaryDirectory } from './sanitary.js';
 import { SERVICE, VERSION } from './talk.js';

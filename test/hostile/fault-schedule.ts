@@ -13,7 +13,7 @@ import type { Driver, Outcome } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { errno } from '../../src/os/errno.js';
 import type { Native } from '../../src/os/native.js';
-import { SubmissionRing } from '../../src/os/submission-ring.js';
+import { hasRing } from '../helpers/ring.js';
 import type { EmbeddedBackend, EmbeddedBroker } from '../../src/testing/index.js';
 import { FAULT_CODES, Injector, type Fault, type FaultyCall } from '../helpers/faulty-system.js';
 import { FAULT_FILE_VARIABLE, injectedFile } from '../helpers/faulty-worker.js';
@@ -157,12 +157,6 @@ function faultsOf(...calls: readonly (readonly [call: FaultyCall, count: number]
       FAULT_CODES.map((code): Fault => ({ call, nth: index + 1, code })),
     ).flat(),
   );
-}
-
-function hasRing({ binder, system }: Native): boolean {
-  const ring = binder && SubmissionRing.open(binder, system);
-  if (ring instanceof SubmissionRing) ring.close();
-  return ring instanceof SubmissionRing;
 }
 
 function openDescriptors(): number {

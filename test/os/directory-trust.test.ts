@@ -17,7 +17,7 @@ const asRoot = own === 0 ? test : test.skip;
 
 /** A directory in a directory in one that the test may spoil. */
 function nested(t: ExecutionContext): { top: string; middle: string; directory: string } {
-  // On macOS the system's own temporary directory is reached by links; those are not what is tested.
+  // On macOS the system's own temporary directory is reached by links, which this test must not meet.
   const top = realpathSync(temporaryDirectory(t));
   const middle = join(top, 'middle');
   const directory = join(middle, 'private');
@@ -35,7 +35,7 @@ async function listenIn(t: ExecutionContext, directory: string): Promise<string>
   return endpoint;
 }
 
-posix("a way through directories of root and of one's own is safe, a sticky one for all among them", (t) => {
+posix('checkAncestors trusts directories of root and of this user, and a sticky one for all users', (t) => {
   const { middle, directory } = nested(t);
   t.is(checkAncestors(directory, userIds), undefined);
   for (const mode of [0o755, 0o1777, 0o1770, 0o700]) {
@@ -46,7 +46,7 @@ posix("a way through directories of root and of one's own is safe, a sticky one 
   t.is(checkAncestors(`${directory}/../.././/middle/private/`, userIds), undefined);
 });
 
-posix('a private directory is no use where others may put another in its place', async (t) => {
+posix('checkFile rejects a private directory that other users may replace', async (t) => {
   const { middle, directory } = nested(t);
   const endpoint = await listenIn(t, directory);
   for (const mode of [0o777, 0o770, 0o702]) {
@@ -57,7 +57,7 @@ posix('a private directory is no use where others may put another in its place',
   }
 });
 
-posix('links are followed, and both where they lie and where they lead is looked at', (t) => {
+posix('checkAncestors checks the directory of a link and the target of the link', (t) => {
   const { top, middle } = nested(t);
   const shared = join(top, 'shared');
   mkdirSync(shared);
@@ -75,7 +75,7 @@ posix('links are followed, and both where they lie and where they lead is looked
   t.is(
     checkAncestors(join(shared, 'relative', 'private'), userIds),
     undefined,
-    'nobody else may rename a link in a sticky directory',
+    'no other user may rename a link in a sticky directory',
   );
   chmodSync(middle, 0o777);
   t.regex(
@@ -89,7 +89,7 @@ posix('links are followed, and both where they lie and where they lead is looked
   );
 });
 
-posix('links that lead in circles are not trusted', (t) => {
+posix('checkAncestors rejects links that lead in circles', (t) => {
   const { top } = nested(t);
   symlinkSync('other', join(top, 'one'));
   symlinkSync('one', join(top, 'other'));
@@ -99,12 +99,12 @@ posix('links that lead in circles are not trusted', (t) => {
   );
 });
 
-posix('a way that ends early is left to the dial', (t) => {
+posix('checkAncestors accepts a path that does not exist', (t) => {
   const { top } = nested(t);
   t.is(checkAncestors(join(top, 'none', 'none'), userIds), undefined);
 });
 
-asRoot('a directory or a link of a stranger on the way is not trusted, unless he is', (t) => {
+asRoot('checkAncestors rejects an ancestor or a link of a user who is not trusted', (t) => {
   const { top, middle, directory } = nested(t);
   const advice = `belongs to user ${STRANGER}: if you trust that user, allow it with trust: { userIds: [${STRANGER}] }`;
   chownSync(middle, STRANGER, STRANGER);
@@ -119,7 +119,7 @@ asRoot('a directory or a link of a stranger on the way is not trusted, unless he
 });
 
 posix(
-  'a way that was safe is looked at again after a second, and at once when it leads to another directory',
+  'checkFile checks safe ancestors again after a second, and at once for another directory',
   async (t) => {
     const { middle, directory } = nested(t);
     const endpoint = await listenIn(t, directory);
@@ -137,7 +137,7 @@ posix(
   },
 );
 
-posix('what was safe for one trust is not for another', async (t) => {
+posix('checkFile remembers safe ancestors for one trust only', async (t) => {
   const { directory } = nested(t);
   const endpoint = await listenIn(t, directory);
   t.is(checkFile(endpoint, trust, 0), undefined);

@@ -31,7 +31,7 @@ async function listen(
   return { directory, endpoint, server };
 }
 
-posix("a socket of one's own in a directory of one's own is trusted", async (t) => {
+posix('checkFile trusts a socket of this user in a directory of this user', async (t) => {
   const { endpoint } = await listen(t);
   t.is(checkFile(endpoint, trust), undefined);
 });
@@ -54,7 +54,7 @@ posix(
   },
 );
 
-posix('what stands in place of the socket is named', (t) => {
+posix('checkFile names the kind of a file in place of the socket', (t) => {
   const directory = temporaryDirectory(t);
   const path = (name: string): string => join(directory, name);
   writeFileSync(path('file'), '');
@@ -68,7 +68,7 @@ posix('what stands in place of the socket is named', (t) => {
   );
 });
 
-posix('a directory that is a link is not followed, however it is written', async (t) => {
+posix('checkFile does not follow a directory that is a link, also with slashes and dots', async (t) => {
   const { directory } = await listen(t);
   const link = join(temporaryDirectory(t), 'link');
   symlinkSync(directory, link);
@@ -89,7 +89,7 @@ posix(
   },
 );
 
-asRoot('a socket or a directory of a stranger is not trusted, unless he is', async (t) => {
+asRoot('checkFile rejects a socket or a directory of a user who is not trusted', async (t) => {
   const { directory, endpoint } = await listen(t);
   const trusted = { ...trust, userIds: [own, STRANGER] };
   chownSync(endpoint, STRANGER, STRANGER);
@@ -102,14 +102,14 @@ asRoot('a socket or a directory of a stranger is not trusted, unless he is', asy
   chownSync(directory, own, own);
 });
 
-posix('a relative path is not trusted, wherever it leads: the dial would follow a later chdir', async (t) => {
+posix('checkFile rejects a relative path', async (t) => {
   const { endpoint } = await listen(t);
   t.is(checkFile(endpoint, trust), undefined);
   for (const path of [relative(process.cwd(), endpoint), 'peer.sock', './peer.sock', ''])
     t.is(checkFile(path, trust), 'its path is not absolute');
 });
 
-test('what is not there, and what is no file, is left to the dial', (t) => {
+test('checkFile accepts a missing file and an abstract name', (t) => {
   t.is(checkFile(join(temporaryDirectory(t), 'none', 'none.sock'), trust), undefined);
   t.is(checkFile('\0abstract', trust), undefined);
 });
@@ -128,7 +128,7 @@ withFfi('the kernel names the user and the process at the other end (V-53)', asy
   system?.close(descriptor);
 });
 
-withFfi('a peer whom the system does not know is not trusted', (t) => {
+withFfi('checkPeer rejects a descriptor without a peer', (t) => {
   t.is(peerOf(1_000_000), -(errno['EBADF'] ?? 0));
   t.regex(checkPeer(1_000_000, trust) ?? '', /does not say who is behind it \(EBADF\)/);
 });

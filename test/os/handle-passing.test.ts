@@ -45,7 +45,7 @@ async function connectedPair(t: ExecutionContext) {
 const withFfi = loaded === undefined ? test.skip : test;
 
 withFfi(
-  'a descriptor arrives with the bytes it was sent with, as another one of the same file',
+  'receiveHandle returns a new descriptor of the same file, with the bytes it was sent with',
   async (t) => {
     const { far, near, opened, passing } = await connectedPair(t);
     const sent = openSync(process.execPath, 'r');
@@ -62,7 +62,7 @@ withFfi(
   },
 );
 
-test('where layouts are not known nothing is passed: a pointer of other length would lead C elsewhere', (t) => {
+test('loadHandlePassing returns undefined for an unknown architecture', (t) => {
   for (const architecture of ['arm', 'ia32', 's390x', 'ppc64'])
     t.is(loadHandlePassing(architecture), undefined);
 });
@@ -78,38 +78,35 @@ onLinux('a received descriptor is not inherited by child processes', async (t) =
   t.not(Number.parseInt(flags ?? '0', 8) & 0o2000000, 0);
 });
 
-withFfi(
-  'no more is read than there is room for: what follows the token stays in the stream (H-05)',
-  async (t) => {
-    const { far, near, opened, passing } = await connectedPair(t);
-    passing.sendHandle(near, TOKEN, near);
-    system?.send(near, Buffer.from('frame'));
-    const first = passing.receiveHandle(far, new Uint8Array(10));
-    opened.push(first.descriptor);
-    t.is(first.bytes, 10);
-    t.true(first.descriptor >= 0, 'the descriptor comes with the first byte');
-    t.deepEqual(passing.receiveHandle(far, new Uint8Array(6)), { bytes: 6, descriptor: -1 });
-    const rest = new Uint8Array(16);
-    t.deepEqual(passing.receiveHandle(far, rest), { bytes: 5, descriptor: -1 });
-    t.is(Buffer.from(rest.subarray(0, 5)).toString(), 'frame');
-  },
-);
+withFfi('receiveHandle reads no more bytes than there is room for (H-05)', async (t) => {
+  const { far, near, opened, passing } = await connectedPair(t);
+  passing.sendHandle(near, TOKEN, near);
+  system?.send(near, Buffer.from('frame'));
+  const first = passing.receiveHandle(far, new Uint8Array(10));
+  opened.push(first.descriptor);
+  t.is(first.bytes, 10);
+  t.true(first.descriptor >= 0, 'the descriptor comes with the first byte');
+  t.deepEqual(passing.receiveHandle(far, new Uint8Array(6)), { bytes: 6, descriptor: -1 });
+  const rest = new Uint8Array(16);
+  t.deepEqual(passing.receiveHandle(far, rest), { bytes: 5, descriptor: -1 });
+  t.is(Buffer.from(rest.subarray(0, 5)).toString(), 'frame');
+});
 
-withFfi('without data there is EAGAIN, after the end 0', async (t) => {
+withFfi('receiveHandle returns EAGAIN without data, and 0 bytes after the end', async (t) => {
   const { closeNear, far, passing } = await connectedPair(t);
   t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: EAGAIN, descriptor: -1 });
   closeNear();
   t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: 0, descriptor: -1 });
 });
 
-withFfi('a full socket is EAGAIN at once, and sends nothing (H-07)', async (t) => {
+withFfi('sendHandle returns EAGAIN at once on a full socket (H-07)', async (t) => {
   const { near, passing } = await connectedPair(t);
   let result = 0;
   while (result >= 0) result = system?.send(near, new Uint8Array(65_536)) ?? 0;
   t.is(passing.sendHandle(near, TOKEN, near), EAGAIN);
 });
 
-withFfi('what is no descriptor cannot be sent, and nothing can be received from it', async (t) => {
+withFfi('an invalid descriptor can neither be sent nor received from', async (t) => {
   const { far, near, passing } = await connectedPair(t);
   t.is(passing.sendHandle(near, TOKEN, 1_000_000), -(errno['EBADF'] ?? 0));
   t.deepEqual(passing.receiveHandle(far, new Uint8Array(16)), { bytes: EAGAIN, descriptor: -1 });

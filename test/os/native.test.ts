@@ -14,7 +14,7 @@ nativeTest('a shortage of descriptors does not keep the C library away for good'
   t.is(stdout, 'false true');
 });
 
-test('whether descriptors are free is found out without keeping any', (t) => {
+test('hasFreeDescriptors keeps no descriptor', (t) => {
   const before = new Leftovers();
   t.true(hasFreeDescriptors(8));
   t.deepEqual(

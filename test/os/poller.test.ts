@@ -7,7 +7,7 @@ import test from '../helpers/sanitary.js';
 const EBADF = -(errno['EBADF'] ?? 0);
 const WAKE = 7;
 
-/** A system that lets nobody wait; all else works, and does nothing. */
+/** A system that refuses every wait; all other calls succeed and do nothing. */
 const calls: PollCalls = {
   pipe: () => 0,
   write: () => 0,
@@ -23,7 +23,7 @@ for (const [kind, syscall] of [
   ['kqueue', 'kevent'],
   ['poll', 'poll'],
 ] as const satisfies readonly (readonly [PollerKind, string])[]) {
-  test(`${kind}: a wait that fails says so, and is no wait that found nothing: the thread would spin until its deadlines`, (t) => {
+  test(`${kind}: a failed wait throws`, (t) => {
     const poller = attachPoller(calls, { kind, queue: 6, wakeRead: WAKE, wakeWrite: WAKE });
     t.throws(() => poller.wait(1_000, () => t.fail('nothing is ready')), { message: `${syscall} EBADF` });
   });

@@ -4,18 +4,13 @@ import type { ExecutionContext } from 'ava';
 import { connectAndSend } from '../../src/os/socket.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Binder, type Native, type NativeFunction } from '../../src/os/native.js';
-import { SubmissionRing } from '../../src/os/submission-ring.js';
+import { hasRing } from '../helpers/ring.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const native = loadNative();
-const hasRing = (() => {
-  const ring = native?.binder && SubmissionRing.open(native.binder, native.system);
-  if (ring instanceof SubmissionRing) ring.close();
-  return ring instanceof SubmissionRing;
-})();
 const SWITCH = 'BROKER_POOL_IO_URING';
 /** One at a time: one of them sets a variable. */
-const ringTest = hasRing ? test.serial : test.skip;
+const ringTest = hasRing(native) ? test.serial : test.skip;
 delete process.env[SWITCH];
 
 const REQUEST = Buffer.from('a request');
@@ -71,7 +66,7 @@ for (const [number, call] of [
     ['EINVAL', 1],
   ] as const) {
     ringTest(
-      `${call} that fails with ${code} is ${tries === 1 ? 'a refusal, and the kernel is not asked again' : 'a passing trouble, and the next connect tries again'}`,
+      `${call} that fails with ${code} is ${tries === 1 ? 'permanent, and the kernel is not asked again' : 'temporary, and the next connect tries again'}`,
       async (t) => {
         const endpoint = await listen(t);
         let asked = 0;
@@ -127,7 +122,7 @@ for (const [title, says] of [
     };
     const attempt = connectAndSend({ ...calls, binder: { ...calls.binder, view } }, endpoint, REQUEST);
     if (attempt.descriptor === undefined) return t.fail();
-    t.is(attempt.sent, 0, 'whoever asked for it sends by other means');
+    t.is(attempt.sent, 0, 'the caller sends by other means');
     calls.system.close(attempt.descriptor);
   });
 }

@@ -1,13 +1,13 @@
 import { addressOf, encodeAddress } from '../../src/os/socket.js';
 import test from '../helpers/sanitary.js';
 
-test('the address of an endpoint is remembered', (t) => {
+test('addressOf remembers an address', (t) => {
   const endpoint = '/run/user/1000/backend.sock';
   t.is(addressOf(endpoint), addressOf(endpoint));
   t.deepEqual(addressOf(endpoint), encodeAddress(endpoint));
 });
 
-test('what no system takes for an address is not remembered', (t) => {
+test('addressOf does not remember an address that is too long for every system', (t) => {
   const endpoint = `/${'x'.repeat(1_000)}`;
   t.not(addressOf(endpoint), addressOf(endpoint));
   t.deepEqual(addressOf(endpoint), addressOf(endpoint));

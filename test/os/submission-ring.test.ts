@@ -5,15 +5,11 @@ import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../src/os/native.js';
 import { SubmissionRing } from '../../src/os/submission-ring.js';
 import { Leftovers } from '../helpers/leftovers.js';
+import { hasRing } from '../helpers/ring.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const native = loadNative();
-const hasRing = (() => {
-  const ring = native?.binder && SubmissionRing.open(native.binder, native.system);
-  if (ring instanceof SubmissionRing) ring.close();
-  return ring instanceof SubmissionRing;
-})();
-const ringTest = hasRing ? test : test.skip;
+const ringTest = hasRing(native) ? test : test.skip;
 const nativeTest = native === undefined ? test.skip : test;
 const linuxTest = process.platform === 'linux' ? nativeTest : test.skip;
 
@@ -87,7 +83,7 @@ function fullListener(t: ExecutionContext, { system, binder }: Native): string {
   }
 }
 
-ringTest('connect and send are one call, again and again', async (t) => {
+ringTest('a ring connects and sends in one call, repeatedly', async (t) => {
   const { system } = loaded();
   const ring = openRing(t);
   const { endpoint, received } = await listen(t);
@@ -102,7 +98,7 @@ ringTest('connect and send are one call, again and again', async (t) => {
   }
 });
 
-ringTest('a connect that fails sends nothing, and the next one works', async (t) => {
+ringTest('a failed connect sends nothing, and the next connect succeeds', async (t) => {
   const { system } = loaded();
   const ring = openRing(t);
   const { endpoint, received } = await listen(t);
@@ -118,7 +114,7 @@ ringTest('a connect that fails sends nothing, and the next one works', async (t)
   system.close(refused);
 });
 
-ringTest('a full backlog ends in EAGAIN, and with it the ring', (t) => {
+ringTest('a full backlog returns EAGAIN and closes the ring', (t) => {
   const { system } = loaded();
   const ring = openRing(t);
   const endpoint = fullListener(t, loaded());
@@ -135,7 +131,7 @@ ringTest('a full backlog ends in EAGAIN, and with it the ring', (t) => {
   system.close(descriptor);
 });
 
-ringTest('a closed ring says so and touches nothing', async (t) => {
+ringTest('a closed ring returns EBADF', async (t) => {
   const { system } = loaded();
   const { endpoint } = await listen(t);
   const ring = openRing(t);
@@ -145,7 +141,7 @@ ringTest('a closed ring says so and touches nothing', async (t) => {
   system.close(descriptor);
 });
 
-ringTest('rings that come and go leave nothing behind', async (t) => {
+ringTest('two hundred rings in a row connect and send', async (t) => {
   const { system } = loaded();
   const { endpoint, received } = await listen(t);
   for (let time = 0; time < 200; time++) {
@@ -159,7 +155,7 @@ ringTest('rings that come and go leave nothing behind', async (t) => {
 });
 
 linuxTest(
-  'an abstract name is tried as it is and filled up with NULs, as Node 20 listens on it, with a ring or without',
+  'connectAndSend tries an abstract name as it is and filled up with NULs, with and without a ring',
   async (t) => {
     const name = `\0broker-pool-test-${process.pid}`;
     const filledUp = name.padEnd(108, '\0');
@@ -193,7 +189,7 @@ function nativeWith(changes: Partial<SystemCalls>): Native {
   return { polling, system: { ...system, ...changes } };
 }
 
-nativeTest('with a ring or without, the request arrives with the connect (V-21)', async (t) => {
+nativeTest('connectAndSend delivers the request, with and without a ring (V-21)', async (t) => {
   const { endpoint, received } = await listen(t);
   for (const calls of [loaded(), nativeWith({})]) {
     const attempt = connectAndSend(calls, endpoint, REQUEST);
@@ -204,7 +200,7 @@ nativeTest('with a ring or without, the request arrives with the connect (V-21)'
   }
 });
 
-nativeTest('without a connection no descriptor stays open, and the errno says why', (t) => {
+nativeTest('a failed connectAndSend returns the errno and leaves no descriptor open', (t) => {
   const endpoint = `${temporaryDirectory(t)}/none.sock`;
   for (const calls of [loaded(), nativeWith({})]) {
     t.deepEqual(connectAndSend(calls, endpoint, REQUEST), {
@@ -221,7 +217,7 @@ nativeTest('without a connection no descriptor stays open, and the errno says wh
   });
 });
 
-nativeTest('after a full backlog requests arrive as before it', async (t) => {
+nativeTest('connectAndSend delivers requests after a full backlog', async (t) => {
   const full = fullListener(t, loaded());
   const { endpoint, received } = await listen(t);
   for (const target of [full, full, endpoint, full, endpoint, endpoint]) {

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { BrokerPool } from '../../src/index.js';
 import { fakeTime } from './faked-time.js';
 import type { Invariants } from './invariants.js';
 import type { Load } from './load.js';
@@ -56,9 +57,19 @@ async function mischief(peer: Peer, random: Random): Promise<void> {
   peer.misbehave(0);
 }
 
+/** Callers who give up soon: they leave a silent broker more requests than it may leave unanswered. */
+async function impatience(brokerEndpoint: string, untilMs: number): Promise<void> {
+  const pool = new BrokerPool({ brokerEndpoint, wantedVersion: '1.0.0', roundTripTimeoutMs: 20 });
+  while (nowMs() < untilMs) {
+    const services = Array.from({ length: 10 }, (_, index) => `impatient-${index}`);
+    await Promise.allSettled(services.map((serviceName) => pool.acquire({ serviceName, timeoutMs: 50 })));
+  }
+  await pool.destroy();
+}
+
 async function silence({ broker }: Peers, longMs: number): Promise<void> {
   broker.fallSilent(true);
-  await delay(longMs);
+  await impatience(broker.endpoint, nowMs() + longMs);
   broker.fallSilent(false);
 }
 

@@ -6,7 +6,6 @@
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { BrokerBehaviour } from '../../src/testing/behaviour.js';
-import { serveEcho } from '../../src/testing/echo.js';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
 import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
 import { READY_LINE, SILENT_LINE, type PeerTask } from './peer-task.js';
@@ -52,7 +51,7 @@ function backendMischief(socket: Socket): void {
     () => socket.end(),
     () => setTimeout(() => socket.destroy(), random.between(1, 50)),
     () => {
-      serveEcho(socket);
+      socket.pipe(socket);
       setTimeout(() => socket.end(), random.between(1, 200));
     },
     // Reads nothing and says nothing, for a while.
@@ -78,7 +77,7 @@ async function serve(): Promise<() => Promise<void>> {
   const backend = await EmbeddedBackend.start({
     endpoint,
     ...(handoffEndpoint === undefined ? {} : { handoffEndpoint, handoff: 'accept' }),
-    onConnection: (socket) => (random.chance(mischief) ? backendMischief(socket) : serveEcho(socket)),
+    onConnection: (socket) => (random.chance(mischief) ? backendMischief(socket) : socket.pipe(socket)),
   });
   return () => backend.stop();
 }

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/index.js';
 import { decodeDaemonProcess, FrameKind, PayloadProtocol } from '../../src/wire/messages.js';
@@ -82,7 +83,7 @@ test('an identity probe is answered with the nonce and this process, then the ec
   t.is((await readToEnd(client)).toString(), 'hello');
 });
 
-test('a probe in pieces, and one with data behind it', async (t) => {
+test('a backend answers a probe in pieces and one with data behind it', async (t) => {
   const backend = await startBackend(t);
   const client = await connected(t, backend);
   for (const byte of probe(randomBytes(32))) client.write(Uint8Array.of(byte));
@@ -135,7 +136,7 @@ test('a connection handler gets the connection before its first byte', async (t)
   t.is((await readToEnd(await connected(t, backend))).toString(), 'adopted: false');
 });
 
-test('dropAll closes what is open, and goes on accepting', async (t) => {
+test('dropAll closes open connections and accepts new ones', async (t) => {
   const backend = await startBackend(t);
   const client = await connected(t, backend);
   await backend.until(() => backend.connections === 1);
@@ -148,7 +149,7 @@ test('dropAll closes what is open, and goes on accepting', async (t) => {
   t.is((await readToEnd(next)).toString(), 'again');
 });
 
-test('stop closes connections, ends waits and leaves no file, in a given directory either', async (t) => {
+test('stop closes connections, ends waits and leaves no file in a given directory', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'broker-pool-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const backend = await startBackend(t, { directory });
@@ -165,7 +166,7 @@ test('stop closes connections, ends waits and leaves no file, in a given directo
 test('a backend can come back at the same endpoint', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'broker-pool-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
-  const endpoint = join(directory, 'deep', 'backend.sock');
+  const endpoint = endpointIn(join(directory, 'deep'), 'backend');
   const first = await startBackend(t, { endpoint });
   await t.throwsAsync(EmbeddedBackend.start({ endpoint }), { code: 'EADDRINUSE' });
   await first.stop();

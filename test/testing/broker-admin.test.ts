@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { EmbeddedBroker } from '../../src/testing/index.js';
 import {
@@ -14,10 +15,13 @@ import {
 } from '../../src/wire/messages.js';
 import { exchange, framesIn, request } from './raw-peer.js';
 
+const ECHO = endpointIn('/run', 'echo');
+const TWO = endpointIn('/run', 'two');
+
 async function startBroker(t: ExecutionContext): Promise<EmbeddedBroker> {
   const services = {
-    echo: { endpoint: '/run/echo.sock', version: '1.0.0' },
-    two: { endpoint: '/run/two.sock', versions: ['1.0.0', '2.0.0'] },
+    echo: { endpoint: ECHO, version: '1.0.0' },
+    two: { endpoint: TWO, versions: ['1.0.0', '2.0.0'] },
   };
   const broker = await EmbeddedBroker.start({ services });
   t.teardown(() => broker.stop());
@@ -85,7 +89,7 @@ test('status lists each version of each service; backend-health those of one (A-
   const status: unknown = JSON.parse((await ask(broker, { verb: AdminVerb.STATUS, json: true })).body);
   t.like(status, { accepting_hello: true, broker_pid: process.pid, fd_pressure: { demoted: false } });
   t.like(status, {
-    backends: { 0: { service_name: 'echo', backend_pipe: '/run/echo.sock', state: 'running' }, length: 3 },
+    backends: { 0: { service_name: 'echo', backend_pipe: ECHO, state: 'running' }, length: 3 },
   });
   const health: unknown = JSON.parse(
     (await ask(broker, { verb: AdminVerb.BACKEND_HEALTH, serviceName: 'two' })).body,

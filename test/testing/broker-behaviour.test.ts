@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { EmbeddedBroker, type BrokerBehaviour, type EmbeddedBrokerOptions } from '../../src/testing/index.js';
 import {
@@ -19,6 +20,9 @@ import {
   request,
 } from './raw-peer.js';
 
+const BACKEND = endpointIn('/run', 'backend');
+const OTHER_BACKEND = endpointIn('/run', 'other');
+
 const HELLO = request(helloPayload());
 
 async function startBroker(
@@ -26,7 +30,7 @@ async function startBroker(
   options: EmbeddedBrokerOptions = {},
 ): Promise<EmbeddedBroker> {
   const broker = await EmbeddedBroker.start({
-    services: { echo: { endpoint: '/run/backend.sock' } },
+    services: { echo: { endpoint: BACKEND } },
     ...options,
   });
   t.teardown(() => broker.stop());
@@ -100,7 +104,7 @@ test('negotiate, emptyPipe and noResult: a HelloReply with other contents', asyn
       negotiated: { warnings: ['old'], handlePassedToken: new Uint8Array(3) },
     }),
   );
-  t.like(changed.result, { negotiated: { warnings: ['old'], backendPipe: '/run/backend.sock' } });
+  t.like(changed.result, { negotiated: { warnings: ['old'], backendPipe: BACKEND } });
   t.like(replyIn(await streamFor(t, { kind: 'emptyPipe' })).result, {
     kind: 'negotiated',
     negotiated: { backendPipe: '' },
@@ -133,7 +137,7 @@ test('silent: no reply until it is released', async (t) => {
   for (const client of clients) t.is(replyIn(await readToEnd(client)).result?.kind, 'negotiated');
 });
 
-test('a client that hangs up before its reply is counted, and forgotten (X-20)', async (t) => {
+test('the broker counts a client that hangs up before its reply (X-20)', async (t) => {
   const broker = await startBroker(t);
   broker.script({ kind: 'silent' }, { kind: 'delay', wait: new Promise(() => {}) });
   for (const hangUps of [1, 2]) {
@@ -160,7 +164,7 @@ test('a client that waits for its reply, or whose broker stops, has not hung up'
   t.is(broker.earlyHangUps, 0);
 });
 
-test('scripted behaviours come first, then what is decided, then the general one', async (t) => {
+test('a Hello gets the scripted behaviour first, then that of decide, then the general one', async (t) => {
   const refuse = (reason: string): BrokerBehaviour => ({
     kind: 'refuse',
     code: RefusalCode.INTERNAL,
@@ -182,9 +186,9 @@ test('scripted behaviours come first, then what is decided, then the general one
 
 test('services come and go while it runs', async (t) => {
   const broker = await startBroker(t);
-  broker.services.set('echo', { endpoint: '/run/other.sock' });
+  broker.services.set('echo', { endpoint: OTHER_BACKEND });
   t.like(replyIn(await exchange(broker.endpoint, HELLO)).result, {
-    negotiated: { backendPipe: '/run/other.sock' },
+    negotiated: { backendPipe: OTHER_BACKEND },
   });
   broker.services.delete('echo');
   t.is(replyIn(await exchange(broker.endpoint, HELLO)).result?.kind, 'refused');
@@ -199,7 +203,7 @@ test('nextHello gives the Hello and its frame', async (t) => {
   t.is(frame.traceparent, 'parent');
 });
 
-test('who waits for something that a stopped broker will not do is told', async (t) => {
+test('stopping a broker rejects its waiters', async (t) => {
   const broker = await startBroker(t);
   const next = broker.nextHello();
   const stopped = Promise.all([broker.stop(), broker.stop()]);
@@ -253,7 +257,7 @@ for (const [behaviour, expected] of events) {
   });
 }
 
-test('a client that cannot adopt meets no handoff behaviour', async (t) => {
+test('a client that cannot adopt gets no handoff behaviour', async (t) => {
   const broker = await startBroker(t);
   broker.script({ kind: 'wrongToken' });
   t.is(

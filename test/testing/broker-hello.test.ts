@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions, type EmbeddedService } from '../../src/testing/index.js';
 import { encodeFrame } from '../../src/wire/frame.js';
@@ -14,11 +15,13 @@ import {
 } from '../../src/wire/messages.js';
 import { dial, exchange, helloPayload, readToEnd, replyIn, request } from './raw-peer.js';
 
+const BACKEND = endpointIn('/run', 'backend');
+
 async function startBroker(
   t: ExecutionContext,
   options: EmbeddedBrokerOptions = {},
 ): Promise<EmbeddedBroker> {
-  const services = { echo: { endpoint: '/run/backend.sock', version: '1.0.0' } };
+  const services = { echo: { endpoint: BACKEND, version: '1.0.0' } };
   const broker = await EmbeddedBroker.start({ services, ...options });
   t.teardown(() => broker.stop());
   return broker;
@@ -33,7 +36,7 @@ async function refusalOf(broker: EmbeddedBroker, bytes: Uint8Array) {
   return { code, reason, retryAfterMs, requestId: frame.requestId };
 }
 
-test('a Hello is negotiated: what was asked for, where it is, and a token (V-70, V-71)', async (t) => {
+test('a Negotiated holds the wanted version, the endpoint and a token (V-70, V-71)', async (t) => {
   const broker = await startBroker(t);
   const { frame, result } = replyIn(
     await exchange(broker.endpoint, request(helloPayload({ clientKeepaliveSecs: 9n }))),
@@ -58,7 +61,7 @@ test('a Hello is negotiated: what was asked for, where it is, and a token (V-70,
   t.deepEqual(negotiated, {
     negotiatedProtocol: 1,
     daemonVersion: '1.0.0',
-    backendPipe: '/run/backend.sock',
+    backendPipe: BACKEND,
     warnings: [],
     serverCapabilities: 1n,
     keepaliveIntervalSecs: 9n,
@@ -83,7 +86,9 @@ test('a client that cannot adopt gets neither token nor capability; every other 
   t.true(tokens.has(''));
 });
 
-test('its socket is private, in a private directory, and gone with it', async (t) => {
+const onPosix = process.platform === 'win32' ? test.skip : test;
+
+onPosix('the socket has mode 0600 in a directory of mode 0700, and stop removes both', async (t) => {
   const broker = await startBroker(t);
   const directory = dirname(broker.endpoint);
   t.is(statSync(broker.endpoint).mode & 0o777, 0o600);
@@ -234,7 +239,7 @@ const policies: readonly (readonly [Partial<EmbeddedService>, string, number | u
 
 for (const [policy, wantedVersion, code, reason, retryAfterMs] of policies) {
   test(`version ${wantedVersion} of a service with ${JSON.stringify(policy)}: ${reason || 'negotiated'} (V-55, V-56, V-86)`, async (t) => {
-    const broker = await startBroker(t, { services: { echo: { endpoint: '/run/backend.sock', ...policy } } });
+    const broker = await startBroker(t, { services: { echo: { endpoint: BACKEND, ...policy } } });
     const bytes = request(helloPayload({ wantedVersion }));
     if (code === undefined) t.is(replyIn(await exchange(broker.endpoint, bytes)).result?.kind, 'negotiated');
     else t.deepEqual(await refusalOf(broker, bytes), { code, reason, retryAfterMs, requestId: 7n });
@@ -262,7 +267,7 @@ test('a client that ends its side behind the Hello still gets its reply, one in 
   });
 });
 
-test('a client that sends its Hello byte by byte is answered; one that does not finish is dropped without a word (V-20, V-22)', async (t) => {
+test('a client that sends its Hello byte by byte is answered; one that does not finish is dropped without a reply (V-20, V-22)', async (t) => {
   const broker = await startBroker(t, { helloTimeoutMs: 200 });
   const bytes = request(helloPayload());
   const patient = await dial(broker.endpoint);

@@ -101,7 +101,7 @@ withFfi(
 
 for (const handoff of ['close', 'wrongToken'] as const) {
   withFfi(
-    `${handoff}: the broker says "ready" without an ack, on a connection that nobody serves (H-11, C-48)`,
+    `${handoff}: the broker says "ready" without an ack, on a connection without a server (H-11, C-48)`,
     async (t) => {
       const { backend, target } = await startSystem(t, handoff);
       const { route, socket } = await connectToBackend({ ...target, adoptHandedOffConnection: true });
@@ -131,7 +131,7 @@ withFfi(
   },
 );
 
-withFfi('without a handoff endpoint that answers, the client is simply let go (H-02)', async (t) => {
+withFfi('without a handoff endpoint that answers, the broker closes the connection (H-02)', async (t) => {
   const { broker, target } = await startSystem(t, 'accept', {
     service: { handoffEndpoint: '/nonexistent/handoff.sock' },
   });

@@ -24,7 +24,7 @@ test('a test system negotiates its echo under the name and version asked for', a
   t.is((await readToEnd(socket)).toString(), 'hello');
 });
 
-test('a test system that cannot start leaves nothing running', async (t) => {
+test('a test system that cannot start stops its backend', async (t) => {
   await using system = await startTestSystem();
   const taken = { endpoint: system.broker.endpoint };
   await t.throwsAsync(startTestSystem({ broker: taken }), { code: 'EADDRINUSE' });
@@ -78,7 +78,7 @@ function outcomeOf(client: Socket): Promise<string | undefined> {
   });
 }
 
-onPosix('a killed backend is noticed by its clients, and stopping the rest still works', async (t) => {
+onPosix('a client notices a killed backend, and the system still stops', async (t) => {
   const system = await spawnTestSystem();
   const { socket } = await connectToBackend(system.target);
   const stream = readToEnd(socket);

@@ -21,7 +21,7 @@ function frame(expected: ExpectedEnvelope, changes: Partial<Frame> = {}): Frame 
   return { ...decodeFrame(new Uint8Array(0)), envelopeVersion: 1, kind, payloadProtocol, ...changes };
 }
 
-test('a frame that is what was expected has no problem', (t) => {
+test('checkEnvelope accepts a frame that matches the expected envelope', (t) => {
   for (const expected of [helloReply, ready, offer, ack, adminReply, consumer]) {
     t.is(checkEnvelope(frame(expected), expected), undefined);
   }
@@ -47,7 +47,7 @@ for (const [expected, changes, problem] of cases) {
   });
 }
 
-test('of several problems the first in the order version, kind, protocol, encoding is told (W-50)', (t) => {
+test('checkEnvelope reports the first problem in the order version, kind, protocol, encoding (W-50)', (t) => {
   const checks: readonly (readonly [Partial<Frame>, string])[] = [
     [{ envelopeVersion: 0 }, 'envelope_version is not v1'],
     [{ kind: 99 }, 'kind is not EVENT'],
@@ -64,6 +64,6 @@ test('of several problems the first in the order version, kind, protocol, encodi
   });
 });
 
-test('a frame with an empty body fails on its version, whatever was expected (W-51)', (t) => {
+test('checkEnvelope rejects an empty frame body for its version (W-51)', (t) => {
   t.is(checkEnvelope(decodeFrame(new Uint8Array(0)), offer), 'envelope_version is not v1');
 });

@@ -32,7 +32,7 @@ for (const wire of FRAMES) {
   });
 }
 
-test('what a decoder has read already is no progress of the next frame', (t) => {
+test('the progress of a decoder does not count the frames it has returned', (t) => {
   const decoder = new FrameDecoder();
   decoder.push(Buffer.concat([encodeFrame(Uint8Array.of(7)), header(3), Uint8Array.of(8)]));
   decoder.read();
@@ -40,7 +40,7 @@ test('what a decoder has read already is no progress of the next frame', (t) => 
   t.deepEqual(new FrameDecoder().progress(), NO_PROGRESS);
 });
 
-test('bytes that are no frame have no end to wait for (W-06, W-07)', (t) => {
+test('a FrameEnd is reached at once for an invalid header (W-06, W-07)', (t) => {
   const other = new FrameEnd();
   other.push(Uint8Array.of(2));
   t.true(other.reached);

@@ -92,16 +92,16 @@ for (const { name, body, wire } of frames) {
 const stream = Buffer.concat(frames.map(({ wire }) => wire));
 const bodies = frames.map(({ body }) => body);
 
-test('all golden frames in one piece, and byte by byte (W-04)', (t) => {
+test('a decoder reads all golden frames in one piece and byte by byte (W-04)', (t) => {
   readsAs(t, [stream], ...bodies);
   readsAs(t, singleBytes(stream), ...bodies);
 });
 
-test('all golden frames in any two pieces (W-04)', (t) => {
+test('a decoder reads all golden frames in any two pieces (W-04)', (t) => {
   for (let place = 0; place <= stream.length; place++) readsAs(t, cut(stream, [place]), ...bodies);
 });
 
-test('any frames in any pieces come out as they went in', (t) => {
+test('a decoder returns any frames in any pieces unchanged', (t) => {
   const anyBodies = fc.array(fc.uint8Array({ maxLength: 600 }), { maxLength: 6 });
   t.notThrows(() => {
     fc.assert(
@@ -112,7 +112,7 @@ test('any frames in any pieces come out as they went in', (t) => {
   });
 });
 
-test('reading less often than pushing loses and reorders nothing', (t) => {
+test('a decoder that is read less often than pushed loses and reorders no frame', (t) => {
   const anyBodies = fc.array(fc.uint8Array({ maxLength: 100 }), { minLength: 1, maxLength: 12 });
   const steps = fc.array(fc.record({ place: fc.nat(1500), reads: fc.nat(3) }), { maxLength: 20 });
   t.notThrows(() => {
@@ -142,7 +142,7 @@ test('reading less often than pushing loses and reorders nothing', (t) => {
   });
 });
 
-test('a stream that goes wrong fails at the same place in any pieces, with what came before intact', (t) => {
+test('a decoder fails at the same frame in any pieces, and returns the frames before it', (t) => {
   const anyBodies = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 4 });
   const ends = fc.constantFrom(fromHex('02'), fromHex('0101000001'), fromHex('00ffffffffff'));
   t.notThrows(() => {

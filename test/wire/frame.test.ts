@@ -29,14 +29,14 @@ test('a frame is one layout byte, the length in little-endian order, and the bod
   t.is(toHex(encodeFrame(new Uint8Array(0x01_02_03)).subarray(0, 5)), '0103020100');
 });
 
-test('an empty body is five bytes, and a body when read (W-02)', (t) => {
+test('an empty body is a frame of five bytes, and is read as an empty body (W-02)', (t) => {
   t.is(toHex(encodeFrame(new Uint8Array(0))), '0100000000');
   const decoder = decoderHolding('0100000000');
   t.deepEqual(decoder.read(), new Uint8Array(0));
   t.is(decoder.read(), undefined);
 });
 
-test('a body of 16 MiB is written, one byte more is not (W-09)', (t) => {
+test('encodeFrame accepts a body of 16 MiB and rejects one byte more (W-09)', (t) => {
   t.is(encodeFrame(new Uint8Array(MAX_FRAME_BYTES)).length, MAX_FRAME_BYTES + 5);
   t.throws(() => encodeFrame(new Uint8Array(MAX_FRAME_BYTES + 1)), {
     instanceOf: BrokerPoolError,
@@ -45,11 +45,11 @@ test('a body of 16 MiB is written, one byte more is not (W-09)', (t) => {
   });
 });
 
-test('a body above the cap for a Hello is written: that cap is the reader’s (W-09)', (t) => {
+test('encodeFrame accepts a body above the cap for a Hello, which only readers apply (W-09)', (t) => {
   t.is(encodeFrame(new Uint8Array(MAX_HELLO_BYTES + 1)).length, MAX_HELLO_BYTES + 6);
 });
 
-test('a wrong first byte is an error before anything else has arrived (W-06, W-14, E-03)', (t) => {
+test('a decoder rejects a wrong first byte before the header is complete (W-06, W-14, E-03)', (t) => {
   for (const version of [0, 2, 255]) {
     const decoder = new FrameDecoder();
     decoder.push(Uint8Array.of(version));
@@ -61,7 +61,7 @@ test('a wrong first byte is an error before anything else has arrived (W-06, W-1
   }
 });
 
-test('a length above the cap is an error as soon as the header is complete (W-07, W-14, E-04)', (t) => {
+test('a decoder rejects a length above the cap as soon as the header is complete (W-07, W-14, E-04)', (t) => {
   t.is(decoderHolding('01010000').read(), undefined);
   t.throws(() => decoderHolding('0101000001').read(), {
     code: 'FRAME_TOO_LARGE',
@@ -74,20 +74,20 @@ test('a length above the cap is an error as soon as the header is complete (W-07
   t.throws(() => decoderHolding('01ffffffff').read(), { message: /4294967295 bytes/ });
 });
 
-test('a length equal to the cap is allowed (W-07)', (t) => {
+test('a decoder accepts a length equal to the cap (W-07)', (t) => {
   t.is(decoderHolding('0100000001').read(), undefined);
   t.is(decoderHolding('0100000100', MAX_HELLO_BYTES).read(), undefined);
   t.deepEqual(decoderHolding('0100000000', 0).read(), new Uint8Array(0));
 });
 
-test('good frames in front of a bad one are read first (W-04)', (t) => {
+test('a decoder returns the valid frames before an invalid one (W-04)', (t) => {
   const decoder = decoderHolding('0101000000aa 0100000000 02');
   t.deepEqual(decoder.read(), fromHex('aa'));
   t.deepEqual(decoder.read(), new Uint8Array(0));
   t.throws(() => decoder.read(), { code: 'FRAMING_VERSION' });
 });
 
-test('a decoder that has failed stays failed and takes no more', (t) => {
+test('a decoder that has failed throws the same error again and ignores further bytes', (t) => {
   const decoder = decoderHolding('02');
   const error = t.throws(() => decoder.read(), { instanceOf: BrokerPoolError });
   decoder.push(fromHex('0100000000'));
@@ -96,7 +96,7 @@ test('a decoder that has failed stays failed and takes no more', (t) => {
   t.deepEqual(decoder.residue(), fromHex('02'));
 });
 
-test('the end of the input names what was being read (W-10, E-05)', (t) => {
+test('the error at the end of the input names the part that was being read (W-10, E-05)', (t) => {
   const cases = [
     ['', 'framing byte'],
     ['01', 'body length header'],
@@ -119,7 +119,7 @@ test('an end between two frames is an error too (W-10)', (t) => {
   t.regex(decoder.endOfInput().message, /framing byte/);
 });
 
-test('what follows the last frame read is left for the next user of the connection (C-47)', (t) => {
+test('residue returns the bytes behind the last frame read (C-47)', (t) => {
   const decoder = decoderHolding('0101000000aa 474554202f');
   t.is(toHex(decoder.residue()), '0101000000aa474554202f');
   t.deepEqual(decoder.read(), fromHex('aa'));
@@ -128,13 +128,13 @@ test('what follows the last frame read is left for the next user of the connecti
   t.is(toHex(decoder.residue()), '474554202f20');
 });
 
-test('without bytes behind the last frame there is no residue (C-47)', (t) => {
+test('residue is empty without bytes behind the last frame (C-47)', (t) => {
   const decoder = decoderHolding('0101000000aa');
   t.deepEqual(decoder.read(), fromHex('aa'));
   t.deepEqual(decoder.residue(), new Uint8Array(0));
 });
 
-test('a chunk may be reused by its owner as soon as it was pushed', (t) => {
+test('a decoder copies a pushed chunk, which its owner may reuse', (t) => {
   const chunk = fromHex('0102000000aabb');
   const decoder = new FrameDecoder();
   decoder.push(chunk);
@@ -149,7 +149,7 @@ test('a body has a buffer of its own, of its size', (t) => {
   t.is(decoder.read()?.buffer.byteLength, 1 << 20);
 });
 
-test('a cap that is no length, or above 16 MiB, is refused (W-08)', (t) => {
+test('a decoder rejects a cap that is no length or above 16 MiB (W-08)', (t) => {
   for (const cap of [-1, 1.5, Number.NaN, Infinity, MAX_FRAME_BYTES + 1]) {
     t.throws(() => new FrameDecoder(cap), {
       code: 'INVALID_ARGUMENT',

@@ -46,12 +46,12 @@ for (const { message: kind, name, value, hex, canonical } of goldenVectors.messa
   });
 }
 
-test('there are golden vectors of every message', (t) => {
+test('every message has golden vectors', (t) => {
   const covered = new Set(goldenVectors.messages.map(({ message }) => message));
   for (const { name } of ALL_MESSAGES) t.true(covered.has(name), name);
 });
 
-test('a Hello in its Frame is, as one wire buffer, what the Rust crate writes (W-01)', (t) => {
+test('encodeFrameToWire writes a Hello in its Frame as the Rust crate does (W-01)', (t) => {
   const wire = encodeFrameToWire({
     envelopeVersion: PROTOCOL_VERSION,
     kind: FrameKind.REQUEST,

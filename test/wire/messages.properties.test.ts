@@ -8,13 +8,13 @@ import { ALL_MESSAGES } from './all-messages.js';
 import { encodedFields } from './protobuf-bytes.js';
 
 for (const { name, encode, decode, arbitrary, decodeErrorCode } of ALL_MESSAGES) {
-  test(`${name}: what is encoded decodes to the same message (W-42)`, (t) => {
+  test(`${name}: an encoded message decodes to the same message (W-42)`, (t) => {
     t.notThrows(() => {
       fc.assert(fc.property(arbitrary, (message) => deepStrictEqual(decode(encode(message)), message)));
     });
   });
 
-  test(`${name}: fields are written in ascending order, defaults are not (W-20, W-21)`, (t) => {
+  test(`${name}: the encoder writes fields in ascending order and omits defaults (W-20, W-21)`, (t) => {
     t.notThrows(() => {
       fc.assert(
         fc.property(arbitrary, (message) => {
@@ -30,12 +30,12 @@ for (const { name, encode, decode, arbitrary, decodeErrorCode } of ALL_MESSAGES)
     });
   });
 
-  test(`${name}: a field that is left out stands for its default`, (t) => {
+  test(`${name}: a missing field stands for its default`, (t) => {
     t.deepEqual(decode(encode({ result: undefined })), decode(new Uint8Array(0)));
     t.is(encode({ result: undefined }).length, 0);
   });
 
-  test(`${name}: unknown fields are skipped wherever they stand (W-22)`, (t) => {
+  test(`${name}: the decoder skips unknown fields at both ends (W-22)`, (t) => {
     const unknown = Uint8Array.of(0xa8, 0x01, 0x01, 0xb2, 0x01, 0x02, 0xff, 0xff);
     t.notThrows(() => {
       fc.assert(
@@ -48,7 +48,7 @@ for (const { name, encode, decode, arbitrary, decodeErrorCode } of ALL_MESSAGES)
     });
   });
 
-  test(`${name}: arbitrary bytes decode or fail with ${decodeErrorCode} and its cause, nothing else`, (t) => {
+  test(`${name}: arbitrary bytes decode or fail with ${decodeErrorCode} and its cause`, (t) => {
     t.notThrows(() => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 64 }), (body) => {

@@ -25,7 +25,7 @@ import {
 } from '../../src/wire/messages.js';
 import { fromHex, toHex } from './hex.js';
 
-test('an empty body is a Frame of nothing but defaults (W-51)', (t) => {
+test('an empty body decodes to a Frame of defaults (W-51)', (t) => {
   t.deepEqual(decodeFrame(new Uint8Array(0)), {
     envelopeVersion: 0,
     kind: 0,
@@ -39,7 +39,7 @@ test('an empty body is a Frame of nothing but defaults (W-51)', (t) => {
   });
 });
 
-test('a field that is given its default is not written, nor one that is undefined (W-20)', (t) => {
+test('the encoder omits fields with their default and undefined fields (W-20)', (t) => {
   const hello = { clientMinProtocol: 1, connectionId: 0n, serviceName: '', authToken: new Uint8Array(0) };
   t.is(toHex(encodeHello(hello)), '0801');
   t.is(encodeAdminRequest(JSON.parse('{"json":false}')).length, 0);
@@ -47,7 +47,7 @@ test('a field that is given its default is not written, nor one that is undefine
   t.is(toHex(encodeAdminRequest(request)), '0801');
 });
 
-test('an idle timeout of 0 is written, an absent one is not (W-21)', (t) => {
+test('the encoder writes an idle timeout of 0 and omits an absent one (W-21)', (t) => {
   t.is(toHex(encodeDaemonProcess({ idleTimeoutSecs: 0 })), '3800');
   t.is(toHex(encodeDaemonProcess({})), '');
   t.is(decodeDaemonProcess(fromHex('3800')).idleTimeoutSecs, 0);
@@ -55,17 +55,17 @@ test('an idle timeout of 0 is written, an absent one is not (W-21)', (t) => {
   t.false('ipcEndpoint' in decodeDaemonProcess(new Uint8Array(0)));
 });
 
-test('the SHA-256 that responders append to an identity is skipped (P-12)', (t) => {
+test('the decoder skips the SHA-256 that responders append to an identity (P-12)', (t) => {
   const identity = encodeDaemonProcess({ pid: 7, exeHashAlgorithm: 'blake3' });
   const suffix = fromHex(`1a20${'ab'.repeat(32)}`);
   t.deepEqual(decodeDaemonProcess(Buffer.concat([identity, suffix])), decodeDaemonProcess(identity));
 });
 
-test('an explicit default on the wire is no different from an absent one (W-26)', (t) => {
+test('the decoder treats an explicit default like an absent field (W-26)', (t) => {
   t.deepEqual(decodeHandoffOffer(fromHex('08001a0161')), decodeHandoffOffer(fromHex('1a0161')));
 });
 
-test('enum numbers unknown to v1 survive, negative ones too (W-23)', (t) => {
+test('enum numbers unknown to v1 survive decoding, negative ones too (W-23)', (t) => {
   t.is(decodeFrame(fromHex('1063')).kind, 99);
   t.is(decodeRefused(fromHex('2015')).code, 21);
   t.is(decodeAdminRequest(encodeAdminRequest({ verb: 99 })).verb, 99);
@@ -78,7 +78,7 @@ test('64-bit numbers keep every bit', (t) => {
   }
 });
 
-test('a HelloReply is a yes, a no, or neither (W-33)', (t) => {
+test('a HelloReply holds a Negotiated, a Refused, or no result (W-33)', (t) => {
   const yes = decodeHelloReply(
     encodeHelloReply({ result: { kind: 'negotiated', negotiated: { backendPipe: '/b' } } }),
   );
@@ -91,7 +91,7 @@ test('a HelloReply is a yes, a no, or neither (W-33)', (t) => {
   t.throws(() => Reflect.apply(encodeHelloReply, undefined, [maybe]), { code: 'INVALID_ARGUMENT' });
 });
 
-test('an empty Negotiated inside a HelloReply is a yes all the same', (t) => {
+test('an empty Negotiated inside a HelloReply is a result', (t) => {
   t.is(decodeHelloReply(fromHex('0a00')).result?.kind, 'negotiated');
   t.is(toHex(encodeHelloReply({ result: { kind: 'negotiated', negotiated: {} } })), '0a00');
 });
@@ -101,7 +101,7 @@ test('of two results in one HelloReply the last one counts', (t) => {
   t.is(decodeHelloReply(fromHex('1200 0a00')).result?.kind, 'negotiated');
 });
 
-test('a map takes any key, even names that mean something to JavaScript', (t) => {
+test('a map accepts any key, also names of Object.prototype', (t) => {
   const keys = ['__proto__', 'constructor', 'toString', ''];
   const details = Object.fromEntries(keys.map((key) => [key, `value of ${key}`]));
   const decoded = decodeRefused(encodeRefused({ details })).details;
@@ -109,7 +109,7 @@ test('a map takes any key, even names that mean something to JavaScript', (t) =>
   t.is(Object.getPrototypeOf(decoded), Object.prototype);
 });
 
-test('a string that is not UTF-8 fails the whole message, at any length and in any place (W-25)', (t) => {
+test('the decoder rejects a message with invalid UTF-8 at any length and in any place (W-25)', (t) => {
   const invalid = ['ff', 'c3', 'c0af', 'eda080', 'f4908080', '80'];
   for (const sequence of invalid) {
     for (const before of [0, 7, 63, 64, 200]) {
@@ -143,12 +143,12 @@ function nestedGroups(depth: number): Uint8Array {
   return fromHex('ab01'.repeat(depth) + 'ac01'.repeat(depth));
 }
 
-test('nesting deeper than 100 levels fails, even in fields that are skipped (W-25)', (t) => {
+test('the decoder rejects nesting deeper than 100 levels, also in skipped fields (W-25)', (t) => {
   t.notThrows(() => decodeHello(nestedGroups(100)));
   t.throws(() => decodeHello(nestedGroups(102)), { code: 'DECODE_FRAME', message: /depth/ });
 });
 
-test('decode errors say which message it was and keep the cause (E-06, E-07)', (t) => {
+test('decode errors name the message and keep the cause (E-06, E-07)', (t) => {
   const truncated = fromHex('0a');
   const cases = [
     [decodeFrame, 'DECODE_FRAME', /^failed to decode Frame body: ./],
@@ -174,14 +174,14 @@ test('decoded bytes are copies that keep nothing else alive', (t) => {
   t.is(payload.buffer.byteLength, 3);
 });
 
-test('encoded bytes have a buffer of their own, so that posting them posts nothing else', (t) => {
+test('encoded bytes have an ArrayBuffer of their own', (t) => {
   for (const encoded of [encodeHello({ serviceName: 'a' }), encodeFrameToWire({ requestId: 1n })]) {
     t.is(encoded.buffer.byteLength, encoded.length);
     t.is(Object.getPrototypeOf(encoded), Uint8Array.prototype);
   }
 });
 
-test('a Frame above 16 MiB is refused before its payload is copied (W-09)', (t) => {
+test('encodeFrameToWire rejects a Frame above 16 MiB before it copies the payload (W-09)', (t) => {
   const message = /^frame body too large: \d+ bytes exceeds cap 16777216$/;
   const expected = { code: 'FRAME_TOO_LARGE', message } as const;
   t.throws(() => encodeFrameToWire({ payload: new Uint8Array(MAX_FRAME_BYTES + 1) }), expected);

@@ -15,13 +15,21 @@ export interface ConnectionInfo {
 
 const CLOSE_REASONS = ['destroyed', 'error', 'invalid', 'dirty', 'stale'] as const;
 
+/** What a call of a worker means that names nothing itself. */
+export interface SharedDefaults {
+  readonly acquireTimeoutMs: number;
+  readonly brokerEndpoint?: string | undefined;
+  readonly serviceName?: string | undefined;
+  readonly wantedVersion?: string | undefined;
+}
+
 /** Why a worker had a connection closed; it finds `dirty` and `stale` at release. */
 export type SharedCloseReason = (typeof CLOSE_REASONS)[number];
 
 /** From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and its lease. */
 export type HostMessage =
   /** The first message, in the port before `share` returns it. */
-  | { readonly kind: 'welcome'; readonly version: number; readonly acquireTimeoutMs: number }
+  | ({ readonly kind: 'welcome'; readonly version: number } & SharedDefaults)
   /** Another page of the descriptor ledger. */
   | { readonly kind: 'page'; readonly ledger: SharedArrayBuffer }
   | {
@@ -111,7 +119,10 @@ function isWelcome(value: unknown): value is HostMessage & { readonly kind: 'wel
     isRecord(value) &&
     value['kind'] === 'welcome' &&
     typeof value['version'] === 'number' &&
-    typeof value['acquireTimeoutMs'] === 'number'
+    typeof value['acquireTimeoutMs'] === 'number' &&
+    isOptionalText(value['brokerEndpoint']) &&
+    isOptionalText(value['serviceName']) &&
+    isOptionalText(value['wantedVersion'])
   );
 }
 

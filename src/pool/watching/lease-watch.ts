@@ -92,6 +92,7 @@ export class LeaseWatch {
     // A listener that has just heard of it has ended the pool.
     const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), {
       ...this.#target,
+      attempts: 0,
       elapsedMs: 0,
     });
     this.#publishFailed(acquireId, error, 0);

@@ -1,5 +1,6 @@
 /** Fake timers and clocks, as test frameworks put them in place of the global ones for a while. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicNowMs as realNowMs } from '../../../src/clock.js';
 import { BrokerPool, type BrokerPoolOptions } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf } from '../../helpers/pools.js';
@@ -107,5 +108,18 @@ for (const [what, fakes] of Object.entries(FAKES)) {
       t.is(await pool.use(({ socket }) => echo(socket, 'third')), 'third');
       await pool.destroy();
     });
+  });
+
+  test.serial(`a package that is loaded with ${what} faked has real time and timers`, async (t) => {
+    let clock: typeof import('../../../src/clock.js') | undefined;
+    const url = new URL(`../../../src/clock.js?loaded-with-${encodeURIComponent(what)}`, import.meta.url);
+    await faked(fakes, async () => {
+      clock = await import(url.href);
+    });
+    const { monotonicNowMs = () => NaN, systemClock } = clock ?? {};
+    t.true(Math.abs(monotonicNowMs() - realNowMs()) < 1_000);
+    const startMs = monotonicNowMs();
+    await new Promise<number>((resolve) => systemClock?.deadline(20, resolve, true));
+    t.true(monotonicNowMs() - startMs >= 19);
   });
 }

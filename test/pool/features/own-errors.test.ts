@@ -142,7 +142,10 @@ test('warm and a closed pool say as much', async (t) => {
   t.like(error, { ...TARGET, code: 'REFUSED', attempts: 1 });
   t.like(error.cause, { code: 'REFUSED' });
   await pool.close();
-  t.like(await failureOf(pool.acquire()), { ...TARGET, code: 'POOL_CLOSED', elapsedMs: 0 });
+  const closed = { ...TARGET, code: 'POOL_CLOSED', attempts: 0, elapsedMs: 0 };
+  t.like(await failureOf(pool.acquire()), closed);
+  t.like(await failureOf(pool.warm()), closed);
+  t.like(await failureOf((async () => pool.share())()), closed);
 });
 
 test("one-shot calls say as much, with the broker's reason and the caller's stack", async (t) => {

@@ -35,6 +35,26 @@ sharingTest('a shared pool in the pool’s own thread hands out working leases',
   t.true(await until(() => pool.stats().idle === 1));
 });
 
+sharingTest('the errors of a shared pool that the thread finds itself name what was asked for', async (t) => {
+  const system = await startSystem(t);
+  const { target } = system;
+  const pool = openPool(t, system, { max: 1 });
+  const shared = await connectSharedPool(pool.share());
+  const { brokerEndpoint: endpoint, serviceName, wantedVersion } = target;
+  const asked = { endpoint, serviceName, wantedVersion };
+  t.like(await failureOf(shared.acquire({ signal: AbortSignal.abort() })), { ...asked, code: 'ABORTED' });
+  const lease = await shared.acquire();
+  const aborter = new AbortController();
+  const aborted = failureOf(shared.acquire({ signal: aborter.signal, wantedVersion: '2.0.0' }));
+  aborter.abort();
+  t.like(await aborted, { ...asked, code: 'ABORTED', wantedVersion: '2.0.0' });
+  lease.release();
+  await shared.close();
+  const error = await failureOf(shared.acquire());
+  t.like(error, { ...asked, code: 'POOL_CLOSED', elapsedMs: 0 });
+  t.true(error.message.includes(`(${serviceName} ${wantedVersion} at ${endpoint}, 0 ms)`));
+});
+
 sharingTest('a shared pool checks options in its own thread', async (t) => {
   const pool = openPool(t, await startSystem(t));
   await using shared = await connectSharedPool(pool.share());

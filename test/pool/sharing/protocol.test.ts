@@ -50,4 +50,5 @@ test('a welcome must have all its fields', (t) => {
   t.deepEqual<unknown, unknown>(parseWelcome(welcome), welcome);
   t.is(parseWelcome({ ...welcome, version: '1' }), undefined);
   t.is(parseWelcome({ kind: 'welcome', version: 1 }), undefined);
+  t.is(parseWelcome({ ...welcome, brokerEndpoint: 1 }), undefined);
 });

@@ -26,5 +26,5 @@ export async function connectSharedPool(port: MessagePort): Promise<SharedPool> 
     );
   }
   connected.add(port);
-  return new SharedPool(port, welcome.acquireTimeoutMs);
+  return new SharedPool(port, welcome);
 }

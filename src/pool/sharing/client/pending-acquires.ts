@@ -1,7 +1,7 @@
 import { monotonicNowMs, systemClock } from '../../../clock.js';
 import { DeadlineTimer, type Timed } from '../../../deadline-queue.js';
 import type { BrokerPoolError } from '../../../errors.js';
-import { explainedError } from '../../../explained-error.js';
+import { explainedError, type Tried } from '../../../explained-error.js';
 import { rejectionOf } from '../../caller-stack.js';
 import type { Lease } from '../../lease.js';
 import type { TargetOptions } from '../../options.js';
@@ -18,6 +18,8 @@ export class PendingAcquire implements Timed {
   readonly timeoutMs: number;
   readonly askedAtMs: number;
   readonly target: TargetOptions;
+  /** For what, with the names that the pool gives. */
+  readonly tried: Tried;
   readonly resolve: (lease: Lease | Promise<never>) => void;
   /** Removes the abort listener. */
   stopListening: (() => void) | undefined = undefined;
@@ -28,11 +30,13 @@ export class PendingAcquire implements Timed {
     id: number,
     timeoutMs: number,
     target: TargetOptions,
+    tried: Tried,
     resolve: (lease: Lease | Promise<never>) => void,
   ) {
     this.id = id;
     this.timeoutMs = timeoutMs;
     this.target = target;
+    this.tried = tried;
     this.resolve = resolve;
     this.askedAtMs = monotonicNowMs();
     this.dueMs = this.askedAtMs + timeoutMs + ANSWER_GRACE_MS;
@@ -45,9 +49,8 @@ export class PendingAcquire implements Timed {
 
   /** @param failure found in this thread, which knows only what it asked for */
   fail(failure: BrokerPoolError, advice?: string): void {
-    const { serviceName, wantedVersion } = this.target;
     const elapsedMs = monotonicNowMs() - this.askedAtMs;
-    this.reject(explainedError(failure, { serviceName, wantedVersion, elapsedMs, advice }));
+    this.reject(explainedError(failure, { ...this.tried, elapsedMs, advice }));
   }
 }
 

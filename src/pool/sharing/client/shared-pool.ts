@@ -3,7 +3,7 @@ import { hasAborted, onAbort } from '../../../abort.js';
 import { outOfContext } from '../../../async-context.js';
 import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
-import { explainedError } from '../../../explained-error.js';
+import { explainedError, type Tried } from '../../../explained-error.js';
 import { checkFunction } from '../../../validation.js';
 import { abortedError, asPoolError, brokenSignalError } from '../../acquire-errors.js';
 import { useLease, type Lease } from '../../lease.js';
@@ -12,9 +12,10 @@ import {
   checkCloseOptions,
   type AcquireOptions,
   type CloseOptions,
+  type TargetOptions,
 } from '../../options.js';
 import { errorFromData, type ErrorData } from '../error-data.js';
-import type { ClientMessage, HostMessage } from '../protocol.js';
+import type { ClientMessage, HostMessage, SharedDefaults } from '../protocol.js';
 import { ClientLeases, type LeaseMessage } from './client-leases.js';
 import { PendingAcquire, PendingAcquires } from './pending-acquires.js';
 
@@ -26,7 +27,7 @@ import { PendingAcquire, PendingAcquires } from './pending-acquires.js';
  */
 export class SharedPool implements AsyncDisposable {
   readonly #port: MessagePort;
-  readonly #acquireTimeoutMs: number;
+  readonly #defaults: SharedDefaults;
   readonly #pending = new PendingAcquires((acquire) => this.#onDue(acquire));
   readonly #leases: ClientLeases;
   #lastAcquireId = 0;
@@ -38,9 +39,9 @@ export class SharedPool implements AsyncDisposable {
   #onQuiet: (() => void) | undefined;
 
   /** @param port without its welcome, which the caller has taken out */
-  constructor(port: MessagePort, acquireTimeoutMs: number) {
+  constructor(port: MessagePort, defaults: SharedDefaults) {
     this.#port = port;
-    this.#acquireTimeoutMs = acquireTimeoutMs;
+    this.#defaults = defaults;
     this.#leases = new ClientLeases(
       (message) => this.#post(message),
       () => this.#onChange(),
@@ -62,12 +63,12 @@ export class SharedPool implements AsyncDisposable {
   acquire(options: AcquireOptions = {}): Promise<Lease> {
     try {
       checkAcquireOptions(options);
-      const { signal, serviceName, wantedVersion } = options;
+      const { signal } = options;
       const failure =
         signal !== undefined && hasAborted(signal)
           ? abortedError(signal)
           : this.#refusal && errorFromData(this.#refusal);
-      if (failure !== undefined) throw explainedError(failure, { serviceName, wantedVersion, elapsedMs: 0 });
+      if (failure !== undefined) throw explainedError(failure, { ...this.#triedFor(options), elapsedMs: 0 });
       return this.#ask(options);
     } catch (error) {
       return Promise.reject(error);
@@ -116,14 +117,30 @@ export class SharedPool implements AsyncDisposable {
   }
 
   #ask(options: AcquireOptions): Promise<Lease> {
-    const { signal, timeoutMs = this.#acquireTimeoutMs } = options;
+    const { signal, timeoutMs = this.#defaults.acquireTimeoutMs } = options;
     return new Promise((resolve) => {
-      const acquire = new PendingAcquire(++this.#lastAcquireId, timeoutMs, options, resolve);
+      const acquire = new PendingAcquire(
+        ++this.#lastAcquireId,
+        timeoutMs,
+        options,
+        this.#triedFor(options),
+        resolve,
+      );
       this.#pending.add(acquire);
       this.#onChange();
       this.#postAcquire(acquire, signal !== undefined);
       if (signal !== undefined) this.#listen(acquire, signal);
     });
+  }
+
+  /** What the error of a call says it was for. */
+  #triedFor({ serviceName, wantedVersion }: TargetOptions): Tried {
+    const { brokerEndpoint, ...names } = this.#defaults;
+    return {
+      brokerEndpoint,
+      serviceName: serviceName ?? names.serviceName,
+      wantedVersion: wantedVersion ?? names.wantedVersion,
+    };
   }
 
   #listen(acquire: PendingAcquire, signal: AbortSignal): void {

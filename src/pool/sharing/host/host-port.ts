@@ -8,7 +8,13 @@ import type { AcquireOptions, TargetOptions } from '../../options.js';
 import { PooledConnection, type CloseReason } from '../../pooled-connection.js';
 import { errorToData } from '../error-data.js';
 import { HostConnection } from './host-connection.js';
-import { parseClientMessage, SHARING_VERSION, type ClientMessage, type HostMessage } from '../protocol.js';
+import {
+  parseClientMessage,
+  SHARING_VERSION,
+  type ClientMessage,
+  type HostMessage,
+  type SharedDefaults,
+} from '../protocol.js';
 import { HostLeases } from './host-leases.js';
 
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
@@ -33,12 +39,12 @@ export class HostPort {
   readonly #closed = new AbortController();
   #open = true;
 
-  constructor(port: MessagePort, calls: DescriptorCalls, pool: PoolToShare, acquireTimeoutMs: number) {
+  constructor(port: MessagePort, calls: DescriptorCalls, pool: PoolToShare, defaults: SharedDefaults) {
     this.#port = port;
     this.#calls = calls;
     this.#pool = pool;
     this.#leases = new HostLeases(calls, (message, moved) => this.#post(message, moved));
-    this.#post({ kind: 'welcome', version: SHARING_VERSION, acquireTimeoutMs });
+    this.#post({ kind: 'welcome', version: SHARING_VERSION, ...defaults });
     port.on('message', (value: unknown) => this.#onMessage(value));
     port.on('messageerror', () => this.#onBrokenMessage());
     port.on('close', () => this.#onPortClosed());

@@ -2,17 +2,18 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../../../async-context.js';
 import { BrokerPoolError } from '../../../errors.js';
 import { loadDescriptorCalls, type DescriptorCalls } from '../../../os/descriptors.js';
+import type { SharedDefaults } from '../protocol.js';
 import { HostPort, type PoolToShare } from './host-port.js';
 
 /** The pool's side of sharing: one {@link HostPort} for each port. */
 export class SharingHost {
   readonly #pool: PoolToShare;
-  readonly #acquireTimeoutMs: number;
+  readonly #defaults: SharedDefaults;
   readonly #calls: DescriptorCalls;
   readonly #ports = new Set<HostPort>();
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where descriptors cannot cross threads */
-  constructor(pool: PoolToShare, acquireTimeoutMs: number) {
+  constructor(pool: PoolToShare, defaults: SharedDefaults) {
     const calls = loadDescriptorCalls();
     if (calls === undefined) {
       const needs = 'that needs Linux or macOS, and koffi (BROKER_POOL_FFI=0 switches it off)';
@@ -22,7 +23,8 @@ export class SharingHost {
       );
     }
     this.#pool = pool;
-    this.#acquireTimeoutMs = acquireTimeoutMs;
+    const { acquireTimeoutMs, brokerEndpoint, serviceName, wantedVersion } = defaults;
+    this.#defaults = { acquireTimeoutMs, brokerEndpoint, serviceName, wantedVersion };
     this.#calls = calls;
   }
 
@@ -31,7 +33,7 @@ export class SharingHost {
     // A port runs its callbacks in the context in which it is made.
     return outOfContext(() => {
       const { port1, port2 } = new MessageChannel();
-      const port = new HostPort(port1, this.#calls, this.#pool, this.#acquireTimeoutMs);
+      const port = new HostPort(port1, this.#calls, this.#pool, this.#defaults);
       this.#ports.add(port);
       port1.on('close', () => this.#ports.delete(port));
       return port2;

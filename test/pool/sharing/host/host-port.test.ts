@@ -26,7 +26,7 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
       return Promise.reject(new BrokerPoolError('TIMEOUT', 'no connection'));
     },
   };
-  const port = new HostPort(port1, calls, pool, 1_000);
+  const port = new HostPort(port1, calls, pool, { acquireTimeoutMs: 1_000 });
   const answered = new Promise<void>((resolve) => {
     port2.on('message', ({ kind }: HostMessage) => {
       if (kind === 'failed') resolve();

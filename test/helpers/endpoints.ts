@@ -1,0 +1,12 @@
+import { basename, join } from 'node:path';
+import { PIPE_PREFIX } from '../../src/endpoint.js';
+
+/**
+ * An endpoint that this platform has: a socket file in `directory`, or on Windows a pipe whose name begins with
+ * the directory's.
+ */
+export function endpointIn(directory: string, name: string): string {
+  return process.platform === 'win32'
+    ? `${PIPE_PREFIX}${basename(directory)}-${name}`
+    : join(directory, `${name}.sock`);
+}
