@@ -60,7 +60,7 @@ export const busyLoop: BenchCase = {
         },
       ],
       notes: [
-        `One caller, ${CONNECTS} connects a round; each begins right before the loop works for ${WORK_MS} ms, so that nobody is done within less.`,
+        `One caller, ${CONNECTS} connects a round; each begins right before the loop works for ${WORK_MS} ms, so that no connect is done within less.`,
       ],
     };
   },

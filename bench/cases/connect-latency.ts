@@ -85,7 +85,7 @@ export const connectLatency: BenchCase = {
         'Every contender talks to the same broker and echo backend, in processes of their own; each lease is destroyed: the next needs a connect.',
         'connectToBackend waits on the event loop; BrokerPool does so for two replies at a time, and for all others and every handoff on its worker thread.',
         'Where the question is the Hello, BrokerPool has no endpoint cache.',
-        'Throughput includes closing; with the embedded backend also one echo, so that nobody runs ahead of what it has accepted.',
+        'Throughput includes closing; with the embedded backend also one echo, so that no caller runs ahead of its accepts.',
       ],
     };
   },
@@ -121,7 +121,7 @@ async function measureCallers(
   ];
   const budgetMs = connectLatency.budgetMs / (ROUTES.length * CALLERS.length);
   const length: TurnLength = { operations: 2 * callers, milliseconds: TURN_MS };
-  // What the first turn compiles and opens is nobody's latency.
+  // The first turn compiles and opens: it does not count as latency.
   for (const entrant of entrants)
     await entrant.turn(callers, { operations: callers, milliseconds: WARM_UP_MS });
   const turns = await alternate(context, title, entrants, budgetMs, (entrant) =>

@@ -35,7 +35,7 @@ const HOLDERS: readonly Holder[] = [
   { name: BARE, role: 'floor', who: 'bare' },
 ];
 
-/** What do connections cost that nobody uses? */
+/** What do unused connections cost? */
 export const idleConnections: BenchCase = {
   name: 'idle-connections',
   question: 'What do pooled idle connections cost in memory and processor time, beside as many bare sockets?',

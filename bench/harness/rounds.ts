@@ -10,7 +10,7 @@ export interface Contender {
 
 /**
  * Gives each contender its turn in each round, and returns what the turns returned, by name. Each round
- * begins with another contender, so that nobody always runs behind the same one. `budgetMs` is kept to, but
+ * begins with another contender, so that no contender always runs behind the same one. `budgetMs` is kept to, but
  * for the first three rounds.
  */
 export async function alternate<C extends Contender, R>(

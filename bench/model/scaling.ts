@@ -128,7 +128,7 @@ function savings({ queue }: BrokerModel): string {
   return markdown(
     ['who remembers', 'Hellos', 'the registered broker allows each process'],
     [
-      ['nobody', 'one a connect', cell(1)],
+      ['no process', 'one a connect', cell(1)],
       ...CONNECTS_PER_HELLO.map((connects) => [
         'the process (Hello-skip)',
         `one in ${whole(connects)} connects`,
@@ -168,7 +168,7 @@ function checks(registered: BrokerModel, launch: BrokerModel, costs: MeasuredCos
     }),
   );
   const measured = costs.closedLoop.map(({ callers, seconds }) => {
-    // Nobody thinks in a closed loop: as many wait as there are callers, and one is served at a time.
+    // Callers do not pause in a closed loop: all of them wait, and one is served at a time.
     const predicted = callers * costs.hello;
     return [
       `${callers} callers in a closed loop: median`,

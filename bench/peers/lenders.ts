@@ -5,7 +5,7 @@ import type { TestTarget } from '../../src/testing/index.js';
 import { loadBuild, THIS_BUILD } from './build.js';
 import { createPeer, PEER_NAMES, type PeerName, type ResourcePool } from './pools.js';
 
-/** Whoever hands something out and takes it back, as the benches of acquire and release name them. */
+/** An object that lends and takes back, as the benches of acquire and release use it. */
 export const OURS = 'BrokerPool';
 export const FLOOR = 'array pop and push, awaited';
 export type LenderName = typeof OURS | typeof FLOOR | PeerName;

@@ -81,7 +81,7 @@ function perRequest(name: string, role: Role, open: () => Promise<Socket>): Requ
   };
 }
 
-/** The floor: nobody waits for a socket, since each caller has its own. */
+/** The floor: no caller waits for a socket, since each has its own. */
 async function ownSockets(endpoint: string, callers: number): Promise<Requester> {
   const idle = await Promise.all(Array.from({ length: callers }, () => bareConnect(endpoint)));
   const all = [...idle];

@@ -15,6 +15,6 @@ const system = await startTestSystem({
   },
 });
 process.stdout.write(`${JSON.stringify(system.target)}\n`);
-// It ends with whoever holds the other end of its standard input.
+// It ends with the process at the other end of its standard input.
 for await (const line of createInterface({ input: process.stdin })) process.stdout.write(`${line}\n`);
 await system.stop();

@@ -40,7 +40,7 @@ const BUGS: readonly Bug[] = [
     replace: 'wake() {',
   },
   {
-    title: 'a missing deadline: nobody looks at a reply that does not come',
+    title: 'a missing deadline: a reply that does not come is waited for without end',
     file: 'src/negotiation/wait-thread/poll-loop.js',
     find: '        active.dueMs = active.exchange.deadlineMs;\n        this.#due.put(active);',
     replace: '',
@@ -52,7 +52,7 @@ const BUGS: readonly Bug[] = [
     replace: 'return ack.accepted;',
   },
   {
-    title: 'a waiter settled twice: whoever is served stays at the head of the queue',
+    title: 'a waiter settled twice: a served caller stays at the head of the queue',
     file: 'src/pool/acquire-queue.js',
     find: 'serveFirst(connection) {\n        const waiter = this.#queue.dequeue();',
     replace: 'serveFirst(connection) {\n        const waiter = this.#queue.firstWaiter;',
@@ -126,13 +126,13 @@ try {
   for (const bug of BUGS) noticed.set(bug, await suitesThatFail(bug));
   const isGood = control.length === 0 && [...noticed.values()].every((suites) => suites.length > 0);
   const rows = [...noticed].map(
-    ([{ title, file }, suites]) => `| ${title} | \`${file}\` | ${suites.join(', ') || '**nobody**'} |`,
+    ([{ title, file }, suites]) => `| ${title} | \`${file}\` | ${suites.join(', ') || '**no suite**'} |`,
   );
   const table = [
     '| bug | planted in | noticed by |',
     '|---|---|---|',
     ...rows,
-    `| nothing | | ${control.join(', ') || 'nobody'} |`,
+    `| nothing | | ${control.join(', ') || 'no suite'} |`,
   ];
   if (values.report !== undefined)
     replaceSection(
