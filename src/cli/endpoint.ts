@@ -3,7 +3,8 @@ import { parseParameters, printJson, shownEndpoint, UsageError, type Command } f
 
 const USAGE = `broker-pool endpoint [--service NAME | --instance NAME] [--json]
 
-Prints where a broker of yours listens, whether it runs or not: the shared one, that of a service, or one with a name of its own.
+Prints where your broker listens, whether it runs or not: the shared one, that of a service, or that of
+an instance.
 
   --service NAME
   --instance NAME
@@ -11,7 +12,7 @@ Prints where a broker of yours listens, whether it runs or not: the shared one, 
   -h, --help
 `;
 
-/** `broker-pool endpoint`: prints where a broker of this user listens (N-03, N-04). */
+/** `broker-pool endpoint`: prints where a broker of this user listens. */
 export const endpoint: Command = {
   usage: USAGE,
   async run(parameters) {

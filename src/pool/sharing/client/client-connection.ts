@@ -20,7 +20,6 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   /** This thread has no lease of it. */
   isLent = false;
   #ended = false;
-  #closed = false;
   /** The acquire that led to the current lease, or to the last one. */
   acquireId: number;
 
@@ -38,7 +37,6 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
 
   /** Closes this thread's socket. */
   destroy(): void {
-    this.#closed = true;
     PooledSocket.close(this.socket);
     this.negotiation?.wipeToken();
   }
@@ -82,6 +80,6 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   beforeClose(): void {}
 
   onDeath(problem: 'error' | 'stale'): void {
-    if (!this.#closed) this.owner.onDestroy(this, problem);
+    this.owner.onDestroy(this, problem);
   }
 }
