@@ -3,10 +3,10 @@ import { parseParameters, printJson, shownEndpoint, UsageError, type Command } f
 
 const USAGE = `broker-pool endpoint [--service NAME | --instance NAME] [--json]
 
-Prints where a broker of yours listens, whether it runs or not: the shared one, that of a service, or one with a name of its own.
+Prints the endpoint of a broker of your user, whether the broker runs or not: by default the shared broker.
 
-  --service NAME
-  --instance NAME
+  --service NAME   the broker that serves only this service
+  --instance NAME  the broker that was started with this name
   --json           {"endpoint":"…"}
   -h, --help
 `;

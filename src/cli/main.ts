@@ -11,15 +11,15 @@ const USAGE = `broker-pool COMMAND [options]
 
 Connections to the backends of a running-process broker.
 
-  demo       traffic by every route between processes of its own
-  admin      asks a broker: STATUS, HEALTHZ, READYZ, METRICS, CONFIG, ...
-  endpoint   prints where a broker of yours listens
+  demo       times connects by each route, between processes that it starts
+  admin      asks a broker about itself: STATUS, HEALTHZ, READYZ, METRICS, CONFIG, ...
+  endpoint   prints the endpoint of one of your brokers
 
   -h, --help after a command explains it
   --version
 
-Each command prints JSON with --json; errors are lines of text on the error output. On Linux, @name is the abstract name.
-Exit codes: 0 well, 1 failed, 2 used wrongly, 128 + the signal's number; admin ends with the broker's own.
+Each command prints JSON with --json, and errors as text on stderr. On Linux, @name means a socket in the abstract namespace.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 128 + the signal's number; admin ends with the exit code of the broker's answer.
 `;
 
 const COMMANDS: Readonly<Record<string, Command>> = { demo, admin, endpoint };
