@@ -97,8 +97,11 @@ const LATE_MS = 5;
  */
 const LATE_GRACE_MS = 20;
 
-function timerDelayMs(delayMs: number): number {
-  return Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS);
+/** Starts a timer in no caller's asynchronous context. */
+function startTimer(delayMs: number, callback: () => void, keepAlive: boolean): NodeJS.Timeout {
+  const wholeMs = Math.min(Math.max(0, Math.ceil(delayMs)), LONGEST_TIMER_MS);
+  const timer = outOfContext(() => setTimeout(callback, wholeMs));
+  return keepAlive ? timer : timer.unref();
 }
 
 /**
@@ -117,7 +120,7 @@ class SystemDeadline implements Deadline {
     this.#dueMs = monotonicNowMs() + delayMs;
     this.#callback = callback;
     this.#keepAlive = keepAlive;
-    this.#timer = outOfContext(() => this.#start(delayMs, () => this.#onTime()));
+    this.#timer = startTimer(delayMs, () => this.#onTime(), keepAlive);
   }
 
   cancel(): void {
@@ -131,15 +134,10 @@ class SystemDeadline implements Deadline {
     else this.#timer.unref();
   }
 
-  #start(delayMs: number, onTime: () => void): NodeJS.Timeout {
-    const timer = setTimeout(onTime, timerDelayMs(delayMs));
-    return this.#keepAlive ? timer : timer.unref();
-  }
-
   #onTime(): void {
     const nowMs = monotonicNowMs();
     if (nowMs - this.#dueMs < LATE_MS) this.#awaitPoll(nowMs);
-    else this.#timer = this.#start(LATE_GRACE_MS, () => this.#awaitPoll(nowMs));
+    else this.#timer = startTimer(LATE_GRACE_MS, () => this.#awaitPoll(nowMs), this.#keepAlive);
   }
 
   /** Timers run before the poll of the same round of the loop, immediates behind it. */
@@ -152,8 +150,7 @@ class SystemDeadline implements Deadline {
 export const systemClock: Clock = {
   now: monotonicNowMs,
   schedule(delayMs, callback, keepAlive = false) {
-    const timer = outOfContext(() => setTimeout(callback, timerDelayMs(delayMs)));
-    if (!keepAlive) timer.unref();
+    const timer = startTimer(delayMs, callback, keepAlive);
     return () => clearTimeout(timer);
   },
   deadline: (delayMs, callback, keepAlive = false) => new SystemDeadline(delayMs, callback, keepAlive),

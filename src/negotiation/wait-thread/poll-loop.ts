@@ -26,7 +26,7 @@ import {
 } from './thread-protocol.js';
 
 /**
- * The longest single wait while jobs are held. A thread in a system call cannot be interrupted:
+ * The longest single wait while the loop holds jobs. A thread in a system call cannot be interrupted:
  * `process.report`, `process.reallyExit()` and the end of a process whose exit listeners fail wait for it. A
  * loop without jobs returns after its linger, so that a parked thread never wakes up.
  */

@@ -15,7 +15,7 @@ import {
 } from './thread-protocol.js';
 
 /**
- * How long the wait loop stays when it holds nothing. Long enough to bridge the gaps of a busy service, short
+ * How long the poll loop stays when it holds no job. Long enough to bridge the gaps of a busy service, short
  * enough that the end of the process need not stop it.
  */
 const LINGER_MS = 50;

@@ -13,8 +13,8 @@ export interface ThreadTask {
   /** Shared memory, see {@link SharedThreadState}. */
   readonly shared: SharedArrayBuffer;
   /**
-   * How long a loop that holds nothing stays before it returns, so that it neither ends between two jobs nor
-   * keeps a process alive.
+   * How long a loop without jobs stays before it returns, so that it neither ends between two jobs nor keeps
+   * a process alive.
    */
   readonly lingerMs: number;
 }

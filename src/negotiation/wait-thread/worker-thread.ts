@@ -14,17 +14,17 @@ const THREAD_DESCRIPTORS = 8;
 const WORKER_FILE = packageFile('workers/negotiator.js');
 const WORKER_URL = WORKER_FILE && pathToFileURL(WORKER_FILE).href;
 
-/** What keeps the process alive unless it is unref'd. */
+/** An object that keeps the process alive unless it is unref'd. */
 interface Referenced {
   unref(): void;
 }
 
 /**
- * The thread that runs the wait loop, owned by piscina: started with the first run, retired when it has been
- * idle for a while.
+ * The thread that runs the poll loop, owned by piscina: it starts with the first session and ends when it has
+ * been idle for a while.
  *
- * Piscina tells nothing of a thread that ends before it is ready, forgets a task whose thread cannot be
- * created, and reports others before their thread has ended. So the thread is watched here too.
+ * Piscina does not report a thread that ends before it is ready, forgets a task whose thread cannot be
+ * created, and reports other tasks before their thread has ended. So this class watches the thread too.
  */
 export class WorkerThread {
   readonly #workerUrl: string | undefined;
@@ -38,15 +38,15 @@ export class WorkerThread {
   }
 
   /**
-   * The thread, which may be starting still; `undefined` before the first run and when it has been retired.
+   * The thread, which may still be starting; `undefined` before the first session and after an idle while.
    */
   get worker(): Worker | undefined {
     return this.#piscina?.threads[0];
   }
 
   /**
-   * One run of the wait loop. Rejects when that is not possible or fails, once the thread has ended: from
-   * then on it uses nothing any more.
+   * One session of the poll loop. Rejects when that is impossible or fails, once the thread has ended: from
+   * then on it uses no memory and no descriptor.
    */
   async run(task: ThreadTask): Promise<void> {
     const finished = this.#begin(task);
@@ -62,14 +62,14 @@ export class WorkerThread {
     }
   }
 
-  /** Lets the process end while a run is going that has begun. */
+  /** Lets the process end during a session that has begun. */
   unref(): void {
     this.#running?.unref();
   }
 
   /**
-   * Ends the thread, and resolves when it has ended: a thread in a system call ends behind that. No run can
-   * follow. Never rejects.
+   * Ends the thread, and resolves when it has ended: a thread in a system call ends after that call. No
+   * session can follow. Never rejects.
    */
   end(): Promise<void> {
     return (this.#ending ??= this.#piscina?.destroy() ?? Promise.resolve());
@@ -91,7 +91,7 @@ export class WorkerThread {
   }
 }
 
-/** Hears of the end of a thread, and of its reason, during one run. */
+/** Watches for the end of a thread, and its reason, during one session. */
 class ThreadEnd {
   readonly exited: Promise<void>;
   reason: unknown;
@@ -109,7 +109,7 @@ class ThreadEnd {
     this.#onExit = (code) => {
       this.reason ??= new Error(`it ended with code ${code}`);
       resolveExited();
-      // Rejects a task that piscina has not given to the thread yet.
+      // This rejects a task that piscina has not given to the thread yet.
       onExit();
     };
     thread?.on('error', this.#onError).on('exit', this.#onExit);
@@ -121,13 +121,13 @@ class ThreadEnd {
 }
 
 /**
- * Loads piscina only now: it takes longer than everything else in a program that never needs the thread.
- * Bundlers must not follow it, because piscina in a bundle does not find its own worker file.
+ * Loads piscina only now: it takes longer than the rest of this package, and many programs never need the
+ * thread. Bundlers must not follow it, because piscina in a bundle does not find its own worker file.
  */
 function open(filename: string | undefined, onWorker: (worker: Referenced | undefined) => void): Piscina {
   if (filename === undefined) throw new Error('its file is missing, as in a bundle');
   const { Piscina }: typeof import('piscina') = requirePackage('piscina');
-  // Its two histograms are 720 kB for each pool, and tell nothing about jobs that all belong to one task.
+  // Without its two histograms of 720 kB for each pool: all jobs belong to one task.
   const piscina = new Piscina({
     filename,
     minThreads: 0,
@@ -135,16 +135,15 @@ function open(filename: string | undefined, onWorker: (worker: Referenced | unde
     idleTimeout: THREAD_IDLE_MS,
     recordTiming: false,
   });
-  // Each run hears of its thread's errors by itself.
+  // Each session watches for the errors of its thread itself.
   piscina.on('error', () => {});
   piscina.on('workerCreate', (worker: object) => onWorker(recordOf(worker)));
   return piscina;
 }
 
 /**
- * piscina's own record of a worker. A task that runs keeps the process alive, and piscina offers no way to
- * change that: the record has one. Without a record, in another version of piscina, a finished program ends
- * when the run does.
+ * piscina's own record of a worker. A running task keeps the process alive, and only the record can change
+ * that. Without a record, in another version of piscina, a finished program ends when the session does.
  */
 function recordOf(worker: object): Referenced | undefined {
   return Object.getOwnPropertySymbols(worker)

@@ -56,7 +56,7 @@ function start(changes: Partial<StartCommand> = {}): StartCommand {
 /** What happens in one wait: how long it was to take, and what becomes readable. */
 type Turn = (world: World, timeoutMs: number, ready: (descriptor: number) => void) => void;
 
-/** A wait loop whose system, poller and clock are the test's. The run ends when the turns are used up. */
+/** A poll loop whose system, poller and clock are the test's. The session ends when the turns are used up. */
 class World {
   readonly shared = new SharedThreadState();
   readonly commands: ThreadCommand[] = [];

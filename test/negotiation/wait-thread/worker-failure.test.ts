@@ -52,7 +52,7 @@ async function checkFallback(t: ExecutionContext, fault: string, url = workerUrl
 }
 
 for (const fault of THREAD_FAULTS) {
-  const when = fault === 'fails' ? 'when it is given a run' : 'while it loads';
+  const when = fault === 'fails' ? 'when it is given a session' : 'while it loads';
   threadsTest(`a job whose thread ${fault} ${when} runs on the event loop`, (t) => checkFallback(t, fault));
 }
 
