@@ -1,6 +1,11 @@
+import { availableParallelism } from 'node:os';
+
 export default {
   files: ['dist/test/**/*.test.js', '!dist/test/bundles/**', '!dist/test/interop/**'],
   // Each test file is a process of its own, so that its descriptors and threads can be counted.
   workerThreads: false,
-  timeout: '60s',
+  // One more than the processors: many tests wait for timers and other processes.
+  concurrency: availableParallelism() + 1,
+  // A test file in which nothing ends for so long hangs. Far more than a test takes on a machine that is busy.
+  timeout: '4m',
 };

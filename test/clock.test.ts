@@ -6,7 +6,7 @@ import { stall } from './helpers/stall.js';
 /** On some virtual machines the processors' clocks differ by microseconds. */
 const SLACK_MS = 1;
 
-test("the system's clock goes forwards", (t) => {
+test('1,000 readings of the clock in one turn do not go backwards by more than a millisecond', (t) => {
   let last = monotonicNowMs();
   for (let count = 0; count < 1_000; count++) {
     const now = systemClock.now();
@@ -98,7 +98,8 @@ test.serial(
     stall(30);
     const lookedMs = systemClock.now();
     const byMs = await dueByMs;
-    t.true(systemClock.now() - byMs >= 19);
+    // The 20 ms that it waits, less what a timer may fire early.
+    t.true(systemClock.now() - byMs >= 18);
     t.true(byMs >= lookedMs - SLACK_MS);
   },
 );
@@ -118,7 +119,7 @@ test.serial('a deadline is cancelled at any moment, and keeps the process alive 
   t.is(timersAlive(), before);
   deadline.cancel();
   const inTime = systemClock.deadline(5, () => t.fail(), true);
-  setTimeout(() => inTime.cancel(), 4);
+  inTime.cancel();
   await new Promise((resolve) => {
     setTimeout(resolve, 40);
   });

@@ -21,8 +21,14 @@ interface PackageFile {
 
 const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
-/** What npm would publish, by paths from the root. It asks no registry. */
-async function publishedFiles(): Promise<string[]> {
+let listed: Promise<string[]> | undefined;
+
+/** What npm would publish, by paths from the root. It asks no registry, and is run once. */
+function publishedFiles(): Promise<string[]> {
+  return (listed ??= listPublishedFiles());
+}
+
+async function listPublishedFiles(): Promise<string[]> {
   const shell = process.platform === 'win32';
   const { stdout } = await execute(
     'npm',

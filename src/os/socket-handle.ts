@@ -90,7 +90,7 @@ export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
  */
 function hasMadeMethods(handle: StreamHandle): boolean {
   const prototype: object | null = Object.getPrototypeOf(handle);
-  if (prototype === null || prototype !== madePrototype) return false;
+  if (prototype === null || (prototype !== madePrototype && !otherPrototypes.has(prototype))) return false;
   const own: Methods = handle;
   const made: Methods = prototype;
   return (
@@ -131,13 +131,21 @@ interface Methods {
 
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;
-/** The prototype of the handles. */
+/** The prototype of the first handle, which nearly all others share. */
 let madePrototype: object | undefined;
+const otherPrototypes = new WeakSet();
 
 /** Looks at a handle over which `socket` has just been made, for {@link isOwnedBy}. */
 export function learnHandle(handle: StreamHandle, socket: Socket): void {
-  madePrototype = Object.getPrototypeOf(handle);
   ownerSymbol = Object.getOwnPropertySymbols(handle).find((symbol) => Reflect.get(handle, symbol) === socket);
+}
+
+/** Notes the class of a handle that no caller has had yet, for {@link isOwnedBy}. */
+export function learnClass(handle: StreamHandle): void {
+  const prototype: object | null = Object.getPrototypeOf(handle);
+  if (prototype === null || prototype === madePrototype) return;
+  if (madePrototype === undefined) madePrototype = prototype;
+  else otherPrototypes.add(prototype);
 }
 
 const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => name === 'EALREADY')?.[0];

@@ -4,6 +4,7 @@ import { outOfContext } from '../async-context.js';
 import {
   handleOf,
   isOwnedBy,
+  learnClass,
   learnHandle,
   startReading,
   stopReading,
@@ -85,6 +86,7 @@ export class PooledSocket extends Socket {
     // Without a length newer Nodes return the first chunk only.
     const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
     neuter(opened);
+    learnClass(handle);
     const socket = PooledSocket.over(handle, watcher);
     PooledSocket.resumeReading(socket);
     if (greeting !== null) socket.unshift(greeting);

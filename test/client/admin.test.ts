@@ -1,5 +1,6 @@
 import { BrokerPoolError, connectLocalSocket, sendAdminRequest } from '../../src/index.js';
 import { AdminReplyKind } from '../../src/wire/messages.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../helpers/system.js';
 
@@ -34,7 +35,7 @@ test('a silent broker is TIMEOUT in phase admin, and its connection stays open u
   const { broker } = await startSystem(t);
   broker.adminBehaviour = { kind: 'silent' };
   const error = await t.throwsAsync(
-    sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'STATUS', timeoutMs: 200 }),
+    sendAdminRequest({ brokerEndpoint: broker.endpoint, verb: 'STATUS', timeoutMs: scaled(50) }),
     {
       instanceOf: BrokerPoolError,
     },

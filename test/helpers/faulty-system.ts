@@ -37,16 +37,24 @@ export const FAULT_CODES = [
 
 /** Counts calls and fails the one that the fault names. */
 export class Injector {
-  readonly #fault: Fault;
+  readonly #onInjected: () => void;
+  #fault: Fault | undefined;
   #calls = 0;
 
-  constructor(fault: Fault) {
+  constructor(fault?: Fault, onInjected: () => void = () => {}) {
     this.#fault = fault;
+    this.#onInjected = onInjected;
+  }
+
+  /** Counts anew, for another fault or none. */
+  arm(fault: Fault | undefined): void {
+    this.#fault = fault;
+    this.#calls = 0;
   }
 
   /** Whether the call has been reached. */
   get injected(): boolean {
-    return this.#calls >= this.#fault.nth;
+    return this.#fault !== undefined && this.#calls >= this.#fault.nth;
   }
 
   /** The system's calls with the fault among them. Without the ring, which makes two of them at once. */
@@ -111,9 +119,11 @@ export class Injector {
   }
 
   #fails(call: FaultyCall): number | undefined {
-    if (call !== this.#fault.call) return undefined;
+    if (call !== this.#fault?.call) return undefined;
     this.#calls += 1;
-    return this.#calls === this.#fault.nth ? -(errno[this.#fault.code] ?? 0) : undefined;
+    if (this.#calls !== this.#fault.nth) return undefined;
+    this.#onInjected();
+    return -(errno[this.#fault.code] ?? 0);
   }
 }
 

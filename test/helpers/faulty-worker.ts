@@ -1,12 +1,10 @@
-/** A wait thread, one of whose system calls fails as a file says. */
+/** A wait thread, one of whose system calls fails as a file says when a job starts. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { receiveMessageOnPort } from 'node:worker_threads';
-import { PollLoop } from '../../src/negotiation/wait-thread/poll-loop.js';
-import { SharedThreadState, type ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
+import type { ThreadTask } from '../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../../src/os/native.js';
 import { attachPoller } from '../../src/os/poller.js';
-import negotiate from '../../workers/negotiator.js';
 import { Injector, type Fault } from './faulty-system.js';
+import { runThreadLoop } from './thread-loop.js';
 
 /** The variable that names the file; worker threads copy the environment when they start. */
 export const FAULT_FILE_VARIABLE = 'BROKER_POOL_TEST_FAULT_FILE';
@@ -16,30 +14,20 @@ export function injectedFile(faultFile: string): string {
   return `${faultFile}.injected`;
 }
 
-export default function negotiateWithFault(task: ThreadTask): void {
+export default function negotiateWithFaults(task: ThreadTask): void {
   const file = process.env[FAULT_FILE_VARIABLE] ?? '';
-  // The thread after one that has died of its fault.
-  if (existsSync(injectedFile(file))) return negotiate(task);
-  const fault: Fault = JSON.parse(readFileSync(file, 'utf8'));
-  const injector = new Injector(fault);
-  try {
-    run(task, injector);
-  } finally {
-    if (injector.injected) writeFileSync(injectedFile(file), '');
-  }
-}
-
-function run({ port, handles, shared, lingerMs }: ThreadTask, injector: Injector): void {
   const native = loadNative();
   if (native === undefined) throw new Error('no FFI');
-  new PollLoop(
-    injector.system(native.system),
-    injector.poller(attachPoller(injector.polling(native.polling), handles)),
-    new SharedThreadState(shared),
-    {
-      take: () => receiveMessageOnPort(port)?.message,
-      post: (outcomes) => port.postMessage(outcomes),
-    },
-  ).run(lingerMs);
-  port.close();
+  const injector = new Injector(undefined, () => writeFileSync(injectedFile(file), ''));
+  const poller = attachPoller(injector.polling(native.polling), task.handles);
+  runThreadLoop(task, injector.system(native.system), injector.poller(poller), () =>
+    injector.arm(faultFor(file)),
+  );
+}
+
+/** The fault that the file asks for, unless it has occurred: a thread may have died of it. */
+function faultFor(file: string): Fault | undefined {
+  if (!existsSync(file) || existsSync(injectedFile(file))) return undefined;
+  const fault: Fault = JSON.parse(readFileSync(file, 'utf8'));
+  return fault;
 }

@@ -2,14 +2,17 @@ import { pbkdf2 } from 'node:crypto';
 import { readdirSync, readlinkSync, watch } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { patience } from './patience.js';
 
 const POLL_MS = 5;
+/** Far more than anything takes; it costs time only where a test fails. */
+const LIMIT_MS = 10_000;
 
 /**
  * Waits until `condition` holds, or `limitMs` are over; says which. For what ends in a later turn, and tells
  * nobody.
  */
-export async function until(condition: () => boolean, limitMs = 5_000): Promise<boolean> {
+export async function until(condition: () => boolean, limitMs = LIMIT_MS * patience()): Promise<boolean> {
   const endMs = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > endMs) return false;

@@ -19,8 +19,6 @@ import { givenSeed } from './seed.js';
 
 export default test;
 
-const SETTLE_MS = 5_000;
-
 const warnings: string[] = [];
 /** Each temporary directory, and which test has it. */
 const directories = new Map<string, string>();
@@ -37,7 +35,7 @@ test.after.always('nothing is left behind', async (t) => {
   const remaining = (): string[] => [...leftovers.list(), ...leftSockets()];
   // Node emits a warning in a later tick than its cause.
   await turn();
-  await until(() => remaining().length === 0, SETTLE_MS);
+  await until(() => remaining().length === 0);
   const left = [...remaining(), ...warnings];
   for (const directory of directories.keys()) rmSync(directory, { recursive: true, force: true });
   t.deepEqual(left, []);

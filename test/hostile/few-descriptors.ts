@@ -63,7 +63,7 @@ if (when === 'known') (await pool.acquire()).destroy();
 else pool.clear();
 const taken = useUp();
 for (const descriptor of taken.splice(0, Number(free))) closeSync(descriptor);
-const error: unknown = await pool.acquire({ timeoutMs: 3_000 }).then(
+const error: unknown = await pool.acquire({ timeoutMs: 10_000 }).then(
   (lease) => {
     lease.release();
     return 'none';

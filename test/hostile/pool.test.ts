@@ -11,6 +11,7 @@ import {
 import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
 import { bytesInUse } from '../helpers/heap.js';
 import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { closed, echo, read, SERVICE, VERSION } from '../helpers/talk.js';
@@ -21,7 +22,7 @@ import { frame } from './streams.js';
 import { header, negotiatedWire, NO_RESULT_WIRE, OTHER_TOKEN, readyWire, refusedWire } from './wires.js';
 
 /** Deadlines that are meant to pass. */
-const SHORT_MS = 100;
+const SHORT_MS = scaled(100);
 
 function openPool(t: ExecutionContext, broker: HostilePeer, options: BrokerPoolOptions = {}): BrokerPool {
   const pool = new BrokerPool({
@@ -88,7 +89,7 @@ for (const [title, conduct, code] of LIES) {
       const broker = await hostilePeer(t, conduct);
       const pool = openPool(t, broker, { max: 4 });
       for (const error of await Promise.all(
-        Array.from({ length: 8 }, () => errorOf(pool.acquire({ timeoutMs: 2_000 }))),
+        Array.from({ length: 8 }, () => errorOf(pool.acquire({ timeoutMs: 20_000 }))),
       ))
         t.is(error.code, code);
       t.like(pool.stats(), { total: 0, connecting: 0, waiting: 0 });

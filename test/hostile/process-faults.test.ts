@@ -13,13 +13,14 @@ import {
 } from '../../src/index.js';
 import { loadNative } from '../../src/os/native.js';
 import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
 import { ProcessSystem, type ProcessSystemOptions } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { ask, echo } from '../helpers/talk.js';
 import type { FewDescriptorsReport } from './few-descriptors.js';
 
 const posixTest = process.platform === 'win32' ? test.skip : test.serial;
-const SHORT_MS = 200;
+const SHORT_MS = scaled(200);
 const CHILD_LIMIT_MS = 30_000;
 
 async function start(
@@ -43,7 +44,7 @@ async function works(t: ExecutionContext, pool: BrokerPool): Promise<void> {
 
 /** The acquire fails with this code and this cause of the system. */
 async function fails(t: ExecutionContext, pool: BrokerPool, code: ErrorCode, cause?: string): Promise<void> {
-  const error = await t.throwsAsync(pool.acquire({ timeoutMs: 5_000 }), { instanceOf: BrokerPoolError });
+  const error = await t.throwsAsync(pool.acquire({ timeoutMs: 20_000 }), { instanceOf: BrokerPoolError });
   t.is(error?.code, code);
   if (cause !== undefined) t.like(error?.cause, { code: cause });
 }
@@ -208,6 +209,16 @@ posixTest('10,000 callers at once who each need a Hello, backlog 16: none fails 
   t.is(pool.stats().connectFailures, 0);
 });
 
+let lasting: Promise<ProcessSystem> | undefined;
+
+/** One system for all programs with few descriptors: each leaves it as it was. */
+function lastingSystem(t: ExecutionContext): Promise<ProcessSystem> {
+  const handoff = loadNative() === undefined ? 'none' : 'accept';
+  return (lasting ??= ProcessSystem.start({ directory: temporaryDirectory(t), handoff }));
+}
+
+test.after.always('the lasting system is stopped', async () => await (await lasting)?.stop());
+
 /**
  * Runs the script in a process that may have few descriptors; Node's loader, which opens the modules of a
  * program at once, needs some 70.
@@ -243,7 +254,7 @@ for (const when of ['before', 'after'] as const) {
   posixTest(
     `a process that runs out of descriptors ${when} its first connection gets clear errors, and connections when it has some again (G-15)`,
     async (t) => {
-      const system = await start(t);
+      const system = await lastingSystem(t);
       const report = await withFewDescriptors(system, when);
       t.true(['BROKER_CONNECT', 'BACKEND_CONNECT', 'WORKER_FAILED'].includes(report.error), report.error);
       t.regex(report.message, /EMFILE/);
@@ -260,7 +271,7 @@ for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
   threadTest(
     `a wait thread that is needed when ${free} descriptors are free costs no descriptor and no connection, and later pools have one (G-15)`,
     async (t) => {
-      const system = await start(t, { handoff: 'accept' });
+      const system = await lastingSystem(t);
       const { error, worksAgain, warnings, leaked, nextDriver } = await withFewDescriptors(
         system,
         'thread',
@@ -276,7 +287,7 @@ for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
 }
 
 posixTest('running out of descriptors says nothing about an endpoint: it stays known (G-15)', async (t) => {
-  const system = await start(t);
+  const system = await lastingSystem(t);
   const report = await withFewDescriptors(system, 'known');
   t.is(report.error, 'BACKEND_CONNECT');
   t.regex(report.message, /EMFILE/);
@@ -286,7 +297,7 @@ posixTest('running out of descriptors says nothing about an endpoint: it stays k
 posixTest(
   'a process with hardly any descriptors left: a connection or a clear error, whatever was the last to be had (G-15)',
   async (t) => {
-    const system = await start(t);
+    const system = await lastingSystem(t);
     const reports = await Promise.all([2, 4, 6].map((free) => withFewDescriptors(system, 'before', free)));
     for (const { error, message, worksAgain, warnings } of reports) {
       // What leaks here is Node's: each thread that it cannot start for want of descriptors costs it one.

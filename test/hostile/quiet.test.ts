@@ -76,7 +76,7 @@ posixTest(
     const pool = new BrokerPool({ ...system.target, max: 2 }, { clock });
     await Promise.all(Array.from({ length: 500 }, () => pool.use(({ socket }) => ask(socket, 'hello'))));
     const held = await Promise.all([pool.acquire(), pool.acquire()]);
-    const waiting = Array.from({ length: 500 }, () => pool.acquire({ timeoutMs: 5_000 }));
+    const waiting = Array.from({ length: 500 }, () => pool.acquire({ timeoutMs: 30_000 }));
     t.true(clock.set <= 3, `${clock.set} timers`);
     for (const lease of held) lease.release();
     for (const lease of waiting) (await lease).release();

@@ -1,5 +1,6 @@
 import type { Driver, Outcome } from '../../src/negotiation/job.js';
 import { canHandOff, type EmbeddedBroker } from '../../src/testing/index.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, read, startSystem } from '../helpers/system.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
@@ -65,7 +66,7 @@ for (const [name, create] of DRIVERS) {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind: 'silent' };
       const failure = failureOf(
-        await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: 20 })),
+        await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: scaled(40) })),
       );
       t.is(failure.code, 'TIMEOUT');
       t.not(failure.phase, 'handoff');
@@ -206,7 +207,10 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a handoff event that is late becomes a reconnect (C-42, C-45)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
-    const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true, handoffReadyTimeoutMs: 10 });
+    const job = handshakeJob(broker.endpoint, {
+      adoptHandedOffConnection: true,
+      handoffReadyTimeoutMs: scaled(10),
+    });
     const connection = connectionOf(await run(openDriver(t, create), job));
     t.is(connection.route, 'broker-negotiated');
     await closed(connection.socket);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type Lease } from '../../src/index.js';
 import type { ExecutionContext } from 'ava';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { echo, read, startSystem, type TestSystem } from '../helpers/system.js';
 
@@ -142,7 +143,7 @@ test('a wait for a silent broker is TIMEOUT in phase hello, and the connect goes
   const pool = openPool(t, system);
   let answer = (): void => {};
   system.broker.behaviour = { kind: 'delay', wait: new Promise<void>((resolve) => (answer = resolve)) };
-  const error = await failureOf(pool.acquire({ timeoutMs: 50 }));
+  const error = await failureOf(pool.acquire({ timeoutMs: scaled(50) }));
   t.is(error.code, 'TIMEOUT');
   t.is(error.phase, 'hello');
   answer();

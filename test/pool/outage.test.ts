@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { until } from '../helpers/leftovers.js';
 import { Load } from '../helpers/load.js';
+import { patience } from '../helpers/patience.js';
 import { openPool } from '../helpers/pools.js';
 import { ProcessSystem } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
@@ -8,7 +9,7 @@ import test, { temporaryDirectory } from '../helpers/sanitary.js';
 const CALLERS = 20;
 const TIMEOUT_MS = 1_000;
 /** More than any machine needs to get round to a timer. */
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 2_000 * patience();
 
 interface Outage {
   readonly kill: (system: ProcessSystem) => Promise<unknown>;

@@ -10,6 +10,7 @@ import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
 import { spawnTestSystem } from '../../src/testing/spawned-system.js';
 import { fakePool } from '../helpers/fake-pool.js';
 import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
 import { failureOf, openPool } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
@@ -72,7 +73,7 @@ test('2: a timeout, too, says why connecting failed last', async (t) => {
   // The lease that is out may come back, so the failure of a connect does not fail those who wait.
   const patient = failureOf(pool.acquire());
   t.true(await until(() => pool.stats().connectFailures > 0));
-  t.like(await failureOf(pool.acquire({ timeoutMs: 20 })), {
+  t.like(await failureOf(pool.acquire({ timeoutMs: scaled(20) })), {
     code: 'TIMEOUT',
     cause: { code: 'BROKER_CONNECT' },
   });
@@ -141,14 +142,14 @@ test('5: the error says whether the time went by in the queue, at the broker or 
   const validate = (): boolean | Promise<boolean> => (hang ? new Promise<boolean>(() => {}) : true);
   const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0 });
   system.broker.behaviour = { kind: 'silent' };
-  t.is((await failureOf(pool.acquire({ timeoutMs: 20 }))).phase, 'hello');
+  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'hello');
   await system.broker.until(() => system.broker.helloCount === 1);
   system.broker.releaseSilent();
   const held = await pool.acquire();
-  t.is((await failureOf(pool.acquire({ timeoutMs: 20 }))).phase, 'queue');
+  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'queue');
   hang = true;
   held.release();
-  t.is((await failureOf(pool.acquire({ timeoutMs: 20 }))).phase, 'validate');
+  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'validate');
 });
 
 test('5: or in a dial of the backend', async (t) => {
@@ -160,7 +161,7 @@ test('5: or in a dial of the backend', async (t) => {
   let phase: string | undefined;
   while (phase === undefined) {
     try {
-      leases.push(await pool.acquire({ timeoutMs: 100 }));
+      leases.push(await pool.acquire({ timeoutMs: scaled(100) }));
     } catch (error) {
       phase = error instanceof Error && 'phase' in error ? String(error.phase) : 'none';
     }
@@ -217,7 +218,7 @@ test('7: waiters are served in their order', async (t) => {
 });
 
 test('7: idle connections are chosen newest first, so that spare ones can die', async (t) => {
-  const pool = openPool(t, (await startSystem(t)).target, { idleTimeoutMs: 150 });
+  const pool = openPool(t, (await startSystem(t)).target, { idleTimeoutMs: scaled(150) });
   const leases = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()));
   for (const lease of leases) lease.release();
   const used = new Set<number>();
@@ -329,7 +330,7 @@ test('11: a leak is reported with the stack of whoever acquired', async (t) => {
   t.regex(stack, /carelessCaller/);
   t.notRegex(stack, /broker-pool\.[jt]s/, "without the pool's own lines");
   t.deepEqual([connectionId, lost], [lease.connectionId, false]);
-  t.true(heldMs >= 20);
+  t.true(heldMs >= 19);
   lease.release();
 });
 

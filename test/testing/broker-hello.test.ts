@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { endpointIn } from '../helpers/endpoints.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions, type EmbeddedService } from '../../src/testing/index.js';
 import { encodeFrame } from '../../src/wire/frame.js';
@@ -268,7 +269,7 @@ test('a client that ends its side behind the Hello still gets its reply, one in 
 });
 
 test('a client that sends its Hello byte by byte is answered; one that does not finish is dropped without a reply (V-20, V-22)', async (t) => {
-  const broker = await startBroker(t, { helloTimeoutMs: 200 });
+  const broker = await startBroker(t, { helloTimeoutMs: scaled(200) });
   const bytes = request(helloPayload());
   const patient = await dial(broker.endpoint);
   for (const byte of bytes) patient.write(Uint8Array.of(byte));

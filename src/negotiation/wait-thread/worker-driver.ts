@@ -178,8 +178,16 @@ export class WorkerDriver implements Driver {
       if (submitted === undefined) continue;
       this.#thread.shared.disown(outcome.slot);
       this.#remove(submitted);
-      submitted.settle(receiveOutcome(this.#native.system, submitted.job, outcome));
+      const received = receiveOutcome(this.#native.system, submitted.job, outcome);
+      if (this.#isGivenUpByThread(submitted, outcome)) this.#handOver(submitted);
+      else submitted.settle(received);
     }
+  }
+
+  /** A thread that is stopped because it has failed gives up jobs whose callers still wait. */
+  #isGivenUpByThread({ released, settled }: SubmittedJob, outcome: ThreadOutcome): boolean {
+    const isAborted = outcome.kind === 'failed' && outcome.failure.code === 'ABORTED';
+    return isAborted && this.#failed && this.#closing === undefined && !released && !settled;
   }
 
   /** Frees the slot of a job that has ended, for the next one. */

@@ -10,12 +10,13 @@ import { heard, keep, say } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { ADMIN_WIRE, negotiatedWire, readyWire } from '../../hostile/wires.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
+import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
 import { until } from '../../helpers/leftovers.js';
 import { closed } from '../../helpers/talk.js';
 import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from '../drivers-kit.js';
 
-const SHORT_MS = 60;
+const SHORT_MS = scaled(60);
 
 interface Case {
   readonly title: string;

@@ -11,6 +11,7 @@ import {
 } from '../../../src/negotiation/sockets/drain-reply.js';
 import { systemClock } from '../../../src/clock.js';
 import { until } from '../../helpers/leftovers.js';
+import { scaled } from '../../helpers/patience.js';
 import { failureOf as errorOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
@@ -79,7 +80,9 @@ for (const [name, create] of DRIVERS) {
     // A thread that is still starting when the time is up has sent nothing.
     await driver.warm();
     const others = fill(broker.endpoint, 2);
-    const silent = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 500 })));
+    const silent = [1, 2].map(() =>
+      run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: scaled(300) })),
+    );
     for (const outcome of await Promise.all(silent)) t.is(failureOf(outcome).code, 'TIMEOUT');
     // A thread that is slow to start hands them over later.
     t.true(await until(() => countUnanswered(broker.endpoint) === MOST_UNANSWERED));
@@ -129,7 +132,7 @@ test('a caller of a pool waits at the bound, without a Hello, and is served when
 test('a caller of a pool that times out at the bound gets the number of unanswered requests as the cause', async (t) => {
   const { broker, target } = await startSystem(t);
   const ends = fill(broker.endpoint);
-  const error = await errorOf(openPool(t, target).acquire({ timeoutMs: 1_000 }));
+  const error = await errorOf(openPool(t, target).acquire({ timeoutMs: scaled(500) }));
   t.like(error, {
     code: 'TIMEOUT',
     phase: 'connect',
@@ -143,7 +146,7 @@ test('unanswered requests of a closed pool count for the next one', async (t) =>
   const { broker, target } = await startSystem(t);
   broker.behaviour = { kind: 'silent' };
   const pool = openPool(t, target);
-  await errorOf(pool.acquire({ timeoutMs: 50 }));
+  await errorOf(pool.acquire({ timeoutMs: scaled(50) }));
   await pool.close();
   t.is(countUnanswered(broker.endpoint), 1);
   await until(() => broker.helloCount === 1);

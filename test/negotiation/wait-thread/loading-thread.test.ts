@@ -1,7 +1,7 @@
 /** koffi aborts the process if its thread is terminated while it is loaded there. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../src/clock.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
@@ -9,8 +9,11 @@ import { SharedThreadState } from '../../../src/negotiation/wait-thread/thread-p
 import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
 import { until } from '../../helpers/leftovers.js';
-import { BEGINS, ENDS, NOTES_VARIABLE } from '../../helpers/loading-worker.js';
+import { BEGINS, ENDS, GOES_ON, NOTES_VARIABLE } from '../../helpers/loading-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
+import { startSystem } from '../../helpers/system.js';
+import { closed } from '../../helpers/talk.js';
+import { connectionOf, failureOf, handshakeJob, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const threadsTest = native === undefined ? test.skip : test.serial;
@@ -31,6 +34,32 @@ threadsTest(
     t.true(await until(() => existsSync(`${directory}/${BEGINS}`)));
     await Promise.all([driver.close(), warm]);
     t.true(await until(() => existsSync(`${directory}/${ENDS}`)));
+  },
+);
+
+threadsTest(
+  'a thread that loads for so long that a job misses its deadline leaves the other jobs to the event loop',
+  async (t) => {
+    if (native === undefined) return t.fail();
+    const { broker, directory } = await startSystem(t);
+    process.env[NOTES_VARIABLE] = directory;
+    writeFileSync(`${directory}/${GOES_ON}`, '');
+    const reasons: string[] = [];
+    const driver = workerDriver(native, { workerUrl, onFailed: (reason) => reasons.push(reason) });
+    broker.behaviour = { kind: 'silent' };
+    const long = [1, 2].map(() => run(driver, handshakeJob(broker.endpoint)));
+    t.true(await until(() => existsSync(`${directory}/${BEGINS}`)));
+    const short = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 10 }));
+    t.is(failureOf(short).code, 'TIMEOUT');
+    t.deepEqual(reasons, ['it hangs: it has missed a deadline']);
+    broker.behaviour = { kind: 'answer' };
+    rmSync(`${directory}/${GOES_ON}`);
+    for (const outcome of await Promise.all(long)) await closed(connectionOf(outcome).socket);
+    broker.releaseSilent();
+    await broker.until(() => broker.openConnections === 0);
+    t.is(broker.earlyHangUps, 0);
+    await driver.close();
+    t.true(await until(() => existsSync(`${directory}/${ENDS}`)), 'the thread was not ended while it loaded');
   },
 );
 

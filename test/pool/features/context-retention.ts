@@ -60,10 +60,10 @@ await inContext('last', () => pool.use(({ socket }) => echo(socket, 'last')));
 
 const alive = (): string[] =>
   Array.from(kept).flatMap(([name, reference]) => (reference.deref() === undefined ? [] : [name]));
-for (let round = 0; round < 50 && alive().length > 0; round++) {
+for (let round = 0; round < 500 && alive().length > 0; round++) {
   await sleep(20);
   globalThis.gc?.();
 }
-for (let count = 0; count < 50 && pool.stats().idle < 2; count++) await sleep(20);
+for (let count = 0; count < 500 && pool.stats().idle < 2; count++) await sleep(20);
 process.stdout.write(JSON.stringify({ idle: pool.stats().idle, kept: alive() }));
 await pool.destroy();

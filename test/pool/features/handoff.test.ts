@@ -1,5 +1,6 @@
 import { BrokerPool } from '../../../src/index.js';
 import { canHandOff } from '../../../src/testing/embedded-backend.js';
+import { scaled } from '../../helpers/patience.js';
 import { openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
@@ -26,7 +27,7 @@ for (const adoptHandedOffConnection of [true, 'auto'] as const) {
     const system = await startSystem(t);
     // The ready event would come when the broker ends.
     system.broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
-    const handoffReadyTimeoutMs = 300;
+    const handoffReadyTimeoutMs = scaled(300);
     const pool = openPool(t, system.target, {
       adoptHandedOffConnection,
       handoffReadyTimeoutMs,

@@ -19,8 +19,10 @@ test('many callers of an unknown service cost one Hello within a second', async 
       refusalCode: RefusalCode.SERVICE_UNKNOWN,
     });
   // A machine that is busy enough may have let the second pass.
-  if (performance.now() - startedMs < 1_000) t.is(system.broker.helloCount, 1);
-  t.regex(later.at(-1)?.message ?? '', /not asked again for another \d+ ms/);
+  if (performance.now() - startedMs < 1_000) {
+    t.is(system.broker.helloCount, 1);
+    t.regex(later.at(-1)?.message ?? '', /not asked again for another \d+ ms/);
+  }
   t.is(await pool.use(({ route }) => route), 'broker-negotiated', 'other targets do not suffer');
 });
 

@@ -18,6 +18,7 @@ import { systemClock } from '../../../src/clock.js';
 import type { Driver } from '../../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
 import { loadNative } from '../../../src/os/native.js';
+import { scaled } from '../../helpers/patience.js';
 import { openPool } from '../../helpers/pools.js';
 import { ProcessSystem } from '../../helpers/process-system.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
@@ -27,7 +28,8 @@ import { workerDriver } from '../../negotiation/drivers-kit.js';
 import { canShare } from '../sharing/kit.js';
 
 const LIMIT_MS = 200;
-const STALL_MS = 500;
+/** Long enough for the other processes to answer meanwhile. */
+const STALL_MS = LIMIT_MS + scaled(200);
 
 const native = loadNative();
 const serial = process.platform === 'win32' ? test.skip : test.serial;
@@ -173,7 +175,7 @@ serial(
     await broker.until(() => broker.helloCount === 1 + connects);
     child.kill('SIGSTOP');
     broker.releaseSilent();
-    await sleep(1_500);
+    await sleep(scaled(1_500));
     child.kill('SIGCONT');
     t.deepEqual(
       (await outcomes)[0],

@@ -65,7 +65,7 @@ test('a connection with a small unsent rest is reserved until that has left, and
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
   const written = fill(lease);
-  await until(() => backend.connected, 10_000);
+  await until(() => backend.connected);
   lease.release();
   t.like(pool.stats(), { total: 1, idle: 0, leased: 0 });
   t.is(pool.tryAcquire(), undefined);
@@ -73,7 +73,7 @@ test('a connection with a small unsent rest is reserved until that has left, and
   backend.read();
   const next = await waiting;
   t.is(next.connectionId, 1);
-  t.true(await until(() => backend.received === written, 10_000));
+  t.true(await until(() => backend.received === written));
   backend.echoes = true;
   t.is(await echo(next.socket, 'mine'), 'mine');
   next.release();
@@ -105,7 +105,7 @@ test('a write of the former holder while the rest leaves costs the connection', 
   const lease = await pool.acquire();
   const { socket } = lease;
   fill(lease);
-  await until(() => backend.connected, 10_000);
+  await until(() => backend.connected);
   lease.release();
   socket.write('late');
   const closed = once(pool, 'connectionClosed');
@@ -119,7 +119,7 @@ test('an answer that arrives while the rest leaves costs the connection', async 
   const lease = await pool.acquire();
   lease.socket.on('data', () => {});
   fill(lease);
-  await until(() => backend.connected, 10_000);
+  await until(() => backend.connected);
   lease.release();
   const closed = once(pool, 'connectionClosed');
   backend.speak();
@@ -133,12 +133,12 @@ test('a pool that closes lets the last bytes leave', async (t) => {
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
   const written = fill(lease);
-  await until(() => backend.connected, 10_000);
+  await until(() => backend.connected);
   lease.release();
   const closing = pool.close();
   backend.read();
   await closing;
-  t.true(await until(() => backend.received === written, 10_000));
+  t.true(await until(() => backend.received === written));
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
 });
 
@@ -159,13 +159,13 @@ test('a connection whose rest is leaving is closed with the pool that is destroy
     t.teardown(() => shared.close({ timeoutMs: 0 }));
     const lease = await shared.acquire();
     const written = fill(lease);
-    await until(() => backend.connected, 10_000);
+    await until(() => backend.connected);
     lease.release();
     const waiting = pool.acquire();
     backend.read();
     const next = await waiting;
     t.is(next.connectionId, 1);
-    t.true(await until(() => backend.received === written, 10_000));
+    t.true(await until(() => backend.received === written));
     next.release();
     t.is(pool.stats().created, 1);
   },

@@ -224,7 +224,7 @@ test('a hook that leaves bytes behind costs its connection as dirty', async (t) 
   t.is(pool.stats().closedByReason.dirty, 2);
 });
 
-test('a keepalive asks about every idle connection, and does not make spare ones look used', async (t) => {
+test('a keepalive asks about every idle connection, and does not put off the end of its idle time', async (t) => {
   const asked: string[] = [];
   const fake = fakePool(t, {
     max: 3,

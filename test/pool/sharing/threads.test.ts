@@ -115,7 +115,7 @@ sharingTest('an acquire in another thread fails with the error of the connect an
   const pool = openPool(t, system);
   const sharer = await startSharer(t, pool);
   await system.broker.stop();
-  const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 2_000 }));
+  const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 20_000 }));
   t.is(error.code, 'BROKER_CONNECT');
   t.is(error.endpoint, system.broker.endpoint);
   t.true(error.cause instanceof Error);
