@@ -1,12 +1,12 @@
 /**
- * Every code a {@link BrokerPoolError} can carry; the list is closed. docs/errors.md says when each comes and
- * what to do about it.
+ * Every code of a {@link BrokerPoolError}; the list is closed. docs/errors.md says when each comes and what to
+ * do about it.
  */
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
   | 'BROKER_CONNECT'
-  /** Reserved, thrown by nothing: `brokerDisabledByEnv` answers instead. */
+  /** Reserved, never thrown: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
   | 'DECODE_ADMIN_REPLY'
@@ -18,7 +18,7 @@ export type ErrorCode =
   | 'FRAMING_VERSION'
   | 'INVALID_ARGUMENT'
   | 'MISSING_HELLO_REPLY_RESULT'
-  /** Reserved, thrown by nothing: after `clear()` callers go on waiting. */
+  /** Reserved, never thrown: after `clear()` callers go on waiting. */
   | 'POOL_CLEARED'
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
@@ -30,12 +30,11 @@ export type ErrorCode =
   | 'WORKER_FAILED';
 
 /**
- * What was being waited for when a `TIMEOUT` struck. `handoff` is reserved: that wait ends in a reconnect and
- * not in an error (C-45).
+ * The wait that a `TIMEOUT` ended. `handoff` is reserved: that wait ends in a reconnect and not in an error.
  */
 export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
 
-/** What a refusal means to a caller (C-37). `other` covers every code without a kind of its own. */
+/** The meaning of a refusal to a caller. `other` covers every code without a kind of its own. */
 export type RefusalKind =
   'versionUnsupported' | 'versionBlocked' | 'serviceUnknown' | 'rateLimited' | 'shuttingDown' | 'other';
 
@@ -82,7 +81,7 @@ export class BrokerPoolError extends Error {
   readonly code: ErrorCode;
   // Declared only: a field that does not apply must not be there, or every error would print a row of
   // `undefined`.
-  /** The endpoint that was tried, where there was one. */
+  /** The endpoint that could not be reached, or did not answer. */
   declare readonly endpoint?: string;
   /** The service that was asked for. */
   declare readonly serviceName?: string;
@@ -92,16 +91,16 @@ export class BrokerPoolError extends Error {
   declare readonly attempts?: number;
   /** How long the caller waited, in whole milliseconds. */
   declare readonly elapsedMs?: number;
-  /** With `TIMEOUT`: what was being waited for. */
+  /** With `TIMEOUT`: the wait that took too long. */
   declare readonly phase?: TimeoutPhase;
   /** With `REFUSED`: the broker's verdict as a word. */
   declare readonly refusalKind?: RefusalKind;
-  /** With `REFUSED`: the broker's code; numbers unknown to protocol v1 become 0 (C-36). */
+  /** With `REFUSED`: the broker's code; numbers unknown to protocol v1 become 0. */
   declare readonly refusalCode?: number;
   /** With `REFUSED`: how long the broker asks callers to wait, in milliseconds; 0 means "no hint". */
   declare readonly retryAfterMs?: number;
   /**
-   * With `REFUSED`: the broker's own reason: at most 200 characters of it, with what does not show itself
+   * With `REFUSED`: the broker's own reason, cut after 200 characters, characters that cannot be shown
    * escaped.
    */
   declare readonly reason?: string;
@@ -128,7 +127,7 @@ export interface RefusedError extends BrokerPoolError {
   readonly phase?: never;
 }
 
-/** The time was up. */
+/** A wait took longer than its limit. */
 export interface TimeoutError extends BrokerPoolError {
   readonly code: 'TIMEOUT';
   readonly phase: TimeoutPhase;
@@ -191,13 +190,13 @@ export function fieldsOf(error: BrokerPoolError): Omit<ErrorDetails, 'cause'> {
 }
 
 /**
- * What a terminal would act on instead of showing it: control characters, marks that hide or reorder text,
- * ends of lines, half characters.
+ * Characters that a terminal acts on instead of showing them: control characters, marks that hide or reorder
+ * text, ends of lines, half characters.
  */
 const NOT_SHOWN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const PRINTED_CHARACTERS = 200;
 
-/** What a peer said or named, for a one-line message: at most 200 characters of it, escaped as in JSON. */
+/** The text of a peer for a one-line message: cut after 200 characters, escaped as in JSON. */
 export function printable(text: string): string {
   return escaped(cutShort(text, PRINTED_CHARACTERS));
 }
@@ -209,7 +208,7 @@ export function printableEndpoint(endpoint: string): string {
   return printable(endpoint.startsWith('\0') ? `@${endpoint.slice(1)}` : endpoint);
 }
 
-/** Writes what does not show itself as `\uXXXX`, each half of a surrogate pair by itself. */
+/** Writes characters that cannot be shown as `\uXXXX`, each half of a surrogate pair by itself. */
 export function escaped(text: string): string {
   return text.replace(NOT_SHOWN, (character) =>
     Array.from(
@@ -220,20 +219,20 @@ export function escaped(text: string): string {
 }
 
 /**
- * The beginning of a text, with an ellipsis where something is missing. It is a copy: a slice would keep the
- * whole text in memory.
+ * The beginning of a text, with an ellipsis if it is cut. It is a copy: a slice would keep the whole text in
+ * memory.
  */
 export function cutShort(text: string, characters: number): string {
   if (text.length <= characters) return text;
   return `${Buffer.from(text.slice(0, characters), 'utf16le').toString('utf16le')}…`;
 }
 
-/** An error at the door: a caller passed something that can never work. `field` names the option. */
+/** Invalid argument: a caller passed a value that can never work. `field` names the option. */
 export function invalidArgument(field: string, problem: string): BrokerPoolError {
   return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`);
 }
 
-/** Builds the error that a reported failure stands for. */
+/** The error for a reported failure. */
 export function errorFromFailure(failure: Failure): BrokerPoolError {
   const { code, message, system, ...details } = failure;
   const cause =

@@ -5,6 +5,7 @@ import {
   printableEndpoint,
   type BrokerPoolFailure,
   type ErrorCode,
+  type TimeoutPhase,
 } from './errors.js';
 
 /** The attempt that an error belongs to, for its message and its fields. */
@@ -24,10 +25,13 @@ export interface Tried {
 
 const NOT_A_BROKER = 'Check brokerEndpoint: what listens there is no broker of protocol v1.';
 
-/** Advice by code. The messages of the caller's own errors, and of reserved codes, hold their advice. */
-const ADVICE: Partial<Record<ErrorCode, string>> = {
+/** The next step, by code; empty where the message itself says it, and for reserved codes. */
+const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>> = {
+  ABORTED: '',
   BACKEND_CONNECT: "See the backend's log: it cannot be reached where it should listen.",
   BROKER_CONNECT: 'Start the broker, or correct brokerEndpoint.',
+  BROKER_DISABLED: '',
+  BROKER_DISABLE_ENV: '',
   DECODE_ADMIN_REPLY: NOT_A_BROKER,
   DECODE_FRAME: NOT_A_BROKER,
   DECODE_HELLO_REPLY: NOT_A_BROKER,
@@ -35,7 +39,9 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   FRAME_IO: "See the broker's log, and the system error in cause.",
   FRAME_TOO_LARGE: NOT_A_BROKER,
   FRAMING_VERSION: NOT_A_BROKER,
+  INVALID_ARGUMENT: '',
   MISSING_HELLO_REPLY_RESULT: 'Compare the versions of the broker and of this package.',
+  POOL_CLEARED: '',
   POOL_CLOSED: 'Use another pool.',
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
@@ -44,10 +50,11 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
 };
 
-const TIMEOUT_ADVICE: Readonly<Record<string, string>> = {
+const TIMEOUT_ADVICE: Readonly<Record<TimeoutPhase, string>> = {
   queue: 'Raise max, or hold leases for less time.',
   connect: 'See why connecting fails or waits, in cause and in the log of the broker.',
   hello: 'The broker is silent or overloaded: see its log, or allow more time.',
+  handoff: '',
   validate: 'See why validate takes so long, or allow more time.',
   admin: 'The broker is silent or overloaded: see its log, or allow more time.',
 };
@@ -111,7 +118,7 @@ function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string
   const systemCode = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (systemCode === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
   if (systemCode === 'EUNANSWERED') return 'See whether the broker is stopped or blocked, and restart it.';
-  if (code === 'TIMEOUT') return TIMEOUT_ADVICE[phase ?? ''] ?? '';
+  if (code === 'TIMEOUT') return phase === undefined ? '' : TIMEOUT_ADVICE[phase];
   if (code === 'REFUSED') return REFUSAL_ADVICE[refusalCode ?? 0] ?? "See the broker's log.";
-  return ADVICE[code] ?? '';
+  return ADVICE[code];
 }

@@ -62,8 +62,12 @@ export function derived<Value>(check: Check<Value>, fallback: () => Value): Opti
   return { check, fallback };
 }
 
-/** An option that is used as it is given. */
-export function unchecked<Value>(fallback: () => Value): Option<Value> {
+/** An option that is used as it is given; without `fallback`, `undefined` where it is left out. */
+export function unchecked<Value>(): Option<Value, Value | undefined>;
+export function unchecked<Value>(fallback: () => Value): Option<Value>;
+export function unchecked<Value>(
+  fallback = (): Value | undefined => undefined,
+): Option<Value, Value | undefined> {
   return { check: (_name, value) => value, fallback };
 }
 

@@ -65,14 +65,14 @@ export function checkText(field: string, value: unknown, maxBytes: number): stri
   throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
 }
 
-/** @throws `INVALID_ARGUMENT` unless `value` is a string, of whatever content */
+/** @throws `INVALID_ARGUMENT` unless `value` is a string; every content is allowed */
 export function checkString(field: string, value: unknown): string {
   if (typeof value === 'string') return value;
   throw refused(field, 'must be a string', value);
 }
 
 /**
- * A name for people: 1 to 64 characters, all of them visible or spaces between others.
+ * A name for display: 1 to 64 characters, all of them visible, or spaces between others.
  *
  * @throws `INVALID_ARGUMENT`
  */
@@ -147,7 +147,7 @@ export function checkBoolean(field: string, value: unknown): boolean {
 }
 
 /**
- * @throws `INVALID_ARGUMENT` unless `value` is one of `allowed`; what would become one as a string is not.
+ * @throws `INVALID_ARGUMENT` unless `value` is one of `allowed`; it is not turned into a string first.
  */
 export function checkName<Name extends string>(
   field: string,
@@ -166,8 +166,8 @@ export function checkFunction<F extends (...parameters: never[]) => unknown>(fie
 }
 
 /**
- * An `AbortSignal`, told by its shape: signals of another realm or of a polyfill work just as well. What the
- * pool calls must be there: a signal that lacks `removeEventListener` would throw when its caller is served.
+ * An `AbortSignal`, recognised by its members: signals of another realm or of a polyfill work as well. A signal
+ * without `removeEventListener` is refused, for it would throw when its caller is served.
  *
  * @throws `INVALID_ARGUMENT`
  */
@@ -176,7 +176,7 @@ export function checkSignal(field: string, value: unknown): AbortSignal {
   throw refused(field, 'must be an AbortSignal', value);
 }
 
-/** @throws `INVALID_ARGUMENT` unless `value` is an `Error`, of whatever realm. */
+/** @throws `INVALID_ARGUMENT` unless `value` is an `Error`, of any realm. */
 export function checkError(field: string, value: unknown): void {
   if (!isNativeError(value)) throw refused(field, 'must be an Error', value);
 }
@@ -191,7 +191,7 @@ function isAbortSignal(value: unknown): value is AbortSignal {
       isFunction('removeEventListener')
     );
   } catch {
-    // A getter of the caller's has thrown.
+    // A getter of the caller threw.
     return false;
   }
 }
@@ -211,20 +211,20 @@ export function checkAbsolutePath(
   throw refused(field, 'must be an absolute path', value);
 }
 
-/** @throws `INVALID_ARGUMENT` unless `value` is an object, and no array. */
+/** @throws `INVALID_ARGUMENT` unless `value` is an object and not an array. */
 export function checkObject(field: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw refused(field, 'must be an object', value);
 }
 
-/** An option left out has its default. `null` has not: it is a mistake like any other wrong value. */
+/** An option left out has its default. `null` does not: it is a mistake like any other wrong value. */
 export function orDefault<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value;
 }
 
 /**
- * Refuses what is not a plain set of options, and options that do not exist: a misspelt one would otherwise
- * leave its default in force without a word. An obvious misspelling is answered with the right name.
+ * Refuses values other than objects, and options that do not exist: a misspelt option would silently keep its
+ * default. An obvious misspelling is answered with the right name.
  *
  * @throws `INVALID_ARGUMENT`
  */
@@ -244,7 +244,7 @@ function refused(field: string, allowed: string, value: unknown) {
   return invalidArgument(field, `${allowed}, got ${described(value)}`);
 }
 
-/** The value as far as it helps to find the mistake; what is inside objects stays out of error messages. */
+/** The value as far as it helps to find the mistake; the content of objects stays out of error messages. */
 export function described(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;

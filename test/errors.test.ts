@@ -39,7 +39,7 @@ test('details that were not given are absent, not undefined', (t) => {
   }
 });
 
-test('details that were given are there, zeros too', (t) => {
+test('details that were given are there, zeros included', (t) => {
   const cause = new Error('why');
   const tried = {
     endpoint: '/a',
@@ -96,7 +96,7 @@ test('the failed system call behind a failure becomes the cause, with its errno 
   t.false('system' in error);
 });
 
-test('what a peer says is shown in one line, as it is where that does no harm', (t) => {
+test('printable escapes control and format characters and keeps all others', (t) => {
   t.is(printable('Straße "a" \\ 日本 👍'), 'Straße "a" \\ 日本 👍');
   t.is(
     printable('a\nb\u001b[31mc\u007f\u0085\u2028\u202e\ud800'),
@@ -105,7 +105,7 @@ test('what a peer says is shown in one line, as it is where that does no harm', 
   t.is(printable('\u{e0041}'), '\\udb40\\udc41');
 });
 
-test('what a peer says is cut after 200 characters, in the middle of one if need be', (t) => {
+test('printable cuts after 200 characters, also inside a surrogate pair', (t) => {
   t.is(printable('x'.repeat(200)), 'x'.repeat(200));
   t.is(printable('x'.repeat(201)), `${'x'.repeat(200)}…`);
   t.is(printable(`${'x'.repeat(199)}👍`), `${'x'.repeat(199)}\\ud83d…`);

@@ -189,14 +189,14 @@ test('truthy values are not booleans', (t) => {
     refuses(t, () => checkBoolean('json', value), /^json must be true or false, got /);
 });
 
-test('a function is handed back, anything else is refused', (t) => {
+test('checkFunction returns a function and refuses other values', (t) => {
   t.is(checkFunction('validate', accept), accept);
   for (const value of ['accept', null, undefined, {}, true]) {
     refuses(t, () => callUntyped(checkFunction, 'validate', value), /^validate must be a function, got /);
   }
 });
 
-test('an abort signal is told by its shape, so that those of other realms work', (t) => {
+test('an abort signal is recognised by its members, so that those of other realms work', (t) => {
   const { signal } = new AbortController();
   t.is(checkSignal('signal', signal), signal);
   const foreign = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
@@ -271,13 +271,13 @@ test('one slip of the finger in a long option name is always recognised', (t) =>
   );
 });
 
-test('what is not an object is not a set of options', (t) => {
+test('options that are not an object are refused', (t) => {
   for (const value of [undefined, null, 'max', 5, true, [], () => {}]) {
     refuses(t, () => reject(value), /^options must be an object, got /);
   }
 });
 
-test('error messages stay on one line, cut long strings short and show nothing of what objects hold', (t) => {
+test('error messages stay on one line, cut long strings and show no content of objects', (t) => {
   const got = (value: unknown): string => {
     const error = t.throws<BrokerPoolError>(() => checkServiceName('serviceName', value));
     return error.message.slice(error.message.indexOf('got ') + 4);
@@ -307,7 +307,7 @@ test('a file is named by an absolute path of its platform, without NUL', (t) => 
     refuses(t, () => checkAbsolutePath('file', value, 'win32'), /^file must be an absolute path/);
 });
 
-test('a name is one of those allowed, and nothing that would become one', (t) => {
+test('a name is one of those allowed; an object that converts to one is refused', (t) => {
   t.is(checkName('verb', 'STATUS', ['STATUS', 'DUMP']), 'STATUS');
   for (const value of ['status', 'toString', ['STATUS'], new String('STATUS'), 5n, ...notText]) {
     refuses(t, () => checkName('verb', value, ['STATUS', 'DUMP']), /^verb must be one of STATUS, DUMP, got /);

@@ -21,12 +21,14 @@ Asks a broker about itself, prints its answer and ends with its exit code.
   VERB                       ${ADMIN_VERB_NAMES.slice(0, 5).join(', ')},
                              ${ADMIN_VERB_NAMES.slice(5).join(', ')}; STATUS if left out
   --broker ENDPOINT          where it listens; by default your shared broker
-  --json                     JSON: the broker's own, for STATUS, else its answer as {"verb","kind","contentType","exitCode","body"}
+  --json                     JSON: that of the broker for STATUS, else its answer as
+                             {"verb","kind","contentType","exitCode","body"}
   --service NAME             which service, for BACKEND_HEALTH
   --output PATH              which file to name, for DIAGNOSE
   --drain-deadline MS        for SHUTDOWN; today's brokers ignore it
-  --timeout MS               limit for connect and answer; by default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000
-  --trust-user UID           another user who may run the broker; may be given several times
+  --timeout MS               limit for connect and answer;
+                             by default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000
+  --trust-user UID           another user who may run the broker; can be given several times
   --trust-shared-directories accept a socket in a directory such as /tmp
   -h, --help
 `;

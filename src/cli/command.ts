@@ -8,7 +8,7 @@ export interface Command {
   readonly run: (parameters: string[]) => Promise<number>;
 }
 
-/** The command line itself is wrong: told in one line, with exit code 2. */
+/** The command line itself is wrong: reported in one line, with exit code 2. */
 export class UsageError extends Error {}
 
 /**
@@ -28,7 +28,7 @@ export function parseParameters<Config extends ParseArgsConfig>(
   }
 }
 
-/** The number that an option was given. */
+/** The value of an option that is a whole number. */
 export function wholeNumber(option: string, text: string, least = 0): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
@@ -36,8 +36,8 @@ export function wholeNumber(option: string, text: string, least = 0): number {
 }
 
 /**
- * An endpoint as it is typed: on Linux `@name` is the abstract name, whose first character, NUL, cannot be
- * typed.
+ * An endpoint as users type it: on Linux `@name` is an abstract name, since its first character, NUL, cannot
+ * be typed.
  */
 export function endpointArgument(text: string): string {
   return process.platform === 'linux' && text.startsWith('@') ? `\0${text.slice(1)}` : text;

@@ -12,19 +12,19 @@ const BAR_WIDTH = 30;
 
 const USAGE = `broker-pool demo [--connects N] [--json]
 
-Starts a broker and an echo backend, each as a process, and times how long a usable connection takes by every route: those of a pool, and a
-bare net.connect beside them.
+Starts a broker and an echo backend, each as a process, and measures the time to a usable connection by
+every route of a pool, and by a bare net.connect.
 
   --connects N   connections by each route; ${CONNECTS} if left out
   --json         the results as JSON, and nothing else
   -h, --help
 `;
 
-/** One line of the result. `route`: what every connection must have come by. */
+/** One line of the result. Every connection must come by `route`. */
 interface Contender {
   readonly label: string;
   readonly route?: Route;
-  /** Gets a socket, and says how to let go of it. */
+  /** Gets a socket, and the function that returns it. */
   readonly open: () => Promise<{ socket: Socket; route?: Route; letGo: () => void }>;
 }
 
@@ -101,7 +101,7 @@ async function bareConnection(endpoint: string) {
   return { socket, letGo: () => void socket.destroy() };
 }
 
-/** Closed after use, so that the next one has to be opened. */
+/** Closed after use, so that the next call opens another. */
 async function newConnection(pool: BrokerPool) {
   const lease = await pool.acquire();
   return { socket: lease.socket, route: lease.route, letGo: () => lease.destroy() };
@@ -118,8 +118,7 @@ async function runContender(
   onProgress: typeof showProgress,
 ): Promise<RecordableHistogram> {
   const histogram = createHistogram();
-  // Fills the endpoint cache, and starts the wait thread where handoffs are waited for; by which route does
-  // not matter yet.
+  // Fills the endpoint cache, and starts the wait thread where handoffs are waited for. Any route will do.
   (await contender.open()).letGo();
   for (let count = 1; count <= connects; count++) {
     histogram.record(await oneConnection(contender));

@@ -7,14 +7,14 @@ const SIGPIPE = 13;
 const EXIT_FAILED = 1;
 
 /**
- * Ends the process without a stack trace when a signal asks for it, when its reader is gone, and when the
- * output cannot be written. Exit listeners clean up: a command may be anywhere in its work.
+ * Ends the process without a stack trace on a signal, when the reader of its output is gone, and when the
+ * output cannot be written. Exit listeners clean up, for a command can be interrupted at any point.
  */
 export function endQuietly(): void {
   for (const signal of SIGNALS)
     process.on(signal, () => process.exit(SIGNAL_EXIT + constants.signals[signal]));
   process.stdout.on('error', onOutputError);
-  // There is no place left to say it.
+  // There is no output left to report it on.
   process.stderr.on('error', () => {});
 }
 

@@ -3,7 +3,8 @@ import { parseParameters, printJson, shownEndpoint, UsageError, type Command } f
 
 const USAGE = `broker-pool endpoint [--service NAME | --instance NAME] [--json]
 
-Prints the endpoint of a broker of your user, whether the broker runs or not: by default the shared broker.
+Prints where your broker listens, whether it runs or not: the shared one, that of a service, or that of
+an instance.
 
   --service NAME   the broker that serves only this service
   --instance NAME  the broker that was started with this name
@@ -11,7 +12,7 @@ Prints the endpoint of a broker of your user, whether the broker runs or not: by
   -h, --help
 `;
 
-/** `broker-pool endpoint`: prints where a broker of this user listens (N-03, N-04). */
+/** `broker-pool endpoint`: prints where a broker of this user listens. */
 export const endpoint: Command = {
   usage: USAGE,
   async run(parameters) {

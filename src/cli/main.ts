@@ -11,15 +11,16 @@ const USAGE = `broker-pool COMMAND [options]
 
 Connections to the backends of a running-process broker.
 
-  demo       times connects by each route, between processes that it starts
-  admin      asks a broker about itself: STATUS, HEALTHZ, READYZ, METRICS, CONFIG, ...
-  endpoint   prints the endpoint of one of your brokers
+  demo       measures connections by every route, with a broker and a backend of its own
+  admin      asks a broker: STATUS, HEALTHZ, READYZ, METRICS, CONFIG, ...
+  endpoint   prints where your broker listens
 
-  -h, --help after a command explains it
+  -h, --help after a command shows its usage
   --version
 
-Each command prints JSON with --json, and errors as text on stderr. On Linux, @name means a socket in the abstract namespace.
-Exit codes: 0 success, 1 failure, 2 wrong usage, 128 + the signal's number; admin ends with the exit code of the broker's answer.
+Each command prints JSON with --json. Errors are lines of text on the error output.
+On Linux, @name means a socket in the abstract namespace.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 128 + the number of a signal; admin: that of the broker.
 `;
 
 const COMMANDS: Readonly<Record<string, Command>> = { demo, admin, endpoint };
@@ -50,7 +51,7 @@ function isHelp(word: string): boolean {
   return word === '--help' || word === '-h';
 }
 
-/** On stdout, since it is what was asked for. */
+/** To stdout: the caller asked for help. */
 function print(text: string): number {
   process.stdout.write(text);
   return 0;
@@ -60,7 +61,7 @@ function report(error: unknown): number {
   const code = error instanceof BrokerPoolError ? `${error.code}: ` : '';
   const misused =
     error instanceof UsageError || (error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT');
-  const hint = misused ? `\nbroker-pool ${name} --help explains it` : '';
+  const hint = misused ? `\nbroker-pool ${name} --help shows the usage` : '';
   console.error(
     `broker-pool ${name}: ${code}${error instanceof Error ? error.message : String(error)}${hint}`,
   );

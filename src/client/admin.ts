@@ -17,7 +17,7 @@ import { brokerOptions, cancelOptions } from './common-options.js';
 import { clientTimeoutFromEnv } from './environment.js';
 import { explaining } from './explaining.js';
 
-/** A question for {@link sendAdminRequest} (W-39). */
+/** A question for {@link sendAdminRequest}. */
 export type AdminVerbName = Exclude<keyof typeof AdminVerb, 'UNSPECIFIED'>;
 
 /** All verbs, in the order of their numbers. */
@@ -56,9 +56,9 @@ export const allAdminOptions = { ...adminOptions, ...brokerOptions, ...cancelOpt
 export interface AdminRequestOptions
   extends OptionsOf<typeof adminOptions>, OptionsOf<typeof brokerOptions>, OptionsOf<typeof cancelOptions> {}
 
-/** A broker's answer; an exit code other than 0 is an answer too (C-62). */
+/** A broker's answer; an exit code other than 0 is an answer too. */
 export interface AdminAnswer {
-  /** How to read `body`; `unknown` for a kind that protocol v1 does not name. */
+  /** The format of `body`; `unknown` for a kind that protocol v1 does not name. */
   readonly kind: 'text' | 'json' | 'openmetrics' | 'unknown';
   readonly body: string;
   readonly exitCode: number;
@@ -66,7 +66,7 @@ export interface AdminAnswer {
 }
 
 /**
- * Asks a broker one admin question on a connection of its own (C-60).
+ * Asks a broker one admin question on a connection of its own.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `TIMEOUT` (phase `connect` or `admin`),
  * `ABORTED`, `DECODE_ADMIN_REPLY`, `UNEXPECTED_RESPONSE_FRAME`, or a framing code.

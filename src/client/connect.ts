@@ -95,14 +95,14 @@ function dialable(remembered: string): string | undefined {
 }
 
 /**
- * Connects once to a backend, in the order of C-10: test seam, Hello-skip, broker. For many connections use a
- * `BrokerPool`.
+ * Connects once to a backend: by the endpoint of the test seam, by `cachedBackendEndpoint`, or by asking the
+ * broker. For many connections use a `BrokerPool`.
  *
  * Runs on the event loop of the calling thread: a single connect does not pay for a thread.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT`, `BROKER_CONNECT`, `BACKEND_CONNECT`, `REFUSED`, `TIMEOUT`
- * (phase `connect` or `hello`), `ABORTED`, `EMPTY_BACKEND_PIPE`, or a framing or decoding code. Handoff
- * trouble is never an error (C-45).
+ * (phase `connect` or `hello`), `ABORTED`, `EMPTY_BACKEND_PIPE`, or a framing or decoding code. A handoff
+ * that fails is no error: the backend is dialled instead.
  */
 export async function connectToBackend(options: ConnectOptions): Promise<BackendConnection> {
   const checked = checkOptions(options);
@@ -115,6 +115,7 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
   return connection;
 }
 
+/** In the order of C-10. */
 async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> {
   const seam = checked.testSeams ? fakeBackendFromEnv() : undefined;
   if (seam !== undefined) {

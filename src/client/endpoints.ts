@@ -29,34 +29,35 @@ const NAME_PREFIX = 'rpb-v1';
 const { RUNTIME_DIRECTORY, TEMPORARY_DIRECTORY } = EnvironmentVariables;
 
 /**
- * The endpoint of the user's shared broker, the one that serves every service (N-03). Nothing is looked up in
- * the file system but, once, the machine id behind `userHash` (N-08): the endpoint need not exist.
+ * The endpoint of the user's shared broker, which serves every service. The endpoint need not exist: only the
+ * machine id behind `userHash` is read from the file system, once.
  *
  * @throws `INVALID_ARGUMENT`: a bad option, `XDG_RUNTIME_DIR` or `TMPDIR` set to something else than an
- * absolute path, an endpoint too long for a socket address (N-07), a machine whose id cannot be read
+ * absolute path, an endpoint too long for a socket address, a machine whose id cannot be read
  */
 export function sharedBrokerEndpoint(options: EndpointNameOptions = {}): string {
   return endpointFor('shared', options);
 }
 
 /**
- * The endpoint of the broker that serves only `serviceName` (N-03).
+ * The endpoint of the broker that serves only `serviceName`.
  *
- * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (N-20)
+ * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name
  */
 export function serviceBrokerEndpoint(serviceName: string, options: EndpointNameOptions = {}): string {
   return endpointFor(`svc-${checkServiceName('serviceName', serviceName)}`, options);
 }
 
 /**
- * The endpoint of a broker that was started under a name of its own (N-03).
+ * The endpoint of a broker that was started under a name of its own.
  *
- * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (the rule of service names, N-20)
+ * @throws `INVALID_ARGUMENT`: as {@link sharedBrokerEndpoint}; a bad name (as for a service)
  */
 export function instanceBrokerEndpoint(instanceName: string, options: EndpointNameOptions = {}): string {
   return endpointFor(`inst-${checkServiceName('instanceName', instanceName)}`, options);
 }
 
+/** The form of N-03. `userHash` reads the machine id, nothing else is looked up (N-08). */
 function endpointFor(role: string, options: EndpointNameOptions): string {
   const { env, platform, uid, userHash: givenHash } = readOptions(endpointNameOptions, options);
   const leaf = `${NAME_PREFIX}-${givenHash ?? ownUserHash(uid, platform)}-${role}`;

@@ -30,13 +30,14 @@ const DEFAULT_CLIENT_TIMEOUT_MS = 30_000;
 const LARGEST_U64 = 2n ** 64n - 1n;
 
 /**
- * Whether the user has switched the broker off: `RUNNING_PROCESS_DISABLE` is `1` (C-20). Callers that have a
- * way to work without a broker ask this first; `connectToBackend` does not ask (C-21).
+ * Whether the user has switched the broker off: `RUNNING_PROCESS_DISABLE` is `1`. Callers that can work
+ * without a broker ask this first; `connectToBackend` does not ask.
  *
  * @throws `BROKER_DISABLE_ENV` for any other value, the empty string, `0` and `true` included: a typo must
- * not decide which of the two ways is taken.
+ * not decide whether the broker is used.
  */
 export function brokerDisabledByEnv(env: Environment = process.env): boolean {
+  // C-20. By C-21 only callers ask.
   const value = env[DISABLE];
   if (value === undefined) return false;
   if (value === '1') return true;
@@ -65,9 +66,9 @@ export function clientTimeoutFromEnv(env: Environment = process.env): number {
 }
 
 /**
- * The endpoint that tests put in place of broker and cache alike, from `RUNNING_PROCESS_FAKE_BACKEND`; unset
- * and empty mean none (C-22, C-24). A broker switched off takes the seam with it (C-25). An *invalid* value
- * of `RUNNING_PROCESS_DISABLE` does neither that nor throw (C-26), as in the Rust client.
+ * The endpoint that tests put in place of broker and cache, from `RUNNING_PROCESS_FAKE_BACKEND`; unset and
+ * empty mean none (C-22, C-24). Where the broker is switched off, there is no such endpoint either (C-25). An
+ * *invalid* value of `RUNNING_PROCESS_DISABLE` does not switch it off, nor throw (C-26), as in the Rust client.
  */
 export function fakeBackendFromEnv(env: Environment = process.env): string | undefined {
   return env[DISABLE] === '1' ? undefined : env[FAKE_BACKEND] || undefined;

@@ -153,6 +153,7 @@ function run(host: HostIdentitySource, file: string, parameters: readonly string
 
 function underivable(reason: string, cause?: unknown): BrokerPoolError {
   const told = cause instanceof Error ? `${reason}: ${cause.message}` : reason;
-  const message = `userHash cannot be derived from this machine (${told}); pass a userHash, or an endpoint instead of a derived one`;
+  const advice = 'pass a userHash, or an endpoint instead of a derived one';
+  const message = `userHash cannot be derived from this machine (${told}); ${advice}`;
   return new BrokerPoolError('INVALID_ARGUMENT', message, { cause });
 }

@@ -31,6 +31,10 @@ export const retryOptions = {
   attempts: optional((name, value) => checkCount(name, value, { min: 1, allowInfinity: true })),
 };
 
+// Read once: each new pool takes them.
+const DEFAULT_ENDPOINT_CACHE = readOptions(endpointCacheOptions, {});
+const DEFAULT_RETRY = readOptions(retryOptions, {});
+
 /** A named type: the declarations of a nameless one would lose the JSDoc of the other file. */
 interface GivenEndpointCache extends Readonly<OptionsOf<typeof endpointCacheOptions>> {}
 
@@ -52,7 +56,7 @@ const poolOptions = {
    */
   endpointCache: converted<GivenEndpointCache | false, EndpointCacheOptions | undefined>(
     checkEndpointCache,
-    () => readOptions(endpointCacheOptions, {}),
+    () => DEFAULT_ENDPOINT_CACHE,
   ),
   /** Connections of a target at most, leased and idle together. @default 10 */
   max: count(10, { min: 1 }),
@@ -96,7 +100,7 @@ const poolOptions = {
    */
   retry: converted<Readonly<OptionsOf<typeof retryOptions>> | false, SettingsOf<typeof retryOptions>>(
     checkRetry,
-    () => readOptions(retryOptions, {}),
+    () => DEFAULT_RETRY,
   ),
   /**
    * Says whether a connection is good: asked before an idle one is leased again, before one by Hello-skip is

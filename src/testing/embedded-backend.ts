@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
+import { readOptions, type SettingsOf } from '../option-table.js';
 import { checkName } from '../validation.js';
 import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
 import { loadNative, type SystemCalls } from '../os/native.js';
@@ -10,7 +11,7 @@ import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import { Listener } from './listener.js';
 import {
-  checkBackendOptions,
+  embeddedBackendOptions,
   HANDOFF_MODES,
   withoutUndefined,
   type EmbeddedBackendOptions,
@@ -28,7 +29,7 @@ type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
 /** A backend in this process, for tests and demos, on real sockets. Echoes by default. */
 export class EmbeddedBackend implements AsyncDisposable {
   #handoff: HandoffMode;
-  readonly #options: EmbeddedBackendOptions;
+  readonly #settings: SettingsOf<typeof embeddedBackendOptions>;
   readonly #directory: SocketDirectory;
   readonly #changes = new ChangeNotifier();
   readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
@@ -38,10 +39,10 @@ export class EmbeddedBackend implements AsyncDisposable {
   #offers: Listener | undefined;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: EmbeddedBackendOptions) {
-    this.#options = options;
-    this.#directory = new SocketDirectory(options.directory);
-    const { handoff = 'none' } = options;
+  private constructor(settings: SettingsOf<typeof embeddedBackendOptions>) {
+    this.#settings = settings;
+    const { directory, handoff } = settings;
+    this.#directory = new SocketDirectory(directory);
     this.#handoff = handoff === 'none' ? 'reject' : handoff;
   }
 
@@ -51,8 +52,7 @@ export class EmbeddedBackend implements AsyncDisposable {
    * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
    */
   static async start(options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
-    checkBackendOptions('options', options);
-    const backend = new EmbeddedBackend(options);
+    const backend = new EmbeddedBackend(readOptions(embeddedBackendOptions, options));
     try {
       await backend.#open();
     } catch (error) {
@@ -63,7 +63,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { backlog, endpoint, handoff = 'none', handoffEndpoint } = this.#options;
+    const { backlog, endpoint, handoff, handoffEndpoint } = this.#settings;
     const onClose = (): void => this.#changes.notify();
     this.#serving = await Listener.open({
       endpoint: this.#directory.endpoint('backend', endpoint),
@@ -174,7 +174,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   #serve(socket: Socket, adopted: boolean): void {
-    const { identity, onConnection } = this.#options;
+    const { identity, onConnection } = this.#settings;
     if (onConnection !== undefined) return onConnection(socket, { adopted });
     const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };
     answerProbes(
@@ -186,7 +186,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   async #onOffer(socket: Socket, passing: HandlePassing, system: SystemCalls): Promise<void> {
-    const received = await receiveOffer(socket, passing, system, this.#options.offerTimeoutMs ?? 5_000);
+    const received = await receiveOffer(socket, passing, system, this.#settings.offerTimeoutMs);
     if (received === undefined) return void socket.destroy();
     if (this.#stopping === undefined) this.#answerOffer(socket, received, system);
     else system.close(received.descriptor);

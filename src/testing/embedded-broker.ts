@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { wallNowMs } from '../clock.js';
+import { readOptions, type SettingsOf } from '../option-table.js';
 import type { AdminReply, AdminRequest, Frame, Hello } from '../wire/messages.js';
 import { answerAdmin, type AdminState } from './admin-replies.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
@@ -10,13 +11,11 @@ import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
 import {
   checkBehaviour,
-  checkBrokerOptions,
   checkReplyBehaviour,
+  embeddedBrokerOptions,
   type EmbeddedBrokerOptions,
 } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
-
-export type { EmbeddedBrokerOptions };
 
 /** A Hello as it arrived. */
 export interface ReceivedHello {
@@ -45,7 +44,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   #behaviour: BrokerBehaviour = ANSWER;
   #adminBehaviour: ReplyBehaviour = ANSWER;
-  readonly #options: EmbeddedBrokerOptions;
+  readonly #settings: SettingsOf<typeof embeddedBrokerOptions>;
   readonly #directory: SocketDirectory;
   readonly #startedAtUnixMs = wallNowMs();
   readonly #changes = new ChangeNotifier();
@@ -63,10 +62,10 @@ export class EmbeddedBroker implements AsyncDisposable {
   #silencesEnded = 0;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: EmbeddedBrokerOptions) {
-    this.#options = options;
-    this.#directory = new SocketDirectory(options.directory);
-    this.services = new Map(Object.entries(options.services ?? {}));
+  private constructor(settings: SettingsOf<typeof embeddedBrokerOptions>) {
+    this.#settings = settings;
+    this.#directory = new SocketDirectory(settings.directory);
+    this.services = settings.services;
   }
 
   /**
@@ -75,13 +74,13 @@ export class EmbeddedBroker implements AsyncDisposable {
    * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
    */
   static async start(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
-    checkBrokerOptions('options', options);
-    const broker = new EmbeddedBroker(options);
+    const settings = readOptions(embeddedBrokerOptions, options);
+    const broker = new EmbeddedBroker(settings);
     const host = broker.#host();
     try {
       broker.#listener = await Listener.open({
-        endpoint: broker.#directory.endpoint('broker', options.endpoint),
-        backlog: options.backlog,
+        endpoint: broker.#directory.endpoint('broker', settings.endpoint),
+        backlog: settings.backlog,
         onConnection: (socket) => {
           broker.#count('connection');
           void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), host);
@@ -212,7 +211,7 @@ export class EmbeddedBroker implements AsyncDisposable {
 
   #host(): ConversationHost {
     return {
-      helloTimeoutMs: this.#options.helloTimeoutMs ?? 30_000,
+      helloTimeoutMs: this.#settings.helloTimeoutMs,
       services: this.services,
       onHello: (hello, frame) => {
         this.#lastHello = { hello, frame };
@@ -232,7 +231,7 @@ export class EmbeddedBroker implements AsyncDisposable {
           silenceOver,
         };
       },
-      handoffAckTimeoutMs: this.#options.handoffAckTimeoutMs ?? 5_000,
+      handoffAckTimeoutMs: this.#settings.handoffAckTimeoutMs,
       onHandoff: (offer) => {
         this.#offers.add(offer);
         offer.once('close', () => this.#offers.delete(offer));
@@ -246,7 +245,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     scripted: BrokerBehaviour | undefined,
     usual: BrokerBehaviour,
   ): Promise<BrokerBehaviour> {
-    const decided = scripted ?? (await this.#options.decide?.(hello));
+    const decided = scripted ?? (await this.#settings.decide?.(hello));
     return decided === undefined ? usual : checkBehaviour('decide', decided);
   }
 

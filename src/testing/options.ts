@@ -1,50 +1,9 @@
 import type { Socket } from 'node:net';
+import { converted, option, unchecked, type OptionsOf } from '../option-table.js';
 import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
 import type { DaemonProcess, Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
-
-/** Options of `EmbeddedBroker.start`. */
-export interface EmbeddedBrokerOptions {
-  /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string | undefined;
-  /**
-   * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
-   * the end
-   */
-  readonly directory?: string | undefined;
-  /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
-  /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
-  readonly services?: Readonly<Record<string, EmbeddedService>> | undefined;
-  /**
-   * Chooses what to do with each Hello; `undefined` leaves it to the broker's `behaviour`. Its errors are not
-   * caught.
-   */
-  readonly decide?:
-    ((hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>) | undefined;
-  /** How long a request may take to arrive, in milliseconds. @default 30000 */
-  readonly helloTimeoutMs?: number | undefined;
-  /** How long a backend may take to answer an offer, in milliseconds. @default 5000 */
-  readonly handoffAckTimeoutMs?: number | undefined;
-}
-
-const BROKER_OPTION_NAMES = [
-  'endpoint',
-  'directory',
-  'backlog',
-  'services',
-  'decide',
-  'helloTimeoutMs',
-  'handoffAckTimeoutMs',
-] as const satisfies readonly (keyof EmbeddedBrokerOptions)[];
-
-/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
-export function checkBrokerOptions(field: string, options: EmbeddedBrokerOptions): void {
-  rejectUnknownOptions(field, options, BROKER_OPTION_NAMES);
-  for (const [name, service] of Object.entries(options.services ?? {}))
-    checkServiceOptions(`services.${name}`, service);
-}
 
 /** What a backend does with a connection that a broker offers. */
 export type HandoffMode =
@@ -67,56 +26,85 @@ export const HANDOFF_MODES = [
   'wrongToken',
 ] as const satisfies readonly HandoffMode[];
 
-/** Options of {@link EmbeddedBackend.start}. */
-export interface EmbeddedBackendOptions {
-  /** Where to serve. @default a socket in `directory`; a pipe of its own on Windows */
-  readonly endpoint?: string | undefined;
-  /** Where to take over connections. @default a socket in `directory` */
-  readonly handoffEndpoint?: string | undefined;
+/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
+export function checkHandoff(name: string, mode: unknown): HandoffMode | 'none' {
+  return checkName(name, mode, [...HANDOFF_MODES, 'none']);
+}
+
+/** Options of both servers. */
+const listenerOptions = {
+  /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
+  endpoint: unchecked<string>(),
   /**
    * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
    * the end
    */
-  readonly directory?: string | undefined;
+  directory: unchecked<string>(),
   /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
+  backlog: unchecked<number>(),
+};
+
+const brokerOptions = {
+  /** By service name. @default none: every Hello is refused as SERVICE_UNKNOWN */
+  services: converted<Readonly<Record<string, EmbeddedService>>, Map<string, EmbeddedService>>(
+    checkServices,
+    () => new Map(),
+  ),
+  /**
+   * Chooses what to do with each Hello; `undefined` leaves it to the broker's `behaviour`. Its errors are not
+   * caught. @default none
+   */
+  decide: unchecked<(hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>>(),
+  /** How long a request may take to arrive, in milliseconds. @default 30000 */
+  helloTimeoutMs: unchecked(() => 30_000),
+  /** How long a backend may take to answer an offer, in milliseconds. @default 5000 */
+  handoffAckTimeoutMs: unchecked(() => 5_000),
+};
+
+const backendOptions = {
+  /** Where to take over connections. @default a socket in `directory` */
+  handoffEndpoint: unchecked<string>(),
   /**
    * What to do with offered connections; anything but `none` needs FFI, see `canHandOff`. A broker offers the
    * connection of every client that advertises handle passing, also of a client that does not adopt: such a
    * connection ends as soon as the backend takes it over. @default 'none'
    */
-  readonly handoff?: HandoffMode | 'none' | undefined;
+  handoff: option<HandoffMode | 'none'>(checkHandoff, 'none'),
   /**
    * Serves each connection, from its first byte. Sockets are half-open: end them when the client ends its side.
    * @default answers identity probes, then echoes
    */
-  readonly onConnection?: ((socket: Socket, how: { readonly adopted: boolean }) => void) | undefined;
+  onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
   /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
-  readonly identity?: Partial<DaemonProcess> | undefined;
+  identity: unchecked<Partial<DaemonProcess>>(),
   /** How long an offer may take to arrive, in milliseconds. @default 5000 */
-  readonly offerTimeoutMs?: number | undefined;
-}
+  offerTimeoutMs: unchecked(() => 5_000),
+};
 
-const BACKEND_OPTION_NAMES = [
-  'endpoint',
-  'handoffEndpoint',
-  'directory',
-  'backlog',
-  'handoff',
-  'onConnection',
-  'identity',
-  'offerTimeoutMs',
-] as const satisfies readonly (keyof EmbeddedBackendOptions)[];
+/** Options of the functions that start both servers. */
+export const systemOptions = {
+  /** The service that the broker knows. @default 'echo' */
+  serviceName: unchecked(() => 'echo'),
+  /** The version of its backend. @default '1.0.0' */
+  version: unchecked(() => '1.0.0'),
+};
 
-/** @throws `INVALID_ARGUMENT` for options that do not exist. @param field what the options are called */
-export function checkBackendOptions(field: string, options: EmbeddedBackendOptions): void {
-  rejectUnknownOptions(field, options, BACKEND_OPTION_NAMES);
-  checkHandoff(options.handoff ?? 'none');
-}
+export const embeddedBrokerOptions = { ...listenerOptions, ...brokerOptions };
+export const embeddedBackendOptions = { ...listenerOptions, ...backendOptions };
 
-/** @throws `INVALID_ARGUMENT` for a mode that does not exist */
-export function checkHandoff(mode: HandoffMode | 'none'): HandoffMode | 'none' {
-  return checkName('handoff', mode, [...HANDOFF_MODES, 'none']);
+/** Options of `EmbeddedBroker.start`. */
+export interface EmbeddedBrokerOptions
+  extends Readonly<OptionsOf<typeof listenerOptions>>, Readonly<OptionsOf<typeof brokerOptions>> {}
+
+/** Options of `EmbeddedBackend.start`. */
+export interface EmbeddedBackendOptions
+  extends Readonly<OptionsOf<typeof listenerOptions>>, Readonly<OptionsOf<typeof backendOptions>> {}
+
+function checkServices(name: string, value: unknown): Map<string, EmbeddedService> {
+  checkObject(name, value);
+  const services = new Map<string, EmbeddedService>(Object.entries(value));
+  for (const [service, options] of services) checkServiceOptions(`${name}.${service}`, options);
+  return services;
 }
 
 /** The fields of each behaviour besides its kind. */

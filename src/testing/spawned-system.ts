@@ -1,6 +1,6 @@
-import { rejectUnknownOptions } from '../validation.js';
+import { derived, readOptions, unchecked, type OptionsOf } from '../option-table.js';
 import { canHandOff } from './embedded-backend.js';
-import { checkHandoff, type HandoffMode } from './options.js';
+import { checkHandoff, systemOptions, type HandoffMode } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 import type { BackendProcessCounts, BrokerProcessCounts } from './serve-protocol.js';
 import { ServerProcess } from './server-process.js';
@@ -8,27 +8,18 @@ import type { TestTarget } from './test-system.js';
 
 export { ServerProcess, type BackendProcessCounts, type BrokerProcessCounts };
 
-/** Options of {@link spawnTestSystem}. */
-export interface SpawnTestSystemOptions {
-  /** @default 'echo' */
-  readonly serviceName?: string | undefined;
-  /** @default '1.0.0' */
-  readonly version?: string | undefined;
+const spawnOptions = {
   /** For all sockets. @default a new temporary directory, removed at the end */
-  readonly directory?: string | undefined;
+  directory: unchecked<string>(),
   /** Connections that may wait to be accepted, at each. @default Node's */
-  readonly backlog?: number | undefined;
+  backlog: unchecked<number>(),
   /** What the backend does with offered connections. @default 'accept' where there is FFI, else 'none' */
-  readonly handoff?: HandoffMode | 'none' | undefined;
-}
+  handoff: derived<HandoffMode | 'none'>(checkHandoff, () => (canHandOff() ? 'accept' : 'none')),
+};
 
-const OPTION_NAMES = [
-  'serviceName',
-  'version',
-  'directory',
-  'backlog',
-  'handoff',
-] as const satisfies readonly (keyof SpawnTestSystemOptions)[];
+/** Options of {@link spawnTestSystem}. */
+export interface SpawnTestSystemOptions
+  extends Readonly<OptionsOf<typeof systemOptions>>, Readonly<OptionsOf<typeof spawnOptions>> {}
 
 /** A broker and an echo backend, each in a process of its own. */
 export interface SpawnedTestSystem extends AsyncDisposable {
@@ -46,17 +37,16 @@ export interface SpawnedTestSystem extends AsyncDisposable {
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
 export async function spawnTestSystem(options: SpawnTestSystemOptions = {}): Promise<SpawnedTestSystem> {
-  rejectUnknownOptions('options', options, OPTION_NAMES);
-  const { serviceName = 'echo', version = '1.0.0', handoff = canHandOff() ? 'accept' : 'none' } = options;
-  checkHandoff(handoff);
-  const sockets = new SocketDirectory(options.directory);
+  const settings = readOptions({ ...systemOptions, ...spawnOptions }, options);
+  const { serviceName, version, handoff, backlog } = settings;
+  const sockets = new SocketDirectory(settings.directory);
   // The server processes make it. This process removes it, also after a server that had to be killed; the
   // servers remove it if this process is killed.
   const directory = process.platform === 'win32' ? '' : sockets.reserve();
   const common = {
     directory,
     isTemporary: sockets.isTemporary,
-    ...(options.backlog === undefined ? {} : { backlog: options.backlog }),
+    ...(backlog !== undefined && { backlog }),
   };
   const started: ServerProcess<unknown>[] = [];
   const stop = async (): Promise<void> => {

@@ -1,11 +1,12 @@
-import { rejectUnknownOptions } from '../validation.js';
+import { readOptions, unchecked, type Option, type OptionsOf } from '../option-table.js';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 import type { EmbeddedService } from './hello-rules.js';
 import {
-  checkBackendOptions,
-  checkBrokerOptions,
   checkServiceOptions,
+  embeddedBackendOptions,
+  embeddedBrokerOptions,
+  systemOptions,
   withoutUndefined,
   type EmbeddedBackendOptions,
   type EmbeddedBrokerOptions,
@@ -18,28 +19,35 @@ export interface TestTarget {
   readonly wantedVersion: string;
 }
 
-/** Options of {@link startTestSystem}. */
-export interface TestSystemOptions {
-  /** @default 'echo' */
-  readonly serviceName?: string | undefined;
-  /** @default '1.0.0' */
-  readonly version?: string | undefined;
+const testSystemOptions = {
   /** For the sockets of both. @default a new temporary directory for each */
-  readonly directory?: string | undefined;
-  readonly broker?: EmbeddedBrokerOptions | undefined;
-  readonly backend?: EmbeddedBackendOptions | undefined;
-  /** Further properties of the service; they replace the version and endpoints above. */
-  readonly service?: Partial<EmbeddedService> | undefined;
-}
+  directory: unchecked<string>(),
+  /** Options of the broker. @default those of {@link EmbeddedBroker.start} */
+  broker: passedOn<EmbeddedBrokerOptions>((name, value) => readOptions(embeddedBrokerOptions, value, name)),
+  /** Options of the backend. @default those of {@link EmbeddedBackend.start} */
+  backend: passedOn<EmbeddedBackendOptions>((name, value) =>
+    readOptions(embeddedBackendOptions, value, name),
+  ),
+  /** Further properties of the service; they replace the version and endpoints above. @default none */
+  service: passedOn<Partial<EmbeddedService>>(checkServiceOptions),
+};
 
-const OPTION_NAMES = [
-  'serviceName',
-  'version',
-  'directory',
-  'broker',
-  'backend',
-  'service',
-] as const satisfies readonly (keyof TestSystemOptions)[];
+/** Options of {@link startTestSystem}. */
+export interface TestSystemOptions
+  extends Readonly<OptionsOf<typeof systemOptions>>, Readonly<OptionsOf<typeof testSystemOptions>> {}
+
+/** Options that are checked here and read by the function that gets them. */
+function passedOn<Options extends object>(
+  check: (name: string, options: Options) => unknown,
+): Option<Options, Options | undefined> {
+  return {
+    check(name, options) {
+      check(name, options);
+      return options;
+    },
+    fallback: () => undefined,
+  };
+}
 
 /** A broker and the backend that it negotiates, in this process. */
 export interface TestSystem extends AsyncDisposable {
@@ -58,18 +66,9 @@ export interface TestSystem extends AsyncDisposable {
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
-  rejectUnknownOptions('options', options, OPTION_NAMES);
-  const {
-    directory,
-    serviceName = 'echo',
-    version = '1.0.0',
-    broker: brokerOptions = {},
-    backend: backendOptions = {},
-    service: more = {},
-  } = options;
-  checkBrokerOptions('broker', brokerOptions);
-  checkBackendOptions('backend', backendOptions);
-  checkServiceOptions('service', more);
+  const settings = readOptions({ ...systemOptions, ...testSystemOptions }, options);
+  const { directory, serviceName, version } = settings;
+  const { broker: brokerOptions = {}, backend: backendOptions = {}, service: more = {} } = settings;
   const backend = await EmbeddedBackend.start({ directory, ...withoutUndefined(backendOptions) });
   const service: EmbeddedService = {
     endpoint: backend.endpoint,

@@ -3,7 +3,7 @@ import test from '../helpers/sanitary.js';
 import { run } from './run.js';
 
 for (const parameters of [[], ['--help'], ['-h']]) {
-  test(`broker-pool ${parameters.join(' ')} explains itself on stdout`, async (t) => {
+  test(`broker-pool ${parameters.join(' ')} prints its usage on stdout`, async (t) => {
     const { exitCode, stdout, stderr } = await run(...parameters);
     t.is(exitCode, 0);
     t.is(stderr, '');
@@ -12,7 +12,7 @@ for (const parameters of [[], ['--help'], ['-h']]) {
 }
 
 for (const command of ['demo', 'admin', 'endpoint']) {
-  test(`broker-pool ${command} --help explains that command on stdout, and does nothing else`, async (t) => {
+  test(`broker-pool ${command} --help prints the usage of that command on stdout, and does nothing else`, async (t) => {
     const { exitCode, stdout, stderr } = await run(command, '--help');
     t.is(exitCode, 0);
     t.is(stderr, '');
@@ -25,12 +25,12 @@ for (const command of ['demo', 'admin', 'endpoint']) {
     t.is(exitCode, 2);
     t.is(stdout, '');
     t.true(stderr.startsWith(`broker-pool ${command}: Unknown option '--frob'`));
-    t.true(stderr.endsWith(`broker-pool ${command} --help explains it\n`));
+    t.true(stderr.endsWith(`broker-pool ${command} --help shows the usage\n`));
   });
 }
 
 for (const command of ['demo', 'endpoint']) {
-  test(`broker-pool ${command} takes no words without an option before them`, async (t) => {
+  test(`broker-pool ${command} refuses a word without an option before it`, async (t) => {
     const { exitCode, stderr } = await run(command, 'extra');
     t.is(exitCode, 2);
     t.regex(stderr, /'extra'/);
@@ -42,7 +42,7 @@ test('--version prints the version of the package', async (t) => {
 });
 
 for (const command of ['frob', '--frob', 'toString']) {
-  test(`${command} is no command: it is named, the usage follows, exit code 2`, async (t) => {
+  test(`the unknown command ${command} is named before the usage, with exit code 2`, async (t) => {
     const { exitCode, stdout, stderr } = await run(command);
     t.is(exitCode, 2);
     t.is(stdout, '');

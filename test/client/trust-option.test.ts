@@ -7,7 +7,7 @@ function refuses(t: ExecutionContext, trust: TrustOptions, platform: NodeJS.Plat
   t.throws(() => checkTrust('trust', trust, platform), { code: 'INVALID_ARGUMENT', message });
 }
 
-test('a user and shared directories may be added to the trust of a POSIX system', (t) => {
+test('trust on POSIX systems takes further users and shared directories', (t) => {
   for (const platform of ['linux', 'darwin'] as const) {
     const own = ownTrust();
     t.deepEqual(checkTrust('trust', { userIds: [4_242], sharedDirectories: true }, platform), {
@@ -33,7 +33,7 @@ test('trust options that ask for nothing are accepted on Windows', (t) => {
   }
 });
 
-test('wrong values are refused by name on every system', (t) => {
+test('wrong trust options are refused by name on every system', (t) => {
   for (const platform of ['linux', 'win32'] as const) {
     for (const userIds of [[-1], [1.5], [2 ** 32], [Number.NaN]])
       refuses(t, { userIds }, platform, /^trust\.userIds must be/);

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
-import type { EmbeddedBackendOptions } from '../../src/testing/options.js';
-import { EmbeddedBroker, type EmbeddedBrokerOptions } from '../../src/testing/embedded-broker.js';
+import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
+import type { EmbeddedBackendOptions, EmbeddedBrokerOptions } from '../../src/testing/options.js';
 import { temporaryDirectory } from './sanitary.js';
 import { SERVICE, VERSION } from './talk.js';
 

@@ -46,7 +46,7 @@ test("without options a pool has the documented defaults and the user's shared b
   });
 });
 
-test('an option that is undefined has its default, as one that is left out', (t) => {
+test('an option that is undefined has the default of one that is left out', (t) => {
   const names = Object.keys(allPoolOptions);
   const nothing = Object.fromEntries(names.map((name) => [name, undefined]));
   t.deepEqual(poolOptions({ ...nothing, brokerEndpoint }), checkPoolOptions({ brokerEndpoint }));
@@ -56,7 +56,7 @@ test('an option that is undefined has its default, as one that is left out', (t)
   );
 });
 
-test('what is given is kept as it is', (t) => {
+test('checkPoolOptions keeps right values as they are', (t) => {
   const given = {
     brokerEndpoint,
     serviceName: 'zccache',
@@ -128,12 +128,12 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 for (const [name, values] of Object.entries(WRONG)) {
-  test(`a wrong ${name} is refused by its name, null too`, (t) => {
+  test(`checkPoolOptions refuses a wrong ${name} by its name`, (t) => {
     for (const value of values) refuses(t, () => poolOptions({ [name]: value }), new RegExp(`^${name} `));
   });
 }
 
-test('wrong limits of the endpoint cache are refused by their names', (t) => {
+test('checkPoolOptions refuses wrong options of the endpoint cache by their names', (t) => {
   for (const max of [...wrongForAll, 0, 1.5, Infinity])
     refuses(t, () => poolOptions({ endpointCache: { max } }), /^endpointCache\.max /);
   for (const ttlMs of [...wrongForAll, Infinity])
@@ -147,7 +147,7 @@ test('wrong limits of the endpoint cache are refused by their names', (t) => {
     );
 });
 
-test('options that do not exist are refused, and the right name is suggested', (t) => {
+test('checkPoolOptions refuses an unknown option and suggests a name two edits away', (t) => {
   refuses(t, () => poolOptions({ maxUse: 3 }), /^options has no option "maxUse"; did you mean maxUses\?$/);
   refuses(t, () => poolOptions({ evictor: true }), /^options has no option "evictor"$/);
   for (const options of [null, [], 'fast'])
@@ -167,7 +167,7 @@ test("the environment sets the round trip's limit where the options do not (C-28
   }
 });
 
-test('acquire takes a signal, a limit and a target, and nothing else', (t) => {
+test('acquire takes a signal, a time and a target, and refuses wrong values and other options', (t) => {
   t.notThrows(() => checkAcquireOptions({}));
   t.notThrows(() =>
     checkAcquireOptions({
@@ -220,7 +220,7 @@ test('a target that neither the pool nor the call names is reported by the missi
   );
 });
 
-test('close may give leases no time at all, but not forever', (t) => {
+test('close takes a time of 0, and refuses negative and infinite ones', (t) => {
   t.is(checkCloseOptions({}), 30_000);
   t.is(checkCloseOptions({ timeoutMs: 0 }), 0);
   for (const timeoutMs of [-1, Infinity, Number.NaN])

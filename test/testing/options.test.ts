@@ -41,10 +41,10 @@ for (const [where, options] of Object.entries({
   broker: { broker: { hellotimeoutMs: 5 } },
   backend: { backend: { handof: 'accept' } },
   service: { service: { minversion: '1.0.0' } },
-  'services.other': { broker: { services: { other: { endpoint: '/x', minversion: '1.0.0' } } } },
+  'broker.services.other': { broker: { services: { other: { endpoint: '/x', minversion: '1.0.0' } } } },
 })) {
   test(`startTestSystem refuses options of ${where} that do not exist, and names ${where}`, async (t) => {
-    const message = new RegExp(`^${where.replace('.', '\\.')} has no option`);
+    const message = new RegExp(`^${where.replaceAll('.', '\\.')} has no option`);
     await t.throwsAsync(async () => await call(kit, 'startTestSystem', options), {
       code: 'INVALID_ARGUMENT',
       message,

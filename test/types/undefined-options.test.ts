@@ -29,7 +29,7 @@ function allUndefined(table: OptionTable): Record<string, undefined> {
   return Object.fromEntries(Object.keys(table).map((name) => [name, undefined]));
 }
 
-test('of a pool', (t) => {
+test('undefined options of a pool have their defaults', (t) => {
   const options = allUndefined(allPoolOptions);
   t.true(Object.keys(options).length > 25);
   const required = { brokerEndpoint: '/run/broker.sock' };
@@ -48,7 +48,7 @@ test('of a pool', (t) => {
   t.deepEqual(checkTrust('trust', allUndefined(trustOptions)), checkTrust('trust', {}));
 });
 
-test('of the methods of a pool', async (t) => {
+test('undefined options of the methods of a pool have their defaults', async (t) => {
   await using system = await startTestSystem();
   const pool = openPool(t, system.target);
   const acquire = allUndefined(allAcquireOptions);
@@ -62,7 +62,7 @@ test('of the methods of a pool', async (t) => {
   await pool.close(allUndefined(closeOptions));
 });
 
-test('of calls that connect once', async (t) => {
+test('undefined options of calls that connect once have their defaults', async (t) => {
   await using system = await startTestSystem();
   const { brokerEndpoint } = system.target;
   const { socket, route } = await connectToBackend({
@@ -80,7 +80,7 @@ test('of calls that connect once', async (t) => {
   t.is(answer.exitCode, 0);
 });
 
-test('of endpoint names', (t) => {
+test('undefined options of endpoint names have their defaults', (t) => {
   const name = (options: Parameters<typeof sharedBrokerEndpoint>[0]): unknown => {
     try {
       return sharedBrokerEndpoint(options);

@@ -1,4 +1,4 @@
-/** What JavaScript callers may pass to the methods of a pool is refused at the door, and changes nothing. */
+/** Methods of a pool refuse wrong arguments of JavaScript callers, and change nothing. */
 import { BrokerPoolError } from '../../../src/index.js';
 import { fakePool } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
@@ -24,7 +24,7 @@ for (const target of [
   [],
   { signal: undefined },
 ]) {
-  test(`tryAcquire and clear refuse ${JSON.stringify(target)}, and mean no other target instead`, async (t) => {
+  test(`tryAcquire and clear refuse ${JSON.stringify(target)}, and leave the idle connection`, async (t) => {
     const { pool, connect } = fakePool(t);
     const acquiring = pool.acquire();
     await connect();
@@ -36,7 +36,7 @@ for (const target of [
   });
 }
 
-test('a misspelt name is answered with the right one', (t) => {
+test('tryAcquire suggests the right name for a misspelt one', (t) => {
   const { pool } = fakePool(t);
   t.throws(() => call(pool, 'tryAcquire', { servicename: 'other' }), {
     message: /did you mean serviceName\?/,
@@ -44,7 +44,7 @@ test('a misspelt name is answered with the right one', (t) => {
 });
 
 for (const reason of [new Error('boom'), 'idle', null, 1]) {
-  test(`lease.destroy refuses ${String(reason)}: reasons are a closed list, and the lease is still good`, async (t) => {
+  test(`lease.destroy refuses the reason ${String(reason)}, and the lease stays usable`, async (t) => {
     const { pool, connect } = fakePool(t);
     const acquiring = pool.acquire();
     await connect();
@@ -59,14 +59,14 @@ for (const reason of [new Error('boom'), 'idle', null, 1]) {
   });
 }
 
-test('destroy takes an Error as the cause and nothing else; the pool stays open', async (t) => {
+test('destroy refuses a cause that is not an Error, and the pool stays open', async (t) => {
   const { pool } = fakePool(t);
   for (const cause of ['x', 5, [], null])
     t.is((await rejection(pool, 'destroy', cause)).code, 'INVALID_ARGUMENT');
   t.is(pool.tryAcquire(), undefined);
 });
 
-test('each close is checked, not only the first', async (t) => {
+test('a second close checks its options too', async (t) => {
   const { pool } = fakePool(t);
   const closing = pool.close();
   t.is((await rejection(pool, 'close', { timeoutMs: 'x' })).code, 'INVALID_ARGUMENT');
@@ -84,7 +84,7 @@ for (const work of [undefined, null, 'work', {}]) {
   });
 }
 
-test.serial('a listener for an event that does not exist is a warning with the right name', async (t) => {
+test.serial('a listener for an unknown event causes a warning that suggests the right name', async (t) => {
   const { pool } = fakePool(t);
   const warnings: string[] = [];
   const own = Object.getOwnPropertyDescriptor(process, 'emitWarning') ?? {};

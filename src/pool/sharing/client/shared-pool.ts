@@ -38,7 +38,10 @@ export class SharedPool implements AsyncDisposable {
   #closed: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
 
-  /** @param port without its welcome, which the caller has taken out */
+  /**
+   * @param port without its welcome, which the caller has taken out
+   * @internal
+   */
   constructor(port: MessagePort, defaults: SharedDefaults) {
     this.#port = port;
     this.#defaults = defaults;
