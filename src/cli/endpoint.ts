@@ -6,8 +6,8 @@ const USAGE = `broker-pool endpoint [--service NAME | --instance NAME] [--json]
 Prints where your broker listens, whether it runs or not: the shared one, that of a service, or that of
 an instance.
 
-  --service NAME
-  --instance NAME
+  --service NAME   the broker that serves only this service
+  --instance NAME  the broker that was started with this name
   --json           {"endpoint":"…"}
   -h, --help
 `;

@@ -19,7 +19,7 @@ Connections to the backends of a running-process broker.
   --version
 
 Each command prints JSON with --json. Errors are lines of text on the error output.
-On Linux, @name is an abstract name.
+On Linux, @name means a socket in the abstract namespace.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 128 + the number of a signal; admin: that of the broker.
 `;
 

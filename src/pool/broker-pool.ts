@@ -190,7 +190,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /**
    * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
-   * broken off.
+   * broken off. `timeoutMs` and `signal` end only the acquire, not `work`.
    *
    * @throws {BrokerPoolError} as `acquire` does, and what `work` throws
    */

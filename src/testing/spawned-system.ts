@@ -32,7 +32,7 @@ export interface SpawnedTestSystem extends AsyncDisposable {
 
 /**
  * Starts an echo backend and a broker that negotiates it as two processes: for demos, benches, and tests in which
- * a peer must be busy, stopped or dead while this process runs.
+ * a peer must be busy, stopped or dead while this process runs. They keep this process alive until `stop`.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */

@@ -82,8 +82,7 @@ export interface LeakSuspectedEvent extends AcquireStartedEvent {
   /** Where the lease was acquired. */
   readonly stack: string;
   /**
-   * The handle was garbage-collected: nobody can release the lease any more, so its connection is closed as
-   * `leaked`.
+   * The lease was garbage-collected without a release, so the pool closes its connection as `leaked`.
    */
   readonly lost: boolean;
 }
