@@ -35,7 +35,8 @@ export const retryOptions = {
 const DEFAULT_ENDPOINT_CACHE = readOptions(endpointCacheOptions, {});
 const DEFAULT_RETRY = readOptions(retryOptions, {});
 
-/** A named type: the declarations of a nameless one would lose the JSDoc of the other file. */
+// Named: editors show the names, and a nameless type would lose the JSDoc of the other file.
+interface GivenRetry extends Readonly<OptionsOf<typeof retryOptions>> {}
 interface GivenEndpointCache extends Readonly<OptionsOf<typeof endpointCacheOptions>> {}
 
 const poolOptions = {
@@ -98,10 +99,7 @@ const poolOptions = {
    * @default depends on the failure
    * @see docs/errors.md#refusals
    */
-  retry: converted<Readonly<OptionsOf<typeof retryOptions>> | false, SettingsOf<typeof retryOptions>>(
-    checkRetry,
-    () => DEFAULT_RETRY,
-  ),
+  retry: converted<GivenRetry | false, SettingsOf<typeof retryOptions>>(checkRetry, () => DEFAULT_RETRY),
   /**
    * Says whether a connection is good: asked before an idle one is leased again, before one by Hello-skip is
    * leased first, and for keepalives. It must leave nothing unread or unsent. @default none

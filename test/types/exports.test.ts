@@ -57,6 +57,7 @@ function ownDeclarations(text: string): Map<string, string> {
 const COMPUTED = new Set([
   'EndpointTrust',
   'GivenEndpointCache',
+  'GivenRetry',
   'Option',
   'OptionsOf',
   'RequiredOption',
