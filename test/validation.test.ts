@@ -272,7 +272,7 @@ test('one slip of the finger in a long option name is always recognised', (t) =>
 });
 
 test('options that are not an object are refused', (t) => {
-  for (const value of [undefined, null, 'max', 5, true, [], () => {}]) {
+  for (const value of [undefined, null, 'max', 5, true, [], new Map([['max', 5]]), () => {}]) {
     refuses(t, () => reject(value), /^options must be an object, got /);
   }
 });
