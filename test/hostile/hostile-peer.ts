@@ -83,7 +83,7 @@ export async function reset(socket: Socket): Promise<void> {
 }
 
 /**
- * Without the C library nobody can look: a client of the same process has sent its request after so many
+ * Without the C library the peer cannot look: a client of the same process has sent its request after so many
  * turns of the event loop.
  */
 const TURNS_UNTIL_HEARD = 20;

@@ -44,7 +44,7 @@ async function errorOf(promise: Promise<unknown>): Promise<BrokerPoolError> {
   throw new Error(`no BrokerPoolError: ${String(error)}`);
 }
 
-/** A broker that says this to whoever says Hello, and then ends the connection. */
+/** A broker that answers each Hello with these bytes and ends the connection. */
 function saying(...wires: readonly Uint8Array[]): Conduct {
   return async (socket) => {
     await heard(socket);
@@ -78,7 +78,7 @@ const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode
     saying(negotiatedWire('/nowhere/at\0all.sock')),
     'BACKEND_CONNECT',
   ],
-  ['refuses for a reason nobody knows', saying(refusedWire(99n)), 'REFUSED'],
+  ['refuses with an unknown code', saying(refusedWire(99n)), 'REFUSED'],
 ];
 
 for (const [title, conduct, code] of LIES) {

@@ -10,7 +10,7 @@ export interface WireField {
   readonly varint: bigint;
   /**
    * A varint of more than ten bytes. As a known field it is malformed; protobufjs skips it where it does not
-   * know the field, which harms nobody.
+   * know the field, which does no harm.
    */
   readonly overlong: boolean;
   readonly bytes: Uint8Array;

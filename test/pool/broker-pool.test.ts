@@ -182,7 +182,7 @@ test('one waiter more than allowed is QUEUE_FULL', async (t) => {
 
 test('a refusal reaches everybody who waits', async (t) => {
   const system = await startSystem(t);
-  system.broker.behaviour = { kind: 'refuse', code: 2, reason: 'nobody knows it' };
+  system.broker.behaviour = { kind: 'refuse', code: 2, reason: 'unknown service' };
   const pool = openPool(t, system);
   const errors = await Promise.all([1, 2, 3, 4, 5].map(() => failureOf(pool.acquire())));
   for (const error of errors) t.like(error, { code: 'REFUSED', refusalKind: 'serviceUnknown' });

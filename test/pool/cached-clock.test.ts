@@ -33,7 +33,7 @@ test('what happened in a turn is dated to its end when that has come', (t) => {
   turn.stop();
 });
 
-test('a turn in which nobody asked for the time can end too', (t) => {
+test('a turn ends even if the time was not read in it', (t) => {
   const { clock, ends, turn } = setUp();
   turn.markBusy();
   turn.markBusy();

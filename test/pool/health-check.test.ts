@@ -64,7 +64,7 @@ test('one that became idle in this turn is not due, unless every one is', (t) =>
   t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, clock.now()));
 });
 
-test('nobody can lease a connection while it is asked, and it is idle again afterwards', async (t) => {
+test('a connection cannot be leased while it is validated, and is idle again afterwards', async (t) => {
   const asked: ConnectionToValidate[] = [];
   const { entries, notes, health, check, idle } = setUp({
     validate: (connection) => asked.push(connection) > 0,

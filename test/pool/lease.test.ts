@@ -44,7 +44,7 @@ test('the pool hears of a release, and of a destruction with its reason', (t) =>
   ]);
 });
 
-test('an old handle cannot give back the connection that somebody else has leased since', (t) => {
+test('an old handle cannot release a connection that has been leased again', (t) => {
   const owner = new NotingOwner();
   const connection = pooledConnection({ owner });
   const old = leaseOf(connection);

@@ -126,7 +126,7 @@ export class SoakPool {
     else this.#asking.set(pool, left);
   }
 
-  /** G-01, G-10: nobody waits who has not asked, and limits hold for what is open and what is under way. */
+  /** G-01, G-10: only callers that have asked wait; the limits hold for open connections and connects under way. */
   check(): void {
     const { max, maxTotal } = this.#recipe.options;
     const stats = this.#pool.stats();
@@ -153,7 +153,7 @@ export class SoakPool {
     }
   }
 
-  /** After the load: nobody waits any more. */
+  /** After the load no caller waits any more. */
   checkQuiet(): void {
     const { waiting, leased } = this.#pool.stats();
     this.#invariants.check(

@@ -126,7 +126,7 @@ test('no more connects run at once than maxConnecting, and no more connections a
   t.false(open(), 'max');
 });
 
-test('of connects that nobody waits for, one runs at a time', async (t) => {
+test('the opener runs one spare connect at a time', async (t) => {
   const { connector, open, openSpare } = setUp({ maxConnecting: 5 });
   t.deepEqual([openSpare(), openSpare(), open()], [true, false, true]);
   await connector.succeed();
@@ -247,7 +247,7 @@ test('an attempt that is tried again is the last error until a connect succeeds'
   t.is(opener.lastError, undefined);
 });
 
-test('clear and whoever wants it now end the pauses of connects under way, a success does not', async (t) => {
+test('clear and retryNow end the pauses of connects under way, a success does not', async (t) => {
   const { connector, opener, open } = setUp({ maxConnecting: 3 });
   open();
   open();

@@ -7,7 +7,7 @@ test('what is idle closes now, what is leased when it comes back, what is under 
   await connect();
   await connect();
   const [first, leased] = [await acquiring[0], await acquiring[1]];
-  // The third caller takes it, and its own connect goes on for nobody.
+  // The third caller takes it, and its own connect goes on without a waiter.
   first?.release();
   (await acquiring[2])?.release();
   t.like(pool.stats(), { idle: 1, leased: 1, connecting: 1 });

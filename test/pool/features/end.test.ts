@@ -113,7 +113,7 @@ test('a later close with less patience shortens the time, one with more does not
   await Promise.all([first, second, third]);
 });
 
-test('after the end clear() does nothing, and nobody hears of it', async (t) => {
+test('clear() after close() emits no event', async (t) => {
   const { pool } = fakePool(t);
   const log: string[] = [];
   for (const name of ['cleared', 'closed'] as const) pool.on(name, () => log.push(name));

@@ -7,7 +7,7 @@ import { startSystem } from '../../helpers/system.js';
 test('many callers of an unknown service cost one Hello within a second', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system.target);
-  const stranger = { serviceName: 'nobody' };
+  const stranger = { serviceName: 'unknown' };
   const startedMs = performance.now();
   const atOnce = await Promise.all(Array.from({ length: 100 }, () => failureOf(pool.acquire(stranger))));
   const later: typeof atOnce = [];

@@ -14,7 +14,7 @@ function comeBackLater(retryAfterMs: number): Failure {
   };
 }
 
-test("a refusal that passes is tried again after the broker's pause, while somebody has time for it", async (t) => {
+test("a transient refusal is retried after the broker's pause while a caller has time for it", async (t) => {
   const { pool, driver, fail, connect, pass } = fakePool(t);
   const acquiring = pool.acquire({ timeoutMs: 1_000 });
   await fail(comeBackLater(400));
@@ -25,7 +25,7 @@ test("a refusal that passes is tried again after the broker's pause, while someb
   (await acquiring).release();
 });
 
-test('whoever has no time for the pause learns of the refusal at once, however long others had before', async (t) => {
+test('a caller without time for the pause gets the refusal at once, however much time earlier callers had', async (t) => {
   const { pool, fail, connect } = fakePool(t);
   const before = pool.acquire({ timeoutMs: 30_000 });
   await connect();

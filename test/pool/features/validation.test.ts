@@ -144,7 +144,7 @@ async function idleThree(
   return fake;
 }
 
-test('a hook that hangs holds up whoever waits for a moment, and nobody who comes after', async (t) => {
+test('a hook that hangs holds up its caller for 100 ms, and later callers not at all', async (t) => {
   const { pool, pass } = await idleThree(t, [3]);
   const first = pool.acquire();
   await pass(99);
@@ -169,7 +169,7 @@ test('while the hook hangs for all that is idle, a new connection is opened', as
   t.is((await acquiring).connectionId, 4);
 });
 
-test('a check that hangs is not for whoever comes when the one it began for has left', async (t) => {
+test('a caller does not wait for a hanging check that began for a caller that has left', async (t) => {
   const { pool } = await idleThree(t, [3]);
   const abort = new AbortController();
   const first = failureOf(pool.acquire({ signal: abort.signal }));
@@ -273,7 +273,7 @@ test('while a validation is under way its connection counts, and is neither idle
   t.like(fake.pool.stats(), { total: 1, idle: 1 });
 });
 
-test('a connection that was validated for somebody who is gone rests again: it keeps no finished program alive (G-09)', async (t) => {
+test("a connection that was validated for a caller that has left is idle and unref'd again (G-09)", async (t) => {
   let answer = (_good: boolean): void => {};
   const fake = fakePool(t, {
     validateAfterIdleMs: 0,

@@ -74,7 +74,7 @@ test('warm of another target keeps that one warm, too', async (t) => {
   t.deepEqual([idle.get(SERVICE), idle.get('other')], [2, 2]);
 });
 
-test('of a target that was never warmed nothing is kept, and nobody says a Hello for it', async (t) => {
+test('a target that was never warmed keeps no connection, and the pool sends no Hello for it', async (t) => {
   const { pool, driver, connect, fail, pass } = fakePool(t, { min: 2, idleTimeoutMs: 1_000 });
   await settled();
   await connect();
@@ -95,7 +95,7 @@ test('of a target that was never warmed nothing is kept, and nobody says a Hello
   t.like(pool.stats(), { total: 2, idle: 2, created: 4, connectFailures: 2 });
 });
 
-test('after a final no min is tried again half a minute later, or when somebody asks', async (t) => {
+test('after a final refusal the pool tries min again every 30 s, and when a caller asks', async (t) => {
   const { pool, driver, connect, fail, pass } = fakePool(t, { min: 2 });
   await settled();
   await fail(REFUSAL);

@@ -46,7 +46,7 @@ export class Callers {
     alpha: { acquired: 0, timeouts: 0 },
     beta: { acquired: 0, timeouts: 0 },
   };
-  /** The targets that are kept warm: the pool's own, and those that somebody has warmed. */
+  /** The targets that are kept warm: the pool's own, and those that a caller has warmed. */
   readonly warmed = new Set<string>([SERVICES[0]]);
   /** The pool is about to end: `POOL_CLOSED` is no surprise any more. */
   ending = false;
@@ -178,7 +178,7 @@ export class Callers {
         () => `acquire ${number} still waits after its abort`,
       );
       const waitedMs = this.#clock.nowMs - startedMs;
-      // In a step of many milliseconds nobody looks before its end.
+      // A step of many milliseconds is checked at its end only.
       const latestMs = 2 * timeoutMs + LATEST_MS + LONGEST_TURN_MS;
       holds(
         'no acquire ends before its time, or long after it',
@@ -258,7 +258,11 @@ export class Callers {
     if (error.code === 'QUEUE_FULL')
       holds('an error says what happened', queueFull, () => `the queue of acquire ${number} was not full`);
     if (error.code === 'ABORTED')
-      holds('an error says what happened', abort?.signal.aborted === true, () => 'nobody aborted');
+      holds(
+        'an error says what happened',
+        abort?.signal.aborted === true,
+        () => 'the signal was not aborted',
+      );
     if (error.code !== 'TIMEOUT') return;
     this.tallies[service].timeouts += 1;
     const waitedMs = this.#clock.nowMs - startedMs;

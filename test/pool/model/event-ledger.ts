@@ -113,10 +113,6 @@ export class EventLedger {
     const spares = [...this.#connecting.values()].filter(
       (each) => each.spare && each.service === serviceName,
     ).length;
-    holds(
-      'one spare connect at most',
-      spares <= 1,
-      () => `${serviceName} opens ${spares} that nobody waits for`,
-    );
+    holds('one spare connect at most', spares <= 1, () => `${serviceName} opens ${spares} spare connects`);
   }
 }

@@ -43,7 +43,7 @@ const nothing = method(() => undefined);
 
 const QUEUE_FULL = new BrokerPoolError('QUEUE_FULL', 'too many wait');
 
-/** What was checked for somebody who waits, for as long as a fault makes them rely on it. */
+/** Connections that were checked for a waiter since a fault was planted. */
 const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
 
 const faults: readonly Fault[] = [
@@ -96,7 +96,7 @@ const faults: readonly Fault[] = [
     prototype: Capacity.prototype,
     name: 'giveBack',
     plant: nothing,
-    breaks: ['nobody waits for nothing', 'the pool refills by itself'],
+    breaks: ['no caller waits while a connection can be opened', 'the pool refills by itself'],
   },
   {
     title: 'a connection that comes back is not looked at',
@@ -120,7 +120,7 @@ const faults: readonly Fault[] = [
     breaks: ['an error says what happened'],
   },
   {
-    title: 'whoever waits relies on a validation for as long as it takes',
+    title: 'a waiter relies on a validation for as long as it takes',
     prototype: HealthChecks.prototype,
     name: 'check',
     plant: method((health: HealthChecks, check, [connection, wanted]) => {
@@ -131,20 +131,23 @@ const faults: readonly Fault[] = [
       Object.defineProperty(health, 'expected', { configurable: true, get: () => underWay().length });
       return check(connection, wanted);
     }),
-    breaks: ['nobody waits while an idle connection is good', 'nobody waits for nothing'],
+    breaks: [
+      'no caller waits while an idle connection is good',
+      'no caller waits while a connection can be opened',
+    ],
   },
   {
-    title: 'min holds for whatever was asked for once',
+    title: 'min holds for every target that was asked for once',
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) => {
       pool.warm(1, undefined).catch(() => {});
       return acquire(...values);
     }),
-    breaks: ['nothing is kept that nobody asked for'],
+    breaks: ['a target that was never warmed keeps no connection'],
   },
   {
-    title: 'whoever waits for a connect counts among those who wait for others',
+    title: 'a waiter for a connect counts towards maxWaiting',
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) =>
@@ -162,11 +165,11 @@ const faults: readonly Fault[] = [
     breaks: ['the pool refills by itself'],
   },
   {
-    title: 'nobody is woken after a pause',
+    title: 'no waiter is woken after a pause',
     prototype: Backoff.prototype,
     name: 'onFailure',
     plant: method((_backoff, onFailure) => onFailure(Infinity)),
-    breaks: ['nobody waits for nothing', 'the pool refills by itself'],
+    breaks: ['no caller waits while a connection can be opened', 'the pool refills by itself'],
   },
   {
     title: 'a wait has no deadline',

@@ -153,7 +153,7 @@ export class PoolModel {
     };
   }
 
-  /** Everything works and everybody comes back: nobody may be left waiting, and the pool must become warm. */
+  /** Everything works and all leases come back: no caller may be left waiting, and the pool must become warm. */
   async #quieten(): Promise<void> {
     this.#history.push('quiet');
     this.#world.brokerUp = true;
@@ -173,11 +173,11 @@ export class PoolModel {
     this.#world.quiet = false;
     this.#check();
     for (const target of this.#pool.stats().targets) {
-      holds('nobody waits for nothing', target.waiting === 0, () => describe(target));
+      holds('no caller waits while a connection can be opened', target.waiting === 0, () => describe(target));
       const { total, serviceName } = target;
       if (this.#callers.warmed.has(serviceName))
         holds('the pool refills by itself', total >= this.#scenario.min, () => describe(target));
-      else holds('nothing is kept that nobody asked for', total === 0, () => describe(target));
+      else holds('a target that was never warmed keeps no connection', total === 0, () => describe(target));
     }
   }
 

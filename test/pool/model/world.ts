@@ -36,7 +36,7 @@ interface Begun {
   readonly generation: number;
 }
 
-/** How long whoever waits relies on a check that is under way. */
+/** How long a waiter relies on a check that is under way. */
 const PATIENCE_MS = 100;
 
 /** What a socket is good for, as far as the world outside the pool can tell. */
@@ -87,7 +87,7 @@ export class World {
   beginTurn(): void {
     this.#clearedInTurn.clear();
     this.#spoiltInTurn.clear();
-    // Whoever was given one in the last turn has had a look at it.
+    // The caller that leased one in the last turn has looked at it by now.
     for (const socket of this.#sockets.keys()) if (!socket.isOpen) this.#sockets.delete(socket);
   }
 
@@ -103,7 +103,7 @@ export class World {
     this.#connectedInTurn.clear();
   }
 
-  /** The broker answers somebody, or is found to be away. */
+  /** The broker answers a caller, or is found to be away. */
   settleJob(job = this.#random.pick([...this.driver.pending])): void {
     const begun = job && this.#jobs.get(job);
     if (job === undefined || begun === undefined) return;
@@ -143,7 +143,7 @@ export class World {
     this.#random.pick([...this.#validations.keys()])?.(healthy);
   }
 
-  /** Validations that began so recently that somebody who waits may rely on them. */
+  /** Validations that began so recently that a waiter may rely on them. */
   youngValidations(service: Service): number {
     const young = [...this.#validations.values()].filter(({ socket, begunMs }) => {
       return (
@@ -172,7 +172,7 @@ export class World {
     how(socket);
   }
 
-  /** From the next turn on nobody may get this connection. */
+  /** From the next turn on no caller may get this connection. */
   spoil(socket: FakeSocket): void {
     socket.spoilt = true;
     this.#spoiltInTurn.add(socket);
@@ -193,7 +193,7 @@ export class World {
   #fail(job: SubmittedJob, service: Service): void {
     this.#failedInTurn.add(service);
     const failure = FAILURES[this.#random.weighted({ down: 6, unknown: 2, later: 2 })];
-    // What passes is tried again as long as somebody waits, and is no failure of a connect until then.
+    // A transient refusal is retried as long as a caller waits, and does not count as a failure until then.
     if (failure !== FAILURES.later) this.connectFailures[service] += 1;
     job.settle(
       failed(
