@@ -82,7 +82,7 @@ export function startedAtMs({ deadlineMs, roundTripTimeoutMs }: Job): number {
   return deadlineMs - roundTripTimeoutMs;
 }
 
-/** A connection to the backend as a driver found it. `socket` is paused, with any residue put back into it. */
+/** A connection to the backend as a driver found it. `socket` is paused; any residue is put back into it. */
 export interface Connected {
   readonly kind: 'connected';
   readonly socket: Socket;

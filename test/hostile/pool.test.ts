@@ -53,7 +53,7 @@ function saying(...wires: readonly Uint8Array[]): Conduct {
   };
 }
 
-/** What a broker may do to a Hello, and the error that callers then get. */
+/** Hostile answers to a Hello, and the error that callers then get. */
 const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode])[] = [
   ['ends without a word', saying(), 'UNEXPECTED_EOF'],
   ['resets', reset, 'UNEXPECTED_EOF'],
@@ -229,7 +229,7 @@ test.serial(
   },
 );
 
-/** A pool whose broker tells the truth about a backend that is up to no good. */
+/** A pool with an honest broker and a hostile backend. */
 async function withBackend(t: ExecutionContext, conduct: Conduct, options: BrokerPoolOptions = {}) {
   const backend = await hostilePeer(t, conduct);
   const broker = await hostilePeer(t, saying(negotiatedWire(backend.endpoint)));

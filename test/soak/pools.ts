@@ -126,7 +126,7 @@ export class SoakPool {
     else this.#asking.set(pool, left);
   }
 
-  /** G-01, G-10: only callers that have asked wait; the limits hold for open connections and connects under way. */
+  /** G-01, G-10: only callers that have asked wait; connections and connects stay within the limits. */
   check(): void {
     const { max, maxTotal } = this.#recipe.options;
     const stats = this.#pool.stats();

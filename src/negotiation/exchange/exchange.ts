@@ -7,9 +7,9 @@ export type ExchangeStep =
   /** Read on, until the exchange's deadline. */
   | { readonly kind: 'wait' }
   /**
-   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and belongs to
-   * the caller. `endpoint` is as below, but empty where the broker named none that can be dialled: an adopted
-   * connection needs none.
+   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and belongs
+   * to the caller. `endpoint` is as below, but empty where the broker named none that can be dialled: an
+   * adopted connection needs none.
    */
   | {
       readonly kind: 'adopt';

@@ -13,7 +13,7 @@ import type { World } from './world.js';
  * milliseconds.
  */
 const LATEST_MS = 25;
-/** How much a wait may begin late: who came in a long turn counts from its end. */
+/** How late a wait may begin: for a caller in a long turn it begins with the turn's end. */
 const LONGEST_TURN_MS = 1_200;
 
 interface PendingAcquire {
@@ -34,13 +34,13 @@ interface HeldLease {
   readonly connectionId: number;
 }
 
-/** What the callers of one target have had from the pool. */
+/** The results of the callers of one target. */
 export interface Tally {
   acquired: number;
   timeouts: number;
 }
 
-/** The callers of a pool. They check what they get. */
+/** The callers of a pool. They check their leases and errors. */
 export class Callers {
   readonly tallies: Record<Service, Tally> = {
     alpha: { acquired: 0, timeouts: 0 },
@@ -50,7 +50,7 @@ export class Callers {
   readonly warmed = new Set<string>([SERVICES[0]]);
   /** The pool is about to end: `POOL_CLOSED` is no surprise any more. */
   ending = false;
-  /** What a callback has found wrong. */
+  /** The broken rule that a callback has found. */
   complaint: Error | undefined;
   readonly #pool: BrokerPool;
   readonly #world: World;
@@ -81,7 +81,7 @@ export class Callers {
     ).length;
   }
 
-  /** Callers and warm-ups that have heard nothing yet. */
+  /** Callers and warm-ups without a result yet. */
   get unsettled(): number {
     return this.#waiting.size + this.#warmUps.size;
   }
@@ -209,7 +209,7 @@ export class Callers {
       acquire.overtakenBy === undefined,
       () => `acquire ${acquire.overtakenBy} was served before ${acquire.number}`,
     );
-    // A caller that has left the queue learns it a few ticks later than the next one that it is served.
+    // A caller that has left the queue settles a few ticks later than the next caller that is served.
     for (const earlier of this.#waiting) {
       if (earlier.service === acquire.service && earlier.number < acquire.number)
         earlier.overtakenBy ??= acquire.number;

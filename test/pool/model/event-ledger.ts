@@ -72,7 +72,7 @@ export class EventLedger {
     );
   }
 
-  /** By now all events agree with what the pool says of itself. */
+  /** All events agree with the pool's own counts. */
   check(): void {
     if (this.#broken !== undefined) throw this.#broken;
     const { total, connecting, pausing, waiting, leased } = this.#pool.stats();

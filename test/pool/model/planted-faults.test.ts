@@ -19,7 +19,7 @@ const SEEDS = 40;
 
 interface Fault {
   readonly title: string;
-  /** A method of a class of the pool, and what stands in its place. */
+  /** A method of a class of the pool, and its replacement. */
   readonly prototype: object;
   readonly name: string;
   /** @param original the right one */
@@ -78,14 +78,14 @@ const faults: readonly Fault[] = [
     breaks: ['nothing is leased twice', 'the counts add up', 'every acquire settles once'],
   },
   {
-    title: 'max and maxConnecting are not looked at',
+    title: 'max and maxConnecting are not checked',
     prototype: ConnectionOpener.prototype,
     name: 'belowLimits',
     plant: method(() => true),
     breaks: ['the limits hold'],
   },
   {
-    title: 'maxTotal is not looked at',
+    title: 'maxTotal is not checked',
     prototype: Capacity.prototype,
     name: 'take',
     plant: method(() => true),
@@ -99,7 +99,7 @@ const faults: readonly Fault[] = [
     breaks: ['no caller waits while a connection can be opened', 'the pool refills by itself'],
   },
   {
-    title: 'a connection that comes back is not looked at',
+    title: 'a connection that comes back is not checked',
     prototype: PooledConnection.prototype,
     name: 'recycle',
     plant: nothing,
@@ -158,7 +158,7 @@ const faults: readonly Fault[] = [
     breaks: ['an error says what happened'],
   },
   {
-    title: 'a final refusal is never got over',
+    title: 'a final refusal forbids spare connects for ever',
     prototype: RefusalCache.prototype,
     name: 'forbidsSpare',
     plant: (descriptor) => ({ ...descriptor, get: (): boolean => true }),
@@ -201,7 +201,7 @@ const faults: readonly Fault[] = [
   },
 ];
 
-/** What the first seed that notices anything has to say. */
+/** The broken rule that the first seed finds. */
 async function firstComplaint(): Promise<unknown> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     try {
@@ -213,7 +213,7 @@ async function firstComplaint(): Promise<unknown> {
   return undefined;
 }
 
-test.serial('without a fault these runs have nothing to complain of', async (t) => {
+test.serial('the model finds no broken rule without a fault', async (t) => {
   t.is(await firstComplaint(), undefined);
 });
 

@@ -1,4 +1,4 @@
-/** The rules that hold after every step, whatever has happened. */
+/** The rules that hold after every step. */
 export type Rule =
   | 'the limits hold'
   | 'one spare connect at most'

@@ -6,7 +6,7 @@ import type { Scenario } from './scenario.js';
 /** Longer than any pause between connects. */
 const LONGEST_PAUSE_MS = 6_000;
 
-/** What the pool cannot know, or must agree with. */
+/** Facts that the pool cannot know, or must agree with. */
 export interface TargetFacts {
   readonly held: number;
   readonly queued: number;
@@ -43,7 +43,7 @@ function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Sc
   holds('the limits hold', waiting - (max - leased) <= maxWaiting, () => describe(target));
 }
 
-/** Whether one more caller would be one too many of those who wait for others to give something back. */
+/** Whether one more caller would exceed maxWaiting. */
 export function isQueueFull(
   { targets }: PoolStats,
   serviceName: string,
@@ -70,7 +70,7 @@ function checkCounts(target: TargetStats, { held, queued, tally, connectFailures
     waits: [waitMs.count, tally.acquired],
     buckets: [sumOf(waitMs.counts), tally.acquired],
     timeouts: [target.timeouts, tally.timeouts],
-    // Those who waited for another's Hello share its failure.
+    // Connects that waited for another's Hello share its failure.
     connectFailures: [target.connectFailures, Math.max(target.connectFailures, connectFailures)],
   };
   for (const [name, [counted, expected]] of Object.entries(counts)) {

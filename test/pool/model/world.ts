@@ -39,7 +39,7 @@ interface Begun {
 /** How long a waiter relies on a check that is under way. */
 const PATIENCE_MS = 100;
 
-/** What a socket is good for, as far as the world outside the pool can tell. */
+/** The state of a socket, as far as the world outside the pool knows it. */
 export interface SocketFacts {
   readonly service: Service;
   /** It was dead or dirty before this turn. */
@@ -48,7 +48,7 @@ export interface SocketFacts {
   readonly stale: boolean;
 }
 
-/** Broker and backends, sockets and validations: all that the pool has to do with on its other side. */
+/** Broker and backends, sockets and validations: everything on the other side of the pool. */
 export class World {
   readonly driver = new FakeDriver();
   /** When a connect failed last. */
@@ -66,7 +66,7 @@ export class World {
     { readonly socket: FakeSocket; readonly begunMs: number }
   >();
   readonly #generations: Record<Service, number> = { alpha: 0, beta: 0 };
-  /** What this turn has cleared or spoilt may have been leased before, in the same turn. */
+  /** Cleared or spoilt in this turn: the connection may have been leased earlier in the same turn. */
   readonly #clearedInTurn = new Set<Service>();
   readonly #spoiltInTurn = new Set<FakeSocket>();
   readonly #failedInTurn = new Set<Service>();
@@ -97,7 +97,7 @@ export class World {
       this.lastFailureMs[service] = this.#clock.nowMs;
       this.#failedLast.add(service);
     }
-    // Of a failure in the same turn the pool may have heard earlier.
+    // The pool may have heard of a failure of the same turn earlier.
     for (const service of this.#connectedInTurn) this.#failedLast.delete(service);
     this.#failedInTurn.clear();
     this.#connectedInTurn.clear();
@@ -115,7 +115,7 @@ export class World {
     job.settle(connected(socket));
   }
 
-  /** Everybody is answered, and everything is found good. */
+  /** All jobs and validations succeed. */
   settleAll(): void {
     for (const job of this.driver.pending) this.settleJob(job);
     for (const answer of this.#validations.keys()) answer(true);
