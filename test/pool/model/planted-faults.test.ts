@@ -6,6 +6,7 @@ import { EntryList } from '../../../src/pool/entry-list.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
+import { TargetLimits } from '../../../src/pool/target-limits.js';
 import { TargetPool } from '../../../src/pool/target-pool.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { WaiterQueue } from '../../../src/pool/waiter-queue.js';
@@ -79,7 +80,7 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'max and maxConnecting are not looked at',
-    prototype: ConnectionOpener.prototype,
+    prototype: TargetLimits.prototype,
     name: 'belowLimits',
     plant: method(() => true),
     breaks: ['the limits hold'],
@@ -94,7 +95,7 @@ const faults: readonly Fault[] = [
   {
     title: 'a place in the whole pool is not given back',
     prototype: Capacity.prototype,
-    name: 'giveBack',
+    name: 'release',
     plant: nothing,
     breaks: ['nobody waits for nothing', 'the pool refills by itself'],
   },
@@ -120,7 +121,7 @@ const faults: readonly Fault[] = [
     breaks: ['an error says what happened'],
   },
   {
-    title: 'whoever waits relies on a validation for as long as it takes',
+    title: 'a waiter relies on a validation for as long as it takes',
     prototype: HealthChecks.prototype,
     name: 'check',
     plant: method((health: HealthChecks, check, [connection, wanted]) => {
@@ -134,7 +135,7 @@ const faults: readonly Fault[] = [
     breaks: ['nobody waits while an idle connection is good', 'nobody waits for nothing'],
   },
   {
-    title: 'min holds for whatever was asked for once',
+    title: 'min holds for every target that was asked for once',
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) => {
@@ -144,7 +145,7 @@ const faults: readonly Fault[] = [
     breaks: ['nothing is kept that nobody asked for'],
   },
   {
-    title: 'whoever waits for a connect counts among those who wait for others',
+    title: 'a caller that waits for a connect counts among those that wait for a release',
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) =>
@@ -162,7 +163,7 @@ const faults: readonly Fault[] = [
     breaks: ['the pool refills by itself'],
   },
   {
-    title: 'nobody is woken after a pause',
+    title: 'no waiter is served after a pause',
     prototype: Backoff.prototype,
     name: 'onFailure',
     plant: method((_backoff, onFailure) => onFailure(Infinity)),
