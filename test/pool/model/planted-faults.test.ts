@@ -6,6 +6,7 @@ import { EntryList } from '../../../src/pool/entry-list.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
+import { TargetLimits } from '../../../src/pool/target-limits.js';
 import { TargetPool } from '../../../src/pool/target-pool.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { WaiterQueue } from '../../../src/pool/waiter-queue.js';
@@ -79,7 +80,7 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'max and maxConnecting are not checked',
-    prototype: ConnectionOpener.prototype,
+    prototype: TargetLimits.prototype,
     name: 'belowLimits',
     plant: method(() => true),
     breaks: ['the limits hold'],
@@ -94,7 +95,7 @@ const faults: readonly Fault[] = [
   {
     title: 'a place in the whole pool is not given back',
     prototype: Capacity.prototype,
-    name: 'giveBack',
+    name: 'release',
     plant: nothing,
     breaks: ['no caller waits while a connection can be opened', 'the pool refills by itself'],
   },

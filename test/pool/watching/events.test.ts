@@ -8,7 +8,7 @@ import test from '../../helpers/sanitary.js';
 
 const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
 
-test.serial('an event is wanted exactly while it has a listener or a channel subscriber', (t) => {
+test.serial('an event is wanted as long as it has listeners, however they were added and removed', (t) => {
   const emitter = new EventEmitter();
   const { cleared } = createEventSources('test', emitter);
   const listener = (): void => {};
