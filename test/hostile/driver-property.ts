@@ -1,6 +1,6 @@
 /**
- * Hostile streams over real sockets: a driver makes of them what the oracle does, whatever the kernel makes
- * of the pieces.
+ * Hostile streams over real sockets: a driver comes to the oracle's verdict, however the kernel splits the
+ * stream.
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { heard, HostilePeer, say } from './hostile-peer.js';
 import { judge, type Mode, type Verdict } from './oracle.js';
 import { anyHostileStream, type HostileStream } from './streams.js';
 
-/** A pool of hostile brokers would not make it more hostile: one, whose conduct changes with every stream. */
+/** Checks a driver against one hostile broker, whose conduct changes with every stream. */
 export async function fuzzDriver(create: () => Driver, connections: number, seed: number): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bph-'));
   const peer = await HostilePeer.listen(join(directory, 'broker.sock'), () => {});

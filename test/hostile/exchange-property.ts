@@ -36,7 +36,7 @@ function verdictOf(step: ExchangeStep, stream: Uint8Array, unread: Uint8Array): 
     case 'answer':
       return { kind: 'answer', exitCode: step.reply.exitCode, body: step.reply.body };
     case 'failed': {
-      if (step.replyPending) throw new Error('a broker that has ended owes nothing');
+      if (step.replyPending) throw new Error('no reply is pending after the end of the broker');
       const { code, refusalCode, retryAfterMs } = step.failure;
       return {
         kind: 'failed',

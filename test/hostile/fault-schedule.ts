@@ -36,7 +36,7 @@ export interface ScheduleSystem {
   readonly directory: string;
 }
 
-/** Where faults are put, and what is run with each of them. */
+/** The calls in which faults are put, and the run for each fault. */
 export interface Schedule {
   readonly title: string;
   readonly faults: readonly Fault[];
@@ -47,8 +47,8 @@ export interface Schedule {
 }
 
 /**
- * A worker driver that outlives faults, so that not each of them costs a thread. Its thread has started when a
- * fault occurs; the tests of worker drivers cover failures while a thread starts.
+ * A worker driver that outlives faults, so that not each of them costs a thread. Its thread has started when
+ * a fault occurs; the tests of worker drivers cover failures while a thread starts.
  */
 class LastingThread {
   readonly #create: (system: ScheduleSystem) => WorkerDriver;

@@ -35,7 +35,7 @@ async function startPool(t: ExecutionContext, options: BrokerPoolOptions, delayM
   const { backend, target } = await startSystem(t, { backend: { onConnection: greeting(delayMs) } });
   const pool = openPool(t, target, options);
   await pool.warm();
-  // What was sent before the words of a later connection has arrived before them.
+  // Bytes sent before those of a later connection have arrived before them.
   const later = await connectLocalSocket(backend.endpoint);
   await read(later, GREETING.length);
   await echo(later, 'later');
