@@ -34,7 +34,7 @@ export async function fuzzDriver(create: () => Driver, connections: number, seed
   }
 }
 
-/** Nobody listens where the hostile broker sends its clients: the dial's failure shows that it was tried. */
+/** No backend listens at the endpoints of the hostile broker: a failed dial shows that the driver dialled. */
 function expected({ mode, stream }: HostileStream): Verdict | { kind: 'dialled' } {
   const verdict = judge(mode, stream);
   return verdict.kind === 'reconnect' ? { kind: 'dialled' } : verdict;
@@ -65,7 +65,7 @@ async function verdictOf(outcome: Outcome, brokerEndpoint: string): Promise<Verd
       return { kind: 'answer', exitCode: outcome.reply.exitCode, body: outcome.reply.body };
     case 'connected': {
       const { socket, route, endpoint } = outcome;
-      if (route !== 'handle-passed') throw new Error(`connected by ${route} where nobody listens`);
+      if (route !== 'handle-passed') throw new Error(`connected by ${route} where no backend listens`);
       let residueBytes = 0;
       for await (const chunk of socket) residueBytes += Buffer.isBuffer(chunk) ? chunk.length : 0;
       await closed(socket);

@@ -21,7 +21,7 @@ const seed = seedFromEnvironment();
 const CONNECTIONS = 150;
 /** Deadlines that are meant to pass. */
 const SHORT_MS = scaled(100);
-/** The same where nothing has to happen before: a peer that never stops sending takes a processor. */
+/** The same for a peer that never stops sending: it takes a whole processor. */
 const BUSY_MS = 100;
 /** A look at the memory costs a garbage collection. */
 const LOOK_BYTES = 4 * 1024 * 1024;
@@ -30,15 +30,15 @@ const BUFFERS_BYTES = 3 * MAX_FRAME_BYTES + 8 * 1024 * 1024;
 interface Stage {
   readonly driver: Driver;
   readonly broker: HostilePeer;
-  /** A backend that is as it should be. */
+  /** A well-behaved backend. */
   readonly backend: string;
 }
 
 const lasting = new Map<() => Driver, { readonly driver: Driver; readonly name: string }>();
 
 /**
- * One driver of each kind for all tests of this file, since a thread for each would cost more than the tests. One whose
- * thread has failed is replaced.
+ * One driver of each kind for all tests of this file, since a thread for each would cost more than the tests.
+ * A driver whose thread has failed is replaced.
  */
 function lastingDriver(create: () => Driver): Driver {
   const known = lasting.get(create);
@@ -100,7 +100,7 @@ function expectedEnding(mode: Mode, stream: Uint8Array): string {
   }
 }
 
-/** All that a broker says in an exchange that goes well. */
+/** All bytes of a broker in an exchange that succeeds. */
 function conversation(mode: Mode, backend: string): Uint8Array {
   return mode === 'admin'
     ? ADMIN_WIRE
@@ -203,16 +203,19 @@ for (const [name, create] of DRIVERS) {
     },
   );
 
-  test.serial(`${name}: nor that of the handoff (G-02, C-42)`, async (t) => {
-    const { driver, broker, backend } = await setTheStage(t, create, async (socket) => {
-      await say(socket, Buffer.concat([negotiatedWire(backend), header(MAX_FRAME_BYTES)]));
-      await trickle(socket, Uint8Array.of(0));
-    });
-    t.is(
-      await ending(await run(driver, job('adopting', broker.endpoint, { handoffReadyTimeoutMs: BUSY_MS }))),
-      'broker-negotiated',
-    );
-  });
+  test.serial(
+    `${name}: bytes that never stop coming do not move the deadline of the handoff (G-02, C-42)`,
+    async (t) => {
+      const { driver, broker, backend } = await setTheStage(t, create, async (socket) => {
+        await say(socket, Buffer.concat([negotiatedWire(backend), header(MAX_FRAME_BYTES)]));
+        await trickle(socket, Uint8Array.of(0));
+      });
+      t.is(
+        await ending(await run(driver, job('adopting', broker.endpoint, { handoffReadyTimeoutMs: BUSY_MS }))),
+        'broker-negotiated',
+      );
+    },
+  );
 
   test.serial(
     `${name}: a broker that sends a whole frame of nonsense takes no more than the frame's memory (G-03)`,

@@ -44,7 +44,7 @@ async function errorOf(promise: Promise<unknown>): Promise<BrokerPoolError> {
   throw new Error(`no BrokerPoolError: ${String(error)}`);
 }
 
-/** A broker that says this to whoever says Hello, and then ends the connection. */
+/** A broker that answers each Hello with these bytes and ends the connection. */
 function saying(...wires: readonly Uint8Array[]): Conduct {
   return async (socket) => {
     await heard(socket);
@@ -53,7 +53,7 @@ function saying(...wires: readonly Uint8Array[]): Conduct {
   };
 }
 
-/** What a broker may do to a Hello, and the error that callers then get. */
+/** Hostile answers to a Hello, and the error that callers then get. */
 const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode])[] = [
   ['ends without a word', saying(), 'UNEXPECTED_EOF'],
   ['resets', reset, 'UNEXPECTED_EOF'],
@@ -78,7 +78,7 @@ const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode
     saying(negotiatedWire('/nowhere/at\0all.sock')),
     'BACKEND_CONNECT',
   ],
-  ['refuses for a reason nobody knows', saying(refusedWire(99n)), 'REFUSED'],
+  ['refuses with an unknown code', saying(refusedWire(99n)), 'REFUSED'],
 ];
 
 for (const [title, conduct, code] of LIES) {
@@ -229,7 +229,7 @@ test.serial(
   },
 );
 
-/** A pool whose broker tells the truth about a backend that is up to no good. */
+/** A pool with an honest broker and a hostile backend. */
 async function withBackend(t: ExecutionContext, conduct: Conduct, options: BrokerPoolOptions = {}) {
   const backend = await hostilePeer(t, conduct);
   const broker = await hostilePeer(t, saying(negotiatedWire(backend.endpoint)));

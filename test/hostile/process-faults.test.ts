@@ -265,7 +265,7 @@ for (const when of ['before', 'after'] as const) {
   );
 }
 
-/** Without the C library the backend takes no handoffs, and there is no wait thread. */
+/** Without the C library the backend takes no handoffs, and the pool has no wait thread. */
 const threadTest = loadNative() === undefined ? test.skip : posixTest;
 for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
   threadTest(
