@@ -27,10 +27,9 @@ export {
   type TimeoutPhase,
 } from './errors.js';
 export type { DriverName, NegotiatedInfo, Route } from './negotiation/job.js';
-export { BrokerPool, type PoolDescription } from './pool/broker-pool.js';
+export { BrokerPool } from './pool/broker-pool.js';
 export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
-export type { PoolState } from './pool/shutdown.js';
 export type { CloseReason } from './pool/close-reason.js';
 export type { Target } from './pool/target.js';
 export type { EndpointCacheOptions } from './pool/endpoint-cache-options.js';
@@ -54,6 +53,6 @@ export type {
   PoolEvents,
   ReleasedEvent,
 } from './pool/watching/events.js';
-export type { DurationHistogram } from './pool/watching/stats.js';
+export type { DurationHistogram, PoolDescription, PoolState } from './pool/watching/stats.js';
 export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';
 export { RefusalCode, type AdminVerb, type Negotiated } from './wire/messages.js';

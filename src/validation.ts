@@ -14,23 +14,24 @@ export function quoted(text: string): string {
 }
 
 /**
- * A service or instance name: 1 to 64 characters of `[a-z0-9-]` (N-20). Uppercase is refused, not folded:
+ * A service or instance name: 1 to 64 characters of `[a-z0-9-]`. Uppercase is refused, not folded:
  * Windows pipe names ignore case, so two such names would be one endpoint.
  *
  * @throws `INVALID_ARGUMENT`
  */
 export function checkServiceName(field: string, value: unknown): string {
+  // N-20.
   if (typeof value === 'string' && value.length <= LONGEST_NAME && /^[a-z0-9-]+$/.test(value)) return value;
   throw refused(field, `must be 1 to ${LONGEST_NAME} characters of a-z, 0-9 and "-"`, value);
 }
 
 /**
- * A version: `N.N.N` in digits, then optionally `-` and one or more of `[a-z0-9.]`, at most 64 bytes (N-22,
- * V-52).
+ * A version: `N.N.N` in digits, then optionally `-` and one or more of `[a-z0-9.]`, at most 64 bytes.
  *
  * @throws `INVALID_ARGUMENT`
  */
 export function checkVersion(field: string, value: unknown): string {
+  // The form is that of N-22, the length that of V-52.
   if (
     typeof value === 'string' &&
     value.length <= LONGEST_VERSION_BYTES &&
@@ -46,21 +47,23 @@ export function checkVersion(field: string, value: unknown): string {
 }
 
 /**
- * A user hash: exactly 16 lowercase hex digits (N-21).
+ * A user hash: exactly 16 lowercase hex digits.
  *
  * @throws `INVALID_ARGUMENT`
  */
 export function checkUserHash(field: string, value: unknown): string {
+  // N-21.
   if (typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)) return value;
   throw refused(field, 'must be 16 lowercase hex digits', value);
 }
 
 /**
- * Any text of at most `maxBytes` bytes of UTF-8, empty included (V-52).
+ * Any text of at most `maxBytes` bytes of UTF-8, empty included.
  *
  * @throws `INVALID_ARGUMENT`
  */
 export function checkText(field: string, value: unknown, maxBytes: number): string {
+  // V-52 counts bytes, not characters.
   if (typeof value === 'string' && Buffer.byteLength(value) <= maxBytes) return value;
   throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
 }

@@ -46,12 +46,13 @@ export function brokerDisabledByEnv(env: Environment = process.env): boolean {
 
 /**
  * How long a round trip with the broker may take, in milliseconds: `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS`
- * where that is a whole number above 0, else 30 000 (C-28). Read anew on every call. Numbers beyond what a
+ * where that is a whole number above 0, else 30 000. Read anew on every call. Numbers beyond what a
  * timer takes become the longest timer, about 24.8 days. Any other value of the process's own environment is
  * a process warning, once: an error would make programs fail that run with the Rust client.
  */
 export function clientTimeoutFromEnv(env: Environment = process.env): number {
   const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
+  // C-28: only a whole number above 0 counts.
   const milliseconds = /^\+?\d+$/.test(text) ? BigInt(text.replace('+', '')) : 0n;
   if (milliseconds > 0n && milliseconds <= LARGEST_U64)
     return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
@@ -67,9 +68,10 @@ export function clientTimeoutFromEnv(env: Environment = process.env): number {
 
 /**
  * The endpoint that tests put in place of broker and cache, from `RUNNING_PROCESS_FAKE_BACKEND`; unset and
- * empty mean none (C-22, C-24). Where the broker is switched off, there is no such endpoint either (C-25). An
- * *invalid* value of `RUNNING_PROCESS_DISABLE` does not switch it off, nor throw (C-26), as in the Rust client.
+ * empty mean none. Where the broker is switched off, there is no such endpoint either. An *invalid* value of
+ * `RUNNING_PROCESS_DISABLE` does not switch it off, nor throw, as in the Rust client.
  */
 export function fakeBackendFromEnv(env: Environment = process.env): string | undefined {
+  // C-22, C-24 to C-26.
   return env[DISABLE] === '1' ? undefined : env[FAKE_BACKEND] || undefined;
 }

@@ -25,7 +25,7 @@ export type Route = 'hello-skip' | 'broker-negotiated' | 'handle-passed';
 
 interface JobBase {
   readonly brokerEndpoint: string;
-  /** The whole request, encoded before the connect (V-21). */
+  /** The whole request, encoded before the connect. */
   readonly request: Uint8Array;
   /** When connect and reply must be through, on the monotonic clock. */
   readonly deadlineMs: number;
@@ -82,10 +82,7 @@ export function startedAtMs({ deadlineMs, roundTripTimeoutMs }: Job): number {
   return deadlineMs - roundTripTimeoutMs;
 }
 
-/**
- * A connection to the backend as a driver found it. `socket` is paused, with any residue (C-47) put back into
- * it.
- */
+/** A connection to the backend as a driver found it. `socket` is paused; any residue is put back into it. */
 export interface Connected {
   readonly kind: 'connected';
   readonly socket: Socket;
@@ -120,8 +117,8 @@ export interface Driver {
   readonly name: DriverName;
   /**
    * Starts a job and calls `settle` once, never before this call has returned. The returned function gives
-   * the job up: `settle` then gets `ABORTED`, and a reply that is not in is read to its end in the background
-   * (X-20).
+   * the job up: `settle` then gets `ABORTED`, and the driver reads a pending reply to its end in the
+   * background.
    */
   start(job: Job, settle: (outcome: Outcome) => void): () => void;
   /**
@@ -165,9 +162,7 @@ export async function runJob(
   return outcome;
 }
 
-/**
- * The broker's reply as the broker sent it (W-34), without the token. The client checks none of it (C-19).
- */
+/** The broker's reply as the broker sent it, without the token. The client checks none of it. */
 export type NegotiatedInfo = Omit<Negotiated, 'handlePassedToken'>;
 
 /** Separates the reply that callers may print from the token, which they should not. */
@@ -176,6 +171,7 @@ export function describeNegotiated(negotiated: Negotiated): {
   handoffToken?: Uint8Array;
 } {
   const { handlePassedToken, ...info } = negotiated;
+  // The fields of W-34, unchecked (C-19).
   return handlePassedToken.length === 0
     ? { negotiated: info }
     : { negotiated: info, handoffToken: handlePassedToken };

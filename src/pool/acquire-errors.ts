@@ -27,6 +27,20 @@ export function brokenSignalError(cause: unknown): BrokerPoolError {
   });
 }
 
+/** The names of a target, as far as a caller or the pool's options give them. */
+type TargetNames = { readonly [Name in keyof Target]?: string | undefined };
+
+/** @param options of the call, before those of the pool */
+export function closedError(settings: TargetNames, options: TargetNames = {}): BrokerPoolFailure {
+  return explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool is closed'), {
+    brokerEndpoint: settings.brokerEndpoint,
+    serviceName: options.serviceName ?? settings.serviceName,
+    wantedVersion: options.wantedVersion ?? settings.wantedVersion,
+    attempts: 0,
+    elapsedMs: 0,
+  });
+}
+
 export function queueFullError(maxWaiting: number): BrokerPoolError {
   return new BrokerPoolError(
     'QUEUE_FULL',

@@ -117,7 +117,7 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
    * Takes a waiter out and rejects its promise.
    *
    * @param isShared whether other callers may have the same failure
-   * @param snapshot with the waiter among those that wait
+   * @param snapshot taken while the waiter is in the queue
    */
   fail(waiter: Waiter, failure: BrokerPoolError, isShared: boolean, snapshot: PoolSnapshot): void {
     const waitMs = this.waitMs(waiter);

@@ -2,23 +2,22 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
-import { afterThisCode, systemClock, type Clock } from '../clock.js';
+import { afterThisCode, systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { BrokerPoolError } from '../errors.js';
-import { explainedError } from '../explained-error.js';
 import { checkError, checkFunction, quoted } from '../validation.js';
 import { openDriver } from '../negotiation/hybrid-driver.js';
 import type { Driver } from '../negotiation/job.js';
+import { closedError } from './acquire-errors.js';
 import { Capacity } from './capacity.js';
-import { Shutdown, type PoolState } from './shutdown.js';
+import { Shutdown } from './shutdown.js';
 import { Connector } from './connecting/connector.js';
 import { EndpointCache } from './endpoint-cache.js';
-import type { PoolEnvironment } from './pool-environment.js';
+import type { PoolEnvironment, PoolParts } from './pool-environment.js';
 import { openEndpointFile } from './endpoint-file/endpoint-file.js';
 import { claimName, releaseName } from './pool-names.js';
-import { targetKey, type Target } from './target.js';
 import { Targets } from './targets.js';
-import { createEventSources, type EventSources } from './watching/event-sources.js';
+import { createEventSources } from './watching/event-sources.js';
 import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import { useLease, type Lease } from './lease.js';
 import {
@@ -26,7 +25,6 @@ import {
   checkCloseOptions,
   checkPoolOptions,
   checkTargetOptions,
-  targetOf,
   type AcquireOptions,
   type BrokerPoolOptions,
   type CloseOptions,
@@ -34,27 +32,8 @@ import {
   type TargetOptions,
 } from './options.js';
 import { SharingHost } from './sharing/host/sharing-host.js';
-import { publishRefusal } from './watching/lease-watch.js';
-import type { PoolCounts, PoolStats } from './watching/stats.js';
-import { TargetPool } from './target-pool.js';
-
-/**
- * Parts that tests put in place of the real ones.
- *
- * @internal
- */
-export interface PoolParts {
-  readonly clock?: Clock;
-  readonly createDriver?: () => Driver;
-}
-
-/** A pool in JSON. */
-export interface PoolDescription extends Pick<
-  PoolCounts,
-  'total' | 'idle' | 'leased' | 'connecting' | 'waiting'
-> {
-  readonly state: PoolState;
-}
+import type { PoolDescription, PoolStats } from './watching/stats.js';
+import type { TargetPool } from './target-pool.js';
 
 /**
  * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones
@@ -64,17 +43,13 @@ export interface PoolDescription extends Pick<
  * An idle pool does not keep the process alive.
  */
 export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDisposable {
-  /**
-   * The option `name`, or a generated one. It is in `stats()` and in every event; no other open pool of this
-   * thread has it.
-   */
+  /** The option `name`, or a generated one, in `stats()` and every event; unique among open pools. */
   readonly name: string;
   readonly #settings: PoolSettings;
-  readonly #targets = new Targets((target) => new TargetPool(target, this.#environment));
   readonly #environment: PoolEnvironment;
+  readonly #targets: Targets;
   readonly #connector: Connector;
   readonly #shutdown: Shutdown;
-  readonly #events: EventSources;
   readonly #createDriver: () => Driver;
   #driver: Driver | undefined;
   #sharing: SharingHost | undefined;
@@ -91,34 +66,18 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
     this.#settings = settings;
-    this.#shutdown = new Shutdown(
-      clock,
-      this.#targets,
-      (reason) => this.#end(reason),
-      () => this.#free(),
-    );
     const { maxTotal, endpointCache } = settings;
     const file = endpointCache && openEndpointFile(endpointCache, clock);
     const cache = endpointCache && new EndpointCache(endpointCache, clock, file);
-    // Behind everything that may throw: a pool that does not come to be must not keep its name.
+    // After all code that may throw: a pool that is not made must not keep its name.
     this.name = claimName(this, settings.name);
-    this.#events = createEventSources(this.name, this);
-    this.#connector = new Connector({
-      driver: () => this.#openDriver(),
-      cache,
-      clock,
-      handoffReadyTimeoutMs: settings.handoffReadyTimeoutMs,
-      roundTripTimeoutMs: settings.roundTripTimeoutMs,
-      mostAttempts: settings.retry.attempts,
-      trust: settings.trust,
-      testSeams: settings.testSeams,
-    });
+    this.#connector = new Connector(settings, cache, clock, () => this.#openDriver());
     this.#environment = {
       settings,
       connector: this.#connector,
       cache,
       clock,
-      events: this.#events,
+      events: createEventSources(this.name, this),
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       ids: { connection: 0, acquire: 0 },
       // `use` calls `acquire`, so it comes first.
@@ -126,9 +85,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       entryPoints: [this.use, this.acquire, this.tryAcquire],
       onQuieter: () => this.#shutdown.onQuieter(),
     };
+    this.#targets = new Targets(this.#environment);
+    this.#shutdown = new Shutdown(
+      clock,
+      this.#targets,
+      (reason) => this.#end(reason),
+      () => this.#free(),
+    );
     // After this turn's code, so that listeners hear of the first connects too.
     if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined)
-      afterThisCode(() => this.#beginWarm());
+      afterThisCode(() => void (this.closed || this.#targets.obtain()));
   }
 
   /**
@@ -141,7 +107,6 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   acquire(options?: AcquireOptions): Promise<Lease> {
     try {
-      // The way of most calls by far.
       const usual = options === undefined ? this.#targets.default : undefined;
       if (usual !== undefined) return usual.acquire(this.#settings.acquireTimeoutMs, undefined);
       if (options !== undefined) checkAcquireOptions(options);
@@ -167,11 +132,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
     const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
     const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
+    if (adoptHandedOffConnection === false) return await warming;
     // A thread that does not start is no failure: the event loop does without.
-    await Promise.all([
-      warming,
-      adoptHandedOffConnection === false ? undefined : outOfContext(() => this.#openDriver().warm(timeoutMs)),
-    ]);
+    await Promise.all([warming, outOfContext(() => this.#openDriver().warm(timeoutMs))]);
   }
 
   /**
@@ -181,9 +144,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   tryAcquire(target?: TargetOptions): Lease | undefined {
     if (target !== undefined) checkTargetOptions(target);
-    if (this.#shutdown.state !== 'open') this.#refuse(target);
+    if (this.closed) this.#targets.refuse(target, this.#shutdown.state === 'closing');
     const usual = target === undefined ? this.#targets.default : undefined;
-    return (usual ?? this.#targets.find(this.#describe(target)))?.tryAcquire();
+    return (usual ?? this.#targets.find(target))?.tryAcquire();
   }
 
   /**
@@ -211,26 +174,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     return this.#sharing.open();
   }
 
-  /** What the pool holds right now, and has done so far; a frozen snapshot. */
+  /** Counts of now and since the start; a frozen snapshot. */
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
     const { max, min } = this.#settings;
-    const driver = this.#openDriver().name;
-    return Object.freeze({
-      name: this.name,
-      max,
-      min,
-      driver,
-      ...sum,
-      targets,
-      cachedEndpoints: this.#environment.cache?.size ?? 0,
-    });
+    const { name: driver } = this.#openDriver();
+    const cachedEndpoints = this.#environment.cache?.size ?? 0;
+    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints });
   }
 
-  /**
-   * Whether `close` or `destroy` was called: from then on nothing can be acquired. The event `closed` comes
-   * when that has ended.
-   */
+  /** Whether `close` or `destroy` was called. The event `closed` comes when the pool has closed. */
   get closed(): boolean {
     return this.#shutdown.state !== 'open';
   }
@@ -242,32 +195,22 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   clear(target?: TargetOptions): void {
-    // Everything is forgotten already, and nobody hears events any more.
-    if (this.#shutdown.state !== 'open') return;
-    if (target === undefined) {
-      for (const pool of this.#targets) pool.clear();
-      // What other processes have left in the file has no pool here.
-      this.#environment.cache?.clear(this.#settings.brokerEndpoint);
-      return;
-    }
-    checkTargetOptions(target);
-    const described = this.#describe(target);
-    const pool = this.#targets.find(described);
-    // Another process may have left its endpoint in the file.
-    if (pool === undefined) this.#environment.cache?.delete(targetKey(described));
-    else pool.clear();
+    // A closed pool has forgotten everything.
+    if (this.closed) return;
+    if (target !== undefined) checkTargetOptions(target);
+    this.#targets.clear(target);
   }
 
   /**
-   * Ends well: whoever waits is served, leases may come back, then everything is freed. After `timeoutMs`
-   * what is left is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent; a later call may
+   * Ends the pool: serves the callers that wait, takes leases back, then closes everything. After `timeoutMs`
+   * it destroys what is left. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent; a later call may
    * shorten the time.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const limitMs = checkCloseOptions(options);
-    if (this.#shutdown.state === 'open') debug(() => `pool ${quoted(this.name)}: closing`);
+    if (!this.closed) debug(() => `pool ${quoted(this.name)}: closing`);
     await this.#shutdown.close(limitMs);
   }
 
@@ -284,10 +227,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     );
   }
 
-  /**
-   * Takes off the listeners of one event, or of all. The pool's own, which notice whether anybody listens,
-   * stay.
-   */
+  /** Removes the listeners of one event, or of all. The pool's own listeners stay. */
   override removeAllListeners(name?: PoolEventName): this {
     for (const each of name === undefined ? POOL_EVENT_NAMES : [name]) super.removeAllListeners(each);
     return this;
@@ -297,20 +237,16 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     await this.close();
   }
 
-  /** What consoles show. */
+  /** The text that consoles show. */
   [inspect.custom](): string {
     const { state, total, idle, leased, connecting, waiting } = this.toJSON();
     return `BrokerPool (${state}; connections: ${total}, ${idle} idle, ${leased} leased, ${connecting} connecting; callers waiting: ${waiting})`;
   }
 
-  /** What logs show; `stats()` has more. */
+  /** The object that logs show; `stats()` has more. */
   toJSON(): PoolDescription {
     const { total, idle, leased, connecting, waiting } = this.#targets.counts().sum;
     return { state: this.#shutdown.state, total, idle, leased, connecting, waiting };
-  }
-
-  #beginWarm(): void {
-    if (this.#shutdown.state === 'open') this.#targetFor({});
   }
 
   #end(reason: BrokerPoolError): void {
@@ -322,52 +258,23 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   async #free(): Promise<void> {
     await this.#driver?.close();
     await this.#connector.ended();
-    // Nothing is negotiated any more: what is left to write to its file can be written now.
+    // No negotiation can change it any more: the file is written for the last time.
     this.#environment.cache?.close();
     releaseName(this, this.name);
-    const { pool, closed } = this.#events;
+    const { pool, closed } = this.#environment.events;
     if (closed.wanted) closed.publish({ pool, durationMs: this.#shutdown.durationMs });
-  }
-
-  /** An acquire of a pool that ends fails as any other does: with events, as long as there are any. */
-  #refuse(options: TargetOptions = {}): never {
-    const target = this.#describe(options);
-    const error = explainedError(closedError(), { ...target, attempts: 0, elapsedMs: 0 });
-    if (this.#shutdown.state === 'closing')
-      publishRefusal(this.#events, target, ++this.#environment.ids.acquire, error);
-    throw error;
   }
 
   #openDriver(): Driver {
     return (this.#driver ??= this.#createDriver());
   }
 
-  #targetFor(options: TargetOptions = {}): TargetPool {
-    if (this.#shutdown.state !== 'open') this.#refuse(options);
-    const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
-    return (
-      (isDefault ? this.#targets.default : undefined) ??
-      this.#targets.obtain(this.#describe(options), isDefault)
-    );
+  #targetFor(options: TargetOptions | undefined): TargetPool {
+    if (this.closed) this.#targets.refuse(options, this.#shutdown.state === 'closing');
+    return this.#targets.obtain(options);
   }
 
-  #describe(options: TargetOptions = {}): Target {
-    return { brokerEndpoint: this.#settings.brokerEndpoint, ...targetOf(this.#settings, options) };
+  #checkOpen(options?: TargetOptions): void {
+    if (this.closed) throw closedError(this.#settings, options);
   }
-
-  #checkOpen({ serviceName, wantedVersion }: TargetOptions = {}): void {
-    if (this.#shutdown.state === 'open') return;
-    const { brokerEndpoint, ...names } = this.#settings;
-    throw explainedError(closedError(), {
-      brokerEndpoint,
-      serviceName: serviceName ?? names.serviceName,
-      wantedVersion: wantedVersion ?? names.wantedVersion,
-      attempts: 0,
-      elapsedMs: 0,
-    });
-  }
-}
-
-function closedError(): BrokerPoolError {
-  return new BrokerPoolError('POOL_CLOSED', 'the pool is closed');
 }

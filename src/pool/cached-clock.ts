@@ -43,8 +43,7 @@ export class CachedClock {
   }
 
   /**
-   * Ends the turn now: for what comes in a phase of its own, such as a timer, and must not be judged by an
-   * old time.
+   * Ends the turn now: a timer runs in a phase of its own, and must not judge by an old time.
    */
   end(): void {
     this.#cancelEnd?.();

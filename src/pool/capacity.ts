@@ -11,29 +11,29 @@ export interface CapacityUser {
   readonly idleSinceMs: number;
   /** Callers that wait for one of them. */
   readonly waiting: number;
-  /** Closes the connection that has been idle longest and gives its place back; false where none is idle. */
+  /** Closes the connection that has been idle longest and gives its slot back; false where none is idle. */
   evictIdle(): boolean;
-  /** Gives back the place of a connect under way, which goes on without; false where none has a place. */
+  /** Gives back the slot of a connect under way, which goes on without; false where none has a slot. */
   yieldConnect(): boolean;
-  /** There may be a place now. The target takes it if it still needs one. */
+  /** There may be a slot now. The target takes it if it still needs one. */
   pump(): void;
 }
 
 /**
- * The places that all targets share (`maxTotal`). Every connection has one from before its connect until
- * after its close.
+ * The slots that all targets share (`maxTotal`). Every connection has one from before its connect until after
+ * its close.
  *
- * Sharing is fair: a target that needs a place and finds none stands in line, and what comes back to a target
- * that holds more than its share goes to the target that holds least, of several to the one that has stood
- * longest. Targets without callers make room at once: the connection that has been idle longest of all
- * closes, or a connect under way goes on without its place.
+ * Sharing is fair: a target that finds no slot stands in line. A slot that comes back to a target with more
+ * than its share goes to the target in line that holds least, of several to the first in line. Targets
+ * without callers make room at once: the connection that has been idle longest of all closes, or a connect
+ * under way goes on without its slot.
  */
 export class Capacity {
   readonly #max: number;
   readonly #users = new Set<CapacityUser>();
-  /** Targets that need a place, the one that has stood longest first. */
+  /** Targets that need a slot, the one that has stood longest first. */
   readonly #line = new Set<CapacityUser>();
-  /** Targets below their minimum that found no place. */
+  /** Targets below their minimum that found no slot. */
   readonly #spareLine = new Set<CapacityUser>();
   #used = 0;
   #evicting = false;
@@ -47,13 +47,13 @@ export class Capacity {
   }
 
   /**
-   * Places that a target could have now: those that are free, and those of idle connections and connects
+   * Slots that a target could have now: those that are free, and those of idle connections and connects
    * under way of targets without callers.
    */
   availableFor(user: CapacityUser): number {
-    let places = this.#max - this.#used;
-    for (const other of this.#users) if (other !== user && other.waiting === 0) places += other.spare;
-    return places;
+    let slots = this.#max - this.#used;
+    for (const other of this.#users) if (other !== user && other.waiting === 0) slots += other.spare;
+    return slots;
   }
 
   join(user: CapacityUser): void {
@@ -66,7 +66,7 @@ export class Capacity {
     this.#spareLine.delete(user);
   }
 
-  /** A place for a connection that a caller waits for. Without one the target stands in line. */
+  /** A slot for a connection that a caller waits for. Without one the target stands in line. */
   take(user: CapacityUser): boolean {
     if (this.#used >= this.#max && !this.#evictFor(user)) {
       this.#line.add(user);
@@ -77,7 +77,7 @@ export class Capacity {
     return true;
   }
 
-  /** A place for a connection that nobody waits for yet: only what is free. */
+  /** A slot for a spare connection: a free one only. */
   takeSpare(user: CapacityUser): boolean {
     if (this.#used >= this.#max || this.#neediest() !== undefined) {
       this.#spareLine.add(user);
@@ -88,13 +88,13 @@ export class Capacity {
     return true;
   }
 
-  /** A connect that has lost its place brings a connection, which closes at once. */
+  /** A connect that has lost its slot brings a connection, which closes at once. */
   overbook(): void {
     this.#used += 1;
   }
 
-  /** A place is free again. */
-  giveBack(): void {
+  /** A slot is free again. */
+  release(): void {
     this.#used -= 1;
     if (this.#evicting) return;
     while (this.#used < this.#max) {
@@ -105,21 +105,21 @@ export class Capacity {
     }
   }
 
-  /** The target needs no place any more. */
+  /** The target needs no slot any more. */
   leaveLine(user: CapacityUser): void {
     if (this.#line.delete(user) && this.#used < this.#max) this.#offerSpare();
   }
 
   /**
    * Whether a connection that has just come back should close, so that another target can open one. Two
-   * targets are even when they differ by one: moving a place between them would only cost a connect each
+   * targets are even when they differ by one: moving a slot between them would only cost a connect each
    * time.
    */
   shouldYield(user: CapacityUser): boolean {
     const other = this.#neediest(user);
     if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2))
       return false;
-    // Who gives a place away must not be the first to get it.
+    // Who gives a slot away must not be the first to get it.
     if (this.#line.delete(user)) this.#line.add(user);
     return true;
   }
@@ -140,7 +140,7 @@ export class Capacity {
   #offerSpare(): void {
     if (this.#spareLine.size === 0) return;
     const users = Array.from(this.#spareLine);
-    // Whoever does not get a place now comes back by itself.
+    // A target that gets no slot now stands in line again by itself.
     this.#spareLine.clear();
     for (const user of users) user.pump();
   }

@@ -66,7 +66,7 @@ export class ConnectionCloser {
         ...(error && { error: explainedError(error, target) }),
       });
     }
-    capacity?.giveBack();
+    capacity?.release();
     return true;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Where an entry stands; only {@link EntryList} changes it. `new` → `leased` by adding, `idle` ⇄ `leased` by
+ * The state of an entry; only {@link EntryList} changes it. `new` → `leased` by adding, `idle` ⇄ `leased` by
  * leasing and release, `idle` ⇄ `reserved` by maintenance, any of the three → `removed`, which is final.
  */
 export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'removed';

@@ -18,8 +18,8 @@ export interface ConnectionToValidate {
   /** No caller has had the connection yet: a backend that greets may do so while the hook is asked. */
   readonly isNew: boolean;
   /**
-   * What the backend has said before the first lease. It is not on the socket now, and goes to the first
-   * caller. A hook that reads what arrives later takes it away from that caller, unless it puts it back by
+   * The bytes that the backend has sent before the first lease. They are not on the socket now, and go to the
+   * first caller. A hook that reads later bytes takes them from that caller, unless it puts them back by
    * `socket.unshift()`.
    */
   readonly greeting?: Uint8Array | undefined;
@@ -41,8 +41,8 @@ export interface HealthCheckSettings {
 }
 
 /**
- * How long a waiter relies on a check, in milliseconds: longer than a ping takes that is answered at all. Then
- * the pump finds another connection, and the check goes on.
+ * How long a waiter relies on a check, in milliseconds: longer than any ping takes that is answered. Then the
+ * pump finds another connection, and the check goes on.
  */
 const PATIENCE_MS = 100;
 
@@ -173,12 +173,12 @@ export class HealthChecks {
   }
 }
 
-/** What the hook says of a connection, or why it said nothing. */
+/** The answer of the hook, or why it gave none. */
 type Verdict = boolean | BrokerPoolError;
 
 /**
- * A hook that throws at once is no different from one that rejects; only `true` is a yes, whatever JavaScript
- * callers return.
+ * Asks the hook. To throw is the same as to reject; hooks in JavaScript may return anything, and only `true`
+ * is a yes.
  */
 async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {
   const { endpoint } = connection;

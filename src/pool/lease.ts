@@ -9,8 +9,8 @@ import { PooledSocket } from './pooled-socket.js';
 import type { Target } from './target.js';
 
 /**
- * What the broker said of a connection that was negotiated. The token is a private member: a console that
- * prints a lease does not show it.
+ * The broker's answer for a negotiated connection. The token is a private member: a console that prints a
+ * lease does not show it.
  */
 export class Negotiation {
   readonly negotiated: NegotiatedInfo;
@@ -32,7 +32,7 @@ export class Negotiation {
   }
 }
 
-/** What a lease is of: a connection of the pool, or in another thread the duplicate of one. */
+/** A connection that can be leased: the pool's, or in another thread a duplicate of one. */
 export interface LeasedConnection {
   readonly id: number;
   readonly socket: PooledSocket;
@@ -85,9 +85,9 @@ export interface Lease extends AsyncDisposable {
   readonly socket: Socket;
   /** Where the backend listens. */
   readonly endpoint: string;
-  /** How the connection came to be. */
+  /** How the connection was opened. */
   readonly route: Route;
-  /** What the broker said; `undefined` after a Hello-skip. */
+  /** The broker's answer; `undefined` after a Hello-skip. */
   readonly negotiated?: NegotiatedInfo | undefined;
   /**
    * The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection
@@ -155,7 +155,7 @@ class PoolLease implements Lease {
   }
 
   release(): void {
-    const connection = this.#held();
+    const connection = this.connection ?? this.#held();
     this.connection = undefined;
     connection.owner.onRelease(connection);
   }
@@ -195,7 +195,7 @@ class PoolLease implements Lease {
   }
 }
 
-/** The class of a pool's leases, for those that look at its prototype. */
+/** The class of a pool's leases, for callers that use its prototype. */
 export const Lease: { readonly prototype: Lease } = PoolLease;
 
 /**
@@ -211,7 +211,7 @@ export function leaseOf(connection: LeasedConnection): Lease {
 }
 
 /**
- * What a lease holds, for the rest of the pool; `undefined` once it is spent. Users have no business with it.
+ * The connection of a lease; `undefined` once the lease is spent. For the pool's own code.
  */
 export function heldBy(lease: Lease): LeasedConnection | undefined {
   return lease instanceof PoolLease ? lease.connection : undefined;

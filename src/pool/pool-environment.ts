@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { Driver } from '../negotiation/job.js';
 import type { Capacity } from './capacity.js';
 import type { OpensConnections } from './connecting/connector.js';
 import type { EndpointCache } from './endpoint-cache.js';
@@ -21,4 +22,14 @@ export interface PoolEnvironment {
   readonly entryPoints: readonly EntryPoint[];
   /** A closing pool checks whether this was the last it waits for. */
   readonly onQuieter: () => void;
+}
+
+/**
+ * Parts that tests put in place of the real ones.
+ *
+ * @internal
+ */
+export interface PoolParts {
+  readonly clock?: Clock;
+  readonly createDriver?: () => Driver;
 }

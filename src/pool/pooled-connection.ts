@@ -102,7 +102,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, Timed, Soc
     if (next === undefined) return 'dirty';
     this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
-    if (!this.resting) this.socket.ref();
+    if (this.idleSinceMs < 0) this.socket.ref();
     this.needsReset = false;
     return undefined;
   }
@@ -119,8 +119,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, Timed, Soc
   }
 
   /**
-   * As {@link PooledConnection.recycle}, after `validate` was asked. Before the first lease, what has arrived
-   * while `validate` wrote nothing belongs to the greeting as well.
+   * As {@link PooledConnection.recycle}, after `validate` was asked. Before the first lease, bytes that have
+   * arrived while `validate` wrote nothing belong to the greeting as well.
    *
    * @param greeting what {@link PooledConnection.takeGreeting} has returned
    * @param wrote whether `validate` has written
@@ -151,7 +151,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, Timed, Soc
     this.negotiation?.wipeToken();
   }
 
-  /** What whoever prints the socket sees of it: not the token. */
+  /** The text that consoles show, also for a printed socket: without the token. */
   [inspect.custom](): string {
     return `PooledConnection ${this.id} to ${printableEndpoint(this.endpoint)} (${this.route}, ${this.state})`;
   }

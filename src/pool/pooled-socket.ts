@@ -16,10 +16,7 @@ import { withoutThrowing } from './without-throwing.js';
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
 
-/**
- * The connection behind a {@link PooledSocket}, which hears of it whatever a caller does with the socket's
- * listeners.
- */
+/** The connection behind a {@link PooledSocket}, which cannot rely on the socket's listeners. */
 export interface SocketWatcher {
   /** What arrives is another thread's: the socket must not read. */
   readonly isLent: boolean;
@@ -34,10 +31,10 @@ export interface SocketWatcher {
 }
 
 /**
- * The socket of a pooled connection, for one lease. What a caller can do to a `net.Socket` is past counting:
- * listeners, encodings, pipes, corks, methods of its own. So nothing of it is taken back. The connection gets
- * a new socket over the same handle, and the caller's own is left without one: whatever is still called on it
- * fails with `ERR_STREAM_DESTROYED` and reaches no other caller.
+ * The socket of a pooled connection, for one lease. A caller may change a `net.Socket` in countless ways:
+ * listeners, encodings, pipes, corks, methods. So none is undone: the connection gets a new socket over the
+ * same handle, and the caller's socket loses it. Later calls on it fail with `ERR_STREAM_DESTROYED` and reach
+ * no other caller.
  *
  * The handle and the connection are private members: a console that prints the socket shows neither.
  */
@@ -73,10 +70,7 @@ export class PooledSocket extends Socket {
     return socket;
   }
 
-  /**
-   * Takes a connection over from the socket that opened it, along with what has arrived. Returns a destroyed
-   * socket where there is no connection any more.
-   */
+  /** Takes a connection and its unread bytes over from the socket that opened it; destroyed if it is dead. */
   static adopt(opened: Socket, watcher: SocketWatcher): PooledSocket {
     const handle = opened.readable && opened.writable ? handleOf(opened) : undefined;
     if (handle === undefined) {
@@ -94,32 +88,28 @@ export class PooledSocket extends Socket {
   }
 
   /**
-   * The connection's socket for its next lease. The one that its caller had is good for nothing from here on.
-   * Returns `undefined` where what its caller has left on the handle throws: the connection must close then.
+   * The connection's socket for its next lease; the used one is dead from here on. `undefined` where a member
+   * that a caller has left on the handle throws: the connection must close then.
    */
   static renew(used: PooledSocket): PooledSocket | undefined {
-    return withoutThrowing(() => PooledSocket.#renewed(used));
-  }
-
-  static #renewed(used: PooledSocket): PooledSocket {
     const handle = used.#handle;
     const watcher = used.#watcher;
-    if (handle === undefined || watcher === undefined)
-      throw new Error('this socket has been renewed already');
-    // An idle connection runs in no caller's context, and must not keep one in memory.
-    if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
-    // Before the old one lets go of the handle: where this throws, that one must still close it.
-    const next = PooledSocket.over(handle, watcher);
-    neuter(used);
-    used.#handle = undefined;
-    used.#watcher = undefined;
-    return next;
+    if (handle === undefined || watcher === undefined) return undefined;
+    try {
+      // An idle connection runs in no caller's context, and must not keep one in memory.
+      if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
+      // Before the old socket lets go of the handle: where this throws, that one must still close it.
+      const next = new PooledSocket(handle, watcher);
+      neuter(used);
+      used.#handle = undefined;
+      used.#watcher = undefined;
+      return next;
+    } catch {
+      return undefined;
+    }
   }
 
-  /**
-   * From here on the socket's callbacks run in the asynchronous context of this call; of several calls the
-   * first counts.
-   */
+  /** The socket's callbacks run in the asynchronous context of the first of these calls. */
   static enterContext(socket: PooledSocket): void {
     if (socket.#entered) return;
     socket.#entered = true;
@@ -127,22 +117,27 @@ export class PooledSocket extends Socket {
   }
 
   /**
-   * What is wrong with a socket that its caller has given back. Unread and unsent bytes belong to the last
-   * conversation. All state of the socket ends with it, so the rest is about the handle: anything but the
-   * handle as it was made may mean that TLS, http2 or an HTTP parser has taken it over.
-   *
-   * @returns `'unsent'` where nothing is wrong but that some bytes have not left yet
+   * Why a released socket's connection cannot go to another caller; `'unsent'`: not before its last bytes
+   * have left. State of the socket ends with the socket, so only bytes and the handle count: a handle that is
+   * not as it was made may have been taken over by TLS, http2 or an HTTP parser.
    */
   static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
+    const handle = socket.#handle;
     try {
       if (!isAsMade(socket, made)) return 'dirty';
-      return (
-        stateProblem(socket) ??
-        handleProblem(socket, socket.#handle) ??
-        (socket.writableLength > 0 ? 'unsent' : undefined)
-      );
+      if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
+      const unsent = socket.writableLength;
+      if (socket.readableLength > 0 || unsent > DRAINED_BYTES || socket.connecting) return 'dirty';
+      // An HTTP parser that has not been freed waits for the rest of a message.
+      if (Reflect.get(socket, 'parser') || handle === undefined) return 'dirty';
+      // A child process that has got the handle reads in place of this one.
+      const isOwn = Reflect.get(socket, '_handle') === handle && isOwnedBy(handle, socket);
+      if (!isOwn || !handle.reading) return 'dirty';
+      // A handle that has been closed refuses.
+      if (!startReading(handle)) return 'stale';
+      return unsent > 0 ? 'unsent' : undefined;
     } catch {
-      // One of the members that a caller has put on the socket throws.
+      // A member that a caller has put on the socket throws.
       return 'dirty';
     }
   }
@@ -152,7 +147,7 @@ export class PooledSocket extends Socket {
     return withoutThrowing(() => socket.bytesRead > 0) === true;
   }
 
-  /** Closes the connection, whatever its caller has done to the socket. */
+  /** Closes the connection, even if a caller has replaced members of the socket. */
   static close(socket: PooledSocket): void {
     const handle = socket.#handle;
     try {
@@ -169,10 +164,7 @@ export class PooledSocket extends Socket {
     }
   }
 
-  /**
-   * Stops reading at once, for a connection that is lent: `pause()` alone goes on until the stream's buffer
-   * is full.
-   */
+  /** Stops reading at once, for a lent connection: `pause()` reads on until the stream's buffer is full. */
   static holdReading(socket: PooledSocket): void {
     if (socket.#handle !== undefined) stopReading(socket.#handle);
   }
@@ -183,7 +175,7 @@ export class PooledSocket extends Socket {
     socket.destroy(new Error('cannot read from the connection any more'));
   }
 
-  /** What the handle calls with what it has read; `null` is the end of the stream. */
+  /** The handle calls this with the bytes that it has read; `null` is the end of the stream. */
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) this.#watcher?.onEnd();
     else this.#watcher?.onBytes();
@@ -207,10 +199,7 @@ export class PooledSocket extends Socket {
     watcher?.onDeath(error ? 'error' : 'stale');
   }
 
-  /**
-   * An error that has no listener ends a process. Callers take listeners off, and a pooled socket must not do
-   * that for it.
-   */
+  /** An error without a listener ends the process; callers remove listeners, and a pooled socket must not. */
   override emit(event: string | symbol, ...values: unknown[]): boolean {
     return super.emit(
       event === 'error' && super.listenerCount('error') === 0 ? errorMonitor : event,
@@ -219,7 +208,7 @@ export class PooledSocket extends Socket {
   }
 }
 
-/** What is the same for every socket that has just been made. */
+/** The state that every new socket has. */
 interface Made {
   readonly names: readonly string[];
   readonly symbols: readonly symbol[];
@@ -251,69 +240,38 @@ function isAsMade(socket: PooledSocket, expected: Made | undefined): boolean {
   if (Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
   if (Object.getPrototypeOf(Reflect.get(socket, '_readableState')) !== expected.readableState) return false;
   if (Object.getPrototypeOf(Reflect.get(socket, '_writableState')) !== expected.writableState) return false;
-  if (!hasOnlyHarmless(socket, Object.keys(socket), expected.names)) return false;
-  // To list the symbols takes as long as all else here, and what marks a socket also listens to it.
+  const keys = Object.keys(socket);
+  const { names, symbols } = expected;
+  for (let index = 0; index < names.length; index += 1) if (keys[index] !== names[index]) return false;
+  if (keys.length > names.length && !areHarmless(socket, keys.slice(names.length))) return false;
+  // Listing the symbols takes as long as all else here, and a library that marks a socket also listens to it.
+  if (Reflect.get(socket, '_eventsCount') === expected.events) return true;
+  const marks = Object.getOwnPropertySymbols(socket);
   return (
-    Reflect.get(socket, '_eventsCount') === expected.events ||
-    hasOnlyHarmless(socket, Object.getOwnPropertySymbols(socket), expected.symbols)
+    symbols.every((symbol, index) => marks[index] === symbol) &&
+    areHarmless(socket, marks.slice(symbols.length))
   );
 }
 
 /**
- * Functions, and what stands in place of Node's own members, are a caller's; so are plain values under a
- * name. They end with the socket. All else may be a mark: http2 leaves one, as other libraries do.
+ * Functions, and members in place of Node's own, are a caller's; so are plain values under a name. They end
+ * with the socket. All else may be a mark, as http2 and other libraries leave one.
  */
-function hasOnlyHarmless(
-  socket: Socket,
-  keys: readonly (string | symbol)[],
-  expected: readonly (string | symbol)[],
-): boolean {
-  for (let index = 0; index < expected.length; index += 1) if (keys[index] !== expected[index]) return false;
-  return (
-    keys.length === expected.length ||
-    keys.slice(expected.length).every((key) => isHarmless(key, Reflect.get(socket, key)))
-  );
+function areHarmless(socket: Socket, keys: readonly (string | symbol)[]): boolean {
+  return keys.every((key) => {
+    const value: unknown = Reflect.get(socket, key);
+    if (value === undefined || value === null || typeof value === 'function') return true;
+    if (key in PooledSocket.prototype) return true;
+    return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
+  });
 }
 
-function isHarmless(key: string | symbol, value: unknown): boolean {
-  if (value === undefined || value === null || typeof value === 'function' || key in PooledSocket.prototype)
-    return true;
-  return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
-}
-
-function stateProblem(socket: PooledSocket): SocketProblem | undefined {
-  if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-  // An HTTP parser that has not been freed waits for the rest of a message.
-  const isBusy =
-    socket.readableLength > 0 ||
-    socket.writableLength > DRAINED_BYTES ||
-    socket.connecting ||
-    Reflect.get(socket, 'parser');
-  return isBusy ? 'dirty' : undefined;
-}
-
-function handleProblem(socket: PooledSocket, handle: StreamHandle | undefined): SocketProblem | undefined {
-  // A child process that has got the handle reads in place of this one.
-  if (
-    handle === undefined ||
-    Reflect.get(socket, '_handle') !== handle ||
-    !isOwnedBy(handle, socket) ||
-    !handle.reading
-  )
-    return 'dirty';
-  // A handle that has been closed refuses.
-  return startReading(handle) ? undefined : 'stale';
-}
-
-/**
- * Leaves a socket without its connection: as if it had been destroyed, but without a word to its listeners,
- * and the handle stays open.
- */
+/** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
 function neuter(socket: Socket): void {
   try {
     if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
   } catch {
-    // A member of the caller's own. What is left is the caller's timer, which can do no harm.
+    // A caller's member throws. Its timer stays, and can do no harm.
   }
   Reflect.set(socket, '_handle', null);
   // The setter is there in every Node; its types hide it.

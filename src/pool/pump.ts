@@ -3,7 +3,7 @@ import type { BrokerPoolError } from '../errors.js';
 import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { CachedClock } from './cached-clock.js';
-import type { Capacity, CapacityUser } from './capacity.js';
+import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
 import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
@@ -15,31 +15,28 @@ import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
 import { Reaper } from './reaper.js';
+import { TargetLimits } from './target-limits.js';
 import type { Target } from './target.js';
 import type { WarmUps } from './warm-ups.js';
 
 /**
- * Connects the waiters of a target with its connections, and keeps enough of those: idle connections first,
- * then a validation or a connect for each caller that still waits, then what `min` asks for.
+ * Connects the waiters of a target with its connections: idle ones first, then a validation or a connect for
+ * each caller that still waits, then the connections that `min` asks for.
  *
- * Every change of capacity ends in {@link Pump.run}, or a caller would wait beside a free connection. Only a
- * release while a caller waits goes straight to that caller.
+ * Every change of capacity ends in `run`, or a caller would wait beside a free connection. Only a release
+ * while a caller waits goes straight to that caller.
  */
-export class Pump implements CapacityUser {
+export class Pump {
   readonly entries = new EntryList<PooledConnection>();
+  readonly limits: TargetLimits;
   readonly opener: ConnectionOpener;
-  /** Only callers that wait are still served; no connection is kept. */
-  closing = false;
+  readonly reaper: Reaper;
+  warmUps: WarmUps | undefined = undefined;
   readonly #environment: PoolEnvironment;
   readonly #queue: AcquireQueue;
   readonly #cachedClock: CachedClock;
-  readonly reaper: Reaper;
   readonly #closer: ConnectionCloser;
   readonly #health: HealthChecks | undefined;
-  /** Callers of `warm` that wait; `undefined` before the first. */
-  warmUps: WarmUps | undefined = undefined;
-  /** Whether `min` holds. */
-  keepsMinimum = false;
   /** 1 while it runs, more if it has been called meanwhile. */
   #runsDue = 0;
 
@@ -52,74 +49,22 @@ export class Pump implements CapacityUser {
     timer: PoolTimer,
     owner: LeaseOwner,
   ) {
-    const { settings, clock } = environment;
+    const { settings, clock, capacity } = environment;
     this.#environment = environment;
     this.#queue = queue;
     this.#cachedClock = cachedClock;
     this.reaper = new Reaper(settings, timer);
-    this.opener = new ConnectionOpener(target, environment, this.entries, queue, this, owner);
+    const evictIdle = (): boolean => this.#closer.evictIdle();
+    this.limits = new TargetLimits(settings, capacity, this.entries, queue, evictIdle, () => this.run());
+    this.opener = new ConnectionOpener(target, environment, this.limits, this.entries, queue, owner);
     this.#closer = new ConnectionCloser(environment, this.entries, this.opener, this.reaper, timer);
-    const { validate } = settings;
-    if (validate !== undefined)
-      this.#health = new HealthChecks(this.entries, validate, settings, clock, () => this.pump());
-  }
-
-  /** How many connections are kept open. */
-  get minimum(): number {
-    const { min, max } = this.#environment.settings;
-    return this.closing || !this.keepsMinimum ? 0 : Math.min(min, max);
-  }
-
-  /** Whether that many are open. */
-  get warm(): boolean {
-    return this.entries.size >= this.minimum;
-  }
-
-  /** Callers that can be served although no other caller gives a connection back. */
-  get places(): number {
-    return this.held - this.entries.leased + this.mayOpen;
-  }
-
-  /** How many more connections the limits allow. */
-  get mayOpen(): number {
-    const { settings, capacity } = this.#environment;
-    const mayOpen = settings.max - this.held;
-    return capacity === undefined ? mayOpen : Math.min(mayOpen, capacity.availableFor(this));
+    if (settings.validate !== undefined)
+      this.#health = new HealthChecks(this.entries, settings.validate, settings, clock, () => this.run());
   }
 
   /** Whether no connection is leased or drains, and no caller waits. */
   get quiet(): boolean {
     return this.entries.leased === 0 && this.#queue.size === 0 && this.#closer.draining === 0;
-  }
-
-  get held(): number {
-    return this.entries.size + this.opener.connects.holding.size;
-  }
-
-  get spare(): number {
-    return this.entries.idle + this.opener.connects.holding.size;
-  }
-
-  get waiting(): number {
-    return this.#queue.size;
-  }
-
-  get idleSinceMs(): number {
-    const oldest = this.entries.oldestIdle;
-    if (oldest === undefined) return Infinity;
-    return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
-  }
-
-  evictIdle(): boolean {
-    return this.#closer.evictIdle();
-  }
-
-  yieldConnect(): boolean {
-    return this.opener.connects.yieldSlot();
-  }
-
-  pump(): void {
-    this.run();
   }
 
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
@@ -141,14 +86,14 @@ export class Pump implements CapacityUser {
       // A run that stays counted would keep every later one from starting.
       this.#runsDue = 0;
     }
-    if (!this.closing || this.#queue.size > 0) return;
+    if (!this.limits.closing || this.#queue.size > 0) return;
     for (const connection of this.entries.idleEntries()) this.#closer.close(connection, 'poolClosed');
     this.#environment.onQuieter();
   }
 
   /** Opens a spare connection where `min` lacks one. */
   keepWarm(): void {
-    if (this.held < this.minimum && this.opener.takeSpareSlot()) void this.#connect(true);
+    if (this.limits.held < this.limits.minimum && this.opener.takeSpareSlot()) void this.#connect(true);
   }
 
   /** A caller has come to the end of the queue. */
@@ -156,7 +101,7 @@ export class Pump implements CapacityUser {
     // Checks under way began for earlier callers.
     this.#health?.expectAtMost(this.#queue.size - 1);
     // Nothing idle but what must be validated, and no room for more: the pump could only look in vain.
-    if (this.entries.idle > 0 || !this.opener.full) this.run();
+    if (this.entries.idle > 0 || !this.limits.full) this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
@@ -182,16 +127,17 @@ export class Pump implements CapacityUser {
     connection.use(this.#environment.settings.maxUses);
     this.#queue.serveFirst(connection);
     // The connect that was under way for the caller may make room for another target.
-    if (this.#queue.size === 0 && this.opener.connects.holding.size > 0) this.run();
+    if (this.#queue.size === 0 && this.limits.connects.holding.size > 0) this.run();
   }
 
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
   takeBack(connection: PooledConnection, problem: CloseReason | 'unsent'): void {
     if (problem !== 'unsent') return this.close(connection, problem);
     this.#closer.drain(connection, (hasDrained) => {
-      const reason = hasDrained ? (connection.recycle() ?? this.#whyNotKeep()) : 'dirty';
+      const reason = hasDrained ? (connection.recycle() ?? this.limits.whyNotKeep) : 'dirty';
       if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
-      this.#makeIdle(connection);
+      this.entries.makeIdle(connection);
+      this.#cachedClock.markBusy();
       this.run();
     });
   }
@@ -211,7 +157,7 @@ export class Pump implements CapacityUser {
   /** Closes the connections that are due by `dueByMs`, or begins their keepalives. */
   reap(dueByMs: number): void {
     for (;;) {
-      const due = this.reaper.takeDue(dueByMs, this.entries.size > this.minimum);
+      const due = this.reaper.takeDue(dueByMs, this.entries.size > this.limits.minimum);
       if (due === undefined) return;
       if (due.what === 'keepalive') void this.#validate(due.connection, false);
       else this.close(due.connection, due.what);
@@ -227,16 +173,16 @@ export class Pump implements CapacityUser {
 
   snapshot(): PoolSnapshot {
     const { size: total, idle, leased } = this.entries;
-    const { target, attempts, connects } = this.opener;
+    const { target, attempts } = this.opener;
     const { max } = this.#environment.settings;
-    const waiting = this.#queue.size;
+    const { waiting, connects } = this.limits;
     const connecting = connects.holding.size;
     return { target, max, total, idle, leased, connecting, waiting, attempts: attempts.begun };
   }
 
   timeoutError(timeoutMs: number): BrokerPoolError {
     const validates = this.entries.reserved > this.#closer.draining;
-    const phase = this.opener.phase(this.mayOpen) ?? (validates ? 'validate' : 'queue');
+    const phase = this.opener.phase(this.limits.mayOpen) ?? (validates ? 'validate' : 'queue');
     return acquireTimeoutError(timeoutMs, phase, this.opener.lastError);
   }
 
@@ -250,7 +196,7 @@ export class Pump implements CapacityUser {
 
   /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */
   #findMore(): void {
-    const { connects } = this.opener;
+    const { connects } = this.limits;
     this.#health?.expectAtMost(this.#queue.size);
     if (this.#queue.size === 0 && connects.lacking.size > 0) connects.dropUnwanted();
     while (connects.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
@@ -260,13 +206,14 @@ export class Pump implements CapacityUser {
       else if (connects.lacking.size > 0) connects.grantSlot();
       else void this.#connect(false);
     }
-    this.#environment.capacity?.leaveLine(this);
+    this.#environment.capacity?.leaveLine(this.limits);
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
   #makeRoom(capacity: Capacity): void {
-    while (this.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(this)) {
-      if (!this.evictIdle()) this.yieldConnect();
+    const { limits } = this;
+    while (limits.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(limits)) {
+      if (!this.#closer.evictIdle()) limits.yieldConnect();
     }
   }
 
@@ -282,12 +229,10 @@ export class Pump implements CapacityUser {
       }
       // From here on in one turn: a connection must count all the time.
       const result = this.opener.finish(connect, opened);
-      if (result instanceof PooledConnection) this.#onOpened(result);
-      else {
-        if (connect.dropped) this.run();
-        else this.#onOpenFailed(result);
-        if (connect.hadSlot) this.#environment.capacity?.giveBack();
-      }
+      if (result instanceof PooledConnection) return this.#onOpened(result);
+      if (connect.dropped) this.run();
+      else this.#onOpenFailed(result);
+      if (connect.hadSlot) this.#environment.capacity?.release();
     });
   }
 
@@ -295,26 +240,26 @@ export class Pump implements CapacityUser {
     this.entries.add(connection);
     this.reaper.add(connection, this.#environment.clock.now());
     const isWanted = this.#queue.size > 0;
-    const reason = connection.recycle() ?? (isWanted ? undefined : this.#whyNotKeep());
+    const reason = connection.recycle() ?? (isWanted ? undefined : this.limits.whyNotKeep);
     if (reason !== undefined) this.#closer.close(connection, reason === 'unsent' ? 'dirty' : reason);
     else if (this.#health !== undefined && this.opener.isFromMemory(connection))
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);
     else if (isWanted) this.serveFirst(connection);
-    else this.#makeIdle(connection);
+    else {
+      this.entries.makeIdle(connection);
+      this.#cachedClock.markBusy();
+    }
     // One connect less is under way: another may begin.
     this.run();
-    if (this.warmUps !== undefined && !this.closing && this.warm) this.warmUps.endAll();
+    if (this.warmUps !== undefined && !this.limits.closing && this.limits.warm) this.warmUps.endAll();
   }
 
-  /**
-   * Fails the callers that wait, unless they can still be served: by a connection that is open (connecting is
-   * tried again after a pause), or by another connect under way.
-   */
+  /** Fails the callers that wait, unless an open connection or another connect can still serve them. */
   #onOpenFailed(error: BrokerPoolError): void {
     this.warmUps?.endAll(error);
     if (this.entries.size > 0) this.run();
-    else if (this.opener.connects.size === 0) this.failAll(error, true);
+    else if (this.limits.connects.size === 0) this.failAll(error, true);
   }
 
   async #validate(connection: PooledConnection, isWanted: boolean): Promise<void> {
@@ -331,15 +276,5 @@ export class Pump implements CapacityUser {
     this.entries.makeIdle(connection);
     connection.rest(this.#environment.clock.now());
     this.run(connection);
-  }
-
-  #makeIdle(connection: PooledConnection): void {
-    this.entries.makeIdle(connection);
-    this.#cachedClock.markBusy();
-  }
-
-  /** Why a connection in good order is not kept. */
-  #whyNotKeep(): CloseReason | undefined {
-    return this.#environment.capacity?.shouldYield(this) ? 'evicted' : undefined;
   }
 }

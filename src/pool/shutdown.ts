@@ -1,9 +1,7 @@
 import type { Clock, Deadline } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Targets } from './targets.js';
-
-/** `closing` serves the callers that wait and takes leases back; `closed` holds nothing any more. */
-export type PoolState = 'open' | 'closing' | 'closed';
+import type { PoolState } from './watching/stats.js';
 
 /** Ends a pool. Idempotent and re-entrant. */
 export class Shutdown {
@@ -19,7 +17,7 @@ export class Shutdown {
   #onQuiet: () => void = () => {};
 
   /**
-   * @param end destroys what is left, once
+   * @param end destroys connections and fails waiters, once
    * @param free frees the drivers afterwards, and tells that the pool is closed
    */
   constructor(
@@ -75,7 +73,7 @@ export class Shutdown {
     this.#limitTimer?.cancel();
     const message = `the pool closed and did not become quiet within ${limitMs} ms`;
     const onLimit = (): void => this.#endOnce(new BrokerPoolError('POOL_CLOSED', message));
-    // Keeps the process alive for the caller of `close`: leased connections may be dead, and then nothing does.
+    // Keeps the process alive for the caller of `close`: dead connections do not.
     this.#limitTimer = this.#clock.deadline(limitMs, onLimit, true);
   }
 

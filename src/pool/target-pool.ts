@@ -4,6 +4,8 @@ import { abortedError, brokenSignalError, callerError, queueFullError } from './
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import { CachedClock } from './cached-clock.js';
 import type { Capacity } from './capacity.js';
+import type { AttemptCounts } from './connecting/connector.js';
+import type { ConnectsUnderWay } from './connecting/connects-under-way.js';
 import { PoolTimer } from './pool-timer.js';
 import type { EntryList } from './entry-list.js';
 import { leaseOf, type Lease, type LeaseOwner } from './lease.js';
@@ -11,6 +13,7 @@ import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
+import type { TargetLimits } from './target-limits.js';
 import type { Target } from './target.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
@@ -27,12 +30,15 @@ export class TargetPool implements LeaseOwner {
   readonly target: Target;
   readonly #environment: PoolEnvironment;
   readonly #pump: Pump;
+  readonly #limits: TargetLimits;
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
   readonly #timer: PoolTimer;
   readonly #capacity: Capacity | undefined;
+  readonly #connects: ConnectsUnderWay;
+  readonly #attempts: AttemptCounts;
   readonly #maxUses: number;
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
@@ -52,10 +58,13 @@ export class TargetPool implements LeaseOwner {
     );
     this.#queue = new AcquireQueue(clock, this.#cachedClock, this.#timer, this.#watch);
     this.#pump = new Pump(target, environment, this.#queue, this.#cachedClock, this.#timer, this);
+    this.#limits = this.#pump.limits;
+    this.#connects = this.#limits.connects;
+    this.#attempts = this.#pump.opener.attempts;
     this.#entries = this.#pump.entries;
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
-      this.#pump.keepsMinimum = true;
-    capacity?.join(this.#pump);
+      this.#limits.keepsMinimum = true;
+    capacity?.join(this.#limits);
     this.#pump.keepWarm();
   }
 
@@ -76,7 +85,7 @@ export class TargetPool implements LeaseOwner {
       );
     const { maxWaiting } = this.#environment.settings;
     const { size } = this.#queue;
-    if (size >= maxWaiting && size - this.#pump.places >= maxWaiting)
+    if (size >= maxWaiting && size - this.#limits.places >= maxWaiting)
       return this.#refuse(queueFullError(maxWaiting));
     const refusal = this.#entries.size === 0 ? this.#pump.opener.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
@@ -85,18 +94,18 @@ export class TargetPool implements LeaseOwner {
     const failure =
       this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
     if (failure !== undefined) {
-      const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.ended, 0);
+      const error = callerError(failure, false, this.#pump.snapshot(), this.#attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
-    const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
+    const lease = this.#queue.enter(timeoutMs, origin, this.#attempts.ended);
     const { last } = this.#queue;
     if (signal !== undefined && last !== undefined) this.#listen(last, signal);
     this.#pump.onWaiter();
     return lease;
   }
 
-  /** Resolves when `min` connections are open, and keeps as many from now on. Rejects when one cannot open. */
+  /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
   }
@@ -106,13 +115,17 @@ export class TargetPool implements LeaseOwner {
     if (connection.state !== 'leased') return;
     if (this.#watch.leases.size > 0) this.#watch.end(connection, this.#cachedClock);
     let problem = connection.recycle();
-    if (problem === undefined && this.#capacity?.shouldYield(this.#pump)) problem = 'evicted';
+    if (problem === undefined && this.#capacity?.shouldYield(this.#limits)) problem = 'evicted';
     if (problem !== undefined) this.#pump.takeBack(connection, problem);
-    else if (this.#queue.size > 0) this.#pump.serveFirst(connection);
-    else {
+    else if (this.#queue.size > 0) {
+      connection.use(this.#maxUses);
+      this.#queue.serveFirst(connection);
+      // The connect that was under way for the caller may make room for another target.
+      if (this.#queue.size === 0 && this.#connects.holding.size > 0) this.#pump.run();
+    } else {
       this.#entries.makeIdle(connection);
       this.#cachedClock.markBusy();
-      if (this.#pump.closing) this.#pump.run();
+      if (this.#limits.closing) this.#pump.run();
     }
   }
 
@@ -131,20 +144,20 @@ export class TargetPool implements LeaseOwner {
 
   /** Serves the callers that wait, and keeps no connection. */
   beginClose(): void {
-    this.#pump.closing = true;
+    this.#limits.closing = true;
     this.#pump.run();
   }
 
   /** Whether it has no connections, connects or callers, and keeps nothing warm. */
   get unused(): boolean {
-    const { held, opener, waiting, minimum } = this.#pump;
-    return held === 0 && opener.connects.size === 0 && waiting === 0 && minimum === 0;
+    const { held, connects, waiting, minimum } = this.#limits;
+    return held === 0 && connects.size === 0 && waiting === 0 && minimum === 0;
   }
 
   /** Ends an unused pool. */
   drop(): void {
     this.#stop();
-    this.#capacity?.leave(this.#pump);
+    this.#capacity?.leave(this.#limits);
   }
 
   /** Whether no caller holds a connection or waits for one. */
@@ -154,7 +167,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Closes everything and fails the callers that wait. */
   destroy(error: BrokerPoolError): void {
-    this.#pump.closing = true;
+    this.#limits.closing = true;
     this.#pump.opener.stop();
     this.#endedBy = error;
     this.#pump.failAll(error, false);
@@ -165,7 +178,8 @@ export class TargetPool implements LeaseOwner {
 
   counts(): PoolCounts {
     const { size: total, idle, leased } = this.#entries;
-    const { connects, connectTimes, counters } = this.#pump.opener;
+    const connects = this.#connects;
+    const { connectTimes, counters } = this.#pump.opener;
     const { size: waiting, oldestWaitMs, timeouts, waits } = this.#queue;
     return countsOf(counters, this.#entries.entries(), {
       total,
@@ -189,10 +203,10 @@ export class TargetPool implements LeaseOwner {
     this.#cachedClock.stop();
   }
 
-  /** An idle connection for a caller that has just come, and must not overtake those that wait. */
+  /** An idle connection for a caller that has just come, and must not overtake waiters. */
   #leaseIdle(): PooledConnection | undefined {
     const connection = this.#entries.newestIdle;
-    if (connection === undefined || this.#queue.size > 0 || this.#pump.closing) return undefined;
+    if (connection === undefined || this.#queue.size > 0 || this.#limits.closing) return undefined;
     // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
     if (this.#validates || connection.socket.destroyed) return this.#pump.leaseIdle();
     this.#entries.leaseNewest();
@@ -248,7 +262,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.begun, 0);
+    const error = callerError(failure, false, this.#pump.snapshot(), this.#attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

@@ -1,4 +1,4 @@
-/** What a broker was asked for. */
+/** A service and version that a broker is asked for. */
 export interface Target {
   readonly brokerEndpoint: string;
   readonly serviceName: string;

@@ -1,40 +1,77 @@
 import type { BrokerPoolError } from '../errors.js';
-import type { TargetPool } from './target-pool.js';
+import { closedError } from './acquire-errors.js';
+import { targetOf, type TargetOptions } from './options.js';
+import type { PoolEnvironment } from './pool-environment.js';
+import { TargetPool } from './target-pool.js';
 import { targetKey, type Target } from './target.js';
+import { publishRefusal } from './watching/lease-watch.js';
 import { sumCounts, type PoolCounts, type TargetStats } from './watching/stats.js';
 
 /** Unused targets are kept while there are no more than this, in use or not. */
 const FEW = 128;
 
 /**
- * The pools of all targets that somebody has asked for. A service that talks to ever new versions leaves ever
- * new targets behind: those that hold nothing and nobody are dropped when they become many. What they have
- * counted stays in the sum.
+ * The pools of all targets that callers have asked for. A service that talks to ever new versions leaves
+ * unused targets behind: they are dropped when they become many, and their counts stay in the sum.
  */
 export class Targets implements Iterable<TargetPool> {
   /** The pool of calls that name no target; a field, since most acquires read it. It is never dropped. */
   default: TargetPool | undefined = undefined;
   readonly #pools = new Map<string, TargetPool>();
-  readonly #create: (target: Target) => TargetPool;
+  readonly #environment: PoolEnvironment;
   #droppedCounts: PoolCounts = sumCounts([]);
   #dropAt = FEW;
 
-  constructor(create: (target: Target) => TargetPool) {
-    this.#create = create;
+  constructor(environment: PoolEnvironment) {
+    this.#environment = environment;
   }
 
   [Symbol.iterator](): Iterator<TargetPool> {
     return this.#pools.values();
   }
 
-  find(target: Target): TargetPool | undefined {
-    return this.#pools.get(targetKey(target));
+  /** The pool of a target; `undefined` where no caller has asked for the target. */
+  find(options: TargetOptions | undefined): TargetPool | undefined {
+    return this.#pools.get(targetKey(this.#describe(options)));
   }
 
-  obtain(target: Target, isDefault: boolean): TargetPool {
-    const pool = this.find(target) ?? this.#add(target);
+  /** The pool of a target, which is made on demand. */
+  obtain(options: TargetOptions = {}): TargetPool {
+    const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
+    if (isDefault && this.default !== undefined) return this.default;
+    const target = this.#describe(options);
+    const key = targetKey(target);
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      if (this.#pools.size >= this.#dropAt) this.#dropUnused();
+      pool = new TargetPool(target, this.#environment);
+      this.#pools.set(key, pool);
+    }
     if (isDefault) this.default = pool;
     return pool;
+  }
+
+  /** Fails an acquire of a pool that closes or has closed. While it closes, the acquire publishes events. */
+  refuse(options: TargetOptions | undefined, isClosing: boolean): never {
+    const { events, ids } = this.#environment;
+    const target = this.#describe(options);
+    const error = closedError(target);
+    if (isClosing) publishRefusal(events, target, ++ids.acquire, error);
+    throw error;
+  }
+
+  /** Forgets the endpoint and connections of a target; without a target, all that the broker has named. */
+  clear(options: TargetOptions | undefined): void {
+    const { cache, settings } = this.#environment;
+    if (options === undefined) {
+      for (const pool of this) pool.clear();
+      // The endpoint file may have endpoints that other processes have left.
+      cache?.clear(settings.brokerEndpoint);
+      return;
+    }
+    const pool = this.find(options);
+    if (pool === undefined) cache?.delete(targetKey(this.#describe(options)));
+    else pool.clear();
   }
 
   /** The counts of each target that is kept, and of all there ever were. */
@@ -63,11 +100,10 @@ export class Targets implements Iterable<TargetPool> {
     for (const pool of this) pool.destroy(error);
   }
 
-  #add(target: Target): TargetPool {
-    if (this.#pools.size >= this.#dropAt) this.#dropUnused();
-    const pool = this.#create(target);
-    this.#pools.set(targetKey(target), pool);
-    return pool;
+  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` */
+  #describe(options: TargetOptions = {}): Target {
+    const { settings } = this.#environment;
+    return { brokerEndpoint: settings.brokerEndpoint, ...targetOf(settings, options) };
   }
 
   #dropUnused(): void {

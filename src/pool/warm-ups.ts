@@ -7,7 +7,7 @@ interface WarmUp {
   end(error?: BrokerPoolError): void;
 }
 
-/** Those who wait until a target is warm. They share one fate: warm, or why not. */
+/** The callers of `warm` that wait. All resolve when the target is warm, or reject with the same error. */
 export class WarmUps {
   readonly #clock: Clock;
   readonly #waiting = new Set<WarmUp>();

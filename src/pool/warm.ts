@@ -17,9 +17,9 @@ export async function warmUp(
   let timeUp = false;
   try {
     if (signal !== undefined && hasAborted(signal)) throw abortedError(signal);
-    pump.keepsMinimum = true;
+    pump.limits.keepsMinimum = true;
     opener.retryNow();
-    if (pump.warm) return;
+    if (pump.limits.warm) return;
     pump.warmUps ??= new WarmUps(clock);
     const warm = pump.warmUps.wait(timeoutMs, signal, () => {
       timeUp = true;

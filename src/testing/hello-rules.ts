@@ -40,8 +40,9 @@ function rejected(reason: string): Refusal {
   return refusal(RefusalCode.PEER_REJECTED, reason);
 }
 
-/** The refusal of bytes that are no frame, from the code of the framing error (V-04, V-05). */
+/** The refusal of bytes that are no frame, from the code of the framing error. */
 export function framingRefusal(code: string): Refusal {
+  // V-04, V-05.
   return code === 'FRAMING_VERSION'
     ? refusal(RefusalCode.VERSION_UNSUPPORTED, 'unsupported framing version')
     : rejected('initial Hello frame exceeds 64 KiB');
@@ -52,8 +53,9 @@ export const MALFORMED_FRAME: Refusal = rejected('malformed broker Frame');
 export const OVERSIZED_HELLO: Refusal = rejected('initial Hello frame exceeds 64 KiB');
 export const MALFORMED_HELLO: Refusal = rejected('malformed Hello payload');
 
-/** Step 1 of V-50; the order is the protocol's. */
+/** The refusal of a frame around a Hello, if it is not that of a Hello. */
 export function refuseEnvelope(frame: Frame): Refusal | undefined {
+  // Step 1 of V-50; the order is the protocol's.
   if (frame.envelopeVersion !== PROTOCOL_VERSION) {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'frame envelope_version is not v1');
   }
@@ -64,8 +66,9 @@ export function refuseEnvelope(frame: Frame): Refusal | undefined {
   return undefined;
 }
 
-/** Steps 3 to 8: V-51 to V-53. `peerProcessId` comes from the kernel, 0 where it does not tell. */
+/** The refusal of a Hello, if any. `peerProcessId` comes from the kernel, 0 where it does not tell. */
 export function refuseHello(hello: Hello, peerProcessId: number): Refusal | undefined {
+  // Steps 3 to 8 of V-50, with the rules V-51 to V-53.
   if (hello.clientMinProtocol > PROTOCOL_VERSION || hello.clientMaxProtocol < PROTOCOL_VERSION) {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'client protocol range does not include v1');
   }
@@ -90,11 +93,12 @@ function passes(check: () => unknown): boolean {
   }
 }
 
-/** The service for this Hello, or the refusal: V-80, V-55, V-86. */
+/** The service for this Hello, or the refusal. */
 export function findService(
   hello: Hello,
   services: ReadonlyMap<string, EmbeddedService>,
 ): EmbeddedService | Refusal {
+  // In the order of V-80, V-55, V-86.
   const service = services.get(hello.serviceName);
   if (service === undefined) return refusal(RefusalCode.SERVICE_UNKNOWN, 'service definition was not found');
   const { minVersion, version, versions, versionAllowList = [] } = service;

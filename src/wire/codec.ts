@@ -84,9 +84,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 /**
  * Makes the codec of a message from its table. The compiler checks the table against the generated code.
  *
- * Fields missing from a message to encode stand for their defaults. The generated code does the rest:
- * ascending field order, defaults left out (W-20), unknown fields skipped (W-22), strings checked to be UTF-8
- * and nesting limited to 100 levels (W-25).
+ * Fields missing from a message to encode stand for their defaults.
  */
 export function defineMessage<Name extends MessageName, Table extends FieldTable & TableFor<Name>>(
   name: Name,
@@ -99,6 +97,8 @@ export function defineMessage(
   table: FieldTable,
   { what = name, code = 'DECODE_FRAME' }: DecodeFailure = {},
 ): Codec<object, object> {
+  // The generated code writes fields in ascending order without defaults (W-20), skips unknown fields (W-22),
+  // checks that strings are UTF-8 and limits nesting to 100 levels (W-25).
   const source: { encode(message: object): Writer; decode(body: Uint8Array): object } = broker[name];
   const fields = plan(table);
   const write = (message: object): Writer => source.encode(messageToWire(fields, message, name));

@@ -73,11 +73,11 @@ export const encodeFrameBody: (frame: Partial<Frame>) => Uint8Array = codec.enco
 export const decodeFrame: (body: Uint8Array) => Frame = codec.decode;
 
 /**
- * A Frame message as it goes over the wire: header and body in one buffer (W-01), with one copy less than
+ * A Frame message as it goes over the wire: header and body in one buffer, with one copy less than
  * `encodeFrame(encodeFrameBody(frame))`.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for a value that its field cannot hold; `FRAME_TOO_LARGE` for
- * a body above 16 MiB (W-09).
+ * a body above 16 MiB.
  */
 export function encodeFrameToWire(frame: Partial<Frame>): Uint8Array {
   // The payload is nearly all of a large body: do not copy it first to find that it is too long.
@@ -104,12 +104,12 @@ const KIND_LABELS: ReadonlyMap<number, string> = new Map(
 );
 
 /**
- * What is wrong with a frame's envelope, in upstream's words, or `undefined` if nothing is. The order of the
- * checks is part of the protocol and the first failure wins (W-50): envelope version, kind, payload protocol,
- * encoding. Client (W-52) and handoff (W-53) differ only in what they expect. Kinds and encodings unknown to
- * v1 fail here (W-23).
+ * The first fault of a frame's envelope, in upstream's words; `undefined` if it has none. The order of the
+ * checks is part of the protocol: envelope version, kind, payload protocol, encoding.
  */
 export function checkEnvelope(frame: Frame, expected: ExpectedEnvelope): string | undefined {
+  // The order of W-50. Client (W-52) and handoff (W-53) differ only in what they expect. Kinds and encodings
+  // that v1 does not know fail here (W-23).
   if (frame.envelopeVersion !== PROTOCOL_VERSION) return 'envelope_version is not v1';
   if (frame.kind !== expected.kind) return `kind is not ${KIND_LABELS.get(expected.kind) ?? expected.kind}`;
   if (frame.payloadProtocol !== expected.protocol) {
@@ -119,8 +119,9 @@ export function checkEnvelope(frame: Frame, expected: ExpectedEnvelope): string 
   return undefined;
 }
 
-/** The ids that frames of the broker protocol itself use; no consumer may declare them (W-61). */
+/** The ids that frames of the broker protocol itself use; no consumer may declare them. */
 export const FIRST_PARTY_PROTOCOLS: ReadonlySet<number> = new Set([
+  // W-61: without SESSION.
   PayloadProtocol.CONTROL,
   PayloadProtocol.ADMIN,
   PayloadProtocol.IDENTITY_PROBE,
@@ -134,7 +135,7 @@ export function formatProtocol(id: number): string {
 
 /**
  * Checks an id under which a service and its clients exchange their own frames, and returns it: 0x7000 to
- * 0x7EFF for registered consumers, 0xF000 to 0xFFFF for private use (W-62, W-63).
+ * 0x7EFF for registered consumers, 0xF000 to 0xFFFF for private use.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` when the broker protocol uses the id itself, or it lies
  * outside both ranges.
@@ -143,6 +144,7 @@ export function declareConsumerProtocol(id: number): number {
   if (FIRST_PARTY_PROTOCOLS.has(id)) {
     throw invalidArgument('payloadProtocol', `${formatProtocol(id)} belongs to the broker protocol`);
   }
+  // W-62, W-63: the two ranges that are free for services.
   const inConsumerRange = id >= 0x7000 && id <= 0x7eff;
   const inPrivateRange = id >= 0xf000 && id <= 0xffff;
   if (!Number.isInteger(id) || !(inConsumerRange || inPrivateRange)) {

@@ -1,20 +1,18 @@
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 
-/**
- * The first byte of every frame: the layout "length, then body" (W-01). Not the envelope's version (W-15).
- */
-export const FRAMING_VERSION = 1;
+/** The first byte of every frame: the layout "length, then body". Not the envelope's version. */
+export const FRAMING_VERSION = 1; // W-15
 
 /**
  * Bytes in front of a body: the layout byte and the body length as an unsigned 32-bit little-endian number.
  */
 export const FRAME_HEADER_BYTES = 5;
 
-/** Longest body that may be written or read, in bytes (W-08). */
-export const MAX_FRAME_BYTES = 16 * 1024 * 1024;
+/** Longest body that may be written or read, in bytes. */
+export const MAX_FRAME_BYTES = 16 * 1024 * 1024; // W-08
 
-/** Longest body that a broker reads where it expects a Hello, in bytes (W-08). */
-export const MAX_HELLO_BYTES = 64 * 1024;
+/** Longest body that a broker reads where it expects a Hello, in bytes. */
+export const MAX_HELLO_BYTES = 64 * 1024; // W-08
 
 const NOTHING = new Uint8Array(0);
 
@@ -27,11 +25,12 @@ export interface FrameProgress {
 }
 
 /**
- * Checks a body length in bytes against a cap; equality is allowed (W-07).
+ * Checks a body length in bytes against a cap; equality is allowed.
  *
  * @throws {BrokerPoolError} `FRAME_TOO_LARGE`
  */
 export function checkBodyLength(bodyBytes: number, cap: number = MAX_FRAME_BYTES): void {
+  // W-07: a body of exactly the cap passes.
   if (bodyBytes <= cap) return;
   throw new BrokerPoolError('FRAME_TOO_LARGE', `frame body too large: ${bodyBytes} bytes exceeds cap ${cap}`);
 }
@@ -40,10 +39,10 @@ export function checkBodyLength(bodyBytes: number, cap: number = MAX_FRAME_BYTES
  * A buffer of `FRAME_HEADER_BYTES + bodyBytes` bytes with the header written and the body still zero. It has
  * an ArrayBuffer of its own, so that it may be posted to another thread without more than itself.
  *
- * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated
- * (W-09).
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated.
  */
 export function allocateFrame(bodyBytes: number): Uint8Array {
+  // W-09: refused before anything is allocated or sent.
   checkBodyLength(bodyBytes);
   const wire = new Uint8Array(FRAME_HEADER_BYTES + bodyBytes);
   wire[0] = FRAMING_VERSION;
@@ -52,12 +51,12 @@ export function allocateFrame(bodyBytes: number): Uint8Array {
 }
 
 /**
- * Header and body in one buffer: sent as one write they never reach the peer apart (W-01, W-12).
+ * Header and body in one buffer: sent as one write they never reach the peer apart.
  *
- * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated
- * (W-09).
+ * @throws {BrokerPoolError} `FRAME_TOO_LARGE` above {@link MAX_FRAME_BYTES}, before anything is allocated.
  */
 export function encodeFrame(body: Uint8Array): Uint8Array {
+  // W-01, W-12: one buffer, so that one write sends the header and the body together.
   const wire = allocateFrame(body.length);
   wire.set(body, FRAME_HEADER_BYTES);
   return wire;
@@ -102,12 +101,10 @@ export class FrameDecoder {
   }
 
   /**
-   * The body of the next complete frame, as a buffer of its own, or `undefined` while more bytes are needed
-   * (W-13).
+   * The body of the next complete frame, as a buffer of its own, or `undefined` while more bytes are needed.
    *
-   * @throws {BrokerPoolError} `FRAMING_VERSION` as soon as the first byte is wrong (W-06, W-14);
-   * `FRAME_TOO_LARGE` as soon as a header declares more than the cap, which itself is allowed (W-07). The
-   * same error on every later call.
+   * @throws {BrokerPoolError} `FRAMING_VERSION` as soon as the first byte is wrong; `FRAME_TOO_LARGE` as soon
+   * as a header declares more than the cap, which itself is allowed. The same error on every later call.
    */
   read(): Uint8Array | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -118,6 +115,7 @@ export class FrameDecoder {
       if (error instanceof BrokerPoolError) this.#failure = error;
       throw error;
     }
+    // W-13: a frame may arrive in pieces of any size.
     if (bodyBytes === undefined) return undefined;
     const bodyStart = this.#start + FRAME_HEADER_BYTES;
     const bodyEnd = bodyStart + bodyBytes;
@@ -131,12 +129,13 @@ export class FrameDecoder {
 
   /**
    * The error to report when the peer ends the stream here, after {@link read} has returned `undefined`:
-   * `UNEXPECTED_EOF` that names what was being read. An end between frames is an error too (W-10). If the
+   * `UNEXPECTED_EOF` that names what was being read. An end between frames is an error too. If the
    * stream had failed before, that failure.
    */
   endOfInput(): BrokerPoolError {
     if (this.#failure !== undefined) return this.#failure;
     const held = this.#end - this.#start;
+    // W-10: an end before the first byte of a frame is an error, too.
     const context =
       held === 0 ? 'framing byte' : held < FRAME_HEADER_BYTES ? 'body length header' : 'frame body';
     return new BrokerPoolError('UNEXPECTED_EOF', `unexpected EOF while reading frame (${context})`);
@@ -144,9 +143,10 @@ export class FrameDecoder {
 
   /**
    * A copy of the bytes that arrived after the last frame read. On an adopted connection they are the
-   * backend's first words, and belong to the next user of the connection (C-47).
+   * backend's first words, and belong to the next user of the connection.
    */
   residue(): Uint8Array {
+    // C-47: no byte of the backend is lost.
     return this.#buffer.slice(this.#start, this.#end);
   }
 
@@ -167,6 +167,7 @@ export class FrameDecoder {
   #declaredBodyBytes(): number | undefined {
     const held = this.#end - this.#start;
     if (held === 0) return undefined;
+    // W-06, W-14: a wrong first byte fails at once, before the length has arrived.
     const version = this.#buffer[this.#start];
     if (version !== FRAMING_VERSION) {
       const message = `unsupported framing version: got ${version}, expected ${FRAMING_VERSION}`;
@@ -226,7 +227,7 @@ export class FrameEnd {
     this.#bodyBytes += chunk.length - ofHeader;
   }
 
-  /** Whether the frame is complete, or its header is invalid (W-06, W-07) and its end cannot be known. */
+  /** Whether the frame is complete, or its header is invalid and its end cannot be known. */
   get reached(): boolean {
     if (this.#headerBytes > 0 && this.#header[0] !== FRAMING_VERSION) return true;
     if (this.#headerBytes < FRAME_HEADER_BYTES) return false;

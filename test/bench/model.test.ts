@@ -19,7 +19,7 @@ test('one server: the mean wait is that of Pollaczek and Khinchine', (t) => {
   t.true(isAbout(meanWaitSeconds(ONE, 900), 0.0045, 1e-9));
 });
 
-test('nobody waits without a load, and without end at saturation', (t) => {
+test('the mean wait is 0 without load, and infinite at saturation', (t) => {
   t.is(meanWaitSeconds(EIGHT, 0), 0);
   t.is(meanWaitSeconds(EIGHT, 8_000), Infinity);
   t.is(capacityPerSecond(EIGHT), 8_000);
@@ -51,7 +51,7 @@ test('random numbers are spread evenly below 1', (t) => {
   t.true(isAbout(numbers.reduce((sum, number) => sum + number, 0) / numbers.length, 0.5, 0.02));
 });
 
-test('a late Hello costs the sleep where nobody was ahead, and nothing where the wait was longer', (t) => {
+test('a late Hello costs the sleep where the queue was empty, and nothing where the wait was longer', (t) => {
   const lateHello = { afterSeconds: 0.0002, sleepSeconds: 0.005 };
   const idle = simulate({ queue: ONE, arrivalsPerSecond: 1, arrivals: 1_000, seed: 1, lateHello });
   t.true(isAbout(idle.p50, 0.006, 0.01));

@@ -25,7 +25,7 @@ const fault = process.env[THREAD_FAULT_VARIABLE];
 
 if (fault === 'exits') process.exit(3);
 if (fault === 'throws') throw new Error('as a module may throw that is loaded into each thread');
-if (fault === 'loops') for (;;);
+if (fault === 'loops') for (;;) sleep();
 if (fault === 'sleeps') await new Promise(() => {});
 
 export default function failOrNegotiate(task: ThreadTask): void {
@@ -40,8 +40,13 @@ export default function failOrNegotiate(task: ThreadTask): void {
 function hang({ port }: ThreadTask): void {
   for (;;) {
     receiveMessageOnPort(port);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    sleep();
   }
+}
+
+/** For loops in JavaScript that leave the processor to others. */
+function sleep(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
 }
 
 /** Stays in a system call, where the thread cannot be terminated. */

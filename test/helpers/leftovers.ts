@@ -9,8 +9,8 @@ const POLL_MS = 5;
 const LIMIT_MS = 10_000;
 
 /**
- * Waits until `condition` holds, or `limitMs` are over; says which. For what ends in a later turn, and tells
- * nobody.
+ * Waits until `condition` holds or `limitMs` have passed; returns whether it holds. For changes that come in
+ * a later turn without an event.
  */
 export async function until(condition: () => boolean, limitMs = LIMIT_MS * patience()): Promise<boolean> {
   const endMs = performance.now() + limitMs;

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 const MASK = 0x5a;
 const PIECE_BYTES = 1024 * 1024;
-/** So few of a word tell nobody the word, but nearly always where it is. */
+/** Too few bytes to reveal a word, but nearly always enough to find it. */
 const START_BYTES = 4;
 
 /** A word in a form in which a search of this process's memory does not find it. */

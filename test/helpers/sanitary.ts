@@ -43,7 +43,7 @@ test.after.always('nothing is left behind', async (t) => {
 
 /**
  * A new directory that only this user can enter, with a path short enough for sockets. It is removed when all
- * tests of the file are over; whoever made a socket in it must have removed that by then.
+ * tests of the file are over; each test removes its sockets before that.
  */
 export function temporaryDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'bp-'));

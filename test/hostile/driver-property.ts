@@ -1,6 +1,6 @@
 /**
- * Hostile streams over real sockets: a driver makes of them what the oracle does, whatever the kernel makes
- * of the pieces.
+ * Hostile streams over real sockets: a driver comes to the oracle's verdict, however the kernel splits the
+ * stream.
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { heard, HostilePeer, say } from './hostile-peer.js';
 import { judge, type Mode, type Verdict } from './oracle.js';
 import { anyHostileStream, type HostileStream } from './streams.js';
 
-/** A pool of hostile brokers would not make it more hostile: one, whose conduct changes with every stream. */
+/** Checks a driver against one hostile broker, whose conduct changes with every stream. */
 export async function fuzzDriver(create: () => Driver, connections: number, seed: number): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bph-'));
   const peer = await HostilePeer.listen(join(directory, 'broker.sock'), () => {});
@@ -34,7 +34,7 @@ export async function fuzzDriver(create: () => Driver, connections: number, seed
   }
 }
 
-/** Nobody listens where the hostile broker sends its clients: the dial's failure shows that it was tried. */
+/** No backend listens at the endpoints of the hostile broker: a failed dial shows that the driver dialled. */
 function expected({ mode, stream }: HostileStream): Verdict | { kind: 'dialled' } {
   const verdict = judge(mode, stream);
   return verdict.kind === 'reconnect' ? { kind: 'dialled' } : verdict;
@@ -65,7 +65,7 @@ async function verdictOf(outcome: Outcome, brokerEndpoint: string): Promise<Verd
       return { kind: 'answer', exitCode: outcome.reply.exitCode, body: outcome.reply.body };
     case 'connected': {
       const { socket, route, endpoint } = outcome;
-      if (route !== 'handle-passed') throw new Error(`connected by ${route} where nobody listens`);
+      if (route !== 'handle-passed') throw new Error(`connected by ${route} where no backend listens`);
       let residueBytes = 0;
       for await (const chunk of socket) residueBytes += Buffer.isBuffer(chunk) ? chunk.length : 0;
       await closed(socket);

@@ -21,7 +21,7 @@ const seed = seedFromEnvironment();
 const CONNECTIONS = 150;
 /** Deadlines that are meant to pass. */
 const SHORT_MS = scaled(100);
-/** The same where nothing has to happen before: a peer that never stops sending takes a processor. */
+/** The same for a peer that never stops sending: it takes a whole processor. */
 const BUSY_MS = 100;
 /** A look at the memory costs a garbage collection. */
 const LOOK_BYTES = 4 * 1024 * 1024;
@@ -30,15 +30,15 @@ const BUFFERS_BYTES = 3 * MAX_FRAME_BYTES + 8 * 1024 * 1024;
 interface Stage {
   readonly driver: Driver;
   readonly broker: HostilePeer;
-  /** A backend that is as it should be. */
+  /** A well-behaved backend. */
   readonly backend: string;
 }
 
 const lasting = new Map<() => Driver, { readonly driver: Driver; readonly name: string }>();
 
 /**
- * One driver of each kind for all tests of this file, since a thread for each would cost more than the tests. One whose
- * thread has failed is replaced.
+ * One driver of each kind for all tests of this file, since a thread for each would cost more than the tests.
+ * A driver whose thread has failed is replaced.
  */
 function lastingDriver(create: () => Driver): Driver {
   const known = lasting.get(create);
@@ -100,7 +100,7 @@ function expectedEnding(mode: Mode, stream: Uint8Array): string {
   }
 }
 
-/** All that a broker says in an exchange that goes well. */
+/** All bytes of a broker in an exchange that succeeds. */
 function conversation(mode: Mode, backend: string): Uint8Array {
   return mode === 'admin'
     ? ADMIN_WIRE
@@ -185,7 +185,7 @@ for (const [name, create] of DRIVERS) {
       const adopting = job('adopting', broker.endpoint, { handoffReadyTimeoutMs: SHORT_MS });
       const endings = await silences({ driver, broker }, whole, replyBytes, whole.length - 1, adopting);
       t.deepEqual(new Set(endings), new Set(['broker-negotiated']));
-      t.true(await until(() => broker.open === 0), 'nothing is owed any more');
+      t.true(await until(() => broker.open === 0), 'no reply is pending any more');
     },
   );
 
@@ -203,16 +203,19 @@ for (const [name, create] of DRIVERS) {
     },
   );
 
-  test.serial(`${name}: nor that of the handoff (G-02, C-42)`, async (t) => {
-    const { driver, broker, backend } = await setTheStage(t, create, async (socket) => {
-      await say(socket, Buffer.concat([negotiatedWire(backend), header(MAX_FRAME_BYTES)]));
-      await trickle(socket, Uint8Array.of(0));
-    });
-    t.is(
-      await ending(await run(driver, job('adopting', broker.endpoint, { handoffReadyTimeoutMs: BUSY_MS }))),
-      'broker-negotiated',
-    );
-  });
+  test.serial(
+    `${name}: bytes that never stop coming do not move the deadline of the handoff (G-02, C-42)`,
+    async (t) => {
+      const { driver, broker, backend } = await setTheStage(t, create, async (socket) => {
+        await say(socket, Buffer.concat([negotiatedWire(backend), header(MAX_FRAME_BYTES)]));
+        await trickle(socket, Uint8Array.of(0));
+      });
+      t.is(
+        await ending(await run(driver, job('adopting', broker.endpoint, { handoffReadyTimeoutMs: BUSY_MS }))),
+        'broker-negotiated',
+      );
+    },
+  );
 
   test.serial(
     `${name}: a broker that sends a whole frame of nonsense takes no more than the frame's memory (G-03)`,
@@ -226,7 +229,7 @@ for (const [name, create] of DRIVERS) {
         for (let sent = 0; sent < MAX_FRAME_BYTES; sent += piece.length) {
           await say(socket, piece);
           if (sent % LOOK_BYTES !== 0) continue;
-          // What was read and let go of is no growth.
+          // Buffers that were read and freed do not count as growth.
           collectGarbage();
           most = Math.max(most, process.memoryUsage().arrayBuffers - before);
         }
@@ -239,7 +242,7 @@ for (const [name, create] of DRIVERS) {
   );
 
   test.serial(
-    `${name}: a length up to 4 GiB is refused with the header, and the sender is not heard out (G-03, W-07)`,
+    `${name}: a declared length from 16 MiB + 1 to 4 GiB fails as FRAME_TOO_LARGE before the body (G-03, W-07)`,
     async (t) => {
       const { driver, broker } = await setTheStage(t, create);
       for (const bytes of [MAX_FRAME_BYTES + 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]) {
@@ -253,7 +256,7 @@ for (const [name, create] of DRIVERS) {
   );
 
   test.serial(
-    `${name}: a reply that comes before anything was read is a reply, and what follows it is not read on`,
+    `${name}: a reply sent before the request was read counts, and an endless flood after it changes nothing`,
     async (t) => {
       const { driver, broker, backend } = await setTheStage(t, create);
       for (const mode of ['reconnecting', 'admin'] as const) {
@@ -289,7 +292,7 @@ for (const [name, create] of DRIVERS) {
     });
   }
 
-  test.serial(`${name}: an event that comes before the reply is no reply`, async (t) => {
+  test.serial(`${name}: a ready event before the reply fails as UNEXPECTED_RESPONSE_FRAME`, async (t) => {
     const { driver, broker, backend } = await setTheStage(t, create, (socket) =>
       say(socket, Buffer.concat([readyWire(), negotiatedWire(backend)])),
     );
@@ -297,7 +300,7 @@ for (const [name, create] of DRIVERS) {
   });
 
   test.serial(
-    `${name}: the ready event of another connection id is believed: the token counts, the id does not (C-43)`,
+    `${name}: a ready event with the right token and another connection id hands over the connection (C-43)`,
     async (t) => {
       const { driver, broker, backend } = await setTheStage(t, create, (socket) =>
         say(socket, Buffer.concat([negotiatedWire(backend), readyWire(TOKEN, 1n, 77n)])),
@@ -307,7 +310,7 @@ for (const [name, create] of DRIVERS) {
   );
 
   test.serial(
-    `${name}: all that follows the ready event is the caller's, a second event too, a megabyte too (G-06, C-47)`,
+    `${name}: the caller reads all bytes after the ready event, be it a second event or a megabyte (G-06, C-47)`,
     async (t) => {
       const { driver, broker, backend } = await setTheStage(t, create);
       const megabyte = Buffer.from(Uint8Array.from({ length: 1024 * 1024 }, (_, index) => (index * 31) >> 3));

@@ -13,7 +13,7 @@ const STARTS: Readonly<Record<Mode, () => Exchange>> = {
   admin: adminExchange,
 };
 
-/** What the exchange makes of a stream that ends. Throws for a step that contradicts itself. */
+/** The verdict of the exchange on a stream that ends. Throws for a step that contradicts itself. */
 export function outcomeOf({ mode, stream, places }: HostileStream): Verdict {
   const exchange = STARTS[mode]();
   const { step, unread } = play(exchange, ...cut(stream, places));
@@ -36,7 +36,7 @@ function verdictOf(step: ExchangeStep, stream: Uint8Array, unread: Uint8Array): 
     case 'answer':
       return { kind: 'answer', exitCode: step.reply.exitCode, body: step.reply.body };
     case 'failed': {
-      if (step.replyPending) throw new Error('a broker that has ended owes nothing');
+      if (step.replyPending) throw new Error('no reply is pending after the end of the broker');
       const { code, refusalCode, retryAfterMs } = step.failure;
       return {
         kind: 'failed',
@@ -48,7 +48,7 @@ function verdictOf(step: ExchangeStep, stream: Uint8Array, unread: Uint8Array): 
   }
 }
 
-/** What came of the frames of one run. */
+/** The counts of one run. */
 export interface FuzzTally {
   frames: number;
   /** Streams by how they ended. */

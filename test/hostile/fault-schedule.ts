@@ -36,19 +36,19 @@ export interface ScheduleSystem {
   readonly directory: string;
 }
 
-/** Where faults are put, and what is run with each of them. */
+/** The calls in which faults are put, and the run for each fault. */
 export interface Schedule {
   readonly title: string;
   readonly faults: readonly Fault[];
-  /** What came of it, in a word. Throws if that is not what was promised. */
+  /** The outcome in a word. Throws if it breaks a promise. */
   run(fault: Fault, system: ScheduleSystem): Promise<string>;
   /** Where the faults share a thread: it starts before the first, and again after each that it dies of. */
   readonly thread?: LastingThread;
 }
 
 /**
- * A worker driver that outlives faults, so that not each of them costs a thread. Its thread has started when a fault
- * occurs; what fails while a thread starts is in the tests of worker drivers.
+ * A worker driver that outlives faults, so that not each of them costs a thread. Its thread has started when
+ * a fault occurs; the tests of worker drivers cover failures while a thread starts.
  */
 class LastingThread {
   readonly #create: (system: ScheduleSystem) => WorkerDriver;
@@ -76,7 +76,7 @@ class LastingThread {
   }
 }
 
-/** What came of the faults of one call. */
+/** The outcomes of the faults of one call. */
 export interface ScheduleRecord {
   readonly schedule: string;
   readonly call: FaultyCall;
@@ -111,13 +111,13 @@ export function schedules(native: Native): readonly Schedule[] {
         negotiate(fault, system, (injector) => new EventLoopDriver(systemClock, injector.native(native))),
     },
     {
-      title: 'worker driver: what fails on the asking thread is made good by the wait thread',
+      title: 'worker driver: the wait thread takes over jobs whose calls fail on the asking thread',
       faults: faultsOf(['openSocket', 1], ['connect', 1], ['send', 1]),
       ...onMainThread((injector) => injector.native(native)),
     },
     {
       title:
-        'worker driver: a connection that cannot be put on watch for the wait thread is so by the thread, with each error',
+        'worker driver: the wait thread watches a connection that the asking thread could not add, with each error',
       faults: faultsOf(['epollControl', 1]),
       ...onMainThread((injector) => injector.native(native)),
     },
@@ -125,7 +125,7 @@ export function schedules(native: Native): readonly Schedule[] {
       ? [
           {
             title:
-              'submission ring: without it the request follows the connect in a call of its own, with each error',
+              'submission ring: without a ring the driver sends the request by a second call, with each error',
             faults: faultsOf(['io_uring_setup', 1], ['mmap', 2], ['io_uring_enter', 1]),
             run: (fault: Fault, system: ScheduleSystem) =>
               negotiate(
@@ -155,14 +155,14 @@ export function schedules(native: Native): readonly Schedule[] {
       run: (fault, system) => dialOnTheSpot(fault, system, native),
     },
     {
-      title: 'wait thread: what it is woken by and waits on cannot be had, with each error',
+      title: 'wait thread: its eventfd and its epoll set cannot be opened, with each error',
       faults: faultsOf(['eventfd', 1], ['epollCreate', 1]),
       run: (fault) => openWithoutPoller(fault, native),
     },
     {
       title: 'wait thread: a wake-up that fails, with each error, delays a job and does not lose it',
       faults: faultsOf(['write', 2]),
-      // Every job is left to the thread, which must hear of it.
+      // The wait thread takes every job, and needs the wake-up for it.
       ...onMainThread(
         (injector) => ({ system: withoutSockets(native), polling: injector.native(native).polling }),
         2,
@@ -260,7 +260,7 @@ function faultFile(directory: string): string {
   return join(directory, 'fault.json');
 }
 
-/** Runs jobs one after the other, in one of which the fault occurs. Returns what came of the last. */
+/** Runs jobs one after the other; the fault occurs in one. Returns the outcome of the last. */
 async function endOfJobs(driver: Driver, brokerEndpoint: string, fault: Fault, jobs = 1): Promise<string> {
   let ending = '';
   for (let job = 0; job < jobs; job += 1) ending = await endOfJob(driver, brokerEndpoint, fault);

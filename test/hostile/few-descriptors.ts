@@ -29,7 +29,7 @@ function openDescriptors(): number {
   return process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0;
 }
 
-/** Opens whatever it can. */
+/** Opens files until the limit of descriptors. */
 function useUp(): number[] {
   const taken: number[] = [];
   for (;;) {

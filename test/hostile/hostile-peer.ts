@@ -9,10 +9,10 @@ import { descriptorOf } from '../../src/os/socket-handle.js';
  */
 export type Conduct = (socket: Socket) => void | Promise<void>;
 
-/** A listener without manners: what becomes of a connection is wholly up to its conduct. */
+/** A listener that leaves each connection to a conduct. */
 export class HostilePeer {
   readonly endpoint: string;
-  /** What becomes of the next connections. */
+  /** The conduct for the next connections. */
   conduct: Conduct;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -37,7 +37,7 @@ export class HostilePeer {
     return this.#sockets.size;
   }
 
-  /** Closes everything, which also pays every reply that is still owed. */
+  /** Closes every connection, which also ends the wait for each pending reply. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const socket of this.#sockets) socket.destroy();
@@ -53,7 +53,7 @@ export class HostilePeer {
   }
 }
 
-/** Sends bytes and settles when they are the kernel's, or cannot be. */
+/** Sends bytes and settles when the kernel has taken them, or never will. */
 export async function say(socket: Socket, bytes: Uint8Array): Promise<void> {
   if (bytes.length === 0 || socket.destroyed) return;
   await new Promise<void>((resolve) => {
@@ -83,7 +83,7 @@ export async function reset(socket: Socket): Promise<void> {
 }
 
 /**
- * Without the C library nobody can look: a client of the same process has sent its request after so many
+ * Without the C library the peer cannot look: a client of the same process has sent its request after so many
  * turns of the event loop.
  */
 const TURNS_UNTIL_HEARD = 20;

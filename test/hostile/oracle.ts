@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../../src/errors.js';
 import { Malformed, textOf, wireFields, type WireField } from './protobuf.js';
 
-/** Who asks, and what for. */
+/** The request of the client: a Hello with or without adoption, or an admin request. */
 export type Mode = 'reconnecting' | 'adopting' | 'admin';
 
 /**
@@ -59,7 +59,7 @@ export function judge(mode: Mode, stream: Uint8Array): Verdict {
   return mode === 'admin' ? judgeAnswer(payload) : judgeHelloReply(payload, frame.rest, mode);
 }
 
-/** The payload, or what is wrong with the frame around it (W-50, C-33). */
+/** The payload, or the fault of the frame around it (W-50, C-33). */
 function payloadOf(body: Uint8Array, kind: bigint, protocol: number): Uint8Array | ErrorCode {
   const frame = fieldsOf(body, FRAME);
   if (frame === undefined) return 'DECODE_FRAME';

@@ -20,7 +20,7 @@ const SUITE_LIMIT_MS = 90_000;
 
 interface Bug {
   readonly title: string;
-  /** What is replaced, in which file of the build. */
+  /** The file of the build in which `find` is replaced. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
@@ -40,13 +40,13 @@ const BUGS: readonly Bug[] = [
     replace: 'wake() {',
   },
   {
-    title: 'a missing deadline: a reply that does not come is waited for without end',
+    title: 'a missing deadline: the wait thread waits for a missing reply without end',
     file: 'src/negotiation/wait-thread/poll-loop.js',
     find: '        active.dueMs = active.exchange.deadlineMs;\n        this.#due.put(active);',
     replace: '',
   },
   {
-    title: 'a token compared after `accepted`: a yes is believed before it is known whose it is',
+    title: 'a token compared after `accepted`: an acceptance with a wrong token counts',
     file: 'src/negotiation/exchange/handshake.js',
     find: 'return same && ack.accepted;',
     replace: 'return ack.accepted;',

@@ -44,7 +44,7 @@ async function errorOf(promise: Promise<unknown>): Promise<BrokerPoolError> {
   throw new Error(`no BrokerPoolError: ${String(error)}`);
 }
 
-/** A broker that says this to whoever says Hello, and then ends the connection. */
+/** A broker that answers each Hello with these bytes and ends the connection. */
 function saying(...wires: readonly Uint8Array[]): Conduct {
   return async (socket) => {
     await heard(socket);
@@ -53,7 +53,7 @@ function saying(...wires: readonly Uint8Array[]): Conduct {
   };
 }
 
-/** What a broker may do to a Hello, and the error that callers then get. */
+/** Hostile answers to a Hello, and the error that callers then get. */
 const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode])[] = [
   ['ends without a word', saying(), 'UNEXPECTED_EOF'],
   ['resets', reset, 'UNEXPECTED_EOF'],
@@ -78,7 +78,7 @@ const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode
     saying(negotiatedWire('/nowhere/at\0all.sock')),
     'BACKEND_CONNECT',
   ],
-  ['refuses for a reason nobody knows', saying(refusedWire(99n)), 'REFUSED'],
+  ['refuses with an unknown code', saying(refusedWire(99n)), 'REFUSED'],
 ];
 
 for (const [title, conduct, code] of LIES) {
@@ -100,7 +100,7 @@ for (const [title, conduct, code] of LIES) {
 }
 
 test.serial(
-  'a handed-over connection is leased though its backend has a name that cannot be dialled, and the next connect asks the broker again (C-17)',
+  'a handed-over connection is leased even if its backend cannot be dialled, and each connect asks the broker (C-17)',
   async (t) => {
     const broker = await hostilePeer(t, async (socket) => {
       await heard(socket);
@@ -128,7 +128,7 @@ const STALLS: readonly (readonly [title: string, conduct: Conduct])[] = [
     },
   ],
   [
-    'ends its side of nothing and reads on',
+    'announces a body and sends none',
     async (socket) => {
       await say(socket, header(100));
       keep(socket);
@@ -145,7 +145,7 @@ const STALLS: readonly (readonly [title: string, conduct: Conduct])[] = [
 
 for (const [title, conduct] of STALLS) {
   test.serial(
-    `a broker that ${title}: each caller's own deadline holds, and the pool's for the Hello (G-01, G-02)`,
+    `a broker that ${title}: each caller gets TIMEOUT at its own deadline or at the pool's for the Hello (G-01, G-02)`,
     async (t) => {
       const broker = await hostilePeer(t, conduct);
       const patient = openPool(t, broker);
@@ -160,7 +160,7 @@ for (const [title, conduct] of STALLS) {
 }
 
 test.serial(
-  'a pool of an adopting caller reconnects after every lie in the ready event, and no lie shows the token (G-05, C-45)',
+  'a pool that adopts reconnects after every false ready event, and prints the token nowhere (G-05, C-45)',
   async (t) => {
     const { backend } = await startSystem(t);
     const seen: unknown[] = [];
@@ -195,7 +195,7 @@ test.serial(
   },
 );
 
-/** In any form in which it could be printed. */
+/** Checks all forms in which a token could be printed. */
 function assertNoToken(t: ExecutionContext, seen: unknown): void {
   const printed = inspect(seen, { depth: 9, maxArrayLength: Infinity, maxStringLength: Infinity });
   const token = Buffer.from(TOKEN);
@@ -210,7 +210,7 @@ function assertNoToken(t: ExecutionContext, seen: unknown): void {
 }
 
 test.serial(
-  'what a backend says behind the ready event is the first thing the caller reads (G-06, C-47)',
+  'a caller first reads the bytes that the backend sent after the ready event (G-06, C-47)',
   async (t) => {
     const { backend } = await startSystem(t);
     const broker = await hostilePeer(t, async (socket) => {
@@ -229,7 +229,7 @@ test.serial(
   },
 );
 
-/** A pool whose broker tells the truth about a backend that is up to no good. */
+/** A pool with an honest broker and a hostile backend. */
 async function withBackend(t: ExecutionContext, conduct: Conduct, options: BrokerPoolOptions = {}) {
   const backend = await hostilePeer(t, conduct);
   const broker = await hostilePeer(t, saying(negotiatedWire(backend.endpoint)));
@@ -248,7 +248,7 @@ function closing(source: BrokerPool | Socket): Promise<unknown> {
 }
 
 test.serial(
-  'a backend that ends or resets at once: no caller gets the same dead connection twice (G-13, G-18)',
+  'no caller gets the same dead connection twice from a backend that ends or resets at once (G-13, G-18)',
   async (t) => {
     for (const conduct of [
       (socket) => void socket.destroy(),
@@ -274,7 +274,7 @@ test.serial(
 );
 
 test.serial(
-  'a backend that talks to an idle connection loses it at once, whatever the amount (G-18)',
+  'an idle connection on which a backend sends a flood is closed as dirty, and its memory is freed (G-18)',
   async (t) => {
     const { backend, pool } = await withBackend(t, keep);
     let flood = (): Promise<void> => Promise.resolve();
@@ -288,11 +288,11 @@ test.serial(
     const before = bytesInUse();
     await Promise.all([flood(), closing(pool).then(({ reason }) => t.is(reason, 'dirty'))]);
     t.is(pool.stats().total, 0);
-    t.true(await until(() => bytesInUse() - before < 4 * 1024 * 1024), 'nothing of it is kept');
+    t.true(await until(() => bytesInUse() - before < 4 * 1024 * 1024), 'the flood is not kept');
   },
 );
 
-test.serial('a backend that half closes an idle connection loses it (G-18)', async (t) => {
+test.serial('an idle connection that its backend half closes is closed as stale (G-18)', async (t) => {
   const { backend, pool } = await withBackend(t, keep);
   backend.conduct = (socket) => {
     keep(socket);
@@ -307,7 +307,7 @@ test.serial('a backend that half closes an idle connection loses it (G-18)', asy
 });
 
 test.serial(
-  'a backend that reads nothing: the connection does not go to the next caller with bytes of the last one (G-18)',
+  'a connection with unsent bytes of the last caller is closed as dirty, not leased again (G-18)',
   async (t) => {
     const { pool } = await withBackend(t, () => {});
     const lease = await pool.acquire();
@@ -322,7 +322,7 @@ test.serial(
 );
 
 test.serial(
-  'a pool that is destroyed in the middle of every lie leaves nothing behind (G-07, G-16, G-17)',
+  'destroy during every lie and stall fails all callers, and leaves nothing open (G-07, G-16, G-17)',
   async (t) => {
     for (const conduct of [...LIES.map(([, lie]) => lie), ...STALLS.map(([, stall]) => stall)]) {
       const broker = await hostilePeer(t, conduct);

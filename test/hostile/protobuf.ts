@@ -1,6 +1,6 @@
 /**
- * Protobuf's wire format from its specification, without the library that the package decodes with: what the
- * package makes of hostile bytes is compared with what this makes of them.
+ * Protobuf's wire format from its specification, without the package's own library: the tests compare the two
+ * decoders on hostile bytes.
  */
 
 /** Field values as they lie on the wire: a number for varints, bytes for the rest. */
@@ -10,7 +10,7 @@ export interface WireField {
   readonly varint: bigint;
   /**
    * A varint of more than ten bytes. As a known field it is malformed; protobufjs skips it where it does not
-   * know the field, which harms nobody.
+   * know the field, which does no harm.
    */
   readonly overlong: boolean;
   readonly bytes: Uint8Array;

@@ -27,7 +27,7 @@ class CountingClock extends FakeClock {
   }
 }
 
-test('event-loop driver: a byte a second ends at the deadline, not a byte later (G-02)', async (t) => {
+test('event-loop driver: a reply of one byte a second fails at the deadline, not a byte later (G-02)', async (t) => {
   const clock = new CountingClock();
   const broker = await hostilePeer(t, keep);
   let socketCount = 0;
@@ -55,12 +55,12 @@ test('event-loop driver: a byte a second ends at the deadline, not a byte later 
   const [outcome] = outcomes;
   if (outcome === undefined) return t.fail('still waiting');
   t.like(failureOf(outcome), { code: 'TIMEOUT', phase: 'hello' });
-  // A timer set anew with each byte would never come due under bytes that come fast enough.
+  // A timer that each byte sets anew would never fire while bytes keep coming.
   t.true(clock.scheduled <= 2, `${clock.scheduled} timers for one deadline`);
   await driver.close();
 });
 
-test('wait loop: a byte a second ends at the deadline, not a byte later (G-02)', (t) => {
+test('wait loop: a reply of one byte a second fails at the deadline, not a byte later (G-02)', (t) => {
   let nowMs = 0;
   const start: ThreadCommand = {
     kind: 'start',

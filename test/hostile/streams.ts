@@ -174,7 +174,7 @@ export function frame(body: Uint8Array, length = body.length): Uint8Array {
   return wire;
 }
 
-/** First the messages are bent, then what is made of them. */
+/** Bends the messages first, then the frames made of them. */
 function bent(
   trees: TreeField[][],
   bends: readonly Bend[],

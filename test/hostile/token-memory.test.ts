@@ -16,8 +16,8 @@ const memoryTest =
 const COUNT = 4;
 
 /**
- * Without those whose bytes come through a stream: what Node reads them into, and lets go of, is not ours to
- * overwrite.
+ * Connections whose bytes do not come through a stream: the package cannot overwrite the buffers that Node
+ * reads a stream into and frees.
  */
 const WAITS: readonly (readonly [
   title: string,
@@ -47,9 +47,9 @@ function tokensOf(leases: readonly Lease[]): MaskedWord[] {
 
 /**
  * How often each token is in memory while its connection is open, and when it is closed. A processor's
- * registers hold a token while it is copied, and what saves registers, as the dynamic linker does, may leave
- * one on a stack, once in dozens of connections. So what counts is the best of several tries: whatever is
- * forgotten shows in each of them.
+ * registers hold a token while it is copied, and code that saves registers, such as the dynamic linker, may
+ * leave one on a stack, once in dozens of connections. So the best of several tries counts: a copy that the
+ * package forgets shows in each of them.
  */
 async function fewestCopies(expected: CopyCounts, count: () => Promise<CopyCounts>): Promise<CopyCounts> {
   let fewest = await count();

@@ -43,7 +43,7 @@ for (const [how, options] of [
       await load.stop();
       t.true(
         await until(() => pool.stats().idle >= 4 && pool.stats().connecting === 0),
-        'nobody asks, and it is full',
+        'the pool refills without a caller',
       );
       const expected = ['BROKER_CONNECT', 'BACKEND_CONNECT', 'UNEXPECTED_EOF', 'FRAME_IO', 'TIMEOUT'];
       t.deepEqual(
@@ -55,7 +55,7 @@ for (const [how, options] of [
         `${load.answers} answers, ${load.errors.length} errors: ${[...load.codes].join(', ')}; longest acquire ${Math.round(load.longestMs)} ms`,
       );
       await pool.close();
-      t.is((await real.stats()).restarts, 0, 'nobody hung up on a broker that owed a reply');
+      t.is((await real.stats()).restarts, 0, 'no client hung up on a broker that owed a reply');
     },
   );
 }

@@ -45,7 +45,7 @@ interopTest(
 );
 
 interopTest(
-  'the real broker is stopped: callers get their deadline; it goes on, and nobody has hung up on it (G-01, G-16, V-31)',
+  'callers of a stopped real broker get TIMEOUT; it resumes, the pool works, and it has not restarted (G-01, G-16, V-31)',
   async (t) => {
     const real = await RealBroker.start(program);
     const pool = poolOf(real);

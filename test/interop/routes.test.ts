@@ -113,7 +113,7 @@ interopTest('a handoff endpoint that is missing becomes a reconnect at once (C-4
 
 interopTest('an unknown service is refused as such (R-14, C-37)', async (t) => {
   const real = await RealBroker.start(program);
-  const error = await t.throwsAsync(connectToBackend({ ...targetOf(real), serviceName: 'nobody' }), {
+  const error = await t.throwsAsync(connectToBackend({ ...targetOf(real), serviceName: 'unknown' }), {
     instanceOf: BrokerPoolError,
   });
   t.is(error?.code, 'REFUSED');

@@ -55,7 +55,7 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
-/** The shipped broker in launch mode: many workers, no backend until somebody asks for one. */
+/** The shipped broker in launch mode: many workers, no backend until a client asks for one. */
 export class ShippedBroker {
   readonly endpoint: string;
   readonly #directory: string;
@@ -136,7 +136,7 @@ export class ShippedBroker {
   }
 
   /**
-   * Has the broker know a service whose backend is a copy of `program`, launched when somebody asks for it
+   * Has the broker know a service whose backend is a copy of `program`, launched when a client asks for it
    * (D-02, L-02).
    */
   define(serviceName: string, program: string): void {
@@ -173,7 +173,7 @@ export class ShippedBroker {
 }
 
 /**
- * Waits for the socket file, and says whether it is there: a bare connect to see whether somebody listens is
+ * Waits for the socket file, and says whether it is there: a bare connect to probe for a listener is
  * just what a broker must not be given (X-20).
  */
 async function fileAppears(directory: string, name: string, signal: AbortSignal): Promise<boolean> {

@@ -26,12 +26,12 @@ interopTest(
   },
 );
 
-interopTest('a pool learns from the shipped broker that nobody serves a service (R-14)', async (t) => {
+interopTest('the shipped broker refuses an unknown service with serviceUnknown (R-14)', async (t) => {
   installShippedBroker();
   const broker = await ShippedBroker.start(t);
   const pool = new BrokerPool({
     brokerEndpoint: broker.endpoint,
-    serviceName: 'nobody',
+    serviceName: 'unknown',
     wantedVersion: '1.0.0',
   });
   t.teardown(() => pool.destroy());

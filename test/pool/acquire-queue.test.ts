@@ -49,7 +49,7 @@ function setUp() {
   return { clock, ends, queue, enter, pass };
 }
 
-test('who waits is served in the order of coming, each with the connection at hand', async (t) => {
+test('waiters are served in the order in which they came, each with the given connection', async (t) => {
   const { queue } = setUp();
   const waits = [queue.enter(100, undefined, 0), queue.enter(100, undefined, 0)];
   const connections = [pooledConnection(), pooledConnection()];
@@ -62,7 +62,7 @@ test('who waits is served in the order of coming, each with the connection at ha
   t.throws(() => queue.serveFirst(pooledConnection()), { message: 'the queue is empty' });
 });
 
-test('nobody is sent away early, and nobody later than a sweep', async (t) => {
+test('a waiter times out at its deadline, not before', async (t) => {
   const { ends, enter, pass } = setUp();
   enter('a', 100);
   await pass(99);
@@ -71,7 +71,7 @@ test('nobody is sent away early, and nobody later than a sweep', async (t) => {
   t.deepEqual(ends, ['a TIMEOUT at 100']);
 });
 
-test('each of many deadlines is kept, in whatever order they come', async (t) => {
+test('each of many deadlines is kept within 5 ms, in any order, by one timer', async (t) => {
   const { clock, enter, ends, pass } = setUp();
   const timeouts = Array.from({ length: 500 }, (_, index) => 10 + ((index * 7_919) % 1_000));
   for (const timeoutMs of timeouts) enter(String(timeoutMs), timeoutMs);
@@ -83,7 +83,7 @@ test('each of many deadlines is kept, in whatever order they come', async (t) =>
     const lateMs = Number(at) - Number(due);
     t.true(lateMs >= 0 && lateMs <= 5, end);
   }
-  t.is(clock.pending, 0, 'nobody waits, no timer');
+  t.is(clock.pending, 0, 'no waiter, no timer');
 });
 
 test('an earlier deadline than all others moves the sweep', async (t) => {
@@ -95,7 +95,7 @@ test('an earlier deadline than all others moves the sweep', async (t) => {
   t.deepEqual(ends, ['short TIMEOUT at 120']);
 });
 
-test('a deadline that has become moot wakes the queue once at most', async (t) => {
+test('the deadline of a served waiter fires the timer once at most', async (t) => {
   const { clock, queue, enter, pass } = setUp();
   enter('served', 100);
   queue.serveFirst(pooledConnection());
@@ -133,7 +133,7 @@ test('not even if the sweep is due in the same turn', async (t) => {
   t.deepEqual(ends, ['early TIMEOUT at 150', 'late TIMEOUT at 150']);
 });
 
-test('it knows how long the first has waited, and until when anybody does', async (t) => {
+test('the queue knows how long the first waiter has waited, and the latest deadline', async (t) => {
   const { queue, enter, pass } = setUp();
   t.deepEqual([queue.oldestWaitMs, queue.wantedUntilMs], [0, 0]);
   enter('first', 1_000);
@@ -144,10 +144,10 @@ test('it knows how long the first has waited, and until when anybody does', asyn
   t.deepEqual(queue.waits.snapshot(), { ...queue.waits.snapshot(), count: 1, sumMs: 30 });
   queue.serveFirst(pooledConnection());
   t.deepEqual([queue.oldestWaitMs, queue.wantedUntilMs], [0, 0]);
-  t.is(queue.waits.count, 1, 'who did not wait is not recorded');
+  t.is(queue.waits.count, 1, 'a wait of 0 ms is not recorded');
 });
 
-test('nobody is waited for longer than those who are there now have time', async (t) => {
+test('the latest deadline is forgotten when the queue is empty or swept', async (t) => {
   const { queue, enter, pass } = setUp();
   enter('long', 30_000);
   queue.serveFirst(pooledConnection());

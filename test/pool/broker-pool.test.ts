@@ -180,9 +180,9 @@ test('one waiter more than allowed is QUEUE_FULL', async (t) => {
   (await waiting).release();
 });
 
-test('a refusal reaches everybody who waits', async (t) => {
+test('a refusal fails every waiter', async (t) => {
   const system = await startSystem(t);
-  system.broker.behaviour = { kind: 'refuse', code: 2, reason: 'nobody knows it' };
+  system.broker.behaviour = { kind: 'refuse', code: 2, reason: 'unknown service' };
   const pool = openPool(t, system);
   const errors = await Promise.all([1, 2, 3, 4, 5].map(() => failureOf(pool.acquire())));
   for (const error of errors) t.like(error, { code: 'REFUSED', refusalKind: 'serviceUnknown' });
@@ -260,7 +260,7 @@ test('a connection that comes back with unread bytes is closed as dirty', async 
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 1 } });
 });
 
-test('what a backend says before its first lease is for that lease', async (t) => {
+test('bytes that a backend sends before the first lease go to that lease', async (t) => {
   const system = await startSystem(t, { backend: { onConnection: (socket) => socket.write('greeting') } });
   const pool = openPool(t, system);
   const lease = await pool.acquire();
@@ -295,7 +295,7 @@ test('idle connections whose backend ends are closed, and the next caller gets a
   t.is(await pool.use(({ socket: next }) => echo(next, 'again')), 'again');
 });
 
-test('what a caller left listening on the socket is gone for the next one', async (t) => {
+test('listeners that a caller leaves on the socket are gone for the next caller', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const lease = await pool.acquire();
   const stolen: string[] = [];
@@ -362,7 +362,7 @@ test('each target has its own connections', async (t) => {
   other.release();
 });
 
-test('close serves who waits, waits for leases, and then rejects', async (t) => {
+test('close serves the waiters, waits for leases, and then acquire rejects', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const held = await pool.acquire();
   const waiting = pool.acquire();
@@ -377,7 +377,7 @@ test('close serves who waits, waits for leases, and then rejects', async (t) => 
   t.is(pool.stats().total, 0);
 });
 
-test('close destroys what is left when its time is up, and tells who waits', async (t) => {
+test('close destroys leased connections when its time is up, and fails the waiters', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const held = await pool.acquire();
   const { socket } = held;
@@ -387,7 +387,7 @@ test('close destroys what is left when its time is up, and tells who waits', asy
   t.true(socket.destroyed);
 });
 
-test('destroy fails who waits with the given error, and ends leased connections', async (t) => {
+test('destroy fails the waiters with the given error, and ends leased connections', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const held = await pool.acquire();
   const { socket } = held;
@@ -402,7 +402,7 @@ test('destroy fails who waits with the given error, and ends leased connections'
   t.notThrows(() => held.release(), 'a lease may come back late');
 });
 
-test('a pool that adopts leases handed-over connections, with what the backend said first (C-47)', async (t) => {
+test('a pool that adopts leases handed-over connections, with the bytes that the backend sent first (C-47)', async (t) => {
   const system = await startSystem(t);
   system.broker.behaviour = { kind: 'readyThenBackendBytes', bytes: Buffer.from('welcome') };
   const pool = openPool(t, system, { adoptHandedOffConnection: true });

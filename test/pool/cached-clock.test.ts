@@ -19,7 +19,7 @@ test('the time stands still within a turn, and goes on with the next', (t) => {
   turn.stop();
 });
 
-test('what happened in a turn is dated to its end when that has come', (t) => {
+test('the time of a turn becomes the time of its end', (t) => {
   const { clock, ends, turn } = setUp();
   const time = turn.time();
   t.is(turn.time(), time, 'one object for all of the turn');
@@ -33,7 +33,7 @@ test('what happened in a turn is dated to its end when that has come', (t) => {
   turn.stop();
 });
 
-test('a turn in which nobody asked for the time can end too', (t) => {
+test('a turn whose time was never read ends too', (t) => {
   const { clock, ends, turn } = setUp();
   turn.markBusy();
   turn.markBusy();

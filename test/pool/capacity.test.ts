@@ -11,7 +11,7 @@ class User implements CapacityUser {
   waiting = 0;
   /** Since when one is idle, if one is. */
   sinceMs = 0;
-  /** How many of them it keeps open for nobody. */
+  /** How many of them it keeps open without a waiter. */
   minimum = 0;
 
   constructor(capacity: Capacity) {
@@ -57,7 +57,7 @@ class User implements CapacityUser {
     return true;
   }
 
-  /** Somebody asks for a connection. */
+  /** A caller asks for a connection. */
   ask(): void {
     this.waiting += 1;
     this.open();
@@ -77,7 +77,7 @@ class User implements CapacityUser {
 
   #lose(): void {
     this.held -= 1;
-    this.#capacity.giveBack();
+    this.#capacity.release();
   }
 }
 
@@ -86,7 +86,7 @@ function users(max: number, count: number): { capacity: Capacity; all: User[] } 
   return { capacity, all: Array.from({ length: count }, () => new User(capacity)) };
 }
 
-test('a target could have the free places, and those of idle connections elsewhere that nobody waits for', (t) => {
+test('a target can have the free slots, and those of idle connections of targets without callers', (t) => {
   const capacity = new Capacity(5);
   const one = new User(capacity);
   const other = new User(capacity);
@@ -109,7 +109,7 @@ test('there are so many places and no more', (t) => {
   t.like(user, { held: 2, waiting: 3 });
 });
 
-test('an idle connection that nobody waits for makes room at once', (t) => {
+test('an idle connection of a target without callers makes room at once', (t) => {
   const {
     capacity,
     all: [rich, poor],
@@ -135,7 +135,7 @@ test('an idle connection of a target whose callers wait is left alone', (t) => {
   t.is(poor?.waiting, 1);
 });
 
-test('what comes back to a target without callers goes to whoever stands in line', (t) => {
+test('a slot that comes back to a target without callers goes to the target in line', (t) => {
   const {
     all: [rich, poor],
   } = users(1, 2);
@@ -146,7 +146,7 @@ test('what comes back to a target without callers goes to whoever stands in line
   t.is(rich?.held, 0);
 });
 
-test('a busy target gives away what is more than its share, and keeps it', (t) => {
+test('a busy target gives away slots beyond its share, and keeps its share', (t) => {
   const {
     all: [busy, other],
   } = users(6, 2);
@@ -194,7 +194,7 @@ test('one place goes round among all targets that want it', (t) => {
   t.deepEqual(order, [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
 });
 
-test('nobody waits longer than the others have connections to come back', (t) => {
+test('each of many waiting targets is served within three returns per target', (t) => {
   // Many targets, each with more callers than the pool has places: how many returns pass until all have had
   // one.
   const { all } = users(8, 20);
@@ -234,7 +234,7 @@ test('a target that leaves the line gets nothing', (t) => {
   t.is(other?.held, 0);
 });
 
-test('a spare place is one that is free and wanted by nobody', (t) => {
+test('a spare slot is one that is free and that no target in line needs', (t) => {
   const {
     capacity,
     all: [holder, warm, waiting],
@@ -271,7 +271,7 @@ test('a target below its minimum hears when there is room again', (t) => {
   t.is(capacity.used, 2);
 });
 
-test('of all targets without callers, the one whose connection has been idle longest makes room, whatever order they came in', (t) => {
+test('of all targets without callers, the one whose connection has been idle longest makes room, in any order of joining', (t) => {
   const {
     all: [hot, cold, coldest, waiting],
   } = users(3, 4);

@@ -56,7 +56,7 @@ test('a connection is due when it has been idle for `validateAfterIdleMs`', (t) 
   t.true(health.isDue(connection, clock.now()));
 });
 
-test('one that became idle in this turn is not due, unless every one is', (t) => {
+test('a connection that became idle in this turn is due only with validateAfterIdleMs 0', (t) => {
   const { clock, health, idle } = setUp();
   const connection = idle();
   connection.idleSinceMs = -1;
@@ -64,7 +64,7 @@ test('one that became idle in this turn is not due, unless every one is', (t) =>
   t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, clock.now()));
 });
 
-test('nobody can lease a connection while it is asked, and it is idle again afterwards', async (t) => {
+test('no caller can lease a connection under check, and it is idle again afterwards', async (t) => {
   const asked: ConnectionToValidate[] = [];
   const { entries, notes, health, check, idle } = setUp({
     validate: (connection) => asked.push(connection) > 0,
@@ -123,7 +123,7 @@ for (const [what, { validate, error }] of Object.entries(refusals)) {
   });
 }
 
-test('a hook that hangs makes it invalid when its time is over', async (t) => {
+test('a hook that hangs makes the connection invalid after validateTimeoutMs', async (t) => {
   const { clock, notes, errors, check, idle } = setUp({ validate: () => new Promise(() => {}) });
   const checking = check(idle(), false);
   clock.advance(999);
@@ -178,13 +178,13 @@ test('a hook that answers too late changes nothing', async (t) => {
   t.deepEqual(notes, ['invalid']);
 });
 
-test('a hook that leaves bytes behind makes it dirty', async (t) => {
+test('a hook that leaves bytes behind makes the connection dirty', async (t) => {
   const { notes, check, idle } = setUp({ validate: ({ socket }) => socket.push('half an answer') });
   await check(idle(), true);
   t.deepEqual(notes, ['dirty']);
 });
 
-test('what the hook leaves on the socket is taken off', async (t) => {
+test('a listener that the hook leaves on the socket is removed', async (t) => {
   const { notes, check, idle } = setUp({ validate: ({ socket }) => socket.on('data', () => {}) === socket });
   const connection = idle();
   await check(connection, true);
@@ -192,7 +192,7 @@ test('what the hook leaves on the socket is taken off', async (t) => {
   t.deepEqual([connection.socket.listenerCount('data'), connection.needsReset], [0, false]);
 });
 
-test('a connection that is cleared while it is asked closes, whatever the hook says', async (t) => {
+test('a connection that is cleared during its check closes, even if the hook says yes', async (t) => {
   const { notes, check, idle } = setUp();
   const connection = idle();
   const checking = check(connection, true);
@@ -201,7 +201,7 @@ test('a connection that is cleared while it is asked closes, whatever the hook s
   t.deepEqual(notes, ['stale']);
 });
 
-test('a connection that dies while it is asked is not waited for', async (t) => {
+test('the check of a connection that dies ends at once, and leaves no timer', async (t) => {
   const { clock, entries, notes, health, check, idle } = setUp({ validate: () => new Promise(() => {}) });
   const connection = idle();
   const checking = check(connection, true);
@@ -257,7 +257,7 @@ test('a keepalive is good for a caller that has come meanwhile', async (t) => {
   (await second).release();
 });
 
-test('no check keeps the process alive: the timer of the callers who wait does', async (t) => {
+test('no timer of a check keeps the process alive', async (t) => {
   for (const wanted of [true, false]) {
     const { clock, check, idle } = setUp();
     const kept: (boolean | undefined)[] = [];

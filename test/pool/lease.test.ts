@@ -44,7 +44,7 @@ test('the pool hears of a release, and of a destruction with its reason', (t) =>
   ]);
 });
 
-test('an old handle cannot give back the connection that somebody else has leased since', (t) => {
+test('an old handle cannot release the connection that another caller has leased since', (t) => {
   const owner = new NotingOwner();
   const connection = pooledConnection({ owner });
   const old = leaseOf(connection);
@@ -56,13 +56,13 @@ test('an old handle cannot give back the connection that somebody else has lease
   t.is(owner.notes.length, 1);
 });
 
-test('what no pool has leased cannot be given back to any', (t) => {
+test('an object that is no lease of a pool has no connection', (t) => {
   const foreign: Lease = Object.create(Lease.prototype);
   t.throws(() => foreign.release(), { instanceOf: TypeError });
   t.throws(() => foreign.destroy(), { instanceOf: TypeError });
 });
 
-test('only who has had the socket in hand may have left something on it', (t) => {
+test('a connection needs a reset only after its lease was asked for the socket', (t) => {
   const connection = pooledConnection();
   const lease = leaseOf(connection);
   void [lease.endpoint, lease.route, lease.connectionId];
@@ -98,7 +98,7 @@ test('a printed lease shows neither the token nor the pool behind it, and neithe
   t.is(inspect(lease), 'Lease (spent)');
 });
 
-test('a lease in JSON says what it is of, and nothing that is secret or endless', (t) => {
+test('a lease in JSON names its connection and target, and neither token nor pool', (t) => {
   const target = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
   const owner = Object.assign(new NotingOwner(), { target });
   const connection = pooledConnection({ owner, handoffToken: new Uint8Array(16).fill(7) });

@@ -74,7 +74,7 @@ for (const cached of [true, false]) {
         await load.stop();
         t.true(
           await until(() => pool.stats().idle >= 4 && pool.stats().connecting === 0),
-          'nobody asks, and it is full',
+          'the pool refills without a caller',
         );
         t.like(pool.stats(), { waiting: 0, leased: 0 });
         t.deepEqual(

@@ -116,7 +116,7 @@ test('a present or former caller whose socket has no listener for errors ends no
   backend.dropAll();
   // Until the end has been read, this is EPIPE; afterwards the socket is ended or destroyed.
   while (!socket.destroyed) {
-    socket.write('nobody reads this');
+    socket.write('never read');
     await turn();
   }
   await closed;

@@ -48,7 +48,7 @@ test('a connection closes when it has been idle for its time, not before', (t) =
   t.is(clock.pending, 0);
 });
 
-test('one that was used in between gets its time anew, and one that is leased is left alone', (t) => {
+test('a connection that was used in between gets its time anew, and a leased one is left alone', (t) => {
   const { clock, did, add, rest } = setUp({ idleTimeoutMs: 500 });
   const used = add('used');
   const leased = add('leased');
@@ -63,7 +63,7 @@ test('one that was used in between gets its time anew, and one that is leased is
   t.is(did.length, 1);
 });
 
-test('what is to be kept warm stays, and gets its time again', (t) => {
+test('a connection that `min` keeps stays, and gets its time again', (t) => {
   const { clock, did, add, stage } = setUp({ idleTimeoutMs: 500 }, false);
   add('a');
   clock.advance(1_700);
@@ -96,7 +96,7 @@ test('lifetime ends an idle connection at once, and a leased one when it comes b
   t.is(clock.pending, 0, 'nothing more is due');
 });
 
-test('lifetime counts even for what is to be kept warm', (t) => {
+test('lifetime counts even for a connection that `min` keeps', (t) => {
   const { clock, did, add } = setUp({}, false);
   add('a', 1_300);
   clock.advance(300);
@@ -121,7 +121,7 @@ test('a lease puts off the keepalive', (t) => {
   t.deepEqual(did, ['a keepalive at 350']);
 });
 
-test('one timer serves all, set to what is due first', (t) => {
+test('one timer serves all connections, set to the one that is due first', (t) => {
   const { clock, did, add } = setUp({ idleTimeoutMs: 5_000 });
   add('late', 3_000);
   add('early', 2_000);

@@ -2,7 +2,7 @@ import { BrokerPool } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 
-test('targets that nobody uses any more are dropped when they become many, and still count', async (t) => {
+test('unused targets are dropped when they become many, and still count', async (t) => {
   const system = await startSystem(t);
   const pool = new BrokerPool(system.target);
   t.teardown(() => pool.destroy());

@@ -25,7 +25,7 @@ async function startThread(
   const thread = new Worker(new URL('mortal-thread.js', import.meta.url), { workerData: task });
   t.teardown(() => thread.terminate());
   thread.on('error', () => {});
-  // In this order: between its connect and its socket a descriptor is nobody's, and Hellos arrive before
+  // In this order: between its connect and its socket a descriptor has no owner, and Hellos arrive before
   // there is a socket.
   await once(thread, 'message');
   await broker.until(() => broker.helloCount >= POOL_COUNT);

@@ -6,7 +6,7 @@ import test from '../helpers/sanitary.js';
 const timeUp = (): BrokerPoolError =>
   new BrokerPoolError('TIMEOUT', 'not warm in time', { phase: 'connect' });
 
-test('all who wait share one fate, good or bad', async (t) => {
+test('all waits end together, resolved or rejected', async (t) => {
   const clock = new FakeClock();
   const warmUps = new WarmUps(clock);
   const waits = [warmUps.wait(100, undefined, timeUp), warmUps.wait(200, undefined, timeUp)];

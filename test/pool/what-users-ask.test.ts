@@ -34,7 +34,7 @@ async function startAgain(
   return again;
 }
 
-test('1: a pool that fell to zero refills by itself after an outage, with nobody asking', async (t) => {
+test('1: a pool that fell to zero refills to min after an outage, without a caller', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system.target, { min: 3 });
   await pool.warm();
@@ -171,7 +171,7 @@ test('5: or in a dial of the backend', async (t) => {
   await pool.destroy();
 });
 
-test('6: dead idle connections are noticed before anybody gets them', async (t) => {
+test('6: dead idle connections are closed before a caller gets them', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system.target, { min: 0 });
   const leases = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
@@ -319,7 +319,7 @@ test('10: connections born together do not die together', async (t) => {
   t.true(new Set(ages).size > 20, 'hardly any two at the same time');
 });
 
-test('11: a leak is reported with the stack of whoever acquired', async (t) => {
+test('11: a leak is reported with the stack of the caller that acquired', async (t) => {
   const pool = openPool(t, (await startSystem(t)).target, { leakThresholdMs: 20 });
   const reported = new Promise<LeakSuspectedEvent>((resolve) => pool.once('leakSuspected', resolve));
   async function carelessCaller(): Promise<Lease> {

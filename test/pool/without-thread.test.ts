@@ -53,7 +53,10 @@ const WITHOUT_THREAD: ReadonlyMap<string, Start> = new Map<string, Start>([
     'a preload that throws in each thread',
     { preload: inThreads("throw new Error('as a preload may fail');") },
   ],
-  ['a preload that never ends in a thread', { preload: inThreads('for (;;);') }],
+  [
+    'a preload that never ends in a thread',
+    { preload: inThreads('for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);') },
+  ],
   ['no memory that threads share', { preload: 'delete globalThis.SharedArrayBuffer;' }],
   [
     'no thread that can be created',

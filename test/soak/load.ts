@@ -123,7 +123,7 @@ export class Load {
   }
 }
 
-/** An answer that was somebody else's. */
+/** An answer that belongs to another caller. */
 class WrongWord extends Error {}
 
 /** Asks something and waits until the answer lies there, unread. */

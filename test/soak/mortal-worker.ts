@@ -1,6 +1,6 @@
 /**
- * A wait thread that dies when a file tells it to, with a command taken or with outcomes that nobody has
- * heard of.
+ * A wait thread that dies when a file tells it to, with a command taken or with outcomes that
+ * the driver has not read.
  */
 import { existsSync, rmSync } from 'node:fs';
 import { receiveMessageOnPort } from 'node:worker_threads';

@@ -44,7 +44,7 @@ export class Peer {
     child.stdout.resume();
   }
 
-  /** SIGKILL: nobody is told, files stay. */
+  /** SIGKILL: the peers are not told, socket files stay. */
   async kill(): Promise<void> {
     await this.#end((child) => child.kill('SIGKILL'));
   }

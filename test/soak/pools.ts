@@ -2,7 +2,8 @@ import { systemClock } from '../../src/clock.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import { loadNative } from '../../src/os/native.js';
-import { BrokerPool, type PoolParts } from '../../src/pool/broker-pool.js';
+import { BrokerPool } from '../../src/pool/broker-pool.js';
+import type { PoolParts } from '../../src/pool/pool-environment.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
 import { ask, VERSION } from '../helpers/talk.js';
 import type { Invariants } from './invariants.js';
@@ -126,7 +127,7 @@ export class SoakPool {
     else this.#asking.set(pool, left);
   }
 
-  /** G-01, G-10: nobody waits who has not asked, and limits hold for what is open and what is under way. */
+  /** G-01, G-10: only callers that have asked wait; connections and connects stay within the limits. */
   check(): void {
     const { max, maxTotal } = this.#recipe.options;
     const stats = this.#pool.stats();
@@ -153,7 +154,7 @@ export class SoakPool {
     }
   }
 
-  /** After the load: nobody waits any more. */
+  /** After the load no caller waits any more. */
   checkQuiet(): void {
     const { waiting, leased } = this.#pool.stats();
     this.#invariants.check(

@@ -70,7 +70,7 @@ for (const { name, body, wire } of frames) {
       const bodies: Uint8Array[] = [];
       for (const piece of cut(stream, [place])) {
         decoder.push(piece);
-        // Whoever waits for one frame reads one frame, not what follows it.
+        // The decoder returns one frame per read, not the bytes behind it.
         const read = bodies.length === 0 ? decoder.read() : undefined;
         if (read !== undefined) bodies.push(read);
       }

@@ -7,9 +7,9 @@ export type ExchangeStep =
   /** Read on, until the exchange's deadline. */
   | { readonly kind: 'wait' }
   /**
-   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and is the
-   * caller's (C-47). `endpoint` is as below, but empty where the broker named none that can be dialled: an
-   * adopted connection needs none (C-17).
+   * The broker handed this very connection over: keep it. `residue` came behind the ready frame and belongs
+   * to the caller. `endpoint` is as below, but empty where the broker named none that can be dialled: an
+   * adopted connection needs none.
    */
   | {
       readonly kind: 'adopt';
@@ -25,8 +25,8 @@ export type ExchangeStep =
       readonly kind: 'failed';
       readonly failure: Failure;
       /**
-       * The broker's reply is not in. Hanging up now would end a registered broker (V-31, X-20): the
-       * connection must be read until the reply or its end before it is closed.
+       * The broker's reply is not in. Hanging up now would end a registered broker: the connection must be
+       * read until the reply or its end before it is closed.
        */
       readonly replyPending: boolean;
     };
@@ -36,7 +36,7 @@ export type ExchangeStep =
  * feeds the bytes that arrive, and takes the returned step. All drivers run the same exchanges.
  */
 export interface Exchange {
-  /** The whole request as one wire buffer, to be sent with one call (V-21). */
+  /** The whole request as one wire buffer, to be sent with one call. */
   readonly request: Uint8Array;
   /**
    * When {@link Exchange.expire} must be called, on the monotonic clock; it moves when the exchange enters
@@ -60,12 +60,10 @@ export interface Exchange {
 /** The step of an exchange that needs more bytes. */
 export const WAIT: ExchangeStep = { kind: 'wait' };
 
-/**
- * The failure for a connection that ended without a reply. A broker that closes with our bytes unread shows
- * as a reset or a broken pipe instead of an end: all three mean the same (C-39).
- */
+/** The failure for a connection that ended without a reply. */
 export function endFailure(eof: Failure, endpoint: string, system?: SystemFailure): Failure {
   if (system === undefined) return { ...eof, endpoint };
+  // C-39: a broker that closes with our bytes unread shows as a reset or a broken pipe instead of an end.
   const hungUp = system.code === 'ECONNRESET' || system.code === 'EPIPE';
   const message = hungUp ? eof.message : 'I/O error on the broker connection';
   return { code: hungUp ? eof.code : 'FRAME_IO', message: `${message}: ${system.message}`, endpoint, system };

@@ -118,7 +118,9 @@ export function countUnanswered(endpoint: string): number {
 export function unansweredFailure(endpoint: string): Failure | undefined {
   const count = countUnanswered(endpoint);
   if (count < MOST_UNANSWERED) return undefined;
-  const problem = `${count} requests to ${printableEndpoint(endpoint)} are unanswered; no more are sent before one is answered or given up after 35 s`;
+  const problem =
+    `${count} requests to ${printableEndpoint(endpoint)} are unanswered; ` +
+    'no more are sent before one is answered or given up after 35 s';
   return connectFailure(false, endpoint, { code: UNANSWERED_CODE, syscall: 'connect', message: problem });
 }
 

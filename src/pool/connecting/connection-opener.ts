@@ -1,16 +1,16 @@
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { helloFrames } from '../../negotiation/exchange/hello.js';
 import type { AcquireQueue } from '../acquire-queue.js';
-import type { CapacityUser } from '../capacity.js';
 import type { EntryList } from '../entry-list.js';
 import type { LeaseOwner } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
+import type { TargetLimits } from '../target-limits.js';
 import { targetKey, type Target } from '../target.js';
 import { Histogram, newCounters } from '../watching/stats.js';
 import { discard, type AttemptCounts, type ConnectRequest, type NewConnection } from './connector.js';
-import { ConnectsUnderWay, type PendingConnect } from './connects-under-way.js';
+import type { PendingConnect } from './connects-under-way.js';
 import { FailureMemory } from './failure-memory.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { REFUSAL_CACHE_MS } from './refusal-cache.js';
@@ -18,10 +18,7 @@ import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;
 
-/**
- * Decides whether a connect of one target may begin, and learns from how it ends: pauses after failures, none
- * while a refusal forbids it. The pump runs the connects: `begin`, `negotiate`, `finish`.
- */
+/** Opens the connections of one target. The pump runs each connect: `begin`, `negotiate`, `finish`. */
 export class ConnectionOpener {
   readonly target: Target;
   readonly key: string;
@@ -29,11 +26,10 @@ export class ConnectionOpener {
   readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
   readonly connectTimes = new Histogram();
   readonly counters = newCounters();
-  readonly connects: ConnectsUnderWay;
   readonly #environment: PoolEnvironment;
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
-  readonly #user: CapacityUser;
+  readonly #limits: TargetLimits;
   readonly #owner: LeaseOwner;
   readonly #request: ConnectRequest;
   #failures: FailureMemory | undefined;
@@ -43,27 +39,23 @@ export class ConnectionOpener {
   #lastError: BrokerPoolError | undefined;
   #stopped = false;
 
-  /**
-   * @param user is pumped when a pause is over, and holds the slots of `maxTotal`
-   * @param owner gets the leases of the connections back
-   */
+  /** @param owner gets the leases of the connections back */
   constructor(
     target: Target,
     environment: PoolEnvironment,
+    limits: TargetLimits,
     entries: EntryList<PooledConnection>,
     queue: AcquireQueue,
-    user: CapacityUser,
     owner: LeaseOwner,
   ) {
-    const { clock, settings, capacity } = environment;
+    const { clock, settings } = environment;
     this.target = target;
     this.key = targetKey(target);
     this.#environment = environment;
     this.#entries = entries;
     this.#queue = queue;
-    this.#user = user;
+    this.#limits = limits;
     this.#owner = owner;
-    this.connects = new ConnectsUnderWay(capacity);
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
     const { adoptHandedOffConnection } = settings;
     const helloFrame = helloFrames({
@@ -85,14 +77,9 @@ export class ConnectionOpener {
     };
   }
 
-  /**
-   * The phase of a caller that waits for a connect, its pauses included; `undefined` where it waits for
-   * another caller.
-   *
-   * @param mayOpen how many more connections the limits allow
-   */
+  /** The phase of a caller that waits for a connect or a pause; `undefined` where it waits for a release. */
   phase(mayOpen: number): 'hello' | 'connect' | undefined {
-    if (this.connects.expected === 0)
+    if (this.#limits.connects.expected === 0)
       return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
   }
@@ -111,15 +98,16 @@ export class ConnectionOpener {
   takeSlot(): boolean {
     // While other connections are open they may serve the caller; with none it had better learn the cause.
     if (this.#failures?.backoff.pausing && this.#entries.size > 0) return false;
-    if (this.connects.lacking.size === 0 && (this.#stopped || !this.belowLimits())) return false;
-    return this.#environment.capacity?.take(this.#user) !== false;
+    if (this.#limits.connects.lacking.size === 0 && (this.#stopped || !this.#limits.belowLimits()))
+      return false;
+    return this.#environment.capacity?.take(this.#limits) !== false;
   }
 
   /** Takes the slot of a connect to maintain `min`: one at a time. Returns false where none may begin now. */
   takeSpareSlot(): boolean {
     if (this.#spareUnderWay > 0 || this.#failures?.forbidsSpare) return false;
-    if (this.#stopped || !this.belowLimits()) return false;
-    return this.#environment.capacity?.takeSpare(this.#user) !== false;
+    if (this.#stopped || !this.#limits.belowLimits()) return false;
+    return this.#environment.capacity?.takeSpare(this.#limits) !== false;
   }
 
   /** Begins a connect, for which a slot has been taken. */
@@ -135,7 +123,7 @@ export class ConnectionOpener {
       hadSlot: false,
       resume: undefined,
     };
-    this.connects.begin(connect);
+    this.#limits.connects.begin(connect);
     if (spare) this.#spareUnderWay += 1;
     if (events.connectionCreated.wanted)
       events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: connect.id });
@@ -152,10 +140,7 @@ export class ConnectionOpener {
     });
   }
 
-  /**
-   * Makes the new connection one of the pool, or learns from the failure: the connect has ended. Of a failed
-   * one the caller gives back the slot.
-   */
+  /** Ends a connect: makes a pooled connection, or learns from the failure. Its slot is the pump's. */
   finish(
     connect: PendingConnect,
     opened: NewConnection | BrokerPoolError,
@@ -193,13 +178,13 @@ export class ConnectionOpener {
       connection.closeOnRelease = 'stale';
       this.#memory.doubts.excuse(connection);
     }
-    // Last: a listener of the event may acquire, and until the pump has the connection the connect must count.
-    if (!this.connects.keepSlot(connect, this.#user)) connection.closeOnRelease = 'evicted';
+    // Last: a listener of the event may acquire, and the connect must count until the connection does.
+    if (!this.#limits.connects.keepSlot(connect, this.#limits)) connection.closeOnRelease = 'evicted';
     return connection;
   }
 
   #onFailed(connect: PendingConnect, error: BrokerPoolError): BrokerPoolError {
-    this.connects.end(connect);
+    this.#limits.connects.end(connect);
     this.#lastError = error;
     this.counters.connectFailures += 1;
     if (!this.#stopped && !connect.dropped) {
@@ -236,7 +221,7 @@ export class ConnectionOpener {
     return this.#failures?.doubts.isFromMemory(connection) ?? connection.route === 'hello-skip';
   }
 
-  /** Forgets the endpoint and the evidence against it. Connects under way bring connections that are stale. */
+  /** Forgets the endpoint and the evidence against it. Connects under way bring stale connections. */
   clear(): void {
     for (const connection of this.#entries.entries()) this.#memory.doubts.excuse(connection);
     this.#generation += 1;
@@ -253,32 +238,14 @@ export class ConnectionOpener {
   /** Ends the pauses; nothing is opened from here on. */
   stop(): void {
     this.#stopped = true;
-    this.connects.dropUnwanted();
+    this.#limits.connects.dropUnwanted();
     this.#failures?.reset();
-  }
-
-  /** Whether no connect can begin before another connect or connection has ended. */
-  get full(): boolean {
-    // Not by `belowLimits`: each caller that begins to wait asks, and the call shows.
-    const { max, maxConnecting } = this.#environment.settings;
-    const { size } = this.connects;
-    return (
-      (size >= maxConnecting || this.#entries.size + size >= max) &&
-      (size === 0 || this.connects.lacking.size === 0)
-    );
-  }
-
-  /** Whether `max` and `maxConnecting` leave room for another connect. */
-  belowLimits(): boolean {
-    const { max, maxConnecting } = this.#environment.settings;
-    const { size } = this.connects;
-    return size < maxConnecting && this.#entries.size + size < max;
   }
 
   get #memory(): FailureMemory {
     const { clock, cache } = this.#environment;
     const forget = (endpoint: string): void => cache?.invalidate(this.key, endpoint);
-    return (this.#failures ??= new FailureMemory(clock, forget, () => this.#user.pump()));
+    return (this.#failures ??= new FailureMemory(clock, forget, () => this.#limits.pump()));
   }
 
   #onPause(connect: PendingConnect, error: BrokerPoolError, attempt: number, delayMs: number): void {
@@ -294,14 +261,14 @@ export class ConnectionOpener {
         delayMs,
         error: asFailure(error),
       });
-    this.connects.pause(connect);
+    this.#limits.connects.pause(connect);
   }
 
   #onPauseOver(connect: PendingConnect): Promise<boolean> {
-    const isWanted = this.connects.awaitSlot(connect);
+    const isWanted = this.#limits.connects.awaitSlot(connect);
     // The pump drops the connect where no caller waits, and else finds a slot for it.
-    if (this.#stopped) this.connects.dropUnwanted();
-    else this.#user.pump();
+    if (this.#stopped) this.#limits.connects.dropUnwanted();
+    else this.#limits.pump();
     return isWanted;
   }
 }

@@ -32,7 +32,7 @@ export interface NewConnection {
   readonly handoffToken?: Uint8Array;
 }
 
-/** Closes a connection that nobody gets, and overwrites its token. */
+/** Closes a connection that the pool does not take, and overwrites its token. */
 export function discard({ socket, handoffToken }: NewConnection): void {
   socket.destroy();
   handoffToken?.fill(0);
@@ -60,19 +60,16 @@ export interface ConnectRequest {
   isCold: boolean;
 }
 
-export interface ConnectorOptions {
-  readonly driver: () => Driver;
-  readonly cache: EndpointCache | undefined;
-  readonly clock: Clock;
+export interface ConnectorSettings {
   readonly handoffReadyTimeoutMs: number;
   readonly roundTripTimeoutMs: number;
-  /** How often a connect is tried at most; `undefined` for the default of each failure. */
-  readonly mostAttempts: number | undefined;
+  /** `attempts` of one connect at most; `undefined` for the default of each failure. */
+  readonly retry: { readonly attempts?: number | undefined };
   readonly trust: EndpointTrust;
   readonly testSeams: boolean;
 }
 
-/** Whoever opens connections. */
+/** A {@link Connector}, or a test's stand-in. */
 export interface OpensConnections {
   /** Opens one connection, or fails with the reason. */
   connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection>;
@@ -86,15 +83,26 @@ export interface OpensConnections {
  * Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target.
  */
 export class Connector implements OpensConnections {
-  readonly #options: ConnectorOptions;
+  readonly #settings: ConnectorSettings;
+  readonly #cache: EndpointCache | undefined;
+  readonly #clock: Clock;
+  readonly #driver: () => Driver;
   readonly #hellos = new Map<string, Promise<NewConnection>>();
   readonly #underWay = new Set<Promise<NewConnection>>();
   readonly #retries: Retries;
   readonly #closing = new AbortController();
 
-  constructor(options: ConnectorOptions) {
-    this.#options = options;
-    this.#retries = new Retries(options.clock, options.mostAttempts, this.#closing.signal);
+  constructor(
+    settings: ConnectorSettings,
+    cache: EndpointCache | undefined,
+    clock: Clock,
+    driver: () => Driver,
+  ) {
+    this.#settings = settings;
+    this.#cache = cache;
+    this.#clock = clock;
+    this.#driver = driver;
+    this.#retries = new Retries(clock, settings.retry.attempts, this.#closing.signal);
     // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -166,11 +174,11 @@ export class Connector implements OpensConnections {
 
   async #attempt(request: ConnectRequest): Promise<NewConnection> {
     const { key } = request;
-    const seam = this.#options.testSeams ? fakeBackendFromEnv() : undefined;
+    const seam = this.#settings.testSeams ? fakeBackendFromEnv() : undefined;
     if (seam !== undefined)
       return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
     for (;;) {
-      const endpoint = request.maySkipHello ? this.#options.cache?.get(key) : undefined;
+      const endpoint = request.maySkipHello ? this.#cache?.get(key) : undefined;
       if (endpoint !== undefined) {
         const opened = await this.#skipHello(request, endpoint);
         if (opened !== undefined) return opened;
@@ -184,7 +192,7 @@ export class Connector implements OpensConnections {
   }
 
   #waitsForOthers(request: ConnectRequest): boolean {
-    return (request.maySkipHello && this.#options.cache !== undefined) || request.isCold;
+    return (request.maySkipHello && this.#cache !== undefined) || request.isCold;
   }
 
   /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
@@ -196,7 +204,7 @@ export class Connector implements OpensConnections {
       countDial(attempts);
       throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
     }
-    this.#options.cache?.invalidate(key, endpoint);
+    this.#cache?.invalidate(key, endpoint);
     return undefined;
   }
 
@@ -209,8 +217,8 @@ export class Connector implements OpensConnections {
   }
 
   #dial(endpoint: string): DialOutcome | Promise<DialOutcome> {
-    const { clock, roundTripTimeoutMs: timeoutMs, trust } = this.#options;
-    const options = { endpoint, timeoutMs, clock, trust, keepAlive: false };
+    const { roundTripTimeoutMs: timeoutMs, trust } = this.#settings;
+    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false };
     return connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
   }
 
@@ -228,22 +236,22 @@ export class Connector implements OpensConnections {
   }
 
   async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<NewConnection> {
-    const { clock, cache, driver, handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#options;
+    const { handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#settings;
     const adoptHandedOffConnection = handoff?.shouldWait() ?? false;
-    const startedMs = clock.now();
+    const startedMs = this.#clock.now();
     const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
     const request = hello(adoptHandedOffConnection);
     const { socket, endpoint, route, negotiated } = await runJob(
-      driver(),
+      this.#driver(),
       handshakeJob(target.brokerEndpoint, request, settings, startedMs),
     );
     handoff?.learn({
       waited: adoptHandedOffConnection,
       offered: offersHandoff(negotiated),
       adopted: route === 'handle-passed',
-      durationMs: clock.now() - startedMs,
+      durationMs: this.#clock.now() - startedMs,
     });
-    if (maySkipHello && endpoint !== '') cache?.set(key, endpoint);
+    if (maySkipHello && endpoint !== '') this.#cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }
 }

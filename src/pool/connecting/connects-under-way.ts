@@ -50,7 +50,7 @@ export class ConnectsUnderWay {
   pause(connect: PendingConnect): void {
     this.pausing.add(connect);
     this.lacking.delete(connect);
-    if (this.holding.delete(connect)) this.#capacity?.giveBack();
+    if (this.holding.delete(connect)) this.#capacity?.release();
   }
 
   /** A pause is over. Resolves with whether to try again, as soon as that is known. */
@@ -75,7 +75,7 @@ export class ConnectsUnderWay {
     if (connect === undefined) return false;
     this.holding.delete(connect);
     this.lacking.add(connect);
-    this.#capacity?.giveBack();
+    this.#capacity?.release();
     return true;
   }
 

@@ -61,7 +61,7 @@ export class EndpointDoubts {
   /**
    * Learns from how a connection ended. Against its endpoint speaks that `validate` or a caller found it
    * invalid, that the backend never said a word (X-26), and that it was dialled from memory and ended before
-   * it was of use, whatever was heard. One that was never leased and is dirty is of no use either: it would
+   * it was of use, even if bytes came. One that was never leased and is dirty is of no use either: it would
    * be validated again and again.
    */
   onClosed(connection: EndedConnection, reason: CloseReason): void {

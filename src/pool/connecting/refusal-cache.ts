@@ -2,14 +2,14 @@ import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
 
 /**
- * How long a refusal that forbids is remembered, in milliseconds. Somebody who mends the service definition
+ * How long a refusal that forbids is remembered, in milliseconds. A user who mends the service definition
  * must not wait long.
  */
 export const REFUSAL_CACHE_MS = 1_000;
 
 /**
- * How long nothing is opened after such a refusal that nobody asks for, in milliseconds, and up to a half
- * longer by chance. It takes a person to mend the matter, and until then each Hello is in vain.
+ * How long no spare connection is opened after such a refusal, in milliseconds, and up to a half longer by
+ * chance: until a user has mended the cause, each Hello is in vain.
  */
 export const SPARE_PAUSE_MS = 30_000;
 const JITTER = 0.5;
@@ -32,13 +32,13 @@ export class RefusalCache {
   readonly #onSparePauseOver: () => void;
   #cancelSparePause: (() => void) | undefined;
 
-  /** @param onSparePauseOver is called when connections may be opened again that nobody has asked for */
+  /** @param onSparePauseOver is called when spare connections may be opened again */
   constructor(clock: Clock, onSparePauseOver: () => void) {
     this.#clock = clock;
     this.#onSparePauseOver = onSparePauseOver;
   }
 
-  /** Whether nothing is to be opened that nobody asks for. */
+  /** Whether no spare connection may be opened. */
   get forbidsSpare(): boolean {
     return this.#cancelSparePause !== undefined;
   }

@@ -31,12 +31,12 @@ export class Retries {
   readonly #clock: Clock;
   readonly #mostAttempts: number | undefined;
   readonly #closing: AbortSignal;
-  /** What ends the pauses of connects under way, by target. */
+  /** The functions that end the pauses of connects under way, by target. */
   readonly #pauses = new Map<string, Set<() => void>>();
 
   /**
    * @param mostAttempts of one connect; `undefined` for the default of each failure
-   * @param closing ends all pauses, and gives up what is tried
+   * @param closing ends all pauses and attempts
    */
   constructor(clock: Clock, mostAttempts: number | undefined, closing: AbortSignal) {
     this.#clock = clock;
@@ -45,8 +45,8 @@ export class Retries {
   }
 
   /**
-   * What comes after a first attempt that has failed; that one is the caller's, since p-retry costs more than
-   * the rest of a connect, and nearly every connect succeeds at once.
+   * The attempts after the first, which the caller makes: p-retry costs more than the rest of a connect, and
+   * nearly every connect succeeds at once.
    */
   async run<T>(
     key: string,

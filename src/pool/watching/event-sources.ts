@@ -41,7 +41,7 @@ export class EventSource<Name extends PoolEventName> {
     return this.#listening || this.#channel.hasSubscribers;
   }
 
-  /** @param context of the caller whom the event is about, where that is not the one who publishes it */
+  /** @param context of the caller that the event is about, where another caller publishes it */
   publish(event: PoolEvents[Name], context = this.#context): void {
     if (context === undefined) this.#publish(event);
     else context(() => this.#publish(event));
@@ -67,7 +67,7 @@ export type EventSources = { readonly pool: string } & {
   readonly [Name in PoolEventName]: EventSource<Name>;
 };
 
-/** @param emitter what the pool's users call `on` of */
+/** @param emitter the pool, on which users call `on` */
 export function createEventSources(pool: string, emitter: EventEmitter): EventSources {
   const sources: EventSources = {
     pool,

@@ -1,7 +1,7 @@
 import type { DriverName, Route } from '../../negotiation/job.js';
 import type { CloseReason } from '../close-reason.js';
 
-/** Upper bounds of the buckets in milliseconds; what is longer falls into the last bucket. */
+/** Upper bounds of the buckets in milliseconds; longer durations fall into the last bucket. */
 export const BUCKET_BOUNDS_MS: readonly number[] = Object.freeze([
   0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 ]);
@@ -71,7 +71,7 @@ export function addHistograms(all: readonly DurationHistogram[]): DurationHistog
 
 /** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
 export interface PoolCounts {
-  /** Connections: idle, leased, and those that are just being validated. */
+  /** Connections: idle, leased, and under validation. */
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
@@ -86,7 +86,7 @@ export interface PoolCounts {
   readonly pausing: number;
   /** Callers waiting for a connection. */
   readonly waiting: number;
-  /** How long the caller at the head of the queue has waited, in milliseconds; 0 where nobody waits. */
+  /** How long the caller at the head of the queue has waited, in milliseconds; 0 without waiters. */
   readonly oldestWaitMs: number;
   /** Connections that were opened since the start. */
   readonly created: number;
@@ -105,6 +105,17 @@ export interface PoolCounts {
   readonly waitMs: DurationHistogram;
   /** How long connects took that succeeded. */
   readonly connectMs: DurationHistogram;
+}
+
+/** `closing` serves the callers that wait and takes leases back; `closed` holds nothing any more. */
+export type PoolState = 'open' | 'closing' | 'closed';
+
+/** A pool in JSON. */
+export interface PoolDescription extends Pick<
+  PoolCounts,
+  'total' | 'idle' | 'leased' | 'connecting' | 'waiting'
+> {
+  readonly state: PoolState;
 }
 
 /** The counts of one target, and which. */
@@ -165,7 +176,7 @@ function noRoutes(): Record<Route, number> {
   return { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
 }
 
-/** What a target counts at this moment, and the durations it has recorded. */
+/** The counts of a target at this moment, and the durations that it has recorded. */
 export interface LiveCounts {
   readonly total: number;
   readonly idle: number;
@@ -197,7 +208,7 @@ export function countsOf(
     connectFailures: counters.connectFailures,
     retries: counters.retries,
     acquiredByRoute: Object.freeze(acquiredByRoute),
-    // Whoever did not have to wait was not recorded.
+    // Acquires that did not wait were not recorded.
     waitMs: waits.snapshot(sumOf(acquiredByRoute) - waits.count),
     connectMs: connects.snapshot(),
   };

@@ -1,6 +1,4 @@
-/**
- * Whoever gives up on a broker reads its reply all the same, to its last byte and no further (G-16, V-31).
- */
+/** The driver reads the reply of an abandoned request to its last byte and no further (G-16, V-31). */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -150,7 +148,7 @@ for (const [name, create] of DRIVERS) {
         let giveUp = (): void => {};
         const outcome = new Promise<Outcome>((resolve) => (giveUp = driver.start(job, resolve)));
         await until(() => scripts.length === 1);
-        // Whoever waits has seen the first reply when it has acted on the second.
+        // The driver has seen the first reply when it has acted on the second.
         await closed(connectionOf(await run(driver, job)).socket);
         t.true(await until(() => broker.open === 1));
         await end(driver, giveUp);

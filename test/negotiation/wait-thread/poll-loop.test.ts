@@ -288,7 +288,7 @@ test('a command that comes just before the thread sleeps is taken first', (t) =>
   let announced = 0;
   shared.announceSleep = (untilMs) => {
     announceSleep(untilMs);
-    // Whoever sends now sees the announcement, and does not wake the thread for a deadline that is later.
+    // A driver that sends now sees the announcement, and does not wake the thread for a later deadline.
     announced += 1;
     if (announced === 1) world.commands.push(start());
   };

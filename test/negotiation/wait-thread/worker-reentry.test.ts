@@ -1,4 +1,4 @@
-/** Whoever hears of a job's end may call the driver again, right there. */
+/** The callback at a job's end may call the driver again. */
 import { writeFileSync } from 'node:fs';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { SLOT_COUNT } from '../../../src/negotiation/wait-thread/thread-protocol.js';

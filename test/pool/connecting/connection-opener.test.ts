@@ -3,7 +3,7 @@ import { BrokerPoolError } from '../../../src/errors.js';
 import { asPoolError } from '../../../src/pool/acquire-errors.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { CachedClock } from '../../../src/pool/cached-clock.js';
-import { Capacity, type CapacityUser } from '../../../src/pool/capacity.js';
+import { Capacity } from '../../../src/pool/capacity.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
 import type {
   ConnectRequest,
@@ -15,6 +15,7 @@ import { PoolTimer } from '../../../src/pool/pool-timer.js';
 import { EntryList } from '../../../src/pool/entry-list.js';
 import type { BrokerPoolOptions } from '../../../src/pool/options.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
+import { TargetLimits } from '../../../src/pool/target-limits.js';
 import { LeaseWatch } from '../../../src/pool/watching/lease-watch.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
 import { poolEnvironment, TARGET } from '../../helpers/pool-environment.js';
@@ -55,37 +56,26 @@ class FakeConnector implements OpensConnections {
   }
 }
 
-/** The target pool, as far as the capacity and the opener see it. */
-class Stage implements CapacityUser {
-  readonly entries = new EntryList<PooledConnection>();
-  readonly opened: PooledConnection[] = [];
-  readonly failures: BrokerPoolError[] = [];
-  readonly spare = 0;
-  readonly idleSinceMs = Infinity;
-  readonly waiting = 0;
-  readonly evictIdle = (): boolean => false;
-  readonly yieldConnect = (): boolean => false;
-  pumps = 0;
-
-  get held(): number {
-    return this.entries.size;
-  }
-
-  pump(): void {
-    this.pumps += 1;
-  }
+interface Stage {
+  readonly entries: EntryList<PooledConnection>;
+  readonly opened: PooledConnection[];
+  readonly failures: BrokerPoolError[];
+  pumps: number;
 }
 
 function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const connector = new FakeConnector();
   const environment = poolEnvironment(options, { connector, capacity });
   const { clock } = environment;
-  const stage = new Stage();
-  const { entries } = stage;
+  const entries = new EntryList<PooledConnection>();
+  const stage: Stage = { entries, opened: [], failures: [], pumps: 0 };
   const timer = new PoolTimer(clock, () => {});
   const watch = new LeaseWatch(TARGET, environment, timer, () => {});
   const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
-  const opener = new ConnectionOpener(TARGET, environment, entries, queue, stage, new NotingOwner());
+  const { settings } = environment;
+  const pump = (): void => void (stage.pumps += 1);
+  const limits = new TargetLimits(settings, capacity, entries, queue, () => false, pump);
+  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
   /** Runs a connect as the pump does. */
   const run = async (spare: boolean): Promise<void> => {
     const connect = opener.begin(spare);
@@ -97,7 +87,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
       return;
     }
     stage.failures.push(result);
-    if (connect.hadSlot) capacity?.giveBack();
+    if (connect.hadSlot) capacity?.release();
   };
   const open = (): boolean => {
     const mayBegin = opener.takeSlot();
@@ -109,24 +99,24 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
     if (mayBegin) void run(true);
     return mayBegin;
   };
-  return { clock, connector, stage, opener, open, openSpare };
+  return { clock, connector, stage, opener, limits, open, openSpare };
 }
 
 const DOWN = new BrokerPoolError('BROKER_CONNECT', 'down');
 
 test('no more connects run at once than maxConnecting, and no more connections are open than max', async (t) => {
-  const { connector, opener, open } = setUp({ max: 3, maxConnecting: 2 });
+  const { connector, limits, open } = setUp({ max: 3, maxConnecting: 2 });
   t.deepEqual([open(), open(), open()], [true, true, false]);
-  t.true(opener.full);
+  t.true(limits.full);
   await connector.succeed();
   t.deepEqual([open(), open()], [true, false]);
   await connector.succeed();
   await connector.succeed();
-  t.is(opener.connects.holding.size, 0);
+  t.is(limits.connects.holding.size, 0);
   t.false(open(), 'max');
 });
 
-test('of connects that nobody waits for, one runs at a time', async (t) => {
+test('spare connects run one at a time', async (t) => {
   const { connector, open, openSpare } = setUp({ maxConnecting: 5 });
   t.deepEqual([openSpare(), openSpare(), open()], [true, false, true]);
   await connector.succeed();
@@ -175,7 +165,7 @@ test('after a failure spare connects pause, and so do others while something is 
   t.true(open());
 });
 
-test('with nothing open a caller may try at once: who waits had better learn why not', async (t) => {
+test('with nothing open a connect for a caller may begin at once after a failure', async (t) => {
   const { connector, open } = setUp();
   open();
   await connector.fail(DOWN);
@@ -222,7 +212,7 @@ test('a caller need not wait for that, and a success ends it', async (t) => {
   t.is(clock.pending, 0);
 });
 
-test('clear forgets pauses and refusals, and what was under way arrives as stale', async (t) => {
+test('clear forgets pauses and refusals, and connects under way bring stale connections', async (t) => {
   const { connector, stage, opener, open } = setUp({ maxConnecting: 3 });
   open();
   open();
@@ -247,7 +237,7 @@ test('an attempt that is tried again is the last error until a connect succeeds'
   t.is(opener.lastError, undefined);
 });
 
-test('clear and whoever wants it now end the pauses of connects under way, a success does not', async (t) => {
+test('clear and retryNow end the pauses of connects under way, a success does not', async (t) => {
   const { connector, opener, open } = setUp({ maxConnecting: 3 });
   open();
   open();
@@ -258,7 +248,7 @@ test('clear and whoever wants it now end the pauses of connects under way, a suc
   t.deepEqual(connector.retriedNow, [opener.key, opener.key]);
 });
 
-test('what a connect throws becomes an error of ours', async (t) => {
+test('any error that a connect throws becomes a BrokerPoolError', async (t) => {
   const { connector, stage, open } = setUp();
   const strange = new TypeError('a mistake');
   open();
@@ -268,7 +258,7 @@ test('what a connect throws becomes an error of ours', async (t) => {
   ]);
 });
 
-test('a place in the whole pool is taken for each connect, and given back when it fails', async (t) => {
+test('each connect takes a slot of maxTotal, and gives it back when it fails', async (t) => {
   const capacity = new Capacity(2);
   const { connector, open, openSpare } = setUp({}, capacity);
   open();
@@ -280,7 +270,7 @@ test('a place in the whole pool is taken for each connect, and given back when i
   t.is(capacity.used, 1, 'an open connection keeps its place');
 });
 
-test('once stopped it opens nothing, and no pause is left', async (t) => {
+test('a stopped opener opens nothing, and leaves no pause', async (t) => {
   const { clock, connector, stage, opener, open, openSpare } = setUp();
   open();
   open();

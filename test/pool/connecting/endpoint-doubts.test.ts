@@ -27,7 +27,7 @@ function setUp(chance?: () => number) {
 
 const ROUTES = ['hello-skip', 'broker-negotiated', 'handle-passed'] as const;
 
-test('an endpoint is forgotten when a connection to it is found invalid, by whatever route, age and use', (t) => {
+test('an endpoint is forgotten when a connection to it is found invalid, for every route, age and use', (t) => {
   for (const route of ROUTES) {
     const { clock, doubts, forgotten, open } = setUp();
     const connection = open({ route, uses: 100 });
@@ -37,7 +37,7 @@ test('an endpoint is forgotten when a connection to it is found invalid, by what
   }
 });
 
-test('an endpoint is forgotten when its backend ends a connection without a word, by whatever route', (t) => {
+test('an endpoint is forgotten when its backend ends a connection without a word, for every route', (t) => {
   for (const route of ROUTES) {
     for (const reason of ['stale', 'error'] as const) {
       const { clock, doubts, forgotten, open } = setUp();
@@ -49,7 +49,7 @@ test('an endpoint is forgotten when its backend ends a connection without a word
   }
 });
 
-test('a remembered endpoint is forgotten when its connection ends within a second, whatever was heard', (t) => {
+test('a remembered endpoint is forgotten when its connection ends within a second, even if bytes came', (t) => {
   for (const [route, ageMs, forgets] of [
     ['hello-skip', 999, true],
     ['hello-skip', 1_000, false],
@@ -63,7 +63,7 @@ test('a remembered endpoint is forgotten when its connection ends within a secon
   }
 });
 
-test('what the pool or a caller decides about a connection says nothing about its endpoint', (t) => {
+test('a close by the pool or a caller, unless as invalid, is no evidence against the endpoint', (t) => {
   const { doubts, forgotten, open } = setUp();
   const reasons: readonly CloseReason[] = [
     'idle',

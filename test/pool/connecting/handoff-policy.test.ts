@@ -34,7 +34,7 @@ test('false never waits, true always does', (t) => {
   t.true(policy.shouldWait(), 'however slow it is');
 });
 
-test('after three downgrades in a row nobody waits for half a minute, and then one tries', (t) => {
+test('after three downgrades in a row no negotiation waits for half a minute, and then one tries', (t) => {
   const clock = new FakeClock();
   const policy = new HandoffPolicy(true, clock);
   times(2, () => policy.learn(downgraded()));

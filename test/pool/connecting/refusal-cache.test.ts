@@ -66,7 +66,7 @@ test('each caller gets an error of its own, with its own stack', (t) => {
   t.not(memory.current(), memory.current());
 });
 
-test('for half a minute, or up to a half longer by chance, nothing is opened that nobody asks for', (t) => {
+test('a final refusal forbids spare connects for 30 to 45 s, by chance', (t) => {
   for (const [chance, pauseMs] of [
     [0, 30_000],
     [0.5, 37_500],

@@ -1,4 +1,4 @@
-/** In whose asynchronous context callbacks run: tracing relies on it. */
+/** The asynchronous context in which each callback runs: tracing relies on it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -24,7 +24,7 @@ import { canShare } from '../sharing/kit.js';
 const storage = new AsyncLocalStorage<string>();
 const contexts = (): string => storage.getStore() ?? 'none';
 
-/** The context in which an event of a socket is heard after `cause`. */
+/** The context in which a listener of a socket runs after `cause`. */
 async function heardIn(socket: Socket, event: string, cause: () => void): Promise<string> {
   return await new Promise((resolve) => {
     socket.once(event, () => resolve(contexts()));
@@ -32,7 +32,7 @@ async function heardIn(socket: Socket, event: string, cause: () => void): Promis
   });
 }
 
-/** Each callback of a socket, and the context it runs in; the connection is as good as before. */
+/** Each callback of a socket, and the context it runs in; the connection stays usable. */
 const CALLBACKS: Readonly<Record<string, (socket: Socket) => Promise<string>>> = {
   data: async (socket) => await heardIn(socket, 'data', () => socket.write('x')),
   readable: async (socket) => {
@@ -46,7 +46,7 @@ const CALLBACKS: Readonly<Record<string, (socket: Socket) => Promise<string>>> =
   drain: (socket) => heardIn(socket, 'drain', () => void socket.resume().write(Buffer.alloc(1024 * 1024))),
 };
 
-/** Those that end the connection. */
+/** Callbacks that end the connection. */
 const ENDS: Readonly<Record<string, (socket: Socket, system: TestSystem) => Promise<string>>> = {
   end: (socket, { backend }) => heardIn(socket, 'end', () => (socket.resume(), backend.dropAll())),
   close: (socket) => heardIn(socket, 'close', () => socket.destroy()),
@@ -67,7 +67,7 @@ for (const [name, heard] of Object.entries({ ...CALLBACKS, ...ENDS })) {
   });
 }
 
-test('callers that wait for one connection each hear it in their own context', async (t) => {
+test('each caller that waits for the same connection runs in its own context', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
   const names = ['a', 'b', 'c', 'd'];
@@ -82,7 +82,7 @@ test('callers that wait for one connection each hear it in their own context', a
   t.is(pool.stats().created, 1);
 });
 
-test('the context is that in which the lease was first asked for its socket', async (t) => {
+test('a socket runs its listeners in the context of the first read of lease.socket', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target);
   const lease = await storage.run('acquirer', () => pool.acquire());
@@ -111,7 +111,7 @@ test('validate runs in no context, for a waiter and as a keepalive', async (t) =
   t.deepEqual(new Set(heard), new Set(['none']));
 });
 
-test('what validate enters stays in that one check', async (t) => {
+test('a context that validate enters ends with that check', async (t) => {
   const { target } = await startSystem(t);
   const heard: string[] = [];
   const pool = openPool(t, target, {
@@ -127,7 +127,7 @@ test('what validate enters stays in that one check', async (t) => {
   t.deepEqual(heard, ['none', 'none']);
 });
 
-/** What each event was heard in, by its name. */
+/** The context of the listener of each event, by the event's name. */
 function listen(pool: BrokerPool): Map<string, Set<string>> {
   const heard = new Map<string, Set<string>>();
   for (const name of POOL_EVENT_NAMES)
@@ -137,7 +137,7 @@ function listen(pool: BrokerPool): Map<string, Set<string>> {
 
 test('events run in the context of the caller they are about, those of connections in none', async (t) => {
   const { broker, target } = await startSystem(t);
-  // Tried again once.
+  // Retried once.
   broker.script({ kind: 'close' });
   const pool = openPool(t, target, { max: 1, leakThresholdMs: 5 });
   const heard = listen(pool);
@@ -228,7 +228,7 @@ test("a package that is loaded in a caller's context does not keep it", async (t
   await turn();
 });
 
-test('a lease without its socket asks for no context', async (t) => {
+test('a lease whose socket is never read does not bind its context', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
   const leases: Lease[] = [];
@@ -246,7 +246,7 @@ test('a lease without its socket asks for no context', async (t) => {
   t.true(leases.every(({ spent }) => spent));
 });
 
-test('no context of a caller that is gone is kept by idle connections, timers, ports or the wait thread', async (t) => {
+test('an idle pool keeps no context of a caller that has left in memory', async (t) => {
   const { target } = await startSystem(t);
   const program = fileURLToPath(new URL('context-retention.js', import.meta.url));
   const { stdout } = await promisify(execFile)(

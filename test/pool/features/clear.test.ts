@@ -1,13 +1,13 @@
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
 
-test('what is idle closes now, what is leased when it comes back, what is under way when it arrives', async (t) => {
+test('clear closes idle connections at once, leased ones on release, and connects under way when they arrive', async (t) => {
   const { pool, connect } = fakePool(t, { max: 3, maxConnecting: 3 });
   const acquiring = [pool.acquire(), pool.acquire(), pool.acquire()];
   await connect();
   await connect();
   const [first, leased] = [await acquiring[0], await acquiring[1]];
-  // The third caller takes it, and its own connect goes on for nobody.
+  // The third caller takes it, and its own connect goes on without a waiter.
   first?.release();
   (await acquiring[2])?.release();
   t.like(pool.stats(), { idle: 1, leased: 1, connecting: 1 });
@@ -19,7 +19,7 @@ test('what is idle closes now, what is leased when it comes back, what is under 
   t.like(pool.stats(), { total: 0, closedByReason: { stale: 3 } });
 });
 
-test('what is being validated closes when the answer has come', async (t) => {
+test('clear closes a connection under validation when the answer has come', async (t) => {
   let answer = (_healthy: boolean): void => {};
   const { pool, connect, pass } = fakePool(t, {
     max: 1,

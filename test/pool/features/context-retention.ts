@@ -1,6 +1,6 @@
 /**
- * Calls a pool in contexts of its own each, and prints which of them are still in memory when the callers are
- * gone and the pool is idle: `node --expose-gc context-retention.js <target as JSON>`.
+ * Calls a pool in one context per call, and prints which contexts are still in memory when the callers have
+ * left and the pool is idle: `node --expose-gc context-retention.js <target as JSON>`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ const target: TestTarget = JSON.parse(targetText);
 const storage = new AsyncLocalStorage<object>();
 const kept = new Map<string, WeakRef<object>>();
 
-/** Runs a call in a context that nothing else refers to. */
+/** Runs a call in a context to which there is no other reference. */
 async function inContext(name: string, call: () => Promise<unknown>): Promise<void> {
   const context = { name };
   kept.set(name, new WeakRef(context));

@@ -14,7 +14,7 @@ async function open(t: ExecutionContext, options: BrokerPoolOptions = {}, system
   return { pool, backend };
 }
 
-test('a leased connection that its backend ends gives up its place to a waiter at once, and its lease can only be spent', async (t) => {
+test('a leased connection that its backend ends gives its place to a waiter at once; its lease can be released once', async (t) => {
   const { pool, backend } = await open(t);
   const dead = await pool.acquire();
   await echo(dead.socket, 'word');
@@ -46,7 +46,7 @@ test('destroying the lease of a dead connection changes no count', async (t) => 
   t.like(pool.stats(), { total: 0, closedByReason: { error: 1, invalid: 0 } });
 });
 
-test('a lease whose caller destroys the socket tells of one end of the lease and one of the connection', async (t) => {
+test('a lease whose caller destroys the socket emits one released and one connectionClosed', async (t) => {
   const { pool } = await open(t, { leakThresholdMs: 60_000 });
   const events: string[] = [];
   pool
@@ -60,7 +60,7 @@ test('a lease whose caller destroys the socket tells of one end of the lease and
   t.deepEqual(events, ['released', 'connectionClosed']);
 });
 
-test('a lease that is out for long is no suspected leak when its connection has died', async (t) => {
+test('a lease whose connection has died is not reported as a suspected leak', async (t) => {
   const { pool, connect, pass } = fakePool(t, { leakThresholdMs: 1_000 });
   pool.on('leakSuspected', () => t.fail());
   const acquiring = pool.acquire();
@@ -84,7 +84,7 @@ test('close does not wait for the lease of a connection that has died', async (t
   t.like(pool.stats(), { total: 0, closedByReason: { stale: 1, poolClosed: 0 } });
 });
 
-test('what came before the end can still be read, and until then the connection has its place', async (t) => {
+test('a leased connection that has ended keeps its place until its last bytes are read', async (t) => {
   const { pool } = await open(
     t,
     {},

@@ -25,7 +25,7 @@ const orders: Readonly<Record<string, (fake: FakePool) => Promise<void>[]>> = {
 };
 
 for (const [order, end] of Object.entries(orders)) {
-  test(`${order}: everything ends once`, async (t) => {
+  test(`${order}: the pool ends once, and leaves no connection, waiter, timer or job`, async (t) => {
     const fake = fakePool(t, { max: 2 });
     const { pool, clock, driver, pass } = fake;
     let closed = 0;
@@ -45,7 +45,7 @@ for (const [order, end] of Object.entries(orders)) {
   });
 }
 
-test('a lease that never touched its socket may come back in the turn of the end', async (t) => {
+test('a lease whose socket was never read can be released in the turn of destroy', async (t) => {
   const { pool, connect } = fakePool(t);
   const acquiring = pool.acquire();
   await connect();
@@ -55,7 +55,7 @@ test('a lease that never touched its socket may come back in the turn of the end
   t.like(pool.stats(), { total: 0, closedByReason: { poolClosed: 1 } });
 });
 
-test('a connect that succeeds in the moment of the end leaves no socket', async (t) => {
+test('a connect that succeeds while the pool is destroyed leaves no open socket', async (t) => {
   const { pool, connect } = fakePool(t);
   const failing = failureOf(pool.acquire());
   const connecting = connect();
@@ -66,7 +66,7 @@ test('a connect that succeeds in the moment of the end leaves no socket', async 
   t.true(socket.destroyed);
 });
 
-test('close waits for a lease and no longer than it is told', async (t) => {
+test('close waits for a lease, for timeoutMs at most', async (t) => {
   const fake = fakePool(t);
   const { pool, connect, pass } = fake;
   const acquiring = pool.acquire();
@@ -90,7 +90,7 @@ test('a pool that was never used ends at once', async (t) => {
   t.like(pool.stats(), { total: 0, connecting: 0, created: 0 });
 });
 
-test('a limit that makes no sense is refused by a promise, and the pool stays open', async (t) => {
+test('close rejects with INVALID_ARGUMENT for a negative timeoutMs, and the pool stays open', async (t) => {
   const { pool } = fakePool(t);
   const error = await failureOf(pool.close({ timeoutMs: -1 }));
   t.is(error.code, 'INVALID_ARGUMENT');
@@ -98,7 +98,7 @@ test('a limit that makes no sense is refused by a promise, and the pool stays op
   t.is(pool.tryAcquire(), undefined);
 });
 
-test('a later close with less patience shortens the time, one with more does not lengthen it', async (t) => {
+test('a later close with a shorter timeoutMs shortens the wait, one with a longer does not lengthen it', async (t) => {
   const { pool, connect, pass } = fakePool(t);
   const acquiring = pool.acquire();
   await connect();
@@ -113,7 +113,7 @@ test('a later close with less patience shortens the time, one with more does not
   await Promise.all([first, second, third]);
 });
 
-test('after the end clear() does nothing, and nobody hears of it', async (t) => {
+test('clear() after close() emits no event', async (t) => {
   const { pool } = fakePool(t);
   const log: string[] = [];
   for (const name of ['cleared', 'closed'] as const) pool.on(name, () => log.push(name));

@@ -18,8 +18,8 @@ class StoppedDate extends Date {
 }
 
 /**
- * What the frameworks replace, by the object that has it. `nextTick` and `queueMicrotask` are Node's own
- * machinery: its sockets stop too.
+ * The functions that the frameworks replace, by their objects. `nextTick` stays real: Node's own sockets stop
+ * without it.
  */
 const TIMERS = { setTimeout: noTimer, clearTimeout: nothing, setInterval: noTimer, clearInterval: nothing };
 const IMMEDIATES = { setImmediate: noTimer, clearImmediate: nothing };
@@ -42,7 +42,7 @@ const FAKES: Readonly<Record<string, readonly (readonly [target: object, fakes: 
   ],
 };
 
-/** Puts a value in place of a property for a while. Returns what puts the property back. */
+/** Replaces a property. Returns a function that restores it. */
 function replace(target: object, name: string, value: unknown): () => void {
   const real = Object.getOwnPropertyDescriptor(target, name);
   Object.defineProperty(target, name, { value, configurable: true, writable: true });

@@ -1,4 +1,4 @@
-/** Backends that speak first. What they say before the first lease is the first caller's due. */
+/** Backends that speak first: their bytes before the first lease belong to the first caller. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
@@ -35,7 +35,7 @@ async function startPool(t: ExecutionContext, options: BrokerPoolOptions, delayM
   const { backend, target } = await startSystem(t, { backend: { onConnection: greeting(delayMs) } });
   const pool = openPool(t, target, options);
   await pool.warm();
-  // What was sent before the words of a later connection has arrived before them.
+  // Bytes sent before those of a later connection have arrived before them.
   const later = await connectLocalSocket(backend.endpoint);
   await read(later, GREETING.length);
   await echo(later, 'later');
@@ -44,8 +44,7 @@ async function startPool(t: ExecutionContext, options: BrokerPoolOptions, delayM
 }
 
 /**
- * Leases so many connections at once; returns what each backend has said first, and what it answers to a
- * word.
+ * Leases so many connections at once; returns the greeting of each backend, and its answer to a word.
  */
 async function firstWords(pool: BrokerPool, count: number): Promise<string[]> {
   const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()));
@@ -58,7 +57,7 @@ async function firstWords(pool: BrokerPool, count: number): Promise<string[]> {
 
 const EXPECTED = `${GREETING}mine`;
 
-/** Counts how often a hook was asked, and answers what that hook answers. */
+/** Counts the calls of a hook, and returns its answers. */
 function counting(hook: (connection: ConnectionToValidate) => boolean | Promise<boolean>) {
   const asked = {
     times: 0,
@@ -70,7 +69,7 @@ function counting(hook: (connection: ConnectionToValidate) => boolean | Promise<
 const ping = async ({ socket }: ConnectionToValidate): Promise<boolean> =>
   (await echo(socket, 'ping')) === 'ping';
 
-test('bytes before the first lease do not close a connection, and are there for its caller', async (t) => {
+test('bytes before the first lease do not close a connection, and its first caller reads them', async (t) => {
   const { pool, connect } = fakePool(t, { min: 1 });
   await settled();
   const socket = await connect();
@@ -85,7 +84,7 @@ test('bytes before the first lease do not close a connection, and are there for 
   t.is(pool.stats().closedByReason.dirty, 1, 'after the first lease they close it');
 });
 
-test('a greeting in several parts is whole behind a validate', async (t) => {
+test('a caller reads a greeting of several parts whole after validate', async (t) => {
   const { pool, connect } = fakePool(t, { min: 1, validateAfterIdleMs: 0, validate: () => true });
   await settled();
   const socket = await connect();
@@ -96,7 +95,7 @@ test('a greeting in several parts is whole behind a validate', async (t) => {
   lease.release();
 });
 
-test('what a connection has been told before the pool has it is whole for its caller', async (t) => {
+test('a caller reads a greeting whole that arrived before the pool had the connection', async (t) => {
   const { pool, driver } = fakePool(t);
   const acquiring = pool.acquire();
   const [job] = driver.pending;
@@ -149,7 +148,7 @@ test("a greeting that comes while validate waits for it is the first caller's", 
   t.is(pool.stats().created, 1);
 });
 
-test('validate is told the greeting, as bytes of its own', async (t) => {
+test('validate gets its own copy of the greeting', async (t) => {
   const shown: (string | undefined)[] = [];
   const validate = ({ greeting: bytes, isNew }: ConnectionToValidate): boolean => {
     shown.push(isNew ? bytes && Buffer.from(bytes).toString() : 'used');
@@ -163,7 +162,7 @@ test('validate is told the greeting, as bytes of its own', async (t) => {
   t.deepEqual(shown, [GREETING, 'used']);
 });
 
-test('a validate that leaves its answer unread costs a connection that greets, as any other', async (t) => {
+test('a connection that greets is closed as dirty if validate leaves its answer unread', async (t) => {
   const validate = async ({ socket }: ConnectionToValidate): Promise<boolean> => {
     socket.write('ping');
     await once(socket, 'readable');
@@ -174,7 +173,7 @@ test('a validate that leaves its answer unread costs a connection that greets, a
   t.true(pool.stats().closedByReason.dirty >= 1);
 });
 
-test('what comes unasked after validate has written is no greeting', async (t) => {
+test('bytes that arrive unasked after validate has written are no greeting', async (t) => {
   let answerTwice = (): void => {};
   const onConnection = (socket: Socket): void => {
     socket.on('data', (bytes) => {

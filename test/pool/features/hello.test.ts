@@ -1,4 +1,4 @@
-/** What a pool's Hellos say to the broker. */
+/** The fields of a pool's Hellos. */
 import type { BrokerPool } from '../../../src/index.js';
 import { encodeHelloFrame } from '../../../src/negotiation/exchange/hello.js';
 import { canHandOff } from '../../../src/testing/index.js';
@@ -32,7 +32,7 @@ test('a pool asks for a handoff only if it adopts or wants the token', async (t)
   }
 });
 
-test('a pool tells the broker what its caller says of itself', async (t) => {
+test('a Hello carries the client identity from the options of the pool', async (t) => {
   const client = {
     clientVersion: '9.9.9',
     clientLibName: 'mine',
@@ -64,7 +64,7 @@ whereHandedOver('a pool that finds handoffs slower stops asking for them', async
   t.is(system.broker.handoffCount, 3);
 });
 
-test('a broker that never hands over is no longer asked once the breaker is open', async (t) => {
+test('a pool stops asking for handoffs after three that failed', async (t) => {
   const system = await startSystem(t);
   system.broker.behaviour = { kind: 'rejectedAck' };
   const pool = openPool(t, system.target, { adoptHandedOffConnection: true, endpointCache: false });
@@ -89,7 +89,7 @@ test('a lease has a token if the pool asks for it', async (t) => {
 
 const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
 
-test.serial('a pool follows the test seam if it opts in, and says no Hello (C-22)', async (t) => {
+test.serial('a pool follows the test seam if it opts in, and sends no Hello (C-22)', async (t) => {
   const system = await startSystem(t);
   process.env[FAKE_BACKEND] = system.backend.endpoint;
   try {

@@ -6,7 +6,7 @@ import { echo, startSystem } from '../../helpers/system.js';
 
 const CALLERS = 10_000;
 
-test('10,000 acquires at once on 50 connections: all are served, in order, and their memory comes back', async (t) => {
+test('10,000 acquires at once on 50 connections are served in order, and their memory is freed', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system.target, { max: 50, maxConnecting: 10 });
   const herd = async (): Promise<void> => {
@@ -32,7 +32,7 @@ test('10,000 acquires at once on 50 connections: all are served, in order, and t
   await collectGarbage();
   const beforeBytes = process.memoryUsage().heapUsed;
   await herd();
-  // A waiter weighs some 200 bytes: 10,000 that stay would show.
+  // A waiter takes some 200 bytes: 10,000 that stay would exceed the limit.
   const comesBack = await until(() => {
     void collectGarbage();
     return process.memoryUsage().heapUsed - beforeBytes < 1_000_000;

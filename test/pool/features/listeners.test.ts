@@ -1,4 +1,4 @@
-/** Listeners of events may call any method of the pool, in the middle of what the event tells about. */
+/** Listeners of events may call any method of the pool, during the action that the event reports. */
 import type { Lease, PoolEventName } from '../../../src/index.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import { until } from '../../helpers/leftovers.js';
@@ -6,7 +6,7 @@ import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
 
-test('a listener of connectionClosed may call close(): everybody’s promise is kept', async (t) => {
+test('a listener of connectionClosed may call close(): both promises settle', async (t) => {
   const { pool, connect } = fakePool(t);
   const acquiring = pool.acquire();
   await connect();
@@ -59,7 +59,7 @@ for (const name of [
   });
 }
 
-test('a pool that a listener destroys while an idle connection is leased gives no dead lease', async (t) => {
+test('a pool that a listener of acquireStarted destroys fails the acquire with POOL_CLOSED', async (t) => {
   for (const acquire of ['acquire', 'tryAcquire'] as const) {
     const { pool, connect } = fakePool(t);
     const acquiring = pool.acquire();
@@ -75,7 +75,7 @@ test('a pool that a listener destroys while an idle connection is leased gives n
   }
 });
 
-test('a signal that is aborted by a listener of acquireStarted is heard', async (t) => {
+test('a signal that a listener of acquireStarted aborts fails the acquire with ABORTED', async (t) => {
   const { pool } = fakePool(t, { max: 1 });
   const controller = new AbortController();
   pool.on('acquireStarted', () => controller.abort());

@@ -5,7 +5,7 @@ import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
 
-test('a busy target cannot starve another: how long it waits is bounded by what is out', async (t) => {
+test('a target waits for a bounded number of leases of a busy one', async (t) => {
   const system = await startSystem(t);
   system.broker.services.set('quiet', { endpoint: system.backend.endpoint });
   const pool = openPool(t, system.target, { max: 4, maxTotal: 4 });
@@ -22,7 +22,7 @@ test('a busy target cannot starve another: how long it waits is bounded by what 
   for (let time = 0; time < 10; time++) {
     const before = state.returns;
     await pool.use(({ socket }) => echo(socket, 'quiet'), { serviceName: 'quiet' });
-    // At most what is out comes back before it, and what those who stood in line get while it connects and
+    // The leases that are out come back before it, and the waiters in line are served while it connects and
     // talks.
     t.true(state.returns - before < 40 * 4, `${state.returns - before} leases of the busy target came first`);
   }
@@ -57,7 +57,7 @@ test('the first lease that comes back makes room for a target that has none', as
   );
 });
 
-test('two targets that are even do not take places from each other', async (t) => {
+test('two targets with equal shares do not evict each other all the time', async (t) => {
   const { pool, connect, driver } = fakePool(t, { max: 4, maxTotal: 4, maxConnecting: 4 });
   const running: Promise<void>[] = [];
   const state = { leases: 0 };
@@ -82,7 +82,7 @@ test('two targets that are even do not take places from each other', async (t) =
   );
 });
 
-test('a target that was evicted below its minimum is warm again when there is room', async (t) => {
+test('a target that was evicted below min opens connections again when there is room', async (t) => {
   const { pool, connect } = fakePool(t, { min: 2, max: 2, maxTotal: 4 });
   await settled();
   await connect();
@@ -100,7 +100,7 @@ test('a target that was evicted below its minimum is warm again when there is ro
   t.is(demo()?.idle, 2);
 });
 
-test('what a keepalive has just found good makes room for another target that came meanwhile', async (t) => {
+test('a connection under keepalive makes room for a waiting target when its check has ended', async (t) => {
   let answer = (_healthy: boolean): void => {};
   const validate = (): Promise<boolean> => new Promise((resolve) => (answer = resolve));
   const { pool, connect, pass, driver } = fakePool(t, { max: 1, maxTotal: 1, validate, keepaliveMs: 100 });
@@ -164,7 +164,7 @@ for (const left of [true, false]) {
   });
 }
 
-test('a connect takes a place again for its next attempt, and waits for one in line', async (t) => {
+test('a retry needs a place again, and waits for one in line', async (t) => {
   const { pool, driver, connect, fail, pass } = fakePool(t, { maxTotal: 1 });
   const sick = pool.acquire({ serviceName: 'sick' });
   await fail(COME_BACK_LATER);
@@ -180,7 +180,7 @@ test('a connect takes a place again for its next attempt, and waits for one in l
   (await sick).release();
 });
 
-test('a connect whose caller has left lends its place to another target, and closes what it brings where none is free', async (t) => {
+test('a connect whose caller has left lends its place, and closes its connection if no place is free', async (t) => {
   const { pool, driver, connect } = fakePool(t, { maxTotal: 1 });
   const abort = new AbortController();
   const left = failureOf(pool.acquire({ serviceName: 'slow', signal: abort.signal }));
@@ -195,7 +195,7 @@ test('a connect whose caller has left lends its place to another target, and clo
   (await acquiring).release();
 });
 
-test('a connect that has lost its place keeps what it brings where one is free by then', async (t) => {
+test('a connect that has lent its place keeps its connection if a place is free by then', async (t) => {
   const { pool, driver, connect } = fakePool(t, { maxTotal: 1 });
   const abort = new AbortController();
   const left = failureOf(pool.acquire({ serviceName: 'slow', signal: abort.signal }));
@@ -209,7 +209,7 @@ test('a connect that has lost its place keeps what it brings where one is free b
   t.like(pool.stats(), { idle: 1, connecting: 0, pausing: 0 });
 });
 
-test('a place is lent too when the caller leaves after another target has asked for it', async (t) => {
+test('a connect lends its place also if its caller leaves after another target has asked for one', async (t) => {
   const { pool, driver, connect } = fakePool(t, { maxTotal: 1 });
   const abort = new AbortController();
   const left = failureOf(pool.acquire({ serviceName: 'slow', signal: abort.signal }));

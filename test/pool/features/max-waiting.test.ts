@@ -9,7 +9,7 @@ async function lease({ pool, connect }: FakePool, count: number, serviceName = '
   return await Promise.all(acquiring);
 }
 
-test('whoever waits for a connection that can still be opened does not count', async (t) => {
+test('a caller that waits for a connection that can still be opened does not count towards maxWaiting', async (t) => {
   const fake = fakePool(t, { max: 3, maxWaiting: 1, maxConnecting: 1 });
   const { pool, connect } = fake;
   const acquiring = Array.from({ length: 4 }, () => pool.acquire());
@@ -21,7 +21,7 @@ test('whoever waits for a connection that can still be opened does not count', a
   for (const each of others) (await each).release();
 });
 
-test('with 0 nobody stands behind others, and all that may be opened is opened', async (t) => {
+test('with maxWaiting 0 the pool opens up to max, and refuses a caller that would have to queue', async (t) => {
   const fake = fakePool(t, { max: 2, maxWaiting: 0 });
   const { pool } = fake;
   const [first, second] = await lease(fake, 2);
@@ -36,7 +36,7 @@ test('with 0 nobody stands behind others, and all that may be opened is opened',
   second?.release();
 });
 
-test('an idle connection that must be validated first is free for somebody, and so is one that is being validated', async (t) => {
+test('an idle connection that needs validation or is being validated is free for one caller', async (t) => {
   let answer = (_good: boolean): void => {};
   const fake = fakePool(t, {
     max: 1,

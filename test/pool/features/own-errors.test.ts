@@ -1,4 +1,4 @@
-/** Each caller has an error of its own, which says what became of that caller. */
+/** Each caller gets its own error object, with its own counts and stack. */
 import {
   connectToBackend,
   sendAdminRequest,
@@ -52,7 +52,7 @@ test("a failure of the system is the cause of each caller's error", async (t) =>
   t.is(one?.cause, other?.cause);
 });
 
-/** What makes an acquire fail that waits. */
+/** Events that end a waiting acquire with an error. */
 const ends: Readonly<Record<string, (fake: ReturnType<typeof fakePool>, abort: AbortController) => unknown>> =
   {
     'a failed connect': ({ fail }) => fail(),
@@ -62,7 +62,7 @@ const ends: Readonly<Record<string, (fake: ReturnType<typeof fakePool>, abort: A
   };
 
 for (const [what, end] of Object.entries(ends)) {
-  test(`the stack of an error after a wait that ${what} ends has the caller of acquire`, async (t) => {
+  test(`the stack of an error after a wait ended by ${what} names the caller of acquire`, async (t) => {
     const fake = fakePool(t);
     const abort = new AbortController();
     const failure = failureOf(theCallerOfThisTest(fake.pool, { timeoutMs: 100, signal: abort.signal }));
@@ -77,7 +77,7 @@ for (const [what, end] of Object.entries(ends)) {
   });
 }
 
-test('the stack of an error without a wait has the caller of acquire', async (t) => {
+test('the stack of an error without a wait names the caller of acquire', async (t) => {
   const { pool, connect } = fakePool(t, { max: 1, maxWaiting: 0 });
   const acquiring = pool.acquire();
   await connect();
@@ -87,7 +87,7 @@ test('the stack of an error without a wait has the caller of acquire', async (t)
   t.regex(stack, /at theCallerOfThisTest \(.*own-errors\.test/);
 });
 
-test('the error of a caller is the one of its event', async (t) => {
+test('acquireFailed carries the same error object that the caller gets', async (t) => {
   const { pool, fail } = fakePool(t);
   const told: BrokerPoolError[] = [];
   pool.on('acquireFailed', ({ error }) => told.push(error));
@@ -97,7 +97,7 @@ test('the error of a caller is the one of its event', async (t) => {
   t.is(told[0], await failures[0]);
 });
 
-test('attempts are those that were under way or began while the caller waited', async (t) => {
+test('attempts counts the attempts under way or begun while the caller waited', async (t) => {
   const { pool, fail, pass } = fakePool(t, { maxConnecting: 1 });
   const busy = { ...REFUSAL, refusalKind: 'rateLimited', refusalCode: 4 } as const;
   const first = failureOf(pool.acquire({ timeoutMs: 1_000 }));
@@ -111,7 +111,7 @@ test('attempts are those that were under way or began while the caller waited', 
   t.like(await second, { attempts: 2, elapsedMs: 50 });
 });
 
-test('a wait in the queue that takes too long says what is leased of how many, and that no connect was tried', async (t) => {
+test('a TIMEOUT in phase queue names the leased count, max, and 0 attempts', async (t) => {
   const { pool, connect, pass } = fakePool(t, { max: 1 });
   const acquiring = pool.acquire();
   await connect();
@@ -126,7 +126,7 @@ test('a wait in the queue that takes too long says what is leased of how many, a
   );
 });
 
-test('a timeout says in its message why connecting failed last', async (t) => {
+test('the message of a TIMEOUT names the last connect failure', async (t) => {
   const { pool, fail, pass } = fakePool(t);
   const failure = failureOf(pool.acquire({ timeoutMs: 1_000 }));
   await fail({ ...REFUSAL, message: 'busy', refusalKind: 'rateLimited', refusalCode: 4, retryAfterMs: 900 });
@@ -134,7 +134,7 @@ test('a timeout says in its message why connecting failed last', async (t) => {
   t.regex((await failure).message, /connecting failed last with REFUSED: busy/);
 });
 
-test('warm and a closed pool say as much', async (t) => {
+test('errors of warm and of a closed pool carry target and attempts', async (t) => {
   const { pool, fail } = fakePool(t, { min: 1 });
   const warming = failureOf(pool.warm());
   await fail(REFUSAL);
@@ -148,7 +148,7 @@ test('warm and a closed pool say as much', async (t) => {
   t.like(await failureOf((async () => pool.share())()), closed);
 });
 
-test("one-shot calls say as much, with the broker's reason and the caller's stack", async (t) => {
+test("errors of one-shot calls carry the same, with the broker's reason and the caller's stack", async (t) => {
   await using system = await startTestSystem();
   system.broker.behaviour = { kind: 'refuse', code: 7, reason: 'out of luck' };
   async function theCaller(): Promise<void> {

@@ -7,7 +7,7 @@ import { startSystem } from '../../helpers/system.js';
 test('many callers of an unknown service cost one Hello within a second', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system.target);
-  const stranger = { serviceName: 'nobody' };
+  const stranger = { serviceName: 'unknown' };
   const startedMs = performance.now();
   const atOnce = await Promise.all(Array.from({ length: 100 }, () => failureOf(pool.acquire(stranger))));
   const later: typeof atOnce = [];
@@ -18,15 +18,15 @@ test('many callers of an unknown service cost one Hello within a second', async 
       refusalKind: 'serviceUnknown',
       refusalCode: RefusalCode.SERVICE_UNKNOWN,
     });
-  // A machine that is busy enough may have let the second pass.
+  // On a busy machine the second may have passed.
   if (performance.now() - startedMs < 1_000) {
     t.is(system.broker.helloCount, 1);
     t.regex(later.at(-1)?.message ?? '', /not asked again for another \d+ ms/);
   }
-  t.is(await pool.use(({ route }) => route), 'broker-negotiated', 'other targets do not suffer');
+  t.is(await pool.use(({ route }) => route), 'broker-negotiated', 'other targets are served');
 });
 
-test('a blocked version is remembered for just a second', async (t) => {
+test('a pool remembers a blocked version for one second', async (t) => {
   const { pool, driver, fail, connect, pass } = fakePool(t);
   const first = failureOf(pool.acquire());
   await fail({ ...REFUSAL, refusalKind: 'versionBlocked', refusalCode: RefusalCode.VERSION_BLOCKED });
@@ -55,7 +55,7 @@ test('clear forgets a refusal, and so does warm', async (t) => {
   (await pool.acquire()).release();
 });
 
-test('a refusal does not take away the connections there are', async (t) => {
+test('a refusal leaves open connections to callers', async (t) => {
   const { pool, fail, connect } = fakePool(t, { max: 2 });
   const acquiring = pool.acquire();
   await connect();

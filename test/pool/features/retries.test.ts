@@ -14,7 +14,7 @@ function comeBackLater(retryAfterMs: number): Failure {
   };
 }
 
-test("a refusal that passes is tried again after the broker's pause, while somebody has time for it", async (t) => {
+test("a transient refusal is retried after the broker's pause while a caller has time for it", async (t) => {
   const { pool, driver, fail, connect, pass } = fakePool(t);
   const acquiring = pool.acquire({ timeoutMs: 1_000 });
   await fail(comeBackLater(400));
@@ -25,7 +25,7 @@ test("a refusal that passes is tried again after the broker's pause, while someb
   (await acquiring).release();
 });
 
-test('whoever has no time for the pause learns of the refusal at once, however long others had before', async (t) => {
+test('a caller without time for the pause gets the refusal at once, however much time earlier callers had', async (t) => {
   const { pool, fail, connect } = fakePool(t);
   const before = pool.acquire({ timeoutMs: 30_000 });
   await connect();
@@ -35,7 +35,7 @@ test('whoever has no time for the pause learns of the refusal at once, however l
   t.like(await hurried, { code: 'REFUSED', refusalKind: 'rateLimited', retryAfterMs: 5_000 });
 });
 
-test('a timeout during the pause says why, and that it was a connect', async (t) => {
+test('a TIMEOUT during the pause has phase connect and the refusal as cause', async (t) => {
   const { pool, fail, pass } = fakePool(t, { maxConnecting: 1 });
   const patient = failureOf(pool.acquire({ timeoutMs: 2_000 }));
   const hurried = failureOf(pool.acquire({ timeoutMs: 300 }));
@@ -52,7 +52,7 @@ test('a timeout during the pause says why, and that it was a connect', async (t)
 });
 
 for (const way of ['clear', 'warm'] as const) {
-  test(`${way} ends the pause: the connect is tried again at once`, async (t) => {
+  test(`${way} ends the pause: the connect is retried at once`, async (t) => {
     const { pool, driver, clock, fail, connect } = fakePool(t, { maxConnecting: 1 });
     const acquiring = pool.acquire();
     await fail(comeBackLater(20_000));
@@ -62,7 +62,7 @@ for (const way of ['clear', 'warm'] as const) {
     await settled();
     t.is(driver.pending.size, 1);
     await connect();
-    // What began before a clear is stale when it arrives.
+    // A connect from before the clear is stale when it arrives.
     if (way === 'clear') await connect();
     (await acquiring).release();
     await pool.destroy();
@@ -92,7 +92,7 @@ function noBackend(): Failure {
   };
 }
 
-test('each attempt that is tried again is an event and counts in the stats, with its number, its pause and its error', async (t) => {
+test('each retry counts in the stats and emits connectRetrying with attempt, pause and error', async (t) => {
   const { pool, fail, pass, connect } = fakePool(t);
   const events: unknown[] = [];
   pool.on('connectRetrying', ({ target, connectionId, attempt, delayMs, error }) => {
@@ -112,7 +112,7 @@ test('each attempt that is tried again is an event and counts in the stats, with
   t.like(pool.stats(), { retries: 2, connectFailures: 0 });
 });
 
-test('a broker without the backend is asked three times, and the error says how often, how long and what to do', async (t) => {
+test('a broker without the backend is asked three times; the error names attempts, time and remedy', async (t) => {
   const { pool, driver, fail, pass } = fakePool(t);
   const failure = failureOf(pool.acquire());
   await fail(noBackend());
@@ -128,7 +128,7 @@ test('a broker without the backend is asked three times, and the error says how 
   t.is(driver.pending.size, 0);
 });
 
-test('retry.attempts has a broker without the backend asked as often', async (t) => {
+test('retry.attempts sets how often a broker without the backend is asked', async (t) => {
   const { pool, fail, pass, connect } = fakePool(t, { retry: { attempts: 5 } });
   const acquiring = pool.acquire();
   for (let retry = 0; retry < 4; retry++) {
@@ -150,7 +150,7 @@ for (const retry of [false, { attempts: 1 }] as const) {
   });
 }
 
-test('a caller whose time is up before the next attempt learns that at once, and what to do', async (t) => {
+test('a caller without time for the next attempt fails at once, with a message that tells the remedy', async (t) => {
   const { pool, fail, pass } = fakePool(t);
   const failure = failureOf(pool.acquire({ timeoutMs: 1_000 }));
   await fail(comeBackLater(400));
@@ -162,7 +162,7 @@ test('a caller whose time is up before the next attempt learns that at once, and
   );
 });
 
-test('a pause whose callers have all left ends in no further attempt', async (t) => {
+test('a pause whose callers have all left ends without another attempt', async (t) => {
   const { pool, driver, fail, pass } = fakePool(t);
   const abort = new AbortController();
   const failure = failureOf(pool.acquire({ signal: abort.signal }));
@@ -174,7 +174,7 @@ test('a pause whose callers have all left ends in no further attempt', async (t)
   t.like(pool.stats(), { connecting: 0, pausing: 0, connectFailures: 1 });
 });
 
-test('a caller who comes in a pause that others have left waits for its end, and for no attempt before', async (t) => {
+test('a caller that comes during an abandoned pause is served after its end, not before', async (t) => {
   const { pool, driver, fail, pass, connect } = fakePool(t, { maxConnecting: 1 });
   const abort = new AbortController();
   const failure = failureOf(pool.acquire({ signal: abort.signal }));
@@ -189,7 +189,7 @@ test('a caller who comes in a pause that others have left waits for its end, and
   (await acquiring).release();
 });
 
-test('warm opens what it needs where callers have left a pause behind, and does not fail for its sake', async (t) => {
+test('warm ends an abandoned pause, and succeeds', async (t) => {
   const { pool, fail, connect } = fakePool(t, { min: 1, maxConnecting: 1 });
   await settled();
   await connect();
@@ -205,7 +205,7 @@ test('warm opens what it needs where callers have left a pause behind, and does 
   await t.notThrowsAsync(warming);
 });
 
-test('a timeout while the pool backs off from a failed connect says so, though a connection is leased', async (t) => {
+test('a TIMEOUT while the pool backs off has phase connect and its cause, even if a connection is leased', async (t) => {
   const { pool, connect, fail, pass } = fakePool(t, { max: 2 });
   const first = pool.acquire();
   await connect();
@@ -217,7 +217,7 @@ test('a timeout while the pool backs off from a failed connect says so, though a
   lease.release();
 });
 
-test('a timeout where no connection may be opened waits for one to come back, whatever failed before', async (t) => {
+test('a TIMEOUT at max has phase queue, even after an earlier connect failure', async (t) => {
   const { pool, connect, fail, pass } = fakePool(t, { max: 2 });
   const first = [pool.acquire(), pool.acquire()];
   await connect();

@@ -1,4 +1,4 @@
-/** Signals that are not real ones: what they lack or throw must harm neither the pool nor the next caller. */
+/** Fake signals: missing or throwing members must harm neither the pool nor the next caller. */
 import {
   BrokerPool,
   connectLocalSocket,
@@ -53,7 +53,7 @@ async function withSharedPool(
   }
 }
 
-/** Everything that takes a signal. */
+/** All calls that take a signal. */
 const CALLS: Readonly<Record<string, (system: TestSystem, signal: AbortSignal) => Promise<unknown>>> = {
   'acquire of a pool': ({ target }, signal) => withPool(target, (pool) => pool.acquire({ signal })),
   'use of a pool': ({ target }, signal) => withPool(target, (pool) => pool.use(() => {}, { signal })),
@@ -103,7 +103,7 @@ for (const [name, call] of Object.entries(CALLS)) {
   );
 }
 
-test('a signal whose removeEventListener throws does not keep the next callers from being served by a validation', async (t) => {
+test('a signal whose removeEventListener throws does not stop validations from serving the next caller', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1, validateAfterIdleMs: 0, validate: () => true });
   await pool.use(() => {});
@@ -113,7 +113,7 @@ test('a signal whose removeEventListener throws does not keep the next callers f
   t.is(await pool.use(({ socket }) => echo(socket, 'two'), { timeoutMs: 20_000 }), 'two');
 });
 
-test('a signal that aborts while it is being listened to aborts the acquire, and the next one is served', async (t) => {
+test('a signal that aborts inside addEventListener aborts the acquire, and the next acquire is served', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
   const lease = await pool.acquire();
@@ -126,7 +126,7 @@ test('a signal that aborts while it is being listened to aborts the acquire, and
   (await next).release();
 });
 
-test('a signal that has its caller served while it is being listened to keeps no listener', async (t) => {
+test('a signal keeps no listener if its caller is served inside addEventListener', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
   const lease = await pool.acquire();
@@ -144,7 +144,7 @@ test('a signal that has its caller served while it is being listened to keeps no
   t.is(listeners.size, 0);
 });
 
-test('a signal whose reason throws aborts all who wait with it', async (t) => {
+test('a signal whose reason throws aborts all its waiters', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
   await pool.acquire();
@@ -159,7 +159,7 @@ test('a signal whose reason throws aborts all who wait with it', async (t) => {
   t.is(pool.stats().waiting, 0);
 });
 
-test('a wait with a broken signal has its acquireFailed', async (t) => {
+test('an acquire with a broken signal emits acquireFailed', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target);
   const heard: string[] = [];

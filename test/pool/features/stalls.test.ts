@@ -1,6 +1,6 @@
 /**
- * Stalls of the event loop, and of the whole process: what arrived in time counts, however late the loop
- * looks.
+ * Stalls of the event loop and of the whole process: bytes that arrived in time count, however late the loop
+ * reads them.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -17,7 +17,7 @@ function addsUp(counts: PoolCounts): boolean {
   );
 }
 
-test('a snapshot is frozen through and through, and does not change', async (t) => {
+test('a snapshot is deeply frozen, and does not change', async (t) => {
   const { pool, connect } = fakePool(t);
   const acquiring = pool.acquire();
   await connect();
@@ -32,7 +32,7 @@ test('a snapshot is frozen through and through, and does not change', async (t) 
   t.is(JSON.stringify(stats), copy);
 });
 
-test('it adds up at every moment of a busy life, for each target and for all', async (t) => {
+test('the counts add up after every step, for each target and for all', async (t) => {
   const { pool, connect, fail, pass, driver } = fakePool(t, {
     max: 2,
     maxTotal: 3,
@@ -83,7 +83,7 @@ test('it adds up at every moment of a busy life, for each target and for all', a
   t.like(seen.at(-1), { total: 0, idle: 0, leased: 0, waiting: 0, connecting: 0 });
 });
 
-test('what an acquire costs shows: waits, connects, timeouts, failures', async (t) => {
+test('stats count waits, connects, timeouts and failures', async (t) => {
   const { pool, connect, fail, pass } = fakePool(t, { max: 1 });
   const acquiring = pool.acquire();
   await pass(30);
@@ -112,7 +112,7 @@ test('what an acquire costs shows: waits, connects, timeouts, failures', async (
   });
 });
 
-test('a printed pool says how it is, and so does its JSON', async (t) => {
+test('inspect and JSON of a pool show its state and counts', async (t) => {
   const { pool, connect } = fakePool(t, { max: 2 });
   const acquiring = pool.acquire();
   await connect();

@@ -1,6 +1,6 @@
 /**
- * When its parent says so, acquires connections, each by a Hello of its own, and tells its parent what became
- * of them: `node stopped-program.js <target as JSON> <connects> <limit in ms>`. Two of the Hellos are awaited
+ * At its parent's command acquires connections, each by its own Hello, and reports the outcomes to the
+ * parent: `node stopped-program.js <target as JSON> <connects> <limit in ms>`. Two of the Hellos are awaited
  * on the event loop, the others on the wait thread.
  */
 import { once } from 'node:events';

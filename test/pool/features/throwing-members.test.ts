@@ -1,4 +1,4 @@
-/** Members that a caller puts on its socket and that throw when the pool uses them. */
+/** Socket members that a caller has replaced, and that throw when the pool uses them. */
 import { Socket } from 'node:net';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';

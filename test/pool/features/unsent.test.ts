@@ -10,7 +10,7 @@ import { canShare } from '../sharing/kit.js';
 
 const CHUNK = 16 * 1024;
 
-/** A backend that reads nothing at first, then takes all in silence, and at last echoes. */
+/** A backend that first reads nothing, then reads without an answer, and at last echoes. */
 class SlowReader {
   readonly #sockets = new Set<Socket>();
   received = 0;
@@ -28,7 +28,7 @@ class SlowReader {
       this.received += chunk.length;
       if (this.echoes) socket.write(chunk);
     });
-    // Listening has set it going.
+    // The listener has made the socket flow.
     socket.pause();
   };
 
@@ -36,7 +36,7 @@ class SlowReader {
     for (const socket of this.#sockets) socket.resume();
   }
 
-  /** Answers what has not been asked. */
+  /** Sends bytes without a request. */
   speak(): void {
     for (const socket of this.#sockets) socket.write('unasked');
   }
@@ -61,7 +61,7 @@ function fill({ socket }: Lease): number {
   return written;
 }
 
-test('a connection with a small unsent rest is reserved until that has left, and then serves the waiter', async (t) => {
+test('a connection with a small unsent rest is reserved until the rest is sent, and then serves the waiter', async (t) => {
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
   const written = fill(lease);
@@ -80,7 +80,7 @@ test('a connection with a small unsent rest is reserved until that has left, and
   t.like(pool.stats(), { total: 1, created: 1, idle: 1 });
 });
 
-test('a connection whose rest does not leave in time is closed as dirty', async (t) => {
+test('a connection whose rest is not sent in time is closed as dirty', async (t) => {
   const { pool } = await open(t);
   const lease = await pool.acquire();
   fill(lease);
@@ -100,7 +100,7 @@ test('a connection with more than 64 KiB unsent is closed as dirty at once', asy
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 1 } });
 });
 
-test('a write of the former holder while the rest leaves costs the connection', async (t) => {
+test('a connection is closed as dirty if its former holder writes while the rest is sent', async (t) => {
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
   const { socket } = lease;
@@ -114,7 +114,7 @@ test('a write of the former holder while the rest leaves costs the connection', 
   t.is(reason, 'dirty');
 });
 
-test('an answer that arrives while the rest leaves costs the connection', async (t) => {
+test('a connection is closed as dirty if bytes arrive while the rest is sent', async (t) => {
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
   lease.socket.on('data', () => {});
@@ -129,7 +129,7 @@ test('an answer that arrives while the rest leaves costs the connection', async 
   t.is(reason, 'dirty');
 });
 
-test('a pool that closes lets the last bytes leave', async (t) => {
+test('close waits until the last bytes are sent', async (t) => {
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
   const written = fill(lease);
@@ -142,7 +142,7 @@ test('a pool that closes lets the last bytes leave', async (t) => {
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
 });
 
-test('a connection whose rest is leaving is closed with the pool that is destroyed', async (t) => {
+test('destroy closes a connection whose rest is being sent', async (t) => {
   const { pool } = await open(t);
   const lease = await pool.acquire();
   fill(lease);
@@ -151,22 +151,19 @@ test('a connection whose rest is leaving is closed with the pool that is destroy
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
 });
 
-(canShare ? test : test.skip)(
-  'a connection of a shared pool comes back when its rest has left',
-  async (t) => {
-    const { backend, pool } = await open(t);
-    const shared = await connectSharedPool(pool.share());
-    t.teardown(() => shared.close({ timeoutMs: 0 }));
-    const lease = await shared.acquire();
-    const written = fill(lease);
-    await until(() => backend.connected);
-    lease.release();
-    const waiting = pool.acquire();
-    backend.read();
-    const next = await waiting;
-    t.is(next.connectionId, 1);
-    t.true(await until(() => backend.received === written));
-    next.release();
-    t.is(pool.stats().created, 1);
-  },
-);
+(canShare ? test : test.skip)('a connection of a shared pool comes back when its rest is sent', async (t) => {
+  const { backend, pool } = await open(t);
+  const shared = await connectSharedPool(pool.share());
+  t.teardown(() => shared.close({ timeoutMs: 0 }));
+  const lease = await shared.acquire();
+  const written = fill(lease);
+  await until(() => backend.connected);
+  lease.release();
+  const waiting = pool.acquire();
+  backend.read();
+  const next = await waiting;
+  t.is(next.connectionId, 1);
+  t.true(await until(() => backend.received === written));
+  next.release();
+  t.is(pool.stats().created, 1);
+});

@@ -16,7 +16,7 @@ async function idle({ pool, connect, pass }: FakePool): Promise<void> {
   await pass(1);
 }
 
-test('a connection that was used just now is leased without asking, an older one is asked about first', async (t) => {
+test('a connection is validated before a lease once it was idle for validateAfterIdleMs, not earlier', async (t) => {
   let asked = 0;
   const fake = fakePool(t, { validate: () => ++asked > 0, validateAfterIdleMs: 500 });
   const { pool, pass } = fake;
@@ -29,7 +29,7 @@ test('a connection that was used just now is leased without asking, an older one
   t.is(asked, 1);
 });
 
-test('with validateAfterIdleMs 0 the hook is asked before every lease but the first, whatever the clock says', async (t) => {
+test('with validateAfterIdleMs 0 the hook runs before every lease but the first', async (t) => {
   const { target } = await startSystem(t);
   let asked = 0;
   const pool = openPool(t, target, { max: 1, validateAfterIdleMs: 0, validate: () => ++asked > 0 });
@@ -62,7 +62,7 @@ test('a connection whose check ended in this very turn is asked about again', as
   t.is(asked, 1);
 });
 
-test('a ping over the wire finds out that a backend no longer answers', async (t) => {
+test('a ping over the wire replaces a connection whose backend no longer answers', async (t) => {
   let mute = false;
   const system = await startSystem(t, {
     backend: {
@@ -89,7 +89,7 @@ const bad: Readonly<Record<string, Validate>> = {
 };
 
 for (const [what, validate] of Object.entries(bad)) {
-  test(`a hook that ${what} costs its connection, and the caller gets another`, async (t) => {
+  test(`a connection whose hook ${what} is closed as invalid, and the caller gets another`, async (t) => {
     const fake = fakePool(t, { validate, validateAfterIdleMs: 0 });
     await idle(fake);
     const acquiring = fake.pool.acquire();
@@ -100,7 +100,7 @@ for (const [what, validate] of Object.entries(bad)) {
   });
 }
 
-test('why a hook did not say yes or no is in the event of the closed connection, and a plain no needs no reason', async (t) => {
+test('connectionClosed carries the error of a hook that throws, and none for a hook that returns false', async (t) => {
   const mistake = new TypeError('a mistake in the hook');
   const answers: Validate[] = [() => Promise.reject(mistake), () => false];
   const fake = fakePool(t, {
@@ -144,7 +144,7 @@ async function idleThree(
   return fake;
 }
 
-test('a hook that hangs holds up whoever waits for a moment, and nobody who comes after', async (t) => {
+test('a hook that hangs holds up its caller for 100 ms, and later callers not at all', async (t) => {
   const { pool, pass } = await idleThree(t, [3]);
   const first = pool.acquire();
   await pass(99);
@@ -158,7 +158,7 @@ test('a hook that hangs holds up whoever waits for a moment, and nobody who come
   t.is(pool.stats().created, 3);
 });
 
-test('while the hook hangs for all that is idle, a new connection is opened', async (t) => {
+test('the pool opens a new connection while the hook hangs for every idle one', async (t) => {
   const { pool, connect, driver, pass } = await idleThree(t, [1, 2, 3]);
   const acquiring = pool.acquire();
   for (let asked = 1; asked <= 3; asked++) {
@@ -169,7 +169,7 @@ test('while the hook hangs for all that is idle, a new connection is opened', as
   t.is((await acquiring).connectionId, 4);
 });
 
-test('a check that hangs is not for whoever comes when the one it began for has left', async (t) => {
+test('a caller does not wait for a hanging check that began for a caller that has left', async (t) => {
   const { pool } = await idleThree(t, [3]);
   const abort = new AbortController();
   const first = failureOf(pool.acquire({ signal: abort.signal }));
@@ -178,7 +178,7 @@ test('a check that hangs is not for whoever comes when the one it began for has 
   t.is((await pool.acquire()).connectionId, 2);
 });
 
-test('not even when that one was served by what came back', async (t) => {
+test('a caller does not wait for a hanging check whose caller was served by a returned connection', async (t) => {
   const { pool } = await idleThree(t, [2]);
   const held = await pool.acquire();
   const first = pool.acquire();
@@ -194,7 +194,7 @@ test('each of many waiters relies on a check or a connect of its own', async (t)
   t.is(driver.pending.size, 2);
 });
 
-test('a hook that hangs costs its connection when validateTimeoutMs is over, however long a round trip may take', async (t) => {
+test('a connection whose hook hangs is closed after validateTimeoutMs, whatever roundTripTimeoutMs is', async (t) => {
   const { pool, pass } = await idleThree(t, [3], {
     max: 3,
     validateTimeoutMs: 200,
@@ -208,7 +208,7 @@ test('a hook that hangs costs its connection when validateTimeoutMs is over, how
   t.is(pool.stats().closedByReason.invalid, 1);
 });
 
-test('a hook that leaves bytes behind costs its connection as dirty', async (t) => {
+test('a connection whose hook leaves bytes unread is closed as dirty', async (t) => {
   const system = await startSystem(t);
   const validate: Validate = async ({ socket }) => {
     socket.write('ping and more');
@@ -224,7 +224,7 @@ test('a hook that leaves bytes behind costs its connection as dirty', async (t) 
   t.is(pool.stats().closedByReason.dirty, 2);
 });
 
-test('a keepalive asks about every idle connection, and does not put off the end of its idle time', async (t) => {
+test('a keepalive validates every idle connection, and does not extend its idle time', async (t) => {
   const asked: string[] = [];
   const fake = fakePool(t, {
     max: 3,
@@ -245,7 +245,7 @@ test('a keepalive asks about every idle connection, and does not put off the end
   t.like(pool.stats(), { total: 0, closedByReason: { idle: 3 } });
 });
 
-test('a keepalive that fails closes its connection, and min opens another', async (t) => {
+test('a keepalive that fails closes its connection, and the pool opens another for min', async (t) => {
   let healthy = true;
   const fake = fakePool(t, { min: 1, validate: () => healthy, keepaliveMs: 100 });
   const { pool, connect, pass } = fake;
@@ -258,7 +258,7 @@ test('a keepalive that fails closes its connection, and min opens another', asyn
   t.like(pool.stats(), { total: 1, created: 2, closedByReason: { invalid: 1 } });
 });
 
-test('while a validation is under way its connection counts, and is neither idle nor leased', async (t) => {
+test('a connection under validation counts in total, not as idle or leased', async (t) => {
   let answer = (_healthy: boolean): void => {};
   const fake = fakePool(t, {
     max: 1,
@@ -273,7 +273,7 @@ test('while a validation is under way its connection counts, and is neither idle
   t.like(fake.pool.stats(), { total: 1, idle: 1 });
 });
 
-test('a connection that was validated for somebody who is gone rests again: it keeps no finished program alive (G-09)', async (t) => {
+test("a connection that was validated for a caller that has left is idle and unref'd again (G-09)", async (t) => {
   let answer = (_good: boolean): void => {};
   const fake = fakePool(t, {
     validateAfterIdleMs: 0,
@@ -293,7 +293,7 @@ test('a connection that was validated for somebody who is gone rests again: it k
   t.is(pool.stats().idle, 1);
 });
 
-test('a keepalive leaves a resting connection at rest: it keeps no finished program alive (G-09)', async (t) => {
+test("a keepalive leaves an idle connection unref'd (G-09)", async (t) => {
   let asked = 0;
   const fake = fakePool(t, { validate: () => (asked += 1) > 0, keepaliveMs: 100 });
   const { pool, connect, pass } = fake;

@@ -5,7 +5,7 @@ import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { SERVICE, startSystem, VERSION } from '../../helpers/system.js';
 
-test('min is opened from the start, one connect after the other, with one Hello', async (t) => {
+test('a pool opens min connections from the start, one connect after the other, with one Hello', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system.target, { min: 4, maxConnecting: 4 });
   let most = 0;
@@ -29,7 +29,7 @@ test('a pool that starts before its broker becomes warm when the broker comes', 
   t.true(await until(() => pool.stats().idle === 2));
 });
 
-test('warm does not wait for the end of a pause after failures', async (t) => {
+test('warm does not wait for the back-off after failures', async (t) => {
   const { pool, connect, fail } = fakePool(t, { min: 1 });
   await settled();
   for (let failure = 0; failure < 3; failure++) {
@@ -43,7 +43,7 @@ test('warm does not wait for the end of a pause after failures', async (t) => {
   t.is(pool.stats().idle, 1);
 });
 
-test('failures in the background come at longer and longer intervals, and a caller tries at once', async (t) => {
+test('connects for min back off exponentially, and a caller tries at once', async (t) => {
   const { pool, driver, fail, pass } = fakePool(t, { min: 1 });
   await settled();
   const pauses: number[] = [];
@@ -64,7 +64,7 @@ test('failures in the background come at longer and longer intervals, and a call
   t.is((await failing).code, 'BROKER_CONNECT');
 });
 
-test('warm of another target keeps that one warm, too', async (t) => {
+test('warm opens min connections of another target, too', async (t) => {
   const system = await startSystem(t);
   system.broker.services.set('other', { endpoint: system.backend.endpoint });
   const pool = openPool(t, system.target, { min: 2 });
@@ -74,7 +74,7 @@ test('warm of another target keeps that one warm, too', async (t) => {
   t.deepEqual([idle.get(SERVICE), idle.get('other')], [2, 2]);
 });
 
-test('of a target that was never warmed nothing is kept, and nobody says a Hello for it', async (t) => {
+test('a target that was never warmed keeps no connection, and the pool sends no Hello for it', async (t) => {
   const { pool, driver, connect, fail, pass } = fakePool(t, { min: 2, idleTimeoutMs: 1_000 });
   await settled();
   await connect();
@@ -95,7 +95,7 @@ test('of a target that was never warmed nothing is kept, and nobody says a Hello
   t.like(pool.stats(), { total: 2, idle: 2, created: 4, connectFailures: 2 });
 });
 
-test('after a final no min is tried again half a minute later, or when somebody asks', async (t) => {
+test('after a final refusal the pool tries min again every 30 s, and when a caller asks', async (t) => {
   const { pool, driver, connect, fail, pass } = fakePool(t, { min: 2 });
   await settled();
   await fail(REFUSAL);
@@ -113,7 +113,7 @@ test('after a final no min is tried again half a minute later, or when somebody 
   t.is(pool.stats().idle, 2);
 });
 
-test('warm ends with its time, its signal, or the pool', async (t) => {
+test('warm fails with TIMEOUT, ABORTED or POOL_CLOSED', async (t) => {
   const { pool, pass } = fakePool(t, { min: 1 });
   const late = failureOf(pool.warm({ timeoutMs: 50 }));
   await pass(50);
@@ -127,7 +127,7 @@ test('warm ends with its time, its signal, or the pool', async (t) => {
   t.is((await ended).code, 'POOL_CLOSED');
 });
 
-test('a pool that is closing is not called warm', async (t) => {
+test('warm fails with POOL_CLOSED on a pool that is closing', async (t) => {
   const { pool, connect } = fakePool(t, { min: 3 });
   const acquiring = pool.acquire();
   await connect();
@@ -140,7 +140,7 @@ test('a pool that is closing is not called warm', async (t) => {
   t.is((await warming).code, 'POOL_CLOSED');
 });
 
-test('without min there is nothing to warm', async (t) => {
+test('warm without min opens no connection', async (t) => {
   const { pool, driver } = fakePool(t);
   await pool.warm();
   t.is(driver.pending.size, 0);

@@ -1,4 +1,4 @@
-/** A remembered endpoint where another program listens by now, while the broker names a new one. */
+/** Another program listens at a remembered endpoint; the broker names a new one. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
@@ -19,7 +19,7 @@ const RIGHT = answerAs('right');
 const WRONG = answerAs('wrong');
 const BANNER: Serve = (socket) => void socket.end('go away');
 
-/** Who answers at the other end; `undefined` if the connection ends without an answer. */
+/** The name of the backend that answers; `undefined` if the connection ends without an answer. */
 async function ask(socket: Socket): Promise<string | undefined> {
   const ended = once(socket, 'close').then(
     () => undefined,
@@ -102,7 +102,7 @@ async function poolOfMoved(
   return { moved, pool };
 }
 
-/** Eight acquires in turn; returns who answered, and ends each lease with `end`. */
+/** Eight acquires in turn; returns the backends that answered, and ends each lease with `end`. */
 async function answers(
   pool: BrokerPool,
   end: (lease: Lease, answer: string | undefined) => void | Promise<void>,
@@ -119,7 +119,7 @@ async function answers(
 
 const SEVEN_RIGHT = Array.from({ length: 7 }, () => 'right');
 
-test('an endpoint where a caller found the connection invalid is asked for again', async (t) => {
+test('the pool asks the broker again for an endpoint where a caller found the connection invalid', async (t) => {
   const { moved, pool } = await poolOfMoved(t, WRONG);
   const heard = await answers(pool, (lease, answer) =>
     answer === 'right' ? lease.release() : lease.destroy('invalid'),
@@ -128,7 +128,7 @@ test('an endpoint where a caller found the connection invalid is asked for again
   t.is(moved.broker.helloCount, 2);
 });
 
-test('an endpoint whose backend greets and hangs up is asked for again', async (t) => {
+test('the pool asks the broker again for an endpoint whose backend greets and hangs up', async (t) => {
   const { moved, pool } = await poolOfMoved(t, BANNER);
   const heard = await answers(pool, async (lease, answer) => {
     if (answer !== 'right' && !lease.spent) await once(lease.socket, 'close').catch(() => {});
@@ -138,7 +138,7 @@ test('an endpoint whose backend greets and hangs up is asked for again', async (
   t.is(moved.broker.helloCount, 2);
 });
 
-test('an endpoint that makes the work of a caller fail at once is asked for again', async (t) => {
+test('the pool asks the broker again for an endpoint where the work of a caller fails at once', async (t) => {
   const { moved, pool } = await poolOfMoved(t, WRONG);
   const work = async ({ socket }: Lease): Promise<void> => {
     if ((await ask(socket)) !== 'right') throw new Error('not understood');
@@ -188,7 +188,7 @@ test('without validate a new connection is leased at once', async (t) => {
   second.release();
 });
 
-test('an idle connection that validate refuses has its endpoint forgotten, whatever was heard', async (t) => {
+test('the pool forgets the endpoint of an idle connection that validate refuses', async (t) => {
   let isGood = true;
   const moved = await MovedBackend.start(t);
   const pool = moved.openPool({ validate: () => isGood, validateAfterIdleMs: 0 });
@@ -216,7 +216,7 @@ test('the file of the endpoint cache does not pass on an endpoint with evidence 
   lease.release();
 });
 
-test('evidence of one process outweighs what another one remembers of the same answer', async (t) => {
+test('evidence of one process overrides the memory of another', async (t) => {
   const endpointCache = { file: `${temporaryDirectory(t)}/endpoints.json` };
   const { moved, pool } = await poolOfMoved(t, WRONG, { endpointCache });
   const other = moved.openPool({ endpointCache });

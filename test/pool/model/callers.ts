@@ -13,7 +13,7 @@ import type { World } from './world.js';
  * milliseconds.
  */
 const LATEST_MS = 25;
-/** How much a wait may begin late: who came in a long turn counts from its end. */
+/** How late a wait may begin: for a caller in a long turn it begins with the turn's end. */
 const LONGEST_TURN_MS = 1_200;
 
 interface PendingAcquire {
@@ -34,23 +34,23 @@ interface HeldLease {
   readonly connectionId: number;
 }
 
-/** What the callers of one target have had from the pool. */
+/** The results of the callers of one target. */
 export interface Tally {
   acquired: number;
   timeouts: number;
 }
 
-/** The callers of a pool. They check what they get. */
+/** The callers of a pool. They check their leases and errors. */
 export class Callers {
   readonly tallies: Record<Service, Tally> = {
     alpha: { acquired: 0, timeouts: 0 },
     beta: { acquired: 0, timeouts: 0 },
   };
-  /** The targets that are kept warm: the pool's own, and those that somebody has warmed. */
+  /** The targets that are kept warm: the pool's own, and those that a caller has warmed. */
   readonly warmed = new Set<string>([SERVICES[0]]);
   /** The pool is about to end: `POOL_CLOSED` is no surprise any more. */
   ending = false;
-  /** What a callback has found wrong. */
+  /** The broken rule that a callback has found. */
   complaint: Error | undefined;
   readonly #pool: BrokerPool;
   readonly #world: World;
@@ -81,7 +81,7 @@ export class Callers {
     ).length;
   }
 
-  /** Callers and warm-ups that have heard nothing yet. */
+  /** Callers and warm-ups without a result yet. */
   get unsettled(): number {
     return this.#waiting.size + this.#warmUps.size;
   }
@@ -178,7 +178,7 @@ export class Callers {
         () => `acquire ${number} still waits after its abort`,
       );
       const waitedMs = this.#clock.nowMs - startedMs;
-      // In a step of many milliseconds nobody looks before its end.
+      // A step of many milliseconds is checked at its end only.
       const latestMs = 2 * timeoutMs + LATEST_MS + LONGEST_TURN_MS;
       holds(
         'no acquire ends before its time, or long after it',
@@ -209,7 +209,7 @@ export class Callers {
       acquire.overtakenBy === undefined,
       () => `acquire ${acquire.overtakenBy} was served before ${acquire.number}`,
     );
-    // A caller that has left the queue learns it a few ticks later than the next one that it is served.
+    // A caller that has left the queue settles a few ticks later than the next caller that is served.
     for (const earlier of this.#waiting) {
       if (earlier.service === acquire.service && earlier.number < acquire.number)
         earlier.overtakenBy ??= acquire.number;
@@ -258,7 +258,11 @@ export class Callers {
     if (error.code === 'QUEUE_FULL')
       holds('an error says what happened', queueFull, () => `the queue of acquire ${number} was not full`);
     if (error.code === 'ABORTED')
-      holds('an error says what happened', abort?.signal.aborted === true, () => 'nobody aborted');
+      holds(
+        'an error says what happened',
+        abort?.signal.aborted === true,
+        () => 'the signal was not aborted',
+      );
     if (error.code !== 'TIMEOUT') return;
     this.tallies[service].timeouts += 1;
     const waitedMs = this.#clock.nowMs - startedMs;

@@ -72,7 +72,7 @@ export class EventLedger {
     );
   }
 
-  /** By now all events agree with what the pool says of itself. */
+  /** All events agree with the pool's own counts. */
   check(): void {
     if (this.#broken !== undefined) throw this.#broken;
     const { total, connecting, pausing, waiting, leased } = this.#pool.stats();
@@ -113,10 +113,6 @@ export class EventLedger {
     const spares = [...this.#connecting.values()].filter(
       (each) => each.spare && each.service === serviceName,
     ).length;
-    holds(
-      'one spare connect at most',
-      spares <= 1,
-      () => `${serviceName} opens ${spares} that nobody waits for`,
-    );
+    holds('one spare connect at most', spares <= 1, () => `${serviceName} opens ${spares} spare connects`);
   }
 }

@@ -6,6 +6,7 @@ import { EntryList } from '../../../src/pool/entry-list.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
+import { TargetLimits } from '../../../src/pool/target-limits.js';
 import { TargetPool } from '../../../src/pool/target-pool.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { WaiterQueue } from '../../../src/pool/waiter-queue.js';
@@ -19,7 +20,7 @@ const SEEDS = 40;
 
 interface Fault {
   readonly title: string;
-  /** A method of a class of the pool, and what stands in its place. */
+  /** A method of a class of the pool, and its replacement. */
   readonly prototype: object;
   readonly name: string;
   /** @param original the right one */
@@ -43,7 +44,7 @@ const nothing = method(() => undefined);
 
 const QUEUE_FULL = new BrokerPoolError('QUEUE_FULL', 'too many wait');
 
-/** What was checked for somebody who waits, for as long as a fault makes them rely on it. */
+/** Connections that were checked for a waiter since a fault was planted. */
 const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
 
 const faults: readonly Fault[] = [
@@ -78,14 +79,14 @@ const faults: readonly Fault[] = [
     breaks: ['nothing is leased twice', 'the counts add up', 'every acquire settles once'],
   },
   {
-    title: 'max and maxConnecting are not looked at',
-    prototype: ConnectionOpener.prototype,
+    title: 'max and maxConnecting are not checked',
+    prototype: TargetLimits.prototype,
     name: 'belowLimits',
     plant: method(() => true),
     breaks: ['the limits hold'],
   },
   {
-    title: 'maxTotal is not looked at',
+    title: 'maxTotal is not checked',
     prototype: Capacity.prototype,
     name: 'take',
     plant: method(() => true),
@@ -94,12 +95,12 @@ const faults: readonly Fault[] = [
   {
     title: 'a place in the whole pool is not given back',
     prototype: Capacity.prototype,
-    name: 'giveBack',
+    name: 'release',
     plant: nothing,
-    breaks: ['nobody waits for nothing', 'the pool refills by itself'],
+    breaks: ['no caller waits while a connection can be opened', 'the pool refills by itself'],
   },
   {
-    title: 'a connection that comes back is not looked at',
+    title: 'a connection that comes back is not checked',
     prototype: PooledConnection.prototype,
     name: 'recycle',
     plant: nothing,
@@ -120,7 +121,7 @@ const faults: readonly Fault[] = [
     breaks: ['an error says what happened'],
   },
   {
-    title: 'whoever waits relies on a validation for as long as it takes',
+    title: 'a waiter relies on a validation for as long as it takes',
     prototype: HealthChecks.prototype,
     name: 'check',
     plant: method((health: HealthChecks, check, [connection, wanted]) => {
@@ -131,20 +132,23 @@ const faults: readonly Fault[] = [
       Object.defineProperty(health, 'expected', { configurable: true, get: () => underWay().length });
       return check(connection, wanted);
     }),
-    breaks: ['nobody waits while an idle connection is good', 'nobody waits for nothing'],
+    breaks: [
+      'no caller waits while an idle connection is good',
+      'no caller waits while a connection can be opened',
+    ],
   },
   {
-    title: 'min holds for whatever was asked for once',
+    title: 'min holds for every target that was asked for once',
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) => {
       pool.warm(1, undefined).catch(() => {});
       return acquire(...values);
     }),
-    breaks: ['nothing is kept that nobody asked for'],
+    breaks: ['a target that was never warmed keeps no connection'],
   },
   {
-    title: 'whoever waits for a connect counts among those who wait for others',
+    title: 'a waiter for a connect counts towards maxWaiting',
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) =>
@@ -155,18 +159,18 @@ const faults: readonly Fault[] = [
     breaks: ['an error says what happened'],
   },
   {
-    title: 'a final refusal is never got over',
+    title: 'a final refusal forbids spare connects for ever',
     prototype: RefusalCache.prototype,
     name: 'forbidsSpare',
     plant: (descriptor) => ({ ...descriptor, get: (): boolean => true }),
     breaks: ['the pool refills by itself'],
   },
   {
-    title: 'nobody is woken after a pause',
+    title: 'no waiter is woken after a pause',
     prototype: Backoff.prototype,
     name: 'onFailure',
     plant: method((_backoff, onFailure) => onFailure(Infinity)),
-    breaks: ['nobody waits for nothing', 'the pool refills by itself'],
+    breaks: ['no caller waits while a connection can be opened', 'the pool refills by itself'],
   },
   {
     title: 'a wait has no deadline',
@@ -198,7 +202,7 @@ const faults: readonly Fault[] = [
   },
 ];
 
-/** What the first seed that notices anything has to say. */
+/** The broken rule that the first seed finds. */
 async function firstComplaint(): Promise<unknown> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     try {
@@ -210,7 +214,7 @@ async function firstComplaint(): Promise<unknown> {
   return undefined;
 }
 
-test.serial('without a fault these runs have nothing to complain of', async (t) => {
+test.serial('the model finds no broken rule without a fault', async (t) => {
   t.is(await firstComplaint(), undefined);
 });
 

@@ -38,7 +38,7 @@ const LONGEST_SPARE_PAUSE_MS = 45_000;
 
 type Step = keyof typeof WEIGHTS;
 
-/** A pool between a broker, backends and callers that do whatever chance has them do. */
+/** A pool between a broker, backends and callers that act at random. */
 export class PoolModel {
   readonly #random: SeededRandom;
   readonly #clock: FakeClock;
@@ -65,11 +65,11 @@ export class PoolModel {
     this.#callers = new Callers(this.#pool, this.#scenario, world, clock, random);
   }
 
-  /** Takes so many steps, ends the pool, and looks whether everything has ended with it. */
+  /** Takes so many steps, ends the pool, and checks that everything has ended with it. */
   async run(steps: number): Promise<void> {
     try {
       for (let taken = 0; taken < steps;) {
-        // Several in one turn find what goes wrong before the first has taken effect.
+        // Several steps in one turn find faults that show before the first has taken effect.
         const count = this.#random.chance(0.7) ? 1 : 1 + this.#random.below(4);
         await this.#cachedClock(() => {
           for (let step = 0; step < count; step++) this.#step();
@@ -85,7 +85,7 @@ export class PoolModel {
     }
   }
 
-  /** Does something in one turn, and waits for all that follows from it without time passing. */
+  /** Acts in one turn, and waits for all effects that need no time. */
   async #cachedClock(doSomething: () => void): Promise<void> {
     this.#world.beginTurn();
     doSomething();
@@ -153,7 +153,7 @@ export class PoolModel {
     };
   }
 
-  /** Everything works and everybody comes back: nobody may be left waiting, and the pool must become warm. */
+  /** Everything works and all leases come back: no caller may wait on, and the pool must become warm. */
   async #quieten(): Promise<void> {
     this.#history.push('quiet');
     this.#world.brokerUp = true;
@@ -173,11 +173,11 @@ export class PoolModel {
     this.#world.quiet = false;
     this.#check();
     for (const target of this.#pool.stats().targets) {
-      holds('nobody waits for nothing', target.waiting === 0, () => describe(target));
+      holds('no caller waits while a connection can be opened', target.waiting === 0, () => describe(target));
       const { total, serviceName } = target;
       if (this.#callers.warmed.has(serviceName))
         holds('the pool refills by itself', total >= this.#scenario.min, () => describe(target));
-      else holds('nothing is kept that nobody asked for', total === 0, () => describe(target));
+      else holds('a target that was never warmed keeps no connection', total === 0, () => describe(target));
     }
   }
 

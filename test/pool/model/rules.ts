@@ -1,4 +1,4 @@
-/** The rules that hold after every step, whatever has happened. */
+/** The rules that hold after every step. */
 export type Rule =
   | 'the limits hold'
   | 'one spare connect at most'
@@ -9,10 +9,10 @@ export type Rule =
   | 'no acquire ends before its time, or long after it'
   | 'an error says what happened'
   | 'the counts add up'
-  | 'nobody waits while an idle connection is good'
-  | 'nobody waits for nothing'
+  | 'no caller waits while an idle connection is good'
+  | 'no caller waits while a connection can be opened'
   | 'the pool refills by itself'
-  | 'nothing is kept that nobody asked for'
+  | 'a target that was never warmed keeps no connection'
   | 'nothing is left open'
   | 'the pool ends';
 

@@ -4,7 +4,7 @@ import type { SeededRandom } from '../../helpers/seeded-random.js';
 export const SERVICES = ['alpha', 'beta'] as const;
 export type Service = (typeof SERVICES)[number];
 
-/** What one run of the model is about; each seed has its own. */
+/** The options and weights of one run of the model; each seed has its own. */
 export interface Scenario {
   readonly max: number;
   readonly min: number;

@@ -6,13 +6,13 @@ import type { Scenario } from './scenario.js';
 /** Longer than any pause between connects. */
 const LONGEST_PAUSE_MS = 6_000;
 
-/** What the pool cannot know, or must agree with. */
+/** Facts that the pool cannot know, or must agree with. */
 export interface TargetFacts {
   readonly held: number;
   readonly queued: number;
   readonly tally: Tally;
   readonly connectFailures: number;
-  /** Validations that somebody who waits may rely on. */
+  /** Validations that a waiter may rely on. */
   readonly youngValidations: number;
   /** How long ago a connect failed last. */
   readonly sinceFailureMs: number;
@@ -39,11 +39,11 @@ function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Sc
   holds('the limits hold', total + connecting + pausing <= max && connecting + pausing <= maxConnecting, () =>
     describe(target),
   );
-  // All but those who are leased are for somebody who waits.
+  // Each place without a lease serves one waiter.
   holds('the limits hold', waiting - (max - leased) <= maxWaiting, () => describe(target));
 }
 
-/** Whether one more caller would be one too many of those who wait for others to give something back. */
+/** Whether one more caller would exceed maxWaiting. */
 export function isQueueFull(
   { targets }: PoolStats,
   serviceName: string,
@@ -70,7 +70,7 @@ function checkCounts(target: TargetStats, { held, queued, tally, connectFailures
     waits: [waitMs.count, tally.acquired],
     buckets: [sumOf(waitMs.counts), tally.acquired],
     timeouts: [target.timeouts, tally.timeouts],
-    // Those who waited for another's Hello share its failure.
+    // Connects that waited for another's Hello share its failure.
     connectFailures: [target.connectFailures, Math.max(target.connectFailures, connectFailures)],
   };
   for (const [name, [counted, expected]] of Object.entries(counts)) {
@@ -90,19 +90,19 @@ function checkWaiting(
 ): void {
   const { total, idle, waiting } = target;
   const connecting = target.connecting + target.pausing;
-  // Of the validations that take longer, none may be the only hope of anybody.
+  // A validation that takes longer must not be the only hope of a waiter.
   if (waiting <= connecting + youngValidations) return;
-  holds('nobody waits while an idle connection is good', idle === 0, () => describe(target));
-  // With nothing open and nothing on its way, nobody may be left to wait for the end of a pause.
+  holds('no caller waits while an idle connection is good', idle === 0, () => describe(target));
+  // With nothing open and nothing on its way, no caller may be left waiting for the end of a pause.
   const pausing = total + connecting > 0 && sinceFailureMs < LONGEST_PAUSE_MS;
   const { max, maxConnecting, maxTotal } = scenario;
   if (pausing || total + connecting >= max || connecting >= maxConnecting) return;
-  holds('nobody waits for nothing', sumHeld(all) >= maxTotal, () => describe(target));
+  holds('no caller waits while a connection can be opened', sumHeld(all) >= maxTotal, () => describe(target));
   const inTheWay = all.find(
     (other) => other !== target && other.waiting === 0 && other.idle + other.connecting > 0,
   );
   holds(
-    'nobody waits for nothing',
+    'no caller waits while a connection can be opened',
     inTheWay === undefined,
     () =>
       `${describe(target)}; ${inTheWay?.serviceName} has ${inTheWay?.idle} idle, and ${inTheWay?.connecting} under way`,

@@ -36,10 +36,10 @@ interface Begun {
   readonly generation: number;
 }
 
-/** How long whoever waits relies on a check that is under way. */
+/** How long a waiter relies on a check that is under way. */
 const PATIENCE_MS = 100;
 
-/** What a socket is good for, as far as the world outside the pool can tell. */
+/** The state of a socket, as far as the world outside the pool knows it. */
 export interface SocketFacts {
   readonly service: Service;
   /** It was dead or dirty before this turn. */
@@ -48,7 +48,7 @@ export interface SocketFacts {
   readonly stale: boolean;
 }
 
-/** Broker and backends, sockets and validations: all that the pool has to do with on its other side. */
+/** Broker and backends, sockets and validations: everything on the other side of the pool. */
 export class World {
   readonly driver = new FakeDriver();
   /** When a connect failed last. */
@@ -66,7 +66,7 @@ export class World {
     { readonly socket: FakeSocket; readonly begunMs: number }
   >();
   readonly #generations: Record<Service, number> = { alpha: 0, beta: 0 };
-  /** What this turn has cleared or spoilt may have been leased before, in the same turn. */
+  /** Cleared or spoilt in this turn: the connection may have been leased earlier in the same turn. */
   readonly #clearedInTurn = new Set<Service>();
   readonly #spoiltInTurn = new Set<FakeSocket>();
   readonly #failedInTurn = new Set<Service>();
@@ -87,7 +87,7 @@ export class World {
   beginTurn(): void {
     this.#clearedInTurn.clear();
     this.#spoiltInTurn.clear();
-    // Whoever was given one in the last turn has had a look at it.
+    // The caller that leased one in the last turn has looked at it by now.
     for (const socket of this.#sockets.keys()) if (!socket.isOpen) this.#sockets.delete(socket);
   }
 
@@ -97,13 +97,13 @@ export class World {
       this.lastFailureMs[service] = this.#clock.nowMs;
       this.#failedLast.add(service);
     }
-    // Of a failure in the same turn the pool may have heard earlier.
+    // The pool may have heard of a failure of the same turn earlier.
     for (const service of this.#connectedInTurn) this.#failedLast.delete(service);
     this.#failedInTurn.clear();
     this.#connectedInTurn.clear();
   }
 
-  /** The broker answers somebody, or is found to be away. */
+  /** The broker answers a caller, or is found to be away. */
   settleJob(job = this.#random.pick([...this.driver.pending])): void {
     const begun = job && this.#jobs.get(job);
     if (job === undefined || begun === undefined) return;
@@ -115,7 +115,7 @@ export class World {
     job.settle(connected(socket));
   }
 
-  /** Everybody is answered, and everything is found good. */
+  /** All jobs and validations succeed. */
   settleAll(): void {
     for (const job of this.driver.pending) this.settleJob(job);
     for (const answer of this.#validations.keys()) answer(true);
@@ -143,7 +143,7 @@ export class World {
     this.#random.pick([...this.#validations.keys()])?.(healthy);
   }
 
-  /** Validations that began so recently that somebody who waits may rely on them. */
+  /** Validations that began so recently that a waiter may rely on them. */
   youngValidations(service: Service): number {
     const young = [...this.#validations.values()].filter(({ socket, begunMs }) => {
       return (
@@ -172,7 +172,7 @@ export class World {
     how(socket);
   }
 
-  /** From the next turn on nobody may get this connection. */
+  /** From the next turn on no caller may get this connection. */
   spoil(socket: FakeSocket): void {
     socket.spoilt = true;
     this.#spoiltInTurn.add(socket);
@@ -193,7 +193,7 @@ export class World {
   #fail(job: SubmittedJob, service: Service): void {
     this.#failedInTurn.add(service);
     const failure = FAILURES[this.#random.weighted({ down: 6, unknown: 2, later: 2 })];
-    // What passes is tried again as long as somebody waits, and is no failure of a connect until then.
+    // A transient refusal is retried as long as a caller waits, and does not count as a failure until then.
     if (failure !== FAILURES.later) this.connectFailures[service] += 1;
     job.settle(
       failed(

@@ -92,7 +92,7 @@ class Run {
         return (
           lease &&
           this.#end(party, lease, () => {
-            lease.socket.write('nobody reads this');
+            lease.socket.write('never read');
             lease.release();
           })
         );
@@ -110,7 +110,7 @@ class Run {
     if (this.#pool.stats().total > MAX) this.problems.push(`total ${this.#pool.stats().total}`);
   }
 
-  /** Gives everything back; whoever still waits is served. */
+  /** Gives everything back; callers that still wait are served. */
   async finish(): Promise<void> {
     while (this.settled < this.#asked) {
       for (const party of this.#parties)

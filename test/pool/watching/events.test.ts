@@ -8,7 +8,7 @@ import test from '../../helpers/sanitary.js';
 
 const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
 
-test.serial('an event is wanted as long as somebody listens, in whatever way they came and went', (t) => {
+test.serial('an event is wanted as long as it has listeners, however they were added and removed', (t) => {
   const emitter = new EventEmitter();
   const { cleared } = createEventSources('test', emitter);
   const listener = (): void => {};
@@ -166,7 +166,7 @@ for (const name of [
   });
 }
 
-test('a lease that began while nobody listened has no released, and does not borrow the number of another', async (t) => {
+test('a lease that began without a listener emits no released event, and uses up no acquireId', async (t) => {
   const { pool, connect } = fakePool(t, { max: 1 });
   const released: ReleasedEvent[] = [];
   const listener = (event: ReleasedEvent): void => void released.push(event);

@@ -32,7 +32,7 @@ test('a lease that is out for too long is reported once, with its stack', (t) =>
   t.false(lease.spent);
 });
 
-test('one that comes back in time is not', (t) => {
+test('a lease that comes back in time is not reported', (t) => {
   const { clock, leaks, watch } = setUp();
   const connection = pooledConnection();
   const lease = leaseOf(connection);
@@ -61,7 +61,7 @@ test('the next lease of the same connection has a time of its own', (t) => {
   t.is(leaks.length, 1);
 });
 
-test('of many, each is reported at its time', (t) => {
+test('each of many leases is reported at its time', (t) => {
   const { clock, leaks, watch } = setUp();
   const leases = Array.from({ length: 20 }, () => {
     const connection = pooledConnection();

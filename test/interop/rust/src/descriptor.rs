@@ -58,7 +58,7 @@ const RECEIVE_FLAGS: libc::c_int = libc::MSG_CMSG_CLOEXEC;
 const RECEIVE_FLAGS: libc::c_int = 0;
 
 /// # Safety
-/// `message` must hold the control data of a successful `recvmsg` whose descriptors nobody owns yet.
+/// `message` must hold the control data of a successful `recvmsg` whose descriptors have no owner yet.
 unsafe fn first_descriptor(message: &libc::msghdr) -> Option<OwnedFd> {
     let header = libc::CMSG_FIRSTHDR(message);
     let kind = header.as_ref()?;

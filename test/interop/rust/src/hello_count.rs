@@ -1,4 +1,4 @@
-//! Counts Hellos from outside the broker, which tells nobody how many it has seen.
+//! Counts Hellos from outside the broker, which does not tell how many it has seen.
 
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::HelloCount;
@@ -39,7 +39,7 @@ mod linux {
             if queue < 0 {
                 return Err(format!("inotify_init1: {}", Error::last_os_error()));
             }
-            // SAFETY: the descriptor is new and nobody else's.
+            // SAFETY: the descriptor is new and has no other owner.
             let queue = unsafe { OwnedFd::from_raw_fd(queue) };
             // Equal events in a row are merged into one. The closes between the opens prevent that.
             let wanted = libc::IN_OPEN | libc::IN_CLOSE_NOWRITE;

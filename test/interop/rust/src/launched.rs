@@ -17,12 +17,12 @@ use crate::Outcome;
 const PIPE: &str = "RUNNING_PROCESS_BROKER_V1_BACKEND_PIPE";
 const NAMESPACE: &str = "RUNNING_PROCESS_BROKER_V1_BACKEND_NAMESPACE";
 
-/// The endpoint that a broker wants served; `None` where nobody launched us.
+/// The endpoint that a broker wants served; `None` where no broker launched us.
 pub fn wanted_pipe() -> Option<PathBuf> {
     std::env::var_os(PIPE).map(PathBuf::from)
 }
 
-/// Serves until it is killed: nobody else ends a launched backend (L-17).
+/// Serves until it is killed: no other process ends a launched backend (L-17).
 pub fn run(pipe: PathBuf) -> Outcome {
     let failed = |error: std::io::Error| format!("{}: {error}", pipe.display());
     // Without the directory the broker has bound nothing, and leaves making it to us (L-13).

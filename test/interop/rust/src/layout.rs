@@ -57,7 +57,7 @@ pub fn remove_socket(path: &Path) {
     }
 }
 
-/// Listens on a socket that nobody else may dial.
+/// Listens on a socket that no other user may dial.
 pub fn listen(path: &Path) -> Result<UnixListener, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let listener = UnixListener::bind(path).map_err(failed)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::vectors::{loose_vector, vector};
 
-/// A number that is negative to whoever reads 64 bits as signed, and odd so that rounding shows.
+/// A number that is negative where 64 bits are read as signed, and odd so that rounding shows.
 pub const ABOVE_I64: u64 = (1 << 63) + 1;
 /// One to four bytes of UTF-8 a character, a joined emoji, a combining accent, a control character and a NUL.
 pub const UNICODE: &str = "aé€😀 👩‍💻 e\u{301} \t\0 end";
