@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
 import { allPoolOptions } from '../src/pool/options.js';
+import { sourcesIn } from './helpers/imports.js';
 import { optionsShownOn, withOptionTables } from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
 
@@ -234,4 +235,13 @@ test('documents and sources name their subjects: they use no indefinite pronoun 
     ),
   );
   t.deepEqual(found, []);
+});
+
+test('no line of the sources is longer than 120 characters', (t) => {
+  const long = sourcesIn('src')
+    .filter(({ path }) => !path.startsWith('src/wire/gen/'))
+    .flatMap(({ path, text }) =>
+      text.split('\n').flatMap((line, index) => (line.length > 120 ? [`${path}:${index + 1}`] : [])),
+    );
+  t.deepEqual(long, []);
 });

@@ -77,7 +77,8 @@ export function callerError(
   const { target, max, total, idle, leased, connecting, waiting } = snapshot;
   const facts = { ...target, attempts: snapshot.attempts - attemptsBefore, elapsedMs };
   if (isShared) return explainedError(failure, facts, failure.cause ?? failure);
-  const situation = `total ${total}, idle ${idle}, connecting ${connecting}, waiting ${waiting}, leased ${leased}, max ${max}`;
+  const open = `total ${total}, idle ${idle}, connecting ${connecting}`;
+  const situation = `${open}, waiting ${waiting}, leased ${leased}, max ${max}`;
   return explainedError(failure, { ...facts, situation });
 }
 

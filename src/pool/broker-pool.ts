@@ -240,7 +240,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** The text that consoles show. */
   [inspect.custom](): string {
     const { state, total, idle, leased, connecting, waiting } = this.toJSON();
-    return `BrokerPool (${state}; connections: ${total}, ${idle} idle, ${leased} leased, ${connecting} connecting; callers waiting: ${waiting})`;
+    const connections = `${total}, ${idle} idle, ${leased} leased, ${connecting} connecting`;
+    return `BrokerPool (${state}; connections: ${connections}; callers waiting: ${waiting})`;
   }
 
   /** The object that logs show; `stats()` has more. */

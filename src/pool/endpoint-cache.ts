@@ -18,7 +18,7 @@ export interface EndpointStore {
 
 /**
  * Negotiated endpoints, the least recently used dropped first. An entry is dropped as soon as it fails a
- * connect or its connection ends early (X-26): each relaunch of a backend has a new endpoint (X-27).
+ * connect or its connection ends early: each relaunch of a backend has a new endpoint.
  *
  * A miss looks into the store, a hit never does. Every change goes to the store as well.
  */
@@ -49,6 +49,7 @@ export class EndpointCache {
   /** Drops the entry if it still names `endpoint`: a newer answer must survive an older failure. */
   invalidate(key: string, endpoint: string): void {
     debug(() => `endpoint ${printableEndpoint(endpoint)} is forgotten`);
+    // X-26, X-27. The endpoint may have been replaced meanwhile.
     if (this.#endpoints.peek(key) === endpoint) this.#endpoints.delete(key);
     this.#store?.forget(key, endpoint);
   }

@@ -5,8 +5,9 @@ export interface Target {
   readonly wantedVersion: string;
 }
 
-/** One string per target. Names and versions have no spaces (N-20, N-22), so no two targets share a key. */
+/** One string per target. */
 export function targetKey(target: Target): string {
+  // Names and versions have no spaces (N-20, N-22), so no two targets share a key.
   return `${target.serviceName} ${target.wantedVersion} ${target.brokerEndpoint}`;
 }
 

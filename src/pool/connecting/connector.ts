@@ -52,11 +52,11 @@ export interface ConnectRequest {
   readonly attempts: AttemptCounts;
   /** The framed Hello of a negotiation whose handoff is adopted or not. */
   readonly hello: (adopts: boolean) => Uint8Array;
-  /** Hello-skip is allowed: the wanted version is the caller's own (C-11). */
+  /** Hello-skip is allowed: the wanted version is the caller's own. */
   readonly maySkipHello: boolean;
   /** Whether to wait for a handoff, learnt from connect to connect; `undefined`: never. */
   readonly handoff: HandoffPolicy | undefined;
-  /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it (X-23). */
+  /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
   isCold: boolean;
 }
 
@@ -192,6 +192,7 @@ export class Connector implements OpensConnections {
   }
 
   #waitsForOthers(request: ConnectRequest): boolean {
+    // The first Hello answers for all callers (X-23); a Hello-skip needs the wanted version to be ours (C-11).
     return (request.maySkipHello && this.#cache !== undefined) || request.isCold;
   }
 

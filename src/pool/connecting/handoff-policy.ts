@@ -93,10 +93,11 @@ export class HandoffPolicy {
   }
 
   /**
-   * Learns from how an adopted connection ended. A ready event does not prove that a backend took over
-   * (C-48): where it did not, the connection ends without a word.
+   * Learns from how an adopted connection ended. A ready event does not prove that a backend took over: where
+   * it did not, the connection ends without a word.
    */
   onClosed(backendSpoke: boolean, diedByItself: boolean): void {
+    // C-48.
     if (backendSpoke) {
       this.#stillbornInRow = 0;
       this.#openForMs = FIRST_OPEN_MS;

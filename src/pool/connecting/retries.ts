@@ -86,7 +86,8 @@ export class Retries {
     if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
     // How soon a silent broker speaks again cannot be known: that is worth all the caller's time.
     if (nowMs + delayMs >= wantedUntilMs && !isUnanswered(error)) {
-      const why = `no caller has time for the next attempt, which is due in ${Math.round(delayMs)} ms: give acquire more time`;
+      const dueIn = `which is due in ${Math.round(delayMs)} ms`;
+      const why = `no caller has time for the next attempt, ${dueIn}: give acquire more time`;
       throw gaveUp(error, tries, why);
     }
     connect.onPause(error, attempt, delayMs);

@@ -199,7 +199,8 @@ export class LeaseWatch {
       const connectionId = connection.id;
       leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId, heldMs, stack, lost });
     } else {
-      const message = `a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'} after ${Math.round(heldMs)} ms without being released`;
+      const what = `a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'}`;
+      const message = `${what} after ${Math.round(heldMs)} ms without being released`;
       outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
     }
   }
