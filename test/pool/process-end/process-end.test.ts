@@ -39,6 +39,7 @@ interface End {
 async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour): Promise<End> {
   const { broker, target } = await startSystem(t);
   broker.behaviour = behaviour;
+  if (behaviour === SILENT) broker.adminBehaviour = { kind: 'silent' };
   return await runWith(what, target);
 }
 
