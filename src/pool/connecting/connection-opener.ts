@@ -96,10 +96,13 @@ export class ConnectionOpener {
 
   /** Takes the slot of a connect for a caller that waits. Returns false where none may begin now. */
   takeSlot(): boolean {
-    // While other connections are open they may serve the caller; with none it had better learn the cause.
-    if (this.#failures?.backoff.pausing && this.#entries.size > 0) return false;
-    if (this.#limits.connects.lacking.size === 0 && (this.#stopped || !this.#limits.belowLimits()))
-      return false;
+    const { connects } = this.#limits;
+    const isNew = connects.lacking.size === 0;
+    // Open connections may serve the caller, and the last connect under way tells all callers why none works:
+    // a new one in place of each that fails would put that off until their deadlines. With neither, one begins.
+    const othersDecide = this.#entries.size > 0 || (isNew && connects.size > 0);
+    if (this.#failures?.backoff.pausing && othersDecide) return false;
+    if (isNew && (this.#stopped || !this.#limits.belowLimits())) return false;
     return this.#environment.capacity?.take(this.#limits) !== false;
   }
 

@@ -172,6 +172,19 @@ test('with nothing open a connect for a caller may begin at once after a failure
   t.true(open());
 });
 
+test('while a pause and another connect are under way no connect begins: the last one tells all callers', async (t) => {
+  const { clock, connector, stage, open } = setUp();
+  open();
+  open();
+  await connector.fail(DOWN);
+  t.false(open());
+  await connector.fail(DOWN);
+  t.is(stage.failures.length, 2);
+  t.true(open());
+  clock.advance(200);
+  t.true(open());
+});
+
 test('success ends pauses and forgets the last error', async (t) => {
   const { clock, connector, opener, open, openSpare } = setUp();
   open();
