@@ -160,7 +160,6 @@ const PURE = [
   'src/pool/sharing/error-data.ts',
   'src/pool/sharing/ledger.ts',
   'src/pool/endpoint-file/answers.ts',
-  'src/pool/endpoint-file/format.ts',
   'src/clock.ts',
   'src/errors.ts',
   'src/deadline-queue.ts',
