@@ -156,7 +156,6 @@ const PURE = [
   'src/pool/connecting/handoff-policy.ts',
   'src/pool/connecting/refusal-cache.ts',
   'src/pool/connecting/retry-policy.ts',
-  'src/pool/cached-clock.ts',
   'src/pool/sharing/error-data.ts',
   'src/pool/sharing/ledger.ts',
   'src/pool/endpoint-file/answers.ts',
