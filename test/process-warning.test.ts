@@ -1,18 +1,20 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { loadNative } from '../src/os/native.js';
+import { endpointIn } from './helpers/endpoints.js';
 import test from './helpers/sanitary.js';
 
 const run = promisify(execFile);
 const INDEX = new URL('../src/index.js', import.meta.url).href;
 const NATIVE = new URL('../src/os/native.js', import.meta.url).href;
 const SEND = new URL('../src/os/socket.js', import.meta.url).href;
+const BROKER = endpointIn('/run', 'broker');
 
 /** What a process prints that reads its environment more than once. */
 async function warningsWith(env: Record<string, string>): Promise<string> {
   const script = `
     const { BrokerPool } = await import(${JSON.stringify(INDEX)});
-    for (let i = 0; i < 2; i++) await new BrokerPool({ brokerEndpoint: '/run/broker.sock' }).close();
+    for (let i = 0; i < 2; i++) await new BrokerPool({ brokerEndpoint: ${JSON.stringify(BROKER)} }).close();
     const { loadNative } = await import(${JSON.stringify(NATIVE)});
     const { connectAndSend } = await import(${JSON.stringify(SEND)});
     const native = loadNative();

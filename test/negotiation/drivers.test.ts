@@ -1,5 +1,6 @@
 import type { Driver, Outcome } from '../../src/negotiation/job.js';
 import { canHandOff, type EmbeddedBroker } from '../../src/testing/index.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, read, startSystem } from '../helpers/system.js';
@@ -41,14 +42,14 @@ for (const [name, create] of DRIVERS) {
 
   serialTest(`${name}: a broker that is not there is BROKER_CONNECT (C-30)`, async (t) => {
     const { directory } = await startSystem(t);
-    const failure = failureOf(await run(openDriver(t, create), handshakeJob(`${directory}/none.sock`)));
+    const failure = failureOf(await run(openDriver(t, create), handshakeJob(endpointIn(directory, 'none'))));
     t.is(failure.code, 'BROKER_CONNECT');
     t.is(failure.system?.code, 'ENOENT');
   });
 
   serialTest(`${name}: a backend that is not there is BACKEND_CONNECT (C-18)`, async (t) => {
     const { broker, directory } = await startSystem(t);
-    broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: `${directory}/none.sock` } };
+    broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: endpointIn(directory, 'none') } };
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
     t.is(failure.code, 'BACKEND_CONNECT');
     t.is(failure.system?.code, 'ENOENT');

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { connectToBackend } from '../../src/client/connect.js';
@@ -134,7 +135,7 @@ withFfi(
 
 withFfi('without a handoff endpoint that answers, the broker closes the connection (H-02)', async (t) => {
   const { broker, target } = await startSystem(t, 'accept', {
-    service: { handoffEndpoint: '/nonexistent/handoff.sock' },
+    service: { handoffEndpoint: endpointIn('/nonexistent', 'handoff') },
   });
   const connection = await connectToBackend({
     ...target,

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { SLOT_COUNT } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative, type Native } from '../../../src/os/native.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
@@ -57,7 +58,7 @@ threadsTest(
       return system.close(descriptor);
     };
     const driver = workerDriver({ polling, system: { ...system, close } });
-    const endpoint = `${temporaryDirectory(t)}/none.sock`;
+    const endpoint = endpointIn(temporaryDirectory(t), 'none');
     const jobs = Array.from({ length: SLOT_COUNT }, () =>
       run(driver, handshakeJob(endpoint, { trust: undefined })),
     );

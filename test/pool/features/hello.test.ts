@@ -2,6 +2,7 @@
 import type { BrokerPool } from '../../../src/index.js';
 import { encodeHelloFrame } from '../../../src/negotiation/exchange/hello.js';
 import { canHandOff } from '../../../src/testing/index.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { fakePool } from '../../helpers/fake-pool.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
@@ -93,7 +94,7 @@ test.serial('a pool follows the test seam if it opts in, and sends no Hello (C-2
   const system = await startSystem(t);
   process.env[FAKE_BACKEND] = system.backend.endpoint;
   try {
-    const nowhere = { ...system.target, brokerEndpoint: `${system.directory}/none.sock` };
+    const nowhere = { ...system.target, brokerEndpoint: endpointIn(system.directory, 'none') };
     const pool = openPool(t, nowhere, { testSeams: true });
     const lease = await pool.acquire();
     t.is(lease.route, 'hello-skip');
@@ -101,7 +102,7 @@ test.serial('a pool follows the test seam if it opts in, and sends no Hello (C-2
     t.is(await echo(lease.socket, 'seam'), 'seam');
     lease.release();
     t.is((await failureOf(openPool(t, nowhere).acquire())).code, 'BROKER_CONNECT', 'not without opting in');
-    process.env[FAKE_BACKEND] = `${system.directory}/none.sock`;
+    process.env[FAKE_BACKEND] = endpointIn(system.directory, 'none');
     const lost = openPool(t, system.target, { testSeams: true });
     t.is((await failureOf(lost.acquire())).code, 'BACKEND_CONNECT', 'no fallback (C-23)');
     process.env[FAKE_BACKEND] = 'relative.sock';
