@@ -54,6 +54,8 @@ export class FrameConnection {
   #state: ReadState = 'reading';
   /** Answers owed, those to probes included. */
   #owed = 0;
+  /** A probe waits for the identity; what comes behind it is answered behind it. */
+  #awaitsIdentity = false;
   #isPaused = false;
   #isFlushDue = false;
   /** The message that has begun is a frame: it need not be classified again. */
@@ -115,7 +117,7 @@ export class FrameConnection {
   }
 
   #isFull(): boolean {
-    return this.#owed >= this.#host.maxInFlight || this.#socket.writableNeedDrain;
+    return this.#awaitsIdentity || this.#owed >= this.#host.maxInFlight || this.#socket.writableNeedDrain;
   }
 
   /** Leaves bytes that would not be served now in the kernel. */
@@ -173,10 +175,13 @@ export class FrameConnection {
     const identity = this.#host.identity();
     this.#owed++;
     if (identity instanceof Uint8Array) return this.#onIdentity(probe, identity);
-    void identity.then((bytes) => {
+    this.#awaitsIdentity = true;
+    const onIdentity = (bytes: Uint8Array | undefined): void => {
+      this.#awaitsIdentity = false;
       this.#onIdentity(probe, bytes);
       this.#flushSoon();
-    });
+    };
+    void identity.then(onIdentity);
   }
 
   #onIdentity(probe: FrameView, identity: Uint8Array | undefined): void {
@@ -202,16 +207,15 @@ export class FrameConnection {
   }
 
   #awaitAnswer(request: PendingRequest, answer: Promise<Uint8Array>): void {
-    Promise.resolve(answer).then(
-      (payload) => {
-        this.#answer(request, payload);
-        this.#flushSoon();
-      },
-      (error: unknown) => {
-        this.#fail(request, error);
-        this.#flushSoon();
-      },
-    );
+    const onAnswer = (payload: unknown): void => {
+      this.#answer(request, payload);
+      this.#flushSoon();
+    };
+    const onError = (error: unknown): void => {
+      this.#fail(request, error);
+      this.#flushSoon();
+    };
+    Promise.resolve(answer).then(onAnswer, onError);
   }
 
   #answer(request: PendingRequest, payload: unknown): void {
