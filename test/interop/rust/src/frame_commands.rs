@@ -91,7 +91,7 @@ impl Command {
     }
 }
 
-/// Bytes that anyone can compute: number i is i * 31 + size, modulo 256.
+/// Bytes that both sides can compute: number i is i * 31 + size, modulo 256.
 pub fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|index| index.wrapping_mul(31).wrapping_add(size) as u8).collect()
 }

@@ -103,7 +103,7 @@ fn frames() -> Result<Vec<Value>, String> {
     cases.into_iter().map(vector).collect()
 }
 
-/// An identity that is nobody's: the vectors must not depend on the machine.
+/// An identity of no running process: the vectors must not depend on the machine.
 fn sample_identity() -> DaemonProcess {
     DaemonProcess {
         pid: 4321,

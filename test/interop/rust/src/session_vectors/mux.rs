@@ -86,7 +86,7 @@ fn traffic() -> Result<Vec<(&'static str, Bytes)>, String> {
         ("envelope version 2, which a mux does not look at", with(|frame| frame.envelope_version = 2)?),
         ("payload encoding 1, which a mux does not look at", with(|frame| frame.payload_encoding = 1)?),
         ("legacy bytes", LEGACY.to_vec()),
-        ("a first byte that is nobody's", vec![2, 0, 0, 0, 0]),
+        ("a first byte of neither wire", vec![2, 0, 0, 0, 0]),
         ("legacy bytes after a request", [plain, LEGACY.to_vec()].concat()),
     ])
 }
