@@ -17,13 +17,8 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import {
-  BusyFile,
-  PrivateFile,
-  RefusedFile,
-  systemCode,
-} from '../../../src/pool/endpoint-file/private-file.js';
-import test, { temporaryDirectory } from '../../helpers/sanitary.js';
+import { BusyFile, PrivateFile, RefusedFile, systemCode } from '../../src/os/private-file.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const MAX_BYTES = 1_000;
 const STRANGER = 12_345;
