@@ -6,11 +6,13 @@ const workers = sourcesIn('workers');
 const byPath = new Map([...src, ...workers].map((file) => [file.path, file]));
 
 /**
- * The part of the package a file belongs to: a folder of `src`, a file that lies in `src` itself, or
- * `workers`.
+ * The part of the package a file belongs to: a folder of `src`, a file that lies in `src` itself,
+ * `src/frames/codec`, or `workers`.
  */
 function partOf(path: string): string {
-  const [top = '', second = ''] = path.split('/');
+  const [top = '', second = '', third = ''] = path.split('/');
+  // A part of its own, which backends use without the sessions.
+  if (second === 'frames' && third === 'codec') return 'codec';
   return top === 'src' ? second.replace(/\.ts$/, '') : top;
 }
 
@@ -50,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'option-table': ['validation'],
   endpoint: ['errors', 'validation'],
   wire: ['errors'],
+  codec: ['wire', 'errors'],
   os: ['errors', 'clock', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
@@ -166,6 +169,8 @@ const PURE = [
   'src/deadline-queue.ts',
   'src/wire/frame.ts',
   'src/endpoint.ts',
+  'src/frames/codec/frame-reader.ts',
+  'src/frames/codec/frame-writer.ts',
   ...src.map(({ path }) => path).filter((path) => path.startsWith('src/negotiation/exchange/')),
 ];
 const WITHOUT_IO = new Set([

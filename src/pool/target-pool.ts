@@ -65,6 +65,10 @@ export class TargetPool implements LeaseOwner {
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
       this.#limits.keepsMinimum = true;
     capacity?.join(this.#limits);
+  }
+
+  /** Opens connections up to `min`, in the background. */
+  keepWarm(): void {
     this.#pump.keepWarm();
   }
 
