@@ -17,14 +17,9 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import {
-  BusyFile,
-  PrivateFile,
-  RefusedFile,
-  systemCode,
-} from '../../../src/pool/endpoint-file/private-file.js';
-import test, { temporaryDirectory } from '../../helpers/sanitary.js';
-import { onWindows, testWhere } from '../../helpers/test-where.js';
+import { BusyFile, PrivateFile, RefusedFile, systemCode } from '../../src/os/private-file.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 const MAX_BYTES = 1_000;
 const STRANGER = 12_345;
