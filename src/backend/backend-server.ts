@@ -240,7 +240,7 @@ export class BackendServer {
         closeDescriptor(descriptor);
         answerOffer(broker, offer, 'the descriptor is no connection');
       } else {
-        // The answer first: the broker must not wait for what the service does with the connection.
+        // H-34. The answer first: the broker must not wait for what the service does with the connection.
         answerOffer(broker, offer);
         this.#serve(socket, true);
         this.count('adopted');

@@ -31,6 +31,7 @@ const known = new Map<string, { readonly build: Build; readonly hash: Promise<Ui
  * beside the executable, if {@link storeHashBeside} has put it there, or in the user's cache directory.
  */
 export function executableHash(path: string): Promise<Uint8Array> {
+  // P-27.
   const build = buildOf(path);
   const last = known.get(path);
   if (last !== undefined && isSame(last.build, build)) return last.hash;
