@@ -91,10 +91,11 @@ export class ConnectionCloser {
     return connection !== undefined && this.close(connection, 'evicted');
   }
 
-  /** Closes idle connections now, and the others when they come back. */
+  /** Closes idle connections now, leased ones when they come back, detached ones when they are at rest. */
   closeAll(reason: CloseReason): void {
     for (const connection of this.#entries.entries()) {
       if (connection.state === 'idle') this.close(connection, reason);
+      else if (connection.state === 'detached') connection.retire(reason);
       else connection.closeOnRelease ??= reason;
     }
   }

@@ -8,7 +8,7 @@ export interface ReaperSettings {
   readonly keepaliveMs: number;
 }
 
-/** An idle connection, and what it is due for. */
+/** An idle connection, or a detached one at the end of its lifetime, and what it is due for. */
 export interface DueConnection {
   readonly connection: PooledConnection;
   readonly what: 'idle' | 'lifetime' | 'keepalive';
@@ -58,7 +58,7 @@ export class Reaper {
   }
 
   /**
-   * The next idle connection that is due by `nowMs`.
+   * The next idle or detached connection that is due by `nowMs`.
    *
    * @param hasSpare whether there are more connections than `min` keeps
    */
@@ -71,6 +71,7 @@ export class Reaper {
       if (what === 'lifetime') connection.closeOnRelease ??= 'lifetime';
       else if (what !== 'idle') this.add(connection, nowMs);
       if (what !== undefined && connection.state === 'idle') return { connection, what };
+      if (what === 'lifetime' && connection.state === 'detached') return { connection, what };
     }
   }
 

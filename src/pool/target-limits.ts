@@ -70,7 +70,7 @@ export class TargetLimits implements CapacityUser {
 
   /** Whether that many are open. */
   get warm(): boolean {
-    return this.#entries.size >= this.minimum;
+    return this.#entries.size - this.#entries.detached >= this.minimum;
   }
 
   /** How many more connections may be opened. */
@@ -81,7 +81,7 @@ export class TargetLimits implements CapacityUser {
 
   /** Callers that can be served although no other caller gives a connection back. */
   get places(): number {
-    return this.held - this.#entries.leased + this.mayOpen;
+    return this.held - this.#entries.leased - this.#entries.detached + this.mayOpen;
   }
 
   /** Whether no connect can begin before another connect or connection has ended. */
