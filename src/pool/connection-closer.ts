@@ -1,7 +1,7 @@
 import type { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { ConnectionOpener } from './connecting/connection-opener.js';
-import type { PoolTimer } from './pool-timer.js';
+import type { SharedTimer } from '../deadline-queue.js';
 import { afterDrain } from './drain.js';
 import type { EntryList } from './entry-list.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -20,7 +20,7 @@ export class ConnectionCloser {
   readonly #entries: EntryList<PooledConnection>;
   readonly #opener: ConnectionOpener;
   readonly #reaper: Reaper;
-  readonly #timer: PoolTimer;
+  readonly #timer: SharedTimer;
   /** Released connections whose last bytes have not left, each with the function that stops the wait. */
   readonly #drains = new Map<PooledConnection, () => void>();
 
@@ -29,7 +29,7 @@ export class ConnectionCloser {
     entries: EntryList<PooledConnection>,
     opener: ConnectionOpener,
     reaper: Reaper,
-    timer: PoolTimer,
+    timer: SharedTimer,
   ) {
     this.#environment = environment;
     this.#entries = entries;

@@ -2,12 +2,12 @@ import { outOfContext } from '../async-context.js';
 import type { BrokerPoolError } from '../errors.js';
 import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
-import type { CachedClock } from './cached-clock.js';
+import type { CachedClock } from '../clock.js';
 import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
 import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
-import type { PoolTimer } from './pool-timer.js';
+import type { SharedTimer } from '../deadline-queue.js';
 import { EntryList } from './entry-list.js';
 import { HealthChecks } from './health-check.js';
 import type { LeaseOwner } from './lease.js';
@@ -46,7 +46,7 @@ export class Pump {
     environment: PoolEnvironment,
     queue: AcquireQueue,
     cachedClock: CachedClock,
-    timer: PoolTimer,
+    timer: SharedTimer,
     owner: LeaseOwner,
   ) {
     const { settings, clock, capacity } = environment;

@@ -1,5 +1,4 @@
-import { DeadlineQueue } from '../deadline-queue.js';
-import type { PoolTimer } from './pool-timer.js';
+import { DeadlineQueue, type SharedTimer } from '../deadline-queue.js';
 import type { PooledConnection } from './pooled-connection.js';
 
 /** Timeouts that the reaper enforces. */
@@ -20,12 +19,12 @@ export interface DueConnection {
  */
 export class Reaper {
   readonly #settings: ReaperSettings;
-  readonly #timer: PoolTimer;
+  readonly #timer: SharedTimer;
   readonly #due = new DeadlineQueue<PooledConnection>();
   /** When the last keepalive of a connection began. */
   readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
 
-  constructor(settings: ReaperSettings, timer: PoolTimer) {
+  constructor(settings: ReaperSettings, timer: SharedTimer) {
     this.#settings = settings;
     this.#timer = timer;
   }

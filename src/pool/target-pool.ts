@@ -2,11 +2,11 @@ import { hasAborted, onAbort } from '../abort.js';
 import type { BrokerPoolError } from '../errors.js';
 import { abortedError, brokenSignalError, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
-import { CachedClock } from './cached-clock.js';
+import { CachedClock } from '../clock.js';
 import type { Capacity } from './capacity.js';
 import type { AttemptCounts } from './connecting/connector.js';
 import type { ConnectsUnderWay } from './connecting/connects-under-way.js';
-import { PoolTimer } from './pool-timer.js';
+import { SharedTimer } from '../deadline-queue.js';
 import type { EntryList } from './entry-list.js';
 import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -35,7 +35,7 @@ export class TargetPool implements LeaseOwner {
   readonly #queue: AcquireQueue;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
-  readonly #timer: PoolTimer;
+  readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
   readonly #connects: ConnectsUnderWay;
   readonly #attempts: AttemptCounts;
@@ -52,7 +52,7 @@ export class TargetPool implements LeaseOwner {
     this.#maxUses = settings.maxUses;
     this.#validates = settings.validate !== undefined;
     this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
-    this.#timer = new PoolTimer(clock, (dueByMs) => this.#onDeadline(dueByMs));
+    this.#timer = new SharedTimer(clock, (dueByMs) => this.#onDeadline(dueByMs));
     this.#watch = new LeaseWatch(target, environment, this.#timer, (connection) =>
       this.onDestroy(connection, 'leaked'),
     );
@@ -65,6 +65,10 @@ export class TargetPool implements LeaseOwner {
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
       this.#limits.keepsMinimum = true;
     capacity?.join(this.#limits);
+  }
+
+  /** Opens connections up to `min`, in the background. */
+  keepWarm(): void {
     this.#pump.keepWarm();
   }
 

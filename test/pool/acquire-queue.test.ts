@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPoolError } from '../../src/errors.js';
 import { AcquireQueue } from '../../src/pool/acquire-queue.js';
-import { CachedClock } from '../../src/pool/cached-clock.js';
-import { PoolTimer } from '../../src/pool/pool-timer.js';
+import { CachedClock } from '../../src/clock.js';
+import { SharedTimer } from '../../src/deadline-queue.js';
 import type { Lease } from '../../src/pool/lease.js';
 import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
@@ -27,7 +27,7 @@ function setUp() {
   const { clock } = environment;
   const ends: string[] = [];
   const cachedClock = new CachedClock(clock, () => {});
-  const timer = new PoolTimer(clock, (dueByMs) => {
+  const timer = new SharedTimer(clock, (dueByMs) => {
     cachedClock.end();
     for (const waiter of queue.sweep(dueByMs)) {
       queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), false, SNAPSHOT);

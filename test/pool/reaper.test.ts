@@ -1,4 +1,4 @@
-import { PoolTimer } from '../../src/pool/pool-timer.js';
+import { SharedTimer } from '../../src/deadline-queue.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
 import { Reaper, type ReaperSettings } from '../../src/pool/reaper.js';
 import { FakeClock } from '../helpers/fake-clock.js';
@@ -12,7 +12,7 @@ function setUp(settings: Partial<ReaperSettings> = {}, spare = true) {
   const stage = { spare };
   const note = (connection: PooledConnection, what: string): void =>
     void did.push(`${names.get(connection)} ${what} at ${clock.nowMs - 1_000}`);
-  const timer = new PoolTimer(clock, (dueByMs) => {
+  const timer = new SharedTimer(clock, (dueByMs) => {
     for (;;) {
       const due = reaper.takeDue(dueByMs, stage.spare);
       if (due === undefined) break;

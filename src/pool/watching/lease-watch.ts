@@ -2,8 +2,8 @@ import { currentContext, outOfContext, type RunInContext } from '../../async-con
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';
-import type { CachedClock } from '../cached-clock.js';
-import type { PoolTimer } from '../pool-timer.js';
+import type { CachedClock } from '../../clock.js';
+import type { SharedTimer } from '../../deadline-queue.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -43,7 +43,7 @@ export class LeaseWatch {
   constructor(
     target: Target,
     environment: PoolEnvironment,
-    timer: PoolTimer,
+    timer: SharedTimer,
     onLost: (connection: PooledConnection) => void,
   ) {
     const { clock, events, settings } = environment;
