@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, type BrokerPoolOptions } from '../../../src/index.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
+import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
 
@@ -57,6 +58,7 @@ test('detached sockets count against maxTotal', async (t) => {
 test('a socket that its backend ends gives its place back as stale', async (t) => {
   const { pool, backend } = await open(t, { max: 1 });
   const socket = await pool.connect();
+  await until(() => backend.acceptedCount === 1);
   const closed = closing(socket.resume());
   backend.dropAll();
   await closed;
@@ -73,6 +75,7 @@ test('a socket that its holder ends gives its place back as destroyed', async (t
 test('a detached socket that its backend ends without a word is evidence against its endpoint', async (t) => {
   const { pool, broker, backend } = await open(t);
   const socket = await pool.connect();
+  await until(() => backend.acceptedCount === 1);
   const closed = closing(socket.resume());
   backend.dropAll();
   await closed;
