@@ -121,9 +121,7 @@ export class ThreadRing {
     this.#unmap = binder.define('int munmap(intptr_t address, size_t length)');
   }
 
-  /**
-   * Connects `descriptor`, a non-blocking socket, and sends. `undefined` where the kernel has done nothing.
-   */
+  /** Connects `descriptor`, a non-blocking socket, and sends. `undefined` where the kernel has done nothing. */
   connectAndSend(descriptor: number, address: Uint8Array, request: Uint8Array): RingResult | undefined {
     if (this.#isBacklogFull || this.#isForbidden) return undefined;
     const ring = this.#ring();
