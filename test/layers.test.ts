@@ -152,8 +152,7 @@ test('src names the worker as a file only, in negotiation/wait-thread/worker-thr
 });
 
 const PURE = [
-  'src/pool/entry-list.ts',
-  'src/pool/waiter-queue.ts',
+  'src/pool/containers.ts',
   'src/pool/capacity.ts',
   'src/pool/connecting/backoff.ts',
   'src/pool/connecting/handoff-policy.ts',
@@ -248,12 +247,7 @@ test('what a thread loads of a shared pool makes no connections', (t) => {
 });
 
 test('the containers, the contexts and the errors import nothing of the package', (t) => {
-  for (const path of [
-    'src/pool/entry-list.ts',
-    'src/pool/waiter-queue.ts',
-    'src/async-context.ts',
-    'src/errors.ts',
-  ])
+  for (const path of ['src/pool/containers.ts', 'src/async-context.ts', 'src/errors.ts'])
     t.deepEqual(
       closure(path).map((file) => file.path),
       [path],
