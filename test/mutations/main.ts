@@ -3,7 +3,7 @@
  * [--only PART,PART] [--copies 2] [--report FILE]`.
  *
  * Takes the coverage of each test file first, and keeps it for the next run. Then it puts mutants into
- * copies of the build, one at a time in each, and runs the tests that reach the place until one fails. Ends
+ * copies of the build, one at a time in each, and runs the nearest tests that reach the place until one fails. Ends
  * with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them.
  */
 import { availableParallelism } from 'node:os';
