@@ -3,8 +3,8 @@
  * [--only PART,PART] [--copies 2] [--report FILE]`.
  *
  * Takes the coverage of each test file first, and keeps it for the next run. Then it puts mutants into
- * copies of the build, one at a time in each, and runs the nearest tests that reach the place until one fails. Ends
- * with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them.
+ * copies of the build, one at a time in each, and runs the nearest tests that reach the place until one fails.
+ * Ends with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -19,7 +19,7 @@ import { KNOWN_SURVIVORS, type KnownSurvivor } from './survivors.js';
 const WANTED_SHARE = 0.9;
 /** How long a test file may run with a mutant in it: several times as long as without, and so much more. */
 const LIMIT_FACTOR = 5;
-const LIMIT_ADDED_MS = 30_000;
+const LIMIT_ADDED_MS = 20_000;
 
 interface Verdict {
   readonly mutant: Mutant;
