@@ -77,17 +77,17 @@ async function judge(copy: MutableCopy, mutant: Mutant): Promise<Verdict> {
   const begin = performance.now();
   const asked = testsFor(mutant, tests);
   using _ = copy.plant(mutant);
-  for (const { test, durationMs } of asked) {
-    const limitMs = LIMIT_FACTOR * durationMs + LIMIT_ADDED_MS;
-    const first = await copy.run(test, limitMs);
-    if (first.failure === undefined) continue;
-    // Once more: on a machine that is busy a test may fail without the mutant's doing.
-    const second = await copy.run(test, limitMs);
-    if (second.failure === undefined) continue;
+  for (const { coverage, isNear } of asked) {
+    const limitMs = LIMIT_FACTOR * coverage.durationMs + LIMIT_ADDED_MS;
+    let run = await copy.run(coverage.test, limitMs);
+    if (run.failure === undefined) continue;
+    // Once more: on a machine that is busy a test far away may fail without the mutant's doing.
+    if (!isNear || run.isLate) run = await copy.run(coverage.test, limitMs);
+    if (run.failure === undefined) continue;
     return {
       mutant,
-      outcome: second.isLate ? 'late' : 'killed',
-      killedBy: second.failure,
+      outcome: run.isLate ? 'late' : 'killed',
+      killedBy: run.failure,
       durationMs: performance.now() - begin,
     };
   }
