@@ -1,6 +1,6 @@
 import { outOfContext } from '../../async-context.js';
-import type { Clock } from '../../clock.js';
-import { DeadlineQueue, type Timed, type SharedTimer } from '../../deadline-queue.js';
+import type { Clock, SharedTimer } from '../../clock.js';
+import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import type { Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 

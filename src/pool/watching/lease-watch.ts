@@ -1,9 +1,8 @@
+import type { CachedClock, SharedTimer } from '../../clock.js';
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';
-import type { CachedClock } from '../../clock.js';
-import type { SharedTimer } from '../../deadline-queue.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
