@@ -1,0 +1,9 @@
+import '../wire/codec.test.js';
+import '../wire/envelope.test.js';
+import '../wire/frame-end.test.js';
+import '../wire/frame.splits.test.js';
+import '../wire/frame.test.js';
+import '../wire/golden.test.js';
+import '../wire/messages.properties.test.js';
+import '../wire/messages.test.js';
+import '../wire/protocols.test.js';
