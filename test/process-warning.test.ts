@@ -1,18 +1,21 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { loadNative } from '../src/os/native.js';
+import { endpointIn } from './helpers/endpoints.js';
 import test from './helpers/sanitary.js';
+import { testWhere } from './helpers/test-where.js';
 
 const run = promisify(execFile);
 const INDEX = new URL('../src/index.js', import.meta.url).href;
 const NATIVE = new URL('../src/os/native.js', import.meta.url).href;
 const SEND = new URL('../src/os/socket.js', import.meta.url).href;
+const BROKER = endpointIn('/run', 'broker');
 
 /** What a process prints that reads its environment more than once. */
 async function warningsWith(env: Record<string, string>): Promise<string> {
   const script = `
     const { BrokerPool } = await import(${JSON.stringify(INDEX)});
-    for (let i = 0; i < 2; i++) await new BrokerPool({ brokerEndpoint: '/run/broker.sock' }).close();
+    for (let i = 0; i < 2; i++) await new BrokerPool({ brokerEndpoint: ${JSON.stringify(BROKER)} }).close();
     const { loadNative } = await import(${JSON.stringify(NATIVE)});
     const { connectAndSend } = await import(${JSON.stringify(SEND)});
     const native = loadNative();
@@ -31,10 +34,10 @@ for (const [name, value] of [
   ['BROKER_POOL_IO_URING', 'false'],
 ] as const) {
   // Only the C library's user reads it.
-  const where =
-    name === 'BROKER_POOL_IO_URING' && (process.platform !== 'linux' || loadNative() === undefined)
-      ? test.skip
-      : test;
+  const where = testWhere(
+    name !== 'BROKER_POOL_IO_URING' || (process.platform === 'linux' && loadNative() !== undefined),
+    'the C library and Linux',
+  );
   where(`${name}=${value} has no effect, and one warning says so`, async (t) => {
     const printed = await warningsWith({ [name]: value });
     t.is(printed.split(`${name}=${value} has no effect`).length, 2, printed);

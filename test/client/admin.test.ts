@@ -1,5 +1,6 @@
 import { BrokerPoolError, connectLocalSocket, sendAdminRequest } from '../../src/index.js';
 import { AdminReplyKind } from '../../src/wire/messages.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../helpers/system.js';
@@ -62,7 +63,7 @@ test('an unknown verb or option is an INVALID_ARGUMENT before any connect', asyn
     Object.create(null),
     undefined,
   ]) {
-    await t.throwsAsync(sendAdminRequest({ brokerEndpoint: '/tmp/none.sock', verb }), {
+    await t.throwsAsync(sendAdminRequest({ brokerEndpoint: endpointIn('/tmp', 'none'), verb }), {
       code: 'INVALID_ARGUMENT',
       message: /^verb must be one of STATUS, DUMP.*, got /,
     });
@@ -84,10 +85,10 @@ test('a local socket by path, and by abstract name on Linux', async (t) => {
 });
 
 test('a local socket that is not there is BACKEND_CONNECT with its cause', async (t) => {
-  const error = await t.throwsAsync(connectLocalSocket('/tmp/broker-pool-none.sock'), {
+  const error = await t.throwsAsync(connectLocalSocket(endpointIn('/tmp', 'broker-pool-none')), {
     instanceOf: BrokerPoolError,
   });
-  t.like(error, { code: 'BACKEND_CONNECT', endpoint: '/tmp/broker-pool-none.sock' });
+  t.like(error, { code: 'BACKEND_CONNECT', endpoint: endpointIn('/tmp', 'broker-pool-none') });
   t.true(error?.cause instanceof Error);
   t.like(error?.cause, { code: 'ENOENT', syscall: 'connect' });
 });

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { BrokerPoolError, connectToBackend, type ConnectOptions } from '../../src/index.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem, type TestSystem } from '../helpers/system.js';
 
+const NOWHERE = endpointIn('/tmp', 'none');
 const FAKE_BACKEND = 'RUNNING_PROCESS_FAKE_BACKEND';
 const DISABLE = 'RUNNING_PROCESS_DISABLE';
 
@@ -28,7 +30,7 @@ async function routeOf(options: ConnectOptions): Promise<string> {
 
 /** A broker endpoint without a listener: every Hello to it fails. */
 function withoutBroker({ directory, target }: TestSystem): ConnectOptions {
-  return { ...target, brokerEndpoint: `${directory}/no-broker.sock` };
+  return { ...target, brokerEndpoint: endpointIn(directory, 'no-broker') };
 }
 
 test('a cached endpoint is dialled directly when the versions match, even without a broker (C-11, C-12)', async (t) => {
@@ -52,7 +54,7 @@ test('without a cached endpoint the broker is asked (C-16)', async (t) => {
 test('a stale cached endpoint falls back to the broker (C-13)', async (t) => {
   const system = await startSystem(t);
   t.is(
-    await routeOf({ ...system.target, cachedBackendEndpoint: `${system.directory}/stale.sock` }),
+    await routeOf({ ...system.target, cachedBackendEndpoint: endpointIn(system.directory, 'stale') }),
     'broker-negotiated',
   );
 });
@@ -68,7 +70,7 @@ test('a cached endpoint that is no string is refused', async (t) => {
   const options: object = {
     serviceName: 'demo',
     wantedVersion: '1.0.0',
-    brokerEndpoint: '/tmp/none.sock',
+    brokerEndpoint: NOWHERE,
     cachedBackendEndpoint: 5,
   };
   await t.throwsAsync(Reflect.apply(connectToBackend, undefined, [options]), {
@@ -140,7 +142,7 @@ test.serial(
 
 test.serial('a seam that cannot be dialled is an error and no fallback (C-23)', async (t) => {
   const system = await startSystem(t);
-  await withEnvironment({ [FAKE_BACKEND]: `${system.directory}/none.sock` }, async () => {
+  await withEnvironment({ [FAKE_BACKEND]: endpointIn(system.directory, 'none') }, async () => {
     await t.throwsAsync(connectToBackend({ ...system.target, testSeams: true }), { code: 'BACKEND_CONNECT' });
   });
 });
@@ -152,7 +154,7 @@ test.serial(
     const options = { ...system.target, testSeams: true };
     t.is(await routeOf(options), 'broker-negotiated');
     t.is(await withEnvironment({ [FAKE_BACKEND]: '' }, () => routeOf(options)), 'broker-negotiated');
-    const disabled = { [FAKE_BACKEND]: `${system.directory}/none.sock`, [DISABLE]: '1' };
+    const disabled = { [FAKE_BACKEND]: endpointIn(system.directory, 'none'), [DISABLE]: '1' };
     t.is(await withEnvironment(disabled, () => routeOf(options)), 'broker-negotiated');
   },
 );
@@ -172,7 +174,7 @@ test("an aborted connect rejects with the reason, and the broker's reply is read
 });
 
 test('bad options are refused by name', async (t) => {
-  const good = { serviceName: 'demo', wantedVersion: '1.0.0', brokerEndpoint: '/tmp/none.sock' };
+  const good = { serviceName: 'demo', wantedVersion: '1.0.0', brokerEndpoint: NOWHERE };
   const bad: [string, object][] = [
     ['serviceName', { serviceName: 'No Spaces' }],
     ['wantedVersion', { wantedVersion: 'v1' }],
@@ -190,5 +192,5 @@ test('bad options are refused by name', async (t) => {
     const error = await t.throwsAsync(connectToBackend({ ...good, ...change }), { code: 'INVALID_ARGUMENT' });
     t.true(error?.message.includes(field), `${field}: ${error?.message}`);
   }
-  t.false(existsSync('/tmp/none.sock'));
+  t.false(existsSync(NOWHERE));
 });

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import * as fc from 'fast-check';
 import {
@@ -10,6 +11,7 @@ import { EnvironmentVariables } from '../../src/index.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
 
+const FAKE = endpointIn('/run', 'fake');
 const invalidSwitches = ['', '0', 'true', ' 1', '1 ', '01', 'yes', '１'];
 
 test('the broker is in use while RUNNING_PROCESS_DISABLE is unset, and not when it is 1 (C-20)', (t) => {
@@ -46,12 +48,9 @@ test.serial('the process environment is asked by default, anew each time (C-28)'
     [brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()],
     [false, undefined, 30_000],
   );
-  process.env['RUNNING_PROCESS_FAKE_BACKEND'] = '/run/fake.sock';
+  process.env['RUNNING_PROCESS_FAKE_BACKEND'] = FAKE;
   process.env['RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS'] = '250';
-  t.deepEqual(
-    [brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()],
-    [false, '/run/fake.sock', 250],
-  );
+  t.deepEqual([brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()], [false, FAKE, 250]);
   process.env['RUNNING_PROCESS_DISABLE'] = '1';
   t.deepEqual([brokerDisabledByEnv(), fakeBackendFromEnv(), clientTimeoutFromEnv()], [true, undefined, 250]);
 });
@@ -109,24 +108,18 @@ test('a round-trip limit beyond the longest timer becomes the longest timer', (t
 });
 
 test('a fake backend is any non-empty RUNNING_PROCESS_FAKE_BACKEND (C-22, C-24)', (t) => {
-  t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock' }), '/run/fake.sock');
+  t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: FAKE }), FAKE);
   t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '' }), undefined);
   t.is(fakeBackendFromEnv({}), undefined);
 });
 
 test('a broker switched off takes the fake backend with it (C-25)', (t) => {
-  t.is(
-    fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: '1' }),
-    undefined,
-  );
+  t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: FAKE, RUNNING_PROCESS_DISABLE: '1' }), undefined);
 });
 
 test('an invalid switch neither suppresses the fake backend nor throws (C-26)', (t) => {
   for (const value of invalidSwitches) {
-    t.is(
-      fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: '/run/fake.sock', RUNNING_PROCESS_DISABLE: value }),
-      '/run/fake.sock',
-    );
+    t.is(fakeBackendFromEnv({ RUNNING_PROCESS_FAKE_BACKEND: FAKE, RUNNING_PROCESS_DISABLE: value }), FAKE);
   }
 });
 

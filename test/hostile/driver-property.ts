@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import type { Driver, Outcome } from '../../src/negotiation/job.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { closed } from '../helpers/talk.js';
 import { cut } from '../helpers/pieces.js';
 import { adminJob, handshakeJob, run } from '../negotiation/drivers-kit.js';
@@ -18,7 +19,7 @@ import { anyHostileStream, type HostileStream } from './streams.js';
 /** Checks a driver against one hostile broker, whose conduct changes with every stream. */
 export async function fuzzDriver(create: () => Driver, connections: number, seed: number): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'bph-'));
-  const peer = await HostilePeer.listen(join(directory, 'broker.sock'), () => {});
+  const peer = await HostilePeer.listen(endpointIn(directory, 'broker'), () => {});
   const driver = create();
   try {
     await fc.assert(

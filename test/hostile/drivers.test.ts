@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Driver, Job, Outcome } from '../../src/negotiation/job.js';
 import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { collectGarbage } from '../helpers/heap.js';
 import { until } from '../helpers/leftovers.js';
 import { scaled } from '../helpers/patience.js';
@@ -279,7 +280,7 @@ for (const [name, create] of DRIVERS) {
     ['no token', readyWire(new Uint8Array(0))],
     ['another token and a no', readyWire(OTHER_TOKEN, 0n)],
     ['a no', readyWire(TOKEN, 0n)],
-    ['a second reply in its place', negotiatedWire('/nowhere/else.sock')],
+    ['a second reply in its place', negotiatedWire(endpointIn('/nowhere', 'else'))],
   ] as const) {
     test.serial(`${name}: a ready event with ${title} is a reconnect (G-05, C-43, C-45)`, async (t) => {
       const { driver, broker, backend } = await setTheStage(t, create, (socket) =>

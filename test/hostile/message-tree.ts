@@ -1,4 +1,5 @@
 import { varint } from './protobuf.js';
+import { endpointIn } from '../helpers/endpoints.js';
 
 /** A protobuf field that can be written wrongly in every way. */
 export interface TreeField {
@@ -48,7 +49,7 @@ export function frameOf(kind: bigint, protocol: bigint, payload: TreeField[]): T
 const text = (value: string): Uint8Array => Buffer.from(value);
 
 export const TOKEN = Uint8Array.from({ length: 16 }, (_, index) => index * 7 + 1);
-export const PIPE = '/run/user/1000/backend.sock';
+export const PIPE = endpointIn('/run/user/1000', 'backend');
 
 const RESPONSE = 1n;
 const EVENT = 2n;

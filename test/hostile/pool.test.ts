@@ -9,6 +9,7 @@ import {
   type ErrorCode,
 } from '../../src/index.js';
 import { MAX_FRAME_BYTES } from '../../src/wire/frame.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { bytesInUse } from '../helpers/heap.js';
 import { until } from '../helpers/leftovers.js';
 import { scaled } from '../helpers/patience.js';
@@ -66,7 +67,11 @@ const LIES: readonly (readonly [title: string, conduct: Conduct, code: ErrorCode
   ['sends an event instead of a reply', saying(readyWire()), 'UNEXPECTED_RESPONSE_FRAME'],
   ['answers neither yes nor no', saying(NO_RESULT_WIRE), 'MISSING_HELLO_REPLY_RESULT'],
   ['names no backend', saying(negotiatedWire('')), 'EMPTY_BACKEND_PIPE'],
-  ['names a backend that is not there', saying(negotiatedWire('/nowhere/at/all.sock')), 'BACKEND_CONNECT'],
+  [
+    'names a backend that is not there',
+    saying(negotiatedWire(endpointIn('/nowhere/at', 'all'))),
+    'BACKEND_CONNECT',
+  ],
   [
     'names a backend whose path is far too long',
     saying(negotiatedWire(`/${'x'.repeat(100_000)}`)),

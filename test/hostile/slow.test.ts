@@ -7,6 +7,7 @@ import {
   type ThreadCommand,
   type ThreadOutcome,
 } from '../../src/negotiation/wait-thread/thread-protocol.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 import { until } from '../helpers/leftovers.js';
@@ -65,7 +66,7 @@ test('wait loop: a reply of one byte a second fails at the deadline, not a byte 
   const start: ThreadCommand = {
     kind: 'start',
     slot: 0,
-    job: handshakeJob('/broker.sock', {
+    job: handshakeJob(endpointIn('/', 'broker'), {
       deadlineMs: LIMIT_MS,
       roundTripTimeoutMs: LIMIT_MS,
       trust: undefined,

@@ -1,59 +1,76 @@
 /** A copy of the build to put mutants into, and the test runner over it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mutate, type Mutant } from './mutants.js';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const AVA = 'node_modules/ava/entrypoints/cli.mjs';
+/** A test file in which nothing ends for so long hangs. */
+const IDLE_LIMIT = '20s';
+
+/** How one run of a test file ended. */
+export interface TestRun {
+  /** The title of the first test that failed, `undefined` where all passed. */
+  readonly failure: string | undefined;
+  /** The run was ended at its limit. */
+  readonly isLate: boolean;
+  readonly durationMs: number;
+}
 
 export class MutableCopy {
+  readonly path: string;
   readonly #name: string;
   readonly #config: string;
+  /** Temporary files of the tests: a mutant may leave some, or remove too many. */
+  readonly #temporary = mkdtempSync(join(tmpdir(), 'bpm-'));
 
   /** @param index tells several copies apart */
   constructor(index: number) {
     this.#name = `dist-mutated-${index}`;
     this.#config = `ava.mutated-${index}-tmp.config.js`;
-    this.remove();
-    cpSync(join(ROOT, 'dist'), join(ROOT, this.#name), { recursive: true });
+    this.path = join(ROOT, this.#name);
+    this.#removeBuild();
+    cpSync(join(ROOT, 'dist'), this.path, { recursive: true });
     const config = {
       files: [`${this.#name}/test/**/*.test.js`],
       workerThreads: false,
-      timeout: '20s',
+      timeout: IDLE_LIMIT,
       failFast: true,
-      concurrency: 2,
       environmentVariables: { BROKER_POOL_TEST: '1' },
     };
     writeFileSync(join(ROOT, this.#config), `export default ${JSON.stringify(config)};\n`);
   }
 
   remove(): void {
-    rmSync(join(ROOT, this.#name), { recursive: true, force: true });
-    rmSync(join(ROOT, this.#config), { force: true });
+    this.#removeBuild();
+    rmSync(this.#temporary, { recursive: true, force: true });
   }
 
   /** Puts a mutant into the copy; the result takes it out again. */
   plant(mutant: Mutant): Disposable {
-    const path = join(ROOT, this.#name, mutant.file);
+    const path = join(this.path, mutant.file);
     const code = readFileSync(path, 'utf8');
     writeFileSync(path, mutate(code, mutant));
     return { [Symbol.dispose]: () => writeFileSync(path, code) };
   }
 
-  /**
-   * Runs tests. @returns the title of the first that failed, `'no end'` after the limit, `undefined` where
-   * all passed
-   */
-  async firstFailure(tests: readonly string[], limitMs: number): Promise<string | undefined> {
-    const files = tests.map((test) => `${this.#name}/${test}`);
+  /** Runs one test file up to its first failure. @param coverage folder for V8's coverage of all processes */
+  async run(test: string, limitMs: number, coverage?: string): Promise<TestRun> {
+    const begin = performance.now();
     // A group of its own: tests that hang are ended with all the processes that they have started.
-    const child = spawn(process.execPath, [AVA, '--config', this.#config, '--tap', ...files], {
+    const child = spawn(process.execPath, [AVA, '--config', this.#config, '--tap', `${this.#name}/${test}`], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
+      env: {
+        ...process.env,
+        TMPDIR: this.#temporary,
+        ...(coverage === undefined ? {} : { NODE_V8_COVERAGE: coverage }),
+      },
     });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -64,7 +81,16 @@ export class MutableCopy {
     }, limitMs);
     await once(child, 'close');
     clearTimeout(limit);
-    if (child.exitCode === 0) return undefined;
-    return /^not ok \d+ - (.*)$/m.exec(output)?.[1] ?? (isLate ? 'no end' : 'the test file itself');
+    const title = /^not ok \d+ - (.*)$/m.exec(output)?.[1];
+    return {
+      failure: child.exitCode === 0 ? undefined : (title ?? (isLate ? 'no end' : `${test} itself`)),
+      isLate,
+      durationMs: performance.now() - begin,
+    };
+  }
+
+  #removeBuild(): void {
+    rmSync(this.path, { recursive: true, force: true });
+    rmSync(join(ROOT, this.#config), { force: true });
   }
 }

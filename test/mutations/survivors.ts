@@ -1,6 +1,6 @@
 /**
- * Mutants that no test needs to notice, with the reason. A run counts them as survivors, and does not run
- * them.
+ * Mutants that change nothing a caller could notice, with the reason. A run lists them, but neither runs nor
+ * counts them.
  */
 export interface KnownSurvivor {
   readonly where: string;

@@ -1,8 +1,10 @@
 import type { Driver, Outcome } from '../../src/negotiation/job.js';
 import { canHandOff, type EmbeddedBroker } from '../../src/testing/index.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, read, startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
 
 /** Longer than any test may take. */
@@ -12,7 +14,7 @@ const HOURS_MS = 5 * 3_600_000;
 const serialTest = test.serial;
 
 /** Passing a descriptor needs the C library, whichever driver waits for it. */
-const handoffTest = canHandOff() ? serialTest : test.skip;
+const handoffTest = testWhere(canHandOff(), 'descriptors that can be passed', serialTest);
 
 for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a negotiation ends in a connection to the backend (C-16)`, async (t) => {
@@ -41,14 +43,14 @@ for (const [name, create] of DRIVERS) {
 
   serialTest(`${name}: a broker that is not there is BROKER_CONNECT (C-30)`, async (t) => {
     const { directory } = await startSystem(t);
-    const failure = failureOf(await run(openDriver(t, create), handshakeJob(`${directory}/none.sock`)));
+    const failure = failureOf(await run(openDriver(t, create), handshakeJob(endpointIn(directory, 'none'))));
     t.is(failure.code, 'BROKER_CONNECT');
     t.is(failure.system?.code, 'ENOENT');
   });
 
   serialTest(`${name}: a backend that is not there is BACKEND_CONNECT (C-18)`, async (t) => {
     const { broker, directory } = await startSystem(t);
-    broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: `${directory}/none.sock` } };
+    broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: endpointIn(directory, 'none') } };
     const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
     t.is(failure.code, 'BACKEND_CONNECT');
     t.is(failure.system?.code, 'ENOENT');

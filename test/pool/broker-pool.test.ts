@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type Lease } from '../../src/index.js';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { echo, read, startSystem, type TestSystem } from '../helpers/system.js';
@@ -211,7 +212,7 @@ test('a refusal whose time lies behind the deadline fails at once', async (t) =>
 
 test('a broker that is not there is BROKER_CONNECT with the system error as its cause', async (t) => {
   const system = await startSystem(t);
-  const pool = openPool(t, system, { brokerEndpoint: `${system.directory}/none.sock` });
+  const pool = openPool(t, system, { brokerEndpoint: endpointIn(system.directory, 'none') });
   const error = await failureOf(pool.acquire());
   t.is(error.code, 'BROKER_CONNECT');
   t.like(error.cause, { code: 'ENOENT' });

@@ -11,9 +11,10 @@ import {
   targetOf,
 } from '../../src/pool/options.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 
-const brokerEndpoint = process.platform === 'win32' ? '\\\\.\\pipe\\broker' : '/run/broker.sock';
+const brokerEndpoint = endpointIn('/run', 'broker');
 
 function refuses(t: ExecutionContext, check: () => unknown, message: RegExp): void {
   t.throws(check, { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message });

@@ -8,6 +8,7 @@ import type { AcquiredEvent, LeakSuspectedEvent, Lease } from '../../src/index.j
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
 import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
 import { spawnTestSystem } from '../../src/testing/spawned-system.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { fakePool } from '../helpers/fake-pool.js';
 import { until } from '../helpers/leftovers.js';
 import { scaled } from '../helpers/patience.js';
@@ -51,13 +52,13 @@ test('1: a pool that fell to zero refills to min after an outage, without a call
 
 test('2: acquire fails with the cause when connecting fails', async (t) => {
   const system = await startSystem(t);
-  const noBroker = openPool(t, system.target, { brokerEndpoint: `${system.directory}/none.sock` });
+  const noBroker = openPool(t, system.target, { brokerEndpoint: endpointIn(system.directory, 'none') });
   t.like(await failureOf(noBroker.acquire()), {
     code: 'BROKER_CONNECT',
-    endpoint: `${system.directory}/none.sock`,
+    endpoint: endpointIn(system.directory, 'none'),
     cause: { code: 'ENOENT' },
   });
-  system.broker.services.set('gone', { endpoint: `${system.directory}/gone.sock` });
+  system.broker.services.set('gone', { endpoint: endpointIn(system.directory, 'gone') });
   const noBackend = openPool(t, system.target);
   t.like(await failureOf(noBackend.acquire({ serviceName: 'gone' })), {
     code: 'BACKEND_CONNECT',

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';
@@ -24,7 +26,7 @@ import {
 } from '../../src/wire/messages.js';
 import { framesIn, readBytes, readToEnd, request } from './raw-peer.js';
 
-const withFfi = canHandOff() ? test.serial : test.serial.skip;
+const withFfi = testWhere(canHandOff(), 'descriptors that can be passed', test.serial);
 
 async function startSystem(t: ExecutionContext, handoff: HandoffMode, options: TestSystemOptions = {}) {
   const system = await startTestSystem({ backend: { handoff }, ...options });
@@ -134,7 +136,7 @@ withFfi(
 
 withFfi('without a handoff endpoint that answers, the broker closes the connection (H-02)', async (t) => {
   const { broker, target } = await startSystem(t, 'accept', {
-    service: { handoffEndpoint: '/nonexistent/handoff.sock' },
+    service: { handoffEndpoint: endpointIn('/nonexistent', 'handoff') },
   });
   const connection = await connectToBackend({
     ...target,
@@ -168,8 +170,6 @@ const TOKEN = randomBytes(16);
 
 const invalidOffers: readonly (readonly [string, Uint8Array])[] = [
   ['another request id than the correlation id (H-20)', offerFrame({ token: TOKEN }, 6n)],
-  ['another token than came with the descriptor (H-22)', offerFrame({ token: randomBytes(16) })],
-  ['no token (H-21)', offerFrame({})],
   ['another protocol (W-53)', request(encodeHandoffOffer({ token: TOKEN, correlationId: 7n }))],
   ['no valid frame', Buffer.from('nonsense')],
 ];
@@ -189,6 +189,29 @@ for (const [what, bytes] of invalidOffers) {
     t.is((await readToEnd(socket)).length, 0);
     await broker.until(() => broker.openConnections === 0);
     t.is(backend.offerCount, 0);
+  });
+}
+
+const wrongTokens: readonly (readonly [string, Uint8Array, string])[] = [
+  ['another token than came with the descriptor (H-22)', randomBytes(16), 'handoff token mismatch'],
+  ['no token (H-21, H-31)', new Uint8Array(0), 'handoff token is missing'],
+  ['a short token (H-21, H-31)', TOKEN.subarray(1), 'handoff token length was 15 bytes; expected 16'],
+];
+
+for (const [what, token, errorDetail] of wrongTokens) {
+  withFfi(`an offer with ${what} is refused with the reason, and its descriptor closed`, async (t) => {
+    const { broker, backend } = await startSystem(t, 'accept');
+    const system = loadNative()?.system;
+    const passed = system?.openSocket() ?? -1;
+    system?.connect(passed, encodeAddress(broker.endpoint));
+    await broker.until(() => broker.openConnections === 1);
+    const socket = offerTo(backend.handoffEndpoint ?? '', TOKEN, passed);
+    system?.close(passed);
+    socket.write(offerFrame({ token }));
+    const [ack] = framesIn(await readToEnd(socket));
+    t.like(decodeHandoffAck(ack!.payload), { accepted: false, errorDetail, correlationId: 5n });
+    await broker.until(() => broker.openConnections === 0);
+    t.deepEqual([backend.offerCount, backend.adoptedCount], [0, 0]);
   });
 }
 
@@ -226,7 +249,7 @@ withFfi('an offer that does not come in time is dropped (H-25)', async (t) => {
 // An open ring is a descriptor that closes in its own time, and the last test counts descriptors.
 process.env['BROKER_POOL_IO_URING'] = '0';
 
-const onLinux = canHandOff() && process.platform === 'linux' ? test.serial : test.serial.skip;
+const onLinux = testWhere(process.platform === 'linux', 'Linux, where descriptors are counted', withFfi);
 
 onLinux('after a hundred handoffs of every kind no descriptor is left', async (t) => {
   const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -247,7 +270,7 @@ onLinux('after a hundred handoffs of every kind no descriptor is left', async (t
   t.true(await until(() => openDescriptors() <= before), `${openDescriptors()} descriptors`);
 });
 
-const withoutFfi = canHandOff() ? test.skip : test;
+const withoutFfi = testWhere(!canHandOff(), 'a process without the C library');
 
 withoutFfi('where there is no FFI, a backend that shall take over connections says so', async (t) => {
   await t.throwsAsync(EmbeddedBackend.start({ handoff: 'accept' }), { message: /needs FFI/ });

@@ -16,8 +16,9 @@ import {
   type Negotiated,
   type Refused,
 } from '../../../src/wire/messages.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 
-export const BROKER = '/run/user/1000/broker.sock';
+export const BROKER = endpointIn('/run/user/1000', 'broker');
 export const REQUEST = Uint8Array.of(1, 0, 0, 0, 0);
 /** When the reply must be there. */
 export const DEADLINE_MS = 30_000;
@@ -57,7 +58,7 @@ export function adminExchange(): AdminExchange {
 export const NEGOTIATED: Negotiated = {
   negotiatedProtocol: 1,
   daemonVersion: '1.2.3',
-  backendPipe: '/run/user/1000/backend.sock',
+  backendPipe: endpointIn('/run/user/1000', 'backend'),
   warnings: ['old client'],
   serverCapabilities: CAPABILITY_HANDLE_PASSING,
   keepaliveIntervalSecs: 30n,

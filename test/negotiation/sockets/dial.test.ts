@@ -5,12 +5,14 @@ import { LONGEST_RETRY_MS } from '../../../src/negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../../../src/negotiation/sockets/dial.js';
 import { errno } from '../../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../../src/os/native.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 
 const native = loadNative();
-const nativeTest = native === undefined ? test.skip : test;
+const nativeTest = testWhere(native !== undefined, 'the C library');
 
 function nativeWith(changes: Partial<SystemCalls>): Native {
   if (native === undefined) throw new Error('no C library here');
@@ -27,12 +29,12 @@ nativeTest('a listener is connected to on the spot', async (t) => {
 
 nativeTest('a dial without a listener is refused on the spot and leaves no descriptor', async (t) => {
   const { directory } = await startSystem(t);
-  t.like(dialNow(native, `${directory}/none.sock`), {
+  t.like(dialNow(native, endpointIn(directory, 'none')), {
     kind: 'refused',
     system: { code: 'ENOENT', syscall: 'connect' },
   });
   const noDescriptors = nativeWith({ openSocket: () => -(errno['EMFILE'] ?? 0) });
-  t.like(dialNow(noDescriptors, `${directory}/none.sock`), {
+  t.like(dialNow(noDescriptors, endpointIn(directory, 'none')), {
     kind: 'refused',
     system: { code: 'EMFILE', syscall: 'socket' },
   });

@@ -7,6 +7,7 @@ import { GIVE_UP_MS, drainReply } from '../../../src/negotiation/sockets/drain-r
 import { heard, keep, say } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { ADMIN_WIRE, negotiatedWire, readyWire } from '../../hostile/wires.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
@@ -25,12 +26,12 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     title: 'a Hello',
-    wire: negotiatedWire('/nowhere.sock'),
+    wire: negotiatedWire(endpointIn('/', 'nowhere')),
     job: (endpoint, roundTripTimeoutMs) => handshakeJob(endpoint, { roundTripTimeoutMs }),
   },
   {
     title: 'a Hello with adoption',
-    wire: negotiatedWire('/nowhere.sock'),
+    wire: negotiatedWire(endpointIn('/', 'nowhere')),
     job: (endpoint, roundTripTimeoutMs) =>
       handshakeJob(endpoint, { roundTripTimeoutMs, adoptHandedOffConnection: true }),
   },
@@ -134,13 +135,13 @@ for (const [name, create] of DRIVERS) {
       `${name}: ${ending} during the handoff wait closes the connection at once, for the reply is in (C-45)`,
       async (t) => {
         const scripts = [
-          negotiatedWire('/nowhere.sock'),
-          Buffer.concat([negotiatedWire('/nowhere.sock'), readyWire()]),
+          negotiatedWire(endpointIn('/', 'nowhere')),
+          Buffer.concat([negotiatedWire(endpointIn('/', 'nowhere')), readyWire()]),
         ];
         const broker = await hostilePeer(t, async (socket) => {
           const wire = scripts.shift();
           await heard(socket);
-          await say(socket, wire ?? negotiatedWire('/nowhere.sock'));
+          await say(socket, wire ?? negotiatedWire(endpointIn('/', 'nowhere')));
           keep(socket);
         });
         const driver = openDriver(t, create);

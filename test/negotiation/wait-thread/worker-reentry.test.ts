@@ -3,14 +3,16 @@ import { writeFileSync } from 'node:fs';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { SLOT_COUNT } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative, type Native } from '../../../src/os/native.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 import { failureOf, handshakeJob, openDriver, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
-const threadsTest = native === undefined ? test.skip : test.serial;
+const threadsTest = testWhere(native !== undefined, 'the C library', test.serial);
 
 function loaded(): Native {
   if (native === undefined) throw new Error('no threads here');
@@ -57,7 +59,7 @@ threadsTest(
       return system.close(descriptor);
     };
     const driver = workerDriver({ polling, system: { ...system, close } });
-    const endpoint = `${temporaryDirectory(t)}/none.sock`;
+    const endpoint = endpointIn(temporaryDirectory(t), 'none');
     const jobs = Array.from({ length: SLOT_COUNT }, () =>
       run(driver, handshakeJob(endpoint, { trust: undefined })),
     );

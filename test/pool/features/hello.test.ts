@@ -2,12 +2,14 @@
 import type { BrokerPool } from '../../../src/index.js';
 import { encodeHelloFrame } from '../../../src/negotiation/exchange/hello.js';
 import { canHandOff } from '../../../src/testing/index.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { fakePool } from '../../helpers/fake-pool.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 
-const whereHandedOver = canHandOff() ? test : test.skip;
+const whereHandedOver = testWhere(canHandOff(), 'descriptors that can be passed');
 const identity = { serviceName: 'demo', wantedVersion: '1.0.0' };
 
 /** The Hello of a pool's first connect. */
@@ -93,7 +95,7 @@ test.serial('a pool follows the test seam if it opts in, and sends no Hello (C-2
   const system = await startSystem(t);
   process.env[FAKE_BACKEND] = system.backend.endpoint;
   try {
-    const nowhere = { ...system.target, brokerEndpoint: `${system.directory}/none.sock` };
+    const nowhere = { ...system.target, brokerEndpoint: endpointIn(system.directory, 'none') };
     const pool = openPool(t, nowhere, { testSeams: true });
     const lease = await pool.acquire();
     t.is(lease.route, 'hello-skip');
@@ -101,7 +103,7 @@ test.serial('a pool follows the test seam if it opts in, and sends no Hello (C-2
     t.is(await echo(lease.socket, 'seam'), 'seam');
     lease.release();
     t.is((await failureOf(openPool(t, nowhere).acquire())).code, 'BROKER_CONNECT', 'not without opting in');
-    process.env[FAKE_BACKEND] = `${system.directory}/none.sock`;
+    process.env[FAKE_BACKEND] = endpointIn(system.directory, 'none');
     const lost = openPool(t, system.target, { testSeams: true });
     t.is((await failureOf(lost.acquire())).code, 'BACKEND_CONNECT', 'no fallback (C-23)');
     process.env[FAKE_BACKEND] = 'relative.sock';

@@ -1,0 +1,190 @@
+/**
+ * The state of an entry; only {@link EntryList} changes it. `new` → `leased` by adding, `idle` ⇄ `leased` by
+ * leasing and release, `idle` ⇄ `reserved` by maintenance, any of the three → `removed`, which is final.
+ */
+export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'removed';
+
+/** What the list needs of an entry. The links and the index belong to the list. */
+export interface ListEntry<E> {
+  state: EntryState;
+  /** Neighbours among the idle entries. */
+  newer: E | undefined;
+  older: E | undefined;
+  /** Index among all entries. */
+  index: number;
+}
+
+/**
+ * Entries that are idle, leased or reserved. A container only: it knows no sockets, options, clock or events.
+ * Every operation is O(1); only walking through entries takes longer.
+ */
+export class EntryList<E extends ListEntry<E>> {
+  // Plain fields, which only this class writes: each acquire reads some of them.
+  idle = 0;
+  reserved = 0;
+  /** The entry that {@link EntryList.leaseNewest} leases. */
+  newestIdle: E | undefined = undefined;
+  /** The entry that has been idle longest. */
+  oldestIdle: E | undefined = undefined;
+  /** Unordered: the last entry moves to the index of a removed one. Leasing and release do not touch it. */
+  readonly #entries: E[] = [];
+
+  get leased(): number {
+    return this.#entries.length - this.idle - this.reserved;
+  }
+
+  /** Idle, leased and reserved entries together. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Takes in a new entry as leased: the caller serves a waiter with it, or makes it idle. */
+  add(entry: E): void {
+    if (entry.state !== 'new') throw new Error(`cannot add an entry that is ${entry.state}`);
+    entry.state = 'leased';
+    entry.index = this.#entries.push(entry) - 1;
+  }
+
+  /** Leases the entry that became idle last, so that spare entries stay idle and can time out. */
+  leaseNewest(): E | undefined {
+    const entry = this.newestIdle;
+    if (entry === undefined) return undefined;
+    const { older } = entry;
+    this.newestIdle = older;
+    if (older === undefined) this.oldestIdle = undefined;
+    else older.newer = undefined;
+    entry.older = undefined;
+    entry.state = 'leased';
+    this.idle -= 1;
+    return entry;
+  }
+
+  /** Makes a leased or reserved entry idle, to be leased next. */
+  makeIdle(entry: E): void {
+    if (entry.state !== 'leased') this.#endReservation(entry);
+    entry.state = 'idle';
+    this.idle += 1;
+    const newest = this.newestIdle;
+    entry.older = newest;
+    if (newest === undefined) this.oldestIdle = entry;
+    else newest.newer = entry;
+    this.newestIdle = entry;
+  }
+
+  /** Makes a leased or reserved entry idle, to be leased last: maintenance must not make it look used. */
+  makeIdleAsOldest(entry: E): void {
+    if (entry.state !== 'leased') this.#endReservation(entry);
+    entry.state = 'idle';
+    this.idle += 1;
+    const oldest = this.oldestIdle;
+    entry.newer = oldest;
+    if (oldest === undefined) this.newestIdle = entry;
+    else oldest.older = entry;
+    this.oldestIdle = entry;
+  }
+
+  /** Sets an idle or leased entry aside for maintenance: it counts, and no caller can lease it. */
+  reserve(entry: E): void {
+    if (entry.state === 'idle') this.#unlinkIdle(entry);
+    else if (entry.state !== 'leased') throw new Error(`cannot reserve an entry that is ${entry.state}`);
+    entry.state = 'reserved';
+    this.reserved += 1;
+  }
+
+  /** Takes an entry out for good. Returns false if it was out already. */
+  remove(entry: E): boolean {
+    if (entry.state === 'idle') this.#unlinkIdle(entry);
+    else if (entry.state === 'reserved') this.reserved -= 1;
+    else if (entry.state !== 'leased') return false;
+    entry.state = 'removed';
+    const last = this.#entries.pop();
+    if (last === undefined || last === entry) return true;
+    last.index = entry.index;
+    this.#entries[entry.index] = last;
+    return true;
+  }
+
+  /** The idle entries, the one that has been idle longest first. Removing the current entry is safe. */
+  *idleEntries(): Generator<E, void, void> {
+    let entry = this.oldestIdle;
+    while (entry !== undefined) {
+      const following: E | undefined = entry.newer;
+      yield entry;
+      entry = following;
+    }
+  }
+
+  /** A copy of all entries, in no promised order. */
+  entries(): readonly E[] {
+    return Array.from(this.#entries);
+  }
+
+  #endReservation(entry: E): void {
+    if (entry.state !== 'reserved') throw new Error(`cannot make an entry idle that is ${entry.state}`);
+    this.reserved -= 1;
+  }
+
+  #unlinkIdle(entry: E): void {
+    if (entry.newer === undefined) this.newestIdle = entry.older;
+    else entry.newer.older = entry.older;
+    if (entry.older === undefined) this.oldestIdle = entry.newer;
+    else entry.older.newer = entry.newer;
+    entry.newer = undefined;
+    entry.older = undefined;
+    this.idle -= 1;
+  }
+}
+
+/** What the queue needs of a waiter. The links belong to the queue. */
+export interface QueuedWaiter<W> {
+  next: W | undefined;
+  previous: W | undefined;
+}
+
+/** A first-in-first-out queue from whose middle a waiter can leave. Every operation is O(1). */
+export class WaiterQueue<W extends QueuedWaiter<W>> {
+  // Plain fields, which only this class writes: each acquire and release reads them.
+  size = 0;
+  /** The waiter that is served next. */
+  first: W | undefined = undefined;
+  last: W | undefined = undefined;
+
+  push(waiter: W): void {
+    const { last } = this;
+    waiter.previous = last;
+    if (last === undefined) this.first = waiter;
+    else last.next = waiter;
+    this.last = waiter;
+    this.size += 1;
+  }
+
+  /** Takes out the waiter that is served next. */
+  shift(): W | undefined {
+    const waiter = this.first;
+    if (waiter === undefined) return undefined;
+    const { next } = waiter;
+    this.first = next;
+    if (next === undefined) this.last = undefined;
+    else next.previous = undefined;
+    waiter.next = undefined;
+    this.size -= 1;
+    return waiter;
+  }
+
+  includes(waiter: W): boolean {
+    return waiter.previous !== undefined || waiter === this.first;
+  }
+
+  /** Takes a waiter out of any position. Returns false if it was out already. */
+  remove(waiter: W): boolean {
+    if (!this.includes(waiter)) return false;
+    if (waiter.previous === undefined) this.first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === undefined) this.last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    this.size -= 1;
+    return true;
+  }
+}
