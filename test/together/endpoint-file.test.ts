@@ -1,4 +1,4 @@
 import '../pool/endpoint-file/answers.test.js';
 import '../pool/endpoint-file/endpoint-file.test.js';
-import '../pool/endpoint-file/format.test.js';
-import '../pool/endpoint-file/private-file.test.js';
+import '../pool/endpoint-file/answers.format.test.js';
+import '../os/private-file.test.js';

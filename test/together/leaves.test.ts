@@ -8,7 +8,7 @@ import '../option-table.test.js';
 import '../validation.test.js';
 import '../client/endpoints.test.js';
 import '../client/environment.test.js';
-import '../client/trust-option.test.js';
+import '../trust-option.test.js';
 import '../client/user-hash.test.js';
 import '../os/directory-trust.test.js';
 import '../os/endpoint-trust.test.js';

@@ -1,6 +1,7 @@
 import '../pool/acquire-queue.test.js';
 import '../pool/broker-pool.test.js';
-import '../pool/cached-clock.test.js';
+import '../pool/connection-closer.test.js';
+import '../cached-clock.test.js';
 import '../pool/capacity.test.js';
 import '../pool/connecting/backoff.test.js';
 import '../pool/connecting/connection-opener.test.js';
@@ -17,7 +18,6 @@ import '../pool/lease.test.js';
 import '../pool/options.test.js';
 import '../pool/pool-names.test.js';
 import '../pool/pump.test.js';
-import '../pool/reaper.test.js';
 import '../pool/sharing/client/client-leases.test.js';
 import '../pool/sharing/ledger.test.js';
 import '../pool/sharing/protocol.test.js';
