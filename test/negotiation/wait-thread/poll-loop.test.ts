@@ -296,6 +296,22 @@ test('a command that comes just before the thread sleeps is taken first', (t) =>
   t.is(announced, 3);
 });
 
+test('a job that has ended is not heard of again at its deadline, while another job goes on', (t) => {
+  const world = new World();
+  const other = { slot: SLOT + 1, descriptor: DESCRIPTOR + 1 };
+  world.commands.push(start(), start({ ...other, job: { ...JOB, deadlineMs: DEADLINE_MS + 60_000 } }));
+  world.run(reply, () => {
+    world.nowMs = DEADLINE_MS + 1_000;
+  });
+  t.deepEqual(
+    world.outcomes.map(({ slot, kind }) => [slot, kind]),
+    [
+      [SLOT, 'connected'],
+      [SLOT + 1, 'failed'],
+    ],
+  );
+});
+
 test('a sleep without end is past every deadline', (t) => {
   const shared = new SharedThreadState();
   t.false(shared.sleepsPast(0));
