@@ -93,12 +93,11 @@ for (const [title, change] of Object.entries(CHANGES)) {
 }
 
 /** Every method of a handle that Node's sockets call. */
-const METHODS = [
-  ...['readStart', 'readStop', 'writeBuffer', 'writev', 'writeUtf8String', 'writeLatin1String'],
-  ...['writeAsciiString', 'writeUcs2String', 'shutdown', 'close', 'ref', 'unref', 'getAsyncId', 'asyncReset'],
-];
+const METHODS =
+  'readStart readStop writeBuffer writev writeUtf8String writeLatin1String writeAsciiString writeUcs2String ' +
+  'shutdown close ref unref getAsyncId asyncReset';
 
-for (const name of METHODS) {
+for (const name of METHODS.split(' ')) {
   test(`a handle with a hidden ${name} of its own is not as it was made`, (t) => {
     const { socket, handle } = learnedHandle();
     Object.defineProperty(handle, name, { value: () => 0 });
