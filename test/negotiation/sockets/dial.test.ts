@@ -104,6 +104,10 @@ function failingDial(codes: readonly string[], platform: NodeJS.Platform, timeou
   return { clock, opened, outcomes };
 }
 
+function messageOf(outcome: DialOutcome | undefined): string {
+  return outcome?.kind === 'timeout' ? outcome.failure.message : '';
+}
+
 test('a busy pipe of Windows, which libuv reports as ETIMEDOUT or EBUSY, is tried again', async (t) => {
   const { clock, opened, outcomes } = failingDial(['ETIMEDOUT', 'EBUSY'], 'win32', 60_000);
   for (const tries of [1, 2, 3]) {
@@ -117,6 +121,25 @@ test('a busy pipe of Windows, which libuv reports as ETIMEDOUT or EBUSY, is trie
   opened.at(-1)?.destroy();
 });
 
+test('a dial keeps the process alive until it has settled, unless told not to; its connection always does', async (t) => {
+  const clock = new FakeClock();
+  for (const keepAlive of [true, false]) {
+    const calls: string[] = [];
+    const socket = new Socket();
+    socket.unref = () => (calls.push('unref'), socket);
+    socket.ref = () => (calls.push('ref'), socket);
+    const options = { endpoint: '\0fake', deadlineMs: 60_000, timeoutMs: 60_000, clock, open: () => socket };
+    const outcome = new Promise<DialOutcome>((settle) => {
+      dial({ ...options, ...(keepAlive ? {} : { keepAlive }) }, settle);
+    });
+    t.deepEqual(calls, keepAlive ? [] : ['unref']);
+    socket.emit('connect');
+    t.is((await outcome).kind, 'connected');
+    t.is(calls.at(-1), 'ref');
+    socket.destroy();
+  }
+});
+
 test("the dial's own deadline ends a connect that Windows is still waiting for", async (t) => {
   const { clock, opened, outcomes } = failingDial(['ETIMEDOUT'], 'win32', 1_000);
   await turn();
@@ -125,6 +148,16 @@ test("the dial's own deadline ends a connect that Windows is still waiting for",
   clock.advance(1_000);
   t.like(outcomes, { length: 1, 0: { kind: 'timeout', failure: { code: 'TIMEOUT', phase: 'connect' } } });
   t.true(opened[1]?.destroyed);
+  t.regex(messageOf(outcomes[0]), /its backlog stayed full$/);
+});
+
+test('a connect that is never answered times out, and says nothing of a backlog', (t) => {
+  const { clock, opened, outcomes } = failingDial([], 'linux', 1_000);
+  clock.advance(999);
+  t.deepEqual(outcomes, []);
+  clock.advance(1);
+  t.regex(messageOf(outcomes[0]), /timed out after 1000 ms$/);
+  t.true(opened[0]?.destroyed);
 });
 
 test('elsewhere ETIMEDOUT is final', async (t) => {

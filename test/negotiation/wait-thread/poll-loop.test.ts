@@ -28,6 +28,7 @@ const SLOT = 5;
 const DESCRIPTOR = 40;
 const LINGER_MS = 50;
 const EAGAIN = -(errno['EAGAIN'] ?? 0);
+const ENOMEM = -(errno['ENOMEM'] ?? 0);
 const EPIPE = -(errno['EPIPE'] ?? 0);
 
 const JOB = {
@@ -72,6 +73,8 @@ class World {
   look: (ready: (descriptor: number) => void) => void = () => {};
   /** Where the loop wanted to have what it receives. */
   receiveBuffer: Uint8Array | undefined;
+  /** What the poller answers to a descriptor for its watch. */
+  watchResult = 0;
   /** What the next connects return; then 0. */
   connects: number[] = [];
   #lastDescriptor = 100;
@@ -95,7 +98,10 @@ class World {
       close: (descriptor) => this.closed.push(descriptor),
     };
     const poller: Poller = {
-      add: (descriptor) => this.watched.push(descriptor) * 0,
+      add: (descriptor) => {
+        this.watched.push(descriptor);
+        return this.watchResult;
+      },
       remove: () => {},
       wait: (timeoutMs, ready) => {
         if (timeoutMs === 0) return this.look(ready);
@@ -242,6 +248,19 @@ test('a request that the system never takes times out, and its connection goes b
     unreadReply: { descriptor: DESCRIPTOR, sent: 1 },
   });
   t.true(world.nowMs >= DEADLINE_MS);
+});
+
+test('a connection that cannot be watched fails as one to the broker, and goes back for its reply (X-20)', (t) => {
+  const world = new World();
+  world.watchResult = ENOMEM;
+  world.commands.push(start({ watched: false }));
+  world.run();
+  t.like(world.outcomes[0], {
+    kind: 'failed',
+    failure: { code: 'BROKER_CONNECT', endpoint: BROKER, system: { code: 'ENOMEM', syscall: 'watch' } },
+    unreadReply: { descriptor: DESCRIPTOR, sent: REQUEST.length },
+  });
+  t.deepEqual(world.closed, []);
 });
 
 test('a send that fails ends like a broker that hung up (C-39)', (t) => {
