@@ -5,6 +5,7 @@
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
+  | 'BACKEND_START'
   | 'BROKER_CONNECT'
   /** Reserved, never thrown: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
@@ -12,7 +13,9 @@ export type ErrorCode =
   | 'DECODE_ADMIN_REPLY'
   | 'DECODE_FRAME'
   | 'DECODE_HELLO_REPLY'
+  | 'DEFINITION_NOT_WRITTEN'
   | 'EMPTY_BACKEND_PIPE'
+  | 'ENDPOINT_IN_USE'
   | 'FRAME_IO'
   | 'FRAME_TOO_LARGE'
   | 'FRAMING_VERSION'
@@ -23,6 +26,7 @@ export type ErrorCode =
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
   | 'REFUSED'
+  | 'REQUEST_FAILED'
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
@@ -228,8 +232,8 @@ export function cutShort(text: string, characters: number): string {
 }
 
 /** Invalid argument: a caller passed a value that can never work. `field` names the option. */
-export function invalidArgument(field: string, problem: string): BrokerPoolError {
-  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`);
+export function invalidArgument(field: string, problem: string, cause?: unknown): BrokerPoolError {
+  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`, { cause });
 }
 
 /** The error for a reported failure. */
