@@ -14,7 +14,7 @@ interopTest("the crate's frame client gets its bytes back from a Node backend", 
   t.like(await backend.stats(), { requests: 500, probes: 0 });
 });
 
-interopTest("the crate's probe finds a Node backend alive by its identity file (P-22 to P-26)", async (t) => {
+interopTest("the crate's probe finds a Node backend alive by its identity file (P-22, P-26)", async (t) => {
   await using backend = await NodeBackend.start();
   const { identityFile } = backend;
   t.like(await rustRequests(program, { identityFile }, ROUND), { route: 'identity-file', failures: 0 });
