@@ -6,7 +6,6 @@ export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
   | 'BROKER_CONNECT'
-  /** Reserved, never thrown: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
   | 'DECODE_ADMIN_REPLY'
@@ -23,6 +22,7 @@ export type ErrorCode =
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
   | 'REFUSED'
+  | 'SESSION_CLOSED'
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
@@ -32,7 +32,7 @@ export type ErrorCode =
 /**
  * The wait that a `TIMEOUT` ended. `handoff` is reserved: that wait ends in a reconnect and not in an error.
  */
-export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
+export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin' | 'request';
 
 /** The meaning of a refusal to a caller. `other` covers every code without a kind of its own. */
 export type RefusalKind =
