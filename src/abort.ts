@@ -109,12 +109,11 @@ export function throwIfAborted(signal: AbortSignal | undefined, message: string)
  * function that `start` returned is called to give the work up.
  */
 export function abortable<T>(
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   message: string,
   start: (settle: (value: T) => void) => () => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    if (signal === undefined) return void start(resolve);
     let stopListening: (() => void) | undefined;
     const giveUp = start((value) => {
       stopListening?.();

@@ -1,4 +1,4 @@
-import type { Clock, Deadline } from './clock.js';
+import { SharedTimer, type Clock } from './clock.js';
 
 /** An item that must be looked at again at a certain time. */
 export interface Timed {
@@ -74,26 +74,30 @@ export class DeadlineQueue<T extends Timed> {
 }
 
 /**
- * One timer for many deadlines. Removing an item leaves the timer alone, which then finds nothing due: most
- * items are removed long before they are due, and setting a timer costs more than the rest of their life.
+ * Items with deadlines, and one timer for them. Removing an item leaves the timer alone, which then finds
+ * nothing due: most items are removed long before they are due, and setting a timer costs more than the rest
+ * of their life.
  */
 export class DeadlineTimer<T extends Timed> {
-  readonly #clock: Clock;
-  readonly #onDue: (item: T, dueByMs: number) => void;
   readonly #queue = new DeadlineQueue<T>();
-  #timer: Deadline | undefined;
-  #timerDueMs = Infinity;
+  readonly #timer: SharedTimer;
 
   /** @param onDue gets an item that is due and no longer in the queue; it may put the item back */
   constructor(clock: Clock, onDue: (item: T, dueByMs: number) => void) {
-    this.#clock = clock;
-    this.#onDue = onDue;
+    this.#timer = new SharedTimer(
+      clock,
+      (dueByMs) => {
+        for (let item = this.#queue.takeDue(dueByMs); item; item = this.#queue.takeDue(dueByMs))
+          onDue(item, dueByMs);
+      },
+      () => this.#queue.nextMs,
+    );
   }
 
   /** Adds an item, or moves one whose `dueMs` has changed. */
   put(item: T): void {
     this.#queue.put(item);
-    this.#arm();
+    this.#timer.set(this.#queue.nextMs);
   }
 
   remove(item: T): void {
@@ -102,30 +106,6 @@ export class DeadlineTimer<T extends Timed> {
 
   /** Stops until the next item is put. */
   stop(): void {
-    this.#timer?.cancel();
-    this.#timerDueMs = Infinity;
-  }
-
-  #arm(): void {
-    const dueMs = this.#queue.nextMs;
-    if (dueMs >= this.#timerDueMs) return;
-    this.#timer?.cancel();
-    this.#timerDueMs = dueMs;
-    this.#timer = this.#clock.deadline(dueMs - this.#clock.now(), (dueByMs) => this.#onTimer(dueByMs));
-  }
-
-  #onTimer(dueByMs: number): void {
-    // While items are due, an item that `onDue` puts back does not arm the timer.
-    this.#timerDueMs = -Infinity;
-    try {
-      for (let item = this.#queue.takeDue(dueByMs); item; item = this.#queue.takeDue(dueByMs))
-        this.#onDue(item, dueByMs);
-    } finally {
-      // Otherwise `onDue` has stopped the timer.
-      if (this.#timerDueMs === -Infinity) {
-        this.#timerDueMs = Infinity;
-        this.#arm();
-      }
-    }
+    this.#timer.cancel();
   }
 }

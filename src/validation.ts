@@ -57,15 +57,20 @@ export function checkUserHash(field: string, value: unknown): string {
   throw refused(field, 'must be 16 lowercase hex digits', value);
 }
 
+/** Half a character: it has no UTF-8 form, and no message can hold it. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /**
- * Any text of at most `maxBytes` bytes of UTF-8, empty included.
+ * Well-formed text of at most `maxBytes` bytes of UTF-8, empty included.
  *
  * @throws `INVALID_ARGUMENT`
  */
 export function checkText(field: string, value: unknown, maxBytes: number): string {
   // V-52 counts bytes, not characters.
-  if (typeof value === 'string' && Buffer.byteLength(value) <= maxBytes) return value;
-  throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
+  if (typeof value !== 'string' || Buffer.byteLength(value) > maxBytes)
+    throw refused(field, `must be a string of at most ${maxBytes} bytes`, value);
+  if (LONE_SURROGATE.test(value)) throw refused(field, 'must be well-formed Unicode', value);
+  return value;
 }
 
 /** @throws `INVALID_ARGUMENT` unless `value` is a string; every content is allowed */

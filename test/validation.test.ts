@@ -121,7 +121,7 @@ test('a user hash is exactly 16 lowercase hex digits (N-21)', (t) => {
   }
 });
 
-test('text is measured in bytes of UTF-8, and may be empty', (t) => {
+test('text is measured in bytes of UTF-8, may be empty, and must not have half a character', (t) => {
   t.is(checkText('clientVersion', '', 4), '');
   t.is(checkText('clientVersion', 'éé', 4), 'éé');
   refuses(
@@ -131,6 +131,11 @@ test('text is measured in bytes of UTF-8, and may be empty', (t) => {
   );
   for (const value of notText)
     refuses(t, () => checkText('clientVersion', value, 4), /^clientVersion must be a string/);
+  refuses(
+    t,
+    () => checkText('clientVersion', '\ud83d', 4),
+    /^clientVersion must be well-formed Unicode, got /,
+  );
 });
 
 test('a duration is a positive number that a timer can take', (t) => {

@@ -157,7 +157,9 @@ export async function runJob(
   signal?: AbortSignal,
   aborted = '',
 ): Promise<Connected | Answered> {
-  const outcome = await abortable<Outcome>(signal, aborted, (settle) => driver.start(job, settle));
+  const outcome = await (signal === undefined
+    ? new Promise<Outcome>((settle) => void driver.start(job, settle))
+    : abortable<Outcome>(signal, aborted, (settle) => driver.start(job, settle)));
   if (outcome.kind === 'failed') throw errorFromFailure(outcome.failure);
   return outcome;
 }

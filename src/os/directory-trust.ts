@@ -107,11 +107,12 @@ export function checkAncestors(directory: string, trusted: UserIds): string | un
 
 function checkAncestor(path: string, stats: Stats | undefined, trusted: UserIds): string | undefined {
   if (stats === undefined) return undefined;
-  const named = `${printable(path)}, by which it is reached`;
-  if (isForeign(stats, trusted)) return `${named}, ${belongsTo(stats.uid)}`;
   // The mode of a link means nothing.
   const isProtected = (stats.mode & STICKY) !== 0 || (stats.mode & OTHERS_MAY_WRITE) === 0;
-  if (stats.isSymbolicLink() || isProtected) return undefined;
+  const isOurs = !isForeign(stats, trusted);
+  if (isOurs && (isProtected || stats.isSymbolicLink())) return undefined;
+  const named = `${printable(path)}, by which it is reached`;
+  if (!isOurs) return `${named}, ${belongsTo(stats.uid)}`;
   return `others may write to ${named}: ${adviceAgainstWriters(stats)}`;
 }
 

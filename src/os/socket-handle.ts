@@ -71,46 +71,6 @@ export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): S
   return new Socket(options);
 }
 
-/**
- * Whether a handle is as it was when `socket` was made over it. TLS makes `reading` an accessor, an HTTP
- * server's parser leaves a mark of its own, and another socket becomes its owner.
- */
-export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
-  if (!Object.isExtensible(handle) || !hasMadeMethods(handle)) return false;
-  const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
-  if (reading === undefined || reading.get !== undefined || Object.keys(handle).length !== 1) return false;
-  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the
-  // next socket changes it back.
-  return ownerSymbol !== undefined && Reflect.get(handle, ownerSymbol) === socket;
-}
-
-/**
- * Whether a handle has the methods of its prototype. `Object.keys` does not list a member that is not
- * enumerable, and to list all names takes as long as the rest of the look.
- */
-function hasMadeMethods(handle: StreamHandle): boolean {
-  const prototype: object | null = Object.getPrototypeOf(handle);
-  if (prototype === null || (prototype !== madePrototype && !otherPrototypes.has(prototype))) return false;
-  const own: Methods = handle;
-  const made: Methods = prototype;
-  return (
-    own.readStart === made.readStart &&
-    own.readStop === made.readStop &&
-    own.writeBuffer === made.writeBuffer &&
-    own.writev === made.writev &&
-    own.writeUtf8String === made.writeUtf8String &&
-    own.writeLatin1String === made.writeLatin1String &&
-    own.writeAsciiString === made.writeAsciiString &&
-    own.writeUcs2String === made.writeUcs2String &&
-    own.shutdown === made.shutdown &&
-    own.close === made.close &&
-    own.ref === made.ref &&
-    own.unref === made.unref &&
-    own.getAsyncId === made.getAsyncId &&
-    own.asyncReset === made.asyncReset
-  );
-}
-
 /** The methods of a handle that a socket calls. */
 interface Methods {
   readonly readStart?: unknown;
@@ -135,17 +95,54 @@ let ownerSymbol: symbol | undefined;
 let madePrototype: object | undefined;
 const otherPrototypes = new WeakSet();
 
-/** Looks at a handle over which `socket` has just been made, for {@link isOwnedBy}. */
+/**
+ * Learns from a handle over which `socket` has just been made, and which no caller has had yet, how such
+ * handles are, for {@link isOwnedBy}.
+ */
 export function learnHandle(handle: StreamHandle, socket: Socket): void {
-  ownerSymbol = Object.getOwnPropertySymbols(handle).find((symbol) => Reflect.get(handle, symbol) === socket);
-}
-
-/** Notes the class of a handle that no caller has had yet, for {@link isOwnedBy}. */
-export function learnClass(handle: StreamHandle): void {
+  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(
+    (symbol) => Reflect.get(handle, symbol) === socket,
+  );
   const prototype: object | null = Object.getPrototypeOf(handle);
   if (prototype === null || prototype === madePrototype) return;
   if (madePrototype === undefined) madePrototype = prototype;
   else otherPrototypes.add(prototype);
+}
+
+/**
+ * Whether a handle is as it was when `socket` was made over it. TLS makes `reading` an accessor, an HTTP
+ * server's parser leaves a mark of its own, and another socket becomes its owner.
+ */
+export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
+  const prototype: object | null = Object.getPrototypeOf(handle);
+  if (prototype === null || (prototype !== madePrototype && !otherPrototypes.has(prototype))) return false;
+  const own: Methods = handle;
+  const made: Methods = prototype;
+  // One by one: `Object.keys` does not list a member that is not enumerable, and to list all names takes as
+  // long as all else here.
+  if (
+    own.readStart !== made.readStart ||
+    own.readStop !== made.readStop ||
+    own.writeBuffer !== made.writeBuffer ||
+    own.writev !== made.writev ||
+    own.writeUtf8String !== made.writeUtf8String ||
+    own.writeLatin1String !== made.writeLatin1String ||
+    own.writeAsciiString !== made.writeAsciiString ||
+    own.writeUcs2String !== made.writeUcs2String ||
+    own.shutdown !== made.shutdown ||
+    own.close !== made.close ||
+    own.ref !== made.ref ||
+    own.unref !== made.unref ||
+    own.getAsyncId !== made.getAsyncId ||
+    own.asyncReset !== made.asyncReset
+  )
+    return false;
+  const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
+  if (reading === undefined || reading.get !== undefined || Object.keys(handle).length !== 1) return false;
+  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the
+  // next socket changes it back.
+  if (ownerSymbol === undefined || Reflect.get(handle, ownerSymbol) !== socket) return false;
+  return Object.isExtensible(handle);
 }
 
 const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => name === 'EALREADY')?.[0];

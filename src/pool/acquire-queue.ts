@@ -1,12 +1,10 @@
-import type { Clock } from '../clock.js';
+import type { CachedClock, CachedTime, Clock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { callerError, type PoolSnapshot } from './acquire-errors.js';
-import type { CachedClock, CachedTime } from './cached-clock.js';
-import type { PoolTimer } from './pool-timer.js';
 import { rejectionOf } from './caller-stack.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { WaiterQueue, type QueuedWaiter } from './waiter-queue.js';
+import { WaiterQueue, type QueuedWaiter } from './containers.js';
 import { Histogram } from './watching/stats.js';
 import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 
@@ -60,11 +58,11 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   sweepAtMs = Infinity;
   readonly #clock: Clock;
   readonly #cachedClock: CachedClock;
-  readonly #timer: PoolTimer;
+  readonly #timer: SharedTimer;
   readonly #watch: LeaseWatch;
   #latestDeadlineMs = 0;
 
-  constructor(clock: Clock, cachedClock: CachedClock, timer: PoolTimer, watch: LeaseWatch) {
+  constructor(clock: Clock, cachedClock: CachedClock, timer: SharedTimer, watch: LeaseWatch) {
     super();
     this.#clock = clock;
     this.#cachedClock = cachedClock;

@@ -93,8 +93,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       () => this.#free(),
     );
     // After this turn's code, so that listeners hear of the first connects too.
-    if (settings.min > 0 && settings.serviceName !== undefined && settings.wantedVersion !== undefined)
-      afterThisCode(() => void (this.closed || this.#targets.obtain()));
+    if (settings.min > 0) afterThisCode(() => this.#targets.default?.keepWarm());
   }
 
   /**

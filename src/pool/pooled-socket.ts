@@ -4,7 +4,6 @@ import { outOfContext } from '../async-context.js';
 import {
   handleOf,
   isOwnedBy,
-  learnClass,
   learnHandle,
   startReading,
   stopReading,
@@ -60,16 +59,6 @@ export class PooledSocket extends Socket {
     this.#watcher = watcher;
   }
 
-  /** A socket over a handle of its own, for a new lease. It reads where the handle does. */
-  private static over(handle: StreamHandle, watcher: SocketWatcher): PooledSocket {
-    const socket = new PooledSocket(handle, watcher);
-    if (made === undefined) {
-      made = lookAt(socket);
-      learnHandle(handle, socket);
-    }
-    return socket;
-  }
-
   /** Takes a connection and its unread bytes over from the socket that opened it; destroyed if it is dead. */
   static adopt(opened: Socket, watcher: SocketWatcher): PooledSocket {
     const handle = opened.readable && opened.writable ? handleOf(opened) : undefined;
@@ -80,8 +69,9 @@ export class PooledSocket extends Socket {
     // Without a length newer Nodes return the first chunk only.
     const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
     neuter(opened);
-    learnClass(handle);
-    const socket = PooledSocket.over(handle, watcher);
+    const socket = new PooledSocket(handle, watcher);
+    made ??= lookAt(socket);
+    learnHandle(handle, socket);
     PooledSocket.resumeReading(socket);
     if (greeting !== null) socket.unshift(greeting);
     return socket;

@@ -15,7 +15,10 @@ const FEW = 128;
  * unused targets behind: they are dropped when they become many, and their counts stay in the sum.
  */
 export class Targets implements Iterable<TargetPool> {
-  /** The pool of calls that name no target; a field, since most acquires read it. It is never dropped. */
+  /**
+   * The pool of calls that name no target; `undefined` where the pool's options name none, and once it closes.
+   * A field, since most acquires read it. It is never dropped.
+   */
   default: TargetPool | undefined = undefined;
   readonly #pools = new Map<string, TargetPool>();
   readonly #environment: PoolEnvironment;
@@ -24,6 +27,9 @@ export class Targets implements Iterable<TargetPool> {
 
   constructor(environment: PoolEnvironment) {
     this.#environment = environment;
+    const { brokerEndpoint, serviceName, wantedVersion } = environment.settings;
+    if (serviceName !== undefined && wantedVersion !== undefined)
+      this.default = this.#add({ brokerEndpoint, serviceName, wantedVersion });
   }
 
   [Symbol.iterator](): Iterator<TargetPool> {
@@ -40,15 +46,10 @@ export class Targets implements Iterable<TargetPool> {
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
     if (isDefault && this.default !== undefined) return this.default;
     const target = this.#describe(options);
-    const key = targetKey(target);
-    let pool = this.#pools.get(key);
-    if (pool === undefined) {
-      if (this.#pools.size >= this.#dropAt) this.#dropUnused();
-      pool = new TargetPool(target, this.#environment);
-      this.#pools.set(key, pool);
-    }
-    if (isDefault) this.default = pool;
-    return pool;
+    const known = this.#pools.get(targetKey(target));
+    if (known !== undefined) return known;
+    if (this.#pools.size >= this.#dropAt) this.#dropUnused();
+    return this.#add(target);
   }
 
   /** Fails an acquire of a pool that closes or has closed. While it closes, the acquire publishes events. */
@@ -74,12 +75,12 @@ export class Targets implements Iterable<TargetPool> {
     else pool.clear();
   }
 
-  /** The counts of each target that is kept, and of all there ever were. */
+  /** The counts of each target that is kept and was used, and of all there ever were. */
   counts(): { readonly sum: PoolCounts; readonly targets: readonly TargetStats[] } {
-    const targets = Object.freeze(
-      Array.from(this.#pools.values(), (pool) => Object.freeze({ ...pool.target, ...pool.counts() })),
-    );
-    return { sum: sumCounts([...targets, this.#droppedCounts]), targets };
+    const targets = Array.from(this.#pools.values(), (pool) =>
+      Object.freeze({ ...pool.target, ...pool.counts() }),
+    ).filter(isUsed);
+    return { sum: sumCounts([...targets, this.#droppedCounts]), targets: Object.freeze(targets) };
   }
 
   /** Whether no caller holds a connection or waits for one. */
@@ -106,6 +107,12 @@ export class Targets implements Iterable<TargetPool> {
     return { brokerEndpoint: settings.brokerEndpoint, ...targetOf(settings, options) };
   }
 
+  #add(target: Target): TargetPool {
+    const pool = new TargetPool(target, this.#environment);
+    this.#pools.set(targetKey(target), pool);
+    return pool;
+  }
+
   #dropUnused(): void {
     for (const [key, pool] of this.#pools) {
       if (pool === this.default || !pool.unused) continue;
@@ -116,4 +123,9 @@ export class Targets implements Iterable<TargetPool> {
     // Twice as many before the next look, so that a look at all of them stays a small part of adding each.
     this.#dropAt = Math.max(FEW, this.#pools.size * 2);
   }
+}
+
+/** Whether a caller has asked for the target: that of the pool's own options is there before. */
+function isUsed({ created, connectFailures, connecting, pausing, waiting, timeouts }: PoolCounts): boolean {
+  return created + connectFailures + connecting + pausing + waiting + timeouts > 0;
 }

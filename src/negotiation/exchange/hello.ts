@@ -25,16 +25,6 @@ export interface HelloIdentity {
 /** The frame's id; a broker answers one request per connection, so it never changes (C-04). */
 const REQUEST_ID = 1n;
 
-/** The framed Hellos of one target, each of the two encoded when it is first needed. */
-export function helloFrames(identity: HelloIdentity): (claimsHandlePassing: boolean) => Uint8Array {
-  let plain: Uint8Array | undefined;
-  let claiming: Uint8Array | undefined;
-  return (claimsHandlePassing) =>
-    claimsHandlePassing
-      ? (claiming ??= encodeHelloFrame(identity, true))
-      : (plain ??= encodeHelloFrame(identity, false));
-}
-
 /**
  * The framed Hello as one wire buffer (C-02, C-04).
  *

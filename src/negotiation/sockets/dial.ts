@@ -105,12 +105,13 @@ export function connectWithin(
   aborted: string,
 ): DialOutcome | Promise<DialOutcome> {
   const { endpoint, timeoutMs, clock, trust } = options;
-  return (
-    dialNow(native, endpoint, trust) ??
-    abortable<DialOutcome>(signal, aborted, (settle) =>
-      dial({ ...options, deadlineMs: clock.now() + timeoutMs }, settle),
-    )
-  );
+  const outcome = dialNow(native, endpoint, trust);
+  if (outcome !== undefined) return outcome;
+  const start = (settle: (outcome: DialOutcome) => void): (() => void) =>
+    dial({ ...options, deadlineMs: clock.now() + timeoutMs }, settle);
+  return signal === undefined
+    ? new Promise((settle) => void start(settle))
+    : abortable(signal, aborted, start);
 }
 
 /**

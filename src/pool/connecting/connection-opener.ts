@@ -1,7 +1,7 @@
 import { asFailure, BrokerPoolError } from '../../errors.js';
-import { helloFrames } from '../../negotiation/exchange/hello.js';
+import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
 import type { AcquireQueue } from '../acquire-queue.js';
-import type { EntryList } from '../entry-list.js';
+import type { EntryList } from '../containers.js';
 import type { LeaseOwner } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
@@ -58,21 +58,17 @@ export class ConnectionOpener {
     this.#owner = owner;
     const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
     const { adoptHandedOffConnection } = settings;
-    const helloFrame = helloFrames({
-      ...target,
-      clientVersion,
-      clientLibName,
-      clientLibVersion,
-      clientKeepaliveSecs,
-    });
+    const identity = { ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs };
+    const adopts = adoptHandedOffConnection !== false;
+    const hello = encodeHelloFrame(identity, settings.handoffToken);
     this.#request = {
       target,
       key: this.key,
       attempts: this.attempts,
-      hello: (adopts) => helloFrame(adopts || settings.handoffToken),
+      hello,
+      adoptingHello: adopts ? encodeHelloFrame(identity, true) : hello,
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
-      handoff:
-        adoptHandedOffConnection === false ? undefined : new HandoffPolicy(adoptHandedOffConnection, clock),
+      handoff: adopts ? new HandoffPolicy(adoptHandedOffConnection, clock) : undefined,
       isCold: true,
     };
   }

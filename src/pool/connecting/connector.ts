@@ -50,8 +50,10 @@ export interface ConnectRequest {
   /** Of the target. */
   readonly key: string;
   readonly attempts: AttemptCounts;
-  /** The framed Hello of a negotiation whose handoff is adopted or not. */
-  readonly hello: (adopts: boolean) => Uint8Array;
+  /** The framed Hello. */
+  readonly hello: Uint8Array;
+  /** That of a negotiation whose handoff is adopted. */
+  readonly adoptingHello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own. */
   readonly maySkipHello: boolean;
   /** Whether to wait for a handoff, learnt from connect to connect; `undefined`: never. */
@@ -236,15 +238,16 @@ export class Connector implements OpensConnections {
     }
   }
 
-  async #sayHello({ target, key, hello, maySkipHello, handoff }: ConnectRequest): Promise<NewConnection> {
+  async #sayHello(request: ConnectRequest): Promise<NewConnection> {
+    const { target, key, handoff } = request;
     const { handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#settings;
     const adoptHandedOffConnection = handoff?.shouldWait() ?? false;
     const startedMs = this.#clock.now();
     const settings = { roundTripTimeoutMs, adoptHandedOffConnection, handoffReadyTimeoutMs, trust };
-    const request = hello(adoptHandedOffConnection);
+    const hello = adoptHandedOffConnection ? request.adoptingHello : request.hello;
     const { socket, endpoint, route, negotiated } = await runJob(
       this.#driver(),
-      handshakeJob(target.brokerEndpoint, request, settings, startedMs),
+      handshakeJob(target.brokerEndpoint, hello, settings, startedMs),
     );
     handoff?.learn({
       waited: adoptHandedOffConnection,
@@ -252,7 +255,7 @@ export class Connector implements OpensConnections {
       adopted: route === 'handle-passed',
       durationMs: this.#clock.now() - startedMs,
     });
-    if (maySkipHello && endpoint !== '') this.#cache?.set(key, endpoint);
+    if (request.maySkipHello && endpoint !== '') this.#cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }
 }

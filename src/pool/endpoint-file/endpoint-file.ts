@@ -2,20 +2,21 @@ import { outOfContext } from '../../async-context.js';
 import { wallNowMs, type Clock } from '../../clock.js';
 import { debug } from '../../debug-log.js';
 import { ExitHook } from '../../exit-hook.js';
+import { BusyFile, PrivateFile, RefusedFile, systemCode } from '../../os/private-file.js';
 import { warnProcess } from '../../process-warning.js';
 import type { EndpointCacheOptions } from '../endpoint-cache-options.js';
 import type { EndpointStore } from '../endpoint-cache.js';
 import {
-  believable,
   compareAnswers,
+  decodeAnswers,
+  encodeAnswers,
   isBelievable,
-  latestAnswer,
+  isStorable,
+  LONGEST_FILE_BYTES,
   mergeAnswers,
   type Answer,
   type Answers,
 } from './answers.js';
-import { decodeAnswers, encodeAnswers, isStorable, LONGEST_FILE_BYTES } from './format.js';
-import { BusyFile, PrivateFile, RefusedFile, systemCode } from './private-file.js';
 
 /** Why the file is not used as it should be; docs/endpoint-cache.md explains each. Never an error. */
 export type EndpointFileWarningCode =
@@ -72,12 +73,7 @@ const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
  * that is lost because its process has ended by then costs the next process one Hello or one failed dial.
  */
 export class EndpointFile implements EndpointStore {
-  readonly #path: string;
-  readonly #max: number;
-  readonly #clock: Clock;
-  readonly #wallClock: () => number;
-  readonly #storage: NonNullable<EndpointFileOptions['storage']>;
-  readonly #onWarning: NonNullable<EndpointFileOptions['warn']>;
+  readonly #options: Required<EndpointFileOptions>;
   /** Changes of this process that have not yet been seen in the file. */
   readonly #own = new Map<string, Answer>();
   readonly #warned = new Set<string>();
@@ -88,13 +84,13 @@ export class EndpointFile implements EndpointStore {
   #vainFlushes = 0;
   #closed = false;
 
-  constructor({ path, max, clock, wallClock, storage, warn }: EndpointFileOptions) {
-    this.#path = path;
-    this.#max = max;
-    this.#clock = clock;
-    this.#wallClock = wallClock ?? wallNowMs;
-    this.#storage = storage ?? new PrivateFile(path, LONGEST_FILE_BYTES);
-    this.#onWarning = warn ?? ((code, message) => outOfContext(() => warnProcess(code, message)));
+  constructor(options: EndpointFileOptions) {
+    this.#options = {
+      wallClock: wallNowMs,
+      storage: new PrivateFile(options.path, LONGEST_FILE_BYTES),
+      warn: (code, message) => outOfContext(() => warnProcess(code, message)),
+      ...options,
+    };
   }
 
   get(key: string): { readonly endpoint: string; readonly ageMs: number } | undefined {
@@ -102,14 +98,14 @@ export class EndpointFile implements EndpointStore {
     this.#refresh();
     const answer = this.#latest(key);
     if (answer === undefined || answer.forgotten) return undefined;
-    return { endpoint: answer.endpoint, ageMs: this.#wallClock() - answer.atMs };
+    return { endpoint: answer.endpoint, ageMs: this.#options.wallClock() - answer.atMs };
   }
 
   set(key: string, endpoint: string): void {
     if (!isStorable(key, endpoint)) return;
     const known = this.#latest(key);
     // Later than the answer that it replaces: the clock is coarse, and may have been set back.
-    const atMs = Math.max(Math.floor(this.#wallClock()), known === undefined ? 0 : known.atMs + 1);
+    const atMs = Math.max(Math.floor(this.#options.wallClock()), known === undefined ? 0 : known.atMs + 1);
     this.#change(key, { endpoint, atMs, forgotten: false });
   }
 
@@ -156,7 +152,13 @@ export class EndpointFile implements EndpointStore {
   }
 
   #latest(key: string): Answer | undefined {
-    return latestAnswer([this.#disk.get(key), this.#own.get(key)], this.#wallClock());
+    const nowMs = this.#options.wallClock();
+    let latest: Answer | undefined;
+    for (const answer of [this.#disk.get(key), this.#own.get(key)]) {
+      if (answer === undefined || !isBelievable(answer, nowMs)) continue;
+      if (latest === undefined || compareAnswers(answer, latest) > 0) latest = answer;
+    }
+    return latest;
   }
 
   #change(key: string, answer: Answer): void {
@@ -165,16 +167,17 @@ export class EndpointFile implements EndpointStore {
     this.#own.delete(key);
     this.#own.set(key, answer);
     const [oldest = key] = this.#own.keys();
-    if (this.#own.size > this.#max) this.#own.delete(oldest);
+    if (this.#own.size > this.#options.max) this.#own.delete(oldest);
     unwritten.add(this);
-    if (this.#cancelSettling === undefined) this.#cancelFlush ??= this.#clock.afterTurn(() => this.flush());
+    if (this.#cancelSettling === undefined)
+      this.#cancelFlush ??= this.#options.clock.afterTurn(() => this.flush());
   }
 
   /** Reads the file if it has changed. Returns false if it must not or cannot be used. */
   #refresh(): boolean {
     return this.#guard('ENDPOINT_FILE_UNREADABLE', 'read', () => {
-      if (this.#storage.identify() === this.#identity) return true;
-      const content = this.#storage.read();
+      if (this.#options.storage.identify() === this.#identity) return true;
+      const content = this.#options.storage.read();
       const { answers, problem } = decodeAnswers(content?.text ?? '');
       if (problem === 'version') {
         this.#warn('ENDPOINT_FILE_VERSION', 'is not used, because a newer release wrote it');
@@ -195,7 +198,7 @@ export class EndpointFile implements EndpointStore {
   }
 
   #allThere(): boolean {
-    const nowMs = this.#wallClock();
+    const nowMs = this.#options.wallClock();
     for (const [key, answer] of this.#own) if (!this.#isThere(key, answer, nowMs)) return false;
     return true;
   }
@@ -206,14 +209,14 @@ export class EndpointFile implements EndpointStore {
    * @throws {BusyFile} if another process is in the way
    */
   #write(): boolean {
-    const nowMs = this.#wallClock();
-    const { text, kept } = encodeAnswers(mergeAnswers(believable(this.#disk, nowMs), this.#own), this.#max);
+    const nowMs = this.#options.wallClock();
+    const { text, kept } = encodeAnswers(mergeAnswers(this.#disk, this.#own, nowMs), this.#options.max);
     // Changes too old to be kept would be written again for ever.
     for (const key of this.#own.keys()) if (!kept.has(key)) this.#own.delete(key);
     return this.#guard('ENDPOINT_FILE_UNWRITABLE', 'written', () => {
-      this.#identity = this.#storage.replace(text, this.#identity);
+      this.#identity = this.#options.storage.replace(text, this.#identity);
       this.#disk = kept;
-      if (this.#clock.random() < 1 / WRITES_PER_SWEEP) this.#storage.removeLeftovers(nowMs);
+      if (this.#options.clock.random() < 1 / WRITES_PER_SWEEP) this.#options.storage.removeLeftovers(nowMs);
       return true;
     });
   }
@@ -221,15 +224,15 @@ export class EndpointFile implements EndpointStore {
   #settleLater(): void {
     this.#cancelSettling?.();
     // At random moments, or processes that have overwritten each other once would do so again.
-    const delayMs = SETTLE_MS * (1 + this.#clock.random() / 2);
-    this.#cancelSettling = this.#clock.schedule(delayMs, () => this.#settle());
+    const delayMs = SETTLE_MS * (1 + this.#options.clock.random() / 2);
+    this.#cancelSettling = this.#options.clock.schedule(delayMs, () => this.#settle());
   }
 
   /** Drops the changes that the file has. Any writer that looked before our rename has renamed by now. */
   #settle(): void {
     this.#cancelSettling = undefined;
     if (!this.#refresh()) return;
-    const nowMs = this.#wallClock();
+    const nowMs = this.#options.wallClock();
     for (const [key, answer] of this.#own) {
       if (this.#isThere(key, answer, nowMs) || !isBelievable(answer, nowMs)) this.#own.delete(key);
     }
@@ -252,10 +255,10 @@ export class EndpointFile implements EndpointStore {
   }
 
   #warn(code: EndpointFileWarningCode, problem: string): void {
-    const message = `the endpoint cache ${JSON.stringify(this.#path)} ${problem}`;
+    const message = `the endpoint cache ${JSON.stringify(this.#options.path)} ${problem}`;
     debug(() => `${code}: ${message}`);
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    this.#onWarning(code, message);
+    this.#options.warn(code, message);
   }
 }

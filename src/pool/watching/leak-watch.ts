@@ -1,7 +1,6 @@
 import { outOfContext } from '../../async-context.js';
-import type { Clock } from '../../clock.js';
+import type { Clock, SharedTimer } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
-import type { PoolTimer } from '../pool-timer.js';
 import type { Lease } from '../lease.js';
 import type { PooledConnection } from '../pooled-connection.js';
 
@@ -30,13 +29,13 @@ export interface Leak {
 export class LeakWatch {
   readonly #clock: Clock;
   readonly #thresholdMs: number;
-  readonly #timer: PoolTimer;
+  readonly #timer: SharedTimer;
   readonly #byConnection = new Map<PooledConnection, Watched>();
   readonly #due = new DeadlineQueue<Watched>();
   readonly #handles: FinalizationRegistry<Watched>;
 
   /** @param onLost is called when a handle has been garbage-collected */
-  constructor(clock: Clock, thresholdMs: number, timer: PoolTimer, onLost: (leak: Leak) => void) {
+  constructor(clock: Clock, thresholdMs: number, timer: SharedTimer, onLost: (leak: Leak) => void) {
     this.#clock = clock;
     this.#thresholdMs = thresholdMs;
     this.#timer = timer;

@@ -1,9 +1,8 @@
+import type { CachedClock, SharedTimer } from '../../clock.js';
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';
-import type { CachedClock } from '../cached-clock.js';
-import type { PoolTimer } from '../pool-timer.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -43,7 +42,7 @@ export class LeaseWatch {
   constructor(
     target: Target,
     environment: PoolEnvironment,
-    timer: PoolTimer,
+    timer: SharedTimer,
     onLost: (connection: PooledConnection) => void,
   ) {
     const { clock, events, settings } = environment;

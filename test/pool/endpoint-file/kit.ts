@@ -3,9 +3,8 @@ import type { ExecutionContext } from 'ava';
 import { systemClock, type Clock } from '../../../src/clock.js';
 import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
 import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/endpoint-file/endpoint-file.js';
-import type { Answers } from '../../../src/pool/endpoint-file/answers.js';
-import { LONGEST_FILE_BYTES, decodeAnswers } from '../../../src/pool/endpoint-file/format.js';
-import { PrivateFile } from '../../../src/pool/endpoint-file/private-file.js';
+import { LONGEST_FILE_BYTES, decodeAnswers, type Answers } from '../../../src/pool/endpoint-file/answers.js';
+import { PrivateFile } from '../../../src/os/private-file.js';
 import { temporaryDirectory } from '../../helpers/sanitary.js';
 
 /** What a file holds, and whether it is whole. */

@@ -1,4 +1,4 @@
-import { PoolTimer } from '../../../src/pool/pool-timer.js';
+import { SharedTimer } from '../../../src/clock.js';
 import { leaseOf } from '../../../src/pool/lease.js';
 import { callerStack, LeakWatch, type EntryPoint, type Leak } from '../../../src/pool/watching/leak-watch.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
@@ -10,11 +10,14 @@ import test from '../../helpers/sanitary.js';
 function setUp() {
   const clock = new FakeClock();
   const leaks: Leak[] = [];
-  const timer = new PoolTimer(clock, (dueByMs) => {
-    for (let leak = watch.takeDue(dueByMs); leak !== undefined; leak = watch.takeDue(dueByMs))
-      leaks.push(leak);
-    timer.set(watch.nextMs);
-  });
+  const timer = new SharedTimer(
+    clock,
+    (dueByMs) => {
+      for (let leak = watch.takeDue(dueByMs); leak !== undefined; leak = watch.takeDue(dueByMs))
+        leaks.push(leak);
+    },
+    () => watch.nextMs,
+  );
   const watch = new LeakWatch(clock, 100, timer, (leak) => leaks.push(leak));
   return { clock, leaks, watch };
 }

@@ -1,12 +1,13 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { Answer, Answers } from '../../../src/pool/endpoint-file/answers.js';
 import {
   LONGEST_FILE_BYTES,
   decodeAnswers,
   encodeAnswers,
   isStorable,
-} from '../../../src/pool/endpoint-file/format.js';
+  type Answer,
+  type Answers,
+} from '../../../src/pool/endpoint-file/answers.js';
 import { targetKey } from '../../../src/pool/target.js';
 import { PIPE_PREFIX } from '../../../src/endpoint.js';
 import test from '../../helpers/sanitary.js';

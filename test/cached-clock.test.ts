@@ -1,6 +1,6 @@
-import { CachedClock } from '../../src/pool/cached-clock.js';
-import { FakeClock } from '../helpers/fake-clock.js';
-import test from '../helpers/sanitary.js';
+import { CachedClock } from '../src/clock.js';
+import { FakeClock } from './helpers/fake-clock.js';
+import test from './helpers/sanitary.js';
 
 function setUp() {
   const clock = new FakeClock();
