@@ -26,7 +26,7 @@ import {
 } from '../validation.js';
 import { declareConsumerProtocol } from '../wire/envelope.js';
 
-/** More than W3C asks of anyone who passes trace context on. */
+/** W3C asks for 512 bytes of trace state at least. */
 const LONGEST_TRACE_BYTES = 8 * 1024;
 
 const checkPipelining = (name: string, value: unknown): number => checkCount(name, value, { min: 1 });

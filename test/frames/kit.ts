@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'ava';
-import { openSession, type Session, type SessionOptions } from '../../src/frames/index.js';
+import { openSession, type LeasingPool, type Session, type SessionOptions } from '../../src/frames/index.js';
 import type { BrokerPool, BrokerPoolOptions } from '../../src/index.js';
 import { startTestSystem } from '../../src/testing/index.js';
 import { endpointIn } from '../helpers/endpoints.js';
@@ -40,7 +40,7 @@ export async function startPooled(
 /** A session over a pool; it ends with its test. */
 export function openPooled(
   t: ExecutionContext,
-  pool: BrokerPool,
+  pool: LeasingPool,
   options: Partial<SessionOptions> = {},
 ): Session {
   const session = openSession(pool, { payloadProtocol: PROTOCOL, ...options });
@@ -48,8 +48,8 @@ export function openPooled(
   return session;
 }
 
-export function bytes(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text));
+export function bytes(content: string): Uint8Array {
+  return new Uint8Array(Buffer.from(content));
 }
 
 export function text(payload: Uint8Array): string {

@@ -1,8 +1,14 @@
-import { openSession } from '../../src/frames/index.js';
+import { openSession, type Session } from '../../src/frames/index.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { PROTOCOL } from './frame-backend.js';
 import { bytes, openDirect, startBackend, startPooled } from './kit.js';
+
+/** A request as JavaScript callers may make it. */
+function asked(session: Session, ...parameters: readonly unknown[]): Promise<unknown> {
+  // oxlint-disable-next-line typescript/unbound-method -- called with its session
+  return Reflect.apply(session.request, session, parameters);
+}
 
 const target = { endpoint: '/nowhere/at-all.sock' };
 
@@ -45,8 +51,7 @@ for (const [options, name] of [
   test(`request refuses ${name} ${JSON.stringify(options).slice(0, 40)}`, async (t) => {
     const backend = await startBackend(t);
     const session = openDirect(t, backend);
-    const request: Promise<unknown> = Reflect.apply(session.request, session, [bytes('x'), options]);
-    const error = await failureOf(request);
+    const error = await failureOf(asked(session, bytes('x'), options));
     t.is(error.code, 'INVALID_ARGUMENT');
     t.true(error.message.startsWith(name), error.message);
     t.is(backend.connections.length, 0);
@@ -54,8 +59,7 @@ for (const [options, name] of [
 
 test('request refuses a payload that is no Uint8Array', async (t) => {
   const session = openDirect(t, target);
-  const request: Promise<unknown> = Reflect.apply(session.request, session, ['text']);
-  t.is((await failureOf(request)).message, 'payload must be a Uint8Array, got "text"');
+  t.is((await failureOf(asked(session, 'text'))).message, 'payload must be a Uint8Array, got "text"');
 });
 
 test('text that is not well-formed fails by itself', async (t) => {

@@ -1,5 +1,4 @@
-import { BrokerPool } from '../../src/index.js';
-import { connectSharedPool, type Lease } from '../../src/index.js';
+import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/index.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { echo } from './frame-backend.js';
@@ -21,13 +20,13 @@ test('with pipelining 1 each request has a lease of its own, which comes back wi
   const { backend, pool } = await startPooled(t);
   const leases: Lease[] = [];
   const counting = {
-    acquire: async (options: Parameters<BrokerPool['acquire']>[0]) => {
+    acquire: async (options?: AcquireOptions) => {
       const lease = await pool.acquire(options);
       leases.push(lease);
       return lease;
     },
   };
-  const session = openPooled(t, counting as BrokerPool, { pipelining: 1, connections: 3 });
+  const session = openPooled(t, counting, { pipelining: 1, connections: 3 });
   const names = Array.from({ length: 9 }, (_, index) => String(index));
   const answers = await Promise.all(names.map((name) => session.request(bytes(name))));
   t.deepEqual(answers.map(text), names);
@@ -86,7 +85,7 @@ test('a pool that closes waits for the session to answer its requests', async (t
 test('a session works over a pool that another thread shares', async (t) => {
   const { pool } = await startPooled(t);
   const shared = await connectSharedPool(pool.share());
-  const session = openPooled(t, shared as unknown as BrokerPool);
+  const session = openPooled(t, shared);
   t.is(text(await session.request(bytes('x'))), 'x');
   await session.close();
   await shared.close();

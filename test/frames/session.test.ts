@@ -71,7 +71,7 @@ test('answers that come byte by byte, and several at once, are read (S-67)', asy
 
 test('an unasked frame, an event and a second answer are no answers to others (S-45)', async (t) => {
   const backend = await startBackend(t, (request, connection) => {
-    connection.answer({ ...request, requestId: 2n ** 64n - 1n }, bytes('nobody asked'));
+    connection.answer({ ...request, requestId: 2n ** 64n - 1n }, bytes('not asked for'));
     connection.answer(request, bytes('event'), { kind: 2 });
     connection.answer({ ...request, requestId: 0 }, bytes('id 0'));
     connection.answer(request, request.payload);

@@ -227,13 +227,12 @@ export class Dispatcher {
   #sweepLater(): void {
     this.#cancelSweep ??= this.#clock.schedule(this.#source.idleMs, () => {
       this.#cancelSweep = undefined;
-      for (const connection of [...this.#connections]) {
-        if (connection.waiting === 0 && !connection.wasUsed) {
-          this.#drop(connection);
-          connection.giveBack();
-        }
-        connection.wasUsed = connection.waiting > 0;
+      const unused = this.#connections.filter(({ waiting, wasUsed }) => waiting === 0 && !wasUsed);
+      for (const connection of unused) {
+        this.#drop(connection);
+        connection.giveBack();
       }
+      for (const connection of this.#connections) connection.wasUsed = connection.waiting > 0;
       if (this.#connections.length > 0) this.#sweepLater();
     });
   }
