@@ -5,6 +5,7 @@
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
+  | 'BACKEND_START'
   | 'BROKER_CONNECT'
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
@@ -12,6 +13,7 @@ export type ErrorCode =
   | 'DECODE_FRAME'
   | 'DECODE_HELLO_REPLY'
   | 'EMPTY_BACKEND_PIPE'
+  | 'ENDPOINT_IN_USE'
   | 'FRAME_IO'
   | 'FRAME_TOO_LARGE'
   | 'FRAMING_VERSION'
@@ -22,6 +24,7 @@ export type ErrorCode =
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
   | 'REFUSED'
+  | 'REQUEST_FAILED'
   | 'SESSION_CLOSED'
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'

@@ -1,4 +1,4 @@
-import { checkTrust, type TrustOptions } from '../client/trust-option.js';
+import { checkTrust, type TrustOptions } from '../trust-option.js';
 import { invalidArgument } from '../errors.js';
 import {
   abortSignal,

@@ -92,7 +92,8 @@ export class SessionConnection implements Candidate {
   }
 
   get isSlow(): boolean {
-    return this.#largeRequests > 0 || this.#reader.unreadBytes >= LARGE_BYTES;
+    const { writableLength } = this.#held.socket;
+    return this.#largeRequests > 0 || Math.max(writableLength, this.#reader.unreadBytes) >= LARGE_BYTES;
   }
 
   /** Takes a request over; it is written with all others of this turn. */
@@ -108,10 +109,9 @@ export class SessionConnection implements Candidate {
 
   /** Its caller has given up. An unsent request is not sent; otherwise its answer is dropped when it comes. */
   giveUp(request: Request): void {
-    if (request.state === 'assigned') {
-      this.#unsent.remove(request);
-      this.#forgetSize(request);
-    } else this.#table.abandon(request.id);
+    this.#forgetSize(request);
+    if (request.state === 'assigned') this.#unsent.remove(request);
+    else this.#table.abandon(request.id);
     if (this.waiting === 0) this.#held.socket.unref();
   }
 
