@@ -92,7 +92,7 @@ test('a printed lease shows neither the token nor the pool behind it, and neithe
   t.is(lease.handoffToken, token);
   const printed = `Lease of connection ${connection.id} to /fake/backend (broker-negotiated)`;
   t.is(inspect(lease), printed);
-  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: ${printed} }`);
+  t.is(inspect({ lease }, { depth: 9, showHidden: true, breakLength: Infinity }), `{ lease: ${printed} }`);
   t.false(inspect(lease.socket, { depth: 9, showHidden: true }).includes('200, 201'));
   lease.release();
   t.is(inspect(lease), 'Lease (spent)');
