@@ -5,6 +5,8 @@ import { RefusalCode } from '../src/wire/messages.js';
 import { allPoolOptions } from '../src/pool/options.js';
 import { sourcesIn } from './helpers/imports.js';
 import { OPTION_PAGES, optionsShownOn, optionDocs, withOptionTables } from './helpers/option-tables.js';
+import { definitionOptions } from '../src/backend/definition/install.js';
+import { backendOptions, closeOptions } from '../src/backend/options.js';
 import test from './helpers/sanitary.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -158,6 +160,12 @@ test('each option of a session and of a request is in one table of docs/frames.m
   const page = readFileSync(join(ROOT, 'docs/frames.md'), 'utf8');
   for (const kind of ['session', 'request'])
     t.deepEqual(optionsShownOn(page, kind).toSorted(), [...optionDocs(kind).keys()].toSorted());
+});
+
+test('each option of a backend is in one table of docs/backend.md', (t) => {
+  const page = readFileSync(join(ROOT, 'docs/backend.md'), 'utf8');
+  const all = [backendOptions, closeOptions, definitionOptions].flatMap((table) => Object.keys(table));
+  t.deepEqual(optionsShownOn(page, 'backend').toSorted(), all.toSorted());
 });
 
 for (const path of OPTION_PAGES)

@@ -14,10 +14,15 @@ const SOURCES = {
   ],
   session: [['src/frames/options.ts', 'sessionOptions']],
   request: [['src/frames/options.ts', 'requestOptions']],
+  backend: [
+    ['src/backend/options.ts', 'backendOptions'],
+    ['src/backend/options.ts', 'closeOptions'],
+    ['src/backend/definition/install.ts', 'definitionOptions'],
+  ],
 } as const;
 
 /** The pages with tables of options. */
-export const OPTION_PAGES = ['docs/pool.md', 'docs/frames.md'] as const;
+export const OPTION_PAGES = ['docs/pool.md', 'docs/frames.md', 'docs/backend.md'] as const;
 
 type Kind = keyof typeof SOURCES;
 
