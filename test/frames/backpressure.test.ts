@@ -2,6 +2,7 @@ import { bytesInUse } from '../helpers/heap.js';
 import { once } from 'node:events';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import { encoded } from './codec/kit.js';
 import { echo, type OnRequest } from './frame-backend.js';
 import { bytes, openDirect, startBackend, text } from './kit.js';
 
@@ -75,16 +76,10 @@ test.serial(
     const slow: OnRequest = (request, connection) => {
       if (text(request.payload) !== 'large answer') return echo(request, connection);
       // Half of a frame; the rest comes when the small request has been answered.
-      const answer = Buffer.alloc(MEBIBYTE, 1);
+      const { requestId, payloadProtocol } = request;
       const { socket } = connection;
-      const write = socket.write.bind(socket);
-      let whole: Uint8Array = Buffer.alloc(0);
-      socket.write = ((piece: Uint8Array) => {
-        whole = piece;
-        return true;
-      }) as typeof socket.write;
-      connection.answer(request, answer);
-      socket.write = write;
+      const payload = Buffer.alloc(MEBIBYTE, 1);
+      const whole = encoded({ envelopeVersion: 1, kind: 1, payloadProtocol, payload, requestId });
       // The kernel holds less than that: the session has read a part when all has left.
       socket.write(whole.subarray(0, MEBIBYTE / 2), () => {
         isHalfRead = true;
