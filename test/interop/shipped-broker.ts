@@ -130,9 +130,24 @@ export class ShippedBroker {
     await this.#running?.ended;
   }
 
+  /** Where it looks for definitions of services. */
+  get definitions(): string {
+    return join(this.#directory, 'services');
+  }
+
+  /** Names the executable of a service that the caller has defined, for the end of its processes. */
+  launches(binaryPath: string): void {
+    this.#launched = binaryPath;
+  }
+
   /** Kills the backends that it has launched. */
   killBackends(): void {
-    if (this.#launched !== undefined) endProcessesOf(this.#launched);
+    if (this.#launched !== undefined) signalProcessesOf(this.#launched, 'SIGKILL');
+  }
+
+  /** Asks the backends that it has launched to end. */
+  endBackends(): void {
+    if (this.#launched !== undefined) signalProcessesOf(this.#launched, 'SIGTERM');
   }
 
   /**
@@ -188,10 +203,10 @@ async function fileAppears(directory: string, name: string, signal: AbortSignal)
   }
 }
 
-/** Backends outlive the broker that launched them (L-03): those that run this very file are ended. */
-function endProcessesOf(binaryPath: string): void {
+/** Backends outlive the broker that launched them (L-03): these are those that run this very file. */
+function signalProcessesOf(binaryPath: string, signal: NodeJS.Signals): void {
   for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
-    if (executableOf(pid) === binaryPath) process.kill(pid, 'SIGKILL');
+    if (executableOf(pid) === binaryPath) process.kill(pid, signal);
   }
 }
 
