@@ -7,12 +7,12 @@ export type ErrorCode =
   | 'BACKEND_CONNECT'
   | 'BACKEND_START'
   | 'BROKER_CONNECT'
-  /** Reserved, never thrown: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
   | 'DECODE_ADMIN_REPLY'
   | 'DECODE_FRAME'
   | 'DECODE_HELLO_REPLY'
+  | 'DEFINITION_NOT_WRITTEN'
   | 'EMPTY_BACKEND_PIPE'
   | 'ENDPOINT_IN_USE'
   | 'FRAME_IO'
@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'QUEUE_FULL'
   | 'REFUSED'
   | 'REQUEST_FAILED'
+  | 'SESSION_CLOSED'
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
@@ -35,7 +36,7 @@ export type ErrorCode =
 /**
  * The wait that a `TIMEOUT` ended. `handoff` is reserved: that wait ends in a reconnect and not in an error.
  */
-export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
+export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin' | 'request';
 
 /** The meaning of a refusal to a caller. `other` covers every code without a kind of its own. */
 export type RefusalKind =
@@ -231,8 +232,8 @@ export function cutShort(text: string, characters: number): string {
 }
 
 /** Invalid argument: a caller passed a value that can never work. `field` names the option. */
-export function invalidArgument(field: string, problem: string): BrokerPoolError {
-  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`);
+export function invalidArgument(field: string, problem: string, cause?: unknown): BrokerPoolError {
+  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`, { cause });
 }
 
 /** The error for a reported failure. */

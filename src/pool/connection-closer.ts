@@ -48,7 +48,7 @@ export class ConnectionCloser {
     const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
     const idleMs = connection.idleFromMs(nowMs);
     const idleEndMs = idleMs + idleTimeoutMs;
-    const keepaliveAtMs = this.#silentSinceMs(connection, idleMs) + keepaliveMs;
+    const keepaliveAtMs = Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs;
     // A time that is over, of a connection that is leased or kept by `min`, begins anew.
     const dueMs = Math.min(
       connection.expiresAtMs > nowMs ? connection.expiresAtMs : Infinity,
@@ -77,8 +77,9 @@ export class ConnectionCloser {
     for (const connection of Array.from(this.#entries.idleEntries())) {
       if (connection.state !== 'idle') continue;
       const idleMs = connection.idleFromMs(nowMs);
-      if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size > minimum) this.close(connection, 'idle');
-      else if (this.#silentSinceMs(connection, idleMs) + keepaliveMs <= nowMs) {
+      if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size - this.#entries.detached > minimum)
+        this.close(connection, 'idle');
+      else if (Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs <= nowMs) {
         this.#checkedAtMs.set(connection, nowMs);
         silent.push(connection);
       }
@@ -143,17 +144,14 @@ export class ConnectionCloser {
     return connection !== undefined && this.close(connection, 'evicted');
   }
 
-  /** Closes idle connections now, and the others when they come back. */
+  /** Closes idle connections now, leased ones when they come back, detached ones when they are at rest. */
   closeAll(reason: CloseReason): void {
     for (const connection of this.#entries.entries()) this.#closeOrMark(connection, reason);
   }
 
   #closeOrMark(connection: PooledConnection, reason: CloseReason): void {
     if (connection.state === 'idle') this.close(connection, reason);
+    else if (connection.state === 'detached') connection.retire(reason);
     else connection.closeOnRelease ??= reason;
-  }
-
-  #silentSinceMs(connection: PooledConnection, idleMs: number): number {
-    return Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0);
   }
 }

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { afterThisCode } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { CloseReason } from './close-reason.js';
@@ -16,6 +17,8 @@ export interface SharedWith {
   readonly everReceived: boolean;
   /** The connection is about to close. */
   onClosing(): void;
+  /** The thread that has the connection, detached, closes it as soon as it is at rest. */
+  retire(): void;
 }
 
 /**
@@ -164,7 +167,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Since when it is idle. One that is leased, or became idle in this turn, counts as idle from now on. */
   idleFromMs(nowMs: number): number {
-    return this.resting ? Math.min(this.idleSinceMs, nowMs) : nowMs;
+    return this.idleSinceMs < 0 ? nowMs : Math.min(this.idleSinceMs, nowMs);
   }
 
   /** Bytes arrived. */
@@ -175,8 +178,31 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     if (this.state === 'idle') this.owner.onDestroy(this, 'dirty');
   }
 
+  /** Gives the connection to its holder for good. Its last lease is not counted against `maxUses` any more. */
+  detach(): void {
+    if (this.closeOnRelease === 'uses') this.closeOnRelease = undefined;
+    if (!this.isLent) PooledSocket.detach(this.socket);
+  }
+
+  /** Closes a detached connection as soon as it is at rest. */
+  retire(reason: CloseReason): void {
+    this.closeOnRelease ??= reason;
+    if (this.isLent) this.sharedWith?.retire();
+    else if (PooledSocket.isAtRest(this.socket)) this.owner.onDestroy(this, this.closeOnRelease);
+  }
+
+  onRest(): void {
+    if (this.closeOnRelease === undefined) return;
+    // Not in the middle of its holder's work: an HTTP agent unreferences a socket before it puts it away.
+    afterThisCode(() => {
+      if (this.state === 'detached' && this.closeOnRelease !== undefined) this.retire(this.closeOnRelease);
+    });
+  }
+
   /** The backend or the caller has ended its side. A caller may still read what came before. */
   onEnd(): void {
+    // The holder of a detached socket may end its side.
+    if (this.state === 'detached' && this.socket.writableEnded) return;
     this.closeOnRelease ??= 'stale';
     if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, 'stale');
   }
@@ -192,6 +218,9 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
   onDeath(problem: SocketProblem): void {
     if (this.state === 'leased') this.owner.onDestroy(this, problem);
+    // Its holder may close it as it likes.
+    else if (this.state === 'detached')
+      this.owner.onDestroy(this, problem === 'error' ? problem : (this.closeOnRelease ?? 'destroyed'));
     else if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, problem);
     else this.closeOnRelease ??= problem;
   }

@@ -23,6 +23,8 @@ export interface SocketWatcher {
   onBytes(): void;
   /** One side has ended: of the peer's, the caller may still have bytes to read. */
   onEnd(): void;
+  /** The holder of a detached socket has unreferenced it: it is at rest. */
+  onRest(): void;
   /** The socket is about to close its descriptor. */
   beforeClose(): void;
   /** The socket is closed. */
@@ -42,6 +44,10 @@ export class PooledSocket extends Socket {
   #watcher: SocketWatcher | undefined;
   /** Its callbacks run in a caller's asynchronous context. */
   #entered = false;
+  /** It is its holder's for good. */
+  #detached = false;
+  /** Its holder has unreferenced it. */
+  #atRest = false;
 
   private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher) {
     // Node sets the last four in any case. Missing here, they turn its copy of the options into a dictionary:
@@ -97,6 +103,16 @@ export class PooledSocket extends Socket {
     } catch {
       return undefined;
     }
+  }
+
+  /** Gives the socket to its holder for good. */
+  static detach(socket: PooledSocket): void {
+    socket.#detached = true;
+  }
+
+  /** Whether the holder of a detached socket has unreferenced it, and uses it for nothing at present. */
+  static isAtRest(socket: PooledSocket): boolean {
+    return socket.#detached && socket.#atRest;
   }
 
   /** The socket's callbacks run in the asynchronous context of the first of these calls. */
@@ -165,6 +181,18 @@ export class PooledSocket extends Socket {
     socket.destroy(new Error('cannot read from the connection any more'));
   }
 
+  override ref(): this {
+    this.#atRest = false;
+    return super.ref();
+  }
+
+  override unref(): this {
+    super.unref();
+    this.#atRest = true;
+    if (this.#detached) this.#watcher?.onRest();
+    return this;
+  }
+
   /** The handle calls this with the bytes that it has read; `null` is the end of the stream. */
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) this.#watcher?.onEnd();
@@ -191,10 +219,8 @@ export class PooledSocket extends Socket {
 
   /** An error without a listener ends the process; callers remove listeners, and a pooled socket must not. */
   override emit(event: string | symbol, ...values: unknown[]): boolean {
-    return super.emit(
-      event === 'error' && super.listenerCount('error') === 0 ? errorMonitor : event,
-      ...values,
-    );
+    const isUnheard = event === 'error' && !this.#detached && super.listenerCount('error') === 0;
+    return super.emit(isUnheard ? errorMonitor : event, ...values);
   }
 }
 

@@ -58,9 +58,15 @@ export class Pump {
       this.#health = new HealthChecks(this.entries, settings.validate, settings, clock, () => this.run());
   }
 
-  /** Whether no connection is leased or drains, and no caller waits. */
+  /** Whether no connection is leased, detached or drains, and no caller waits. */
   get quiet(): boolean {
-    return this.entries.leased === 0 && this.#queue.size === 0 && this.closer.draining === 0;
+    const { leased, detached } = this.entries;
+    return leased === 0 && detached === 0 && this.#queue.size === 0 && this.closer.draining === 0;
+  }
+
+  /** Whether as many connections are open as `min` asks for. */
+  get warm(): boolean {
+    return this.entries.size - this.entries.detached >= this.limits.minimum;
   }
 
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
@@ -89,15 +95,17 @@ export class Pump {
 
   /** Opens a spare connection where `min` lacks one. */
   keepWarm(): void {
-    if (this.limits.held < this.limits.minimum && this.opener.takeSpareSlot()) void this.#connect(true);
+    if (this.limits.held - this.entries.detached < this.limits.minimum && this.opener.takeSpareSlot())
+      void this.#connect(true);
   }
 
   /** A caller has come to the end of the queue. */
   onWaiter(): void {
     // Checks under way began for earlier callers.
     this.#health?.expectAtMost(this.#queue.size - 1);
-    // Nothing idle but what must be validated, and no room for more: the pump could only look in vain.
-    if (this.entries.idle > 0 || !this.limits.full) this.run();
+    const { lacking } = this.limits;
+    // With nothing idle and no room for a connect the pump could only look in vain.
+    if (this.entries.idle > 0 || lacking.size > 0 || this.limits.belowLimits()) this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
@@ -116,14 +124,6 @@ export class Pump {
       connection.use(this.#environment.settings.maxUses);
       return connection;
     }
-  }
-
-  /** Leases a connection in good order to the first waiter. */
-  serveFirst(connection: PooledConnection): void {
-    connection.use(this.#environment.settings.maxUses);
-    this.#queue.serveFirst(connection);
-    // The connect that was under way for the caller may make room for another target.
-    if (this.#queue.size === 0 && this.limits.connects.holding.size > 0) this.run();
   }
 
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
@@ -166,12 +166,12 @@ export class Pump {
   }
 
   snapshot(): PoolSnapshot {
-    const { size: total, idle, leased } = this.entries;
+    const { size: total, idle, leased, detached } = this.entries;
     const { target, attempts } = this.opener;
     const { max } = this.#environment.settings;
-    const { waiting, connects } = this.limits;
-    const connecting = connects.holding.size;
-    return { target, max, total, idle, leased, connecting, waiting, attempts: attempts.begun };
+    const { waiting, holding } = this.limits;
+    const connecting = holding.size;
+    return { target, max, total, idle, leased, detached, connecting, waiting, attempts: attempts.begun };
   }
 
   timeoutError(timeoutMs: number): BrokerPoolError {
@@ -190,17 +190,17 @@ export class Pump {
 
   /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */
   #findMore(): void {
-    const { connects } = this.limits;
+    const { limits } = this;
     this.#health?.expectAtMost(this.#queue.size);
-    if (this.#queue.size === 0 && connects.lacking.size > 0) connects.dropUnwanted();
-    while (connects.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
+    if (this.#queue.size === 0 && limits.lacking.size > 0) limits.dropUnwanted();
+    while (limits.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
       const idle = this.entries.newestIdle;
       if (idle !== undefined) void this.#validate(idle, true);
       else if (!this.opener.takeSlot()) return;
-      else if (connects.lacking.size > 0) connects.grantSlot();
+      else if (limits.lacking.size > 0) limits.grantSlot();
       else void this.#connect(false);
     }
-    this.#environment.capacity?.leaveLine(this.limits);
+    this.#environment.capacity?.leaveLine(limits);
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
@@ -239,21 +239,23 @@ export class Pump {
     else if (this.#health !== undefined && this.opener.isFromMemory(connection))
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);
-    else if (isWanted) this.serveFirst(connection);
-    else {
+    else if (isWanted) {
+      connection.use(this.#environment.settings.maxUses);
+      this.#queue.serveFirst(connection);
+    } else {
       this.entries.makeIdle(connection);
       this.#cachedClock.markBusy();
     }
     // One connect less is under way: another may begin.
     this.run();
-    if (this.warmUps !== undefined && !this.limits.closing && this.limits.warm) this.warmUps.endAll();
+    if (this.warmUps !== undefined && !this.limits.closing && this.warm) this.warmUps.endAll();
   }
 
   /** Fails the callers that wait, unless an open connection or another connect can still serve them. */
   #onOpenFailed(error: BrokerPoolError): void {
     this.warmUps?.endAll(error);
     if (this.entries.size > 0) this.run();
-    else if (this.limits.connects.size === 0) this.failAll(error, true);
+    else if (this.limits.connects === 0) this.failAll(error, true);
   }
 
   async #validate(connection: PooledConnection, isWanted: boolean): Promise<void> {

@@ -5,9 +5,8 @@ import { abortedError, brokenSignalError, callerError, queueFullError } from './
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import type { AttemptCounts } from './connecting/connector.js';
-import type { ConnectsUnderWay } from './connecting/connects-under-way.js';
 import type { EntryList } from './containers.js';
-import { leaseOf, type Lease, type LeaseOwner } from './lease.js';
+import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -36,7 +35,6 @@ export class TargetPool implements LeaseOwner {
   readonly #cachedClock: CachedClock;
   readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
-  readonly #connects: ConnectsUnderWay;
   readonly #attempts: AttemptCounts;
   readonly #maxUses: number;
   /** Whether idle connections may have to be validated before a lease. */
@@ -62,7 +60,6 @@ export class TargetPool implements LeaseOwner {
     this.#queue = new AcquireQueue(clock, this.#cachedClock, this.#timer, this.#watch);
     this.#pump = new Pump(target, environment, this.#queue, this.#cachedClock, this.#timer, this);
     this.#limits = this.#pump.limits;
-    this.#connects = this.#limits.connects;
     this.#attempts = this.#pump.opener.attempts;
     this.#entries = this.#pump.entries;
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
@@ -112,6 +109,14 @@ export class TargetPool implements LeaseOwner {
     return lease;
   }
 
+  /** Where the backend listens, as far as that is known without asking the broker. */
+  get known(): ResolvedBackend | undefined {
+    const open = this.#entries.entries().find(({ closeOnRelease }) => closeOnRelease === undefined);
+    if (open === undefined) return this.#pump.opener.known;
+    const { endpoint, negotiation } = open;
+    return { endpoint, ...(negotiation && { negotiated: negotiation.negotiated }) };
+  }
+
   /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
@@ -128,12 +133,23 @@ export class TargetPool implements LeaseOwner {
       connection.use(this.#maxUses);
       this.#queue.serveFirst(connection);
       // The connect that was under way for the caller may make room for another target.
-      if (this.#queue.size === 0 && this.#connects.holding.size > 0) this.#pump.run();
+      if (this.#queue.size === 0 && this.#limits.holding.size > 0) this.#pump.run();
     } else {
       this.#entries.makeIdle(connection);
       this.#cachedClock.markBusy();
       if (this.#limits.closing) this.#pump.run();
     }
+  }
+
+  onDetach(connection: PooledConnection): void {
+    // A pool that was destroyed has ended the lease, and a dead connection has given up its place.
+    if (connection.state !== 'leased') return;
+    this.#watch.end(connection, this.#cachedClock);
+    this.#entries.detach(connection);
+    connection.detach();
+    const reason = this.#limits.closing ? 'poolClosed' : connection.closeOnRelease;
+    if (reason !== undefined) connection.retire(reason);
+    this.#pump.run();
   }
 
   /** Closes a connection, whether or not it is leased. */
@@ -152,13 +168,15 @@ export class TargetPool implements LeaseOwner {
   /** Serves the callers that wait, and keeps no connection. */
   beginClose(): void {
     this.#limits.closing = true;
+    for (const connection of this.#entries.entries())
+      if (connection.state === 'detached') connection.retire('poolClosed');
     this.#pump.run();
   }
 
   /** Whether it has no connections, connects or callers, and keeps nothing warm. */
   get unused(): boolean {
     const { held, connects, waiting, minimum } = this.#limits;
-    return held === 0 && connects.size === 0 && waiting === 0 && minimum === 0;
+    return held === 0 && connects === 0 && waiting === 0 && minimum === 0;
   }
 
   /** Ends an unused pool. */
@@ -184,16 +202,17 @@ export class TargetPool implements LeaseOwner {
   }
 
   counts(): PoolCounts {
-    const { size: total, idle, leased } = this.#entries;
-    const connects = this.#connects;
+    const { size: total, idle, leased, detached } = this.#entries;
+    const { holding, pausing, lacking } = this.#limits;
     const { connectTimes, counters } = this.#pump.opener;
     const { size: waiting, oldestWaitMs, timeouts, waits } = this.#queue;
     return countsOf(counters, this.#entries.entries(), {
       total,
       idle,
       leased,
-      connecting: connects.holding.size,
-      pausing: connects.pausing.size + connects.lacking.size,
+      detached,
+      connecting: holding.size,
+      pausing: pausing.size + lacking.size,
       waiting,
       oldestWaitMs,
       timeouts,

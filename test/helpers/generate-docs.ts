@@ -1,6 +1,8 @@
-/** `npm run generate:docs`: writes the tables of options in docs/pool.md. */
+/** `npm run generate:docs`: writes the tables of options in the documents. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { withOptionTables } from './option-tables.js';
+import { OPTION_PAGES, withOptionTables } from './option-tables.js';
 
-const PAGE = new URL('../../../docs/pool.md', import.meta.url);
-writeFileSync(PAGE, withOptionTables(readFileSync(PAGE, 'utf8')));
+for (const path of OPTION_PAGES) {
+  const page = new URL(`../../../${path}`, import.meta.url);
+  writeFileSync(page, withOptionTables(readFileSync(page, 'utf8')));
+}

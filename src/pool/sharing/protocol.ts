@@ -3,7 +3,7 @@ import type { Route } from '../../negotiation/job.js';
 import type { ErrorData } from './error-data.js';
 
 /** Both ends must have the same: a worker may have loaded another copy of this package. */
-export const SHARING_VERSION = 1;
+export const SHARING_VERSION = 2;
 
 /** Describes a connection; sent with its first lease to a worker. */
 export interface ConnectionInfo {
@@ -46,6 +46,8 @@ export type HostMessage =
   | { readonly kind: 'failed'; readonly acquireId: number; readonly error: ErrorData }
   /** The connection is closed; the worker closes its duplicate. */
   | { readonly kind: 'gone'; readonly connectionId: number }
+  /** The worker closes the detached connection as soon as it is at rest. */
+  | { readonly kind: 'retire'; readonly connectionId: number }
   /** The pool no longer serves this port. The last message. */
   | { readonly kind: 'ended'; readonly error: ErrorData };
 
@@ -72,6 +74,8 @@ export type ClientMessage =
       /** Whether the worker has ever received bytes on this connection. */
       readonly everReceived: boolean;
     }
+  /** The caller keeps the connection; `destroy` follows when its socket has closed. */
+  | { readonly kind: 'detach'; readonly acquireId: number }
   | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
   /** The worker has destroyed all its leases, and wants no more. The last message. */
   | { readonly kind: 'leave' };
@@ -99,6 +103,7 @@ function isClientMessage(value: unknown): value is ClientMessage {
         isOptionalText(value['wantedVersion'])
       );
     case 'abort':
+    case 'detach':
       return true;
     case 'release':
       return typeof value['kept'] === 'boolean' && typeof value['everReceived'] === 'boolean';

@@ -71,10 +71,12 @@ export function addHistograms(all: readonly DurationHistogram[]): DurationHistog
 
 /** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
 export interface PoolCounts {
-  /** Connections: idle, leased, and under validation. */
+  /** Connections: idle, leased, detached, and under validation. */
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
+  /** Connections that their holders have for good, and have not closed yet. */
+  readonly detached: number;
   /**
    * Connects under way. With the open connections these are the ones that count against `max` and `maxTotal`.
    */
@@ -181,6 +183,7 @@ export interface LiveCounts {
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
+  readonly detached: number;
   readonly connecting: number;
   readonly pausing: number;
   readonly waiting: number;
@@ -231,6 +234,7 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
     total: sum(({ total }) => total),
     idle: sum(({ idle }) => idle),
     leased: sum(({ leased }) => leased),
+    detached: sum(({ detached }) => detached),
     connecting: sum(({ connecting }) => connecting),
     pausing: sum(({ pausing }) => pausing),
     waiting: sum(({ waiting }) => waiting),
