@@ -15,8 +15,13 @@ import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from 
 
 const own = process.geteuid?.() ?? -1;
 const STRANGER = own + 4_242;
-const posix = testWhere(!onWindows, 'file modes');
-const asRoot = testWhere(own === 0 && loadNative() !== undefined, 'the superuser and the C library');
+/** One at a time: threads that start together may start too late. */
+const posix = testWhere(!onWindows, 'file modes', test.serial);
+const asRoot = testWhere(
+  own === 0 && loadNative() !== undefined,
+  'the superuser and the C library',
+  test.serial,
+);
 
 /** Lets every user write to the directory of the broker and its backend. */
 async function startInSharedDirectory(t: ExecutionContext): Promise<TestSystem> {
