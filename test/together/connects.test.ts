@@ -5,3 +5,5 @@ import '../pool/features/retries.test.js';
 import '../pool/features/stats.test.js';
 import '../pool/features/throwing-members.test.js';
 import '../pool/features/tokens.test.js';
+import '../pool/holders.test.js';
+import '../pool/token-printing.test.js';

@@ -4,6 +4,7 @@ import '../negotiation/sockets/dial.test.js';
 import '../negotiation/wait-thread/poll-loop.test.js';
 import '../os/handle-passing.test.js';
 import '../os/io-uring.test.js';
+import '../os/socket-handle.test.js';
 import '../pool/sharing/error-data.test.js';
 import '../pool/sharing/host/host-port.test.js';
 import '../pool/sharing/host/in-flight-descriptors.test.js';

@@ -10,8 +10,7 @@ const THREAD_IDLE_MS = 30_000;
 /** A thread has five, and needs one or two more while it loads its files. */
 const THREAD_DESCRIPTORS = 8;
 
-/** Both are `undefined` in a bundle. */
-const ENTRY_FILE = packageFile('workers/entry.cjs');
+/** `undefined` in a bundle. */
 const WORKER_FILE = packageFile('workers/negotiator.js');
 const WORKER_URL = WORKER_FILE && pathToFileURL(WORKER_FILE).href;
 
@@ -28,14 +27,14 @@ interface Referenced {
  * created, and reports other tasks before their thread has ended. So this class watches the thread too.
  */
 export class WorkerThread {
-  readonly #moduleUrl: string | undefined;
+  readonly #workerUrl: string | undefined;
   #piscina: Piscina | undefined;
   #running: Referenced | undefined;
   #ending: Promise<void> | undefined;
 
-  /** @param moduleUrl another module than that of the package, for tests */
-  constructor(moduleUrl = WORKER_URL) {
-    this.#moduleUrl = moduleUrl;
+  /** @param workerUrl another file than that of the package, for tests */
+  constructor(workerUrl = WORKER_URL) {
+    this.#workerUrl = workerUrl;
   }
 
   /**
@@ -80,9 +79,9 @@ export class WorkerThread {
     if (this.#ending !== undefined) throw new Error('it was ended');
     if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS))
       throw new Error('too few descriptors are free');
-    const piscina = (this.#piscina ??= open((worker) => (this.#running = worker)));
+    const piscina = (this.#piscina ??= open(this.#workerUrl, (worker) => (this.#running = worker)));
     try {
-      return piscina.run({ moduleUrl: this.#moduleUrl, task }, { transferList: [task.port] });
+      return piscina.run(task, { transferList: [task.port] });
     } catch (error) {
       // There is no thread. The task stays in piscina's queue, and to destroy that would reject a promise
       // that nothing holds.
@@ -125,12 +124,12 @@ class ThreadEnd {
  * Loads piscina only now: it takes longer than the rest of this package, and many programs never need the
  * thread. Bundlers must not follow it, because piscina in a bundle does not find its own worker file.
  */
-function open(onWorker: (worker: Referenced | undefined) => void): Piscina {
-  if (ENTRY_FILE === undefined) throw new Error('its file is missing, as in a bundle');
+function open(filename: string | undefined, onWorker: (worker: Referenced | undefined) => void): Piscina {
+  if (filename === undefined) throw new Error('its file is missing, as in a bundle');
   const { Piscina }: typeof import('piscina') = requirePackage('piscina');
   // Without its two histograms of 720 kB for each pool: all jobs belong to one task.
   const piscina = new Piscina({
-    filename: ENTRY_FILE,
+    filename,
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: THREAD_IDLE_MS,
