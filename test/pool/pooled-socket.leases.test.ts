@@ -104,6 +104,20 @@ test('thirty callers who each listen for the end of their request leave no liste
   }
 });
 
+test('a connection whose socket takes no more members, or has its handle in a member of its own, is closed', async (t) => {
+  const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+  t.teardown(() => pool.destroy());
+  const changes: readonly ((socket: Socket) => unknown)[] = [
+    (socket) => Object.preventExtensions(socket),
+    (socket) => Object.defineProperty(socket, '_handle', { value: Reflect.get(socket, '_handle') }),
+  ];
+  for (const [index, change] of changes.entries()) {
+    await pool.use(({ socket }) => void change(socket));
+    t.is(pool.stats().closedByReason.dirty, index + 1);
+    t.is(await pool.use(({ socket }) => echo(socket, 'word')), 'word');
+  }
+});
+
 test('a present or former caller whose socket has no listener for errors ends no process', async (t) => {
   const { target, backend } = await startSystem(t);
   const pool = new BrokerPool({ ...target, max: 1 });
