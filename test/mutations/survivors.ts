@@ -28,4 +28,58 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: 'this.#end - this.#start',
     reason: 'Reserves up to twice as much; the bytes are the same.',
   },
+  {
+    where: 'Capacity.leaveLine',
+    kind: '&& becomes ||',
+    before: 'this.#line.delete(user) && this.#used < this.#max',
+    reason: 'Offers spare slots once more; without a free slot the targets stand in line as before.',
+  },
+  {
+    where: 'Pump.onWaiter',
+    kind: '> becomes >=',
+    before: 'lacking.size > 0',
+    reason: 'The pump looks once more, in vain.',
+  },
+  {
+    where: 'JobDescriptors.close',
+    kind: '< becomes <=',
+    before: 'active.descriptor < 0',
+    reason: 'Descriptor 0 is standard input, which Node keeps open.',
+  },
+  {
+    where: 'dialNow',
+    kind: '< becomes <=',
+    before: 'descriptor < 0',
+    reason: 'Descriptor 0 is standard input, which Node keeps open.',
+  },
+  {
+    where: 'connectAndSend',
+    kind: '< becomes <=',
+    before: 'descriptor < 0',
+    reason: 'Descriptor 0 is standard input, which Node keeps open.',
+  },
+  {
+    where: 'PrivateFile.#checkFile',
+    kind: 'condition is false',
+    before: 'user === undefined',
+    reason: 'Only Windows has no user ids.',
+  },
+  {
+    where: 'PrivateFile.#checkDirectory',
+    kind: 'condition is false',
+    before: 'user === undefined',
+    reason: 'Only Windows has no user ids.',
+  },
+  {
+    where: 'loadHandlePassing',
+    kind: '=== becomes !==',
+    before: "process.platform === 'darwin'",
+    reason: 'Chooses the layout of macOS; elsewhere another one is chosen before.',
+  },
+  {
+    where: 'bindPollCalls',
+    kind: 'condition is true',
+    before: "process.platform !== 'darwin'",
+    reason: 'Binds the calls of macOS; Linux returns before.',
+  },
 ];
