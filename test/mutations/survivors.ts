@@ -82,4 +82,16 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: "process.platform !== 'darwin'",
     reason: 'Binds the calls of macOS; Linux returns before.',
   },
+  {
+    where: 'ThreadRing.#ring',
+    kind: '+ becomes -',
+    before: "of('cqes') + of('cqEntries') * CQE_BYTES",
+    reason: 'The kernel maps whole pages, and the rings fit into one.',
+  },
+  {
+    where: 'WorkerDriver.warm',
+    kind: 'condition is false',
+    before: 'this.#closing !== undefined || this.#failed',
+    reason: 'A thread that was ended begins no session: that of a closed driver ends at once.',
+  },
 ];

@@ -126,8 +126,8 @@ sharingTest(
   'unused ports do not keep their pool from closing, after which share() throws POOL_CLOSED',
   async (t) => {
     const pool = openPool(t, await startSystem(t));
-    const [, closed] = [pool.share(), pool.share()];
-    closed.close();
+    const [, given] = [pool.share(), pool.share()];
+    given.close();
     await pool.close();
     t.is((await failureOf((async () => pool.share())())).code, 'POOL_CLOSED');
   },
