@@ -50,12 +50,33 @@ sharingTest('the errors of a shared pool that the thread finds itself name what 
   const aborted = failureOf(shared.acquire({ signal: aborter.signal, wantedVersion: '2.0.0' }));
   aborter.abort();
   t.like(await aborted, { ...asked, code: 'ABORTED', wantedVersion: '2.0.0' });
+  const { elapsedMs = Infinity } = await aborted;
+  t.true(elapsedMs >= 0 && elapsedMs < 60_000, String(elapsedMs));
   lease.release();
   await shared.close();
   const error = await failureOf(shared.acquire());
   t.like(error, { ...asked, code: 'POOL_CLOSED', elapsedMs: 0 });
   t.true(error.message.includes(`(${serviceName} ${wantedVersion} at ${endpoint}, 0 ms)`));
 });
+
+sharingTest(
+  'a shared pool leases connections to the service and version that the caller names',
+  async (t) => {
+    const system = await startSystem(t);
+    const { broker, backend, target } = system;
+    broker.services.set('other', { endpoint: backend.endpoint, version: '2.0.0' });
+    const pool = openPool(t, system);
+    await using shared = await connectSharedPool(pool.share());
+    const named = { serviceName: 'other', wantedVersion: '2.0.0' };
+    const leases = [await shared.acquire(named), await shared.acquire()];
+    for (const wanted of [named, { serviceName: target.serviceName, wantedVersion: target.wantedVersion }])
+      t.like(
+        pool.stats().targets.find(({ serviceName }) => serviceName === wanted.serviceName),
+        { ...wanted, leased: 1 },
+      );
+    for (const lease of leases) lease.release();
+  },
+);
 
 sharingTest('a shared pool checks options in its own thread', async (t) => {
   const pool = openPool(t, await startSystem(t));
