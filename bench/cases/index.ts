@@ -6,9 +6,11 @@ import { busyLoop } from './busy-loop.js';
 import { coldStart } from './cold-start.js';
 import { connectLatency } from './connect-latency.js';
 import { endToEnd } from './end-to-end.js';
+import { frameCodec } from './frame-codec.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
 import { idleConnections } from './idle-connections.js';
+import { sessions } from './sessions.js';
 import { stuckWaits } from './stuck-waits.js';
 
 export { builds };
@@ -25,4 +27,6 @@ export const cases: readonly BenchCase[] = [
   idleConnections,
   coldStart,
   endToEnd,
+  frameCodec,
+  sessions,
 ];
