@@ -99,6 +99,24 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   return () => watching.remove(callback);
 }
 
+/**
+ * Calls `fail` once: with `ABORTED` when `signal` aborts, or at once with `INVALID_ARGUMENT` where it is not a
+ * real one. Returns a function that takes `fail` away, and never throws.
+ */
+export function failOnAbort(
+  signal: AbortSignal,
+  message: string,
+  fail: (error: BrokerPoolError) => void,
+): () => void {
+  try {
+    return onAbort(signal, () => fail(abortedError(signal, message)));
+  } catch (cause) {
+    const problem = 'signal must be an AbortSignal: addEventListener threw';
+    fail(new BrokerPoolError('INVALID_ARGUMENT', problem, { cause }));
+    return () => {};
+  }
+}
+
 /** Throws `ABORTED` with the signal's reason as the cause. */
 export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
   if (signal !== undefined && hasAborted(signal)) throw abortedError(signal, message);
@@ -119,23 +137,14 @@ export function abortable<T>(
       stopListening?.();
       resolve(value);
     });
-    const fail = (error: BrokerPoolError): void => {
+    stopListening = failOnAbort(signal, message, (error) => {
       // Before giving up, which may settle at once.
       reject(error);
       giveUp();
-    };
-    try {
-      stopListening = onAbort(signal, () => fail(abortedError(signal, message)));
-    } catch (cause) {
-      fail(
-        new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
-          cause,
-        }),
-      );
-    }
+    });
   });
 }
 
-function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
+export function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
   return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
 }

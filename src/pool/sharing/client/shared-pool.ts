@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
-import { hasAborted, onAbort } from '../../../abort.js';
+import { abortedError, failOnAbort, hasAborted } from '../../../abort.js';
 import { outOfContext } from '../../../async-context.js';
 import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
 import { explainedError, type Tried } from '../../../explained-error.js';
 import { checkFunction } from '../../../validation.js';
-import { abortedError, asPoolError, brokenSignalError } from '../../acquire-errors.js';
+import { ABORTED, asPoolError } from '../../acquire-errors.js';
 import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../lease.js';
 import {
   checkAcquireOptions,
@@ -70,7 +70,7 @@ export class SharedPool implements AsyncDisposable {
       const { signal } = options;
       const failure =
         signal !== undefined && hasAborted(signal)
-          ? abortedError(signal)
+          ? abortedError(signal, ABORTED)
           : this.#refusal && errorFromData(this.#refusal);
       if (failure !== undefined) throw explainedError(failure, { ...this.#triedFor(options), elapsedMs: 0 });
       return this.#ask(options);
@@ -160,12 +160,8 @@ export class SharedPool implements AsyncDisposable {
   }
 
   #listen(acquire: PendingAcquire, signal: AbortSignal): void {
-    try {
-      acquire.stopListening = onAbort(signal, () => this.#giveUp(acquire, abortedError(signal)));
-    } catch (error) {
-      return this.#giveUp(acquire, brokenSignalError(error));
-    }
-    // A foreign signal may have aborted inside of `onAbort`.
+    acquire.stopListening = failOnAbort(signal, ABORTED, (error) => this.#giveUp(acquire, error));
+    // A foreign signal may have aborted inside of `failOnAbort`.
     if (this.#pending.get(acquire.id) === undefined) acquire.stopListening();
   }
 
