@@ -82,13 +82,13 @@ async function besideLarge(context: BenchContext, ready: FrameServiceReady): Pro
     {
       name: 'beside 15 MiB requests',
       run: async (): Promise<Turn> => {
-        let isOver = false;
+        const over = new AbortController();
         const stream = async (): Promise<void> => {
-          while (!isOver) await session.request(large);
+          while (!over.signal.aborted) await session.request(large);
         };
         const streams = [stream(), stream()];
         const turn = await ask();
-        isOver = true;
+        over.abort();
         await Promise.all(streams);
         return turn;
       },

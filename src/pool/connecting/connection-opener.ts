@@ -5,6 +5,7 @@ import type { EntryList } from '../containers.js';
 import type { LeaseOwner, ResolvedBackend } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
+import { identityFileOf } from '../options.js';
 import { PooledConnection } from '../pooled-connection.js';
 import type { PendingConnect, TargetLimits } from '../target-limits.js';
 import { targetKey, type Target } from '../target.js';
@@ -63,6 +64,7 @@ export class ConnectionOpener {
       target,
       key: this.key,
       attempts: this.attempts,
+      identityFile: identityFileOf(settings, target),
       hello,
       adoptingHello: adopts ? encodeHelloFrame(identity, true) : hello,
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,

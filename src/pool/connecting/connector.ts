@@ -4,6 +4,7 @@ import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environme
 import type { Clock } from '../../clock.js';
 import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
+import { connectByIdentity } from '../../identity/connect-by-identity.js';
 import { connectFailure } from '../../negotiation/connect-failures.js';
 import { connectWithin, dialFailure, type DialOutcome } from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
@@ -50,6 +51,8 @@ export interface ConnectRequest {
   /** Of the target. */
   readonly key: string;
   readonly attempts: AttemptCounts;
+  /** Names the backend: no broker is asked. */
+  readonly identityFile: string | undefined;
   /** The framed Hello. */
   readonly hello: Uint8Array;
   /** That of a negotiation whose handoff is adopted. */
@@ -169,6 +172,7 @@ export class Connector {
     const seam = this.#settings.testSeams ? fakeBackendFromEnv() : undefined;
     if (seam !== undefined)
       return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
+    if (request.identityFile !== undefined) return await this.#identify(request, request.identityFile);
     for (;;) {
       const endpoint = request.maySkipHello ? this.#cache?.get(key) : undefined;
       if (endpoint !== undefined) {
@@ -203,9 +207,26 @@ export class Connector {
 
   /** Dials the endpoint that a test puts in place of cache and broker; nothing else is tried (C-23). */
   async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<NewConnection> {
-    const outcome = await this.#dial(endpoint);
-    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
+    try {
+      return { socket: await this.#dialOrThrow(endpoint), endpoint, route: 'hello-skip' };
+    } catch (error) {
+      countDial(attempts);
+      throw error;
+    }
+  }
+
+  /** Connects by the identity file. No endpoint is remembered: each connection is probed. */
+  async #identify({ attempts }: ConnectRequest, file: string): Promise<NewConnection> {
     countDial(attempts);
+    const dial = (endpoint: string): Promise<Socket> => this.#dialOrThrow(endpoint);
+    const { roundTripTimeoutMs: timeoutMs } = this.#settings;
+    const limits = { timeoutMs, signal: this.#closing.signal, keepAlive: false };
+    return { ...(await connectByIdentity(file, { dial, ...limits })), route: 'hello-skip' };
+  }
+
+  async #dialOrThrow(endpoint: string): Promise<Socket> {
+    const outcome = await this.#dial(endpoint);
+    if (outcome.kind === 'connected') return outcome.socket;
     throw errorFromFailure(dialFailure(true, endpoint, outcome));
   }
 
@@ -250,7 +271,7 @@ export class Connector {
   }
 }
 
-/** An attempt that has failed at once, without a Hello. */
+/** An attempt without a Hello. */
 function countDial(attempts: AttemptCounts): void {
   attempts.begun += 1;
   attempts.ended += 1;
