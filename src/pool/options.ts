@@ -245,13 +245,6 @@ export function targetOf(
   return { serviceName, wantedVersion };
 }
 
-/** The identity file where it names the backend of a target: it is that of the pool's own. */
-export function identityFileOf(settings: PoolSettings, target: TargetOptions): string | undefined {
-  const { identityFile, serviceName, wantedVersion } = settings;
-  const isOwn = target.serviceName === serviceName && target.wantedVersion === wantedVersion;
-  return isOwn ? identityFile : undefined;
-}
-
 /** The time that `close` gives to leases. */
 export function checkCloseOptions(options: CloseOptions): number {
   return readOptions(closeOptions, options).timeoutMs;
