@@ -8,7 +8,7 @@ export interface Target {
 /** The identity file where it names the backend of a target: it is that of the pool's own. */
 export function identityFileOf(
   target: Target,
-  pool: { readonly [Name in 'identityFile' | 'serviceName' | 'wantedVersion']?: string },
+  pool: { readonly [Name in 'identityFile' | 'serviceName' | 'wantedVersion']?: string | undefined },
 ): string | undefined {
   const isOwn = target.serviceName === pool.serviceName && target.wantedVersion === pool.wantedVersion;
   return isOwn ? pool.identityFile : undefined;
