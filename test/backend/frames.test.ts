@@ -95,7 +95,7 @@ test('a request in pieces of one byte is answered (S-67)', async (t) => {
   );
 });
 
-test('answers come in the order of the promises', async (t) => {
+test('answers come in the order of the promises (S-74)', async (t) => {
   const first = deferred<Uint8Array>();
   const backend = await start(t, {
     payloadProtocols: [ECHO],

@@ -15,9 +15,10 @@ const withFfi = system === undefined ? test.skip : test;
 /** A client, and its connection on the other side, which Node has not begun to read. */
 async function pair(t: ExecutionContext): Promise<{ client: Socket; accepted: Socket }> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
-  server.listen(join(temporaryDirectory(t), 's.sock'));
+  const path = join(temporaryDirectory(t), 's.sock');
+  server.listen(path);
   await once(server, 'listening');
-  const client = connect({ path: String(server.address()), allowHalfOpen: true });
+  const client = connect({ path, allowHalfOpen: true });
   const [accepted]: Socket[] = await once(server, 'connection');
   t.teardown(() => {
     client.destroy();
