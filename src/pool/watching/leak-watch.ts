@@ -10,7 +10,6 @@ interface Watched extends Timed {
   readonly acquireId: number;
   readonly leasedAtMs: number;
   readonly stack: string;
-  over: boolean;
 }
 
 /** A lease that does not come back. */
@@ -40,7 +39,6 @@ export class LeakWatch {
     this.#thresholdMs = thresholdMs;
     this.#timer = timer;
     this.#handles = new FinalizationRegistry((watched) => {
-      if (watched.over) return;
       this.end(watched.connection);
       outOfContext(() => onLost(leakOf(watched, clock.now(), true)));
     });
@@ -55,7 +53,7 @@ export class LeakWatch {
   begin(lease: Lease, connection: PooledConnection, acquireId: number, stack: string): void {
     const leasedAtMs = this.#clock.now();
     const dueMs = leasedAtMs + this.#thresholdMs;
-    const watched: Watched = { connection, acquireId, leasedAtMs, stack, over: false, dueMs, queueIndex: -1 };
+    const watched: Watched = { connection, acquireId, leasedAtMs, stack, dueMs, queueIndex: -1 };
     this.#byConnection.set(connection, watched);
     this.#handles.register(lease, watched, watched);
     this.#due.put(watched);
@@ -65,7 +63,6 @@ export class LeakWatch {
   end(connection: PooledConnection): void {
     const watched = this.#byConnection.get(connection);
     if (watched === undefined) return;
-    watched.over = true;
     this.#byConnection.delete(connection);
     this.#handles.unregister(watched);
     this.#due.remove(watched);
