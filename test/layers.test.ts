@@ -19,6 +19,7 @@ function partOf(path: string): string {
 const LEAVES = [
   'abort',
   'async-context',
+  'caller-stack',
   'clock',
   'deadline-queue',
   'debug-log',
@@ -40,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   clock: ['async-context'],
   'async-context': [],
+  'caller-stack': [],
   version: [],
   'exit-hook': [],
   'package-files': [],

@@ -2,7 +2,7 @@ import type { Clock, CachedClock, CachedTime } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { callerError, type PoolSnapshot } from './acquire-errors.js';
 import type { SharedTimer } from '../deadline-queue.js';
-import { rejectionOf } from './caller-stack.js';
+import { rejectionOf } from '../caller-stack.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { WaiterQueue, type QueuedWaiter } from './waiter-queue.js';

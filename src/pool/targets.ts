@@ -54,10 +54,9 @@ export class Targets implements Iterable<TargetPool> {
 
   /** Fails an acquire of a pool that closes or has closed. While it closes, the acquire publishes events. */
   refuse(options: TargetOptions | undefined, isClosing: boolean): never {
-    const { events, ids } = this.#environment;
     const target = this.#describe(options);
     const error = closedError(target);
-    if (isClosing) publishRefusal(events, target, ++ids.acquire, error);
+    if (isClosing) publishRefusal(this.#environment, target, error);
     throw error;
   }
 

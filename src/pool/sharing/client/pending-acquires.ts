@@ -2,7 +2,7 @@ import { monotonicNowMs, systemClock } from '../../../clock.js';
 import { DeadlineTimer, type Timed } from '../../../deadline-queue.js';
 import type { BrokerPoolError } from '../../../errors.js';
 import { explainedError, type Tried } from '../../../explained-error.js';
-import { rejectionOf } from '../../caller-stack.js';
+import { rejectionOf } from '../../../caller-stack.js';
 import type { Lease } from '../../lease.js';
 import type { TargetOptions } from '../../options.js';
 
