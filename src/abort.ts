@@ -11,7 +11,7 @@ export function hasAborted(signal: AbortSignal): boolean {
 }
 
 /** Why a signal aborted; `undefined` where a signal that is not a real one throws. */
-export function reasonOf(signal: AbortSignal): unknown {
+function reasonOf(signal: AbortSignal): unknown {
   try {
     return signal.reason;
   } catch {
@@ -99,9 +99,32 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   return () => watching.remove(callback);
 }
 
+/** The error of a call whose signal has aborted, with the signal's reason as its cause. */
+export function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
+  return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
+}
+
 /** Throws `ABORTED` with the signal's reason as the cause. */
 export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
   if (signal !== undefined && hasAborted(signal)) throw abortedError(signal, message);
+}
+
+/**
+ * As {@link onAbort}, with the error for the caller: `ABORTED`; or at once `INVALID_ARGUMENT` where the signal is
+ * not a real one, passed the checks and throws. Never throws itself.
+ */
+export function failOnAbort(
+  signal: AbortSignal,
+  message: string,
+  fail: (error: BrokerPoolError) => void,
+): () => void {
+  try {
+    return onAbort(signal, () => fail(abortedError(signal, message)));
+  } catch (cause) {
+    const problem = 'signal must be an AbortSignal: addEventListener threw';
+    fail(new BrokerPoolError('INVALID_ARGUMENT', problem, { cause }));
+    return () => {};
+  }
 }
 
 /**
@@ -109,33 +132,21 @@ export function throwIfAborted(signal: AbortSignal | undefined, message: string)
  * function that `start` returned is called to give the work up.
  */
 export function abortable<T>(
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   message: string,
   start: (settle: (value: T) => void) => () => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    let stopListening: (() => void) | undefined;
+    if (signal === undefined) return void start(resolve);
+    let stopListening = (): void => {};
     const giveUp = start((value) => {
-      stopListening?.();
+      stopListening();
       resolve(value);
     });
-    const fail = (error: BrokerPoolError): void => {
+    stopListening = failOnAbort(signal, message, (error) => {
       // Before giving up, which may settle at once.
       reject(error);
       giveUp();
-    };
-    try {
-      stopListening = onAbort(signal, () => fail(abortedError(signal, message)));
-    } catch (cause) {
-      fail(
-        new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
-          cause,
-        }),
-      );
-    }
+    });
   });
-}
-
-function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
-  return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
 }

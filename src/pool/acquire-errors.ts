@@ -1,4 +1,3 @@
-import { reasonOf } from '../abort.js';
 import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { Target } from './target.js';
@@ -16,16 +15,7 @@ export interface PoolSnapshot {
   readonly attempts: number;
 }
 
-export function abortedError(signal: AbortSignal): BrokerPoolError {
-  return new BrokerPoolError('ABORTED', 'acquire was aborted', { cause: reasonOf(signal) });
-}
-
-/** A signal that is no real `AbortSignal` passed the checks, and threw when it was used. */
-export function brokenSignalError(cause: unknown): BrokerPoolError {
-  return new BrokerPoolError('INVALID_ARGUMENT', 'signal must be an AbortSignal: addEventListener threw', {
-    cause,
-  });
-}
+export const ACQUIRE_ABORTED = 'acquire was aborted';
 
 /** The names of a target, as far as a caller or the pool's options give them. */
 type TargetNames = { readonly [Name in keyof Target]?: string | undefined };

@@ -1,6 +1,6 @@
-import { hasAborted, onAbort } from '../abort.js';
+import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import type { BrokerPoolError } from '../errors.js';
-import { abortedError, brokenSignalError, callerError, queueFullError } from './acquire-errors.js';
+import { ACQUIRE_ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import { CachedClock } from '../clock.js';
 import type { Capacity } from './capacity.js';
@@ -81,7 +81,8 @@ export class TargetPool implements LeaseOwner {
 
   /** A connection as soon as there is one. The options have been checked. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    if (signal !== undefined && hasAborted(signal)) return this.#refuse(abortedError(signal));
+    if (signal !== undefined && hasAborted(signal))
+      return this.#refuse(abortedError(signal, ACQUIRE_ABORTED));
     const connection = this.#leaseIdle();
     if (connection !== undefined)
       return Promise.resolve(
@@ -96,7 +97,8 @@ export class TargetPool implements LeaseOwner {
     const origin = this.#watch.beginWait();
     // A listener that has just heard of the acquire may have ended the pool, or aborted the signal.
     const failure =
-      this.#endedBy ?? (signal !== undefined && hasAborted(signal) ? abortedError(signal) : undefined);
+      this.#endedBy ??
+      (signal !== undefined && hasAborted(signal) ? abortedError(signal, ACQUIRE_ABORTED) : undefined);
     if (failure !== undefined) {
       const error = callerError(failure, false, this.#pump.snapshot(), this.#attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
@@ -220,16 +222,11 @@ export class TargetPool implements LeaseOwner {
 
   /** Not part of `acquire`: variables that a callback shares are allocated even where there is none. */
   #listen(waiter: Waiter, signal: AbortSignal): void {
-    const fail = (failure: BrokerPoolError): void => {
+    waiter.stopListening = failOnAbort(signal, ACQUIRE_ABORTED, (failure) => {
       if (!this.#queue.includes(waiter)) return;
       this.#queue.fail(waiter, failure, false, this.#pump.snapshot());
       this.#pump.run();
-    };
-    try {
-      waiter.stopListening = onAbort(signal, () => fail(abortedError(signal)));
-    } catch (error) {
-      return fail(brokenSignalError(error));
-    }
+    });
     // A signal that is not a real one may have run any code.
     if (!this.#queue.includes(waiter)) waiter.stopListening();
   }

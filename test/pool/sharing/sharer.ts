@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
-import { errorToData } from '../../../src/pool/sharing/error-data.js';
+import { errorToData } from '../../../src/error-data.js';
 import { echo, read } from '../../helpers/talk.js';
 
 const { port, counter }: { readonly port: MessagePort; readonly counter: SharedArrayBuffer } = workerData;

@@ -1,11 +1,11 @@
 import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
+import { DescriptorLedger } from '../../../os/descriptor-ledger.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { afterDrain } from '../../drain.js';
 import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../lease.js';
 import type { CloseReason } from '../../close-reason.js';
 import { PooledSocket } from '../../pooled-socket.js';
-import { DescriptorLedger } from '../ledger.js';
 import {
   isSharedCloseReason,
   type ClientMessage,
@@ -27,7 +27,7 @@ const KEPT_AT_MOST = 256;
 export class ClientLeases implements LeaseOwner {
   readonly #post: (message: ClientMessage) => void;
   readonly #onReturned: () => void;
-  readonly #ledger = new DescriptorLedger();
+  readonly #ledger: DescriptorLedger;
   /** By number, without those that the pool has closed. */
   readonly #connections = new Map<number, ClientConnection>();
   readonly #leased = new Set<LeasedConnection>();
@@ -35,10 +35,12 @@ export class ClientLeases implements LeaseOwner {
   readonly #draining = new Map<ClientConnection, () => void>();
 
   /**
+   * @param ledger the memory of the pool's ledger
    * @param post sends a message to the pool's thread
    * @param onReturned is called after each lease that ends
    */
-  constructor(post: (message: ClientMessage) => void, onReturned: () => void) {
+  constructor(ledger: SharedArrayBuffer, post: (message: ClientMessage) => void, onReturned: () => void) {
+    this.#ledger = new DescriptorLedger(ledger);
     this.#post = post;
     this.#onReturned = onReturned;
   }
@@ -46,10 +48,6 @@ export class ClientLeases implements LeaseOwner {
   /** How many connections the pool has still to get back. */
   get out(): number {
     return this.#leased.size + this.#draining.size;
-  }
-
-  addPage(page: SharedArrayBuffer): void {
-    this.#ledger.addPage(page);
   }
 
   /**

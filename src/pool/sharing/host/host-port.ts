@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { monotonicNowMs } from '../../../clock.js';
+import { errorToData } from '../../../error-data.js';
 import { BrokerPoolError } from '../../../errors.js';
 import type { DescriptorCalls } from '../../../os/descriptors.js';
 import { asPoolError } from '../../acquire-errors.js';
@@ -7,10 +8,9 @@ import { heldBy, type Lease } from '../../lease.js';
 import type { AcquireOptions, TargetOptions } from '../../options.js';
 import type { CloseReason } from '../../close-reason.js';
 import { PooledConnection } from '../../pooled-connection.js';
-import { errorToData } from '../error-data.js';
 import { HostConnection } from './host-connection.js';
 import {
-  parseClientMessage,
+  isClientMessage,
   SHARING_VERSION,
   type ClientMessage,
   type HostMessage,
@@ -45,7 +45,8 @@ export class HostPort {
     this.#calls = calls;
     this.#pool = pool;
     this.#leases = new HostLeases(calls, (message, moved) => this.#post(message, moved));
-    this.#post({ kind: 'welcome', version: SHARING_VERSION, ...defaults });
+    const { ledger } = this.#leases;
+    this.#post({ kind: 'welcome', version: SHARING_VERSION, ledger, ...defaults });
     port.on('message', (value: unknown) => this.#onMessage(value));
     port.on('messageerror', () => this.#onBrokenMessage());
     port.on('close', () => this.#onPortClosed());
@@ -58,9 +59,8 @@ export class HostPort {
     this.#cutOff(reason, 'poolClosed');
   }
 
-  #onMessage(value: unknown): void {
-    const message = parseClientMessage(value);
-    if (message === undefined) return this.#onBrokenMessage();
+  #onMessage(message: unknown): void {
+    if (!isClientMessage(message)) return this.#onBrokenMessage();
     switch (message.kind) {
       case 'acquire':
         if (this.#waiting.has(message.acquireId) || this.#leases.has(message.acquireId))
@@ -170,8 +170,5 @@ export class HostPort {
 /** `undefined` for the pool's own target, which costs the pool less. */
 function targetOf({ serviceName, wantedVersion }: AcquireMessage): TargetOptions | undefined {
   if (serviceName === undefined && wantedVersion === undefined) return undefined;
-  return {
-    ...(serviceName !== undefined && { serviceName }),
-    ...(wantedVersion !== undefined && { wantedVersion }),
-  };
+  return { serviceName, wantedVersion };
 }

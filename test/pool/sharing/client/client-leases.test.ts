@@ -1,3 +1,4 @@
+import { DescriptorLedger } from '../../../../src/os/descriptor-ledger.js';
 import { ClientLeases, type LeaseMessage } from '../../../../src/pool/sharing/client/client-leases.js';
 import type { ClientMessage } from '../../../../src/pool/sharing/protocol.js';
 import { pooledConnection } from '../../../helpers/pooled.js';
@@ -6,6 +7,7 @@ import test from '../../../helpers/sanitary.js';
 test('a declined lease goes back, and its token is overwritten', (t) => {
   const posted: ClientMessage[] = [];
   const leases = new ClientLeases(
+    new DescriptorLedger().memory,
     (message) => posted.push(message),
     () => {},
   );
