@@ -4,10 +4,9 @@ import * as timers from 'node:timers';
 import { outOfContext } from './async-context.js';
 
 /**
- * Timers and clocks as they are while this module loads. Tests replace the global ones for a while; a pool
- * that used a fake one then would lose a timer, or the order of time, for as long as it lives. They come from
- * Node's modules, since a test may also load this package while the global ones are replaced. Every other
- * file takes time and timers from here.
+ * Timers and clocks as they are while this module loads, from Node's modules: tests replace the global ones for
+ * a while, and a pool that used a fake one would lose a timer, or the order of time. Every other file takes
+ * time and timers from here.
  */
 const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers;
 const { queueMicrotask } = globalThis;
@@ -15,19 +14,13 @@ const { queueMicrotask } = globalThis;
 const realPerformance: { now(): number } = Object.getPrototypeOf(performance);
 const performanceNow = realPerformance.now.bind(performance);
 
-/**
- * The difference between `performance.now()` of this thread and the system's monotonic clock; both count the
- * same ticks.
- */
+/** The zero of this thread's `performance.now()` on the system's monotonic clock; both count the same ticks. */
 const [seconds, nanoseconds] = hrtime();
 const THREAD_START_MS = seconds * 1_000 + nanoseconds / 1_000_000 - performanceNow();
 
 /**
- * Milliseconds on the monotonic clock that every thread of the process shares.
- *
- * `performance.now()` counts from the start of its own thread: a deadline computed on the main thread would
- * mean something else in a worker. It is three times as fast as `process.hrtime()`, though, and asked twice
- * for every lease.
+ * Milliseconds on the monotonic clock that every thread of the process shares: deadlines cross threads.
+ * `performance.now()` is three times as fast as `process.hrtime()`, and asked twice for every lease.
  */
 export function monotonicNowMs(): number {
   return THREAD_START_MS + performanceNow();
@@ -51,10 +44,7 @@ export function throwLater(error: unknown): void {
   });
 }
 
-/**
- * Time and randomness as values, so that tests can pass in their own. Timers run in no caller's asynchronous
- * context.
- */
+/** Time and randomness, which tests replace. Timers run in no caller's asynchronous context. */
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards; its zero point has no meaning. */
   now(): number;
@@ -92,9 +82,7 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** A timer that runs so much after its time shows that the event loop or the process stood still. */
 const LATE_MS = 5;
-/**
- * The time for other threads of the process, which may have stood still as well, to hand over their results.
- */
+/** The time for other threads of the process, which may have stood still too, to hand over their results. */
 const LATE_GRACE_MS = 20;
 
 /** Starts a timer in no caller's asynchronous context. */
@@ -104,10 +92,7 @@ function startTimer(delayMs: number, callback: () => void, keepAlive: boolean): 
   return keepAlive ? timer : timer.unref();
 }
 
-/**
- * The deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the loop's
- * next poll.
- */
+/** A deadline of {@link systemClock}: a timer, after a stall another one, and last the end of the next poll. */
 class SystemDeadline implements Deadline {
   readonly #dueMs: number;
   readonly #callback: (dueByMs: number) => void;
@@ -161,17 +146,81 @@ export const systemClock: Clock = {
   random: Math.random,
 };
 
+/**
+ * One timer for many deadlines, set to the earliest. When it fires, its owner looks for what is due, and it is
+ * set again.
+ */
+export class SharedTimer {
+  /** When it fires; a field, since each caller that begins to wait reads it. */
+  dueMs = Infinity;
+  readonly #clock: Clock;
+  readonly #onDue: (dueByMs: number) => void;
+  readonly #nextMs: () => number;
+  #deadline: Deadline | undefined;
+  #isKeptAlive = false;
+
+  /** @param nextMs the earliest deadline that is left; `Infinity` without any */
+  constructor(clock: Clock, onDue: (dueByMs: number) => void, nextMs: () => number) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+    this.#nextMs = nextMs;
+  }
+
+  /** Moves the timer forward. A later time changes nothing: it then fires in vain once. */
+  set(dueMs: number): void {
+    if (dueMs >= this.dueMs) return;
+    this.#deadline?.cancel();
+    this.dueMs = dueMs;
+    this.#deadline = this.#clock.deadline(
+      dueMs - this.#clock.now(),
+      (dueByMs) => this.#onTime(dueByMs),
+      this.#isKeptAlive,
+    );
+  }
+
+  /** Whether it keeps the process alive from now on; before the first call it does not. */
+  keepAlive(isWanted: boolean): void {
+    this.#isKeptAlive = isWanted;
+    this.#deadline?.keepAlive(isWanted);
+  }
+
+  /** Stops until it is set again. */
+  cancel(): void {
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
+    this.dueMs = Infinity;
+  }
+
+  /** As `cancel`, where only a caller that waits could make it due. */
+  cancelUnlessKeptAlive(): void {
+    if (!this.#isKeptAlive) this.cancel();
+  }
+
+  #onTime(dueByMs: number): void {
+    this.#deadline = undefined;
+    // Until `onDue` has returned, nothing that it changes sets the timer.
+    this.dueMs = -Infinity;
+    try {
+      this.#onDue(dueByMs);
+    } finally {
+      // Otherwise it has cancelled the timer.
+      if (this.dueMs === -Infinity) {
+        this.dueMs = Infinity;
+        this.set(this.#nextMs());
+      }
+    }
+  }
+}
+
 /** When something happened: the time of its turn, one object for all of the turn. */
 export interface CachedTime {
   ms: number;
 }
 
 /**
- * The time of the current turn of the event loop, read once. Asking the system for the time costs as much as
- * a whole lease, and a pool that serves thousands of callers in one turn would ask thousands of times.
- *
- * What happens late in a long turn bears the time of the turn's beginning, until the turn is over: then all
- * of it is dated to the end, so that no wait that began in it is taken for longer than it is.
+ * The time of the current turn of the event loop, read once: asking the system costs as much as a whole lease.
+ * When the turn is over, all that happened in it is dated to its end, so that no wait that began late in a
+ * long turn is taken for longer than it is.
  */
 export class CachedClock {
   readonly #clock: Clock;
@@ -203,15 +252,12 @@ export class CachedClock {
     this.#cancelEnd ??= this.#clock.afterTurn(() => this.end());
   }
 
-  /**
-   * Ends the turn now: a timer runs in a phase of its own, and must not judge by an old time.
-   */
+  /** Ends the turn now: a timer runs in a phase of its own, and must not judge by an old time. */
   end(): void {
-    this.#cancelEnd?.();
-    this.#cancelEnd = undefined;
+    const time = this.#time;
+    this.stop();
     const nowMs = this.#clock.now();
-    if (this.#time !== undefined) this.#time.ms = nowMs;
-    this.#time = undefined;
+    if (time !== undefined) time.ms = nowMs;
     this.#onEnd(nowMs);
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, Deadline } from './clock.js';
+import { SharedTimer, type Clock } from './clock.js';
 
 /** An item that must be looked at again at a certain time. */
 export interface Timed {
@@ -74,62 +74,9 @@ export class DeadlineQueue<T extends Timed> {
 }
 
 /**
- * One timer for several kinds of deadlines, set to the earliest. When it fires, its owner looks for what is due,
- * and sets it again.
- *
- * Unref'd unless told otherwise: deadlines of idle things must not keep the process alive.
- */
-export class SharedTimer {
-  /** When it fires; a field, since each caller that begins to wait reads it. */
-  dueMs = Infinity;
-  readonly #clock: Clock;
-  readonly #onDue: (dueByMs: number) => void;
-  #deadline: Deadline | undefined;
-  #isKeptAlive = false;
-
-  /** @param onDue gets the time of `Clock.deadline`: what was due by then could have been read */
-  constructor(clock: Clock, onDue: (dueByMs: number) => void) {
-    this.#clock = clock;
-    this.#onDue = onDue;
-  }
-
-  /** Moves the timer forward. A later time changes nothing: it then fires in vain once. */
-  set(dueMs: number): void {
-    if (dueMs >= this.dueMs) return;
-    this.#deadline?.cancel();
-    this.dueMs = dueMs;
-    this.#deadline = this.#clock.deadline(
-      dueMs - this.#clock.now(),
-      (dueByMs) => {
-        this.dueMs = Infinity;
-        this.#deadline = undefined;
-        this.#onDue(dueByMs);
-      },
-      this.#isKeptAlive,
-    );
-  }
-
-  /** Whether it keeps the process alive, from now on. */
-  keepAlive(isWanted: boolean): void {
-    this.#isKeptAlive = isWanted;
-    this.#deadline?.keepAlive(isWanted);
-  }
-
-  /** Nothing is left to become due unless a caller waits. */
-  cancelUnlessKeptAlive(): void {
-    if (!this.#isKeptAlive) this.cancel();
-  }
-
-  cancel(): void {
-    this.#deadline?.cancel();
-    this.#deadline = undefined;
-    this.dueMs = Infinity;
-  }
-}
-
-/**
- * One timer for many deadlines. Removing an item leaves the timer alone, which then finds nothing due: most
- * items are removed long before they are due, and setting a timer costs more than the rest of their life.
+ * Items with deadlines, and one timer for them. Removing an item leaves the timer alone, which then finds
+ * nothing due: most items are removed long before they are due, and setting a timer costs more than the rest
+ * of their life.
  */
 export class DeadlineTimer<T extends Timed> {
   readonly #queue = new DeadlineQueue<T>();
@@ -137,14 +84,14 @@ export class DeadlineTimer<T extends Timed> {
 
   /** @param onDue gets an item that is due and no longer in the queue; it may put the item back */
   constructor(clock: Clock, onDue: (item: T, dueByMs: number) => void) {
-    this.#timer = new SharedTimer(clock, (dueByMs) => {
-      try {
+    this.#timer = new SharedTimer(
+      clock,
+      (dueByMs) => {
         for (let item = this.#queue.takeDue(dueByMs); item; item = this.#queue.takeDue(dueByMs))
           onDue(item, dueByMs);
-      } finally {
-        this.#timer.set(this.#queue.nextMs);
-      }
-    });
+      },
+      () => this.#queue.nextMs,
+    );
   }
 
   /** Adds an item, or moves one whose `dueMs` has changed. */

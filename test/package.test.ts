@@ -7,6 +7,7 @@ import { RefusalCode, type EndpointCacheOptions } from 'broker-pool';
 import { EmbeddedBroker, RefusalCode as RefusalCodeForTests, type Hello } from 'broker-pool/testing';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
 import test from './helpers/sanitary.js';
+import { SHARING, testWhere } from './helpers/test-where.js';
 import { canShare } from './pool/sharing/kit.js';
 
 const execute = promisify(execFile);
@@ -112,7 +113,7 @@ test('the example runs as it stands, through the package exports', async (t) => 
   t.is(stderr, '');
 });
 
-(canShare ? test : test.skip)('the example of a shared pool runs as it stands', async (t) => {
+testWhere(canShare, SHARING)('the example of a shared pool runs as it stands', async (t) => {
   const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/shared-pool.js`], {
     timeout: LIMIT_MS,
   });

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { loadNative } from '../src/os/native.js';
 import { endpointIn } from './helpers/endpoints.js';
 import test from './helpers/sanitary.js';
+import { testWhere } from './helpers/test-where.js';
 
 const run = promisify(execFile);
 const INDEX = new URL('../src/index.js', import.meta.url).href;
@@ -33,10 +34,10 @@ for (const [name, value] of [
   ['BROKER_POOL_IO_URING', 'false'],
 ] as const) {
   // Only the C library's user reads it.
-  const where =
-    name === 'BROKER_POOL_IO_URING' && (process.platform !== 'linux' || loadNative() === undefined)
-      ? test.skip
-      : test;
+  const where = testWhere(
+    name !== 'BROKER_POOL_IO_URING' || (process.platform === 'linux' && loadNative() !== undefined),
+    'the C library and Linux',
+  );
   where(`${name}=${value} has no effect, and one warning says so`, async (t) => {
     const printed = await warningsWith({ [name]: value });
     t.is(printed.split(`${name}=${value} has no effect`).length, 2, printed);

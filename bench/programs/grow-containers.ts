@@ -1,6 +1,5 @@
 /** The same for the containers alone, which hold more than any process has descriptors for. */
-import { EntryList, type ListEntry } from '../../src/pool/entry-list.js';
-import { WaiterQueue, type QueuedWaiter } from '../../src/pool/waiter-queue.js';
+import { EntryList, type ListEntry, WaiterQueue, type QueuedWaiter } from '../../src/pool/containers.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
 import { FEWEST_ROUNDS, rotated } from '../harness/rounds.js';

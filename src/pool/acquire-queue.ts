@@ -1,11 +1,10 @@
-import type { Clock, CachedClock, CachedTime } from '../clock.js';
+import type { CachedClock, CachedTime, Clock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { callerError, type PoolSnapshot } from './acquire-errors.js';
-import type { SharedTimer } from '../deadline-queue.js';
 import { rejectionOf } from '../caller-stack.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { WaiterQueue, type QueuedWaiter } from './waiter-queue.js';
+import { WaiterQueue, type QueuedWaiter } from './containers.js';
 import { Histogram } from './watching/stats.js';
 import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 

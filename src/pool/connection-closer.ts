@@ -1,26 +1,33 @@
+import type { SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { ConnectionOpener } from './connecting/connection-opener.js';
-import type { SharedTimer } from '../deadline-queue.js';
 import { afterDrain } from './drain.js';
-import type { EntryList } from './entry-list.js';
+import type { EntryList } from './containers.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
-import type { Reaper } from './reaper.js';
+
+/** So many connections make the next look at all of them one millisecond later. */
+const CONNECTIONS_PER_LOOK_MS = 1_000;
 
 /**
  * Closes the connections of a target. A connection closed in another way would keep its slot of `maxTotal`
  * for ever, be missing in counts and events, and leave a dead endpoint in the cache.
  *
- * It serves no waiter: the caller runs the pump.
+ * Idle time, lifetime and keepalives are looked at lazily: leasing and release change nothing here, and the
+ * earliest time at which a connection could be due sets the pool's timer. It serves no waiter: the caller runs
+ * the pump.
  */
 export class ConnectionCloser {
+  /** When the connections must be looked at. */
+  nextMs = Infinity;
   readonly #environment: PoolEnvironment;
   readonly #entries: EntryList<PooledConnection>;
   readonly #opener: ConnectionOpener;
-  readonly #reaper: Reaper;
   readonly #timer: SharedTimer;
+  /** When the last keepalive of a connection began. */
+  readonly #checkedAtMs = new WeakMap<PooledConnection, number>();
   /** Released connections whose last bytes have not left, each with the function that stops the wait. */
   readonly #drains = new Map<PooledConnection, () => void>();
 
@@ -28,14 +35,57 @@ export class ConnectionCloser {
     environment: PoolEnvironment,
     entries: EntryList<PooledConnection>,
     opener: ConnectionOpener,
-    reaper: Reaper,
     timer: SharedTimer,
   ) {
     this.#environment = environment;
     this.#entries = entries;
     this.#opener = opener;
-    this.#reaper = reaper;
     this.#timer = timer;
+  }
+
+  /** Has a connection looked at when it may be due. */
+  watch(connection: PooledConnection, nowMs: number): void {
+    const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
+    const idleMs = connection.idleFromMs(nowMs);
+    const idleEndMs = idleMs + idleTimeoutMs;
+    const keepaliveAtMs = this.#silentSinceMs(connection, idleMs) + keepaliveMs;
+    // A time that is over, of a connection that is leased or kept by `min`, begins anew.
+    const dueMs = Math.min(
+      connection.expiresAtMs > nowMs ? connection.expiresAtMs : Infinity,
+      idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs,
+      keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs,
+    );
+    const soonestMs = nowMs + this.#entries.size / CONNECTIONS_PER_LOOK_MS;
+    this.nextMs = Math.min(this.nextMs, Math.ceil(Math.max(dueMs, soonestMs)));
+    this.#timer.set(this.nextMs);
+  }
+
+  /**
+   * Closes the connections that are due by `nowMs`, those that have been idle longest first. A leased or
+   * reserved one whose lifetime is over closes when it comes back.
+   *
+   * @param minimum how many connections are kept although they are idle
+   * @returns those that are due for a keepalive
+   */
+  closeDue(nowMs: number, minimum: number): PooledConnection[] {
+    if (nowMs < this.nextMs) return [];
+    const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
+    const silent: PooledConnection[] = [];
+    for (const connection of this.#entries.entries())
+      if (connection.expiresAtMs <= nowMs) this.#closeOrMark(connection, 'lifetime');
+    // A copy: a listener that hears of a closed connection may acquire.
+    for (const connection of Array.from(this.#entries.idleEntries())) {
+      if (connection.state !== 'idle') continue;
+      const idleMs = connection.idleFromMs(nowMs);
+      if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size > minimum) this.close(connection, 'idle');
+      else if (this.#silentSinceMs(connection, idleMs) + keepaliveMs <= nowMs) {
+        this.#checkedAtMs.set(connection, nowMs);
+        silent.push(connection);
+      }
+    }
+    this.nextMs = Infinity;
+    for (const connection of this.#entries.entries()) this.watch(connection, nowMs);
+    return silent;
   }
 
   /** Closes an idle, leased or reserved connection. Returns false if that has been done already. */
@@ -45,8 +95,10 @@ export class ConnectionCloser {
     this.#drains.delete(connection);
     // Its lease may still come back.
     connection.closeOnRelease ??= reason;
-    this.#reaper.remove(connection);
-    if (this.#entries.size === 0) this.#timer.cancelUnlessKeptAlive();
+    if (this.#entries.size === 0) {
+      this.nextMs = Infinity;
+      this.#timer.cancelUnlessKeptAlive();
+    }
     this.#opener.counters.closedByReason[reason] += 1;
     this.#opener.counters.acquiredByRoute[connection.route] += connection.uses;
     this.#opener.onClosed(connection, reason);
@@ -93,9 +145,15 @@ export class ConnectionCloser {
 
   /** Closes idle connections now, and the others when they come back. */
   closeAll(reason: CloseReason): void {
-    for (const connection of this.#entries.entries()) {
-      if (connection.state === 'idle') this.close(connection, reason);
-      else connection.closeOnRelease ??= reason;
-    }
+    for (const connection of this.#entries.entries()) this.#closeOrMark(connection, reason);
+  }
+
+  #closeOrMark(connection: PooledConnection, reason: CloseReason): void {
+    if (connection.state === 'idle') this.close(connection, reason);
+    else connection.closeOnRelease ??= reason;
+  }
+
+  #silentSinceMs(connection: PooledConnection, idleMs: number): number {
+    return Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0);
   }
 }

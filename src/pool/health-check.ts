@@ -5,7 +5,7 @@ import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
-import type { EntryList } from './entry-list.js';
+import type { EntryList } from './containers.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { withoutThrowing } from './without-throwing.js';

@@ -1,10 +1,9 @@
 import { inspect } from 'node:util';
-import type { Timed } from '../deadline-queue.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
-import type { EntryState, ListEntry } from './entry-list.js';
+import type { EntryState, ListEntry } from './containers.js';
 import { Negotiation, type LeaseOwner } from './lease.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
 import { withoutThrowing } from './without-throwing.js';
@@ -25,7 +24,7 @@ export interface SharedWith {
  * An idle connection is little else than its memory, so there are few fields, and times are whole
  * milliseconds: V8 keeps fractions, and `Infinity`, in an object of their own each.
  */
-export class PooledConnection implements ListEntry<PooledConnection>, Timed, SocketWatcher {
+export class PooledConnection implements ListEntry<PooledConnection>, SocketWatcher {
   readonly id: number;
   socket: PooledSocket;
   readonly endpoint: string;
@@ -40,9 +39,6 @@ export class PooledConnection implements ListEntry<PooledConnection>, Timed, Soc
   newer: PooledConnection | undefined = undefined;
   older: PooledConnection | undefined = undefined;
   index = -1;
-  /** When the reaper looks next. */
-  dueMs = 0;
-  queueIndex = -1;
   /** How often it has been leased. */
   uses = 0;
   /** Since when it rests; -1 while it is leased, and until the turn in which it became idle has ended. */
@@ -164,6 +160,11 @@ export class PooledConnection implements ListEntry<PooledConnection>, Timed, Soc
   /** Whether {@link PooledConnection.rest} has been called since its last lease. */
   get resting(): boolean {
     return this.idleSinceMs >= 0;
+  }
+
+  /** Since when it is idle. One that is leased, or became idle in this turn, counts as idle from now on. */
+  idleFromMs(nowMs: number): number {
+    return this.resting ? Math.min(this.idleSinceMs, nowMs) : nowMs;
   }
 
   /** Bytes arrived. */

@@ -1,20 +1,18 @@
 import { outOfContext } from '../async-context.js';
+import type { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
-import type { CachedClock } from '../clock.js';
 import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
 import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
-import type { SharedTimer } from '../deadline-queue.js';
-import { EntryList } from './entry-list.js';
+import { EntryList } from './containers.js';
 import { HealthChecks } from './health-check.js';
 import type { LeaseOwner } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
-import { Reaper } from './reaper.js';
 import { TargetLimits } from './target-limits.js';
 import type { Target } from './target.js';
 import type { WarmUps } from './warm-ups.js';
@@ -30,12 +28,11 @@ export class Pump {
   readonly entries = new EntryList<PooledConnection>();
   readonly limits: TargetLimits;
   readonly opener: ConnectionOpener;
-  readonly reaper: Reaper;
+  readonly closer: ConnectionCloser;
   warmUps: WarmUps | undefined = undefined;
   readonly #environment: PoolEnvironment;
   readonly #queue: AcquireQueue;
   readonly #cachedClock: CachedClock;
-  readonly #closer: ConnectionCloser;
   readonly #health: HealthChecks | undefined;
   /** 1 while it runs, more if it has been called meanwhile. */
   #runsDue = 0;
@@ -53,18 +50,17 @@ export class Pump {
     this.#environment = environment;
     this.#queue = queue;
     this.#cachedClock = cachedClock;
-    this.reaper = new Reaper(settings, timer);
-    const evictIdle = (): boolean => this.#closer.evictIdle();
+    const evictIdle = (): boolean => this.closer.evictIdle();
     this.limits = new TargetLimits(settings, capacity, this.entries, queue, evictIdle, () => this.run());
     this.opener = new ConnectionOpener(target, environment, this.limits, this.entries, queue, owner);
-    this.#closer = new ConnectionCloser(environment, this.entries, this.opener, this.reaper, timer);
+    this.closer = new ConnectionCloser(environment, this.entries, this.opener, timer);
     if (settings.validate !== undefined)
       this.#health = new HealthChecks(this.entries, settings.validate, settings, clock, () => this.run());
   }
 
   /** Whether no connection is leased or drains, and no caller waits. */
   get quiet(): boolean {
-    return this.entries.leased === 0 && this.#queue.size === 0 && this.#closer.draining === 0;
+    return this.entries.leased === 0 && this.#queue.size === 0 && this.closer.draining === 0;
   }
 
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
@@ -87,7 +83,7 @@ export class Pump {
       this.#runsDue = 0;
     }
     if (!this.limits.closing || this.#queue.size > 0) return;
-    for (const connection of this.entries.idleEntries()) this.#closer.close(connection, 'poolClosed');
+    for (const connection of this.entries.idleEntries()) this.closer.close(connection, 'poolClosed');
     this.#environment.onQuieter();
   }
 
@@ -133,7 +129,7 @@ export class Pump {
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
   takeBack(connection: PooledConnection, problem: CloseReason | 'unsent'): void {
     if (problem !== 'unsent') return this.close(connection, problem);
-    this.#closer.drain(connection, (hasDrained) => {
+    this.closer.drain(connection, (hasDrained) => {
       const reason = hasDrained ? (connection.recycle() ?? this.limits.whyNotKeep) : 'dirty';
       if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
       this.entries.makeIdle(connection);
@@ -144,24 +140,22 @@ export class Pump {
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
     this.#health?.stop(connection);
-    if (this.#closer.close(connection, reason, error)) this.run();
+    if (this.closer.close(connection, reason, error)) this.run();
   }
 
   /** Forgets the endpoint; idle connections close now, the others when they come back or arrive. */
   clear(): void {
     this.opener.clear();
-    this.#closer.closeAll('stale');
+    this.closer.closeAll('stale');
     this.run();
   }
 
   /** Closes the connections that are due by `dueByMs`, or begins their keepalives. */
   reap(dueByMs: number): void {
-    for (;;) {
-      const due = this.reaper.takeDue(dueByMs, this.entries.size > this.limits.minimum);
-      if (due === undefined) return;
-      if (due.what === 'keepalive') void this.#validate(due.connection, false);
-      else this.close(due.connection, due.what);
-    }
+    if (dueByMs < this.closer.nextMs) return;
+    const silent = this.closer.closeDue(dueByMs, this.limits.minimum);
+    this.run();
+    for (const connection of silent) if (connection.state === 'idle') void this.#validate(connection, false);
   }
 
   /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
@@ -181,7 +175,7 @@ export class Pump {
   }
 
   timeoutError(timeoutMs: number): BrokerPoolError {
-    const validates = this.entries.reserved > this.#closer.draining;
+    const validates = this.entries.reserved > this.closer.draining;
     const phase = this.opener.phase(this.limits.mayOpen) ?? (validates ? 'validate' : 'queue');
     return acquireTimeoutError(timeoutMs, phase, this.opener.lastError);
   }
@@ -213,7 +207,7 @@ export class Pump {
   #makeRoom(capacity: Capacity): void {
     const { limits } = this;
     while (limits.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(limits)) {
-      if (!this.#closer.evictIdle()) limits.yieldConnect();
+      if (!this.closer.evictIdle()) limits.yieldConnect();
     }
   }
 
@@ -238,10 +232,10 @@ export class Pump {
 
   #onOpened(connection: PooledConnection): void {
     this.entries.add(connection);
-    this.reaper.add(connection, this.#environment.clock.now());
+    this.closer.watch(connection, this.#environment.clock.now());
     const isWanted = this.#queue.size > 0;
     const reason = connection.recycle() ?? (isWanted ? undefined : this.limits.whyNotKeep);
-    if (reason !== undefined) this.#closer.close(connection, reason === 'unsent' ? 'dirty' : reason);
+    if (reason !== undefined) this.closer.close(connection, reason === 'unsent' ? 'dirty' : reason);
     else if (this.#health !== undefined && this.opener.isFromMemory(connection))
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);

@@ -1,7 +1,7 @@
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity, CapacityUser } from './capacity.js';
 import { ConnectsUnderWay } from './connecting/connects-under-way.js';
-import type { EntryList } from './entry-list.js';
+import type { EntryList } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
 

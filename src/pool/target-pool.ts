@@ -1,13 +1,12 @@
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
+import { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { ACQUIRE_ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
-import { CachedClock } from '../clock.js';
 import type { Capacity } from './capacity.js';
 import type { AttemptCounts } from './connecting/connector.js';
 import type { ConnectsUnderWay } from './connecting/connects-under-way.js';
-import { SharedTimer } from '../deadline-queue.js';
-import type { EntryList } from './entry-list.js';
+import type { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
@@ -52,7 +51,11 @@ export class TargetPool implements LeaseOwner {
     this.#maxUses = settings.maxUses;
     this.#validates = settings.validate !== undefined;
     this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
-    this.#timer = new SharedTimer(clock, (dueByMs) => this.#onDeadline(dueByMs));
+    this.#timer = new SharedTimer(
+      clock,
+      (dueByMs) => this.#onDeadline(dueByMs),
+      () => Math.min(this.#queue.sweepAtMs, this.#pump.closer.nextMs, this.#watch.nextDeadlineMs),
+    );
     this.#watch = new LeaseWatch(target, environment, this.#timer, (connection) =>
       this.onDestroy(connection, 'leaked'),
     );
@@ -244,21 +247,16 @@ export class TargetPool implements LeaseOwner {
   #onDeadline(dueByMs: number): void {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
-    try {
-      this.#watch.reportLeaks(dueByMs);
-      const expired = this.#queue.sweep(dueByMs);
-      for (const waiter of expired) {
-        // The end of one waiter may have been the end of others.
-        if (!this.#queue.includes(waiter)) continue;
-        this.#queue.timeouts += 1;
-        this.#queue.fail(waiter, this.#pump.timeoutError(waiter.timeoutMs), false, this.#pump.snapshot());
-      }
-      if (expired.length > 0) this.#pump.run();
-      this.#pump.reap(dueByMs);
-    } finally {
-      const { nextMs } = this.#pump.reaper;
-      this.#timer.set(Math.min(this.#queue.sweepAtMs, nextMs, this.#watch.nextDeadlineMs));
+    this.#watch.reportLeaks(dueByMs);
+    const expired = this.#queue.sweep(dueByMs);
+    for (const waiter of expired) {
+      // The end of one waiter may have been the end of others.
+      if (!this.#queue.includes(waiter)) continue;
+      this.#queue.timeouts += 1;
+      this.#queue.fail(waiter, this.#pump.timeoutError(waiter.timeoutMs), false, this.#pump.snapshot());
     }
+    if (expired.length > 0) this.#pump.run();
+    this.#pump.reap(dueByMs);
   }
 
   /** Fails an acquire before it waits. */

@@ -25,14 +25,18 @@ export interface FrameProgress {
 }
 
 /**
- * Checks a body length in bytes against a cap; equality is allowed.
+ * Checks a body length in bytes against {@link MAX_FRAME_BYTES}; equality is allowed.
  *
  * @throws {BrokerPoolError} `FRAME_TOO_LARGE`
  */
-export function checkBodyLength(bodyBytes: number, cap: number = MAX_FRAME_BYTES): void {
+export function checkBodyLength(bodyBytes: number): void {
   // W-07: a body of exactly the cap passes.
-  if (bodyBytes <= cap) return;
-  throw new BrokerPoolError('FRAME_TOO_LARGE', `frame body too large: ${bodyBytes} bytes exceeds cap ${cap}`);
+  if (bodyBytes > MAX_FRAME_BYTES) throw tooLarge(bodyBytes, MAX_FRAME_BYTES);
+}
+
+function tooLarge(bodyBytes: number, cap: number): BrokerPoolError {
+  const message = `frame body too large: ${bodyBytes} bytes exceeds cap ${cap}`;
+  return new BrokerPoolError('FRAME_TOO_LARGE', message);
 }
 
 /**
@@ -108,13 +112,7 @@ export class FrameDecoder {
    */
   read(): Uint8Array | undefined {
     if (this.#failure !== undefined) throw this.#failure;
-    let bodyBytes: number | undefined;
-    try {
-      bodyBytes = this.#declaredBodyBytes();
-    } catch (error) {
-      if (error instanceof BrokerPoolError) this.#failure = error;
-      throw error;
-    }
+    const bodyBytes = this.#declaredBodyBytes();
     // W-13: a frame may arrive in pieces of any size.
     if (bodyBytes === undefined) return undefined;
     const bodyStart = this.#start + FRAME_HEADER_BYTES;
@@ -171,11 +169,11 @@ export class FrameDecoder {
     const version = this.#buffer[this.#start];
     if (version !== FRAMING_VERSION) {
       const message = `unsupported framing version: got ${version}, expected ${FRAMING_VERSION}`;
-      throw new BrokerPoolError('FRAMING_VERSION', message);
+      throw (this.#failure = new BrokerPoolError('FRAMING_VERSION', message));
     }
     if (held < FRAME_HEADER_BYTES) return undefined;
     const bodyBytes = new DataView(this.#buffer.buffer).getUint32(this.#start + 1, true);
-    checkBodyLength(bodyBytes, this.#maxBodyBytes);
+    if (bodyBytes > this.#maxBodyBytes) throw (this.#failure = tooLarge(bodyBytes, this.#maxBodyBytes));
     return bodyBytes;
   }
 

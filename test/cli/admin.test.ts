@@ -2,6 +2,7 @@ import { AdminReplyKind, AdminVerb, type AdminRequest } from '../../src/wire/mes
 import { EmbeddedBroker } from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { run } from './run.js';
 
 test('admin prints the answer, STATUS where no verb is named', async (t) => {
@@ -69,12 +70,19 @@ test("admin --json prints the broker's own JSON as it is, and without --json a t
   t.like(await run('admin', '--broker', broker.endpoint), { exitCode: 0, stdout: 'a: 1\n' });
 });
 
-(process.platform === 'linux' ? test : test.skip)('admin takes @name for an abstract name', async (t) => {
-  const name = `broker-pool-test-${process.pid}`;
-  await using broker = await EmbeddedBroker.start({ endpoint: `\0${name}` });
-  t.is(broker.endpoint, `\0${name}`);
-  t.like(await run('admin', 'healthz', '--broker', `@${name}`), { exitCode: 0, stdout: 'ok\n', stderr: '' });
-});
+testWhere(process.platform === 'linux', 'abstract names')(
+  'admin takes @name for an abstract name',
+  async (t) => {
+    const name = `broker-pool-test-${process.pid}`;
+    await using broker = await EmbeddedBroker.start({ endpoint: `\0${name}` });
+    t.is(broker.endpoint, `\0${name}`);
+    t.like(await run('admin', 'healthz', '--broker', `@${name}`), {
+      exitCode: 0,
+      stdout: 'ok\n',
+      stderr: '',
+    });
+  },
+);
 
 test('a silent broker is a failure when the time is up, exit code 1', async (t) => {
   const { broker } = await startSystem(t);

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { text } from 'node:stream/consumers';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { temporaryDirectory } from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 import { MAIN } from './run.js';
 
-const onPosix = process.platform === 'win32' ? test.skip : test;
-const onLinux = process.platform === 'linux' ? test : test.skip;
+const onPosix = testWhere(!onWindows, 'signals');
+const onLinux = testWhere(process.platform === 'linux', '/dev/full');
 
 /** Runs `broker-pool` with a temporary directory of its own. */
 function start(

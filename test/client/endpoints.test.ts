@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 import * as fc from 'fast-check';
 import {
   instanceBrokerEndpoint,
@@ -112,7 +113,7 @@ test('a variable that this system does not use may hold anything', (t) => {
   t.notThrows(() => sharedBrokerEndpoint({ ...mac, env: { ...mac.env, XDG_RUNTIME_DIR: 'here' } }));
 });
 
-const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip;
+const onLinux = testWhere(process.platform === 'linux', 'XDG_RUNTIME_DIR', test.serial);
 
 onLinux(
   'a pool, a connect and an admin request refuse a relative runtime directory before they dial',

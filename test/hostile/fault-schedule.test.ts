@@ -5,11 +5,12 @@
 import { loadNative } from '../../src/os/native.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { runSchedule, schedules } from './fault-schedule.js';
 
 const native = process.platform === 'linux' ? loadNative() : undefined;
 
-if (native === undefined) test.skip('the schedule of faults needs Linux and the C library', () => {});
+if (native === undefined) testWhere(false, 'Linux and the C library')('the schedule of faults', () => {});
 else {
   for (const schedule of schedules(native)) {
     test.serial(schedule.title, async (t) => {

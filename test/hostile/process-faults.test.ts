@@ -17,9 +17,10 @@ import { scaled } from '../helpers/patience.js';
 import { ProcessSystem, type ProcessSystemOptions } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { ask, echo } from '../helpers/talk.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 import type { FewDescriptorsReport } from './few-descriptors.js';
 
-const posixTest = process.platform === 'win32' ? test.skip : test.serial;
+const posixTest = testWhere(!onWindows, 'SIGSTOP, or a limit of descriptors', test.serial);
 const SHORT_MS = scaled(200);
 const CHILD_LIMIT_MS = 30_000;
 
@@ -263,7 +264,7 @@ for (const when of ['before', 'after'] as const) {
 }
 
 /** Without the C library the backend takes no handoffs, and the pool has no wait thread. */
-const threadTest = loadNative() === undefined ? test.skip : posixTest;
+const threadTest = testWhere(loadNative() !== undefined, 'the C library', posixTest);
 for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
   threadTest(
     `a wait thread that is needed when ${free} descriptors are free leaks no descriptor, loses no connection, and later pools get a thread (G-15)`,

@@ -5,9 +5,14 @@ import { Leftovers, until } from '../helpers/leftovers.js';
 import { ProcessSystem } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { ask } from '../helpers/talk.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
-const posixTest = process.platform === 'win32' ? test.skip : test.serial;
-const threadTest = process.platform === 'linux' && loadNative() !== undefined ? test.serial : test.skip;
+const posixTest = testWhere(!onWindows, 'POSIX', test.serial);
+const threadTest = testWhere(
+  process.platform === 'linux' && loadNative() !== undefined,
+  'the C library and Linux, where threads are counted',
+  test.serial,
+);
 
 /** The real clock, and how many of its timers are set. */
 class WatchedClock implements Clock {

@@ -8,11 +8,15 @@ import { canHandOff } from '../../src/testing/embedded-backend.js';
 import { countInOwnMemory, masked, type MaskedWord } from '../helpers/own-memory.js';
 import { ProcessSystem } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 import { workerDriver } from '../negotiation/drivers-kit.js';
 
 const native = loadNative();
-const memoryTest =
-  process.platform === 'linux' && native !== undefined && canHandOff() ? test.serial : test.skip;
+const memoryTest = testWhere(
+  process.platform === 'linux' && native !== undefined && canHandOff(),
+  'the C library and Linux, where memory is read',
+  test.serial,
+);
 const COUNT = 4;
 
 /**

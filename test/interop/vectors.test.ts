@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { ALL_MESSAGES } from '../wire/all-messages.js';
 import { goldenVectors, type GoldenMessage } from '../wire/golden.js';
+import { goldenSessions } from '../wire/golden-sessions.js';
 import { fromHex, toHex } from '../wire/hex.js';
 import { interopTest, program } from './interop.js';
 import { LineProcess } from './real-broker.js';
@@ -27,4 +28,9 @@ interopTest('the crate reads every message that we encode as the same message', 
     t.deepEqual(decoded.value ?? decoded, value, `${message}, ${name}`);
   }
   await rust.stop();
+});
+
+interopTest('the session vectors of this repository are what the crate says today', (t) => {
+  const { stdout } = spawnSync(program, ['session-vectors'], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  t.deepEqual(JSON.parse(stdout), goldenSessions);
 });

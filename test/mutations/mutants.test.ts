@@ -20,18 +20,17 @@ test('each mutant differs from the code at one place, and names it', (t) => {
     [
       ['condition is true', 'this.#size >= limit'],
       ['condition is false', 'this.#size >= limit'],
-      ['>= becomes >', '>='],
-      ['returns undefined', 'return undefined;'],
-      ['-= becomes +=', '-='],
+      ['>= becomes >', 'this.#size >= limit'],
+      ['-= becomes +=', 'this.#size -= 1'],
       ['no call', 'this.wake(Math.min(limit, 2), true);'],
-      ['min becomes max', 'min'],
+      ['min becomes max', 'Math.min'],
       ['other boolean', 'true'],
       ['returns undefined', 'return `${this.#size + 1} left`;'],
     ],
   );
   for (const mutant of mutants) {
     t.is(mutant.where, 'Queue.take');
-    if (mutant.before !== mutant.after) t.not(mutate(CODE, mutant), CODE);
+    t.not(mutate(CODE, mutant), CODE);
   }
 });
 

@@ -8,7 +8,7 @@ export interface Mutant {
   /** The method or function around it, with its class. */
   readonly where: string;
   readonly kind: string;
-  /** What stood there, on one line. */
+  /** What stood there, with the expression around an operator, on one line. */
   readonly before: string;
   readonly after: string;
   readonly start: number;
@@ -50,15 +50,10 @@ export function mutantsOf(file: string, code: string): Mutant[] {
     if (node.type === 'TemplateLiteral' || isProgrammingError(node)) return;
     const inside = nameOf(node) === undefined ? names : [...names, nameOf(node) ?? ''];
     for (const { kind, start, end, after } of changesOf(node, code)) {
-      found.push({
-        file,
-        where: inside.join('.'),
-        kind,
-        before: oneLine(code.slice(start, end)),
-        after,
-        start,
-        end,
-      });
+      // An operator alone would not tell which one of the function it is.
+      const shown = SWAPPED.has(code.slice(start, end)) ? node : { start, end };
+      const before = oneLine(code.slice(shown.start, shown.end));
+      found.push({ file, where: inside.join('.'), kind, before, after, start, end });
     }
     for (const child of childrenOf(node)) visit(child, inside);
   }
@@ -109,7 +104,7 @@ function changesOf(node: AnyNode, code: string): Change[] {
     case 'ExpressionStatement':
       return isCall(node.expression) ? [{ kind: 'no call', after: ';', ...placeOf(node) }] : [];
     case 'ReturnStatement':
-      return node.argument
+      return node.argument && code.slice(node.argument.start, node.argument.end) !== 'undefined'
         ? [{ kind: 'returns undefined', after: 'return undefined;', ...placeOf(node) }]
         : [];
     default:
@@ -160,7 +155,7 @@ function placeOf({ start, end }: AnyNode): { start: number; end: number } {
 
 function oneLine(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ');
-  return line.length > 90 ? `${line.slice(0, 89)}…` : line;
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
 }
 
 function childrenOf(node: AnyNode): AnyNode[] {

@@ -2,11 +2,11 @@
  * Abstract names of Linux, which Node 20 fills up with NULs where it listens: all drivers find the same
  * listeners.
  */
-import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
 
-const linuxTest = process.platform === 'linux' ? test : test.skip;
+const linuxTest = testWhere(process.platform === 'linux', 'abstract names');
 
 function nameFor(role: string, driver: string): string {
   return `\0broker-pool-test-${process.pid}-${role}-${driver.replaceAll(' ', '-')}`;

@@ -4,6 +4,7 @@ import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, read, startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
 
 /** Longer than any test may take. */
@@ -13,7 +14,7 @@ const HOURS_MS = 5 * 3_600_000;
 const serialTest = test.serial;
 
 /** Passing a descriptor needs the C library, whichever driver waits for it. */
-const handoffTest = canHandOff() ? serialTest : test.skip;
+const handoffTest = testWhere(canHandOff(), 'descriptors that can be passed', serialTest);
 
 for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a negotiation ends in a connection to the backend (C-16)`, async (t) => {

@@ -6,12 +6,17 @@ import { loadNative } from '../../src/os/native.js';
 import { Leftovers, until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { closed, startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectionOf, failureOf, handshakeJob, openDriver as driverOf, run } from './drivers-kit.js';
 
 const native = loadNative();
 const EMFILE = -(errno['EMFILE'] ?? 0);
 /** One at a time: they count the threads of the process. */
-const threadsTest = native === undefined || process.platform !== 'linux' ? test.skip : test.serial;
+const threadsTest = testWhere(
+  native !== undefined && process.platform === 'linux',
+  'the C library and Linux, where threads are counted',
+  test.serial,
+);
 
 function hybridDriver(): HybridDriver {
   if (native === undefined) throw new Error('no threads here');

@@ -3,12 +3,12 @@ import type { Driver } from '../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { errno } from '../../src/os/errno.js';
 import { loadNative, type Native } from '../../src/os/native.js';
-import test from '../helpers/sanitary.js';
 import { closed, startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectionOf, failureOf, handshakeJob, openDriver, run, workerDriver } from './drivers-kit.js';
 
 const native = loadNative();
-const nativeTest = native === undefined ? test.skip : test;
+const nativeTest = testWhere(native !== undefined, 'the C library');
 
 /** A system whose first send of a request takes no more than `result` says. */
 function nativeSending(result: number): Native {

@@ -9,12 +9,13 @@ import { loadNative } from '../../src/os/native.js';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem, VERSION, type TestSystem } from '../helpers/system.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
 
 const own = process.geteuid?.() ?? -1;
 const STRANGER = own + 4_242;
-const posix = process.platform === 'win32' ? test.skip : test;
-const asRoot = own === 0 && loadNative() !== undefined ? test : test.skip;
+const posix = testWhere(!onWindows, 'file modes');
+const asRoot = testWhere(own === 0 && loadNative() !== undefined, 'the superuser and the C library');
 
 /** Lets every user write to the directory of the broker and its backend. */
 async function startInSharedDirectory(t: ExecutionContext): Promise<TestSystem> {

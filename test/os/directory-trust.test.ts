@@ -5,15 +5,16 @@ import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { checkAncestors } from '../../src/os/directory-trust.js';
 import { checkFile, ownTrust } from '../../src/os/endpoint-trust.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 const own = process.geteuid?.() ?? -1;
 const STRANGER = own + 4_242;
 const trust = ownTrust();
 const { userIds } = trust;
 
-const posix = process.platform === 'win32' ? test.skip : test;
-const asRoot = own === 0 ? test : test.skip;
+const posix = testWhere(!onWindows, 'file modes');
+const asRoot = testWhere(own === 0, 'the superuser');
 
 /** A directory in a directory in one that the test may spoil. */
 function nested(t: ExecutionContext): { top: string; middle: string; directory: string } {

@@ -8,15 +8,16 @@ import { checkFile, checkPeer, ownTrust, peerOf } from '../../src/os/endpoint-tr
 import { loadNative } from '../../src/os/native.js';
 import { encodeAddress } from '../../src/os/socket.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 const own = process.geteuid?.() ?? -1;
 const STRANGER = own + 4_242;
 const trust = ownTrust();
 const system = loadNative()?.system;
 
-const posix = process.platform === 'win32' ? test.skip : test;
-const asRoot = own === 0 ? test : test.skip;
-const withFfi = system === undefined ? test.skip : test;
+const posix = testWhere(!onWindows, 'socket files');
+const asRoot = testWhere(own === 0, 'the superuser');
+const withFfi = testWhere(system !== undefined, 'the C library');
 
 async function listen(
   t: ExecutionContext,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import test from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 import { errno } from '../../src/os/errno.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';
@@ -42,7 +43,7 @@ async function connectedPair(t: ExecutionContext) {
   return { passing: loaded, near, far: descriptorOf(accepted), opened, closeNear };
 }
 
-const withFfi = loaded === undefined ? test.skip : test;
+const withFfi = testWhere(loaded !== undefined, 'the C library');
 
 withFfi(
   'receiveHandle returns a new descriptor of the same file, with the bytes it was sent with',
@@ -67,7 +68,7 @@ test('loadHandlePassing returns undefined for an unknown architecture', (t) => {
     t.is(loadHandlePassing(architecture), undefined);
 });
 
-const onLinux = process.platform === 'linux' ? withFfi : test.skip;
+const onLinux = testWhere(process.platform === 'linux', 'Linux', withFfi);
 
 onLinux('a received descriptor is not inherited by child processes', async (t) => {
   const { far, near, opened, passing } = await connectedPair(t);

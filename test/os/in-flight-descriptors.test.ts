@@ -3,9 +3,10 @@ import { fileIdentity, loadDescriptorCalls } from '../../src/os/descriptors.js';
 import { InFlightDescriptors } from '../../src/os/in-flight-descriptors.js';
 import { DescriptorLedger } from '../../src/os/descriptor-ledger.js';
 import test from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 
 const calls = loadDescriptorCalls();
-const withFfi = calls === undefined ? test.skip : test.serial;
+const withFfi = testWhere(calls !== undefined, 'the C library', test.serial);
 
 withFfi(
   'the pool’s thread closes a descriptor that the worker did not take, and leaves one that it took',

@@ -4,8 +4,9 @@ import { promisify } from 'node:util';
 import { hasFreeDescriptors, loadNative } from '../../src/os/native.js';
 import { Leftovers } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 
-const nativeTest = loadNative() === undefined ? test.skip : test;
+const nativeTest = testWhere(loadNative() !== undefined, 'the C library');
 
 nativeTest('a shortage of descriptors does not keep the C library away for good', async (t) => {
   const program = fileURLToPath(new URL('native-shortage.js', import.meta.url));

@@ -19,13 +19,14 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { BusyFile, PrivateFile, RefusedFile, systemCode } from '../../src/os/private-file.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 const MAX_BYTES = 1_000;
 const STRANGER = 12_345;
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, 'file modes');
 /** Giving a file away takes the superuser; for others there are the superuser's files. */
-const asSuperuser = process.geteuid?.() === 0 ? test : test.skip;
-const asOrdinaryUser = process.geteuid === undefined || process.geteuid() === 0 ? test.skip : test;
+const asSuperuser = testWhere(process.geteuid?.() === 0, 'the superuser');
+const asOrdinaryUser = testWhere((process.geteuid?.() ?? 0) !== 0, 'an ordinary user');
 
 function newFile(t: ExecutionContext) {
   const directory = temporaryDirectory(t);

@@ -6,11 +6,12 @@ import { errno } from '../../src/os/errno.js';
 import { loadNative, type Binder, type Native, type NativeFunction } from '../../src/os/native.js';
 import { hasRing } from '../helpers/ring.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 
 const native = loadNative();
 const SWITCH = 'BROKER_POOL_IO_URING';
 /** One at a time: one of them sets a variable. */
-const ringTest = hasRing(native) ? test.serial : test.skip;
+const ringTest = testWhere(hasRing(native), 'io_uring', test.serial);
 delete process.env[SWITCH];
 
 const REQUEST = Buffer.from('a request');

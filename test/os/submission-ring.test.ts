@@ -6,12 +6,13 @@ import { loadNative, type Native, type SystemCalls } from '../../src/os/native.j
 import { SubmissionRing } from '../../src/os/submission-ring.js';
 import { Leftovers } from '../helpers/leftovers.js';
 import { hasRing } from '../helpers/ring.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { temporaryDirectory } from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 
 const native = loadNative();
-const ringTest = hasRing(native) ? test : test.skip;
-const nativeTest = native === undefined ? test.skip : test;
-const linuxTest = process.platform === 'linux' ? nativeTest : test.skip;
+const ringTest = testWhere(hasRing(native), 'io_uring');
+const nativeTest = testWhere(native !== undefined, 'the C library');
+const linuxTest = testWhere(process.platform === 'linux', 'Linux', nativeTest);
 
 const REQUEST = Buffer.from('a request');
 

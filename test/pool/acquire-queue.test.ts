@@ -1,8 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { CachedClock, SharedTimer } from '../../src/clock.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { AcquireQueue } from '../../src/pool/acquire-queue.js';
-import { CachedClock } from '../../src/clock.js';
-import { SharedTimer } from '../../src/deadline-queue.js';
 import type { Lease } from '../../src/pool/lease.js';
 import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
@@ -26,13 +25,16 @@ function setUp() {
   const { clock } = environment;
   const ends: string[] = [];
   const cachedClock = new CachedClock(clock, () => {});
-  const timer = new SharedTimer(clock, (dueByMs) => {
-    cachedClock.end();
-    for (const waiter of queue.sweep(dueByMs)) {
-      queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), false, SNAPSHOT);
-    }
-    timer.set(queue.sweepAtMs);
-  });
+  const timer = new SharedTimer(
+    clock,
+    (dueByMs) => {
+      cachedClock.end();
+      for (const waiter of queue.sweep(dueByMs)) {
+        queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), false, SNAPSHOT);
+      }
+    },
+    () => queue.sweepAtMs,
+  );
   const watch = new LeaseWatch(TARGET, environment, timer, () => {});
   const queue = new AcquireQueue(clock, cachedClock, timer, watch);
   /** A caller waits, and it is noted how that ends and when. */

@@ -1,7 +1,12 @@
 import { deepStrictEqual, ok, strictEqual, throws } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { EntryList, type EntryState, type ListEntry } from '../../src/pool/entry-list.js';
-import { WaiterQueue, type QueuedWaiter } from '../../src/pool/waiter-queue.js';
+import {
+  EntryList,
+  type EntryState,
+  type ListEntry,
+  WaiterQueue,
+  type QueuedWaiter,
+} from '../../src/pool/containers.js';
 import test from '../helpers/sanitary.js';
 
 class Entry implements ListEntry<Entry> {

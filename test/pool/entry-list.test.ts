@@ -1,4 +1,4 @@
-import { EntryList, type ListEntry } from '../../src/pool/entry-list.js';
+import { EntryList, type ListEntry } from '../../src/pool/containers.js';
 import test from '../helpers/sanitary.js';
 
 class Entry implements ListEntry<Entry> {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BrokerPoolError } from '../../src/errors.js';
-import { EntryList } from '../../src/pool/entry-list.js';
+import { EntryList } from '../../src/pool/containers.js';
 import {
   HealthChecks,
   type ConnectionToValidate,

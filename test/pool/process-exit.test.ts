@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { loadNative } from '../../src/os/native.js';
 import { patience } from '../helpers/patience.js';
-import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import type { ProcessExit } from './process-exit.js';
 
 const PROGRAM = fileURLToPath(new URL('process-exit.js', import.meta.url));
@@ -23,7 +23,7 @@ const ENDS: readonly ProcessExit[] = [
   'a report first',
 ];
 
-const threadsTest = loadNative() === undefined ? test.skip : test;
+const threadsTest = testWhere(loadNative() !== undefined, 'the C library');
 
 for (const how of ENDS) {
   threadsTest(`process.exit() does not wait for the deadline of the wait thread: ${how}`, async (t) => {

@@ -10,6 +10,7 @@ import {
 } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from './sharing/kit.js';
 import { isMethod, MORE_USES, surface, USES, type Use } from './socket-uses.js';
 
@@ -103,7 +104,7 @@ test('whatever a caller does with its socket, during its lease or later, the nex
   await check(t, pool, allUses(t));
 });
 
-(canShare ? test : test.skip)('the same over a shared pool', async (t) => {
+testWhere(canShare, SHARING)('the same over a shared pool', async (t) => {
   const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
   t.teardown(() => pool.destroy());
   const shared = await connectSharedPool(pool.share());

@@ -19,6 +19,7 @@ import {
 } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from './sharing/kit.js';
 
 const PSK = Buffer.from('0123456789abcdef');
@@ -168,7 +169,7 @@ test('a connection that TLS, http2, a server, a request, a child or another sock
   await check(t, pool);
 });
 
-(canShare ? test : test.skip)('the same over a shared pool', async (t) => {
+testWhere(canShare, SHARING)('the same over a shared pool', async (t) => {
   const { target } = await startSystem(t, { backend: { onConnection: polyglot } });
   const pool = new BrokerPool({ ...target, max: 1 });
   t.teardown(() => pool.destroy());

@@ -4,10 +4,15 @@ import type { ExecutionContext } from 'ava';
 import { Leftovers, until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { startSystem, type TestSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import type { MortalThreadTask, ThreadEnd, ThreadState } from './mortal-thread.js';
 
 /** One at a time: descriptors and threads of the process are counted. */
-const linuxTest = process.platform === 'linux' ? test.serial : test.skip;
+const linuxTest = testWhere(
+  process.platform === 'linux',
+  'Linux, where descriptors are counted',
+  test.serial,
+);
 
 const POOL_COUNT = 3;
 /** With descriptors that are not Node's at first one end in four lost one. */

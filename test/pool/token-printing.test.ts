@@ -4,8 +4,8 @@ import { inspect, type InspectOptions } from 'node:util';
 import { connectToBackend, connectSharedPool, BrokerPool, BrokerPoolError } from '../../src/index.js';
 import { loadNative } from '../../src/os/native.js';
 import { POOL_EVENT_NAMES } from '../../src/pool/watching/events.js';
-import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from './sharing/kit.js';
 
 /** Each way in which a console or a log can print something. */
@@ -61,7 +61,7 @@ function tokenIn(text: string, token: Uint8Array): boolean {
   );
 }
 
-(loadNative() === undefined ? test.skip : test)(
+testWhere(loadNative() !== undefined, 'the C library')(
   'no console, assertion, clone, JSON or event shows the token of a lease, its socket or its pool',
   async (t) => {
     const { target } = await startSystem(t, { backend: { handoff: 'accept' } });
@@ -91,7 +91,7 @@ function tokenIn(text: string, token: Uint8Array): boolean {
   },
 );
 
-(canShare ? test : test.skip)('nor of a lease of a shared pool', async (t) => {
+testWhere(canShare, SHARING)('nor of a lease of a shared pool', async (t) => {
   const { target } = await startSystem(t, { backend: { handoff: 'accept' } });
   const pool = new BrokerPool({ ...target, handoffToken: true });
   t.teardown(() => pool.destroy());

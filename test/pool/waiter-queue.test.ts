@@ -1,4 +1,4 @@
-import { WaiterQueue, type QueuedWaiter } from '../../src/pool/waiter-queue.js';
+import { WaiterQueue, type QueuedWaiter } from '../../src/pool/containers.js';
 import test from '../helpers/sanitary.js';
 
 class Waiter implements QueuedWaiter<Waiter> {

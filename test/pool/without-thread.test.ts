@@ -10,6 +10,7 @@ import type { ExecutionContext } from 'ava';
 import { loadNative } from '../../src/os/native.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { testWhere } from '../helpers/test-where.js';
 import type { WithoutThreadReport } from './without-thread.js';
 
 const PROGRAM = fileURLToPath(new URL('without-thread.js', import.meta.url));
@@ -69,7 +70,7 @@ const WITHOUT_THREAD: ReadonlyMap<string, Start> = new Map<string, Start>([
   ['no permission for threads', { flags: [...PERMISSION_FLAGS, '--allow-addons'] }],
 ]);
 
-const nativeTest = loadNative() === undefined ? test.skip : test.serial;
+const nativeTest = testWhere(loadNative() !== undefined, 'the C library', test.serial);
 
 for (const [what, start] of WITHOUT_THREAD) {
   nativeTest(

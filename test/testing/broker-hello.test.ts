@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions, type EmbeddedService } from '../../src/testing/index.js';
 import { encodeFrame } from '../../src/wire/frame.js';
 import {
@@ -87,7 +88,7 @@ test('a client that cannot adopt gets neither token nor capability; every other 
   t.true(tokens.has(''));
 });
 
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, 'file modes');
 
 onPosix('the socket has mode 0600 in a directory of mode 0700, and stop removes both', async (t) => {
   const broker = await startBroker(t);

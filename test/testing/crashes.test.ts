@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 const PROGRAM = fileURLToPath(new URL('crashing-program.js', import.meta.url));
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, 'signals');
 
 /** Runs the program; its output closes when the processes that it started have ended, too. */
 function start(kind: string, end: string, temporary: string) {

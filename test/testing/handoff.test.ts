@@ -6,6 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { endpointIn } from '../helpers/endpoints.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';
@@ -25,7 +26,7 @@ import {
 } from '../../src/wire/messages.js';
 import { framesIn, readBytes, readToEnd, request } from './raw-peer.js';
 
-const withFfi = canHandOff() ? test.serial : test.serial.skip;
+const withFfi = testWhere(canHandOff(), 'descriptors that can be passed', test.serial);
 
 async function startSystem(t: ExecutionContext, handoff: HandoffMode, options: TestSystemOptions = {}) {
   const system = await startTestSystem({ backend: { handoff }, ...options });
@@ -227,7 +228,7 @@ withFfi('an offer that does not come in time is dropped (H-25)', async (t) => {
 // An open ring is a descriptor that closes in its own time, and the last test counts descriptors.
 process.env['BROKER_POOL_IO_URING'] = '0';
 
-const onLinux = canHandOff() && process.platform === 'linux' ? test.serial : test.serial.skip;
+const onLinux = testWhere(process.platform === 'linux', 'Linux, where descriptors are counted', withFfi);
 
 onLinux('after a hundred handoffs of every kind no descriptor is left', async (t) => {
   const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -248,7 +249,7 @@ onLinux('after a hundred handoffs of every kind no descriptor is left', async (t
   t.true(await until(() => openDescriptors() <= before), `${openDescriptors()} descriptors`);
 });
 
-const withoutFfi = canHandOff() ? test.skip : test;
+const withoutFfi = testWhere(!canHandOff(), 'a process without the C library');
 
 withoutFfi('where there is no FFI, a backend that shall take over connections says so', async (t) => {
   await t.throwsAsync(EmbeddedBackend.start({ handoff: 'accept' }), { message: /needs FFI/ });

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
 import { SocketDirectory } from '../../src/testing/socket-directory.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 test('the testing kit accepts every spelling of a pipe name that clients accept', (t) => {
   const sockets = new SocketDirectory(undefined, 'win32');
@@ -28,7 +29,7 @@ test('the testing kit refuses endpoints that clients refuse, by the name of the 
   }
 });
 
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, 'socket files');
 
 onPosix('a relative directory gives absolute endpoints, and is made where missing', (t) => {
   const directory = join(temporaryDirectory(t), 'sockets');

@@ -5,11 +5,12 @@ import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
 import { canHandOff, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
 import { readBytes, readToEnd } from './raw-peer.js';
 
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, 'signals');
 
 test('a test system negotiates its echo under the name and version asked for', async (t) => {
   await using system = await startTestSystem({ serviceName: 'cache', version: '3.2.1' });

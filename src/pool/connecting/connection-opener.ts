@@ -1,7 +1,7 @@
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
 import type { AcquireQueue } from '../acquire-queue.js';
-import type { EntryList } from '../entry-list.js';
+import type { EntryList } from '../containers.js';
 import type { LeaseOwner } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';

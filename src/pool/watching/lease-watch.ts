@@ -1,7 +1,7 @@
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
 import { callerStack } from '../../caller-stack.js';
-import type { CachedClock } from '../../clock.js';
-import { DeadlineQueue, type SharedTimer, type Timed } from '../../deadline-queue.js';
+import type { CachedClock, SharedTimer } from '../../clock.js';
+import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
 import { asFailure, BrokerPoolError } from '../../errors.js';
 import { explainedError } from '../../explained-error.js';
 import { warnProcess } from '../../process-warning.js';

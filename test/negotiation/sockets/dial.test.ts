@@ -9,9 +9,10 @@ import { endpointIn } from '../../helpers/endpoints.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 
 const native = loadNative();
-const nativeTest = native === undefined ? test.skip : test;
+const nativeTest = testWhere(native !== undefined, 'the C library');
 
 function nativeWith(changes: Partial<SystemCalls>): Native {
   if (native === undefined) throw new Error('no C library here');

@@ -13,10 +13,11 @@ import { BEGINS, ENDS, GOES_ON, NOTES_VARIABLE } from '../../helpers/loading-wor
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
 import { closed } from '../../helpers/talk.js';
+import { testWhere } from '../../helpers/test-where.js';
 import { connectionOf, failureOf, handshakeJob, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
-const threadsTest = native === undefined ? test.skip : test.serial;
+const threadsTest = testWhere(native !== undefined, 'the C library', test.serial);
 const workerUrl = new URL('../../helpers/loading-worker.js', import.meta.url).href;
 const PROGRAM = fileURLToPath(new URL('exits-while-loading.js', import.meta.url));
 

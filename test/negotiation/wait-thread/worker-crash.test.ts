@@ -5,12 +5,13 @@ import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import { Injector } from '../../helpers/faulty-system.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 import { connectionOf, handshakeJob, openDriver, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
 const EPOLL_CTL_DEL = 2;
-const threadsTest = native === undefined ? test.skip : test.serial;
+const threadsTest = testWhere(native !== undefined, 'the C library', test.serial);
 
 function crashingDriver(onFailed: (reason: string) => void = () => {}): WorkerDriver {
   if (native === undefined) throw new Error('no threads here');

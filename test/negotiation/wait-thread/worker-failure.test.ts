@@ -11,11 +11,12 @@ import { BLOCKED_MS, THREAD_FAULT_VARIABLE, THREAD_FAULTS } from '../../helpers/
 import { Leftovers, until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 import { connectionOf, failureOf, handshakeJob, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/failing-worker.js', import.meta.url).href;
-const threadsTest = native === undefined ? test.skip : test.serial;
+const threadsTest = testWhere(native !== undefined, 'the C library', test.serial);
 
 function driverWith(fault: string, reasons: string[] = [], url = workerUrl): WorkerDriver {
   if (native === undefined) throw new Error('no threads here');

@@ -7,11 +7,12 @@ import { endpointIn } from '../../helpers/endpoints.js';
 import { CRASH_FILE_VARIABLE } from '../../helpers/crashing-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 import { failureOf, handshakeJob, openDriver, run, workerDriver } from '../drivers-kit.js';
 
 const native = loadNative();
 const workerUrl = new URL('../../helpers/crashing-worker.js', import.meta.url).href;
-const threadsTest = native === undefined ? test.skip : test.serial;
+const threadsTest = testWhere(native !== undefined, 'the C library', test.serial);
 
 function loaded(): Native {
   if (native === undefined) throw new Error('no threads here');

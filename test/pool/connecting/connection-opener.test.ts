@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { CachedClock, SharedTimer } from '../../../src/clock.js';
 import { BrokerPoolError } from '../../../src/errors.js';
 import { asPoolError } from '../../../src/pool/acquire-errors.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
-import { CachedClock } from '../../../src/clock.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
 import type {
@@ -11,8 +11,7 @@ import type {
   OpensConnections,
 } from '../../../src/pool/connecting/connector.js';
 import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
-import { SharedTimer } from '../../../src/deadline-queue.js';
-import { EntryList } from '../../../src/pool/entry-list.js';
+import { EntryList } from '../../../src/pool/containers.js';
 import type { BrokerPoolOptions } from '../../../src/pool/options.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { TargetLimits } from '../../../src/pool/target-limits.js';
@@ -69,7 +68,11 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const { clock } = environment;
   const entries = new EntryList<PooledConnection>();
   const stage: Stage = { entries, opened: [], failures: [], pumps: 0 };
-  const timer = new SharedTimer(clock, () => {});
+  const timer = new SharedTimer(
+    clock,
+    () => {},
+    () => Infinity,
+  );
   const watch = new LeaseWatch(TARGET, environment, timer, () => {});
   const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
   const { settings } = environment;

@@ -15,12 +15,13 @@ import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/en
 import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/answers.js';
 import { PrivateFile } from '../../../src/os/private-file.js';
 import test from '../../helpers/sanitary.js';
+import { onWindows, testWhere } from '../../helpers/test-where.js';
 import { StillTime, contentOf, newPlace } from './kit.js';
 import { BROKER, endpointOf, keyOf } from './names.js';
 
 const A = keyOf('a');
 const B = keyOf('b');
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, 'file modes');
 
 test('a cache finds the answer that a closed cache has written', (t) => {
   const { open, warnings } = newPlace(t);

@@ -19,6 +19,7 @@ import { until } from '../../helpers/leftovers.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare } from '../sharing/kit.js';
 
 const storage = new AsyncLocalStorage<string>();
@@ -176,7 +177,7 @@ test("what serves or fails a waiter publishes in the waiter's context, also to s
   t.deepEqual(heard, ['acquired in first', 'failed in aborted', 'acquired in waiter']);
 });
 
-(canShare ? test : test.skip)(
+testWhere(canShare, SHARING)(
   "a shared pool runs sockets in the context of their leaseholders, and the pool's events in none",
   async (t) => {
     const { target } = await startSystem(t);

@@ -5,6 +5,7 @@ import { BrokerPool, connectSharedPool, type BrokerPoolOptions } from '../../../
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
 import { echo, read, startSystem, type SystemOptions } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare } from '../sharing/kit.js';
 
 async function open(t: ExecutionContext, options: BrokerPoolOptions = {}, system: SystemOptions = {}) {
@@ -101,7 +102,7 @@ test('a leased connection that has ended keeps its place until its last bytes ar
   lease.release();
 });
 
-(canShare ? test : test.skip)(
+testWhere(canShare, SHARING)(
   'a connection that dies in a shared pool gives up its place at once, and closing does not wait for its lease',
   async (t) => {
     const { pool, backend } = await open(t);

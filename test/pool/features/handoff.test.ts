@@ -4,8 +4,9 @@ import { scaled } from '../../helpers/patience.js';
 import { openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 
-const whereHandedOver = canHandOff() ? test : test.skip;
+const whereHandedOver = testWhere(canHandOff(), 'descriptors that can be passed');
 
 /** A token and the capability bit: the broker offers a handoff, and makes none. */
 const EMPTY_PROMISE = {

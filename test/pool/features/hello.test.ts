@@ -7,8 +7,9 @@ import { fakePool } from '../../helpers/fake-pool.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 
-const whereHandedOver = canHandOff() ? test : test.skip;
+const whereHandedOver = testWhere(canHandOff(), 'descriptors that can be passed');
 const identity = { serviceName: 'demo', wantedVersion: '1.0.0' };
 
 /** The Hello of a pool's first connect. */

@@ -11,6 +11,7 @@ import {
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare } from '../sharing/kit.js';
 
 function throws(): never {
@@ -69,7 +70,7 @@ const CALLS: Readonly<Record<string, (system: TestSystem, signal: AbortSignal) =
 };
 
 for (const [name, call] of Object.entries(CALLS)) {
-  const callTest = name.includes('shared') && !canShare ? test.skip : test;
+  const callTest = testWhere(canShare || !name.includes('shared'), SHARING);
 
   callTest(`${name} refuses a signal without removeEventListener`, async (t) => {
     const system = await startSystem(t);
@@ -78,8 +79,7 @@ for (const [name, call] of Object.entries(CALLS)) {
     t.regex(error.message, /^signal must be an AbortSignal/);
   });
 
-  // A connect on the spot does not listen.
-  const waitingTest = name === 'connectLocalSocket' ? test.skip : callTest;
+  const waitingTest = testWhere(name !== 'connectLocalSocket', 'a call that waits', callTest);
 
   waitingTest(
     `${name} fails with INVALID_ARGUMENT where addEventListener throws, and leaves nothing behind`,

@@ -24,6 +24,7 @@ import { ProcessSystem } from '../../helpers/process-system.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { stall } from '../../helpers/stall.js';
 import { echo, startSystem } from '../../helpers/system.js';
+import { onWindows, SHARING, testWhere } from '../../helpers/test-where.js';
 import { workerDriver } from '../../negotiation/drivers-kit.js';
 import { canShare } from '../sharing/kit.js';
 
@@ -32,7 +33,7 @@ const LIMIT_MS = 200;
 const STALL_MS = LIMIT_MS + scaled(200);
 
 const native = loadNative();
-const serial = process.platform === 'win32' ? test.skip : test.serial;
+const serial = testWhere(!onWindows, 'SIGSTOP', test.serial);
 
 /** A broker and a backend that go on while this process stands still. */
 async function startProcesses(t: ExecutionContext): Promise<ProcessSystem> {
@@ -145,7 +146,11 @@ serial('one-shot connects and admin requests get the replies that arrive in a st
   t.is((await asking).body, 'ok\n');
 });
 
-(canShare ? serial : test.skip)('a shared pool takes the lease that is offered in a stall', async (t) => {
+testWhere(
+  canShare,
+  SHARING,
+  serial,
+)('a shared pool takes the lease that is offered in a stall', async (t) => {
   const { target } = await startProcesses(t);
   const pool = openPool(t, target);
   await pool.use(() => {});

@@ -6,6 +6,7 @@ import { BrokerPool, connectSharedPool, type Lease } from '../../../src/index.js
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare } from '../sharing/kit.js';
 
 const CHUNK = 16 * 1024;
@@ -151,7 +152,7 @@ test('destroy closes a connection whose rest is being sent', async (t) => {
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
 });
 
-(canShare ? test : test.skip)('a connection of a shared pool comes back when its rest is sent', async (t) => {
+testWhere(canShare, SHARING)('a connection of a shared pool comes back when its rest is sent', async (t) => {
   const { backend, pool } = await open(t);
   const shared = await connectSharedPool(pool.share());
   t.teardown(() => shared.close({ timeoutMs: 0 }));

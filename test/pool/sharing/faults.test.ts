@@ -4,9 +4,14 @@ import { FAULT_CODES } from '../../helpers/faulty-system.js';
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
-(canShare ? test.serial : test.skip)(
+testWhere(
+  canShare,
+  SHARING,
+  test.serial,
+)(
   "an acquire whose descriptor cannot be duplicated fails with the system's code, and the pool keeps the connection (G-07, G-15)",
   async (t) => {
     const calls = loadDescriptorCalls();

@@ -7,9 +7,10 @@ import { connectSharedPool } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { echo, read, startSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
-const sharingTest = canShare ? test.serial : test.skip;
+const sharingTest = testWhere(canShare, SHARING, test.serial);
 const execute = promisify(execFile);
 
 sharingTest('a shared pool in the pool’s own thread hands out working leases', async (t) => {

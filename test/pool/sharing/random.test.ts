@@ -8,9 +8,9 @@ import {
   type SharedPool,
 } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
-import test from '../../helpers/sanitary.js';
 import { startSystem, type TestSystem } from '../../helpers/system.js';
 import { ask } from '../../helpers/talk.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare } from './kit.js';
 
 const MAX = 3;
@@ -180,7 +180,7 @@ class Run {
   }
 }
 
-(canShare ? test : test.skip)(
+testWhere(canShare, SHARING)(
   'after any steps of several clients, no connection was leased twice, each acquire settled once, and each lease came back',
   async (t) => {
     const system = await startSystem(t);

@@ -4,10 +4,11 @@ import type { BrokerPool } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare, openPool } from './kit.js';
 import type { StressTask } from './stress-worker.js';
 
-const sharingTest = canShare ? test.serial : test.skip;
+const sharingTest = testWhere(canShare, SHARING, test.serial);
 
 const MAX = 20;
 const THREADS = 4;

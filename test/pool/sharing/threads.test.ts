@@ -1,10 +1,11 @@
 import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare, failureOf, openPool, poolEvent, startSharer } from './kit.js';
 
 /** One at a time: each starts threads of its own. */
-const sharingTest = canShare ? test.serial : test.skip;
+const sharingTest = testWhere(canShare, SHARING, test.serial);
 
 sharingTest('a lease in another thread is a working connection of the pool', async (t) => {
   const system = await startSystem(t);

@@ -1,5 +1,4 @@
-import { CachedClock } from '../../../src/clock.js';
-import { SharedTimer } from '../../../src/deadline-queue.js';
+import { CachedClock, SharedTimer } from '../../../src/clock.js';
 import type { Lease } from '../../../src/pool/lease.js';
 import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import type { LeakSuspectedEvent } from '../../../src/pool/watching/events.js';
@@ -16,10 +15,11 @@ function setUp() {
   const leaks: LeakSuspectedEvent[] = [];
   emitter.on('leakSuspected', (leak: LeakSuspectedEvent) => leaks.push(leak));
   const lost: PooledConnection[] = [];
-  const timer = new SharedTimer(clock, (dueByMs) => {
-    watch.reportLeaks(dueByMs);
-    timer.set(watch.nextDeadlineMs);
-  });
+  const timer = new SharedTimer(
+    clock,
+    (dueByMs) => watch.reportLeaks(dueByMs),
+    () => watch.nextDeadlineMs,
+  );
   const watch = new LeaseWatch(TARGET, environment, timer, (connection) => lost.push(connection));
   const begin = (connection: PooledConnection, acquireId = 1, stack = ''): Lease =>
     watch.lease(connection, { acquireId, stack, context: undefined }, clock.now(), 0);

@@ -22,20 +22,8 @@ const LISTENER: usize = 0;
 /// Connections that wait longer in the backlog are none the worse; those that are open want to be served too.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// Where connections that came from the broker are handed in.
-#[derive(Clone)]
-pub struct Adoption {
-    sender: Sender<Connection>,
-    poller: Arc<Poller>,
-}
-
-impl Adoption {
-    /// Has the backend serve `stream` from now on.
-    pub fn adopt(&self, stream: UnixStream, open: Open) -> Result<()> {
-        self.sender.send(Connection::handed_over(stream, open)?).map_err(Error::other)?;
-        self.poller.notify()
-    }
-}
+/// Has the backend serve a connection that came from the broker from now on.
+pub type Adoption = Arc<dyn Fn(UnixStream, Open) -> Result<()> + Send + Sync>;
 
 /// Serves the backend endpoint in a thread of its own, until the process ends.
 pub fn start(listener: UnixListener, mux: ProbeMux, stats: Arc<Stats>) -> Result<Adoption> {
@@ -44,7 +32,7 @@ pub fn start(listener: UnixListener, mux: ProbeMux, stats: Arc<Stats>) -> Result
     // SAFETY: the listener lives as long as the poller, in a loop that never ends.
     unsafe { poller.add_with_mode(&listener, Event::readable(LISTENER), PollMode::Level)? };
     let (sender, adopted) = mpsc::channel();
-    let adoption = Adoption { sender, poller: Arc::clone(&poller) };
+    let adoption = adoption(sender, Arc::clone(&poller));
     let mut backend = Backend {
         listener,
         poller,
@@ -61,6 +49,13 @@ pub fn start(listener: UnixListener, mux: ProbeMux, stats: Arc<Stats>) -> Result
         std::process::abort();
     });
     Ok(adoption)
+}
+
+fn adoption(sender: Sender<Connection>, poller: Arc<Poller>) -> Adoption {
+    Arc::new(move |stream, open| {
+        sender.send(Connection::handed_over(stream, open)?).map_err(Error::other)?;
+        poller.notify()
+    })
 }
 
 struct Backend {

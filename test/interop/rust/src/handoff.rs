@@ -75,7 +75,7 @@ fn take_over(mut broker: UnixStream, mode: Mode, adoption: &Adoption, stats: &Ar
     match mode {
         Mode::Accept => {
             write_handoff_ack(&mut broker, &answer(true, "")).map_err(Error::other)?;
-            adoption.adopt(client, open)
+            adoption(client, open)
         }
         Mode::Reject => {
             // The client learns of it by the end of its connection, and only once our copy is closed too (C-50).

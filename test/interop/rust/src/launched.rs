@@ -35,7 +35,8 @@ pub fn run(pipe: PathBuf) -> Outcome {
     let listener = listen(&pipe)?;
     let path = pipe.to_str().ok_or("the endpoint is not UTF-8")?.to_owned();
     let namespace_id = std::env::var(NAMESPACE).unwrap_or_default();
-    let identity = DaemonProcess::current_process(Endpoint { namespace_id, path }, Some(30)).map_err(|error| error.to_string())?;
+    let identity =
+        DaemonProcess::current_process(Endpoint { namespace_id, path }, Some(30)).map_err(|error| error.to_string())?;
     backend::start(listener, probe_mux(identity), Arc::new(Stats::default())).map_err(failed)?;
     loop {
         thread::park();

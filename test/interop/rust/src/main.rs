@@ -9,24 +9,31 @@ mod broker_loop;
 mod connection;
 mod decode;
 mod descriptor;
+mod frame_commands;
 mod handoff;
 mod hello_count;
 mod launched;
 mod layout;
 mod measure;
 mod message_values;
+mod mux_backend;
 mod names;
+mod payloads;
 mod probe;
+mod request;
 mod samples;
 mod samples_control;
 mod serve;
+mod service_backend;
+mod session;
+mod session_vectors;
 mod stats;
 mod timing;
 mod vectors;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: broker-pool-interop serve|time|vectors|decode [options]; see the README";
+const USAGE: &str = "usage: broker-pool-interop COMMAND [options]; see the README";
 
 /// What a sub-command ends with; the text goes to stderr and the program ends with 1.
 pub type Outcome = Result<(), String>;
@@ -41,6 +48,10 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "serve" => serve::run(&rest),
         "time" => timing::run(&rest),
+        "request" => request::run(&rest),
+        "mux-backend" => mux_backend::run(&rest),
+        "service-backend" => service_backend::run(&rest),
+        "session-vectors" => session_vectors::run(&rest),
         "vectors" => vectors::run(&rest),
         "decode" => decode::run(&rest),
         _ => Err(USAGE.to_owned()),

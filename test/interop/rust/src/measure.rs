@@ -1,4 +1,4 @@
-//! Times connects in several threads and sums the samples up.
+//! Times connects and requests in several threads and sums the samples up.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Barrier;
@@ -14,25 +14,45 @@ const REPORTED_SAMPLES: usize = 2000;
 pub struct Round {
     /// From the first thread's start, when all were ready to go, until the last one had finished.
     pub elapsed: Duration,
-    /// One per connect, in ascending order.
+    /// One per call, in ascending order.
     pub sorted_ns: Vec<u64>,
 }
 
 /// Runs `connect` `count` times in `threads` threads and times each call; what a call returns is dropped, which
 /// closes it, after its time was taken. The first error ends the round.
 pub fn run<T>(count: usize, threads: usize, connect: impl Fn() -> Result<T, String> + Sync) -> Result<Round, String> {
+    run_with(count, threads, |_| Ok(()), |(), _| connect())
+}
+
+/// The same with something that each thread opens beforehand, untimed, and passes to each of its calls, beside the
+/// number of the call.
+pub fn run_with<S, T>(
+    count: usize,
+    threads: usize,
+    open: impl Fn(usize) -> Result<S, String> + Sync,
+    call: impl Fn(&mut S, usize) -> Result<T, String> + Sync,
+) -> Result<Round, String> {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let start = Barrier::new(threads);
-    let worker = || {
+    let worker = |thread: usize| {
         let mut samples = Vec::with_capacity(count / threads + 1);
+        let opened = open(thread);
+        if opened.is_err() {
+            failed.store(true, Ordering::Relaxed);
+        }
         start.wait();
+        let mut state = opened?;
         let first = Instant::now();
-        while next.fetch_add(1, Ordering::Relaxed) < count && !failed.load(Ordering::Relaxed) {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count || failed.load(Ordering::Relaxed) {
+                break;
+            }
             let began = Instant::now();
-            let connection = connect();
+            let outcome = call(&mut state, number);
             let took = began.elapsed();
-            if let Err(reason) = connection {
+            if let Err(reason) = outcome {
                 failed.store(true, Ordering::Relaxed);
                 return Err(reason);
             }
@@ -40,8 +60,9 @@ pub fn run<T>(count: usize, threads: usize, connect: impl Fn() -> Result<T, Stri
         }
         Ok((first, Instant::now(), samples))
     };
+    let worker = &worker;
     let results: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let workers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || worker(thread))).collect();
         workers.into_iter().map(|worker| worker.join()).collect()
     });
     let (mut begins, mut ends, mut sorted_ns) = (Vec::new(), Vec::new(), Vec::with_capacity(count));

@@ -18,7 +18,8 @@ use crate::backend::{self, Adoption};
 use crate::broker_loop::{BrokerLoop, BrokerSettings};
 use crate::handoff::{self, Mode};
 use crate::hello_count::HelloCount;
-use crate::layout::{endpoint_text, listen, write_definition, Layout};
+use crate::layout::{endpoint_text, listen, remove_socket, write_definition, Layout};
+use crate::mux_backend;
 use crate::probe::probe_mux;
 use crate::stats::Stats;
 use crate::{print_line, Outcome};
@@ -27,26 +28,38 @@ use crate::{print_line, Outcome};
 const DRAIN_EVERY: Duration = Duration::from_millis(200);
 
 pub fn run(words: &[String]) -> Outcome {
-    let options = ["dir", "service", "version", "handoff", "definitions", "min-version", "log"];
+    let options =
+        ["dir", "service", "version", "handoff", "definitions", "min-version", "log", "backend", "backend-endpoint"];
     let arguments = Arguments::parse(words, &options, &[])?;
     let service = arguments.text("service").unwrap_or("interop");
     let version = arguments.text("version").unwrap_or("1.2.3");
     let min_version = arguments.text("min-version").unwrap_or("1.0.0");
     let mode = Mode::parse(arguments.text("handoff").unwrap_or("none"))?;
+    let kind = Kind::parse(arguments.text("backend").unwrap_or("echo"))?;
     if let Some(file) = arguments.text("log") {
         send_stderr_to(file)?;
     }
     raise_descriptor_limit();
 
-    let layout = Layout::prepare(arguments.required("dir")?.as_ref(), arguments.text("definitions").map(Path::new))?;
+    let mut layout =
+        Layout::prepare(arguments.required("dir")?.as_ref(), arguments.text("definitions").map(Path::new))?;
+    if let Some(path) = arguments.text("backend-endpoint") {
+        layout.backend = path.into();
+        remove_socket(&layout.backend);
+    }
     let namespace = write_definition(&layout.definitions, service, min_version)?;
     let definition = service_definition_path(&layout.definitions, service).map_err(|error| error.to_string())?;
     let hellos = Arc::new(HelloCount::watch(&definition)?);
     let stats = Arc::new(Stats::default());
 
     let backend = endpoint_text(&layout.backend)?;
-    let adoption = start_backend(&layout, &backend, namespace, &stats)?;
-    let handoff = start_handoff(&layout, mode, adoption, &stats)?;
+    let adoption = start_backend(kind, &layout, &backend, namespace, &stats)?;
+    let handoff = match (mode, kind) {
+        (None, _) => None,
+        // The other backend listens there.
+        (Some(_), Kind::External) => Some(endpoint_text(&layout.handoff)?),
+        (Some(mode), _) => Some(start_handoff(&layout, mode, adoption, &stats)?),
+    };
     let settings = BrokerSettings {
         socket: endpoint_text(&layout.broker)?,
         service: service.to_owned(),
@@ -63,6 +76,10 @@ pub fn run(words: &[String]) -> Outcome {
     let broker = BrokerLoop::start(settings, Arc::clone(&stats));
     let outcome = broker.wait_until_ready().and_then(|()| {
         drain_now_and_then(&hellos);
+        if matches!(kind, Kind::External) {
+            // The broker has probed and does not probe again: from now on the endpoint is the other backend's.
+            remove_socket(&layout.backend);
+        }
         print_line(&ready)?;
         obey_stdin(&stats, &hellos)
     });
@@ -72,24 +89,52 @@ pub fn run(words: &[String]) -> Outcome {
     outcome
 }
 
-fn start_backend(layout: &Layout, endpoint: &str, namespace: String, stats: &Arc<Stats>) -> Result<Adoption, String> {
+/// What serves the backend endpoint.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Raw bytes, echoed.
+    Echo,
+    /// Frames, answered through the crate's mux.
+    Mux,
+    /// A backend in another process, which binds both endpoints once the broker is up: this program answers only the
+    /// probe with which the broker starts, since that must name the broker's own process (P-13).
+    External,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "echo" => Ok(Self::Echo),
+            "mux" => Ok(Self::Mux),
+            "external" => Ok(Self::External),
+            _ => Err(format!("--backend is echo, mux or external, not {text}")),
+        }
+    }
+}
+
+fn start_backend(
+    kind: Kind,
+    layout: &Layout,
+    endpoint: &str,
+    namespace: String,
+    stats: &Arc<Stats>,
+) -> Result<Adoption, String> {
     let endpoint = Endpoint { namespace_id: namespace, path: endpoint.to_owned() };
     let identity = DaemonProcess::current_process(endpoint, Some(30)).map_err(|error| error.to_string())?;
     let listener = listen(&layout.backend)?;
-    backend::start(listener, probe_mux(identity), Arc::clone(stats)).map_err(|error| error.to_string())
+    match kind {
+        Kind::Mux => Ok(mux_backend::start(listener, identity, Arc::clone(stats))),
+        Kind::Echo | Kind::External => {
+            backend::start(listener, probe_mux(identity), Arc::clone(stats)).map_err(|error| error.to_string())
+        }
+    }
 }
 
-fn start_handoff(
-    layout: &Layout,
-    mode: Option<Mode>,
-    adoption: Adoption,
-    stats: &Arc<Stats>,
-) -> Result<Option<String>, String> {
-    let Some(mode) = mode else { return Ok(None) };
+fn start_handoff(layout: &Layout, mode: Mode, adoption: Adoption, stats: &Arc<Stats>) -> Result<String, String> {
     let listener = listen(&layout.handoff)?;
     let stats = Arc::clone(stats);
     thread::spawn(move || handoff::serve(&listener, mode, &adoption, &stats));
-    endpoint_text(&layout.handoff).map(Some)
+    endpoint_text(&layout.handoff)
 }
 
 fn drain_now_and_then(hellos: &Arc<HelloCount>) {
@@ -120,6 +165,7 @@ fn stats_line(stats: &Stats, hellos: &HelloCount) -> Value {
         "backendConnections": stats.backend_connections.get(),
         "backendOpen": stats.backend_open.get(),
         "probes": stats.probes.get(),
+        "requests": stats.requests.get(),
         "handoffs": stats.handoffs.get(),
         "handoffsOpen": stats.handoffs_open.get(),
         "hellos": hellos.hellos(starts),

@@ -34,6 +34,8 @@ pub struct Stats {
     pub probes: Count,
     /// Connections received from the broker together with a valid offer, whatever became of them.
     pub handoffs: Count,
+    /// Frames that the mux backend has handed to its handler.
+    pub requests: Count,
     /// Handed-over connections that are still open on this side.
     pub handoffs_open: Count,
 }

@@ -6,10 +6,10 @@ import { loadDescriptorCalls } from '../../../../src/os/descriptors.js';
 import type { AcquireOptions } from '../../../../src/pool/options.js';
 import type { HostMessage } from '../../../../src/pool/sharing/protocol.js';
 import { HostPort, type PoolToShare } from '../../../../src/pool/sharing/host/host-port.js';
-import test from '../../../helpers/sanitary.js';
+import { SHARING, testWhere } from '../../../helpers/test-where.js';
 import { canShare } from '../kit.js';
 
-const sharingTest = canShare ? test : test.skip;
+const sharingTest = testWhere(canShare, SHARING);
 
 /**
  * The time that an acquire gets in the pool when its message took so long, of the time that the caller gave.
