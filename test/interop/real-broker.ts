@@ -82,6 +82,8 @@ export class LineProcess {
 export interface RealEndpoints {
   readonly broker: string;
   readonly backend: string;
+  /** Where the broker hands connections over; null if it does not. */
+  readonly handoff: string | null;
   readonly service: string;
   readonly version: string;
   readonly pid: number;
@@ -96,10 +98,18 @@ export interface RealStats {
   readonly hellos: number;
   readonly backendConnections: number;
   readonly probes: number;
+  /** Frames that the backend on the crate's mux has answered. */
+  readonly requests: number;
   readonly handoffs: number;
 }
 
-/** The real broker, registered mode, with an echo backend in the same process (P-13). */
+/**
+ * What stands behind the broker: raw bytes echoed, the crate's mux, or a process of the caller's, which binds
+ * the endpoints once the broker is up. See rust/README.md.
+ */
+export type RealBackend = 'echo' | 'mux' | 'external';
+
+/** The real broker, registered mode, with its backend in the same process unless that is external (P-13). */
 export class RealBroker {
   readonly endpoints: RealEndpoints;
   readonly directory: string;
@@ -121,12 +131,13 @@ export class RealBroker {
   static async start(
     program: string,
     handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none',
+    backend: RealBackend = 'echo',
   ): Promise<RealBroker> {
     const directory = mkdtempSync(join(tmpdir(), 'bpi-'));
     // The broker binds only below a private directory (N-10).
     chmodSync(directory, 0o700);
     const serve = (): LineProcess =>
-      new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff]);
+      new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff, '--backend', backend]);
     const process = serve();
     const endpoints = await process.read<RealEndpoints>();
     return new RealBroker(endpoints, directory, process, serve);
