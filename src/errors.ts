@@ -5,6 +5,7 @@
 export type ErrorCode =
   | 'ABORTED'
   | 'BACKEND_CONNECT'
+  | 'BACKEND_START'
   | 'BROKER_CONNECT'
   /** Reserved, never thrown: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
@@ -13,6 +14,7 @@ export type ErrorCode =
   | 'DECODE_FRAME'
   | 'DECODE_HELLO_REPLY'
   | 'EMPTY_BACKEND_PIPE'
+  | 'ENDPOINT_IN_USE'
   | 'FRAME_IO'
   | 'FRAME_TOO_LARGE'
   | 'FRAMING_VERSION'
@@ -23,6 +25,7 @@ export type ErrorCode =
   | 'POOL_CLOSED'
   | 'QUEUE_FULL'
   | 'REFUSED'
+  | 'REQUEST_FAILED'
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'

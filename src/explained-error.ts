@@ -29,6 +29,7 @@ const NOT_A_BROKER = 'Check brokerEndpoint: what listens there is no broker of p
 const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>> = {
   ABORTED: '',
   BACKEND_CONNECT: "See the backend's log: it cannot be reached where it should listen.",
+  BACKEND_START: '',
   BROKER_CONNECT: 'Start the broker, or correct brokerEndpoint.',
   BROKER_DISABLED: '',
   BROKER_DISABLE_ENV: '',
@@ -36,6 +37,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   DECODE_FRAME: NOT_A_BROKER,
   DECODE_HELLO_REPLY: NOT_A_BROKER,
   EMPTY_BACKEND_PIPE: "See the broker's log: it negotiates without naming the backend's endpoint.",
+  ENDPOINT_IN_USE: '',
   FRAME_IO: "See the broker's log, and the system error in cause.",
   FRAME_TOO_LARGE: NOT_A_BROKER,
   FRAMING_VERSION: NOT_A_BROKER,
@@ -44,6 +46,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   POOL_CLEARED: '',
   POOL_CLOSED: 'Use another pool.',
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
+  REQUEST_FAILED: '',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
   UNEXPECTED_RESPONSE_FRAME: NOT_A_BROKER,
   VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',

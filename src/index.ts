@@ -12,7 +12,7 @@ export {
   sharedBrokerEndpoint,
   type EndpointNameOptions,
 } from './client/endpoints.js';
-export type { TrustOptions } from './client/trust-option.js';
+export type { TrustOptions } from './trust-option.js';
 export { brokerDisabledByEnv, EnvironmentVariables, type Environment } from './client/environment.js';
 export type { ClientIdentityOptions } from './client/client-identity.js';
 export {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { allAdminOptions } from '../src/client/admin.js';
 import { allLocalSocketOptions } from '../src/client/connect-local-socket.js';
 import { allConnectOptions } from '../src/client/connect.js';
-import { trustOptions } from '../src/client/trust-option.js';
+import { trustOptions } from '../src/trust-option.js';
 import { BrokerPoolError } from '../src/errors.js';
 import {
   count,

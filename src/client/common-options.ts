@@ -4,7 +4,7 @@ import { ownTrust, type EndpointTrust } from '../os/endpoint-trust.js';
 import { checkDurationMs, checkString } from '../validation.js';
 import { clientTimeoutFromEnv } from './environment.js';
 import { sharedBrokerEndpoint } from './endpoints.js';
-import { checkTrust, type TrustOptions } from './trust-option.js';
+import { checkTrust, type TrustOptions } from '../trust-option.js';
 
 /** Options of every call that reaches a broker. */
 export const brokerOptions = {

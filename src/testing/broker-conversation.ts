@@ -5,6 +5,7 @@ import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { descriptorOf, holdReading } from '../os/socket-handle.js';
 import { MAX_HELLO_BYTES } from '../wire/frame.js';
+import { readyEvent } from '../wire/handoff-frames.js';
 import {
   CAPABILITY_HANDLE_PASSING,
   decodeAdminRequest,
@@ -32,7 +33,7 @@ import {
 } from './behaviour.js';
 import type { ClientConnection, SilenceOver } from './client-connection.js';
 import { readFirstFrame } from './first-frame.js';
-import { offerConnection, readyEvent } from './handoff-offer.js';
+import { offerConnection } from './handoff-offer.js';
 import * as rules from './hello-rules.js';
 import { pretendHandoff } from './pretended-handoff.js';
 

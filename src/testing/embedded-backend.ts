@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { BackendServer } from '../backend/backend-server.js';
+import { answerOffer, type ReceivedOffer } from '../backend/handoff/handoff-intake.js';
+import { backendOptions } from '../backend/options.js';
+import { BrokerPoolError } from '../errors.js';
 import { readOptions, type SettingsOf } from '../option-table.js';
+import { loadHandlePassing } from '../os/handle-passing.js';
+import { loadNative } from '../os/native.js';
 import { checkName } from '../validation.js';
-import { loadHandlePassing, type HandlePassing } from '../os/handle-passing.js';
-import { loadNative, type SystemCalls } from '../os/native.js';
 import { HANDOFF_TOKEN_BYTES } from '../wire/messages.js';
 import { ChangeNotifier } from './change-notifier.js';
-import { receiveOffer, type ReceivedOffer } from './handoff-acceptance.js';
-import { ackFrame } from './handoff-offer.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
-import { Listener } from './listener.js';
 import {
   embeddedBackendOptions,
   HANDOFF_MODES,
@@ -24,26 +25,30 @@ export function canHandOff(): boolean {
   return loadHandlePassing() !== undefined;
 }
 
-type CountName = 'accepted' | 'adopted' | 'offer' | 'probe';
+type Settings = SettingsOf<typeof embeddedBackendOptions>;
 
 /** A backend in this process, for tests and demos, on real sockets. Echoes by default. */
 export class EmbeddedBackend implements AsyncDisposable {
   #handoff: HandoffMode;
-  readonly #settings: SettingsOf<typeof embeddedBackendOptions>;
+  readonly #settings: Settings;
   readonly #directory: SocketDirectory;
   readonly #changes = new ChangeNotifier();
-  readonly #counts: Record<CountName, number> = { accepted: 0, adopted: 0, offer: 0, probe: 0 };
-  /** Offered connections that stay open without an answer. */
-  readonly #silentDescriptors = new Set<number>();
-  #serving: Listener | undefined;
-  #offers: Listener | undefined;
+  /** Offers that stay open without an answer: the broker's connections and the descriptors. */
+  readonly #silent = new Map<Socket, number>();
+  readonly #server: BackendServer;
+  readonly #handoffEndpoint: string | undefined;
+  readonly #endpoint: string;
   #stopping: Promise<void> | undefined;
 
-  private constructor(settings: SettingsOf<typeof embeddedBackendOptions>) {
+  private constructor(settings: Settings) {
+    const { directory, endpoint, handoff, handoffEndpoint } = settings;
     this.#settings = settings;
-    const { directory, handoff } = settings;
     this.#directory = new SocketDirectory(directory);
     this.#handoff = handoff === 'none' ? 'reject' : handoff;
+    this.#endpoint = this.#directory.endpoint('backend', endpoint);
+    this.#handoffEndpoint =
+      handoff === 'none' ? undefined : this.#directory.endpoint('handoff', handoffEndpoint);
+    this.#server = this.#createServer();
   }
 
   /**
@@ -54,37 +59,35 @@ export class EmbeddedBackend implements AsyncDisposable {
   static async start(options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
     const backend = new EmbeddedBackend(readOptions(embeddedBackendOptions, options));
     try {
-      await backend.#open();
+      if (backend.#handoffEndpoint !== undefined && !canHandOff())
+        throw new Error('handoff needs FFI, which is not available here');
+      await backend.#server.start();
     } catch (error) {
       await backend.stop();
-      throw error;
+      throw error instanceof BrokerPoolError && error.cause !== undefined ? error.cause : error;
     }
     return backend;
   }
 
-  async #open(): Promise<void> {
-    const { backlog, endpoint, handoff, handoffEndpoint } = this.#settings;
-    const onClose = (): void => this.#changes.notify();
-    this.#serving = await Listener.open({
-      endpoint: this.#directory.endpoint('backend', endpoint),
+  #createServer(): BackendServer {
+    const { backlog, identity, offerTimeoutMs } = this.#settings;
+    const settings = readOptions(backendOptions, {
       backlog,
-      onConnection: (socket) => {
-        this.#count('accepted');
-        this.#serve(socket, false);
-      },
-      onClose,
+      endpoint: this.#endpoint,
+      handoffEndpoint: this.#handoffEndpoint,
+      offerTimeoutMs,
+      identity,
+      // Tests put sockets where they like.
+      ...(process.platform !== 'win32' && { trust: { sharedDirectories: true } }),
     });
-    if (handoff === 'none') return;
-    const passing = loadHandlePassing();
-    const system = loadNative()?.system;
-    if (passing === undefined || system === undefined)
-      throw new Error('handoff needs FFI, which is not available here');
-    this.#offers = await Listener.open({
-      endpoint: this.#directory.endpoint('handoff', handoffEndpoint),
-      backlog,
-      paused: true,
-      onConnection: (socket) => void this.#onOffer(socket, passing, system),
-      onClose,
+    const place = { endpoint: this.#endpoint, namespace: 'shared', listener: undefined };
+    return new BackendServer(settings, place, {
+      onChange: () => this.#changes.notify(),
+      takeConnection: (socket, origin) => {
+        this.#serve(socket, origin);
+        return true;
+      },
+      takeOffer: (received) => this.#handoff !== 'accept' && this.#misbehave(received, this.#handoff),
     });
   }
 
@@ -99,37 +102,37 @@ export class EmbeddedBackend implements AsyncDisposable {
 
   /** Where it serves: the `backendPipe` that a broker must name. */
   get endpoint(): string {
-    return this.#serving?.endpoint ?? '';
+    return this.#endpoint;
   }
 
   /** Where it takes over connections, if it does. */
   get handoffEndpoint(): string | undefined {
-    return this.#offers?.endpoint;
+    return this.#handoffEndpoint;
   }
 
   /** Connections being served now, accepted and adopted. */
   get connections(): number {
-    return this.#serving?.openConnections ?? 0;
+    return this.#server.openConnections;
   }
 
   /** Connections accepted at {@link EmbeddedBackend.endpoint} so far. */
   get acceptedCount(): number {
-    return this.#counts.accepted;
+    return this.#server.counts.accepted;
   }
 
   /** Connections taken over from a broker so far. */
   get adoptedCount(): number {
-    return this.#counts.adopted;
+    return this.#server.counts.adopted;
   }
 
   /** Valid offers received so far, in every mode. */
   get offerCount(): number {
-    return this.#counts.offer;
+    return this.#server.counts.offers;
   }
 
   /** Identity probes answered so far. */
   get probeCount(): number {
-    return this.#counts.probe;
+    return this.#server.counts.probes;
   }
 
   /**
@@ -142,7 +145,7 @@ export class EmbeddedBackend implements AsyncDisposable {
 
   /** Closes every connection at once, as a backend that dies does; goes on accepting new ones. */
   dropAll(): void {
-    this.#serving?.dropAll();
+    this.#server.dropAll();
     this.#closeSilent();
   }
 
@@ -159,76 +162,41 @@ export class EmbeddedBackend implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#changes.end(new Error('the embedded backend was stopped'));
     this.#closeSilent();
-    await Promise.all([this.#serving?.close(), this.#offers?.close()]);
+    await this.#server.close(0);
     this.#directory.remove();
   }
 
   #closeSilent(): void {
-    for (const descriptor of this.#silentDescriptors) loadNative()?.system.close(descriptor);
-    this.#silentDescriptors.clear();
+    for (const [broker, descriptor] of this.#silent) {
+      loadNative()?.system.close(descriptor);
+      broker.destroy();
+    }
+    this.#silent.clear();
   }
 
-  #count(name: CountName): void {
-    this.#counts[name]++;
-    this.#changes.notify();
-  }
-
-  #serve(socket: Socket, adopted: boolean): void {
+  #serve(socket: Socket, origin: { readonly adopted: boolean }): void {
     const { identity, onConnection } = this.#settings;
-    if (onConnection !== undefined) return onConnection(socket, { adopted });
+    if (onConnection !== undefined) return onConnection(socket, origin);
     const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };
     answerProbes(
       socket,
       whole,
-      () => this.#count('probe'),
+      () => this.#server.count('probes'),
       () => void socket.pipe(socket),
     );
   }
 
-  async #onOffer(socket: Socket, passing: HandlePassing, system: SystemCalls): Promise<void> {
-    const received = await receiveOffer(socket, passing, system, this.#settings.offerTimeoutMs);
-    if (received === undefined) return void socket.destroy();
-    if (this.#stopping === undefined) this.#answerOffer(socket, received, system);
-    else system.close(received.descriptor);
-  }
-
-  #answerOffer(
-    socket: Socket,
-    { descriptor, offer: { correlationId, token } }: ReceivedOffer,
-    system: SystemCalls,
-  ): void {
-    const answer = (answeredToken: Uint8Array, errorDetail = ''): void => {
-      const accepted = errorDetail === '';
-      socket.end(ackFrame({ token: answeredToken, accepted, errorDetail, correlationId }));
-    };
-    switch (this.#handoff) {
-      case 'accept':
-        this.#adopt(descriptor);
-        answer(token);
-        break;
-      case 'reject':
-        system.close(descriptor);
-        answer(token, 'rejected by the test');
-        break;
-      case 'wrongToken':
-        system.close(descriptor);
-        answer(randomBytes(HANDOFF_TOKEN_BYTES));
-        break;
-      case 'close':
-        system.close(descriptor);
-        socket.destroy();
-        break;
-      case 'silent':
-        this.#silentDescriptors.add(descriptor);
-        break;
+  /** Answers an offer in another way than a good backend does. */
+  #misbehave({ broker, descriptor, offer }: ReceivedOffer, mode: Exclude<HandoffMode, 'accept'>): true {
+    if (mode === 'silent') {
+      this.#silent.set(broker, descriptor);
+      return true;
     }
-    this.#count('offer');
-  }
-
-  #adopt(descriptor: number): void {
-    const socket = new Socket({ fd: descriptor, allowHalfOpen: true });
-    this.#serving?.adopt(socket);
-    this.#count('adopted');
-    this.#serve(socket, true);
+    loadNative()?.system.close(descriptor);
+    if (mode === 'reject') answerOffer(broker, offer, 'rejected by the test');
+    else if (mode === 'wrongToken')
+      answerOffer(broker, { ...offer, token: randomBytes(HANDOFF_TOKEN_BYTES) });
+    else broker.destroy();
+    return true;
   }
 }

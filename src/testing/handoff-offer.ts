@@ -3,17 +3,13 @@ import type { HandlePassing } from '../os/handle-passing.js';
 import type { SystemCalls } from '../os/native.js';
 import { encodeAddress } from '../os/socket.js';
 import { checkEnvelope } from '../wire/envelope.js';
+import { offerFrame } from '../wire/handoff-frames.js';
 import {
   decodeFrame,
   decodeHandoffAck,
-  encodeFrameToWire,
-  encodeHandoffAck,
-  encodeHandoffOffer,
   FrameKind,
   HANDOFF_TOKEN_BYTES,
   PayloadProtocol,
-  PROTOCOL_VERSION,
-  type HandoffAck,
 } from '../wire/messages.js';
 import { readFirstFrame } from './first-frame.js';
 
@@ -59,9 +55,7 @@ export async function offerConnection(
   socket.on('error', () => {});
   onSent(socket);
   const { correlationId, serviceName, token } = offer;
-  socket.write(
-    handoffFrame(FrameKind.REQUEST, correlationId, encodeHandoffOffer({ token, serviceName, correlationId })),
-  );
+  socket.write(offerFrame({ token, serviceName, correlationId }));
   const answer = await readFirstFrame(socket, offer.ackTimeoutMs);
   socket.destroy();
   return answer.kind === 'frame' ? judgeAck(answer.body, offer) : 'unconfirmed';
@@ -80,24 +74,4 @@ function judgeAck(body: Uint8Array, { correlationId, token }: Offer): OfferResul
   } catch {
     return 'unconfirmed';
   }
-}
-
-/** The event that tells a client that its connection has been taken over (H-12). */
-export function readyEvent(ack: Partial<HandoffAck> & { readonly correlationId: bigint }): Uint8Array {
-  return handoffFrame(FrameKind.EVENT, ack.correlationId, encodeHandoffAck(ack));
-}
-
-/** The backend's answer to an offer (H-23, H-24). */
-export function ackFrame(ack: HandoffAck): Uint8Array {
-  return handoffFrame(FrameKind.RESPONSE, ack.correlationId, encodeHandoffAck(ack));
-}
-
-function handoffFrame(kind: FrameKind, requestId: bigint, payload: Uint8Array): Uint8Array {
-  return encodeFrameToWire({
-    envelopeVersion: PROTOCOL_VERSION,
-    kind,
-    payloadProtocol: PayloadProtocol.HANDOFF,
-    payload,
-    requestId,
-  });
 }

@@ -41,7 +41,8 @@ export class CoverageTaker {
   constructor() {
     mkdirSync(CACHE, { recursive: true });
     for (const file of compiledFilesOf('.'))
-      if (!file.endsWith('.test.js')) this.#build.update(readFileSync(join(ROOT, 'dist', file)));
+      if (!/\.test\.js$|^test\/mutations\//.test(file))
+        this.#build.update(readFileSync(join(ROOT, 'dist', file)));
   }
 
   async take(copy: MutableCopy, test: string): Promise<TestCoverage> {

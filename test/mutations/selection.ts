@@ -10,16 +10,27 @@ export function isAsked(test: string): boolean {
   return test.endsWith('.test.js') && !LEFT_OUT.test(test);
 }
 
+/** A mutant that so many tests near its code do not notice is one that the tests let pass. */
+const MOST_ASKED = 40;
+
+/** A test to ask about a mutant. */
+export interface AskedTest {
+  readonly coverage: TestCoverage;
+  /** It is of the mutant's file, or imports the file. */
+  readonly isNear: boolean;
+}
+
 /** The tests that run the mutant's code: those of its file, those that import the file, the others. */
-export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]): TestCoverage[] {
+export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]): AskedTest[] {
   const unit = file.replace(/^src\//, 'test/').replace(/\.js$/, '.');
   const distance = ({ test }: TestCoverage): number => {
     if (test.startsWith(unit)) return 0;
     return importsOf(test).has(file) ? 1 : 2;
   };
   return tests
-    .filter((each) => reaches(each, file, start))
-    .map((each) => ({ each, distance: distance(each) }))
-    .toSorted((one, other) => one.distance - other.distance || one.each.durationMs - other.each.durationMs)
-    .map(({ each }) => each);
+    .filter((coverage) => reaches(coverage, file, start))
+    .map((coverage) => ({ coverage, distance: distance(coverage) }))
+    .toSorted((a, b) => a.distance - b.distance || a.coverage.durationMs - b.coverage.durationMs)
+    .slice(0, MOST_ASKED)
+    .map(({ coverage, distance: steps }) => ({ coverage, isNear: steps < 2 }));
 }

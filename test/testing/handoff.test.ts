@@ -170,8 +170,6 @@ const TOKEN = randomBytes(16);
 
 const invalidOffers: readonly (readonly [string, Uint8Array])[] = [
   ['another request id than the correlation id (H-20)', offerFrame({ token: TOKEN }, 6n)],
-  ['another token than came with the descriptor (H-22)', offerFrame({ token: randomBytes(16) })],
-  ['no token (H-21)', offerFrame({})],
   ['another protocol (W-53)', request(encodeHandoffOffer({ token: TOKEN, correlationId: 7n }))],
   ['no valid frame', Buffer.from('nonsense')],
 ];
@@ -191,6 +189,29 @@ for (const [what, bytes] of invalidOffers) {
     t.is((await readToEnd(socket)).length, 0);
     await broker.until(() => broker.openConnections === 0);
     t.is(backend.offerCount, 0);
+  });
+}
+
+const wrongTokens: readonly (readonly [string, Uint8Array, string])[] = [
+  ['another token than came with the descriptor (H-22)', randomBytes(16), 'handoff token mismatch'],
+  ['no token (H-21, H-31)', new Uint8Array(0), 'handoff token is missing'],
+  ['a short token (H-21, H-31)', TOKEN.subarray(1), 'handoff token length was 15 bytes; expected 16'],
+];
+
+for (const [what, token, errorDetail] of wrongTokens) {
+  withFfi(`an offer with ${what} is refused with the reason, and its descriptor closed`, async (t) => {
+    const { broker, backend } = await startSystem(t, 'accept');
+    const system = loadNative()?.system;
+    const passed = system?.openSocket() ?? -1;
+    system?.connect(passed, encodeAddress(broker.endpoint));
+    await broker.until(() => broker.openConnections === 1);
+    const socket = offerTo(backend.handoffEndpoint ?? '', TOKEN, passed);
+    system?.close(passed);
+    socket.write(offerFrame({ token }));
+    const [ack] = framesIn(await readToEnd(socket));
+    t.like(decodeHandoffAck(ack!.payload), { accepted: false, errorDetail, correlationId: 5n });
+    await broker.until(() => broker.openConnections === 0);
+    t.deepEqual([backend.offerCount, backend.adoptedCount], [0, 0]);
   });
 }
 

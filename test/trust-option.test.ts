@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava';
-import { checkTrust, type TrustOptions } from '../../src/client/trust-option.js';
-import { ownTrust } from '../../src/os/endpoint-trust.js';
-import test from '../helpers/sanitary.js';
+import { checkTrust, type TrustOptions } from '../src/trust-option.js';
+import { ownTrust } from '../src/os/endpoint-trust.js';
+import test from './helpers/sanitary.js';
 
 function refuses(t: ExecutionContext, trust: TrustOptions, platform: NodeJS.Platform, message: RegExp): void {
   t.throws(() => checkTrust('trust', trust, platform), { code: 'INVALID_ARGUMENT', message });

@@ -1,6 +1,6 @@
-import { invalidArgument } from '../errors.js';
-import { flag, option, readOptions, type OptionsOf } from '../option-table.js';
-import { ownTrust, type EndpointTrust } from '../os/endpoint-trust.js';
+import { invalidArgument } from './errors.js';
+import { flag, option, readOptions, type OptionsOf } from './option-table.js';
+import { ownTrust, type EndpointTrust } from './os/endpoint-trust.js';
 
 export const trustOptions = {
   /**

@@ -1,0 +1,55 @@
+import type { Socket } from 'node:net';
+import { within } from '../../clock.js';
+import type { FrameConnection } from './frame-connection.js';
+
+/** The open connections of a backend. */
+export class ClientConnections {
+  /** Those that serve frames; the service owns the others. */
+  readonly #open = new Map<Socket, FrameConnection | undefined>();
+  readonly #onChange: () => void;
+  #onEmpty = (): void => {};
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  add(socket: Socket, frames: FrameConnection | undefined): void {
+    this.#open.set(socket, frames);
+    // A client may hang up at any time; 'close' follows.
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      this.#open.delete(socket);
+      if (this.#open.size === 0) this.#onEmpty();
+      this.#onChange();
+    });
+  }
+
+  /** The service owns the connection from here on. */
+  giveToService(socket: Socket): void {
+    if (this.#open.has(socket)) this.#open.set(socket, undefined);
+  }
+
+  /** Closes every connection at once. */
+  destroyAll(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  /**
+   * Lets what is in flight be answered, and settles when all connections have closed. Those that the service
+   * owns are closed by the service, or at the limit.
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.#open.size === 0) return;
+    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    if (timeoutMs > 0) {
+      for (const frames of this.#open.values()) frames?.close();
+      await within(timeoutMs, empty);
+    }
+    this.destroyAll();
+    await empty;
+  }
+}

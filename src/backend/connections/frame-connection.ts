@@ -1,0 +1,306 @@
+import type { Socket } from 'node:net';
+import { afterThisCode } from '../../clock.js';
+import { BrokerPoolError } from '../../errors.js';
+import type { FrameView } from '../../frames/codec/frame-view.js';
+import { FrameReader } from '../../frames/codec/frame-reader.js';
+import { FrameWriter } from '../../frames/codec/frame-writer.js';
+import { hasHungUp } from '../../os/hang-up.js';
+import { descriptorOf } from '../../os/socket-handle.js';
+import { FrameKind, PROTOCOL_VERSION } from '../../wire/messages.js';
+import { PendingRequest, type BackendRequest } from './backend-request.js';
+import { kindOf } from './message-kind.js';
+
+/** Whose bytes these are: the service's own protocol, frames, or too few to tell. */
+export type Classification = 'own' | 'frames' | 'incomplete';
+
+/** What a connection needs of its backend. */
+export interface FrameConnectionHost {
+  readonly payloadProtocols: ReadonlySet<number>;
+  readonly maxInFlight: number;
+  readonly onRequest: ((request: BackendRequest) => Uint8Array | Promise<Uint8Array>) | undefined;
+  /** Asked at each message boundary (S-76). */
+  readonly classify: ((bytes: Uint8Array) => Classification) | undefined;
+  /** Whether the service takes connections with bytes of its own. */
+  readonly takesOwnBytes: boolean;
+  /** The encoded identity of this process; `undefined` where it cannot be told. */
+  identity(): Uint8Array | Promise<Uint8Array | undefined>;
+  onProbe(): void;
+  /** An `onRequest` that failed, or an answer that cannot be sent. */
+  onRequestError(error: unknown, request: BackendRequest): void;
+  /** The connection belongs to the service from here on; unread bytes have been put back. */
+  onOwnBytes(socket: Socket): void;
+}
+
+/**
+ * Why a connection reads no more. `ended`: the client ended its side. `closing`: what is in flight is answered,
+ * then it closes. `own`: what is in flight is answered, then the service gets it.
+ */
+type ReadState = 'reading' | 'ended' | 'closing' | 'own' | 'over';
+
+/** Answers of one turn are gathered up to this size. */
+const FLUSH_BYTES = 64 * 1024;
+
+/**
+ * One client's connection: tells probes, requests and the service's own bytes apart at each message boundary
+ * (S-71, S-76), answers, and hands own bytes over. It reads no further while `maxInFlight` answers are owed,
+ * or the client does not read them.
+ */
+export class FrameConnection {
+  readonly #socket: Socket;
+  readonly #host: FrameConnectionHost;
+  readonly #reader = new FrameReader();
+  readonly #writer = new FrameWriter();
+  readonly #pending = new Set<PendingRequest>();
+  #state: ReadState = 'reading';
+  /** Answers owed, those to probes included. */
+  #owed = 0;
+  /** A probe waits for the identity; what comes behind it is answered behind it. */
+  #awaitsIdentity = false;
+  #isPaused = false;
+  #isFlushDue = false;
+  /** The message that has begun is a frame: it need not be classified again. */
+  #isFrame = false;
+
+  constructor(socket: Socket, host: FrameConnectionHost) {
+    this.#socket = socket;
+    this.#host = host;
+    socket
+      .on('data', this.#onData)
+      .on('end', this.#onEnd)
+      .on('drain', this.#onDrain)
+      .on('close', this.#onClose);
+  }
+
+  /** Answers what is in flight, reads no more, and closes. Idempotent. */
+  close(): void {
+    if (this.#state === 'over') return;
+    this.#state = 'closing';
+    this.#throttle();
+    this.#settle();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state !== 'reading') return;
+    this.#reader.push(chunk);
+    this.#process();
+  };
+
+  readonly #onEnd = (): void => {
+    // To give up a request is to close (S-57); to end one's side is not (S-59).
+    if (hasHungUp(descriptorOf(this.#socket))) return void this.#socket.destroy();
+    if (this.#state === 'reading') this.#state = 'ended';
+    this.#settle();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#process();
+  };
+
+  readonly #onClose = (): void => {
+    this.#state = 'over';
+    for (const request of this.#pending) request.abort();
+    this.#pending.clear();
+  };
+
+  /** Serves what has arrived, as far as the limits allow. */
+  #process(): void {
+    while ((this.#state === 'reading' || this.#state === 'ended') && !this.#isFull()) {
+      const frame = this.#readFrame();
+      if (frame === undefined) break;
+      this.#serve(frame);
+      // Answers that are not awaited count as nothing in flight: the socket must tell when they are too many.
+      if (this.#writer.bytes >= FLUSH_BYTES) this.#flush();
+    }
+    this.#flush();
+    this.#throttle();
+    this.#settle();
+  }
+
+  #isFull(): boolean {
+    return this.#awaitsIdentity || this.#owed >= this.#host.maxInFlight || this.#socket.writableNeedDrain;
+  }
+
+  /** Leaves bytes that would not be served now in the kernel. */
+  #throttle(): void {
+    if (this.#state === 'over') return;
+    const mustPause = this.#isFull() || this.#state === 'closing' || this.#state === 'own';
+    if (mustPause === this.#isPaused) return;
+    this.#isPaused = mustPause;
+    if (mustPause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #readFrame(): FrameView | undefined {
+    if (this.#host.classify !== undefined && !this.#isFrame && !this.#classify(this.#host.classify))
+      return undefined;
+    try {
+      const frame = this.#reader.read();
+      if (frame !== undefined) this.#isFrame = false;
+      return frame;
+    } catch (error) {
+      const isOwn =
+        this.#host.takesOwnBytes && error instanceof BrokerPoolError && error.code === 'FRAMING_VERSION';
+      // S-72: fatal as soon as it is known.
+      this.#state = isOwn ? 'own' : 'closing';
+      return undefined;
+    }
+  }
+
+  /** Whether the bytes that have arrived begin a frame. */
+  #classify(classify: (bytes: Uint8Array) => Classification): boolean {
+    const bytes = this.#reader.unread();
+    if (bytes.length === 0) return false;
+    const classification = classify(bytes);
+    this.#isFrame = classification === 'frames';
+    if (classification === 'own') this.#state = this.#host.takesOwnBytes ? 'own' : 'closing';
+    return this.#isFrame;
+  }
+
+  #serve(frame: FrameView): void {
+    switch (kindOf(frame, this.#host.payloadProtocols)) {
+      case 'probe':
+        return this.#answerProbe(frame);
+      case 'request':
+        return this.#request(frame);
+      case 'fatal':
+        this.#state = 'closing';
+        return;
+      case 'ignored':
+        return;
+    }
+  }
+
+  #answerProbe(probe: FrameView): void {
+    this.#host.onProbe();
+    const identity = this.#host.identity();
+    this.#owed++;
+    if (identity instanceof Uint8Array) return this.#onIdentity(probe, identity);
+    this.#awaitsIdentity = true;
+    const onIdentity = (bytes: Uint8Array | undefined): void => {
+      this.#awaitsIdentity = false;
+      this.#onIdentity(probe, bytes);
+      this.#flushSoon();
+    };
+    void identity.then(onIdentity);
+  }
+
+  #onIdentity(probe: FrameView, identity: Uint8Array | undefined): void {
+    this.#owed--;
+    // Without an identity there is no answer that a prober accepts.
+    if (identity === undefined) return this.close();
+    this.#write(probe, Buffer.concat([probe.payload, identity]));
+  }
+
+  #request(frame: FrameView): void {
+    const request = new PendingRequest(frame);
+    const { onRequest } = this.#host;
+    if (onRequest === undefined) return void (this.#state = 'closing');
+    this.#owed++;
+    this.#pending.add(request);
+    try {
+      const answer = onRequest(request);
+      if (answer instanceof Uint8Array) this.#answer(request, answer);
+      else this.#awaitAnswer(request, answer);
+    } catch (error) {
+      this.#fail(request, error);
+    }
+  }
+
+  #awaitAnswer(request: PendingRequest, answer: Promise<Uint8Array>): void {
+    const onAnswer = (payload: unknown): void => {
+      this.#answer(request, payload);
+      this.#flushSoon();
+    };
+    const onError = (error: unknown): void => {
+      this.#fail(request, error);
+      this.#flushSoon();
+    };
+    Promise.resolve(answer).then(onAnswer, onError);
+  }
+
+  #answer(request: PendingRequest, payload: unknown): void {
+    if (!this.#pending.has(request)) return;
+    try {
+      if (!(payload instanceof Uint8Array)) throw new TypeError('onRequest must return a Uint8Array');
+      this.#write(request.frame, payload);
+    } catch (error) {
+      return this.#fail(request, error);
+    }
+    this.#pending.delete(request);
+    this.#owed--;
+  }
+
+  /** Protocol v1 has no answer that says "failed" (S-51): the connection ends behind the other answers. */
+  #fail(request: PendingRequest, error: unknown): void {
+    // The client is gone: a handler may well fail for that very reason.
+    if (!this.#pending.delete(request)) return;
+    this.#owed--;
+    this.#state = 'closing';
+    this.#host.onRequestError(error, request);
+  }
+
+  /** Repeats id and trace context (S-58, S-73). */
+  #write({ payloadProtocol, requestId, traceparent, tracestate }: FrameView, payload: Uint8Array): void {
+    if (this.#state === 'over') return;
+    this.#writer.add({
+      envelopeVersion: PROTOCOL_VERSION,
+      kind: FrameKind.RESPONSE,
+      payloadProtocol,
+      payload,
+      requestId,
+      traceparent,
+      tracestate,
+    });
+  }
+
+  /** Answers that come one by one in the same turn go out together. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    afterThisCode(() => {
+      this.#isFlushDue = false;
+      this.#process();
+    });
+  }
+
+  #flush(): void {
+    if (this.#writer.bytes === 0) return;
+    const pieces = this.#writer.take();
+    const socket = this.#socket;
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (pieces.length > 1) socket.uncork();
+  }
+
+  /** Ends or hands over a connection of which nothing is in flight any more. */
+  #settle(): void {
+    if (this.#owed > 0 || this.#state === 'reading' || this.#state === 'over') return;
+    // Bytes that wait for the client to read are requests, too.
+    if (this.#state === 'ended' && this.#isFull()) return;
+    this.#flush();
+    const isOwn = this.#state === 'own';
+    this.#state = 'over';
+    if (isOwn) this.#handOver();
+    else this.#socket.end(() => this.#socket.destroy());
+  }
+
+  #handOver(): void {
+    const socket = this.#socket;
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
+    socket.off('close', this.#onClose);
+    socket.pause();
+    socket.unshift(this.#reader.unread());
+    forgetPause(socket);
+    this.#host.onOwnBytes(socket);
+  }
+}
+
+/**
+ * Makes a paused socket as it was when it was accepted: it flows once there is a listener for its bytes. Node
+ * looks at that anew when the last listener of 'readable' has gone.
+ */
+function forgetPause(socket: Socket): void {
+  const listener = (): void => {};
+  socket.on('readable', listener);
+  socket.off('readable', listener);
+}

@@ -1,0 +1,118 @@
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { connect, type ListenOptions, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { BrokerPoolError } from '../../errors.js';
+import { monotonicNowMs } from '../../clock.js';
+import { checkDirectories } from '../../os/directory-trust.js';
+import { canAskForPeers, type EndpointTrust } from '../../os/endpoint-trust.js';
+import { look } from '../../os/trusted-file.js';
+import { withBindLock } from './bind-lock.js';
+import { inUseError, startError } from './start-error.js';
+
+/** How to listen. */
+export interface BindOptions {
+  readonly backlog?: number | undefined;
+  readonly trust: EndpointTrust;
+}
+
+const PRIVATE_DIRECTORY = 0o700;
+const PRIVATE_SOCKET = 0o600;
+const SHARED_SOCKET = 0o666;
+
+/** Whether an endpoint is a file, neither a pipe of Windows nor an abstract name of Linux. */
+export function isFile(endpoint: string): boolean {
+  return process.platform !== 'win32' && !endpoint.startsWith('\0');
+}
+
+/**
+ * Listens at an endpoint that no other process serves. Makes its directory (mode 0700) where it is missing, and
+ * replaces the socket file that a process left behind which was killed.
+ *
+ * @throws `ENDPOINT_IN_USE`, or `BACKEND_START` with the system's error as the cause
+ */
+export async function bind(server: Server, endpoint: string, options: BindOptions): Promise<void> {
+  try {
+    if (isFile(endpoint)) await bindFile(server, endpoint, options);
+    else await listen(server, endpoint, options.backlog);
+  } catch (error) {
+    if (error instanceof BrokerPoolError) throw error;
+    throw codeOf(error) === 'EADDRINUSE'
+      ? inUseError(endpoint, error)
+      : startError(endpoint, 'listen', error);
+  }
+}
+
+async function bindFile(server: Server, endpoint: string, { backlog, trust }: BindOptions): Promise<void> {
+  const directory = dirname(endpoint);
+  mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
+  const stats = look(directory);
+  // Clients refuse such a directory, too: there another user could replace the socket.
+  const problem =
+    trust.sharedDirectories || stats === undefined
+      ? undefined
+      : checkDirectories(directory, stats, trust.userIds, monotonicNowMs());
+  if (problem !== undefined) throw startError(endpoint, problem);
+  const mode = socketMode(endpoint, trust);
+  await withBindLock(endpoint, async () => {
+    try {
+      await listen(server, endpoint, backlog);
+    } catch (error) {
+      if (codeOf(error) !== 'EADDRINUSE' || !(await removeStale(endpoint))) throw error;
+      await listen(server, endpoint, backlog);
+    }
+    chmodSync(endpoint, mode);
+  });
+}
+
+/** Other users may connect only where the kernel says who they are. */
+function socketMode(endpoint: string, { userIds }: EndpointTrust): number {
+  const hasOthers = userIds.some((user) => user !== process.geteuid?.());
+  if (hasOthers && !canAskForPeers())
+    throw startError(endpoint, 'trust.userIds needs the C library, which tells the users of clients');
+  return hasOthers ? SHARED_SOCKET : PRIVATE_SOCKET;
+}
+
+/** Removes a socket file behind which no process listens. False for all else. */
+async function removeStale(endpoint: string): Promise<boolean> {
+  const stats = lstatSync(endpoint, { throwIfNoEntry: false });
+  if (stats === undefined) return true;
+  // A file or a link is a mistake of the user's, not a leftover.
+  if (!stats.isSocket())
+    throw startError(endpoint, 'there is a file that is no socket. Remove it, or choose another endpoint');
+  if (!(await isRefused(endpoint))) return false;
+  unlinkSync(endpoint);
+  return true;
+}
+
+/** Whether a dial finds no listener. A full backlog and a listener of another user are listeners. */
+function isRefused(endpoint: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(endpoint);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error) => resolve(['ECONNREFUSED', 'ENOENT'].includes(codeOf(error) ?? '')));
+  });
+}
+
+/** `exclusive`: a worker of `node:cluster` listens itself. */
+function listen(server: Server, endpoint: string, backlog: number | undefined): Promise<void> {
+  return listening(server, { path: endpoint, exclusive: true, ...(backlog !== undefined && { backlog }) });
+}
+
+/** Settles when the server listens, or cannot. */
+export function listening(server: Server, options: ListenOptions & { fd?: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...options }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** The code of a system error; `undefined` for any other error. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,126 @@
+import type { Socket } from 'node:net';
+import { checkEndpoint } from '../endpoint.js';
+import { BrokerPoolError, invalidArgument } from '../errors.js';
+import {
+  callable,
+  converted,
+  count,
+  duration,
+  optional,
+  unchecked,
+  type OptionsOf,
+  type SettingsOf,
+} from '../option-table.js';
+import { ownTrust, type EndpointTrust } from '../os/endpoint-trust.js';
+import { checkTrust, type TrustOptions } from '../trust-option.js';
+import { checkAbsolutePath, checkBoolean, checkCount, checkString } from '../validation.js';
+import { declareConsumerProtocol, type DaemonProcess } from '../wire/messages.js';
+import type { BackendRequest } from './connections/backend-request.js';
+import type { Classification } from './connections/frame-connection.js';
+
+/** How a connection came to the backend. */
+export interface ConnectionOrigin {
+  /** A broker handed it over; otherwise the client dialled the endpoint. */
+  readonly adopted: boolean;
+}
+
+export const backendOptions = {
+  /**
+   * Where to listen. A missing directory is made with mode 0700; a socket file that a killed process left is
+   * replaced. A broker that launched this process decides instead. @default the broker's
+   */
+  endpoint: optional(checkEndpoint),
+  /**
+   * Where brokers hand connections over; needs the C library (koffi). @default none
+   * @see docs/backend.md#handoffs
+   */
+  handoffEndpoint: optional(checkEndpoint),
+  /** The payload protocols of `onRequest`, from 0x7000 to 0x7EFF or 0xF000 to 0xFFFF. @default none */
+  payloadProtocols: converted<readonly number[], ReadonlySet<number>>(checkProtocols, () => new Set()),
+  /**
+   * Answers a request, at once or with a promise. Where it throws, rejects or returns anything but a
+   * `Uint8Array`, the connection takes no more requests, and ends behind the other answers.
+   * @see docs/backend.md#requests
+   */
+  onRequest: callable<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
+  /**
+   * Takes a connection whose bytes are neither frames nor probes, all of them unread: `(socket) =>
+   * httpServer.emit('connection', socket)`. The socket is half-open: end it when the client ends its side.
+   * @default such a connection is closed
+   */
+  onConnection: callable<(socket: Socket, origin: ConnectionOrigin) => void>(),
+  /**
+   * Tells the bytes of your own protocol, which begin with byte 1 as frames do: `'own'`, `'frames'` or
+   * `'incomplete'`. It is asked at each message boundary. @default every first byte but 1 is your own
+   */
+  classify: callable<(bytes: Uint8Array) => Classification>(),
+  /** Absolute path of the file by which clients find the backend without a broker. @default none */
+  identityFile: optional(checkAbsolutePath),
+  /** The namespace of the identity. @default that of the broker, else `shared` */
+  namespace: optional(checkString),
+  /** Fields of the identity to tell in place of this process's own. @default none */
+  identity: unchecked<Partial<DaemonProcess>>(() => ({})),
+  /**
+   * Other users whose clients and brokers are served, and shared directories: `{ userIds, sharedDirectories }`.
+   * @default none
+   */
+  trust: converted<TrustOptions, EndpointTrust>(checkTrust, ownTrust),
+  /** Requests of one connection that may await their answers; then it is read no further. @default 64 */
+  maxInFlight: count(64, { min: 1 }),
+  /** Offers of brokers that may be under way; further ones are closed unread. @default 64 */
+  maxOffers: count(64, { min: 1 }),
+  /** How long an offer may take to arrive, in milliseconds. @default 5000 */
+  offerTimeoutMs: duration(5_000),
+  /** Connections that may wait to be accepted. @default Node's */
+  backlog: optional((name, value) => checkCount(name, value, { min: 1 })),
+  /**
+   * Close when the process gets SIGTERM, and end the process then unless it handles SIGTERM itself.
+   * @default only where a broker launched this process
+   */
+  closeOnSigterm: optional(checkBoolean),
+  /** Gets the errors of requests, with code `REQUEST_FAILED`. @default a process warning each */
+  onError: callable<(error: BrokerPoolError) => void>(),
+};
+
+/** Options of {@link serveBackend}. */
+export interface BackendOptions extends Readonly<OptionsOf<typeof backendOptions>> {}
+
+/** The options once checked. */
+export type BackendSettings = SettingsOf<typeof backendOptions>;
+
+export const closeOptions = {
+  /** How long requests in flight and connections of `onConnection` may take to end, in ms. @default 10000 */
+  timeoutMs: duration(10_000, { allowZero: true, allowInfinity: true }),
+};
+
+/** Options of `backend.close()`. */
+export interface CloseBackendOptions extends Readonly<OptionsOf<typeof closeOptions>> {}
+
+/** Checks what options demand of each other. */
+export function checkTogether(settings: BackendSettings): void {
+  const { classify, onConnection, onRequest, payloadProtocols } = settings;
+  if (onRequest === undefined && onConnection === undefined)
+    throw invalidArgument('onRequest', 'or onConnection must be given');
+  if ((onRequest === undefined) !== (payloadProtocols.size === 0))
+    throw invalidArgument('payloadProtocols', 'and onRequest go together: give both or neither');
+  if (classify !== undefined && onConnection === undefined)
+    throw invalidArgument('classify', 'needs onConnection, which takes the bytes that it finds');
+}
+
+function checkProtocols(name: string, value: unknown): ReadonlySet<number> {
+  if (!Array.isArray(value)) throw invalidArgument(name, 'must be an array of payload protocols');
+  const protocols = new Set<number>();
+  for (const [index, id] of value.entries()) protocols.add(checkProtocol(`${name}[${index}]`, id));
+  return protocols;
+}
+
+function checkProtocol(name: string, id: unknown): number {
+  const number = checkCount(name, id, { min: 0 });
+  try {
+    return declareConsumerProtocol(number);
+  } catch (error) {
+    throw error instanceof BrokerPoolError
+      ? invalidArgument(name, error.message.replace(/^payloadProtocol /, ''))
+      : error;
+  }
+}
