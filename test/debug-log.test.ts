@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { scaled } from './helpers/patience.js';
 import test from './helpers/sanitary.js';
 
 const execute = promisify(execFile);
 const PROGRAM = fileURLToPath(new URL('debugged-program.js', import.meta.url));
-const LIMIT_MS = 40_000;
+const LIMIT_MS = scaled(40_000);
 
 /** The lines that the program writes to stderr, without the prefix of Node. */
 async function linesWith(environment: NodeJS.ProcessEnv): Promise<{ lines: string[]; token: string }> {

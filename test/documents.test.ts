@@ -204,7 +204,7 @@ test('each npm script that a document names exists', (t) => {
     readFileSync(join(ROOT, 'package.json'), 'utf8'),
   );
   const missing = DOCUMENTS.flatMap((document) =>
-    [...readFileSync(join(ROOT, document), 'utf8').matchAll(/npm run (?:--silent )?([a-z:-]+)/g)]
+    [...readFileSync(join(ROOT, document), 'utf8').matchAll(/npm run (?:--silent )?([a-z\d:-]+)/g)]
       .filter(([, name = '']) => !(name in scripts))
       .map(([command]) => `${document}: ${command}`),
   );

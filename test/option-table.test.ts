@@ -24,6 +24,7 @@ import {
   retryOptions,
 } from '../src/pool/options.js';
 import { checkString } from '../src/validation.js';
+import { endpointIn } from './helpers/endpoints.js';
 import { poolOptionDocs } from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
 
@@ -77,8 +78,11 @@ test('the type of the options follows from the table', (t) => {
   t.deepEqual([given.label, missing.size, wrong.id], ['b', 1, 'a']);
 });
 
+/** Given, so that none is derived. */
+const brokerEndpoint = endpointIn('/run', 'broker');
+
 const readers: Readonly<Record<string, [OptionTable, (options: object) => unknown]>> = {
-  pool: [allPoolOptions, (options) => readOptions(allPoolOptions, options)],
+  pool: [allPoolOptions, (options) => readOptions(allPoolOptions, { brokerEndpoint, ...options })],
   'endpoint cache': [endpointCacheOptions, (options) => readOptions(endpointCacheOptions, options)],
   retry: [retryOptions, (options) => readOptions(retryOptions, options)],
   trust: [trustOptions, (options) => readOptions(trustOptions, options)],
@@ -86,12 +90,12 @@ const readers: Readonly<Record<string, [OptionTable, (options: object) => unknow
   close: [closeOptions, (options) => readOptions(closeOptions, options)],
   connectToBackend: [
     allConnectOptions,
-    (options) => readOptions(allConnectOptions, { ...TARGET, ...options }),
+    (options) => readOptions(allConnectOptions, { brokerEndpoint, ...TARGET, ...options }),
   ],
   connectLocalSocket: [allLocalSocketOptions, (options) => readOptions(allLocalSocketOptions, options)],
   sendAdminRequest: [
     allAdminOptions,
-    (options) => readOptions(allAdminOptions, { verb: 'STATUS', ...options }),
+    (options) => readOptions(allAdminOptions, { brokerEndpoint, verb: 'STATUS', ...options }),
   ],
 };
 const TARGET = { serviceName: 'a', wantedVersion: '1.0.0' };
@@ -112,7 +116,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DESCRIBED = new Set(['brokerEndpoint', 'roundTripTimeoutMs', 'clientLibVersion', 'trust', 'retry']);
 
 test('the @default of each option of a pool is the default that its table has', (t) => {
-  const settings: object = readOptions(allPoolOptions, {});
+  const settings: object = readOptions(allPoolOptions, { brokerEndpoint });
   for (const [name, { fallback }] of poolOptionDocs()) {
     if (DESCRIBED.has(name)) continue;
     const value: unknown = Reflect.get(settings, name);

@@ -4,11 +4,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { packageFile, requirePackage } from '../src/package-files.js';
+import { scaled } from './helpers/patience.js';
 import test, { temporaryDirectory } from './helpers/sanitary.js';
 
 const MODULE = fileURLToPath(new URL('../src/package-files.js', import.meta.url));
 const WORKER = join(dirname(MODULE), '../workers/negotiator.js');
-const LIMIT_MS = 40_000;
+const LIMIT_MS = scaled(40_000);
 
 /** What a program sees that imports a copy of the module by `node --eval`. */
 async function seenFrom(module: string): Promise<string> {

@@ -6,13 +6,14 @@ import { promisify } from 'node:util';
 import { RefusalCode, type EndpointCacheOptions } from 'broker-pool';
 import { EmbeddedBroker, RefusalCode as RefusalCodeForTests, type Hello } from 'broker-pool/testing';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
+import { scaled } from './helpers/patience.js';
 import test from './helpers/sanitary.js';
 import { SHARING, testWhere } from './helpers/test-where.js';
 import { canShare } from './pool/sharing/kit.js';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const LIMIT_MS = 40_000;
+const LIMIT_MS = scaled(40_000);
 
 interface PackageFile {
   readonly name: string;

@@ -75,7 +75,7 @@ export function connectAndSend(native: Native, endpoint: string, request: Uint8A
   const descriptor = system.openSocket();
   if (descriptor < 0) return { descriptor: undefined, syscall: 'socket', result: descriptor };
   const ring = ringOf(native);
-  let together = ring?.connectAndSend(system, descriptor, addressOf(endpoint), request);
+  let together = ring?.connectAndSend(descriptor, addressOf(endpoint), request);
   if (together !== undefined && mayHaveLongerName(endpoint, together.connected)) together = undefined;
   const connected = together?.connected ?? connectTo(system, descriptor, endpoint);
   ring?.onConnect(connected);

@@ -63,6 +63,11 @@ export class Pump {
     return this.entries.leased === 0 && this.#queue.size === 0 && this.closer.draining === 0;
   }
 
+  /** Whether as many connections are open as `min` asks for. */
+  get warm(): boolean {
+    return this.entries.size >= this.limits.minimum;
+  }
+
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
   run(validated?: PooledConnection): void {
     // Listeners of events, and other targets that make room, may call in the middle of it.
@@ -96,8 +101,9 @@ export class Pump {
   onWaiter(): void {
     // Checks under way began for earlier callers.
     this.#health?.expectAtMost(this.#queue.size - 1);
-    // Nothing idle but what must be validated, and no room for more: the pump could only look in vain.
-    if (this.entries.idle > 0 || !this.limits.full) this.run();
+    const { lacking } = this.limits;
+    // With nothing idle and no room for a connect the pump could only look in vain.
+    if (this.entries.idle > 0 || lacking.size > 0 || this.limits.belowLimits()) this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
@@ -123,7 +129,7 @@ export class Pump {
     connection.use(this.#environment.settings.maxUses);
     this.#queue.serveFirst(connection);
     // The connect that was under way for the caller may make room for another target.
-    if (this.#queue.size === 0 && this.limits.connects.holding.size > 0) this.run();
+    if (this.#queue.size === 0 && this.limits.holding.size > 0) this.run();
   }
 
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
@@ -169,8 +175,8 @@ export class Pump {
     const { size: total, idle, leased } = this.entries;
     const { target, attempts } = this.opener;
     const { max } = this.#environment.settings;
-    const { waiting, connects } = this.limits;
-    const connecting = connects.holding.size;
+    const { waiting, holding } = this.limits;
+    const connecting = holding.size;
     return { target, max, total, idle, leased, connecting, waiting, attempts: attempts.begun };
   }
 
@@ -190,17 +196,17 @@ export class Pump {
 
   /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */
   #findMore(): void {
-    const { connects } = this.limits;
+    const { limits } = this;
     this.#health?.expectAtMost(this.#queue.size);
-    if (this.#queue.size === 0 && connects.lacking.size > 0) connects.dropUnwanted();
-    while (connects.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
+    if (this.#queue.size === 0 && limits.lacking.size > 0) limits.dropUnwanted();
+    while (limits.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
       const idle = this.entries.newestIdle;
       if (idle !== undefined) void this.#validate(idle, true);
       else if (!this.opener.takeSlot()) return;
-      else if (connects.lacking.size > 0) connects.grantSlot();
+      else if (limits.lacking.size > 0) limits.grantSlot();
       else void this.#connect(false);
     }
-    this.#environment.capacity?.leaveLine(this.limits);
+    this.#environment.capacity?.leaveLine(limits);
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
@@ -246,14 +252,14 @@ export class Pump {
     }
     // One connect less is under way: another may begin.
     this.run();
-    if (this.warmUps !== undefined && !this.limits.closing && this.limits.warm) this.warmUps.endAll();
+    if (this.warmUps !== undefined && !this.limits.closing && this.warm) this.warmUps.endAll();
   }
 
   /** Fails the callers that wait, unless an open connection or another connect can still serve them. */
   #onOpenFailed(error: BrokerPoolError): void {
     this.warmUps?.endAll(error);
     if (this.entries.size > 0) this.run();
-    else if (this.limits.connects.size === 0) this.failAll(error, true);
+    else if (this.limits.connects === 0) this.failAll(error, true);
   }
 
   async #validate(connection: PooledConnection, isWanted: boolean): Promise<void> {

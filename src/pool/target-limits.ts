@@ -1,13 +1,31 @@
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity, CapacityUser } from './capacity.js';
-import { ConnectsUnderWay } from './connecting/connects-under-way.js';
 import type { EntryList } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
 
-/** How many connections a target may and must have: `max`, `maxConnecting`, `min`, share of `maxTotal`. */
+/** One connect of a target, with all its attempts. */
+export interface PendingConnect {
+  readonly id: number;
+  readonly startedMs: number;
+  /** How often the target had been cleared when it began. */
+  readonly generation: number;
+  /** Whether it began to maintain `min`, without a caller. */
+  readonly spare: boolean;
+  /** It ends because no caller waits any more, which is no failure of the target. */
+  dropped: boolean;
+  /** Whether it held a slot when it ended. */
+  hadSlot: boolean;
+  /** Set while it waits for a slot to try again; called with whether to. */
+  resume: ((isWanted: boolean) => void) | undefined;
+}
+
+/**
+ * How many connections a target may and must have (`max`, `maxConnecting`, `min`, its share of `maxTotal`), and
+ * its connects under way with their slots of `maxTotal`. An attempt holds a slot; a pause does not. While no
+ * caller waits, an attempt yields its slot to another target that needs one, and goes on without.
+ */
 export class TargetLimits implements CapacityUser {
-  readonly connects: ConnectsUnderWay;
   readonly capacity: Capacity | undefined;
   readonly evictIdle: () => boolean;
   readonly pump: () => void;
@@ -15,6 +33,13 @@ export class TargetLimits implements CapacityUser {
   closing = false;
   /** Whether `min` holds. */
   keepsMinimum = false;
+  /** Connects that have begun and not ended; a field, since each caller that begins to wait reads it. */
+  connects = 0;
+  // The sets are changed here only.
+  readonly holding = new Set<PendingConnect>();
+  readonly pausing = new Set<PendingConnect>();
+  /** Connects without a slot that need one, to try again or for the connection that they bring. */
+  readonly lacking = new Set<PendingConnect>();
   readonly #settings: PoolSettings;
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
@@ -31,7 +56,6 @@ export class TargetLimits implements CapacityUser {
     evictIdle: () => boolean,
     pump: () => void,
   ) {
-    this.connects = new ConnectsUnderWay(capacity);
     this.capacity = capacity;
     this.evictIdle = evictIdle;
     this.pump = pump;
@@ -41,11 +65,11 @@ export class TargetLimits implements CapacityUser {
   }
 
   get held(): number {
-    return this.#entries.size + this.connects.holding.size;
+    return this.#entries.size + this.holding.size;
   }
 
   get spare(): number {
-    return this.#entries.idle + this.connects.holding.size;
+    return this.#entries.idle + this.holding.size;
   }
 
   get waiting(): number {
@@ -58,19 +82,9 @@ export class TargetLimits implements CapacityUser {
     return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
   }
 
-  yieldConnect(): boolean {
-    return this.connects.yieldSlot();
-  }
-
   /** How many connections are kept open. */
   get minimum(): number {
-    const { min, max } = this.#settings;
-    return this.closing || !this.keepsMinimum ? 0 : Math.min(min, max);
-  }
-
-  /** Whether that many are open. */
-  get warm(): boolean {
-    return this.#entries.size >= this.minimum;
+    return this.closing || !this.keepsMinimum ? 0 : this.#settings.min;
   }
 
   /** How many more connections may be opened. */
@@ -84,23 +98,93 @@ export class TargetLimits implements CapacityUser {
     return this.held - this.#entries.leased + this.mayOpen;
   }
 
-  /** Whether no connect can begin before another connect or connection has ended. */
-  get full(): boolean {
-    // Not by `belowLimits`: each caller that begins to wait asks, and the call shows.
-    const { max, maxConnecting } = this.#settings;
-    const { size, lacking } = this.connects;
-    return (size >= maxConnecting || this.#entries.size + size >= max) && (size === 0 || lacking.size === 0);
+  /** Callers that can rely on a connect under way without another slot. */
+  get expected(): number {
+    return this.holding.size + this.pausing.size;
   }
 
   /** Whether `max` and `maxConnecting` leave room for another connect. */
   belowLimits(): boolean {
     const { max, maxConnecting } = this.#settings;
-    const { size } = this.connects;
-    return size < maxConnecting && this.#entries.size + size < max;
+    return this.connects < maxConnecting && this.#entries.size + this.connects < max;
   }
 
   /** Why a connection that has just come back is not kept: another target needs its slot. */
   get whyNotKeep(): 'evicted' | undefined {
     return this.capacity?.shouldYield(this) ? 'evicted' : undefined;
   }
+
+  /** A connect begins, for which a slot has been taken. */
+  begin(connect: PendingConnect): void {
+    this.connects += 1;
+    this.holding.add(connect);
+  }
+
+  /** An attempt has failed that is tried again later. */
+  pause(connect: PendingConnect): void {
+    this.pausing.add(connect);
+    this.lacking.delete(connect);
+    if (this.holding.delete(connect)) this.capacity?.release();
+  }
+
+  /** A pause is over. Resolves with whether to try again, as soon as that is known. */
+  awaitSlot(connect: PendingConnect): Promise<boolean> {
+    this.pausing.delete(connect);
+    this.lacking.add(connect);
+    return new Promise((resolve) => (connect.resume = resolve));
+  }
+
+  /** Grants a slot that has been taken to the connect that lacks one longest. */
+  grantSlot(): void {
+    const [connect] = this.lacking;
+    if (connect === undefined) throw new Error('no connect lacks a slot');
+    this.lacking.delete(connect);
+    this.holding.add(connect);
+    settle(connect, true);
+  }
+
+  yieldConnect(): boolean {
+    const [connect] = this.holding;
+    if (connect === undefined) return false;
+    this.holding.delete(connect);
+    this.lacking.add(connect);
+    this.capacity?.release();
+    return true;
+  }
+
+  /** No caller waits: connects that wait to try again end. */
+  dropUnwanted(): void {
+    for (const connect of this.lacking) {
+      // A connect that lost its slot in mid-attempt goes on.
+      if (connect.resume === undefined) continue;
+      this.lacking.delete(connect);
+      connect.dropped = true;
+      settle(connect, false);
+    }
+  }
+
+  /**
+   * A connect has brought a connection, to which its slot passes. One that lost its slot takes another if it
+   * can; else the result is false, and the connection must close at once.
+   */
+  keepSlot(connect: PendingConnect): boolean {
+    this.end(connect);
+    if (connect.hadSlot || this.capacity === undefined) return true;
+    const hasSlot = this.waiting > 0 ? this.capacity.take(this) : this.capacity.takeSpare(this);
+    if (!hasSlot) this.capacity.overbook();
+    return hasSlot;
+  }
+
+  /** A connect has ended. The slot that it had is the caller's from here on. */
+  end(connect: PendingConnect): void {
+    this.connects -= 1;
+    this.pausing.delete(connect);
+    this.lacking.delete(connect);
+    connect.hadSlot = this.holding.delete(connect);
+  }
+}
+
+function settle(connect: PendingConnect, isWanted: boolean): void {
+  connect.resume?.(isWanted);
+  connect.resume = undefined;
 }

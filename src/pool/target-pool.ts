@@ -5,7 +5,6 @@ import { ACQUIRE_ABORTED, callerError, queueFullError } from './acquire-errors.j
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import type { AttemptCounts } from './connecting/connector.js';
-import type { ConnectsUnderWay } from './connecting/connects-under-way.js';
 import type { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -36,7 +35,6 @@ export class TargetPool implements LeaseOwner {
   readonly #cachedClock: CachedClock;
   readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
-  readonly #connects: ConnectsUnderWay;
   readonly #attempts: AttemptCounts;
   readonly #maxUses: number;
   /** Whether idle connections may have to be validated before a lease. */
@@ -62,7 +60,6 @@ export class TargetPool implements LeaseOwner {
     this.#queue = new AcquireQueue(clock, this.#cachedClock, this.#timer, this.#watch);
     this.#pump = new Pump(target, environment, this.#queue, this.#cachedClock, this.#timer, this);
     this.#limits = this.#pump.limits;
-    this.#connects = this.#limits.connects;
     this.#attempts = this.#pump.opener.attempts;
     this.#entries = this.#pump.entries;
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
@@ -130,7 +127,7 @@ export class TargetPool implements LeaseOwner {
       connection.use(this.#maxUses);
       this.#queue.serveFirst(connection);
       // The connect that was under way for the caller may make room for another target.
-      if (this.#queue.size === 0 && this.#connects.holding.size > 0) this.#pump.run();
+      if (this.#queue.size === 0 && this.#limits.holding.size > 0) this.#pump.run();
     } else {
       this.#entries.makeIdle(connection);
       this.#cachedClock.markBusy();
@@ -160,7 +157,7 @@ export class TargetPool implements LeaseOwner {
   /** Whether it has no connections, connects or callers, and keeps nothing warm. */
   get unused(): boolean {
     const { held, connects, waiting, minimum } = this.#limits;
-    return held === 0 && connects.size === 0 && waiting === 0 && minimum === 0;
+    return held === 0 && connects === 0 && waiting === 0 && minimum === 0;
   }
 
   /** Ends an unused pool. */
@@ -187,15 +184,15 @@ export class TargetPool implements LeaseOwner {
 
   counts(): PoolCounts {
     const { size: total, idle, leased } = this.#entries;
-    const connects = this.#connects;
+    const { holding, pausing, lacking } = this.#limits;
     const { connectTimes, counters } = this.#pump.opener;
     const { size: waiting, oldestWaitMs, timeouts, waits } = this.#queue;
     return countsOf(counters, this.#entries.entries(), {
       total,
       idle,
       leased,
-      connecting: connects.holding.size,
-      pausing: connects.pausing.size + connects.lacking.size,
+      connecting: holding.size,
+      pausing: pausing.size + lacking.size,
       waiting,
       oldestWaitMs,
       timeouts,

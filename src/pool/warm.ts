@@ -19,7 +19,7 @@ export async function warmUp(
     throwIfAborted(signal, ACQUIRE_ABORTED);
     pump.limits.keepsMinimum = true;
     opener.retryNow();
-    if (pump.limits.warm) return;
+    if (pump.warm) return;
     pump.warmUps ??= new WarmUps(clock);
     const warm = pump.warmUps.wait(timeoutMs, signal, () => {
       timeUp = true;

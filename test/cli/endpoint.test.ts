@@ -1,9 +1,10 @@
 import { endpointArgument, shownEndpoint } from '../../src/cli/command.js';
 import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
+import { onWine, testWhere, USER_ID } from '../helpers/test-where.js';
 import { run } from './run.js';
 
-test('endpoint prints what the functions derive', async (t) => {
+testWhere(!onWine, USER_ID)('endpoint prints what the functions derive', async (t) => {
   t.deepEqual(await run('endpoint'), { exitCode: 0, stdout: `${sharedBrokerEndpoint()}\n`, stderr: '' });
   t.like(await run('endpoint', '--service', 'echo'), {
     exitCode: 0,
@@ -15,7 +16,7 @@ test('endpoint prints what the functions derive', async (t) => {
   });
 });
 
-test('endpoint --json prints the endpoint as JSON', async (t) => {
+testWhere(!onWine, USER_ID)('endpoint --json prints the endpoint as JSON', async (t) => {
   const { exitCode, stdout } = await run('endpoint', '--service', 'echo', '--json');
   t.is(exitCode, 0);
   t.deepEqual(JSON.parse(stdout), { endpoint: serviceBrokerEndpoint('echo') });

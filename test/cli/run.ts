@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { scaled } from '../helpers/patience.js';
 
 /** The entry of `broker-pool`. */
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const LIMIT_MS = 30_000;
+const LIMIT_MS = scaled(30_000);
 
 /** How a command ended and what it printed. */
 export interface CommandResult {

@@ -5,6 +5,17 @@ type Declare = (title: string, implementation: (t: ExecutionContext) => void | P
 
 export const onWindows = process.platform === 'win32';
 
+/**
+ * Wine names no SID of the user, from which endpoints are derived, and lets several servers listen at one pipe.
+ * It sets this variable itself.
+ */
+export const onWine = onWindows && process.env['WINELOADER'] !== undefined;
+
+/** What the derivation of endpoints needs. */
+export const USER_ID = 'a user id, which Wine does not name';
+/** What a refusal of a second server needs. */
+export const OWN_PIPE = 'a pipe of one server alone, which Wine does not have';
+
 /** What a shared pool needs: its connections move between threads as descriptors. */
 export const SHARING = 'descriptors in other threads';
 

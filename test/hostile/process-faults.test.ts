@@ -22,7 +22,7 @@ import type { FewDescriptorsReport } from './few-descriptors.js';
 
 const posixTest = testWhere(!onWindows, 'SIGSTOP, or a limit of descriptors', test.serial);
 const SHORT_MS = scaled(200);
-const CHILD_LIMIT_MS = 30_000;
+const CHILD_LIMIT_MS = scaled(30_000);
 
 async function start(
   t: ExecutionContext,

@@ -13,6 +13,7 @@ import {
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
 import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
+import { onWine, testWhere, USER_ID } from '../helpers/test-where.js';
 
 const brokerEndpoint = endpointIn('/run', 'broker');
 
@@ -25,27 +26,30 @@ function poolOptions(options: Readonly<Record<string, unknown>>): unknown {
   return checkPoolOptions({ brokerEndpoint, ...options });
 }
 
-test("without options a pool has the documented defaults and the user's shared broker", (t) => {
-  t.like(checkPoolOptions({}), {
-    brokerEndpoint: sharedBrokerEndpoint(),
-    serviceName: undefined,
-    wantedVersion: undefined,
-    selfVersion: undefined,
-    max: 10,
-    acquireTimeoutMs: 30_000,
-    maxWaiting: Infinity,
-    maxConnecting: 2,
-    idleTimeoutMs: 60_000,
-    maxLifetimeMs: 1_800_000,
-    maxUses: Infinity,
-    validateAfterIdleMs: 500,
-    validateTimeoutMs: 1_000,
-    adoptHandedOffConnection: false,
-    handoffReadyTimeoutMs: 2_000,
-    roundTripTimeoutMs: clientTimeoutFromEnv(),
-    endpointCache: { max: 256, ttlMs: 0 },
-  });
-});
+testWhere(!onWine, USER_ID)(
+  "without options a pool has the documented defaults and the user's shared broker",
+  (t) => {
+    t.like(checkPoolOptions({}), {
+      brokerEndpoint: sharedBrokerEndpoint(),
+      serviceName: undefined,
+      wantedVersion: undefined,
+      selfVersion: undefined,
+      max: 10,
+      acquireTimeoutMs: 30_000,
+      maxWaiting: Infinity,
+      maxConnecting: 2,
+      idleTimeoutMs: 60_000,
+      maxLifetimeMs: 1_800_000,
+      maxUses: Infinity,
+      validateAfterIdleMs: 500,
+      validateTimeoutMs: 1_000,
+      adoptHandedOffConnection: false,
+      handoffReadyTimeoutMs: 2_000,
+      roundTripTimeoutMs: clientTimeoutFromEnv(),
+      endpointCache: { max: 256, ttlMs: 0 },
+    });
+  },
+);
 
 test('an option that is undefined has the default of one that is left out', (t) => {
   const names = Object.keys(allPoolOptions);

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { loadNative } from '../../src/os/native.js';
+import { scaled } from '../helpers/patience.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { testWhere } from '../helpers/test-where.js';
@@ -39,7 +40,7 @@ async function use(
   if (preload !== undefined) writeFileSync(`${directory}/preload.cjs`, preload);
   const program = [PROGRAM, JSON.stringify(target), ...(late ? ['late'] : [])];
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, ...preloadFlags, ...program], {
-    timeout: 60_000,
+    timeout: scaled(60_000),
   });
   t.is(broker.earlyHangUps, 0);
   const report: WithoutThreadReport = JSON.parse(stdout);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
+import { onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { EmbeddedBackend, type EmbeddedBackendOptions } from '../../src/testing/index.js';
 import { decodeDaemonProcess, FrameKind, PayloadProtocol } from '../../src/wire/messages.js';
 import { dial, framesIn, readBytes, readToEnd, request } from './raw-peer.js';
@@ -163,7 +164,7 @@ test('stop closes connections, ends waits and leaves no file in a given director
   t.deepEqual(readdirSync(directory), []);
 });
 
-test('a backend can come back at the same endpoint', async (t) => {
+testWhere(!onWine, OWN_PIPE)('a backend can come back at the same endpoint', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'broker-pool-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const endpoint = endpointIn(join(directory, 'deep'), 'backend');

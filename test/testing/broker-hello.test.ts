@@ -4,7 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { endpointIn } from '../helpers/endpoints.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
-import { onWindows, testWhere } from '../helpers/test-where.js';
+import { onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { EmbeddedBroker, type EmbeddedBrokerOptions, type EmbeddedService } from '../../src/testing/index.js';
 import { encodeFrame } from '../../src/wire/frame.js';
 import {
@@ -99,7 +99,7 @@ onPosix('the socket has mode 0600 in a directory of mode 0700, and stop removes 
   t.throws(() => statSync(directory), { code: 'ENOENT' });
 });
 
-test('an endpoint in use is not taken away (N-10)', async (t) => {
+testWhere(!onWine, OWN_PIPE)('an endpoint in use is not taken away (N-10)', async (t) => {
   const broker = await startBroker(t);
   await t.throwsAsync(EmbeddedBroker.start({ endpoint: broker.endpoint }), { code: 'EADDRINUSE' });
   t.is(replyIn(await exchange(broker.endpoint, request(helloPayload()))).result?.kind, 'negotiated');

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from '../helpers/sanitary.js';
-import { onWindows, testWhere } from '../helpers/test-where.js';
+import { onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
 import { canHandOff, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
 import { readBytes, readToEnd } from './raw-peer.js';
@@ -25,7 +25,7 @@ test('a test system negotiates its echo under the name and version asked for', a
   t.is((await readToEnd(socket)).toString(), 'hello');
 });
 
-test('a test system that cannot start stops its backend', async (t) => {
+testWhere(!onWine, OWN_PIPE)('a test system that cannot start stops its backend', async (t) => {
   await using system = await startTestSystem();
   const taken = { endpoint: system.broker.endpoint };
   await t.throwsAsync(startTestSystem({ broker: taken }), { code: 'EADDRINUSE' });

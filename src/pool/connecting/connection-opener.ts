@@ -6,11 +6,10 @@ import type { LeaseOwner } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
-import type { TargetLimits } from '../target-limits.js';
+import type { PendingConnect, TargetLimits } from '../target-limits.js';
 import { targetKey, type Target } from '../target.js';
 import { Histogram, newCounters } from '../watching/stats.js';
 import { discard, type AttemptCounts, type ConnectRequest, type NewConnection } from './connector.js';
-import type { PendingConnect } from './connects-under-way.js';
 import { FailureMemory } from './failure-memory.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import { REFUSAL_CACHE_MS } from './refusal-cache.js';
@@ -75,7 +74,7 @@ export class ConnectionOpener {
 
   /** The phase of a caller that waits for a connect or a pause; `undefined` where it waits for a release. */
   phase(mayOpen: number): 'hello' | 'connect' | undefined {
-    if (this.#limits.connects.expected === 0)
+    if (this.#limits.expected === 0)
       return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
   }
@@ -92,11 +91,11 @@ export class ConnectionOpener {
 
   /** Takes the slot of a connect for a caller that waits. Returns false where none may begin now. */
   takeSlot(): boolean {
-    const { connects } = this.#limits;
-    const isNew = connects.lacking.size === 0;
+    const { connects, lacking } = this.#limits;
+    const isNew = lacking.size === 0;
     // Open connections may serve the caller, and the last connect under way tells all callers why none works:
     // a new one in place of each that fails would put that off until their deadlines. With neither, one begins.
-    const othersDecide = this.#entries.size > 0 || (isNew && connects.size > 0);
+    const othersDecide = this.#entries.size > 0 || (isNew && connects > 0);
     if (this.#failures?.backoff.pausing && othersDecide) return false;
     if (isNew && (this.#stopped || !this.#limits.belowLimits())) return false;
     return this.#environment.capacity?.take(this.#limits) !== false;
@@ -122,7 +121,7 @@ export class ConnectionOpener {
       hadSlot: false,
       resume: undefined,
     };
-    this.#limits.connects.begin(connect);
+    this.#limits.begin(connect);
     if (spare) this.#spareUnderWay += 1;
     if (events.connectionCreated.wanted)
       events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: connect.id });
@@ -178,12 +177,12 @@ export class ConnectionOpener {
       this.#memory.doubts.excuse(connection);
     }
     // Last: a listener of the event may acquire, and the connect must count until the connection does.
-    if (!this.#limits.connects.keepSlot(connect, this.#limits)) connection.closeOnRelease = 'evicted';
+    if (!this.#limits.keepSlot(connect)) connection.closeOnRelease = 'evicted';
     return connection;
   }
 
   #onFailed(connect: PendingConnect, error: BrokerPoolError): BrokerPoolError {
-    this.#limits.connects.end(connect);
+    this.#limits.end(connect);
     this.#lastError = error;
     this.counters.connectFailures += 1;
     if (!this.#stopped && !connect.dropped) {
@@ -237,7 +236,7 @@ export class ConnectionOpener {
   /** Ends the pauses; nothing is opened from here on. */
   stop(): void {
     this.#stopped = true;
-    this.#limits.connects.dropUnwanted();
+    this.#limits.dropUnwanted();
     this.#failures?.reset();
   }
 
@@ -260,13 +259,13 @@ export class ConnectionOpener {
         delayMs,
         error: asFailure(error),
       });
-    this.#limits.connects.pause(connect);
+    this.#limits.pause(connect);
   }
 
   #onPauseOver(connect: PendingConnect): Promise<boolean> {
-    const isWanted = this.#limits.connects.awaitSlot(connect);
+    const isWanted = this.#limits.awaitSlot(connect);
     // The pump drops the connect where no caller waits, and else finds a slot for it.
-    if (this.#stopped) this.#limits.connects.dropUnwanted();
+    if (this.#stopped) this.#limits.dropUnwanted();
     else this.#limits.pump();
     return isWanted;
   }

@@ -72,25 +72,19 @@ export interface ConnectorSettings {
 }
 
 /** A {@link Connector}, or a test's stand-in. */
-export interface OpensConnections {
-  /** Opens one connection, or fails with the reason. */
-  connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection>;
-  /** Whether a Hello of this target is under way. */
-  isNegotiating(key: string): boolean;
-  /** Ends the pauses of this target's connects: they try again at once. */
-  retryNow(key: string): void;
-}
+export type OpensConnections = Pick<Connector, 'connect' | 'isNegotiating' | 'retryNow'>;
 
 /**
  * Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target.
  */
-export class Connector implements OpensConnections {
+export class Connector {
   readonly #settings: ConnectorSettings;
   readonly #cache: EndpointCache | undefined;
   readonly #clock: Clock;
   readonly #driver: () => Driver;
   readonly #hellos = new Map<string, Promise<NewConnection>>();
-  readonly #underWay = new Set<Promise<NewConnection>>();
+  #underWay = 0;
+  #onIdle = (): void => {};
   readonly #retries: Retries;
   readonly #closing = new AbortController();
 
@@ -123,12 +117,20 @@ export class Connector implements OpensConnections {
    * Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries,
    * unless `mostAttempts` does.
    */
-  connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
-    const connecting = this.#connect(request, connect);
-    this.#underWay.add(connecting);
-    const onEnd = (): void => void this.#underWay.delete(connecting);
-    connecting.then(onEnd, onEnd);
-    return connecting;
+  async connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
+    // A listener that has just heard of this connect may have ended the pool.
+    this.#closing.signal.throwIfAborted();
+    this.#underWay += 1;
+    try {
+      // A success that comes while the pool ends is the opener's to discard: it is stopped before this is
+      // closed.
+      return await this.#attempt(request);
+    } catch (error) {
+      return await this.#retry(request, connect, error);
+    } finally {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.#onIdle();
+    }
   }
 
   /** Gives up everything that is under way. */
@@ -136,21 +138,9 @@ export class Connector implements OpensConnections {
     this.#closing.abort(new BrokerPoolError('POOL_CLOSED', 'the pool was closed'));
   }
 
-  /** When all that was under way has ended. The driver must have been closed. */
+  /** When all that was under way has ended; asked once. The driver must have been closed. */
   async ended(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
-  }
-
-  async #connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
-    // A listener that has just heard of this connect may have ended the pool.
-    this.#closing.signal.throwIfAborted();
-    try {
-      // A success that comes while the pool ends is the opener's to discard: it is stopped before this is
-      // closed.
-      return await this.#attempt(request);
-    } catch (error) {
-      return await this.#retry(request, connect, error);
-    }
+    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 
   async #retry(

@@ -110,12 +110,12 @@ const DOWN = new BrokerPoolError('BROKER_CONNECT', 'down');
 test('no more connects run at once than maxConnecting, and no more connections are open than max', async (t) => {
   const { connector, limits, open } = setUp({ max: 3, maxConnecting: 2 });
   t.deepEqual([open(), open(), open()], [true, true, false]);
-  t.true(limits.full);
+  t.false(limits.belowLimits());
   await connector.succeed();
   t.deepEqual([open(), open()], [true, false]);
   await connector.succeed();
   await connector.succeed();
-  t.is(limits.connects.holding.size, 0);
+  t.is(limits.holding.size, 0);
   t.false(open(), 'max');
 });
 

@@ -16,6 +16,7 @@ import {
 } from '../../../src/index.js';
 import { POOL_EVENT_NAMES } from '../../../src/pool/watching/events.js';
 import { until } from '../../helpers/leftovers.js';
+import { scaled } from '../../helpers/patience.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
@@ -253,7 +254,7 @@ test('an idle pool keeps no context of a caller that has left in memory', async 
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--expose-gc', program, JSON.stringify(target)],
-    { timeout: 60_000 },
+    { timeout: scaled(60_000) },
   );
   t.deepEqual(JSON.parse(stdout), { idle: 2, kept: [] });
 });

@@ -8,6 +8,7 @@ import { hostilePeer } from '../../hostile/peer-kit.js';
 import { loadNative } from '../../../src/os/native.js';
 import type { BrokerBehaviour, TestTarget } from '../../../src/testing/index.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
+import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
 
@@ -45,7 +46,7 @@ async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour
 
 async function runWith(what: string, target: TestTarget): Promise<End> {
   const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, what, JSON.stringify(target)], {
-    timeout: 30_000,
+    timeout: scaled(30_000),
   });
   const [outcome = '', afterMs = ''] = stdout.split(' ');
   return { outcome, afterMs: Number(afterMs) };

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { connectSharedPool } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
+import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
 import { echo, read, startSystem } from '../../helpers/system.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
@@ -261,7 +262,7 @@ test('share() without FFI throws WORKER_FAILED and names koffi', async (t) => {
   const environment = { ...process.env, BROKER_POOL_FFI: '0' };
   const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', source], {
     env: environment,
-    timeout: 30_000,
+    timeout: scaled(30_000),
   });
   t.regex(stdout, /^WORKER_FAILED .*koffi/);
 });

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { BrokerPool, Lease, LeakSuspectedEvent } from '../../../src/index.js';
+import { scaled } from '../../helpers/patience.js';
 import { openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
-const LIMIT_MS = 40_000;
+const LIMIT_MS = scaled(40_000);
 
 /** Every way to a lease, by a caller of a known name. */
 const WAYS: Readonly<

@@ -1,0 +1,18 @@
+import base from './ava.config.js';
+
+/** What needs programs that only the machine's own Node finds, and why. All other files run. */
+const LEFT_OUT = {
+  'bench/': 'arithmetic on measurements, and builds',
+  'documents.test.js': 'reads documents',
+  'layers.test.js': 'reads sources',
+  'mutations/': 'changes the build',
+  'package-tarball.test.js': 'runs npm and git',
+  'types/': 'runs the compiler',
+};
+
+export default {
+  ...base,
+  files: [...base.files, ...Object.keys(LEFT_OUT).map((path) => `!dist/test/${path.replace(/\/$/, '/**')}`)],
+  concurrency: 2,
+  timeout: '20m',
+};

@@ -1,0 +1,21 @@
+import base from './ava.config.js';
+
+/** What has nothing of Windows in it, or needs programs that Wine does not have, and why. All other files run. */
+const LEFT_OUT = {
+  'bench/': 'arithmetic on measurements, and builds',
+  'documents.test.js': 'reads documents',
+  'hostile/frames.test.js': 'exchanges without sockets',
+  'layers.test.js': 'reads sources',
+  'mutations/': 'changes the build',
+  'package-tarball.test.js': 'runs npm and git',
+  'types/': 'runs the compiler',
+};
+
+export default {
+  ...base,
+  files: [...base.files, ...Object.keys(LEFT_OUT).map((path) => `!dist/test/${path.replace(/\/$/, '/**')}`)],
+  // Wine starts processes slowly, and one server does the work of the kernel for all of them.
+  concurrency: 2,
+  serial: true,
+  timeout: '10m',
+};
