@@ -29,6 +29,7 @@ const LEAVES = [
   'error-data',
   'errors',
   'exit-hook',
+  'histogram',
   'explained-error',
   'option-table',
   'package-files',
@@ -47,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'caller-stack': [],
   version: [],
   'exit-hook': [],
+  histogram: [],
   'package-files': [],
   'deadline-queue': ['clock'],
   'debug-log': [],
@@ -141,7 +143,8 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
-const UNDOCUMENTED = /\b_(?:handle|readableState|writableState|eventsCount|httpMessage|peername)\b|asyncReset/;
+const UNDOCUMENTED =
+  /\b_(?:handle|readableState|writableState|eventsCount|httpMessage|peername)\b|asyncReset/;
 
 test('only src/os knows the members that Node does not document', (t) => {
   const users = [...byPath.values()].filter(({ text }) => UNDOCUMENTED.test(text)).map(({ path }) => path);
