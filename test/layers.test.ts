@@ -29,6 +29,7 @@ const LEAVES = [
   'error-data',
   'errors',
   'exit-hook',
+  'histogram',
   'explained-error',
   'option-table',
   'package-files',
@@ -47,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'caller-stack': [],
   version: [],
   'exit-hook': [],
+  histogram: [],
   'package-files': [],
   'deadline-queue': ['clock'],
   'debug-log': [],
@@ -59,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'trust-option': ['errors', 'option-table', 'os'],
   wire: ['errors'],
   codec: ['wire', 'errors'],
-  os: ['errors', 'clock', 'process-warning', 'package-files'],
+  os: ['errors', 'clock', 'async-context', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
@@ -140,6 +142,18 @@ for (const [name, home] of Object.entries(HOMES)) {
     );
   });
 }
+
+const UNDOCUMENTED =
+  /\b_(?:handle|readableState|writableState|eventsCount|httpMessage|peername)\b|asyncReset/;
+
+test('only src/os knows the members that Node does not document', (t) => {
+  const users = [...byPath.values()].filter(({ text }) => UNDOCUMENTED.test(text)).map(({ path }) => path);
+  t.true(users.length > 0);
+  t.deepEqual(
+    users.filter((path) => !path.startsWith('src/os/')),
+    [],
+  );
+});
 
 test('src names the worker as a file only, in negotiation/wait-thread/worker-thread.ts', (t) => {
   t.deepEqual(

@@ -3,12 +3,12 @@ import { outOfContext } from '../async-context.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
+import { withoutThrowing } from '../os/socket-handle.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
 import type { EntryList } from './containers.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { withoutThrowing } from './without-throwing.js';
 
 /** A connection as the `validate` hook sees it. */
 export interface ConnectionToValidate {

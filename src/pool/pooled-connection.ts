@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
+import { PooledSocket, type SocketProblem, type SocketWatcher } from '../os/pooled-socket.js';
+import { withoutThrowing } from '../os/socket-handle.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
 import { Negotiation, type LeaseOwner } from './lease.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
-import { withoutThrowing } from './without-throwing.js';
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {

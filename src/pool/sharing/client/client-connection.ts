@@ -1,7 +1,7 @@
 import type { Route } from '../../../negotiation/job.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../lease.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../pooled-socket.js';
+import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../../os/pooled-socket.js';
 import type { ConnectionInfo } from '../protocol.js';
 
 /**

@@ -3,7 +3,7 @@ import { wouldBlock } from '../../../os/errno.js';
 import { descriptorOf } from '../../../os/socket-handle.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { PooledConnection, SharedWith } from '../../pooled-connection.js';
-import { PooledSocket, type SocketProblem } from '../../pooled-socket.js';
+import { PooledSocket, type SocketProblem } from '../../../os/pooled-socket.js';
 
 /** Another thread that has a duplicate of a connection's descriptor. */
 export interface Holder {

@@ -1,6 +1,7 @@
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
 import { outOfContext } from '../async-context.js';
+import { DRAINED_BYTES } from './drain.js';
 import {
   handleOf,
   isOwnedBy,
@@ -8,9 +9,8 @@ import {
   startReading,
   stopReading,
   type StreamHandle,
-} from '../os/socket-handle.js';
-import { DRAINED_BYTES } from './drain.js';
-import { withoutThrowing } from './without-throwing.js';
+  withoutThrowing,
+} from './socket-handle.js';
 
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
