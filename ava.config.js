@@ -1,7 +1,12 @@
 import { availableParallelism } from 'node:os';
 
 export default {
-  files: ['dist/test/**/*.test.js', '!dist/test/bundles/**', '!dist/test/interop/**'],
+  files: [
+    'dist/test/**/*.test.js',
+    '!dist/test/bundles/**',
+    '!dist/test/interop/**',
+    '!dist/test/together/**',
+  ],
   // Each test file is a process of its own, so that its descriptors and threads can be counted.
   workerThreads: false,
   // One more than the processors: many tests wait for timers and other processes.

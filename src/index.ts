@@ -28,7 +28,7 @@ export {
 } from './errors.js';
 export type { DriverName, NegotiatedInfo, Route } from './negotiation/job.js';
 export { BrokerPool } from './pool/broker-pool.js';
-export type { DestroyReason, Lease, LeaseDescription } from './pool/lease.js';
+export type { DestroyReason, Lease, LeaseDescription, ResolvedBackend } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 export type { CloseReason } from './pool/close-reason.js';
 export type { Target } from './pool/target.js';

@@ -9,6 +9,7 @@ export interface PoolSnapshot {
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
+  readonly detached: number;
   readonly connecting: number;
   readonly waiting: number;
   /** Connect attempts that have begun so far. */
@@ -64,11 +65,12 @@ export function callerError(
   attemptsBefore: number,
   elapsedMs: number,
 ): BrokerPoolFailure {
-  const { target, max, total, idle, leased, connecting, waiting } = snapshot;
+  const { target, max, total, idle, leased, detached, connecting, waiting } = snapshot;
   const facts = { ...target, attempts: snapshot.attempts - attemptsBefore, elapsedMs };
   if (isShared) return explainedError(failure, facts, failure.cause ?? failure);
   const open = `total ${total}, idle ${idle}, connecting ${connecting}`;
-  const situation = `${open}, waiting ${waiting}, leased ${leased}, max ${max}`;
+  const out = detached === 0 ? `leased ${leased}` : `leased ${leased}, detached ${detached}`;
+  const situation = `${open}, waiting ${waiting}, ${out}, max ${max}`;
   return explainedError(failure, { ...facts, situation });
 }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
@@ -19,7 +20,7 @@ import { claimName, releaseName } from './pool-names.js';
 import { Targets } from './targets.js';
 import { createEventSources } from './watching/event-sources.js';
 import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './watching/events.js';
-import { useLease, type Lease } from './lease.js';
+import { resolveBy, useLease, type Lease, type ResolvedBackend } from './lease.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -80,9 +81,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       events: createEventSources(this.name, this),
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       ids: { connection: 0, acquire: 0 },
-      // `use` calls `acquire`, so it comes first.
+      // The first three call `acquire`, so they come first.
       // oxlint-disable-next-line typescript/unbound-method -- compared by identity, never called
-      entryPoints: [this.use, this.acquire, this.tryAcquire],
+      entryPoints: [this.use, this.connect, this.resolve, this.acquire, this.tryAcquire],
       onQuieter: () => this.#shutdown.onQuieter(),
     };
     this.#targets = new Targets(this.#environment);
@@ -157,6 +158,27 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
     checkFunction('work', work);
     return await useLease(await this.acquire(options), work);
+  }
+
+  /**
+   * A socket that the caller has for good, as of `acquire` and `lease.detach`: for libraries that own their
+   * connections. It counts against `max` and `maxTotal` until it closes.
+   *
+   * @throws {BrokerPoolError} as `acquire` does
+   */
+  async connect(options?: AcquireOptions): Promise<Socket> {
+    return (await this.acquire(options)).detach();
+  }
+
+  /**
+   * Where the backend listens, for libraries that dial it themselves: the endpoint of an open connection, else
+   * the remembered one, else that of a new connection, which stays in the pool.
+   *
+   * @throws {BrokerPoolError} as `acquire` does
+   */
+  async resolve(options?: AcquireOptions): Promise<ResolvedBackend> {
+    if (options !== undefined) checkAcquireOptions(options);
+    return this.#targetFor(options).known ?? resolveBy(await this.acquire(options));
   }
 
   /**

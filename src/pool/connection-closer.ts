@@ -77,7 +77,8 @@ export class ConnectionCloser {
     for (const connection of Array.from(this.#entries.idleEntries())) {
       if (connection.state !== 'idle') continue;
       const idleMs = connection.idleFromMs(nowMs);
-      if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size > minimum) this.close(connection, 'idle');
+      if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size - this.#entries.detached > minimum)
+        this.close(connection, 'idle');
       else if (this.#silentSinceMs(connection, idleMs) + keepaliveMs <= nowMs) {
         this.#checkedAtMs.set(connection, nowMs);
         silent.push(connection);
@@ -143,13 +144,14 @@ export class ConnectionCloser {
     return connection !== undefined && this.close(connection, 'evicted');
   }
 
-  /** Closes idle connections now, and the others when they come back. */
+  /** Closes idle connections now, leased ones when they come back, detached ones when they are at rest. */
   closeAll(reason: CloseReason): void {
     for (const connection of this.#entries.entries()) this.#closeOrMark(connection, reason);
   }
 
   #closeOrMark(connection: PooledConnection, reason: CloseReason): void {
     if (connection.state === 'idle') this.close(connection, reason);
+    else if (connection.state === 'detached') connection.retire(reason);
     else connection.closeOnRelease ??= reason;
   }
 

@@ -1,8 +1,9 @@
 /**
  * The state of an entry; only {@link EntryList} changes it. `new` → `leased` by adding, `idle` ⇄ `leased` by
- * leasing and release, `idle` ⇄ `reserved` by maintenance, any of the three → `removed`, which is final.
+ * leasing and release, `idle` ⇄ `reserved` by maintenance, `leased` → `detached` for good, any of the four →
+ * `removed`, which is final.
  */
-export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'removed';
+export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'detached' | 'removed';
 
 /** What the list needs of an entry. The links and the index belong to the list. */
 export interface ListEntry<E> {
@@ -15,13 +16,14 @@ export interface ListEntry<E> {
 }
 
 /**
- * Entries that are idle, leased or reserved. A container only: it knows no sockets, options, clock or events.
+ * Entries that are idle, leased, reserved or detached. A container only: it knows no sockets, options, clock or events.
  * Every operation is O(1); only walking through entries takes longer.
  */
 export class EntryList<E extends ListEntry<E>> {
   // Plain fields, which only this class writes: each acquire reads some of them.
   idle = 0;
   reserved = 0;
+  detached = 0;
   /** The entry that {@link EntryList.leaseNewest} leases. */
   newestIdle: E | undefined = undefined;
   /** The entry that has been idle longest. */
@@ -30,10 +32,10 @@ export class EntryList<E extends ListEntry<E>> {
   readonly #entries: E[] = [];
 
   get leased(): number {
-    return this.#entries.length - this.idle - this.reserved;
+    return this.#entries.length - this.idle - this.reserved - this.detached;
   }
 
-  /** Idle, leased and reserved entries together. */
+  /** Idle, leased, reserved and detached entries together. */
   get size(): number {
     return this.#entries.length;
   }
@@ -91,10 +93,18 @@ export class EntryList<E extends ListEntry<E>> {
     this.reserved += 1;
   }
 
+  /** Gives a leased entry to its holder: it counts until it is removed, and no caller can lease it again. */
+  detach(entry: E): void {
+    if (entry.state !== 'leased') throw new Error(`cannot detach an entry that is ${entry.state}`);
+    entry.state = 'detached';
+    this.detached += 1;
+  }
+
   /** Takes an entry out for good. Returns false if it was out already. */
   remove(entry: E): boolean {
     if (entry.state === 'idle') this.#unlinkIdle(entry);
     else if (entry.state === 'reserved') this.reserved -= 1;
+    else if (entry.state === 'detached') this.detached -= 1;
     else if (entry.state !== 'leased') return false;
     entry.state = 'removed';
     const last = this.#entries.pop();

@@ -50,6 +50,8 @@ export interface LeaseOwner {
   readonly target?: Target;
   /** Takes a leased connection back. */
   onRelease(connection: LeasedConnection): void;
+  /** Gives a leased connection to its holder for good. */
+  onDetach(connection: LeasedConnection): void;
   /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: LeasedConnection, reason: CloseReason): void;
 }
@@ -72,7 +74,7 @@ export type DestroyReason = 'destroyed' | 'error' | 'invalid';
 const DESTROY_REASONS: ReadonlySet<string> = new Set<DestroyReason>(['destroyed', 'error', 'invalid']);
 
 /**
- * A connection while its caller holds it. After `release` or `destroy` the lease is spent: every further use
+ * A connection while its caller holds it. After `release`, `destroy` or `detach` the lease is spent: every further use
  * throws `INVALID_ARGUMENT`, so that a mix-up shows where it happens and not in the next caller's replies.
  *
  * Leases are made by pools. A test may make one of its own: an object with these members is a lease.
@@ -96,7 +98,7 @@ export interface Lease extends AsyncDisposable {
   readonly handoffToken?: Uint8Array | undefined;
   /** The connection's number, the same in every lease and event of this connection. */
   readonly connectionId: number;
-  /** Whether the lease has been released or destroyed. */
+  /** Whether the lease has been released, destroyed or detached. */
   readonly spent: boolean;
   /**
    * Gives the connection back. One with unread bytes, or with unsent ones that do not leave within 100 ms, is
@@ -111,6 +113,17 @@ export interface Lease extends AsyncDisposable {
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   destroy(reason?: DestroyReason): void;
+  /**
+   * Spends the lease and returns its socket, which is the caller's for good: it does not come back to the pool,
+   * and an error of it without a listener is uncaught, as of any `net.Socket`. The connection counts against
+   * `max` and `maxTotal` until the socket closes. A socket that its holder has unreferenced (`socket.unref()`,
+   * as `http.Agent` and undici do with a socket between two requests) is at rest: the pool closes it then when
+   * the pool closes or the connection's lifetime is over. One in use is closed when it comes to rest, and by
+   * the pool's `close` at the latest after its `timeoutMs`.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT` once the lease is spent
+   */
+  detach(): Socket;
   /** Releases unless that has been done: the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
   /** What logs show: neither the token nor the pool behind it. */
@@ -168,6 +181,14 @@ class PoolLease implements Lease {
     connection.owner.onDestroy(connection, reason);
   }
 
+  detach(): Socket {
+    const { socket } = this;
+    const connection = this.#held();
+    this.connection = undefined;
+    connection.owner.onDetach(connection);
+    return socket;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.spent) this.release();
   }
@@ -189,7 +210,7 @@ class PoolLease implements Lease {
 
   #held(): LeasedConnection {
     if (this.connection === undefined) {
-      throw new BrokerPoolError('INVALID_ARGUMENT', 'lease has been released or destroyed already');
+      throw new BrokerPoolError('INVALID_ARGUMENT', 'lease has been released, destroyed or detached already');
     }
     return this.connection;
   }
@@ -215,6 +236,20 @@ export function leaseOf(connection: LeasedConnection): Lease {
  */
 export function heldBy(lease: Lease): LeasedConnection | undefined {
   return lease instanceof PoolLease ? lease.connection : undefined;
+}
+
+/** Where a backend listens. */
+export interface ResolvedBackend {
+  readonly endpoint: string;
+  /** The broker's answer; absent where it was not asked, because the endpoint was known. */
+  readonly negotiated?: NegotiatedInfo | undefined;
+}
+
+/** Reads where the backend of a lease listens, and releases the lease. */
+export function resolveBy(lease: Lease): ResolvedBackend {
+  const { endpoint, negotiated } = lease;
+  lease.release();
+  return { endpoint, ...(negotiated && { negotiated }) };
 }
 
 /**

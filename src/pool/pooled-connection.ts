@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { afterThisCode } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from '../os/pooled-socket.js';
@@ -16,6 +17,8 @@ export interface SharedWith {
   readonly everReceived: boolean;
   /** The connection is about to close. */
   onClosing(): void;
+  /** The thread that has the connection, detached, closes it as soon as it is at rest. */
+  retire(): void;
 }
 
 /**
@@ -92,10 +95,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   recycle(): CloseReason | 'unsent' | undefined {
     if (this.closeOnRelease !== undefined) return this.closeOnRelease;
     if (!this.needsReset) return undefined;
-    const problem = PooledSocket.problemOf(this.socket);
-    if (problem !== undefined) return problem;
     const next = PooledSocket.renew(this.socket);
-    if (next === undefined) return 'dirty';
+    if (typeof next === 'string') return next;
     this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (this.idleSinceMs < 0) this.socket.ref();
@@ -175,8 +176,31 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     if (this.state === 'idle') this.owner.onDestroy(this, 'dirty');
   }
 
+  /** Gives the connection to its holder for good. Its last lease is not counted against `maxUses` any more. */
+  detach(): void {
+    if (this.closeOnRelease === 'uses') this.closeOnRelease = undefined;
+    if (!this.isLent) PooledSocket.detach(this.socket);
+  }
+
+  /** Closes a detached connection as soon as it is at rest. */
+  retire(reason: CloseReason): void {
+    this.closeOnRelease ??= reason;
+    if (this.isLent) this.sharedWith?.retire();
+    else if (PooledSocket.isAtRest(this.socket)) this.owner.onDestroy(this, this.closeOnRelease);
+  }
+
+  onRest(): void {
+    if (this.closeOnRelease === undefined) return;
+    // Not in the middle of its holder's work: an HTTP agent unreferences a socket before it puts it away.
+    afterThisCode(() => {
+      if (this.state === 'detached' && this.closeOnRelease !== undefined) this.retire(this.closeOnRelease);
+    });
+  }
+
   /** The backend or the caller has ended its side. A caller may still read what came before. */
   onEnd(): void {
+    // The holder of a detached socket may end its side.
+    if (this.state === 'detached' && this.socket.writableEnded) return;
     this.closeOnRelease ??= 'stale';
     if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, 'stale');
   }
@@ -192,6 +216,9 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
   onDeath(problem: SocketProblem): void {
     if (this.state === 'leased') this.owner.onDestroy(this, problem);
+    // Its holder may close it as it likes.
+    else if (this.state === 'detached')
+      this.owner.onDestroy(this, problem === 'error' ? problem : (this.closeOnRelease ?? 'destroyed'));
     else if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, problem);
     else this.closeOnRelease ??= problem;
   }

@@ -58,14 +58,15 @@ export class Pump {
       this.#health = new HealthChecks(this.entries, settings.validate, settings, clock, () => this.run());
   }
 
-  /** Whether no connection is leased or drains, and no caller waits. */
+  /** Whether no connection is leased, detached or drains, and no caller waits. */
   get quiet(): boolean {
-    return this.entries.leased === 0 && this.#queue.size === 0 && this.closer.draining === 0;
+    const { leased, detached } = this.entries;
+    return leased === 0 && detached === 0 && this.#queue.size === 0 && this.closer.draining === 0;
   }
 
   /** Whether as many connections are open as `min` asks for. */
   get warm(): boolean {
-    return this.entries.size >= this.limits.minimum;
+    return this.entries.size - this.entries.detached >= this.limits.minimum;
   }
 
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
@@ -94,7 +95,8 @@ export class Pump {
 
   /** Opens a spare connection where `min` lacks one. */
   keepWarm(): void {
-    if (this.limits.held < this.limits.minimum && this.opener.takeSpareSlot()) void this.#connect(true);
+    if (this.limits.held - this.entries.detached < this.limits.minimum && this.opener.takeSpareSlot())
+      void this.#connect(true);
   }
 
   /** A caller has come to the end of the queue. */
@@ -172,12 +174,12 @@ export class Pump {
   }
 
   snapshot(): PoolSnapshot {
-    const { size: total, idle, leased } = this.entries;
+    const { size: total, idle, leased, detached } = this.entries;
     const { target, attempts } = this.opener;
     const { max } = this.#environment.settings;
     const { waiting, holding } = this.limits;
     const connecting = holding.size;
-    return { target, max, total, idle, leased, connecting, waiting, attempts: attempts.begun };
+    return { target, max, total, idle, leased, detached, connecting, waiting, attempts: attempts.begun };
   }
 
   timeoutError(timeoutMs: number): BrokerPoolError {

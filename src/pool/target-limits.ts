@@ -95,7 +95,7 @@ export class TargetLimits implements CapacityUser {
 
   /** Callers that can be served although no other caller gives a connection back. */
   get places(): number {
-    return this.held - this.#entries.leased + this.mayOpen;
+    return this.held - this.#entries.leased - this.#entries.detached + this.mayOpen;
   }
 
   /** Callers that can rely on a connect under way without another slot. */

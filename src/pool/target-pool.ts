@@ -6,7 +6,7 @@ import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import type { AttemptCounts } from './connecting/connector.js';
 import type { EntryList } from './containers.js';
-import { leaseOf, type Lease, type LeaseOwner } from './lease.js';
+import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -111,6 +111,14 @@ export class TargetPool implements LeaseOwner {
     return lease;
   }
 
+  /** Where the backend listens, as far as that is known without asking the broker. */
+  get known(): ResolvedBackend | undefined {
+    const open = this.#entries.entries().find(({ closeOnRelease }) => closeOnRelease === undefined);
+    if (open === undefined) return this.#pump.opener.known;
+    const { endpoint, negotiation } = open;
+    return { endpoint, ...(negotiation && { negotiated: negotiation.negotiated }) };
+  }
+
   /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
@@ -135,6 +143,17 @@ export class TargetPool implements LeaseOwner {
     }
   }
 
+  onDetach(connection: PooledConnection): void {
+    // A pool that was destroyed has ended the lease, and a dead connection has given up its place.
+    if (connection.state !== 'leased') return;
+    this.#watch.end(connection, this.#cachedClock);
+    this.#entries.detach(connection);
+    connection.detach();
+    const reason = this.#limits.closing ? 'poolClosed' : connection.closeOnRelease;
+    if (reason !== undefined) connection.retire(reason);
+    this.#pump.run();
+  }
+
   /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
     if (connection.state === 'leased') this.#watch.end(connection, this.#cachedClock);
@@ -151,6 +170,8 @@ export class TargetPool implements LeaseOwner {
   /** Serves the callers that wait, and keeps no connection. */
   beginClose(): void {
     this.#limits.closing = true;
+    for (const connection of this.#entries.entries())
+      if (connection.state === 'detached') connection.retire('poolClosed');
     this.#pump.run();
   }
 
@@ -183,7 +204,7 @@ export class TargetPool implements LeaseOwner {
   }
 
   counts(): PoolCounts {
-    const { size: total, idle, leased } = this.#entries;
+    const { size: total, idle, leased, detached } = this.#entries;
     const { holding, pausing, lacking } = this.#limits;
     const { connectTimes, counters } = this.#pump.opener;
     const { size: waiting, oldestWaitMs, timeouts, waits } = this.#queue;
@@ -191,6 +212,7 @@ export class TargetPool implements LeaseOwner {
       total,
       idle,
       leased,
+      detached,
       connecting: holding.size,
       pausing: pausing.size + lacking.size,
       waiting,

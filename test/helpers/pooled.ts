@@ -11,6 +11,10 @@ export class NotingOwner implements LeaseOwner {
     this.notes.push(`released ${id}`);
   }
 
+  onDetach({ id }: PooledConnection): void {
+    this.notes.push(`detached ${id}`);
+  }
+
   onDestroy({ id }: PooledConnection, reason: CloseReason): void {
     this.notes.push(`destroyed ${id} ${reason}`);
   }

@@ -15,6 +15,7 @@ const SNAPSHOT = {
   total: 0,
   idle: 0,
   leased: 0,
+  detached: 0,
   connecting: 0,
   waiting: 1,
   attempts: 0,

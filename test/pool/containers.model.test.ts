@@ -37,6 +37,7 @@ class Model {
   idle: Entry[] = [];
   leased: Entry[] = [];
   reserved: Entry[] = [];
+  detached: Entry[] = [];
   removed: Entry[] = [];
   waiting: Waiter[] = [];
   left: Waiter[] = [];
@@ -108,13 +109,21 @@ const operations: Readonly<Record<string, Operation>> = {
     model.leased = without(model.leased, entry);
     model.reserved.push(entry);
   },
+  detach({ list }, model, pickFrom) {
+    const entry = pickFrom(model.leased);
+    if (entry === undefined) return;
+    list.detach(entry);
+    model.leased = without(model.leased, entry);
+    model.detached.push(entry);
+  },
   remove({ list }, model, pickFrom) {
-    const entry = pickFrom([...model.idle, ...model.leased, ...model.reserved]);
+    const entry = pickFrom([...model.idle, ...model.leased, ...model.reserved, ...model.detached]);
     if (entry === undefined) return;
     ok(list.remove(entry));
     model.idle = without(model.idle, entry);
     model.leased = without(model.leased, entry);
     model.reserved = without(model.reserved, entry);
+    model.detached = without(model.detached, entry);
     model.removed.push(entry);
   },
   misuse({ list }, model, pickFrom) {
@@ -174,14 +183,15 @@ const ids = (list: Iterable<{ readonly id: number }>): number[] => Array.from(li
 
 function agree({ list, queue }: Containers, model: Model): void {
   deepStrictEqual(ids(list.idleEntries()), ids(model.idle));
-  const { idle, leased, reserved, waiting } = model;
+  const { idle, leased, reserved, detached, waiting } = model;
   deepStrictEqual([list.idle, list.leased, list.reserved], [idle.length, leased.length, reserved.length]);
   deepStrictEqual([list.newestIdle, list.oldestIdle], [idle.at(-1), idle[0]]);
   deepStrictEqual([queue.size, queue.first, queue.last], [waiting.length, waiting[0], waiting.at(-1)]);
   const inOrder = (entries: readonly Entry[]): number[] => ids(entries).toSorted((a, b) => a - b);
-  deepStrictEqual(inOrder(list.entries()), inOrder([...idle, ...leased, ...reserved]));
-  strictEqual(list.size, idle.length + leased.length + reserved.length);
-  for (const state of ['idle', 'leased', 'reserved', 'removed'] as const)
+  deepStrictEqual(inOrder(list.entries()), inOrder([...idle, ...leased, ...reserved, ...detached]));
+  strictEqual(list.size, idle.length + leased.length + reserved.length + detached.length);
+  strictEqual(list.detached, detached.length);
+  for (const state of ['idle', 'leased', 'reserved', 'detached', 'removed'] as const)
     ok(model[state].every((entry) => entry.state === state));
   ok(
     model.waiting.every((waiter) => queue.includes(waiter)) &&

@@ -12,19 +12,26 @@ const uses: Readonly<Record<string, (lease: Lease) => unknown>> = {
   connectionId: (lease) => lease.connectionId,
   release: (lease) => lease.release(),
   destroy: (lease) => lease.destroy(),
+  detach: (lease) => lease.detach(),
 };
 
+const ENDS = [
+  (lease: Lease) => lease.release(),
+  (lease: Lease) => lease.destroy(),
+  (lease: Lease) => void lease.detach(),
+];
+
 for (const [name, use] of Object.entries(uses)) {
-  test(`${name} of a lease that has been released or destroyed throws`, (t) => {
-    for (const end of [(lease: Lease) => lease.release(), (lease: Lease) => lease.destroy()]) {
+  test(`${name} of a lease that has been released, destroyed or detached throws`, (t) => {
+    for (const end of ENDS) {
       const owner = new NotingOwner();
       const lease = leaseOf(pooledConnection({ owner }));
-      t.notThrows(() => name === 'release' || name === 'destroy' || use(lease));
+      t.notThrows(() => ['release', 'destroy', 'detach'].includes(name) || use(lease));
       end(lease);
       t.true(lease.spent);
       t.throws(() => use(lease), {
         code: 'INVALID_ARGUMENT',
-        message: 'lease has been released or destroyed already',
+        message: 'lease has been released, destroyed or detached already',
       });
       t.is(owner.notes.length, 1, 'its connection hears of one end only');
     }
@@ -92,7 +99,7 @@ test('a printed lease shows neither the token nor the pool behind it, and neithe
   t.is(lease.handoffToken, token);
   const printed = `Lease of connection ${connection.id} to /fake/backend (broker-negotiated)`;
   t.is(inspect(lease), printed);
-  t.is(inspect({ lease }, { depth: 9, showHidden: true }), `{ lease: ${printed} }`);
+  t.is(inspect({ lease }, { depth: 9, showHidden: true, breakLength: Infinity }), `{ lease: ${printed} }`);
   t.false(inspect(lease.socket, { depth: 9, showHidden: true }).includes('200, 201'));
   lease.release();
   t.is(inspect(lease), 'Lease (spent)');

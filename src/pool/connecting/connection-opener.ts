@@ -80,6 +80,12 @@ export class ConnectionOpener {
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
   }
 
+  /** The remembered endpoint, where a connect may skip the Hello. */
+  get known(): { readonly endpoint: string } | undefined {
+    const endpoint = this.#request.maySkipHello ? this.#environment.cache?.get(this.key) : undefined;
+    return endpoint === undefined ? undefined : { endpoint };
+  }
+
   /** Why the last attempt to connect failed; `undefined` once a connect has succeeded. */
   get lastError(): BrokerPoolError | undefined {
     return this.#lastError;

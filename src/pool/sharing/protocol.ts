@@ -50,6 +50,8 @@ export type HostMessage =
   | { readonly kind: 'failed'; readonly acquireId: number; readonly error: ErrorData }
   /** The connection is closed; the worker closes its duplicate. */
   | { readonly kind: 'gone'; readonly connectionId: number }
+  /** The worker closes the detached connection as soon as it is at rest. */
+  | { readonly kind: 'retire'; readonly connectionId: number }
   /** The pool no longer serves this port. The last message. */
   | { readonly kind: 'ended'; readonly error: ErrorData };
 
@@ -76,6 +78,8 @@ export type ClientMessage =
       /** Whether the worker has ever received bytes on this connection. */
       readonly everReceived: boolean;
     }
+  /** The caller keeps the connection; `destroy` follows when its socket has closed. */
+  | { readonly kind: 'detach'; readonly acquireId: number }
   | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
   /** The worker has destroyed all its leases, and wants no more. The last message. */
   | { readonly kind: 'leave' };
@@ -99,6 +103,7 @@ export function isClientMessage(value: unknown): value is ClientMessage {
         isOptionalText(value['wantedVersion'])
       );
     case 'abort':
+    case 'detach':
       return true;
     case 'release':
       return typeof value['kept'] === 'boolean' && typeof value['everReceived'] === 'boolean';

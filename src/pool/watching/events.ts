@@ -67,7 +67,7 @@ export interface AcquireFailedEvent extends AcquireStartedEvent {
 }
 
 /**
- * A lease has ended, released or destroyed, by its caller or by the pool's end. Each `acquired` has one;
+ * A lease has ended, released, destroyed or detached, by its caller or by the pool's end. Each `acquired` has one;
  * leases that began unheard have none.
  */
 export interface ReleasedEvent extends AcquireStartedEvent {

@@ -4,10 +4,12 @@ import type { CloseReason } from '../close-reason.js';
 
 /** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
 export interface PoolCounts {
-  /** Connections: idle, leased, and under validation. */
+  /** Connections: idle, leased, detached, and under validation. */
   readonly total: number;
   readonly idle: number;
   readonly leased: number;
+  /** Connections that their holders have for good, and have not closed yet. */
+  readonly detached: number;
   /**
    * Connects under way. With the open connections these are the ones that count against `max` and `maxTotal`.
    */
@@ -111,7 +113,15 @@ function noRoutes(): Record<Route, number> {
 
 /** Counts of a target that are as they are at this moment. */
 type Moment =
-  'total' | 'idle' | 'leased' | 'connecting' | 'pausing' | 'waiting' | 'oldestWaitMs' | 'timeouts';
+  | 'total'
+  | 'idle'
+  | 'leased'
+  | 'detached'
+  | 'connecting'
+  | 'pausing'
+  | 'waiting'
+  | 'oldestWaitMs'
+  | 'timeouts';
 
 /** The counts of a target at this moment, and the durations that it has recorded. */
 export interface LiveCounts extends Pick<PoolCounts, Moment> {
@@ -160,6 +170,7 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
     total: sum(({ total }) => total),
     idle: sum(({ idle }) => idle),
     leased: sum(({ leased }) => leased),
+    detached: sum(({ detached }) => detached),
     connecting: sum(({ connecting }) => connecting),
     pausing: sum(({ pausing }) => pausing),
     waiting: sum(({ waiting }) => waiting),

@@ -5,6 +5,7 @@ import type { BrokerPoolOptions, ConnectionClosedEvent } from '../../../src/inde
 import type { Validate } from '../../../src/pool/health-check.js';
 import { fakePool, settled, type FakePool } from '../../helpers/fake-pool.js';
 import { fakeBehind } from '../../helpers/fake-peers.js';
+import { scaled } from '../../helpers/patience.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, read, startSystem } from '../../helpers/system.js';
@@ -71,7 +72,9 @@ test('a ping over the wire replaces a connection whose backend no longer answers
     },
   });
   const validate: Validate = async ({ socket }) => (await echo(socket, 'ping')) === 'ping';
-  const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0 });
+  // The pings before must be answered in this time, and the last one must not be.
+  const validateTimeoutMs = scaled(1_500);
+  const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0, validateTimeoutMs });
   const first = await pool.use(({ connectionId }) => connectionId);
   t.is(await pool.use(({ connectionId }) => connectionId), first);
   mute = true;
@@ -216,7 +219,7 @@ test('a connection whose hook leaves bytes unread is closed as dirty', async (t)
     await read(socket, 4);
     return true;
   };
-  const pool = openPool(t, system.target, { validate, validateAfterIdleMs: 0 });
+  const pool = openPool(t, system.target, { validate, validateAfterIdleMs: 0, validateTimeoutMs: 20_000 });
   await pool.use(() => {});
   t.is(await pool.use(({ socket }) => echo(socket, 'mine')), 'mine');
   // The idle connection, and the one that was dialled from memory in its place. The broker's answer is not

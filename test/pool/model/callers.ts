@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { BrokerPoolError, type BrokerPool, type Lease } from '../../../src/index.js';
 import { heldBy } from '../../../src/pool/lease.js';
 import type { FakeClock } from '../../helpers/fake-clock.js';
@@ -59,6 +60,7 @@ export class Callers {
   readonly #scenario: Scenario;
   readonly #waiting = new Set<PendingAcquire>();
   readonly #held: HeldLease[] = [];
+  readonly #detached = new Set<Socket>();
   readonly #warmUps = new Set<Promise<void>>();
   #acquires = 0;
 
@@ -138,8 +140,30 @@ export class Callers {
     this.#takeLease()?.destroy(this.#random.pick(['destroyed', 'error', 'invalid'] as const));
   }
 
+  detach(): void {
+    const socket = this.#takeLease()?.detach();
+    // An error of a detached socket without a listener is uncaught, as of any socket.
+    if (socket !== undefined) this.#detached.add(socket.on('error', () => {}));
+  }
+
+  /** Puts a detached socket to rest, or takes it up again. */
+  restDetached(): void {
+    const socket = this.#random.pick([...this.#detached]);
+    if (this.#random.chance(0.7)) socket?.unref();
+    else socket?.ref();
+  }
+
+  closeDetached(): void {
+    const socket = this.#random.pick([...this.#detached]);
+    if (socket === undefined) return;
+    this.#detached.delete(socket);
+    socket.destroy(this.#random.chance(0.3) ? new Error('mine') : undefined);
+  }
+
   releaseAll(): void {
     for (let lease = this.#takeLease(); lease !== undefined; lease = this.#takeLease()) lease.release();
+    for (const socket of this.#detached) socket.destroy();
+    this.#detached.clear();
   }
 
   clear(): void {

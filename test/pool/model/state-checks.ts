@@ -35,12 +35,12 @@ export function checkState(
 }
 
 function checkLimits(target: TargetStats, { max, maxConnecting, maxWaiting }: Scenario): void {
-  const { total, leased, connecting, pausing, waiting } = target;
+  const { total, leased, detached, connecting, pausing, waiting } = target;
   holds('the limits hold', total + connecting + pausing <= max && connecting + pausing <= maxConnecting, () =>
     describe(target),
   );
-  // Each place without a lease serves one waiter.
-  holds('the limits hold', waiting - (max - leased) <= maxWaiting, () => describe(target));
+  // Each place without a holder serves one waiter.
+  holds('the limits hold', waiting - (max - leased - detached) <= maxWaiting, () => describe(target));
 }
 
 /** Whether one more caller would exceed maxWaiting. */
@@ -50,20 +50,21 @@ export function isQueueFull(
   { max, maxTotal, maxWaiting }: Scenario,
 ): boolean {
   const target = targets.find((each) => each.serviceName === serviceName);
-  const { total, leased, connecting, waiting } = target ?? { total: 0, leased: 0, connecting: 0, waiting: 0 };
+  const none = { total: 0, leased: 0, detached: 0, connecting: 0, waiting: 0 };
+  const { total, leased, detached, connecting, waiting } = target ?? none;
   const evictable = targets.reduce(
     (sum, other) => (other === target || other.waiting > 0 ? sum : sum + other.idle + other.connecting),
     0,
   );
   const mayOpen = Math.min(max - total - connecting, maxTotal - sumHeld(targets) + evictable);
-  return waiting - (total - leased + connecting + mayOpen) >= maxWaiting;
+  return waiting - (total - leased - detached + connecting + mayOpen) >= maxWaiting;
 }
 
 function checkCounts(target: TargetStats, { held, queued, tally, connectFailures }: TargetFacts): void {
-  const { total, idle, leased, waitMs } = target;
+  const { total, idle, leased, detached, waitMs } = target;
   const counts: Readonly<Record<string, readonly [number, number]>> = {
     total: [total, target.created - sumOf(target.closedByReason)],
-    reserved: [total - idle - leased, Math.max(0, total - idle - leased)],
+    reserved: [total - idle - leased - detached, Math.max(0, total - idle - leased - detached)],
     leased: [leased, held],
     waiting: [target.waiting, queued],
     acquired: [sumOf(target.acquiredByRoute), tally.acquired],
@@ -114,11 +115,12 @@ export function describe({
   total,
   idle,
   leased,
+  detached,
   connecting,
   pausing,
   waiting,
 }: TargetStats): string {
-  return `${serviceName}: total ${total}, idle ${idle}, leased ${leased}, connecting ${connecting}, pausing ${pausing}, waiting ${waiting}`;
+  return `${serviceName}: total ${total}, idle ${idle}, leased ${leased}, detached ${detached}, connecting ${connecting}, pausing ${pausing}, waiting ${waiting}`;
 }
 
 function sumHeld(targets: readonly TargetStats[]): number {

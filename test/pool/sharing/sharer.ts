@@ -1,5 +1,6 @@
 /** A thread that shares a pool and does what a test tells it to, see `startSharer` in the kit. */
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
 import { errorToData } from '../../../src/error-data.js';
@@ -9,6 +10,7 @@ const { port, counter }: { readonly port: MessagePort; readonly counter: SharedA
 const shared = await connectSharedPool(port);
 const words = new Int32Array(counter);
 const leases = new Map<string, Lease>();
+const detached = new Map<string, Socket>();
 const aborters = new Map<string, AbortController>();
 /** What shared memory says while the thread is blocked. */
 export const BLOCKED = 1;
@@ -20,6 +22,12 @@ function leaseOf(name: string): Lease {
   const lease = leases.get(name);
   if (lease === undefined) throw new Error(`no lease ${name}`);
   return lease;
+}
+
+function detachedSocket(name: string): Socket {
+  const socket = detached.get(name);
+  if (socket === undefined) throw new Error(`no detached socket ${name}`);
+  return socket;
 }
 
 function describe(lease: Lease) {
@@ -45,6 +53,16 @@ export const commands = {
   abort: (name: string) => aborters.get(name)?.abort(new Error(`${name} is not wanted`)),
   release: (name: string) => leaseOf(name).release(),
   destroy: (name: string, reason?: 'destroyed' | 'error' | 'invalid') => leaseOf(name).destroy(reason),
+  detach: (name: string) => void detached.set(name, leaseOf(name).detach()),
+  connect: async (name: string) => void detached.set(name, await shared.connect()),
+  resolve: async () => (await shared.resolve()).endpoint,
+  echoDetached: async (name: string, word: string) => await echo(detachedSocket(name), word),
+  restDetached: (name: string) => void detachedSocket(name).unref(),
+  closeDetached: (name: string) => void detachedSocket(name).destroy(),
+  async detachedEnded(name: string) {
+    const socket = detachedSocket(name).resume();
+    if (!socket.closed) await once(socket, 'close');
+  },
   echo: async (name: string, word: string) => await echo(leaseOf(name).socket, word),
   write: (name: string, text: string) => void leaseOf(name).socket.write(text),
   read: async (name: string, length: number) => await read(leaseOf(name).socket, length),

@@ -13,6 +13,7 @@ function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
     total: 3 * factor,
     idle: factor,
     leased: 2 * factor,
+    detached: factor,
     connecting: factor,
     pausing: factor,
     waiting: factor,

@@ -1,3 +1,4 @@
+import { afterThisCode } from '../../../clock.js';
 import type { Route } from '../../../negotiation/job.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../lease.js';
@@ -20,6 +21,8 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   /** This thread has no lease of it. */
   isLent = false;
   #ended = false;
+  #detached = false;
+  #retiring = false;
   /** The acquire that led to the current lease, or to the last one. */
   acquireId: number;
 
@@ -56,10 +59,8 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   rest(): SocketProblem | 'unsent' | undefined {
     if (this.#ended) return 'stale';
     if (this.needsReset) {
-      const problem = PooledSocket.problemOf(this.socket);
-      if (problem !== undefined) return problem;
       const next = PooledSocket.renew(this.socket);
-      if (next === undefined) return 'dirty';
+      if (typeof next === 'string') return next;
       this.socket = next;
       this.needsReset = false;
     }
@@ -69,17 +70,37 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     return undefined;
   }
 
+  /** Gives the connection to its holder for good. */
+  detach(): void {
+    this.#detached = true;
+    PooledSocket.detach(this.socket);
+  }
+
+  /** Closes a detached connection as soon as it is at rest. */
+  retire(): void {
+    this.#retiring = this.#detached;
+    if (PooledSocket.isAtRest(this.socket)) this.owner.onDestroy(this, 'destroyed');
+  }
+
+  onRest(): void {
+    // Not in the middle of its holder's work.
+    if (this.#retiring) afterThisCode(() => this.retire());
+  }
+
   onBytes(): void {
     this.needsReset = true;
   }
 
   onEnd(): void {
-    this.#ended = true;
+    // The holder of a detached socket may end its side.
+    this.#ended ||= !this.#detached || !this.socket.writableEnded;
   }
 
   beforeClose(): void {}
 
   onDeath(problem: 'error' | 'stale'): void {
-    this.owner.onDestroy(this, problem);
+    // Its holder may close a detached one as it likes.
+    const isHolders = this.#detached && !this.#ended && problem === 'stale';
+    this.owner.onDestroy(this, isHolders ? 'destroyed' : problem);
   }
 }

@@ -31,6 +31,9 @@ export class ClientLeases implements LeaseOwner {
   /** By number, without those that the pool has closed. */
   readonly #connections = new Map<number, ClientConnection>();
   readonly #leased = new Set<LeasedConnection>();
+  /** Connections that their holders have for good. */
+  readonly #detached = new Set<ClientConnection>();
+  #retiring = false;
   /** Connections whose leases have ended, and whose last bytes have not left yet. */
   readonly #draining = new Map<ClientConnection, () => void>();
 
@@ -45,9 +48,15 @@ export class ClientLeases implements LeaseOwner {
     this.#onReturned = onReturned;
   }
 
-  /** How many connections the pool has still to get back. */
+  /** How many connections the pool has still to get back; detached ones count once they are to close. */
   get out(): number {
-    return this.#leased.size + this.#draining.size;
+    return this.#leased.size + this.#draining.size + (this.#retiring ? this.#detached.size : 0);
+  }
+
+  /** Closes detached connections as soon as they are at rest. */
+  retireAll(): void {
+    this.#retiring = true;
+    for (const connection of Array.from(this.#detached)) connection.retire();
   }
 
   /**
@@ -75,9 +84,27 @@ export class ClientLeases implements LeaseOwner {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) return;
     this.#connections.delete(connectionId);
+    this.#detached.delete(connection);
     this.#draining.get(connection)?.();
     this.#draining.delete(connection);
     connection.destroy();
+  }
+
+  /** The pool wants a detached connection closed as soon as it is at rest. */
+  onRetire(connectionId: number): void {
+    this.#connections.get(connectionId)?.retire();
+  }
+
+  onDetach(leased: LeasedConnection): void {
+    this.#leased.delete(leased);
+    const connection = this.#current(leased);
+    if (connection !== undefined) {
+      this.#detached.add(connection);
+      connection.detach();
+      this.#post({ kind: 'detach', acquireId: connection.acquireId });
+      if (this.#retiring) connection.retire();
+    }
+    this.#onReturned();
   }
 
   onRelease(leased: LeasedConnection): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
 import { abortedError, failOnAbort, hasAborted } from '../../../abort.js';
 import { outOfContext } from '../../../async-context.js';
@@ -9,7 +10,7 @@ import { BrokerPoolError } from '../../../errors.js';
 import { explainedError, type Tried } from '../../../explained-error.js';
 import { checkFunction } from '../../../validation.js';
 import { ACQUIRE_ABORTED, asPoolError } from '../../acquire-errors.js';
-import { useLease, type Lease } from '../../lease.js';
+import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../lease.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -19,10 +20,7 @@ import {
 import type { ClientMessage, HostMessage, Welcome } from '../protocol.js';
 import { ClientLeases, type LeaseMessage } from './client-leases.js';
 
-/**
- * How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that it
- * did.
- */
+/** How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that. */
 const ANSWER_GRACE_MS = 100;
 
 /** An acquire that waits for the answer of the pool's thread. */
@@ -105,6 +103,16 @@ export class SharedPool implements AsyncDisposable {
     return await useLease(await this.acquire(options), work);
   }
 
+  /** A socket that the caller has for good: see `BrokerPool.connect`. */
+  async connect(options?: AcquireOptions): Promise<Socket> {
+    return (await this.acquire(options)).detach();
+  }
+
+  /** Where the backend listens: see `BrokerPool.resolve`. It takes a lease, and releases it. */
+  async resolve(options?: AcquireOptions): Promise<ResolvedBackend> {
+    return resolveBy(await this.acquire(options));
+  }
+
   /**
    * Ends this thread's part; the pool goes on. Waiting callers are served and leases may come back; after
    * `timeoutMs` the rest is destroyed. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent.
@@ -124,6 +132,8 @@ export class SharedPool implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const refusal: ErrorData = { code: 'POOL_CLOSED', message: 'the shared pool is closed in this thread' };
     this.#refusal ??= refusal;
+    this.#leases.retireAll();
+    this.#onChange();
     if (this.#connected && this.#busy) {
       await new Promise<void>((resolve) => {
         // Ref'd: the caller of `close` waits, and a dead lease does not keep the process alive.
@@ -184,6 +194,8 @@ export class SharedPool implements AsyncDisposable {
       }
       case 'gone':
         return this.#leases.onGone(message.connectionId);
+      case 'retire':
+        return this.#leases.onRetire(message.connectionId);
       case 'ended':
         return this.#end(message.error);
       case 'welcome':

@@ -9,6 +9,8 @@ import { PooledSocket, type SocketProblem } from '../../../os/pooled-socket.js';
 export interface Holder {
   /** The connection is closed. */
   onGone(connection: HostConnection): void;
+  /** The connection, where the thread has it detached, is to close as soon as it is at rest. */
+  onRetire(connection: HostConnection): void;
 }
 
 /**
@@ -74,6 +76,10 @@ export class HostConnection implements SharedWith {
     const { owner } = this.pooled;
     if (problem === undefined) owner.onRelease(this.pooled);
     else owner.onDestroy(this.pooled, problem);
+  }
+
+  retire(): void {
+    for (const holder of this.holders) holder.onRetire(this);
   }
 
   /**

@@ -89,6 +89,17 @@ export class HostLeases implements Holder {
     connection.giveBack(untaken && lease.greeted ? 'dirty' : connection.takeBack());
   }
 
+  /** The lease stays until the thread has closed the socket: it says so by `destroy`. */
+  detach(acquireId: number): void {
+    const pooled = this.#leases.get(acquireId)?.connection.pooled;
+    pooled?.owner.onDetach(pooled);
+  }
+
+  onRetire(connection: HostConnection): void {
+    if (this.#held.get(connection) !== undefined)
+      this.#post({ kind: 'retire', connectionId: connection.pooled.id });
+  }
+
   destroy(acquireId: number, reason: CloseReason): void {
     const lease = this.#leases.get(acquireId);
     if (lease === undefined) return;

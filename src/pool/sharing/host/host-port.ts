@@ -70,6 +70,8 @@ export class HostPort {
         return this.#abort(message.acquireId);
       case 'release':
         return this.#leases.release(message);
+      case 'detach':
+        return this.#leases.detach(message.acquireId);
       case 'destroy':
         return this.#leases.destroy(message.acquireId, message.reason);
       case 'leave':

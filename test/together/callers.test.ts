@@ -1,0 +1,9 @@
+import '../pool/features/arguments.test.js';
+import '../pool/features/clear.test.js';
+import '../pool/features/dead-leases.test.js';
+import '../pool/features/end.test.js';
+import '../pool/features/greeting.test.js';
+import '../pool/features/handoff.test.js';
+import '../pool/features/listeners.test.js';
+import '../pool/features/max-total.test.js';
+import '../pool/features/max-waiting.test.js';

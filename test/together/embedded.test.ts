@@ -1,0 +1,9 @@
+import '../client/admin.test.js';
+import '../client/connect.test.js';
+import '../testing/backend.test.js';
+import '../testing/broker-admin.test.js';
+import '../testing/broker-behaviour.test.js';
+import '../testing/broker-hello.test.js';
+import '../testing/handoff.test.js';
+import '../testing/options.test.js';
+import '../testing/socket-directory.test.js';

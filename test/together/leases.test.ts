@@ -1,0 +1,9 @@
+import '../pool/features/signals.test.js';
+import '../pool/features/unsent.test.js';
+import '../pool/features/validation.test.js';
+import '../pool/features/warm.test.js';
+import '../pool/features/wrong-service.test.js';
+import '../pool/pooled-socket.leases.test.js';
+import '../pool/targets.test.js';
+import '../pool/watching/event-sequences.test.js';
+import '../pool/watching/events.test.js';

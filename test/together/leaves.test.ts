@@ -1,0 +1,16 @@
+import '../clock.test.js';
+import '../deadline-queue.test.js';
+import '../deadline-timer.test.js';
+import '../endpoint.test.js';
+import '../errors.test.js';
+import '../explained-error.test.js';
+import '../option-table.test.js';
+import '../validation.test.js';
+import '../client/endpoints.test.js';
+import '../client/environment.test.js';
+import '../trust-option.test.js';
+import '../client/user-hash.test.js';
+import '../os/directory-trust.test.js';
+import '../os/endpoint-trust.test.js';
+import '../os/poller.test.js';
+import '../os/socket.test.js';

@@ -1,0 +1,13 @@
+import '../wire/codec.test.js';
+import '../wire/envelope.test.js';
+import '../wire/frame-end.test.js';
+import '../wire/frame.splits.test.js';
+import '../wire/frame.test.js';
+import '../wire/golden.test.js';
+import '../wire/golden-sessions.test.js';
+import '../wire/messages.properties.test.js';
+import '../wire/messages.test.js';
+import '../wire/protocols.test.js';
+import '../frames/codec/frames.test.js';
+import '../frames/codec/golden.test.js';
+import '../frames/codec/properties.test.js';
