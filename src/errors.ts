@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'DECODE_ADMIN_REPLY'
   | 'DECODE_FRAME'
   | 'DECODE_HELLO_REPLY'
+  | 'DEFINITION_NOT_WRITTEN'
   | 'EMPTY_BACKEND_PIPE'
   | 'ENDPOINT_IN_USE'
   | 'FRAME_IO'
@@ -231,8 +232,8 @@ export function cutShort(text: string, characters: number): string {
 }
 
 /** Invalid argument: a caller passed a value that can never work. `field` names the option. */
-export function invalidArgument(field: string, problem: string): BrokerPoolError {
-  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`);
+export function invalidArgument(field: string, problem: string, cause?: unknown): BrokerPoolError {
+  return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`, { cause });
 }
 
 /** The error for a reported failure. */

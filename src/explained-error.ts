@@ -36,6 +36,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   DECODE_ADMIN_REPLY: NOT_A_BROKER,
   DECODE_FRAME: NOT_A_BROKER,
   DECODE_HELLO_REPLY: NOT_A_BROKER,
+  DEFINITION_NOT_WRITTEN: '',
   EMPTY_BACKEND_PIPE: "See the broker's log: it negotiates without naming the backend's endpoint.",
   ENDPOINT_IN_USE: '',
   FRAME_IO: "See the broker's log, and the system error in cause.",

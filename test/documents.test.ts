@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
 import { allPoolOptions } from '../src/pool/options.js';
 import { sourcesIn } from './helpers/imports.js';
-import { optionsShownOn, withOptionTables } from './helpers/option-tables.js';
+import { backendOptionDocs, optionsShownOn, withOptionTables } from './helpers/option-tables.js';
+import { definitionOptions } from '../src/backend/definition/install.js';
+import { backendOptions, closeOptions } from '../src/backend/options.js';
 import test from './helpers/sanitary.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -156,6 +158,18 @@ test('each option of a pool is in one table of docs/pool.md', (t) => {
 
 test('the tables of options in docs/pool.md are those that `npm run generate:docs` writes', (t) => {
   t.is(withOptionTables(POOL_PAGE), POOL_PAGE);
+});
+
+const BACKEND_PAGE = readFileSync(join(ROOT, 'docs/backend.md'), 'utf8');
+
+test('each option of a backend is in one table of docs/backend.md', (t) => {
+  const shown = optionsShownOn(BACKEND_PAGE).toSorted();
+  const all = [backendOptions, closeOptions, definitionOptions].flatMap((table) => Object.keys(table));
+  t.deepEqual(shown, all.toSorted());
+});
+
+test('the tables of options in docs/backend.md are those that `npm run generate:docs` writes', (t) => {
+  t.is(withOptionTables(BACKEND_PAGE, backendOptionDocs()), BACKEND_PAGE);
 });
 
 test('the README shows options of a pool, and none that a pool does not have', (t) => {

@@ -37,3 +37,8 @@ test('from a file of another name, as a bundle is, no file of the package is fou
   copyFileSync(MODULE, bundle);
   t.is(await seenFrom(bundle), 'undefined');
 });
+
+test('the entry of the wait thread is required without an ES module, in which an ending thread aborts Node', async (t) => {
+  const args = ['--no-experimental-require-module', join(dirname(WORKER), 'entry.cjs')];
+  await t.notThrowsAsync(promisify(execFile)(process.execPath, args, { timeout: LIMIT_MS }));
+});

@@ -85,6 +85,7 @@ test('npm pack in a clone without dist packs every file that package.json names,
     named.filter((path) => !paths.includes(path)),
     [],
   );
+  t.true(paths.includes('dist/workers/entry.cjs'));
   t.true(paths.includes('dist/workers/negotiator.js'));
 });
 

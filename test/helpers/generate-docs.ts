@@ -1,6 +1,11 @@
-/** `npm run generate:docs`: writes the tables of options in docs/pool.md. */
+/** `npm run generate:docs`: writes the tables of options in docs/pool.md and docs/backend.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { withOptionTables } from './option-tables.js';
+import { backendOptionDocs, poolOptionDocs, withOptionTables } from './option-tables.js';
 
-const PAGE = new URL('../../../docs/pool.md', import.meta.url);
-writeFileSync(PAGE, withOptionTables(readFileSync(PAGE, 'utf8')));
+for (const [name, docs] of [
+  ['pool', poolOptionDocs()],
+  ['backend', backendOptionDocs()],
+] as const) {
+  const page = new URL(`../../../docs/${name}.md`, import.meta.url);
+  writeFileSync(page, withOptionTables(readFileSync(page, 'utf8'), docs));
+}

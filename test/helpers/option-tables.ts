@@ -12,6 +12,13 @@ const POOL_SOURCES = [
   ['src/client/client-identity.ts', 'identityOptions'],
 ] as const;
 
+/** Where the JSDoc of the options of a backend stands. */
+const BACKEND_SOURCES = [
+  ['src/backend/options.ts', 'backendOptions'],
+  ['src/backend/options.ts', 'closeOptions'],
+  ['src/backend/definition/install.ts', 'definitionOptions'],
+] as const;
+
 /** The JSDoc of an option. */
 export interface OptionDoc {
   readonly text: string;
@@ -46,6 +53,11 @@ export function poolOptionDocs(): Map<string, OptionDoc> {
   return new Map(POOL_SOURCES.flatMap(([file, name]) => docsIn(file, name)));
 }
 
+/** The JSDoc of each option of a backend. */
+export function backendOptionDocs(): Map<string, OptionDoc> {
+  return new Map(BACKEND_SOURCES.flatMap(([file, name]) => docsIn(file, name)));
+}
+
 /** A marker that names options, and the table below it. */
 const OPTION_TABLE = /^(<!-- options: (.*) -->)\n(?:.+\n)*/gm;
 
@@ -55,8 +67,10 @@ export function optionsShownOn(page: string): string[] {
 }
 
 /** The page with a table of the named options below each marker. */
-export function withOptionTables(page: string): string {
-  const docs = poolOptionDocs();
+export function withOptionTables(
+  page: string,
+  docs: ReadonlyMap<string, OptionDoc> = poolOptionDocs(),
+): string {
   return page.replaceAll(OPTION_TABLE, (_, marker: string, names: string) =>
     [
       marker,

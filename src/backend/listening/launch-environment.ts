@@ -22,14 +22,12 @@ const PREFIX = 'RUNNING_PROCESS_BROKER_V1_';
 const ENDPOINT = `${PREFIX}BACKEND_PIPE`;
 const LISTENER = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * What the broker that launched this process told it; `undefined` for a process that no broker launched.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an endpoint that cannot be listened on
  */
-export function launchEnvironment(env: Environment = process.env): LaunchEnvironment | undefined {
+export function launchEnvironment(env: NodeJS.ProcessEnv = process.env): LaunchEnvironment | undefined {
   // L-04.
   const endpoint = env[ENDPOINT];
   if (endpoint === undefined || endpoint === '') return undefined;
@@ -50,7 +48,7 @@ export function launchEnvironment(env: Environment = process.env): LaunchEnviron
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for a value that is no descriptor
  */
-export function inheritedListener(env: Environment = process.env): number | undefined {
+export function inheritedListener(env: NodeJS.ProcessEnv = process.env): number | undefined {
   const text = env[LISTENER];
   if (text === undefined || text === '') return undefined;
   // L-22: 0, 1 and 2 are the standard streams.

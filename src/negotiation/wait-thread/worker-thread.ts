@@ -10,7 +10,8 @@ const THREAD_IDLE_MS = 30_000;
 /** A thread has five, and needs one or two more while it loads its files. */
 const THREAD_DESCRIPTORS = 8;
 
-/** `undefined` in a bundle. */
+/** Both are `undefined` in a bundle. */
+const ENTRY_FILE = packageFile('workers/entry.cjs');
 const WORKER_FILE = packageFile('workers/negotiator.js');
 const WORKER_URL = WORKER_FILE && pathToFileURL(WORKER_FILE).href;
 
@@ -27,14 +28,14 @@ interface Referenced {
  * created, and reports other tasks before their thread has ended. So this class watches the thread too.
  */
 export class WorkerThread {
-  readonly #workerUrl: string | undefined;
+  readonly #moduleUrl: string | undefined;
   #piscina: Piscina | undefined;
   #running: Referenced | undefined;
   #ending: Promise<void> | undefined;
 
-  /** @param workerUrl another file than that of the package, for tests */
-  constructor(workerUrl = WORKER_URL) {
-    this.#workerUrl = workerUrl;
+  /** @param moduleUrl another module than that of the package, for tests */
+  constructor(moduleUrl = WORKER_URL) {
+    this.#moduleUrl = moduleUrl;
   }
 
   /**
@@ -79,9 +80,9 @@ export class WorkerThread {
     if (this.#ending !== undefined) throw new Error('it was ended');
     if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS))
       throw new Error('too few descriptors are free');
-    const piscina = (this.#piscina ??= open(this.#workerUrl, (worker) => (this.#running = worker)));
+    const piscina = (this.#piscina ??= open((worker) => (this.#running = worker)));
     try {
-      return piscina.run(task, { transferList: [task.port] });
+      return piscina.run({ moduleUrl: this.#moduleUrl, task }, { transferList: [task.port] });
     } catch (error) {
       // There is no thread. The task stays in piscina's queue, and to destroy that would reject a promise
       // that nothing holds.
@@ -124,12 +125,12 @@ class ThreadEnd {
  * Loads piscina only now: it takes longer than the rest of this package, and many programs never need the
  * thread. Bundlers must not follow it, because piscina in a bundle does not find its own worker file.
  */
-function open(filename: string | undefined, onWorker: (worker: Referenced | undefined) => void): Piscina {
-  if (filename === undefined) throw new Error('its file is missing, as in a bundle');
+function open(onWorker: (worker: Referenced | undefined) => void): Piscina {
+  if (ENTRY_FILE === undefined) throw new Error('its file is missing, as in a bundle');
   const { Piscina }: typeof import('piscina') = requirePackage('piscina');
   // Without its two histograms of 720 kB for each pool: all jobs belong to one task.
   const piscina = new Piscina({
-    filename,
+    filename: ENTRY_FILE,
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: THREAD_IDLE_MS,

@@ -1,0 +1,23 @@
+/** A backend that answers framed requests and HTTP at one endpoint: `node dist/examples/backend.js`. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { serveBackend } from 'broker-pool/backend';
+
+const directory = mkdtempSync(join(tmpdir(), 'backend-'));
+const server = createServer((request, response) => response.end(`${request.method} ${request.url}\n`));
+const backend = await serveBackend({
+  endpoint: join(directory, 'backend.sock'),
+  payloadProtocols: [0xf001],
+  onRequest: ({ payload }) => Buffer.from(Buffer.from(payload).toString().toUpperCase()),
+  onConnection: (socket) => server.emit('connection', socket),
+});
+
+const outgoing = get({ socketPath: backend.endpoint, path: '/hello', agent: false });
+const [response]: IncomingMessage[] = await once(outgoing, 'response');
+for await (const chunk of response ?? []) process.stdout.write(String(chunk));
+
+await backend.close();
+rmSync(directory, { recursive: true });
