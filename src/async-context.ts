@@ -23,26 +23,25 @@ for (const symbol of Object.getOwnPropertySymbols(EMPTY)) {
   if (!NUMBERS.has(symbol.description)) Reflect.set(EMPTY, symbol, undefined);
 }
 
-/**
- * A copy for each run. Before Node 24 `AsyncLocalStorage` writes into the resource that is running: what a
- * callback enters would stay for all later runs, and what it runs in would be seen by a run inside.
- */
-function emptyResource(): AsyncResource {
-  const copy: AsyncResource = Object.assign(Object.create(AsyncResource.prototype), EMPTY);
-  return copy;
-}
-
-/** A Node whose resources cannot be copied has them in the context in which this module loads. */
-let makeEmpty = emptyResource;
-try {
-  emptyResource().runInAsyncScope(() => {});
-} catch {
-  makeEmpty = () => EMPTY;
-}
+/** Whether a resource can be copied. Where it cannot, work runs in the context in which this module loads. */
+let isCopied = true;
 
 /**
  * Runs code in no caller's context: the pool's own timers, connects and events. Whatever keeps running from
  * there, a timer or a socket, would otherwise show one caller's requests in another's traces, and keep that
  * caller's context in memory.
  */
-export const outOfContext: RunInContext = (work) => makeEmpty().runInAsyncScope(work);
+export const outOfContext: RunInContext = (work) => {
+  // A copy for each run. Before Node 24 `AsyncLocalStorage` writes into the resource that is running: what a
+  // callback enters would stay for all later runs, and what it runs in would be seen by a run inside.
+  const resource: AsyncResource = isCopied
+    ? Object.assign(Object.create(AsyncResource.prototype), EMPTY)
+    : EMPTY;
+  return resource.runInAsyncScope(work);
+};
+
+try {
+  outOfContext(() => {});
+} catch {
+  isCopied = false;
+}

@@ -55,7 +55,8 @@ export function checkEndpointLength(field: string, endpoint: string, platform: N
 
 function endpointForm(value: string, platform: NodeJS.Platform): string | undefined {
   if (platform === 'win32') return pipeName(value);
-  return isAbsolutePath(value) || (platform === 'linux' && isAbstractName(value)) ? value : undefined;
+  if (value.startsWith('/') && !value.includes('\0')) return value;
+  return platform === 'linux' && value.startsWith('\0') && value.length > 1 ? value : undefined;
 }
 
 function pipeName(value: string): string | undefined {
@@ -70,24 +71,11 @@ function pipeName(value: string): string | undefined {
 function lengthProblem(endpoint: string, platform: NodeJS.Platform): string | undefined {
   const length = platform === 'win32' ? endpoint.length : Buffer.byteLength(endpoint);
   const unit = platform === 'win32' ? 'UTF-16 units' : 'bytes';
-  const limit = endpointLimit(endpoint, platform);
+  const limits = { win32: 260, linux: endpoint.startsWith('\0') ? 108 : 107, other: 103 };
+  const limit = limits[platform === 'win32' || platform === 'linux' ? platform : 'other'];
   return length <= limit
     ? undefined
     : `is ${length} ${unit} long, the limit on ${platform} is ${limit}: ${quoted(endpoint)}`;
-}
-
-function endpointLimit(endpoint: string, platform: NodeJS.Platform): number {
-  if (platform === 'win32') return 260;
-  if (platform !== 'linux') return 103;
-  return endpoint.startsWith('\0') ? 108 : 107;
-}
-
-function isAbsolutePath(value: string): boolean {
-  return value.startsWith('/') && !value.includes('\0');
-}
-
-function isAbstractName(value: string): boolean {
-  return value.startsWith('\0') && value.length > 1;
 }
 
 function allowedEndpoint(platform: NodeJS.Platform): string {

@@ -1,4 +1,3 @@
-import type { Stats } from 'node:fs';
 import { posix } from 'node:path';
 import { monotonicNowMs } from '../clock.js';
 import type { SystemFailure } from '../errors.js';
@@ -67,7 +66,10 @@ export function checkFile(
   const problem = trust.sharedDirectories
     ? undefined
     : checkDirectories(directory, folder, trust.userIds, nowMs);
-  return problem ?? checkSocketFile(file, trust.userIds);
+  if (problem !== undefined) return problem;
+  if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
+  if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
+  return trust.userIds.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
 }
 
 /**
@@ -90,12 +92,6 @@ export function checkPeer(descriptor: number, trust: EndpointTrust | undefined):
   return trust.userIds.includes(peer.userId)
     ? undefined
     : `the process behind it runs as user ${peer.userId}: ${allowUser(peer.userId)}`;
-}
-
-function checkSocketFile(file: Stats, trusted: UserIds): string | undefined {
-  if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
-  if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
-  return trusted.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
 }
 
 /** The process at the other end of a connected Unix socket, in the kernel's words: it cannot be forged. */

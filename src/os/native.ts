@@ -134,14 +134,9 @@ function bind(ffi: typeof koffi): Native {
   const library = ffi.load(null);
   const linux = process.platform === 'linux';
 
-  /** The arguments of a C function are checked by its declaration at run time, not by TypeScript. */
-  function declare(declaration: string): NativeFunction {
-    return library.func(declaration);
-  }
-
   /** Wraps a C function so that -1 becomes the negated errno. An interrupted call is made again. */
   function define(declaration: string): NativeFunction {
-    const call = declare(declaration);
+    const call: NativeFunction = library.func(declaration);
     return (...values) => {
       for (;;) {
         const result = call(...values);
@@ -154,7 +149,7 @@ function bind(ffi: typeof koffi): Native {
 
   /** A wait that a signal ends is not begun again, or it would outlive its time limit. */
   function defineWait(declaration: string): NativeFunction {
-    const call = declare(declaration);
+    const call: NativeFunction = library.func(declaration);
     return (...values) => {
       const result = call(...values);
       if (result >= 0) return result;
@@ -167,7 +162,7 @@ function bind(ffi: typeof koffi): Native {
   const connect = define('int connect(int fd, const uint8_t *address, uint32_t length)');
   const send = define('intptr_t send(int fd, const uint8_t *bytes, size_t length, int flags)');
   const receive = define('intptr_t recv(int fd, uint8_t *bytes, size_t length, int flags)');
-  const closeDescriptor = declare('int close(int fd)');
+  const closeDescriptor: NativeFunction = library.func('int close(int fd)');
   const control = define('int fcntl(int fd, int command, ...)');
   const close = (descriptor: number): number => {
     // Not retried on EINTR: the descriptor is gone either way, and its number may be in use again.

@@ -20,19 +20,9 @@ export interface StreamHandle {
  * objects.
  */
 export function handleOf(socket: Socket): StreamHandle | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  return isStreamHandle(handle) ? handle : undefined;
-}
-
-function isStreamHandle(value: unknown): value is StreamHandle {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'fd' in value &&
-    typeof value.fd === 'number' &&
-    'readStart' in value &&
-    'readStop' in value
-  );
+  const handle: StreamHandle | null | undefined = Reflect.get(socket, '_handle');
+  // A caller may have put anything there.
+  return typeof handle?.fd === 'number' && 'readStart' in handle && 'readStop' in handle ? handle : undefined;
 }
 
 /**

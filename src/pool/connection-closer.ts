@@ -48,7 +48,7 @@ export class ConnectionCloser {
     const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
     const idleMs = connection.idleFromMs(nowMs);
     const idleEndMs = idleMs + idleTimeoutMs;
-    const keepaliveAtMs = this.#silentSinceMs(connection, idleMs) + keepaliveMs;
+    const keepaliveAtMs = Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs;
     // A time that is over, of a connection that is leased or kept by `min`, begins anew.
     const dueMs = Math.min(
       connection.expiresAtMs > nowMs ? connection.expiresAtMs : Infinity,
@@ -79,7 +79,7 @@ export class ConnectionCloser {
       const idleMs = connection.idleFromMs(nowMs);
       if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size - this.#entries.detached > minimum)
         this.close(connection, 'idle');
-      else if (this.#silentSinceMs(connection, idleMs) + keepaliveMs <= nowMs) {
+      else if (Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs <= nowMs) {
         this.#checkedAtMs.set(connection, nowMs);
         silent.push(connection);
       }
@@ -153,9 +153,5 @@ export class ConnectionCloser {
     if (connection.state === 'idle') this.close(connection, reason);
     else if (connection.state === 'detached') connection.retire(reason);
     else connection.closeOnRelease ??= reason;
-  }
-
-  #silentSinceMs(connection: PooledConnection, idleMs: number): number {
-    return Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0);
   }
 }

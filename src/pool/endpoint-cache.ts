@@ -38,7 +38,7 @@ export class EndpointCache {
   }
 
   get(key: string): string | undefined {
-    return this.#endpoints.get(key) ?? this.#findInStore(key);
+    return this.#endpoints.get(key) ?? (this.#store && this.#findInStore(this.#store, key));
   }
 
   set(key: string, endpoint: string): void {
@@ -75,8 +75,8 @@ export class EndpointCache {
     this.#store?.close();
   }
 
-  #findInStore(key: string): string | undefined {
-    const stored = this.#store?.get(key);
+  #findInStore(store: EndpointStore, key: string): string | undefined {
+    const stored = store.get(key);
     if (stored === undefined) return undefined;
     const { endpoint, ageMs } = stored;
     // The clock of the process that stored it may have been ahead.

@@ -165,7 +165,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Since when it is idle. One that is leased, or became idle in this turn, counts as idle from now on. */
   idleFromMs(nowMs: number): number {
-    return this.resting ? Math.min(this.idleSinceMs, nowMs) : nowMs;
+    return this.idleSinceMs < 0 ? nowMs : Math.min(this.idleSinceMs, nowMs);
   }
 
   /** Bytes arrived. */

@@ -126,14 +126,6 @@ export class Pump {
     }
   }
 
-  /** Leases a connection in good order to the first waiter. */
-  serveFirst(connection: PooledConnection): void {
-    connection.use(this.#environment.settings.maxUses);
-    this.#queue.serveFirst(connection);
-    // The connect that was under way for the caller may make room for another target.
-    if (this.#queue.size === 0 && this.limits.holding.size > 0) this.run();
-  }
-
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
   takeBack(connection: PooledConnection, problem: CloseReason | 'unsent'): void {
     if (problem !== 'unsent') return this.close(connection, problem);
@@ -247,8 +239,10 @@ export class Pump {
     else if (this.#health !== undefined && this.opener.isFromMemory(connection))
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);
-    else if (isWanted) this.serveFirst(connection);
-    else {
+    else if (isWanted) {
+      connection.use(this.#environment.settings.maxUses);
+      this.#queue.serveFirst(connection);
+    } else {
       this.entries.makeIdle(connection);
       this.#cachedClock.markBusy();
     }

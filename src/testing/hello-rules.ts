@@ -1,4 +1,3 @@
-import { checkServiceName, checkVersion } from '../validation.js';
 import {
   FrameKind,
   PayloadEncoding,
@@ -66,15 +65,18 @@ export function refuseEnvelope(frame: Frame): Refusal | undefined {
   return undefined;
 }
 
+// N-20 and N-22 in the broker's own words: the client's checks are tested against them.
+const SERVICE_NAME = /^[a-z0-9-]{1,64}$/;
+const VERSION = /^\d+\.\d+\.\d+(?:-[a-z0-9.]+)?$/;
+
 /** The refusal of a Hello, if any. `peerProcessId` comes from the kernel, 0 where it does not tell. */
 export function refuseHello(hello: Hello, peerProcessId: number): Refusal | undefined {
   // Steps 3 to 8 of V-50, with the rules V-51 to V-53.
   if (hello.clientMinProtocol > PROTOCOL_VERSION || hello.clientMaxProtocol < PROTOCOL_VERSION) {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'client protocol range does not include v1');
   }
-  if (!passes(() => checkServiceName('service_name', hello.serviceName)))
-    return rejected('invalid service_name');
-  if (!passes(() => checkVersion('wanted_version', hello.wantedVersion)))
+  if (!SERVICE_NAME.test(hello.serviceName)) return rejected('invalid service_name');
+  if (!VERSION.test(hello.wantedVersion) || hello.wantedVersion.length > 64)
     return rejected('invalid wanted_version');
   if (Buffer.byteLength(hello.clientVersion) > 128) return rejected('client_version exceeds 128 bytes');
   if (Buffer.byteLength(hello.clientLibName) > 64 || Buffer.byteLength(hello.clientLibVersion) > 64) {
@@ -82,15 +84,6 @@ export function refuseHello(hello: Hello, peerProcessId: number): Refusal | unde
   }
   const pidsDiffer = hello.peerPid !== 0 && peerProcessId !== 0 && hello.peerPid !== peerProcessId;
   return pidsDiffer ? rejected('peer_pid does not match verified peer') : undefined;
-}
-
-function passes(check: () => unknown): boolean {
-  try {
-    check();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The service for this Hello, or the refusal. */

@@ -38,6 +38,8 @@ export interface RustRound {
   /** Bytes of a payload: `64`, or `0..65536`. */
   readonly sizes?: string;
   readonly seed?: number;
+  /** Requests in flight on each connection; only at an endpoint. */
+  readonly inFlight?: number;
 }
 
 /** What the program prints after a round. */
@@ -205,5 +207,7 @@ export class RustBackend implements AsyncDisposable {
 
 /** What `large BYTES` is answered with. */
 export function pattern(bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, index) => index * 31 + bytes);
+  const filled = new Uint8Array(bytes);
+  for (let index = 0; index < bytes; index += 1) filled[index] = index * 31 + bytes;
+  return filled;
 }

@@ -19,6 +19,7 @@ mod message_values;
 mod mux_backend;
 mod names;
 mod payloads;
+mod pipelined;
 mod probe;
 mod request;
 mod samples;

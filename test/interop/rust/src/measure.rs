@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 
+use crate::pipelined::Outcome;
+
 /// How many samples a report carries at the most.
 const REPORTED_SAMPLES: usize = 2000;
 
@@ -79,6 +81,15 @@ pub fn run_with<S, T>(
 }
 
 impl Round {
+    /// Several connections that ran at the same time.
+    pub fn of(outcomes: Vec<Outcome>) -> Self {
+        let began = outcomes.iter().map(|outcome| outcome.began).min();
+        let ended = outcomes.iter().map(|outcome| outcome.ended).max();
+        let mut sorted_ns: Vec<u64> = outcomes.into_iter().flat_map(|outcome| outcome.samples_ns).collect();
+        sorted_ns.sort_unstable();
+        Self { elapsed: began.zip(ended).map(|(began, ended)| ended - began).unwrap_or_default(), sorted_ns }
+    }
+
     /// The nearest-rank percentile, in parts of a thousand (M-04).
     fn per_mille(&self, part: usize) -> u64 {
         let rank = (self.sorted_ns.len() * part).div_ceil(1000).max(1);

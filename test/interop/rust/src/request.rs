@@ -12,6 +12,7 @@ use serde_json::{json, Value};
 use crate::arguments::Arguments;
 use crate::frame_commands::{pattern, ECHO_PROTOCOL};
 use crate::payloads::Payloads;
+use crate::pipelined::Pipeline;
 use crate::session::{Session, Way};
 use crate::{measure, print_line, Outcome};
 
@@ -36,6 +37,8 @@ struct Plan {
     expect_pattern: Option<usize>,
     /// Open the session again after an error, and repeat the request.
     retry: bool,
+    /// Requests in flight on each connection; above 1 this program's own client takes the place of the crate's.
+    in_flight: usize,
     /// Each so many requests, one more goes out on a connection that is closed without reading the answer.
     abandon_every: Option<usize>,
 }
@@ -56,6 +59,7 @@ pub fn run(words: &[String]) -> Outcome {
         "payload",
         "expect-pattern",
         "abandon-every",
+        "in-flight",
     ];
     let arguments = Arguments::parse(words, &options, &["adopt", "retry", "interactive"])?;
     let plan = Plan {
@@ -68,6 +72,7 @@ pub fn run(words: &[String]) -> Outcome {
         payload: arguments.text("payload").map(str::to_owned),
         expect_pattern: arguments.number("expect-pattern")?,
         retry: arguments.has("retry"),
+        in_flight: arguments.number("in-flight")?.unwrap_or(1),
         abandon_every: arguments.number("abandon-every")?,
     };
     if !arguments.has("interactive") {
@@ -127,6 +132,7 @@ impl Plan {
             match name.as_str() {
                 "n" => plan.count = number()? as usize,
                 "threads" => plan.threads = number()? as usize,
+                "inFlight" => plan.in_flight = number()? as usize,
                 "seed" => plan.seed = number()?,
                 "sizes" => plan.sizes = range(value.as_str().ok_or("request: sizes is not a text")?)?,
                 _ => return Err(format!("request: unknown field {name}")),
@@ -138,6 +144,9 @@ impl Plan {
     fn run(&self) -> Result<Value, String> {
         if self.count == 0 || self.threads == 0 || self.sizes.is_empty() {
             return Err("n, threads and sizes must not be empty".to_owned());
+        }
+        if self.in_flight > 1 {
+            return self.run_pipelined();
         }
         let tally = Tally::default();
         let expected = self.expect_pattern.map(pattern);
@@ -163,6 +172,32 @@ impl Plan {
         report["failures"] = json!(tally.failures.load(Ordering::Relaxed));
         report["firstFailure"] = json!(locked(&tally.first_failure).take());
         report["abandoned"] = json!(tally.abandoned.load(Ordering::Relaxed));
+        Ok(report)
+    }
+
+    fn run_pipelined(&self) -> Result<Value, String> {
+        let Way::Endpoint(endpoint) = &self.way else {
+            return Err("several in flight only with --endpoint".to_owned());
+        };
+        let count = self.count.div_ceil(self.threads);
+        let mut pipelines = Vec::new();
+        for thread in 0..self.threads {
+            let payloads = Payloads::new(self.seed.wrapping_add(thread as u64), self.sizes.clone());
+            pipelines.push((Pipeline::connect(endpoint, self.protocol, self.in_flight)?, payloads));
+        }
+        let results: Vec<_> = thread::scope(|scope| {
+            let run = |(pipeline, mut payloads): (Pipeline, Payloads)| {
+                scope.spawn(move || pipeline.run(count, &mut payloads))
+            };
+            let running: Vec<_> = pipelines.into_iter().map(run).collect();
+            running.into_iter().map(|thread| thread.join()).collect()
+        });
+        let mut outcomes = Vec::new();
+        for result in results {
+            outcomes.push(result.map_err(|_| "a thread panicked".to_owned())??);
+        }
+        let mut report = measure::Round::of(outcomes).report("endpoint", self.threads);
+        report["endpoint"] = json!(endpoint);
         Ok(report)
     }
 
