@@ -37,6 +37,11 @@ export function afterThisCode(callback: () => void): void {
   queueMicrotask(callback);
 }
 
+/** Runs `callback` when the code that runs now has returned, and all reactions of promises that follow from it. */
+export function afterPromises(callback: () => void): void {
+  nextTick(callback);
+}
+
 /** Reports an error of the user's code as uncaught, without unwinding the code of the pool that called it. */
 export function throwLater(error: unknown): void {
   nextTick(() => {

@@ -7,7 +7,6 @@ export type ErrorCode =
   | 'BACKEND_CONNECT'
   | 'BACKEND_START'
   | 'BROKER_CONNECT'
-  /** Reserved, never thrown: `brokerDisabledByEnv` answers instead. */
   | 'BROKER_DISABLED'
   | 'BROKER_DISABLE_ENV'
   | 'DECODE_ADMIN_REPLY'
@@ -27,6 +26,7 @@ export type ErrorCode =
   | 'QUEUE_FULL'
   | 'REFUSED'
   | 'REQUEST_FAILED'
+  | 'SESSION_CLOSED'
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
@@ -36,7 +36,7 @@ export type ErrorCode =
 /**
  * The wait that a `TIMEOUT` ended. `handoff` is reserved: that wait ends in a reconnect and not in an error.
  */
-export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin';
+export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin' | 'request';
 
 /** The meaning of a refusal to a caller. `other` covers every code without a kind of its own. */
 export type RefusalKind =

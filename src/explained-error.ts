@@ -48,6 +48,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   POOL_CLOSED: 'Use another pool.',
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   REQUEST_FAILED: '',
+  SESSION_CLOSED: 'Use another session.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
   UNEXPECTED_RESPONSE_FRAME: NOT_A_BROKER,
   VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',
@@ -61,6 +62,7 @@ const TIMEOUT_ADVICE: Readonly<Record<TimeoutPhase, string>> = {
   handoff: '',
   validate: 'See why validate takes so long, or allow more time.',
   admin: 'The broker is silent or overloaded: see its log, or allow more time.',
+  request: 'The backend is silent or overloaded: see its log, or allow more time.',
 };
 
 const REFUSAL_ADVICE: Readonly<Record<number, string>> = {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
 import { allPoolOptions } from '../src/pool/options.js';
 import { sourcesIn } from './helpers/imports.js';
-import { backendOptionDocs, optionsShownOn, withOptionTables } from './helpers/option-tables.js';
+import { OPTION_PAGES, optionsShownOn, optionDocs, withOptionTables } from './helpers/option-tables.js';
 import { definitionOptions } from '../src/backend/definition/install.js';
 import { backendOptions, closeOptions } from '../src/backend/options.js';
 import test from './helpers/sanitary.js';
@@ -156,21 +156,23 @@ test('each option of a pool is in one table of docs/pool.md', (t) => {
   t.deepEqual(shown, Object.keys(allPoolOptions).toSorted(), next);
 });
 
-test('the tables of options in docs/pool.md are those that `npm run generate:docs` writes', (t) => {
-  t.is(withOptionTables(POOL_PAGE), POOL_PAGE);
+test('each option of a session and of a request is in one table of docs/frames.md', (t) => {
+  const page = readFileSync(join(ROOT, 'docs/frames.md'), 'utf8');
+  for (const kind of ['session', 'request'])
+    t.deepEqual(optionsShownOn(page, kind).toSorted(), [...optionDocs(kind).keys()].toSorted());
 });
-
-const BACKEND_PAGE = readFileSync(join(ROOT, 'docs/backend.md'), 'utf8');
 
 test('each option of a backend is in one table of docs/backend.md', (t) => {
-  const shown = optionsShownOn(BACKEND_PAGE).toSorted();
+  const page = readFileSync(join(ROOT, 'docs/backend.md'), 'utf8');
   const all = [backendOptions, closeOptions, definitionOptions].flatMap((table) => Object.keys(table));
-  t.deepEqual(shown, all.toSorted());
+  t.deepEqual(optionsShownOn(page, 'backend').toSorted(), all.toSorted());
 });
 
-test('the tables of options in docs/backend.md are those that `npm run generate:docs` writes', (t) => {
-  t.is(withOptionTables(BACKEND_PAGE, backendOptionDocs()), BACKEND_PAGE);
-});
+for (const path of OPTION_PAGES)
+  test(`the tables of options in ${path} are those that \`npm run generate:docs\` writes`, (t) => {
+    const page = readFileSync(join(ROOT, path), 'utf8');
+    t.is(withOptionTables(page), page);
+  });
 
 test('the README shows options of a pool, and none that a pool does not have', (t) => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');

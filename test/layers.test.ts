@@ -65,6 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
+  frames: ['codec', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.

@@ -25,7 +25,7 @@ import {
 } from '../src/pool/options.js';
 import { checkString } from '../src/validation.js';
 import { endpointIn } from './helpers/endpoints.js';
-import { poolOptionDocs } from './helpers/option-tables.js';
+import { optionDocs } from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
 
 const example = {
@@ -117,7 +117,7 @@ const DESCRIBED = new Set(['brokerEndpoint', 'roundTripTimeoutMs', 'clientLibVer
 
 test('the @default of each option of a pool is the default that its table has', (t) => {
   const settings: object = readOptions(allPoolOptions, { brokerEndpoint });
-  for (const [name, { fallback }] of poolOptionDocs()) {
+  for (const [name, { fallback }] of optionDocs()) {
     if (DESCRIBED.has(name)) continue;
     const value: unknown = Reflect.get(settings, name);
     t.is(value === undefined ? '' : literal(value), value === undefined ? '' : fallback, name);
@@ -142,7 +142,7 @@ test('the declarations keep the JSDoc of each option of a pool', (t) => {
 });
 
 test('each page that the JSDoc of an option points to exists, with its heading', (t) => {
-  for (const [name, { page = 'pool.md' }] of poolOptionDocs()) {
+  for (const [name, { page = 'pool.md' }] of optionDocs()) {
     const [file = '', anchor] = page.split('#');
     const path = join(ROOT, 'docs', file);
     t.true(existsSync(path), name);

@@ -1,11 +1,8 @@
-/** `npm run generate:docs`: writes the tables of options in docs/pool.md and docs/backend.md. */
+/** `npm run generate:docs`: writes the tables of options in the documents. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { backendOptionDocs, poolOptionDocs, withOptionTables } from './option-tables.js';
+import { OPTION_PAGES, withOptionTables } from './option-tables.js';
 
-for (const [name, docs] of [
-  ['pool', poolOptionDocs()],
-  ['backend', backendOptionDocs()],
-] as const) {
-  const page = new URL(`../../../docs/${name}.md`, import.meta.url);
-  writeFileSync(page, withOptionTables(readFileSync(page, 'utf8'), docs));
+for (const path of OPTION_PAGES) {
+  const page = new URL(`../../../${path}`, import.meta.url);
+  writeFileSync(page, withOptionTables(readFileSync(page, 'utf8')));
 }

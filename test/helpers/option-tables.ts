@@ -4,20 +4,31 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Where the JSDoc of the options of a pool stands. */
-const POOL_SOURCES = [
-  ['src/pool/options.ts', 'poolOptions'],
-  ['src/client/common-options.ts', 'brokerOptions'],
-  ['src/client/common-options.ts', 'negotiationOptions'],
-  ['src/client/client-identity.ts', 'identityOptions'],
-] as const;
+/** Where the JSDoc of options stands, by the word that a marker has before "options". */
+const SOURCES = {
+  pool: [
+    ['src/pool/options.ts', 'poolOptions'],
+    ['src/client/common-options.ts', 'brokerOptions'],
+    ['src/client/common-options.ts', 'negotiationOptions'],
+    ['src/client/client-identity.ts', 'identityOptions'],
+  ],
+  session: [['src/frames/options.ts', 'sessionOptions']],
+  request: [['src/frames/options.ts', 'requestOptions']],
+  backend: [
+    ['src/backend/options.ts', 'backendOptions'],
+    ['src/backend/options.ts', 'closeOptions'],
+    ['src/backend/definition/install.ts', 'definitionOptions'],
+  ],
+} as const;
 
-/** Where the JSDoc of the options of a backend stands. */
-const BACKEND_SOURCES = [
-  ['src/backend/options.ts', 'backendOptions'],
-  ['src/backend/options.ts', 'closeOptions'],
-  ['src/backend/definition/install.ts', 'definitionOptions'],
-] as const;
+/** The pages with tables of options. */
+export const OPTION_PAGES = ['docs/pool.md', 'docs/frames.md', 'docs/backend.md'] as const;
+
+type Kind = keyof typeof SOURCES;
+
+function isKind(word: string): word is Kind {
+  return word in SOURCES;
+}
 
 /** The JSDoc of an option. */
 export interface OptionDoc {
@@ -48,39 +59,35 @@ function parseDoc(comment: string): OptionDoc {
   return { text, fallback, page };
 }
 
-/** The JSDoc of each option of a pool. */
-export function poolOptionDocs(): Map<string, OptionDoc> {
-  return new Map(POOL_SOURCES.flatMap(([file, name]) => docsIn(file, name)));
+/** The JSDoc of each option. */
+export function optionDocs(kind: string = 'pool'): Map<string, OptionDoc> {
+  if (!isKind(kind)) throw new Error(`there are no ${kind} options`);
+  return new Map(SOURCES[kind].flatMap(([file, name]) => docsIn(file, name)));
 }
 
-/** The JSDoc of each option of a backend. */
-export function backendOptionDocs(): Map<string, OptionDoc> {
-  return new Map(BACKEND_SOURCES.flatMap(([file, name]) => docsIn(file, name)));
-}
+/** A marker that names options, of a pool unless it says otherwise, and the table below it. */
+const OPTION_TABLE = /^(<!-- (?:(\w+) )?options: (.*) -->)\n(?:.+\n)*/gm;
 
-/** A marker that names options, and the table below it. */
-const OPTION_TABLE = /^(<!-- options: (.*) -->)\n(?:.+\n)*/gm;
-
-/** The names in the markers of a page, in their order. */
-export function optionsShownOn(page: string): string[] {
-  return [...page.matchAll(OPTION_TABLE)].flatMap(([, , names = '']) => names.split(' '));
+/** The names in the markers of a page for options of one kind, in their order. */
+export function optionsShownOn(page: string, kind: string = 'pool'): string[] {
+  return [...page.matchAll(OPTION_TABLE)]
+    .filter(([, , word = 'pool']) => word === kind)
+    .flatMap(([, , , names = '']) => names.split(' '));
 }
 
 /** The page with a table of the named options below each marker. */
-export function withOptionTables(
-  page: string,
-  docs: ReadonlyMap<string, OptionDoc> = poolOptionDocs(),
-): string {
-  return page.replaceAll(OPTION_TABLE, (_, marker: string, names: string) =>
-    [
+export function withOptionTables(page: string): string {
+  return page.replaceAll(OPTION_TABLE, (_, marker: string, kind: string | undefined, names: string) => {
+    const docs = optionDocs(kind);
+    return [
       marker,
       '<!-- prettier-ignore -->',
       '| option | default | |',
       '|---|---|---|',
       ...names.split(' ').map((name) => optionRow(name, docs.get(name))),
       '',
-    ].join('\n'),
-  );
+    ].join('\n');
+  });
 }
 
 function optionRow(name: string, doc: OptionDoc | undefined): string {

@@ -9,7 +9,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { replaceSection } from '../helpers/markdown.js';
-import { MutableCopy } from './copy.js';
+import { MutableCopy, type TestRun } from './copy.js';
 import { CoverageTaker, type TestCoverage } from './coverage.js';
 import { compiledFilesOf, readCompiled } from './files.js';
 import { mutantsOf, type Mutant } from './mutants.js';
@@ -76,23 +76,23 @@ async function takeCoverage(): Promise<void> {
 async function judge(copy: MutableCopy, mutant: Mutant): Promise<Verdict> {
   const begin = performance.now();
   const asked = testsFor(mutant, tests);
-  using _ = copy.plant(mutant);
   for (const { coverage, isNear } of asked) {
-    const limitMs = LIMIT_FACTOR * coverage.durationMs + LIMIT_ADDED_MS;
-    let run = await copy.run(coverage.test, limitMs);
-    if (run.failure === undefined) continue;
-    // Once more: on a machine that is busy a test far away may fail without the mutant's doing.
-    if (!isNear || run.isLate) run = await copy.run(coverage.test, limitMs);
-    if (run.failure === undefined) continue;
-    return {
-      mutant,
-      outcome: run.isLate ? 'late' : 'killed',
-      killedBy: run.failure,
-      durationMs: performance.now() - begin,
-    };
+    const { test, durationMs } = coverage;
+    const limitMs = LIMIT_FACTOR * durationMs + LIMIT_ADDED_MS;
+    const { failure, isLate } = await runWith(copy, mutant, test, limitMs);
+    if (failure === undefined) continue;
+    // On a machine that is busy a test far away may fail without the mutant's doing.
+    if ((!isNear || isLate) && (await copy.run(test, limitMs)).failure !== undefined) continue;
+    const outcome = isLate ? 'late' : 'killed';
+    return { mutant, outcome, killedBy: failure, durationMs: performance.now() - begin };
   }
   const outcome = asked.length === 0 ? 'unreached' : 'survived';
   return { mutant, outcome, durationMs: performance.now() - begin };
+}
+
+async function runWith(copy: MutableCopy, mutant: Mutant, test: string, limitMs: number): Promise<TestRun> {
+  using _ = copy.plant(mutant);
+  return await copy.run(test, limitMs);
 }
 
 /** Works off the items, one at a time in each copy. */

@@ -37,3 +37,10 @@ test('each mutant differs from the code at one place, and names it', (t) => {
 test('states that only a programming error brings about have no mutants', (t) => {
   t.deepEqual(mutantsOf('queue.js', "function f(x) { if (x === undefined) throw new Error('empty'); }"), []);
 });
+
+test('a return of false has no mutant that a condition could not tell from it', (t) => {
+  t.deepEqual(
+    mutantsOf('queue.js', 'function f() { return false; }').map(({ kind }) => kind),
+    ['other boolean'],
+  );
+});

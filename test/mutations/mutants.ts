@@ -104,7 +104,9 @@ function changesOf(node: AnyNode, code: string): Change[] {
     case 'ExpressionStatement':
       return isCall(node.expression) ? [{ kind: 'no call', after: ';', ...placeOf(node) }] : [];
     case 'ReturnStatement':
-      return node.argument && code.slice(node.argument.start, node.argument.end) !== 'undefined'
+      // To a condition, `false` and `undefined` are the same.
+      return node.argument &&
+        !/^(?:undefined|false)$/.test(code.slice(node.argument.start, node.argument.end))
         ? [{ kind: 'returns undefined', after: 'return undefined;', ...placeOf(node) }]
         : [];
     default:

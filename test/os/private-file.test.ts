@@ -206,6 +206,19 @@ test('the temporary file is removed when its rename fails', (t) => {
   t.deepEqual(readdirSync(directory), ['cache.json']);
 });
 
+test('systemCode() is the code of a failed system call, and of no other error', (t) => {
+  const failed = t.throws(() => statSync('/nowhere/at/all'));
+  t.is(systemCode(failed), 'ENOENT');
+  const others = [
+    Object.assign(new Error('x'), { code: 'ENOENT' }),
+    Object.assign(new Error('x'), { syscall: 'stat' }),
+    Object.assign(new Error('x'), { syscall: 'stat', code: 2 }),
+    { syscall: 'stat', code: 'ENOENT' },
+    'ENOENT',
+  ];
+  for (const error of others) t.is(systemCode(error), undefined);
+});
+
 test('removeLeftovers() removes temporary files older than a minute, and no other files', (t) => {
   const { file, directory } = newFile(t);
   const nowMs = Date.now();

@@ -1,5 +1,15 @@
 import { Socket } from 'node:net';
-import { isOwnedBy, learnHandle, type StreamHandle } from '../../src/os/socket-handle.js';
+import { getSystemErrorMap } from 'node:util';
+import {
+  descriptorOf,
+  handleOf,
+  holdReading,
+  isOwnedBy,
+  learnHandle,
+  startReading,
+  stopReading,
+  type StreamHandle,
+} from '../../src/os/socket-handle.js';
 import test from '../helpers/sanitary.js';
 
 const OWNER = Symbol('owner');
@@ -81,3 +91,86 @@ for (const [title, change] of Object.entries(CHANGES)) {
     t.false(isOwnedBy(handle, socket));
   });
 }
+
+/** Every method of a handle that Node's sockets call. */
+const METHODS =
+  'readStart readStop writeBuffer writev writeUtf8String writeLatin1String writeAsciiString writeUcs2String ' +
+  'shutdown close ref unref getAsyncId asyncReset';
+
+for (const name of METHODS.split(' ')) {
+  test(`a handle with a hidden ${name} of its own is not as it was made`, (t) => {
+    const { socket, handle } = learnedHandle();
+    Object.defineProperty(handle, name, { value: () => 0 });
+    t.false(isOwnedBy(handle, socket));
+  });
+}
+
+test('a socket without a handle, or with one of another kind, has no handle and no descriptor here', (t) => {
+  const socket = new Socket();
+  const { handle } = newHandle();
+  const others = [
+    undefined,
+    null,
+    'handle',
+    {},
+    { ...handle, fd: '3', readStart: () => 0, readStop: () => {} },
+    { fd: 3, readStop: () => {} },
+    { fd: 3, readStart: () => 0 },
+  ];
+  for (const other of others) {
+    Reflect.set(socket, '_handle', other);
+    t.is(handleOf(socket), undefined);
+    t.is(descriptorOf(socket), -1);
+    t.notThrows(() => holdReading(socket));
+  }
+  Reflect.set(socket, '_handle', handle);
+  t.is(handleOf(socket), handle);
+  t.is(descriptorOf(socket), 3);
+  Reflect.set(socket, '_handle', null);
+});
+
+/** A handle that counts its calls. */
+function countingHandle(startResult: number) {
+  const called: string[] = [];
+  const handle: StreamHandle = {
+    fd: 3,
+    reading: false,
+    readStart: () => {
+      called.push('readStart');
+      return startResult;
+    },
+    readStop: () => called.push('readStop'),
+    close: () => called.push('close'),
+  };
+  return { handle, called };
+}
+
+test('reading has started where the handle starts it or reads already, and nowhere else', (t) => {
+  const numberOf = (name: string): number =>
+    [...getSystemErrorMap()].find(([, [known]]) => known === name)?.[0] ?? 0;
+  for (const [result, isStarted] of [
+    [0, true],
+    [numberOf('EALREADY'), true],
+    [numberOf('EBADF'), false],
+    [numberOf('ENOTCONN'), false],
+  ] as const) {
+    const { handle, called } = countingHandle(result);
+    t.is(startReading(handle), isStarted, String(result));
+    t.true(handle.reading);
+    t.deepEqual(called, ['readStart']);
+  }
+});
+
+test('a socket that is held neither reads nor starts to read when a reader asks for bytes', (t) => {
+  const { handle, called } = countingHandle(0);
+  startReading(handle);
+  stopReading(handle);
+  t.false(handle.reading);
+  const socket = new Socket();
+  Reflect.set(socket, '_handle', handle);
+  holdReading(socket);
+  socket.on('data', () => {});
+  socket.read(0);
+  t.deepEqual(called, ['readStart', 'readStop', 'readStop']);
+  Reflect.set(socket, '_handle', null);
+});

@@ -28,9 +28,10 @@ export function uint64(value: bigint): Uint64 {
 }
 
 /**
- * The payload itself where it fills at least a quarter of the memory that it keeps alive, otherwise a copy: a
- * caller that keeps a small payload must not keep a whole read of the socket.
+ * The payload for a caller that may keep it: a view where it fills at least a quarter of the memory that it keeps
+ * alive, otherwise a copy. A small payload must not keep a whole read of the socket in memory.
  */
-export function ownPayload(payload: Uint8Array): Uint8Array {
-  return payload.length * 4 >= payload.buffer.byteLength ? payload : new Uint8Array(payload);
+export function ownPayload({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  const view = new Uint8Array(buffer, byteOffset, length);
+  return length * 4 >= buffer.byteLength ? view : view.slice();
 }

@@ -236,8 +236,7 @@ export class SharedThreadState {
    * descriptor.
    */
   awaitsReply(slot: number): boolean {
-    const word = Atomics.load(this.#words, FIRST_SLOT_INDEX + slot);
-    return word !== 0 && word % OBLIGATIONS.length !== CloseObligation.NONE;
+    return Atomics.load(this.#words, FIRST_SLOT_INDEX + slot) % OBLIGATIONS.length !== CloseObligation.NONE;
   }
 
   /** Takes what a crashed thread left in a slot. */

@@ -1,4 +1,6 @@
+import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { devNull } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
 import { LONGEST_RETRY_MS } from '../../../src/negotiation/connect-failures.js';
@@ -38,6 +40,22 @@ nativeTest('a dial without a listener is refused on the spot and leaves no descr
     kind: 'refused',
     system: { code: 'EMFILE', syscall: 'socket' },
   });
+});
+
+nativeTest('a descriptor that cannot become a socket is closed, and the dial says why', async (t) => {
+  const { backend } = await startSystem(t);
+  const closedDescriptors: number[] = [];
+  const odd = nativeWith({
+    openSocket: () => openSync(devNull, 'r'),
+    connect: () => 0,
+    close: (descriptor) => {
+      closedDescriptors.push(descriptor);
+      closeSync(descriptor);
+      return 0;
+    },
+  });
+  t.like(dialNow(odd, backend.endpoint), { kind: 'refused', system: { code: 'ERR_INVALID_FD_TYPE' } });
+  t.is(closedDescriptors.length, 1);
 });
 
 nativeTest('a full backlog is left to the dial that waits', async (t) => {
@@ -86,6 +104,10 @@ function failingDial(codes: readonly string[], platform: NodeJS.Platform, timeou
   return { clock, opened, outcomes };
 }
 
+function messageOf(outcome: DialOutcome | undefined): string {
+  return outcome?.kind === 'timeout' ? outcome.failure.message : '';
+}
+
 test('a busy pipe of Windows, which libuv reports as ETIMEDOUT or EBUSY, is tried again', async (t) => {
   const { clock, opened, outcomes } = failingDial(['ETIMEDOUT', 'EBUSY'], 'win32', 60_000);
   for (const tries of [1, 2, 3]) {
@@ -99,6 +121,25 @@ test('a busy pipe of Windows, which libuv reports as ETIMEDOUT or EBUSY, is trie
   opened.at(-1)?.destroy();
 });
 
+test('a dial keeps the process alive until it has settled, unless told not to; its connection always does', async (t) => {
+  const clock = new FakeClock();
+  for (const keepAlive of [true, false]) {
+    const calls: string[] = [];
+    const socket = new Socket();
+    socket.unref = () => (calls.push('unref'), socket);
+    socket.ref = () => (calls.push('ref'), socket);
+    const options = { endpoint: '\0fake', deadlineMs: 60_000, timeoutMs: 60_000, clock, open: () => socket };
+    const outcome = new Promise<DialOutcome>((settle) => {
+      dial({ ...options, ...(keepAlive ? {} : { keepAlive }) }, settle);
+    });
+    t.deepEqual(calls, keepAlive ? [] : ['unref']);
+    socket.emit('connect');
+    t.is((await outcome).kind, 'connected');
+    t.is(calls.at(-1), 'ref');
+    socket.destroy();
+  }
+});
+
 test("the dial's own deadline ends a connect that Windows is still waiting for", async (t) => {
   const { clock, opened, outcomes } = failingDial(['ETIMEDOUT'], 'win32', 1_000);
   await turn();
@@ -107,6 +148,16 @@ test("the dial's own deadline ends a connect that Windows is still waiting for",
   clock.advance(1_000);
   t.like(outcomes, { length: 1, 0: { kind: 'timeout', failure: { code: 'TIMEOUT', phase: 'connect' } } });
   t.true(opened[1]?.destroyed);
+  t.regex(messageOf(outcomes[0]), /its backlog stayed full$/);
+});
+
+test('a connect that is never answered times out, and says nothing of a backlog', (t) => {
+  const { clock, opened, outcomes } = failingDial([], 'linux', 1_000);
+  clock.advance(999);
+  t.deepEqual(outcomes, []);
+  clock.advance(1);
+  t.regex(messageOf(outcomes[0]), /timed out after 1000 ms$/);
+  t.true(opened[0]?.destroyed);
 });
 
 test('elsewhere ETIMEDOUT is final', async (t) => {

@@ -3,6 +3,7 @@ import { connectToBackend, sendAdminRequest } from '../../../src/index.js';
 import {
   addUnanswered,
   countUnanswered,
+  HOLD_MS,
   holdForReply,
   MOST_UNANSWERED,
   onRoom,
@@ -71,6 +72,26 @@ test("a process is held for a broker's first pending reply, for a second from th
   holdForReply('/held', systemClock.now() - 1_000);
   t.is(timers(), before);
 });
+
+test.serial(
+  'a hold ends by itself after a second, and the next one holds the process however often this one is let go',
+  async (t) => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+    const before = timers();
+    const letGo = holdForReply('/again', systemClock.now());
+    t.is(timers(), before + 1);
+    await new Promise((resolve) => {
+      setTimeout(resolve, HOLD_MS + 20);
+    });
+    t.is(timers(), before);
+    letGo();
+    letGo();
+    const letNextGo = holdForReply('/again', systemClock.now());
+    t.is(timers(), before + 1);
+    letNextGo();
+    t.is(timers(), before);
+  },
+);
 
 for (const [name, create] of DRIVERS) {
   test(`${name}: no more requests are left unanswered than the bound, and the next is sent when one is answered`, async (t) => {

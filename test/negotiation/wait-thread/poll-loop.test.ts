@@ -28,6 +28,7 @@ const SLOT = 5;
 const DESCRIPTOR = 40;
 const LINGER_MS = 50;
 const EAGAIN = -(errno['EAGAIN'] ?? 0);
+const ENOMEM = -(errno['ENOMEM'] ?? 0);
 const EPIPE = -(errno['EPIPE'] ?? 0);
 
 const JOB = {
@@ -72,6 +73,8 @@ class World {
   look: (ready: (descriptor: number) => void) => void = () => {};
   /** Where the loop wanted to have what it receives. */
   receiveBuffer: Uint8Array | undefined;
+  /** What the poller answers to a descriptor for its watch. */
+  watchResult = 0;
   /** What the next connects return; then 0. */
   connects: number[] = [];
   #lastDescriptor = 100;
@@ -95,7 +98,10 @@ class World {
       close: (descriptor) => this.closed.push(descriptor),
     };
     const poller: Poller = {
-      add: (descriptor) => this.watched.push(descriptor) * 0,
+      add: (descriptor) => {
+        this.watched.push(descriptor);
+        return this.watchResult;
+      },
       remove: () => {},
       wait: (timeoutMs, ready) => {
         if (timeoutMs === 0) return this.look(ready);
@@ -244,6 +250,19 @@ test('a request that the system never takes times out, and its connection goes b
   t.true(world.nowMs >= DEADLINE_MS);
 });
 
+test('a connection that cannot be watched fails as one to the broker, and goes back for its reply (X-20)', (t) => {
+  const world = new World();
+  world.watchResult = ENOMEM;
+  world.commands.push(start({ watched: false }));
+  world.run();
+  t.like(world.outcomes[0], {
+    kind: 'failed',
+    failure: { code: 'BROKER_CONNECT', endpoint: BROKER, system: { code: 'ENOMEM', syscall: 'watch' } },
+    unreadReply: { descriptor: DESCRIPTOR, sent: REQUEST.length },
+  });
+  t.deepEqual(world.closed, []);
+});
+
 test('a send that fails ends like a broker that hung up (C-39)', (t) => {
   const world = new World();
   world.commands.push(start({ sent: 0, watched: false }));
@@ -294,6 +313,22 @@ test('a command that comes just before the thread sleeps is taken first', (t) =>
   };
   world.run((_, timeoutMs) => t.is(timeoutMs, LONGEST_WAIT_MS, 'it waits for the new job'));
   t.is(announced, 3);
+});
+
+test('a job that has ended is not heard of again at its deadline, while another job goes on', (t) => {
+  const world = new World();
+  const other = { slot: SLOT + 1, descriptor: DESCRIPTOR + 1 };
+  world.commands.push(start(), start({ ...other, job: { ...JOB, deadlineMs: DEADLINE_MS + 60_000 } }));
+  world.run(reply, () => {
+    world.nowMs = DEADLINE_MS + 1_000;
+  });
+  t.deepEqual(
+    world.outcomes.map(({ slot, kind }) => [slot, kind]),
+    [
+      [SLOT, 'connected'],
+      [SLOT + 1, 'failed'],
+    ],
+  );
 });
 
 test('a sleep without end is past every deadline', (t) => {

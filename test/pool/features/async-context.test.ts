@@ -217,6 +217,26 @@ test('one-shot connects run in the context of their caller', async (t) => {
   }
 });
 
+test('one-shot connects that found the listener busy run in the context of their caller as well', async (t) => {
+  const { target, backend } = await startSystem(t, { backend: { backlog: 1 } });
+  const connects = [
+    async () => (await connectToBackend({ ...target, cachedBackendEndpoint: backend.endpoint })).socket,
+    async () => await connectLocalSocket(backend.endpoint),
+  ];
+  const heard = Array.from({ length: 16 }, (_, caller) =>
+    storage.run(String(caller), async () => {
+      const socket = await connects[caller % 2]!();
+      const where = await heardIn(socket, 'data', () => socket.write('x'));
+      socket.destroy();
+      return where;
+    }),
+  );
+  t.deepEqual(
+    await Promise.all(heard),
+    heard.map((_, caller) => String(caller)),
+  );
+});
+
 test("a package that is loaded in a caller's context does not keep it", async (t) => {
   const url = new URL('../../../src/async-context.js?loaded-in-a-context', import.meta.url);
   const { outOfContext }: { outOfContext: (work: () => string) => string } = await storage.run(

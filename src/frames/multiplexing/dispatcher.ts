@@ -1,0 +1,247 @@
+import { outOfContext } from '../../async-context.js';
+import type { Clock } from '../../clock.js';
+import { BrokerPoolError } from '../../errors.js';
+import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
+import { chooseConnection } from './choice.js';
+import { Fifo } from './fifo.js';
+import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
+
+export interface DispatcherSettings {
+  /** Connections at most. */
+  readonly connections: number;
+  /** Requests in flight on one of them at most. */
+  readonly maxInFlight: number;
+  /** A connection goes back as soon as it owes no answer. */
+  readonly returnAtOnce: boolean;
+}
+
+/** Outcomes of requests, for the session. */
+export interface DispatcherEvents {
+  onAnswer(request: Request, payload: Uint8Array): void;
+  /** A request is over without an answer. */
+  onFailure(request: Request, error: BrokerPoolError): void;
+  /** A connection died while a request was on it that is not repeated by itself. */
+  onLost(request: Request, error: BrokerPoolError): boolean;
+  /** Requests have left. */
+  onQuieter(): void;
+}
+
+/** The time for a connection that no request needs: one more where requests share the others. */
+const EXTRA_OPEN_MS = 100;
+/** The pause after such a connection could not be opened. */
+const EXTRA_PAUSE_MS = 1_000;
+
+/**
+ * Gives requests to connections, opens them where they are wanted, and gives them back. Each change of capacity
+ * ends in one {@link pump}.
+ */
+export class Dispatcher {
+  readonly #source: ConnectionSource;
+  readonly #settings: DispatcherSettings;
+  readonly #clock: Clock;
+  readonly #events: DispatcherEvents;
+  readonly #connections: SessionConnection[] = [];
+  /** Large requests wait by themselves, so that small ones pass them. */
+  readonly #small = new Fifo<Request>();
+  readonly #large = new Fifo<Request>();
+  readonly #opening = new Set<AbortController>();
+  #noExtraBeforeMs = -Infinity;
+  #cancelSweep: (() => void) | undefined;
+  unaskedFrames = 0;
+  #isClosed = false;
+
+  constructor(
+    source: ConnectionSource,
+    settings: DispatcherSettings,
+    clock: Clock,
+    events: DispatcherEvents,
+  ) {
+    this.#source = source;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  get connections(): number {
+    return this.#connections.length;
+  }
+
+  /** Requests that wait for a connection. */
+  get queued(): number {
+    return this.#small.length + this.#large.length;
+  }
+
+  /** Requests on connections whose callers wait. */
+  get inFlight(): number {
+    return this.#sum(({ waiting }) => waiting);
+  }
+
+  /** Requests whose callers have given up, and whose answers are owed. */
+  get abandoned(): number {
+    return this.#sum(({ abandoned }) => abandoned);
+  }
+
+  submit(request: Request): void {
+    this.#queueOf(request).push(request);
+    this.#pump();
+  }
+
+  /** Its caller has given up. */
+  giveUp(request: Request): void {
+    const { connection } = request;
+    if (connection === undefined) this.#queueOf(request).remove(request);
+    else {
+      connection.giveUp(request);
+      request.connection = undefined;
+      this.#settle(connection);
+    }
+    this.#pump();
+  }
+
+  /** Fails all requests and gives up all connections. */
+  close(error: BrokerPoolError): void {
+    this.#isClosed = true;
+    for (const attempt of this.#opening) attempt.abort();
+    const requests = [...this.#small.takeAll(), ...this.#large.takeAll()];
+    for (const connection of this.#connections.splice(0)) {
+      if (connection.waiting > 0) requests.push(...connection.close());
+      else connection.giveBack();
+    }
+    this.#cancelSweep?.();
+    for (const request of requests) this.#events.onFailure(request, error);
+  }
+
+  readonly #connectionEvents: ConnectionEvents = {
+    onAnswer: (request, payload) => {
+      request.connection = undefined;
+      this.#events.onAnswer(request, payload);
+    },
+    onUnsendable: (request, error) => {
+      request.connection = undefined;
+      this.#events.onFailure(request, error);
+    },
+    onProgress: (connection) => {
+      this.#settle(connection);
+      this.#pump();
+      this.#events.onQuieter();
+    },
+    onUnasked: () => void this.unaskedFrames++,
+    onLost: (connection, owed, unsent, error) => {
+      this.#drop(connection);
+      for (const request of [...owed, ...unsent]) request.connection = undefined;
+      // Nothing of the unsent ones has left: the next connection takes them.
+      const again = [...owed.filter((request) => this.#events.onLost(request, error)), ...unsent];
+      for (const request of again) request.state = 'queued';
+      this.#small.putBack(again.filter(({ isLarge }) => !isLarge));
+      this.#large.putBack(again.filter(({ isLarge }) => isLarge));
+      this.#pump();
+      this.#events.onQuieter();
+    },
+  };
+
+  /** Gives waiting requests to connections. */
+  #pump(): void {
+    if (this.#isClosed) return;
+    this.#assign(this.#small, false);
+    this.#assign(this.#large, true);
+    const { connections: limit, returnAtOnce } = this.#settings;
+    const open = this.#connections.length;
+    if (this.queued === 0) {
+      // A connection that requests would share is opened all the same, for those to come.
+      if (returnAtOnce || open === 0) this.#stopOpening();
+      return;
+    }
+    const wanted = returnAtOnce ? Math.min(this.queued, limit - open) : open === 0 ? 1 : 0;
+    while (this.#opening.size < wanted) this.#open();
+  }
+
+  #assign(queue: Fifo<Request>, isLarge: boolean): void {
+    for (let request = queue.first; request !== undefined; request = queue.first) {
+      const connection = chooseConnection(this.#connections, isLarge, this.#settings.connections);
+      // Requests share connections, but not where each can have its own.
+      if (connection === undefined || connection.inFlight > 0) this.#openExtra();
+      if (connection === undefined) return;
+      // A new connection is there sooner than the rest of a large frame.
+      if (!isLarge && connection.isSlow && this.#opening.size > 0) return;
+      queue.remove(request);
+      connection.send(request);
+    }
+  }
+
+  #openExtra(): void {
+    const { connections: limit, returnAtOnce } = this.#settings;
+    const open = this.#connections.length;
+    if (returnAtOnce || open === 0 || open >= limit || this.#opening.size > 0) return;
+    if (this.#clock.now() >= this.#noExtraBeforeMs) this.#open(EXTRA_OPEN_MS);
+  }
+
+  #open(timeoutMs?: number): void {
+    const attempt = new AbortController();
+    this.#opening.add(attempt);
+    // A connection serves many callers: it is opened in the context of none.
+    outOfContext(() => this.#source.open(attempt.signal, timeoutMs)).then(
+      (held) => this.#onOpened(attempt, held),
+      (error: unknown) => this.#onOpenFailed(attempt, error, timeoutMs !== undefined),
+    );
+  }
+
+  #onOpened(attempt: AbortController, held: HeldConnection): void {
+    this.#opening.delete(attempt);
+    if (this.#isClosed) return held.giveBack();
+    this.#connections.push(new SessionConnection(held, this.#settings.maxInFlight, this.#connectionEvents));
+    this.#sweepLater();
+    this.#pump();
+    this.#events.onQuieter();
+  }
+
+  #onOpenFailed(attempt: AbortController, error: unknown, isExtra: boolean): void {
+    this.#opening.delete(attempt);
+    if (this.#isClosed || attempt.signal.aborted) return;
+    if (!(error instanceof BrokerPoolError)) throw error;
+    this.#noExtraBeforeMs = this.#clock.now() + EXTRA_PAUSE_MS;
+    if (isExtra || this.#connections.length > 0 || this.#opening.size > 0) return this.#pump();
+    for (const request of [...this.#small.takeAll(), ...this.#large.takeAll()])
+      this.#events.onFailure(request, error);
+    this.#events.onQuieter();
+  }
+
+  /** No request waits for a connection any more. */
+  #stopOpening(): void {
+    for (const attempt of this.#opening) attempt.abort();
+    this.#opening.clear();
+  }
+
+  /** Gives a connection back that has nothing more to do, or that its backend has forgotten. */
+  #settle(connection: SessionConnection): void {
+    if (connection.waiting > 0 || !(connection.isStuck || this.#settings.returnAtOnce)) return;
+    this.#drop(connection);
+    connection.giveBack();
+  }
+
+  #drop(connection: SessionConnection): void {
+    const index = this.#connections.indexOf(connection);
+    if (index >= 0) this.#connections.splice(index, 1);
+  }
+
+  /** Gives connections back that have had no request since the last sweep. */
+  #sweepLater(): void {
+    this.#cancelSweep ??= this.#clock.schedule(this.#source.idleMs, () => {
+      this.#cancelSweep = undefined;
+      const unused = this.#connections.filter(({ waiting, wasUsed }) => waiting === 0 && !wasUsed);
+      for (const connection of unused) {
+        this.#drop(connection);
+        connection.giveBack();
+      }
+      for (const connection of this.#connections) connection.wasUsed = connection.waiting > 0;
+      if (this.#connections.length > 0) this.#sweepLater();
+    });
+  }
+
+  #queueOf(request: Request): Fifo<Request> {
+    return request.isLarge ? this.#large : this.#small;
+  }
+
+  #sum(count: (connection: SessionConnection) => number): number {
+    return this.#connections.reduce((sum, connection) => sum + count(connection), 0);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Timed } from '../../deadline-queue.js';
+import type { Uint64 } from '../codec/frame-view.js';
+import { LARGE_BYTES } from './choice.js';
+
+/** What a caller asks. */
+export interface RequestContent {
+  readonly payload: Uint8Array;
+  readonly payloadProtocol: number;
+  readonly traceparent: string;
+  readonly tracestate: string;
+  /** It may be sent again when its connection dies before the answer. */
+  readonly isIdempotent: boolean;
+}
+
+/**
+ * Where a request is. `queued`: it has no connection. `assigned`: it waits for its turn to be written.
+ * `written`: it has an id, and its answer is owed. `settled`: its caller has the outcome.
+ */
+export type RequestState = 'queued' | 'assigned' | 'written' | 'settled';
+
+/** A request from the call to its outcome. Few fields: thousands may be in flight. */
+export class PendingRequest<Connection> implements Timed {
+  readonly content: RequestContent;
+  readonly startedMs: number;
+  readonly settle: (outcome: Uint8Array | Promise<never>) => void;
+  state: RequestState = 'queued';
+  connection: Connection | undefined = undefined;
+  id: Uint64 = 0;
+  /** How often it has been written to a connection. */
+  attempts = 0;
+  dueMs = Infinity;
+  queueIndex = -1;
+  /** Takes its callback off the caller's signal. */
+  stopListening: (() => void) | undefined = undefined;
+
+  constructor(
+    content: RequestContent,
+    startedMs: number,
+    settle: (outcome: Uint8Array | Promise<never>) => void,
+  ) {
+    this.content = content;
+    this.startedMs = startedMs;
+    this.settle = settle;
+  }
+
+  get isLarge(): boolean {
+    return this.content.payload.length >= LARGE_BYTES;
+  }
+}

@@ -1,0 +1,262 @@
+import { afterPromises } from '../../clock.js';
+import { BrokerPoolError, printable } from '../../errors.js';
+import { formatProtocol, FrameKind, PayloadEncoding, PROTOCOL_VERSION } from '../../wire/envelope.js';
+import { FrameReader } from '../codec/frame-reader.js';
+import { ownPayload, type FrameView } from '../codec/frame-view.js';
+import { FrameWriter } from '../codec/frame-writer.js';
+import type { HeldConnection } from '../sources/connection-source.js';
+import { LARGE_BYTES, type Candidate } from './choice.js';
+import { Fifo } from './fifo.js';
+import type { PendingRequest } from './pending-request.js';
+import { ABANDONED, RequestTable } from './request-table.js';
+
+export type Request = PendingRequest<SessionConnection>;
+
+/** What a connection tells its session. It tells nothing while a call of the session is under way. */
+export interface ConnectionEvents {
+  /** The answer to a request; several may come one after the other. */
+  onAnswer(request: Request, payload: Uint8Array): void;
+  /** A request cannot be written as it is. */
+  onUnsendable(request: Request, error: BrokerPoolError): void;
+  /** Answers have come, or bytes have left: there may be room for requests. */
+  onProgress(connection: SessionConnection): void;
+  /** A frame for which no request waits. */
+  onUnasked(): void;
+  /** The connection is dead: `owed` have been written to it, `unsent` have not. */
+  onLost(connection: SessionConnection, owed: Request[], unsent: Request[], error: BrokerPoolError): void;
+}
+
+/** So much is given to the socket at once. Then the requests wait until the kernel has it. */
+const WRITE_BYTES = 64 * 1024;
+
+/** One connection with many requests in flight: the adapter between a socket and the {@link RequestTable}. */
+export class SessionConnection implements Candidate {
+  readonly #held: HeldConnection;
+  readonly #events: ConnectionEvents;
+  readonly #maxInFlight: number;
+  readonly #reader = new FrameReader();
+  readonly #writer = new FrameWriter();
+  readonly #table = new RequestTable<Request>();
+  readonly #unsent = new Fifo<Request>();
+  #largeRequests = 0;
+  #isFlushing = false;
+  #isBlocked = false;
+  #isOver = false;
+  /** It has carried a request since the session last looked. */
+  wasUsed = true;
+
+  constructor(held: HeldConnection, maxInFlight: number, events: ConnectionEvents) {
+    this.#held = held;
+    this.#events = events;
+    this.#maxInFlight = maxInFlight;
+    held.socket
+      .on('data', this.#onData)
+      .on('drain', this.#onDrain)
+      .on('error', this.#onError)
+      .on('end', this.#onEnd)
+      .on('close', this.#onEnd);
+    // Only requests keep the process alive.
+    held.socket.unref();
+  }
+
+  get endpoint(): string {
+    return this.#held.endpoint;
+  }
+
+  get inFlight(): number {
+    return this.#table.size + this.#unsent.length;
+  }
+
+  get abandoned(): number {
+    return this.#table.abandoned;
+  }
+
+  /** Requests whose callers wait. */
+  get waiting(): number {
+    return this.inFlight - this.abandoned;
+  }
+
+  /**
+   * Abandoned requests take up places, for the backend still works on them.
+   */
+  get isFull(): boolean {
+    return this.inFlight >= this.#maxInFlight || this.isStuck;
+  }
+
+  /**
+   * Half of the places are taken up by abandoned requests: the backend does not answer any more. The connection
+   * takes no further request, and is closed when no caller waits.
+   */
+  get isStuck(): boolean {
+    return this.abandoned * 2 >= this.#maxInFlight;
+  }
+
+  get isSlow(): boolean {
+    const { writableLength } = this.#held.socket;
+    return this.#largeRequests > 0 || Math.max(writableLength, this.#reader.unreadBytes) >= LARGE_BYTES;
+  }
+
+  /** Takes a request over; it is written with all others of this turn. */
+  send(request: Request): void {
+    if (this.waiting === 0) this.#held.socket.ref();
+    this.wasUsed = true;
+    request.state = 'assigned';
+    request.connection = this;
+    if (request.isLarge) this.#largeRequests++;
+    this.#unsent.push(request);
+    this.#flushSoon();
+  }
+
+  /** Its caller has given up. An unsent request is not sent; otherwise its answer is dropped when it comes. */
+  giveUp(request: Request): void {
+    this.#forgetSize(request);
+    if (request.state === 'assigned') this.#unsent.remove(request);
+    else this.#table.abandon(request.id);
+    if (this.waiting === 0) this.#held.socket.unref();
+  }
+
+  /** Gives the connection back; closes it where an answer is owed, for that would reach the next user (S-55). */
+  giveBack(): void {
+    const isClean = this.inFlight === 0 && this.#reader.unreadBytes === 0;
+    this.#leave();
+    if (isClean) this.#held.giveBack();
+    else this.#held.destroy(false);
+  }
+
+  /** Closes the connection and returns all requests whose callers wait. */
+  close(): Request[] {
+    const waiting = [...this.#table.takeAll(), ...this.#unsent.takeAll()];
+    this.#leave();
+    this.#held.destroy(false);
+    return waiting;
+  }
+
+  readonly #onData = (piece: Uint8Array): void => {
+    this.#reader.push(piece);
+    try {
+      while (!this.#isOver) {
+        const frame = this.#reader.read();
+        if (frame === undefined) break;
+        this.#onFrame(frame);
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerPoolError)) throw error;
+      this.#fail(error, true);
+    }
+    if (this.#isOver) return;
+    if (this.waiting === 0) this.#held.socket.unref();
+    this.#events.onProgress(this);
+  };
+
+  #onFrame(frame: FrameView): void {
+    // S-45: a frame that no request waits for hurts none. An event is never an answer.
+    const request = frame.kind === FrameKind.EVENT ? undefined : this.#table.take(frame.requestId);
+    if (request === undefined) return this.#events.onUnasked();
+    const isLate = request === ABANDONED;
+    const problem = problemOf(frame, isLate ? frame.payloadProtocol : request.content.payloadProtocol);
+    if (isLate) this.#events.onUnasked();
+    else this.#forgetSize(request);
+    if (problem !== undefined) {
+      const message = `the answer to request ${frame.requestId} ${problem}`;
+      this.#fail(new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', message), true, isLate ? [] : [request]);
+    } else if (!isLate) this.#events.onAnswer(request, ownPayload(frame.payload));
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#isBlocked) return;
+    this.#isFlushing = true;
+    afterPromises(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushing = false;
+    while (!this.#isOver && !this.#isBlocked && this.#unsent.length > 0) this.#write();
+  };
+
+  #write(): void {
+    const writer = this.#writer;
+    while (writer.bytes < WRITE_BYTES) {
+      const request = this.#unsent.shift();
+      if (request === undefined) break;
+      this.#encode(request);
+    }
+    const { socket } = this.#held;
+    const pieces = writer.take();
+    // One `writev`: a peer that reads header and body apart must not wait between them.
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (pieces.length > 1) socket.uncork();
+    this.#isBlocked = socket.writableNeedDrain;
+  }
+
+  #encode(request: Request): void {
+    const { payload, payloadProtocol, traceparent, tracestate } = request.content;
+    const requestId = this.#table.add(request);
+    try {
+      this.#writer.add({
+        envelopeVersion: PROTOCOL_VERSION,
+        payloadProtocol,
+        payload,
+        requestId,
+        traceparent,
+        tracestate,
+      });
+    } catch (error) {
+      this.#table.take(requestId);
+      this.#forgetSize(request);
+      if (!(error instanceof BrokerPoolError)) throw error;
+      return this.#events.onUnsendable(request, error);
+    }
+    request.id = requestId;
+    request.state = 'written';
+    request.attempts++;
+  }
+
+  readonly #onDrain = (): void => {
+    this.#isBlocked = false;
+    this.#flush();
+  };
+
+  readonly #onError = (error: NodeJS.ErrnoException): void => {
+    const message = `the connection failed: ${printable(error.message)}`;
+    this.#fail(new BrokerPoolError('FRAME_IO', message, { cause: error }), false);
+  };
+
+  readonly #onEnd = (): void => {
+    const message = 'the backend closed the connection before its answer';
+    this.#fail(this.#reader.endOfInput() ?? new BrokerPoolError('UNEXPECTED_EOF', message), false);
+  };
+
+  /** Fails exactly the requests that are in flight on this connection (S-48). */
+  #fail(error: BrokerPoolError, isForeign: boolean, answered: readonly Request[] = []): void {
+    if (this.#isOver) return;
+    const owed = [...answered, ...this.#table.takeAll()];
+    const unsent = this.#unsent.takeAll();
+    this.#leave();
+    this.#held.destroy(isForeign);
+    this.#events.onLost(this, owed, unsent, error);
+  }
+
+  #leave(): void {
+    this.#isOver = true;
+    this.#held.socket
+      .off('data', this.#onData)
+      .off('drain', this.#onDrain)
+      .off('error', this.#onError)
+      .off('end', this.#onEnd)
+      .off('close', this.#onEnd);
+  }
+
+  #forgetSize(request: Request): void {
+    if (request.isLarge) this.#largeRequests--;
+  }
+}
+
+/** The fault of an answer. No valid backend sends an answer with one of these (S-70). */
+function problemOf(frame: FrameView, payloadProtocol: number): string | undefined {
+  if (frame.envelopeVersion !== PROTOCOL_VERSION) return `has envelope_version ${frame.envelopeVersion}`;
+  if (frame.payloadProtocol !== payloadProtocol)
+    return `has payload_protocol ${formatProtocol(frame.payloadProtocol)}, not ${formatProtocol(payloadProtocol)}`;
+  if (frame.kind !== FrameKind.RESPONSE) return `has kind ${frame.kind}, not RESPONSE`;
+  return frame.payloadEncoding === PayloadEncoding.NONE ? undefined : 'has a compressed payload';
+}

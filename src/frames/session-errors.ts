@@ -1,0 +1,70 @@
+import { asFailure, BrokerPoolError, fieldsOf, type BrokerPoolFailure, type ErrorCode } from '../errors.js';
+import { explainedError } from '../explained-error.js';
+
+/** Whom a session talks to, for error messages. */
+export interface SessionTarget {
+  readonly endpoint?: string | undefined;
+  readonly serviceName?: string | undefined;
+  readonly wantedVersion?: string | undefined;
+}
+
+/** A request as its error tells it. */
+export interface RequestFacts {
+  readonly target: SessionTarget;
+  readonly attempts: number;
+  readonly elapsedMs: number;
+  /** Where the request was when it failed. */
+  readonly situation?: string | undefined;
+}
+
+const FOREIGN = 'What listens there does not speak protocol v1 as a backend, or not this payload protocol.';
+const LOST = "See the backend's log: it ended or restarted. Call requests that may be repeated idempotent.";
+
+/** The next step after a failure on a backend's connection; the usual advice speaks of brokers. */
+const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
+  DECODE_FRAME: FOREIGN,
+  FRAMING_VERSION: FOREIGN,
+  UNEXPECTED_RESPONSE_FRAME: FOREIGN,
+  FRAME_IO: LOST,
+  UNEXPECTED_EOF: LOST,
+};
+
+/**
+ * The error of one request. Its message says what failed, at which backend, after how many attempts and how long.
+ *
+ * @param isShared other requests fail with the same error, which is the cause of each
+ */
+export function requestError(
+  failure: BrokerPoolError,
+  facts: RequestFacts,
+  isShared: boolean,
+): BrokerPoolFailure {
+  // Why connecting failed says already what was tried.
+  if (failure.attempts !== undefined) return copyOf(failure);
+  const { target, attempts, elapsedMs, situation } = facts;
+  const tooLarge = failure.code === 'FRAME_TOO_LARGE' && attempts === 0;
+  return explainedError(
+    failure,
+    {
+      action: 'request',
+      brokerEndpoint: failure.endpoint ?? target.endpoint,
+      serviceName: target.serviceName,
+      wantedVersion: target.wantedVersion,
+      attempts,
+      elapsedMs,
+      situation,
+      advice: tooLarge ? 'Send less than 16 MiB in a request.' : ADVICE[failure.code],
+    },
+    failure.cause ?? (isShared ? failure : undefined),
+  );
+}
+
+/** Each caller has an error of its own. */
+function copyOf(failure: BrokerPoolError): BrokerPoolFailure {
+  const cause = failure.cause ?? failure;
+  return asFailure(new BrokerPoolError(failure.code, failure.message, { ...fieldsOf(failure), cause }));
+}
+
+export function sessionClosedError(message = 'the session is closed'): BrokerPoolError {
+  return new BrokerPoolError('SESSION_CLOSED', message);
+}

@@ -1,0 +1,28 @@
+import type { Socket } from 'node:net';
+import type { SessionTarget } from '../session-errors.js';
+
+/** A connection that a session holds. */
+export interface HeldConnection {
+  readonly socket: Socket;
+  readonly endpoint: string;
+  /** Takes the connection back, which owes no answer. */
+  giveBack(): void;
+  /** Closes the connection. With `isForeign` the program behind it does not speak the protocol. */
+  destroy(isForeign: boolean): void;
+}
+
+/** Where a session's connections come from. */
+export interface ConnectionSource {
+  /** For error messages. */
+  readonly target: SessionTarget;
+  /** Other users wait for connections that the session does not need. */
+  readonly isShared: boolean;
+  /** How long a session holds a connection without requests, in milliseconds; up to twice that. */
+  readonly idleMs: number;
+  /**
+   * Opens a connection. Rejects with `ABORTED` when the signal aborts, and with why connecting failed.
+   *
+   * @param timeoutMs the time for it in place of the source's own
+   */
+  open(signal: AbortSignal, timeoutMs?: number): Promise<HeldConnection>;
+}

@@ -1,0 +1,43 @@
+import type { Lease } from '../../pool/lease.js';
+import type { AcquireOptions } from '../../pool/options.js';
+import type { SessionTarget } from '../session-errors.js';
+import { outOfContext } from '../../async-context.js';
+import type { ConnectionSource, HeldConnection } from './connection-source.js';
+
+/** The part of a pool that a session uses: a `BrokerPool`, or a pool shared by another thread. */
+export interface LeasingPool {
+  acquire(options?: AcquireOptions): Promise<Lease>;
+}
+
+/**
+ * How long a lease is kept without requests, in milliseconds. Long enough that requests one after the other
+ * share it, short enough for other users of the pool.
+ */
+const IDLE_MS = 100;
+
+/** Leases of a pool. */
+export class PoolSource implements ConnectionSource {
+  readonly isShared = true;
+  readonly idleMs = IDLE_MS;
+  readonly target: SessionTarget;
+  readonly #pool: LeasingPool;
+  readonly #names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>;
+
+  constructor(pool: LeasingPool, names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>) {
+    this.#pool = pool;
+    this.#names = names;
+    this.target = names;
+  }
+
+  async open(signal: AbortSignal, timeoutMs?: number): Promise<HeldConnection> {
+    const lease = await this.#pool.acquire({ ...this.#names, signal, timeoutMs });
+    // The socket's callbacks serve many callers: they run in the context of none.
+    const socket = outOfContext(() => lease.socket);
+    return {
+      socket,
+      endpoint: lease.endpoint,
+      giveBack: () => lease.release(),
+      destroy: (isForeign) => lease.destroy(isForeign ? 'invalid' : 'error'),
+    };
+  }
+}

@@ -1,0 +1,158 @@
+import { failureOf } from '../helpers/pools.js';
+import { scaled } from '../helpers/patience.js';
+import test from '../helpers/sanitary.js';
+import { echo } from './frame-backend.js';
+import { bytes, openDirect, openPooled, startBackend, startPooled, text } from './kit.js';
+
+test('an aborted request fails with ABORTED and the reason of its signal', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend);
+  const controller = new AbortController();
+  const request = session.request(bytes('x'), { signal: controller.signal });
+  await backend.until(() => backend.requests.length === 1);
+  controller.abort(new Error('enough'));
+  const error = await failureOf(request);
+  t.is(error.code, 'ABORTED');
+  t.like(error.cause, { message: 'enough' });
+  t.regex(error.message, /sent and not answered, 1 attempt/);
+});
+
+test('a request whose signal has aborted is not sent', async (t) => {
+  const backend = await startBackend(t);
+  const session = openDirect(t, backend);
+  t.is((await failureOf(session.request(bytes('x'), { signal: AbortSignal.abort() }))).code, 'ABORTED');
+  await session.request(bytes('y'));
+  t.deepEqual(
+    backend.requests.map(({ payload }) => text(payload)),
+    ['y'],
+  );
+});
+
+test('a request that is aborted before it is written is never written', async (t) => {
+  const backend = await startBackend(t);
+  const session = openDirect(t, backend, { connections: 1, maxInFlight: 1 });
+  await session.request(bytes('opens the connection'));
+  backend.onRequest = () => {};
+  const controller = new AbortController();
+  const first = session.request(bytes('first'));
+  const aborted = session.request(bytes('aborted'), { signal: controller.signal });
+  controller.abort();
+  t.is((await failureOf(aborted)).code, 'ABORTED');
+  await backend.until(() => backend.requests.length === 2);
+  backend.onRequest = echo;
+  backend.connections[0]!.answer(backend.requests[1]!, bytes('done'));
+  t.is(text(await first), 'done');
+  await session.request(bytes('last'));
+  t.deepEqual(
+    backend.requests.map(({ payload }) => text(payload)),
+    ['opens the connection', 'first', 'last'],
+  );
+});
+
+test('a signal has no listener left after its request', async (t) => {
+  const session = openDirect(t, await startBackend(t));
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const watched = new Proxy(signal, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === 'addEventListener') listeners++;
+      if (name === 'removeEventListener') listeners--;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  await session.request(bytes('x'), { signal: watched });
+  t.is(listeners, 0);
+});
+
+test('a request that is not answered in time fails with TIMEOUT in phase request', async (t) => {
+  const session = openDirect(t, await startBackend(t, () => {}));
+  const error = await failureOf(session.request(bytes('x'), { timeoutMs: 20 }));
+  t.like(error, { code: 'TIMEOUT', phase: 'request', attempts: 1 });
+  t.regex(error.message, /no answer within 20 ms/);
+});
+
+test('the timeout of the session holds for requests without one', async (t) => {
+  const session = openDirect(t, await startBackend(t, () => {}), { timeoutMs: 20 });
+  t.is((await failureOf(session.request(bytes('x')))).code, 'TIMEOUT');
+});
+
+test('the id of a timed-out request stays reserved, and its late answer reaches no other (S-55)', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, { connections: 1 });
+  t.is((await failureOf(session.request(bytes('slow'), { timeoutMs: 20 }))).code, 'TIMEOUT');
+  t.is(session.stats().abandoned, 1);
+  const next = session.request(bytes('next'));
+  await backend.until(() => backend.requests.length === 2);
+  const [connection] = backend.connections;
+  connection!.answer(backend.requests[0]!, bytes('late'));
+  connection!.answer(backend.requests[1]!, bytes('in time'));
+  t.is(text(await next), 'in time');
+  t.not(backend.requests[0]!.requestId, backend.requests[1]!.requestId);
+  t.like(session.stats(), { abandoned: 0, unaskedFrames: 1 });
+});
+
+test('a peer that never answers id 7 keeps no other request from its answer', async (t) => {
+  const backend = await startBackend(t, (request, connection) => {
+    if (request.requestId !== 7) connection.answer(request, request.payload);
+  });
+  const session = openDirect(t, backend, { connections: 1, timeoutMs: scaled(100) });
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 30 }, (_, index) => session.request(bytes(String(index)))),
+  );
+  t.deepEqual(
+    outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : [])),
+    [6],
+  );
+  t.is(session.stats().abandoned, 1);
+  t.is(text(await session.request(bytes('on'))), 'on');
+});
+
+test('a connection with half of its places abandoned is replaced', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, { connections: 1, maxInFlight: 4 });
+  const lost = [1, 2].map(() => failureOf(session.request(bytes('x'), { timeoutMs: 20 })));
+  await Promise.all(lost);
+  backend.onRequest = echo;
+  t.is(text(await session.request(bytes('y'))), 'y');
+  t.is(backend.connections.length, 2);
+  await backend.until(() => backend.openConnections === 1);
+  t.is(session.stats().abandoned, 0);
+});
+
+test('a connection that owes an answer never goes back to its pool (S-55)', async (t) => {
+  const { backend, pool } = await startPooled(t, () => {});
+  const session = openPooled(t, pool);
+  t.is((await failureOf(session.request(bytes('x'), { timeoutMs: 20 }))).code, 'TIMEOUT');
+  await session.close();
+  t.like(pool.stats(), { idle: 0, leased: 0 });
+  await backend.until(() => backend.openConnections === 0);
+});
+
+test('QUEUE_FULL comes for one request more than may be in flight and wait', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, {
+    connections: 1,
+    maxInFlight: 2,
+    maxWaiting: 1,
+    timeoutMs: Infinity,
+  });
+  const admitted = [1, 2, 3].map(() => failureOf(session.request(bytes('x'))));
+  t.is((await failureOf(session.request(bytes('x')))).code, 'QUEUE_FULL');
+  await session.close({ timeoutMs: 0 });
+  t.deepEqual(
+    (await Promise.all(admitted)).map(({ code }) => code),
+    ['SESSION_CLOSED', 'SESSION_CLOSED', 'SESSION_CLOSED'],
+  );
+});
+
+test('a request that waits for a connection is given up in time', async (t) => {
+  const { pool } = await startPooled(t, echo, { max: 1 });
+  await using lease = await pool.acquire();
+  const session = openPooled(t, pool);
+  const error = await failureOf(session.request(bytes('x'), { timeoutMs: 20 }));
+  t.like(error, { code: 'TIMEOUT', phase: 'request', attempts: 0 });
+  t.regex(error.message, /waiting for a connection/);
+  t.false(lease.spent);
+  t.is(pool.stats().waiting, 0);
+});

@@ -1,0 +1,146 @@
+import { failureOf } from '../helpers/pools.js';
+import test from '../helpers/sanitary.js';
+import { echo, type OnRequest } from './frame-backend.js';
+import { bytes, openDirect, openPooled, startBackend, startPooled, text } from './kit.js';
+
+const drop: OnRequest = (_request, { socket }) => void socket.destroy();
+
+test('a connection that ends before the answer fails what was in flight with UNEXPECTED_EOF (S-60)', async (t) => {
+  const backend = await startBackend(t, (_request, { socket }) => void socket.end());
+  const error = await failureOf(openDirect(t, backend).request(bytes('x')));
+  t.like(error, { code: 'UNEXPECTED_EOF', attempts: 1, endpoint: backend.endpoint });
+});
+
+test('an end inside an answer fails with UNEXPECTED_EOF that names the part (S-60)', async (t) => {
+  const backend = await startBackend(
+    t,
+    (_request, { socket }) => void socket.end(Buffer.of(1, 9, 0, 0, 0, 8)),
+  );
+  const error = await failureOf(openDirect(t, backend).request(bytes('x')));
+  t.is(error.code, 'UNEXPECTED_EOF');
+  t.regex(error.message, /frame body/);
+});
+
+for (const [fault, code, send] of [
+  ['a wrong first byte', 'FRAMING_VERSION', (_, { socket }) => socket.write(Buffer.of(2))],
+  ['too long a body', 'FRAME_TOO_LARGE', (_, { socket }) => socket.write(Buffer.of(1, 1, 0, 0, 1))],
+  [
+    'a body that is no Frame',
+    'DECODE_FRAME',
+    (_, { socket }) => socket.write(Buffer.of(1, 3, 0, 0, 0, 255, 255, 255)),
+  ],
+  ['kind 77', 'UNEXPECTED_RESPONSE_FRAME', (request, peer) => peer.answer(request, bytes(''), { kind: 77 })],
+  ['kind 0', 'UNEXPECTED_RESPONSE_FRAME', (request, peer) => peer.answer(request, bytes(''), { kind: 0 })],
+  [
+    'version 9',
+    'UNEXPECTED_RESPONSE_FRAME',
+    (request, peer) => peer.answer(request, bytes(''), { envelopeVersion: 9 }),
+  ],
+  [
+    'encoding 1',
+    'UNEXPECTED_RESPONSE_FRAME',
+    (request, peer) => peer.answer(request, bytes(''), { payloadEncoding: 1 }),
+  ],
+  [
+    'protocol 0x7002',
+    'UNEXPECTED_RESPONSE_FRAME',
+    (request, peer) => peer.answer(request, bytes(''), { payloadProtocol: 0x7002 }),
+  ],
+] satisfies readonly (readonly [string, string, OnRequest])[]) {
+  test(`${fault} in place of an answer ends the connection, and fails what was in flight (S-48, S-70)`, async (t) => {
+    const backend = await startBackend(t, (request, connection) => {
+      // The first request stays unanswered until the second one gets the fault.
+      if (connection.requests.length === 2) send(request, connection);
+    });
+    const session = openDirect(t, backend, { connections: 1 });
+    const errors = await Promise.all(['a', 'b'].map((name) => failureOf(session.request(bytes(name)))));
+    t.deepEqual(
+      errors.map((error) => error.code),
+      [code, code],
+    );
+    await backend.until(() => backend.openConnections === 0);
+    backend.onRequest = echo;
+    t.is(text(await session.request(bytes('on'))), 'on');
+  });
+}
+
+test('requests on other connections are not hurt', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, { connections: 2 });
+  const first = failureOf(session.request(bytes('first')));
+  await backend.until(() => backend.requests.length === 1);
+  const second = failureOf(session.request(bytes('second')));
+  await backend.until(() => backend.requests.length === 2);
+  while (backend.connections.length < 2) {
+    session.request(bytes('more')).catch(() => {});
+    await new Promise(setImmediate);
+  }
+  const other = session.request(bytes('other'));
+  await backend.until(() => backend.requests.some(({ payload }) => text(payload) === 'other'));
+  const [one, two] = backend.connections;
+  one!.socket.destroy();
+  t.deepEqual([(await first).code, (await second).code], ['UNEXPECTED_EOF', 'UNEXPECTED_EOF']);
+  for (const request of two!.requests) two!.answer(request, request.payload);
+  t.is(text(await other), 'other');
+});
+
+test('an idempotent request is sent again when its connection dies before the answer (S-62)', async (t) => {
+  const backend = await startBackend(t, drop);
+  const session = openDirect(t, backend, { connections: 1 });
+  backend.onRequest = (_request, { socket }) => {
+    backend.onRequest = echo;
+    socket.destroy();
+  };
+  t.is(text(await session.request(bytes('x'), { idempotent: true })), 'x');
+  t.is(backend.requests.length, 2);
+});
+
+test('an idempotent request is sent three times at most', async (t) => {
+  const backend = await startBackend(t, drop);
+  const error = await failureOf(openDirect(t, backend).request(bytes('x'), { idempotent: true }));
+  t.is(error.attempts, 3);
+  t.is(backend.requests.length, 3);
+});
+
+test('any other request is sent once (S-62)', async (t) => {
+  const backend = await startBackend(t, drop);
+  const error = await failureOf(openDirect(t, backend).request(bytes('x')));
+  t.is(error.attempts, 1);
+  t.is(backend.requests.length, 1);
+});
+
+test('a request that was not written yet goes to the next connection, idempotent or not (S-62)', async (t) => {
+  const backend = await startBackend(t, (request, connection) => {
+    if (request.payload.length < 1_000) connection.answer(request, request.payload);
+  });
+  const session = openDirect(t, backend, { connections: 1 });
+  await session.request(bytes('opens the connection'));
+  backend.connections[0]!.socket.pause();
+  // More than the kernel holds: what comes behind it stays in the session.
+  const stuck = failureOf(session.request(Buffer.alloc(8 * 1024 * 1024)));
+  await new Promise(setImmediate);
+  const unsent = session.request(bytes('unsent'));
+  backend.connections[0]!.socket.destroy();
+  t.true(['UNEXPECTED_EOF', 'FRAME_IO'].includes((await stuck).code));
+  t.is(text(await unsent), 'unsent');
+});
+
+test('a backend that is not there fails requests with BACKEND_CONNECT', async (t) => {
+  const error = await failureOf(openDirect(t, { endpoint: '/nowhere/at-all.sock' }).request(bytes('x')));
+  t.like(error, { code: 'BACKEND_CONNECT', attempts: 0 });
+});
+
+test('the error of the pool is that of the request', async (t) => {
+  const { pool } = await startPooled(t, echo);
+  const session = openPooled(t, pool, { serviceName: 'unknown-service' });
+  const error = await failureOf(session.request(bytes('x')));
+  t.like(error, { code: 'REFUSED', serviceName: 'unknown-service', refusalKind: 'serviceUnknown' });
+});
+
+test('a foreign backend is forgotten by the pool', async (t) => {
+  const { backend, pool } = await startPooled(t, (_request, { socket }) => void socket.write('HTTP/1.1 400'));
+  const session = openPooled(t, pool);
+  t.is((await failureOf(session.request(bytes('x')))).code, 'FRAMING_VERSION');
+  t.is(pool.stats().cachedEndpoints, 0);
+  await backend.until(() => backend.openConnections === 0);
+});

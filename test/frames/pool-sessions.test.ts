@@ -1,0 +1,92 @@
+import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/index.js';
+import { failureOf } from '../helpers/pools.js';
+import test from '../helpers/sanitary.js';
+import { echo } from './frame-backend.js';
+import { bytes, openPooled, startPooled, text } from './kit.js';
+
+test('requests go over leases, which come back when the session has been idle', async (t) => {
+  const { pool } = await startPooled(t);
+  const released = new Promise((resolve) => pool.once('released', resolve));
+  const session = openPooled(t, pool);
+  t.is(text(await session.request(bytes('x'))), 'x');
+  t.is(pool.stats().leased, 1);
+  await released;
+  t.like(pool.stats(), { leased: 0, idle: 1 });
+  t.is(text(await session.request(bytes('y'))), 'y');
+  t.is(pool.stats().total, 1);
+});
+
+test('with pipelining 1 each request has a lease of its own, which comes back with the answer', async (t) => {
+  const { backend, pool } = await startPooled(t);
+  const leases: Lease[] = [];
+  const counting = {
+    acquire: async (options?: AcquireOptions) => {
+      const lease = await pool.acquire(options);
+      leases.push(lease);
+      return lease;
+    },
+  };
+  const session = openPooled(t, counting, { pipelining: 1, connections: 3 });
+  const names = Array.from({ length: 9 }, (_, index) => String(index));
+  const answers = await Promise.all(names.map((name) => session.request(bytes(name))));
+  t.deepEqual(answers.map(text), names);
+  t.is(leases.length, 9);
+  t.true(leases.every(({ spent }) => spent));
+  t.true(backend.connections.length <= 3);
+  t.is(pool.stats().leased, 0);
+});
+
+test('a session takes no more leases than connections allow, however many requests there are', async (t) => {
+  const { backend, pool } = await startPooled(t);
+  const session = openPooled(t, pool, { connections: 2, maxInFlight: 4 });
+  await Promise.all(Array.from({ length: 200 }, () => session.request(bytes('x'))));
+  t.true(backend.connections.length <= 2);
+});
+
+test('a pool that has fewer connections than the session wants serves it all the same', async (t) => {
+  const { pool } = await startPooled(t, echo, { max: 1 });
+  const session = openPooled(t, pool);
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => session.request(bytes(String(index)))),
+  );
+  t.is(answers.length, 200);
+  t.is(session.stats().connections, 1);
+});
+
+test('a backend that restarts is found again through the broker', async (t) => {
+  const { backend, pool } = await startPooled(t);
+  const session = openPooled(t, pool);
+  await session.request(bytes('x'));
+  backend.dropAll();
+  t.is(text(await session.request(bytes('y'), { idempotent: true })), 'y');
+});
+
+test('a destroyed pool fails what is in flight, and later requests with POOL_CLOSED', async (t) => {
+  const { backend, pool } = await startPooled(t, () => {});
+  const session = openPooled(t, pool);
+  const inFlight = failureOf(session.request(bytes('x')));
+  await backend.until(() => backend.requests.length === 1);
+  await pool.destroy();
+  t.is((await inFlight).code, 'UNEXPECTED_EOF');
+  t.is((await failureOf(session.request(bytes('y')))).code, 'POOL_CLOSED');
+});
+
+test('a pool that closes waits for the session to answer its requests', async (t) => {
+  const { backend, pool } = await startPooled(t, () => {});
+  const session = openPooled(t, pool);
+  const request = session.request(bytes('x'));
+  await backend.until(() => backend.requests.length === 1);
+  const closed = pool.close();
+  backend.connections[0]!.answer(backend.requests[0]!, bytes('done'));
+  t.is(text(await request), 'done');
+  await closed;
+});
+
+test('a session works over a pool that another thread shares', async (t) => {
+  const { pool } = await startPooled(t);
+  const shared = await connectSharedPool(pool.share());
+  const session = openPooled(t, shared);
+  t.is(text(await session.request(bytes('x'))), 'x');
+  await session.close();
+  await shared.close();
+});
