@@ -102,7 +102,6 @@ export class LeaseWatch {
     return this.#lease(connection, origin ?? this.#unheardOrigin(), nowMs, waitMs);
   }
 
-  /** A lease is over. */
   end(connection: PooledConnection, cachedClock: CachedClock): void {
     const watched = this.leases.get(connection);
     // It began before there were listeners.
@@ -115,7 +114,6 @@ export class LeaseWatch {
     released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs });
   }
 
-  /** An acquire fails that waits. */
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
     const { acquireId, context } = origin ?? this.#unheardOrigin();
     publishFailure(this.#environment, this.#target, acquireId, error, waitMs, context);
@@ -197,7 +195,6 @@ export class LeaseWatch {
   }
 }
 
-/** Publishes an acquire that fails before it waits. */
 export function publishRefusal(environment: PoolEnvironment, target: Target, error: BrokerPoolError): void {
   const { pool, acquireStarted } = environment.events;
   const acquireId = ++environment.ids.acquire;

@@ -21,7 +21,6 @@ import { HostLeases } from './host-leases.js';
 
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
 
-/** The part of a pool that sharing uses. */
 export interface PoolToShare {
   tryAcquire(target?: TargetOptions): Lease | undefined;
   acquire(options?: AcquireOptions): Promise<Lease>;
@@ -55,7 +54,6 @@ export class HostPort {
     port.unref();
   }
 
-  /** The pool has ended. */
   end(reason: BrokerPoolError): void {
     this.#cutOff(reason, 'poolClosed');
   }
@@ -197,7 +195,6 @@ export class SharingHost {
     this.#calls = calls;
   }
 
-  /** A port for one other thread. */
   open(): MessagePort {
     // A port runs its callbacks in the context in which it is made.
     return outOfContext(() => {
@@ -209,7 +206,6 @@ export class SharingHost {
     });
   }
 
-  /** The pool has ended, and closed its connections. */
   end(reason: BrokerPoolError): void {
     for (const port of this.#ports) port.end(reason);
   }
