@@ -260,7 +260,6 @@ test('what a thread loads of a shared pool makes no connections', (t) => {
   t.true(loaded.includes('src/pool/sharing/client/shared-pool.ts'));
   for (const path of [
     'src/pool/sharing/host/sharing-host.ts',
-    'src/pool/sharing/host/host-port.ts',
     'src/pool/sharing/host/host-leases.ts',
     'src/pool/target-pool.ts',
   ]) {

@@ -8,6 +8,7 @@ import {
   learnHandle,
   startReading,
   stopReading,
+  takeUnread,
   type StreamHandle,
   withoutThrowing,
 } from './socket-handle.js';
@@ -70,14 +71,13 @@ export class PooledSocket extends Socket {
       opened.on('error', () => {}).destroy();
       return new PooledSocket(undefined, watcher).destroy();
     }
-    // Without a length newer Nodes return the first chunk only.
-    const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
+    const greeting = takeUnread(opened);
     neuter(opened);
     const socket = new PooledSocket(handle, watcher);
     made ??= lookAt(socket);
     learnHandle(handle, socket);
     PooledSocket.resumeReading(socket);
-    if (greeting !== null) socket.unshift(greeting);
+    if (greeting !== undefined) socket.unshift(greeting);
     return socket;
   }
 

@@ -33,7 +33,6 @@ export interface ConnectionToValidate {
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
-/** When the hook is asked, and how long it may take. */
 export interface HealthCheckSettings {
   readonly validate?: Validate | undefined;
   readonly validateAfterIdleMs: number;
@@ -46,7 +45,6 @@ export interface HealthCheckSettings {
  */
 const PATIENCE_MS = 100;
 
-/** The end of a check. */
 export interface CheckResult {
   /** Why the connection must close; `undefined` where it is good. */
   readonly reason: CloseReason | undefined;
@@ -173,7 +171,6 @@ export class HealthChecks {
   }
 }
 
-/** The answer of the hook, or why it gave none. */
 type Verdict = boolean | BrokerPoolError;
 
 /**

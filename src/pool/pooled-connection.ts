@@ -3,7 +3,7 @@ import { afterThisCode } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from '../os/pooled-socket.js';
-import { withoutThrowing } from '../os/socket-handle.js';
+import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
@@ -109,10 +109,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    * first caller's due, and would be mistaken for the answer to a ping.
    */
   takeGreeting(): Uint8Array | undefined {
-    if (this.uses > 0 || this.socket.readableLength === 0) return undefined;
-    // Without a length newer Nodes return the first chunk only.
-    const greeting: Uint8Array = this.socket.read(this.socket.readableLength);
-    return greeting;
+    return this.uses > 0 ? undefined : takeUnread(this.socket);
   }
 
   /**

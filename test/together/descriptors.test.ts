@@ -5,5 +5,5 @@ import '../negotiation/wait-thread/poll-loop.test.js';
 import '../os/handle-passing.test.js';
 import '../os/io-uring.test.js';
 import '../error-data.test.js';
-import '../pool/sharing/host/host-port.test.js';
+import '../pool/sharing/host/sharing-host.test.js';
 import '../os/in-flight-descriptors.test.js';

@@ -2,9 +2,9 @@ import { currentContext, outOfContext, type RunInContext } from '../../async-con
 import { callerStack } from '../../caller-stack.js';
 import type { CachedClock, SharedTimer } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
-import { asFailure, BrokerPoolError } from '../../errors.js';
-import { explainedError } from '../../explained-error.js';
+import { asFailure, type BrokerPoolError } from '../../errors.js';
 import { warnProcess } from '../../process-warning.js';
+import { closedError } from '../acquire-errors.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
@@ -87,11 +87,7 @@ export class LeaseWatch {
     const origin = this.#begin(undefined);
     if (connection.state === 'leased') return this.#lease(connection, origin, cachedClock.now(), 0);
     // A listener of acquireStarted has ended the pool.
-    const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), {
-      ...this.#target,
-      attempts: 0,
-      elapsedMs: 0,
-    });
+    const error = closedError(this.#target);
     publishFailure(this.#environment, this.#target, origin.acquireId, error, 0);
     throw error;
   }
@@ -106,7 +102,6 @@ export class LeaseWatch {
     return this.#lease(connection, origin ?? this.#unheardOrigin(), nowMs, waitMs);
   }
 
-  /** A lease is over. */
   end(connection: PooledConnection, cachedClock: CachedClock): void {
     const watched = this.leases.get(connection);
     // It began before there were listeners.
@@ -119,7 +114,6 @@ export class LeaseWatch {
     released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs });
   }
 
-  /** An acquire fails that waits. */
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
     const { acquireId, context } = origin ?? this.#unheardOrigin();
     publishFailure(this.#environment, this.#target, acquireId, error, waitMs, context);
@@ -201,7 +195,6 @@ export class LeaseWatch {
   }
 }
 
-/** Publishes an acquire that fails before it waits. */
 export function publishRefusal(environment: PoolEnvironment, target: Target, error: BrokerPoolError): void {
   const { pool, acquireStarted } = environment.events;
   const acquireId = ++environment.ids.acquire;

@@ -75,7 +75,6 @@ export interface PoolStats extends PoolCounts {
   readonly cachedEndpoints: number;
 }
 
-/** The counters of one target. */
 export interface Counters {
   readonly createdByRoute: Record<Route, number>;
   readonly closedByReason: Record<CloseReason, number>;
@@ -111,7 +110,6 @@ function noRoutes(): Record<Route, number> {
   return { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
 }
 
-/** Counts of a target that are as they are at this moment. */
 type Moment =
   | 'total'
   | 'idle'

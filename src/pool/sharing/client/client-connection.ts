@@ -38,13 +38,11 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     this.socket = PooledSocket.adopt(socketOverDescriptor(descriptor), this);
   }
 
-  /** Closes this thread's socket. */
   destroy(): void {
     PooledSocket.close(this.socket);
     this.negotiation?.wipeToken();
   }
 
-  /** Begins another lease. */
   wake(acquireId: number): void {
     this.acquireId = acquireId;
     this.socket.ref();

@@ -79,7 +79,6 @@ export class ClientLeases implements LeaseOwner {
     this.#post({ kind: 'release', acquireId, kept, everReceived: false });
   }
 
-  /** The pool has closed a connection. */
   onGone(connectionId: number): void {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) return;

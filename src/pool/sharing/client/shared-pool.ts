@@ -242,7 +242,6 @@ export class SharedPool implements AsyncDisposable {
     this.#onChange();
   }
 
-  /** With the names that the pool gives. */
   #tried({ serviceName, wantedVersion }: AcquireOptions, elapsedMs: number): Tried {
     const { brokerEndpoint, ...names } = this.#defaults;
     return {
@@ -253,7 +252,6 @@ export class SharedPool implements AsyncDisposable {
     };
   }
 
-  /** An acquire or a lease has begun or ended. */
   #onChange(): void {
     const busy = this.#pending.size > 0 || this.#leases.out > 0;
     if (busy === this.#busy) return;

@@ -10,7 +10,6 @@ import type { Holder, HostConnection } from './host-connection.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
-/** A lease that the other thread has. */
 interface HostLease {
   /** Not used, but kept: the leak watch takes a collected handle for a lost lease. */
   readonly lease: Lease;
@@ -39,7 +38,6 @@ export class HostLeases implements Holder {
     this.#post = post;
   }
 
-  /** For the ledger of the thread. */
   get ledger(): SharedArrayBuffer {
     return this.#inFlight.memory;
   }
