@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import base from './ava.config.js';
 
 /**
@@ -13,8 +14,41 @@ const together = readdirSync(TOGETHER)
   .flatMap((name) => [...readFileSync(`${TOGETHER}/${name}`, 'utf8').matchAll(/'\.\.\/(.+)'/g)])
   .map(([, path]) => path);
 
+/** The longest ones begin first, so that none of them runs alone at the end. */
+const LONGEST = [
+  'hostile/process-faults',
+  'pool/process-end/process-end',
+  'pool/thread-ends',
+  'pool/sharing/threads',
+  'pool/features/stalls',
+  'hostile/drivers',
+  'cli/ending',
+  'package-tarball',
+  'negotiation/sockets/drain-reply',
+  'negotiation/wait-thread/worker-death',
+  'negotiation/wait-thread/worker-failure',
+  'negotiation/drivers',
+  'pool/outage',
+  'pool/without-thread',
+  'pool/model/planted-faults',
+  'pool/model/pool.model',
+  'pool/endpoint-file/processes',
+  'pool/sharing/stress',
+].map((name) => `dist/test/${name}.test.js`);
+const missing = LONGEST.filter((path) => !existsSync(path));
+if (missing.length > 0) throw new Error(`no such tests: ${missing.join(', ')}`);
+
+/** Where a file is in the order. Paths come absolute, and with the separators of the platform. */
+function place(file) {
+  const index = LONGEST.findIndex((path) => file.replaceAll('\\', '/').endsWith(path));
+  return index < 0 ? LONGEST.length : index;
+}
+
 export default {
   ...base,
+  // Many tests wait for timers and other processes, the longest ones most of all.
+  concurrency: availableParallelism() + 2,
+  sortTestFiles: (one, other) => place(one) - place(other) || one.localeCompare(other),
   files: [
     ...base.files.filter((pattern) => pattern !== `!${TOGETHER}/**`),
     ...together.map((path) => `!dist/test/${path}`),

@@ -11,7 +11,7 @@ export function hasAborted(signal: AbortSignal): boolean {
 }
 
 /** Why a signal aborted; `undefined` where a signal that is not a real one throws. */
-function reasonOf(signal: AbortSignal): unknown {
+export function reasonOf(signal: AbortSignal): unknown {
   try {
     return signal.reason;
   } catch {
@@ -99,19 +99,9 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   return () => watching.remove(callback);
 }
 
-/** The error of a call whose signal has aborted, with the signal's reason as its cause. */
-export function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
-  return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
-}
-
-/** Throws `ABORTED` with the signal's reason as the cause. */
-export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
-  if (signal !== undefined && hasAborted(signal)) throw abortedError(signal, message);
-}
-
 /**
- * As {@link onAbort}, with the error for the caller: `ABORTED`; or at once `INVALID_ARGUMENT` where the signal is
- * not a real one, passed the checks and throws. Never throws itself.
+ * Calls `fail` once: with `ABORTED` when `signal` aborts, or at once with `INVALID_ARGUMENT` where it is not a
+ * real one. Returns a function that takes `fail` away, and never throws.
  */
 export function failOnAbort(
   signal: AbortSignal,
@@ -127,20 +117,24 @@ export function failOnAbort(
   }
 }
 
+/** Throws `ABORTED` with the signal's reason as the cause. */
+export function throwIfAborted(signal: AbortSignal | undefined, message: string): void {
+  if (signal !== undefined && hasAborted(signal)) throw abortedError(signal, message);
+}
+
 /**
  * Waits until `start` settles. When the signal aborts first, the promise rejects with `ABORTED`, and the
  * function that `start` returned is called to give the work up.
  */
 export function abortable<T>(
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   message: string,
   start: (settle: (value: T) => void) => () => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    if (signal === undefined) return void start(resolve);
-    let stopListening = (): void => {};
+    let stopListening: (() => void) | undefined;
     const giveUp = start((value) => {
-      stopListening();
+      stopListening?.();
       resolve(value);
     });
     stopListening = failOnAbort(signal, message, (error) => {
@@ -149,4 +143,9 @@ export function abortable<T>(
       giveUp();
     });
   });
+}
+
+/** The error of a call whose signal has aborted, with the signal's reason as its cause. */
+export function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
+  return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
 }

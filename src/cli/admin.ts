@@ -1,10 +1,10 @@
-import { ADMIN_VERB_NAMES } from '../client/admin.js';
 import {
+  ADMIN_VERB_NAMES,
   sendAdminRequest,
   type AdminRequestOptions,
   type AdminVerbName,
-  type TrustOptions,
-} from '../index.js';
+} from '../client/admin.js';
+import type { TrustOptions } from '../index.js';
 import {
   endpointArgument,
   parseParameters,

@@ -1,4 +1,4 @@
-import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../index.js';
+import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../client/endpoints.js';
 import { parseParameters, printJson, shownEndpoint, UsageError, type Command } from './command.js';
 
 const USAGE = `broker-pool endpoint [--service NAME | --instance NAME] [--json]

@@ -1,11 +1,8 @@
 #!/usr/bin/env node
 import { BrokerPoolError } from '../errors.js';
 import { LIBRARY_VERSION } from '../version.js';
-import { admin } from './admin.js';
 import { UsageError, type Command } from './command.js';
-import { demo } from './demo.js';
 import { endQuietly } from './ending.js';
-import { endpoint } from './endpoint.js';
 
 const USAGE = `broker-pool COMMAND [options]
 
@@ -23,7 +20,12 @@ On Linux, @name means a socket in the abstract namespace.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 128 + the number of a signal; admin: that of the broker.
 `;
 
-const COMMANDS: Readonly<Record<string, Command>> = { demo, admin, endpoint };
+/** Each is loaded when it is asked for: most need only a part of the package. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./demo.js')).demo,
+  admin: async () => (await import('./admin.js')).admin,
+  endpoint: async () => (await import('./endpoint.js')).endpoint,
+};
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
@@ -34,11 +36,12 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   if (isHelp(name)) return print(USAGE);
   if (name === '--version') return print(`${LIBRARY_VERSION}\n`);
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
     console.error(`broker-pool: unknown command ${JSON.stringify(name)}\n\n${USAGE}`);
     return EXIT_USAGE;
   }
+  const command = await load();
   if (parameters.some(isHelp)) return print(command.usage);
   try {
     return await command.run(parameters);

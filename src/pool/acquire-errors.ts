@@ -16,7 +16,8 @@ export interface PoolSnapshot {
   readonly attempts: number;
 }
 
-export const ACQUIRE_ABORTED = 'acquire was aborted';
+/** The message where the signal of an acquire has aborted. */
+export const ABORTED = 'acquire was aborted';
 
 /** The names of a target, as far as a caller or the pool's options give them. */
 type TargetNames = { readonly [Name in keyof Target]?: string | undefined };

@@ -21,32 +21,19 @@ import { Targets } from './targets.js';
 import { createEventSources } from './watching/event-sources.js';
 import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './watching/events.js';
 import { resolveBy, useLease, type Lease, type ResolvedBackend } from './lease.js';
-import {
-  checkAcquireOptions,
-  checkCloseOptions,
-  checkPoolOptions,
-  checkTargetOptions,
-  type AcquireOptions,
-  type BrokerPoolOptions,
-  type CloseOptions,
-  type PoolSettings,
-  type TargetOptions,
-} from './options.js';
+import { checkAcquireOptions, checkCloseOptions, checkPoolOptions, checkTargetOptions } from './options.js';
+import type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './options.js';
 import { SharingHost } from './sharing/host/sharing-host.js';
 import type { PoolDescription, PoolStats } from './watching/stats.js';
-import type { TargetPool } from './target-pool.js';
 
 /**
  * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones
- * skip the Hello where the endpoint is known. Where it is not, one or two replies at a time are awaited on
- * the event loop, more of them and every handoff on a worker thread that starts when it is first needed.
- *
- * An idle pool does not keep the process alive.
+ * skip the Hello where the endpoint is known. An idle pool does not keep the process alive.
  */
 export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDisposable {
   /** The option `name`, or a generated one, in `stats()` and every event; unique among open pools. */
   readonly name: string;
-  readonly #settings: PoolSettings;
+  readonly #settings: PoolEnvironment['settings'];
   readonly #environment: PoolEnvironment;
   readonly #targets: Targets;
   readonly #connector: Connector;
@@ -107,22 +94,19 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   acquire(options?: AcquireOptions): Promise<Lease> {
     try {
+      const { acquireTimeoutMs } = this.#settings;
       const usual = options === undefined ? this.#targets.default : undefined;
-      if (usual !== undefined) return usual.acquire(this.#settings.acquireTimeoutMs, undefined);
+      if (usual !== undefined) return usual.acquire(acquireTimeoutMs, undefined);
       if (options !== undefined) checkAcquireOptions(options);
-      return this.#targetFor(options).acquire(
-        options?.timeoutMs ?? this.#settings.acquireTimeoutMs,
-        options?.signal,
-      );
+      return this.#targets.obtain(options).acquire(options?.timeoutMs ?? acquireTimeoutMs, options?.signal);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /**
-   * Resolves when `min` connections to the target are open and ready, and with adoption the wait thread is
-   * too. Without it connections are opened in the background, where a failure is tried again, and the thread
-   * starts with the first handoff.
+   * Resolves when `min` connections to the target are open, and with adoption the wait thread is ready too.
+   * Without this call they are opened in the background, and the thread starts with the first handoff.
    *
    * @throws {BrokerPoolError} as `acquire` does, when one of them cannot be opened
    */
@@ -131,7 +115,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     this.#checkOpen(options);
     const { acquireTimeoutMs, adoptHandedOffConnection } = this.#settings;
     const timeoutMs = options.timeoutMs ?? acquireTimeoutMs;
-    const warming = this.#targetFor(options).warm(timeoutMs, options.signal);
+    const warming = this.#targets.obtain(options).warm(timeoutMs, options.signal);
     if (adoptHandedOffConnection === false) return await warming;
     // A thread that does not start is no failure: the event loop does without.
     await Promise.all([warming, outOfContext(() => this.#openDriver().warm(timeoutMs))]);
@@ -144,7 +128,6 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   tryAcquire(target?: TargetOptions): Lease | undefined {
     if (target !== undefined) checkTargetOptions(target);
-    if (this.closed) this.#targets.refuse(target, this.#shutdown.state === 'closing');
     const usual = target === undefined ? this.#targets.default : undefined;
     return (usual ?? this.#targets.find(target))?.tryAcquire();
   }
@@ -178,13 +161,12 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   async resolve(options?: AcquireOptions): Promise<ResolvedBackend> {
     if (options !== undefined) checkAcquireOptions(options);
-    return this.#targetFor(options).known ?? resolveBy(await this.acquire(options));
+    return this.#targets.obtain(options).known ?? resolveBy(await this.acquire(options));
   }
 
   /**
    * A port through which one other thread of this process acquires from this pool: transfer it, and call
-   * `connectSharedPool` there. Every limit, the queue and the endpoint cache are those of this pool; the port
-   * ends with it.
+   * `connectSharedPool` there. The port ends with the pool, whose limits hold for all threads.
    *
    * @throws {BrokerPoolError} `POOL_CLOSED`, or `WORKER_FAILED` where descriptors cannot cross threads: on
    * Windows, and without koffi
@@ -216,16 +198,15 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   clear(target?: TargetOptions): void {
-    // A closed pool has forgotten everything.
     if (this.closed) return;
     if (target !== undefined) checkTargetOptions(target);
     this.#targets.clear(target);
   }
 
   /**
-   * Ends the pool: serves the callers that wait, takes leases back, then closes everything. After `timeoutMs`
-   * it destroys what is left. From now on `acquire` rejects with `POOL_CLOSED`. Idempotent; a later call may
-   * shorten the time.
+   * Ends the pool: serves the callers that wait, takes leases back, then closes everything; after `timeoutMs`
+   * it destroys what is left. `acquire` rejects with `POOL_CLOSED` from now on. A later call may shorten the
+   * time.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -236,8 +217,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leased connections are
-   * destroyed. Idempotent.
+   * Ends at once: waiting callers get `POOL_CLOSED` with `error` as the cause, leases are destroyed.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
@@ -289,11 +269,6 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   #openDriver(): Driver {
     return (this.#driver ??= this.#createDriver());
-  }
-
-  #targetFor(options: TargetOptions | undefined): TargetPool {
-    if (this.closed) this.#targets.refuse(options, this.#shutdown.state === 'closing');
-    return this.#targets.obtain(options);
   }
 
   #checkOpen(options?: TargetOptions): void {

@@ -1,10 +1,9 @@
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { ACQUIRE_ABORTED, callerError, queueFullError } from './acquire-errors.js';
+import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
-import type { AttemptCounts } from './connecting/connector.js';
 import type { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -35,7 +34,6 @@ export class TargetPool implements LeaseOwner {
   readonly #cachedClock: CachedClock;
   readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
-  readonly #attempts: AttemptCounts;
   readonly #maxUses: number;
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
@@ -60,7 +58,6 @@ export class TargetPool implements LeaseOwner {
     this.#queue = new AcquireQueue(clock, this.#cachedClock, this.#timer, this.#watch);
     this.#pump = new Pump(target, environment, this.#queue, this.#cachedClock, this.#timer, this);
     this.#limits = this.#pump.limits;
-    this.#attempts = this.#pump.opener.attempts;
     this.#entries = this.#pump.entries;
     if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
       this.#limits.keepsMinimum = true;
@@ -81,8 +78,7 @@ export class TargetPool implements LeaseOwner {
 
   /** A connection as soon as there is one. The options have been checked. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
-    if (signal !== undefined && hasAborted(signal))
-      return this.#refuse(abortedError(signal, ACQUIRE_ABORTED));
+    if (signal !== undefined && hasAborted(signal)) return this.#refuse(abortedError(signal, ABORTED));
     const connection = this.#leaseIdle();
     if (connection !== undefined)
       return Promise.resolve(
@@ -98,13 +94,13 @@ export class TargetPool implements LeaseOwner {
     // A listener that has just heard of the acquire may have ended the pool, or aborted the signal.
     const failure =
       this.#endedBy ??
-      (signal !== undefined && hasAborted(signal) ? abortedError(signal, ACQUIRE_ABORTED) : undefined);
+      (signal !== undefined && hasAborted(signal) ? abortedError(signal, ABORTED) : undefined);
     if (failure !== undefined) {
-      const error = callerError(failure, false, this.#pump.snapshot(), this.#attempts.ended, 0);
+      const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
-    const lease = this.#queue.enter(timeoutMs, origin, this.#attempts.ended);
+    const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
     const { last } = this.#queue;
     if (signal !== undefined && last !== undefined) this.#listen(last, signal);
     this.#pump.onWaiter();
@@ -113,10 +109,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Where the backend listens, as far as that is known without asking the broker. */
   get known(): ResolvedBackend | undefined {
-    const open = this.#entries.entries().find(({ closeOnRelease }) => closeOnRelease === undefined);
-    if (open === undefined) return this.#pump.opener.known;
-    const { endpoint, negotiation } = open;
-    return { endpoint, ...(negotiation && { negotiated: negotiation.negotiated }) };
+    return this.#pump.opener.known;
   }
 
   /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
@@ -244,7 +237,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Not part of `acquire`: variables that a callback shares are allocated even where there is none. */
   #listen(waiter: Waiter, signal: AbortSignal): void {
-    waiter.stopListening = failOnAbort(signal, ACQUIRE_ABORTED, (failure) => {
+    waiter.stopListening = failOnAbort(signal, ABORTED, (failure) => {
       if (!this.#queue.includes(waiter)) return;
       this.#queue.fail(waiter, failure, false, this.#pump.snapshot());
       this.#pump.run();
@@ -280,7 +273,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = callerError(failure, false, this.#pump.snapshot(), this.#attempts.begun, 0);
+    const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

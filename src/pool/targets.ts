@@ -5,7 +5,7 @@ import type { PoolEnvironment } from './pool-environment.js';
 import { TargetPool } from './target-pool.js';
 import { targetKey, type Target } from './target.js';
 import { publishRefusal } from './watching/lease-watch.js';
-import { sumCounts, type PoolCounts, type TargetStats } from './watching/stats.js';
+import { sumCounts, type PoolCounts, type PoolState, type TargetStats } from './watching/stats.js';
 
 /** Unused targets are kept while there are no more than this, in use or not. */
 const FEW = 128;
@@ -24,6 +24,7 @@ export class Targets implements Iterable<TargetPool> {
   readonly #environment: PoolEnvironment;
   #droppedCounts: PoolCounts = sumCounts([]);
   #dropAt = FEW;
+  #state: PoolState = 'open';
 
   constructor(environment: PoolEnvironment) {
     this.#environment = environment;
@@ -36,28 +37,22 @@ export class Targets implements Iterable<TargetPool> {
     return this.#pools.values();
   }
 
-  /** The pool of a target; `undefined` where no caller has asked for the target. */
+  /** The pool of a target; `undefined` where no caller has asked for the target. Throws once the pool closes. */
   find(options: TargetOptions | undefined): TargetPool | undefined {
+    this.#checkOpen(options);
     return this.#pools.get(targetKey(this.#describe(options)));
   }
 
-  /** The pool of a target, which is made on demand. */
+  /** The pool of a target, which is made on demand. Throws once the pool closes. */
   obtain(options: TargetOptions = {}): TargetPool {
     const isDefault = options.serviceName === undefined && options.wantedVersion === undefined;
     if (isDefault && this.default !== undefined) return this.default;
+    this.#checkOpen(options);
     const target = this.#describe(options);
     const known = this.#pools.get(targetKey(target));
     if (known !== undefined) return known;
     if (this.#pools.size >= this.#dropAt) this.#dropUnused();
     return this.#add(target);
-  }
-
-  /** Fails an acquire of a pool that closes or has closed. While it closes, the acquire publishes events. */
-  refuse(options: TargetOptions | undefined, isClosing: boolean): never {
-    const target = this.#describe(options);
-    const error = closedError(target);
-    if (isClosing) publishRefusal(this.#environment, target, error);
-    throw error;
   }
 
   /** Forgets the endpoint and connections of a target; without a target, all that the broker has named. */
@@ -91,13 +86,24 @@ export class Targets implements Iterable<TargetPool> {
   beginClose(): void {
     // Calls that name no target go through all checks from now on.
     this.default = undefined;
+    this.#state = 'closing';
     for (const pool of this) pool.beginClose();
   }
 
   /** Ends all pools. */
   destroy(error: BrokerPoolError): void {
     this.default = undefined;
+    this.#state = 'closed';
     for (const pool of this) pool.destroy(error);
+  }
+
+  /** Fails an acquire of a pool that closes or has closed. While it closes, the acquire publishes events. */
+  #checkOpen(options: TargetOptions | undefined): void {
+    if (this.#state === 'open') return;
+    const target = this.#describe(options);
+    const error = closedError(target);
+    if (this.#state === 'closing') publishRefusal(this.#environment, target, error);
+    throw error;
   }
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` */

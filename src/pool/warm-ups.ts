@@ -1,7 +1,7 @@
-import { abortable } from '../abort.js';
+import { failOnAbort } from '../abort.js';
 import type { Clock } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { ACQUIRE_ABORTED } from './acquire-errors.js';
+import { ABORTED } from './acquire-errors.js';
 
 /** The callers of `warm` that wait. All resolve when the target is warm, or reject with the same error. */
 export class WarmUps {
@@ -12,22 +12,26 @@ export class WarmUps {
     this.#clock = clock;
   }
 
-  async wait(
+  wait(
     timeoutMs: number,
     signal: AbortSignal | undefined,
     timeoutError: () => BrokerPoolError,
   ): Promise<void> {
-    const failure = await abortable<BrokerPoolError | undefined>(signal, ACQUIRE_ABORTED, (settle) => {
+    return new Promise((resolve, reject) => {
+      let stopListening = (): void => {};
       const end = (error?: BrokerPoolError): void => {
         this.#waiting.delete(end);
         timer.cancel();
-        settle(error);
+        stopListening();
+        if (error === undefined) resolve();
+        else reject(error);
       };
       const timer = this.#clock.deadline(timeoutMs, () => end(timeoutError()), true);
       this.#waiting.add(end);
-      return end;
+      if (signal === undefined) return;
+      stopListening = failOnAbort(signal, ABORTED, end);
+      if (!this.#waiting.has(end)) stopListening();
     });
-    if (failure !== undefined) throw failure;
   }
 
   /** Ends all waits; with an error, as failed. */

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../abort.js';
 import type { Clock } from '../clock.js';
-import { ACQUIRE_ABORTED, asPoolError, callerError } from './acquire-errors.js';
+import { ABORTED, asPoolError, callerError } from './acquire-errors.js';
 import type { Pump } from './pump.js';
 import { WarmUps } from './warm-ups.js';
 
@@ -16,7 +16,7 @@ export async function warmUp(
   const attemptsBefore = opener.attempts.ended;
   let timeUp = false;
   try {
-    throwIfAborted(signal, ACQUIRE_ABORTED);
+    throwIfAborted(signal, ABORTED);
     pump.limits.keepsMinimum = true;
     opener.retryNow();
     if (pump.warm) return;

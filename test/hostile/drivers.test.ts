@@ -9,6 +9,7 @@ import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { closed } from '../helpers/talk.js';
 import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, run } from '../negotiation/drivers-kit.js';
+import { lastingDriver } from '../negotiation/lasting-driver.js';
 import { fuzzDriver } from './driver-property.js';
 import { heard, keep, reset, say, trickle, type Conduct, type HostilePeer } from './hostile-peer.js';
 import { TOKEN } from './message-tree.js';
@@ -34,25 +35,6 @@ interface Stage {
   /** A well-behaved backend. */
   readonly backend: string;
 }
-
-const lasting = new Map<() => Driver, { readonly driver: Driver; readonly name: string }>();
-
-/**
- * One driver of each kind for all tests of this file, since a thread for each would cost more than the tests.
- * A driver whose thread has failed is replaced.
- */
-function lastingDriver(create: () => Driver): Driver {
-  const known = lasting.get(create);
-  if (known !== undefined && known.driver.name === known.name) return known.driver;
-  void known?.driver.close();
-  const driver = create();
-  lasting.set(create, { driver, name: driver.name });
-  return driver;
-}
-
-test.after.always('the drivers are closed', async () => {
-  await Promise.all(Array.from(lasting.values(), ({ driver }) => driver.close()));
-});
 
 async function setTheStage(
   t: ExecutionContext,

@@ -6,11 +6,12 @@ import test from '../helpers/sanitary.js';
 import { closed, echo, read, startSystem } from '../helpers/system.js';
 import { testWhere } from '../helpers/test-where.js';
 import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from './drivers-kit.js';
+import { lastingDriver } from './lasting-driver.js';
 
 /** Longer than any test may take. */
 const HOURS_MS = 5 * 3_600_000;
 
-/** Each driver starts a thread of its own: a hundred that start at once take longer than a thread may. */
+/** One after another: the jobs of one driver wait in one thread, and counts are those of one broker. */
 const serialTest = test.serial;
 
 /** Passing a descriptor needs the C library, whichever driver waits for it. */
@@ -19,7 +20,7 @@ const handoffTest = testWhere(canHandOff(), 'descriptors that can be passed', se
 for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a negotiation ends in a connection to the backend (C-16)`, async (t) => {
     const { broker, backend } = await startSystem(t);
-    const connection = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    const connection = connectionOf(await run(lastingDriver(create), handshakeJob(broker.endpoint)));
     t.is(connection.route, 'broker-negotiated');
     t.is(connection.endpoint, backend.endpoint);
     t.is(await echo(connection.socket, 'hello'), 'hello');
@@ -29,7 +30,7 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a reply that comes byte by byte is a reply`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'chunked' };
-    const { socket, route } = connectionOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    const { socket, route } = connectionOf(await run(lastingDriver(create), handshakeJob(broker.endpoint)));
     t.is(route, 'broker-negotiated');
     await closed(socket);
   });
@@ -37,13 +38,13 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a refusal is a failure with code and hint (C-36)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'refuse', code: 4, reason: 'later', retryAfterMs: 250 };
-    const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    const failure = failureOf(await run(lastingDriver(create), handshakeJob(broker.endpoint)));
     t.like(failure, { code: 'REFUSED', refusalCode: 4, refusalKind: 'rateLimited', retryAfterMs: 250 });
   });
 
   serialTest(`${name}: a broker that is not there is BROKER_CONNECT (C-30)`, async (t) => {
     const { directory } = await startSystem(t);
-    const failure = failureOf(await run(openDriver(t, create), handshakeJob(endpointIn(directory, 'none'))));
+    const failure = failureOf(await run(lastingDriver(create), handshakeJob(endpointIn(directory, 'none'))));
     t.is(failure.code, 'BROKER_CONNECT');
     t.is(failure.system?.code, 'ENOENT');
   });
@@ -51,7 +52,7 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a backend that is not there is BACKEND_CONNECT (C-18)`, async (t) => {
     const { broker, directory } = await startSystem(t);
     broker.behaviour = { kind: 'negotiate', negotiated: { backendPipe: endpointIn(directory, 'none') } };
-    const failure = failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint)));
+    const failure = failureOf(await run(lastingDriver(create), handshakeJob(broker.endpoint)));
     t.is(failure.code, 'BACKEND_CONNECT');
     t.is(failure.system?.code, 'ENOENT');
   });
@@ -59,7 +60,7 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: a broker that hangs up without a reply is UNEXPECTED_EOF (C-39)`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'close' };
-    t.is(failureOf(await run(openDriver(t, create), handshakeJob(broker.endpoint))).code, 'UNEXPECTED_EOF');
+    t.is(failureOf(await run(lastingDriver(create), handshakeJob(broker.endpoint))).code, 'UNEXPECTED_EOF');
   });
 
   serialTest(
@@ -68,7 +69,7 @@ for (const [name, create] of DRIVERS) {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind: 'silent' };
       const failure = failureOf(
-        await run(openDriver(t, create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: scaled(40) })),
+        await run(lastingDriver(create), handshakeJob(broker.endpoint, { roundTripTimeoutMs: scaled(40) })),
       );
       t.is(failure.code, 'TIMEOUT');
       t.not(failure.phase, 'handoff');
@@ -85,7 +86,7 @@ for (const [name, create] of DRIVERS) {
     async (t) => {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind: 'silent' };
-      const driver = openDriver(t, create);
+      const driver = lastingDriver(create);
       const outcome = new Promise<Parameters<typeof failureOf>[0]>((resolve) => {
         const giveUp = driver.start(handshakeJob(broker.endpoint), resolve);
         void broker.until(() => broker.helloCount === 1).then(giveUp);
@@ -121,7 +122,7 @@ for (const [name, create] of DRIVERS) {
   serialTest(`${name}: stuck waits hold no other job up`, async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'silent' };
-    const driver = openDriver(t, create);
+    const driver = lastingDriver(create);
     const stuck = Array.from({ length: 100 }, () => run(driver, handshakeJob(broker.endpoint)));
     await broker.until(() => broker.helloCount === 100);
     broker.behaviour = { kind: 'answer' };
@@ -134,7 +135,7 @@ for (const [name, create] of DRIVERS) {
 
   serialTest(`${name}: a wait of hours ends at once for a job that is given up`, async (t) => {
     const { broker } = await startSystem(t);
-    const driver = openDriver(t, create);
+    const driver = lastingDriver(create);
     const waits = [];
     for (let count = 0; count < 5; count += 1) waits.push(await longWait(driver, broker));
     // One after another: when the second is given up, the thread has long gone back to sleep.
@@ -147,7 +148,7 @@ for (const [name, create] of DRIVERS) {
 
   serialTest(`${name}: a wait of hours does not oversleep a deadline that comes sooner`, async (t) => {
     const { broker } = await startSystem(t);
-    const driver = openDriver(t, create);
+    const driver = lastingDriver(create);
     const { giveUp, outcome } = await longWait(driver, broker);
     broker.behaviour = { kind: 'silent' };
     for (const roundTripTimeoutMs of [30, 20, 10]) {
@@ -172,7 +173,7 @@ for (const [name, create] of DRIVERS) {
 
   serialTest(`${name}: a listener whose backlog is full is waited for`, async (t) => {
     const { broker } = await startSystem(t, { backend: { backlog: 4 }, broker: { backlog: 4 } });
-    const driver = openDriver(t, create);
+    const driver = lastingDriver(create);
     const outcomes = await Promise.all(
       Array.from({ length: 60 }, () => run(driver, handshakeJob(broker.endpoint))),
     );
@@ -186,7 +187,7 @@ for (const [name, create] of DRIVERS) {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind: 'readyThenBackendBytes', bytes: Buffer.from('welcome') };
       const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
-      const connection = connectionOf(await run(openDriver(t, create), job));
+      const connection = connectionOf(await run(lastingDriver(create), job));
       t.is(connection.route, 'handle-passed');
       t.is(await read(connection.socket, 'welcome'.length), 'welcome');
       t.is(await echo(connection.socket, 'again'), 'again');
@@ -199,7 +200,7 @@ for (const [name, create] of DRIVERS) {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind };
       const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
-      const connection = connectionOf(await run(openDriver(t, create), job));
+      const connection = connectionOf(await run(lastingDriver(create), job));
       t.is(connection.route, 'broker-negotiated');
       t.is(await echo(connection.socket, 'hello'), 'hello');
       await closed(connection.socket);
@@ -213,7 +214,7 @@ for (const [name, create] of DRIVERS) {
       adoptHandedOffConnection: true,
       handoffReadyTimeoutMs: scaled(10),
     });
-    const connection = connectionOf(await run(openDriver(t, create), job));
+    const connection = connectionOf(await run(lastingDriver(create), job));
     t.is(connection.route, 'broker-negotiated');
     await closed(connection.socket);
   });
@@ -221,7 +222,7 @@ for (const [name, create] of DRIVERS) {
   handoffTest(`${name}: a real handoff passes the very connection to the backend (H-03, C-44)`, async (t) => {
     const { broker, backend } = await startSystem(t, { backend: { handoff: 'accept' } });
     const job = handshakeJob(broker.endpoint, { adoptHandedOffConnection: true });
-    const connection = connectionOf(await run(openDriver(t, create), job));
+    const connection = connectionOf(await run(lastingDriver(create), job));
     t.is(connection.route, 'handle-passed');
     t.is(await echo(connection.socket, 'handed over'), 'handed over');
     t.is(backend.adoptedCount, 1);

@@ -2,7 +2,7 @@ import { asFailure, BrokerPoolError } from '../../errors.js';
 import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
 import type { AcquireQueue } from '../acquire-queue.js';
 import type { EntryList } from '../containers.js';
-import type { LeaseOwner } from '../lease.js';
+import type { LeaseOwner, ResolvedBackend } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
@@ -56,9 +56,8 @@ export class ConnectionOpener {
     this.#queue = queue;
     this.#limits = limits;
     this.#owner = owner;
-    const { clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs } = settings;
     const { adoptHandedOffConnection } = settings;
-    const identity = { ...target, clientVersion, clientLibName, clientLibVersion, clientKeepaliveSecs };
+    const identity = { ...settings, ...target };
     const adopts = adoptHandedOffConnection !== false;
     const hello = encodeHelloFrame(identity, settings.handoffToken);
     this.#request = {
@@ -80,8 +79,13 @@ export class ConnectionOpener {
     return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
   }
 
-  /** The remembered endpoint, where a connect may skip the Hello. */
-  get known(): { readonly endpoint: string } | undefined {
+  /** The endpoint of an open connection, or the remembered one where a connect may skip the Hello. */
+  get known(): ResolvedBackend | undefined {
+    const open = this.#entries.entries().find(({ closeOnRelease }) => closeOnRelease === undefined);
+    if (open !== undefined) {
+      const { endpoint, negotiation } = open;
+      return { endpoint, ...(negotiation && { negotiated: negotiation.negotiated }) };
+    }
     const endpoint = this.#request.maySkipHello ? this.#environment.cache?.get(this.key) : undefined;
     return endpoint === undefined ? undefined : { endpoint };
   }
@@ -118,9 +122,8 @@ export class ConnectionOpener {
   /** Begins a connect, for which a slot has been taken. */
   begin(spare: boolean): PendingConnect {
     const { clock, events, ids } = this.#environment;
-    ids.connection += 1;
     const connect: PendingConnect = {
-      id: ids.connection,
+      id: ++ids.connection,
       startedMs: clock.now(),
       generation: this.#generation,
       spare,
@@ -213,9 +216,8 @@ export class ConnectionOpener {
 
   /** Learns from how a connection ended. */
   onClosed(connection: PooledConnection, reason: CloseReason): void {
-    const { handoff } = this.#request;
     if (connection.route === 'handle-passed')
-      handoff?.onClosed(connection.everReceived, reason === 'stale' || reason === 'error');
+      this.#request.handoff?.onClosed(connection.everReceived, reason === 'stale' || reason === 'error');
     if (!this.#stopped) this.#memory.doubts.onClosed(connection, reason);
   }
 

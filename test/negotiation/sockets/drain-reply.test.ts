@@ -14,6 +14,7 @@ import test from '../../helpers/sanitary.js';
 import { until } from '../../helpers/leftovers.js';
 import { closed } from '../../helpers/talk.js';
 import { adminJob, connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from '../drivers-kit.js';
+import { lastingDriver } from '../lasting-driver.js';
 
 const SHORT_MS = scaled(60);
 
@@ -111,7 +112,7 @@ for (const [name, create] of DRIVERS) {
             socket.destroy();
           });
           const { outcomes, giveUp } = await startCut(
-            openDriver(t, create),
+            lastingDriver(create),
             it,
             broker.endpoint,
             roundTripTimeoutMs,

@@ -201,21 +201,21 @@ const faults: readonly Fault[] = [
   },
 ];
 
-/** The broken rule that the first seed finds. */
-async function firstComplaint(): Promise<unknown> {
-  for (let seed = 1; seed <= SEEDS; seed++) {
+/** The most seeds that a fault needed to be noticed. */
+let seedsNeeded = 1;
+
+/** The broken rule that the first of so many seeds finds. */
+async function firstComplaint(seeds = SEEDS): Promise<unknown> {
+  for (let seed = 1; seed <= seeds; seed++) {
     try {
       await new PoolModel(seed).run(STEPS);
     } catch (error) {
+      seedsNeeded = Math.max(seedsNeeded, seed);
       return error;
     }
   }
   return undefined;
 }
-
-test.serial('the model finds no broken rule without a fault', async (t) => {
-  t.is(await firstComplaint(), undefined);
-});
 
 for (const { title, prototype, name, plant, breaks } of faults) {
   test.serial(`the model notices when ${title}`, async (t) => {
@@ -226,6 +226,11 @@ for (const { title, prototype, name, plant, breaks } of faults) {
     else t.fail(complaint === undefined ? 'it did not notice' : JSON.stringify(complaint));
   });
 }
+
+// More seeds without a fault are those of pool.model.test.ts.
+test.serial('the model finds no broken rule without a fault, by the same seeds', async (t) => {
+  t.is(await firstComplaint(seedsNeeded), undefined);
+});
 
 function inherited(prototype: object, name: string): PropertyDescriptor {
   return { configurable: true, writable: true, value: Reflect.get(prototype, name) };

@@ -2,7 +2,10 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
-import { BrokerPoolError, connectSharedPool, type AcquireOptions, type Lease } from '../../../src/index.js';
+import { BrokerPoolError } from '../../../src/errors.js';
+import type { AcquireOptions, Lease } from '../../../src/index.js';
+// Not by the index: each test starts threads, and half of a start is modules that no thread of a guest needs.
+import { connectSharedPool } from '../../../src/pool/sharing/client/connect-shared-pool.js';
 import { errorToData } from '../../../src/error-data.js';
 import { echo, read } from '../../helpers/talk.js';
 

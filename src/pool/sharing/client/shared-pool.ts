@@ -9,7 +9,7 @@ import { errorFromData, type ErrorData } from '../../../error-data.js';
 import { BrokerPoolError } from '../../../errors.js';
 import { explainedError, type Tried } from '../../../explained-error.js';
 import { checkFunction } from '../../../validation.js';
-import { ACQUIRE_ABORTED, asPoolError } from '../../acquire-errors.js';
+import { ABORTED, asPoolError } from '../../acquire-errors.js';
 import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../lease.js';
 import {
   checkAcquireOptions,
@@ -86,7 +86,7 @@ export class SharedPool implements AsyncDisposable {
       const { signal } = options;
       const failure =
         signal !== undefined && hasAborted(signal)
-          ? abortedError(signal, ACQUIRE_ABORTED)
+          ? abortedError(signal, ABORTED)
           : this.#refusal && errorFromData(this.#refusal);
       if (failure !== undefined) throw explainedError(failure, this.#tried(options, 0));
       return this.#ask(options);
@@ -170,7 +170,7 @@ export class SharedPool implements AsyncDisposable {
       this.#onChange();
       this.#postAcquire(acquire);
       if (signal === undefined) return;
-      acquire.stopListening = failOnAbort(signal, ACQUIRE_ABORTED, (error) => this.#giveUp(acquire, error));
+      acquire.stopListening = failOnAbort(signal, ABORTED, (error) => this.#giveUp(acquire, error));
       // A signal that is not a real one may have run any code.
       if (!this.#pending.has(id)) acquire.stopListening();
     });
