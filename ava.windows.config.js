@@ -4,6 +4,7 @@ import base from './ava.config.js';
 const LEFT_OUT = {
   'bench/': 'arithmetic on measurements, and builds',
   'documents.test.js': 'reads documents',
+  'hostile/documents.test.js': 'reads documents',
   'hostile/frames.test.js': 'exchanges without sockets',
   'layers.test.js': 'reads sources',
   'mutations/': 'changes the build',

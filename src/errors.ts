@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'FRAME_IO'
   | 'FRAME_TOO_LARGE'
   | 'FRAMING_VERSION'
+  | 'IDENTITY_FILE'
+  | 'IDENTITY_MISMATCH'
   | 'INVALID_ARGUMENT'
   | 'MISSING_HELLO_REPLY_RESULT'
   /** Reserved, never thrown: after `clear()` callers go on waiting. */
@@ -36,7 +38,8 @@ export type ErrorCode =
 /**
  * The wait that a `TIMEOUT` ended. `handoff` is reserved: that wait ends in a reconnect and not in an error.
  */
-export type TimeoutPhase = 'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin' | 'request';
+export type TimeoutPhase =
+  'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin' | 'probe' | 'request';
 
 /** The meaning of a refusal to a caller. `other` covers every code without a kind of its own. */
 export type RefusalKind =

@@ -42,6 +42,9 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   FRAME_IO: "See the broker's log, and the system error in cause.",
   FRAME_TOO_LARGE: NOT_A_BROKER,
   FRAMING_VERSION: NOT_A_BROKER,
+  IDENTITY_FILE: 'Start the backend, or correct the path of its identity file.',
+  IDENTITY_MISMATCH:
+    'Restart the backend: its identity file is of a process that has ended, or of another one.',
   INVALID_ARGUMENT: '',
   MISSING_HELLO_REPLY_RESULT: 'Compare the versions of the broker and of this package.',
   POOL_CLEARED: '',
@@ -62,6 +65,7 @@ const TIMEOUT_ADVICE: Readonly<Record<TimeoutPhase, string>> = {
   handoff: '',
   validate: 'See why validate takes so long, or allow more time.',
   admin: 'The broker is silent or overloaded: see its log, or allow more time.',
+  probe: 'The backend is silent or overloaded: see its log, or allow more time.',
   request: 'The backend is silent or overloaded: see its log, or allow more time.',
 };
 

@@ -65,11 +65,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
-  frames: ['codec', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  identity: ['codec', 'wire', 'os', ...LEAVES],
+  frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
-  backend: ['codec', 'wire', 'os', ...LEAVES],
+  backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
-  testing: ['backend', 'codec', 'wire', 'os', ...LEAVES],
+  testing: ['backend', 'codec', 'identity', 'wire', 'os', ...LEAVES],
   cli: ['index', 'testing', 'client', 'wire', ...LEAVES],
   workers: ['negotiation', 'wire', 'os', 'errors', 'clock'],
 };

@@ -2,21 +2,30 @@ import { brokerDisabledByEnv } from '../client/environment.js';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ownTrust } from '../os/endpoint-trust.js';
-import { described, rejectUnknownOptions } from '../validation.js';
+import { checkAbsolutePath, described, rejectUnknownOptions } from '../validation.js';
 import { checkSessionOptions, type SessionOptions, type SessionSettings } from './options.js';
 import { Session } from './session.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { EndpointSource } from './sources/endpoint-source.js';
+import { IdentitySource } from './sources/identity-source.js';
 import { PoolSource, type LeasingPool } from './sources/pool-source.js';
 
-/** A backend that is reached without a broker. */
-export interface DirectTarget {
-  /** Where the backend listens. */
-  readonly endpoint: string;
-}
+/** A backend that is reached without a broker: by its endpoint, or by the identity file that it has written. */
+export type DirectTarget =
+  | {
+      /** Where the backend listens. */
+      readonly endpoint: string;
+    }
+  | {
+      /** Absolute path. The backend behind the endpoint is compared with the identity in it. */
+      readonly identityFile: string;
+    };
+
+/** As upstream's probes. */
+const PROBE_MS = 500;
 
 /**
- * Opens a session: requests and answers over leases of a pool, or over connections of its own to an endpoint.
+ * Opens a session: requests and answers over leases of a pool, or over connections of its own to a backend.
  * Nothing is connected before the first request.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option; with a pool `BROKER_DISABLED` where
@@ -31,6 +40,7 @@ function sourceOf(target: LeasingPool | DirectTarget, settings: SessionSettings)
   const { trust = ownTrust(), serviceName, wantedVersion } = settings;
   if (isPool(target)) {
     refuse(settings, ['trust'], 'has no effect with a pool, which has an option trust of its own');
+    refuse(settings, ['probeTimeoutMs'], 'has no effect with a pool');
     // S-40: before anything else.
     if (brokerDisabledByEnv())
       throw new BrokerPoolError(
@@ -40,6 +50,12 @@ function sourceOf(target: LeasingPool | DirectTarget, settings: SessionSettings)
     return new PoolSource(target, { serviceName, wantedVersion });
   }
   refuse(settings, ['serviceName', 'wantedVersion'], 'has no effect without a pool');
+  if ('identityFile' in target) {
+    rejectUnknownOptions('target', target, ['identityFile']);
+    const path = checkAbsolutePath('target.identityFile', target.identityFile);
+    return new IdentitySource(path, trust, settings.probeTimeoutMs ?? PROBE_MS);
+  }
+  refuse(settings, ['probeTimeoutMs'], 'has no effect without an identity file');
   rejectUnknownOptions('target', target, ['endpoint']);
   return new EndpointSource(checkEndpoint('target.endpoint', target.endpoint), trust);
 }

@@ -32,6 +32,7 @@ const LONGEST_TRACE_BYTES = 8 * 1024;
 const checkPipelining = (name: string, value: unknown): number => checkCount(name, value, { min: 1 });
 const checkTimeout = (name: string, value: unknown): number =>
   checkDurationMs(name, value, { allowInfinity: true });
+const checkProbeTimeout = (name: string, value: unknown): number => checkDurationMs(name, value);
 const checkTrace = (name: string, value: unknown): string => checkText(name, value, LONGEST_TRACE_BYTES);
 
 /** Only what services may declare (S-64): any other number would make the backend end the connection. */
@@ -65,6 +66,11 @@ const sessionOptions = {
   serviceName: optional(checkServiceName),
   /** The version to reach; only with a pool. @default that of the pool */
   wantedVersion: optional(checkVersion),
+  /**
+   * How long connecting and the answer to an identity probe may take, in milliseconds; only with an identity file.
+   * @default 500
+   */
+  probeTimeoutMs: optional(checkProbeTimeout),
   /**
    * Additional trusted users and directories behind the endpoint: `{ userIds, sharedDirectories }`; only
    * without a pool. @default none

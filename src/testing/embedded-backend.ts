@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { BackendServer } from '../backend/backend-server.js';
 import { answerOffer, type ReceivedOffer } from '../backend/handoff/handoff-intake.js';
-import { backendOptions } from '../backend/options.js';
+import { backendOptions, type ConnectionOrigin } from '../backend/options.js';
 import { BrokerPoolError } from '../errors.js';
 import { readOptions, type SettingsOf } from '../option-table.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
@@ -27,7 +28,11 @@ export function canHandOff(): boolean {
 
 type Settings = SettingsOf<typeof embeddedBackendOptions>;
 
-/** A backend in this process, for tests and demos, on real sockets. Echoes by default. */
+/**
+ * A backend in this process, for tests and demos, on real sockets: `serveBackend` with faults on demand. Echoes
+ * bytes by default, and answers framed requests with `payloadProtocols`, HTTP with `onHttp`. Answers identity
+ * probes in each case, with a hash of zeros.
+ */
 export class EmbeddedBackend implements AsyncDisposable {
   #handoff: HandoffMode;
   readonly #settings: Settings;
@@ -36,6 +41,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   /** Offers that stay open without an answer: the broker's connections and the descriptors. */
   readonly #silent = new Map<Socket, number>();
   readonly #server: BackendServer;
+  readonly #http: Server | undefined;
   readonly #handoffEndpoint: string | undefined;
   readonly #endpoint: string;
   #stopping: Promise<void> | undefined;
@@ -48,6 +54,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#endpoint = this.#directory.endpoint('backend', endpoint);
     this.#handoffEndpoint =
       handoff === 'none' ? undefined : this.#directory.endpoint('handoff', handoffEndpoint);
+    this.#http = settings.onHttp && createServer(settings.onHttp);
     this.#server = this.#createServer();
   }
 
@@ -70,23 +77,30 @@ export class EmbeddedBackend implements AsyncDisposable {
   }
 
   #createServer(): BackendServer {
-    const { backlog, identity, offerTimeoutMs } = this.#settings;
+    const { backlog, identity, offerTimeoutMs, onConnection, payloadProtocols } = this.#settings;
+    const http = this.#http;
+    const servesMessages = payloadProtocols !== undefined || http !== undefined;
     const settings = readOptions(backendOptions, {
+      payloadProtocols,
+      onRequest: payloadProtocols && (this.#settings.onRequest ?? (({ payload }) => payload)),
+      onConnection: http === undefined ? onConnection : (socket: Socket) => http.emit('connection', socket),
       backlog,
       endpoint: this.#endpoint,
       handoffEndpoint: this.#handoffEndpoint,
       offerTimeoutMs,
-      identity,
+      identity: { ...ownIdentity(this.#endpoint), ...withoutUndefined(identity ?? {}) },
       // Tests put sockets where they like.
       ...(process.platform !== 'win32' && { trust: { sharedDirectories: true } }),
     });
     const place = { endpoint: this.#endpoint, namespace: 'shared', listener: undefined };
     return new BackendServer(settings, place, {
       onChange: () => this.#changes.notify(),
-      takeConnection: (socket, origin) => {
-        this.#serve(socket, origin);
-        return true;
-      },
+      ...(!servesMessages && {
+        takeConnection: (socket: Socket, origin: ConnectionOrigin) => {
+          this.#serve(socket, origin);
+          return true;
+        },
+      }),
       takeOffer: (received) => this.#handoff !== 'accept' && this.#misbehave(received, this.#handoff),
     });
   }
@@ -130,6 +144,11 @@ export class EmbeddedBackend implements AsyncDisposable {
     return this.#server.counts.offers;
   }
 
+  /** Framed requests answered so far. */
+  get requestCount(): number {
+    return this.#server.counts.requests;
+  }
+
   /** Identity probes answered so far. */
   get probeCount(): number {
     return this.#server.counts.probes;
@@ -162,6 +181,7 @@ export class EmbeddedBackend implements AsyncDisposable {
   async #stop(): Promise<void> {
     this.#changes.end(new Error('the embedded backend was stopped'));
     this.#closeSilent();
+    this.#http?.closeAllConnections();
     await this.#server.close(0);
     this.#directory.remove();
   }
@@ -174,7 +194,7 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#silent.clear();
   }
 
-  #serve(socket: Socket, origin: { readonly adopted: boolean }): void {
+  #serve(socket: Socket, origin: ConnectionOrigin): void {
     const { identity, onConnection } = this.#settings;
     if (onConnection !== undefined) return onConnection(socket, origin);
     const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };

@@ -6,9 +6,16 @@
 export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';
 export { canHandOff, EmbeddedBackend } from './embedded-backend.js';
 export { EmbeddedBroker, type ReceivedHello } from './embedded-broker.js';
+export type { BackendRequest } from '../backend/connections/backend-request.js';
 export type { EmbeddedService } from './hello-rules.js';
 export type { EmbeddedBackendOptions, EmbeddedBrokerOptions, HandoffMode } from './options.js';
-export { startTestSystem, type TestSystem, type TestSystemOptions, type TestTarget } from './test-system.js';
+export {
+  startTestSystem,
+  type OwnServiceOptions,
+  type TestSystem,
+  type TestSystemOptions,
+  type TestTarget,
+} from './test-system.js';
 export {
   spawnTestSystem,
   type BackendProcessCounts,

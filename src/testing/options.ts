@@ -1,4 +1,6 @@
+import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
+import type { BackendRequest } from '../backend/connections/backend-request.js';
 import { converted, option, unchecked, type OptionsOf } from '../option-table.js';
 import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
 import type { DaemonProcess, Hello } from '../wire/messages.js';
@@ -72,9 +74,16 @@ const backendOptions = {
   handoff: option<HandoffMode | 'none'>(checkHandoff, 'none'),
   /**
    * Serves each connection, from its first byte. Sockets are half-open: end them when the client ends its side.
+   * Beside `payloadProtocols` or `onHttp` it gets only connections whose bytes are neither frames nor HTTP.
    * @default answers identity probes, then echoes
    */
   onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
+  /** Answers framed requests of these payload protocols instead of echoing bytes. @default none */
+  payloadProtocols: unchecked<readonly number[]>(),
+  /** Answers a framed request. @default with its payload */
+  onRequest: unchecked<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
+  /** Answers HTTP requests instead of echoing bytes. @default none */
+  onHttp: unchecked<RequestListener>(),
   /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
   identity: unchecked<Partial<DaemonProcess>>(),
   /** How long an offer may take to arrive, in milliseconds. @default 5000 */

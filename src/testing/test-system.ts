@@ -50,30 +50,47 @@ function passedOn<Options extends object>(
 }
 
 /** A broker and the backend that it negotiates, in this process. */
-export interface TestSystem extends AsyncDisposable {
+export interface TestSystem<
+  Backend extends EmbeddedBackend | undefined = EmbeddedBackend,
+> extends AsyncDisposable {
   readonly broker: EmbeddedBroker;
-  readonly backend: EmbeddedBackend;
+  /** `undefined` for a service with an endpoint of its own. */
+  readonly backend: Backend;
   readonly target: TestTarget;
   /** Stops both. Idempotent. */
   stop(): Promise<void>;
 }
 
+/** Options of {@link startTestSystem} for a service that runs already. */
+export interface OwnServiceOptions extends Omit<TestSystemOptions, 'backend' | 'service'> {
+  readonly backend?: undefined;
+  readonly service: Partial<EmbeddedService> & Pick<EmbeddedService, 'endpoint'>;
+}
+
 /**
- * Starts a backend and a broker that negotiates it.
+ * Starts a backend and a broker that negotiates it. For a service with an endpoint of its own, and without options
+ * of a backend, it starts the broker alone.
  *
  * `await using system = await startTestSystem(); await connectToBackend(system.target);`
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
  */
-export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
+export function startTestSystem(options: OwnServiceOptions): Promise<TestSystem<undefined>>;
+export function startTestSystem(options?: TestSystemOptions): Promise<TestSystem>;
+export async function startTestSystem(
+  options: TestSystemOptions | OwnServiceOptions = {},
+): Promise<TestSystem<EmbeddedBackend | undefined>> {
   const settings = readOptions({ ...systemOptions, ...testSystemOptions }, options);
   const { directory, serviceName, version } = settings;
-  const { broker: brokerOptions = {}, backend: backendOptions = {}, service: more = {} } = settings;
-  const backend = await EmbeddedBackend.start({ directory, ...withoutUndefined(backendOptions) });
+  const { broker: brokerOptions = {}, backend: backendOptions, service: more = {} } = settings;
+  const isOwn = more.endpoint !== undefined && backendOptions === undefined;
+  const backend = isOwn
+    ? undefined
+    : await EmbeddedBackend.start({ directory, ...withoutUndefined(backendOptions ?? {}) });
   const service: EmbeddedService = {
-    endpoint: backend.endpoint,
+    endpoint: backend?.endpoint ?? '',
     version,
-    ...(backend.handoffEndpoint === undefined ? {} : { handoffEndpoint: backend.handoffEndpoint }),
+    ...(backend?.handoffEndpoint === undefined ? {} : { handoffEndpoint: backend.handoffEndpoint }),
     ...withoutUndefined(more),
   };
   const services = { [serviceName]: service, ...brokerOptions.services };
@@ -81,11 +98,11 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   try {
     broker = await EmbeddedBroker.start({ directory, ...withoutUndefined(brokerOptions), services });
   } catch (error) {
-    await backend.stop();
+    await backend?.stop();
     throw error;
   }
   const stop = async (): Promise<void> => {
-    await Promise.all([broker.stop(), backend.stop()]);
+    await Promise.all([broker.stop(), backend?.stop()]);
   };
   return {
     broker,

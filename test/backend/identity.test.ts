@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { blake3 } from '@noble/hashes/blake3.js';
 import * as fc from 'fast-check';
 import test from '../helpers/sanitary.js';
-import { createBlake3 } from '../../src/backend/identity/blake3/blake3.js';
-import { hashFile } from '../../src/backend/identity/file-hash.js';
-import { executableHash, storeHashBeside } from '../../src/backend/identity/hash-cache.js';
+import { createBlake3 } from '../../src/identity/blake3/blake3.js';
+import { hashFile } from '../../src/identity/file-hash.js';
+import { executableHash, storeHashBeside } from '../../src/identity/hash-cache.js';
 import { directory } from './kit.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

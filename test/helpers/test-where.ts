@@ -16,6 +16,9 @@ export const USER_ID = 'a user id, which Wine does not name';
 /** What a refusal of a second server needs. */
 export const OWN_PIPE = 'a pipe of one server alone, which Wine does not have';
 
+/** What the answer to a client that has ended its side needs: a pipe of Windows ends as a whole. */
+export const HALF_OPEN = 'connections that end by halves';
+
 /** What a shared pool needs: its connections move between threads as descriptors. */
 export const SHARING = 'descriptors in other threads';
 

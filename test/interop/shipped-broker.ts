@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { installServiceDefinition } from '../../src/backend/index.js';
 import { BrokerPoolError, sendAdminRequest } from '../../src/index.js';
 import { BrokerIsolation, encodeServiceDefinition } from '../../src/wire/service-definition.js';
 
@@ -61,6 +62,7 @@ export class ShippedBroker {
   readonly #directory: string;
   #running: Running | undefined;
   #launched: string | undefined;
+  readonly #installed: string[] = [];
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -135,6 +137,23 @@ export class ShippedBroker {
     if (this.#launched !== undefined) endProcessesOf(this.#launched);
   }
 
+  /** Ends the backends of a service with SIGTERM. */
+  endBackends(serviceName: string): void {
+    endProcessesOf(join(this.#directory, 'binaries', serviceName), 'SIGTERM');
+  }
+
+  /** Has the broker know a service whose backend is a copy of `program`, installed as users do it. */
+  async install(serviceName: string, program: string): Promise<string> {
+    const binaries = join(this.#directory, 'binaries');
+    mkdirSync(binaries, { recursive: true, mode: 0o700 });
+    const binaryPath = join(binaries, serviceName);
+    copyFileSync(program, binaryPath);
+    const directory = join(this.#directory, 'services');
+    await installServiceDefinition({ serviceName, binaryPath, directory, minVersion: '1.0.0' });
+    this.#installed.push(binaryPath);
+    return binaryPath;
+  }
+
   /**
    * Has the broker know a service whose backend is a copy of `program`, launched when a client asks for it
    * (D-02, L-02).
@@ -168,6 +187,7 @@ export class ShippedBroker {
   async #cleanUp(): Promise<void> {
     await this.kill();
     this.killBackends();
+    for (const binaryPath of this.#installed) endProcessesOf(binaryPath);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
@@ -189,9 +209,9 @@ async function fileAppears(directory: string, name: string, signal: AbortSignal)
 }
 
 /** Backends outlive the broker that launched them (L-03): those that run this very file are ended. */
-function endProcessesOf(binaryPath: string): void {
+function endProcessesOf(binaryPath: string, signal: NodeJS.Signals = 'SIGKILL'): void {
   for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
-    if (executableOf(pid) === binaryPath) process.kill(pid, 'SIGKILL');
+    if (executableOf(pid) === binaryPath) process.kill(pid, signal);
   }
 }
 

@@ -7,9 +7,12 @@ import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-dri
 import { WorkerDriver, type WorkerDriverOptions } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { ownTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative, type Native } from '../../src/os/native.js';
+import { scaled } from '../helpers/patience.js';
 import { SERVICE, VERSION } from '../helpers/talk.js';
 
 const native = loadNative();
+/** Longer than any exchange takes. */
+const LONG_MS = scaled(20_000);
 
 /**
  * A worker driver. Where its thread fails an event-loop driver takes over, with the system calls of this
@@ -33,7 +36,7 @@ export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => 
 ]);
 
 export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJob> = {}): HandshakeJob {
-  const roundTripTimeoutMs = changes.roundTripTimeoutMs ?? 20_000;
+  const roundTripTimeoutMs = changes.roundTripTimeoutMs ?? LONG_MS;
   return {
     kind: 'handshake',
     brokerEndpoint,
@@ -41,7 +44,7 @@ export function handshakeJob(brokerEndpoint: string, changes: Partial<HandshakeJ
     deadlineMs: systemClock.now() + roundTripTimeoutMs,
     roundTripTimeoutMs,
     adoptHandedOffConnection: false,
-    handoffReadyTimeoutMs: 20_000,
+    handoffReadyTimeoutMs: LONG_MS,
     trust: ownTrust(),
     ...changes,
   };

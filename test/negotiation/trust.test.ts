@@ -7,6 +7,7 @@ import { dial, dialNow, type DialOutcome } from '../../src/negotiation/sockets/d
 import { canAskForPeers, type EndpointTrust, ownTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative } from '../../src/os/native.js';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem, VERSION, type TestSystem } from '../helpers/system.js';
 import { onWindows, testWhere } from '../helpers/test-where.js';
@@ -14,8 +15,13 @@ import { connectionOf, DRIVERS, failureOf, handshakeJob, openDriver, run } from 
 
 const own = process.geteuid?.() ?? -1;
 const STRANGER = own + 4_242;
-const posix = testWhere(!onWindows, 'file modes');
-const asRoot = testWhere(own === 0 && loadNative() !== undefined, 'the superuser and the C library');
+/** One at a time: threads that start together may start too late. */
+const posix = testWhere(!onWindows, 'file modes', test.serial);
+const asRoot = testWhere(
+  own === 0 && loadNative() !== undefined,
+  'the superuser and the C library',
+  test.serial,
+);
 
 /** Lets every user write to the directory of the broker and its backend. */
 async function startInSharedDirectory(t: ExecutionContext): Promise<TestSystem> {
@@ -123,6 +129,9 @@ test('an invalid trust option is refused by name', (t) => {
     [{ users: [] }, 'trust'],
   ] as const) {
     // @ts-expect-error what plain JavaScript may pass
-    t.throws(() => new BrokerPool({ trust }), { code: 'INVALID_ARGUMENT', message: new RegExp(`^${field}`) });
+    t.throws(() => new BrokerPool({ brokerEndpoint: endpointIn('/run', 'broker'), trust }), {
+      code: 'INVALID_ARGUMENT',
+      message: new RegExp(`^${field}`),
+    });
   }
 });

@@ -1,17 +1,18 @@
 /**
- * Runs the tests by Node for arm64 under qemu's user mode: `npm run test:arm64`, with names of files or folders for
- * a part. See docs/platforms.md.
+ * Runs the tests by Node for arm64 under qemu's user mode: `npm run test:arm64`, with names of files or folders, and
+ * options of ava, for a part. See docs/platforms.md.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patience } from '../helpers/patience.js';
 import { foreignPackage, ROOT } from './foreign-package.js';
 import { runAva } from './run-ava.js';
 
 const NODE_VERSION = '22.23.2';
 /** Translated code runs at a tenth of the speed. */
-const PATIENCE = '10';
+const SLOWNESS = 10;
 const NO_QEMU = 3;
 const QEMU = 'qemu-aarch64-static';
 /** Debian's arm64 libc, beside the machine's own. */
@@ -44,10 +45,10 @@ try {
     env: {
       ...process.env,
       NODE_OPTIONS: `--require ${preload}`,
-      BROKER_POOL_TEST_PATIENCE: process.env['BROKER_POOL_TEST_PATIENCE'] ?? PATIENCE,
+      BROKER_POOL_TEST_PATIENCE: String(SLOWNESS * patience()),
     },
     config: 'ava.arm64.config.js',
-    files: process.argv.slice(2),
+    args: process.argv.slice(2),
   });
 } finally {
   rmSync(folder, { recursive: true, force: true });

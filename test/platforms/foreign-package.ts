@@ -24,6 +24,9 @@ export function foreignPackage(name: string, version: string): string {
     const [archive = ''] = readdirSync(work);
     execFileSync('tar', ['-xzf', archive], { cwd: work, stdio: ['ignore', 'inherit', 'inherit'] });
     renameSync(join(work, 'package'), folder);
+  } catch (error) {
+    // Another run was first.
+    if (!existsSync(folder)) throw error;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

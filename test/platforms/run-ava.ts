@@ -16,8 +16,11 @@ export interface AvaRun {
   readonly env: NodeJS.ProcessEnv;
   /** A configuration of ava, in the root of the repository. */
   readonly config: string;
-  /** Files or folders below `test`; all that the configuration names where there are none. */
-  readonly files: readonly string[];
+  /**
+   * Files or folders below `test`; all that the configuration names where there are none. Options go to ava, such as
+   * `--match='*seed*'`.
+   */
+  readonly args: readonly string[];
   /** The run is given up then. @default never */
   readonly limitMs?: number;
 }
@@ -26,13 +29,13 @@ export interface AvaRun {
  * Resolves to the exit code, 1 for a run that is given up: at its limit, by SIGINT or by SIGTERM. Prints what ava
  * prints, half a second later.
  */
-export async function runAva({ command, env, config, files, limitMs }: AvaRun): Promise<number> {
+export async function runAva({ command, env, config, args, limitMs }: AvaRun): Promise<number> {
   const [program, ...parameters] = command;
   const folder = mkdtempSync(join(tmpdir(), 'bp-platform-'));
   // Node for Windows cannot write to a pipe of Unix that Wine hands it.
   const log = openSync(join(folder, 'log'), 'w+');
   try {
-    const child = spawn(program, [...parameters, AVA, '--config', config, ...files.map(compiled)], {
+    const child = spawn(program, [...parameters, AVA, '--config', config, ...args.map(compiled)], {
       cwd: ROOT,
       env,
       stdio: ['ignore', log, log],
@@ -75,6 +78,7 @@ function print(log: number, offset: number): number {
 
 /** `test/pool/lease.test.ts` and `test/pool` as ava knows them. */
 function compiled(source: string): string {
+  if (source.startsWith('-')) return source;
   const path = `dist/${source.replace(/\/$/, '')}`;
   return path.endsWith('.ts') ? path.replace(/\.ts$/, '.js') : `${path}/**/*.test.js`;
 }

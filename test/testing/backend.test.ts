@@ -137,6 +137,40 @@ test('a connection handler gets the connection before its first byte', async (t)
   t.is((await readToEnd(await connected(t, backend))).toString(), 'adopted: false');
 });
 
+test('a backend with payloadProtocols answers framed requests and probes', async (t) => {
+  const backend = await startBackend(t, { payloadProtocols: [0xf001] });
+  const client = await connected(t, backend);
+  client.end(Buffer.concat([probe(randomBytes(32)), request(Buffer.from('x'), { payloadProtocol: 0xf001 })]));
+  const frames = framesIn(await readToEnd(client));
+  t.deepEqual(
+    frames.map(({ payloadProtocol }) => payloadProtocol),
+    [PayloadProtocol.IDENTITY_PROBE, 0xf001],
+  );
+  t.is(String(Buffer.from(frames[1]!.payload)), 'x');
+  t.deepEqual([backend.requestCount, backend.probeCount], [1, 1]);
+});
+
+test('a backend with onRequest answers as that says', async (t) => {
+  const backend = await startBackend(t, {
+    payloadProtocols: [0xf001],
+    onRequest: async ({ requestId }) => Buffer.from(`answer to ${requestId}`),
+  });
+  const client = await connected(t, backend);
+  client.end(request(Buffer.from('x'), { payloadProtocol: 0xf001 }));
+  const [frame] = framesIn(await readToEnd(client));
+  t.is(String(Buffer.from(frame!.payload)), 'answer to 7');
+});
+
+test('a backend with onHttp answers HTTP, also behind a probe', async (t) => {
+  const backend = await startBackend(t, { onHttp: ({ url }, response) => response.end(url) });
+  const client = await connected(t, backend);
+  client.write(probe(randomBytes(32)));
+  await readProbeReply(client);
+  client.write('GET /path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  t.regex(String(await readToEnd(client)), /\/path$/);
+  t.is(backend.probeCount, 1);
+});
+
 test('dropAll closes open connections and accepts new ones', async (t) => {
   const backend = await startBackend(t);
   const client = await connected(t, backend);

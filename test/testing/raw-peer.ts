@@ -53,7 +53,8 @@ export async function readToEnd(socket: Socket): Promise<Buffer> {
   await new Promise<void>((resolve) => {
     socket.once('end', () => resolve());
     socket.once('close', () => resolve());
-    if (socket.destroyed) resolve();
+    // Either event may have come before.
+    if (socket.destroyed || socket.readableEnded) resolve();
   });
   socket.destroy();
   return Buffer.concat(chunks);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import test from '../helpers/sanitary.js';
 import { onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
-import { canHandOff, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
+import { canHandOff, EmbeddedBackend, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
 import { readBytes, readToEnd } from './raw-peer.js';
 
 const onPosix = testWhere(!onWindows, 'signals');
@@ -23,6 +23,22 @@ test('a test system negotiates its echo under the name and version asked for', a
   t.is(endpoint, system.backend.endpoint);
   socket.end('hello');
   t.is((await readToEnd(socket)).toString(), 'hello');
+});
+
+test('a test system for a service with an endpoint starts no backend', async (t) => {
+  await using own = await EmbeddedBackend.start();
+  await using system = await startTestSystem({ service: { endpoint: own.endpoint } });
+  t.is(system.backend, undefined);
+  const { endpoint, socket } = await connectToBackend(system.target);
+  t.is(endpoint, own.endpoint);
+  socket.end('hello');
+  t.is((await readToEnd(socket)).toString(), 'hello');
+});
+
+test('a test system with options of a backend starts it, whatever the service says', async (t) => {
+  await using own = await EmbeddedBackend.start();
+  await using system = await startTestSystem({ service: { endpoint: own.endpoint }, backend: {} });
+  t.not(system.backend.endpoint, own.endpoint);
 });
 
 testWhere(!onWine, OWN_PIPE)('a test system that cannot start stops its backend', async (t) => {

@@ -20,8 +20,8 @@ import {
   checkVersion,
 } from '../../validation.js';
 import { BrokerIsolation, encodeServiceDefinition } from '../../wire/messages.js';
-import { storeHashBeside } from '../identity/hash-cache.js';
-import { replaceFile } from '../replace-file.js';
+import { storeHashBeside } from '../../identity/hash-cache.js';
+import { replaceFile } from '../../os/replace-file.js';
 import { definitionDirectory, makePrivateDirectory } from './definition-directory.js';
 import { checkBinary, checkBinaryDirectory } from './launchable-binary.js';
 

@@ -1,7 +1,7 @@
 import { startedAtUnixMs } from '../../clock.js';
 import { encodeDaemonProcess, type DaemonProcess } from '../../wire/messages.js';
-import { executableHash } from './hash-cache.js';
-import { currentBootId, executablePath } from './host-identity.js';
+import { executableHash } from '../../identity/hash-cache.js';
+import { currentBootId, executablePath } from '../../identity/host-identity.js';
 
 /** The identity of this process as the backend at an endpoint. Found out when it is first asked for. */
 export class BackendIdentity {

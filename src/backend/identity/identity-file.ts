@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { formatIdentityFile } from '../../wire/identity-file.js';
 import type { DaemonProcess } from '../../wire/messages.js';
-import { replaceFile } from '../replace-file.js';
+import { replaceFile } from '../../os/replace-file.js';
 
 /** Less what the umask takes away, as upstream's (P-26): it holds no secret. */
 const MODE = 0o644;

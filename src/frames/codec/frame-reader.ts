@@ -60,6 +60,12 @@ export class FrameReader {
     return this.#partialBytes + this.#piece.length - this.#position;
   }
 
+  /** How many bytes of a frame that has begun have not arrived; 0 where its header is not complete. */
+  get missingBytes(): number {
+    if (this.#partialBytes < FRAME_HEADER_BYTES || this.#failure !== undefined) return 0;
+    return declaredFrameBytes(this.#partial, 0) - this.unreadBytes;
+  }
+
   /**
    * The bytes after the last frame read: for a look at them between two frames, or for the next user of the
    * connection. They stay unread.

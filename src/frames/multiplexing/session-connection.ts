@@ -55,8 +55,8 @@ export class SessionConnection implements Candidate {
       .on('error', this.#onError)
       .on('end', this.#onEnd)
       .on('close', this.#onEnd);
-    // Only requests keep the process alive.
-    held.socket.unref();
+    // Paused behind a probe. Only requests keep the process alive.
+    held.socket.resume().unref();
   }
 
   get endpoint(): string {
@@ -93,7 +93,7 @@ export class SessionConnection implements Candidate {
 
   get isSlow(): boolean {
     const { writableLength } = this.#held.socket;
-    return this.#largeRequests > 0 || Math.max(writableLength, this.#reader.unreadBytes) >= LARGE_BYTES;
+    return this.#largeRequests > 0 || Math.max(writableLength, this.#reader.missingBytes) >= LARGE_BYTES;
   }
 
   /** Takes a request over; it is written with all others of this turn. */

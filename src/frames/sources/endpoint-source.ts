@@ -8,7 +8,7 @@ import type { SessionTarget } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from './connection-source.js';
 
 /** How long a connection is kept without requests, in milliseconds. */
-const IDLE_MS = 30_000;
+export const IDLE_MS = 30_000;
 /** The time for a dial, in milliseconds. */
 const DIAL_MS = 30_000;
 

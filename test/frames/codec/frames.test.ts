@@ -165,6 +165,20 @@ test('what follows the last frame can be looked at, and handed on (S-61, S-76)',
   t.deepEqual(Buffer.from(split.unread()), halves.subarray(0, 40));
 });
 
+test('the missing bytes are those of a frame whose header has arrived', (t) => {
+  const wire = encoded({ ...response, payload: Buffer.alloc(1_000) });
+  const reader = new FrameReader();
+  const missingAfter = (start: number, end: number): number => {
+    reader.push(wire.subarray(start, end));
+    reader.read();
+    return reader.missingBytes;
+  };
+  t.is(missingAfter(0, 4), 0);
+  t.is(missingAfter(4, 5), wire.length - 5);
+  t.is(missingAfter(5, 105), wire.length - 105);
+  t.is(missingAfter(105, wire.length), 0);
+});
+
 test('an end between frames is clean, an end inside one names the missing part (S-59, S-60)', (t) => {
   const wire = encoded({ ...response, payload: Buffer.from('x') });
   const after = (bytes: number): string | undefined => {

@@ -95,10 +95,12 @@ test('a pipe is dialled by its full name, and nothing else is on Windows (N-06)'
 });
 
 test('a handoff needs no endpoint: one that cannot be dialled is reported as empty (C-17)', (t) => {
-  for (const backendPipe of ['', 'backend.sock', '/a\0b', `/${'x'.repeat(1_000)}`]) {
-    const step = stepAfter(adopting(), negotiatedFrame({ backendPipe }), readyFrame());
-    t.deepEqual(step, adopt(undefined, { ...NEGOTIATED, backendPipe }, ''));
-  }
+  on('linux', () => {
+    for (const backendPipe of ['', 'backend.sock', '/a\0b', `/${'x'.repeat(1_000)}`]) {
+      const step = stepAfter(adopting(), negotiatedFrame({ backendPipe }), readyFrame());
+      t.deepEqual(step, adopt(undefined, { ...NEGOTIATED, backendPipe }, ''));
+    }
+  });
   on('win32', () => {
     const step = stepAfter(adopting(), negotiatedFrame({ backendPipe: 'backend' }), readyFrame());
     t.deepEqual(step, adopt(undefined, { ...NEGOTIATED, backendPipe: 'backend' }, '\\\\.\\pipe\\backend'));

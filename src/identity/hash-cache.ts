@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { replaceFile } from '../replace-file.js';
+import { replaceFile } from '../os/replace-file.js';
 import { hashFile } from './file-hash.js';
 
 /** Identifies one build of an executable, as far as the file system tells. */
