@@ -1,5 +1,7 @@
 import type { BenchCase } from '../harness/case.js';
 import { acquireRelease } from './acquire-release.js';
+import { backendHandoffs } from './backend-handoffs.js';
+import { backendRequests } from './backend-requests.js';
 import { backlogBursts } from './backlog-bursts.js';
 import { builds } from './builds.js';
 import { busyLoop } from './busy-loop.js';
@@ -9,6 +11,10 @@ import { endToEnd } from './end-to-end.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
 import { idleConnections } from './idle-connections.js';
+import { sessionLarge } from './session-large.js';
+import { sessionLeases } from './session-leases.js';
+import { sessionMemory } from './session-memory.js';
+import { sessionRequests } from './session-requests.js';
 import { stuckWaits } from './stuck-waits.js';
 
 export { builds };
@@ -25,4 +31,10 @@ export const cases: readonly BenchCase[] = [
   idleConnections,
   coldStart,
   endToEnd,
+  sessionRequests,
+  sessionLeases,
+  sessionLarge,
+  sessionMemory,
+  backendRequests,
+  backendHandoffs,
 ];

@@ -10,7 +10,8 @@ import { BrokerPool } from '../../src/index.js';
 import { encodeFrameToWire } from '../../src/wire/messages.js';
 import { until } from '../helpers/leftovers.js';
 import { framesIn, readBytes } from '../testing/raw-peer.js';
-import { interopTest } from './interop.js';
+import { interopTest, program } from './interop.js';
+import { rustRequests } from './rust-frames.js';
 import { installShippedBroker, ShippedBroker } from './shipped-broker.js';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -72,6 +73,11 @@ interopTest(
       t.is(await ask(second.socket, 'again'), 'AGAIN');
       first.release();
       second.release();
+      // The program answers in capitals: this text comes back as it is.
+      const crate = { broker: { broker: broker.endpoint, service: serviceName, version: '1.2.3' } };
+      const text = { protocol: 0xf001, payload: 'FROM THE CRATE' };
+      const report = await rustRequests(program, crate, { n: 20 }, text);
+      t.like(report, { route: 'broker-negotiated', endpoint: firstEndpoint, n: 20, failures: 0 });
       broker.endBackends(serviceName);
       t.true(await until(() => !existsSync(firstEndpoint)), 'SIGTERM: the socket file is gone');
       t.true(await until(() => pool.stats().total === 0));
