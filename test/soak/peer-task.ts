@@ -8,7 +8,11 @@ export type PeerTask = { readonly seed: number } & (
       readonly services: Readonly<Record<string, EmbeddedService>>;
     }
   | { readonly role: 'backend'; readonly endpoint: string; readonly handoffEndpoint: string | undefined }
+  | { readonly role: 'frames'; readonly endpoint: string; readonly identityFile: string }
 );
+
+/** The payload protocol of the backend for frames. */
+export const FRAME_PROTOCOL = 0xf00d;
 
 /** The line that it prints when it serves. */
 export const READY_LINE = 'ready';

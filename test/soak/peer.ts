@@ -5,10 +5,12 @@
  */
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { serveBackend, type BackendRequest } from '../../src/backend/index.js';
 import type { BrokerBehaviour } from '../../src/testing/behaviour.js';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
 import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
-import { READY_LINE, SILENT_LINE, type PeerTask } from './peer-task.js';
+import { FRAME_PROTOCOL, READY_LINE, SILENT_LINE, type PeerTask } from './peer-task.js';
 import { Random } from './random.js';
 
 /** A broker that left single requests without an answer ends those connections after all. */
@@ -59,6 +61,26 @@ function backendMischief(socket: Socket): void {
   ])();
 }
 
+/** The request that a backend gets wrong: it answers late, fails, or gives no answer at all. */
+function requestMischief({ payload }: BackendRequest): Promise<Uint8Array> {
+  return random.pick<() => Promise<Uint8Array>>([
+    () => delay(random.between(1, 200), payload),
+    () => Promise.reject(new Error('mischief')),
+    () => new Promise(() => {}),
+  ])();
+}
+
+async function serveFrames(endpoint: string, identityFile: string): Promise<() => Promise<void>> {
+  const backend = await serveBackend({
+    endpoint,
+    identityFile,
+    payloadProtocols: [FRAME_PROTOCOL],
+    onRequest: (request) => (random.chance(mischief) ? requestMischief(request) : request.payload),
+    onError: () => {},
+  });
+  return () => backend.close({ timeoutMs: 0 });
+}
+
 async function serve(): Promise<() => Promise<void>> {
   if (task.role === 'broker') {
     const { endpoint, services } = task;
@@ -73,6 +95,7 @@ async function serve(): Promise<() => Promise<void>> {
       await broker.stop();
     };
   }
+  if (task.role === 'frames') return await serveFrames(task.endpoint, task.identityFile);
   const { endpoint, handoffEndpoint } = task;
   const backend = await EmbeddedBackend.start({
     endpoint,

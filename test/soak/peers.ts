@@ -98,11 +98,15 @@ export class Peer {
 
 export interface Peers {
   readonly broker: Peer;
+  /** All of them, that of frames included. */
   readonly backends: readonly Peer[];
+  /** The services of backends that echo bytes. */
   readonly services: readonly string[];
+  /** The service of the backend that answers frames. */
+  readonly frames: { readonly serviceName: string; readonly identityFile: string };
 }
 
-/** A broker of three services, and the two backends behind them. */
+/** A broker of four services, the two backends behind three of them, and the backend for frames. */
 export async function startPeers(directory: string, random: Random): Promise<Peers> {
   const handoff = (name: string): string | undefined =>
     canHandOff() ? `${directory}/${name}-handoff.sock` : undefined;
@@ -122,14 +126,24 @@ export async function startPeers(directory: string, random: Random): Promise<Pee
       ...(handoffEndpoint !== undefined && { handoffEndpoint }),
     };
   };
-  const services = { red: service('one'), green: service('two'), blue: service('two') };
+  const echoing = { red: service('one'), green: service('two'), blue: service('two') };
+  const frames = { endpoint: `${directory}/frames.sock`, identityFile: `${directory}/frames.identity.json` };
+  const services = { ...echoing, violet: { endpoint: frames.endpoint, version: VERSION } };
   const broker = new Peer(random, (seed) => ({
     role: 'broker',
     seed,
     endpoint: `${directory}/broker.sock`,
     services,
   }));
-  const backends = ['one', 'two'].map((name) => new Peer(random, backendTask(name)));
+  const backends = [
+    ...['one', 'two'].map((name) => new Peer(random, backendTask(name))),
+    new Peer(random, (seed) => ({ role: 'frames', seed, ...frames })),
+  ];
   await Promise.all([broker, ...backends].map((peer) => peer.start()));
-  return { broker, backends, services: Object.keys(services) };
+  return {
+    broker,
+    backends,
+    services: Object.keys(echoing),
+    frames: { serviceName: 'violet', identityFile: frames.identityFile },
+  };
 }

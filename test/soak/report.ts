@@ -10,6 +10,9 @@ export interface SoakSummary {
   readonly acquires: number;
   readonly served: number;
   readonly talks: number;
+  /** Requests of sessions, and how many of them were answered. */
+  readonly requests: number;
+  readonly answered: number;
   readonly faults: number;
   readonly worstLatenessMs: number;
   readonly worstLatenessWithStallsMs: number;
@@ -31,12 +34,14 @@ export function writeReport(file: string, summary: SoakSummary, records: readonl
 function markdown(summary: SoakSummary, records: readonly FaultRecord[]): string {
   const {
     acquires,
+    answered,
     driver,
     faults,
     heapAfterBytes,
     heapBeforeBytes,
     left,
     minutes,
+    requests,
     seed,
     served,
     verdict,
@@ -47,7 +52,7 @@ function markdown(summary: SoakSummary, records: readonly FaultRecord[]): string
   return [
     `Written by \`npm run soak -- --minutes ${minutes} --seed ${seed} --report …\`: ${verdict}. Drivers: ${driver} and event-loop, Node ${process.version}, ${process.platform}.`,
     '',
-    `${number(acquires)} acquires, of which ${number(served)} were served; ${number(faults)} faults; ${violationCount} promises broken. The acquire that settled latest did so`,
+    `${number(acquires)} acquires, of which ${number(served)} were served; ${number(requests)} requests of sessions, of which ${number(answered)} were answered; ${number(faults)} faults; ${violationCount} promises broken. The acquire that settled latest did so`,
     `${worstLatenessMs.toFixed(1)} ms after its deadline, stalls of the event loop taken off. Left over at the end: ${left.length === 0 ? 'nothing' : left.join(', ')}. Heap: ${growth} %.`,
     '',
     '| fault | injected | promised | acquires that settled meanwhile | promises broken |',

@@ -20,6 +20,7 @@ import { Random } from './random.js';
 import { clearInterval, nowMs, setInterval } from './real-time.js';
 import { writeReport, type SoakSummary } from './report.js';
 import { Schedule } from './schedule.js';
+import { SessionLoad } from './sessions.js';
 
 const CALLERS = 24;
 const CHECK_MS = 10;
@@ -62,12 +63,14 @@ async function run(durationMs: number, random: Random, invariants: Invariants) {
   const schedule = new Schedule({ random, peers, pools, load, invariants, deathFile, longMs });
   const checks = setInterval(() => pools.forEach((pool) => pool.check()), CHECK_MS);
   const startedMs = nowMs();
-  const prints = setInterval(() => print(startedMs, load, schedule, invariants), PRINT_MS);
+  const prints = setInterval(() => print(startedMs, load, sessions, schedule, invariants), PRINT_MS);
+  const sessions = new SessionLoad(peers, random, invariants);
   load.start(CALLERS);
+  sessions.start();
   schedule.start();
   await delay(durationMs);
   await Promise.race([
-    Promise.all([schedule.stop(), load.stop()]),
+    Promise.all([schedule.stop(), load.stop(), sessions.stop()]),
     delay(QUIET_LIMIT_MS, undefined, { ref: false }),
   ]);
   // An acquire that never settles is among what this finds broken.
@@ -81,17 +84,20 @@ async function run(durationMs: number, random: Random, invariants: Invariants) {
     () => `open pools that no caller uses keep the process alive: ${keepsAlive().join(', ')}`,
   );
   await Promise.race([
-    Promise.all(pools.map(({ pool }) => pool.close())),
+    Promise.all([sessions.close(), ...pools.map(({ pool }) => pool.close())]),
     delay(QUIET_LIMIT_MS, undefined, { ref: false }),
   ]);
   await Promise.all([peers.broker, ...peers.backends].map((peer) => peer.stop()));
   rmSync(deathFile, { force: true });
-  return { endings: load.endings, talks: load.talks, records: schedule.records, injected: schedule.injected };
+  const { endings, talks } = load;
+  const requests = sessions.outcomes;
+  return { endings, talks, requests, records: schedule.records, injected: schedule.injected };
 }
 
 function print(
   startedMs: number,
   { endings, talks }: Load,
+  { outcomes }: SessionLoad,
   { injected }: Schedule,
   invariants: Invariants,
 ): void {
@@ -99,7 +105,7 @@ function print(
   const failed = sum(endings) - served;
   const heapMiB = (process.memoryUsage().heapUsed / 2 ** 20).toFixed(1);
   console.log(
-    `${((nowMs() - startedMs) / 1_000).toFixed(0)} s: ${served} served, ${failed} failed, ${talks.whole} words, ${injected} faults, ` +
+    `${((nowMs() - startedMs) / 1_000).toFixed(0)} s: ${served} served, ${failed} failed, ${talks.whole} words, ${outcomes.get('answered') ?? 0} of ${sum(outcomes)} requests answered, ${injected} faults, ` +
       `worst ${invariants.worstLatenessMs.toFixed(1)} ms late, ${invariants.mostDescriptors} descriptors and ${invariants.mostThreads} threads at most, heap ${heapMiB} MiB, ` +
       `${invariants.violationCount} promises broken`,
   );
@@ -130,7 +136,7 @@ const heapBeforeBytes = await settledHeap();
 
 const invariants = new Invariants();
 for (const violation of warmUp.violations) invariants.violate(`in the warm-up: ${violation}`);
-const { endings, talks, records, injected } = await run(
+const { endings, talks, requests, records, injected } = await run(
   Math.max(1_000, minutes * 60_000 - warmUpMs),
   new Random(seed),
   invariants,
@@ -154,6 +160,8 @@ const summary: SoakSummary = {
   acquires: sum(endings),
   served: endings.get('served') ?? 0,
   talks: talks.whole,
+  requests: sum(requests),
+  answered: requests.get('answered') ?? 0,
   faults: injected,
   worstLatenessMs: Math.max(invariants.worstLatenessMs, warmUp.worstLatenessMs),
   worstLatenessWithStallsMs: Math.max(invariants.worstLatenessWithStallsMs, warmUp.worstLatenessWithStallsMs),

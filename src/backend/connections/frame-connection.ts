@@ -3,11 +3,11 @@ import { afterThisCode } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import type { FrameView } from '../../frames/codec/frame-view.js';
 import { FrameReader } from '../../frames/codec/frame-reader.js';
-import { FrameWriter } from '../../frames/codec/frame-writer.js';
 import { hasHungUp } from '../../os/hang-up.js';
 import { descriptorOf } from '../../os/socket-handle.js';
-import { FrameKind, PROTOCOL_VERSION } from '../../wire/messages.js';
+import { Answers } from './answers.js';
 import { PendingRequest, type BackendRequest } from './backend-request.js';
+import { giveBack } from './give-back.js';
 import { kindOf } from './message-kind.js';
 
 /** Whose bytes these are: the service's own protocol, frames, or too few to tell. */
@@ -37,9 +37,6 @@ export interface FrameConnectionHost {
  */
 type ReadState = 'reading' | 'ended' | 'closing' | 'own' | 'over';
 
-/** Answers of one turn are gathered up to this size. */
-const FLUSH_BYTES = 64 * 1024;
-
 /**
  * One client's connection: tells probes, requests and the service's own bytes apart at each message boundary
  * (S-71, S-76), answers, and hands own bytes over. It reads no further while `maxInFlight` answers are owed,
@@ -49,7 +46,7 @@ export class FrameConnection {
   readonly #socket: Socket;
   readonly #host: FrameConnectionHost;
   readonly #reader = new FrameReader();
-  readonly #writer = new FrameWriter();
+  readonly #answers: Answers;
   readonly #pending = new Set<PendingRequest>();
   #state: ReadState = 'reading';
   /** Answers owed, those to probes included. */
@@ -64,6 +61,7 @@ export class FrameConnection {
   constructor(socket: Socket, host: FrameConnectionHost) {
     this.#socket = socket;
     this.#host = host;
+    this.#answers = new Answers(socket);
     socket
       .on('data', this.#onData)
       .on('end', this.#onEnd)
@@ -109,9 +107,9 @@ export class FrameConnection {
       if (frame === undefined) break;
       this.#serve(frame);
       // Answers that are not awaited count as nothing in flight: the socket must tell when they are too many.
-      if (this.#writer.bytes >= FLUSH_BYTES) this.#flush();
+      if (this.#answers.areMany) this.#answers.flush();
     }
-    this.#flush();
+    this.#answers.flush();
     this.#throttle();
     this.#settle();
   }
@@ -192,26 +190,31 @@ export class FrameConnection {
   }
 
   #request(frame: FrameView): void {
-    const request = new PendingRequest(frame);
     const { onRequest } = this.#host;
     if (onRequest === undefined) return void (this.#state = 'closing');
+    const request = new PendingRequest(frame);
+    // Before the call, which may close the backend: this answer is owed.
     this.#owed++;
-    this.#pending.add(request);
+    let answer: Uint8Array | Promise<Uint8Array>;
     try {
-      const answer = onRequest(request);
-      if (answer instanceof Uint8Array) this.#answer(request, answer);
-      else this.#awaitAnswer(request, answer);
+      answer = onRequest(request);
     } catch (error) {
-      this.#fail(request, error);
+      return this.#fail(request, error);
     }
+    if (answer instanceof Uint8Array) this.#answer(request, answer);
+    else this.#awaitAnswer(request, answer);
   }
 
   #awaitAnswer(request: PendingRequest, answer: Promise<Uint8Array>): void {
+    this.#pending.add(request);
+    // Where the client has gone, nothing is pending any more: a handler may well fail for that very reason.
     const onAnswer = (payload: unknown): void => {
+      if (!this.#pending.delete(request)) return;
       this.#answer(request, payload);
       this.#flushSoon();
     };
     const onError = (error: unknown): void => {
+      if (!this.#pending.delete(request)) return;
       this.#fail(request, error);
       this.#flushSoon();
     };
@@ -219,38 +222,24 @@ export class FrameConnection {
   }
 
   #answer(request: PendingRequest, payload: unknown): void {
-    if (!this.#pending.has(request)) return;
     try {
       if (!(payload instanceof Uint8Array)) throw new TypeError('onRequest must return a Uint8Array');
       this.#write(request.frame, payload);
     } catch (error) {
       return this.#fail(request, error);
     }
-    this.#pending.delete(request);
     this.#owed--;
   }
 
   /** Protocol v1 has no answer that says "failed" (S-51): the connection ends behind the other answers. */
   #fail(request: PendingRequest, error: unknown): void {
-    // The client is gone: a handler may well fail for that very reason.
-    if (!this.#pending.delete(request)) return;
     this.#owed--;
-    this.#state = 'closing';
+    if (this.#state !== 'over') this.#state = 'closing';
     this.#host.onRequestError(error, request);
   }
 
-  /** Repeats id and trace context (S-58, S-73). */
-  #write({ payloadProtocol, requestId, traceparent, tracestate }: FrameView, payload: Uint8Array): void {
-    if (this.#state === 'over') return;
-    this.#writer.add({
-      envelopeVersion: PROTOCOL_VERSION,
-      kind: FrameKind.RESPONSE,
-      payloadProtocol,
-      payload,
-      requestId,
-      traceparent,
-      tracestate,
-    });
+  #write(frame: FrameView, payload: Uint8Array): void {
+    if (this.#state !== 'over') this.#answers.add(frame, payload);
   }
 
   /** Answers that come one by one in the same turn go out together. */
@@ -263,21 +252,12 @@ export class FrameConnection {
     });
   }
 
-  #flush(): void {
-    if (this.#writer.bytes === 0) return;
-    const pieces = this.#writer.take();
-    const socket = this.#socket;
-    if (pieces.length > 1) socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    if (pieces.length > 1) socket.uncork();
-  }
-
   /** Ends or hands over a connection of which nothing is in flight any more. */
   #settle(): void {
     if (this.#owed > 0 || this.#state === 'reading' || this.#state === 'over') return;
     // Bytes that wait for the client to read are requests, too.
     if (this.#state === 'ended' && this.#isFull()) return;
-    this.#flush();
+    this.#answers.flush();
     const isOwn = this.#state === 'own';
     this.#state = 'over';
     if (isOwn) this.#handOver();
@@ -288,19 +268,7 @@ export class FrameConnection {
     const socket = this.#socket;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     socket.off('close', this.#onClose);
-    socket.pause();
-    socket.unshift(this.#reader.unread());
-    forgetPause(socket);
+    giveBack(socket, this.#reader.unread());
     this.#host.onOwnBytes(socket);
   }
-}
-
-/**
- * Makes a paused socket as it was when it was accepted: it flows once there is a listener for its bytes. Node
- * looks at that anew when the last listener of 'readable' has gone.
- */
-function forgetPause(socket: Socket): void {
-  const listener = (): void => {};
-  socket.on('readable', listener);
-  socket.off('readable', listener);
 }

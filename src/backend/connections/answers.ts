@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net';
+import type { FrameView } from '../../frames/codec/frame-view.js';
+import { FrameWriter } from '../../frames/codec/frame-writer.js';
+import { FrameKind, PROTOCOL_VERSION } from '../../wire/messages.js';
+
+/** Answers of one turn are gathered up to this size. */
+const FLUSH_BYTES = 64 * 1024;
+
+/** Gathers the answers of a connection, and writes them together. */
+export class Answers {
+  readonly #socket: Socket;
+  readonly #writer = new FrameWriter();
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Whether they should be flushed within a turn. */
+  get areMany(): boolean {
+    return this.#writer.bytes >= FLUSH_BYTES;
+  }
+
+  /**
+   * Adds the answer to a request or a probe: with its id and trace context (S-58, S-73).
+   *
+   * @throws `FRAME_TOO_LARGE`; nothing is added then
+   */
+  add({ payloadProtocol, requestId, traceparent, tracestate }: FrameView, payload: Uint8Array): void {
+    this.#writer.add({
+      envelopeVersion: PROTOCOL_VERSION,
+      kind: FrameKind.RESPONSE,
+      payloadProtocol,
+      payload,
+      requestId,
+      traceparent,
+      tracestate,
+    });
+  }
+
+  /** Writes what was added, in one system call where the kernel takes it. */
+  flush(): void {
+    if (this.#writer.bytes === 0) return;
+    const pieces = this.#writer.take();
+    const socket = this.#socket;
+    if (pieces.length > 1) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (pieces.length > 1) socket.uncork();
+  }
+}
