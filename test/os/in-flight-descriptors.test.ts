@@ -70,7 +70,7 @@ withFfi(
     t.is(new Set(slots).size, slots.length);
     for (const slot of slots) t.true(inFlight.end(slot));
     const again = Array.from({ length: room + 1 }, add);
-    t.deepEqual(new Set(again), new Set(slots));
+    t.is(new Set([...again, ...slots]).size, slots.length);
     for (const slot of again) t.true(inFlight.end(slot));
   },
 );
