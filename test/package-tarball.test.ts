@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LIBRARY_VERSION } from '../src/version.js';
+import { scaled } from './helpers/patience.js';
 import test from './helpers/sanitary.js';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const LIMIT_MS = 50_000;
+const LIMIT_MS = scaled(50_000);
 const MOST_UNPACKED_BYTES = 1_500_000;
 
 /** Folders that a clone does not have, and those that others have put into a checkout. */

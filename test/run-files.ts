@@ -4,19 +4,14 @@
  * a folder goes to ava, such as `--match='*seed*'`.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
-import { posix, relative, resolve, sep } from 'node:path';
+import { existsSync } from 'node:fs';
+import { compiled } from './compiled.js';
 
 /** Folders whose tests have a configuration of their own. */
 const CONFIGURATIONS: Readonly<Record<string, string>> = {
   'test/bundles': 'ava.bundles.config.js',
   'test/interop': 'ava.interop.config.js',
 };
-
-function compiled(source: string): string {
-  const path = posix.join('dist', relative('.', resolve(source)).split(sep).join('/'));
-  return statSync(source).isDirectory() ? `${path}/**/*.test.js` : path.replace(/\.ts$/, '.js');
-}
 
 /** Options of ava from the configuration of the folder that the first file is in. */
 function configuration(files: readonly string[]): string[] {

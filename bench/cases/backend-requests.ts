@@ -1,9 +1,14 @@
 import type { BenchCase, BenchContext } from '../harness/case.js';
 import type { Turn, TurnLength } from '../harness/closed-loop.js';
-import type { Table } from '../harness/result.js';
+import type { Role, Table } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow, throughputRow } from '../harness/rows.js';
-import { startNodeBackend, startRustBackend, type FrameBackend } from '../peers/frame-backends.js';
+import {
+  startBareBackend,
+  startNodeBackend,
+  startRustBackend,
+  type FrameBackend,
+} from '../peers/frame-backends.js';
 import { rustClient, sessionClient, type FrameClient } from '../peers/frame-clients.js';
 
 const BYTES = 64;
@@ -14,6 +19,7 @@ const TURN: TurnLength = { operations: 1_000, milliseconds: 400 };
 
 const NODE = 'Node serveBackend';
 const RUST = 'Rust mux backend';
+const BARE = 'bare net server in Node, no checks';
 
 /** How fast does a Node backend answer? */
 export const backendRequests: BenchCase = {
@@ -26,7 +32,11 @@ export const backendRequests: BenchCase = {
     const { rustProgram } = context;
     await using node = await startNodeBackend();
     await using rust = rustProgram === undefined ? undefined : await startRustBackend(rustProgram);
-    const all: Contender[] = [{ name: NODE, role: 'ours', backend: node }];
+    await using bare = await startBareBackend();
+    const all: Contender[] = [
+      { name: NODE, role: 'ours', backend: node },
+      { name: BARE, role: 'floor', backend: bare },
+    ];
     if (rust !== undefined) all.push({ name: RUST, role: 'peer', backend: rust });
     return {
       tables: [
@@ -44,7 +54,7 @@ export const backendRequests: BenchCase = {
 
 interface Contender {
   readonly name: string;
-  readonly role: 'ours' | 'peer';
+  readonly role: Role;
   readonly backend: FrameBackend;
 }
 
@@ -65,7 +75,7 @@ async function measure(
   const turns = await alternate(context, title, contenders, budgetMs, ({ client }) => client.turn(TURN));
   for (const { client } of contenders) await client[Symbol.asyncDispose]();
   const turnsOf = (name: string): readonly Turn[] => turns.get(name) ?? [];
-  const hasPeer = contenders.length > 1;
+  const hasPeer = contenders.some(({ name }) => name === RUST);
   if (inFlight > 1) {
     return {
       title,

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeBackend } from '../../test/interop/node-backend.js';
 import { RustBackend } from '../../test/interop/rust-frames.js';
+import { startProgram } from '../harness/program.js';
+import type { BareFramesReady } from '../programs/bare-frames.js';
 
 /** A backend in another process that echoes frames. */
 export interface FrameBackend extends AsyncDisposable {
@@ -35,6 +37,16 @@ export async function startRustBackend(rustProgram: string): Promise<FrameBacken
     name: 'Rust mux backend',
     endpoint: backend.endpoint,
     [Symbol.asyncDispose]: () => backend.stop(),
+  };
+}
+
+/** A bare server in a Node process, which knows the length of a frame and nothing else. */
+export async function startBareBackend(): Promise<FrameBackend> {
+  const program = await startProgram<BareFramesReady>('bare-frames');
+  return {
+    name: 'bare net server',
+    endpoint: program.ready.endpoint,
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }
 

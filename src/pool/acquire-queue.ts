@@ -15,9 +15,7 @@ const LONGEST_SWEEP_MS = 25;
 const WAITERS_PER_SWEEP_MS = 5_000;
 
 /** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
-export class Waiter implements QueuedWaiter<Waiter> {
-  next: Waiter | undefined = undefined;
-  previous: Waiter | undefined = undefined;
+export interface Waiter extends QueuedWaiter<Waiter> {
   /** When the wait began. */
   readonly started: CachedTime;
   readonly timeoutMs: number;
@@ -25,24 +23,10 @@ export class Waiter implements QueuedWaiter<Waiter> {
   /** Connect attempts that had ended when the wait began. */
   readonly attemptsBefore: number;
   /** Settles the caller's promise. */
-  settle: (outcome: Lease | Promise<never>) => void = waitsForNothing;
+  readonly settle: (outcome: Lease | Promise<never>) => void;
   /** Removes the abort listener. */
-  stopListening: (() => void) | undefined = undefined;
-
-  constructor(
-    started: CachedTime,
-    timeoutMs: number,
-    origin: AcquireOrigin | undefined,
-    attemptsBefore: number,
-  ) {
-    this.started = started;
-    this.timeoutMs = timeoutMs;
-    this.origin = origin;
-    this.attemptsBefore = attemptsBefore;
-  }
+  stopListening: (() => void) | undefined;
 }
-
-function waitsForNothing(): void {}
 
 /**
  * The callers that wait for a connection, each with its deadline, each settled once.
@@ -82,16 +66,24 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
 
   /** The promise of a lease, for a caller that comes to the end of the queue. */
   enter(timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore: number): Promise<Lease> {
-    const waiter = new Waiter(this.#cachedClock.time(), timeoutMs, origin, attemptsBefore);
-    const deadlineMs = waiter.started.ms + timeoutMs;
+    const started = this.#cachedClock.time();
+    const deadlineMs = started.ms + timeoutMs;
     // Reset when the queue is empty.
     if (deadlineMs > this.#latestDeadlineMs || this.size === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.sweepAtMs) this.sweepAtMs = deadlineMs;
     if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
-    this.push(waiter);
-    if (this.size === 1) this.#timer.keepAlive(true);
-    return new Promise((resolve) => {
-      waiter.settle = resolve;
+    if (this.size === 0) this.#timer.keepAlive(true);
+    return new Promise((settle) => {
+      this.push({
+        next: undefined,
+        previous: undefined,
+        started,
+        timeoutMs,
+        origin,
+        attemptsBefore,
+        settle,
+        stopListening: undefined,
+      });
     });
   }
 

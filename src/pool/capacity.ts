@@ -148,12 +148,16 @@ export class Capacity {
   #evictFor(user: CapacityUser): boolean {
     this.#evicting = true;
     try {
-      const giver = this.#idlestBut(user);
-      if (giver?.evictIdle() === true) return this.#hasGiven(giver);
-      for (const other of this.#users) {
-        if (other !== user && other.waiting === 0 && other.yieldConnect()) return this.#hasGiven(other);
-      }
-      return false;
+      const idlest = this.#idlestBut(user);
+      const giver =
+        idlest?.evictIdle() === true
+          ? idlest
+          : Array.from(this.#users).find(
+              (other) => other !== user && other.waiting === 0 && other.yieldConnect(),
+            );
+      // It may have fallen below its minimum.
+      if (giver !== undefined) this.#spareLine.add(giver);
+      return giver !== undefined;
     } finally {
       this.#evicting = false;
     }
@@ -169,11 +173,5 @@ export class Capacity {
       sinceMs = other.idleSinceMs;
     }
     return idlest;
-  }
-
-  /** The target may have fallen below its minimum. */
-  #hasGiven(user: CapacityUser): true {
-    this.#spareLine.add(user);
-    return true;
   }
 }

@@ -212,11 +212,10 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
   onDeath(problem: SocketProblem): void {
-    if (this.state === 'leased') this.owner.onDestroy(this, problem);
+    if (this.state === 'new' || this.state === 'removed') this.closeOnRelease ??= problem;
     // Its holder may close it as it likes.
     else if (this.state === 'detached')
       this.owner.onDestroy(this, problem === 'error' ? problem : (this.closeOnRelease ?? 'destroyed'));
-    else if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, problem);
-    else this.closeOnRelease ??= problem;
+    else this.owner.onDestroy(this, problem);
   }
 }

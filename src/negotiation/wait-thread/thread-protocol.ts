@@ -175,8 +175,8 @@ export class SharedThreadState {
   }
 
   /**
-   * Main thread: a thread is being started. Node aborts the process if a thread is terminated while it
-   * requires an ES module, as piscina does with the worker's file.
+   * Main thread: a thread is being started. A thread that is terminated while it imports its files loses the
+   * descriptors of those it reads; while it required them, Node would abort the process.
    */
   beginStart(): void {
     Atomics.store(this.#words, LOADING_INDEX, Loading.STARTING);

@@ -4,8 +4,7 @@ import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environme
 import type { Clock } from '../../clock.js';
 import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
-import { connectFailure } from '../../negotiation/connect-failures.js';
-import { connectWithin, dialFailure, type DialOutcome } from '../../negotiation/sockets/dial.js';
+import { connectWithin, dialFailure } from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
 import {
   describeNegotiated,
@@ -166,13 +165,12 @@ export class Connector {
 
   async #attempt(request: ConnectRequest): Promise<NewConnection> {
     const { key } = request;
-    const seam = this.#settings.testSeams ? fakeBackendFromEnv() : undefined;
-    if (seam !== undefined)
-      return await this.#dialSeam(request, checkEndpoint(EnvironmentVariables.FAKE_BACKEND, seam));
+    const given = this.#settings.testSeams ? fakeBackendFromEnv() : undefined;
+    const seam = given === undefined ? undefined : checkEndpoint(EnvironmentVariables.FAKE_BACKEND, given);
     for (;;) {
-      const endpoint = request.maySkipHello ? this.#cache?.get(key) : undefined;
+      const endpoint = seam ?? (request.maySkipHello ? this.#cache?.get(key) : undefined);
       if (endpoint !== undefined) {
-        const opened = await this.#skipHello(request, endpoint);
+        const opened = await this.#dial(request, endpoint, seam !== undefined);
         if (opened !== undefined) return opened;
         continue;
       }
@@ -188,31 +186,27 @@ export class Connector {
     return (request.maySkipHello && this.#cache !== undefined) || request.isCold;
   }
 
-  /** Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26). */
-  async #skipHello({ key, attempts }: ConnectRequest, endpoint: string): Promise<NewConnection | undefined> {
-    const outcome = await this.#dial(endpoint);
+  /**
+   * Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26); that of a
+   * test, which stands in place of cache and broker, is one (C-23).
+   */
+  async #dial(
+    { key, attempts }: ConnectRequest,
+    endpoint: string,
+    isSeam: boolean,
+  ): Promise<NewConnection | undefined> {
+    const { roundTripTimeoutMs: timeoutMs, trust } = this.#settings;
+    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false };
+    const outcome = await connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
-    // Nothing was learnt about the endpoint, and a Hello would fare no better.
-    if (outcome.kind === 'refused' && isShortage(outcome.system)) {
-      countDial(attempts);
-      throw errorFromFailure(connectFailure(true, endpoint, outcome.system));
+    // A shortage says nothing about the endpoint, and a Hello would fare no better.
+    if (isSeam || (outcome.kind === 'refused' && isShortage(outcome.system))) {
+      attempts.begun += 1;
+      attempts.ended += 1;
+      throw errorFromFailure(dialFailure(true, endpoint, outcome));
     }
     this.#cache?.invalidate(key, endpoint);
     return undefined;
-  }
-
-  /** Dials the endpoint that a test puts in place of cache and broker; nothing else is tried (C-23). */
-  async #dialSeam({ attempts }: ConnectRequest, endpoint: string): Promise<NewConnection> {
-    const outcome = await this.#dial(endpoint);
-    if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
-    countDial(attempts);
-    throw errorFromFailure(dialFailure(true, endpoint, outcome));
-  }
-
-  #dial(endpoint: string): DialOutcome | Promise<DialOutcome> {
-    const { roundTripTimeoutMs: timeoutMs, trust } = this.#settings;
-    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false };
-    return connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
   }
 
   async #negotiate(request: ConnectRequest): Promise<NewConnection> {
@@ -248,10 +242,4 @@ export class Connector {
     if (request.maySkipHello && endpoint !== '') this.#cache?.set(key, endpoint);
     return { socket, endpoint, route, ...describeNegotiated(negotiated) };
   }
-}
-
-/** An attempt that has failed at once, without a Hello. */
-function countDial(attempts: AttemptCounts): void {
-  attempts.begun += 1;
-  attempts.ended += 1;
 }

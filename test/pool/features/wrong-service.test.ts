@@ -2,10 +2,15 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import type { BrokerPool, BrokerPoolOptions, ConnectionToValidate, Lease } from '../../../src/index.js';
+import { systemClock, type Clock } from '../../../src/clock.js';
+import {
+  BrokerPool,
+  type BrokerPoolOptions,
+  type ConnectionToValidate,
+  type Lease,
+} from '../../../src/index.js';
 import { EmbeddedBackend, EmbeddedBroker } from '../../../src/testing/index.js';
 import { until } from '../../helpers/leftovers.js';
-import { openPool } from '../../helpers/pools.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { SERVICE, VERSION } from '../../helpers/system.js';
 
@@ -66,12 +71,16 @@ class MovedBackend {
     return this.#old.endpoint;
   }
 
-  openPool(options: BrokerPoolOptions = {}): BrokerPool {
-    return openPool(
-      this.#t,
-      { brokerEndpoint: this.broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION, max: 1 },
-      options,
-    );
+  openPool(options: BrokerPoolOptions = {}, clock = systemClock): BrokerPool {
+    const target = {
+      brokerEndpoint: this.broker.endpoint,
+      serviceName: SERVICE,
+      wantedVersion: VERSION,
+      max: 1,
+    };
+    const pool = new BrokerPool({ ...target, ...options }, { clock });
+    this.#t.teardown(() => pool.destroy());
+    return pool;
   }
 
   /** Leaves the old endpoint to a stranger, and unless told otherwise tells the broker. */
@@ -85,6 +94,10 @@ class MovedBackend {
   }
 }
 
+const STARTED_MS = systemClock.now();
+/** The end of a connection speaks against its endpoint for a second: here that is 20 s, on a busy machine too. */
+const slowClock: Clock = { ...systemClock, now: () => STARTED_MS + (systemClock.now() - STARTED_MS) / 20 };
+
 /** A pool that has leased one connection from the right backend, before that moved. */
 async function poolOfMoved(
   t: ExecutionContext,
@@ -92,7 +105,7 @@ async function poolOfMoved(
   options?: BrokerPoolOptions,
 ): Promise<{ moved: MovedBackend; pool: BrokerPool }> {
   const moved = await MovedBackend.start(t);
-  const pool = moved.openPool(options);
+  const pool = moved.openPool(options, slowClock);
   const lease = await pool.acquire();
   t.is(await ask(lease.socket), 'right');
   lease.release();
