@@ -24,7 +24,7 @@ test('each mutant differs from the code at one place, and names it', (t) => {
       ['-= becomes +=', 'this.#size -= 1'],
       ['no call', 'this.wake(Math.min(limit, 2), true);'],
       ['min becomes max', 'Math.min'],
-      ['other boolean', 'true'],
+      ['other boolean', 'this.wake(Math.min(limit, 2), true);'],
       ['returns undefined', 'return `${this.#size + 1} left`;'],
     ],
   );

@@ -50,8 +50,13 @@ export function mutantsOf(file: string, code: string): Mutant[] {
     if (node.type === 'TemplateLiteral' || isProgrammingError(node)) return;
     const inside = nameOf(node) === undefined ? names : [...names, nameOf(node) ?? ''];
     for (const { kind, start, end, after } of changesOf(node, code)) {
-      // An operator alone would not tell which one of the function it is.
-      const shown = SWAPPED.has(code.slice(start, end)) ? node : { start, end };
+      // An operator or a boolean alone would not tell which one of the function it is.
+      const token = code.slice(start, end);
+      const shown = SWAPPED.has(token)
+        ? node
+        : /^(?:true|false)$/.test(token)
+          ? lineAt(code, start)
+          : { start, end };
       const before = oneLine(code.slice(shown.start, shown.end));
       found.push({ file, where: inside.join('.'), kind, before, after, start, end });
     }
@@ -155,8 +160,12 @@ function placeOf({ start, end }: AnyNode): { start: number; end: number } {
   return { start, end };
 }
 
+function lineAt(code: string, place: number): { start: number; end: number } {
+  return { start: code.lastIndexOf('\n', place) + 1, end: code.indexOf('\n', place) };
+}
+
 function oneLine(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = text.replaceAll(/\s+/g, ' ').trim();
   return line.length > 120 ? `${line.slice(0, 119)}…` : line;
 }
 

@@ -1,5 +1,5 @@
 import { errno } from '../../src/os/errno.js';
-import type { PollCalls, SystemCalls } from '../../src/os/native.js';
+import { loadNative, type PollCalls, type SystemCalls } from '../../src/os/native.js';
 import {
   attachPoller,
   closePoller,
@@ -141,6 +141,39 @@ test('poll: a wait reports each of many descriptors that have something, and no 
     descriptors.filter((descriptor) => descriptor % 2 === 0 && descriptor !== 12),
   );
 });
+
+const real = loadNative();
+
+for (const kind of real === undefined ? [] : ([preferredPoller(real.polling), 'poll'] as const)) {
+  test(`${kind}, of this system: one wait reports each of several descriptors, and a wake-up ends it`, (t) => {
+    if (real === undefined) return t.fail();
+    const { system, polling } = real;
+    const handles = openPoller(real, kind);
+    if ('syscall' in handles) return t.fail(handles.syscall);
+    const poller = attachPoller(polling, handles);
+    const pipes = Array.from({ length: 5 }, () => {
+      const ends = new Int32Array(2);
+      polling.pipe(ends);
+      const [readable = -1, writable = -1] = ends;
+      t.is(poller.add(readable), 0);
+      return { readable, writable };
+    });
+    const written = pipes.filter((_, index) => index % 2 === 0);
+    for (const { writable } of written) polling.write(writable, Uint8Array.of(1));
+    const ready: number[] = [];
+    poller.wait(10_000, (descriptor) => ready.push(descriptor));
+    t.deepEqual(new Set(ready), new Set(written.map(({ readable }) => readable)));
+    for (const { readable } of written) poller.remove(readable);
+    wakePoller(polling, handles);
+    poller.wait(Infinity, () => t.fail('nothing else is ready'));
+    poller.wait(0, () => t.fail('the wake-up is consumed'));
+    for (const { readable, writable } of pipes) {
+      system.close(readable);
+      system.close(writable);
+    }
+    closePoller(system, handles);
+  });
+}
 
 /** A system that opens the descriptors of a poller, or fails to, and counts what is closed. */
 function opening(polling: Partial<PollCalls>) {

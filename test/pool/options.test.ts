@@ -89,6 +89,19 @@ test('checkPoolOptions keeps right values as they are', (t) => {
   t.like(checkPoolOptions(given), given);
 });
 
+test('options without a limit may be given as Infinity', (t) => {
+  const given = {
+    maxTotal: Infinity,
+    maxWaiting: Infinity,
+    idleTimeoutMs: Infinity,
+    maxLifetimeMs: Infinity,
+    maxUses: Infinity,
+    keepaliveMs: Infinity,
+    retry: { attempts: Infinity },
+  };
+  t.like(poolOptions({ ...given, validate: () => true }), given);
+});
+
 test('the endpoint cache may be switched off, or given in part', (t) => {
   t.is(checkPoolOptions({ brokerEndpoint, endpointCache: false }).endpointCache, undefined);
   for (const [given, checked] of [

@@ -104,6 +104,40 @@ test('thirty callers who each listen for the end of their request leave no liste
   }
 });
 
+test('a connection whose backend has ended its side is closed, although its caller has made it half-open', async (t) => {
+  const ending: Socket[] = [];
+  const { target } = await startSystem(t, {
+    backend: { onConnection: (socket) => void ending.push(socket) },
+  });
+  const pool = new BrokerPool({ ...target, max: 1 });
+  t.teardown(() => pool.destroy());
+  await pool.use(async ({ socket }) => {
+    socket.allowHalfOpen = true;
+    const ended = once(socket.resume(), 'end');
+    socket.write('x');
+    while (ending.length === 0) await turn();
+    ending[0]?.resume().end();
+    await ended;
+    t.true(socket.writable);
+  });
+  t.is(pool.stats().closedByReason.stale, 1);
+  for (const socket of ending) socket.destroy();
+});
+
+test('a connection whose socket takes no more members, or has its handle in a member of its own, is closed', async (t) => {
+  const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+  t.teardown(() => pool.destroy());
+  const changes: readonly ((socket: Socket) => unknown)[] = [
+    (socket) => Object.preventExtensions(socket),
+    (socket) => Object.defineProperty(socket, '_handle', { value: Reflect.get(socket, '_handle') }),
+  ];
+  for (const [index, change] of changes.entries()) {
+    await pool.use(({ socket }) => void change(socket));
+    t.is(pool.stats().closedByReason.dirty, index + 1);
+    t.is(await pool.use(({ socket }) => echo(socket, 'word')), 'word');
+  }
+});
+
 test('a present or former caller whose socket has no listener for errors ends no process', async (t) => {
   const { target, backend } = await startSystem(t);
   const pool = new BrokerPool({ ...target, max: 1 });

@@ -1,3 +1,5 @@
+import { BrokerPoolError } from '../../../src/errors.js';
+import { failureOf } from '../../../src/negotiation/exchange/exchange.js';
 import { encodeFrame } from '../../../src/wire/frame.js';
 import { FrameKind, PayloadProtocol } from '../../../src/wire/messages.js';
 import { joined } from '../../helpers/pieces.js';
@@ -106,4 +108,14 @@ test('one frame is read, and bytes behind it are ignored', (t) => {
       reply: { body: 'first' },
     });
   }
+});
+
+test('an error of a decoder is a failure at the broker, and any other error is thrown on', (t) => {
+  t.deepEqual(failureOf(new BrokerPoolError('DECODE_FRAME', 'no frame'), BROKER), {
+    code: 'DECODE_FRAME',
+    message: 'no frame',
+    endpoint: BROKER,
+  });
+  const bug = new TypeError('a bug of this package');
+  t.throws(() => failureOf(bug, BROKER), { is: bug });
 });

@@ -151,6 +151,24 @@ test("the dial's own deadline ends a connect that Windows is still waiting for",
   t.regex(messageOf(outcomes[0]), /its backlog stayed full$/);
 });
 
+test('a connection that comes after its dial was given up is closed, or left to the caller who asked for it', (t) => {
+  const clock = new FakeClock();
+  for (const isWanted of [false, true]) {
+    const socket = new Socket();
+    const late: Socket[] = [];
+    const options = { endpoint: '\0fake', deadlineMs: 60_000, timeoutMs: 60_000, clock, open: () => socket };
+    const onLateConnect = (connection: Socket): void => void late.push(connection);
+    const giveUp = dial({ ...options, ...(isWanted ? { onLateConnect } : {}) }, () => t.fail());
+    giveUp();
+    socket.emit('error', new Error('late'));
+    socket.emit('connect');
+    t.is(socket.destroyed, !isWanted);
+    t.deepEqual(late, isWanted ? [socket] : []);
+    socket.destroy();
+  }
+  t.is(clock.pending, 0);
+});
+
 test('a connect that is never answered times out, and says nothing of a backlog', (t) => {
   const { clock, opened, outcomes } = failingDial([], 'linux', 1_000);
   clock.advance(999);

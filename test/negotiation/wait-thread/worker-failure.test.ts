@@ -110,6 +110,21 @@ threadsTest(
   },
 );
 
+threadsTest('a driver that is closed, or whose thread has failed, starts no thread to warm up', async (t) => {
+  const { broker } = await startSystem(t);
+  const failed = driverWith('fails');
+  await closed(connectionOf(await run(failed, handshakeJob(broker.endpoint))).socket);
+  t.is(failed.name, 'event-loop');
+  const finished = driverWith('');
+  await finished.close();
+  const before = new Leftovers();
+  const warming = Promise.all([failed.warm(), finished.warm()]);
+  t.false(before.list().some((line) => line.startsWith('threads')));
+  await warming;
+  t.false(finished.ready);
+  await failed.close();
+});
+
 threadsTest(
   'a thread that loops while it loads is ended when its time to start is over, though a job has missed its deadline before',
   async (t) => {

@@ -1,5 +1,9 @@
+import { join } from 'node:path';
+import { BrokerPool } from '../../../src/index.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
-import test from '../../helpers/sanitary.js';
+import test, { temporaryDirectory } from '../../helpers/sanitary.js';
+import { startSystem } from '../../helpers/system.js';
+import { contentOf } from '../endpoint-file/kit.js';
 
 test('clear closes idle connections at once, leased ones on release, and connects under way when they arrive', async (t) => {
   const { pool, connect } = fakePool(t, { max: 3, maxConnecting: 3 });
@@ -90,4 +94,20 @@ test('min is opened anew after clear', async (t) => {
   await connect();
   await connect();
   t.like(pool.stats(), { total: 2, idle: 2, created: 4 });
+});
+
+test('clear without a target forgets what other pools have left of the broker in the endpoint file', async (t) => {
+  const { target } = await startSystem(t);
+  const file = join(temporaryDirectory(t), 'endpoints.json');
+  const first = new BrokerPool({ ...target, endpointCache: { file } });
+  await first.use(() => {});
+  await first.close();
+  const forgotten = (): boolean[] =>
+    Array.from(contentOf(file).answers.values(), (answer) => answer.forgotten);
+  t.deepEqual(forgotten(), [false]);
+  const { brokerEndpoint } = target;
+  const second = new BrokerPool({ brokerEndpoint, serviceName: 'other', endpointCache: { file } });
+  second.clear();
+  await second.close();
+  t.deepEqual(forgotten(), [true]);
 });

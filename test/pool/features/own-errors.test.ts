@@ -173,3 +173,16 @@ test("errors of one-shot calls carry the same, with the broker's reason and the 
   t.like(silent, { code: 'TIMEOUT', phase: 'admin', attempts: 1 });
   t.regex(silent.message, /\(STATUS at .*, 1 attempt in \d+ ms\)/);
 });
+
+test('a caller that aborts while it waits is told the state of the pool', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const controller = new AbortController();
+  const waiting = pool.acquire({ signal: controller.signal });
+  controller.abort();
+  const error = await t.throwsAsync(waiting, { code: 'ABORTED' });
+  t.regex(error.message, /total 1, idle 0, connecting 0, waiting 1, leased 1, max 1/);
+  lease.release();
+});

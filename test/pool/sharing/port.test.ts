@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { connectSharedPool } from '../../../src/index.js';
+import { connectLocalSocket, connectSharedPool } from '../../../src/index.js';
 import { until } from '../../helpers/leftovers.js';
 import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
-import { echo, read, startSystem } from '../../helpers/system.js';
+import { closed, echo, read, startSystem } from '../../helpers/system.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
@@ -50,12 +50,33 @@ sharingTest('the errors of a shared pool that the thread finds itself name what 
   const aborted = failureOf(shared.acquire({ signal: aborter.signal, wantedVersion: '2.0.0' }));
   aborter.abort();
   t.like(await aborted, { ...asked, code: 'ABORTED', wantedVersion: '2.0.0' });
+  const { elapsedMs = Infinity } = await aborted;
+  t.true(elapsedMs >= 0 && elapsedMs < 60_000, String(elapsedMs));
   lease.release();
   await shared.close();
   const error = await failureOf(shared.acquire());
   t.like(error, { ...asked, code: 'POOL_CLOSED', elapsedMs: 0 });
   t.true(error.message.includes(`(${serviceName} ${wantedVersion} at ${endpoint}, 0 ms)`));
 });
+
+sharingTest(
+  'a shared pool leases connections to the service and version that the caller names',
+  async (t) => {
+    const system = await startSystem(t);
+    const { broker, backend, target } = system;
+    broker.services.set('other', { endpoint: backend.endpoint, version: '2.0.0' });
+    const pool = openPool(t, system);
+    await using shared = await connectSharedPool(pool.share());
+    const named = { serviceName: 'other', wantedVersion: '2.0.0' };
+    const leases = [await shared.acquire(named), await shared.acquire()];
+    for (const wanted of [named, { serviceName: target.serviceName, wantedVersion: target.wantedVersion }])
+      t.like(
+        pool.stats().targets.find(({ serviceName }) => serviceName === wanted.serviceName),
+        { ...wanted, leased: 1 },
+      );
+    for (const lease of leases) lease.release();
+  },
+);
 
 sharingTest('a shared pool checks options in its own thread', async (t) => {
   const pool = openPool(t, await startSystem(t));
@@ -126,8 +147,8 @@ sharingTest(
   'unused ports do not keep their pool from closing, after which share() throws POOL_CLOSED',
   async (t) => {
     const pool = openPool(t, await startSystem(t));
-    const [, closed] = [pool.share(), pool.share()];
-    closed.close();
+    const [, given] = [pool.share(), pool.share()];
+    given.close();
     await pool.close();
     t.is((await failureOf((async () => pool.share())())).code, 'POOL_CLOSED');
   },
@@ -144,20 +165,20 @@ sharingTest(
   },
 );
 
-sharingTest('a caller in another thread gets the greeting of the backend', async (t) => {
+sharingTest('a caller in another thread gets a greeting that the pool has read', async (t) => {
+  const greeting = 'welcome, stranger';
   const system = await startSystem(t, {
-    backend: { onConnection: (socket) => void socket.end('welcome, stranger') },
+    backend: { onConnection: (socket) => void socket.on('end', () => socket.end()).write(greeting) },
   });
   const pool = openPool(t, system, { min: 1 });
   await pool.warm();
-  const idle = await pool.acquire();
-  await once(idle.socket, 'readable');
-  idle.destroy();
+  // Bytes sent before those of a later connection have arrived before them.
+  const later = await connectLocalSocket(system.backend.endpoint);
+  await read(later, greeting.length);
+  await closed(later);
   await using shared = await connectSharedPool(pool.share());
-  await pool.warm();
-  t.true(await until(() => pool.stats().idle === 1 || pool.stats().total === 0));
   const lease = await shared.acquire();
-  t.is(await read(lease.socket, 17), 'welcome, stranger');
+  t.is(await read(lease.socket, greeting.length), greeting);
   lease.destroy();
 });
 
