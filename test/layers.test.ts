@@ -64,7 +64,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   os: ['errors', 'clock', 'async-context', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
-  pool: ['client', 'negotiation', 'wire', 'os', ...LEAVES],
+  pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],

@@ -123,6 +123,14 @@ test('the example runs as it stands, through the package exports', async (t) => 
   t.is(stderr, '');
 });
 
+test('the example of a session runs as it stands', async (t) => {
+  const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/session.js`], {
+    timeout: LIMIT_MS,
+  });
+  t.is(stdout, 'ONE and TWO\nWITHOUT A BROKER\n');
+  t.is(stderr, '');
+});
+
 testWhere(canShare, SHARING)('the example of a shared pool runs as it stands', async (t) => {
   const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/shared-pool.js`], {
     timeout: LIMIT_MS,

@@ -8,6 +8,7 @@ import { busyLoop } from './busy-loop.js';
 import { coldStart } from './cold-start.js';
 import { connectLatency } from './connect-latency.js';
 import { endToEnd } from './end-to-end.js';
+import { frameCodec } from './frame-codec.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
 import { idleConnections } from './idle-connections.js';
@@ -31,6 +32,7 @@ export const cases: readonly BenchCase[] = [
   idleConnections,
   coldStart,
   endToEnd,
+  frameCodec,
   sessionRequests,
   sessionLeases,
   sessionLarge,

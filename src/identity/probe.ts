@@ -19,14 +19,10 @@ import { differenceOf, identityMismatch } from './verify-process.js';
  * @throws {BrokerPoolError} `IDENTITY_MISMATCH`; `TIMEOUT` (phase `probe`); `ABORTED`; `UNEXPECTED_EOF`,
  * `FRAME_IO` and the codes of frames for an answer that is none
  */
-export async function probe(
-  socket: Socket,
-  expected: DaemonProcess,
-  { deadlineMs, timeoutMs, signal }: ProbeLimits,
-): Promise<void> {
+export async function probe(socket: Socket, expected: DaemonProcess, limits: ProbeLimits): Promise<void> {
   const nonce = randomBytes(PROBE_NONCE_BYTES);
   const requestId = uint64(nonce.readBigUInt64LE());
-  const answer = firstFrame(socket, { deadlineMs, timeoutMs, signal });
+  const answer = firstFrame(socket, limits);
   const writer = new FrameWriter();
   // P-20.
   writer.add({
@@ -43,6 +39,8 @@ export interface ProbeLimits {
   readonly deadlineMs: number;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Keep the process alive until the answer. @default true */
+  readonly keepAlive?: boolean;
 }
 
 function checkAnswer(
@@ -65,7 +63,10 @@ function checkAnswer(
 }
 
 /** The first frame that arrives, when no byte follows it. Pauses the socket. */
-function firstFrame(socket: Socket, { deadlineMs, timeoutMs, signal }: ProbeLimits): Promise<FrameView> {
+function firstFrame(
+  socket: Socket,
+  { deadlineMs, timeoutMs, signal, keepAlive = true }: ProbeLimits,
+): Promise<FrameView> {
   return new Promise((resolve, reject) => {
     const reader = new FrameReader();
     let stopListening = (): void => {};
@@ -104,7 +105,7 @@ function firstFrame(socket: Socket, { deadlineMs, timeoutMs, signal }: ProbeLimi
         fail(
           new BrokerPoolError('TIMEOUT', `no answer to the probe within ${timeoutMs} ms`, { phase: 'probe' }),
         ),
-      true,
+      keepAlive,
     );
     if (signal !== undefined)
       stopListening = onAbort(signal, () => fail(new BrokerPoolError('ABORTED', 'the probe was aborted')));

@@ -13,6 +13,7 @@ import {
   type SettingsOf,
 } from '../option-table.js';
 import {
+  checkAbsolutePath,
   checkBoolean,
   checkCount,
   checkDurationMs,
@@ -50,6 +51,12 @@ const poolOptions = {
   serviceName: optional(checkServiceName),
   /** The version of calls that name none. @default none */
   wantedVersion: optional(checkVersion),
+  /**
+   * Absolute path of the identity file of the pool's own service: its connections need no broker. `serviceName` and
+   * `wantedVersion` then only name it. @default none
+   * @see docs/frames.md#without-a-broker
+   */
+  identityFile: optional((name, value) => checkAbsolutePath(name, value)),
   /**
    * Negotiated endpoints that are remembered, to skip the Hello; `false` asks the broker for every connection.
    * @default { max: 256, ttlMs: 0 }

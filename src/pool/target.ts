@@ -5,6 +5,15 @@ export interface Target {
   readonly wantedVersion: string;
 }
 
+/** The identity file where it names the backend of a target: it is that of the pool's own. */
+export function identityFileOf(
+  target: Target,
+  pool: { readonly [Name in 'identityFile' | 'serviceName' | 'wantedVersion']?: string | undefined },
+): string | undefined {
+  const isOwn = target.serviceName === pool.serviceName && target.wantedVersion === pool.wantedVersion;
+  return isOwn ? pool.identityFile : undefined;
+}
+
 /** One string per target. */
 export function targetKey(target: Target): string {
   // Names and versions have no spaces (N-20, N-22), so no two targets share a key.

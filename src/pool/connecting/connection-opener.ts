@@ -7,7 +7,7 @@ import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
 import type { PendingConnect, TargetLimits } from '../target-limits.js';
-import { targetKey, type Target } from '../target.js';
+import { identityFileOf, targetKey, type Target } from '../target.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
 import { discard, type AttemptCounts, type ConnectRequest, type NewConnection } from './connector.js';
@@ -56,18 +56,18 @@ export class ConnectionOpener {
     this.#queue = queue;
     this.#limits = limits;
     this.#owner = owner;
-    const { adoptHandedOffConnection } = settings;
     const identity = { ...settings, ...target };
-    const adopts = adoptHandedOffConnection !== false;
+    const adopts = settings.adoptHandedOffConnection !== false;
     const hello = encodeHelloFrame(identity, settings.handoffToken);
     this.#request = {
       target,
       key: this.key,
       attempts: this.attempts,
+      identityFile: identityFileOf(target, settings),
       hello,
       adoptingHello: adopts ? encodeHelloFrame(identity, true) : hello,
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
-      handoff: adopts ? new HandoffPolicy(adoptHandedOffConnection, clock) : undefined,
+      handoff: adopts ? new HandoffPolicy(settings.adoptHandedOffConnection, clock) : undefined,
       isCold: true,
     };
   }

@@ -4,7 +4,8 @@ import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environme
 import type { Clock } from '../../clock.js';
 import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
-import { connectWithin, dialFailure } from '../../negotiation/sockets/dial.js';
+import { connectByIdentity } from '../../identity/connect-by-identity.js';
+import { connectWithin, dialFailure, type DialOutcome } from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
 import {
   describeNegotiated,
@@ -49,6 +50,8 @@ export interface ConnectRequest {
   /** Of the target. */
   readonly key: string;
   readonly attempts: AttemptCounts;
+  /** Names the backend: no broker is asked. */
+  readonly identityFile: string | undefined;
   /** The framed Hello. */
   readonly hello: Uint8Array;
   /** That of a negotiation whose handoff is adopted. */
@@ -167,6 +170,8 @@ export class Connector {
     const { key } = request;
     const given = this.#settings.testSeams ? fakeBackendFromEnv() : undefined;
     const seam = given === undefined ? undefined : checkEndpoint(EnvironmentVariables.FAKE_BACKEND, given);
+    if (seam === undefined && request.identityFile !== undefined)
+      return await this.#identify(request, request.identityFile);
     for (;;) {
       const endpoint = seam ?? (request.maySkipHello ? this.#cache?.get(key) : undefined);
       if (endpoint !== undefined) {
@@ -195,9 +200,7 @@ export class Connector {
     endpoint: string,
     isSeam: boolean,
   ): Promise<NewConnection | undefined> {
-    const { roundTripTimeoutMs: timeoutMs, trust } = this.#settings;
-    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false };
-    const outcome = await connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
+    const outcome = await this.#connectTo(endpoint);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // A shortage says nothing about the endpoint, and a Hello would fare no better.
     if (isSeam || (outcome.kind === 'refused' && isShortage(outcome.system))) {
@@ -207,6 +210,29 @@ export class Connector {
     }
     this.#cache?.invalidate(key, endpoint);
     return undefined;
+  }
+
+  /** Connects by the identity file. No endpoint is remembered: each connection is probed. */
+  async #identify({ attempts }: ConnectRequest, file: string): Promise<NewConnection> {
+    attempts.begun += 1;
+    const dial = async (endpoint: string): Promise<Socket> => {
+      const outcome = await this.#connectTo(endpoint);
+      if (outcome.kind === 'connected') return outcome.socket;
+      throw errorFromFailure(dialFailure(true, endpoint, outcome));
+    };
+    const { roundTripTimeoutMs: timeoutMs } = this.#settings;
+    const limits = { timeoutMs, signal: this.#closing.signal, keepAlive: false };
+    try {
+      return { ...(await connectByIdentity(file, { dial, ...limits })), route: 'hello-skip' };
+    } finally {
+      attempts.ended += 1;
+    }
+  }
+
+  #connectTo(endpoint: string): DialOutcome | Promise<DialOutcome> {
+    const { roundTripTimeoutMs: timeoutMs, trust } = this.#settings;
+    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false };
+    return connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
   }
 
   async #negotiate(request: ConnectRequest): Promise<NewConnection> {
