@@ -10,3 +10,7 @@ export function endpointIn(directory: string, name: string): string {
     ? `${PIPE_PREFIX}${basename(directory)}-${name}`
     : join(directory, `${name}.sock`);
 }
+
+/** Endpoints that no test dials. */
+export const FAKE_BROKER = endpointIn('/fake', 'broker');
+export const FAKE_BACKEND = endpointIn('/fake', 'backend');

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Failure } from '../../src/errors.js';
 import type { Driver, Job, Outcome } from '../../src/negotiation/job.js';
+import { FAKE_BACKEND } from './endpoints.js';
 import type { Negotiated } from '../../src/wire/messages.js';
 
 const fakes = new WeakMap<object, FakeSocket>();
@@ -155,7 +156,7 @@ export function failed(failure: Failure): Outcome {
 /** The end of a negotiation that went well. */
 export function connected(
   socket: Socket,
-  endpoint = '/fake/backend',
+  endpoint = FAKE_BACKEND,
   handlePassedToken = new Uint8Array(),
 ): Outcome {
   const negotiated: Negotiated = {

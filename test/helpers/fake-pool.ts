@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 import type { Failure } from '../../src/errors.js';
+import { FAKE_BROKER } from './endpoints.js';
 import { FakeClock } from './fake-clock.js';
 import { connected, failed, FakeDriver, FakeSocket } from './fake-peers.js';
 
@@ -38,7 +39,7 @@ export function fakePool(t: ExecutionContext, options: BrokerPoolOptions = {}): 
   const clock = new FakeClock();
   const driver = new FakeDriver();
   const target = {
-    brokerEndpoint: '/fake/broker',
+    brokerEndpoint: FAKE_BROKER,
     serviceName: 'demo',
     wantedVersion: '1.0.0',
     endpointCache: false,

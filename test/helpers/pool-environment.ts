@@ -3,9 +3,10 @@ import type { OpensConnections } from '../../src/pool/connecting/connector.js';
 import { checkPoolOptions, type BrokerPoolOptions } from '../../src/pool/options.js';
 import type { PoolEnvironment } from '../../src/pool/pool-environment.js';
 import { createEventSources } from '../../src/pool/watching/event-sources.js';
+import { FAKE_BROKER } from './endpoints.js';
 import { FakeClock } from './fake-clock.js';
 
-export const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+export const TARGET = { brokerEndpoint: FAKE_BROKER, serviceName: 'demo', wantedVersion: '1.0.0' };
 
 /** Opens nothing. */
 const NO_CONNECTOR: OpensConnections = {

@@ -1,6 +1,7 @@
 import type { LeaseOwner } from '../../src/pool/lease.js';
 import type { CloseReason } from '../../src/pool/close-reason.js';
 import { PooledConnection } from '../../src/pool/pooled-connection.js';
+import { FAKE_BACKEND } from './endpoints.js';
 import { FakeSocket } from './fake-peers.js';
 
 /** Notes what becomes of connections. */
@@ -30,7 +31,7 @@ export interface PooledOptions {
 const NEGOTIATED = {
   negotiatedProtocol: 1,
   daemonVersion: '1.0.0',
-  backendPipe: '/fake/backend',
+  backendPipe: FAKE_BACKEND,
   warnings: [],
   serverCapabilities: 1n,
   keepaliveIntervalSecs: 0n,
@@ -44,7 +45,7 @@ export function pooledConnection(options: PooledOptions = {}): PooledConnection 
   const { owner = new NotingOwner(), handoffToken, bornMs = 0, expiresAtMs = Infinity } = options;
   const opened = {
     socket: new FakeSocket(),
-    endpoint: '/fake/backend',
+    endpoint: FAKE_BACKEND,
     route: 'broker-negotiated',
     ...(handoffToken && { negotiated: NEGOTIATED, handoffToken }),
   } as const;

@@ -16,6 +16,7 @@ import { TOKEN } from './message-tree.js';
 import { judge, type Mode } from './oracle.js';
 import { hostilePeer } from './peer-kit.js';
 import { seedFromEnvironment, SEED_VARIABLE } from '../helpers/seed.js';
+import { HALF_OPEN, onWindows, testWhere } from '../helpers/test-where.js';
 import { ADMIN_WIRE, header, negotiatedWire, OTHER_TOKEN, readyWire } from './wires.js';
 
 const seed = seedFromEnvironment();
@@ -292,7 +293,11 @@ for (const [name, create] of DRIVERS) {
     },
   );
 
-  test.serial(
+  testWhere(
+    !onWindows,
+    HALF_OPEN,
+    test.serial,
+  )(
     `${name}: the caller reads all bytes after the ready event, be it a second event or a megabyte (G-06, C-47)`,
     async (t) => {
       const { driver, broker, backend } = await setTheStage(t, create);

@@ -128,16 +128,19 @@ export class RealBroker {
     this.#serve = serve;
   }
 
+  /** @param backendEndpoint where the backend listens, instead of a place that the program chooses */
   static async start(
     program: string,
     handoff: 'accept' | 'reject' | 'silent' | 'none' = 'none',
     backend: RealBackend = 'echo',
+    backendEndpoint?: string,
   ): Promise<RealBroker> {
     const directory = mkdtempSync(join(tmpdir(), 'bpi-'));
     // The broker binds only below a private directory (N-10).
     chmodSync(directory, 0o700);
-    const serve = (): LineProcess =>
-      new LineProcess(program, ['serve', '--dir', directory, '--handoff', handoff, '--backend', backend]);
+    const words = ['serve', '--dir', directory, '--handoff', handoff, '--backend', backend];
+    if (backendEndpoint !== undefined) words.push('--backend-endpoint', backendEndpoint);
+    const serve = (): LineProcess => new LineProcess(program, words);
     const process = serve();
     const endpoints = await process.read<RealEndpoints>();
     return new RealBroker(endpoints, directory, process, serve);

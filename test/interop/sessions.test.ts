@@ -138,6 +138,20 @@ interopTest('sessions over a pool reach the mux backend by all three routes (S-4
   t.is((await real.stats()).restarts, 0);
 });
 
+interopTest('a session over a pool reaches a service server behind the real broker', async (t) => {
+  await using service = await RustBackend.startService(program);
+  // Until the broker has sent its own probe, the endpoint belongs to the broker's process.
+  await service.kill();
+  const real = await RealBroker.start(program, 'none', 'external', service.endpoint);
+  t.teardown(() => real.stop());
+  await service.restart();
+  const pool = poolOf(real);
+  t.teardown(() => pool.destroy());
+  await using session = openSession(pool, ECHO);
+  t.like(await load(session).run(), { answered: 500 });
+  t.like(await real.stats(), { hellos: 1, restarts: 0 });
+});
+
 interopTest(
   '10,000 requests of random sizes, some aborted, while the mux backend is killed twice',
   async (t) => {

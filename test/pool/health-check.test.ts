@@ -7,6 +7,7 @@ import {
   type HealthCheckSettings,
 } from '../../src/pool/health-check.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
+import { FAKE_BACKEND } from '../helpers/endpoints.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import { fakePool } from '../helpers/fake-pool.js';
 import { pooledConnection } from '../helpers/pooled.js';
@@ -77,14 +78,14 @@ test('no caller can lease a connection under check, and it is idle again afterwa
   const { socket } = connection;
   await checking;
   t.is(asked[0]?.socket, socket);
-  t.like(asked[0], { endpoint: '/fake/backend', route: 'broker-negotiated' });
+  t.like(asked[0], { endpoint: FAKE_BACKEND, route: 'broker-negotiated' });
   t.is(connection.state, 'idle');
   t.is(health.expected, 0);
   t.deepEqual(notes, ['good']);
 });
 
 const mistake = new Error('mistake');
-const endpoint = '/fake/backend';
+const endpoint = FAKE_BACKEND;
 const thrown = { code: 'VALIDATION_FAILED', message: 'validate failed: mistake', cause: mistake, endpoint };
 
 interface Refusal {

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { Lease, leaseOf } from '../../src/pool/lease.js';
+import { FAKE_BACKEND, FAKE_BROKER } from '../helpers/endpoints.js';
 import { NotingOwner, pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
@@ -97,7 +98,7 @@ test('a printed lease shows neither the token nor the pool behind it, and neithe
   const connection = pooledConnection({ handoffToken: token });
   const lease = leaseOf(connection);
   t.is(lease.handoffToken, token);
-  const printed = `Lease of connection ${connection.id} to /fake/backend (broker-negotiated)`;
+  const printed = `Lease of connection ${connection.id} to ${FAKE_BACKEND} (broker-negotiated)`;
   t.is(inspect(lease), printed);
   t.is(inspect({ lease }, { depth: 9, showHidden: true, breakLength: Infinity }), `{ lease: ${printed} }`);
   t.false(inspect(lease.socket, { depth: 9, showHidden: true }).includes('200, 201'));
@@ -106,21 +107,21 @@ test('a printed lease shows neither the token nor the pool behind it, and neithe
 });
 
 test('a lease in JSON names its connection and target, and neither token nor pool', (t) => {
-  const target = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+  const target = { brokerEndpoint: FAKE_BROKER, serviceName: 'demo', wantedVersion: '1.0.0' };
   const owner = Object.assign(new NotingOwner(), { target });
   const connection = pooledConnection({ owner, handoffToken: new Uint8Array(16).fill(7) });
   const lease = leaseOf(connection);
   const described = {
     state: 'leased',
     connectionId: connection.id,
-    endpoint: '/fake/backend',
+    endpoint: FAKE_BACKEND,
     route: 'broker-negotiated',
     target,
   };
   t.deepEqual(JSON.parse(JSON.stringify({ lease })), { lease: described });
   t.is(
     inspect(lease),
-    `Lease of connection ${connection.id} to /fake/backend (demo 1.0.0, broker-negotiated)`,
+    `Lease of connection ${connection.id} to ${FAKE_BACKEND} (demo 1.0.0, broker-negotiated)`,
   );
   lease.release();
   t.is(JSON.stringify(lease), '{"state":"spent"}');

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPool, BrokerPoolError } from '../../src/index.js';
 import { POOL_EVENT_NAMES } from '../../src/pool/watching/events.js';
+import { FAKE_BROKER } from '../helpers/endpoints.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
 import { collectGarbage } from '../helpers/garbage.js';
 import test from '../helpers/sanitary.js';
@@ -40,7 +41,7 @@ test('a pool whose other options are refused takes no name', (t) => {
 });
 
 test('a pool that was dropped without being closed gives its name back when it is collected', async (t) => {
-  t.is(new BrokerPool({ name: 'dropped', brokerEndpoint: '/fake/broker' }).name, 'dropped');
+  t.is(new BrokerPool({ name: 'dropped', brokerEndpoint: FAKE_BROKER }).name, 'dropped');
   await collectGarbage();
   await turn();
   t.is(fakePool(t, { name: 'dropped' }).pool.name, 'dropped');
@@ -48,7 +49,7 @@ test('a pool that was dropped without being closed gives its name back when it i
 
 for (const name of ['', ' ', ' a', 'a\n', '\u202eabc', 'a'.repeat(65), 5, null]) {
   test(`the name ${JSON.stringify(name)} is refused`, (t) => {
-    const options = {};
+    const options = { brokerEndpoint: FAKE_BROKER };
     Object.assign(options, { name });
     t.throws(() => new BrokerPool(options), {
       code: 'INVALID_ARGUMENT',

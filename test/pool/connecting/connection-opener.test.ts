@@ -16,6 +16,7 @@ import type { BrokerPoolOptions } from '../../../src/pool/options.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { TargetLimits } from '../../../src/pool/target-limits.js';
 import { LeaseWatch } from '../../../src/pool/watching/lease-watch.js';
+import { FAKE_BACKEND } from '../../helpers/endpoints.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
 import { poolEnvironment, TARGET } from '../../helpers/pool-environment.js';
 import { NotingOwner, pooledConnection } from '../../helpers/pooled.js';
@@ -45,7 +46,7 @@ class FakeConnector implements OpensConnections {
   async succeed(): Promise<void> {
     this.#pending
       .shift()
-      ?.resolve({ socket: new FakeSocket(), endpoint: '/fake/backend', route: 'broker-negotiated' });
+      ?.resolve({ socket: new FakeSocket(), endpoint: FAKE_BACKEND, route: 'broker-negotiated' });
     await turn();
   }
 
@@ -131,7 +132,7 @@ test('a connection is ready with its number, its route and the time it took', as
   open();
   clock.advance(40);
   await connector.succeed();
-  t.like(stage.opened, [{ id: 1, endpoint: '/fake/backend', route: 'broker-negotiated', bornMs: 1_040 }]);
+  t.like(stage.opened, [{ id: 1, endpoint: FAKE_BACKEND, route: 'broker-negotiated', bornMs: 1_040 }]);
   t.is(opener.counters.createdByRoute['broker-negotiated'], 1);
   t.like(opener.connectTimes.snapshot(), { count: 1, sumMs: 40 });
 });

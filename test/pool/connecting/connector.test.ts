@@ -1,4 +1,5 @@
 import type { Lease } from '../../../src/index.js';
+import { FAKE_BACKEND } from '../../helpers/endpoints.js';
 import { connected, FakeSocket } from '../../helpers/fake-peers.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
@@ -19,7 +20,7 @@ test('a connection that is ready in the moment in which the pool is destroyed is
   await settled();
   const socket = new FakeSocket();
   const token = Uint8Array.from({ length: 16 }, () => 7);
-  for (const job of driver.pending) job.settle(connected(socket, '/fake/backend', token));
+  for (const job of driver.pending) job.settle(connected(socket, FAKE_BACKEND, token));
   const destroyed = pool.destroy();
   await t.throwsAsync(acquiring, { code: 'POOL_CLOSED' });
   await destroyed;

@@ -6,11 +6,12 @@ import {
   type BrokerPoolError,
 } from '../../../src/index.js';
 import { startTestSystem } from '../../../src/testing/index.js';
+import { FAKE_BROKER } from '../../helpers/endpoints.js';
 import { fakePool, REFUSAL } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 
-const TARGET = { endpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+const TARGET = { endpoint: FAKE_BROKER, serviceName: 'demo', wantedVersion: '1.0.0' };
 
 async function theCallerOfThisTest(
   pool: BrokerPool,
@@ -44,7 +45,7 @@ test("a failure of the system is the cause of each caller's error", async (t) =>
   await fail({
     code: 'BROKER_CONNECT',
     message: 'down',
-    endpoint: '/fake/broker',
+    endpoint: FAKE_BROKER,
     system: { code: 'ENOENT', syscall: 'connect', message: 'gone' },
   });
   const [one, other] = await Promise.all(failures);
@@ -122,7 +123,7 @@ test('a TIMEOUT in phase queue names the leased count, max, and 0 attempts', asy
   t.like(error, { ...TARGET, code: 'TIMEOUT', phase: 'queue', attempts: 0, elapsedMs: 100 });
   t.regex(
     error.message,
-    /^no connection within 100 ms in phase queue \(demo 1\.0\.0 at \/fake\/broker: .*leased 1, max 1, 0 attempts in 100 ms\)\. Raise max/,
+    /^no connection within 100 ms in phase queue \(demo 1\.0\.0 at .*broker.*: .*leased 1, max 1, 0 attempts in 100 ms\)\. Raise max/,
   );
 });
 

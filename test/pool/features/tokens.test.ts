@@ -1,4 +1,5 @@
 import type { Lease } from '../../../src/index.js';
+import { FAKE_BACKEND } from '../../helpers/endpoints.js';
 import { connected, FakeSocket } from '../../helpers/fake-peers.js';
 import { fakePool, type FakePool } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
@@ -11,7 +12,7 @@ const NOTHING = new Uint8Array(16);
 function connectWithToken({ driver }: FakePool): Uint8Array {
   const token = new Uint8Array(TOKEN);
   const [job] = driver.pending;
-  job?.settle(connected(new FakeSocket(), '/fake/backend', token));
+  job?.settle(connected(new FakeSocket(), FAKE_BACKEND, token));
   return token;
 }
 

@@ -1,4 +1,5 @@
 import type { BrokerPoolOptions } from '../../../src/index.js';
+import { FAKE_BROKER } from '../../helpers/endpoints.js';
 import type { SeededRandom } from '../../helpers/seeded-random.js';
 
 export const SERVICES = ['alpha', 'beta'] as const;
@@ -33,7 +34,7 @@ export function scenarioFor(
   const maxWaiting = random.chance(0.5) ? Infinity : random.below(6);
   const validates = random.chance(0.5);
   const options: BrokerPoolOptions = {
-    brokerEndpoint: '/fake/broker',
+    brokerEndpoint: FAKE_BROKER,
     serviceName: SERVICES[0],
     wantedVersion: '1.0.0',
     max,

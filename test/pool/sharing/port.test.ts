@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { connectLocalSocket, connectSharedPool } from '../../../src/index.js';
+import { FAKE_BROKER } from '../../helpers/endpoints.js';
 import { until } from '../../helpers/leftovers.js';
 import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
@@ -277,7 +278,9 @@ test('share() without FFI throws WORKER_FAILED and names koffi', async (t) => {
   const index = fileURLToPath(new URL('../../../src/index.js', import.meta.url));
   const source = `
     const { BrokerPool } = await import(${JSON.stringify(index)});
-    const pool = new BrokerPool({ serviceName: 'demo', wantedVersion: '1.0.0' });
+    const pool = new BrokerPool({
+      brokerEndpoint: ${JSON.stringify(FAKE_BROKER)}, serviceName: 'demo', wantedVersion: '1.0.0',
+    });
     try { pool.share(); } catch ({ code, message }) { console.log(code + ' ' + message); }
   `;
   const environment = { ...process.env, BROKER_POOL_FFI: '0' };

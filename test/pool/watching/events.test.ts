@@ -3,10 +3,11 @@ import { EventEmitter } from 'node:events';
 import type { Lease } from '../../../src/index.js';
 import { createEventSources, EventSource } from '../../../src/pool/watching/event-sources.js';
 import { POOL_EVENT_NAMES, type ReleasedEvent } from '../../../src/pool/watching/events.js';
+import { FAKE_BROKER } from '../../helpers/endpoints.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
 
-const TARGET = { brokerEndpoint: '/fake/broker', serviceName: 'demo', wantedVersion: '1.0.0' };
+const TARGET = { brokerEndpoint: FAKE_BROKER, serviceName: 'demo', wantedVersion: '1.0.0' };
 
 test.serial('an event is wanted as long as it has listeners, however they were added and removed', (t) => {
   const emitter = new EventEmitter();

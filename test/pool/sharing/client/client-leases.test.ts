@@ -1,6 +1,7 @@
 import { DescriptorLedger } from '../../../../src/os/descriptor-ledger.js';
 import { ClientLeases, type LeaseMessage } from '../../../../src/pool/sharing/client/client-leases.js';
 import type { ClientMessage } from '../../../../src/pool/sharing/protocol.js';
+import { FAKE_BACKEND } from '../../../helpers/endpoints.js';
 import { pooledConnection } from '../../../helpers/pooled.js';
 import test from '../../../helpers/sanitary.js';
 
@@ -15,7 +16,7 @@ test('a declined lease goes back, and its token is overwritten', (t) => {
   const negotiated = pooledConnection({ handoffToken }).negotiation?.negotiated;
   if (negotiated === undefined) return t.fail();
   const negotiation = { negotiated, handoffToken };
-  const info = { endpoint: '/fake/backend', route: 'handle-passed', negotiation } as const;
+  const info = { endpoint: FAKE_BACKEND, route: 'handle-passed', negotiation } as const;
   const message: LeaseMessage = { kind: 'lease', acquireId: 1, connectionId: 2, slot: 0, info };
   leases.decline(message);
   t.deepEqual(handoffToken, new Uint8Array(16));
