@@ -94,4 +94,10 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: 'this.#closing !== undefined || this.#failed',
     reason: 'A thread that was ended begins no session: that of a closed driver ends at once.',
   },
+  {
+    where: 'PooledSocket.problemOf',
+    kind: '|| becomes &&',
+    before: 'socket.destroyed || !socket.readable',
+    reason: 'The checks of the handle find a socket whose peer has ended as well.',
+  },
 ];

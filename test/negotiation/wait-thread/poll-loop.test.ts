@@ -316,19 +316,28 @@ test('a command that comes just before the thread sleeps is taken first', (t) =>
 });
 
 test('a job that has ended is not heard of again at its deadline, while another job goes on', (t) => {
-  const world = new World();
   const other = { slot: SLOT + 1, descriptor: DESCRIPTOR + 1 };
-  world.commands.push(start(), start({ ...other, job: { ...JOB, deadlineMs: DEADLINE_MS + 60_000 } }));
-  world.run(reply, () => {
-    world.nowMs = DEADLINE_MS + 1_000;
-  });
-  t.deepEqual(
-    world.outcomes.map(({ slot, kind }) => [slot, kind]),
-    [
-      [SLOT, 'connected'],
-      [SLOT + 1, 'failed'],
-    ],
-  );
+  const garbage: Turn = (world, _, ready) => {
+    world.received = Uint8Array.of(0xff);
+    ready(DESCRIPTOR);
+  };
+  for (const [turn, kind] of [
+    [reply, 'connected'],
+    [garbage, 'failed'],
+  ] as const) {
+    const world = new World();
+    world.commands.push(start(), start({ ...other, job: { ...JOB, deadlineMs: DEADLINE_MS + 60_000 } }));
+    world.run(turn, () => {
+      world.nowMs = DEADLINE_MS + 1_000;
+    });
+    t.deepEqual(
+      world.outcomes.map((outcome) => [outcome.slot, outcome.kind]),
+      [
+        [SLOT, kind],
+        [SLOT + 1, 'failed'],
+      ],
+    );
+  }
 });
 
 test('a sleep without end is past every deadline', (t) => {
