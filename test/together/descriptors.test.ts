@@ -1,10 +1,10 @@
+import '../error-data.test.js';
 import '../negotiation/abstract-names.test.js';
 import '../negotiation/connect-failures.test.js';
 import '../negotiation/sockets/dial.test.js';
 import '../negotiation/wait-thread/poll-loop.test.js';
 import '../os/handle-passing.test.js';
+import '../os/in-flight-descriptors.test.js';
 import '../os/io-uring.test.js';
 import '../os/socket-handle.test.js';
-import '../pool/sharing/error-data.test.js';
-import '../pool/sharing/host/host-port.test.js';
-import '../pool/sharing/host/in-flight-descriptors.test.js';
+import '../pool/sharing/host/sharing-host.test.js';
