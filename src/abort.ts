@@ -145,6 +145,7 @@ export function abortable<T>(
   });
 }
 
+/** The error of a call whose signal has aborted, with the signal's reason as its cause. */
 export function abortedError(signal: AbortSignal, message: string): BrokerPoolError {
   return new BrokerPoolError('ABORTED', message, { cause: reasonOf(signal) });
 }

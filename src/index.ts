@@ -53,6 +53,7 @@ export type {
   PoolEvents,
   ReleasedEvent,
 } from './pool/watching/events.js';
-export type { DurationHistogram, PoolDescription, PoolState } from './pool/watching/stats.js';
+export type { DurationHistogram } from './histogram.js';
+export type { PoolDescription, PoolState } from './pool/watching/stats.js';
 export type { PoolCounts, PoolStats, TargetStats } from './pool/watching/stats.js';
 export { RefusalCode, type AdminVerb, type Negotiated } from './wire/messages.js';

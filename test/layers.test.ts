@@ -19,14 +19,17 @@ function partOf(path: string): string {
 const LEAVES = [
   'abort',
   'async-context',
+  'caller-stack',
   'clock',
   'deadline-queue',
   'debug-log',
   'did-you-mean',
   'endpoint',
   'process-warning',
+  'error-data',
   'errors',
   'exit-hook',
+  'histogram',
   'explained-error',
   'option-table',
   'package-files',
@@ -39,10 +42,13 @@ const LEAVES = [
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   abort: ['clock', 'errors'],
   errors: [],
+  'error-data': ['errors'],
   clock: ['async-context'],
   'async-context': [],
+  'caller-stack': [],
   version: [],
   'exit-hook': [],
+  histogram: [],
   'package-files': [],
   'deadline-queue': ['clock'],
   'debug-log': [],
@@ -55,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'trust-option': ['errors', 'option-table', 'os'],
   wire: ['errors'],
   codec: ['wire', 'errors'],
-  os: ['errors', 'clock', 'process-warning', 'package-files'],
+  os: ['errors', 'clock', 'async-context', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
   client: ['negotiation', 'wire', 'os', ...LEAVES],
   pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
@@ -139,6 +145,18 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
+const UNDOCUMENTED =
+  /\b_(?:handle|readableState|writableState|eventsCount|httpMessage|peername)\b|asyncReset/;
+
+test('only src/os knows the members that Node does not document', (t) => {
+  const users = [...byPath.values()].filter(({ text }) => UNDOCUMENTED.test(text)).map(({ path }) => path);
+  t.true(users.length > 0);
+  t.deepEqual(
+    users.filter((path) => !path.startsWith('src/os/')),
+    [],
+  );
+});
+
 test('src names the worker as a file only, in negotiation/wait-thread/worker-thread.ts', (t) => {
   t.deepEqual(
     src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path),
@@ -163,8 +181,8 @@ const PURE = [
   'src/pool/connecting/handoff-policy.ts',
   'src/pool/connecting/refusal-cache.ts',
   'src/pool/connecting/retry-policy.ts',
-  'src/pool/sharing/error-data.ts',
-  'src/pool/sharing/ledger.ts',
+  'src/error-data.ts',
+  'src/os/descriptor-ledger.ts',
   'src/pool/endpoint-file/answers.ts',
   'src/clock.ts',
   'src/errors.ts',
@@ -243,7 +261,6 @@ test('what a thread loads of a shared pool makes no connections', (t) => {
   t.true(loaded.includes('src/pool/sharing/client/shared-pool.ts'));
   for (const path of [
     'src/pool/sharing/host/sharing-host.ts',
-    'src/pool/sharing/host/host-port.ts',
     'src/pool/sharing/host/host-leases.ts',
     'src/pool/target-pool.ts',
   ]) {

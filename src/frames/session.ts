@@ -1,6 +1,6 @@
 import { isUint8Array } from 'node:util/types';
-import { onAbort, reasonOf, hasAborted } from '../abort.js';
-import { rejectionOf } from '../pool/caller-stack.js';
+import { abortedError, hasAborted, onAbort } from '../abort.js';
+import { rejectionOf } from '../caller-stack.js';
 import { systemClock } from '../clock.js';
 import { DeadlineTimer } from '../deadline-queue.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
@@ -166,10 +166,7 @@ export class Session implements AsyncDisposable {
   /** Whether the request may go on. */
   #watch(request: Request, signal: AbortSignal): boolean {
     const onAborted = (): void => {
-      this.#giveUp(
-        request,
-        new BrokerPoolError('ABORTED', 'the request was aborted', { cause: reasonOf(signal) }),
-      );
+      this.#giveUp(request, abortedError(signal, 'the request was aborted'));
     };
     try {
       if (hasAborted(signal)) onAborted();

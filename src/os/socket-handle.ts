@@ -163,3 +163,20 @@ export function holdReading(socket: Socket): void {
   const handle = handleOf(socket);
   if (handle !== undefined) stopReading(handle);
 }
+
+/** Takes the bytes that a socket has read and that no listener has had. */
+export function takeUnread(socket: Socket): Uint8Array | undefined {
+  if (socket.readableLength === 0) return undefined;
+  // Without a length newer Nodes return the first chunk only.
+  const unread: Uint8Array = socket.read(socket.readableLength);
+  return unread;
+}
+
+/** Runs what may call code that a caller has left on its socket. Returns `undefined` where that throws. */
+export function withoutThrowing<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,11 +1,11 @@
 import type { CachedClock, CachedTime, Clock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { callerError, type PoolSnapshot } from './acquire-errors.js';
-import { rejectionOf } from './caller-stack.js';
+import { rejectionOf } from '../caller-stack.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { WaiterQueue, type QueuedWaiter } from './containers.js';
-import { Histogram } from './watching/stats.js';
+import { Histogram } from '../histogram.js';
 import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 
 /** A sweep follows another no sooner than this, in milliseconds: a timeout is never that much too late. */

@@ -2,7 +2,7 @@ import type { SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { ConnectionOpener } from './connecting/connection-opener.js';
-import { afterDrain } from './drain.js';
+import { afterDrain } from '../os/drain.js';
 import type { EntryList } from './containers.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';

@@ -65,7 +65,6 @@ export class EndpointCache {
     this.#store?.forgetAll((key) => splitTargetKey(key)?.brokerEndpoint === brokerEndpoint);
   }
 
-  /** Endpoints in memory. */
   get size(): number {
     return this.#endpoints.size;
   }

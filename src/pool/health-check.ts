@@ -3,12 +3,12 @@ import { outOfContext } from '../async-context.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
+import { withoutThrowing } from '../os/socket-handle.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
 import type { EntryList } from './containers.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { withoutThrowing } from './without-throwing.js';
 
 /** A connection as the `validate` hook sees it. */
 export interface ConnectionToValidate {
@@ -33,7 +33,6 @@ export interface ConnectionToValidate {
  */
 export type Validate = (connection: ConnectionToValidate) => boolean | Promise<boolean>;
 
-/** When the hook is asked, and how long it may take. */
 export interface HealthCheckSettings {
   readonly validate?: Validate | undefined;
   readonly validateAfterIdleMs: number;
@@ -46,7 +45,6 @@ export interface HealthCheckSettings {
  */
 const PATIENCE_MS = 100;
 
-/** The end of a check. */
 export interface CheckResult {
   /** Why the connection must close; `undefined` where it is good. */
   readonly reason: CloseReason | undefined;
@@ -173,7 +171,6 @@ export class HealthChecks {
   }
 }
 
-/** The answer of the hook, or why it gave none. */
 type Verdict = boolean | BrokerPoolError;
 
 /**

@@ -4,8 +4,8 @@ import type { NegotiatedInfo } from '../negotiation/job.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
+import { PooledSocket } from '../os/pooled-socket.js';
 import type { CloseReason } from './close-reason.js';
-import { PooledSocket } from './pooled-socket.js';
 import type { Target } from './target.js';
 
 /**

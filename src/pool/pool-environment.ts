@@ -5,7 +5,7 @@ import type { OpensConnections } from './connecting/connector.js';
 import type { EndpointCache } from './endpoint-cache.js';
 import type { PoolSettings } from './options.js';
 import type { EventSources } from './watching/event-sources.js';
-import type { EntryPoint } from './watching/leak-watch.js';
+import type { EntryPoint } from '../caller-stack.js';
 
 /** What the pools of all targets share. */
 export interface PoolEnvironment {

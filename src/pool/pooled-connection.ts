@@ -2,12 +2,12 @@ import { inspect } from 'node:util';
 import { afterThisCode } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
+import { PooledSocket, type SocketProblem, type SocketWatcher } from '../os/pooled-socket.js';
+import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
 import { Negotiation, type LeaseOwner } from './lease.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from './pooled-socket.js';
-import { withoutThrowing } from './without-throwing.js';
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {
@@ -95,10 +95,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   recycle(): CloseReason | 'unsent' | undefined {
     if (this.closeOnRelease !== undefined) return this.closeOnRelease;
     if (!this.needsReset) return undefined;
-    const problem = PooledSocket.problemOf(this.socket);
-    if (problem !== undefined) return problem;
     const next = PooledSocket.renew(this.socket);
-    if (next === undefined) return 'dirty';
+    if (typeof next === 'string') return next;
     this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (this.idleSinceMs < 0) this.socket.ref();
@@ -111,10 +109,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    * first caller's due, and would be mistaken for the answer to a ping.
    */
   takeGreeting(): Uint8Array | undefined {
-    if (this.uses > 0 || this.socket.readableLength === 0) return undefined;
-    // Without a length newer Nodes return the first chunk only.
-    const greeting: Uint8Array = this.socket.read(this.socket.readableLength);
-    return greeting;
+    return this.uses > 0 ? undefined : takeUnread(this.socket);
   }
 
   /**

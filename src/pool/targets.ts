@@ -100,10 +100,9 @@ export class Targets implements Iterable<TargetPool> {
   /** Fails an acquire of a pool that closes or has closed. While it closes, the acquire publishes events. */
   #checkOpen(options: TargetOptions | undefined): void {
     if (this.#state === 'open') return;
-    const { events, ids } = this.#environment;
     const target = this.#describe(options);
     const error = closedError(target);
-    if (this.#state === 'closing') publishRefusal(events, target, ++ids.acquire, error);
+    if (this.#state === 'closing') publishRefusal(this.#environment, target, error);
     throw error;
   }
 

@@ -1,4 +1,4 @@
-import { abortedError, hasAborted } from '../abort.js';
+import { throwIfAborted } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { ABORTED, asPoolError, callerError } from './acquire-errors.js';
 import type { Pump } from './pump.js';
@@ -16,7 +16,7 @@ export async function warmUp(
   const attemptsBefore = opener.attempts.ended;
   let timeUp = false;
   try {
-    if (signal !== undefined && hasAborted(signal)) throw abortedError(signal, ABORTED);
+    throwIfAborted(signal, ABORTED);
     pump.limits.keepsMinimum = true;
     opener.retryNow();
     if (pump.warm) return;

@@ -38,7 +38,6 @@ export function isBelievable(answer: Answer, nowMs: number): boolean {
   return answer.atMs <= nowMs + FUTURE_TOLERANCE_MS;
 }
 
-/** Takes an answer in if it wins over the one that is there. */
 function putAnswer(answers: Map<string, Answer>, key: string, answer: Answer): void {
   const known = answers.get(key);
   if (known === undefined || compareAnswers(answer, known) > 0) answers.set(key, answer);

@@ -38,7 +38,6 @@ export interface EndpointFileOptions {
   readonly warn?: (code: EndpointFileWarningCode, message: string) => void;
 }
 
-/** The file of an endpoint cache, if its options name one. */
 export function openEndpointFile(
   { file, max }: EndpointCacheOptions,
   clock: Clock,

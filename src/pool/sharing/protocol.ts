@@ -1,6 +1,5 @@
-import type { NegotiatedInfo } from '../../negotiation/job.js';
-import type { Route } from '../../negotiation/job.js';
-import type { ErrorData } from './error-data.js';
+import type { ErrorData } from '../../error-data.js';
+import type { NegotiatedInfo, Route } from '../../negotiation/job.js';
 
 /** Both ends must have the same: a worker may have loaded another copy of this package. */
 export const SHARING_VERSION = 2;
@@ -26,12 +25,17 @@ export interface SharedDefaults {
 /** Why a worker had a connection closed; it finds `dirty` and `stale` at release. */
 export type SharedCloseReason = (typeof CLOSE_REASONS)[number];
 
+/** The first message, in the port before `share` returns it. */
+export interface Welcome extends SharedDefaults {
+  readonly kind: 'welcome';
+  readonly version: number;
+  /** The memory of the `DescriptorLedger`. */
+  readonly ledger: SharedArrayBuffer;
+}
+
 /** From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and its lease. */
 export type HostMessage =
-  /** The first message, in the port before `share` returns it. */
-  | ({ readonly kind: 'welcome'; readonly version: number } & SharedDefaults)
-  /** Another page of the descriptor ledger. */
-  | { readonly kind: 'page'; readonly ledger: SharedArrayBuffer }
+  | Welcome
   | {
       readonly kind: 'lease';
       readonly acquireId: number;
@@ -39,9 +43,9 @@ export type HostMessage =
       /** The ledger's slot with the descriptor; -1 if the worker has a duplicate already. */
       readonly slot: number;
       /** With a descriptor. */
-      readonly info?: ConnectionInfo;
+      readonly info?: ConnectionInfo | undefined;
       /** Bytes that the pool's thread had read before the first lease of the connection. */
-      readonly greeting?: Uint8Array;
+      readonly greeting?: Uint8Array | undefined;
     }
   | { readonly kind: 'failed'; readonly acquireId: number; readonly error: ErrorData }
   /** The connection is closed; the worker closes its duplicate. */
@@ -61,8 +65,8 @@ export type ClientMessage =
       readonly askedAtMs: number;
       /** Whether an `abort` may follow: an abort signal costs more than the rest of an acquire. */
       readonly abortable: boolean;
-      readonly serviceName?: string;
-      readonly wantedVersion?: string;
+      readonly serviceName?: string | undefined;
+      readonly wantedVersion?: string | undefined;
     }
   /** The caller has given up. A lease that is already on its way comes back as `release`. */
   | { readonly kind: 'abort'; readonly acquireId: number }
@@ -84,12 +88,8 @@ export function isSharedCloseReason(value: unknown): value is SharedCloseReason 
   return CLOSE_REASONS.some((reason) => reason === value);
 }
 
-/** A message of a worker, checked: a bug in a worker must not damage the pool. `undefined` for all else. */
-export function parseClientMessage(value: unknown): ClientMessage | undefined {
-  return isClientMessage(value) ? value : undefined;
-}
-
-function isClientMessage(value: unknown): value is ClientMessage {
+/** Whether a message of a worker can be acted on: a bug in a worker must not damage the pool. */
+export function isClientMessage(value: unknown): value is ClientMessage {
   if (!isRecord(value)) return false;
   if (value['kind'] === 'leave') return true;
   if (!isCount(value['acquireId'])) return false;
@@ -114,21 +114,9 @@ function isClientMessage(value: unknown): value is ClientMessage {
   }
 }
 
-/** The first message in the port of a shared pool; `undefined` for all else. */
-export function parseWelcome(value: unknown): (HostMessage & { readonly kind: 'welcome' }) | undefined {
-  return isWelcome(value) ? value : undefined;
-}
-
-function isWelcome(value: unknown): value is HostMessage & { readonly kind: 'welcome' } {
-  return (
-    isRecord(value) &&
-    value['kind'] === 'welcome' &&
-    typeof value['version'] === 'number' &&
-    typeof value['acquireTimeoutMs'] === 'number' &&
-    isOptionalText(value['brokerEndpoint']) &&
-    isOptionalText(value['serviceName']) &&
-    isOptionalText(value['wantedVersion'])
-  );
+/** Whether a message is the welcome of a shared pool. Its version decides whether the rest can be read. */
+export function isWelcome(value: unknown): value is Welcome {
+  return isRecord(value) && value['kind'] === 'welcome' && typeof value['version'] === 'number';
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -31,7 +31,6 @@ export class EventSource<Name extends PoolEventName> {
     this.#listening = this.#debug !== undefined;
   }
 
-  /** Takes note of whether the emitter has listeners for the event. */
   setListening(isListening: boolean): void {
     this.#listening = isListening || this.#debug !== undefined;
   }

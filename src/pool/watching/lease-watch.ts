@@ -1,42 +1,46 @@
-import type { CachedClock, SharedTimer } from '../../clock.js';
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
-import { asFailure, BrokerPoolError } from '../../errors.js';
-import { explainedError } from '../../explained-error.js';
+import { callerStack } from '../../caller-stack.js';
+import type { CachedClock, SharedTimer } from '../../clock.js';
+import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
+import { asFailure, type BrokerPoolError } from '../../errors.js';
 import { warnProcess } from '../../process-warning.js';
+import { closedError } from '../acquire-errors.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { Target } from '../target.js';
-import type { EventSources } from './event-sources.js';
-import { callerStack, LeakWatch, type Leak } from './leak-watch.js';
 
 /** What events and leak reports tell of an acquire. */
 export interface AcquireOrigin {
   /** The acquire's number in events. */
   readonly acquireId: number;
-  /** The caller's stack, where leaks are watched for. */
-  readonly stack: string | undefined;
+  /** The caller's stack, where leaks are watched for; else empty. */
+  readonly stack: string;
   /** The caller's asynchronous context: the code that serves a waiter runs in another. */
   readonly context: RunInContext | undefined;
 }
 
-/** What the end of a lease needs of its beginning. */
-interface WatchedLease {
+/** What the end of a lease needs of its beginning. It must not refer to the lease, whose loss it notices. */
+interface WatchedLease extends Timed {
+  readonly connection: PooledConnection;
   readonly acquireId: number;
   readonly leasedAtMs: number;
+  readonly stack: string;
 }
 
 /**
- * Tells listeners and the leak watch of the acquires and leases of one target. With neither there, a lease
- * costs one question.
+ * Tells listeners of the acquires and leases of one target, and reports leaks: leases that are out for long or
+ * garbage. With neither wanted, a lease costs one question. A leak report needs a stack trace of every acquire.
  */
 export class LeaseWatch {
   /** The leases that were watched when they began. */
   readonly leases = new Map<PooledConnection, WatchedLease>();
   readonly #target: Target;
   readonly #environment: PoolEnvironment;
-  readonly #events: EventSources;
-  readonly #leaks: LeakWatch | undefined;
+  readonly #timer: SharedTimer;
+  readonly #due = new DeadlineQueue<WatchedLease>();
+  /** `undefined` where leaks are not watched for. */
+  readonly #lost: FinalizationRegistry<WatchedLease> | undefined;
 
   /** @param onLost closes a connection whose lease is garbage: no caller can release it */
   constructor(
@@ -45,40 +49,33 @@ export class LeaseWatch {
     timer: SharedTimer,
     onLost: (connection: PooledConnection) => void,
   ) {
-    const { clock, events, settings } = environment;
     this.#target = target;
     this.#environment = environment;
-    this.#events = events;
-    if (settings.leakThresholdMs > 0)
-      this.#leaks = new LeakWatch(clock, settings.leakThresholdMs, timer, (leak) => {
-        this.#report(leak);
-        onLost(leak.connection);
-      });
-  }
-
-  /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
-  beginWait(): AcquireOrigin | undefined {
-    return this.wanted || this.#events.acquireFailed.wanted ? this.#begin(currentContext()) : undefined;
-  }
-
-  /** An acquire fails before it waits. */
-  refuse(error: BrokerPoolError): void {
-    const { acquireStarted, acquireFailed } = this.#events;
-    if (acquireStarted.wanted || acquireFailed.wanted)
-      this.#publishFailed(this.#begin(undefined).acquireId, error, 0);
-  }
-
-  #begin(context: RunInContext | undefined): AcquireOrigin {
-    const { acquireStarted, pool } = this.#events;
-    const stack = this.#leaks && callerStack(this.#environment.entryPoints);
-    const acquireId = this.#nextAcquireId();
-    if (acquireStarted.wanted) acquireStarted.publish({ pool, target: this.#target, acquireId });
-    return { acquireId, stack, context };
+    this.#timer = timer;
+    if (environment.settings.leakThresholdMs === 0) return;
+    this.#lost = new FinalizationRegistry((watched) =>
+      outOfContext(() => {
+        this.#report(watched, environment.clock.now(), true);
+        onLost(watched.connection);
+      }),
+    );
   }
 
   /** Whether there are listeners for acquires and leases, or a leak watch. */
   get wanted(): boolean {
-    return this.#leaks !== undefined || this.#events.acquireStarted.wanted || this.#isAcquiredWanted();
+    const { acquireStarted, acquired, released } = this.#environment.events;
+    return this.#lost !== undefined || acquireStarted.wanted || acquired.wanted || released.wanted;
+  }
+
+  /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
+  beginWait(): AcquireOrigin | undefined {
+    const isWanted = this.wanted || this.#environment.events.acquireFailed.wanted;
+    return isWanted ? this.#begin(currentContext()) : undefined;
+  }
+
+  /** An acquire fails before it waits. */
+  refuse(error: BrokerPoolError): void {
+    publishRefusal(this.#environment, this.#target, error);
   }
 
   /**
@@ -87,16 +84,11 @@ export class LeaseWatch {
    * @throws {BrokerPoolError} `POOL_CLOSED`
    */
   leaseAtOnce(connection: PooledConnection, cachedClock: CachedClock): Lease {
-    const { acquireId, stack } = this.#begin(undefined);
-    if (connection.state === 'leased')
-      return this.#lease(connection, acquireId, stack, cachedClock.now(), 0, undefined);
+    const origin = this.#begin(undefined);
+    if (connection.state === 'leased') return this.#lease(connection, origin, cachedClock.now(), 0);
     // A listener of acquireStarted has ended the pool.
-    const error = explainedError(new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed'), {
-      ...this.#target,
-      attempts: 0,
-      elapsedMs: 0,
-    });
-    this.#publishFailed(acquireId, error, 0);
+    const error = closedError(this.#target);
+    publishFailure(this.#environment, this.#target, origin.acquireId, error, 0);
     throw error;
   }
 
@@ -107,120 +99,121 @@ export class LeaseWatch {
     nowMs: number,
     waitMs: number,
   ): Lease {
-    const acquireId = origin?.acquireId ?? this.#nextAcquireId();
-    return this.#lease(connection, acquireId, origin?.stack, nowMs, waitMs, origin?.context ?? outOfContext);
+    return this.#lease(connection, origin ?? this.#unheardOrigin(), nowMs, waitMs);
   }
 
-  #lease(
-    connection: PooledConnection,
-    acquireId: number,
-    stack: string | undefined,
-    nowMs: number,
-    waitMs: number,
-    context: RunInContext | undefined,
-  ): Lease {
-    const lease = leaseOf(connection);
-    if (this.#leaks === undefined && !this.#isAcquiredWanted()) return lease;
-    this.leases.set(connection, { acquireId, leasedAtMs: nowMs });
-    this.#leaks?.begin(lease, connection, acquireId, stack ?? '');
-    const { id: connectionId, route } = connection;
-    this.#events.acquired.publish(
-      { pool: this.#events.pool, target: this.#target, acquireId, connectionId, route, waitMs },
-      context,
-    );
-    return lease;
-  }
-
-  /** A lease is over. */
   end(connection: PooledConnection, cachedClock: CachedClock): void {
     const watched = this.leases.get(connection);
     // It began before there were listeners.
     if (watched === undefined) return;
-    this.leases.delete(connection);
-    this.#leaks?.end(connection);
-    const { acquireId, leasedAtMs } = watched;
-    const { pool, released } = this.#events;
+    this.#forget(watched);
+    const { pool, released } = this.#environment.events;
     if (!released.wanted) return;
+    const { acquireId, leasedAtMs } = watched;
     const heldMs = cachedClock.now() - leasedAtMs;
     released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs });
   }
 
-  /** An acquire fails that waits. */
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
-    this.#publishFailed(origin?.acquireId, error, waitMs, origin?.context ?? outOfContext);
-  }
-
-  #publishFailed(
-    id: number | undefined,
-    error: BrokerPoolError,
-    waitMs: number,
-    context?: RunInContext,
-  ): void {
-    const { pool, acquireFailed } = this.#events;
-    if (!acquireFailed.wanted) return;
-    const acquireId = id ?? this.#nextAcquireId();
-    acquireFailed.publish(
-      { pool, target: this.#target, acquireId, reason: error.code, error: asFailure(error), waitMs },
-      context,
-    );
+    const { acquireId, context } = origin ?? this.#unheardOrigin();
+    publishFailure(this.#environment, this.#target, acquireId, error, waitMs, context);
   }
 
   /** When the next lease is out for too long. */
   get nextDeadlineMs(): number {
-    return this.#leaks?.nextMs ?? Infinity;
+    return this.#due.nextMs;
   }
 
   /** Reports the leases that are out for too long by `dueByMs`. */
   reportLeaks(dueByMs: number): void {
-    if (this.#leaks === undefined) return;
-    for (let leak = this.#leaks.takeDue(dueByMs); leak !== undefined; leak = this.#leaks.takeDue(dueByMs))
-      this.#report(leak);
+    for (let leak = this.#due.takeDue(dueByMs); leak !== undefined; leak = this.#due.takeDue(dueByMs))
+      this.#report(leak, dueByMs, false);
   }
 
+  /** Ends all watches: a lease that is lost from now on is no leak of this pool. */
   stop(): void {
-    this.#leaks?.stop();
+    for (const watched of this.leases.values()) this.#forget(watched);
   }
 
-  #nextAcquireId(): number {
-    const { ids } = this.#environment;
-    ids.acquire += 1;
-    return ids.acquire;
+  #begin(context: RunInContext | undefined): AcquireOrigin {
+    const { events, ids, entryPoints } = this.#environment;
+    const { pool, acquireStarted } = events;
+    const stack = this.#lost === undefined ? '' : callerStack(entryPoints);
+    const acquireId = ++ids.acquire;
+    if (acquireStarted.wanted) acquireStarted.publish({ pool, target: this.#target, acquireId });
+    return { acquireId, stack, context };
   }
 
-  /** A listener of `released` needs the time and the number that come with `acquired`. */
-  #isAcquiredWanted(): boolean {
-    return this.#events.acquired.wanted || this.#events.released.wanted;
+  /** Of an acquire that began before there were listeners. */
+  #unheardOrigin(): AcquireOrigin {
+    return { acquireId: ++this.#environment.ids.acquire, stack: '', context: outOfContext };
   }
 
-  #report({ connection, acquireId, heldMs, stack, lost }: Leak): void {
-    const { pool, leakSuspected } = this.#events;
-    if (leakSuspected.wanted) {
-      const connectionId = connection.id;
-      leakSuspected.publish({ pool, target: this.#target, acquireId, connectionId, heldMs, stack, lost });
-    } else {
-      const what = `a lease of ${this.#target.serviceName} ${lost ? 'was lost' : 'is out'}`;
-      const message = `${what} after ${Math.round(heldMs)} ms without being released`;
-      outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
+  #lease(connection: PooledConnection, origin: AcquireOrigin, nowMs: number, waitMs: number): Lease {
+    const lease = leaseOf(connection);
+    const { clock, events, settings } = this.#environment;
+    const { pool, acquired, released } = events;
+    // A listener of `released` needs the time and the number of the acquire.
+    if (this.#lost === undefined && !acquired.wanted && !released.wanted) return lease;
+    const { acquireId, stack, context } = origin;
+    const dueMs = clock.now() + settings.leakThresholdMs;
+    const watched = { connection, acquireId, leasedAtMs: nowMs, stack, dueMs, queueIndex: -1 };
+    this.leases.set(connection, watched);
+    if (this.#lost !== undefined) {
+      this.#lost.register(lease, watched, watched);
+      this.#due.put(watched);
+      this.#timer.set(dueMs);
     }
+    const { id: connectionId, route } = connection;
+    acquired.publish({ pool, target: this.#target, acquireId, connectionId, route, waitMs }, context);
+    return lease;
+  }
+
+  #forget(watched: WatchedLease): void {
+    this.leases.delete(watched.connection);
+    this.#lost?.unregister(watched);
+    this.#due.remove(watched);
+  }
+
+  #report({ connection, acquireId, leasedAtMs, stack }: WatchedLease, nowMs: number, lost: boolean): void {
+    const { pool, leakSuspected } = this.#environment.events;
+    const target = this.#target;
+    const heldMs = nowMs - leasedAtMs;
+    if (leakSuspected.wanted)
+      return leakSuspected.publish({
+        pool,
+        target,
+        acquireId,
+        connectionId: connection.id,
+        heldMs,
+        stack,
+        lost,
+      });
+    const what = `a lease of ${target.serviceName} ${lost ? 'was lost' : 'is out'}`;
+    const message = `${what} after ${Math.round(heldMs)} ms without being released`;
+    outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
   }
 }
 
-/** Publishes an acquire that its pool refuses before a target hears of it. */
-export function publishRefusal(
-  events: EventSources,
+export function publishRefusal(environment: PoolEnvironment, target: Target, error: BrokerPoolError): void {
+  const { pool, acquireStarted } = environment.events;
+  const acquireId = ++environment.ids.acquire;
+  if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
+  publishFailure(environment, target, acquireId, error, 0);
+}
+
+function publishFailure(
+  { events }: PoolEnvironment,
   target: Target,
   acquireId: number,
   error: BrokerPoolError,
+  waitMs: number,
+  context?: RunInContext,
 ): void {
-  const { pool, acquireStarted, acquireFailed } = events;
-  if (acquireStarted.wanted) acquireStarted.publish({ pool, target, acquireId });
-  if (acquireFailed.wanted)
-    acquireFailed.publish({
-      pool,
-      target,
-      acquireId,
-      reason: error.code,
-      error: asFailure(error),
-      waitMs: 0,
-    });
+  const { pool, acquireFailed } = events;
+  if (!acquireFailed.wanted) return;
+  acquireFailed.publish(
+    { pool, target, acquireId, reason: error.code, error: asFailure(error), waitMs },
+    context,
+  );
 }

@@ -8,7 +8,7 @@ import {
   type PoolEventName,
 } from '../../../src/index.js';
 import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
-import { errorFromData, type ErrorData } from '../../../src/pool/sharing/error-data.js';
+import { errorFromData, type ErrorData } from '../../../src/error-data.js';
 import { until } from '../../helpers/leftovers.js';
 import type { TestSystem } from '../../helpers/system.js';
 import type { Commands } from './sharer.js';

@@ -238,13 +238,12 @@ sharingTest('no descriptor leaks if a thread ends between taking it and making a
   const port = pool.share();
   const source = `
     const { workerData: { port }, receiveMessageOnPort } = require('node:worker_threads');
+    const words = new Int32Array(receiveMessageOnPort(port).message.ledger);
     port.on('message', (message) => {
-      if (message.kind === 'page') words = new Int32Array(message.ledger);
       if (message.kind !== 'lease') return;
       Atomics.or(words, message.slot, 1);
       process.exit();
     });
-    let words;
     port.postMessage({ kind: 'acquire', acquireId: 1, timeoutMs: 5000, askedAtMs: Infinity, abortable: false });
   `;
   const worker = new Worker(source, { eval: true, workerData: { port }, transferList: [port] });

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { parseClientMessage, parseWelcome } from '../../../src/pool/sharing/protocol.js';
+import { isClientMessage, isWelcome } from '../../../src/pool/sharing/protocol.js';
 import test from '../../helpers/sanitary.js';
 
 const acquire = { kind: 'acquire', acquireId: 1, timeoutMs: 10, askedAtMs: 5, abortable: false };
@@ -13,42 +13,31 @@ const GOOD = [
 ];
 
 test('every message of a worker is accepted', (t) => {
-  for (const message of GOOD) t.deepEqual<unknown, unknown>(parseClientMessage(message), message);
+  for (const message of GOOD) t.true(isClientMessage(message), message.kind);
 });
 
 test('a message without a field, or with a value of another type in it, is rejected', (t) => {
   for (const message of GOOD) {
     for (const name of Object.keys(message)) {
       if (name === 'serviceName' || name === 'wantedVersion') continue;
-      t.is(
-        parseClientMessage({ ...message, [name]: undefined }),
-        undefined,
-        `${message.kind} without ${name}`,
-      );
+      t.false(isClientMessage({ ...message, [name]: undefined }), `${message.kind} without ${name}`);
     }
     if ('acquireId' in message)
       for (const acquireId of [-1, 0.5, NaN, '1', 2 ** 53])
-        t.is(parseClientMessage({ ...message, acquireId }), undefined);
+        t.false(isClientMessage({ ...message, acquireId }));
   }
-  t.is(parseClientMessage({ ...acquire, serviceName: 1 }), undefined);
-  t.is(parseClientMessage({ kind: 'destroy', acquireId: 1, reason: 'poolClosed' }), undefined);
-  t.is(parseClientMessage({ kind: 'lease', acquireId: 1 }), undefined);
+  t.false(isClientMessage({ ...acquire, serviceName: 1 }));
+  t.false(isClientMessage({ kind: 'destroy', acquireId: 1, reason: 'poolClosed' }));
+  t.false(isClientMessage({ kind: 'lease', acquireId: 1 }));
 });
 
 test('values that are not messages are rejected without an error', (t) => {
-  fc.assert(
-    fc.property(
-      fc.anything(),
-      (value) => parseClientMessage(value) === undefined && parseWelcome(value) === undefined,
-    ),
-  );
+  fc.assert(fc.property(fc.anything(), (value) => !isClientMessage(value) && !isWelcome(value)));
   t.pass();
 });
 
-test('a welcome must have all its fields', (t) => {
-  const welcome = { kind: 'welcome', version: 1, acquireTimeoutMs: 30_000 };
-  t.deepEqual<unknown, unknown>(parseWelcome(welcome), welcome);
-  t.is(parseWelcome({ ...welcome, version: '1' }), undefined);
-  t.is(parseWelcome({ kind: 'welcome', version: 1 }), undefined);
-  t.is(parseWelcome({ ...welcome, brokerEndpoint: 1 }), undefined);
+test('a welcome has a version', (t) => {
+  t.true(isWelcome({ kind: 'welcome', version: 99 }));
+  t.false(isWelcome({ kind: 'welcome', version: '1' }));
+  t.false(isWelcome({ kind: 'page', version: 1 }));
 });

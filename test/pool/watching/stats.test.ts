@@ -1,4 +1,4 @@
-import { Histogram } from '../../../src/pool/watching/stats.js';
+import { Histogram } from '../../../src/histogram.js';
 import { newCounters, sumCounts, type PoolCounts } from '../../../src/pool/watching/stats.js';
 import test from '../../helpers/sanitary.js';
 

@@ -2,7 +2,7 @@ import { afterThisCode } from '../../../clock.js';
 import type { Route } from '../../../negotiation/job.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../lease.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../pooled-socket.js';
+import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../../os/pooled-socket.js';
 import type { ConnectionInfo } from '../protocol.js';
 
 /**
@@ -38,13 +38,11 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     this.socket = PooledSocket.adopt(socketOverDescriptor(descriptor), this);
   }
 
-  /** Closes this thread's socket. */
   destroy(): void {
     PooledSocket.close(this.socket);
     this.negotiation?.wipeToken();
   }
 
-  /** Begins another lease. */
   wake(acquireId: number): void {
     this.acquireId = acquireId;
     this.socket.ref();
@@ -59,10 +57,8 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   rest(): SocketProblem | 'unsent' | undefined {
     if (this.#ended) return 'stale';
     if (this.needsReset) {
-      const problem = PooledSocket.problemOf(this.socket);
-      if (problem !== undefined) return problem;
       const next = PooledSocket.renew(this.socket);
-      if (next === undefined) return 'dirty';
+      if (typeof next === 'string') return next;
       this.socket = next;
       this.needsReset = false;
     }

@@ -1,11 +1,11 @@
 import { systemClock } from '../../../clock.js';
 import { BrokerPoolError } from '../../../errors.js';
+import { DescriptorLedger } from '../../../os/descriptor-ledger.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
-import { afterDrain } from '../../drain.js';
+import { afterDrain } from '../../../os/drain.js';
 import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../lease.js';
 import type { CloseReason } from '../../close-reason.js';
-import { PooledSocket } from '../../pooled-socket.js';
-import { DescriptorLedger } from '../ledger.js';
+import { PooledSocket } from '../../../os/pooled-socket.js';
 import {
   isSharedCloseReason,
   type ClientMessage,
@@ -27,7 +27,7 @@ const KEPT_AT_MOST = 256;
 export class ClientLeases implements LeaseOwner {
   readonly #post: (message: ClientMessage) => void;
   readonly #onReturned: () => void;
-  readonly #ledger = new DescriptorLedger();
+  readonly #ledger: DescriptorLedger;
   /** By number, without those that the pool has closed. */
   readonly #connections = new Map<number, ClientConnection>();
   readonly #leased = new Set<LeasedConnection>();
@@ -38,10 +38,12 @@ export class ClientLeases implements LeaseOwner {
   readonly #draining = new Map<ClientConnection, () => void>();
 
   /**
+   * @param ledger the memory of the pool's ledger
    * @param post sends a message to the pool's thread
    * @param onReturned is called after each lease that ends
    */
-  constructor(post: (message: ClientMessage) => void, onReturned: () => void) {
+  constructor(ledger: SharedArrayBuffer, post: (message: ClientMessage) => void, onReturned: () => void) {
+    this.#ledger = new DescriptorLedger(ledger);
     this.#post = post;
     this.#onReturned = onReturned;
   }
@@ -55,10 +57,6 @@ export class ClientLeases implements LeaseOwner {
   retireAll(): void {
     this.#retiring = true;
     for (const connection of Array.from(this.#detached)) connection.retire();
-  }
-
-  addPage(page: SharedArrayBuffer): void {
-    this.#ledger.addPage(page);
   }
 
   /**
@@ -81,7 +79,6 @@ export class ClientLeases implements LeaseOwner {
     this.#post({ kind: 'release', acquireId, kept, everReceived: false });
   }
 
-  /** The pool has closed a connection. */
   onGone(connectionId: number): void {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) return;

@@ -1,6 +1,6 @@
 import { MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { invalidArgument } from '../../../errors.js';
-import { parseWelcome, SHARING_VERSION } from '../protocol.js';
+import { isWelcome, SHARING_VERSION } from '../protocol.js';
 import { SharedPool } from './shared-pool.js';
 
 /** Ports that have a shared pool already: looking for a welcome in them would take one of its messages. */
@@ -16,8 +16,8 @@ export async function connectSharedPool(port: MessagePort): Promise<SharedPool> 
   if (!(port instanceof MessagePort))
     throw invalidArgument('port', 'must be a MessagePort, from share() of a pool');
   // `share` posts the welcome before it returns the port: it is there already.
-  const welcome = connected.has(port) ? undefined : parseWelcome(receiveMessageOnPort(port)?.message);
-  if (welcome === undefined)
+  const welcome: unknown = connected.has(port) ? undefined : receiveMessageOnPort(port)?.message;
+  if (!isWelcome(welcome))
     throw invalidArgument('port', 'is no port of a shared pool, or has been used already');
   if (welcome.version !== SHARING_VERSION) {
     throw invalidArgument(

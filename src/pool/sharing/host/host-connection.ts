@@ -1,9 +1,10 @@
 import type { DescriptorCalls } from '../../../os/descriptors.js';
 import { wouldBlock } from '../../../os/errno.js';
-import { descriptorOf } from '../../../os/socket-handle.js';
+import { descriptorOf, takeUnread } from '../../../os/socket-handle.js';
+import { copyOf } from '../../../wire/frame.js';
 import type { CloseReason } from '../../close-reason.js';
 import type { PooledConnection, SharedWith } from '../../pooled-connection.js';
-import { PooledSocket, type SocketProblem } from '../../pooled-socket.js';
+import { PooledSocket, type SocketProblem } from '../../../os/pooled-socket.js';
 
 /** Another thread that has a duplicate of a connection's descriptor. */
 export interface Holder {
@@ -50,11 +51,9 @@ export class HostConnection implements SharedWith {
     const { socket } = this.pooled;
     this.isLent = true;
     PooledSocket.holdReading(socket);
-    if (socket.readableLength === 0) return undefined;
-    // Without a length newer Nodes return the first chunk only.
-    const greeting: Uint8Array = socket.read(socket.readableLength);
+    const greeting = takeUnread(socket);
     // A copy: a message takes along the whole buffer of a view.
-    return new Uint8Array(greeting);
+    return greeting && copyOf(greeting);
   }
 
   /** Reads again after a lease in another thread, or returns why no other caller may get the connection. */

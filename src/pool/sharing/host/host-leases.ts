@@ -1,17 +1,15 @@
 import { BrokerPoolError } from '../../../errors.js';
 import type { DescriptorCalls } from '../../../os/descriptors.js';
 import { systemFailure } from '../../../os/errno.js';
+import { InFlightDescriptors } from '../../../os/in-flight-descriptors.js';
 import { copyOf } from '../../../wire/frame.js';
 import type { Lease } from '../../lease.js';
 import type { CloseReason } from '../../close-reason.js';
-import type { PooledConnection } from '../../pooled-connection.js';
-import type { ClientMessage, ConnectionInfo, HostMessage } from '../protocol.js';
+import type { ClientMessage, HostMessage } from '../protocol.js';
 import type { Holder, HostConnection } from './host-connection.js';
-import { InFlightDescriptors } from './in-flight-descriptors.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
-/** A lease that the other thread has. */
 interface HostLease {
   /** Not used, but kept: the leak watch takes a collected handle for a lost lease. */
   readonly lease: Lease;
@@ -36,8 +34,12 @@ export class HostLeases implements Holder {
 
   /** @param post sends a message to the thread; it moves the memory in `moved` instead of copying it */
   constructor(calls: DescriptorCalls, post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void) {
-    this.#inFlight = new InFlightDescriptors(calls, (ledger) => post({ kind: 'page', ledger }));
+    this.#inFlight = new InFlightDescriptors(calls);
     this.#post = post;
+  }
+
+  get ledger(): SharedArrayBuffer {
+    return this.#inFlight.memory;
   }
 
   has(acquireId: number): boolean {
@@ -62,11 +64,15 @@ export class HostLeases implements Holder {
     const slot = this.#inFlight.add(descriptor);
     const greeting = connection.lend();
     this.#begin(acquireId, { lease, connection, slot, greeted: greeting !== undefined });
-    const token = pooled.negotiation?.handoffToken();
+    const { endpoint, route, negotiation } = pooled;
+    const token = negotiation?.handoffToken();
     const handoffToken = token && copyOf(token);
-    const info = infoOf(pooled, handoffToken);
-    const moved = handoffToken && [handoffToken.buffer];
-    this.#post({ ...message, slot, info, ...(greeting !== undefined && { greeting }) }, moved);
+    const info = {
+      endpoint,
+      route,
+      negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
+    };
+    this.#post({ ...message, slot, info, greeting }, handoffToken && [handoffToken.buffer]);
     return undefined;
   }
 
@@ -148,17 +154,6 @@ export class HostLeases implements Holder {
     }
     return untaken;
   }
-}
-
-function infoOf(
-  { endpoint, route, negotiation }: PooledConnection,
-  handoffToken: Uint8Array | undefined,
-): ConnectionInfo {
-  return {
-    endpoint,
-    route,
-    negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
-  };
 }
 
 function handOverError(result: number): BrokerPoolError {

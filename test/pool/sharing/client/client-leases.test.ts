@@ -1,3 +1,4 @@
+import { DescriptorLedger } from '../../../../src/os/descriptor-ledger.js';
 import { ClientLeases, type LeaseMessage } from '../../../../src/pool/sharing/client/client-leases.js';
 import type { ClientMessage } from '../../../../src/pool/sharing/protocol.js';
 import { FAKE_BACKEND } from '../../../helpers/endpoints.js';
@@ -7,6 +8,7 @@ import test from '../../../helpers/sanitary.js';
 test('a declined lease goes back, and its token is overwritten', (t) => {
   const posted: ClientMessage[] = [];
   const leases = new ClientLeases(
+    new DescriptorLedger().memory,
     (message) => posted.push(message),
     () => {},
   );

@@ -1,6 +1,6 @@
-import { BrokerPoolError } from '../../../src/index.js';
-import { errorFromData, errorToData } from '../../../src/pool/sharing/error-data.js';
-import test from '../../helpers/sanitary.js';
+import { BrokerPoolError } from '../src/index.js';
+import { errorFromData, errorToData } from '../src/error-data.js';
+import test from './helpers/sanitary.js';
 
 function across(error: BrokerPoolError): BrokerPoolError {
   return errorFromData(structuredClone(errorToData(error)));

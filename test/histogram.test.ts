@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import { addHistograms, BUCKET_BOUNDS_MS, Histogram } from '../../../src/pool/watching/stats.js';
-import test from '../../helpers/sanitary.js';
+import { addHistograms, BUCKET_BOUNDS_MS, Histogram } from '../src/histogram.js';
+import test from './helpers/sanitary.js';
 
 function histogramOf(durations: readonly number[]): Histogram {
   const histogram = new Histogram();

@@ -5,7 +5,7 @@ import { BrokerPoolError } from '../../../../src/errors.js';
 import { loadDescriptorCalls } from '../../../../src/os/descriptors.js';
 import type { AcquireOptions } from '../../../../src/pool/options.js';
 import type { HostMessage } from '../../../../src/pool/sharing/protocol.js';
-import { HostPort, type PoolToShare } from '../../../../src/pool/sharing/host/host-port.js';
+import { HostPort, type PoolToShare } from '../../../../src/pool/sharing/host/sharing-host.js';
 import { SHARING, testWhere } from '../../../helpers/test-where.js';
 import { canShare } from '../kit.js';
 

@@ -1,14 +1,8 @@
-import { DescriptorLedger, newPage, PAGE_SLOTS } from '../../../src/pool/sharing/ledger.js';
-import test from '../../helpers/sanitary.js';
-
-function openLedger(): DescriptorLedger {
-  const ledger = new DescriptorLedger();
-  ledger.addPage(newPage());
-  return ledger;
-}
+import { DescriptorLedger } from '../../src/os/descriptor-ledger.js';
+import test from '../helpers/sanitary.js';
 
 test('either the worker or the pool’s thread takes an offered descriptor, and only once', (t) => {
-  const ledger = openLedger();
+  const ledger = new DescriptorLedger();
   ledger.offer(3, 0);
   t.is(ledger.take(3), 0, 'descriptor 0 is one like any other');
   t.is(ledger.take(3), undefined);
@@ -24,7 +18,7 @@ test('either the worker or the pool’s thread takes an offered descriptor, and 
 });
 
 test('the pool’s thread takes back a descriptor that the worker has put back', (t) => {
-  const ledger = openLedger();
+  const ledger = new DescriptorLedger();
   ledger.offer(0, 5);
   t.is(ledger.take(0), 5);
   ledger.offer(0, 5);
@@ -32,7 +26,7 @@ test('the pool’s thread takes back a descriptor that the worker has put back',
 });
 
 test('the pool’s thread reclaims the descriptors of an ended worker, and learns which the worker had taken', (t) => {
-  const ledger = openLedger();
+  const ledger = new DescriptorLedger();
   ledger.offer(0, 5);
   ledger.offer(1, 6);
   ledger.take(1);
@@ -42,7 +36,7 @@ test('the pool’s thread reclaims the descriptors of an ended worker, and learn
 });
 
 test('a worker frees the descriptors that are still on offer, and no others', (t) => {
-  const ledger = openLedger();
+  const ledger = new DescriptorLedger();
   ledger.offer(0, 5);
   ledger.offer(7, 6);
   ledger.offer(8, 7);
@@ -53,21 +47,22 @@ test('a worker frees the descriptors that are still on offer, and no others', (t
   t.deepEqual([ledger.reclaim(0), ledger.reclaim(7)], [undefined, undefined]);
 });
 
-test('both sides see the same pages, and a slot outside of them throws', (t) => {
-  const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
-  const pages = [newPage(), newPage()];
-  for (const page of pages) for (const side of [near, far]) side.addPage(page);
-  near.offer(PAGE_SLOTS + 1, 9);
-  t.is(far.take(PAGE_SLOTS + 1), 9);
-  t.throws(() => near.take(2 * PAGE_SLOTS), { instanceOf: RangeError });
+test('both sides see the slots that one side has added, and a slot outside of them throws', (t) => {
+  const near = new DescriptorLedger();
+  const far = new DescriptorLedger(near.memory);
+  const { slots } = near;
+  t.throws(() => near.offer(slots, 9), { instanceOf: RangeError });
+  near.grow();
+  t.deepEqual([near.slots, far.slots], [2 * slots, 2 * slots]);
+  near.offer(slots, 9);
+  t.is(far.take(slots), 9);
 });
 
 test.serial(
   'a side does not take a descriptor that the other side takes between its look and its change',
   (t) => {
-    const [near, far] = [new DescriptorLedger(), new DescriptorLedger()];
-    const page = newPage();
-    for (const side of [near, far]) side.addPage(page);
+    const near = new DescriptorLedger();
+    const far = new DescriptorLedger(near.memory);
     const { load } = Atomics;
     t.teardown(() => Object.assign(Atomics, { load }));
     const taken: (number | undefined)[] = [];

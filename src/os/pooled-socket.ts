@@ -1,16 +1,17 @@
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
 import { outOfContext } from '../async-context.js';
+import { DRAINED_BYTES } from './drain.js';
 import {
   handleOf,
   isOwnedBy,
   learnHandle,
   startReading,
   stopReading,
+  takeUnread,
   type StreamHandle,
-} from '../os/socket-handle.js';
-import { DRAINED_BYTES } from './drain.js';
-import { withoutThrowing } from './without-throwing.js';
+  withoutThrowing,
+} from './socket-handle.js';
 
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
@@ -44,14 +45,12 @@ export class PooledSocket extends Socket {
   #watcher: SocketWatcher | undefined;
   /** Its callbacks run in a caller's asynchronous context. */
   #entered = false;
-  /** It is its holder's for good. */
   #detached = false;
   /** Its holder has unreferenced it. */
   #atRest = false;
 
   private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher) {
-    // Node sets the last four in any case. Missing here, they turn its copy of the options into a dictionary:
-    // 10 µs instead of 1.
+    // All of them, as in `socketOverDescriptor`.
     const options = {
       handle,
       manualStart: true,
@@ -72,26 +71,38 @@ export class PooledSocket extends Socket {
       opened.on('error', () => {}).destroy();
       return new PooledSocket(undefined, watcher).destroy();
     }
-    // Without a length newer Nodes return the first chunk only.
-    const greeting: unknown = opened.readableLength > 0 ? opened.read(opened.readableLength) : null;
+    const greeting = takeUnread(opened);
     neuter(opened);
     const socket = new PooledSocket(handle, watcher);
     made ??= lookAt(socket);
     learnHandle(handle, socket);
     PooledSocket.resumeReading(socket);
-    if (greeting !== null) socket.unshift(greeting);
+    if (greeting !== undefined) socket.unshift(greeting);
     return socket;
   }
 
   /**
-   * The connection's socket for its next lease; the used one is dead from here on. `undefined` where a member
-   * that a caller has left on the handle throws: the connection must close then.
+   * The connection's socket for its next lease; the used one is dead from here on. Or why the connection cannot go
+   * to another caller; `'unsent'`: not before its last bytes have left. State of the socket ends with the socket,
+   * so only bytes and the handle count: a handle that is not as it was made may have been taken over by TLS,
+   * http2 or an HTTP parser.
    */
-  static renew(used: PooledSocket): PooledSocket | undefined {
+  static renew(used: PooledSocket): PooledSocket | SocketProblem | 'unsent' {
     const handle = used.#handle;
     const watcher = used.#watcher;
-    if (handle === undefined || watcher === undefined) return undefined;
     try {
+      if (!isAsMade(used, made)) return 'dirty';
+      if (used.destroyed || !used.readable || !used.writable) return used.errored ? 'error' : 'stale';
+      const unsent = used.writableLength;
+      if (used.readableLength > 0 || unsent > DRAINED_BYTES || used.connecting) return 'dirty';
+      // An HTTP parser that has not been freed waits for the rest of a message.
+      if (Reflect.get(used, 'parser') || handle === undefined || watcher === undefined) return 'dirty';
+      // A child process that has got the handle reads in place of this one.
+      const isOwn = Reflect.get(used, '_handle') === handle && isOwnedBy(handle, used);
+      if (!isOwn || !handle.reading) return 'dirty';
+      // A handle that has been closed refuses.
+      if (!startReading(handle)) return 'stale';
+      if (unsent > 0) return 'unsent';
       // An idle connection runs in no caller's context, and must not keep one in memory.
       if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
       // Before the old socket lets go of the handle: where this throws, that one must still close it.
@@ -101,7 +112,8 @@ export class PooledSocket extends Socket {
       used.#watcher = undefined;
       return next;
     } catch {
-      return undefined;
+      // A member that a caller has put on the socket or the handle throws.
+      return 'dirty';
     }
   }
 
@@ -122,32 +134,6 @@ export class PooledSocket extends Socket {
     socket.#handle?.asyncReset?.({});
   }
 
-  /**
-   * Why a released socket's connection cannot go to another caller; `'unsent'`: not before its last bytes
-   * have left. State of the socket ends with the socket, so only bytes and the handle count: a handle that is
-   * not as it was made may have been taken over by TLS, http2 or an HTTP parser.
-   */
-  static problemOf(socket: PooledSocket): SocketProblem | 'unsent' | undefined {
-    const handle = socket.#handle;
-    try {
-      if (!isAsMade(socket, made)) return 'dirty';
-      if (socket.destroyed || !socket.readable || !socket.writable) return socket.errored ? 'error' : 'stale';
-      const unsent = socket.writableLength;
-      if (socket.readableLength > 0 || unsent > DRAINED_BYTES || socket.connecting) return 'dirty';
-      // An HTTP parser that has not been freed waits for the rest of a message.
-      if (Reflect.get(socket, 'parser') || handle === undefined) return 'dirty';
-      // A child process that has got the handle reads in place of this one.
-      const isOwn = Reflect.get(socket, '_handle') === handle && isOwnedBy(handle, socket);
-      if (!isOwn || !handle.reading) return 'dirty';
-      // A handle that has been closed refuses.
-      if (!startReading(handle)) return 'stale';
-      return unsent > 0 ? 'unsent' : undefined;
-    } catch {
-      // A member that a caller has put on the socket throws.
-      return 'dirty';
-    }
-  }
-
   /** Whether anything has ever arrived; not where a caller's own member throws. */
   static hasRead(socket: PooledSocket): boolean {
     return withoutThrowing(() => socket.bytesRead > 0) === true;
@@ -161,8 +147,7 @@ export class PooledSocket extends Socket {
       // Node calls it when the handle has closed, and a caller may have put anything in its place.
       if (typeof Reflect.get(socket, 'emit') !== 'function') Reflect.deleteProperty(socket, 'emit');
       Socket.prototype.destroy.call(socket);
-      // A caller may have marked the socket as destroyed, have put a method of its own on it, or have taken
-      // its handle away.
+      // A caller may have marked it as destroyed, replaced a method, or taken its handle away.
       if (handle !== undefined && (lost || handleOf(socket) === handle)) handle.close();
     } catch {
       // One of the members that a caller has put on the socket throws, or it is frozen.

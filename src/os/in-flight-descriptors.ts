@@ -1,26 +1,29 @@
-import { fileIdentity, type DescriptorCalls } from '../../../os/descriptors.js';
-import { DescriptorLedger, newPage, PAGE_SLOTS } from '../ledger.js';
+import { DescriptorLedger } from './descriptor-ledger.js';
+import { fileIdentity, type DescriptorCalls } from './descriptors.js';
 
 /** Descriptors on their way to one worker: the worker takes each of them, or this thread closes it. */
 export class InFlightDescriptors {
   readonly #calls: DescriptorCalls;
-  readonly #onPage: (page: SharedArrayBuffer) => void;
   readonly #ledger = new DescriptorLedger();
   readonly #free: number[] = [];
+  /** Slots that have been used, or are free. */
+  #known = 0;
   /** The files in the slots in use. When the worker has ended, their numbers may be other files. */
   readonly #identities = new Map<number, string | undefined>();
 
-  /** @param onPage gets each new page, which the worker must know */
-  constructor(calls: DescriptorCalls, onPage: (page: SharedArrayBuffer) => void) {
+  constructor(calls: DescriptorCalls) {
     this.#calls = calls;
-    this.#onPage = onPage;
+  }
+
+  /** For the ledger of the worker. */
+  get memory(): SharedArrayBuffer {
+    return this.#ledger.memory;
   }
 
   /** Offers a descriptor, which the ledger owns from now on. Returns its slot. */
   add(descriptor: number): number {
-    if (this.#free.length === 0) this.#addPage();
-    const slot = this.#free.pop();
-    if (slot === undefined) throw new Error('a new page has no slots');
+    const slot = this.#free.pop() ?? this.#known++;
+    if (slot === this.#ledger.slots) this.#ledger.grow();
     this.#identities.set(slot, fileIdentity(descriptor));
     this.#ledger.offer(slot, descriptor);
     return slot;
@@ -47,13 +50,5 @@ export class InFlightDescriptors {
         this.#calls.close(left.descriptor);
     }
     this.#identities.clear();
-  }
-
-  #addPage(): void {
-    const page = newPage();
-    const first = this.#ledger.slots;
-    this.#ledger.addPage(page);
-    for (let slot = first + PAGE_SLOTS - 1; slot >= first; slot--) this.#free.push(slot);
-    this.#onPage(page);
   }
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock.js';
-import { withoutThrowing } from './without-throwing.js';
+import { withoutThrowing } from './socket-handle.js';
 
 /** How long a socket that was given back may take to send its last bytes, in milliseconds. */
 const DRAIN_MS = 100;

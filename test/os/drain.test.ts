@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterDrain } from '../../src/pool/drain.js';
+import { afterDrain } from '../../src/os/drain.js';
 import { FakeClock } from '../helpers/fake-clock.js';
 import test from '../helpers/sanitary.js';
 
