@@ -12,7 +12,7 @@ import { runAva } from './run-ava.js';
 
 /** Node 24 does not start under Wine 8: V8 reserves more address space than Wine gives. */
 const NODE_VERSION = '20.20.0';
-/** Wine starts a process in a second, answers many system calls by a server, and tells nothing of the load. */
+/** Wine starts a process in a second, answers many calls by a server, and does not tell the load. */
 const SLOWNESS = 4;
 const SETUP_LIMIT_MS = 180_000;
 const SMOKE_LIMIT_MS = 300_000;
@@ -26,10 +26,8 @@ const SMOKE = [
   'test/negotiation/drivers.test.ts',
   'test/pool/broker-pool.test.ts',
   'test/pool/capacity.test.ts',
-  'test/pool/endpoint-file/endpoint-file.test.ts',
   'test/pool/features/retries.test.ts',
   'test/testing/broker-behaviour.test.ts',
-  'test/testing/systems.test.ts',
 ];
 
 /** Debian's `wine64` has no command in the path. */
