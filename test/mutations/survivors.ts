@@ -100,4 +100,16 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: 'socket.destroyed || !socket.readable',
     reason: 'The checks of the handle find a socket whose peer has ended as well.',
   },
+  {
+    where: 'addressOf',
+    kind: '> becomes >=',
+    before: 'address.length > LONGEST_REMEMBERED_BYTES',
+    reason: 'No address of this platform is that long.',
+  },
+  {
+    where: 'ownTrust',
+    kind: 'condition is false',
+    before: 'own === undefined',
+    reason: 'Only Windows has no user ids.',
+  },
 ];
