@@ -15,9 +15,13 @@ export class RequestTable<Request extends object> {
   #nextId: Uint64;
   #abandoned = 0;
 
-  /** @param firstId for tests */
-  constructor(firstId: Uint64 = FIRST_ID) {
+  /**
+   * @param firstId for tests
+   * @param abandoned for tests: ids in use from the beginning
+   */
+  constructor(firstId: Uint64 = FIRST_ID, abandoned: readonly Uint64[] = []) {
     this.#nextId = firstId;
+    for (const id of abandoned) this.abandon(id);
   }
 
   /** Ids whose answer may still come. */

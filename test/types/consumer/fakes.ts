@@ -10,6 +10,7 @@ export const minimal: Lease = {
   spent: false,
   release() {},
   destroy() {},
+  detach: () => new Socket(),
   async [Symbol.asyncDispose]() {},
 };
 
@@ -28,6 +29,11 @@ export class FakeLease implements Lease {
 
   destroy(_reason?: DestroyReason): void {
     this.spent = true;
+  }
+
+  detach(): Socket {
+    this.spent = true;
+    return this.socket;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
