@@ -9,5 +9,4 @@ import '../wire/messages.properties.test.js';
 import '../wire/messages.test.js';
 import '../wire/protocols.test.js';
 import '../frames/codec/frames.test.js';
-import '../frames/codec/golden.test.js';
 import '../frames/codec/properties.test.js';
