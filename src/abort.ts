@@ -11,7 +11,7 @@ export function hasAborted(signal: AbortSignal): boolean {
 }
 
 /** Why a signal aborted; `undefined` where a signal that is not a real one throws. */
-export function reasonOf(signal: AbortSignal): unknown {
+function reasonOf(signal: AbortSignal): unknown {
   try {
     return signal.reason;
   } catch {

@@ -28,7 +28,6 @@ export function monotonicNowMs(): number {
 
 /** Milliseconds since 1970, the same for every process. */
 export const wallNowMs: () => number = Date.now;
-
 /** When this thread started, in milliseconds since 1970. */
 export const startedAtUnixMs = performance.timeOrigin;
 
@@ -208,7 +207,6 @@ export class SharedTimer {
     try {
       this.#onDue(dueByMs);
     } finally {
-      // Otherwise it has cancelled the timer.
       if (this.dueMs === -Infinity) {
         this.dueMs = Infinity;
         this.set(this.#nextMs());
@@ -218,9 +216,7 @@ export class SharedTimer {
 }
 
 /** When something happened: the time of its turn, one object for all of the turn. */
-export interface CachedTime {
-  ms: number;
-}
+export type CachedTime = { ms: number };
 
 /**
  * The time of the current turn of the event loop, read once: asking the system costs as much as a whole lease.

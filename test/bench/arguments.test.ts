@@ -54,10 +54,10 @@ test('a filter that fits nothing is an error that lists what there is', (t) => {
   });
 });
 
-test('every case has a name of its own, a question and a budget, and all together stay below five minutes', (t) => {
+test('every case has a name of its own, a question and a budget, and all together stay below eight minutes', (t) => {
   t.is(new Set(cases.map(({ name }) => name)).size, cases.length);
   for (const { question } of cases) t.true(question.endsWith('?'), question);
-  t.true(cases.reduce((sum, { budgetMs }) => sum + budgetMs, 0) <= 300_000);
+  t.true(cases.reduce((sum, { budgetMs }) => sum + budgetMs, 0) <= 480_000);
 });
 
 test('another build is named by its folder, and words then choose among the rows of the comparison', (t) => {

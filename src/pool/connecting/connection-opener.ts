@@ -273,7 +273,7 @@ export class ConnectionOpener {
 
   #onPauseOver(connect: PendingConnect): Promise<boolean> {
     const isWanted = this.#limits.awaitSlot(connect);
-    // The pump drops the connect where no caller waits, and else finds a slot for it.
+    // Drops the connect where no caller waits, and else finds a slot for it.
     if (this.#stopped) this.#limits.dropUnwanted();
     else this.#limits.pump();
     return isWanted;

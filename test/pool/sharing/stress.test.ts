@@ -31,7 +31,7 @@ async function done(thread: Worker): Promise<void> {
 sharingTest(
   'four threads hold 12,000 leases, never more than 20 at once (#13 of what users ask for)',
   async (t) => {
-    // 300 for each caller; more repeated the same few interleavings.
+    // 300 for each caller, which is enough to have every connection change hands many times.
     const leases = 12_000;
     const system = await startSystem(t);
     const pool = openPool(t, system, { max: MAX });
