@@ -1,6 +1,8 @@
 import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/index.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
+import { canShare } from '../pool/sharing/kit.js';
 import { echo } from './frame-backend.js';
 import { bytes, openPooled, startPooled, text } from './kit.js';
 
@@ -82,7 +84,7 @@ test('a pool that closes waits for the session to answer its requests', async (t
   await closed;
 });
 
-test('a session works over a pool that another thread shares', async (t) => {
+testWhere(canShare, SHARING)('a session works over a pool that another thread shares', async (t) => {
   const { pool } = await startPooled(t);
   const shared = await connectSharedPool(pool.share());
   const session = openPooled(t, shared);
