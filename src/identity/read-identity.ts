@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, printable } from '../errors.js';
 import { parseIdentityFile } from '../wire/identity-file.js';
@@ -14,9 +15,7 @@ const LONGEST_FILE_BYTES = 64 * 1024;
  */
 export async function readIdentity(path: string): Promise<DaemonProcess> {
   try {
-    const content = await readFile(path, { encoding: 'utf8' });
-    if (content.length > LONGEST_FILE_BYTES) throw new Error(`it is longer than ${LONGEST_FILE_BYTES} bytes`);
-    const identity = parseIdentityFile(content);
+    const identity = parseIdentityFile(await readShort(path));
     checkEndpoint('ipc_endpoint.path', identity.ipcEndpoint?.path);
     return identity;
   } catch (cause) {
@@ -28,5 +27,18 @@ export async function readIdentity(path: string): Promise<DaemonProcess> {
         cause,
       },
     );
+  }
+}
+
+async function readShort(path: string): Promise<string> {
+  // A pipe without a writer would otherwise keep a thread of libuv for good.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error('it is no regular file');
+    if (stats.size > LONGEST_FILE_BYTES) throw new Error(`it is longer than ${LONGEST_FILE_BYTES} bytes`);
+    return await file.readFile({ encoding: 'utf8' });
+  } finally {
+    await file.close();
   }
 }

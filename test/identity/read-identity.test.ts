@@ -80,3 +80,12 @@ test('a missing file, one that is no JSON, and one that is too long are refused'
     t.is((await failureOf(readIdentity(path))).code, 'IDENTITY_FILE', content.slice(0, 20));
   }
 });
+
+test('a directory and a device in place of the file are refused, and not read', async (t) => {
+  const directory = temporaryDirectory(t);
+  t.like(await failureOf(readIdentity(directory)), { code: 'IDENTITY_FILE' });
+  if (process.platform === 'win32') return;
+  const error = await failureOf(readIdentity('/dev/zero'));
+  t.is(error.code, 'IDENTITY_FILE');
+  t.regex(error.message, /no regular file/);
+});

@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import { checkPeer, type EndpointTrust } from '../../os/endpoint-trust.js';
 import { checkEnvelope } from '../../wire/envelope.js';
@@ -33,9 +34,7 @@ export function tokenProblem(token: Uint8Array, sideband: Uint8Array): string | 
   if (token.length === 0) return 'handoff token is missing';
   if (token.length !== HANDOFF_TOKEN_BYTES)
     return `handoff token length was ${token.length} bytes; expected ${HANDOFF_TOKEN_BYTES}`;
-  return Buffer.from(sideband.buffer, sideband.byteOffset, sideband.length).equals(token)
-    ? undefined
-    : 'handoff token mismatch';
+  return timingSafeEqual(sideband, token) ? undefined : 'handoff token mismatch';
 }
 
 /** Why a received descriptor is not served; `undefined` for a connection of a trusted user. */
