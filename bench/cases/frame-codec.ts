@@ -85,7 +85,10 @@ function decoders(bytes: number): Codec[] {
 }
 
 function encoders(bytes: number): Codec[] {
-  const { requestId, ...fields } = frameOf(bytes);
+  // Written out once: V8 keeps an object slow that is made by spreading.
+  const frame = frameOf(bytes);
+  const { envelopeVersion, payloadProtocol, payload } = frame;
+  const outgoing = { envelopeVersion, payloadProtocol, payload, requestId: Number(frame.requestId) };
   const frames = 16;
   const writer = new FrameWriter();
   return [
@@ -93,14 +96,14 @@ function encoders(bytes: number): Codec[] {
       name: GENERIC,
       frames,
       run: () => {
-        for (let count = 0; count < frames; count++) encodeFrameToWire({ ...fields, requestId });
+        for (let count = 0; count < frames; count++) encodeFrameToWire(frame);
       },
     },
     {
       name: OURS,
       frames,
       run: () => {
-        for (let count = 0; count < frames; count++) writer.add({ ...fields, requestId: 1_234 });
+        for (let count = 0; count < frames; count++) writer.add(outgoing);
         writer.take();
       },
     },
