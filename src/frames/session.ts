@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types';
-import { abortedError, hasAborted, onAbort } from '../abort.js';
+import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import { rejectionOf } from '../caller-stack.js';
 import { systemClock } from '../clock.js';
 import { DeadlineTimer } from '../deadline-queue.js';
@@ -35,6 +35,7 @@ export interface SessionStats {
 
 /** How often an idempotent request is sent at most. */
 const MOST_ATTEMPTS = 3;
+const ABORTED = 'the request was aborted';
 
 /**
  * Requests and answers over a few connections to a backend, many at a time. A session without requests holds no
@@ -165,16 +166,12 @@ export class Session implements AsyncDisposable {
 
   /** Whether the request may go on. */
   #watch(request: Request, signal: AbortSignal): boolean {
-    const onAborted = (): void => {
-      this.#giveUp(request, abortedError(signal, 'the request was aborted'));
+    const fail = (error: BrokerPoolError): void => {
+      if (error.code === 'ABORTED') this.#giveUp(request, error);
+      else this.#fail(request, error, false);
     };
-    try {
-      if (hasAborted(signal)) onAborted();
-      else request.stopListening = onAbort(signal, onAborted);
-    } catch (cause) {
-      const message = 'signal must be an AbortSignal: addEventListener threw';
-      this.#fail(request, new BrokerPoolError('INVALID_ARGUMENT', message, { cause }), false);
-    }
+    if (hasAborted(signal)) fail(abortedError(signal, ABORTED));
+    else request.stopListening = failOnAbort(signal, ABORTED, fail);
     return request.state !== 'settled';
   }
 

@@ -6,6 +6,7 @@ import { BrokerPoolError, printable } from '../errors.js';
 import { FrameReader } from '../frames/codec/frame-reader.js';
 import { uint64, type FrameView } from '../frames/codec/frame-view.js';
 import { FrameWriter } from '../frames/codec/frame-writer.js';
+import { writeTogether } from '../os/write-together.js';
 import { FrameKind, PayloadEncoding, PayloadProtocol, PROTOCOL_VERSION } from '../wire/envelope.js';
 import { decodeDaemonProcess, PROBE_NONCE_BYTES, type DaemonProcess } from '../wire/messages.js';
 import { differenceOf, identityMismatch } from './verify-process.js';
@@ -31,7 +32,7 @@ export async function probe(socket: Socket, expected: DaemonProcess, limits: Pro
     payload: nonce,
     requestId,
   });
-  for (const piece of writer.take()) socket.write(piece);
+  writeTogether(socket, writer.take());
   checkAnswer(await answer, nonce, requestId, expected);
 }
 

@@ -1,5 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { BrokerPoolError, printable, printableEndpoint } from '../errors.js';
+import { systemCode } from '../os/errno.js';
 import type { DaemonProcess } from '../wire/messages.js';
 import { executableHash } from './hash-cache.js';
 import { currentBootId } from './host-identity.js';
@@ -56,7 +57,7 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     // Another user's process is alive as well.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return systemCode(error) === 'EPERM';
   }
 }
 

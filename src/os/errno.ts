@@ -38,3 +38,10 @@ export function systemFailure(syscall: string, result: number, endpoint?: string
   const where = endpoint === undefined ? '' : ` ${printableEndpoint(endpoint)}`;
   return { code, syscall, message: `${syscall} ${code}${where}` };
 }
+
+/** The code of a system error; `undefined` for any other error. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}

@@ -14,6 +14,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { systemCode } from './errno.js';
 
 /** A file that another user may have written. The message continues "is not used, because it ". */
 export class RefusedFile extends Error {}
@@ -163,13 +164,6 @@ export class PrivateFile {
       throw isBusy ? new BusyFile(code, { cause: error }) : error;
     }
   }
-}
-
-/** The code of a system error; `undefined` for any other error. */
-export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined;
 }
 
 /** Includes owner and mode, so that a refused file is read again when they are put right. */

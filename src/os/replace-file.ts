@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /**
  * Writes a file beside its place and renames it, so that a reader sees all of the old content or all of the new.
@@ -15,10 +15,4 @@ export function replaceFile(path: string, content: string | Uint8Array, mode: nu
     rmSync(temporary, { force: true });
     throw error;
   }
-}
-
-/** {@link replaceFile} with exactly this mode, whatever the umask of the process. */
-export function replaceFileWithMode(path: string, content: Uint8Array, mode: number): void {
-  replaceFile(path, content, mode);
-  chmodSync(path, mode);
 }

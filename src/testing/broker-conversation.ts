@@ -18,6 +18,7 @@ import {
   PayloadEncoding,
   PayloadProtocol,
   PROTOCOL_VERSION,
+  responseTo,
   type AdminReply,
   type AdminRequest,
   type Frame,
@@ -215,16 +216,7 @@ function refusalTo(
 
 /** V-10, A-01. */
 function replyTo(request: Frame | undefined, payloadProtocol: number, payload: Uint8Array): Partial<Frame> {
-  const { requestId, traceparent, tracestate } = request ?? UNKNOWN_REQUEST;
-  return {
-    envelopeVersion: PROTOCOL_VERSION,
-    kind: FrameKind.RESPONSE,
-    payloadProtocol,
-    payload,
-    requestId,
-    traceparent,
-    tracestate,
-  };
+  return responseTo({ ...(request ?? UNKNOWN_REQUEST), payloadProtocol }, payload);
 }
 
 function decoded<Message>(decode: () => Message): Message | undefined {

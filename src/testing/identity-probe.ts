@@ -10,7 +10,7 @@ import {
   FrameKind,
   PayloadProtocol,
   PROBE_NONCE_BYTES,
-  PROTOCOL_VERSION,
+  responseTo,
   type DaemonProcess,
   type Frame,
 } from '../wire/messages.js';
@@ -96,19 +96,9 @@ function readProbe(held: Buffer): ProbeStep {
 }
 
 /** The nonce and the identity; repeats the trace context (P-02). */
-function probeReply(
-  { payload: nonce, requestId, traceparent, tracestate }: Frame,
-  identity: DaemonProcess,
-): Uint8Array {
-  return encodeFrameToWire({
-    envelopeVersion: PROTOCOL_VERSION,
-    kind: FrameKind.RESPONSE,
-    payloadProtocol: PayloadProtocol.IDENTITY_PROBE,
-    payload: Buffer.concat([nonce, encodeDaemonProcess(identity)]),
-    requestId,
-    traceparent,
-    tracestate,
-  });
+function probeReply(probe: Frame, identity: DaemonProcess): Uint8Array {
+  const payload = Buffer.concat([probe.payload, encodeDaemonProcess(identity)]);
+  return encodeFrameToWire(responseTo(probe, payload));
 }
 
 /**

@@ -86,6 +86,28 @@ export function encodeFrameToWire(frame: Partial<Frame>): Uint8Array {
   return writer.finishInto(allocateFrame(writer.pos), FRAME_HEADER_BYTES);
 }
 
+/** The fields of a request that its answer repeats. */
+export interface AnsweredRequest<Id> {
+  readonly payloadProtocol: number;
+  readonly requestId: Id;
+  readonly traceparent: string;
+  readonly tracestate: string;
+}
+
+/** The answer to a request: it repeats protocol, id and trace context. */
+export function responseTo<Id>(request: AnsweredRequest<Id>, payload: Uint8Array) {
+  const { payloadProtocol, requestId, traceparent, tracestate } = request;
+  return {
+    envelopeVersion: PROTOCOL_VERSION,
+    kind: FrameKind.RESPONSE,
+    payloadProtocol,
+    payload,
+    requestId,
+    traceparent,
+    tracestate,
+  };
+}
+
 /** What a frame must be to be read any further. */
 export interface ExpectedEnvelope {
   readonly kind: FrameKind;

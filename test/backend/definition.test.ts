@@ -13,13 +13,13 @@ import {
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { blake3 } from '@noble/hashes/blake3.js';
-import test from '../helpers/sanitary.js';
+import { onWindows, POSIX, testWhere } from '../helpers/test-where.js';
 import { installServiceDefinition, type ServiceDefinitionOptions } from '../../src/backend/index.js';
 import { definitionDirectory } from '../../src/backend/definition/definition-directory.js';
 import { BrokerIsolation, decodeServiceDefinition } from '../../src/wire/messages.js';
 import { directory } from './kit.js';
 
-const onPosix = process.platform === 'win32' ? test.skip : test;
+const onPosix = testWhere(!onWindows, POSIX);
 
 /** An executable that is small, for it is hashed. */
 function setUp(t: ExecutionContext) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { ExecutionContext } from 'ava';
 import test from '../helpers/sanitary.js';
+import { FFI, testWhere } from '../helpers/test-where.js';
 import { framesIn, readBytes, readToEnd } from '../testing/raw-peer.js';
 import type { BackendRequest, BackendOptions } from '../../src/backend/index.js';
 import { BrokerPoolError } from '../../src/errors.js';
@@ -11,7 +12,7 @@ import { deferred, dial, DIGEST, ECHO, echoing, probe, request, start } from './
 
 const NONCE = randomBytes(32);
 /** Without the C library a client that has gone looks like one that has ended its side. */
-const withFfi = loadNative() === undefined ? test.skip : test;
+const withFfi = testWhere(loadNative() !== undefined, FFI);
 
 /** Sends bytes, ends the client's side, and returns the frames that come back until the backend closes. */
 async function talk(

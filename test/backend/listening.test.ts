@@ -13,14 +13,15 @@ import {
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import test from '../helpers/sanitary.js';
+import { FFI, onWindows, POSIX, testWhere } from '../helpers/test-where.js';
 import { framesIn, readToEnd } from '../testing/raw-peer.js';
 import { serveBackend } from '../../src/backend/index.js';
 import { loadNative } from '../../src/os/native.js';
 import { encodeAddress } from '../../src/os/socket.js';
 import { deferred, dial, directory, DIGEST, ECHO, echoing, request, start } from './kit.js';
 
-const onPosix = process.platform === 'win32' ? test.skip : test;
-const withFfi = loadNative() === undefined ? test.skip : test;
+const onPosix = testWhere(!onWindows, POSIX);
+const withFfi = testWhere(loadNative() !== undefined, FFI);
 
 const identity = { exeHash: DIGEST };
 

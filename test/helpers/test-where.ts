@@ -19,6 +19,12 @@ export const OWN_PIPE = 'a pipe of one server alone, which Wine does not have';
 /** What the answer to a client that has ended its side needs: a pipe of Windows ends as a whole. */
 export const HALF_OPEN = 'connections that end by halves';
 
+/** What socket files, modes and inherited descriptors need. */
+export const POSIX = 'a POSIX system';
+
+/** What system calls beyond Node's need. */
+export const FFI = 'the C library';
+
 /** What a shared pool needs: its connections move between threads as descriptors. */
 export const SHARING = 'descriptors in other threads';
 

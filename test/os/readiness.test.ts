@@ -7,10 +7,11 @@ import { hasHungUp } from '../../src/os/hang-up.js';
 import { loadListeningCalls } from '../../src/os/listening.js';
 import { watchReadable } from '../../src/os/readiness.js';
 import { descriptorOf } from '../../src/os/socket-handle.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { temporaryDirectory } from '../helpers/sanitary.js';
+import { FFI, testWhere } from '../helpers/test-where.js';
 
 const system = loadNative()?.system;
-const withFfi = system === undefined ? test.skip : test;
+const withFfi = testWhere(system !== undefined, FFI);
 
 /** A client, and its connection on the other side, which Node has not begun to read. */
 async function pair(t: ExecutionContext): Promise<{ client: Socket; accepted: Socket }> {

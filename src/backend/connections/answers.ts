@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { FrameView } from '../../frames/codec/frame-view.js';
 import { FrameWriter } from '../../frames/codec/frame-writer.js';
-import { FrameKind, PROTOCOL_VERSION } from '../../wire/messages.js';
+import { writeTogether } from '../../os/write-together.js';
+import { responseTo } from '../../wire/messages.js';
 
 /** Answers of one turn are gathered up to this size. */
 const FLUSH_BYTES = 64 * 1024;
@@ -25,25 +26,13 @@ export class Answers {
    *
    * @throws `FRAME_TOO_LARGE`; nothing is added then
    */
-  add({ payloadProtocol, requestId, traceparent, tracestate }: FrameView, payload: Uint8Array): void {
-    this.#writer.add({
-      envelopeVersion: PROTOCOL_VERSION,
-      kind: FrameKind.RESPONSE,
-      payloadProtocol,
-      payload,
-      requestId,
-      traceparent,
-      tracestate,
-    });
+  add(request: FrameView, payload: Uint8Array): void {
+    this.#writer.add(responseTo(request, payload));
   }
 
   /** Writes what was added, in one system call where the kernel takes it. */
   flush(): void {
     if (this.#writer.bytes === 0) return;
-    const pieces = this.#writer.take();
-    const socket = this.#socket;
-    if (pieces.length > 1) socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    if (pieces.length > 1) socket.uncork();
+    writeTogether(this.#socket, this.#writer.take());
   }
 }

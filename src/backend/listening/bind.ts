@@ -5,6 +5,7 @@ import { BrokerPoolError } from '../../errors.js';
 import { monotonicNowMs } from '../../clock.js';
 import { checkDirectories } from '../../os/directory-trust.js';
 import { canAskForPeers, type EndpointTrust } from '../../os/endpoint-trust.js';
+import { systemCode } from '../../os/errno.js';
 import { look } from '../../os/trusted-file.js';
 import { withBindLock } from './bind-lock.js';
 import { inUseError, startError } from './start-error.js';
@@ -36,7 +37,7 @@ export async function bind(server: Server, endpoint: string, options: BindOption
     else await listen(server, endpoint, options.backlog);
   } catch (error) {
     if (error instanceof BrokerPoolError) throw error;
-    throw codeOf(error) === 'EADDRINUSE'
+    throw systemCode(error) === 'EADDRINUSE'
       ? inUseError(endpoint, error)
       : startError(endpoint, 'listen', error);
   }
@@ -57,7 +58,7 @@ async function bindFile(server: Server, endpoint: string, { backlog, trust }: Bi
     try {
       await listen(server, endpoint, backlog);
     } catch (error) {
-      if (codeOf(error) !== 'EADDRINUSE' || !(await removeStale(endpoint))) throw error;
+      if (systemCode(error) !== 'EADDRINUSE' || !(await removeStale(endpoint))) throw error;
       await listen(server, endpoint, backlog);
     }
     chmodSync(endpoint, mode);
@@ -92,7 +93,7 @@ function isRefused(endpoint: string): Promise<boolean> {
       socket.destroy();
       resolve(false);
     });
-    socket.once('error', (error) => resolve(['ECONNREFUSED', 'ENOENT'].includes(codeOf(error) ?? '')));
+    socket.once('error', (error) => resolve(['ECONNREFUSED', 'ENOENT'].includes(systemCode(error) ?? '')));
   });
 }
 
@@ -110,9 +111,4 @@ export function listening(server: Server, options: ListenOptions & { fd?: number
       resolve();
     });
   });
-}
-
-/** The code of a system error; `undefined` for any other error. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

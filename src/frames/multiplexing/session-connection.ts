@@ -4,6 +4,7 @@ import { formatProtocol, FrameKind, PayloadEncoding, PROTOCOL_VERSION } from '..
 import { FrameReader } from '../codec/frame-reader.js';
 import { ownPayload, type FrameView } from '../codec/frame-view.js';
 import { FrameWriter } from '../codec/frame-writer.js';
+import { writeTogether } from '../../os/write-together.js';
 import type { HeldConnection } from '../sources/connection-source.js';
 import { LARGE_BYTES, type Candidate } from './choice.js';
 import { Fifo } from './fifo.js';
@@ -181,11 +182,7 @@ export class SessionConnection implements Candidate {
       this.#encode(request);
     }
     const { socket } = this.#held;
-    const pieces = writer.take();
-    // One `writev`: a peer that reads header and body apart must not wait between them.
-    if (pieces.length > 1) socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    if (pieces.length > 1) socket.uncork();
+    writeTogether(socket, writer.take());
     this.#isBlocked = socket.writableNeedDrain;
   }
 

@@ -15,12 +15,12 @@ import { CloseObligation, SharedThreadState } from '../../../src/negotiation/wai
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { negotiatedWire } from '../../hostile/wires.js';
 import { until } from '../../helpers/leftovers.js';
-import test from '../../helpers/sanitary.js';
+import { FFI, testWhere } from '../../helpers/test-where.js';
 import { NEGOTIATED } from '../exchange/exchange-kit.js';
 import { handshakeJob } from '../drivers-kit.js';
 
 const native = loadNative();
-const nativeTest = native === undefined ? test.skip : test;
+const nativeTest = testWhere(native !== undefined, FFI);
 const SLOT = 3;
 
 /** The C library, with some calls replaced, and what is closed through it. */
