@@ -165,7 +165,7 @@ function pageTitle(page: string): string {
 /** Literals as code, long numbers in groups of three digits. */
 function shownDefault(fallback: string): string {
   if (fallback.startsWith('{')) return `\`${fallback}\``;
-  return fallback.replaceAll(/'[\w.-]*'/g, '`$&`').replaceAll(/\b\d{4,}\b/g, (digits) =>
-    Number(digits).toLocaleString('en').replaceAll(',', ' '),
-  );
+  return fallback
+    .replaceAll(/'[\w.-]*'/g, '`$&`')
+    .replaceAll(/\b\d{4,}\b/g, (digits) => Number(digits).toLocaleString('en').replaceAll(',', ' '));
 }
