@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
 import { allPoolOptions } from '../src/pool/options.js';
 import { sourcesIn } from './helpers/imports.js';
+import { METRICS_PAGE, withMetricTable } from './helpers/metric-tables.js';
 import { OPTION_PAGES, optionsShownOn, optionDocs, withOptionTables } from './helpers/option-tables.js';
 import { definitionOptions } from '../src/backend/definition/install.js';
 import { backendOptions, closeOptions } from '../src/backend/options.js';
@@ -166,6 +167,18 @@ test('each option of a backend is in one table of docs/backend.md', (t) => {
   const page = readFileSync(join(ROOT, 'docs/backend.md'), 'utf8');
   const all = [backendOptions, closeOptions, definitionOptions].flatMap((table) => Object.keys(table));
   t.deepEqual(optionsShownOn(page, 'backend').toSorted(), all.toSorted());
+});
+
+test('each option of the metrics is in one table of docs/metrics.md', (t) => {
+  const page = readFileSync(join(ROOT, METRICS_PAGE), 'utf8');
+  for (const kind of ['collector'])
+    t.deepEqual(optionsShownOn(page, kind).toSorted(), [...optionDocs(kind).keys()].toSorted());
+});
+
+test('the table of metrics is the one that `npm run generate:docs` writes', (t) => {
+  const page = readFileSync(join(ROOT, METRICS_PAGE), 'utf8');
+  t.true(page.includes('<!-- metrics -->'));
+  t.is(withMetricTable(page), page);
 });
 
 for (const path of OPTION_PAGES)

@@ -19,10 +19,11 @@ const SOURCES = {
     ['src/backend/options.ts', 'closeOptions'],
     ['src/backend/definition/install.ts', 'definitionOptions'],
   ],
+  collector: [['src/metrics/prometheus.ts', 'collectorOptions']],
 } as const;
 
 /** The pages with tables of options. */
-export const OPTION_PAGES = ['docs/pool.md', 'docs/frames.md', 'docs/backend.md'] as const;
+export const OPTION_PAGES = ['docs/pool.md', 'docs/frames.md', 'docs/backend.md', 'docs/metrics.md'] as const;
 
 type Kind = keyof typeof SOURCES;
 
