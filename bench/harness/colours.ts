@@ -9,26 +9,22 @@ export const LIGHT = {
   floor: '#c8cdd3',
 } as const;
 
-/** The same on a dark page. */
-const DARK: Readonly<Record<keyof typeof LIGHT, string>> = {
-  background: '#0d1117',
-  text: '#e6edf3',
-  faint: '#9ba6b1',
-  grid: '#2a3038',
-  ours: '#3fb98a',
-  peer: '#66788a',
-  floor: '#454d57',
+/** What each of them becomes on a dark page. */
+const DARK: Readonly<Record<(typeof LIGHT)[keyof typeof LIGHT], string>> = {
+  [LIGHT.background]: '#0d1117',
+  [LIGHT.text]: '#e6edf3',
+  [LIGHT.faint]: '#9ba6b1',
+  [LIGHT.grid]: '#2a3038',
+  [LIGHT.ours]: '#3fb98a',
+  [LIGHT.peer]: '#66788a',
+  [LIGHT.floor]: '#454d57',
 };
 
 /** The picture with a style sheet of its own that follows the reader's colour scheme. */
 export function inLightAndDark(svg: string): string {
-  const rules = (['fill', 'stroke'] as const).flatMap((attribute) =>
-    Object.entries(LIGHT).map(
-      ([name, light]) => `[${attribute}="${light}"]{${attribute}:${DARK[name as keyof typeof LIGHT]}}`,
-    ),
+  const rules = ['fill', 'stroke'].flatMap((attribute) =>
+    Object.entries(DARK).map(([light, dark]) => `[${attribute}="${light}"]{${attribute}:${dark}}`),
   );
-  return svg.replace(
-    /<svg[^>]*>/,
-    (tag) => `${tag}<style>@media (prefers-color-scheme:dark){${rules.join('')}}</style>`,
-  );
+  const style = `<style>@media (prefers-color-scheme:dark){${rules.join('')}}</style>`;
+  return svg.replace(/<svg[^>]*>/, (tag) => `${tag}${style}`);
 }

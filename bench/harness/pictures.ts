@@ -23,6 +23,16 @@ export interface Picture {
   readonly svg: string;
 }
 
+/** What the plotting library is told: the panels, and how they look. */
+interface Specification {
+  readonly concat: readonly Panel[];
+}
+
+interface Panel {
+  readonly title: { readonly text: string; readonly subtitle: string };
+  readonly data: { readonly values: readonly object[] };
+}
+
 const PANEL_WIDTH = 250;
 /** In multiples of the font's size; the mean of usual fonts is a little less. */
 const WIDTH_OF_A_LETTER = 0.54;
@@ -51,11 +61,11 @@ export async function drawPictures(run: BenchRun): Promise<Picture[]> {
   return pictures;
 }
 
-function specificationOf(result: CaseResult, kind: PictureKind): object {
+function specificationOf(result: CaseResult, kind: PictureKind): Specification {
   return kind === 'bars' ? bars(result) : percentiles(result);
 }
 
-async function render(specification: object): Promise<string> {
+async function render(specification: Specification): Promise<string> {
   const vega = await importPeer<Vega>('vega');
   const vegaLite = await importPeer<VegaLite>('vega-lite');
   vega.textMetrics.width = ({ fontSize = 11 }, text) => String(text).length * fontSize * WIDTH_OF_A_LETTER;
@@ -64,7 +74,7 @@ async function render(specification: object): Promise<string> {
 }
 
 /** Panels side by side in two columns, under the question. */
-function picture(question: string, explanation: string, panels: readonly object[]): object {
+function picture(question: string, explanation: string, panels: readonly Panel[]): Specification {
   return {
     title: {
       text: question,
@@ -95,7 +105,7 @@ function picture(question: string, explanation: string, panels: readonly object[
   };
 }
 
-function panel(table: Table, height: number, rest: object): object {
+function panel(table: Table, height: number, rest: Pick<Panel, 'data'> & object): Panel {
   return {
     title: { text: table.title, subtitle: answerOf(table), anchor: 'start', frame: 'group', fontSize: 13 },
     width: PANEL_WIDTH,
@@ -113,7 +123,7 @@ const names = {
 };
 
 /** The figures of the rows: bars that begin at 0. */
-export function bars(result: CaseResult): object {
+export function bars(result: CaseResult): Specification {
   const panels = drawn(result, 'bars').map((table) => {
     const values = barsOf(table);
     const longest = Math.max(...values.map(({ length }) => length));
@@ -163,7 +173,7 @@ function barsOf(table: Table): Bar[] {
 }
 
 /** How long the slowest take: from the median over 99 % to 99.9 %, on a logarithmic scale. */
-export function percentiles(result: CaseResult): object {
+export function percentiles(result: CaseResult): Specification {
   const panels = drawn(result, 'percentiles')
     .filter(({ rows }) => rows.some(({ latency }) => latency !== undefined))
     .map((table) => {

@@ -37,8 +37,8 @@ interface Drawn {
 }
 
 /** What each panel of a specification draws. */
-function valuesOf(specification: object): (readonly object[])[] {
-  return (specification as Drawn).concat.map(({ data }) => data.values);
+function valuesOf({ concat }: ReturnType<typeof bars>): (readonly object[])[] {
+  return concat.map(({ data }) => data.values);
 }
 
 test('bars are as long as the figures of the rows', (t) => {
@@ -60,7 +60,7 @@ test('a bar far longer than ours and the baseline is cut off, and says so', (t) 
 
 test('the title of a panel says how ours compares with the baseline', (t) => {
   const result = resultOf({ rows: [row('base', 10, { role: 'peer' }), row('ours', 20)] });
-  const [panel] = (bars(result) as Drawn).concat;
+  const [panel] = bars(result).concat;
   t.like(panel?.title, { text: 'table 0', subtitle: '2.00 × base; lower is better' });
 });
 
