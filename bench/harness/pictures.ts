@@ -24,12 +24,11 @@ export interface Picture {
 }
 
 /** What the plotting library is told: the panels, and how they look. */
-interface Specification {
+interface Specification extends Record<string, unknown> {
   readonly concat: readonly Panel[];
 }
 
-interface Panel {
-  readonly title: { readonly text: string; readonly subtitle: string };
+interface Panel extends Record<string, unknown> {
   readonly data: { readonly values: readonly object[] };
 }
 
@@ -105,7 +104,7 @@ function picture(question: string, explanation: string, panels: readonly Panel[]
   };
 }
 
-function panel(table: Table, height: number, rest: Pick<Panel, 'data'> & object): Panel {
+function panel(table: Table, height: number, rest: Panel): Panel {
   return {
     title: { text: table.title, subtitle: answerOf(table), anchor: 'start', frame: 'group', fontSize: 13 },
     width: PANEL_WIDTH,

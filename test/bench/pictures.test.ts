@@ -29,13 +29,6 @@ function resultOf(...tables: Partial<Table>[]): CaseResult {
   return { name: 'case', question: 'How long?', tables: whole, notes: ['a note'], pictures: ['bars'] };
 }
 
-interface Drawn {
-  readonly concat: readonly {
-    readonly data: { readonly values: readonly object[] };
-    readonly title: object;
-  }[];
-}
-
 /** What each panel of a specification draws. */
 function valuesOf({ concat }: ReturnType<typeof bars>): (readonly object[])[] {
   return concat.map(({ data }) => data.values);
