@@ -67,6 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
