@@ -206,7 +206,8 @@ test('docs/testing.md has a row for each behaviour of a broker, and for each fie
 });
 
 /** All documents, by their paths. */
-const DOCUMENTS = ['.', 'docs', 'docs/decisions', 'docs/guides', 'bench', 'proto', 'test'].flatMap((folder) =>
+const FOLDERS = ['.', 'docs', 'docs/decisions', 'docs/guides', 'bench', 'proto', 'test'];
+const DOCUMENTS = FOLDERS.filter((folder) => existsSync(join(ROOT, folder))).flatMap((folder) =>
   readdirSync(join(ROOT, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => posix.join(folder, name)),
