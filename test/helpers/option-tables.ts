@@ -46,6 +46,7 @@ const SOURCES = {
   endpoint: { page: 'docs/connect.md', tables: [['src/client/endpoints.ts', 'endpointNameOptions']] },
   session: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'sessionOptions']] },
   request: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'requestOptions']] },
+  target: { page: 'docs/http.md', tables: [['src/pool/options.ts', 'targetOptions']] },
   backend: {
     page: 'docs/backend.md',
     tables: [
