@@ -68,6 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   http: ['pool', 'negotiation', 'wire', ...LEAVES],
+  metrics: ['pool', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
@@ -95,6 +96,7 @@ const HOMES: Readonly<Record<string, string>> = {
   piscina: 'src/negotiation/wait-thread/worker-thread.ts',
   protobufjs: 'src/wire/',
   'lru-cache': 'src/pool/endpoint-cache.ts',
+  'prom-client': 'src/metrics/prometheus.ts',
 };
 
 function mayImport(file: string, imported: string): boolean {
