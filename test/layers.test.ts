@@ -69,6 +69,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', ...LEAVES],
   metrics: ['pool', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
