@@ -2,11 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
-import { allPoolOptions } from '../src/pool/options.js';
 import { sourcesIn } from './helpers/imports.js';
-import { OPTION_PAGES, optionsShownOn, optionDocs, withOptionTables } from './helpers/option-tables.js';
-import { definitionOptions } from '../src/backend/definition/install.js';
-import { backendOptions, closeOptions } from '../src/backend/options.js';
+import {
+  OPTION_KINDS,
+  OPTION_PAGES,
+  optionsShownOn,
+  optionDocs,
+  withOptionTables,
+} from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -64,6 +67,10 @@ test('every rule of the protocol that is cited has one line in docs/protocol.md,
     [],
   );
 });
+
+const packageFile: { exports: object; scripts: Record<string, string> } = JSON.parse(
+  readFileSync(join(ROOT, 'package.json'), 'utf8'),
+);
 
 /** The words of a union of string literals, as its declaration in the source lists them. */
 function unionIn(source: string, name: string): string[] {
@@ -150,23 +157,36 @@ function wordsIn(text: string): string[] {
   return [...text.matchAll(/`(\w+)`/g)].map(([, word]) => word ?? '');
 }
 
-test('each option of a pool is in one table of docs/pool.md', (t) => {
-  const shown = optionsShownOn(POOL_PAGE).toSorted();
-  const next = 'name the option in a comment `<!-- options: … -->`, then npm run generate:docs';
-  t.deepEqual(shown, Object.keys(allPoolOptions).toSorted(), next);
-});
+for (const { kind, page } of OPTION_KINDS)
+  test(`each ${kind} option is in one table of ${page}`, (t) => {
+    const shown = optionsShownOn(readFileSync(join(ROOT, page), 'utf8'), kind);
+    const next = `name it in a comment \`<!-- ${kind} options: … -->\`, then npm run generate:docs`;
+    t.deepEqual(shown.toSorted(), [...optionDocs(kind).keys()].toSorted(), next);
+  });
 
-test('each option of a session and of a request is in one table of docs/frames.md', (t) => {
-  const page = readFileSync(join(ROOT, 'docs/frames.md'), 'utf8');
-  for (const kind of ['session', 'request'])
-    t.deepEqual(optionsShownOn(page, kind).toSorted(), [...optionDocs(kind).keys()].toSorted());
-});
+/** The page of each entry of the package; that of the index is the pool's. */
+const ENTRY_PAGES = Object.keys(packageFile.exports)
+  .filter((entry) => !entry.endsWith('.json'))
+  .map((entry) => `docs/${entry === '.' ? 'pool' : entry.slice(2)}.md`);
 
-test('each option of a backend is in one table of docs/backend.md', (t) => {
-  const page = readFileSync(join(ROOT, 'docs/backend.md'), 'utf8');
-  const all = [backendOptions, closeOptions, definitionOptions].flatMap((table) => Object.keys(table));
-  t.deepEqual(optionsShownOn(page, 'backend').toSorted(), all.toSorted());
-});
+for (const path of ENTRY_PAGES)
+  test(`${path} has the shape of the page of an entry, which CONTRIBUTING.md describes`, (t) => {
+    const page = readFileSync(join(ROOT, path), 'utf8');
+    const sections = [...page.matchAll(/^## (.*)$/gm)].map(([, title = '']) => title);
+    const [example, options, methods, ...others] = sections;
+    t.deepEqual([example, options, ...others.slice(-2)], ['Example', 'Options', 'Errors', 'See also']);
+    t.regex(methods ?? '', /^(?:Methods|Functions)$/);
+    t.regex(page, /^## Example\n(?:(?!^## )[\s\S])*^```[jt]s$/m);
+    const errors = page.slice(page.indexOf('\n## Errors\n'), page.indexOf('\n## See also\n'));
+    const codes = [...errors.matchAll(/^\| (`[A-Z].*?) \|/gm)].flatMap(([, cell = '']) =>
+      wordsIn(cell).filter((word) => /^[A-Z_]+$/.test(word)),
+    );
+    t.true(codes.length > 0);
+    t.deepEqual(
+      codes.filter((code) => !unionIn(ERRORS_SOURCE, 'ErrorCode').includes(code)),
+      [],
+    );
+  });
 
 for (const path of OPTION_PAGES)
   test(`the tables of options in ${path} are those that \`npm run generate:docs\` writes`, (t) => {
@@ -174,25 +194,20 @@ for (const path of OPTION_PAGES)
     t.is(withOptionTables(page), page);
   });
 
-test('the README shows options of a pool, and none that a pool does not have', (t) => {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const shown = optionsIn(readme.slice(readme.indexOf('## Options'), readme.indexOf('## Errors')));
-  t.true(shown.length > 0);
-  t.deepEqual(
-    shown.filter((name) => !(name in allPoolOptions)),
-    [],
-  );
+test('docs/testing.md has a row for each behaviour of a broker, and for each field of a service', (t) => {
+  const page = readFileSync(join(ROOT, 'docs/testing.md'), 'utf8');
+  const behaviours = readFileSync(join(ROOT, 'src/testing/behaviour.ts'), 'utf8');
+  const kinds = [...behaviours.matchAll(/readonly kind: '(\w+)'/g)].map(([, kind = '']) => kind);
+  t.deepEqual([...rowsBelow(page, '## Behaviours').keys()].toSorted(), kinds.toSorted());
+  const rules = readFileSync(join(ROOT, 'src/testing/hello-rules.ts'), 'utf8');
+  const [, service = ''] = /^export interface EmbeddedService \{(.*?)^\}/ms.exec(rules) ?? [];
+  const fields = [...service.matchAll(/^ {2}readonly (\w+)/gm)].map(([, field = '']) => field);
+  t.deepEqual([...rowsBelow(page, '### A service').keys()].toSorted(), fields.toSorted());
 });
 
-/** The names in the first columns of tables. */
-function optionsIn(text: string): string[] {
-  return [...text.matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm)].flatMap(([, names = '']) =>
-    names.replaceAll('`', '').split(', '),
-  );
-}
-
 /** All documents, by their paths. */
-const DOCUMENTS = ['.', 'docs', 'docs/decisions', 'bench', 'proto', 'test'].flatMap((folder) =>
+const FOLDERS = ['.', 'docs', 'docs/decisions', 'docs/guides', 'bench', 'proto', 'test'];
+const DOCUMENTS = FOLDERS.filter((folder) => existsSync(join(ROOT, folder))).flatMap((folder) =>
   readdirSync(join(ROOT, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => posix.join(folder, name)),
@@ -216,9 +231,7 @@ test('each file and folder of the repository that a document names exists', (t) 
 });
 
 test('each npm script that a document names exists', (t) => {
-  const { scripts }: { scripts: Record<string, string> } = JSON.parse(
-    readFileSync(join(ROOT, 'package.json'), 'utf8'),
-  );
+  const { scripts } = packageFile;
   const missing = DOCUMENTS.flatMap((document) =>
     [...readFileSync(join(ROOT, document), 'utf8').matchAll(/npm run (?:--silent )?([a-z\d:-]+)/g)]
       .filter(([, name = '']) => !(name in scripts))

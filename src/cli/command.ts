@@ -1,54 +1,80 @@
-import { parseArgs, type ParseArgsConfig } from 'node:util';
+import type { Readable, Writable } from 'node:stream';
+import type { OptionDefinitions, ValuesOf } from './option.js';
 
-/** A subcommand of `broker-pool`. */
-export interface Command {
-  /** What `--help` prints. */
-  readonly usage: string;
-  /** Returns the exit code of the process. */
-  readonly run: (parameters: string[]) => Promise<number>;
+/** An output of a command: a stream, and perhaps a terminal. */
+export interface Output extends Writable {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
 }
 
-/** The command line itself is wrong: reported in one line, with exit code 2. */
+/** What a command reads and writes: the streams of the process, or those of a test. */
+export interface CommandIo {
+  readonly stdin: Readable;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborts when the user interrupts the command: it then gives back what it holds, and returns or throws. */
+  readonly signal: AbortSignal;
+}
+
+/** A word of the command line that belongs to no option. */
+export interface Parameter {
+  /** In capitals. */
+  readonly name: string;
+  readonly help: string;
+  readonly isOptional?: boolean;
+  /** The words that it may be. */
+  readonly choices?: readonly string[];
+}
+
+/** What a command is given. */
+export interface CommandInput<Options extends OptionDefinitions> {
+  /** The words for `parameters`, as many as were given. */
+  readonly words: readonly string[];
+  /** The values of the options by their names. */
+  readonly values: ValuesOf<Options> & { readonly json: boolean };
+}
+
+/**
+ * A command as its file defines it: the one table that parsing, `--help`, completion and docs/cli.md are made
+ * from. Its file loads fast: `run` imports what the command needs.
+ */
+export interface CommandDefinition<Options extends OptionDefinitions> {
+  /** The words that call it. */
+  readonly name: string;
+  /** Paragraphs above the options; their line ends are kept. */
+  readonly description: string;
+  readonly parameters?: readonly Parameter[];
+  readonly options: Options;
+  /** How `--json` changes the output. */
+  readonly json: string;
+  /** Paragraphs below the options. */
+  readonly notes?: string;
+  /** Returns the exit code of the process. */
+  readonly run: (input: CommandInput<Options>, io: CommandIo) => Promise<number>;
+}
+
+/** Any command. */
+export interface Command extends Omit<CommandDefinition<OptionDefinitions>, 'run'> {
+  run(input: CommandInput<OptionDefinitions>, io: CommandIo): Promise<number>;
+}
+
+/** Gives `run` the types of its values. */
+export function defineCommand<const Options extends OptionDefinitions>(
+  definition: CommandDefinition<Options>,
+): CommandDefinition<Options> {
+  return definition;
+}
+
+/** The command line itself is wrong: reported in one line, with the exit code of wrong usage. */
 export class UsageError extends Error {}
 
-/**
- * `parseArgs` whose complaints are {@link UsageError}s. Positionals are refused unless the configuration
- * allows them.
- */
-export function parseParameters<Config extends ParseArgsConfig>(
-  config: Config,
-): ReturnType<typeof parseArgs<Config>> {
-  try {
-    return parseArgs(config);
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_')) {
-      throw new UsageError(error.message, { cause: error });
-    }
-    throw error;
-  }
-}
-
-/** The value of an option that is a whole number. */
-export function wholeNumber(option: string, text: string, least = 0): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw new UsageError(`${option} must be a whole number from ${least} up, not ${JSON.stringify(text)}`);
-}
-
-/**
- * An endpoint as users type it: on Linux `@name` is an abstract name, since its first character, NUL, cannot
- * be typed.
- */
-export function endpointArgument(text: string): string {
-  return process.platform === 'linux' && text.startsWith('@') ? `\0${text.slice(1)}` : text;
-}
-
-/** An endpoint as {@link endpointArgument} takes it. */
-export function shownEndpoint(endpoint: string): string {
-  return endpoint.replace(/^\0/, '@');
+/** One line of text. */
+export function printLine(output: Output, text: string): void {
+  output.write(`${text}\n`);
 }
 
 /** One line of JSON. */
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+export function printJson(output: Output, value: unknown): void {
+  output.write(`${JSON.stringify(value)}\n`);
 }

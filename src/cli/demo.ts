@@ -5,20 +5,13 @@ import { monotonicNowMs } from '../clock.js';
 import { BrokerPool, type BrokerPoolOptions, type Route } from '../index.js';
 import { canHandOff } from '../testing/embedded-backend.js';
 import { spawnTestSystem, type SpawnedTestSystem } from '../testing/spawned-system.js';
-import { parseParameters, printJson, wholeNumber, type Command } from './command.js';
+import { defineCommand, printJson, printLine, type CommandIo } from './command.js';
+import { ExitCode } from './exit-codes.js';
+import { value } from './option.js';
+import { startProgress } from './progress.js';
+import { wholeNumber } from './values.js';
 
 const CONNECTS = 500;
-const BAR_WIDTH = 30;
-
-const USAGE = `broker-pool demo [--connects N] [--json]
-
-Starts a broker and an echo backend, each as a process, and measures the time to a usable connection by
-every route of a pool, and by a bare net.connect.
-
-  --connects N   connections by each route; ${CONNECTS} if left out
-  --json         the results as JSON, and nothing else
-  -h, --help
-`;
 
 /** One line of the result. Every connection must come by `route`. */
 interface Contender {
@@ -29,23 +22,23 @@ interface Contender {
 }
 
 /** `broker-pool demo`: traffic by every route through pools, beside a bare `net.connect`. */
-export const demo: Command = {
-  usage: USAGE,
-  async run(parameters) {
-    const { values } = parseParameters({
-      args: parameters,
-      options: {
-        connects: { type: 'string', default: String(CONNECTS) },
-        json: { type: 'boolean', default: false },
-      },
-    });
-    await runDemo(wholeNumber('--connects', values.connects, 1), values.json);
-    return 0;
+export const demo = defineCommand({
+  name: 'demo',
+  description:
+    'Starts a broker and an echo backend, each as a process, and measures the time to a usable connection by\n' +
+    'every route of a pool, and by a bare net.connect.',
+  options: {
+    connects: value('N', `connections by each route; ${CONNECTS} if left out`, wholeNumber({ min: 1 })),
   },
-};
+  json: 'the results as JSON, and nothing else',
+  async run({ values: { connects = CONNECTS, json } }, io) {
+    await runDemo(connects, json, io);
+    return ExitCode.DONE;
+  },
+});
 
-async function runDemo(connects: number, json: boolean): Promise<void> {
-  const say = json ? (): void => {} : console.log;
+async function runDemo(connects: number, json: boolean, io: CommandIo): Promise<void> {
+  const say = json ? (): void => {} : (text: string) => printLine(io.stdout, text);
   say('Starting an embedded broker and an echo backend, each as a process.');
   await using system = await spawnTestSystem();
   say(`  broker   ${system.target.brokerEndpoint}\n  backend  ${system.backend.endpoint}\n`);
@@ -56,21 +49,24 @@ async function runDemo(connects: number, json: boolean): Promise<void> {
     return pool;
   };
   const results: [Contender, RecordableHistogram][] = [];
-  for (const contender of contendersIn(system, openPool)) {
-    if (!process.stdout.isTTY) say(`${connects} connections: ${contender.label}`);
-    const onProgress = process.stdout.isTTY && !json ? showProgress : () => {};
-    results.push([contender, await runContender(contender, connects, onProgress)]);
+  try {
+    for (const contender of contendersIn(system, openPool)) {
+      say(`${connects} connections: ${contender.label}`);
+      results.push([contender, await runContender(contender, connects, io)]);
+    }
+  } finally {
+    await Promise.all(pools.map((pool) => pool.close()));
   }
-  if (json)
+  if (json) {
     printJson(
+      io.stdout,
       results.map(([{ label }, histogram]) => ({
         label,
         count: histogram.count,
         ...microseconds(histogram),
       })),
     );
-  else printResults(results);
-  await Promise.all(pools.map((pool) => pool.close()));
+  } else say(resultTable(results));
 }
 
 function contendersIn(
@@ -115,14 +111,20 @@ async function pooledConnection(pool: BrokerPool) {
 async function runContender(
   contender: Contender,
   connects: number,
-  onProgress: typeof showProgress,
+  { signal, stderr }: Pick<CommandIo, 'signal' | 'stderr'>,
 ): Promise<RecordableHistogram> {
   const histogram = createHistogram();
   // Fills the endpoint cache, and starts the wait thread where handoffs are waited for. Any route will do.
   (await contender.open()).letGo();
-  for (let count = 1; count <= connects; count++) {
-    histogram.record(await oneConnection(contender));
-    onProgress(contender.label, count / connects);
+  const progress = startProgress(stderr);
+  try {
+    for (let count = 1; count <= connects; count++) {
+      signal.throwIfAborted();
+      histogram.record(await oneConnection(contender));
+      progress.show(contender.label, count / connects);
+    }
+  } finally {
+    progress.clear();
   }
   return histogram;
 }
@@ -144,13 +146,6 @@ async function oneConnection(contender: Contender): Promise<bigint> {
   return elapsedNs;
 }
 
-function showProgress(label: string, share: number): void {
-  const filled = Math.round(share * BAR_WIDTH);
-  process.stdout.write(
-    `\r${label.padEnd(22)}${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}${share === 1 ? '\n' : ''}`,
-  );
-}
-
 function microseconds(histogram: RecordableHistogram) {
   const [p50Us = 0, p90Us = 0, p99Us = 0] = [50, 90, 99].map(
     (percentile) => histogram.percentile(percentile) / 1_000,
@@ -158,11 +153,11 @@ function microseconds(histogram: RecordableHistogram) {
   return { p50Us, p90Us, p99Us };
 }
 
-function printResults(results: readonly [Contender, RecordableHistogram][]): void {
+function resultTable(results: readonly [Contender, RecordableHistogram][]): string {
   const titles = ['count', 'p50 µs', 'p90 µs', 'p99 µs'].map((title) => title.padStart(10));
-  console.log(`\n${'time to a usable connection'.padEnd(30)}${titles.join('')}`);
-  for (const [{ label }, histogram] of results) {
-    const figures = Object.values(microseconds(histogram)).map((value) => value.toFixed(1).padStart(10));
-    console.log(`${label.padEnd(30)}${String(histogram.count).padStart(10)}${figures.join('')}`);
-  }
+  const lines = results.map(([{ label }, histogram]) => {
+    const figures = Object.values(microseconds(histogram)).map((figure) => figure.toFixed(1).padStart(10));
+    return `${label.padEnd(30)}${String(histogram.count).padStart(10)}${figures.join('')}`;
+  });
+  return [`\n${'time to a usable connection'.padEnd(30)}${titles.join('')}`, ...lines].join('\n');
 }

@@ -1,25 +1,48 @@
 import { constants } from 'node:os';
+import { systemClock } from '../clock.js';
+import { ExitCode } from './exit-codes.js';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const;
-/** What shells add to the number of the signal that ended a command. */
-const SIGNAL_EXIT = 128;
+/** How long an interrupted command may take to end by itself: to read the reply that a broker owes it. */
+const GRACE_MS = 1_500;
 const SIGPIPE = 13;
-const EXIT_FAILED = 1;
 
-/**
- * Ends the process without a stack trace on a signal, when the reader of its output is gone, and when the
- * output cannot be written. Exit listeners clean up, for a command can be interrupted at any point.
- */
-export function endQuietly(): void {
-  for (const signal of SIGNALS)
-    process.on(signal, () => process.exit(SIGNAL_EXIT + constants.signals[signal]));
-  process.stdout.on('error', onOutputError);
-  // There is no output left to report it on.
-  process.stderr.on('error', () => {});
+/** How signals end a command. */
+export interface Interruption {
+  /** Aborts with the first signal. */
+  readonly signal: AbortSignal;
+  /** The exit code of the process: that of the command, or that of the signal. */
+  readonly exitCode: (code: number) => number;
 }
 
-function onOutputError(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(SIGNAL_EXIT + SIGPIPE);
-  console.error(`broker-pool: cannot write the output: ${error.message}`);
-  process.exit(EXIT_FAILED);
+/**
+ * The first signal tells the command to end: what it holds is given back, and a broker is not left in the
+ * middle of a Hello. The second one ends the process at once. There is no stack trace, and exit listeners
+ * clean up.
+ */
+export function endBySignals(): Interruption {
+  const controller = new AbortController();
+  let ending: number | undefined;
+  for (const name of SIGNALS) {
+    process.on(name, () => {
+      const exitCode = ExitCode.SIGNAL + constants.signals[name];
+      if (ending !== undefined) process.exit(exitCode);
+      ending = exitCode;
+      process.exitCode = exitCode;
+      systemClock.schedule(GRACE_MS, () => process.exit(exitCode));
+      controller.abort();
+    });
+  }
+  return { signal: controller.signal, exitCode: (code) => ending ?? code };
+}
+
+/** Ends the process without a stack trace when the reader of its output is gone or the output cannot be written. */
+export function endOnOutputErrors(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(ExitCode.SIGNAL + SIGPIPE);
+    console.error(`broker-pool: cannot write the output: ${error.message}`);
+    process.exit(ExitCode.FAILED);
+  });
+  // There is no output left to report it on.
+  process.stderr.on('error', () => {});
 }

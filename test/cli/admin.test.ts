@@ -84,14 +84,14 @@ testWhere(process.platform === 'linux', 'abstract names')(
   },
 );
 
-test('a silent broker is a failure when the time is up, exit code 1', async (t) => {
+test('a silent broker is a failure when the time is up, exit code 5', async (t) => {
   const { broker } = await startSystem(t);
   broker.adminBehaviour = { kind: 'silent' };
   const asking = run('admin', '--broker', broker.endpoint, '--timeout', '100');
   await broker.until(() => broker.adminCount === 1);
   const { exitCode, stdout, stderr } = await asking;
   broker.releaseSilent();
-  t.is(exitCode, 1);
+  t.is(exitCode, 5);
   t.is(stdout, '');
   t.regex(stderr, /^broker-pool admin: TIMEOUT: .* 100 ms/);
   t.false(stderr.includes('--help'), 'help would not help');
@@ -113,7 +113,7 @@ for (const [what, parameters, complaint] of [
     /--trust-user must be a whole number from 0 up, not "root"/,
   ],
   ['an option without its value', ['--broker'], /--broker/],
-  ['an endpoint that cannot be one', ['--broker', 'relative'], /INVALID_ARGUMENT: brokerEndpoint must be /],
+  ['an endpoint that cannot be one', ['--broker', 'relative'], /INVALID_ARGUMENT: --broker must be /],
 ] as const) {
   test(`admin refuses ${what}`, async (t) => {
     const { exitCode, stdout, stderr } = await run('admin', ...parameters);

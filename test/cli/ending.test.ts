@@ -43,33 +43,40 @@ async function printed(child: ChildProcess, words: string): Promise<void> {
   }
 }
 
-for (const signal of ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const) {
-  for (const words of ['Starting an embedded broker', 'connections: net.connect']) {
-    onPosix(
-      `demo ends by ${signal} after ${JSON.stringify(words)} with 128 + its number, no word, and nothing left in the temporary directory`,
-      async (t) => {
-        const temporary = temporaryDirectory(t);
-        const child = start(['demo', '--connects', '1000000'], temporary);
-        const ended = endOf(child);
-        await printed(child, words);
-        child.kill(signal);
-        t.deepEqual(await ended, { code: 128 + constants.signals[signal], signal: null, stderr: '' });
-        t.deepEqual(readdirSync(temporary), []);
-      },
-    );
-  }
+for (const [signal, words] of [
+  ['SIGINT', 'Starting an embedded broker'],
+  ['SIGINT', 'connections: net.connect'],
+  ['SIGTERM', 'connections: net.connect'],
+] as const) {
+  onPosix(
+    `demo ends by ${signal} after ${JSON.stringify(words)} with 128 + its number, no word, and nothing left in the temporary directory`,
+    async (t) => {
+      const temporary = temporaryDirectory(t);
+      const child = start(['demo', '--connects', '1000000'], temporary);
+      const ended = endOf(child);
+      await printed(child, words);
+      child.kill(signal);
+      t.deepEqual(await ended, { code: 128 + constants.signals[signal], signal: null, stderr: '' });
+      t.deepEqual(readdirSync(temporary), []);
+    },
+  );
 }
 
-onPosix('admin that waits for a silent broker ends by SIGTERM with 143 and no word', async (t) => {
-  const { broker } = await startSystem(t);
-  broker.adminBehaviour = { kind: 'silent' };
-  const child = start(['admin', '--broker', broker.endpoint], temporaryDirectory(t));
-  const ended = endOf(child);
-  await broker.until(() => broker.adminCount === 1);
-  child.kill('SIGTERM');
-  t.deepEqual(await ended, { code: 143, signal: null, stderr: '' });
-  broker.releaseSilent();
-});
+for (const signal of ['SIGHUP', 'SIGPIPE', 'SIGTERM'] as const) {
+  onPosix(
+    `admin that waits for a silent broker ends by ${signal} with 128 + its number and no word`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      broker.adminBehaviour = { kind: 'silent' };
+      const child = start(['admin', '--broker', broker.endpoint], temporaryDirectory(t));
+      const ended = endOf(child);
+      await broker.until(() => broker.adminCount === 1);
+      child.kill(signal);
+      t.deepEqual(await ended, { code: 128 + constants.signals[signal], signal: null, stderr: '' });
+      broker.releaseSilent();
+    },
+  );
+}
 
 onPosix(
   'a reader that leaves ends demo with 141, no word, and nothing left in the temporary directory',
@@ -84,14 +91,7 @@ onPosix(
   },
 );
 
-for (const parameters of [
-  ['--help'],
-  ['--version'],
-  ['endpoint'],
-  ['endpoint', '--json'],
-  ['demo'],
-  ['demo', '--json', '--connects', '1'],
-]) {
+for (const parameters of [['--help'], ['demo']]) {
   onLinux(
     `output that cannot be written ends ${parameters.join(' ')} with 1, one line, and nothing left in the temporary directory`,
     async (t) => {

@@ -1,6 +1,12 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { COMMANDS, loadAll } from '../../src/cli/commands.js';
+import { overview, usageOf } from '../../src/cli/help.js';
 import { LIBRARY_VERSION } from '../../src/version.js';
 import test from '../helpers/sanitary.js';
-import { run } from './run.js';
+import { MAIN, run } from './run.js';
+
+const execute = promisify(execFile);
 
 for (const parameters of [[], ['--help'], ['-h']]) {
   test(`broker-pool ${parameters.join(' ')} prints its usage on stdout`, async (t) => {
@@ -24,7 +30,7 @@ for (const command of ['demo', 'admin', 'endpoint']) {
     const { exitCode, stdout, stderr } = await run(command, '--frob');
     t.is(exitCode, 2);
     t.is(stdout, '');
-    t.true(stderr.startsWith(`broker-pool ${command}: Unknown option '--frob'`));
+    t.true(stderr.startsWith(`broker-pool ${command}: unknown option "--frob"`));
     t.true(stderr.endsWith(`broker-pool ${command} --help shows the usage\n`));
   });
 }
@@ -33,7 +39,7 @@ for (const command of ['demo', 'endpoint']) {
   test(`broker-pool ${command} refuses a word without an option before it`, async (t) => {
     const { exitCode, stderr } = await run(command, 'extra');
     t.is(exitCode, 2);
-    t.regex(stderr, /'extra'/);
+    t.regex(stderr, /unexpected "extra"/);
   });
 }
 
@@ -41,11 +47,69 @@ test('--version prints the version of the package', async (t) => {
   t.deepEqual(await run('--version'), { exitCode: 0, stdout: `${LIBRARY_VERSION}\n`, stderr: '' });
 });
 
-for (const command of ['frob', '--frob', 'toString']) {
-  test(`the unknown command ${command} is named before the usage, with exit code 2`, async (t) => {
-    const { exitCode, stdout, stderr } = await run(command);
-    t.is(exitCode, 2);
-    t.is(stdout, '');
-    t.true(stderr.startsWith(`broker-pool: unknown command "${command}"\n\nbroker-pool COMMAND`));
+for (const [command, meant] of [
+  ['frob', ''],
+  ['--frob', ''],
+  ['toString', ''],
+  ['edpoint', '; did you mean endpoint?'],
+] as const) {
+  test(`the unknown command ${command} is named${meant}, with exit code 2`, async (t) => {
+    t.deepEqual(await run(command), {
+      exitCode: 2,
+      stdout: '',
+      stderr: `broker-pool: unknown command "${command}"${meant}\nbroker-pool --help shows the usage\n`,
+    });
   });
 }
+
+test('a misspelt option is answered with the one that was meant', async (t) => {
+  const { exitCode, stderr } = await run('admin', '--timout', '3');
+  t.is(exitCode, 2);
+  t.true(stderr.startsWith('broker-pool admin: unknown option "--timout"; did you mean --timeout?\n'));
+});
+
+test('an option is refused a value that it does not take, and none where it needs one', async (t) => {
+  for (const [words, complaint] of [
+    [['--json=yes'], '--json takes no value, not even "yes"'],
+    [['--service'], '--service needs a value, NAME'],
+    [
+      ['--service', '--instance'],
+      '--service needs a value, NAME; if it is to be "--instance", write --service=--instance',
+    ],
+  ] as const) {
+    const { exitCode, stderr } = await run('endpoint', ...words);
+    t.is(exitCode, 2);
+    t.true(stderr.includes(`${complaint}\n`), stderr);
+  }
+});
+
+test('with --json an error is one line of JSON on the error output', async (t) => {
+  const { exitCode, stdout, stderr } = await run('endpoint', '--frob', '--json');
+  t.deepEqual([exitCode, stdout], [2, '']);
+  t.deepEqual(JSON.parse(stderr), { error: { message: 'unknown option "--frob"' } });
+});
+
+test('each command has the name by which it is listed', async (t) => {
+  t.deepEqual(
+    (await loadAll()).map(({ name }) => name),
+    COMMANDS.map(({ name }) => name),
+  );
+});
+
+test('no line of a usage text is longer than 110 characters', async (t) => {
+  const texts = [overview(COMMANDS), ...(await loadAll()).map(usageOf)];
+  t.deepEqual(
+    texts.flatMap((text) => text.split('\n')).filter((line) => line.length > 110),
+    [],
+  );
+});
+
+test('main.js runs a command line with the streams and exit code of the process', async (t) => {
+  const shown = await execute(process.execPath, [MAIN, '--version']);
+  t.deepEqual(shown, { stdout: `${LIBRARY_VERSION}\n`, stderr: '' });
+  const error: unknown = await t.throwsAsync(execute(process.execPath, [MAIN, 'frob']));
+  t.like(error, {
+    code: 2,
+    stderr: 'broker-pool: unknown command "frob"\nbroker-pool --help shows the usage\n',
+  });
+});

@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { scaled } from '../helpers/patience.js';
+import { runCommandLine } from '../../src/cli/run.js';
 
 /** The entry of `broker-pool`. */
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const LIMIT_MS = scaled(30_000);
 
 /** How a command ended and what it printed. */
 export interface CommandResult {
@@ -13,13 +13,49 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs `broker-pool` as a process. */
-export function run(...parameters: string[]): Promise<CommandResult> {
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [MAIN, ...parameters], { timeout: LIMIT_MS }, (error, stdout, stderr) => {
-      if (error === null) return resolve({ exitCode: 0, stdout, stderr });
-      if (typeof error.code === 'number') return resolve({ exitCode: error.code, stdout, stderr });
-      reject(error);
-    });
+/** What a command finds around it. */
+export interface Surroundings {
+  /** @default empty */
+  readonly stdin?: Readable | string | Uint8Array;
+  /** @default never aborted */
+  readonly signal?: AbortSignal;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Whether both outputs are terminals. @default false */
+  readonly isTTY?: boolean;
+}
+
+/** A command that runs. */
+export interface RunningCommand {
+  readonly stdout: PassThrough;
+  readonly stderr: PassThrough;
+  readonly ended: Promise<CommandResult>;
+}
+
+/** Starts a command in this process. */
+export function start(words: readonly string[], surroundings: Surroundings = {}): RunningCommand {
+  const { stdin = '', signal = new AbortController().signal, env = {}, isTTY = false } = surroundings;
+  const stdout = Object.assign(new PassThrough(), { isTTY });
+  const stderr = Object.assign(new PassThrough(), { isTTY });
+  const input =
+    stdin instanceof Readable ? stdin : Readable.from([Buffer.from(stdin)], { objectMode: false });
+  const code = runCommandLine(words, { stdin: input, stdout, stderr, env, signal }).finally(() => {
+    stdout.end();
+    stderr.end();
   });
+  const ended = Promise.all([code, text(stdout), text(stderr)]).then(([exitCode, output, errors]) => ({
+    exitCode,
+    stdout: output,
+    stderr: errors,
+  }));
+  return { stdout, stderr, ended };
+}
+
+/** Runs a command in this process to its end. */
+export function run(...words: string[]): Promise<CommandResult> {
+  return start(words).ended;
+}
+
+/** {@link run} with surroundings of its own. */
+export function runIn(surroundings: Surroundings, ...words: string[]): Promise<CommandResult> {
+  return start(words, surroundings).ended;
 }

@@ -4,27 +4,82 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Where the JSDoc of options stands, by the word that a marker has before "options". */
+/**
+ * Where the JSDoc of options stands, by the word that a marker has before "options", and the page that shows
+ * them all.
+ */
 const SOURCES = {
-  pool: [
-    ['src/pool/options.ts', 'poolOptions'],
-    ['src/client/common-options.ts', 'brokerOptions'],
-    ['src/client/common-options.ts', 'negotiationOptions'],
-    ['src/client/client-identity.ts', 'identityOptions'],
-  ],
-  session: [['src/frames/options.ts', 'sessionOptions']],
-  request: [['src/frames/options.ts', 'requestOptions']],
-  backend: [
-    ['src/backend/options.ts', 'backendOptions'],
-    ['src/backend/options.ts', 'closeOptions'],
-    ['src/backend/definition/install.ts', 'definitionOptions'],
-  ],
+  pool: {
+    page: 'docs/pool.md',
+    tables: [
+      ['src/pool/options.ts', 'poolOptions'],
+      ['src/client/common-options.ts', 'brokerOptions'],
+      ['src/client/common-options.ts', 'negotiationOptions'],
+      ['src/client/client-identity.ts', 'identityOptions'],
+    ],
+  },
+  connect: {
+    page: 'docs/connect.md',
+    tables: [
+      ['src/client/connect.ts', 'connectOptions'],
+      ['src/client/common-options.ts', 'brokerOptions'],
+      ['src/client/common-options.ts', 'negotiationOptions'],
+      ['src/client/client-identity.ts', 'identityOptions'],
+      ['src/client/common-options.ts', 'cancelOptions'],
+    ],
+  },
+  socket: {
+    page: 'docs/connect.md',
+    tables: [
+      ['src/client/connect-local-socket.ts', 'localSocketOptions'],
+      ['src/client/common-options.ts', 'cancelOptions'],
+    ],
+  },
+  admin: {
+    page: 'docs/connect.md',
+    tables: [
+      ['src/client/admin.ts', 'adminOptions'],
+      ['src/client/common-options.ts', 'brokerOptions'],
+      ['src/client/common-options.ts', 'cancelOptions'],
+    ],
+  },
+  endpoint: { page: 'docs/connect.md', tables: [['src/client/endpoints.ts', 'endpointNameOptions']] },
+  session: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'sessionOptions']] },
+  request: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'requestOptions']] },
+  backend: {
+    page: 'docs/backend.md',
+    tables: [
+      ['src/backend/options.ts', 'backendOptions'],
+      ['src/backend/options.ts', 'closeOptions'],
+      ['src/backend/definition/install.ts', 'definitionOptions'],
+    ],
+  },
+  system: {
+    page: 'docs/testing.md',
+    tables: [
+      ['src/testing/options.ts', 'systemOptions'],
+      ['src/testing/test-system.ts', 'testSystemOptions'],
+    ],
+  },
+  spawn: {
+    page: 'docs/testing.md',
+    tables: [
+      ['src/testing/options.ts', 'systemOptions'],
+      ['src/testing/spawned-system.ts', 'spawnOptions'],
+    ],
+  },
+  listener: { page: 'docs/testing.md', tables: [['src/testing/options.ts', 'listenerOptions']] },
+  broker: { page: 'docs/testing.md', tables: [['src/testing/options.ts', 'brokerOptions']] },
+  echo: { page: 'docs/testing.md', tables: [['src/testing/options.ts', 'backendOptions']] },
 } as const;
 
-/** The pages with tables of options. */
-export const OPTION_PAGES = ['docs/pool.md', 'docs/frames.md', 'docs/backend.md'] as const;
-
 type Kind = keyof typeof SOURCES;
+
+/** Each kind of options with the page that shows it. */
+export const OPTION_KINDS = Object.entries(SOURCES).map(([kind, { page }]) => ({ kind, page }));
+
+/** The pages with tables of options. */
+export const OPTION_PAGES = [...new Set(OPTION_KINDS.map(({ page }) => page))];
 
 function isKind(word: string): word is Kind {
   return word in SOURCES;
@@ -39,20 +94,25 @@ export interface OptionDoc {
   readonly page: string | undefined;
 }
 
-/** The entries of the table `name` in a source file; those without JSDoc are missing. */
+/** The entries of the table `name` in a source file. Each has JSDoc. */
 function docsIn(file: string, name: string): [string, OptionDoc][] {
   const source = readFileSync(`${ROOT}${file}`, 'utf8');
   const [, table] = new RegExp(`^(?:export )?const ${name} = \\{\\n(.*?)^\\};`, 'ms').exec(source) ?? [];
   if (table === undefined) throw new Error(`${file} has no table ${name}`);
-  return [...table.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):/gm)].map(
-    ([, comment = '', option = '']) => [option, parseDoc(comment)],
+  const docs = [...table.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):/gm)].map(
+    ([, comment = '', option = '']): [string, OptionDoc] => [option, parseDoc(comment)],
   );
+  for (const [, option = ''] of table.matchAll(/^ {2}(\w+):/gm))
+    if (!docs.some(([documented]) => documented === option))
+      throw new Error(`${option} of ${name} in ${file} has no JSDoc`);
+  return docs;
 }
 
 function parseDoc(comment: string): OptionDoc {
   const words = comment
     .replaceAll(/\n\s*\*/g, ' ')
     .replaceAll(/\s+/g, ' ')
+    .replaceAll(/\{@link (\S+?)\}/g, '`$1`')
     .trim();
   const [, text = '', fallback = '', page] =
     /^(.*?)(?: @default (.*?))?(?: @see docs\/(\S+))?$/.exec(words) ?? [];
@@ -62,7 +122,7 @@ function parseDoc(comment: string): OptionDoc {
 /** The JSDoc of each option. */
 export function optionDocs(kind: string = 'pool'): Map<string, OptionDoc> {
   if (!isKind(kind)) throw new Error(`there are no ${kind} options`);
-  return new Map(SOURCES[kind].flatMap(([file, name]) => docsIn(file, name)));
+  return new Map(SOURCES[kind].tables.flatMap(([file, name]) => docsIn(file, name)));
 }
 
 /** A marker that names options, of a pool unless it says otherwise, and the table below it. */
@@ -104,8 +164,8 @@ function pageTitle(page: string): string {
 
 /** Literals as code, long numbers in groups of three digits. */
 function shownDefault(fallback: string): string {
-  if (/^['{]/.test(fallback)) return `\`${fallback}\``;
-  return fallback.replaceAll(/\b\d{4,}\b/g, (digits) =>
-    Number(digits).toLocaleString('en').replaceAll(',', ' '),
-  );
+  if (fallback.startsWith('{')) return `\`${fallback}\``;
+  return fallback
+    .replaceAll(/'[\w.-]*'/g, '`$&`')
+    .replaceAll(/\b\d{4,}\b/g, (digits) => Number(digits).toLocaleString('en').replaceAll(',', ' '));
 }

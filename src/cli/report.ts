@@ -1,0 +1,44 @@
+import { BrokerPoolError, escaped, fieldsOf } from '../errors.js';
+import { printJson, printLine, UsageError, type CommandIo } from './command.js';
+
+/** The words of the command line for the options that messages name. */
+const WORDS: Readonly<Record<string, string>> = {
+  brokerEndpoint: '--broker',
+  serviceName: 'the service',
+  wantedVersion: 'the version',
+  payloadProtocol: '--payload-protocol',
+  'target.identityFile': '--identity-file',
+  'target.endpoint': '--endpoint',
+};
+const NAMES = new RegExp(
+  `\\b(?:${Object.keys(WORDS)
+    .map((name) => name.replace('.', '\\.'))
+    .join('|')})\\b`,
+  'g',
+);
+
+/**
+ * Prints an error in one line, without a stack trace: code, message and what to do, which the messages of the
+ * package's errors say themselves. With `json` it is one line of JSON. Both go to the error output.
+ *
+ * @param name the command, for the beginning of the line
+ */
+export function report(error: unknown, name: string, json: boolean, { stderr }: CommandIo): void {
+  const message = messageOf(error);
+  if (json) {
+    const isOurs = error instanceof BrokerPoolError;
+    const fields = isOurs ? { code: error.code, message, ...fieldsOf(error) } : { message };
+    return printJson(stderr, { error: fields });
+  }
+  const code = error instanceof BrokerPoolError ? `${error.code}: ` : '';
+  printLine(stderr, `broker-pool${name === '' ? '' : ` ${name}`}: ${code}${message}`);
+  if (error instanceof UsageError || (error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT'))
+    printLine(stderr, `broker-pool ${name === '' ? '' : `${name} `}--help shows the usage`);
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return escaped(String(error));
+  return error instanceof BrokerPoolError
+    ? error.message.replaceAll(NAMES, (name) => WORDS[name] ?? name)
+    : escaped(error.message);
+}
