@@ -81,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'identity',
     'pool',
     'client',
+    'negotiation',
     'wire',
     'os',
     ...LEAVES,
@@ -258,14 +259,14 @@ test('the two ways to wait know nothing of each other', (t) => {
   }
 });
 
-test('only src/pool/broker-pool.ts knows the endpoint file', (t) => {
+test('only the pool itself and the doctor know the endpoint file', (t) => {
   const folder = 'src/pool/endpoint-file/';
   const users = src.filter(
     ({ path, files }) => !path.startsWith(folder) && files.some((imported) => imported.startsWith(folder)),
   );
   t.deepEqual(
     users.map(({ path }) => path),
-    ['src/pool/broker-pool.ts'],
+    ['src/cli/doctor/endpoint-file.ts', 'src/pool/broker-pool.ts'],
   );
 });
 

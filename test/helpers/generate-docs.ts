@@ -1,8 +1,12 @@
-/** `npm run generate:docs`: writes the tables of options in the documents. */
+/** `npm run generate:docs`: writes the tables of options, and of the doctor's checks, in the documents. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { DOCTOR_PAGE, withDoctorTable } from './doctor-table.js';
 import { OPTION_PAGES, withOptionTables } from './option-tables.js';
 
 for (const path of OPTION_PAGES) {
   const page = new URL(`../../../${path}`, import.meta.url);
   writeFileSync(page, withOptionTables(readFileSync(page, 'utf8')));
 }
+
+const doctorPage = new URL(`../../../${DOCTOR_PAGE}`, import.meta.url);
+writeFileSync(doctorPage, withDoctorTable(readFileSync(doctorPage, 'utf8')));

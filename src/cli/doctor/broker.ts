@@ -14,13 +14,14 @@ export async function checkBroker(examination: Examination): Promise<Finding[]> 
   if (brokerEndpoint === undefined) return [];
   if (isBrokerDisabled(examination))
     return [ok(SUBJECT, 'is not asked, because RUNNING_PROCESS_DISABLE is 1')];
-  const { host, trust, limitMs, requests } = examination;
+  const { host, trust, limitMs, requests, signal } = examination;
   const request = host.sendAdminRequest({
     verb: 'STATUS',
     json: true,
     brokerEndpoint,
     trust,
     timeoutMs: REQUEST_LIMIT_MS,
+    signal,
   });
   try {
     const outcome = await requests.within(limitMs, request);
@@ -34,7 +35,7 @@ export async function checkBroker(examination: Examination): Promise<Finding[]> 
 
 /** Negotiates the service once. The broker may launch its backend. */
 export async function checkNegotiation(examination: Examination): Promise<Finding[]> {
-  const { serviceName, wantedVersion, host, trust, limitMs, requests } = examination;
+  const { serviceName, wantedVersion, host, trust, limitMs, requests, signal } = examination;
   const brokerEndpoint = knownBrokerEndpoint(examination);
   if (serviceName === undefined || wantedVersion === undefined || brokerEndpoint === undefined) return [];
   if (isBrokerDisabled(examination)) return [];
@@ -45,6 +46,7 @@ export async function checkNegotiation(examination: Examination): Promise<Findin
     brokerEndpoint,
     trust,
     roundTripTimeoutMs: REQUEST_LIMIT_MS,
+    signal,
   });
   try {
     const outcome = await requests.within(

@@ -131,14 +131,20 @@ export interface CheckedFinding extends Finding {
   readonly check: string;
 }
 
-/** Runs the checks one after the other, and gives the findings of each as soon as they are there. */
+/**
+ * Runs the checks one after the other, and gives the findings of each as soon as they are there.
+ *
+ * @param onCheck is told of each check that begins
+ */
 export async function* runChecks(
   examination: Examination,
-  checks: readonly Check[] = CHECKS,
+  onCheck: (name: string) => void = () => {},
 ): AsyncGenerator<CheckedFinding> {
   const failed = new Set<string>();
-  for (const check of checks) {
+  for (const check of CHECKS) {
+    if (examination.signal?.aborted === true) return;
     if (check.needs !== undefined && failed.has(check.needs)) continue;
+    onCheck(check.name);
     for (const finding of await findingsOf(check, examination)) {
       if (finding.verdict === 'failure') failed.add(check.name);
       yield { check: check.name, ...finding };

@@ -34,10 +34,11 @@ function checkBudget(directory: string): Finding {
   const found = `endpoints of launched backends have ${length} of ${LONGEST_LINUX_PATH} bytes`;
   if (length <= LONGEST_LINUX_PATH) return ok('path budget', found);
   const excess = length - LONGEST_LINUX_PATH;
+  const bytes = excess === 1 ? 'one byte' : `${excess} bytes`;
   return failure(
     'path budget',
     `${found}: the broker can launch no backend`,
-    `set XDG_RUNTIME_DIR to a path that is ${excess} ${excess === 1 ? 'byte' : 'bytes'} shorter, for broker and clients`,
+    `set XDG_RUNTIME_DIR to a path that is ${bytes} shorter, for the broker and for clients`,
   );
 }
 

@@ -24,6 +24,8 @@ export interface Examination {
   /** How long a peer may take to answer, in milliseconds, before the finding says that it is silent. */
   readonly limitMs: number;
   readonly requests: PatientRequests;
+  /** Aborts when the user interrupts the command. */
+  readonly signal?: AbortSignal | undefined;
   readonly host: Host;
 }
 

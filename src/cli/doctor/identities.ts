@@ -59,13 +59,13 @@ async function checkIdentity(path: string, isNamed: boolean, examination: Examin
 }
 
 /** Probes the process of an identity. Returns where it has answered, in a form to show. */
-async function askProcess(identity: DaemonProcess, { limitMs, trust }: Examination): Promise<string> {
+async function askProcess(identity: DaemonProcess, examination: Examination): Promise<string> {
+  const { limitMs, trust, signal = new AbortController().signal } = examination;
   const { path = '' } = identity.ipcEndpoint ?? {};
-  const { signal } = new AbortController();
   const deadlineMs = systemClock.now() + limitMs;
   const socket = await dialTrusted(path, checkTrust('trust', trust), signal, limitMs);
   try {
-    await probe(socket, identity, { deadlineMs, timeoutMs: limitMs });
+    await probe(socket, identity, { deadlineMs, timeoutMs: limitMs, signal });
   } finally {
     socket.on('error', () => {}).destroy();
   }

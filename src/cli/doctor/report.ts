@@ -1,4 +1,5 @@
-import { printJson } from '../command.js';
+import type { Output } from '../command.js';
+import { ExitCode } from '../exit-codes.js';
 import type { CheckedFinding } from './checks.js';
 import type { Verdict } from './finding.js';
 
@@ -9,6 +10,13 @@ const COLOURS: Readonly<Record<Verdict, string>> = {
 };
 const PLAIN = '\u001B[0m';
 const VERDICT_WIDTH = 'warning'.length;
+
+/** As other programs decide it: a terminal, unless the variables say otherwise. */
+export function isColoured({ isTTY }: Output, env: Readonly<Record<string, string | undefined>>): boolean {
+  const { NO_COLOR: no, FORCE_COLOR: forced } = env;
+  if (no !== undefined && no !== '') return false;
+  return forced === undefined ? isTTY === true : forced !== '0';
+}
 
 /** A finding as text: the verdict, the subject and its state, and the advice below. */
 export function findingText(
@@ -32,11 +40,6 @@ export function summary(findings: readonly CheckedFinding[]): string {
   );
 }
 
-/** 1 with a failure, else 0. */
 export function exitCodeOf(findings: readonly CheckedFinding[]): number {
-  return findings.some(({ verdict }) => verdict === 'failure') ? 1 : 0;
-}
-
-export function printReport(findings: readonly CheckedFinding[]): void {
-  printJson({ schemaVersion: 1, command: 'doctor', exitCode: exitCodeOf(findings), findings });
+  return findings.some(({ verdict }) => verdict === 'failure') ? ExitCode.FAILED : ExitCode.DONE;
 }

@@ -16,13 +16,13 @@ export function checkNode({ host: { nodeVersion } }: Examination): Finding[] {
 }
 
 export function checkFfi({ host, platform }: Examination): Finding[] {
-  if (platform === 'win32') return [ok('koffi', 'is not used on Windows')];
+  if (platform === 'win32') return [ok('C library', 'is not used on Windows')];
   const problem = host.ffiProblem();
-  if (problem === undefined) return [ok('koffi', 'reaches the C library')];
+  if (problem === undefined) return [ok('C library', 'is reached through koffi')];
   return [
     warning(
-      'koffi',
-      `cannot be used: ${problem}; the users behind sockets are not checked, and connects are slower`,
+      'C library',
+      `cannot be reached: ${problem}; the users behind sockets are not checked, and connects are slower`,
       'unset BROKER_POOL_FFI, or install the package of koffi for this platform',
     ),
   ];

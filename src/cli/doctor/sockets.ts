@@ -6,7 +6,7 @@ import { knownBrokerEndpoint, type Examination } from './examination.js';
 import { ok, warning, type Finding } from './finding.js';
 
 const NAME = /^rpb-v1-.*\.sock$/;
-const MOST_NAMED = 5;
+const MOST_NAMED = 3;
 
 /**
  * Looks for sockets beside the broker's that no process listens at. Only the kernel is asked: a connect would end

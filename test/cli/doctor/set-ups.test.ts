@@ -366,7 +366,7 @@ onPosix('a file of endpoints that cannot be used is a warning', async (t) => {
 onPosix('without FFI there is one warning, and none of what needs it', async (t) => {
   const poor = machine(t, { host: { ...SOUND_HOST, ffiProblem: () => 'no prebuilt library' } });
   await startBroker(t, poor.endpoint);
-  await hasProblems(t, poor, [['ffi', 'warning', /cannot be used: no prebuilt library/]]);
+  await hasProblems(t, poor, [['ffi', 'warning', /cannot be reached: no prebuilt library/]]);
 });
 
 onPosix('a machine without a ring, threads and descriptors has a warning for each', async (t) => {
