@@ -112,11 +112,10 @@ function checkDirectories({ env, platform, definitionDirectory: given }: Examina
         `set ${RUNTIME_DIRECTORY} to a directory of yours, for the broker and for all clients alike`,
       ),
     );
-  const variable = { linux: RUNTIME_DIRECTORY, darwin: TEMPORARY_DIRECTORY }[String(platform)];
-  const directory = variable && env[variable];
+  const variable = platform === 'darwin' ? TEMPORARY_DIRECTORY : RUNTIME_DIRECTORY;
+  const directory = platform === 'win32' ? undefined : env[variable];
   // One that is no absolute path is a finding about the endpoint.
-  if (variable !== undefined && directory?.startsWith('/') === true)
-    findings.push(ok(variable, printable(directory)));
+  if (directory?.startsWith('/') === true) findings.push(ok(variable, printable(directory)));
   if (given === undefined && platform !== 'win32')
     try {
       definitionDirectory(env);

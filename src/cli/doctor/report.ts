@@ -19,12 +19,9 @@ export function isColoured({ isTTY }: Output, env: Readonly<Record<string, strin
 }
 
 /** A finding as text: the verdict, the subject and its state, and the advice below. */
-export function findingText(
-  { verdict, subject, found, advice }: CheckedFinding,
-  isColoured: boolean,
-): string {
+export function findingText({ verdict, subject, found, advice }: CheckedFinding, inColour: boolean): string {
   const word = verdict.padEnd(VERDICT_WIDTH);
-  const shown = isColoured ? COLOURS[verdict] + word + PLAIN : word;
+  const shown = inColour ? COLOURS[verdict] + word + PLAIN : word;
   const next = advice === undefined ? '' : `${' '.repeat(VERDICT_WIDTH + 2)}→ ${advice}\n`;
   return `${shown}  ${subject}: ${found}\n${next}`;
 }

@@ -8,7 +8,11 @@ import type { ExecutionContext } from 'ava';
 import { formatIdentityFile } from '../../../src/wire/identity-file.js';
 import { currentBootId, executablePath } from '../../../src/identity/host-identity.js';
 import { EmbeddedBackend, RefusalCode } from '../../../src/testing/index.js';
-import { encodeServiceDefinition, type ServiceDefinition } from '../../../src/wire/messages.js';
+import {
+  BrokerIsolation,
+  encodeServiceDefinition,
+  type ServiceDefinition,
+} from '../../../src/wire/messages.js';
 import type { Verdict } from '../../../src/cli/doctor/finding.js';
 import { hashFile } from '../../../src/identity/file-hash.js';
 import { ownIdentity } from '../../../src/testing/identity-probe.js';
@@ -44,7 +48,7 @@ function define(folder: string, name: string, changes: Partial<ServiceDefinition
   };
   writeFileSync(
     join(folder, 'definitions', `${name}.servicedef`),
-    encodeServiceDefinition({ ...definition, ...changes } as ServiceDefinition),
+    encodeServiceDefinition({ ...definition, ...changes }),
   );
 }
 
@@ -219,7 +223,7 @@ onPosix('definitions that no broker can launch are failures', async (t) => {
   define(folder, 'version', { minVersion: '1.2' });
   define(folder, 'outside', { perVersionBinaryDir: folder });
   define(folder, 'nowhere', { perVersionBinaryDir: '' });
-  define(folder, 'instance', { isolation: 2 });
+  define(folder, 'instance', { isolation: BrokerIsolation.EXPLICIT_INSTANCE });
   writeFileSync(join(folder, 'script'), '#!/bin/sh\n', { mode: 0o755 });
   define(folder, 'script', { binaryPath: join(folder, 'script'), perVersionBinaryDir: folder });
   writeFileSync(path('json'), '{"service_name":"json"}');
