@@ -45,7 +45,7 @@ export const doctor = defineCommand({
     }),
     'endpoint-file': value('PATH', 'a file of remembered endpoints to look at', absolute, { isPath: true }),
   },
-  json: '{"schemaVersion","command","exitCode","findings":[{"check","verdict","subject","found","advice"}]}',
+  json: 'one line: {"exitCode","findings":[{"check","verdict","subject","found","advice"}], …}',
   notes:
     'Exit code 0 without failures, also with warnings; 1 with a failure. After a broker that does not answer\n' +
     'the command goes on waiting for its reply, up to 35 seconds: a hang-up would end a registered broker.',
