@@ -6,5 +6,5 @@ export type { AcquireOptions, TargetOptions } from '../pool/options.js';
 export type { DestroyReason, Lease, LeaseDescription } from '../pool/lease.js';
 export type { NegotiatedInfo, Route } from '../negotiation/job.js';
 export type { TrustOptions } from '../trust-option.js';
-export type { Target } from '../pool/target.js';
+export type { Target } from '../target.js';
 export type { Negotiated } from '../wire/messages.js';
