@@ -26,9 +26,11 @@ const LEAVES = [
   'did-you-mean',
   'endpoint',
   'process-warning',
+  'target',
   'error-data',
   'errors',
   'exit-hook',
+  'fifo',
   'histogram',
   'explained-error',
   'option-table',
@@ -48,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'caller-stack': [],
   version: [],
   'exit-hook': [],
+  fifo: [],
   histogram: [],
   'package-files': [],
   'deadline-queue': ['clock'],
@@ -58,16 +61,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   validation: ['errors', 'clock', 'did-you-mean'],
   'option-table': ['validation'],
   endpoint: ['errors', 'validation'],
+  target: [],
+  'endpoint-cache': ['os', ...LEAVES],
   'trust-option': ['errors', 'option-table', 'os'],
   wire: ['errors'],
   codec: ['wire', 'errors'],
   os: ['errors', 'clock', 'async-context', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
-  client: ['negotiation', 'wire', 'os', ...LEAVES],
-  pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  client: ['endpoint-cache', 'negotiation', 'wire', 'os', ...LEAVES],
+  connect: ['endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
+  pool: ['identity', 'endpoint-cache', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
-  index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', ...LEAVES],
+  metrics: ['pool', ...LEAVES],
+  index: ['pool', 'connect', 'endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
   testing: ['backend', 'codec', 'identity', 'wire', 'os', ...LEAVES],
@@ -93,7 +101,8 @@ const HOMES: Readonly<Record<string, string>> = {
   koffi: 'src/os/',
   piscina: 'src/negotiation/wait-thread/worker-thread.ts',
   protobufjs: 'src/wire/',
-  'lru-cache': 'src/pool/endpoint-cache.ts',
+  'lru-cache': 'src/endpoint-cache/endpoint-cache.ts',
+  'prom-client': 'src/metrics/prometheus.ts',
 };
 
 function mayImport(file: string, imported: string): boolean {
@@ -196,7 +205,7 @@ const PURE = [
   'src/pool/connecting/retry-policy.ts',
   'src/error-data.ts',
   'src/os/descriptor-ledger.ts',
-  'src/pool/endpoint-file/answers.ts',
+  'src/endpoint-cache/answers.ts',
   'src/clock.ts',
   'src/errors.ts',
   'src/deadline-queue.ts',
@@ -258,14 +267,26 @@ test('the two ways to wait know nothing of each other', (t) => {
   }
 });
 
-test('only src/pool/broker-pool.ts knows the endpoint file', (t) => {
-  const folder = 'src/pool/endpoint-file/';
-  const users = src.filter(
-    ({ path, files }) => !path.startsWith(folder) && files.some((imported) => imported.startsWith(folder)),
+test('only src/endpoint-cache and src/pool/broker-pool.ts know the endpoint file', (t) => {
+  const path = 'src/endpoint-cache/endpoint-file.ts';
+  const users = src.filter(({ files }) => files.includes(path)).map((file) => file.path);
+  t.deepEqual(users, ['src/endpoint-cache/one-shot.ts', 'src/pool/broker-pool.ts']);
+});
+
+test('src/connect.ts loads neither the pool nor the wait thread, nor a package that these need', (t) => {
+  const loaded = closure('src/connect.ts');
+  t.true(loaded.some(({ path }) => path === 'src/client/connect.ts'));
+  t.deepEqual(
+    loaded
+      .map(({ path }) => path)
+      .filter((path) => /^src\/(?:pool|frames|identity|negotiation\/wait-thread)\//.test(path)),
+    [],
   );
   t.deepEqual(
-    users.map(({ path }) => path),
-    ['src/pool/broker-pool.ts'],
+    [...new Set(loaded.flatMap(({ packages }) => packages))]
+      .filter((name) => !name.startsWith('node:'))
+      .toSorted(),
+    ['@noble/hashes', 'koffi', 'protobufjs'],
   );
 });
 

@@ -13,9 +13,9 @@ import { closedError } from './acquire-errors.js';
 import { Capacity } from './capacity.js';
 import { Shutdown } from './shutdown.js';
 import { Connector } from './connecting/connector.js';
-import { EndpointCache } from './endpoint-cache.js';
+import { EndpointCache } from '../endpoint-cache/endpoint-cache.js';
 import type { PoolEnvironment, PoolParts } from './pool-environment.js';
-import { openEndpointFile } from './endpoint-file/endpoint-file.js';
+import { openEndpointFile } from '../endpoint-cache/endpoint-file.js';
 import { claimName, releaseName } from './pool-names.js';
 import { Targets } from './targets.js';
 import { createEventSources } from './watching/event-sources.js';
@@ -180,10 +180,21 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** Counts of now and since the start; a frozen snapshot. */
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
-    const { max, min } = this.#settings;
+    const { max, min, maxTotal } = this.#settings;
     const { name: driver } = this.#openDriver();
     const cachedEndpoints = this.#environment.cache?.size ?? 0;
-    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints });
+    const { state } = this.#shutdown;
+    return Object.freeze({
+      name: this.name,
+      state,
+      max,
+      min,
+      maxTotal,
+      driver,
+      ...sum,
+      targets,
+      cachedEndpoints,
+    });
   }
 
   /** Whether `close` or `destroy` was called. The event `closed` comes when the pool has closed. */

@@ -44,8 +44,10 @@ const SOURCES = {
     ],
   },
   endpoint: { page: 'docs/connect.md', tables: [['src/client/endpoints.ts', 'endpointNameOptions']] },
+  collector: { page: 'docs/metrics.md', tables: [['src/metrics/prometheus.ts', 'collectorOptions']] },
   session: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'sessionOptions']] },
   request: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'requestOptions']] },
+  target: { page: 'docs/http.md', tables: [['src/pool/options.ts', 'targetOptions']] },
   backend: {
     page: 'docs/backend.md',
     tables: [

@@ -1,5 +1,5 @@
-import { checkEndpoint } from '../../endpoint.js';
-import { checkServiceName, checkVersion } from '../../validation.js';
+import { checkEndpoint } from '../endpoint.js';
+import { checkServiceName, checkVersion } from '../validation.js';
 import { splitTargetKey } from '../target.js';
 
 /**

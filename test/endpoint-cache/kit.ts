@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { systemClock, type Clock } from '../../../src/clock.js';
-import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
-import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/endpoint-file/endpoint-file.js';
-import { LONGEST_FILE_BYTES, decodeAnswers, type Answers } from '../../../src/pool/endpoint-file/answers.js';
-import { PrivateFile } from '../../../src/os/private-file.js';
-import { temporaryDirectory } from '../../helpers/sanitary.js';
+import { systemClock, type Clock } from '../../src/clock.js';
+import { EndpointCache } from '../../src/endpoint-cache/endpoint-cache.js';
+import { EndpointFile, type EndpointFileWarningCode } from '../../src/endpoint-cache/endpoint-file.js';
+import { LONGEST_FILE_BYTES, decodeAnswers, type Answers } from '../../src/endpoint-cache/answers.js';
+import { PrivateFile } from '../../src/os/private-file.js';
+import { temporaryDirectory } from '../helpers/sanitary.js';
 
 /** What a file holds, and whether it is whole. */
 export function contentOf(file: string): { readonly answers: Answers; readonly problem?: string } {

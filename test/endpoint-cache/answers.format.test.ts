@@ -7,11 +7,11 @@ import {
   isStorable,
   type Answer,
   type Answers,
-} from '../../../src/pool/endpoint-file/answers.js';
-import { targetKey } from '../../../src/pool/target.js';
-import { PIPE_PREFIX } from '../../../src/endpoint.js';
-import test from '../../helpers/sanitary.js';
-import { onWindows } from '../../helpers/test-where.js';
+} from '../../src/endpoint-cache/answers.js';
+import { targetKey } from '../../src/target.js';
+import { PIPE_PREFIX } from '../../src/endpoint.js';
+import test from '../helpers/sanitary.js';
+import { onWindows } from '../helpers/test-where.js';
 
 const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';
 

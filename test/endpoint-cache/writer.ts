@@ -4,9 +4,9 @@
  * round before. Says on its standard output when it began.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { systemClock } from '../../../src/clock.js';
-import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
-import { EndpointFile } from '../../../src/pool/endpoint-file/endpoint-file.js';
+import { systemClock } from '../../src/clock.js';
+import { EndpointCache } from '../../src/endpoint-cache/endpoint-cache.js';
+import { EndpointFile } from '../../src/endpoint-cache/endpoint-file.js';
 import { endpointOf, keyOf } from './names.js';
 
 const [file = '', name = '', rounds = '0'] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { EndpointCache } from '../../src/pool/endpoint-cache.js';
-import { targetKey, type Target } from '../../src/pool/target.js';
+import { EndpointCache } from '../../src/endpoint-cache/endpoint-cache.js';
+import { targetKey, type Target } from '../../src/target.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 

@@ -6,8 +6,8 @@ import {
   mergeAnswers,
   type Answer,
   type Answers,
-} from '../../../src/pool/endpoint-file/answers.js';
-import test from '../../helpers/sanitary.js';
+} from '../../src/endpoint-cache/answers.js';
+import test from '../helpers/sanitary.js';
 
 function answer(atMs: number, endpoint: string, forgotten = false): Answer {
   return { endpoint, atMs, forgotten };

@@ -1,4 +1,4 @@
-import { count, duration, optional, type SettingsOf } from '../option-table.js';
+import { count, duration, optional, required, type OptionsOf, type SettingsOf } from '../option-table.js';
 import { checkAbsolutePath } from '../validation.js';
 
 export const endpointCacheOptions = {
@@ -16,3 +16,12 @@ export const endpointCacheOptions = {
 
 /** How a pool remembers the endpoints of backends. */
 export interface EndpointCacheOptions extends SettingsOf<typeof endpointCacheOptions> {}
+
+export const endpointFileOptions = {
+  ...endpointCacheOptions,
+  /** Absolute path of the file, which pools may use too. Its directory must exist and be private to the user. */
+  file: required((name, value) => checkAbsolutePath(name, value)),
+};
+
+/** The file in which calls that connect once remember the endpoints of backends. */
+export interface EndpointFileOptions extends Readonly<OptionsOf<typeof endpointFileOptions>> {}

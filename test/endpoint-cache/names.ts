@@ -1,5 +1,5 @@
-import { targetKey } from '../../../src/pool/target.js';
-import { PIPE_PREFIX } from '../../../src/endpoint.js';
+import { targetKey } from '../../src/target.js';
+import { PIPE_PREFIX } from '../../src/endpoint.js';
 
 const ROOT = process.platform === 'win32' ? PIPE_PREFIX : '/run/';
 

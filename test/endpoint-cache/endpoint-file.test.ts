@@ -10,12 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { EndpointCache } from '../../../src/pool/endpoint-cache.js';
-import { EndpointFile, type EndpointFileWarningCode } from '../../../src/pool/endpoint-file/endpoint-file.js';
-import { LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/answers.js';
-import { PrivateFile } from '../../../src/os/private-file.js';
-import test from '../../helpers/sanitary.js';
-import { onWindows, testWhere } from '../../helpers/test-where.js';
+import { EndpointCache } from '../../src/endpoint-cache/endpoint-cache.js';
+import { EndpointFile, type EndpointFileWarningCode } from '../../src/endpoint-cache/endpoint-file.js';
+import { LONGEST_FILE_BYTES } from '../../src/endpoint-cache/answers.js';
+import { PrivateFile } from '../../src/os/private-file.js';
+import test from '../helpers/sanitary.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 import { StillTime, contentOf, newPlace } from './kit.js';
 import { BROKER, endpointOf, keyOf } from './names.js';
 

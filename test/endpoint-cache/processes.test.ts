@@ -4,12 +4,12 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, type BrokerPoolOptions } from '../../../src/index.js';
-import { FUTURE_TOLERANCE_MS, LONGEST_FILE_BYTES } from '../../../src/pool/endpoint-file/answers.js';
-import { PrivateFile } from '../../../src/os/private-file.js';
-import { until } from '../../helpers/leftovers.js';
-import test, { temporaryDirectory } from '../../helpers/sanitary.js';
-import { startSystem, type TestSystem } from '../../helpers/system.js';
+import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
+import { FUTURE_TOLERANCE_MS, LONGEST_FILE_BYTES } from '../../src/endpoint-cache/answers.js';
+import { PrivateFile } from '../../src/os/private-file.js';
+import { until } from '../helpers/leftovers.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { startSystem, type TestSystem } from '../helpers/system.js';
 import { contentOf, newPlace } from './kit.js';
 import { endpointOf, keyOf } from './names.js';
 

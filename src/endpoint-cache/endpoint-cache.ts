@@ -2,19 +2,9 @@ import { LRUCache } from 'lru-cache';
 import { systemClock, type Clock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { printableEndpoint } from '../errors.js';
-import type { EndpointCacheOptions } from './endpoint-cache-options.js';
-import { splitTargetKey } from './target.js';
-
-/** Endpoints that outlive the pool. All of the endpoint file that the rest of the pool knows. */
-export interface EndpointStore {
-  get(key: string): { readonly endpoint: string; readonly ageMs: number } | undefined;
-  set(key: string, endpoint: string): void;
-  /** Forgets the known endpoint; with `endpoint` only if it is that one. */
-  forget(key: string, endpoint?: string): void;
-  forgetAll(belongs: (key: string) => boolean): void;
-  /** Writes the last changes; does nothing from then on. Idempotent. */
-  close(): void;
-}
+import type { EndpointCacheOptions } from './options.js';
+import type { EndpointStore } from './store.js';
+import { splitTargetKey } from '../target.js';
 
 /**
  * Negotiated endpoints, the least recently used dropped first. An entry is dropped as soon as it fails a

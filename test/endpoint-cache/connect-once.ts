@@ -3,7 +3,7 @@
  * Prints the route and the codes of the warnings, and ends at once, without closing anything.
  */
 import { writeSync } from 'node:fs';
-import { BrokerPool } from '../../../src/index.js';
+import { BrokerPool } from '../../src/index.js';
 
 const codes: unknown[] = [];
 process.on('warning', (warning) =>

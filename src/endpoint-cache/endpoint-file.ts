@@ -1,12 +1,12 @@
-import { outOfContext } from '../../async-context.js';
-import { wallNowMs, type Clock } from '../../clock.js';
-import { debug } from '../../debug-log.js';
-import { ExitHook } from '../../exit-hook.js';
-import { systemCode } from '../../os/errno.js';
-import { BusyFile, PrivateFile, RefusedFile } from '../../os/private-file.js';
-import { warnProcess } from '../../process-warning.js';
-import type { EndpointCacheOptions } from '../endpoint-cache-options.js';
-import type { EndpointStore } from '../endpoint-cache.js';
+import { outOfContext } from '../async-context.js';
+import { wallNowMs, type Clock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { ExitHook } from '../exit-hook.js';
+import { systemCode } from '../os/errno.js';
+import { BusyFile, PrivateFile, RefusedFile } from '../os/private-file.js';
+import { warnProcess } from '../process-warning.js';
+import type { EndpointCacheOptions } from './options.js';
+import type { EndpointStore } from './store.js';
 import {
   compareAnswers,
   decodeAnswers,
@@ -27,7 +27,7 @@ export type EndpointFileWarningCode =
   | 'ENDPOINT_FILE_UNWRITABLE'
   | 'ENDPOINT_FILE_VERSION';
 
-export interface EndpointFileOptions {
+export interface EndpointFileParts {
   readonly path: string;
   /** Answers kept at most. */
   readonly max: number;
@@ -73,7 +73,7 @@ const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
  * that is lost because its process has ended by then costs the next process one Hello or one failed dial.
  */
 export class EndpointFile implements EndpointStore {
-  readonly #options: Required<EndpointFileOptions>;
+  readonly #options: Required<EndpointFileParts>;
   /** Changes of this process that have not yet been seen in the file. */
   readonly #own = new Map<string, Answer>();
   readonly #warned = new Set<string>();
@@ -84,7 +84,7 @@ export class EndpointFile implements EndpointStore {
   #vainFlushes = 0;
   #closed = false;
 
-  constructor(options: EndpointFileOptions) {
+  constructor(options: EndpointFileParts) {
     this.#options = {
       wallClock: wallNowMs,
       storage: new PrivateFile(options.path, LONGEST_FILE_BYTES),
