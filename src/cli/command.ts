@@ -42,13 +42,13 @@ export interface CommandInput<Options extends OptionDefinitions> {
 export interface CommandDefinition<Options extends OptionDefinitions> {
   /** The words that call it. */
   readonly name: string;
-  /** Paragraphs above the options; their line ends are kept. */
+  /** A paragraph above the options. */
   readonly description: string;
   readonly parameters?: readonly Parameter[];
   readonly options: Options;
   /** How `--json` changes the output. */
   readonly json: string;
-  /** Paragraphs below the options. */
+  /** A paragraph below the options. */
   readonly notes?: string;
   /** Returns the exit code of the process. */
   readonly run: (input: CommandInput<Options>, io: CommandIo) => Promise<number>;

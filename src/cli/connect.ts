@@ -11,8 +11,8 @@ import { targetOf, targetParameters } from './target.js';
 export const connect = defineCommand({
   name: 'connect',
   description:
-    'Connects input and output with a backend. The end of the input ends only that direction: the backend can\n' +
-    'still answer. Ends when the backend has closed the connection. How the connection was made, and what it\n' +
+    'Connects input and output with a backend. The end of the input ends only that direction: the backend can ' +
+    'still answer. Ends when the backend has closed the connection. How the connection was made, and what it ' +
     'took, is said on the error output.',
   parameters: targetParameters,
   options: {

@@ -18,8 +18,8 @@ const PAYLOAD_PROTOCOL = 0xf001;
 export const serveBackend = defineCommand({
   name: 'serve backend',
   description:
-    'Serves as a backend, to try clients and brokers with, until Ctrl-C or SIGTERM, which end it with exit\n' +
-    'code 0. It answers requests with their payload, and echoes bytes that are no requests. Prints where it\n' +
+    'Serves as a backend, to try clients and brokers with, until Ctrl-C or SIGTERM, which end it with exit ' +
+    'code 0. It answers requests with their payload, and echoes bytes that are no requests. Prints where it ' +
     'listens. A broker may launch it.',
   options: {
     endpoint: value(

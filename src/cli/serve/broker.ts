@@ -28,9 +28,9 @@ const REFUSALS = [
 export const serveBroker = defineCommand({
   name: 'serve broker',
   description:
-    'Serves as a broker, to try clients with, until Ctrl-C or SIGTERM, which end it with exit code 0. Without\n' +
-    `--service it serves ${SERVICE} ${DEFAULT_VERSION}, a backend of its own, which echoes bytes, and requests of payload\n` +
-    'protocol 0xf001. Prints where it listens.',
+    'Serves as a broker, to try clients with, until Ctrl-C or SIGTERM, which end it with exit code 0. Prints ' +
+    `where it listens. Without --service it serves ${SERVICE} ${DEFAULT_VERSION} with a backend of its own, ` +
+    'which echoes bytes, and requests of payload protocol 0xf001.',
   options: {
     endpoint: value(
       'ENDPOINT',
@@ -42,7 +42,8 @@ export const serveBroker = defineCommand({
     ),
     service: list(
       'NAME=ENDPOINT',
-      'a service, and where its backend listens; with NAME@VERSION=ENDPOINT it has this version alone; can be given several times',
+      'a service, and where its backend listens; as NAME@VERSION=ENDPOINT of that version alone; can be ' +
+        'given several times',
       anyText,
     ),
     refuse: value('CODE', 'refuse every Hello', oneOf(REFUSALS), { choices: REFUSALS }),
