@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
 import { sourcesIn } from './helpers/imports.js';
+import { METRICS_PAGE, withMetricTable } from './helpers/metric-tables.js';
 import {
   OPTION_KINDS,
   OPTION_PAGES,
@@ -164,10 +165,18 @@ for (const { kind, page } of OPTION_KINDS)
     t.deepEqual(shown.toSorted(), [...optionDocs(kind).keys()].toSorted(), next);
   });
 
-/** The page of each entry of the package; that of the index is the pool's. */
-const ENTRY_PAGES = Object.keys(packageFile.exports)
-  .filter((entry) => !entry.endsWith('.json'))
-  .map((entry) => `docs/${entry === '.' ? 'pool' : entry.slice(2)}.md`);
+/** Entries whose page has another name. */
+const PAGES: Readonly<Record<string, string>> = {
+  '.': 'pool',
+  './prometheus': 'metrics',
+};
+
+/** The page of each entry of the package. */
+const ENTRY_PAGES = new Set(
+  Object.keys(packageFile.exports)
+    .filter((entry) => !entry.endsWith('.json'))
+    .map((entry) => `docs/${PAGES[entry] ?? entry.slice(2)}.md`),
+);
 
 for (const path of ENTRY_PAGES)
   test(`${path} has the shape of the page of an entry, which CONTRIBUTING.md describes`, (t) => {
@@ -187,6 +196,12 @@ for (const path of ENTRY_PAGES)
       [],
     );
   });
+
+test('the table of metrics is the one that `npm run generate:docs` writes', (t) => {
+  const page = readFileSync(join(ROOT, METRICS_PAGE), 'utf8');
+  t.true(page.includes('<!-- metrics -->'));
+  t.is(withMetricTable(page), page);
+});
 
 for (const path of OPTION_PAGES)
   test(`the tables of options in ${path} are those that \`npm run generate:docs\` writes`, (t) => {

@@ -29,6 +29,7 @@ const LEAVES = [
   'error-data',
   'errors',
   'exit-hook',
+  'fifo',
   'histogram',
   'explained-error',
   'option-table',
@@ -48,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'caller-stack': [],
   version: [],
   'exit-hook': [],
+  fifo: [],
   histogram: [],
   'package-files': [],
   'deadline-queue': ['clock'],
@@ -67,6 +69,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  metrics: ['pool', ...LEAVES],
   index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
@@ -94,6 +97,7 @@ const HOMES: Readonly<Record<string, string>> = {
   piscina: 'src/negotiation/wait-thread/worker-thread.ts',
   protobufjs: 'src/wire/',
   'lru-cache': 'src/pool/endpoint-cache.ts',
+  'prom-client': 'src/metrics/prometheus.ts',
 };
 
 function mayImport(file: string, imported: string): boolean {

@@ -4,6 +4,7 @@ import type { Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow, throughputRow } from '../harness/rows.js';
 import { startFrameBackend, type FrameBackend } from '../peers/frame-backends.js';
+import { bareFrameClient } from '../peers/bare-frame-client.js';
 import { rustClient, sessionClient, type FrameClient } from '../peers/frame-clients.js';
 
 const SMALL_BYTES = 64;
@@ -18,6 +19,8 @@ const SIXTEEN = 'session, 1 connection × 16 in flight';
 const DEFAULTS = `session, defaults, ${DEFAULT_CALLERS} callers`;
 const RUST_ONE = 'Rust FrameClient, 1 thread × 1 connection';
 const RUST_SIXTEEN = 'Rust FrameClient, 16 threads × 16 connections';
+const RUST_PIPELINE = 'Rust pipelining client, 1 connection × 16 in flight';
+const BARE_PIPELINE = 'bare Node socket, 1 connection × 16 in flight';
 
 /** How many requests does a session get answered, and how fast? */
 export const sessionRequests: BenchCase = {
@@ -34,8 +37,9 @@ export const sessionRequests: BenchCase = {
     return {
       tables,
       notes: [
-        'Each answer is compared with its request, in the sessions and in the Rust client.',
-        'The Rust client has a thread and a connection for each request in flight: it waits for each answer.',
+        'Each answer is compared with its request, in the sessions and in the Rust clients.',
+        'The Rust FrameClient has a thread and a connection for each request in flight: it waits for each answer.',
+        'The pipelining client is made of the codec of the Rust crate. The bare socket sends ready-made frames and counts the bytes of the answers. Both show what one connection can reach.',
       ],
     };
   },
@@ -76,12 +80,17 @@ function clientsOf({ rustProgram }: BenchContext, { endpoint }: FrameBackend, by
     sessionClient(SIXTEEN, endpoint, { connections: 1, maxInFlight: 16 }, { bytes, callers: 16 }),
     sessionClient(DEFAULTS, endpoint, {}, { bytes, callers: DEFAULT_CALLERS }),
   ];
+  const isSmall = bytes === SMALL_BYTES;
+  if (isSmall) clients.push(bareFrameClient(BARE_PIPELINE, endpoint, { bytes, callers: 16 }));
   if (rustProgram === undefined) return clients;
-  return [
-    ...clients,
+  clients.push(
     rustClient(RUST_ONE, rustProgram, endpoint, { threads: 1, bytes }),
     rustClient(RUST_SIXTEEN, rustProgram, endpoint, { threads: 16, bytes }),
-  ];
+  );
+  // It would block at larger ones, which do not fit into the buffers of one connection.
+  if (isSmall)
+    clients.push(rustClient(RUST_PIPELINE, rustProgram, endpoint, { threads: 1, bytes, inFlight: 16 }));
+  return clients;
 }
 
 function targetsOf(bytes: number, hasRust: boolean): Target[] {

@@ -180,10 +180,21 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** Counts of now and since the start; a frozen snapshot. */
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
-    const { max, min } = this.#settings;
+    const { max, min, maxTotal } = this.#settings;
     const { name: driver } = this.#openDriver();
     const cachedEndpoints = this.#environment.cache?.size ?? 0;
-    return Object.freeze({ name: this.name, max, min, driver, ...sum, targets, cachedEndpoints });
+    const { state } = this.#shutdown;
+    return Object.freeze({
+      name: this.name,
+      state,
+      max,
+      min,
+      maxTotal,
+      driver,
+      ...sum,
+      targets,
+      cachedEndpoints,
+    });
   }
 
   /** Whether `close` or `destroy` was called. The event `closed` comes when the pool has closed. */

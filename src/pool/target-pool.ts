@@ -196,6 +196,11 @@ export class TargetPool implements LeaseOwner {
     this.#stop();
   }
 
+  /** How many connections are kept open. */
+  get minimum(): number {
+    return this.#limits.minimum;
+  }
+
   counts(): PoolCounts {
     const { size: total, idle, leased, detached } = this.#entries;
     const { holding, pausing, lacking } = this.#limits;

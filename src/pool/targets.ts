@@ -72,7 +72,7 @@ export class Targets implements Iterable<TargetPool> {
   /** The counts of each target that is kept and was used, and of all there ever were. */
   counts(): { readonly sum: PoolCounts; readonly targets: readonly TargetStats[] } {
     const targets = Array.from(this.#pools.values(), (pool) =>
-      Object.freeze({ ...pool.target, ...pool.counts() }),
+      Object.freeze({ ...pool.target, min: pool.minimum, ...pool.counts() }),
     ).filter(isUsed);
     return { sum: sumCounts([...targets, this.#droppedCounts]), targets: Object.freeze(targets) };
   }

@@ -1,3 +1,4 @@
+import type { Queued } from '../../fifo.js';
 import type { FrameView } from '../../frames/codec/frame-view.js';
 
 /** A request, as `onRequest` gets it. */
@@ -20,8 +21,11 @@ export interface BackendRequest {
 }
 
 /** A request whose answer is owed. */
-export class PendingRequest implements BackendRequest {
+export class PendingRequest implements BackendRequest, Queued<PendingRequest> {
   readonly frame: FrameView;
+  previous: PendingRequest | undefined = undefined;
+  next: PendingRequest | undefined = undefined;
+  queue: object | undefined = undefined;
   #controller: AbortController | undefined;
   #isAborted = false;
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterThisCode } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
+import { Fifo } from '../../fifo.js';
 import type { FrameView } from '../../frames/codec/frame-view.js';
 import { FrameReader } from '../../frames/codec/frame-reader.js';
 import { hasHungUp } from '../../os/hang-up.js';
@@ -47,7 +48,7 @@ export class FrameConnection {
   readonly #host: FrameConnectionHost;
   readonly #reader = new FrameReader();
   readonly #answers: Answers;
-  readonly #pending = new Set<PendingRequest>();
+  readonly #pending = new Fifo<PendingRequest>();
   #state: ReadState = 'reading';
   /** Answers owed, those to probes included. */
   #owed = 0;
@@ -96,8 +97,7 @@ export class FrameConnection {
 
   readonly #onClose = (): void => {
     this.#state = 'over';
-    for (const request of this.#pending) request.abort();
-    this.#pending.clear();
+    for (const request of this.#pending.takeAll()) request.abort();
   };
 
   /** Serves what has arrived, as far as the limits allow. */
@@ -206,15 +206,15 @@ export class FrameConnection {
   }
 
   #awaitAnswer(request: PendingRequest, answer: Promise<Uint8Array>): void {
-    this.#pending.add(request);
+    this.#pending.push(request);
     // Where the client has gone, nothing is pending any more: a handler may well fail for that very reason.
     const onAnswer = (payload: unknown): void => {
-      if (!this.#pending.delete(request)) return;
+      if (!this.#pending.remove(request)) return;
       this.#answer(request, payload);
       this.#flushSoon();
     };
     const onError = (error: unknown): void => {
-      if (!this.#pending.delete(request)) return;
+      if (!this.#pending.remove(request)) return;
       this.#fail(request, error);
       this.#flushSoon();
     };

@@ -1,9 +1,9 @@
 import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
+import { Fifo } from '../../fifo.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
-import { Fifo } from './fifo.js';
 import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
 
 export interface DispatcherSettings {

@@ -1,4 +1,5 @@
 import type { Timed } from '../../deadline-queue.js';
+import type { Queued } from '../../fifo.js';
 import type { Uint64 } from '../codec/frame-view.js';
 import { LARGE_BYTES } from './choice.js';
 
@@ -19,7 +20,7 @@ export interface RequestContent {
 export type RequestState = 'queued' | 'assigned' | 'written' | 'settled';
 
 /** A request from the call to its outcome. Few fields: thousands may be in flight. */
-export class PendingRequest<Connection> implements Timed {
+export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<Connection>> {
   readonly content: RequestContent;
   readonly startedMs: number;
   readonly settle: (outcome: Uint8Array | Promise<never>) => void;
@@ -28,6 +29,9 @@ export class PendingRequest<Connection> implements Timed {
   id: Uint64 = 0;
   /** How often it has been written to a connection. */
   attempts = 0;
+  previous: PendingRequest<Connection> | undefined = undefined;
+  next: PendingRequest<Connection> | undefined = undefined;
+  queue: object | undefined = undefined;
   dueMs = Infinity;
   queueIndex = -1;
   /** Takes its callback off the caller's signal. */

@@ -5,14 +5,27 @@ export const ABANDONED = Symbol('abandoned');
 
 const FIRST_ID = 1;
 const LAST_ID = 2n ** 64n - 1n;
+/** Places of a new table. */
+const FEWEST_PLACES = 32;
+
+/** A request in the table, or what is left of one whose caller has given up. */
+interface Entry<Request> {
+  readonly id: Uint64;
+  readonly request: Request | typeof ABANDONED;
+}
 
 /**
  * The requests of one connection by their ids, without I/O. An id belongs to its request until the answer comes
  * or the connection closes: a late answer must not be taken for that of another request.
+ *
+ * Ids that follow each other have places that follow each other. A `Map` in place of the array would burden the
+ * garbage collector, see `Fifo`.
  */
 export class RequestTable<Request extends object> {
-  readonly #requests = new Map<Uint64, Request | typeof ABANDONED>();
+  /** The entry of an id stands at the id modulo the length, a power of two. At most half of the places are taken. */
+  #places: (Entry<Request> | undefined)[];
   #nextId: Uint64;
+  #size = 0;
   #abandoned = 0;
 
   /**
@@ -20,13 +33,18 @@ export class RequestTable<Request extends object> {
    * @param abandoned for tests: ids in use from the beginning
    */
   constructor(firstId: Uint64 = FIRST_ID, abandoned: readonly Uint64[] = []) {
+    this.#places = emptyPlaces(FEWEST_PLACES);
     this.#nextId = firstId;
-    for (const id of abandoned) this.abandon(id);
+    for (const id of abandoned) {
+      this.#places[this.#placeOf(id)] = { id, request: ABANDONED };
+      this.#size++;
+      this.#abandoned++;
+    }
   }
 
   /** Ids whose answer may still come. */
   get size(): number {
-    return this.#requests.size;
+    return this.#size;
   }
 
   /** Those of them whose callers have given up. */
@@ -34,38 +52,67 @@ export class RequestTable<Request extends object> {
     return this.#abandoned;
   }
 
-  /** Reserves an id for a request: 1, 2, 3, …, and 1 again after 2^64 - 1 (S-52), without those in use. */
+  /**
+   * Reserves an id for a request: 1, 2, 3, …, and 1 again after 2^64 - 1 (S-52). An id is left out where an older
+   * one has its place, the same id among them.
+   */
   add(request: Request): Uint64 {
+    if (this.#size * 2 >= this.#places.length) this.#grow();
     let id = this.#nextId;
-    while (this.#requests.has(id)) id = successor(id);
+    let place = this.#placeOf(id);
+    while (this.#places[place] !== undefined) {
+      id = successor(id);
+      place = this.#placeOf(id);
+    }
     this.#nextId = successor(id);
-    this.#requests.set(id, request);
+    this.#places[place] = { id, request };
+    this.#size++;
     return id;
   }
 
-  /** Its caller gives up: the id stays reserved (S-55). */
+  /** The caller of a request gives up: the id stays reserved (S-55). */
   abandon(id: Uint64): void {
-    this.#requests.set(id, ABANDONED);
+    this.#places[this.#placeOf(id)] = { id, request: ABANDONED };
     this.#abandoned++;
   }
 
   /** Takes out the request that an answer belongs to; `undefined` where none waits for it. */
   take(id: Uint64): Request | typeof ABANDONED | undefined {
-    const request = this.#requests.get(id);
-    if (request === undefined) return undefined;
-    this.#requests.delete(id);
-    if (request === ABANDONED) this.#abandoned--;
-    return request;
+    const place = this.#placeOf(id);
+    const entry = this.#places[place];
+    if (entry === undefined || entry.id !== id) return undefined;
+    this.#places[place] = undefined;
+    this.#size--;
+    if (entry.request === ABANDONED) this.#abandoned--;
+    return entry.request;
   }
 
   /** Takes out all requests whose callers still wait, in the order of their ids. */
   takeAll(): Request[] {
+    const entries = this.#places.filter((entry) => entry !== undefined);
+    this.#places = emptyPlaces(FEWEST_PLACES);
+    this.#size = this.#abandoned = 0;
+    entries.sort((one, other) => (one.id < other.id ? -1 : 1));
     const waiting: Request[] = [];
-    for (const request of this.#requests.values()) if (request !== ABANDONED) waiting.push(request);
-    this.#requests.clear();
-    this.#abandoned = 0;
+    for (const { request } of entries) if (request !== ABANDONED) waiting.push(request);
     return waiting;
   }
+
+  #placeOf(id: Uint64): number {
+    const { length } = this.#places;
+    return typeof id === 'number' ? id % length : Number(id % BigInt(length));
+  }
+
+  /** Entries that have places of their own modulo a number have so modulo its double. */
+  #grow(): void {
+    const entries = this.#places;
+    this.#places = emptyPlaces(entries.length * 2);
+    for (const entry of entries) if (entry !== undefined) this.#places[this.#placeOf(entry.id)] = entry;
+  }
+}
+
+function emptyPlaces<Request>(count: number): (Entry<Request> | undefined)[] {
+  return Array.from({ length: count }, () => undefined);
 }
 
 function successor(id: Uint64): Uint64 {

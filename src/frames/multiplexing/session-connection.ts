@@ -1,5 +1,6 @@
 import { afterPromises } from '../../clock.js';
 import { BrokerPoolError, printable } from '../../errors.js';
+import { Fifo } from '../../fifo.js';
 import { formatProtocol, FrameKind, PayloadEncoding, PROTOCOL_VERSION } from '../../wire/envelope.js';
 import { FrameReader } from '../codec/frame-reader.js';
 import { ownPayload, type FrameView } from '../codec/frame-view.js';
@@ -7,7 +8,6 @@ import { FrameWriter } from '../codec/frame-writer.js';
 import { writeTogether } from '../../os/write-together.js';
 import type { HeldConnection } from '../sources/connection-source.js';
 import { LARGE_BYTES, type Candidate } from './choice.js';
-import { Fifo } from './fifo.js';
 import type { PendingRequest } from './pending-request.js';
 import { ABANDONED, RequestTable } from './request-table.js';
 

@@ -58,16 +58,24 @@ export interface TargetStats extends PoolCounts {
   readonly brokerEndpoint: string;
   readonly serviceName: string;
   readonly wantedVersion: string;
+  /**
+   * Connections that are kept open: the option `min` for the pool's own target, and for another one once `warm` was
+   * called for it; else 0.
+   */
+  readonly min: number;
 }
 
 /** A snapshot; frozen. */
 export interface PoolStats extends PoolCounts {
   /** The name of the pool. */
   readonly name: string;
+  readonly state: PoolState;
   /** The option `max`: connections of a target at most. */
   readonly max: number;
   /** The option `min`: connections that are kept open. */
   readonly min: number;
+  /** The option `maxTotal`: connections of all targets at most. */
+  readonly maxTotal: number;
   /** How negotiations are waited for at present. */
   readonly driver: DriverName;
   readonly targets: readonly TargetStats[];

@@ -1,5 +1,4 @@
 import { chooseConnection, type Candidate } from '../../../src/frames/multiplexing/choice.js';
-import { Fifo } from '../../../src/frames/multiplexing/fifo.js';
 import test from '../../helpers/sanitary.js';
 
 function candidate(inFlight: number, marks: Partial<Candidate> = {}): Candidate {
@@ -33,17 +32,4 @@ test('large requests leave one connection to the small ones', (t) => {
 test('a single connection carries large and small requests', (t) => {
   t.is(chooseConnection([candidate(0)], true, 1)?.inFlight, 0);
   t.is(chooseConnection([candidate(1, { isSlow: true })], false, 1)?.inFlight, 1);
-});
-
-test('a queue gives its items in their order, without those that have left', (t) => {
-  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => ({ name }));
-  const queue = new Fifo<object>();
-  for (const item of [b!, c!, d!]) queue.push(item);
-  queue.remove(c!);
-  queue.putBack([a!]);
-  t.is(queue.first, a);
-  t.is(queue.length, 3);
-  t.is(queue.shift(), a);
-  t.deepEqual(queue.takeAll(), [b, d]);
-  t.is(queue.shift(), undefined);
 });

@@ -1,0 +1,124 @@
+import { afterThisCode } from '../clock.js';
+import { invalidArgument } from '../errors.js';
+import type { BrokerPool } from '../pool/broker-pool.js';
+import type { PoolCounts, PoolStats } from '../pool/watching/stats.js';
+import { described, quoted } from '../validation.js';
+import { warnProcess } from '../process-warning.js';
+
+/** What a pool said of itself, or of one of its targets, at one moment. */
+export interface Reading {
+  /** The attributes that all its series have, by their names in OpenTelemetry. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly counts: PoolCounts;
+  /** Connections at most. */
+  readonly max: number;
+  /** Connections that are kept open. */
+  readonly min: number;
+  /** Of the whole pool only. */
+  readonly cachedEndpoints?: number;
+}
+
+/** The pools whose counters are read together. */
+export class MeasuredPools {
+  /** Whether there is one reading for each target, by pool. */
+  readonly #pools = new Map<BrokerPool, boolean>();
+  readonly #warned = new WeakSet<BrokerPool>();
+  #readings: readonly Reading[] | undefined;
+
+  get size(): number {
+    return this.#pools.size;
+  }
+
+  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` where a pool is measured already: its numbers would count twice */
+  add(pools: readonly BrokerPool[], byTarget: boolean): void {
+    for (const pool of pools)
+      if (this.#pools.has(pool))
+        throw invalidArgument('pool', `is measured here already: ${quoted(pool.name)}; stop that first`);
+    for (const pool of pools) this.#pools.set(pool, byTarget);
+    this.#readings = undefined;
+  }
+
+  delete(pools: readonly BrokerPool[]): void {
+    for (const pool of pools) this.#pools.delete(pool);
+    this.#readings = undefined;
+  }
+
+  /**
+   * The readings of all pools that have not closed. All that is read before the code that runs now returns is of one
+   * moment: a scrape asks each metric by itself, and asks the pools once.
+   */
+  read(): readonly Reading[] {
+    if (this.#readings === undefined) {
+      this.#readings = [...this.#pools].flatMap(([pool, byTarget]) => this.#readingsOf(pool, byTarget));
+      afterThisCode(() => (this.#readings = undefined));
+    }
+    return this.#readings;
+  }
+
+  #readingsOf(pool: BrokerPool, byTarget: boolean): readonly Reading[] {
+    try {
+      const stats = pool.stats();
+      if (stats.state !== 'closed') return readingsIn(stats, byTarget);
+      // It has given its name back: another pool may have it by now.
+      this.#pools.delete(pool);
+      return [];
+    } catch (error) {
+      this.#warnOnce(pool, error);
+      return [];
+    }
+  }
+
+  /** The metrics of other pools must not be lost with those of one. */
+  #warnOnce(pool: BrokerPool, error: unknown): void {
+    if (this.#warned.has(pool)) return;
+    this.#warned.add(pool);
+    const reason = error instanceof Error ? error.message : String(error);
+    warnProcess('BROKER_POOL_METRICS', `the metrics of pool ${quoted(pool.name)} cannot be read: ${reason}`);
+  }
+}
+
+function readingsIn(stats: PoolStats, byTarget: boolean): readonly Reading[] {
+  const { name, max, maxTotal, targets, cachedEndpoints } = stats;
+  const ofPool = { 'db.client.connection.pool.name': name };
+  if (byTarget)
+    return targets.map((target) => ({
+      attributes: {
+        ...ofPool,
+        'broker_pool.target.service': target.serviceName,
+        'broker_pool.target.version': target.wantedVersion,
+      },
+      counts: target,
+      max: Math.min(max, maxTotal),
+      min: target.min,
+    }));
+  const min = targets.reduce((sum, target) => sum + target.min, 0);
+  return [
+    {
+      attributes: ofPool,
+      counts: stats,
+      max: Math.min(max * Math.max(1, targets.length), maxTotal),
+      min,
+      cachedEndpoints,
+    },
+  ];
+}
+
+/**
+ * One pool or several, as callers give them.
+ *
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+ */
+export function checkPools(pool: BrokerPool | readonly BrokerPool[]): readonly BrokerPool[] {
+  const pools: readonly unknown[] = Array.isArray(pool) ? pool : [pool];
+  return [...new Set(pools.map((one) => checkPool(one)))];
+}
+
+function checkPool(value: unknown): BrokerPool {
+  if (isPool(value)) return value;
+  throw invalidArgument('pool', `must be a BrokerPool or an array of them, got ${described(value)}`);
+}
+
+/** By its members: a program may have two copies of this package. */
+function isPool(value: unknown): value is BrokerPool {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'stats') === 'function';
+}
