@@ -1,9 +1,7 @@
 /** The code blocks of the documents. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+import { ROOT } from './texts.js';
 
 /** Documents for users of the package, by paths from the root. */
 export const USER_DOCUMENTS = [

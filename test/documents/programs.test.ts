@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
-import { blocksIn, ROOT, USER_DOCUMENTS, type Block } from './blocks.js';
+import { blocksIn, USER_DOCUMENTS, type Block } from './blocks.js';
+import { ROOT } from './texts.js';
 
 const execute = promisify(execFile);
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -40,25 +41,37 @@ async function compile(): Promise<string> {
   for (const { name, language, code } of programs)
     // `export {}` makes a module of a program that neither imports nor exports.
     writeFileSync(join(folder, `${name}.${language}`), `${code}\nexport {};\n`);
+  const outputs = await Promise.all([
+    compileAll('ts', { strict: true }),
+    // Without annotations a parameter has no type, nor has what a program catches.
+    compileAll('js', { strict: true, noImplicitAny: false, useUnknownInCatchVariables: false }),
+  ]);
+  return outputs.join('');
+}
+
+async function compileAll(language: string, options: object): Promise<string> {
   const configuration = {
     compilerOptions: {
       target: 'es2023',
       lib: ['es2023', 'esnext.disposable'],
       module: 'nodenext',
       types: ['node'],
-      strict: true,
       allowJs: true,
       checkJs: true,
       skipLibCheck: true,
       rootDir: '.',
       outDir: 'compiled',
+      ...options,
     },
-    files: programs.map(({ name, language }) => `${name}.${language}`),
-    include: ['../test/documents/surroundings.d.ts'],
+    files: [
+      ...programs.filter((program) => program.language === language).map(({ name }) => `${name}.${language}`),
+      '../test/documents/surroundings.d.ts',
+    ],
   };
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(configuration));
+  const file = join(folder, `tsconfig.${language}.json`);
+  writeFileSync(file, JSON.stringify(configuration));
   try {
-    return (await execute(process.execPath, [TSC, '-p', folder], { timeout: LIMIT_MS })).stdout;
+    return (await execute(process.execPath, [TSC, '-p', file], { timeout: LIMIT_MS })).stdout;
   } catch (error) {
     return String(Reflect.get(Object(error), 'stdout'));
   }
