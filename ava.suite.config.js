@@ -32,7 +32,7 @@ const LONGEST = [
   'pool/without-thread',
   'pool/model/planted-faults',
   'pool/model/pool.model',
-  'pool/endpoint-file/processes',
+  'endpoint-cache/processes',
   'pool/sharing/stress',
 ].map((name) => `dist/test/${name}.test.js`);
 const missing = LONGEST.filter((path) => !existsSync(path));

@@ -17,7 +17,7 @@ const SAME_WITHOUT_FFI = {
   'layers.test.js': 'reads sources',
   'negotiation/exchange/': 'the protocol without sockets',
   'package-tarball.test.js': 'packs files',
-  'pool/endpoint-file/': 'files and no sockets',
+  'endpoint-cache/': 'files and no sockets',
   'pool/model/': 'a pool over a driver of the test',
   'types/': 'compiles programs',
   'wire/': 'bytes without sockets',

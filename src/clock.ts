@@ -275,6 +275,9 @@ export async function within(limitMs: number, promise: Promise<unknown>): Promis
   const limit = new Promise<void>((resolve) => {
     if (limitMs !== Infinity) cancel = systemClock.schedule(limitMs, resolve, true);
   });
-  await Promise.race([promise, limit]);
-  cancel();
+  try {
+    await Promise.race([promise, limit]);
+  } finally {
+    cancel();
+  }
 }

@@ -26,6 +26,7 @@ const LEAVES = [
   'did-you-mean',
   'endpoint',
   'process-warning',
+  'target',
   'error-data',
   'errors',
   'exit-hook',
@@ -60,17 +61,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   validation: ['errors', 'clock', 'did-you-mean'],
   'option-table': ['validation'],
   endpoint: ['errors', 'validation'],
+  target: [],
+  'endpoint-cache': ['os', ...LEAVES],
   'trust-option': ['errors', 'option-table', 'os'],
   wire: ['errors'],
   codec: ['wire', 'errors'],
   os: ['errors', 'clock', 'async-context', 'process-warning', 'package-files'],
   negotiation: ['wire', 'os', ...LEAVES],
-  client: ['negotiation', 'wire', 'os', ...LEAVES],
-  pool: ['identity', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  client: ['endpoint-cache', 'negotiation', 'wire', 'os', ...LEAVES],
+  connect: ['endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
+  pool: ['identity', 'endpoint-cache', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', ...LEAVES],
   metrics: ['pool', ...LEAVES],
-  index: ['pool', 'client', 'negotiation', 'wire', ...LEAVES],
+  index: ['pool', 'connect', 'endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
   testing: ['backend', 'codec', 'identity', 'wire', 'os', ...LEAVES],
@@ -83,20 +88,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'testing',
     'identity',
     'pool',
+    'endpoint-cache',
     'client',
+    'negotiation',
     'wire',
     'os',
     ...LEAVES,
   ],
-  workers: ['negotiation', 'wire', 'os', 'errors', 'clock'],
+  workers: ['identity', 'negotiation', 'wire', 'os', 'errors', 'clock'],
 };
 
 /** Packages that are known in one place only, so that they can be replaced there. */
 const HOMES: Readonly<Record<string, string>> = {
   koffi: 'src/os/',
   piscina: 'src/negotiation/wait-thread/worker-thread.ts',
+  'hash-wasm': 'src/identity/',
   protobufjs: 'src/wire/',
-  'lru-cache': 'src/pool/endpoint-cache.ts',
+  'lru-cache': 'src/endpoint-cache/endpoint-cache.ts',
   'prom-client': 'src/metrics/prometheus.ts',
 };
 
@@ -152,7 +160,8 @@ test('no file imports itself by way of others', (t) => {
 for (const [name, home] of Object.entries(HOMES)) {
   test(`only ${home} knows ${name}`, (t) => {
     const users = [...byPath.values()].filter(
-      ({ packages, text }) => packages.includes(name) || text.includes(`'${name}'`),
+      ({ packages, text }) =>
+        packages.includes(name) || text.includes(`'${name}'`) || text.includes(`'${name}/`),
     );
     t.true(users.length > 0);
     t.deepEqual(
@@ -174,16 +183,16 @@ test('only src/os knows the members that Node does not document', (t) => {
   );
 });
 
-test('src names the worker as a file only, in negotiation/wait-thread/worker-thread.ts', (t) => {
+test('src names the entries of workers as files only, in the two places that start them', (t) => {
   t.deepEqual(
     src.filter(({ files }) => files.some((path) => path.startsWith('workers/'))).map(({ path }) => path),
     [],
   );
   const mentions = src.filter(({ text }) => text.includes('workers/'));
-  t.deepEqual(
-    mentions.map(({ path }) => path),
-    ['src/negotiation/wait-thread/worker-thread.ts'],
-  );
+  t.deepEqual(mentions.map(({ path }) => path).toSorted(), [
+    'src/identity/file-hash.ts',
+    'src/negotiation/wait-thread/worker-thread.ts',
+  ]);
   for (const { text } of mentions)
     t.deepEqual(
       text.match(/.*workers\/.*/g)?.filter((line) => !line.includes('packageFile(')),
@@ -200,7 +209,7 @@ const PURE = [
   'src/pool/connecting/retry-policy.ts',
   'src/error-data.ts',
   'src/os/descriptor-ledger.ts',
-  'src/pool/endpoint-file/answers.ts',
+  'src/endpoint-cache/answers.ts',
   'src/clock.ts',
   'src/errors.ts',
   'src/deadline-queue.ts',
@@ -262,14 +271,26 @@ test('the two ways to wait know nothing of each other', (t) => {
   }
 });
 
-test('only src/pool/broker-pool.ts knows the endpoint file', (t) => {
-  const folder = 'src/pool/endpoint-file/';
-  const users = src.filter(
-    ({ path, files }) => !path.startsWith(folder) && files.some((imported) => imported.startsWith(folder)),
+test('only src/endpoint-cache and src/pool/broker-pool.ts know the endpoint file', (t) => {
+  const path = 'src/endpoint-cache/endpoint-file.ts';
+  const users = src.filter(({ files }) => files.includes(path)).map((file) => file.path);
+  t.deepEqual(users, ['src/endpoint-cache/one-shot.ts', 'src/pool/broker-pool.ts']);
+});
+
+test('src/connect.ts loads neither the pool nor the wait thread, nor a package that these need', (t) => {
+  const loaded = closure('src/connect.ts');
+  t.true(loaded.some(({ path }) => path === 'src/client/connect.ts'));
+  t.deepEqual(
+    loaded
+      .map(({ path }) => path)
+      .filter((path) => /^src\/(?:pool|frames|identity|negotiation\/wait-thread)\//.test(path)),
+    [],
   );
   t.deepEqual(
-    users.map(({ path }) => path),
-    ['src/pool/broker-pool.ts'],
+    [...new Set(loaded.flatMap(({ packages }) => packages))]
+      .filter((name) => !name.startsWith('node:'))
+      .toSorted(),
+    ['@noble/hashes', 'koffi', 'protobufjs'],
   );
 });
 

@@ -15,7 +15,7 @@ import {
   type OptionsOf,
   type OptionTable,
 } from '../src/option-table.js';
-import { endpointCacheOptions } from '../src/pool/endpoint-cache-options.js';
+import { endpointCacheOptions } from '../src/endpoint-cache/options.js';
 import {
   allAcquireOptions,
   allPoolOptions,

@@ -87,6 +87,7 @@ test('npm pack in a clone without dist packs every file that package.json names,
     [],
   );
   t.true(paths.includes('dist/workers/negotiator.js'));
+  t.true(paths.includes('dist/workers/file-hasher.js'));
 });
 
 test('the packed command line runs', async (t) => {

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { posix } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RefusalCode, type EndpointCacheOptions } from 'broker-pool';
 import { EmbeddedBroker, RefusalCode as RefusalCodeForTests, type Hello } from 'broker-pool/testing';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
 import { scaled } from './helpers/patience.js';
-import test from './helpers/sanitary.js';
+import test, { temporaryDirectory } from './helpers/sanitary.js';
+import { startSystem } from './helpers/system.js';
 import { onWine, SHARING, testWhere } from './helpers/test-where.js';
 import { canShare } from './pool/sharing/kit.js';
 
@@ -129,6 +130,19 @@ test('the example of a session runs as it stands', async (t) => {
   });
   t.is(stdout, 'ONE and TWO\nWITHOUT A BROKER\n');
   t.is(stderr, '');
+});
+
+test('the example of a tool that connects once asks the broker the first time only', async (t) => {
+  const { target } = await startSystem(t);
+  const file = join(temporaryDirectory(t), 'endpoints.json');
+  const { brokerEndpoint, serviceName, wantedVersion } = target;
+  const named = ['--broker', brokerEndpoint, '--service', serviceName, '--version', wantedVersion];
+  const parameters = [`${ROOT}dist/examples/ask-once.js`, ...named, '--cache', file, 'hello'];
+  for (const route of ['broker-negotiated', 'hello-skip'])
+    t.deepEqual(await execute(process.execPath, parameters, { timeout: LIMIT_MS }), {
+      stdout: `hello by ${route}\n`,
+      stderr: '',
+    });
 });
 
 testWhere(canShare, SHARING)('the example of a shared pool runs as it stands', async (t) => {

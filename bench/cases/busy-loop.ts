@@ -26,7 +26,7 @@ export const busyLoop: BenchCase = {
   name: 'busy-loop',
   question: `How long does a negotiated connect take while the main loop works in turns of ${WORK_MS} ms?`,
   budgetMs: 15_000,
-  pictures: ['bars', 'distribution'],
+  pictures: ['bars', 'percentiles'],
   async run(context) {
     await using system = await startSystem(context.rustProgram);
     const { backendEndpoint, brokerName, target } = system;

@@ -1,7 +1,7 @@
 import type { BrokerPoolOptions, Route } from '../../src/index.js';
 import type { BenchCase, BenchContext } from '../harness/case.js';
 import { closedLoop, type CleanUp, type Turn, type TurnLength } from '../harness/closed-loop.js';
-import type { Role, Table, Target } from '../harness/result.js';
+import type { PictureKind, Role, Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow, throughputRow } from '../harness/rows.js';
 import { startSystem, type BenchSystem } from '../peers/system.js';
@@ -75,7 +75,7 @@ export const connectLatency: BenchCase = {
   question:
     'How long from "I want a connection" to a usable socket, and how many a second, by route and callers?',
   budgetMs: 65_000,
-  pictures: ['bars', 'distribution'],
+  pictures: ['bars', 'percentiles'],
   async run(context) {
     const tables: Table[] = [];
     for (const route of ROUTES) tables.push(...(await measureRoute(context, route)));
@@ -149,7 +149,7 @@ function tablesOf(
       ...common,
       unit: 'µs',
       better: 'lower',
-      inPictures: IN_PICTURES.includes(callers),
+      pictures: latencyPictures(callers),
       rows: entrants.map(({ name, role }) => latencyRow(name, role, turns.get(name) ?? [])),
       ...targets(latency),
     },
@@ -158,11 +158,17 @@ function tablesOf(
       unit: 'connects/s',
       better: 'higher',
       // For one caller it is what the latency says already.
-      inPictures: callers > 1 && IN_PICTURES.includes(callers),
+      pictures: callers > 1 && IN_PICTURES.includes(callers) ? ['bars'] : [],
       rows: entrants.map(({ name, role }) => throughputRow(name, role, turns.get(name) ?? [])),
       ...targets(throughput),
     },
   ];
+}
+
+/** With many callers at a time, connects a second say more than how long one of them takes. */
+function latencyPictures(callers: number): readonly PictureKind[] {
+  if (!IN_PICTURES.includes(callers)) return [];
+  return callers === 1 ? ['bars', 'percentiles'] : ['percentiles'];
 }
 
 function connectorsFor(

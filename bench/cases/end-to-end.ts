@@ -16,7 +16,7 @@ export const endToEnd: BenchCase = {
   name: 'end-to-end',
   question: `Requests to an HTTP-like service, ${CALLERS} at a time: a connect for each, other pools of ${MAX}, this pool of ${MAX}?`,
   budgetMs: 20_000,
-  pictures: ['bars', 'distribution'],
+  pictures: ['bars', 'percentiles'],
   async run(context) {
     await using service = await startProgram<ServiceReady>('service');
     const { backendEndpoint, target } = service.ready;

@@ -21,6 +21,8 @@ interface Growth {
   readonly program: 'grow' | 'grow-containers';
   readonly sizes: readonly number[];
   readonly what: string;
+  /** It explains another table, and is not drawn. */
+  readonly inPictures?: false;
   /** Where they are others than usual it is to explain another table, and nothing is wanted of it. */
   readonly nodeOptions?: readonly string[];
 }
@@ -49,6 +51,7 @@ export const growth: BenchCase = {
         sizes: [10, 10_000],
         what: 'waiting',
         nodeOptions: [LARGE_YOUNG_GENERATION],
+        inPictures: false,
       },
       {
         title: 'idle connections, one caller',
@@ -63,6 +66,7 @@ export const growth: BenchCase = {
         program: 'grow-containers',
         sizes: BAG_SIZES,
         what: 'waiting',
+        inPictures: false,
       },
       {
         title: 'the container alone, idle entries',
@@ -70,6 +74,7 @@ export const growth: BenchCase = {
         program: 'grow-containers',
         sizes: BAG_SIZES,
         what: 'idle',
+        inPictures: false,
       },
     ];
     const tables: Table[] = [];
@@ -98,7 +103,7 @@ function openableSizes(): number[] {
 }
 
 async function measure(context: BenchContext, growing: Growth, target: TestTarget): Promise<Table[]> {
-  const { title, kind, program, sizes, what, nodeOptions } = growing;
+  const { title, kind, program, sizes, what, inPictures, nodeOptions } = growing;
   context.progress(title);
   // About half a second for each round of a size, and the opening.
   const limitMs = 20_000 + context.rounds * sizes.length * 3_000;
@@ -126,7 +131,7 @@ async function measure(context: BenchContext, growing: Growth, target: TestTarge
       rounds,
     })),
   ];
-  const table: Table = { ...common, title, unit: 'ns', rows };
+  const table: Table = { ...common, title, unit: 'ns', rows, ...(inPictures === false && { pictures: [] }) };
   if (bare.length === 0) return [table];
   const bareOf = (size: number): Grown | undefined => bare.find((one) => one.size === size);
   const multiples = ours.map(({ size, rounds }): Row => ({
@@ -136,7 +141,13 @@ async function measure(context: BenchContext, growing: Growth, target: TestTarge
   }));
   return [
     table,
-    { ...common, title: `${title}, beside a bare queue`, unit: 'times its cost', rows: multiples },
+    {
+      ...common,
+      title: `${title}, beside a bare queue`,
+      unit: 'times its cost',
+      rows: multiples,
+      pictures: [],
+    },
   ];
 }
 

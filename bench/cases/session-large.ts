@@ -21,7 +21,7 @@ export const sessionLarge: BenchCase = {
   name: 'session-large',
   question: 'How long does a small request take while 15 MiB requests go through the same session?',
   budgetMs: 30_000,
-  pictures: ['bars', 'distribution'],
+  pictures: ['bars', 'percentiles'],
   async run(context) {
     await using backend = await startFrameBackend(context.rustProgram);
     await using session = openSession({ endpoint: backend.endpoint }, { payloadProtocol: ECHO_PROTOCOL });

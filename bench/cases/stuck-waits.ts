@@ -20,7 +20,7 @@ export const stuckWaits: BenchCase = {
   name: 'stuck-waits',
   question: `How long does a negotiated connect take while ${whole(WANTED)} others wait for replies that never come?`,
   budgetMs: 25_000,
-  pictures: ['bars', 'distribution'],
+  pictures: ['bars', 'percentiles'],
   async run(context) {
     await using broker = await startProgram<TestTarget>('silent-broker');
     const stuck = Math.min(WANTED, mostDescriptors() - SPARE_DESCRIPTORS);

@@ -14,6 +14,8 @@ export interface BenchArguments {
   readonly compare: string | undefined;
   /** A checkout with another build. */
   readonly against: string | undefined;
+  /** Refuse to measure, and to keep figures, while other programs use the machine. */
+  readonly quietCheck: boolean;
   /** A folder for pictures. */
   readonly pictures: string | undefined;
   readonly help: boolean;
@@ -26,6 +28,7 @@ export const USAGE = `npm run bench -- [part of a case's name …] [options]    
   --json              JSON on standard output instead of tables
   --compare <file>    what got slower and what faster since that run (a file of bench/results or from --json)
   --against <folder>  this build and that of another checkout by turns, nothing else; words choose rows, --rounds 15 tells 3 % apart
+  --quiet-check       measures, keeps figures and draws only while nothing else uses the machine
   --pictures <folder> draws SVG pictures there`;
 
 const DEFAULT_ROUNDS = 5;
@@ -44,10 +47,11 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
       compare: { type: 'string' },
       against: { type: 'string' },
       pictures: { type: 'string' },
+      'quiet-check': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
-  const { real, list, json, compare, against, pictures, help } = values;
+  const { real, list, json, compare, against, pictures, 'quiet-check': quietCheck, help } = values;
   return {
     filters: positionals,
     real,
@@ -56,6 +60,7 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
     json,
     compare,
     against,
+    quietCheck,
     pictures,
     help,
   };

@@ -1,6 +1,8 @@
+import { inLightAndDark, LIGHT } from './colours.js';
 import { importPeer } from './peer-modules.js';
-import type { BenchRun, CaseResult, Role, Table } from './result.js';
-import { findRow, ratioOf } from './statistics.js';
+import { short } from './print.js';
+import type { BenchRun, CaseResult, PictureKind, Row, Table } from './result.js';
+import { findRow, judge, median } from './statistics.js';
 
 /** The parts of the plotting library that are used here. */
 interface VegaLite {
@@ -10,6 +12,8 @@ interface Vega {
   parse(specification: object): object;
   /** @param level 0 for silence */
   logger(level: number): object;
+  /** Its own guess is far too wide where there is no canvas: half of the picture would stay empty. */
+  textMetrics: { width(item: { readonly fontSize?: number }, text: unknown): number };
   View: new (runtime: object, options: object) => { toSVG(): Promise<string> };
 }
 
@@ -19,127 +23,212 @@ export interface Picture {
   readonly svg: string;
 }
 
-const COLOURS = { ours: '#1b7f5c', peer: '#8aa0b4', floor: '#c9b458' } as const satisfies Readonly<
-  Record<Role, string>
->;
+/** What the plotting library is told: the panels, and how they look. */
+interface Specification extends Record<string, unknown> {
+  readonly concat: readonly Panel[];
+}
+
+interface Panel extends Record<string, unknown> {
+  readonly data: { readonly values: readonly object[] };
+}
+
+const PANEL_WIDTH = 250;
+/** In multiples of the font's size; the mean of usual fonts is a little less. */
+const WIDTH_OF_A_LETTER = 0.54;
+const BAR_HEIGHT = 22;
+const FONT = 'system-ui, sans-serif';
+/** A bar so many times as long as ours and the baseline's is cut off: it would leave those no length to compare. */
+const LONGEST_BAR = 4;
+/** Room beside the longest bar for its figure. */
+const ROOM_FOR_FIGURES = 1.5;
+const ROLE_COLOURS = {
+  field: 'role',
+  type: 'nominal',
+  legend: null,
+  scale: { domain: ['ours', 'peer', 'floor'], range: [LIGHT.ours, LIGHT.peer, LIGHT.floor] },
+};
 
 /** What the run's cases want to have drawn. */
 export async function drawPictures(run: BenchRun): Promise<Picture[]> {
   const pictures: Picture[] = [];
   for (const result of run.cases) {
-    if (result.pictures.includes('bars'))
-      pictures.push({ name: result.name, svg: await render(bars(result)) });
-    if (result.pictures.includes('distribution'))
-      pictures.push({ name: `${result.name}-distribution`, svg: await render(distribution(result)) });
+    for (const kind of result.pictures) {
+      const name = kind === 'bars' ? result.name : `${result.name}-${kind}`;
+      pictures.push({ name, svg: inLightAndDark(await render(specificationOf(result, kind))) });
+    }
   }
   return pictures;
 }
 
-async function render(specification: object): Promise<string> {
+function specificationOf(result: CaseResult, kind: PictureKind): Specification {
+  return kind === 'bars' ? bars(result) : percentiles(result);
+}
+
+async function render(specification: Specification): Promise<string> {
   const vega = await importPeer<Vega>('vega');
   const vegaLite = await importPeer<VegaLite>('vega-lite');
-  // It warns of what facets with scales of their own might be mistaken for.
-  const { spec } = vegaLite.compile(
-    { background: 'white', config: { header: { labelLimit: 0 } }, ...specification },
-    { logger: vega.logger(0) },
-  );
+  vega.textMetrics.width = ({ fontSize = 11 }, text) => String(text).length * fontSize * WIDTH_OF_A_LETTER;
+  const { spec } = vegaLite.compile(specification, { logger: vega.logger(0) });
   return await new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
 }
 
-function drawn({ tables }: CaseResult): Table[] {
-  return tables.filter(({ inPictures = true }) => inPictures);
-}
-
-/** One facet for each table, in their order, with its title above. */
-function facet(titles: readonly string[], columns: number): object {
+/** Panels side by side in two columns, under the question. */
+function picture(question: string, explanation: string, panels: readonly Panel[]): Specification {
   return {
-    columns,
-    facet: { field: 'table', sort: titles, title: null, header: { labelFontWeight: 'bold' } },
+    title: {
+      text: question,
+      subtitle: explanation,
+      anchor: 'start',
+      fontSize: 16,
+      subtitleFontSize: 12,
+      offset: 14,
+    },
+    background: LIGHT.background,
+    padding: 16,
+    columns: 2,
+    spacing: 28,
+    concat: panels,
+    config: {
+      font: FONT,
+      title: { color: LIGHT.text, subtitleColor: LIGHT.faint, font: FONT, subtitleFont: FONT },
+      axis: {
+        labelColor: LIGHT.text,
+        titleColor: LIGHT.faint,
+        labelFont: FONT,
+        titleFont: FONT,
+        titleFontWeight: 'normal',
+      },
+      text: { color: LIGHT.text, font: FONT },
+      view: { stroke: null },
+    },
   };
 }
 
-/** Bars of medians as multiples of each table's baseline, on a logarithmic scale. */
-export function bars(result: CaseResult): object {
-  const values = drawn(result).flatMap((table) => {
-    const baseline = findRow(table, table.baseline);
-    if (baseline === undefined) return [];
-    return table.rows.map((row) => ({
-      table: titleOf(table),
-      name: row.name,
-      role: row.role,
-      ratio: ratioOf(row, baseline).middle,
-    }));
-  });
+function panel(table: Table, height: number, rest: Panel): Panel {
   return {
-    title: result.question,
-    // A logarithmic scale has no place for nothing at all.
-    data: { values: values.filter(({ ratio }) => ratio > 0 && Number.isFinite(ratio)) },
-    ...facet(drawn(result).map(titleOf), 1),
-    spec: {
-      width: 460,
-      height: { step: 20 },
-      encoding: {
-        y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 320 } },
-        x: {
-          field: 'ratio',
-          type: 'quantitative',
-          stack: null,
-          scale: { type: 'log' },
-          title: 'multiples of the baseline (log)',
-        },
-      },
+    title: { text: table.title, subtitle: answerOf(table), anchor: 'start', frame: 'group', fontSize: 13 },
+    width: PANEL_WIDTH,
+    height,
+    ...rest,
+  };
+}
+
+const names = {
+  field: 'name',
+  type: 'nominal',
+  sort: null,
+  title: null,
+  axis: { labelLimit: 300, ticks: false, domain: false, labelPadding: 8 },
+};
+
+/** The figures of the rows: bars that begin at 0. */
+export function bars(result: CaseResult): Specification {
+  const panels = drawn(result, 'bars').map((table) => {
+    const values = barsOf(table);
+    const longest = Math.max(...values.map(({ length }) => length));
+    const x = {
+      field: 'length',
+      type: 'quantitative',
+      axis: null,
+      scale: { domain: [0, longest * ROOM_FOR_FIGURES], nice: false },
+    };
+    return panel(table, values.length * BAR_HEIGHT, {
+      data: { values },
+      encoding: { y: names, x },
       layer: [
-        // The bars start at the baseline: a logarithmic scale has no 0.
         {
-          mark: { type: 'bar' },
-          encoding: {
-            x2: { datum: 1 },
-            color: {
-              field: 'role',
-              type: 'nominal',
-              legend: null,
-              scale: { domain: Object.keys(COLOURS), range: Object.values(COLOURS) },
-            },
-          },
+          mark: { type: 'bar', height: { band: 0.7 }, cornerRadiusEnd: 2 },
+          encoding: { color: ROLE_COLOURS },
         },
         {
-          mark: { type: 'text', align: 'left', dx: 4 },
-          encoding: { text: { field: 'ratio', type: 'quantitative', format: '.2f' } },
+          mark: { type: 'text', align: 'left', dx: 5 },
+          encoding: { text: { field: 'figure', type: 'nominal' } },
         },
       ],
-    },
-    resolve: { scale: { y: 'independent' } },
-  };
+    });
+  });
+  return picture(result.question, 'Green: broker-pool. Medians of the rounds.', panels);
 }
 
-function titleOf({ title, unit, better, baseline }: Table): string {
-  return `${title}: ${unit}, ${better} is better, 1 = ${baseline}`;
+interface Bar {
+  readonly name: string;
+  readonly role: Row['role'];
+  readonly length: number;
+  readonly figure: string;
 }
 
-/** The cumulative distribution of latencies, one line for each contender. */
-export function distribution(result: CaseResult): object {
-  const values = drawn(result).flatMap((table) =>
-    table.rows.flatMap(({ name, latency }) =>
-      (latency?.curve ?? []).map(([share, latencyUs]) => ({ table: table.title, name, share, latencyUs })),
-    ),
+function barsOf(table: Table): Bar[] {
+  const figures = table.rows
+    .map((row) => ({ row, middle: median(row.rounds) }))
+    .filter(({ middle }) => Number.isFinite(middle));
+  const compared = figures.filter(({ row }) => row === oursOf(table) || row.name === table.baseline);
+  const longest = LONGEST_BAR * Math.max(...compared.map(({ middle }) => middle));
+  return figures.map(({ row: { name, role }, middle }) => ({
+    name,
+    role,
+    length: Math.min(middle, longest),
+    figure: `${middle > longest ? '… ' : ''}${short(middle)} ${table.unit}`,
+  }));
+}
+
+/** How long the slowest take: from the median over 99 % to 99.9 %, on a logarithmic scale. */
+export function percentiles(result: CaseResult): Specification {
+  const panels = drawn(result, 'percentiles')
+    .filter(({ rows }) => rows.some(({ latency }) => latency !== undefined))
+    .map((table) => {
+      const values = table.rows.flatMap(({ name, role, latency }) =>
+        latency === undefined ? [] : [{ name, role, p50: latency.p50, p99: latency.p99, p999: latency.p999 }],
+      );
+      const at = (field: string): object => ({
+        field,
+        type: 'quantitative',
+        title: 'µs',
+        scale: { type: 'log', nice: true, zero: false },
+        axis: { grid: true, gridColor: LIGHT.grid, domain: false, tickCount: 4, format: ',~r' },
+      });
+      const dot = (field: string, size: number, filled: boolean): object => ({
+        mark: { type: 'point', size, filled, opacity: 1 },
+        encoding: { x: at(field), color: ROLE_COLOURS },
+      });
+      return panel(table, values.length * BAR_HEIGHT, {
+        data: { values },
+        encoding: { y: names },
+        layer: [
+          {
+            mark: { type: 'rule', strokeWidth: 2 },
+            encoding: { x: at('p50'), x2: { field: 'p999' }, color: ROLE_COLOURS },
+          },
+          dot('p50', 90, true),
+          dot('p99', 50, false),
+          dot('p999', 20, true),
+        ],
+      });
+    });
+  return picture(
+    result.question,
+    'Large dot: half take less. Ring: 99 of 100. Small dot: 999 of 1,000. Green: broker-pool.',
+    panels,
   );
-  return {
-    title: result.question,
-    data: { values },
-    ...facet(
-      drawn(result).map(({ title }) => title),
-      2,
-    ),
-    spec: {
-      width: 340,
-      height: 200,
-      mark: { type: 'line', interpolate: 'monotone' },
-      encoding: {
-        x: { field: 'latencyUs', type: 'quantitative', scale: { type: 'log' }, title: 'latency in µs (log)' },
-        y: { field: 'share', type: 'quantitative', title: 'share that is faster' },
-        color: { field: 'name', type: 'nominal', title: null, sort: null, legend: { labelLimit: 320 } },
-      },
-    },
-    resolve: { scale: { x: 'independent' } },
-  };
+}
+
+function drawn({ tables }: CaseResult, kind: PictureKind): Table[] {
+  // A table of zeros has nothing to draw.
+  return tables.filter(
+    ({ pictures = [kind], rows }) => pictures.includes(kind) && rows.some((row) => median(row.rounds) > 0),
+  );
+}
+
+/** What the table says of ours, in one line. */
+function answerOf(table: Table): string {
+  const better = `${table.better} is better`;
+  const baseline = findRow(table, table.baseline);
+  const ours = oursOf(table);
+  if (baseline === undefined || ours === undefined) return better;
+  const [verdict] = judge({ ...table, targets: [{ row: ours.name, against: baseline.name }] });
+  return `${short(verdict?.reached ?? Number.NaN)} × ${baseline.name}; ${better}`;
+}
+
+/** The row that the table is about: the first one of ours. */
+function oursOf({ rows, baseline }: Table): Row | undefined {
+  return rows.find(({ role, name }) => role === 'ours' && name !== baseline);
 }

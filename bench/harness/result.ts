@@ -17,10 +17,6 @@ export interface LatencySummary {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
-  /**
-   * Points of the cumulative distribution: a share between 0 and 1, and the latency that so many stay below.
-   */
-  readonly curve: readonly (readonly [share: number, latencyUs: number])[];
 }
 
 /** One contender's line in a table. */
@@ -52,12 +48,12 @@ export interface Table {
   readonly baseline: string;
   readonly rows: readonly Row[];
   readonly targets?: readonly Target[];
-  /** @default true */
-  readonly inPictures?: boolean;
+  /** The pictures of its case that show it. @default all of them */
+  readonly pictures?: readonly PictureKind[];
 }
 
-/** `bars` show ratios, `distribution` the latencies of all rounds. */
-export type PictureKind = 'bars' | 'distribution';
+/** `bars` show the figures of the rows, `percentiles` the latencies of all rounds. */
+export type PictureKind = 'bars' | 'percentiles';
 
 /** What one bench has found. */
 export interface CaseResult {

@@ -4,23 +4,6 @@ import type { LatencySummary, Row, Table, Target } from './result.js';
 /** Two minutes: nothing that is timed here may take as long. */
 const LONGEST_NS = 120_000_000_000;
 
-/** Shares at which the cumulative distribution is kept: dense in the tail, where the differences are. */
-const CURVE_SHARES: readonly number[] = [
-  0.001,
-  0.01,
-  ...Array.from({ length: 19 }, (_, step) => (step + 1) * 0.05),
-  0.96,
-  0.97,
-  0.98,
-  0.99,
-  0.992,
-  0.995,
-  0.998,
-  0.999,
-  0.9995,
-  0.9999,
-];
-
 /** Latencies of one contender: HDR histogram with three figures. */
 export class Latencies {
   readonly #histogram: RecordableHistogram = createHistogram({ lowest: 1, highest: LONGEST_NS, figures: 3 });
@@ -51,7 +34,6 @@ export class Latencies {
       p99: this.atUs(0.99),
       p999: this.atUs(0.999),
       max: this.#histogram.max / 1_000,
-      curve: CURVE_SHARES.map((share) => [share, this.atUs(share)] as const),
     };
   }
 }

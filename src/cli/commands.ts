@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./admin.js')).admin,
   ),
   entry('endpoint', 'prints where your broker listens', async () => (await import('./endpoint.js')).endpoint),
+  entry(
+    'doctor',
+    'looks for what keeps clients from connecting, and says what to do',
+    async () => (await import('./doctor.js')).doctor,
+  ),
 ];
 
 function entry(name: string, summary: string, load: () => Promise<Command>): CommandEntry {

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
-import { errorFromFailure, printableEndpoint } from '../errors.js';
+import { RememberedEndpoint } from '../endpoint-cache/one-shot.js';
+import { endpointFileOptions, type EndpointFileOptions } from '../endpoint-cache/options.js';
+import { errorFromFailure, invalidArgument, printableEndpoint } from '../errors.js';
 import { connectWithin, dialFailure, type DialOutcome } from '../negotiation/sockets/dial.js';
 import { encodeHelloFrame } from '../negotiation/exchange/hello.js';
 import {
@@ -12,10 +14,11 @@ import {
   type Route,
 } from '../negotiation/job.js';
 import { EventLoopDriver } from '../negotiation/event-loop/event-loop-driver.js';
+import { isShortage } from '../os/errno.js';
 import { loadedNative, loadNativeOrWarn } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
-import { converted, flag, readOptions, required, type OptionsOf } from '../option-table.js';
+import { converted, flag, readOptions, required, type OptionsOf, type SettingsOf } from '../option-table.js';
 import { checkServiceName, checkString, checkVersion } from '../validation.js';
 import { identityOptions, type ClientIdentityOptions } from './client-identity.js';
 import { brokerOptions, cancelOptions, negotiationOptions } from './common-options.js';
@@ -33,6 +36,18 @@ const connectOptions = {
    */
   cachedBackendEndpoint: converted<string, string | undefined>(
     (name, value) => dialable(checkString(name, value)),
+    () => undefined,
+  ),
+  /**
+   * A file that remembers endpoints from process to process, `{ file, max, ttlMs }`: that of this backend is
+   * dialled without asking the broker, and a new answer of the broker is written to it after this call. Pools may
+   * use the same file. Trouble with it is a `BrokerPoolWarning`, never an error. Not together with
+   * `cachedBackendEndpoint`.
+   * @default none
+   * @see docs/endpoint-cache.md
+   */
+  endpointCache: converted<EndpointFileOptions, SettingsOf<typeof endpointFileOptions> | undefined>(
+    (name, value) => readOptions(endpointFileOptions, value, name),
     () => undefined,
   ),
   /** Keep the broker's connection when the backend takes it over. @default false */
@@ -72,12 +87,19 @@ export interface BackendConnection {
    * one. Yours alone, to overwrite too; not enumerable, so that it is not printed with the rest.
    */
   readonly handoffToken?: Uint8Array;
+  /**
+   * For callers that find another program behind the connection: the file of `endpointCache` forgets its
+   * endpoint, and the next call asks the broker. Absent without that option.
+   */
+  readonly forgetEndpoint?: () => void;
 }
 
 type CheckedOptions = ReturnType<typeof checkOptions>;
 
 function checkOptions(options: ConnectOptions) {
   const { selfVersion, handoffToken, ...settings } = readOptions(allConnectOptions, options);
+  if (settings.endpointCache !== undefined && options.cachedBackendEndpoint !== undefined)
+    throw invalidArgument('cachedBackendEndpoint', 'cannot be given together with endpointCache');
   return {
     ...settings,
     selfVersion: selfVersion ?? settings.wantedVersion,
@@ -95,8 +117,8 @@ function dialable(remembered: string): string | undefined {
 }
 
 /**
- * Connects once to a backend: by the endpoint of the test seam, by `cachedBackendEndpoint`, or by asking the
- * broker. For many connections use a `BrokerPool`.
+ * Connects once to a backend: by the endpoint of the test seam, by `cachedBackendEndpoint` or that in the file
+ * of `endpointCache`, or by asking the broker. For many connections use a `BrokerPool`.
  *
  * Runs on the event loop of the calling thread: a single connect does not pay for a thread.
  *
@@ -126,14 +148,28 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
     throw errorFromFailure(dialFailure(true, fakeBackend, outcome));
   }
 
-  const cached = checked.wantedVersion === checked.selfVersion ? checked.cachedBackendEndpoint : undefined;
+  const maySkipHello = checked.wantedVersion === checked.selfVersion;
+  const remembered =
+    checked.endpointCache && maySkipHello
+      ? new RememberedEndpoint(checked.endpointCache, checked)
+      : undefined;
+  const cached = maySkipHello ? (remembered?.get() ?? checked.cachedBackendEndpoint) : undefined;
+  let connection: BackendConnection | undefined;
   if (cached !== undefined) {
     const outcome = await dialOnce(checked, cached);
     if (outcome.kind === 'connected')
-      return { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
-    // A stale endpoint is no error: the broker knows better (C-13).
+      connection = { socket: outcome.socket, endpoint: cached, route: 'hello-skip' };
+    // A stale endpoint is no error: the broker knows better (C-13). A shortage says nothing about it.
+    else if (outcome.kind !== 'refused' || !isShortage(outcome.system)) remembered?.forget(cached);
   }
-  return await negotiate(checked);
+  if (connection === undefined) {
+    connection = await negotiate(checked);
+    if (connection.endpoint !== '') remembered?.set(connection.endpoint);
+  }
+  const { endpoint } = connection;
+  return remembered === undefined
+    ? connection
+    : Object.assign(connection, { forgetEndpoint: () => remembered.forget(endpoint) });
 }
 
 const ABORTED = 'the connect was aborted';

@@ -1,10 +1,10 @@
 export { openSession, type DirectTarget } from './open-session.js';
 export type { RequestOptions, SessionCloseOptions, SessionOptions } from './options.js';
 export type { Session, SessionStats } from './session.js';
-export type { LeasingPool } from './sources/pool-source.js';
+export type { LeasingPool } from '../pool/leasing-pool.js';
 export type { AcquireOptions, TargetOptions } from '../pool/options.js';
 export type { DestroyReason, Lease, LeaseDescription } from '../pool/lease.js';
 export type { NegotiatedInfo, Route } from '../negotiation/job.js';
 export type { TrustOptions } from '../trust-option.js';
-export type { Target } from '../pool/target.js';
+export type { Target } from '../target.js';
 export type { Negotiated } from '../wire/messages.js';

@@ -2,13 +2,14 @@ import { brokerDisabledByEnv } from '../client/environment.js';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ownTrust } from '../os/endpoint-trust.js';
+import type { LeasingPool } from '../pool/leasing-pool.js';
 import { checkAbsolutePath, described, rejectUnknownOptions } from '../validation.js';
 import { checkSessionOptions, type SessionOptions, type SessionSettings } from './options.js';
 import { Session } from './session.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { EndpointSource } from './sources/endpoint-source.js';
 import { IdentitySource } from './sources/identity-source.js';
-import { PoolSource, type LeasingPool } from './sources/pool-source.js';
+import { PoolSource } from './sources/pool-source.js';
 
 /** A backend that is reached without a broker: by its endpoint, or by the identity file that it has written. */
 export type DirectTarget =

@@ -73,6 +73,15 @@ export function checkFile(
 }
 
 /**
+ * Checks the directory of a socket, whether the socket is there or not. Returns why it is not trusted, or
+ * `undefined`.
+ */
+export function checkFolder(directory: string, trust: EndpointTrust): string | undefined {
+  const folder = look(directory);
+  return folder && checkDirectories(directory, folder, trust.userIds, monotonicNowMs());
+}
+
+/**
  * {@link checkFile} only where the kernel does not name peers. For endpoints to which nothing is sent before
  * {@link checkPeer}: there the owner of the file does not matter.
  */

@@ -92,12 +92,18 @@ export function loadNativeOrWarn(): Native | undefined {
   const native = loadNative();
   if (native !== undefined || isUnwanted || isWarned) return native;
   isWarned = true;
-  const reason = printable(failure ?? 'too few descriptors are free');
   warnProcess(
     'BROKER_POOL_NO_FFI',
-    `system calls are not available: peers are not checked, and connects are slower: ${reason}`,
+    `system calls are not available: peers are not checked, and connects are slower: ${nativeProblem()}`,
   );
   return undefined;
+}
+
+/** Why {@link loadNative} has no C library; `undefined` where it has. */
+export function nativeProblem(): string | undefined {
+  if (loadNative() !== undefined) return undefined;
+  if (!isUnwanted) return printable(failure ?? 'too few descriptors are free');
+  return process.platform === 'win32' ? 'it is not used on Windows' : 'BROKER_POOL_FFI is 0';
 }
 
 /**

@@ -1,6 +1,6 @@
 import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../errors.js';
 import { explainedError } from '../explained-error.js';
-import type { Target } from './target.js';
+import type { Target } from '../target.js';
 
 /** The state of a target pool that errors tell. */
 export interface PoolSnapshot {

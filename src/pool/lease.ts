@@ -6,7 +6,7 @@ import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket } from '../os/pooled-socket.js';
 import type { CloseReason } from './close-reason.js';
-import type { Target } from './target.js';
+import type { Target } from '../target.js';
 
 /**
  * The broker's answer for a negotiated connection. The token is a private member: a console that prints a

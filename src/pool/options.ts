@@ -24,7 +24,7 @@ import {
   quoted,
   rejectUnknownOptions,
 } from '../validation.js';
-import { endpointCacheOptions, type EndpointCacheOptions } from './endpoint-cache-options.js';
+import { endpointCacheOptions, type EndpointCacheOptions } from '../endpoint-cache/options.js';
 import type { Validate } from './health-check.js';
 
 export const retryOptions = {

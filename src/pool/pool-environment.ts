@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Driver } from '../negotiation/job.js';
 import type { Capacity } from './capacity.js';
 import type { OpensConnections } from './connecting/connector.js';
-import type { EndpointCache } from './endpoint-cache.js';
+import type { EndpointCache } from '../endpoint-cache/endpoint-cache.js';
 import type { PoolSettings } from './options.js';
 import type { EventSources } from './watching/event-sources.js';
 import type { EntryPoint } from '../caller-stack.js';

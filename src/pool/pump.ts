@@ -14,7 +14,7 @@ import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
 import { TargetLimits } from './target-limits.js';
-import type { Target } from './target.js';
+import type { Target } from '../target.js';
 import type { WarmUps } from './warm-ups.js';
 
 /**

@@ -11,7 +11,7 @@ import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
-import type { Target } from './target.js';
+import type { Target } from '../target.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import { countsOf, type PoolCounts } from './watching/stats.js';

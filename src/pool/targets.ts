@@ -3,7 +3,7 @@ import { closedError } from './acquire-errors.js';
 import { targetOf, type TargetOptions } from './options.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import { TargetPool } from './target-pool.js';
-import { targetKey, type Target } from './target.js';
+import { targetKey, type Target } from '../target.js';
 import { publishRefusal } from './watching/lease-watch.js';
 import { sumCounts, type PoolCounts, type PoolState, type TargetStats } from './watching/stats.js';
 

@@ -11,6 +11,7 @@ test('words are filters, and without options all has its default', (t) => {
     json: false,
     compare: undefined,
     against: undefined,
+    quietCheck: false,
     pictures: undefined,
     help: false,
   });

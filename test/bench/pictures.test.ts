@@ -1,4 +1,5 @@
-import { bars, distribution } from '../../bench/harness/pictures.js';
+import { inLightAndDark, LIGHT } from '../../bench/harness/colours.js';
+import { bars, percentiles } from '../../bench/harness/pictures.js';
 import { describeRun, short } from '../../bench/harness/print.js';
 import type { CaseResult, LatencySummary, Row, Table } from '../../bench/harness/result.js';
 import test from '../helpers/sanitary.js';
@@ -10,10 +11,6 @@ const latency: LatencySummary = {
   p99: 20,
   p999: 20,
   max: 20,
-  curve: [
-    [0.5, 10],
-    [1, 20],
-  ],
 };
 
 function row(name: string, figure: number, more: Partial<Row> = {}): Row {
@@ -32,30 +29,49 @@ function resultOf(...tables: Partial<Table>[]): CaseResult {
   return { name: 'case', question: 'How long?', tables: whole, notes: ['a note'], pictures: ['bars'] };
 }
 
-/** What a specification draws. */
-function valuesOf(specification: object): readonly object[] {
-  const { data }: { data?: { values: readonly object[] } } = specification;
-  return data?.values ?? [];
+/** What each panel of a specification draws. */
+function valuesOf({ concat }: ReturnType<typeof bars>): (readonly object[])[] {
+  return concat.map(({ data }) => data.values);
 }
 
-test('bars are ratios to the baseline; a ratio of nothing has no place on a logarithmic scale', (t) => {
+test('bars are as long as the figures of the rows', (t) => {
   const result = resultOf({ rows: [row('base', 10, { role: 'floor' }), row('ours', 20), row('none', 0)] });
-  const table = 'table 0: µs, lower is better, 1 = base';
   t.deepEqual(valuesOf(bars(result)), [
-    { table, name: 'base', role: 'floor', ratio: 1 },
-    { table, name: 'ours', role: 'ours', ratio: 2 },
+    [
+      { name: 'base', role: 'floor', length: 10, figure: '10.0 µs' },
+      { name: 'ours', role: 'ours', length: 20, figure: '20.0 µs' },
+      { name: 'none', role: 'ours', length: 0, figure: '0 µs' },
+    ],
   ]);
 });
 
-test('the distribution draws the rows that have one, of the tables that are to be drawn', (t) => {
+test('a bar far longer than ours and the baseline is cut off, and says so', (t) => {
+  const result = resultOf({ rows: [row('base', 10), row('ours', 20), row('peer', 500, { role: 'peer' })] });
+  const [[, , peer] = []] = valuesOf(bars(result));
+  t.deepEqual(peer, { name: 'peer', role: 'peer', length: 80, figure: '… 500 µs' });
+});
+
+test('the title of a panel says how ours compares with the baseline', (t) => {
+  const result = resultOf({ rows: [row('base', 10, { role: 'peer' }), row('ours', 20)] });
+  const [panel] = bars(result).concat;
+  t.like(panel?.title, { text: 'table 0', subtitle: '2.00 × base; lower is better' });
+});
+
+test('percentiles are those of the rows with latencies, in the tables that the picture shows', (t) => {
+  const timed = row('timed', 10, { latency });
   const result = resultOf(
-    { rows: [row('timed', 10, { latency }), row('counted', 3)] },
-    { rows: [row('timed', 10, { latency })], inPictures: false },
+    { rows: [timed, row('counted', 3)] },
+    { rows: [row('counted', 3)] },
+    { rows: [timed], pictures: ['bars'] },
   );
-  t.deepEqual(valuesOf(distribution(result)), [
-    { table: 'table 0', name: 'timed', share: 0.5, latencyUs: 10 },
-    { table: 'table 0', name: 'timed', share: 1, latencyUs: 20 },
-  ]);
+  t.deepEqual(valuesOf(percentiles(result)), [[{ name: 'timed', role: 'ours', p50: 10, p99: 20, p999: 20 }]]);
+});
+
+test('every colour of a picture has another on a dark page', (t) => {
+  const svg = inLightAndDark('<svg width="1"><g/></svg>');
+  for (const colour of Object.values(LIGHT))
+    t.regex(svg, new RegExp(`\\[fill="${colour}"\\]\\{fill:#(?!${colour.slice(1)})`));
+  t.true(svg.startsWith('<svg width="1"><style>@media (prefers-color-scheme:dark){'));
 });
 
 test('numbers are as long as they say something', (t) => {

@@ -67,16 +67,6 @@ test('percentiles are those of the samples, within the three figures of the hist
   }
 });
 
-test('the curve rises from share to share and from latency to latency', (t) => {
-  const latencies = new Latencies();
-  for (let sample = 1; sample <= 1_000; sample++) latencies.recordNs(sample ** 2);
-  const { curve } = latencies.summary();
-  for (const [index, [share, latencyUs]] of curve.entries()) {
-    const next = curve[index + 1] ?? [1, Infinity];
-    t.true(share < next[0] && latencyUs <= next[1]);
-  }
-});
-
 test('adding latencies adds their samples', (t) => {
   const some = new Latencies();
   const others = new Latencies();

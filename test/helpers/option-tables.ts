@@ -47,6 +47,7 @@ const SOURCES = {
   collector: { page: 'docs/metrics.md', tables: [['src/metrics/prometheus.ts', 'collectorOptions']] },
   session: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'sessionOptions']] },
   request: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'requestOptions']] },
+  target: { page: 'docs/http.md', tables: [['src/pool/options.ts', 'targetOptions']] },
   backend: {
     page: 'docs/backend.md',
     tables: [

@@ -1,5 +1,10 @@
+import { once } from 'node:events';
+import type { Server } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, BrokerPoolError, type BrokerPoolOptions } from '../../src/index.js';
+import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
+import { endpointIn } from './endpoints.js';
+import { temporaryDirectory } from './sanitary.js';
 
 /** A pool that ends with its test. */
 export function openPool(
@@ -9,6 +14,28 @@ export function openPool(
 ): BrokerPool {
   const pool = new BrokerPool({ ...target, ...options });
   t.teardown(() => pool.destroy());
+  return pool;
+}
+
+/** A pool before a broker whose backend is `server`; all end with the test. */
+export async function poolBefore(
+  t: ExecutionContext,
+  server: Server,
+  options: BrokerPoolOptions = {},
+): Promise<BrokerPool> {
+  const directory = temporaryDirectory(t);
+  const endpoint = endpointIn(directory, 'backend');
+  server.listen(endpoint);
+  await once(server, 'listening');
+  const services = { demo: { endpoint, version: '1.0.0' } };
+  const broker = await EmbeddedBroker.start({ directory, services });
+  const target = { brokerEndpoint: broker.endpoint, serviceName: 'demo', wantedVersion: '1.0.0' };
+  const pool = new BrokerPool({ ...target, ...options });
+  t.teardown(async () => {
+    await pool.destroy();
+    await broker.stop();
+    await new Promise((resolve) => server.close(resolve));
+  });
   return pool;
 }
 

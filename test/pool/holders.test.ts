@@ -3,33 +3,13 @@ import { connect as connectHttp2, createServer as createHttp2Server } from 'node
 import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import type { ExecutionContext } from 'ava';
 import { AbstractConnector, Redis } from 'ioredis';
 import { Client, type buildConnector } from 'undici';
 import { WebSocket, WebSocketServer } from 'ws';
-import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
-import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
-import { endpointIn } from '../helpers/endpoints.js';
+import type { BrokerPool } from '../../src/index.js';
 import { until } from '../helpers/leftovers.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
-
-/** A pool before a broker whose backend is `server`. */
-async function poolBefore(t: ExecutionContext, server: Server, options: BrokerPoolOptions = {}) {
-  const directory = temporaryDirectory(t);
-  const endpoint = endpointIn(directory, 'backend');
-  server.listen(endpoint);
-  await once(server, 'listening');
-  const services = { demo: { endpoint, version: '1.0.0' } };
-  const broker = await EmbeddedBroker.start({ directory, services });
-  const target = { brokerEndpoint: broker.endpoint, serviceName: 'demo', wantedVersion: '1.0.0' };
-  const pool = new BrokerPool({ ...target, ...options });
-  t.teardown(async () => {
-    await pool.destroy();
-    await broker.stop();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return pool;
-}
+import { poolBefore } from '../helpers/pools.js';
+import test from '../helpers/sanitary.js';
 
 /** The connect of undici. */
 async function connectFor(pool: BrokerPool, callback: buildConnector.Callback): Promise<void> {

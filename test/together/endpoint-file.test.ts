@@ -1,4 +1,4 @@
-import '../pool/endpoint-file/answers.test.js';
-import '../pool/endpoint-file/endpoint-file.test.js';
-import '../pool/endpoint-file/answers.format.test.js';
+import '../endpoint-cache/answers.test.js';
+import '../endpoint-cache/endpoint-file.test.js';
+import '../endpoint-cache/answers.format.test.js';
 import '../os/private-file.test.js';

@@ -11,7 +11,7 @@ import '../pool/connecting/handoff-policy.test.js';
 import '../pool/connecting/refusal-cache.test.js';
 import '../pool/connecting/retry-policy.test.js';
 import '../pool/containers.model.test.js';
-import '../pool/endpoint-cache.test.js';
+import '../endpoint-cache/endpoint-cache.test.js';
 import '../pool/entry-list.test.js';
 import '../pool/health-check.test.js';
 import '../pool/lease.test.js';

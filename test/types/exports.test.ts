@@ -75,10 +75,19 @@ function withTables(name: string, file: string): string {
   return [declared, ...tables].join('\n').replaceAll(/import\("[^"]*"\)\./g, '');
 }
 
+/** The names that an entry exports, those of `export * from` included, with their files. */
+function exportsOf(path: string): Map<string, string> {
+  const text = declarationsIn(path);
+  const wholesale = [...text.matchAll(/^export \* from '(\.[^']*)\.js';/gm)].map(([, module = '']) =>
+    exportsOf(join(dirname(path), `${module}.d.ts`)),
+  );
+  return new Map([...wholesale.flatMap((names) => [...names]), ...namesFrom(text, path, 'export')]);
+}
+
 /** Types that the signatures of an entry mention, and that it does not export. */
 function missingIn(entry: string): string[] {
   const path = join(ROOT, entry);
-  const exported = namesFrom(declarationsIn(path), path, 'export');
+  const exported = exportsOf(path);
   const missing = new Set<string>();
   for (const [name, file] of exported) {
     const text = declarationsIn(file);

@@ -11,7 +11,7 @@ import { allConnectOptions } from '../../src/client/connect.js';
 import { endpointNameOptions } from '../../src/client/endpoints.js';
 import { checkTrust, trustOptions } from '../../src/trust-option.js';
 import type { OptionTable } from '../../src/option-table.js';
-import { endpointCacheOptions } from '../../src/pool/endpoint-cache-options.js';
+import { endpointCacheOptions } from '../../src/endpoint-cache/options.js';
 import {
   allAcquireOptions,
   allPoolOptions,

@@ -1,13 +1,8 @@
-import type { Lease } from '../../pool/lease.js';
+import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { AcquireOptions } from '../../pool/options.js';
 import type { SessionTarget } from '../session-errors.js';
 import { outOfContext } from '../../async-context.js';
 import type { ConnectionSource, HeldConnection } from './connection-source.js';
-
-/** The part of a pool that a session uses: a `BrokerPool`, or a pool shared by another thread. */
-export interface LeasingPool {
-  acquire(options?: AcquireOptions): Promise<Lease>;
-}
 
 /**
  * How long a lease is kept without requests, in milliseconds. Long enough that requests one after the other

@@ -7,7 +7,7 @@ import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
 import type { PendingConnect, TargetLimits } from '../target-limits.js';
-import { identityFileOf, targetKey, type Target } from '../target.js';
+import { identityFileOf, targetKey, type Target } from '../../target.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
 import { discard, type AttemptCounts, type ConnectRequest, type NewConnection } from './connector.js';

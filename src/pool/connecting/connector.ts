@@ -18,8 +18,8 @@ import {
 import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
-import type { EndpointCache } from '../endpoint-cache.js';
-import type { Target } from '../target.js';
+import type { EndpointCache } from '../../endpoint-cache/endpoint-cache.js';
+import type { Target } from '../../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
 import { Retries, type RetryingConnect } from './retries.js';
 

@@ -1,6 +1,6 @@
 import type { BrokerPoolFailure, ErrorCode } from '../../errors.js';
 import type { Route } from '../../negotiation/job.js';
-import type { Target } from '../target.js';
+import type { Target } from '../../target.js';
 import type { CloseReason } from '../close-reason.js';
 
 /** What every event has. */

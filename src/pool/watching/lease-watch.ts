@@ -8,7 +8,7 @@ import { closedError } from '../acquire-errors.js';
 import { leaseOf, type Lease } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
-import type { Target } from '../target.js';
+import type { Target } from '../../target.js';
 
 /** What events and leak reports tell of an acquire. */
 export interface AcquireOrigin {

@@ -3,7 +3,7 @@ import { BrokerPool } from '../../../src/index.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
-import { contentOf } from '../endpoint-file/kit.js';
+import { contentOf } from '../../endpoint-cache/kit.js';
 
 test('clear closes idle connections at once, leased ones on release, and connects under way when they arrive', async (t) => {
   const { pool, connect } = fakePool(t, { max: 3, maxConnecting: 3 });

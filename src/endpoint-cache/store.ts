@@ -1,0 +1,10 @@
+/** Endpoints that outlive the pool. All of the endpoint file that the cache in memory knows. */
+export interface EndpointStore {
+  get(key: string): { readonly endpoint: string; readonly ageMs: number } | undefined;
+  set(key: string, endpoint: string): void;
+  /** Forgets the known endpoint; with `endpoint` only if it is that one. */
+  forget(key: string, endpoint?: string): void;
+  forgetAll(belongs: (key: string) => boolean): void;
+  /** Writes the last changes; does nothing from then on. Idempotent. */
+  close(): void;
+}

@@ -1,0 +1,31 @@
+import { systemClock } from '../clock.js';
+import { heldBy, type Lease } from '../pool/lease.js';
+
+/** Before the announced time is over the backend may have closed the connection: its clock is not ours. */
+const MARGIN_MS = 1_000;
+
+/** Until when a connection may be used again, on the monotonic clock, by connections that announced it. */
+const usableUntilMs = new WeakMap<object, number>();
+
+/** The connections of pools; a lease that a test has made has none. */
+function connectionOf(lease: Lease): object | undefined {
+  return heldBy(lease);
+}
+
+/**
+ * Notes for how long the backend keeps a connection that is about to be released: `Keep-Alive: timeout=5`, as Node's
+ * own server sends it, are five seconds.
+ */
+export function noteKeepAlive(lease: Lease, hint: unknown): void {
+  const [, seconds] = typeof hint === 'string' ? (/\btimeout=(\d+)/.exec(hint) ?? []) : [];
+  const connection = connectionOf(lease);
+  if (seconds === undefined || connection === undefined) return;
+  usableUntilMs.set(connection, systemClock.now() + Number(seconds) * 1_000 - MARGIN_MS);
+}
+
+/** Whether the time that the backend announced for the connection of a lease is over, or nearly over. */
+export function isOutlived(lease: Lease): boolean {
+  const connection = connectionOf(lease);
+  const untilMs = connection && usableUntilMs.get(connection);
+  return untilMs !== undefined && systemClock.now() >= untilMs;
+}
