@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { didYouMean } from '../did-you-mean.js';
 import { quoted } from '../validation.js';
 import { UsageError } from './command.js';
@@ -24,6 +25,11 @@ export function wholeNumber({ min = 0, max = Infinity } = {}): Reader<number> {
 export function identifier(name: string, text: string): number {
   if (/^(?:\d+|0x[\da-f]+)$/i.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new UsageError(`${name} must be a number such as 0xf001, not ${quoted(text)}`);
+}
+
+/** A path as shells complete it; a relative one begins in the working directory. */
+export function absolutePath(_name: string, text: string): string {
+  return resolve(text);
 }
 
 /** One of some words. */
