@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -88,6 +97,22 @@ test('npm pack in a clone without dist packs every file that package.json names,
   );
   t.true(paths.includes('dist/workers/negotiator.js'));
   t.true(paths.includes('dist/workers/file-hasher.js'));
+});
+
+test('a strict project compiles against the packed declarations, which compile themselves', async (t) => {
+  t.timeout(2 * LIMIT_MS);
+  const { root } = await tarball();
+  cpSync(join(ROOT, 'test/types/consumer'), join(root, 'consumer'), { recursive: true });
+  const { exports }: { exports: object } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json'));
+  writeFileSync(
+    join(root, 'consumer/entries.ts'),
+    entries.map((entry, index) => `export * as e${index} from 'broker-pool${entry.slice(1)}';\n`).join(''),
+  );
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  await t.notThrowsAsync(
+    execute(process.execPath, [tsc, '-p', join(root, 'consumer')], { timeout: LIMIT_MS }),
+  );
 });
 
 test('the packed command line runs', async (t) => {
