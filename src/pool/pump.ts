@@ -122,7 +122,7 @@ export class Pump {
         continue;
       }
       this.entries.leaseNewest();
-      connection.use(this.#environment.settings.maxUses);
+      connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
       return connection;
     }
   }
@@ -247,7 +247,7 @@ export class Pump {
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);
     else if (isWanted) {
-      connection.use(this.#environment.settings.maxUses);
+      connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
       this.#queue.serveFirst(connection);
     } else {
       this.entries.makeIdle(connection);
