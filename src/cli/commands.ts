@@ -19,6 +19,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./connect.js')).connect,
   ),
   entry(
+    'request',
+    'sends a request to a backend and prints the answer',
+    async () => (await import('./request.js')).request,
+  ),
+  entry(
     'serve broker',
     'serves as a broker, to try clients with',
     async () => (await import('./serve/broker.js')).serveBroker,
