@@ -49,6 +49,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'looks for what keeps clients from connecting, and says what to do',
     async () => (await import('./doctor.js')).doctor,
   ),
+  entry(
+    'completion',
+    'prints a script that completes command lines in a shell',
+    async () => (await import('./completion/completion.js')).completion,
+  ),
 ];
 
 function entry(name: string, summary: string, load: () => Promise<Command>): CommandEntry {
