@@ -13,13 +13,13 @@ export const completion = defineCommand({
   parameters: [{ name: 'SHELL', help: 'for which shell', choices: SHELLS }],
   options: {},
   json: 'the script as {"shell","script"}',
-  async run({ words: [word = ''], values }, { stdout }) {
+  async run({ words: [word = ''], values, commands }, { stdout }) {
     const shell = oneOf(SHELLS)('SHELL', word);
     const [{ vocabulary }, { scriptFor }] = await Promise.all([
       import('./vocabulary.js'),
       import('./scripts.js'),
     ]);
-    const script = scriptFor(shell, await vocabulary());
+    const script = scriptFor(shell, await vocabulary(commands));
     if (values.json) printJson(stdout, { shell, script });
     else stdout.write(script);
     return ExitCode.DONE;

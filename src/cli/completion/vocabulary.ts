@@ -1,4 +1,4 @@
-import { COMMANDS } from '../commands.js';
+import type { CommandEntry } from '../command.js';
 import { takesValue } from '../option.js';
 import { optionsOf } from '../parse.js';
 
@@ -24,9 +24,9 @@ export interface KnownCommand {
 }
 
 /** All commands with all that may follow them. */
-export function vocabulary(): Promise<KnownCommand[]> {
+export function vocabulary(commands: readonly CommandEntry[]): Promise<KnownCommand[]> {
   return Promise.all(
-    COMMANDS.map(async ({ name, summary, load }) => {
+    commands.map(async ({ name, summary, load }) => {
       const command = await load();
       const options = Object.entries(optionsOf(command)).map(([option, definition]): KnownOption => ({
         name: `--${option}`,
