@@ -14,6 +14,26 @@ export interface CommandEntry {
  */
 export const COMMANDS: readonly CommandEntry[] = [
   entry(
+    'connect',
+    'connects input and output with a backend',
+    async () => (await import('./connect.js')).connect,
+  ),
+  entry(
+    'request',
+    'sends a request to a backend and prints the answer',
+    async () => (await import('./request.js')).request,
+  ),
+  entry(
+    'serve broker',
+    'serves as a broker, to try clients with',
+    async () => (await import('./serve/broker.js')).serveBroker,
+  ),
+  entry(
+    'serve backend',
+    'serves as a backend: requests, HTTP or bytes',
+    async () => (await import('./serve/backend.js')).serveBackend,
+  ),
+  entry(
     'demo',
     'measures connections by every route, with a broker and a backend of its own',
     async () => (await import('./demo.js')).demo,

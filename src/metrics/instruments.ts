@@ -153,6 +153,13 @@ export const HISTOGRAMS: readonly HistogramInstrument[] = [
     description: 'How long callers waited until they had their lease.',
     read: ({ counts }) => counts.waitMs,
   },
+  {
+    name: 'db.client.connection.use_time',
+    kind: 'Histogram',
+    unit: 's',
+    description: 'How long the leases took that have ended.',
+    read: ({ counts }) => counts.useMs,
+  },
 ];
 
 /**

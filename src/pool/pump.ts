@@ -121,7 +121,7 @@ export class Pump {
         continue;
       }
       this.entries.leaseNewest();
-      connection.use(this.#environment.settings.maxUses);
+      connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
       return connection;
     }
   }
@@ -240,7 +240,7 @@ export class Pump {
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);
     else if (isWanted) {
-      connection.use(this.#environment.settings.maxUses);
+      connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
       this.#queue.serveFirst(connection);
     } else {
       this.entries.makeIdle(connection);
