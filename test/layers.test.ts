@@ -73,7 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pool: ['identity', 'endpoint-cache', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
-  http: ['pool', 'negotiation', 'wire', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', 'os', ...LEAVES],
   metrics: ['pool', ...LEAVES],
   index: ['pool', 'connect', 'endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
@@ -106,6 +106,7 @@ const HOMES: Readonly<Record<string, string>> = {
   protobufjs: 'src/wire/',
   'lru-cache': 'src/endpoint-cache/endpoint-cache.ts',
   'prom-client': 'src/metrics/prometheus.ts',
+  '@opentelemetry/api': 'src/metrics/',
 };
 
 function mayImport(file: string, imported: string): boolean {
