@@ -106,6 +106,7 @@ const HOMES: Readonly<Record<string, string>> = {
   protobufjs: 'src/wire/',
   'lru-cache': 'src/endpoint-cache/endpoint-cache.ts',
   'prom-client': 'src/metrics/prometheus.ts',
+  '@opentelemetry/api': 'src/metrics/',
 };
 
 function mayImport(file: string, imported: string): boolean {
