@@ -1,12 +1,4 @@
-import type { Command } from './command.js';
-
-/** A command before its file is loaded. */
-export interface CommandEntry {
-  /** As in its definition. */
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-}
+import type { Command, CommandEntry } from './command.js';
 
 /**
  * Every command. Each is loaded when it is called, or asked for its usage: most need only a part of the
@@ -48,6 +40,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     'doctor',
     'looks for what keeps clients from connecting, and says what to do',
     async () => (await import('./doctor.js')).doctor,
+  ),
+  entry(
+    'completion',
+    'prints a script that completes command lines in a shell',
+    async () => (await import('./completion/completion.js')).completion,
   ),
 ];
 
