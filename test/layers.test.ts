@@ -73,7 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pool: ['identity', 'endpoint-cache', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
-  http: ['pool', 'negotiation', 'wire', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', 'os', ...LEAVES],
   metrics: ['pool', ...LEAVES],
   index: ['pool', 'connect', 'endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],

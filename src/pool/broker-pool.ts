@@ -43,7 +43,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #driver: Driver | undefined;
   #sharing: SharingHost | undefined;
 
-  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
+  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option, `UNSUPPORTED_RUNTIME` on Bun */
   constructor(options?: BrokerPoolOptions);
   /** @internal */
   constructor(options: BrokerPoolOptions, parts?: PoolParts);
