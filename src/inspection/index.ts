@@ -1,0 +1,1 @@
+export { publishPools, type PublishedPools, type PublishOptions } from './publish-pools.js';
