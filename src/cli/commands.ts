@@ -29,6 +29,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     'looks for what keeps clients from connecting, and says what to do',
     async () => (await import('./doctor.js')).doctor,
   ),
+  entry('top', 'shows the pools of a process, again and again', async () => (await import('./top.js')).top),
 ];
 
 function entry(name: string, summary: string, load: () => Promise<Command>): CommandEntry {
