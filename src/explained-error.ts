@@ -55,6 +55,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   SESSION_CLOSED: 'Use another session.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
   UNEXPECTED_RESPONSE_FRAME: NOT_A_BROKER,
+  UNSUPPORTED_RUNTIME: '',
   VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',
   WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
 };

@@ -1,7 +1,16 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LIBRARY_VERSION } from '../src/version.js';
@@ -87,6 +96,23 @@ test('npm pack in a clone without dist packs every file that package.json names,
     [],
   );
   t.true(paths.includes('dist/workers/negotiator.js'));
+  t.true(paths.includes('dist/workers/file-hasher.js'));
+});
+
+test('a strict project compiles against the packed declarations, which compile themselves', async (t) => {
+  t.timeout(2 * LIMIT_MS);
+  const { root } = await tarball();
+  cpSync(join(ROOT, 'test/types/consumer'), join(root, 'consumer'), { recursive: true });
+  const { exports }: { exports: object } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json'));
+  writeFileSync(
+    join(root, 'consumer/entries.ts'),
+    entries.map((entry, index) => `export * as e${index} from 'broker-pool${entry.slice(1)}';\n`).join(''),
+  );
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  await t.notThrowsAsync(
+    execute(process.execPath, [tsc, '-p', join(root, 'consumer')], { timeout: LIMIT_MS }),
+  );
 });
 
 test('the packed command line runs', async (t) => {
@@ -99,10 +125,10 @@ test('the packed command line runs', async (t) => {
   t.deepEqual([stdout, stderr], [`${LIBRARY_VERSION}\n`, '']);
 });
 
-test('the package contains no source map, no comment that names one, and no picture', async (t) => {
+test('the package contains no source map, and no comment that names one', async (t) => {
   const { paths, root } = await tarball();
   t.deepEqual(
-    paths.filter((path) => /\.(?:map|svg|png)$/.test(path)),
+    paths.filter((path) => path.endsWith('.map')),
     [],
   );
   const scripts = paths.filter((path) => path.endsWith('.js'));
@@ -129,12 +155,18 @@ test('docs/pictures.md shows every picture in docs, and no other', (t) => {
   );
 });
 
-test('no published document shows a picture, which a package view could not load', async (t) => {
+test('the pictures in the package are those that its documents show', async (t) => {
   const { paths, root } = await tarball();
-  const documents = paths.filter((path) => path.endsWith('.md'));
+  const shown = paths
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((path) =>
+      [...readFileSync(join(root, path), 'utf8').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(
+        ([, picture = '']) => posix.join(posix.dirname(path), picture),
+      ),
+    );
   t.deepEqual(
-    documents.filter((path) => /!\[[^\]]*\]\(/.test(readFileSync(join(root, path), 'utf8'))),
-    [],
+    shown.toSorted(),
+    paths.filter((path) => /\.(?:svg|png)$/.test(path)),
   );
 });
 

@@ -1,7 +1,7 @@
 import { ADMIN_VERB_NAMES, type AdminRequestOptions, type AdminVerbName } from '../client/admin.js';
 import { didYouMean } from '../did-you-mean.js';
 import { quoted } from '../validation.js';
-import { brokerOptions, brokerSettings } from './broker-options.js';
+import { brokerOptions, brokerSettings, limitOption } from './broker-options.js';
 import { defineCommand, printJson, UsageError } from './command.js';
 import { value } from './option.js';
 import { anyText, wholeNumber } from './values.js';
@@ -23,11 +23,7 @@ export const admin = defineCommand({
     service: value('NAME', 'which service, for BACKEND_HEALTH', anyText),
     output: value('PATH', 'which file to name, for DIAGNOSE', anyText, { isPath: true }),
     'drain-deadline': value('MS', "for SHUTDOWN; today's brokers ignore it", wholeNumber()),
-    timeout: value(
-      'MS',
-      'limit for connect and answer; by default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000',
-      wholeNumber({ min: 1 }),
-    ),
+    timeout: limitOption('limit for connect and answer'),
   },
   json: 'JSON: that of the broker for STATUS, else its answer as {"verb","kind","contentType","exitCode","body"}',
   async run({ words: [verb = 'STATUS'], values }, { stdout, signal }) {

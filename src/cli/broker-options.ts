@@ -1,6 +1,6 @@
 import type { TrustOptions } from '../trust-option.js';
-import { flag, list, value, type ValuesOf } from './option.js';
-import { endpointArgument, wholeNumber } from './values.js';
+import { flag, list, value, type ValueOption, type ValuesOf } from './option.js';
+import { endpointArgument, milliseconds, wholeNumber } from './values.js';
 
 /** Options of every command that reaches a broker. */
 export const brokerOptions = {
@@ -30,4 +30,13 @@ export function brokerSettings(values: ValuesOf<typeof brokerOptions>): {
     ...(values.broker !== undefined && { brokerEndpoint: values.broker }),
     ...(Object.keys(trust).length > 0 && { trust }),
   };
+}
+
+/** `--timeout`, with the default of every call to a broker. */
+export function limitOption(what: string): ValueOption<number, 'value'> {
+  return value(
+    'MS',
+    `${what}; by default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000`,
+    milliseconds,
+  );
 }

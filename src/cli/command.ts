@@ -34,6 +34,17 @@ export interface CommandInput<Options extends OptionDefinitions> {
   readonly words: readonly string[];
   /** The values of the options by their names. */
   readonly values: ValuesOf<Options> & { readonly json: boolean };
+  /** All commands there are. */
+  readonly commands: readonly CommandEntry[];
+}
+
+/** A command before its file is loaded. */
+export interface CommandEntry {
+  /** As in its definition. */
+  readonly name: string;
+  /** In lower case, without a full stop. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
 }
 
 /**
@@ -43,13 +54,13 @@ export interface CommandInput<Options extends OptionDefinitions> {
 export interface CommandDefinition<Options extends OptionDefinitions> {
   /** The words that call it. */
   readonly name: string;
-  /** Paragraphs above the options; their line ends are kept. */
+  /** A paragraph above the options. */
   readonly description: string;
   readonly parameters?: readonly Parameter[];
   readonly options: Options;
   /** How `--json` changes the output. */
   readonly json: string;
-  /** Paragraphs below the options. */
+  /** A paragraph below the options. */
   readonly notes?: string;
   /** Returns the exit code of the process. */
   readonly run: (input: CommandInput<Options>, io: CommandIo) => Promise<number>;
@@ -70,12 +81,23 @@ export function defineCommand<const Options extends OptionDefinitions>(
 /** The command line itself is wrong: reported in one line, with the exit code of wrong usage. */
 export class UsageError extends Error {}
 
+/** The command failed with an exit code that the error does not tell by itself. */
+export class CommandFailure extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
 /** One line of text. */
 export function printLine(output: Output, text: string): void {
   output.write(`${text}\n`);
 }
 
-/** One line of JSON. */
+/** One line of JSON; 64-bit numbers become numbers. */
 export function printJson(output: Output, value: unknown): void {
-  output.write(`${JSON.stringify(value)}\n`);
+  const plain = (_name: string, part: unknown): unknown => (typeof part === 'bigint' ? Number(part) : part);
+  output.write(`${JSON.stringify(value, plain)}\n`);
 }

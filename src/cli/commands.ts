@@ -1,18 +1,30 @@
-import type { Command } from './command.js';
-
-/** A command before its file is loaded. */
-export interface CommandEntry {
-  /** As in its definition. */
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-}
+import type { Command, CommandEntry } from './command.js';
 
 /**
  * Every command. Each is loaded when it is called, or asked for its usage: most need only a part of the
  * package.
  */
 export const COMMANDS: readonly CommandEntry[] = [
+  entry(
+    'connect',
+    'connects input and output with a backend',
+    async () => (await import('./connect.js')).connect,
+  ),
+  entry(
+    'request',
+    'sends a request to a backend and prints the answer',
+    async () => (await import('./request.js')).request,
+  ),
+  entry(
+    'serve broker',
+    'serves as a broker, to try clients with',
+    async () => (await import('./serve/broker.js')).serveBroker,
+  ),
+  entry(
+    'serve backend',
+    'serves as a backend: requests, HTTP or bytes',
+    async () => (await import('./serve/backend.js')).serveBackend,
+  ),
   entry(
     'demo',
     'measures connections by every route, with a broker and a backend of its own',
@@ -30,6 +42,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./doctor.js')).doctor,
   ),
   entry('top', 'shows the pools of a process, again and again', async () => (await import('./top.js')).top),
+  entry(
+    'completion',
+    'prints a script that completes command lines in a shell',
+    async () => (await import('./completion/completion.js')).completion,
+  ),
 ];
 
 function entry(name: string, summary: string, load: () => Promise<Command>): CommandEntry {

@@ -25,7 +25,7 @@ interface Contender {
 export const demo = defineCommand({
   name: 'demo',
   description:
-    'Starts a broker and an echo backend, each as a process, and measures the time to a usable connection by\n' +
+    'Starts a broker and an echo backend, each as a process, and measures the time to a usable connection by ' +
     'every route of a pool, and by a bare net.connect.',
   options: {
     connects: value('N', `connections by each route; ${CONNECTS} if left out`, wholeNumber({ min: 1 })),

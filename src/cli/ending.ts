@@ -11,7 +11,7 @@ const SIGPIPE = 13;
 export interface Interruption {
   /** Aborts with the first signal. */
   readonly signal: AbortSignal;
-  /** The exit code of the process: that of the command, or that of the signal. */
+  /** The exit code of the process: that of the signal, unless the command was done in spite of it. */
   readonly exitCode: (code: number) => number;
 }
 
@@ -33,7 +33,10 @@ export function endBySignals(): Interruption {
       controller.abort();
     });
   }
-  return { signal: controller.signal, exitCode: (code) => ending ?? code };
+  return {
+    signal: controller.signal,
+    exitCode: (code) => (code === ExitCode.DONE ? code : (ending ?? code)),
+  };
 }
 
 /** Ends the process without a stack trace when the reader of its output is gone or the output cannot be written. */

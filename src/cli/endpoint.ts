@@ -8,7 +8,7 @@ import { anyText, shownEndpoint } from './values.js';
 export const endpoint = defineCommand({
   name: 'endpoint',
   description:
-    'Prints where your broker listens, whether it runs or not: the shared one, that of a service, or that of\n' +
+    'Prints where your broker listens, whether it runs or not: the shared one, that of a service, or that of ' +
     'an instance.',
   options: {
     service: value('NAME', 'the broker that serves only this service', anyText),

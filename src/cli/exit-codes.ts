@@ -1,5 +1,5 @@
 import { BrokerPoolError, type ErrorCode } from '../errors.js';
-import { UsageError } from './command.js';
+import { CommandFailure, UsageError } from './command.js';
 
 /** Every exit code of `broker-pool` but those of signals; the list is closed. */
 export const ExitCode = Object.freeze({
@@ -69,6 +69,7 @@ const BY_ERROR: Readonly<Record<ErrorCode, Code>> = {
   TIMEOUT,
   UNEXPECTED_EOF: BROKEN_ANSWER,
   UNEXPECTED_RESPONSE_FRAME: BROKEN_ANSWER,
+  UNSUPPORTED_RUNTIME: FAILED,
   VALIDATION_FAILED: FAILED,
   WORKER_FAILED: FAILED,
 };
@@ -76,5 +77,6 @@ const BY_ERROR: Readonly<Record<ErrorCode, Code>> = {
 /** The exit code of a command that fails with this error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return USAGE;
+  if (error instanceof CommandFailure) return error.exitCode;
   return error instanceof BrokerPoolError ? BY_ERROR[error.code] : FAILED;
 }

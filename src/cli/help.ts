@@ -22,8 +22,8 @@ export function usageOf(command: Command): string {
       takesValue(option) ? withChoices(option.help, option.choices) : option.help,
     ]),
   ];
-  const parts = [synopsis(command), command.description, columns(rows)];
-  if (command.notes !== undefined) parts.push(command.notes);
+  const parts = [synopsis(command), paragraph(command.description), columns(rows)];
+  if (command.notes !== undefined) parts.push(paragraph(command.notes));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -38,8 +38,10 @@ export function overview(commands: readonly { readonly name: string; readonly su
       ['-h, --help', 'this text; after a command, what it does and its options'],
       ['--version', 'the version of the package'],
     ]),
-    'Every command takes --json. Results go to the output, all else to the error output. On Linux, @name\n' +
-      'means a socket in the abstract namespace. NO_COLOR and FORCE_COLOR decide about colours.',
+    paragraph(
+      'Every command takes --json. Results go to the output, all else to the error output. On Linux, @name ' +
+        'means a socket in the abstract namespace.',
+    ),
     `Exit codes:\n\n${columns(exitCodeTable().map(({ code, meaning }): Row => [code, meaning]))}`,
   ];
   return `${parts.join('\n\n')}\n`;
@@ -65,6 +67,10 @@ export function columns(rows: readonly Row[]): string {
       wrapped(text, WIDTH - left).map((line, index) => (index === 0 ? `  ${title}` : '').padEnd(left) + line),
     )
     .join('\n');
+}
+
+function paragraph(text: string): string {
+  return wrapped(text, WIDTH).join('\n');
 }
 
 function wrapped(text: string, width: number): string[] {

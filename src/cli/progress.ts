@@ -43,3 +43,21 @@ function fitting(text: string, share: number | undefined, columns: number): stri
   const filled = Math.round(Math.min(1, share) * BAR_WIDTH);
   return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${text}`.slice(0, columns - 1);
 }
+
+/** Shows what a command waits for, with the seconds that have passed. */
+export async function showWhile<T>(output: Output, text: string, work: Promise<T>): Promise<T> {
+  const progress = startProgress(output);
+  const startedMs = systemClock.now();
+  let stop = (): void => {};
+  const tick = (): void => {
+    progress.show(`${text}, ${Math.round((systemClock.now() - startedMs) / 1_000)} s`);
+    stop = systemClock.schedule(PATIENCE_MS, tick);
+  };
+  if (output.isTTY === true) tick();
+  try {
+    return await work;
+  } finally {
+    stop();
+    progress.clear();
+  }
+}

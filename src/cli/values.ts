@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import { LONGEST_TIMER_MS } from '../clock.js';
 import { didYouMean } from '../did-you-mean.js';
 import { quoted } from '../validation.js';
 import { UsageError } from './command.js';
@@ -20,10 +22,18 @@ export function wholeNumber({ min = 0, max = Infinity } = {}): Reader<number> {
   };
 }
 
+/** A limit in milliseconds that a timer can take. */
+export const milliseconds = wholeNumber({ min: 1, max: LONGEST_TIMER_MS });
+
 /** A whole number in digits, or in hexadecimal ones behind `0x`. */
 export function identifier(name: string, text: string): number {
   if (/^(?:\d+|0x[\da-f]+)$/i.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new UsageError(`${name} must be a number such as 0xf001, not ${quoted(text)}`);
+}
+
+/** A path as shells complete it; a relative one begins in the working directory. */
+export function absolutePath(_name: string, text: string): string {
+  return resolve(text);
 }
 
 /** One of some words. */

@@ -1,36 +1,43 @@
-import { open, type FileHandle } from 'node:fs/promises';
-import { blake3 } from '@noble/hashes/blake3.js';
-import { createBlake3, MOST_INPUT_BYTES, type Blake3 } from './blake3/blake3.js';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { hasFreeDescriptors } from '../os/native.js';
+import { packageFile } from '../package-files.js';
+import { hashHere } from './blake3.js';
+
+/** `undefined` in a bundle, and so in a single executable. */
+const WORKER_FILE = packageFile('workers/file-hasher.js');
+/** A thread has five, needs one or two more while it loads its files, and one for the file. */
+const THREAD_DESCRIPTORS = 9;
+
+/** What the thread is told. */
+export interface HashTask {
+  readonly path: string;
+}
 
 /**
- * The BLAKE3 of a file: 32 bytes. Reads and hashes 1 MiB at a time, about a millisecond, between which the event
- * loop turns.
+ * The BLAKE3 of a file: 32 bytes. Computed on a thread of its own; where none can start, on this one, about a
+ * millisecond at a time. Rejects with the system's error.
+ *
+ * @param workerFile another file than that of the package, for tests
  */
-export async function hashFile(path: string): Promise<Uint8Array> {
-  const file = await open(path, 'r');
-  try {
-    const fast = createBlake3();
-    return fast === undefined ? await hashSlowly(file) : await hashFast(file, fast);
-  } finally {
-    await file.close();
-  }
+export async function hashFile(path: string, workerFile = WORKER_FILE): Promise<Uint8Array> {
+  return (workerFile && (await hashOnThread(path, workerFile))) || (await hashHere(path));
 }
 
-async function hashFast(file: FileHandle, hash: Blake3): Promise<Uint8Array> {
-  for (;;) {
-    const { bytesRead } = await file.read(hash.room, 0, MOST_INPUT_BYTES);
-    if (bytesRead === 0) return hash.digest();
-    hash.push(bytesRead);
-  }
-}
-
-async function hashSlowly(file: FileHandle): Promise<Uint8Array> {
-  const hash = blake3.create();
-  // About two milliseconds of the event loop.
-  const piece = new Uint8Array(64 * 1024);
-  for (;;) {
-    const { bytesRead } = await file.read(piece, 0, piece.length);
-    if (bytesRead === 0) return hash.digest();
-    hash.update(piece.subarray(0, bytesRead));
-  }
+/** `undefined` where the thread cannot do it, whatever the reason: the same on this thread then tells it. */
+function hashOnThread(path: string, workerFile: string): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    if (!hasFreeDescriptors(THREAD_DESCRIPTORS)) return resolve(undefined);
+    try {
+      const workerData: HashTask = { path };
+      // None of the program's own options, which may load more files.
+      const worker = new Worker(pathToFileURL(workerFile), { workerData, execArgv: [] });
+      worker
+        .on('message', (hash: Uint8Array) => resolve(hash))
+        .on('error', () => resolve(undefined))
+        .on('exit', () => resolve(undefined));
+    } catch {
+      resolve(undefined);
+    }
+  });
 }

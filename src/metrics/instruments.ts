@@ -3,6 +3,7 @@ import type { Reading } from './reading.js';
 
 /** The version of the OpenTelemetry semantic conventions whose names and units are used. */
 export const CONVENTIONS_VERSION = '1.44.0';
+export const SCHEMA_URL = `https://opentelemetry.io/schemas/${CONVENTIONS_VERSION}`;
 
 interface Described {
   /** As OpenTelemetry names it. */
@@ -152,6 +153,13 @@ export const HISTOGRAMS: readonly HistogramInstrument[] = [
     unit: 's',
     description: 'How long callers waited until they had their lease.',
     read: ({ counts }) => counts.waitMs,
+  },
+  {
+    name: 'db.client.connection.use_time',
+    kind: 'Histogram',
+    unit: 's',
+    description: 'How long the leases took that have ended.',
+    read: ({ counts }) => counts.useMs,
   },
 ];
 

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { afterThisCode } from '../clock.js';
+import { afterThisCode, type CachedTime } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket, type SocketProblem, type SocketWatcher } from '../os/pooled-socket.js';
@@ -44,6 +44,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   index = -1;
   /** How often it has been leased. */
   uses = 0;
+  /** When its lease began. */
+  leasedAt: CachedTime | undefined = undefined;
   /** Since when it rests; -1 while it is leased, and until the turn in which it became idle has ended. */
   idleSinceMs = -1;
   /** Why it closes as soon as it comes back. */
@@ -79,9 +81,10 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     this.socket = PooledSocket.adopt(socket, this);
   }
 
-  /** Counts a lease. The socket keeps the process alive from now on. */
-  use(maxUses: number): void {
+  /** A lease begins. The socket keeps the process alive from now on. */
+  use(maxUses: number, leasedAt: CachedTime): void {
     this.uses += 1;
+    this.leasedAt = leasedAt;
     if (this.uses >= maxUses) this.closeOnRelease ??= 'uses';
     if (this.idleSinceMs < 0) return;
     this.idleSinceMs = -1;
@@ -136,6 +139,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
     this.idleSinceMs = Math.floor(nowMs);
+    this.leasedAt = undefined;
     this.socket.unref();
   }
 
@@ -187,11 +191,18 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   }
 
   onRest(): void {
-    if (this.closeOnRelease === undefined) return;
+    if (this.closeOnRelease === undefined && !this.owner.waiting) return;
     // Not in the middle of its holder's work: an HTTP agent unreferences a socket before it puts it away.
     afterThisCode(() => {
-      if (this.state === 'detached' && this.closeOnRelease !== undefined) this.retire(this.closeOnRelease);
+      if (this.state !== 'detached') return;
+      if (this.closeOnRelease === undefined) this.owner.onRest?.();
+      else this.retire(this.closeOnRelease);
     });
+  }
+
+  /** Detached, and its holder in this thread uses it for nothing at present. */
+  get isAtRest(): boolean {
+    return this.state === 'detached' && !this.isLent && PooledSocket.isAtRest(this.socket);
   }
 
   /** The backend or the caller has ended its side. A caller may still read what came before. */

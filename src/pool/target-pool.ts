@@ -1,5 +1,6 @@
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import { CachedClock, SharedTimer } from '../clock.js';
+import { Histogram } from '../histogram.js';
 import type { BrokerPoolError } from '../errors.js';
 import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
@@ -12,9 +13,10 @@ import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
+import { countsOfTarget } from './target-counts.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
-import { countsOf, type PoolCounts } from './watching/stats.js';
+import type { PoolCounts } from './watching/stats.js';
 
 /**
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
@@ -32,6 +34,7 @@ export class TargetPool implements LeaseOwner {
   readonly #queue: AcquireQueue;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
+  readonly #uses = new Histogram();
   readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
   readonly #maxUses: number;
@@ -117,21 +120,35 @@ export class TargetPool implements LeaseOwner {
     return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
   }
 
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  onRest(): void {
+    this.#pump.run();
+  }
+
+  isSpare({ closeOnRelease, state }: PooledConnection): boolean {
+    if (this.#queue.size > 0 || this.#watch.wanted || this.#capacity !== undefined) return false;
+    return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
+  }
+
   onRelease(connection: PooledConnection): void {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
     if (this.#watch.leases.size > 0) this.#watch.end(connection, this.#cachedClock);
+    const now = this.#cachedClock.time();
+    if (now !== connection.leasedAt) this.#recordUse(connection, now.ms);
     let problem = connection.recycle();
     if (problem === undefined && this.#capacity?.shouldYield(this.#limits)) problem = 'evicted';
     if (problem !== undefined) this.#pump.takeBack(connection, problem);
     else if (this.#queue.size > 0) {
-      connection.use(this.#maxUses);
+      connection.use(this.#maxUses, now);
       this.#queue.serveFirst(connection);
       // The connect that was under way for the caller may make room for another target.
       if (this.#queue.size === 0 && this.#limits.holding.size > 0) this.#pump.run();
     } else {
       this.#entries.makeIdle(connection);
-      this.#cachedClock.markBusy();
       if (this.#limits.closing) this.#pump.run();
     }
   }
@@ -140,6 +157,7 @@ export class TargetPool implements LeaseOwner {
     // A pool that was destroyed has ended the lease, and a dead connection has given up its place.
     if (connection.state !== 'leased') return;
     this.#watch.end(connection, this.#cachedClock);
+    this.#recordUse(connection, this.#cachedClock.now());
     this.#entries.detach(connection);
     connection.detach();
     const reason = this.#limits.closing ? 'poolClosed' : connection.closeOnRelease;
@@ -149,7 +167,10 @@ export class TargetPool implements LeaseOwner {
 
   /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
-    if (connection.state === 'leased') this.#watch.end(connection, this.#cachedClock);
+    if (connection.state === 'leased') {
+      this.#watch.end(connection, this.#cachedClock);
+      this.#recordUse(connection, this.#cachedClock.now());
+    }
     this.#pump.close(connection, reason);
   }
 
@@ -202,23 +223,7 @@ export class TargetPool implements LeaseOwner {
   }
 
   counts(): PoolCounts {
-    const { size: total, idle, leased, detached } = this.#entries;
-    const { holding, pausing, lacking } = this.#limits;
-    const { connectTimes, counters } = this.#pump.opener;
-    const { size: waiting, oldestWaitMs, timeouts, waits } = this.#queue;
-    return countsOf(counters, this.#entries.entries(), {
-      total,
-      idle,
-      leased,
-      detached,
-      connecting: holding.size,
-      pausing: pausing.size + lacking.size,
-      waiting,
-      oldestWaitMs,
-      timeouts,
-      waits,
-      connects: connectTimes,
-    });
+    return countsOfTarget(this.#pump, this.#queue, this.#uses);
   }
 
   /** Stops all timers. */
@@ -229,6 +234,12 @@ export class TargetPool implements LeaseOwner {
     this.#cachedClock.stop();
   }
 
+  /** Leases that begin and end in one turn of the loop count as 0 ms and are not recorded. */
+  #recordUse({ leasedAt }: PooledConnection, nowMs: number): void {
+    const usedMs = leasedAt === undefined ? 0 : nowMs - leasedAt.ms;
+    if (usedMs > 0) this.#uses.record(usedMs);
+  }
+
   /** An idle connection for a caller that has just come, and must not overtake waiters. */
   #leaseIdle(): PooledConnection | undefined {
     const connection = this.#entries.newestIdle;
@@ -236,7 +247,7 @@ export class TargetPool implements LeaseOwner {
     // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
     if (this.#validates || connection.socket.destroyed) return this.#pump.leaseIdle();
     this.#entries.leaseNewest();
-    connection.use(this.#maxUses);
+    connection.use(this.#maxUses, this.#cachedClock.time());
     return connection;
   }
 

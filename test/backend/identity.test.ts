@@ -1,56 +1,52 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blake3 } from '@noble/hashes/blake3.js';
-import * as fc from 'fast-check';
 import test from '../helpers/sanitary.js';
-import { createBlake3 } from '../../src/identity/blake3/blake3.js';
 import { hashFile } from '../../src/identity/file-hash.js';
 import { executableHash, storeHashBeside } from '../../src/identity/hash-cache.js';
 import { directory } from './kit.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const bytes = randomBytes(300_000);
+const bytes = randomBytes(1_100_000);
 
-/** Hashes bytes that are pushed in pieces of these lengths, over and over. */
-function hashInPieces(input: Uint8Array, lengths: readonly number[]): string {
-  const hash = createBlake3();
-  if (hash === undefined) throw new Error('no WebAssembly');
-  let at = 0;
-  for (let index = 0; at < input.length; index++) {
-    const piece = input.subarray(at, at + lengths[index % lengths.length]!);
-    hash.room.set(piece);
-    hash.push(piece.length);
-    at += piece.length;
-  }
-  return hex(hash.digest());
-}
-
-for (const length of [
-  0, 1, 64, 65, 1_023, 1_024, 1_025, 4_095, 4_096, 4_097, 8_192, 8_193, 65_536, 262_144,
-]) {
-  test(`the hash of ${length} bytes is BLAKE3`, (t) => {
-    const input = bytes.subarray(0, length);
-    t.is(hashInPieces(input, [length + 1]), hex(blake3(input)));
+for (const length of [0, 1, 1_024, 1_025, 524_288, 524_289, 1_100_000]) {
+  test(`the hash of a file of ${length} bytes is BLAKE3, on a thread and without one`, async (t) => {
+    const file = join(directory(t), 'file');
+    const content = bytes.subarray(0, length);
+    writeFileSync(file, content);
+    const expected = hex(blake3(content));
+    t.is(hex(await hashFile(file)), expected);
+    t.is(hex(await hashFile(file, '')), expected);
   });
 }
 
-test('the hash does not depend on the pieces of the input', (t) => {
-  const lengths = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 8 });
-  fc.assert(
-    fc.property(fc.nat(bytes.length), lengths, (length, pieces) => {
-      const input = bytes.subarray(0, length);
-      t.is(hashInPieces(input, pieces), hex(blake3(input)));
-    }),
-    { numRuns: 60 },
-  );
+for (const [what, code] of [
+  ['throws', 'throw new Error()'],
+  ['ends without an answer', ''],
+  ['does not exist', undefined],
+] as const)
+  test(`a thread that ${what} leaves the hash to this one`, async (t) => {
+    const folder = directory(t);
+    const worker = join(folder, 'worker.mjs');
+    if (code !== undefined) writeFileSync(worker, code);
+    writeFileSync(join(folder, 'file'), 'content');
+    t.is(hex(await hashFile(join(folder, 'file'), worker)), hex(blake3(Buffer.from('content'))));
+  });
+
+test('a file that cannot be read rejects with the error of the system', async (t) => {
+  const missing = join(directory(t), 'missing');
+  await t.throwsAsync(hashFile(missing), { code: 'ENOENT' });
 });
 
-test('a file is hashed in pieces of 1 MiB', async (t) => {
+test('without WebAssembly the hash is computed in JavaScript', (t) => {
   const file = join(directory(t), 'file');
-  const content = Buffer.concat(Array.from({ length: 9 }, () => bytes));
-  writeFileSync(file, content);
-  t.is(hex(await hashFile(file)), hex(blake3(content)));
+  writeFileSync(file, bytes);
+  const code = `import(process.argv[1]).then(async ({ hashHere }) => console.log(Buffer.from(await hashHere(process.argv[2])).toString('hex')))`;
+  const module = new URL('../../src/identity/blake3.js', import.meta.url).href;
+  const output = execFileSync(process.execPath, ['--jitless', '--eval', code, module, file]);
+  t.is(output.toString().trim(), hex(blake3(bytes)));
 });
 
 test.serial('the hash of an executable is computed once for each build (P-27)', async (t) => {

@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { temporaryDirectory } from '../helpers/sanitary.js';
-import { startSystem } from '../helpers/system.js';
+import { SERVICE, startSystem } from '../helpers/system.js';
 import { onWindows, testWhere } from '../helpers/test-where.js';
 import { MAIN } from './run.js';
 
@@ -77,6 +77,40 @@ for (const signal of ['SIGHUP', 'SIGPIPE', 'SIGTERM'] as const) {
     },
   );
 }
+
+onPosix('connect ends by SIGINT with 130, and after the figures of the connection no word', async (t) => {
+  const { broker } = await startSystem(t);
+  const words = ['connect', SERVICE, '--broker', broker.endpoint];
+  const child = start(words, temporaryDirectory(t), ['pipe', 'pipe', 'pipe']);
+  const ended = endOf(child);
+  child.stdin?.write('hello');
+  await printed(child, 'hello');
+  child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  t.is(code, 130);
+  t.regex(stderr, /^connected by broker-negotiated .*\n$/);
+});
+
+onPosix('a reader that leaves ends connect with 141', async (t) => {
+  const { broker } = await startSystem(t);
+  const words = ['connect', SERVICE, '--broker', broker.endpoint];
+  const child = start(words, temporaryDirectory(t), ['pipe', 'pipe', 'pipe']);
+  const ended = endOf(child);
+  child.stdout?.destroy();
+  child.stdin?.on('error', () => {});
+  child.stdin?.write('hello');
+  t.like(await ended, { code: 141 });
+});
+
+onPosix('serve ends by SIGTERM with 0, and nothing left in the temporary directory', async (t) => {
+  const temporary = temporaryDirectory(t);
+  const child = start(['serve', 'broker'], temporary);
+  const ended = endOf(child);
+  await printed(child, 'service  echo');
+  child.kill('SIGTERM');
+  t.deepEqual(await ended, { code: 0, signal: null, stderr: '' });
+  t.deepEqual(readdirSync(temporary), []);
+});
 
 onPosix(
   'a reader that leaves ends demo with 141, no word, and nothing left in the temporary directory',

@@ -44,6 +44,7 @@ const SOURCES = {
     ],
   },
   endpoint: { page: 'docs/connect.md', tables: [['src/client/endpoints.ts', 'endpointNameOptions']] },
+  instrument: { page: 'docs/metrics.md', tables: [['src/metrics/opentelemetry.ts', 'instrumentOptions']] },
   collector: { page: 'docs/metrics.md', tables: [['src/metrics/prometheus.ts', 'collectorOptions']] },
   session: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'sessionOptions']] },
   request: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'requestOptions']] },

@@ -40,7 +40,7 @@ function setUp(settings: Partial<HealthCheckSettings> = {}) {
   const idle = (): PooledConnection => {
     const connection = pooledConnection();
     entries.add(connection);
-    connection.use(Infinity);
+    connection.use(Infinity, { ms: clock.nowMs });
     entries.makeIdle(connection);
     connection.rest(clock.nowMs);
     return connection;

@@ -40,6 +40,8 @@ export interface PoolCounts {
   readonly waitMs: DurationHistogram;
   /** How long connects took that succeeded. */
   readonly connectMs: DurationHistogram;
+  /** How long the leases took that have ended. */
+  readonly useMs: DurationHistogram;
 }
 
 /** `closing` serves the callers that wait and takes leases back; `closed` holds nothing any more. */
@@ -134,6 +136,8 @@ export interface LiveCounts extends Pick<PoolCounts, Moment> {
   /** Waits that took time. */
   readonly waits: Histogram;
   readonly connects: Histogram;
+  /** Leases that took time. */
+  readonly uses: Histogram;
 }
 
 /** @param open the connections that are open: they know themselves how often they were leased */
@@ -142,9 +146,10 @@ export function countsOf(
   open: readonly { readonly route: Route; readonly uses: number }[],
   moment: LiveCounts,
 ): PoolCounts {
-  const { waits, connects, ...now } = moment;
+  const { waits, connects, uses, ...now } = moment;
   const acquiredByRoute = { ...counters.acquiredByRoute };
-  for (const { route, uses } of open) acquiredByRoute[route] += uses;
+  for (const { route, uses: leases } of open) acquiredByRoute[route] += leases;
+  const acquired = sumOf(acquiredByRoute);
   return {
     ...now,
     created: sumOf(counters.createdByRoute),
@@ -154,8 +159,10 @@ export function countsOf(
     retries: counters.retries,
     acquiredByRoute: Object.freeze(acquiredByRoute),
     // Acquires that did not wait were not recorded.
-    waitMs: waits.snapshot(sumOf(acquiredByRoute) - waits.count),
+    waitMs: waits.snapshot(acquired - waits.count),
     connectMs: connects.snapshot(),
+    // Nor were leases that ended in the turn in which they began.
+    useMs: uses.snapshot(acquired - now.leased - uses.count),
   };
 }
 
@@ -190,6 +197,7 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
     timeouts: sum(({ timeouts }) => timeouts),
     waitMs: addHistograms(all.map(({ waitMs }) => waitMs)),
     connectMs: addHistograms(all.map(({ connectMs }) => connectMs)),
+    useMs: addHistograms(all.map(({ useMs }) => useMs)),
   };
 }
 

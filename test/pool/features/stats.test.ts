@@ -13,7 +13,10 @@ function addsUp(counts: PoolCounts): boolean {
     counts.created === sumOf(counts.createdByRoute) &&
     counts.created === counts.connectMs.count &&
     sumOf(counts.acquiredByRoute) === counts.waitMs.count &&
-    [counts.waitMs, counts.connectMs].every((histogram) => sumOf(histogram.counts) === histogram.count)
+    sumOf(counts.acquiredByRoute) === counts.useMs.count + counts.leased &&
+    [counts.waitMs, counts.connectMs, counts.useMs].every(
+      (histogram) => sumOf(histogram.counts) === histogram.count,
+    )
   );
 }
 
@@ -110,6 +113,57 @@ test('stats count waits, connects, timeouts and failures', async (t) => {
     connectMs: { count: 2, sumMs: 30, maxMs: 30 },
     closedByReason: { destroyed: 2 },
   });
+});
+
+test('stats count how long leases took, from the end of the turn in which they began', async (t) => {
+  const { pool, connect, pass } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  await connect();
+  const released = await acquiring;
+  const waiting = pool.acquire();
+  await pass(30);
+  released.release();
+  const destroyed = await waiting;
+  await pass(7);
+  destroyed.destroy();
+  const detached = pool.acquire();
+  await connect();
+  const leaving = await detached;
+  await pass(0.25);
+  t.like(pool.stats(), { leased: 1, useMs: { count: 2, sumMs: 37, maxMs: 30 } });
+  const socket = leaving.detach();
+  await pass(1_000);
+  t.like(pool.stats(), { leased: 0, detached: 1, useMs: { count: 3, sumMs: 37.25 } });
+  socket.destroy();
+  await settled();
+  const dying = pool.acquire();
+  const alive = await connect();
+  await dying;
+  await pass(500);
+  alive.destroy();
+  await settled();
+  t.like(pool.stats(), { leased: 0, useMs: { count: 4, sumMs: 537.25, maxMs: 500 } });
+});
+
+test('a lease that ends in the turn in which it began counts as 0 ms', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  (await acquiring).release();
+  for (let lease = 0; lease < 3; lease++) pool.tryAcquire()?.release();
+  await settled();
+  pool.tryAcquire()?.destroy();
+  t.like(pool.stats().useMs, { count: 5, sumMs: 0, maxMs: 0 });
+});
+
+test('a lease that the end of the pool ends has its time in the stats', async (t) => {
+  const { pool, connect, pass } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  await acquiring;
+  await pass(40);
+  await pool.destroy();
+  t.like(pool.stats().useMs, { count: 1, sumMs: 40 });
 });
 
 test('inspect and JSON of a pool show its state and counts', async (t) => {

@@ -27,6 +27,7 @@ function countsOf(factor: number, oldestWaitMs: number): PoolCounts {
     timeouts: factor,
     waitMs: histogram.snapshot(),
     connectMs: histogram.snapshot(),
+    useMs: histogram.snapshot(),
   };
 }
 
@@ -60,6 +61,7 @@ test('all counts are added up, and the oldest wait is the longest', (t) => {
     acquiredByRoute: { 'hello-skip': 11 },
     waitMs: { count: 2, sumMs: 11, maxMs: 10 },
     connectMs: { count: 2, sumMs: 11, maxMs: 10 },
+    useMs: { count: 2, sumMs: 11, maxMs: 10 },
   });
   t.is(sum.created - sumOf(sum.closedByReason), sum.total);
   t.true(

@@ -1,0 +1,51 @@
+/** The rules of the protocol that the repository cites are those that docs/protocol.md explains. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from '../helpers/sanitary.js';
+import { ROOT, textsIn } from './texts.js';
+
+/** Where rules of the protocol are cited, comments included. */
+const CITING = ['src', 'workers', 'test', 'bench', 'docs'];
+/**
+ * An id, or the first and the last of several in a row. G-01 and its like are the promises of
+ * docs/reliability.md.
+ */
+const RULES = /\b(?!G-)([A-Z])-(\d\d)(?:(?: to |\.\.)\1-(\d\d))?\b/g;
+const RULE_ROW = /^\| ([A-Z]-\d\d) \|/gm;
+
+function rulesIn(text: string): string[] {
+  return [...text.matchAll(RULES)].flatMap(([, group, first, last = first]) => {
+    const count = Number(last) - Number(first) + 1;
+    return Array.from(
+      { length: count },
+      (_, index) => `${group}-${String(Number(first) + index).padStart(2, '0')}`,
+    );
+  });
+}
+
+test('a row of rules is read as all of them', (t) => {
+  t.deepEqual(rulesIn('as V-51 to V-53 say, D-03..D-04 too; C-40 (G-01), S-1-5-18'), [
+    'V-51',
+    'V-52',
+    'V-53',
+    'D-03',
+    'D-04',
+    'C-40',
+  ]);
+});
+
+test('every rule of the protocol that is cited has one line in docs/protocol.md, and every line is cited', (t) => {
+  const explained = [...readFileSync(join(ROOT, 'docs/protocol.md'), 'utf8').matchAll(RULE_ROW)].map(
+    (match) => match[1] ?? '',
+  );
+  const cited = new Set(CITING.flatMap(textsIn).flatMap(rulesIn));
+  t.deepEqual(explained, [...new Set(explained)], 'a rule is explained twice');
+  t.deepEqual(
+    [...cited].filter((id) => !explained.includes(id)),
+    [],
+  );
+  t.deepEqual(
+    explained.filter((id) => !cited.has(id)),
+    [],
+  );
+});
