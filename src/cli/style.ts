@@ -13,8 +13,8 @@ export function isColoured({ isTTY }: Output, env: Readonly<Record<string, strin
 }
 
 /** The text in a tone, where it is coloured. */
-export function paint(text: string, tone: Tone | undefined, isColoured: boolean): string {
-  return isColoured && tone !== undefined ? `\u001B[${CODES[tone]}m${text}\u001B[0m` : text;
+export function paint(text: string, tone: Tone | undefined, inColour: boolean): string {
+  return inColour && tone !== undefined ? `\u001B[${CODES[tone]}m${text}\u001B[0m` : text;
 }
 
 /** At most `width` characters, the last of them an ellipsis where some are missing. */

@@ -26,9 +26,9 @@ export function shortDuration(ms: number): string {
 /** How long ago something was, in two units: 3 h 12 min. */
 export function longDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
-  const [days, hours, minutes] = [seconds / 86_400, (seconds / 3_600) % 24, (seconds / 60) % 60].map(
-    Math.floor,
-  ) as [number, number, number];
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor(seconds / 3_600) % 24;
+  const minutes = Math.floor(seconds / 60) % 60;
   if (days > 0) return `${days} d ${hours} h`;
   if (hours > 0) return `${hours} h ${minutes} min`;
   return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;

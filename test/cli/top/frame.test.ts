@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, integer, property } from 'fast-check';
 import { frameOf, processTable, type View } from '../../../src/cli/top/frame.js';
 import { History } from '../../../src/cli/top/history.js';
 import { Snapshots, takeSample, type Sample } from '../../../src/cli/top/sample.js';
@@ -56,8 +56,8 @@ test('a wide view has all columns, and a narrow one the most important', (t) => 
 
 test('no line is longer than the view, and no frame has more lines', (t) => {
   const { sample, history } = watched();
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 30 }), (columns, rows) => {
+  assert(
+    property(integer({ min: 1, max: 200 }), integer({ min: 1, max: 30 }), (columns, rows) => {
       const lines = frameOf(sample, history, { ...VIEW, columns, rows });
       return lines.length <= rows && lines.every((line) => line.length <= columns);
     }),
