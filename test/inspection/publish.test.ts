@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool } from '../../src/index.js';
-import { publishPools } from '../../src/inspection/index.js';
+import { publishPools } from '../../src/inspection/publish-pools.js';
 import { socketName, socketsIn } from '../../src/inspection/place.js';
 import { readSnapshot } from '../../src/inspection/read-snapshot.js';
 import { formatSnapshot, parseSnapshot } from '../../src/inspection/snapshot.js';

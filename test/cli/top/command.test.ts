@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool } from '../../../src/index.js';
-import { publishPools } from '../../../src/inspection/index.js';
+import { publishPools } from '../../../src/inspection/publish-pools.js';
 import { inspectionDirectory, socketName } from '../../../src/inspection/place.js';
 import { formatSnapshot } from '../../../src/inspection/snapshot.js';
 import { temporaryDirectory } from '../../helpers/sanitary.js';

@@ -1,1 +1,0 @@
-export { publishPools, type PublishedPools, type PublishOptions } from './publish-pools.js';
