@@ -16,8 +16,8 @@ function codeOf(path: string): string {
 test('no declaration has a type that is any', (t) => {
   // That of the generated code is reached through broker-v1-typed alone, which gives it types.
   const generated = join('wire', 'gen', 'broker-v1.d.ts');
-  const files = readdirSync(DECLARATIONS, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.d.ts'),
+  const files = readdirSync(DECLARATIONS, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.d.ts') && name !== generated,
   );
   t.true(files.length > 100);
   t.deepEqual(
