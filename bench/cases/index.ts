@@ -11,6 +11,7 @@ import { endToEnd } from './end-to-end.js';
 import { frameCodec } from './frame-codec.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
+import { httpRequests } from './http-requests.js';
 import { idleConnections } from './idle-connections.js';
 import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
@@ -37,6 +38,7 @@ export const cases: readonly BenchCase[] = [
   sessionLeases,
   sessionLarge,
   sessionMemory,
+  httpRequests,
   backendRequests,
   backendHandoffs,
 ];
