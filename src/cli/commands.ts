@@ -16,6 +16,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./request.js')).request,
   ),
   entry(
+    'bench',
+    'measures how fast your own broker and backend are',
+    async () => (await import('./bench.js')).bench,
+  ),
+  entry(
     'serve broker',
     'serves as a broker, to try clients with',
     async () => (await import('./serve/broker.js')).serveBroker,

@@ -107,7 +107,7 @@ for (const program of programs.filter(({ notRun }) => notRun === undefined))
       const { stdout, stderr } = await inTurn(() =>
         execute(process.execPath, [RUNNER, fileOf(program)], {
           cwd: ROOT,
-          env: { ...process.env, XDG_RUNTIME_DIR: directory },
+          env: { ...process.env, XDG_RUNTIME_DIR: directory, PORT: '0' },
           timeout: LIMIT_MS,
         }),
       );

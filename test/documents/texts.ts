@@ -9,8 +9,8 @@ const WRITTEN_BY_HAND = /\.(?:ts|rs|md)$/;
 /** docs/protocol.md explains the rules that the others cite. */
 const NOT_OURS = /(?:^|[\\/])(?:node_modules|target|gen)[\\/]|^protocol\.md$/;
 
-export function textsIn(folder: string): string[] {
+export function textsIn(folder: string, names = WRITTEN_BY_HAND): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => WRITTEN_BY_HAND.test(name) && !NOT_OURS.test(name))
+    .filter((name) => names.test(name) && !NOT_OURS.test(name))
     .map((name) => readFileSync(join(ROOT, folder, name), 'utf8'));
 }
