@@ -46,6 +46,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     'looks for what keeps clients from connecting, and says what to do',
     async () => (await import('./doctor.js')).doctor,
   ),
+  entry('top', 'shows the pools of a process, again and again', async () => (await import('./top.js')).top),
   entry(
     'completion',
     'prints a script that completes command lines in a shell',
