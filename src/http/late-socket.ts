@@ -44,11 +44,6 @@ export class LateSocket extends Duplex {
     return this.#with((socket) => socket.setKeepAlive(enable, initialDelayMs));
   }
 
-  setTimeout(timeoutMs: number, callback?: () => void): this {
-    if (callback !== undefined) this.once('timeout', callback);
-    return this.#with((socket) => socket.setTimeout(timeoutMs));
-  }
-
   /** The caller's use is over for now: see `Lease.detach`. */
   unref(): this {
     return this.#with((socket) => socket.unref());
@@ -98,7 +93,6 @@ export class LateSocket extends Duplex {
       this.#hasEnded = true;
       this.push(null);
     });
-    socket.on('timeout', () => this.emit('timeout'));
     socket.on('error', (error) => this.destroy(error));
     // Behind an end the caller may still have bytes to read.
     socket.on('close', () => this.#hasEnded || this.destroy());
