@@ -12,6 +12,7 @@ import { frameCodec } from './frame-codec.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
 import { idleConnections } from './idle-connections.js';
+import { observing } from './observing.js';
 import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
@@ -28,6 +29,7 @@ export const cases: readonly BenchCase[] = [
   stuckWaits,
   backlogBursts,
   acquireRelease,
+  observing,
   growth,
   idleConnections,
   coldStart,
