@@ -25,6 +25,7 @@ export type ErrorCode =
   /** Reserved, never thrown: after `clear()` callers go on waiting. */
   | 'POOL_CLEARED'
   | 'POOL_CLOSED'
+  | 'PUBLISH_FAILED'
   | 'QUEUE_FULL'
   | 'REFUSED'
   | 'REQUEST_FAILED'

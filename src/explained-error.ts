@@ -49,6 +49,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   MISSING_HELLO_REPLY_RESULT: 'Compare the versions of the broker and of this package.',
   POOL_CLEARED: '',
   POOL_CLOSED: 'Use another pool.',
+  PUBLISH_FAILED: '',
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   REQUEST_FAILED: '',
   SESSION_CLOSED: 'Use another session.',

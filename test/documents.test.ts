@@ -112,6 +112,7 @@ for (const { kind, page } of OPTION_KINDS)
 /** Entries whose page has another name. */
 const PAGES: Readonly<Record<string, string>> = {
   '.': 'pool',
+  './inspection': 'top',
   './opentelemetry': 'metrics',
   './prometheus': 'metrics',
 };

@@ -84,6 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'http',
     'frames',
     'metrics',
+    'inspection',
     'backend',
     'testing',
     'identity',
@@ -95,6 +96,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'os',
     ...LEAVES,
   ],
+  inspection: ['pool', 'os', ...LEAVES],
   workers: ['identity', 'negotiation', 'wire', 'os', 'errors', 'clock'],
 };
 

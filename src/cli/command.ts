@@ -5,6 +5,7 @@ import type { OptionDefinitions, ValuesOf } from './option.js';
 export interface Output extends Writable {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 /** What a command reads and writes: the streams of the process, or those of a test. */

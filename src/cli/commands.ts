@@ -16,6 +16,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./request.js')).request,
   ),
   entry(
+    'bench',
+    'measures how fast your own broker and backend are',
+    async () => (await import('./bench.js')).bench,
+  ),
+  entry(
     'serve broker',
     'serves as a broker, to try clients with',
     async () => (await import('./serve/broker.js')).serveBroker,
@@ -41,6 +46,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     'looks for what keeps clients from connecting, and says what to do',
     async () => (await import('./doctor.js')).doctor,
   ),
+  entry('top', 'shows the pools of a process, again and again', async () => (await import('./top.js')).top),
   entry(
     'completion',
     'prints a script that completes command lines in a shell',

@@ -5,6 +5,7 @@ import { checkServiceName, checkVersion } from '../validation.js';
 import { brokerOptions, brokerSettings } from './broker-options.js';
 import { defineCommand, printJson, UsageError } from './command.js';
 import { list, value } from './option.js';
+import { isColoured } from './style.js';
 import { startProgress } from './progress.js';
 import { wholeNumber } from './values.js';
 
@@ -53,7 +54,7 @@ export const doctor = defineCommand({
     if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
     if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
     const { runChecks } = await import('./doctor/checks.js');
-    const { exitCodeOf, findingText, isColoured, summary } = await import('./doctor/report.js');
+    const { exitCodeOf, findingText, summary } = await import('./doctor/report.js');
     const { realHost } = await import('./doctor/host.js');
     const { PatientRequests } = await import('./doctor/patience.js');
     const { brokerEndpoint: broker, trust = {} } = brokerSettings(values);

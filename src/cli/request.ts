@@ -1,22 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { addAbortSignal } from 'node:stream';
 import { monotonicNowMs } from '../clock.js';
 import type { Session } from '../frames/index.js';
 import { brokerOptions } from './broker-options.js';
-import {
-  CommandFailure,
-  defineCommand,
-  printJson,
-  printLine,
-  UsageError,
-  type CommandIo,
-} from './command.js';
+import { defineCommand, printJson, printLine, type CommandIo } from './command.js';
 import { ExitCode } from './exit-codes.js';
 import { value } from './option.js';
+import { givenPayload, payloadOptions } from './payload.js';
 import { showWhile } from './progress.js';
 import { openTarget, payloadProtocolOption } from './session-target.js';
 import { targetParameters } from './target.js';
-import { absolutePath, anyText, milliseconds } from './values.js';
+import { absolutePath, milliseconds } from './values.js';
 
 const DEFAULT_MS = 30_000;
 const NEWLINE = 10;
@@ -31,8 +24,7 @@ export const request = defineCommand({
   parameters: targetParameters.map((parameter) => ({ ...parameter, isOptional: true })),
   options: {
     'payload-protocol': payloadProtocolOption,
-    data: value('TEXT', 'the request', anyText),
-    file: value('PATH', 'a file whose content is the request', absolutePath, { isPath: true }),
+    ...payloadOptions,
     ...brokerOptions,
     'identity-file': value(
       'PATH',
@@ -47,7 +39,7 @@ export const request = defineCommand({
     const { json, timeout: timeoutMs = DEFAULT_MS } = values;
     const target = await openTarget(words, values, { timeoutMs });
     try {
-      const payload = await readPayload(values, io);
+      const payload = (await givenPayload(values, io)) ?? (await readInput(io));
       const { answer, elapsedMs } = await timedRequest(target.session, payload, io);
       if (json) printJson(io.stdout, { ...shownBytes(answer), bytes: answer.length, elapsedMs });
       else {
@@ -70,18 +62,6 @@ async function timedRequest(
   const startedMs = monotonicNowMs();
   const answer = await showWhile(stderr, 'waiting for the answer', session.request(payload, { signal }));
   return { answer, elapsedMs: Math.round((monotonicNowMs() - startedMs) * 100) / 100 };
-}
-
-async function readPayload(
-  { data, file }: { readonly data: string | undefined; readonly file: string | undefined },
-  io: CommandIo,
-): Promise<Uint8Array> {
-  if (data !== undefined && file !== undefined) throw new UsageError('give either --data or --file');
-  if (data !== undefined) return Buffer.from(data);
-  if (file === undefined) return await readInput(io);
-  return await readFile(file, { signal: io.signal }).catch((error: unknown) => {
-    throw new CommandFailure(`cannot read ${file}: ${String(error)}`, ExitCode.FAILED);
-  });
 }
 
 async function readInput({ stdin, stderr, signal }: CommandIo): Promise<Uint8Array> {

@@ -46,6 +46,7 @@ const SOURCES = {
   endpoint: { page: 'docs/connect.md', tables: [['src/client/endpoints.ts', 'endpointNameOptions']] },
   instrument: { page: 'docs/metrics.md', tables: [['src/metrics/opentelemetry.ts', 'instrumentOptions']] },
   collector: { page: 'docs/metrics.md', tables: [['src/metrics/prometheus.ts', 'collectorOptions']] },
+  publish: { page: 'docs/top.md', tables: [['src/inspection/publish-pools.ts', 'publishOptions']] },
   session: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'sessionOptions']] },
   request: { page: 'docs/frames.md', tables: [['src/frames/options.ts', 'requestOptions']] },
   target: { page: 'docs/http.md', tables: [['src/pool/options.ts', 'targetOptions']] },
