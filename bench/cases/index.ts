@@ -13,6 +13,7 @@ import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
 import { httpRequests } from './http-requests.js';
 import { idleConnections } from './idle-connections.js';
+import { observing } from './observing.js';
 import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
@@ -29,6 +30,7 @@ export const cases: readonly BenchCase[] = [
   stuckWaits,
   backlogBursts,
   acquireRelease,
+  observing,
   growth,
   idleConnections,
   coldStart,
