@@ -11,6 +11,7 @@ import { endToEnd } from './end-to-end.js';
 import { frameCodec } from './frame-codec.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
+import { httpRequests } from './http-requests.js';
 import { idleConnections } from './idle-connections.js';
 import { observing } from './observing.js';
 import { sessionLarge } from './session-large.js';
@@ -39,6 +40,7 @@ export const cases: readonly BenchCase[] = [
   sessionLeases,
   sessionLarge,
   sessionMemory,
+  httpRequests,
   backendRequests,
   backendHandoffs,
 ];
