@@ -17,6 +17,7 @@ import {
 } from 'broker-pool';
 import { installServiceDefinition, serveBackend } from 'broker-pool/backend';
 import { openSession } from 'broker-pool/frames';
+import { publishPools } from 'broker-pool/inspection';
 import { RefusalCode, startTestSystem, type BrokerBehaviour } from 'broker-pool/testing';
 
 const payloadProtocol = 0xf001;
@@ -81,6 +82,8 @@ const validated = await pool.acquire();
 validated.destroy();
 const [{ error }] = await closed;
 print(error); // VALIDATION_FAILED
+const belowFile = join(process.execPath, 'pools');
+await failing(() => publishPools(pool, { directory: belowFile })); // PUBLISH_FAILED
 try {
   pool.share().close();
 } catch (sharingError) {

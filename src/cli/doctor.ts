@@ -7,7 +7,7 @@ import { defineCommand, printJson, UsageError } from './command.js';
 import { list, value } from './option.js';
 import { isColoured } from './style.js';
 import { startProgress } from './progress.js';
-import { wholeNumber } from './values.js';
+import { milliseconds } from './values.js';
 
 const DEFAULT_LIMIT_MS = 5_000;
 
@@ -28,11 +28,7 @@ export const doctor = defineCommand({
   ],
   options: {
     ...brokerOptions,
-    timeout: value(
-      'MS',
-      `how long a peer may take to answer, ${DEFAULT_LIMIT_MS} if left out`,
-      wholeNumber({ min: 1 }),
-    ),
+    timeout: value('MS', `how long a peer may take to answer, ${DEFAULT_LIMIT_MS} if left out`, milliseconds),
     'service-def-dir': value(
       'PATH',
       "the broker's directory of definitions, if not the usual one",

@@ -1,5 +1,5 @@
 import { onAbort } from '../abort.js';
-import { systemClock, wallNowMs } from '../clock.js';
+import { LONGEST_TIMER_MS, systemClock, wallNowMs } from '../clock.js';
 import { defineCommand, printJson, printLine, type CommandIo } from './command.js';
 import { ExitCode } from './exit-codes.js';
 import { flag, value } from './option.js';
@@ -31,7 +31,7 @@ export const top = defineCommand({
     interval: value(
       'MS',
       `time between two tables, ${DEFAULT_INTERVAL_MS} if left out`,
-      wholeNumber({ min: 100 }),
+      wholeNumber({ min: 100, max: LONGEST_TIMER_MS }),
     ),
   },
   json: 'the counts of all processes, or of PID, as they are published: one line an interval, or with --once one line',

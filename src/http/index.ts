@@ -1,3 +1,4 @@
+export { createConnection, type ConnectionFactory } from './create-connection.js';
 export { httpAgent } from './http-agent.js';
 export { undiciConnector } from './undici-connector.js';
 export type { ConnectorCallback } from './connector-callback.js';

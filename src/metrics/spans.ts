@@ -12,14 +12,14 @@ import {
 import type { BrokerPoolFailure } from '../errors.js';
 import type { BrokerPool } from '../pool/broker-pool.js';
 import type { ConnectionCreatedEvent, PoolEventName, PoolEvents } from '../pool/watching/events.js';
-import { targetKey, type Target } from '../target.js';
+import type { Target } from '../target.js';
 
 /** An acquire under way. */
 interface AcquireSpan {
   readonly span: Span;
-  /** That of the caller, with the span. */
+  /** That of the caller. */
   readonly context: Context;
-  readonly target: string;
+  readonly target: Target;
 }
 
 /**
@@ -32,7 +32,7 @@ export class PoolSpans {
   readonly #tracer: Tracer;
   readonly #acquires = new Map<number, AcquireSpan>();
   /** Acquires for which no connect has begun, by target, in their order. */
-  readonly #unserved = new Map<string, Set<AcquireSpan>>();
+  readonly #unserved = new WeakMap<Target, Set<AcquireSpan>>();
   readonly #connects = new Map<number, Span>();
   readonly #removals: (() => void)[] = [];
 
@@ -72,7 +72,6 @@ export class PoolSpans {
     for (const { span } of this.#acquires.values()) span.end();
     for (const span of this.#connects.values()) span.end();
     this.#acquires.clear();
-    this.#unserved.clear();
     this.#connects.clear();
   }
 
@@ -85,16 +84,12 @@ export class PoolSpans {
   /** Its listener runs in the context of the caller. */
   #beginAcquire(acquireId: number, target: Target): void {
     const active = context.active();
-    const attributes = this.#attributesOf(target);
-    const span = this.#tracer.startSpan(
-      'broker_pool.acquire',
-      { kind: SpanKind.INTERNAL, attributes },
-      active,
-    );
-    const acquire = { span, context: trace.setSpan(active, span), target: targetKey(target) };
+    const options = { kind: SpanKind.INTERNAL, attributes: this.#attributesOf(target) };
+    const span = this.#tracer.startSpan('broker_pool.acquire', options, active);
+    const acquire = { span, context: active, target };
     this.#acquires.set(acquireId, acquire);
-    const others = this.#unserved.get(acquire.target);
-    if (others === undefined) this.#unserved.set(acquire.target, new Set([acquire]));
+    const others = this.#unserved.get(target);
+    if (others === undefined) this.#unserved.set(target, new Set([acquire]));
     else others.add(acquire);
   }
 
@@ -109,13 +104,11 @@ export class PoolSpans {
 
   /** The acquire needs no connect any more, or has one. */
   #forget(acquire: AcquireSpan): void {
-    const others = this.#unserved.get(acquire.target);
-    others?.delete(acquire);
-    if (others?.size === 0) this.#unserved.delete(acquire.target);
+    this.#unserved.get(acquire.target)?.delete(acquire);
   }
 
   #beginConnect({ connectionId, target }: ConnectionCreatedEvent): void {
-    const [acquire] = this.#unserved.get(targetKey(target)) ?? [];
+    const [acquire] = this.#unserved.get(target) ?? [];
     if (acquire !== undefined) this.#forget(acquire);
     const attributes = {
       ...this.#attributesOf(target),
@@ -123,10 +116,8 @@ export class PoolSpans {
       'broker_pool.broker.endpoint': target.brokerEndpoint,
     };
     const options = { kind: SpanKind.CLIENT, attributes, root: acquire === undefined };
-    this.#connects.set(
-      connectionId,
-      this.#tracer.startSpan('broker_pool.connect', options, acquire?.context),
-    );
+    const parent = acquire && trace.setSpan(acquire.context, acquire.span);
+    this.#connects.set(connectionId, this.#tracer.startSpan('broker_pool.connect', options, parent));
   }
 
   #endConnect(connectionId: number, attributes: Attributes, error?: BrokerPoolFailure): void {

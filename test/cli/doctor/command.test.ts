@@ -89,7 +89,7 @@ for (const [words, complaint] of [
   [['echo', '1.2.3', 'extra'], /unexpected "extra"/],
   [['--broker', 'relative'], /INVALID_ARGUMENT: --broker must be an absolute path/],
   [['--identity-file', 'relative'], /--identity-file must be an absolute path/],
-  [['--timeout', '0'], /--timeout must be a whole number from 1 up/],
+  [['--timeout', '0'], /--timeout must be a whole number from 1 to/],
 ] as const)
   test(`doctor refuses ${words.join(' ')}`, async (t) => {
     const { exitCode, stdout, stderr } = await run('doctor', ...words);
