@@ -96,6 +96,27 @@ test('an idempotent request is sent again when its connection dies before the an
   t.is(backend.requests.length, 2);
 });
 
+test('connections that end together cost an idempotent request one attempt', async (t) => {
+  const backend = await startBackend(t);
+  const session = openDirect(t, backend, { connections: 4 });
+  // More connections open while requests wait on the others.
+  backend.onRequest = () => {};
+  const first = Array.from({ length: 4 }, () => session.request(bytes('x'), { idempotent: true }));
+  await backend.until(() => backend.requests.length === 4);
+  while (session.stats().connections < 4) {
+    first.push(session.request(bytes('x'), { idempotent: true }));
+    await new Promise(setImmediate);
+  }
+  await backend.until(() => backend.requests.length === first.length);
+  backend.onRequest = echo;
+  backend.dropAll();
+  t.deepEqual(
+    (await Promise.all(first)).map(text),
+    first.map(() => 'x'),
+  );
+  t.is(backend.requests.length, 2 * first.length);
+});
+
 test('an idempotent request is sent three times at most', async (t) => {
   const backend = await startBackend(t, drop);
   const error = await failureOf(openDirect(t, backend).request(bytes('x'), { idempotent: true }));
