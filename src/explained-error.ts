@@ -126,7 +126,8 @@ function describeTried({
     .join(', ');
 }
 
-function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
+/** The next step; empty where the message itself says it. */
+export function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
   const systemCode = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (systemCode === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
   if (systemCode === 'EUNANSWERED') return 'See whether the broker is stopped or blocked, and restart it.';

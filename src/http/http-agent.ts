@@ -36,7 +36,7 @@ class PoolAgent extends Agent implements SocketKeeper {
     try {
       // Its signal had aborted before.
       if (request.destroyed) return asking.onSocket(undefined);
-      const leased = this.#spare.pop() ?? this.#takeIdle();
+      const leased = this.#takeSpare() ?? this.#takeIdle();
       if (leased === undefined) void this.#wait(request, options.timeout);
       else leased.serve(request, options.timeout);
     } catch (error) {
@@ -50,6 +50,7 @@ class PoolAgent extends Agent implements SocketKeeper {
    * them.
    */
   override destroy(): void {
+    this.#releaseSpare();
     for (const { socket } of this.#inUse) socket.destroy();
   }
 
@@ -67,6 +68,15 @@ class PoolAgent extends Agent implements SocketKeeper {
 
   #releaseSpare(): void {
     for (const leased of this.#spare.splice(0)) leased.release();
+  }
+
+  #takeSpare(): LeasedSocket | undefined {
+    for (;;) {
+      const leased = this.#spare.pop();
+      // Since its answer another caller may have come, or the pool may have been closed.
+      if (leased === undefined || leased.isSpare) return leased;
+      leased.release();
+    }
   }
 
   #takeIdle(): LeasedSocket | undefined {

@@ -4,11 +4,13 @@ import type { Socket } from 'node:net';
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { BrokerPool } from '../../src/index.js';
+import { connectSharedPool, type BrokerPool } from '../../src/index.js';
 import { httpAgent } from '../../src/http/index.js';
 import { until } from '../helpers/leftovers.js';
 import { poolBefore } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
+import { canShare } from '../pool/sharing/kit.js';
 import { ask, httpServer, responseTo } from './kit.js';
 
 /** The error of a request. */
@@ -71,6 +73,50 @@ test('a caller that waits gets the connection before a request that follows an a
   lease.release();
   await asking;
   t.deepEqual(order, ['caller', 'second request']);
+});
+
+test('a request finds no connection that ended in the turn of the answer before it', async (t) => {
+  const pool = await poolBefore(t, httpServer());
+  const agent = httpAgent(pool);
+  t.is(await ask({ agent }), 'GET /');
+  agent.destroy();
+  t.is(await ask({ agent }), 'GET /');
+  t.like(pool.stats(), { created: 1, closedByReason: { destroyed: 0 } });
+  void pool.destroy();
+  await t.throwsAsync(ask({ agent }), { code: 'POOL_CLOSED' });
+});
+
+test('a request that is answered before it has been sent keeps its connection until both are over', async (t) => {
+  const server = httpServer((asked, response) => {
+    response.end('word');
+    asked.resume();
+  });
+  const pool = await poolBefore(t, server);
+  const agent = httpAgent(pool);
+  const asking = request({ agent, host: 'backend', method: 'POST' });
+  asking.write('part');
+  const [response] = await once(asking, 'response');
+  t.is(await text(response), 'word');
+  await turn();
+  t.like(pool.stats(), { leased: 1 });
+  asking.end('rest');
+  await until(() => pool.stats().idle === 1);
+  t.is(await ask({ agent }), 'word');
+  t.is(pool.stats().created, 1);
+});
+
+testWhere(canShare, SHARING)('requests go over a pool that another thread shares', async (t) => {
+  const pool = await poolBefore(t, httpServer(), { max: 2 });
+  const shared = await connectSharedPool(pool.share());
+  const agent = httpAgent(shared);
+  const paths = Array.from({ length: 10 }, (_, index) => `/${index}`);
+  const answers = await Promise.all(paths.map((path) => ask({ agent, path })));
+  t.deepEqual(
+    answers,
+    paths.map((path) => `GET ${path}`),
+  );
+  t.true(pool.stats().created <= 2);
+  await shared.close();
 });
 
 test('each request has a lease of its own where leases are watched', async (t) => {
