@@ -3,6 +3,7 @@ import base from './ava.config.js';
 /** What needs programs that only the machine's own Node finds, and why. All other files run. */
 const LEFT_OUT = {
   'bench/': 'arithmetic on measurements, and builds',
+  'documents/': 'runs the compiler',
   'documents.test.js': 'reads documents',
   'layers.test.js': 'reads sources',
   'mutations/': 'changes the build',

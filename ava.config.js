@@ -5,6 +5,7 @@ export default {
     'dist/test/**/*.test.js',
     '!dist/test/bundles/**',
     '!dist/test/interop/**',
+    '!dist/test/package/**',
     '!dist/test/together/**',
   ],
   // Each test file is a process of its own, so that its descriptors and threads can be counted.

@@ -3,6 +3,7 @@ import base from './ava.config.js';
 /** What has nothing of Windows in it, or needs programs that Wine does not have, and why. All other files run. */
 const LEFT_OUT = {
   'bench/': 'arithmetic on measurements, and builds',
+  'documents/': 'runs the compiler',
   'documents.test.js': 'reads documents',
   'hostile/documents.test.js': 'reads documents',
   'hostile/frames.test.js': 'exchanges without sockets',

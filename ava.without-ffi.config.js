@@ -11,6 +11,7 @@ const SAME_WITHOUT_FFI = {
   'cli/ending.test.js': 'signals and output that cannot be written',
   'cli/endpoint.test.js': 'names, which no call of the C library gives',
   'cli/main.test.js': 'words and exit codes',
+  'documents/': 'programs whose parts have tests of their own, and rules',
   'documents.test.js': 'reads documents',
   'hostile/frames.test.js': 'exchanges without sockets',
   'layers.test.js': 'reads sources',

@@ -10,8 +10,9 @@ import { outOfContext } from './async-context.js';
  */
 const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers;
 const { queueMicrotask } = globalThis;
-/** Of the prototype: a test may have put another one on the object itself. */
-const realPerformance: { now(): number } = Object.getPrototypeOf(performance);
+/** Of the prototype: a test may have put another one on the object itself, which is where Bun has its own. */
+const prototype: { now(): number } = Object.getPrototypeOf(performance);
+const realPerformance = 'now' in prototype ? prototype : performance;
 const performanceNow = realPerformance.now.bind(performance);
 
 /** The zero of this thread's `performance.now()` on the system's monotonic clock; both count the same ticks. */

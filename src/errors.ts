@@ -25,6 +25,7 @@ export type ErrorCode =
   /** Reserved, never thrown: after `clear()` callers go on waiting. */
   | 'POOL_CLEARED'
   | 'POOL_CLOSED'
+  | 'PUBLISH_FAILED'
   | 'QUEUE_FULL'
   | 'REFUSED'
   | 'REQUEST_FAILED'
@@ -32,6 +33,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'UNEXPECTED_EOF'
   | 'UNEXPECTED_RESPONSE_FRAME'
+  | 'UNSUPPORTED_RUNTIME'
   | 'VALIDATION_FAILED'
   | 'WORKER_FAILED';
 

@@ -49,11 +49,13 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, 'TIMEOUT' | 'REFUSED'>, string>
   MISSING_HELLO_REPLY_RESULT: 'Compare the versions of the broker and of this package.',
   POOL_CLEARED: '',
   POOL_CLOSED: 'Use another pool.',
+  PUBLISH_FAILED: '',
   QUEUE_FULL: 'Come back later, or raise maxWaiting or max.',
   REQUEST_FAILED: '',
   SESSION_CLOSED: 'Use another session.',
   UNEXPECTED_EOF: "See the broker's log: it crashed, is overloaded, or does not serve this user.",
   UNEXPECTED_RESPONSE_FRAME: NOT_A_BROKER,
+  UNSUPPORTED_RUNTIME: '',
   VALIDATION_FAILED: 'Mend validate, or see the log of the backend.',
   WORKER_FAILED: 'See docs/sharing.md for what sharing needs, and the error in cause.',
 };
@@ -124,7 +126,8 @@ function describeTried({
     .join(', ');
 }
 
-function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
+/** The next step; empty where the message itself says it. */
+export function adviceFor({ code, phase, refusalCode, cause }: BrokerPoolError): string {
   const systemCode = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (systemCode === 'EUNTRUSTED') return 'See docs/security.md for what is trusted.';
   if (systemCode === 'EUNANSWERED') return 'See whether the broker is stopped or blocked, and restart it.';

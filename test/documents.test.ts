@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { RefusalCode } from '../src/wire/messages.js';
+import { ROOT, textsIn } from './documents/texts.js';
 import { sourcesIn } from './helpers/imports.js';
 import { METRICS_PAGE, withMetricTable } from './helpers/metric-tables.js';
 import {
@@ -12,62 +12,6 @@ import {
   withOptionTables,
 } from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-
-/** Where rules of the protocol are cited, comments included. */
-const CITING = ['src', 'workers', 'test', 'bench', 'docs'];
-const WRITTEN_BY_HAND = /\.(?:ts|rs|md)$/;
-const NOT_OURS = /(?:^|[\\/])(?:node_modules|target|gen)[\\/]|^protocol\.md$/;
-/**
- * An id, or the first and the last of several in a row. G-01 and its like are the promises of
- * docs/reliability.md.
- */
-const RULES = /\b(?!G-)([A-Z])-(\d\d)(?:(?: to |\.\.)\1-(\d\d))?\b/g;
-const RULE_ROW = /^\| ([A-Z]-\d\d) \|/gm;
-
-function textsIn(folder: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => WRITTEN_BY_HAND.test(name) && !NOT_OURS.test(name))
-    .map((name) => readFileSync(join(ROOT, folder, name), 'utf8'));
-}
-
-function rulesIn(text: string): string[] {
-  return [...text.matchAll(RULES)].flatMap(([, group, first, last = first]) => {
-    const count = Number(last) - Number(first) + 1;
-    return Array.from(
-      { length: count },
-      (_, index) => `${group}-${String(Number(first) + index).padStart(2, '0')}`,
-    );
-  });
-}
-
-test('a row of rules is read as all of them', (t) => {
-  t.deepEqual(rulesIn('as V-51 to V-53 say, D-03..D-04 too; C-40 (G-01), S-1-5-18'), [
-    'V-51',
-    'V-52',
-    'V-53',
-    'D-03',
-    'D-04',
-    'C-40',
-  ]);
-});
-
-test('every rule of the protocol that is cited has one line in docs/protocol.md, and every line is cited', (t) => {
-  const explained = [...readFileSync(join(ROOT, 'docs/protocol.md'), 'utf8').matchAll(RULE_ROW)].map(
-    (match) => match[1] ?? '',
-  );
-  const cited = new Set(CITING.flatMap(textsIn).flatMap(rulesIn));
-  t.deepEqual(explained, [...new Set(explained)], 'a rule is explained twice');
-  t.deepEqual(
-    [...cited].filter((id) => !explained.includes(id)),
-    [],
-  );
-  t.deepEqual(
-    explained.filter((id) => !cited.has(id)),
-    [],
-  );
-});
 
 const packageFile: { exports: object; scripts: Record<string, string> } = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
@@ -103,7 +47,7 @@ test('docs/errors.md has a row for each code and for each phase, and for no othe
 });
 
 test('the codes that docs/errors.md calls reserved are those that nothing throws', (t) => {
-  const sources = ['src', 'workers'].flatMap(textsIn).join('\n');
+  const sources = ['src', 'workers'].flatMap((folder) => textsIn(folder)).join('\n');
   for (const [code, row] of rowsBelow(ERRORS_PAGE, '## Codes')) {
     // Once in the union itself.
     const thrown = sources.split(`'${code}'`).length > 2;
@@ -168,6 +112,8 @@ for (const { kind, page } of OPTION_KINDS)
 /** Entries whose page has another name. */
 const PAGES: Readonly<Record<string, string>> = {
   '.': 'pool',
+  './inspection': 'top',
+  './opentelemetry': 'metrics',
   './prometheus': 'metrics',
 };
 

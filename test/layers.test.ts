@@ -73,7 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pool: ['identity', 'endpoint-cache', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
-  http: ['pool', 'negotiation', 'wire', ...LEAVES],
+  http: ['pool', 'negotiation', 'wire', 'os', ...LEAVES],
   metrics: ['pool', ...LEAVES],
   index: ['pool', 'connect', 'endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
@@ -84,6 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'http',
     'frames',
     'metrics',
+    'inspection',
     'backend',
     'testing',
     'identity',
@@ -95,6 +96,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'os',
     ...LEAVES,
   ],
+  inspection: ['pool', 'os', ...LEAVES],
   workers: ['identity', 'negotiation', 'wire', 'os', 'errors', 'clock'],
 };
 
@@ -106,6 +108,7 @@ const HOMES: Readonly<Record<string, string>> = {
   protobufjs: 'src/wire/',
   'lru-cache': 'src/endpoint-cache/endpoint-cache.ts',
   'prom-client': 'src/metrics/prometheus.ts',
+  '@opentelemetry/api': 'src/metrics/',
 };
 
 function mayImport(file: string, imported: string): boolean {

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LIBRARY_VERSION } from '../src/version.js';
+import { NOT_CLONED, pack } from './helpers/packing.js';
 import { scaled } from './helpers/patience.js';
 import test from './helpers/sanitary.js';
 
@@ -12,55 +12,6 @@ const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const LIMIT_MS = scaled(50_000);
 const MOST_UNPACKED_BYTES = 1_800_000;
-
-/** Folders that a clone does not have, and those that others have put into a checkout. */
-const NOT_CLONED = /(?:^|[\\/])(?:node_modules|dist(?:-[^\\/]*)?|coverage|target|results|\.git|Cargo\.lock)$/;
-
-interface Packed {
-  readonly filename: string;
-  readonly unpackedSize: number;
-  readonly files: readonly { readonly path: string }[];
-}
-
-/**
- * The settings of the clone alone count: those of the user, and of an npm that runs these tests, may switch
- * scripts off.
- */
-function npmEnvironment(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !/^npm_config_/i.test(name));
-  return {
-    ...Object.fromEntries(own),
-    npm_config_userconfig: join(ROOT, 'no-npmrc'),
-    npm_config_offline: 'true',
-    npm_config_update_notifier: 'false',
-  };
-}
-
-/**
- * Packs a copy of the sources without `dist`, with `npm pack` as a user runs it in a clone after `npm ci`.
- */
-async function pack() {
-  const folder = mkdtempSync(join(tmpdir(), 'bp-'));
-  const clone = join(folder, 'clone');
-  cpSync(ROOT, clone, {
-    recursive: true,
-    filter: (path) => !NOT_CLONED.test(path.replace(/[\\/]$/, '')) || path === ROOT,
-  });
-  symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'), 'junction');
-  const options = {
-    cwd: clone,
-    env: npmEnvironment(),
-    timeout: LIMIT_MS,
-    shell: process.platform === 'win32',
-  };
-  const { stdout } = await execute('npm', ['pack', '--json'], options);
-  const [packed]: Packed[] = JSON.parse(stdout.slice(stdout.search(/^\[/m)));
-  if (packed === undefined) throw new Error('npm pack packed nothing');
-  await execute('tar', ['-xf', packed.filename], { cwd: clone });
-  const root = join(clone, 'package');
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'), 'junction');
-  return { folder, root, packed, paths: packed.files.map(({ path }) => path) };
-}
 
 let made: ReturnType<typeof pack> | undefined;
 
@@ -90,6 +41,22 @@ test('npm pack in a clone without dist packs every file that package.json names,
   t.true(paths.includes('dist/workers/file-hasher.js'));
 });
 
+test('a strict project compiles against the packed declarations, which compile themselves', async (t) => {
+  t.timeout(2 * LIMIT_MS);
+  const { root } = await tarball();
+  cpSync(join(ROOT, 'test/types/consumer'), join(root, 'consumer'), { recursive: true });
+  const { exports }: { exports: object } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json'));
+  writeFileSync(
+    join(root, 'consumer/entries.ts'),
+    entries.map((entry, index) => `export * as e${index} from 'broker-pool${entry.slice(1)}';\n`).join(''),
+  );
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  await t.notThrowsAsync(
+    execute(process.execPath, [tsc, '-p', join(root, 'consumer')], { timeout: LIMIT_MS }),
+  );
+});
+
 test('the packed command line runs', async (t) => {
   const { root } = await tarball();
   const { stdout, stderr } = await execute(
@@ -100,10 +67,10 @@ test('the packed command line runs', async (t) => {
   t.deepEqual([stdout, stderr], [`${LIBRARY_VERSION}\n`, '']);
 });
 
-test('the package contains no source map, no comment that names one, and no picture', async (t) => {
+test('the package contains no source map, and no comment that names one', async (t) => {
   const { paths, root } = await tarball();
   t.deepEqual(
-    paths.filter((path) => /\.(?:map|svg|png)$/.test(path)),
+    paths.filter((path) => path.endsWith('.map')),
     [],
   );
   const scripts = paths.filter((path) => path.endsWith('.js'));
@@ -130,12 +97,18 @@ test('docs/pictures.md shows every picture in docs, and no other', (t) => {
   );
 });
 
-test('no published document shows a picture, which a package view could not load', async (t) => {
+test('the pictures in the package are those that its documents show', async (t) => {
   const { paths, root } = await tarball();
-  const documents = paths.filter((path) => path.endsWith('.md'));
+  const shown = paths
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((path) =>
+      [...readFileSync(join(root, path), 'utf8').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(
+        ([, picture = '']) => posix.join(posix.dirname(path), picture),
+      ),
+    );
   t.deepEqual(
-    documents.filter((path) => /!\[[^\]]*\]\(/.test(readFileSync(join(root, path), 'utf8'))),
-    [],
+    shown.toSorted(),
+    paths.filter((path) => /\.(?:svg|png)$/.test(path)),
   );
 });
 

@@ -11,6 +11,7 @@ import { compiled } from './compiled.js';
 const CONFIGURATIONS: Readonly<Record<string, string>> = {
   'test/bundles': 'ava.bundles.config.js',
   'test/interop': 'ava.interop.config.js',
+  'test/package': 'ava.package.config.js',
 };
 
 /** Options of ava from the configuration of the folder that the first file is in. */

@@ -74,7 +74,7 @@ export const connectLatency: BenchCase = {
   name: 'connect-latency',
   question:
     'How long from "I want a connection" to a usable socket, and how many a second, by route and callers?',
-  budgetMs: 65_000,
+  budgetMs: 60_000,
   pictures: ['bars', 'percentiles'],
   async run(context) {
     const tables: Table[] = [];

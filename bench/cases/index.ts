@@ -11,7 +11,9 @@ import { endToEnd } from './end-to-end.js';
 import { frameCodec } from './frame-codec.js';
 import { growth } from './growth.js';
 import { handoffEndpoint } from './handoff-endpoint.js';
+import { httpRequests } from './http-requests.js';
 import { idleConnections } from './idle-connections.js';
+import { observing } from './observing.js';
 import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
@@ -28,6 +30,7 @@ export const cases: readonly BenchCase[] = [
   stuckWaits,
   backlogBursts,
   acquireRelease,
+  observing,
   growth,
   idleConnections,
   coldStart,
@@ -37,6 +40,7 @@ export const cases: readonly BenchCase[] = [
   sessionLeases,
   sessionLarge,
   sessionMemory,
+  httpRequests,
   backendRequests,
   backendHandoffs,
 ];

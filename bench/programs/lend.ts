@@ -5,6 +5,7 @@
 import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
+import type { Observer } from '../peers/observers.js';
 import { openLender, openOurs, OURS, type LenderName } from '../peers/lenders.js';
 
 /** What a turn is told. */
@@ -15,6 +16,8 @@ export interface LendTask {
   readonly callers: number;
   readonly max: number;
   readonly target: TestTarget;
+  /** What observes our pool: it scrapes, or collects, once at the end of each batch. @default none */
+  readonly observer?: Observer;
   /** The URL of the build whose pool is meant. @default this one */
   readonly build?: string;
 }
@@ -29,8 +32,22 @@ async function lendSynchronously({ max, target, build }: LendTask): Promise<numb
   return nanoseconds;
 }
 
+/** A module of its own is loaded only here: the other turns must not pay for its memory. */
+async function lendObserved(observer: Observer, { max, target }: LendTask): Promise<number> {
+  const { observe } = await import('../peers/observers.js');
+  const lender = await openOurs(max, target);
+  const collect = observe(lender.pool, observer);
+  const nanoseconds = await timeBatches(1, async (times) => {
+    for (let time = 0; time < times; time++) lender.release(await lender.acquire());
+    await collect();
+  });
+  await lender.close();
+  return nanoseconds;
+}
+
 async function measure(task: LendTask): Promise<number> {
   if (task.synchronous === true) return await lendSynchronously(task);
+  if (task.observer !== undefined) return await lendObserved(task.observer, task);
   const { build, max, target } = task;
   const lender =
     task.lender === OURS ? await openOurs(max, target, build) : await openLender(task.lender, max, target);

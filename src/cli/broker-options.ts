@@ -1,6 +1,6 @@
 import type { TrustOptions } from '../trust-option.js';
 import { flag, list, value, type ValueOption, type ValuesOf } from './option.js';
-import { endpointArgument, wholeNumber } from './values.js';
+import { endpointArgument, milliseconds, wholeNumber } from './values.js';
 
 /** Options of every command that reaches a broker. */
 export const brokerOptions = {
@@ -37,6 +37,6 @@ export function limitOption(what: string): ValueOption<number, 'value'> {
   return value(
     'MS',
     `${what}; by default RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS, else 30000`,
-    wholeNumber({ min: 1 }),
+    milliseconds,
   );
 }

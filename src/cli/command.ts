@@ -5,6 +5,7 @@ import type { OptionDefinitions, ValuesOf } from './option.js';
 export interface Output extends Writable {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 /** What a command reads and writes: the streams of the process, or those of a test. */
@@ -33,6 +34,17 @@ export interface CommandInput<Options extends OptionDefinitions> {
   readonly words: readonly string[];
   /** The values of the options by their names. */
   readonly values: ValuesOf<Options> & { readonly json: boolean };
+  /** All commands there are. */
+  readonly commands: readonly CommandEntry[];
+}
+
+/** A command before its file is loaded. */
+export interface CommandEntry {
+  /** As in its definition. */
+  readonly name: string;
+  /** In lower case, without a full stop. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
 }
 
 /**

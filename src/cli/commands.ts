@@ -1,12 +1,4 @@
-import type { Command } from './command.js';
-
-/** A command before its file is loaded. */
-export interface CommandEntry {
-  /** As in its definition. */
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<Command>;
-}
+import type { Command, CommandEntry } from './command.js';
 
 /**
  * Every command. Each is loaded when it is called, or asked for its usage: most need only a part of the
@@ -17,6 +9,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     'connect',
     'connects input and output with a backend',
     async () => (await import('./connect.js')).connect,
+  ),
+  entry(
+    'request',
+    'sends a request to a backend and prints the answer',
+    async () => (await import('./request.js')).request,
+  ),
+  entry(
+    'bench',
+    'measures how fast your own broker and backend are',
+    async () => (await import('./bench.js')).bench,
   ),
   entry(
     'serve broker',
@@ -43,6 +45,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'doctor',
     'looks for what keeps clients from connecting, and says what to do',
     async () => (await import('./doctor.js')).doctor,
+  ),
+  entry('top', 'shows the pools of a process, again and again', async () => (await import('./top.js')).top),
+  entry(
+    'completion',
+    'prints a script that completes command lines in a shell',
+    async () => (await import('./completion/completion.js')).completion,
   ),
 ];
 

@@ -5,8 +5,9 @@ import { checkServiceName, checkVersion } from '../validation.js';
 import { brokerOptions, brokerSettings } from './broker-options.js';
 import { defineCommand, printJson, UsageError } from './command.js';
 import { list, value } from './option.js';
+import { isColoured } from './style.js';
 import { startProgress } from './progress.js';
-import { wholeNumber } from './values.js';
+import { milliseconds } from './values.js';
 
 const DEFAULT_LIMIT_MS = 5_000;
 
@@ -27,11 +28,7 @@ export const doctor = defineCommand({
   ],
   options: {
     ...brokerOptions,
-    timeout: value(
-      'MS',
-      `how long a peer may take to answer, ${DEFAULT_LIMIT_MS} if left out`,
-      wholeNumber({ min: 1 }),
-    ),
+    timeout: value('MS', `how long a peer may take to answer, ${DEFAULT_LIMIT_MS} if left out`, milliseconds),
     'service-def-dir': value(
       'PATH',
       "the broker's directory of definitions, if not the usual one",
@@ -53,7 +50,7 @@ export const doctor = defineCommand({
     if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
     if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
     const { runChecks } = await import('./doctor/checks.js');
-    const { exitCodeOf, findingText, isColoured, summary } = await import('./doctor/report.js');
+    const { exitCodeOf, findingText, summary } = await import('./doctor/report.js');
     const { realHost } = await import('./doctor/host.js');
     const { PatientRequests } = await import('./doctor/patience.js');
     const { brokerEndpoint: broker, trust = {} } = brokerSettings(values);

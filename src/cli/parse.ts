@@ -31,7 +31,7 @@ interface GivenOption {
 export function parseCommandLine(
   command: Command,
   words: readonly string[],
-): CommandInput<OptionDefinitions> {
+): Pick<CommandInput<OptionDefinitions>, 'words' | 'values'> {
   const options = optionsOf(command);
   const { tokens } = parseArgs({
     args: [...words],

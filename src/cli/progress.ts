@@ -1,4 +1,4 @@
-import { systemClock } from '../clock.js';
+import { systemClock, type Clock } from '../clock.js';
 import type { Output } from './command.js';
 
 /** What takes less time is not worth a line. */
@@ -17,7 +17,7 @@ export interface Progress {
 }
 
 /** @param output the error output: the results of a command stay free of it */
-export function startProgress(output: Output, clock = systemClock): Progress {
+export function startProgress(output: Output, clock: Clock = systemClock): Progress {
   if (output.isTTY !== true) return { show: () => {}, clear: () => {} };
   const startedMs = clock.now();
   let shownMs = -Infinity;
@@ -45,13 +45,18 @@ function fitting(text: string, share: number | undefined, columns: number): stri
 }
 
 /** Shows what a command waits for, with the seconds that have passed. */
-export async function showWhile<T>(output: Output, text: string, work: Promise<T>): Promise<T> {
-  const progress = startProgress(output);
-  const startedMs = systemClock.now();
+export async function showWhile<T>(
+  output: Output,
+  text: string,
+  work: Promise<T>,
+  clock: Clock = systemClock,
+): Promise<T> {
+  const progress = startProgress(output, clock);
+  const startedMs = clock.now();
   let stop = (): void => {};
   const tick = (): void => {
-    progress.show(`${text}, ${Math.round((systemClock.now() - startedMs) / 1_000)} s`);
-    stop = systemClock.schedule(PATIENCE_MS, tick);
+    progress.show(`${text}, ${Math.round((clock.now() - startedMs) / 1_000)} s`);
+    stop = clock.schedule(PATIENCE_MS, tick);
   };
   if (output.isTTY === true) tick();
   try {

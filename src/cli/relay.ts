@@ -24,7 +24,8 @@ export async function relay(
   let receivedBytes = 0;
   let stopLooking = (): void => {};
   const look = (): void => {
-    if (hasHungUp(descriptorOf(socket))) socket.destroy();
+    // A pipe of Windows ends as a whole.
+    if (process.platform === 'win32' || hasHungUp(descriptorOf(socket))) socket.destroy();
     else stopLooking = systemClock.schedule(LOOK_MS, look, true);
   };
   const stopListening = onAbort(signal, () => socket.destroy());

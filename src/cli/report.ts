@@ -1,5 +1,6 @@
 import { BrokerPoolError, escaped, fieldsOf } from '../errors.js';
 import { printJson, printLine, UsageError, type CommandIo } from './command.js';
+import { isColoured, paint } from './style.js';
 
 /** The words of the command line for the options that messages name. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -23,14 +24,15 @@ const NAMES = new RegExp(
  *
  * @param name the command, for the beginning of the line
  */
-export function report(error: unknown, name: string, json: boolean, { stderr }: CommandIo): void {
+export function report(error: unknown, name: string, json: boolean, { stderr, env }: CommandIo): void {
   const message = messageOf(error);
   if (json) {
     const isOurs = error instanceof BrokerPoolError;
     const fields = isOurs ? { code: error.code, message, ...fieldsOf(error) } : { message };
     return printJson(stderr, { error: fields });
   }
-  const code = error instanceof BrokerPoolError ? `${error.code}: ` : '';
+  const code =
+    error instanceof BrokerPoolError ? `${paint(error.code, 'red', isColoured(stderr, env))}: ` : '';
   printLine(stderr, `broker-pool${name === '' ? '' : ` ${name}`}: ${code}${message}`);
   if (error instanceof UsageError || (error instanceof BrokerPoolError && error.code === 'INVALID_ARGUMENT'))
     printLine(stderr, `broker-pool ${name === '' ? '' : `${name} `}--help shows the usage`);

@@ -1,8 +1,8 @@
 import { didYouMean } from '../did-you-mean.js';
 import { LIBRARY_VERSION } from '../version.js';
 import { quoted } from '../validation.js';
-import { printJson, printLine, UsageError, type CommandIo } from './command.js';
-import { COMMANDS, type CommandEntry } from './commands.js';
+import { printJson, printLine, UsageError, type CommandEntry, type CommandIo } from './command.js';
+import { COMMANDS } from './commands.js';
 import { ExitCode, exitCodeOf } from './exit-codes.js';
 import { overview, usageOf } from './help.js';
 import { parseCommandLine } from './parse.js';
@@ -27,7 +27,7 @@ export async function runCommandLine(words: readonly string[], io: CommandIo): P
   try {
     const command = await found.entry.load();
     if (asksForHelp(found.rest)) return print(io, usageOf(command));
-    return await command.run(parseCommandLine(command, found.rest), io);
+    return await command.run({ ...parseCommandLine(command, found.rest), commands: COMMANDS }, io);
   } catch (error) {
     // The user has ended the command, and needs no explanation.
     if (io.signal.aborted) return ExitCode.FAILED;

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { LONGEST_TIMER_MS } from '../clock.js';
 import { didYouMean } from '../did-you-mean.js';
 import { quoted } from '../validation.js';
 import { UsageError } from './command.js';
@@ -20,6 +21,9 @@ export function wholeNumber({ min = 0, max = Infinity } = {}): Reader<number> {
     throw new UsageError(`${name} must be a whole number ${range}, not ${quoted(text)}`);
   };
 }
+
+/** A limit in milliseconds that a timer can take. */
+export const milliseconds = wholeNumber({ min: 1, max: LONGEST_TIMER_MS });
 
 /** A whole number in digits, or in hexadecimal ones behind `0x`. */
 export function identifier(name: string, text: string): number {

@@ -2,6 +2,7 @@ import { brokerDisabledByEnv } from '../client/environment.js';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ownTrust } from '../os/endpoint-trust.js';
+import { needsBroker } from '../pool/broker-need.js';
 import type { LeasingPool } from '../pool/leasing-pool.js';
 import { checkAbsolutePath, described, rejectUnknownOptions } from '../validation.js';
 import { checkSessionOptions, type SessionOptions, type SessionSettings } from './options.js';
@@ -29,8 +30,8 @@ const PROBE_MS = 500;
  * Opens a session: requests and answers over leases of a pool, or over connections of its own to a backend.
  * Nothing is connected before the first request.
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option; with a pool `BROKER_DISABLED` where
- * `RUNNING_PROCESS_DISABLE` is 1, and `BROKER_DISABLE_ENV` where it is anything else but unset
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option; with a pool that needs a broker `BROKER_DISABLED`
+ * where `RUNNING_PROCESS_DISABLE` is 1, and `BROKER_DISABLE_ENV` where it is anything else but unset
  */
 export function openSession(target: LeasingPool | DirectTarget, options: SessionOptions): Session {
   const settings = checkSessionOptions(options);
@@ -43,7 +44,7 @@ function sourceOf(target: LeasingPool | DirectTarget, settings: SessionSettings)
     refuse(settings, ['trust'], 'has no effect with a pool, which has an option trust of its own');
     refuse(settings, ['probeTimeoutMs'], 'has no effect with a pool');
     // S-40: before anything else.
-    if (brokerDisabledByEnv())
+    if (needsBroker(target, { serviceName, wantedVersion }) && brokerDisabledByEnv())
       throw new BrokerPoolError(
         'BROKER_DISABLED',
         'the broker is disabled via RUNNING_PROCESS_DISABLE=1: open the session with an endpoint or an identity file',

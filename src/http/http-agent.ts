@@ -1,21 +1,27 @@
 import { Agent, type ClientRequest } from 'node:http';
-import type { Socket } from 'node:net';
+import { afterPromises, afterThisCode } from '../clock.js';
 import type { Lease } from '../pool/lease.js';
 import type { LeasingPool } from '../pool/leasing-pool.js';
 import type { TargetOptions } from '../pool/options.js';
-import { isOutlived, noteKeepAlive } from './keep-alive-hints.js';
-import { checkPoolAndTarget } from './pool-arguments.js';
+import { isOutlived } from './keep-alive-hints.js';
+import { LeasedSocket, type SocketKeeper } from './leased-socket.js';
+import { asError, checkPoolAndTarget } from './pool-arguments.js';
 import { WaitingRequest, type AgentRequest } from './waiting-request.js';
 
 /**
  * An agent without sockets of its own: each request has a lease, from when it asks for a socket until its answer has
  * been read. Node's agent keeps sockets that it has got, and an agent of it that gets them later than it asks for them
  * counts none meanwhile: over a pool with a limit, its requests would wait for sockets that it holds itself.
+ *
+ * While no caller waits for a connection, a request that follows an answer at once has the lease of the request before
+ * it. The way through the pool, with a new socket object, takes a twentieth of a whole request.
  */
-class PoolAgent extends Agent {
+class PoolAgent extends Agent implements SocketKeeper {
   readonly #pool: LeasingPool;
   readonly #target: TargetOptions | undefined;
-  readonly #sockets = new Set<Socket>();
+  readonly #inUse = new Set<LeasedSocket>();
+  /** Sockets whose answers have been read in this turn, the newest last. */
+  readonly #spare: LeasedSocket[] = [];
 
   constructor(pool: LeasingPool, target: TargetOptions | undefined) {
     // Without it Node asks the backend to close the connection after the answer.
@@ -28,11 +34,11 @@ class PoolAgent extends Agent {
   addRequest(request: ClientRequest, options: { readonly timeout?: number }): void {
     const asking: AgentRequest = request;
     try {
-      const lease = request.destroyed ? undefined : this.#takeIdle();
-      if (lease !== undefined) this.#serve(request, lease, options.timeout);
       // Its signal had aborted before.
-      else if (request.destroyed) asking.onSocket(undefined);
-      else void this.#wait(request, options.timeout);
+      if (request.destroyed) return asking.onSocket(undefined);
+      const leased = this.#takeSpare() ?? this.#takeIdle();
+      if (leased === undefined) void this.#wait(request, options.timeout);
+      else leased.serve(request, options.timeout);
     } catch (error) {
       asking.onSocket(undefined, asError(error));
     }
@@ -44,15 +50,48 @@ class PoolAgent extends Agent {
    * them.
    */
   override destroy(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#releaseSpare();
+    for (const { socket } of this.#inUse) socket.destroy();
   }
 
-  #takeIdle(): Lease | undefined {
+  /** @internal */
+  onFree(leased: LeasedSocket): void {
+    if (!leased.isSpare) return leased.release();
+    // Behind all code that follows from the answer, and may ask for the next one.
+    if (this.#spare.push(leased) === 1) afterThisCode(() => afterPromises(() => this.#releaseSpare()));
+  }
+
+  /** @internal */
+  onEnd(leased: LeasedSocket): void {
+    this.#inUse.delete(leased);
+  }
+
+  #releaseSpare(): void {
+    for (const leased of this.#spare.splice(0)) leased.release();
+  }
+
+  #takeSpare(): LeasedSocket | undefined {
+    for (;;) {
+      const leased = this.#spare.pop();
+      // Since its answer another caller may have come, or the pool may have been closed.
+      if (leased === undefined || leased.isSpare) return leased;
+      leased.release();
+    }
+  }
+
+  #takeIdle(): LeasedSocket | undefined {
     for (;;) {
       const lease = this.#pool.tryAcquire?.(this.#target);
-      if (lease === undefined || !isOutlived(lease)) return lease;
+      if (lease === undefined) return undefined;
+      if (!isOutlived(lease)) return this.#use(lease);
       lease.destroy();
     }
+  }
+
+  #use(lease: Lease): LeasedSocket {
+    const leased = new LeasedSocket(lease, this);
+    this.#inUse.add(leased);
+    return leased;
   }
 
   async #wait(request: ClientRequest, timeoutMs: number | undefined): Promise<void> {
@@ -65,7 +104,7 @@ class PoolAgent extends Agent {
         lease = await this.#pool.acquire({ ...this.#target, signal: waiting.signal });
       }
       waiting.end();
-      if (!request.destroyed) return this.#serve(request, lease, timeoutMs);
+      if (!request.destroyed) return this.#use(lease).serve(request, timeoutMs);
       lease.release();
       asking.onSocket(undefined);
     } catch (error) {
@@ -74,47 +113,11 @@ class PoolAgent extends Agent {
       asking.onSocket(undefined, request.destroyed ? undefined : asError(error));
     }
   }
-
-  #serve(request: ClientRequest, lease: Lease, timeoutMs: number | undefined): void {
-    const { socket } = lease;
-    // Callers may repeat a request over a connection that ended while it was idle.
-    request.reusedSocket = socket.bytesRead > 0;
-    this.#sockets.add(socket);
-    const onFree = (): void => {
-      this.#sockets.delete(socket);
-      noteKeepAlive(lease, keepAliveOf(request));
-      lease.release();
-    };
-    const onClose = (): void => {
-      this.#sockets.delete(socket);
-      if (!lease.spent) lease.destroy();
-    };
-    socket.once('free', onFree);
-    socket.once('close', onClose);
-    // The request gives the socket to its caller: it has been upgraded, or is the tunnel of a CONNECT.
-    socket.once('agentRemove', () => {
-      socket.off('free', onFree).off('close', onClose);
-      this.#sockets.delete(socket);
-      lease.detach();
-    });
-    if (timeoutMs !== undefined) socket.setTimeout(timeoutMs);
-    request.onSocket(socket);
-  }
-}
-
-/** The header of a request's answer; Node's types do not have the answer. */
-function keepAliveOf(request: ClientRequest): unknown {
-  const response: { headers?: Record<string, unknown> } | null | undefined = Reflect.get(request, 'res');
-  return response?.headers?.['keep-alive'];
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 /**
- * An `http.Agent` whose requests go to the backend of a pool, whatever host and port their URLs name. Each request has
- * one lease; requests beyond `max` wait in the pool's queue.
+ * An `http.Agent` whose requests go to the backend of a pool, whatever host and port their URLs name. A request has a
+ * lease until its answer has been read; requests beyond `max` wait in the pool's queue.
  *
  * Errors of the pool reach the request's `error` event as they are: `REFUSED`, `TIMEOUT`, `BACKEND_CONNECT`,
  * `POOL_CLOSED`, …

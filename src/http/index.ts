@@ -1,4 +1,7 @@
+export { createConnection, type ConnectionFactory } from './create-connection.js';
 export { httpAgent } from './http-agent.js';
+export { undiciConnector } from './undici-connector.js';
+export type { ConnectorCallback } from './connector-callback.js';
 export type { LeasingPool } from '../pool/leasing-pool.js';
 export type { AcquireOptions, TargetOptions } from '../pool/options.js';
 export type { DestroyReason, Lease, LeaseDescription } from '../pool/lease.js';

@@ -13,14 +13,16 @@ function connectionOf(lease: Lease): object | undefined {
 }
 
 /**
- * Notes for how long the backend keeps a connection that is about to be released: `Keep-Alive: timeout=5`, as Node's
- * own server sends it, are five seconds.
+ * Notes for how long the backend keeps a connection after an answer: `Keep-Alive: timeout=5`, as Node's own server
+ * sends it, are five seconds. Returns whether it is long enough to use the connection again.
  */
-export function noteKeepAlive(lease: Lease, hint: unknown): void {
+export function noteKeepAlive(lease: Lease, hint: unknown): boolean {
   const [, seconds] = typeof hint === 'string' ? (/\btimeout=(\d+)/.exec(hint) ?? []) : [];
+  if (seconds === undefined) return true;
+  const leftMs = Number(seconds) * 1_000 - MARGIN_MS;
   const connection = connectionOf(lease);
-  if (seconds === undefined || connection === undefined) return;
-  usableUntilMs.set(connection, systemClock.now() + Number(seconds) * 1_000 - MARGIN_MS);
+  if (connection !== undefined) usableUntilMs.set(connection, systemClock.now() + leftMs);
+  return leftMs > 0;
 }
 
 /** Whether the time that the backend announced for the connection of a lease is over, or nearly over. */

@@ -17,3 +17,8 @@ export function checkPoolAndTarget(pool: LeasingPool, target?: TargetOptions): T
   checkTargetOptions(target);
   return { ...target };
 }
+
+/** What a promise has rejected with, for callbacks that take an error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -32,7 +32,7 @@ export async function connectByIdentity(
   path: string,
   { dial, timeoutMs, signal, keepAlive }: IdentityConnect,
 ): Promise<IdentifiedConnection> {
-  const identity = await readIdentity(path);
+  const identity = readIdentity(path);
   await verifyProcess(identity);
   const { path: endpoint = '' } = identity.ipcEndpoint ?? {};
   const deadlineMs = systemClock.now() + timeoutMs;

@@ -15,9 +15,14 @@ export function currentBootId(): Promise<string> {
   return bootId;
 }
 
+/** {@link currentBootId} on Linux, which needs no command for it. */
+export function linuxBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
 async function findBootId(): Promise<string> {
   // P-10.
-  if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  if (process.platform === 'linux') return linuxBootId();
   if (process.platform !== 'darwin') return '';
   const { stdout } = await promisify(execFile)('/usr/sbin/sysctl', ['-n', 'kern.boottime'], {
     timeout: COMMAND_LIMIT_MS,

@@ -1,7 +1,6 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, printable } from '../errors.js';
+import { readShortFile, RefusedFile } from '../os/short-file.js';
 import { parseIdentityFile } from '../wire/identity-file.js';
 import type { DaemonProcess } from '../wire/messages.js';
 
@@ -13,13 +12,14 @@ const LONGEST_FILE_BYTES = 64 * 1024;
  *
  * @throws {BrokerPoolError} `IDENTITY_FILE` where the file is missing, cannot be read or holds no identity
  */
-export async function readIdentity(path: string): Promise<DaemonProcess> {
+export function readIdentity(path: string): DaemonProcess {
   try {
-    const identity = parseIdentityFile(await readShort(path));
+    const identity = parseIdentityFile(readShortFile(path, LONGEST_FILE_BYTES).content.toString());
     checkEndpoint('ipc_endpoint.path', identity.ipcEndpoint?.path);
     return identity;
   } catch (cause) {
-    const problem = cause instanceof Error ? printable(cause.message) : 'unknown';
+    const message = cause instanceof Error ? printable(cause.message) : 'unknown';
+    const problem = cause instanceof RefusedFile ? `it ${message}` : message;
     throw new BrokerPoolError(
       'IDENTITY_FILE',
       `the identity file ${printable(path)} is of no use: ${problem}`,
@@ -27,18 +27,5 @@ export async function readIdentity(path: string): Promise<DaemonProcess> {
         cause,
       },
     );
-  }
-}
-
-async function readShort(path: string): Promise<string> {
-  // A pipe without a writer would otherwise keep a thread of libuv for good.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new Error('it is no regular file');
-    if (stats.size > LONGEST_FILE_BYTES) throw new Error(`it is longer than ${LONGEST_FILE_BYTES} bytes`);
-    return await file.readFile({ encoding: 'utf8' });
-  } finally {
-    await file.close();
   }
 }

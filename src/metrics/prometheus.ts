@@ -79,7 +79,7 @@ export function collector(
 }
 
 function newMetrics(): { pools: MeasuredPools; metrics: readonly PoolMetric[] } {
-  const pools = new MeasuredPools();
+  const pools = new MeasuredPools(false);
   const metrics = [...NUMBERS, ...HISTOGRAMS].map((instrument) => new PoolMetric(instrument, pools));
   return { pools, metrics };
 }

@@ -23,7 +23,13 @@ export class MeasuredPools {
   /** Whether there is one reading for each target, by pool. */
   readonly #pools = new Map<BrokerPool, boolean>();
   readonly #warned = new WeakSet<BrokerPool>();
+  readonly #readsLast: boolean;
   #readings: readonly Reading[] | undefined;
+
+  /** @param readsLast whether a pool that has closed is read once more */
+  constructor(readsLast: boolean) {
+    this.#readsLast = readsLast;
+  }
 
   get size(): number {
     return this.#pools.size;
@@ -31,11 +37,16 @@ export class MeasuredPools {
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` where a pool is measured already: its numbers would count twice */
   add(pools: readonly BrokerPool[], byTarget: boolean): void {
+    this.refuse(pools);
+    for (const pool of pools) this.#pools.set(pool, byTarget);
+    this.#readings = undefined;
+  }
+
+  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` where one of the pools is here */
+  refuse(pools: readonly BrokerPool[]): void {
     for (const pool of pools)
       if (this.#pools.has(pool))
         throw invalidArgument('pool', `is measured here already: ${quoted(pool.name)}; stop that first`);
-    for (const pool of pools) this.#pools.set(pool, byTarget);
-    this.#readings = undefined;
   }
 
   delete(pools: readonly BrokerPool[]): void {
@@ -44,7 +55,7 @@ export class MeasuredPools {
   }
 
   /**
-   * The readings of all pools that have not closed. All that is read before the code that runs now returns is of one
+   * The readings of all pools. All that is read before the code that runs now returns is of one
    * moment: a scrape asks each metric by itself, and asks the pools once.
    */
   read(): readonly Reading[] {
@@ -61,7 +72,7 @@ export class MeasuredPools {
       if (stats.state !== 'closed') return readingsIn(stats, byTarget);
       // It has given its name back: another pool may have it by now.
       this.#pools.delete(pool);
-      return [];
+      return this.#readsLast ? readingsIn({ ...stats, max: 0 }, byTarget) : [];
     } catch (error) {
       this.#warnOnce(pool, error);
       return [];

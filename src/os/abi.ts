@@ -8,7 +8,8 @@ export const AF_UNIX = 1;
 export const F_SETFD = 2;
 export const FD_CLOEXEC = 1;
 
-interface SocketNumbers {
+/** Numbers that differ between the two. */
+export interface SocketNumbers {
   readonly SOL_SOCKET: number;
   /** Do not wait, whatever the descriptor's own flags say. */
   readonly MSG_DONTWAIT: number;

@@ -1,6 +1,5 @@
-import { DARWIN, LINUX } from './abi.js';
 import { fstatSync } from 'node:fs';
-import { loadNative } from './native.js';
+import { boundOnce } from './further-calls.js';
 
 /**
  * Calls on descriptors of connected sockets that more than one thread has. Results are as in `SystemCalls`.
@@ -22,28 +21,21 @@ const F_DUPFD_CLOEXEC = { linux: 1030, darwin: 67 } as const;
 const MSG_PEEK = 2;
 const SHUT_RDWR = 2;
 
-let loaded: DescriptorCalls | undefined;
-
 /** `undefined` where the C library cannot be reached, or the platform's numbers are not known here. */
-export function loadDescriptorCalls(): DescriptorCalls | undefined {
-  const { platform } = process;
-  const native = loadNative();
-  if ((platform !== 'linux' && platform !== 'darwin') || native?.binder === undefined) return undefined;
-  const { binder, system } = native;
-  const numbers = platform === 'linux' ? LINUX : DARWIN;
-  if (loaded !== undefined) return loaded;
-  const control = binder.define('int fcntl(int fd, int command, ...)');
-  const shutdown = binder.define('int shutdown(int fd, int how)');
-  const receive = binder.define('intptr_t recv(int fd, uint8_t *bytes, size_t length, int flags)');
-  const peeked = new Uint8Array(1);
-  loaded = {
-    duplicate: (descriptor) => control(descriptor, F_DUPFD_CLOEXEC[platform], 'int', 0),
-    shutdown: (descriptor) => shutdown(descriptor, SHUT_RDWR),
-    peek: (descriptor) => receive(descriptor, peeked, peeked.length, MSG_PEEK | numbers.MSG_DONTWAIT),
-    close: (descriptor) => system.close(descriptor),
-  };
-  return loaded;
-}
+export const loadDescriptorCalls: () => DescriptorCalls | undefined = boundOnce(
+  ({ define, system, platform, numbers }) => {
+    const control = define('int fcntl(int fd, int command, ...)');
+    const shutdown = define('int shutdown(int fd, int how)');
+    const receive = define('intptr_t recv(int fd, uint8_t *bytes, size_t length, int flags)');
+    const peeked = new Uint8Array(1);
+    return {
+      duplicate: (descriptor) => control(descriptor, F_DUPFD_CLOEXEC[platform], 'int', 0),
+      shutdown: (descriptor) => shutdown(descriptor, SHUT_RDWR),
+      peek: (descriptor) => receive(descriptor, peeked, peeked.length, MSG_PEEK | numbers.MSG_DONTWAIT),
+      close: (descriptor) => system.close(descriptor),
+    };
+  },
+);
 
 /** Identifies an open file for as long as it is open; `undefined` for a number that is not a descriptor. */
 export function fileIdentity(descriptor: number): string | undefined {

@@ -1,5 +1,5 @@
 import { DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
-import { loadNative, type Binder, type SystemCalls } from './native.js';
+import { boundOnce, type Bindings } from './further-calls.js';
 
 /** What {@link HandlePassing.receiveHandle} got. */
 export interface ReceivedHandle {
@@ -52,21 +52,18 @@ const VECTOR_AT = 64;
 const CONTROL_AT = 80;
 const BYTES_AT = 112;
 
-let loaded: HandlePassing | undefined;
-
 /** 64 bits a pointer, the lowest byte first; the layouts of all others differ. */
 const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv64', 'loong64']);
 
+const load = boundOnce(bind);
+
 /** `undefined` where the C library cannot be reached, or the platform's layouts are not known here. */
 export function loadHandlePassing(architecture: string = process.arch): HandlePassing | undefined {
-  if (!KNOWN_ARCHITECTURES.has(architecture)) return undefined;
-  const abi = process.platform === 'linux' ? LINUX_64 : process.platform === 'darwin' ? DARWIN_64 : undefined;
-  const native = loadNative();
-  if (abi === undefined || native?.binder === undefined) return undefined;
-  return (loaded ??= bind(abi, native.binder, native.system));
+  return KNOWN_ARCHITECTURES.has(architecture) ? load() : undefined;
 }
 
-function bind(abi: Abi, { define, address }: Binder, system: SystemCalls): HandlePassing {
+function bind({ define, address, system, platform }: Bindings): HandlePassing {
+  const abi = platform === 'linux' ? LINUX_64 : DARWIN_64;
   const sendMessage = define('intptr_t sendmsg(int fd, const uint8_t *message, int flags)');
   const receiveMessage = define('intptr_t recvmsg(int fd, uint8_t *message, int flags)');
   const control = define('int fcntl(int fd, int command, ...)');

@@ -6,6 +6,7 @@ import { requirePackage } from '../package-files.js';
 import { printable } from '../errors.js';
 import { AF_UNIX, DARWIN, LINUX } from './abi.js';
 import { errno, isShortage } from './errno.js';
+import { NO_DESCRIPTOR_SOCKETS } from './runtime.js';
 import {
   bindPollCalls,
   makePrivateAndNonBlocking,
@@ -62,7 +63,7 @@ let loaded: Native | undefined;
 /** The C library is not used here at all, by the user's choice or on Windows. */
 let isUnwanted = false;
 /** Why the C library cannot be used here. */
-let failure: string | undefined;
+let failure: string | undefined = NO_DESCRIPTOR_SOCKETS;
 let isWarned = false;
 
 /**

@@ -5,7 +5,6 @@ import {
   fstatSync,
   lstatSync,
   openSync,
-  readSync,
   readdirSync,
   renameSync,
   statSync,
@@ -15,9 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from './errno.js';
-
-/** A file that another user may have written. The message continues "is not used, because it ". */
-export class RefusedFile extends Error {}
+import { readShortFile, RefusedFile } from './short-file.js';
 
 /** Another process is in the way of replacing the file. The message says how. */
 export class BusyFile extends Error {}
@@ -27,8 +24,6 @@ type Rename = (from: string, to: string) => void;
 /** Windows fails a rename over a file with these codes while another program has it open. */
 const BUSY_CODES: readonly (string | undefined)[] = ['EACCES', 'EBUSY', 'EPERM'];
 
-/** Windows lacks the last two, which are `undefined` there and count as 0. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const PRIVATE_MODE = 0o600;
 const ANY_OTHER = 0o077;
@@ -64,20 +59,20 @@ export class PrivateFile {
     return stats && identityOf(stats);
   }
 
-  /**
-   * The content; `undefined` without a file. Does not follow a link, does not block on a FIFO, and checks the
-   * open descriptor: the name may mean another file a moment later.
-   */
+  /** The content; `undefined` without a file. Does not follow a link. */
   read(): { readonly text: string; readonly identity: string } | undefined {
     this.#checkDirectory();
-    const descriptor = this.#open();
-    if (descriptor === undefined) return undefined;
     try {
-      const stats = fstatSync(descriptor);
-      this.#checkFile(stats);
-      return { text: readText(descriptor, stats.size), identity: identityOf(stats) };
-    } finally {
-      closeSync(descriptor);
+      const { content, stats } = readShortFile(this.#path, this.#maxBytes, constants.O_NOFOLLOW, checkFile);
+      // Decoding bytes that are not UTF-8 would put other letters into the names. NUL is not JSON.
+      return { text: isUtf8(content) ? content.toString() : '\0', identity: identityOf(stats) };
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ENOENT') return undefined;
+      // EMLINK is FreeBSD's ELOOP; a socket cannot be opened at all.
+      if (code === 'ELOOP' || code === 'EMLINK') throw new RefusedFile('is a symbolic link');
+      if (code === 'ENXIO') throw new RefusedFile('is not a regular file');
+      throw error;
     }
   }
 
@@ -115,31 +110,6 @@ export class PrivateFile {
     }
   }
 
-  #open(): number | undefined {
-    try {
-      return openSync(this.#path, READ_FLAGS);
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === 'ENOENT') return undefined;
-      // EMLINK is FreeBSD's ELOOP; a socket cannot be opened at all.
-      if (code === 'ELOOP' || code === 'EMLINK') throw new RefusedFile('is a symbolic link');
-      if (code === 'ENXIO') throw new RefusedFile('is not a regular file');
-      throw error;
-    }
-  }
-
-  #checkFile(stats: Stats): void {
-    if (!stats.isFile()) throw new RefusedFile('is not a regular file');
-    // 0 if the file has been replaced since it was opened.
-    if (stats.nlink > 1) throw new RefusedFile('has more than one name');
-    if (stats.size > this.#maxBytes) throw new RefusedFile(`is longer than ${this.#maxBytes} bytes`);
-    const user = process.geteuid?.();
-    if (user === undefined) return;
-    if (stats.uid !== user) throw new RefusedFile('belongs to another user');
-    if ((stats.mode & ANY_OTHER) !== 0)
-      throw new RefusedFile('can be opened by other users (chmod 600 would do)');
-  }
-
   /**
    * A user who may write to the directory may replace the file. Links to the directory are followed: /tmp is
    * one on macOS. The directories above are not checked: a user who can exchange one of them still needs a
@@ -166,22 +136,18 @@ export class PrivateFile {
   }
 }
 
+function checkFile({ mode, nlink, uid }: Stats): void {
+  // 0 if the file has been replaced since it was opened.
+  if (nlink > 1) throw new RefusedFile('has more than one name');
+  const user = process.geteuid?.();
+  if (user === undefined) return;
+  if (uid !== user) throw new RefusedFile('belongs to another user');
+  if ((mode & ANY_OTHER) !== 0) throw new RefusedFile('can be opened by other users (chmod 600 would do)');
+}
+
 /** Includes owner and mode, so that a refused file is read again when they are put right. */
 function identityOf({ ino, size, mtimeMs, mode, uid }: Stats): string {
   return `${ino} ${size} ${mtimeMs} ${mode} ${uid}`;
-}
-
-function readText(descriptor: number, size: number): string {
-  const bytes = Buffer.alloc(size);
-  let length = 0;
-  while (length < size) {
-    const count = readSync(descriptor, bytes, length, size - length, null);
-    if (count === 0) break;
-    length += count;
-  }
-  const content = bytes.subarray(0, length);
-  // Decoding bytes that are not UTF-8 would put other letters into the names. NUL is not JSON.
-  return isUtf8(content) ? content.toString() : '\0';
 }
 
 function writeText(descriptor: number, text: string): string {

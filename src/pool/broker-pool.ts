@@ -10,6 +10,7 @@ import { checkError, checkFunction, quoted } from '../validation.js';
 import { openDriver } from '../negotiation/hybrid-driver.js';
 import type { Driver } from '../negotiation/job.js';
 import { closedError } from './acquire-errors.js';
+import { noteDefaults } from './broker-need.js';
 import { Capacity } from './capacity.js';
 import { Shutdown } from './shutdown.js';
 import { Connector } from './connecting/connector.js';
@@ -42,7 +43,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   #driver: Driver | undefined;
   #sharing: SharingHost | undefined;
 
-  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option. */
+  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option, `UNSUPPORTED_RUNTIME` on Bun */
   constructor(options?: BrokerPoolOptions);
   /** @internal */
   constructor(options: BrokerPoolOptions, parts?: PoolParts);
@@ -59,6 +60,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const cache = endpointCache && new EndpointCache(endpointCache, clock, file);
     // After all code that may throw: a pool that is not made must not keep its name.
     this.name = claimName(this, settings.name);
+    noteDefaults(this, settings);
     this.#connector = new Connector(settings, cache, clock, () => this.#openDriver());
     this.#environment = {
       settings,

@@ -144,6 +144,16 @@ export class ConnectionCloser {
     return connection !== undefined && this.close(connection, 'evicted');
   }
 
+  /**
+   * Closes `count` detached connections at most whose holders use them for nothing at present. Returns whether there
+   * was one.
+   */
+  evictResting(count: number): boolean {
+    if (this.#entries.detached === 0) return false;
+    const resting = this.#entries.entries().filter(({ isAtRest }) => isAtRest);
+    return resting.slice(0, count).filter((connection) => this.close(connection, 'evicted')).length > 0;
+  }
+
   /** Closes idle connections now, leased ones when they come back, detached ones when they are at rest. */
   closeAll(reason: CloseReason): void {
     for (const connection of this.#entries.entries()) this.#closeOrMark(connection, reason);

@@ -48,6 +48,15 @@ export interface LeasedConnection {
 export interface LeaseOwner {
   /** Absent in another thread than the pool's. */
   readonly target?: Target;
+  /**
+   * Whether it has no other use for a leased connection, so that its holder may use it once more. Absent where that is
+   * not known.
+   */
+  isSpare?(connection: LeasedConnection): boolean;
+  /** Callers that wait for a connection. Absent where that is not known. */
+  readonly waiting?: number;
+  /** A detached connection is at rest while callers wait. */
+  onRest?(): void;
   /** Takes a leased connection back. */
   onRelease(connection: LeasedConnection): void;
   /** Gives a leased connection to its holder for good. */
@@ -118,7 +127,7 @@ export interface Lease extends AsyncDisposable {
    * and an error of it without a listener is uncaught, as of any `net.Socket`. The connection counts against
    * `max` and `maxTotal` until the socket closes. A socket that its holder has unreferenced (`socket.unref()`,
    * as `http.Agent` and undici do with a socket between two requests) is at rest: the pool closes it then when
-   * the pool closes or the connection's lifetime is over. One in use is closed when it comes to rest, and by
+   * the pool closes, the connection's lifetime is over, or a caller waits for its place. One in use is closed when it comes to rest, and by
    * the pool's `close` at the latest after its `timeoutMs`.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT` once the lease is spent

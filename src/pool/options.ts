@@ -1,6 +1,7 @@
 import { identityOptions, type ClientIdentityOptions } from '../client/client-identity.js';
 import { brokerOptions, cancelOptions, negotiationOptions } from '../client/common-options.js';
 import { invalidArgument } from '../errors.js';
+import { checkSocketsComparable } from '../os/runtime.js';
 import {
   callable,
   converted,
@@ -181,8 +182,12 @@ export const closeOptions = {
 /** Options of `close`. */
 export interface CloseOptions extends OptionsOf<typeof closeOptions> {}
 
-/** @throws `INVALID_ARGUMENT` that begins with the name of the option; nothing is repaired silently */
+/**
+ * @throws `INVALID_ARGUMENT` that begins with the name of the option; nothing is repaired silently.
+ * `UNSUPPORTED_RUNTIME` where no pool can work
+ */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
+  checkSocketsComparable();
   const settings = readOptions(allPoolOptions, options);
   const { max, min, maxTotal, keepaliveMs, validate } = settings;
   const most = Math.min(max, maxTotal);

@@ -191,11 +191,18 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   }
 
   onRest(): void {
-    if (this.closeOnRelease === undefined) return;
+    if (this.closeOnRelease === undefined && !this.owner.waiting) return;
     // Not in the middle of its holder's work: an HTTP agent unreferences a socket before it puts it away.
     afterThisCode(() => {
-      if (this.state === 'detached' && this.closeOnRelease !== undefined) this.retire(this.closeOnRelease);
+      if (this.state !== 'detached') return;
+      if (this.closeOnRelease === undefined) this.owner.onRest?.();
+      else this.retire(this.closeOnRelease);
     });
+  }
+
+  /** Detached, and its holder in this thread uses it for nothing at present. */
+  get isAtRest(): boolean {
+    return this.state === 'detached' && !this.isLent && PooledSocket.isAtRest(this.socket);
   }
 
   /** The backend or the caller has ended its side. A caller may still read what came before. */

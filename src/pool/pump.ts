@@ -105,7 +105,8 @@ export class Pump {
     this.#health?.expectAtMost(this.#queue.size - 1);
     const { lacking } = this.limits;
     // With nothing idle and no room for a connect the pump could only look in vain.
-    if (this.entries.idle > 0 || lacking.size > 0 || this.limits.belowLimits()) this.run();
+    if (this.entries.idle + this.entries.detached > 0 || lacking.size > 0 || this.limits.belowLimits())
+      this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
@@ -196,11 +197,17 @@ export class Pump {
     while (limits.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
       const idle = this.entries.newestIdle;
       if (idle !== undefined) void this.#validate(idle, true);
-      else if (!this.opener.takeSlot()) return;
+      else if (!this.opener.takeSlot()) return this.#evictResting();
       else if (limits.lacking.size > 0) limits.grantSlot();
       else void this.#connect(false);
     }
     this.#environment.capacity?.leaveLine(limits);
+  }
+
+  /** Detached connections that are at rest make room for callers: their holders can open others. */
+  #evictResting(): void {
+    const { mayOpen, expected } = this.limits;
+    if (mayOpen <= 0 && this.closer.evictResting(this.#queue.size - expected)) this.run();
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */

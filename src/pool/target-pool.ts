@@ -13,9 +13,10 @@ import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
+import { countsOfTarget } from './target-counts.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
-import { countsOf, type PoolCounts } from './watching/stats.js';
+import type { PoolCounts } from './watching/stats.js';
 
 /**
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
@@ -119,6 +120,19 @@ export class TargetPool implements LeaseOwner {
     return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
   }
 
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  onRest(): void {
+    this.#pump.run();
+  }
+
+  isSpare({ closeOnRelease, state }: PooledConnection): boolean {
+    if (this.#queue.size > 0 || this.#watch.wanted || this.#capacity !== undefined) return false;
+    return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
+  }
+
   onRelease(connection: PooledConnection): void {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
@@ -209,24 +223,7 @@ export class TargetPool implements LeaseOwner {
   }
 
   counts(): PoolCounts {
-    const { size: total, idle, leased, detached } = this.#entries;
-    const { holding, pausing, lacking } = this.#limits;
-    const { connectTimes, counters } = this.#pump.opener;
-    const { size: waiting, oldestWaitMs, timeouts, waits } = this.#queue;
-    return countsOf(counters, this.#entries.entries(), {
-      total,
-      idle,
-      leased,
-      detached,
-      connecting: holding.size,
-      pausing: pausing.size + lacking.size,
-      waiting,
-      oldestWaitMs,
-      timeouts,
-      waits,
-      connects: connectTimes,
-      uses: this.#uses,
-    });
+    return countsOfTarget(this.#pump, this.#queue, this.#uses);
   }
 
   /** Stops all timers. */

@@ -1,6 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { startedAtUnixMs, systemClock } from '../clock.js';
+import { executablePath, linuxBootId } from '../identity/host-identity.js';
 import { checkEnvelope } from '../wire/envelope.js';
 import { FRAME_HEADER_BYTES } from '../wire/frame.js';
 import {
@@ -106,14 +106,13 @@ function probeReply(probe: Frame, identity: DaemonProcess): Uint8Array {
  * seconds (L-16). To pass a real broker's check, replace it.
  */
 export function ownIdentity(endpoint: string): DaemonProcess {
-  const isLinux = process.platform === 'linux';
   return {
     pid: process.pid,
-    exePath: isLinux ? readlinkSync('/proc/self/exe') : process.execPath,
+    exePath: executablePath(),
     ipcEndpoint: { namespaceId: 'shared', path: endpoint },
     startedAtUnixMs: BigInt(Math.round(startedAtUnixMs)),
     // Other systems need a command for it; a broker does not compare an empty one (P-05, P-10).
-    bootId: isLinux ? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() : '',
+    bootId: process.platform === 'linux' ? linuxBootId() : '',
     exeHashAlgorithm: 'blake3',
     exeHash: new Uint8Array(32),
   };

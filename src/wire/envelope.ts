@@ -95,7 +95,10 @@ export interface AnsweredRequest<Id> {
 }
 
 /** The answer to a request: it repeats protocol, id and trace context. */
-export function responseTo<Id>(request: AnsweredRequest<Id>, payload: Uint8Array) {
+export function responseTo<Id>(
+  request: AnsweredRequest<Id>,
+  payload: Uint8Array,
+): AnsweredRequest<Id> & Pick<Frame, 'envelopeVersion' | 'kind' | 'payload'> {
   const { payloadProtocol, requestId, traceparent, tracestate } = request;
   return {
     envelopeVersion: PROTOCOL_VERSION,

@@ -242,8 +242,11 @@ function allocate(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));
 }
 
+/** Not `Uint8Array<ArrayBuffer>`, which TypeScript before 5.7 does not know. */
+type OwnBytes = Uint8Array & { readonly buffer: ArrayBuffer };
+
 /** A copy outside V8's own heap, see {@link allocate}. */
-export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+export function copyOf(bytes: Uint8Array): OwnBytes {
   // Without bytes there is nothing to hide, and on V8's heap an empty array costs next to nothing.
   if (bytes.length === 0) return new Uint8Array(0);
   const copy = allocate(bytes.length);

@@ -104,9 +104,9 @@ for (const [what, parameters, complaint] of [
   [
     'a time that is no number',
     ['--timeout', 'soon'],
-    /--timeout must be a whole number from 1 up, not "soon"/,
+    /--timeout must be a whole number from 1 to 2147483647, not "soon"/,
   ],
-  ['no time at all', ['--timeout', '0'], /--timeout must be a whole number from 1 up/],
+  ['no time at all', ['--timeout', '0'], /--timeout must be a whole number from 1 to 2147483647/],
   [
     'a user who is no number',
     ['--trust-user', 'root'],

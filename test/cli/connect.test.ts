@@ -5,21 +5,25 @@ import { loadNative } from '../../src/os/native.js';
 import { canHandOff } from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
 import { SERVICE, startSystem, VERSION } from '../helpers/system.js';
-import { testWhere } from '../helpers/test-where.js';
+import { HALF_OPEN, onWindows, testWhere } from '../helpers/test-where.js';
 import { run, runIn, start } from './run.js';
 
+const withHalves = testWhere(!onWindows, HALF_OPEN);
 const withFfi = testWhere(loadNative() !== undefined, 'the C library');
 const withHandoffs = testWhere(canHandOff(), 'handoffs');
 
-test('connect joins input and output with a backend, and says route and figures on the error output', async (t) => {
-  const { broker, backend } = await startSystem(t);
-  const result = await runIn({ stdin: 'hello' }, 'connect', SERVICE, VERSION, '--broker', broker.endpoint);
-  t.like(result, { exitCode: 0, stdout: 'hello' });
-  const [connected = '', closed = '', ...rest] = result.stderr.split('\n');
-  t.true(connected.startsWith(`connected by broker-negotiated to ${backend.endpoint} in `), connected);
-  t.regex(closed, /^closed after [\d.]+ ms: 5 bytes sent, 5 received$/);
-  t.deepEqual(rest, ['']);
-});
+withHalves(
+  'connect joins input and output with a backend, and says route and figures on the error output',
+  async (t) => {
+    const { broker, backend } = await startSystem(t);
+    const result = await runIn({ stdin: 'hello' }, 'connect', SERVICE, VERSION, '--broker', broker.endpoint);
+    t.like(result, { exitCode: 0, stdout: 'hello' });
+    const [connected = '', closed = '', ...rest] = result.stderr.split('\n');
+    t.true(connected.startsWith(`connected by broker-negotiated to ${backend.endpoint} in `), connected);
+    t.regex(closed, /^closed after [\d.]+ ms: 5 bytes sent, 5 received$/);
+    t.deepEqual(rest, ['']);
+  },
+);
 
 withHandoffs('connect --adopt keeps the connection of the broker, and --json says so in JSON', async (t) => {
   const { broker, backend } = await startSystem(t, { backend: { handoff: 'accept' } });
@@ -37,7 +41,7 @@ function parsed(line: string): Readonly<Record<string, unknown>> {
   return value;
 }
 
-test('the end of the input ends one side: a backend that waits for it can answer', async (t) => {
+withHalves('the end of the input ends one side: a backend that waits for it can answer', async (t) => {
   const { broker } = await startSystem(t, {
     backend: {
       onConnection: (socket) => {

@@ -4,7 +4,7 @@ import { COMMANDS, loadAll } from '../../src/cli/commands.js';
 import { overview, usageOf } from '../../src/cli/help.js';
 import { LIBRARY_VERSION } from '../../src/version.js';
 import test from '../helpers/sanitary.js';
-import { MAIN, run } from './run.js';
+import { MAIN, run, runIn } from './run.js';
 
 const execute = promisify(execFile);
 
@@ -87,6 +87,16 @@ test('with --json an error is one line of JSON on the error output', async (t) =
   const { exitCode, stdout, stderr } = await run('endpoint', '--frob', '--json');
   t.deepEqual([exitCode, stdout], [2, '']);
   t.deepEqual(JSON.parse(stderr), { error: { message: 'unknown option "--frob"' } });
+});
+
+test('an error is coloured on a terminal, where NO_COLOR does not forbid it', async (t) => {
+  const words = ['endpoint', '--service', 'Echo'];
+  const shown = await runIn({ isTTY: true }, ...words);
+  t.true(shown.stderr.startsWith('broker-pool endpoint: \u001B[31mINVALID_ARGUMENT\u001B[0m: '));
+  const plain = await runIn({ isTTY: true, env: { NO_COLOR: '1' } }, ...words);
+  t.true(plain.stderr.startsWith('broker-pool endpoint: INVALID_ARGUMENT: '));
+  const forced = await runIn({ env: { FORCE_COLOR: '1' } }, ...words);
+  t.is(forced.stderr, shown.stderr);
 });
 
 test('each command has the name by which it is listed', async (t) => {

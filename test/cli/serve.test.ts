@@ -9,7 +9,7 @@ import { BrokerPool, connectToBackend } from '../../src/index.js';
 import { openSession } from '../../src/frames/index.js';
 import { MISBEHAVIOURS } from '../../src/cli/serve/misbehaviour.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
-import { onWindows, testWhere } from '../helpers/test-where.js';
+import { HALF_OPEN, onWindows, testWhere } from '../helpers/test-where.js';
 import { run, start, type CommandResult } from './run.js';
 
 const onPosix = testWhere(!onWindows, 'backends of their own');
@@ -36,19 +36,22 @@ async function serve(t: ExecutionContext, ...words: string[]): Promise<Server> {
   return { said, endpoint: String(said['endpoint']), stop };
 }
 
-test('serve broker serves an echo of bytes and of requests, and ends well when it is interrupted', async (t) => {
-  const server = await serve(t, 'broker');
-  const target = { brokerEndpoint: server.endpoint, serviceName: 'echo', wantedVersion: '1.0.0' };
-  const { socket } = await connectToBackend(target);
-  t.is(await text(socket.end('hello')), 'hello');
-  const pool = new BrokerPool(target);
-  const session = openSession(pool, { payloadProtocol: 0xf001 });
-  t.is(Buffer.from(await session.request(Buffer.from('a request'))).toString(), 'a request');
-  await session.close();
-  await pool.close();
-  t.like(await server.stop(), { exitCode: 0, stderr: '' });
-  t.like(await run('connect', 'echo', '--broker', server.endpoint), { exitCode: 3 });
-});
+testWhere(!onWindows, HALF_OPEN)(
+  'serve broker serves an echo of bytes and of requests, and ends well when it is interrupted',
+  async (t) => {
+    const server = await serve(t, 'broker');
+    const target = { brokerEndpoint: server.endpoint, serviceName: 'echo', wantedVersion: '1.0.0' };
+    const { socket } = await connectToBackend(target);
+    t.is(await text(socket.end('hello')), 'hello');
+    const pool = new BrokerPool(target);
+    const session = openSession(pool, { payloadProtocol: 0xf001 });
+    t.is(Buffer.from(await session.request(Buffer.from('a request'))).toString(), 'a request');
+    await session.close();
+    await pool.close();
+    t.like(await server.stop(), { exitCode: 0, stderr: '' });
+    t.like(await run('connect', 'echo', '--broker', server.endpoint), { exitCode: 3 });
+  },
+);
 
 test('serve broker prints where it listens and what it serves', async (t) => {
   const controller = new AbortController();

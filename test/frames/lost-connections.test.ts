@@ -47,7 +47,7 @@ for (const [fault, code, send] of [
     (request, peer) => peer.answer(request, bytes(''), { payloadProtocol: 0x7002 }),
   ],
 ] satisfies readonly (readonly [string, string, OnRequest])[]) {
-  test(`${fault} in place of an answer ends the connection, and fails what was in flight (S-48, S-70)`, async (t) => {
+  test(`${fault} in place of an answer ends the connection, and fails what was in flight (S-46, S-48, S-70)`, async (t) => {
     const backend = await startBackend(t, (request, connection) => {
       // The first request stays unanswered until the second one gets the fault.
       if (connection.requests.length === 2) send(request, connection);

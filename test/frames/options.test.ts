@@ -1,6 +1,8 @@
 import { openSession, type Session } from '../../src/frames/index.js';
+import { BrokerPool, connectSharedPool } from '../../src/index.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import { canShare } from '../pool/sharing/kit.js';
 import { PROTOCOL } from './frame-backend.js';
 import { bytes, openDirect, startBackend, startPooled } from './kit.js';
 
@@ -70,13 +72,25 @@ test('text that is not well-formed fails by itself', async (t) => {
 });
 
 test.serial(
-  'RUNNING_PROCESS_DISABLE switches sessions over pools off, and no others (S-40, S-63)',
+  'RUNNING_PROCESS_DISABLE switches sessions over pools that need a broker off, and no others (S-40, S-63)',
   async (t) => {
     const { pool } = await startPooled(t);
     t.teardown(() => delete process.env['RUNNING_PROCESS_DISABLE']);
     process.env['RUNNING_PROCESS_DISABLE'] = '1';
     t.throws(() => openSession(pool, { payloadProtocol: PROTOCOL }), { code: 'BROKER_DISABLED' });
     t.notThrows(() => openSession(target, { payloadProtocol: PROTOCOL }));
+    const names = { serviceName: 'service', wantedVersion: '1.0.0' };
+    await using direct = new BrokerPool({ ...names, identityFile: '/nowhere/service.identity.json' });
+    t.notThrows(() => openSession(direct, { payloadProtocol: PROTOCOL }));
+    t.throws(() => openSession(direct, { payloadProtocol: PROTOCOL, serviceName: 'other' }), {
+      code: 'BROKER_DISABLED',
+    });
+    if (canShare) {
+      await using shared = await connectSharedPool(direct.share());
+      t.notThrows(() => openSession(shared, { payloadProtocol: PROTOCOL }));
+    }
+    const lent = { acquire: () => pool.acquire() };
+    t.throws(() => openSession(lent, { payloadProtocol: PROTOCOL }), { code: 'BROKER_DISABLED' });
     process.env['RUNNING_PROCESS_DISABLE'] = 'yes';
     t.throws(() => openSession(pool, { payloadProtocol: PROTOCOL }), { code: 'BROKER_DISABLE_ENV' });
   },

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { checkSessionOptions } from '../../src/frames/options.js';
+import { Session } from '../../src/frames/session.js';
+import { PoolSource } from '../../src/frames/sources/pool-source.js';
 import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/index.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from '../pool/sharing/kit.js';
-import { echo } from './frame-backend.js';
+import { echo, PROTOCOL } from './frame-backend.js';
 import { bytes, openPooled, startPooled, text } from './kit.js';
 
 test('requests go over leases, which come back when the session has been idle', async (t) => {
@@ -91,4 +95,43 @@ testWhere(canShare, SHARING)('a session works over a pool that another thread sh
   t.is(text(await session.request(bytes('x'))), 'x');
   await session.close();
   await shared.close();
+});
+
+/** Leases that go back soon. */
+class BriefSource extends PoolSource {
+  override readonly idleMs = 10;
+  override readonly holdMs = 20;
+}
+
+test('a session that is never idle gives its leases back in turn, so that the pool can end old ones', async (t) => {
+  const { pool } = await startPooled(t);
+  const session = new Session(new BriefSource(pool, {}), checkSessionOptions({ payloadProtocol: PROTOCOL }));
+  t.teardown(() => session.close());
+  const ended = new Set<number>();
+  const over = new AbortController();
+  const ask = async (): Promise<void> => {
+    while (!over.signal.aborted) t.is(text(await session.request(bytes('x'))), 'x');
+  };
+  pool.on('connectionClosed', ({ connectionId }) => ended.add(connectionId));
+  const callers = Array.from({ length: 8 }, ask);
+  while (pool.stats().leased < 4) await once(pool, 'acquired');
+  pool.clear();
+  while (ended.size < 4) await once(pool, 'connectionClosed');
+  over.abort();
+  await Promise.all(callers);
+  t.pass();
+});
+
+test('a session with one connection keeps it while a request is in flight', async (t) => {
+  const { backend, pool } = await startPooled(t, (request, connection) => {
+    if (text(request.payload) !== 'slow') connection.answer(request, request.payload);
+  });
+  const options = checkSessionOptions({ payloadProtocol: PROTOCOL, connections: 1 });
+  const session = new Session(new BriefSource(pool, {}), options);
+  t.teardown(() => session.close({ timeoutMs: 0 }));
+  session.request(bytes('slow')).catch(() => {});
+  await backend.until(() => backend.requests.length === 1);
+  const startedMs = performance.now();
+  while (performance.now() - startedMs < 100) t.is(text(await session.request(bytes('x'))), 'x');
+  t.is(backend.connections.length, 1);
 });

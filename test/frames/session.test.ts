@@ -162,7 +162,7 @@ test('each caller has an error of its own, whose stack ends in the caller', asyn
   t.regex(first.stack ?? '', /at async caller/);
 });
 
-test('without a request a session does not keep the process alive, and holds no timer that does', async (t) => {
+test.serial('without a request a session holds no timer that keeps the process alive', async (t) => {
   const session = openDirect(t, await startBackend(t));
   await session.request(bytes('x'));
   t.deepEqual(

@@ -12,6 +12,7 @@ import {
   type Lease,
 } from '../../src/index.js';
 import { loadNative } from '../../src/os/native.js';
+import { lastingSystem } from '../helpers/lasting-system.js';
 import { until } from '../helpers/leftovers.js';
 import { scaled } from '../helpers/patience.js';
 import { ProcessSystem, type ProcessSystemOptions } from '../helpers/process-system.js';
@@ -33,6 +34,9 @@ async function start(
   return system;
 }
 
+/** For tests at whose ends its processes run again. */
+const systemOf = lastingSystem();
+
 function openPool(t: ExecutionContext, system: ProcessSystem, options: BrokerPoolOptions = {}): BrokerPool {
   const pool = new BrokerPool({ ...system.target, ...options });
   t.teardown(() => pool.destroy());
@@ -53,7 +57,7 @@ async function fails(t: ExecutionContext, pool: BrokerPool, code: ErrorCode, cau
 posixTest(
   'a broker that is killed is not missed until it is needed, and is found again when it is back (G-13)',
   async (t) => {
-    const system = await start(t);
+    const system = await systemOf(t);
     const pool = openPool(t, system);
     await works(t, pool);
     await system.broker.kill();
@@ -74,7 +78,7 @@ posixTest(
 posixTest(
   'a backend that is killed takes its connections along, idle ones at once; a new one is found without the broker knowing (G-13, G-18)',
   async (t) => {
-    const system = await start(t);
+    const system = await systemOf(t);
     const pool = openPool(t, system);
     const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
     const [kept, ...returned] = leases;
@@ -94,7 +98,7 @@ posixTest(
 posixTest(
   'broker and backend die and come back while callers never stop asking: it heals by itself (G-01, G-11, G-13)',
   async (t) => {
-    const system = await start(t);
+    const system = await systemOf(t);
     const pool = openPool(t, system, { max: 4 });
     const stop = new AbortController();
     const errors = new Set<string>();
@@ -130,8 +134,9 @@ posixTest(
 posixTest(
   'callers of a stopped broker get TIMEOUT at their deadline; after it resumes, its Hello ends well (G-01, G-16)',
   async (t) => {
-    const system = await start(t);
+    const system = await systemOf(t);
     const pool = openPool(t, system);
+    const { helloCount, earlyHangUps } = await system.broker.counts();
     system.broker.pause();
     const outcomes = await Promise.allSettled(
       Array.from({ length: 5 }, () => pool.acquire({ timeoutMs: SHORT_MS })),
@@ -141,12 +146,16 @@ posixTest(
     system.broker.resume();
     t.true(await until(() => pool.stats().idle > 0), 'a connection is there for the next caller');
     await works(t, pool);
-    t.like(await system.broker.counts(), { helloCount: 1, earlyHangUps: 0 }, 'one Hello for all of them');
+    t.like(
+      await system.broker.counts(),
+      { helloCount: helloCount + 1, earlyHangUps },
+      'one Hello for all of them',
+    );
   },
 );
 
 posixTest('a pool leases connections to a stopped backend, which answers after it resumes', async (t) => {
-  const system = await start(t);
+  const system = await systemOf(t);
   const pool = openPool(t, system);
   await works(t, pool);
   system.backend.pause();
@@ -162,7 +171,7 @@ posixTest('a pool leases connections to a stopped backend, which answers after i
 posixTest(
   "the broker's socket file is removed, replaced by something else, and put back (G-13, G-15)",
   async (t) => {
-    const system = await start(t);
+    const system = await systemOf(t);
     const pool = openPool(t, system, { endpointCache: false });
     const { brokerEndpoint } = system.target;
     const take = async (): Promise<void> => (await pool.acquire()).destroy();
@@ -207,15 +216,8 @@ posixTest('10,000 callers at once who each need a Hello, backlog 16: none fails 
   t.is(pool.stats().connectFailures, 0);
 });
 
-let lasting: Promise<ProcessSystem> | undefined;
-
-/** One system for all programs with few descriptors: each leaves it as it was. */
-function lastingSystem(t: ExecutionContext): Promise<ProcessSystem> {
-  const handoff = loadNative() === undefined ? 'none' : 'accept';
-  return (lasting ??= ProcessSystem.start({ directory: temporaryDirectory(t), handoff }));
-}
-
-test.after.always('the lasting system is stopped', async () => await (await lasting)?.stop());
+const canHandOff = loadNative() !== undefined;
+const handingOver = lastingSystem(() => ({ handoff: canHandOff ? 'accept' : 'none' }));
 
 /**
  * Runs the script in a process that may have few descriptors; Node's loader, which opens the modules of a
@@ -252,7 +254,7 @@ for (const when of ['before', 'after'] as const) {
   posixTest(
     `a process that runs out of descriptors ${when} its first connection gets clear errors, and connections once descriptors are free (G-15)`,
     async (t) => {
-      const system = await lastingSystem(t);
+      const system = await handingOver(t);
       const report = await withFewDescriptors(system, when);
       t.true(['BROKER_CONNECT', 'BACKEND_CONNECT', 'WORKER_FAILED'].includes(report.error), report.error);
       t.regex(report.message, /EMFILE/);
@@ -264,12 +266,12 @@ for (const when of ['before', 'after'] as const) {
 }
 
 /** Without the C library the backend takes no handoffs, and the pool has no wait thread. */
-const threadTest = testWhere(loadNative() !== undefined, 'the C library', posixTest);
+const threadTest = testWhere(canHandOff, 'the C library', posixTest);
 for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
   threadTest(
     `a wait thread that is needed when ${free} descriptors are free leaks no descriptor, loses no connection, and later pools get a thread (G-15)`,
     async (t) => {
-      const system = await lastingSystem(t);
+      const system = await handingOver(t);
       const { error, worksAgain, warnings, leaked, nextDriver } = await withFewDescriptors(
         system,
         'thread',
@@ -285,7 +287,7 @@ for (const free of [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]) {
 }
 
 posixTest('an endpoint stays known when a dial fails for want of descriptors (G-15)', async (t) => {
-  const system = await lastingSystem(t);
+  const system = await handingOver(t);
   const report = await withFewDescriptors(system, 'known');
   t.is(report.error, 'BACKEND_CONNECT');
   t.regex(report.message, /EMFILE/);
@@ -293,7 +295,7 @@ posixTest('an endpoint stays known when a dial fails for want of descriptors (G-
 });
 
 posixTest('a process with 2 to 6 free descriptors gets a connection or a clear error (G-15)', async (t) => {
-  const system = await lastingSystem(t);
+  const system = await handingOver(t);
   const reports = await Promise.all([2, 4, 6].map((free) => withFewDescriptors(system, 'before', free)));
   for (const { error, message, worksAgain, warnings } of reports) {
     // `leaked` is not checked: Node itself loses a descriptor for each thread that it cannot start.

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import { get, request, type ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { connectSharedPool, type BrokerPool } from '../../src/index.js';
 import { httpAgent } from '../../src/http/index.js';
 import { until } from '../helpers/leftovers.js';
 import { poolBefore } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
+import { canShare } from '../pool/sharing/kit.js';
 import { ask, httpServer, responseTo } from './kit.js';
 
 /** The error of a request. */
@@ -40,6 +43,87 @@ test('50 requests at a time on max 5 are all answered, over five connections', a
   );
   await turn();
   t.like(pool.stats(), { created: 5, idle: 5, waiting: 0 });
+});
+
+/** Leases of a pool so far. */
+function leasesOf(pool: BrokerPool): number {
+  return Object.values(pool.stats().acquiredByRoute).reduce((sum, count) => sum + count, 0);
+}
+
+test('a request that follows an answer at once has the lease of the one before, 32 requests in a row at most', async (t) => {
+  const pool = await poolBefore(t, httpServer());
+  const agent = httpAgent(pool);
+  for (let count = 0; count < 32; count += 1) t.is(await ask({ agent }), 'GET /');
+  t.is(leasesOf(pool), 1);
+  t.is(await ask({ agent }), 'GET /');
+  t.is(leasesOf(pool), 2);
+  await turn();
+  t.is(await ask({ agent }), 'GET /');
+  t.is(leasesOf(pool), 3);
+  t.is(pool.stats().created, 1);
+});
+
+test('a caller that waits gets the connection before a request that follows an answer', async (t) => {
+  const pool = await poolBefore(t, httpServer(), { max: 1 });
+  const agent = httpAgent(pool);
+  const order: string[] = [];
+  const asking = ask({ agent }).then(() => ask({ agent }).then(() => order.push('second request')));
+  const lease = await pool.acquire();
+  order.push('caller');
+  lease.release();
+  await asking;
+  t.deepEqual(order, ['caller', 'second request']);
+});
+
+test('a request finds no connection that ended in the turn of the answer before it', async (t) => {
+  const pool = await poolBefore(t, httpServer());
+  const agent = httpAgent(pool);
+  t.is(await ask({ agent }), 'GET /');
+  agent.destroy();
+  t.is(await ask({ agent }), 'GET /');
+  t.like(pool.stats(), { created: 1, closedByReason: { destroyed: 0 } });
+  void pool.destroy();
+  await t.throwsAsync(ask({ agent }), { code: 'POOL_CLOSED' });
+});
+
+test('a request that is answered before it has been sent keeps its connection until both are over', async (t) => {
+  const server = httpServer((asked, response) => {
+    response.end('word');
+    asked.resume();
+  });
+  const pool = await poolBefore(t, server);
+  const agent = httpAgent(pool);
+  const asking = request({ agent, host: 'backend', method: 'POST' });
+  asking.write('part');
+  const [response] = await once(asking, 'response');
+  t.is(await text(response), 'word');
+  await turn();
+  t.like(pool.stats(), { leased: 1 });
+  asking.end('rest');
+  await until(() => pool.stats().idle === 1);
+  t.is(await ask({ agent }), 'word');
+  t.is(pool.stats().created, 1);
+});
+
+testWhere(canShare, SHARING)('requests go over a pool that another thread shares', async (t) => {
+  const pool = await poolBefore(t, httpServer(), { max: 2 });
+  const shared = await connectSharedPool(pool.share());
+  const agent = httpAgent(shared);
+  const paths = Array.from({ length: 10 }, (_, index) => `/${index}`);
+  const answers = await Promise.all(paths.map((path) => ask({ agent, path })));
+  t.deepEqual(
+    answers,
+    paths.map((path) => `GET ${path}`),
+  );
+  t.true(pool.stats().created <= 2);
+  await shared.close();
+});
+
+test('each request has a lease of its own where leases are watched', async (t) => {
+  const pool = await poolBefore(t, httpServer(), { leakThresholdMs: 10_000 });
+  const agent = httpAgent(pool);
+  for (let count = 0; count < 3; count += 1) t.is(await ask({ agent }), 'GET /');
+  t.is(leasesOf(pool), 3);
 });
 
 test('a request that is destroyed while it waits leaves no waiter, and fails at once as with any agent', async (t) => {
@@ -209,14 +293,25 @@ test('a connection that its backend ends as a request leaves fails that request 
   t.is(await ask({ agent }), 'GET /');
 });
 
-test('a connection that its backend announced to close soon is not used again', async (t) => {
+test('a connection that its backend announced to close within a second is closed after the answer', async (t) => {
   const server = httpServer();
   server.keepAliveTimeout = 1_000;
   const pool = await poolBefore(t, server);
   const agent = httpAgent(pool);
   for (let round = 0; round < 2; round += 1) t.is(await ask({ agent }), 'GET /');
-  await turn();
-  t.like(pool.stats(), { created: 2, total: 1 });
+  t.like(pool.stats(), { created: 2, total: 0, closedByReason: { destroyed: 2 } });
+});
+
+test('a connection is not used in the last second that its backend announced', async (t) => {
+  const server = httpServer((_, response) => response.setHeader('keep-alive', 'timeout=2').end('word'));
+  const pool = await poolBefore(t, server);
+  const agent = httpAgent(pool);
+  t.is(await ask({ agent }), 'word');
+  t.is(await ask({ agent }), 'word');
+  t.is(pool.stats().created, 1);
+  await pause(1_001);
+  t.is(await ask({ agent }), 'word');
+  t.like(pool.stats(), { created: 2, closedByReason: { destroyed: 1 } });
 });
 
 test('agent.destroy() ends the requests under way, and neither those that wait nor the pool', async (t) => {

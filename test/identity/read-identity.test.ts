@@ -27,6 +27,8 @@ const identity: fc.Arbitrary<DaemonProcess> = fc
     ...(idleTimeoutSecs === undefined ? {} : { idleTimeoutSecs }),
   }));
 
+const read = async (path: string): Promise<DaemonProcess> => readIdentity(path);
+
 test('an identity that was written is read again (P-26)', (t) => {
   t.notThrows(() => {
     fc.assert(
@@ -60,14 +62,14 @@ for (const [name, wrong] of [
   test(`an identity file whose ${name} is ${JSON.stringify(wrong).slice(0, 40)} is refused (P-26)`, async (t) => {
     const path = join(temporaryDirectory(t), 'identity.json');
     writeFileSync(path, JSON.stringify({ ...whole, [name]: wrong }));
-    const error = await failureOf(readIdentity(path));
+    const error = await failureOf(read(path));
     t.is(error.code, 'IDENTITY_FILE');
     t.true(error.message.includes(path));
   });
 
 test('a missing file, one that is no JSON, and one that is too long are refused', async (t) => {
   const directory = temporaryDirectory(t);
-  t.like(await failureOf(readIdentity(join(directory, 'missing.json'))), { code: 'IDENTITY_FILE' });
+  t.like(await failureOf(read(join(directory, 'missing.json'))), { code: 'IDENTITY_FILE' });
   for (const content of [
     '',
     '{"pid":',
@@ -77,15 +79,15 @@ test('a missing file, one that is no JSON, and one that is too long are refused'
   ]) {
     const path = join(directory, 'wrong.json');
     writeFileSync(path, content);
-    t.is((await failureOf(readIdentity(path))).code, 'IDENTITY_FILE', content.slice(0, 20));
+    t.is((await failureOf(read(path))).code, 'IDENTITY_FILE', content.slice(0, 20));
   }
 });
 
 test('a directory and a device in place of the file are refused, and not read', async (t) => {
   const directory = temporaryDirectory(t);
-  t.like(await failureOf(readIdentity(directory)), { code: 'IDENTITY_FILE' });
+  t.like(await failureOf(read(directory)), { code: 'IDENTITY_FILE' });
   if (process.platform === 'win32') return;
-  const error = await failureOf(readIdentity('/dev/zero'));
+  const error = await failureOf(read('/dev/zero'));
   t.is(error.code, 'IDENTITY_FILE');
-  t.regex(error.message, /no regular file/);
+  t.regex(error.message, /is not a regular file/);
 });

@@ -1,5 +1,8 @@
 /** The crate's clients against a Node backend. */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import type { ExecutionContext } from 'ava';
 import { interopTest, program } from './interop.js';
 import { NodeBackend } from './node-backend.js';
 import { RealBroker } from './real-broker.js';
@@ -23,23 +26,64 @@ interopTest("the crate's probe finds a Node backend alive by its identity file (
   t.false(existsSync(identityFile));
 });
 
-interopTest("the crate's broker session reaches a Node backend by all three routes", async (t) => {
+/** A Node backend behind the real broker, which may hand connections over to it. */
+async function startBehindBroker(
+  t: ExecutionContext,
+): Promise<{ readonly real: RealBroker; readonly backend: NodeBackend }> {
   const real = await RealBroker.start(program, 'accept', 'external');
-  const { backend: endpoint, handoff } = real.endpoints;
   t.teardown(() => real.stop());
-  await using backend = await NodeBackend.start({ endpoint, handoffEndpoint: handoff ?? '' });
-  const broker = real.endpoints;
-  const ways: readonly [RustReport['route'], RustWay][] = [
-    ['hello-skip', { broker, cached: endpoint }],
-    ['broker-negotiated', { broker }],
-    ['handle-passed', { broker, adopt: true }],
-  ];
-  for (const [route, way] of ways) {
-    const report = await rustRequests(program, way, ROUND);
-    t.like(report, { route, endpoint, n: 500, failures: 0 });
-  }
-  t.like(await backend.stats(), { requests: 1_500 });
-});
+  const { backend: endpoint, handoff } = real.endpoints;
+  const backend = await NodeBackend.start({ endpoint, handoffEndpoint: handoff ?? '' });
+  t.teardown(() => backend.stop());
+  return { real, backend };
+}
+
+for (const [client, asynchronous] of [
+  ['broker session', false],
+  ['asynchronous broker session (S-43)', true],
+] as const)
+  interopTest(`the crate's ${client} reaches a Node backend by all three routes`, async (t) => {
+    const { real, backend } = await startBehindBroker(t);
+    const { endpoint } = backend;
+    const broker = real.endpoints;
+    const ways: readonly [RustReport['route'], RustWay][] = [
+      ['hello-skip', { broker, asynchronous, cached: endpoint }],
+      ['broker-negotiated', { broker, asynchronous }],
+      ['handle-passed', { broker, asynchronous, adopt: true }],
+    ];
+    for (const [route, way] of ways) {
+      const report = await rustRequests(program, way, ROUND);
+      t.like(report, { route, endpoint, n: 500, failures: 0 });
+    }
+    t.like(await backend.stats(), { requests: 1_500 });
+  });
+
+interopTest(
+  "the crate's client has its bytes echoed by onConnection of a Node backend, by all three routes",
+  async (t) => {
+    const { real, backend } = await startBehindBroker(t);
+    const { broker, service, version } = real.endpoints;
+    for (const route of ['skip', 'negotiated', 'handoff']) {
+      const words = [
+        'time',
+        '--broker',
+        broker,
+        '--service',
+        service,
+        '--version',
+        version,
+        '--route',
+        route,
+      ];
+      const { stdout } = await promisify(execFile)(program, [...words, '--n', '20', '--warmup', '1']);
+      const report: object = JSON.parse(stdout);
+      t.like(report, { n: 20 });
+    }
+    const { accepted, adopted, requests } = await backend.stats();
+    t.is(requests, 0);
+    t.true(accepted >= 40 && adopted >= 20, `${accepted} accepted, ${adopted} adopted`);
+  },
+);
 
 interopTest(
   'the crate sends 10,000 requests of random sizes, some given up, while the Node backend is killed twice',

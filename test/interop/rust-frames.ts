@@ -19,6 +19,8 @@ export type RustWay =
       readonly cached?: string;
       /** Take over the connection that carried the Hello. */
       readonly adopt?: boolean;
+      /** `AsyncBrokerSession`, on tokio. */
+      readonly asynchronous?: boolean;
     };
 
 /** What {@link RustFrames} asks for at its start; see rust/README.md. */
@@ -98,10 +100,12 @@ export async function rustRequests(
 function wordsOf(way: RustWay): string[] {
   if ('endpoint' in way) return ['--endpoint', way.endpoint];
   if ('identityFile' in way) return ['--identity-file', way.identityFile];
+  const { adopt, asynchronous, cached } = way;
   const { broker, service, version } = way.broker;
   const words = ['--broker', broker, '--service', service, '--version', version];
-  if (way.cached !== undefined) words.push('--cached', way.cached);
-  if (way.adopt === true) words.push('--adopt');
+  if (cached !== undefined) words.push('--cached', cached);
+  if (adopt === true) words.push('--adopt');
+  if (asynchronous === true) words.push('--async');
   return words;
 }
 

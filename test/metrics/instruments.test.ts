@@ -10,7 +10,7 @@ test('each count of stats() is read by a metric, or is the sum of counts that ar
   const acquiring = pool.acquire();
   await connect();
   (await acquiring).release();
-  const pools = new MeasuredPools();
+  const pools = new MeasuredPools(false);
   pools.add([pool], true);
   const [reading] = pools.read();
   if (reading === undefined) return t.fail('the pool has no target');
@@ -45,7 +45,7 @@ test('names are unique, and those of Prometheus end as its conventions say', (t)
 
 test('a metric has an attribute of its own where it has several numbers, and only there', (t) => {
   const { pool } = fakePool(t);
-  const pools = new MeasuredPools();
+  const pools = new MeasuredPools(false);
   pools.add([pool], false);
   for (const reading of pools.read())
     for (const instrument of NUMBERS) {

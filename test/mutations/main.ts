@@ -76,13 +76,12 @@ async function takeCoverage(): Promise<void> {
 async function judge(copy: MutableCopy, mutant: Mutant): Promise<Verdict> {
   const begin = performance.now();
   const asked = testsFor(mutant, tests);
-  for (const { coverage, isNear } of asked) {
-    const { test, durationMs } = coverage;
+  for (const { test, durationMs } of asked) {
     const limitMs = LIMIT_FACTOR * durationMs + LIMIT_ADDED_MS;
     const { failure, isLate } = await runWith(copy, mutant, test, limitMs);
     if (failure === undefined) continue;
-    // On a machine that is busy a test far away may fail without the mutant's doing.
-    if ((!isNear || isLate) && (await copy.run(test, limitMs)).failure !== undefined) continue;
+    // On a machine that is busy a test may fail without the mutant's doing.
+    if ((await copy.run(test, limitMs)).failure !== undefined) continue;
     const outcome = isLate ? 'late' : 'killed';
     return { mutant, outcome, killedBy: failure, durationMs: performance.now() - begin };
   }

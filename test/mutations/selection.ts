@@ -3,8 +3,8 @@ import { reaches, type TestCoverage } from './coverage.js';
 import { importsOf } from './files.js';
 import type { Mutant } from './mutants.js';
 
-/** Tests that need other tools, or that run for hours. */
-const LEFT_OUT = /^test\/(?:interop|bundles|mutations)\//;
+/** Tests that need other tools, that run for hours, or that import those of other files. */
+const LEFT_OUT = /^test\/(?:interop|bundles|mutations|together)\//;
 
 export function isAsked(test: string): boolean {
   return test.endsWith('.test.js') && !LEFT_OUT.test(test);
@@ -13,15 +13,8 @@ export function isAsked(test: string): boolean {
 /** A mutant that so many tests near its code do not notice is one that the tests let pass. */
 const MOST_ASKED = 40;
 
-/** A test to ask about a mutant. */
-export interface AskedTest {
-  readonly coverage: TestCoverage;
-  /** It is of the mutant's file, or imports the file. */
-  readonly isNear: boolean;
-}
-
 /** The tests that run the mutant's code: those of its file, those that import the file, the others. */
-export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]): AskedTest[] {
+export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]): TestCoverage[] {
   const unit = file.replace(/^src\//, 'test/').replace(/\.js$/, '.');
   const distance = ({ test }: TestCoverage): number => {
     if (test.startsWith(unit)) return 0;
@@ -32,5 +25,5 @@ export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]
     .map((coverage) => ({ coverage, distance: distance(coverage) }))
     .toSorted((a, b) => a.distance - b.distance || a.coverage.durationMs - b.coverage.durationMs)
     .slice(0, MOST_ASKED)
-    .map(({ coverage, distance: steps }) => ({ coverage, isNear: steps < 2 }));
+    .map(({ coverage }) => coverage);
 }

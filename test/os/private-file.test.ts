@@ -17,7 +17,8 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { BusyFile, PrivateFile, RefusedFile } from '../../src/os/private-file.js';
+import { BusyFile, PrivateFile } from '../../src/os/private-file.js';
+import { RefusedFile } from '../../src/os/short-file.js';
 import { systemCode } from '../../src/os/errno.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { onWindows, testWhere } from '../helpers/test-where.js';

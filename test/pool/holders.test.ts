@@ -4,30 +4,19 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { AbstractConnector, Redis } from 'ioredis';
-import { Client, type buildConnector } from 'undici';
+import { Client } from 'undici';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { BrokerPool } from '../../src/index.js';
+import { undiciConnector } from '../../src/http/index.js';
 import { until } from '../helpers/leftovers.js';
 import { poolBefore } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
-
-/** The connect of undici. */
-async function connectFor(pool: BrokerPool, callback: buildConnector.Callback): Promise<void> {
-  let socket: Socket;
-  try {
-    socket = await pool.connect();
-  } catch (error) {
-    return callback(error instanceof Error ? error : new Error(String(error)), null);
-  }
-  callback(null, socket);
-}
 
 const httpServer = (): Server => createHttpServer((request, response) => void request.pipe(response));
 
 test('undici keeps a detached socket between requests, and close() ends it at rest', async (t) => {
   const pool = await poolBefore(t, httpServer());
   const client = new Client('http://backend', {
-    connect: (_options, callback) => void connectFor(pool, callback),
+    connect: undiciConnector(pool),
   });
   for (const body of ['first', 'second']) {
     const reply = await client.request({ path: '/', method: 'POST', body });
@@ -37,17 +26,6 @@ test('undici keeps a detached socket between requests, and close() ends it at re
   await pool.close();
   t.like(pool.stats(), { total: 0, closedByReason: { poolClosed: 1 } });
   await t.throwsAsync(client.request({ path: '/', method: 'POST', body: 'third' }), { code: 'POOL_CLOSED' });
-  await client.close();
-});
-
-test('undici reports the error of a pool with its code', async (t) => {
-  const pool = await poolBefore(t, httpServer(), { max: 1, acquireTimeoutMs: 20 });
-  const held = await pool.acquire();
-  const client = new Client('http://backend', {
-    connect: (_options, callback) => void connectFor(pool, callback),
-  });
-  await t.throwsAsync(client.request({ path: '/', method: 'GET' }), { code: 'TIMEOUT' });
-  held.release();
   await client.close();
 });
 

@@ -1,10 +1,10 @@
-import type { ExecutionContext } from 'ava';
+import { lastingSystem } from '../helpers/lasting-system.js';
 import { until } from '../helpers/leftovers.js';
 import { Load } from '../helpers/load.js';
 import { patience } from '../helpers/patience.js';
 import { openPool } from '../helpers/pools.js';
-import { ProcessSystem } from '../helpers/process-system.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import type { ProcessSystem } from '../helpers/process-system.js';
+import test from '../helpers/sanitary.js';
 
 const CALLERS = 20;
 const TIMEOUT_MS = 1_000;
@@ -36,18 +36,14 @@ const outages: Readonly<Record<string, Outage>> = {
   },
 };
 
-async function startSystem(t: ExecutionContext): Promise<ProcessSystem> {
-  const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
-  t.teardown(() => system.stop());
-  return system;
-}
+const systemOf = lastingSystem();
 
 for (const cached of [true, false]) {
   for (const [what, { kill, restart, codes }] of Object.entries(outages)) {
     test.serial(
       `${what} killed and started again under load, ${cached ? 'with' : 'without'} known endpoints: all is answered, and the pool is full again by itself`,
       async (t) => {
-        const system = await startSystem(t);
+        const system = await systemOf(t);
         const pool = openPool(t, system.target, {
           min: 4,
           max: 8,

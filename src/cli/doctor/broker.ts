@@ -1,4 +1,5 @@
 import { BrokerPoolError, printable, printableEndpoint } from '../../errors.js';
+import { adviceFor } from '../../explained-error.js';
 import { isBrokerDisabled } from './environment.js';
 import { knownBrokerEndpoint, REQUEST_LIMIT_MS, type Examination } from './examination.js';
 import { failure, ok, problemIn, warning, type Finding } from './finding.js';
@@ -68,7 +69,7 @@ export async function checkNegotiation(examination: Examination): Promise<Findin
     const version = negotiated === undefined ? '' : `, version ${printable(negotiated.daemonVersion)}`;
     return [ok(subject, `is negotiated: ${printableEndpoint(endpoint)}${version}`)];
   } catch (error) {
-    return [failure(subject, problemIn(error), adviceFor(error))];
+    return [failed(subject, error)];
   }
 }
 
@@ -122,7 +123,7 @@ function unreachable(error: unknown, endpoint: string): Finding {
     case 'EACCES':
       return failure(SUBJECT, `${path} must not be connected to`, 'run as the user of the broker');
     default:
-      return failure(SUBJECT, problemIn(error), adviceFor(error));
+      return failed(SUBJECT, error);
   }
 }
 
@@ -131,6 +132,23 @@ function systemCodeIn(error: unknown): unknown {
   return cause instanceof Error && 'code' in cause ? cause.code : undefined;
 }
 
-function adviceFor(error: unknown): string {
-  return error instanceof BrokerPoolError ? `see ${error.code} in docs/errors.md` : 'report this as a fault';
+/** The error's own advice is at the end of its message. */
+function failed(subject: string, error: unknown): Finding {
+  if (!(error instanceof BrokerPoolError))
+    return failure(subject, problemIn(error), 'report this as a fault');
+  const advice = adviceFor(error);
+  const { message } = error;
+  const found = error.code === 'REFUSED' ? `is refused: ${error.reason}` : message;
+  return advice === '' || !message.endsWith(advice)
+    ? failure(subject, found, `see ${error.code} in docs/errors.md`)
+    : failure(subject, withoutStop(found.replace(advice, '')), asPhrase(advice));
+}
+
+/** A sentence in the form of the other findings. */
+function asPhrase(sentence: string): string {
+  return withoutStop(sentence.charAt(0).toLowerCase() + sentence.slice(1));
+}
+
+function withoutStop(text: string): string {
+  return text.trimEnd().replace(/\.$/, '');
 }

@@ -1,6 +1,7 @@
 import { printable } from '../../errors.js';
 import { systemCode } from '../../os/errno.js';
-import { PrivateFile, RefusedFile } from '../../os/private-file.js';
+import { PrivateFile } from '../../os/private-file.js';
+import { RefusedFile } from '../../os/short-file.js';
 import { decodeAnswers, LONGEST_FILE_BYTES } from '../../endpoint-cache/answers.js';
 import type { Examination } from './examination.js';
 import { ok, warning, type Finding } from './finding.js';

@@ -152,11 +152,17 @@ function checkUnknown({ env }: Examination): Finding[] {
     .filter((name) => env[name] !== undefined && OURS.test(name) && !OF_CHILDREN.test(name))
     .filter((name) => !KNOWN.includes(name))
     .map((name) => {
-      const meant = didYouMean(name, KNOWN);
+      const meant = meantBy(name);
       return warning(
         printable(name),
         `has no effect: no program reads it${meant}`,
         'correct it, or unset it',
       );
     });
+}
+
+/** The rest of a name that was cut short is more than {@link didYouMean} takes for a misspelling. */
+function meantBy(name: string): string {
+  const longer = KNOWN.filter((known) => known.startsWith(name));
+  return longer.length === 1 ? `; did you mean ${longer[0]}?` : didYouMean(name, KNOWN);
 }

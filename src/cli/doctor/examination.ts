@@ -40,7 +40,7 @@ export interface Host {
   /** Why io_uring cannot be used; `undefined` where it can. */
   ringProblem(this: void): string | undefined;
   /** Why the wait thread does not start; `undefined` when it has started, and ended again. */
-  threadProblem(this: void, limitMs: number): Promise<string | undefined>;
+  threadProblem(this: void): Promise<string | undefined>;
   /** Of this process. `undefined` where the system does not tell. */
   descriptors(this: void): { readonly limit: number; readonly open: number } | undefined;
   /** Names of the socket files that processes listen at; `undefined` where the system does not tell. */

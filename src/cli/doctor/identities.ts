@@ -47,7 +47,7 @@ async function checkIdentity(path: string, isNamed: boolean, examination: Examin
   // A service that was killed leaves its file, which its clients pass over. A named file should be good.
   let verdict = failure;
   try {
-    const identity = await readIdentity(path);
+    const identity = readIdentity(path);
     if (!isNamed) verdict = warning;
     await verifyProcess(identity);
     verdict = failure;

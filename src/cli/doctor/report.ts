@@ -1,27 +1,15 @@
-import type { Output } from '../command.js';
+import { paint, type Tone } from '../style.js';
 import { ExitCode } from '../exit-codes.js';
 import type { CheckedFinding } from './checks.js';
 import type { Verdict } from './finding.js';
 
-const COLOURS: Readonly<Record<Verdict, string>> = {
-  ok: '\u001B[32m',
-  warning: '\u001B[33m',
-  failure: '\u001B[31m',
-};
-const PLAIN = '\u001B[0m';
+const TONES: Readonly<Record<Verdict, Tone>> = { ok: 'green', warning: 'yellow', failure: 'red' };
 const VERDICT_WIDTH = 'warning'.length;
-
-/** As other programs decide it: a terminal, unless the variables say otherwise. */
-export function isColoured({ isTTY }: Output, env: Readonly<Record<string, string | undefined>>): boolean {
-  const { NO_COLOR: no, FORCE_COLOR: forced } = env;
-  if (no !== undefined && no !== '') return false;
-  return forced === undefined ? isTTY === true : forced !== '0';
-}
 
 /** A finding as text: the verdict, the subject and its state, and the advice below. */
 export function findingText({ verdict, subject, found, advice }: CheckedFinding, inColour: boolean): string {
   const word = verdict.padEnd(VERDICT_WIDTH);
-  const shown = inColour ? COLOURS[verdict] + word + PLAIN : word;
+  const shown = paint(word, TONES[verdict], inColour);
   const next = advice === undefined ? '' : `${' '.repeat(VERDICT_WIDTH + 2)}→ ${advice}\n`;
   return `${shown}  ${subject}: ${found}\n${next}`;
 }

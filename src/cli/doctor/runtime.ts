@@ -43,9 +43,9 @@ export function checkRing({ host, platform }: Examination): Finding[] {
 }
 
 /** Left out where the C library cannot be reached: the event loop then waits for all. */
-export async function checkThread({ host, platform, limitMs }: Examination): Promise<Finding[]> {
+export async function checkThread({ host, platform }: Examination): Promise<Finding[]> {
   if (platform === 'win32' || host.ffiProblem() !== undefined) return [];
-  const problem = await host.threadProblem(limitMs);
+  const problem = await host.threadProblem();
   if (problem === undefined) return [ok('wait thread', 'starts')];
   return [
     warning(

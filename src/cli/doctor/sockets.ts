@@ -26,7 +26,7 @@ export function checkSockets(examination: Examination): Finding[] {
   const stale = sockets.filter((path) => path !== endpoint && !listening.has(posix.basename(path)));
   const subject = printable(directory);
   if (stale.length === 0)
-    return sockets.length === 0 ? [] : [ok(subject, `processes listen at all ${sockets.length} sockets`)];
+    return sockets.length === 0 ? [] : [ok(subject, `processes listen at all sockets: ${sockets.length}`)];
   const named = stale.slice(0, MOST_NAMED).map((path) => printable(posix.basename(path)));
   const more = stale.length > MOST_NAMED ? ` and ${stale.length - MOST_NAMED} more` : '';
   return [

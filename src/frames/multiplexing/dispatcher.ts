@@ -188,7 +188,10 @@ export class Dispatcher {
   #onOpened(attempt: AbortController, held: HeldConnection): void {
     this.#opening.delete(attempt);
     if (this.#isClosed) return held.giveBack();
-    this.#connections.push(new SessionConnection(held, this.#settings.maxInFlight, this.#connectionEvents));
+    const { maxInFlight } = this.#settings;
+    this.#connections.push(
+      new SessionConnection(held, maxInFlight, this.#clock.now(), this.#connectionEvents),
+    );
     this.#sweepLater();
     this.#pump();
     this.#events.onQuieter();
@@ -211,9 +214,10 @@ export class Dispatcher {
     this.#opening.clear();
   }
 
-  /** Gives a connection back that has nothing more to do, or that its backend has forgotten. */
+  /** Gives a connection back that has nothing more to do, has been held for long, or that its backend has forgotten. */
   #settle(connection: SessionConnection): void {
-    if (connection.waiting > 0 || !(connection.isStuck || this.#settings.returnAtOnce)) return;
+    const isOver = connection.isStuck || connection.isRetiring || this.#settings.returnAtOnce;
+    if (connection.waiting > 0 || !isOver) return;
     this.#drop(connection);
     connection.giveBack();
   }
@@ -233,8 +237,18 @@ export class Dispatcher {
         connection.giveBack();
       }
       for (const connection of this.#connections) connection.wasUsed = connection.waiting > 0;
+      this.#retireOldest();
       if (this.#connections.length > 0) this.#sweepLater();
     });
+  }
+
+  /** One at a time, and only where another one takes the requests meanwhile: a slow request must not hold up others. */
+  #retireOldest(): void {
+    const [oldest] = this.#connections;
+    if (oldest === undefined || this.#clock.now() - oldest.sinceMs < this.#source.holdMs) return;
+    if (oldest.waiting > 0 && this.#connections.length === 1) return;
+    oldest.isRetiring = true;
+    this.#settle(oldest);
   }
 
   #queueOf(request: Request): Fifo<Request> {

@@ -43,10 +43,15 @@ export class SessionConnection implements Candidate {
   #isFlushing = false;
   #isBlocked = false;
   #isOver = false;
+  /** When it was opened, on the monotonic clock. */
+  readonly sinceMs: number;
   /** It has carried a request since the session last looked. */
   wasUsed = true;
+  /** It takes no further request, and goes back when no caller waits. */
+  isRetiring = false;
 
-  constructor(held: HeldConnection, maxInFlight: number, events: ConnectionEvents) {
+  constructor(held: HeldConnection, maxInFlight: number, sinceMs: number, events: ConnectionEvents) {
+    this.sinceMs = sinceMs;
     this.#held = held;
     this.#events = events;
     this.#maxInFlight = maxInFlight;
@@ -81,7 +86,7 @@ export class SessionConnection implements Candidate {
    * Abandoned requests take up places, for the backend still works on them.
    */
   get isFull(): boolean {
-    return this.inFlight >= this.#maxInFlight || this.isStuck;
+    return this.isRetiring || this.inFlight >= this.#maxInFlight || this.isStuck;
   }
 
   /**

@@ -19,6 +19,8 @@ export interface ConnectionSource {
   readonly isShared: boolean;
   /** How long a session holds a connection without requests, in milliseconds; up to twice that. */
   readonly idleMs: number;
+  /** How long a session holds a connection at most while it has requests all the time, in milliseconds. */
+  readonly holdMs: number;
   /**
    * Opens a connection. Rejects with `ABORTED` when the signal aborts, and with why connecting failed.
    *

@@ -37,6 +37,7 @@ export function ownConnection(socket: Socket, endpoint: string): HeldConnection 
 export class EndpointSource implements ConnectionSource {
   readonly isShared = false;
   readonly idleMs = IDLE_MS;
+  readonly holdMs = Infinity;
   readonly target: SessionTarget;
   readonly #endpoint: string;
   readonly #trust: EndpointTrust;

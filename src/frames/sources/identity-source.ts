@@ -12,6 +12,7 @@ import { dialTrusted, IDLE_MS, ownConnection } from './endpoint-source.js';
 export class IdentitySource implements ConnectionSource {
   readonly isShared = false;
   readonly idleMs = IDLE_MS;
+  readonly holdMs = Infinity;
   readonly target: SessionTarget = {};
   readonly #path: string;
   readonly #trust: EndpointTrust;

@@ -9,11 +9,14 @@ import type { ConnectionSource, HeldConnection } from './connection-source.js';
  * share it, short enough for other users of the pool.
  */
 const IDLE_MS = 100;
+/** Then it goes back all the same: only when it is back can the pool end one that is too old, or was cleared. */
+const HOLD_MS = 10_000;
 
 /** Leases of a pool. */
 export class PoolSource implements ConnectionSource {
   readonly isShared = true;
-  readonly idleMs = IDLE_MS;
+  readonly idleMs: number = IDLE_MS;
+  readonly holdMs: number = HOLD_MS;
   readonly target: SessionTarget;
   readonly #pool: LeasingPool;
   readonly #names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>;

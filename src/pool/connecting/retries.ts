@@ -1,4 +1,3 @@
-import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf } from '../../errors.js';
@@ -19,9 +18,6 @@ export interface RetryingConnect {
   /** The pause is over. Resolves with whether to try again, once there is a place for it. */
   onPauseOver(): Promise<boolean>;
 }
-
-/** More attempts than any deadline allows: it is the deadline that ends them. */
-const MOST_RETRIES = 1_000;
 
 /**
  * Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller
@@ -44,26 +40,22 @@ export class Retries {
     this.#closing = closing;
   }
 
-  /**
-   * The attempts after the first, which the caller makes: p-retry costs more than the rest of a connect, and
-   * nearly every connect succeeds at once.
-   */
+  /** The attempts after the first, which the caller has made. The deadlines of callers end them. */
   async run<T>(
     key: string,
     connect: RetryingConnect,
     firstError: unknown,
     attempt: () => Promise<T>,
   ): Promise<T> {
-    await this.#pauseOrGiveUp(key, connect, firstError, 1);
-    return await pRetry(attempt, {
-      retries: MOST_RETRIES,
-      minTimeout: 0,
-      maxTimeout: 0,
-      signal: this.#closing,
-      onFailedAttempt: async ({ error, attemptNumber }) => {
-        await this.#pauseOrGiveUp(key, connect, error, attemptNumber + 1);
-      },
-    });
+    let error = firstError;
+    for (let attempts = 1; ; attempts++) {
+      await this.#pauseOrGiveUp(key, connect, error, attempts);
+      try {
+        return await attempt();
+      } catch (failure) {
+        error = failure;
+      }
+    }
   }
 
   /** Ends the pauses of a target's connects: they try again at once. */

@@ -20,6 +20,7 @@ export interface SharedDefaults {
   readonly brokerEndpoint?: string | undefined;
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;
+  readonly identityFile?: string | undefined;
 }
 
 /** Why a worker had a connection closed; it finds `dirty` and `stale` at release. */

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { CHECKS } from '../../../src/cli/doctor/checks.js';
-import { findingText, isColoured, summary } from '../../../src/cli/doctor/report.js';
+import { findingText, summary } from '../../../src/cli/doctor/report.js';
+import { isColoured } from '../../../src/cli/style.js';
 import { DOCTOR_PAGE, withDoctorTable } from '../../helpers/doctor-table.js';
 import { onWindows, POSIX, testWhere } from '../../helpers/test-where.js';
 import test from '../../helpers/sanitary.js';
@@ -88,7 +89,7 @@ for (const [words, complaint] of [
   [['echo', '1.2.3', 'extra'], /unexpected "extra"/],
   [['--broker', 'relative'], /INVALID_ARGUMENT: --broker must be an absolute path/],
   [['--identity-file', 'relative'], /--identity-file must be an absolute path/],
-  [['--timeout', '0'], /--timeout must be a whole number from 1 up/],
+  [['--timeout', '0'], /--timeout must be a whole number from 1 to/],
 ] as const)
   test(`doctor refuses ${words.join(' ')}`, async (t) => {
     const { exitCode, stdout, stderr } = await run('doctor', ...words);

@@ -45,6 +45,12 @@ for (const [env, verdict, subject, found] of [
     'RUNNING_PROCESS_DISABEL',
     /no program reads it; did you mean RUNNING_PROCESS_DISABLE\?/,
   ],
+  [
+    { RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT: '1' },
+    'warning',
+    'RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT',
+    /did you mean RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS\?/,
+  ],
   [{ BROKER_POOL_FII: '0' }, 'warning', 'BROKER_POOL_FII', /did you mean BROKER_POOL_FFI\?/],
   [
     { RUNNING_PROCESS_BROKER_V1_SOCKET: '/x.sock' },

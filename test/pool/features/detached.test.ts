@@ -277,3 +277,35 @@ test('resolve() asks the broker again after clear(), and refuses a closed pool',
   await pool.close();
   await t.throwsAsync(pool.resolve(), { code: 'POOL_CLOSED' });
 });
+
+test('a detached socket at rest makes room for a caller that waits', async (t) => {
+  const { pool } = await open(t, { max: 1 });
+  const socket = await pool.connect();
+  socket.unref();
+  (await pool.acquire()).release();
+  t.true(socket.destroyed);
+  t.like(pool.stats(), { created: 2, detached: 0, closedByReason: { evicted: 1 } });
+});
+
+test('a detached socket in use makes room for a caller that waits as soon as it comes to rest', async (t) => {
+  const { pool } = await open(t, { max: 1 });
+  const socket = await pool.connect();
+  const waiting = pool.acquire();
+  await turn();
+  t.is(await echo(socket, 'word'), 'word');
+  socket.unref().ref();
+  await turn();
+  t.false(socket.destroyed, 'its holder has taken it up again');
+  socket.unref();
+  (await waiting).release();
+  t.true(socket.destroyed);
+});
+
+test('a detached socket at rest stays while there is room for another connection', async (t) => {
+  const { pool } = await open(t, { max: 2 });
+  const socket = await pool.connect();
+  socket.unref();
+  (await pool.acquire()).release();
+  t.false(socket.destroyed);
+  socket.destroy();
+});

@@ -6,7 +6,6 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
 import {
   BrokerPool,
   connectSharedPool,
@@ -18,17 +17,18 @@ import { systemClock } from '../../../src/clock.js';
 import type { Driver } from '../../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
 import { loadNative } from '../../../src/os/native.js';
+import { lastingSystem } from '../../helpers/lasting-system.js';
 import { scaled } from '../../helpers/patience.js';
 import { openPool } from '../../helpers/pools.js';
-import { ProcessSystem } from '../../helpers/process-system.js';
-import test, { temporaryDirectory } from '../../helpers/sanitary.js';
+import test from '../../helpers/sanitary.js';
 import { stall } from '../../helpers/stall.js';
 import { echo, startSystem } from '../../helpers/system.js';
 import { onWindows, SHARING, testWhere } from '../../helpers/test-where.js';
 import { workerDriver } from '../../negotiation/drivers-kit.js';
 import { canShare } from '../sharing/kit.js';
 
-const LIMIT_MS = 200;
+/** The wait thread does not stall, so that the other processes must answer it within this. */
+const LIMIT_MS = scaled(200);
 /** Long enough for the other processes to answer meanwhile. */
 const STALL_MS = LIMIT_MS + scaled(200);
 
@@ -36,11 +36,7 @@ const native = loadNative();
 const serial = testWhere(!onWindows, 'SIGSTOP', test.serial);
 
 /** A broker and a backend that go on while this process stands still. */
-async function startProcesses(t: ExecutionContext): Promise<ProcessSystem> {
-  const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
-  t.teardown(() => system.stop());
-  return system;
-}
+const systemOf = lastingSystem();
 
 const DRIVERS: Readonly<Record<string, (() => Driver) | undefined>> = {
   'the event-loop driver': () => new EventLoopDriver(systemClock, native),
@@ -51,7 +47,7 @@ const DRIVERS: Readonly<Record<string, (() => Driver) | undefined>> = {
 for (const [name, createDriver] of Object.entries(DRIVERS)) {
   if (createDriver === undefined) continue;
   serial(`${name}: a reply to a Hello that arrives in a stall is no timeout`, async (t) => {
-    const { target, broker } = await startProcesses(t);
+    const { target, broker } = await systemOf(t);
     const driver = createDriver();
     const options: BrokerPoolOptions = {
       ...target,
@@ -77,7 +73,7 @@ for (const [name, createDriver] of Object.entries(DRIVERS)) {
 }
 
 serial('connections whose answers to validate arrive in a stall stay open', async (t) => {
-  const { target } = await startProcesses(t);
+  const { target } = await systemOf(t);
   let asked = 0;
   const pool = openPool(t, target, {
     max: 5,
@@ -104,7 +100,7 @@ serial('connections whose answers to validate arrive in a stall stay open', asyn
 serial(
   'a waiter is served by a connection whose holder ends with a reply that arrives in a stall',
   async (t) => {
-    const { target } = await startProcesses(t);
+    const { target } = await systemOf(t);
     const pool = openPool(t, target, { max: 1 });
     const lease = await pool.acquire();
     lease.socket.once('data', () => lease.release());
@@ -117,7 +113,7 @@ serial(
 );
 
 serial('a pool that closes gets the lease back whose reply arrives in a stall', async (t) => {
-  const { target } = await startProcesses(t);
+  const { target } = await systemOf(t);
   const pool = openPool(t, target);
   const lease = await pool.acquire();
   let replied = false;
@@ -133,7 +129,7 @@ serial('a pool that closes gets the lease back whose reply arrives in a stall', 
 });
 
 serial('one-shot connects and admin requests get the replies that arrive in a stall', async (t) => {
-  const { target } = await startProcesses(t);
+  const { target } = await systemOf(t);
   const connecting = connectToBackend({ ...target, roundTripTimeoutMs: LIMIT_MS });
   stall(STALL_MS);
   (await connecting).socket.destroy();
@@ -151,7 +147,7 @@ testWhere(
   SHARING,
   serial,
 )('a shared pool takes the lease that is offered in a stall', async (t) => {
-  const { target } = await startProcesses(t);
+  const { target } = await systemOf(t);
   const pool = openPool(t, target);
   await pool.use(() => {});
   const shared = await connectSharedPool(pool.share());

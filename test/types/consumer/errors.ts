@@ -1,4 +1,4 @@
-/** The example of docs/errors.md, and how `code` narrows an error. */
+/** How `code` narrows an error. */
 import {
   BrokerPool,
   BrokerPoolError,
@@ -12,7 +12,6 @@ declare function report(kind: RefusalKind, reason: string): void;
 declare function comeBackLater(): void;
 
 export async function work(): Promise<void> {
-  // The example begins.
   try {
     await using lease = await pool.acquire();
     lease.socket.write('hello');
@@ -22,7 +21,6 @@ export async function work(): Promise<void> {
     if (error.code === 'QUEUE_FULL') return comeBackLater();
     throw error;
   }
-  // The example ends.
 }
 
 export function narrowed(error: unknown): [RefusalKind, number, number, string] | TimeoutPhase | undefined {

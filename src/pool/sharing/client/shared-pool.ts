@@ -10,6 +10,7 @@ import { BrokerPoolError } from '../../../errors.js';
 import { explainedError, type Tried } from '../../../explained-error.js';
 import { checkFunction } from '../../../validation.js';
 import { ABORTED, asPoolError } from '../../acquire-errors.js';
+import { noteDefaults } from '../../broker-need.js';
 import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../lease.js';
 import {
   checkAcquireOptions,
@@ -61,6 +62,7 @@ export class SharedPool implements AsyncDisposable {
   constructor(port: MessagePort, welcome: Welcome) {
     this.#port = port;
     this.#defaults = welcome;
+    noteDefaults(this, welcome);
     this.#leases = new ClientLeases(
       welcome.ledger,
       (message) => this.#post(message),

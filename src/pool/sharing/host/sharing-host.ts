@@ -190,8 +190,8 @@ export class SharingHost {
       throw new BrokerPoolError('WORKER_FAILED', message);
     }
     this.#pool = pool;
-    const { acquireTimeoutMs, brokerEndpoint, serviceName, wantedVersion } = defaults;
-    this.#defaults = { acquireTimeoutMs, brokerEndpoint, serviceName, wantedVersion };
+    const { acquireTimeoutMs, brokerEndpoint, serviceName, wantedVersion, identityFile } = defaults;
+    this.#defaults = { acquireTimeoutMs, brokerEndpoint, serviceName, wantedVersion, identityFile };
     this.#calls = calls;
   }
 

@@ -61,7 +61,7 @@ pub fn run(words: &[String]) -> Outcome {
         "abandon-every",
         "in-flight",
     ];
-    let arguments = Arguments::parse(words, &options, &["adopt", "retry", "interactive"])?;
+    let arguments = Arguments::parse(words, &options, &["adopt", "async", "retry", "interactive"])?;
     let plan = Plan {
         way: way(&arguments)?,
         count: arguments.number("n")?.unwrap_or(DEFAULT_COUNT),
@@ -98,6 +98,7 @@ fn way(arguments: &Arguments) -> Result<Way, String> {
             version: arguments.required("version")?.to_owned(),
             cached: text("cached"),
             adopt: arguments.has("adopt"),
+            asynchronous: arguments.has("async"),
         }),
         (None, Some(endpoint), None) => Ok(Way::Endpoint(endpoint)),
         (None, None, Some(file)) => Ok(Way::IdentityFile(file)),

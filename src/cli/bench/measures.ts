@@ -1,0 +1,108 @@
+import { monotonicNowMs } from '../../clock.js';
+import type { Session } from '../../frames/index.js';
+import type { BrokerPool } from '../../pool/broker-pool.js';
+import type { Progress } from '../progress.js';
+import type { Samples } from './samples.js';
+
+/** Something that is done again and again, and takes time. */
+export interface Measure {
+  readonly name: string;
+  /** At most so many, whatever the time. */
+  readonly count: number;
+  /** How many at a time. */
+  readonly concurrency: number;
+  /** Does it once, and returns how to undo it, off the clock. */
+  readonly once: () => Promise<() => void>;
+}
+
+/** How long a measure may go on. */
+export interface Bounds {
+  /** Throws when the measure asks too much of the broker. */
+  readonly check: () => void;
+  /** It begins nothing more after this time. */
+  readonly timeMs: number;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/**
+ * Takes the samples of a measure: at least one, at most `count`.
+ *
+ * @throws the error of the call that fails first
+ */
+export async function take(
+  { name, count, concurrency, once }: Measure,
+  { timeMs, signal, progress, check }: Bounds,
+): Promise<{ samples: Samples; elapsedMs: number }> {
+  const samples: number[] = [];
+  const startedMs = monotonicNowMs();
+  let begun = 0;
+  const work = async (): Promise<void> => {
+    while (begun < count && (begun === 0 || monotonicNowMs() - startedMs < timeMs)) {
+      signal.throwIfAborted();
+      begun += 1;
+      const sinceMs = monotonicNowMs();
+      const undo = await once();
+      samples.push(monotonicNowMs() - sinceMs);
+      undo();
+      check();
+      const share = Math.max(samples.length / count, (monotonicNowMs() - startedMs) / timeMs);
+      progress.show(`${name}, ${samples.length}`, share);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, work));
+  const elapsedMs = monotonicNowMs() - startedMs;
+  return { samples: samples.toSorted((one, other) => one - other), elapsedMs };
+}
+
+/** Connections by a Hello each, one after the other: the pool remembers no endpoint. */
+export function negotiatedConnects(pool: BrokerPool, count: number, signal: AbortSignal): Measure {
+  return { ...newConnections(pool, count, signal), name: 'negotiated connect' };
+}
+
+/** Connections to the remembered endpoint, without the broker. */
+export function helloSkips(pool: BrokerPool, count: number, signal: AbortSignal): Measure {
+  return { ...newConnections(pool, count, signal), name: 'Hello-skip' };
+}
+
+function newConnections(pool: BrokerPool, count: number, signal: AbortSignal): Omit<Measure, 'name'> {
+  return {
+    count,
+    concurrency: 1,
+    once: async () => {
+      const lease = await pool.acquire({ signal });
+      return () => lease.destroy();
+    },
+  };
+}
+
+/** An idle connection of the pool, and its return. */
+export function idleLeases(pool: BrokerPool, count: number, signal: AbortSignal): Measure {
+  return {
+    name: 'acquire, release',
+    count,
+    concurrency: 1,
+    once: async () => {
+      const lease = await pool.acquire({ signal });
+      lease.release();
+      return () => {};
+    },
+  };
+}
+
+/** Requests with their answers. */
+export function requests(
+  session: Session,
+  payload: Uint8Array,
+  { count, concurrency, signal }: Pick<Measure, 'count' | 'concurrency'> & { readonly signal: AbortSignal },
+): Measure {
+  return {
+    name: 'request',
+    count,
+    concurrency,
+    once: async () => {
+      await session.request(payload, { signal });
+      return () => {};
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { printable } from '../../errors.js';
+import { readSnapshot } from '../../inspection/read-snapshot.js';
+import { directoryProblem, socketsIn } from '../../inspection/place.js';
+import type { Snapshot } from '../../inspection/snapshot.js';
+import { systemCode } from '../../os/errno.js';
+import { look } from '../../os/trusted-file.js';
+
+/** A process that publishes pools, from one thread or several. */
+export interface PublishingProcess {
+  readonly pid: number;
+  readonly snapshots: readonly [Snapshot, ...Snapshot[]];
+}
+
+/** The processes, and what kept others from being read. */
+export interface Published {
+  readonly processes: readonly PublishingProcess[];
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads all publishers in a directory, or those of one process. Sockets of ended processes are passed over.
+ *
+ * @throws an `Error` for a directory in which other users may have a hand
+ */
+export async function readPublished(directory: string, pid?: number): Promise<Published> {
+  if (look(directory) === undefined) return { processes: [], problems: [] };
+  const problem = directoryProblem(directory);
+  if (problem !== undefined) throw new Error(`${printable(directory)} ${problem}`);
+  const sockets = socketsIn(directory).filter((socket) => pid === undefined || socket.pid === pid);
+  const processes = new Map<number, [Snapshot, ...Snapshot[]]>();
+  const problems: string[] = [];
+  const read = await Promise.allSettled(sockets.map(({ path }) => readSnapshot(path)));
+  for (const [index, outcome] of read.entries()) {
+    const id = sockets[index]?.pid ?? 0;
+    if (outcome.status === 'fulfilled') {
+      const known = processes.get(id);
+      if (known === undefined) processes.set(id, [outcome.value]);
+      else known.push(outcome.value);
+    } else if (!isGone(outcome.reason)) {
+      problems.push(`process ${id} cannot be read: ${printable(messageOf(outcome.reason))}`);
+    }
+  }
+  return { processes: Array.from(processes, ([id, snapshots]) => ({ pid: id, snapshots })), problems };
+}
+
+function isGone(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'ECONNREFUSED' || code === 'ENOENT';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,93 @@
+import type { ClientRequest } from 'node:http';
+import type { Socket } from 'node:net';
+import { enterContext } from '../os/socket-handle.js';
+import { heldBy, type Lease } from '../pool/lease.js';
+import { noteKeepAlive } from './keep-alive-hints.js';
+
+/** Hears what becomes of a socket. */
+export interface SocketKeeper {
+  /** The answer has been read, and the connection may be used again. */
+  onFree(leased: LeasedSocket): void;
+  /** The lease has ended. */
+  onEnd(leased: LeasedSocket): void;
+}
+
+/** So that the connection goes through the pool's checks and counts now and then, however busy an agent is. */
+const MOST_IN_A_ROW = 32;
+
+/** The socket of a lease while requests of one agent use it. Node tells by events of the socket what becomes of it. */
+export class LeasedSocket {
+  readonly socket: Socket;
+  readonly #lease: Lease;
+  readonly #keeper: SocketKeeper;
+  #request: ClientRequest | undefined;
+  /** Requests so far. */
+  #served = 0;
+
+  constructor(lease: Lease, keeper: SocketKeeper) {
+    this.#lease = lease;
+    this.#keeper = keeper;
+    this.socket = lease.socket;
+    this.socket.on('free', this.#onFree).on('close', this.#onClose).on('agentRemove', this.#onRemove);
+  }
+
+  /** @param timeoutMs the request's own `timeout` */
+  serve(request: ClientRequest, timeoutMs: number | undefined): void {
+    const { socket } = this;
+    this.#request = request;
+    // For the first request the lease has done so.
+    if (this.#served > 0) enterContext(socket);
+    // Callers may repeat a request over a connection that ended while it was idle.
+    request.reusedSocket = this.#served > 0 || socket.bytesRead > 0;
+    this.#served += 1;
+    if (timeoutMs !== undefined) socket.setTimeout(timeoutMs);
+    request.onSocket(socket);
+  }
+
+  /** Whether the pool has no use for the connection, and another request may have it at once. */
+  get isSpare(): boolean {
+    if (this.#served >= MOST_IN_A_ROW) return false;
+    const connection = heldBy(this.#lease);
+    return connection?.owner.isSpare?.(connection) === true;
+  }
+
+  release(): void {
+    this.#end();
+    this.#lease.release();
+  }
+
+  readonly #onFree = (): void => {
+    const isUsable = noteKeepAlive(this.#lease, keepAliveOf(this.#request));
+    this.#request = undefined;
+    if (!isUsable) {
+      this.#end();
+      return this.#lease.destroy();
+    }
+    // An answer may have set one that Node does not take back.
+    if (this.socket.timeout) this.socket.setTimeout(0);
+    this.#keeper.onFree(this);
+  };
+
+  readonly #onClose = (): void => {
+    this.#end();
+    if (!this.#lease.spent) this.#lease.destroy();
+  };
+
+  /** The request gives the socket to its caller: it has been upgraded, or is the tunnel of a CONNECT. */
+  readonly #onRemove = (): void => {
+    this.#end();
+    this.#lease.detach();
+  };
+
+  #end(): void {
+    this.socket.off('free', this.#onFree).off('close', this.#onClose).off('agentRemove', this.#onRemove);
+    this.#keeper.onEnd(this);
+  }
+}
+
+/** The header of a request's answer; Node's types do not have the answer. */
+function keepAliveOf(request: ClientRequest | undefined): unknown {
+  if (request === undefined) return undefined;
+  const response: { headers?: Record<string, unknown> } | null | undefined = Reflect.get(request, 'res');
+  return response?.headers?.['keep-alive'];
+}

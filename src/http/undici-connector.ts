@@ -1,0 +1,22 @@
+import type { LeasingPool } from '../pool/leasing-pool.js';
+import type { TargetOptions } from '../pool/options.js';
+import { connectFor, type ConnectorCallback } from './connector-callback.js';
+import { checkPoolAndTarget } from './pool-arguments.js';
+
+/**
+ * The option `connect` of undici's `Client`, `Pool` and `Agent`: their connections are detached sockets of a pool, and
+ * count against its limits until undici closes them. Give undici a limit as well, `connections`, of at most the pool's
+ * `max`.
+ *
+ * Errors of the pool reach the request as they are; `fetch` has them as the `cause` of its `TypeError`.
+ *
+ * @param target the service and version to reach, where they are not those of the pool
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT`
+ */
+export function undiciConnector(
+  pool: LeasingPool,
+  target?: TargetOptions,
+): (options: object, callback: ConnectorCallback) => void {
+  const checked = checkPoolAndTarget(pool, target);
+  return (_options, callback) => void connectFor(callback, pool, checked);
+}

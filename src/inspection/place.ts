@@ -1,0 +1,88 @@
+import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { kindOf, look } from '../os/trusted-file.js';
+
+/** Environment variables by name. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const PRIVATE = 0o700;
+const ANY_OTHER = 0o077;
+/** `<process id>-<8 hex digits>.sock`: a process may publish several times, from several threads. */
+const NAME = /^(\d{1,10})-[0-9a-f]{8}\.sock$/;
+
+/** A socket at which a process publishes its pools. */
+export interface PublishedSocket {
+  readonly pid: number;
+  readonly path: string;
+}
+
+/** Where this user's processes publish their pools. */
+export function inspectionDirectory(env: Environment = process.env): string {
+  const runtime = env['XDG_RUNTIME_DIR'];
+  if (process.platform === 'linux' && runtime !== undefined && isAbsolute(runtime))
+    return join(runtime, 'broker-pool');
+  return join(tmpdir(), `broker-pool-${process.geteuid?.() ?? 0}`);
+}
+
+/** The name of a socket of this process. */
+export function socketName(pid: number, random: () => number = Math.random): string {
+  const suffix = Math.floor(random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0');
+  return `${pid}-${suffix}.sock`;
+}
+
+/**
+ * Makes the directory where it is missing.
+ *
+ * @throws the system's error
+ */
+export function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: PRIVATE });
+  } catch (error) {
+    if (look(directory) === undefined) throw error;
+  }
+}
+
+/**
+ * Why other users may have a hand in the directory, or `undefined`. Another user's directory of that name shows
+ * made-up pools, or reads those of this user.
+ */
+export function directoryProblem(directory: string): string | undefined {
+  const stats = lstatSync(directory);
+  if (!stats.isDirectory()) return `is no directory but ${kindOf(stats)}`;
+  if (stats.uid !== process.geteuid?.()) return `belongs to user ${stats.uid}`;
+  const mode = (stats.mode & 0o777).toString(8);
+  return (stats.mode & ANY_OTHER) === 0 ? undefined : `has mode ${mode}: chmod 700 ${directory}`;
+}
+
+/** The sockets in the directory, in the order of their processes. Some may be left of processes that have ended. */
+export function socketsIn(directory: string): PublishedSocket[] {
+  return namesIn(directory)
+    .flatMap((name) => {
+      const [, pid] = NAME.exec(name) ?? [];
+      return pid === undefined ? [] : [{ pid: Number(pid), path: join(directory, name) }];
+    })
+    .toSorted((one, other) => one.pid - other.pid || (one.path < other.path ? -1 : 1));
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a process has this id: perhaps another one than that which has published. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process is alive as well.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

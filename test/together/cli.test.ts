@@ -1,0 +1,11 @@
+import '../cli/admin.test.js';
+import '../cli/bench.test.js';
+import '../cli/completion.test.js';
+import '../cli/connect.test.js';
+import '../cli/endpoint.test.js';
+import '../cli/errors.test.js';
+import '../cli/main.test.js';
+import '../cli/page.test.js';
+import '../cli/progress.test.js';
+import '../cli/request.test.js';
+import '../cli/serve.test.js';

@@ -1,0 +1,12 @@
+import '../frames/close.test.js';
+import '../frames/codec/golden.test.js';
+import '../frames/giving-up.test.js';
+import '../frames/hostile.test.js';
+import '../frames/identity-sessions.test.js';
+import '../frames/lost-connections.test.js';
+import '../frames/multiplexing/choice.test.js';
+import '../frames/multiplexing/request-table.test.js';
+import '../frames/options.test.js';
+import '../frames/pool-sessions.test.js';
+import '../frames/session.test.js';
+import '../frames/trace-context.test.js';

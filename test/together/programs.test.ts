@@ -1,0 +1,2 @@
+import '../package.test.js';
+import '../types/consumer.test.js';

@@ -1,0 +1,3 @@
+import '../backend/listening.test.js';
+import '../testing/crashes.test.js';
+import '../testing/systems.test.js';
