@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+// Loaded by the first retry, which would take several turns.
+import 'p-retry';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 import type { Failure } from '../../src/errors.js';
