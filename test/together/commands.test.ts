@@ -1,7 +1,4 @@
-import '../cli/admin.test.js';
 import '../cli/demo.test.js';
-import '../cli/endpoint.test.js';
-import '../cli/main.test.js';
 import '../cli/doctor/command.test.js';
 import '../cli/doctor/environment.test.js';
 import '../cli/top/command.test.js';
