@@ -1,13 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
+// The first retry loads it, which would take several turns of the loop.
+// oxlint-disable-next-line import/no-unassigned-import
+import 'p-retry';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 import type { Failure } from '../../src/errors.js';
 import { FAKE_BROKER } from './endpoints.js';
 import { FakeClock } from './fake-clock.js';
 import { connected, failed, FakeDriver, FakeSocket } from './fake-peers.js';
-
-// The first retry loads it, which takes several turns of the loop.
-await import('p-retry');
 
 /** A pool on a clock of its own, whose negotiations end when the test says so. */
 export interface FakePool {
