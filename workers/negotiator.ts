@@ -1,4 +1,5 @@
-import { receiveMessageOnPort } from 'node:worker_threads';
+import { types } from 'node:util';
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { PollLoop } from '../src/negotiation/wait-thread/poll-loop.js';
 import {
   SharedThreadState,
@@ -8,6 +9,10 @@ import {
 } from '../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
+
+const stateMemory: unknown = workerData;
+// Node has instantiated all modules of the thread before it runs this one, the last of them.
+if (types.isSharedArrayBuffer(stateMemory)) new SharedThreadState(stateMemory).endStart();
 
 /**
  * The worker entry: one task is one session of the poll loop. The thread blocks in a system call, so its own
