@@ -28,7 +28,8 @@ export function startProgress(output: Output, clock: Clock = systemClock): Progr
       if (nowMs - startedMs < PATIENCE_MS || nowMs - shownMs < BETWEEN_MS) return;
       shownMs = nowMs;
       isShown = true;
-      output.write(`${CLEAR_LINE}${fitting(text, share, output.columns ?? 80)}`);
+      // A terminal without a size says 0.
+      output.write(`${CLEAR_LINE}${fitting(text, share, output.columns || 80)}`);
     },
     clear() {
       if (isShown) output.write(CLEAR_LINE);

@@ -18,7 +18,9 @@ export interface RequestFacts {
 }
 
 const FOREIGN = 'What listens there does not speak protocol v1 as a backend, or not this payload protocol.';
-const LOST = "See the backend's log: it ended or restarted. Call requests that may be repeated idempotent.";
+const LOST =
+  "See the backend's log: it ended, restarted, or does not serve this payload protocol. " +
+  'Call requests that may be repeated idempotent.';
 
 /** The next step after a failure on a backend's connection; the usual advice speaks of brokers. */
 const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
@@ -65,6 +67,6 @@ function copyOf(failure: BrokerPoolError): BrokerPoolFailure {
   return asFailure(new BrokerPoolError(failure.code, failure.message, { ...fieldsOf(failure), cause }));
 }
 
-export function sessionClosedError(message = 'the session is closed'): BrokerPoolError {
+export function sessionClosedError(message = 'the session is closed: open another one'): BrokerPoolError {
   return new BrokerPoolError('SESSION_CLOSED', message);
 }

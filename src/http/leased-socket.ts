@@ -1,5 +1,6 @@
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { PooledSocket } from '../os/pooled-socket.js';
 import { enterContext } from '../os/socket-handle.js';
 import { heldBy, type Lease } from '../pool/lease.js';
 import { noteKeepAlive } from './keep-alive-hints.js';
@@ -28,6 +29,11 @@ export class LeasedSocket {
     this.#lease = lease;
     this.#keeper = keeper;
     this.socket = lease.socket;
+    const destroy = this.socket.destroy.bind(this.socket);
+    this.socket.destroy = (error) => {
+      if (this.#isOver) PooledSocket.abandon(this.socket);
+      return destroy(error);
+    };
     this.socket.on('free', this.#onFree).on('close', this.#onClose).on('agentRemove', this.#onRemove);
   }
 
@@ -56,8 +62,17 @@ export class LeasedSocket {
     this.#lease.release();
   }
 
+  /**
+   * Whether the request ends its connection itself: its caller has destroyed it, or its whole answer has come and
+   * nothing may follow. While the backend has never said a word, the end counts as the backend's (X-26).
+   */
+  get #isOver(): boolean {
+    const isOver = this.#request?.destroyed === true || answerTo(this.#request)?.complete === true;
+    return isOver && this.socket.bytesRead > 0;
+  }
+
   readonly #onFree = (): void => {
-    const isUsable = noteKeepAlive(this.#lease, keepAliveOf(this.#request));
+    const isUsable = noteKeepAlive(this.#lease, answerTo(this.#request)?.headers['keep-alive']);
     this.#request = undefined;
     if (!isUsable) {
       this.#end();
@@ -76,6 +91,7 @@ export class LeasedSocket {
   /** The request gives the socket to its caller: it has been upgraded, or is the tunnel of a CONNECT. */
   readonly #onRemove = (): void => {
     this.#end();
+    Reflect.deleteProperty(this.socket, 'destroy');
     this.#lease.detach();
   };
 
@@ -85,9 +101,8 @@ export class LeasedSocket {
   }
 }
 
-/** The header of a request's answer; Node's types do not have the answer. */
-function keepAliveOf(request: ClientRequest | undefined): unknown {
-  if (request === undefined) return undefined;
-  const response: { headers?: Record<string, unknown> } | null | undefined = Reflect.get(request, 'res');
-  return response?.headers?.['keep-alive'];
+/** The answer to a request, as far as it has come; Node's types do not have it. */
+function answerTo(request: ClientRequest | undefined): IncomingMessage | undefined {
+  const response: IncomingMessage | null | undefined = request && Reflect.get(request, 'res');
+  return response ?? undefined;
 }

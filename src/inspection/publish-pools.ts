@@ -79,6 +79,8 @@ export async function publishPools(
     if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));
   };
   closeWith(pools, () => void close());
+  // They may have closed while the server began to listen.
+  if (pools.every((one) => one.closed)) await close();
   return { endpoint, close, [Symbol.asyncDispose]: close };
 }
 
@@ -155,7 +157,7 @@ function serve(socket: Socket, pools: readonly BrokerPool[], readers: Set<Socket
       program: process.argv[1] ?? process.title,
       startedAtUnixMs,
       atMs: monotonicNowMs(),
-      pools: pools.filter((pool) => !pool.closed).map((pool) => pool.stats()),
+      pools: pools.map((pool) => pool.stats()).filter(({ state }) => state !== 'closed'),
     }),
   );
 }

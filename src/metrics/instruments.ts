@@ -86,6 +86,14 @@ export const NUMBERS: readonly NumberInstrument[] = [
     read: ({ counts }) => counts.acquiredByRoute,
   },
   {
+    name: 'broker_pool.acquire.failures',
+    kind: 'Counter',
+    unit: '{acquire}',
+    attribute: 'error.type',
+    description: 'Acquires that failed, by the code of their error.',
+    read: ({ counts }) => counts.failuresByCode,
+  },
+  {
     name: 'broker_pool.acquire.oldest_wait',
     kind: 'Gauge',
     unit: 's',

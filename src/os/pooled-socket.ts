@@ -12,9 +12,13 @@ import {
   type StreamHandle,
   withoutThrowing,
 } from './socket-handle.js';
+import { isAsMade, lookAt, type Made } from './socket-state.js';
 
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
+
+/** How a connection has ended: by an error, by its backend, or by the holder of its socket. */
+export type SocketEnd = 'error' | 'stale' | 'destroyed';
 
 /** The connection behind a {@link PooledSocket}, which cannot rely on the socket's listeners. */
 export interface SocketWatcher {
@@ -29,7 +33,7 @@ export interface SocketWatcher {
   /** The socket is about to close its descriptor. */
   beforeClose(): void;
   /** The socket is closed. */
-  onDeath(problem: 'error' | 'stale'): void;
+  onDeath(end: SocketEnd): void;
 }
 
 /**
@@ -46,6 +50,8 @@ export class PooledSocket extends Socket {
   /** Its callbacks run in a caller's asynchronous context. */
   #entered = false;
   #detached = false;
+  /** Its holder ends the connection. */
+  #abandoned = false;
   /** Its holder has unreferenced it. */
   #atRest = false;
 
@@ -122,6 +128,11 @@ export class PooledSocket extends Socket {
     socket.#detached = true;
     // Node's own again: an error without a listener is the holder's, and the override takes 2 % of an HTTP request.
     Reflect.set(socket, 'emit', Reflect.get(Socket.prototype, 'emit'));
+  }
+
+  /** The holder of a leased socket is about to end the connection: that says nothing about the backend. */
+  static abandon(socket: Socket): void {
+    if (#abandoned in socket) socket.#abandoned = true;
   }
 
   /** Whether the holder of a detached socket has unreferenced it, and uses it for nothing at present. */
@@ -201,7 +212,8 @@ export class PooledSocket extends Socket {
     const watcher = this.#watcher;
     watcher?.beforeClose();
     super._destroy(error, callback);
-    watcher?.onDeath(error ? 'error' : 'stale');
+    if (this.#abandoned) watcher?.onDeath('destroyed');
+    else watcher?.onDeath(error ? 'error' : 'stale');
   }
 
   /** An error without a listener ends the process; callers remove listeners, and a pooled socket must not. */
@@ -211,63 +223,7 @@ export class PooledSocket extends Socket {
   }
 }
 
-/** The state that every new socket has. */
-interface Made {
-  readonly names: readonly string[];
-  readonly symbols: readonly symbol[];
-  /** For how many events Node has listeners of its own. */
-  readonly events: unknown;
-  readonly readableState: unknown;
-  readonly writableState: unknown;
-}
-
 let made: Made | undefined;
-
-function lookAt(socket: PooledSocket): Made {
-  return {
-    names: Object.keys(socket),
-    symbols: Object.getOwnPropertySymbols(socket),
-    events: Reflect.get(socket, '_eventsCount'),
-    readableState: Object.getPrototypeOf(Reflect.get(socket, '_readableState')),
-    writableState: Object.getPrototypeOf(Reflect.get(socket, '_writableState')),
-  };
-}
-
-/** Objects that Node keeps on a socket and that have nothing to do with its handle. */
-const HARMLESS_NAMES: ReadonlySet<string | symbol> = new Set(['_peername', '_httpMessage', 'parser']);
-
-/** Whether the socket keeps its state as Node does, and nothing has marked it as taken. */
-function isAsMade(socket: PooledSocket, expected: Made | undefined): boolean {
-  if (expected === undefined || !Object.isExtensible(socket) || Object.hasOwn(socket, '_handle'))
-    return false;
-  if (Object.getPrototypeOf(socket) !== PooledSocket.prototype) return false;
-  if (Object.getPrototypeOf(Reflect.get(socket, '_readableState')) !== expected.readableState) return false;
-  if (Object.getPrototypeOf(Reflect.get(socket, '_writableState')) !== expected.writableState) return false;
-  const keys = Object.keys(socket);
-  const { names, symbols } = expected;
-  for (let index = 0; index < names.length; index += 1) if (keys[index] !== names[index]) return false;
-  if (keys.length > names.length && !areHarmless(socket, keys.slice(names.length))) return false;
-  // Listing the symbols takes as long as all else here, and a library that marks a socket also listens to it.
-  if (Reflect.get(socket, '_eventsCount') === expected.events) return true;
-  const marks = Object.getOwnPropertySymbols(socket);
-  return (
-    symbols.every((symbol, index) => marks[index] === symbol) &&
-    areHarmless(socket, marks.slice(symbols.length))
-  );
-}
-
-/**
- * Functions, and members in place of Node's own, are a caller's; so are plain values under a name. They end
- * with the socket. All else may be a mark, as http2 and other libraries leave one.
- */
-function areHarmless(socket: Socket, keys: readonly (string | symbol)[]): boolean {
-  return keys.every((key) => {
-    const value: unknown = Reflect.get(socket, key);
-    if (value === undefined || value === null || typeof value === 'function') return true;
-    if (key in PooledSocket.prototype) return true;
-    return typeof value === 'object' ? HARMLESS_NAMES.has(key) : typeof key === 'string';
-  });
-}
 
 /** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
 function neuter(socket: Socket): void {

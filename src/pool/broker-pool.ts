@@ -183,20 +183,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   stats(): PoolStats {
     const { sum, targets } = this.#targets.counts();
     const { max, min, maxTotal } = this.#settings;
-    const { name: driver } = this.#openDriver();
     const cachedEndpoints = this.#environment.cache?.size ?? 0;
-    const { state } = this.#shutdown;
-    return Object.freeze({
-      name: this.name,
-      state,
-      max,
-      min,
-      maxTotal,
-      driver,
-      ...sum,
-      targets,
-      cachedEndpoints,
-    });
+    const own = { name: this.name, state: this.#shutdown.state, driver: this.#openDriver().name };
+    return Object.freeze({ ...own, max, min, maxTotal, ...sum, targets, cachedEndpoints });
   }
 
   /** Whether `close` or `destroy` was called. The event `closed` comes when the pool has closed. */

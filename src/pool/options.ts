@@ -45,7 +45,7 @@ const poolOptions = {
   /**
    * The pool's name in events, `stats()` and metrics: 1 to 64 characters that can be shown. A name that another
    * open pool of the thread has is refused with `INVALID_ARGUMENT`; it is free again when that pool has closed.
-   * @default `broker-pool-1`, `broker-pool-2`, …
+   * @default `broker-pool-1`, `broker-pool-2`, …, in worker thread 3 `broker-pool-3.1`, …
    */
   name: optional(checkLabel),
   /** The service of calls that name none. @default none */

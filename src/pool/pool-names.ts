@@ -1,3 +1,4 @@
+import { isMainThread, threadId } from 'node:worker_threads';
 import { invalidArgument } from '../errors.js';
 import { quoted } from '../validation.js';
 
@@ -32,10 +33,13 @@ export function releaseName(pool: object, name: string): void {
   if (abandoned.unregister(pool)) taken.delete(name);
 }
 
+/** Metrics of several threads may meet in one place: generated names are unique in the process. */
+const PREFIX = isMainThread ? 'broker-pool-' : `broker-pool-${threadId}.`;
+
 function nextName(): string {
   for (;;) {
     generated += 1;
-    const name = `broker-pool-${generated}`;
+    const name = `${PREFIX}${generated}`;
     if (!taken.has(name)) return name;
   }
 }

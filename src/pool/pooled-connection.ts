@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterThisCode, type CachedTime } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from '../os/pooled-socket.js';
+import { PooledSocket, type SocketEnd, type SocketWatcher } from '../os/pooled-socket.js';
 import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
@@ -222,11 +222,11 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   }
 
   /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
-  onDeath(problem: SocketProblem): void {
-    if (this.state === 'new' || this.state === 'removed') this.closeOnRelease ??= problem;
+  onDeath(end: SocketEnd): void {
+    if (this.state === 'new' || this.state === 'removed') this.closeOnRelease ??= end;
     // Its holder may close it as it likes.
     else if (this.state === 'detached')
-      this.owner.onDestroy(this, problem === 'error' ? problem : (this.closeOnRelease ?? 'destroyed'));
-    else this.owner.onDestroy(this, problem);
+      this.owner.onDestroy(this, end === 'error' ? end : (this.closeOnRelease ?? 'destroyed'));
+    else this.owner.onDestroy(this, end);
   }
 }

@@ -1,6 +1,5 @@
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import { CachedClock, SharedTimer } from '../clock.js';
-import { Histogram } from '../histogram.js';
 import type { BrokerPoolError } from '../errors.js';
 import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue, type Waiter } from './acquire-queue.js';
@@ -13,10 +12,10 @@ import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
-import { countsOfTarget } from './target-counts.js';
+import { statsOfTarget } from './target-stats.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
-import type { PoolCounts } from './watching/stats.js';
+import type { TargetStats } from './watching/stats.js';
 
 /**
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
@@ -34,7 +33,6 @@ export class TargetPool implements LeaseOwner {
   readonly #queue: AcquireQueue;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
-  readonly #uses = new Histogram();
   readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
   readonly #maxUses: number;
@@ -136,9 +134,8 @@ export class TargetPool implements LeaseOwner {
   onRelease(connection: PooledConnection): void {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
-    if (this.#watch.leases.size > 0) this.#watch.end(connection, this.#cachedClock);
     const now = this.#cachedClock.time();
-    if (now !== connection.leasedAt) this.#recordUse(connection, now.ms);
+    if (this.#watch.leases.size > 0 || now !== connection.leasedAt) this.#watch.end(connection, now);
     let problem = connection.recycle();
     if (problem === undefined && this.#capacity?.shouldYield(this.#limits)) problem = 'evicted';
     if (problem !== undefined) this.#pump.takeBack(connection, problem);
@@ -156,8 +153,7 @@ export class TargetPool implements LeaseOwner {
   onDetach(connection: PooledConnection): void {
     // A pool that was destroyed has ended the lease, and a dead connection has given up its place.
     if (connection.state !== 'leased') return;
-    this.#watch.end(connection, this.#cachedClock);
-    this.#recordUse(connection, this.#cachedClock.now());
+    this.#watch.end(connection, this.#cachedClock.time());
     this.#entries.detach(connection);
     connection.detach();
     const reason = this.#limits.closing ? 'poolClosed' : connection.closeOnRelease;
@@ -167,10 +163,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
-    if (connection.state === 'leased') {
-      this.#watch.end(connection, this.#cachedClock);
-      this.#recordUse(connection, this.#cachedClock.now());
-    }
+    if (connection.state === 'leased') this.#watch.end(connection, this.#cachedClock.time());
     this.#pump.close(connection, reason);
   }
 
@@ -217,13 +210,8 @@ export class TargetPool implements LeaseOwner {
     this.#stop();
   }
 
-  /** How many connections are kept open. */
-  get minimum(): number {
-    return this.#limits.minimum;
-  }
-
-  counts(): PoolCounts {
-    return countsOfTarget(this.#pump, this.#queue, this.#uses);
+  stats(): TargetStats {
+    return statsOfTarget(this.#pump, this.#queue, this.#watch);
   }
 
   /** Stops all timers. */
@@ -232,12 +220,6 @@ export class TargetPool implements LeaseOwner {
     this.#watch.stop();
     this.#timer.cancel();
     this.#cachedClock.stop();
-  }
-
-  /** Leases that begin and end in one turn of the loop count as 0 ms and are not recorded. */
-  #recordUse({ leasedAt }: PooledConnection, nowMs: number): void {
-    const usedMs = leasedAt === undefined ? 0 : nowMs - leasedAt.ms;
-    if (usedMs > 0) this.#uses.record(usedMs);
   }
 
   /** An idle connection for a caller that has just come, and must not overtake waiters. */

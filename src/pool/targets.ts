@@ -71,9 +71,7 @@ export class Targets implements Iterable<TargetPool> {
 
   /** The counts of each target that is kept and was used, and of all there ever were. */
   counts(): { readonly sum: PoolCounts; readonly targets: readonly TargetStats[] } {
-    const targets = Array.from(this.#pools.values(), (pool) =>
-      Object.freeze({ ...pool.target, min: pool.minimum, ...pool.counts() }),
-    ).filter(isUsed);
+    const targets = Array.from(this.#pools.values(), (pool) => pool.stats()).filter(isUsed);
     return { sum: sumCounts([...targets, this.#droppedCounts]), targets: Object.freeze(targets) };
   }
 
@@ -121,7 +119,7 @@ export class Targets implements Iterable<TargetPool> {
   #dropUnused(): void {
     for (const [key, pool] of this.#pools) {
       if (pool === this.default || !pool.unused) continue;
-      this.#droppedCounts = sumCounts([this.#droppedCounts, pool.counts()]);
+      this.#droppedCounts = sumCounts([this.#droppedCounts, pool.stats()]);
       this.#pools.delete(key);
       pool.drop();
     }

@@ -211,7 +211,33 @@ test('a connection whose answer says `Connection: close` is closed, and the next
   t.is(await ask({ agent }), 'word');
   t.is(await ask({ agent }), 'word');
   await until(() => pool.stats().total === 0);
-  t.like(pool.stats(), { created: 2, total: 0 });
+  t.like(pool.stats(), { created: 2, total: 0, closedByReason: { destroyed: 2, stale: 0 } });
+});
+
+test('a request that is aborted on a connection that has answered before closes it as destroyed', async (t) => {
+  const server = httpServer((asked, response) => asked.url === '/' || response.end('word'));
+  const pool = await poolBefore(t, server);
+  const agent = httpAgent(pool);
+  t.is(await ask({ agent, path: '/one' }), 'word');
+  const arrived = once(server, 'request');
+  const aborter = new AbortController();
+  const asking = get({ agent, host: 'backend', signal: aborter.signal });
+  await arrived;
+  aborter.abort();
+  t.like(await errorOf(asking), { name: 'AbortError' });
+  await until(() => pool.stats().total === 0);
+  t.like(pool.stats(), { closedByReason: { destroyed: 1, error: 0 } });
+});
+
+test('a request that is aborted while the backend has never said a word is evidence against the endpoint (X-26)', async (t) => {
+  const server = httpServer(() => {});
+  const pool = await poolBefore(t, server);
+  const asking = get({ agent: httpAgent(pool), host: 'backend' });
+  await once(server, 'request');
+  asking.destroy();
+  await errorOf(asking);
+  await until(() => pool.stats().total === 0);
+  t.like(pool.stats(), { cachedEndpoints: 0, closedByReason: { stale: 1 } });
 });
 
 test('a request that asks for `Connection: close` closes its connection', async (t) => {

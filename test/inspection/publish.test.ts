@@ -100,6 +100,34 @@ onPosix('the socket goes with the last of its pools, and with close, which is id
   t.deepEqual(readdirSync(directory), []);
 });
 
+onPosix('a pool that is closing is shown until it has closed', async (t) => {
+  const { target } = await startSystem(t);
+  const pool = new BrokerPool(target);
+  const other = idlePool(t);
+  const lease = await pool.acquire();
+  await using published = await publishPools([pool, other], { directory: newDirectory(t) });
+  const closing = pool.close();
+  t.deepEqual(
+    (await readSnapshot(published.endpoint)).pools.map(({ state }) => state),
+    ['closing', 'open'],
+  );
+  lease.release();
+  await closing;
+  t.deepEqual(
+    (await readSnapshot(published.endpoint)).pools.map(({ state }) => state),
+    ['open'],
+  );
+});
+
+onPosix('a pool that closes while the socket is made leaves none', async (t) => {
+  const directory = newDirectory(t);
+  const pool = idlePool(t);
+  const publishing = publishPools(pool, { directory });
+  await pool.close();
+  await publishing;
+  t.deepEqual(readdirSync(directory), []);
+});
+
 onPosix('the sockets of ended processes are removed, and nothing else', async (t) => {
   const directory = newDirectory(t);
   mkdirSync(directory, { mode: 0o700 });

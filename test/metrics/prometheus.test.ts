@@ -57,6 +57,7 @@ test('each metric has the value of stats(), in seconds where it is a time', asyn
     ['db_client_connection_timeouts_total', '', 1],
     ['broker_pool_acquire_served_total', ',broker_pool_route="hello-skip"', 0],
     ['broker_pool_acquire_served_total', ',broker_pool_route="broker-negotiated"', 3],
+    ['broker_pool_acquire_failures_total', ',error_type="TIMEOUT"', 1],
     ['broker_pool_acquire_oldest_wait_seconds', '', 0.25],
     ['broker_pool_connect_active', ',broker_pool_connect_state="connecting"', stats.connecting],
     ['broker_pool_connect_active', ',broker_pool_connect_state="pausing"', stats.pausing],

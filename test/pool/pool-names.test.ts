@@ -1,5 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { BrokerPool, BrokerPoolError } from '../../src/index.js';
 import { POOL_EVENT_NAMES } from '../../src/pool/watching/events.js';
 import { FAKE_BROKER } from '../helpers/endpoints.js';
@@ -18,6 +20,27 @@ test('a generated name is never one that another pool was given', (t) => {
   const next = Number(fakePool(t).pool.name.slice('broker-pool-'.length)) + 1;
   const given = fakePool(t, { name: `broker-pool-${next}` }).pool;
   t.not(fakePool(t).pool.name, given.name);
+});
+
+test('a name that is generated in a worker thread is none of another thread', async (t) => {
+  const index = new URL('../../src/index.js', import.meta.url).href;
+  const program = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(index)}).then(async ({ BrokerPool }) => {
+      const pool = new BrokerPool({ brokerEndpoint: ${JSON.stringify(FAKE_BROKER)} });
+      parentPort.postMessage(pool.name);
+      await pool.close();
+    });`;
+  const names = await Promise.all(
+    [1, 2].map(async () => {
+      const worker = new Worker(program, { eval: true });
+      const [name]: string[] = await once(worker, 'message');
+      await once(worker, 'exit');
+      return name;
+    }),
+  );
+  for (const name of names) t.regex(name ?? '', /^broker-pool-\d+\.1$/);
+  t.is(new Set(names).size, 2);
 });
 
 test('two open pools cannot share a name; a pool that has closed gives its name back', async (t) => {

@@ -78,14 +78,18 @@ function judge(body: string, exitCode: number): Finding {
   const status = parse(body);
   const instance = typeof status['broker_instance'] === 'string' ? ` ${status['broker_instance']}` : '';
   const pid = typeof status['broker_pid'] === 'number' ? `, process ${status['broker_pid']}` : '';
-  const who = printable(`answers${instance && `: instance${instance}`}${pid}`);
+  const answer = printable(`answers${instance && `: instance${instance}`}${pid}`);
   if (status['accepting_hello'] === false)
-    return warning(SUBJECT, `${who}; it accepts no Hello at present`, 'wait until it has started or ended');
+    return warning(
+      SUBJECT,
+      `${answer}; it accepts no Hello at present`,
+      'wait until it has started or ended',
+    );
   if (isDemoted(status['fd_pressure']))
-    return warning(SUBJECT, `${who}; it runs out of descriptors`, 'raise its limit of descriptors');
+    return warning(SUBJECT, `${answer}; it runs out of descriptors`, 'raise its limit of descriptors');
   if (exitCode !== 0)
-    return warning(SUBJECT, `${who}, with exit code ${exitCode}`, 'see broker-pool admin status');
-  return ok(SUBJECT, who);
+    return warning(SUBJECT, `${answer}, with exit code ${exitCode}`, 'see broker-pool admin status');
+  return ok(SUBJECT, answer);
 }
 
 function isDemoted(pressure: unknown): boolean {

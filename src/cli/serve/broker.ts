@@ -116,9 +116,7 @@ function announce(
   for (const [name, { endpoint: at, version = 'any version' }] of Object.entries(services))
     printLine(stdout, `service  ${name}, ${version}, at ${shownEndpoint(at)}`);
   const [name = '', { version = '' } = {}] = Object.entries(services)[0] ?? [];
-  if (stderr.isTTY === true)
-    printLine(
-      stderr,
-      `try: broker-pool connect ${name} ${version} --broker ${shown}   Ctrl-C ends`.replaceAll(/ +/g, ' '),
-    );
+  if (stderr.isTTY !== true) return;
+  const words = ['broker-pool connect', name, version, '--broker', shown].filter((word) => word !== '');
+  printLine(stderr, `try      ${words.join(' ')}\nend      Ctrl-C`);
 }

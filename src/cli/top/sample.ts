@@ -44,6 +44,7 @@ export interface PoolSummary {
   readonly driver: string;
   readonly total: number;
   readonly maxTotal: number;
+  readonly isClosing: boolean;
 }
 
 /**
@@ -57,11 +58,11 @@ export function takeSample(snapshots: readonly [Snapshot, ...Snapshot[]], before
   const rows: Row[] = [];
   for (const snapshot of snapshots)
     for (const pool of snapshot.pools) {
-      const { name, driver, total, maxTotal, max, targets } = pool;
+      const { name, driver, total, maxTotal, max, state, targets } = pool;
       const key = `${snapshot.threadId} ${name}`;
       if (pools.some((known) => known.key === key)) continue;
       const shown = snapshot.threadId === 0 ? name : `${name} (thread ${snapshot.threadId})`;
-      pools.push({ key, name: shown, driver, total, maxTotal });
+      pools.push({ key, name: shown, driver, total, maxTotal, isClosing: state === 'closing' });
       const own = { pool: key, max };
       for (const target of targets) {
         const title = `${target.serviceName} ${target.wantedVersion}`;

@@ -1,8 +1,9 @@
 import { currentContext, outOfContext, type RunInContext } from '../../async-context.js';
 import { callerStack } from '../../caller-stack.js';
-import type { CachedClock, SharedTimer } from '../../clock.js';
+import type { CachedClock, CachedTime, SharedTimer } from '../../clock.js';
 import { DeadlineQueue, type Timed } from '../../deadline-queue.js';
-import { asFailure, type BrokerPoolError } from '../../errors.js';
+import { asFailure, type BrokerPoolError, type ErrorCode } from '../../errors.js';
+import { Histogram } from '../../histogram.js';
 import { warnProcess } from '../../process-warning.js';
 import { closedError } from '../acquire-errors.js';
 import { leaseOf, type Lease } from '../lease.js';
@@ -35,6 +36,10 @@ interface WatchedLease extends Timed {
 export class LeaseWatch {
   /** The leases that were watched when they began. */
   readonly leases = new Map<PooledConnection, WatchedLease>();
+  /** How long leases took that took more than a turn of the loop. */
+  readonly useTimes = new Histogram();
+  /** How many acquires have failed, by code. */
+  readonly failures: Partial<Record<ErrorCode, number>> = {};
   readonly #target: Target;
   readonly #environment: PoolEnvironment;
   readonly #timer: SharedTimer;
@@ -75,6 +80,7 @@ export class LeaseWatch {
 
   /** An acquire fails before it waits. */
   refuse(error: BrokerPoolError): void {
+    this.#count(error);
     publishRefusal(this.#environment, this.#target, error);
   }
 
@@ -88,6 +94,7 @@ export class LeaseWatch {
     if (connection.state === 'leased') return this.#lease(connection, origin, cachedClock.now(), 0);
     // A listener of acquireStarted has ended the pool.
     const error = closedError(this.#target);
+    this.#count(error);
     publishFailure(this.#environment, this.#target, origin.acquireId, error, 0);
     throw error;
   }
@@ -102,7 +109,15 @@ export class LeaseWatch {
     return this.#lease(connection, origin ?? this.#unheardOrigin(), nowMs, waitMs);
   }
 
-  end(connection: PooledConnection, cachedClock: CachedClock): void {
+  /** A lease ends. One that ends in the turn in which it began counts as 0 ms and is not recorded. */
+  end(connection: PooledConnection, now: CachedTime): void {
+    this.#publishEnd(connection, now.ms);
+    const { leasedAt } = connection;
+    const usedMs = leasedAt === undefined || leasedAt === now ? 0 : now.ms - leasedAt.ms;
+    if (usedMs > 0) this.useTimes.record(usedMs);
+  }
+
+  #publishEnd(connection: PooledConnection, nowMs: number): void {
     const watched = this.leases.get(connection);
     // It began before there were listeners.
     if (watched === undefined) return;
@@ -110,12 +125,13 @@ export class LeaseWatch {
     const { pool, released } = this.#environment.events;
     if (!released.wanted) return;
     const { acquireId, leasedAtMs } = watched;
-    const heldMs = cachedClock.now() - leasedAtMs;
+    const heldMs = nowMs - leasedAtMs;
     released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs });
   }
 
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
     const { acquireId, context } = origin ?? this.#unheardOrigin();
+    this.#count(error);
     publishFailure(this.#environment, this.#target, acquireId, error, waitMs, context);
   }
 
@@ -133,6 +149,10 @@ export class LeaseWatch {
   /** Ends all watches: a lease that is lost from now on is no leak of this pool. */
   stop(): void {
     for (const watched of this.leases.values()) this.#forget(watched);
+  }
+
+  #count({ code }: BrokerPoolError): void {
+    this.failures[code] = (this.failures[code] ?? 0) + 1;
   }
 
   #begin(context: RunInContext | undefined): AcquireOrigin {

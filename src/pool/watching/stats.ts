@@ -1,4 +1,5 @@
 import { addHistograms, type DurationHistogram, type Histogram } from '../../histogram.js';
+import type { ErrorCode } from '../../errors.js';
 import type { DriverName, Route } from '../../negotiation/job.js';
 import type { CloseReason } from '../close-reason.js';
 
@@ -36,6 +37,8 @@ export interface PoolCounts {
   readonly retries: number;
   /** Acquires that failed because their time was up. */
   readonly timeouts: number;
+  /** Acquires that failed, by the code of their error; none of a pool that was already closing. */
+  readonly failuresByCode: Readonly<Partial<Record<ErrorCode, number>>>;
   /** How long callers waited until they had their lease. */
   readonly waitMs: DurationHistogram;
   /** How long connects took that succeeded. */
@@ -133,6 +136,7 @@ type Moment =
 
 /** The counts of a target at this moment, and the durations that it has recorded. */
 export interface LiveCounts extends Pick<PoolCounts, Moment> {
+  readonly failures: Readonly<Partial<Record<ErrorCode, number>>>;
   /** Waits that took time. */
   readonly waits: Histogram;
   readonly connects: Histogram;
@@ -146,7 +150,7 @@ export function countsOf(
   open: readonly { readonly route: Route; readonly uses: number }[],
   moment: LiveCounts,
 ): PoolCounts {
-  const { waits, connects, uses, ...now } = moment;
+  const { failures, waits, connects, uses, ...now } = moment;
   const acquiredByRoute = { ...counters.acquiredByRoute };
   for (const { route, uses: leases } of open) acquiredByRoute[route] += leases;
   const acquired = sumOf(acquiredByRoute);
@@ -158,6 +162,7 @@ export function countsOf(
     connectFailures: counters.connectFailures,
     retries: counters.retries,
     acquiredByRoute: Object.freeze(acquiredByRoute),
+    failuresByCode: Object.freeze({ ...failures }),
     // Acquires that did not wait were not recorded.
     waitMs: waits.snapshot(acquired - waits.count),
     connectMs: connects.snapshot(),
@@ -195,17 +200,17 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
     retries: sum(({ retries }) => retries),
     acquiredByRoute: byKey(none.acquiredByRoute, ({ acquiredByRoute }) => acquiredByRoute),
     timeouts: sum(({ timeouts }) => timeouts),
+    failuresByCode: Object.freeze(
+      all.reduce((total, counts) => addRecords(total, counts.failuresByCode), {}),
+    ),
     waitMs: addHistograms(all.map(({ waitMs }) => waitMs)),
     connectMs: addHistograms(all.map(({ connectMs }) => connectMs)),
     useMs: addHistograms(all.map(({ useMs }) => useMs)),
   };
 }
 
-function addRecords<Key extends string>(
-  a: Readonly<Record<Key, number>>,
-  b: Readonly<Record<Key, number>>,
-): Record<Key, number> {
-  const sum: Record<Key, number> = { ...a };
-  for (const key in b) sum[key] += b[key];
-  return sum;
+function addRecords<Counts extends Readonly<Partial<Record<string, number>>>>(a: Counts, b: Counts): Counts {
+  const sum: Record<string, number | undefined> = { ...a };
+  for (const key in b) sum[key] = (sum[key] ?? 0) + (b[key] ?? 0);
+  return { ...b, ...sum };
 }

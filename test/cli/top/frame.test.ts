@@ -83,6 +83,11 @@ test('names are escaped, so that a service cannot write to the terminal', (t) =>
   t.false(frameOf(sample, new History(), VIEW).join('').includes('\u001B'));
 });
 
+test('a pool that is closing says so', (t) => {
+  const sample = takeSample([snapshot(0, [pool('p', [], { state: 'closing' })])], new Snapshots());
+  t.is(frameOf(sample, new History(), VIEW)[3], 'p   0 connections, driver worker, closing');
+});
+
 test('a process without open pools has a line that says so', (t) => {
   const sample = takeSample([snapshot(0, [])], new Snapshots());
   t.is(frameOf(sample, new History(), VIEW).at(-1), 'no open pools');

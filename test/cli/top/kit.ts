@@ -18,6 +18,7 @@ export function counts(changes: Partial<TargetStats> = {}) {
     waits: new Histogram(),
     connects: new Histogram(),
     uses: new Histogram(),
+    failures: {},
   };
   return { ...countsOf(newCounters(), [], moment), ...changes };
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { PoolCounts, PoolStats } from '../../../src/index.js';
-import { fakePool, settled } from '../../helpers/fake-pool.js';
+import { fakePool, REFUSAL, settled } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 
@@ -86,6 +86,33 @@ test('the counts add up after every step, for each target and for all', async (t
   t.like(seen.at(-1), { total: 0, idle: 0, leased: 0, waiting: 0, connecting: 0 });
 });
 
+test('for a listener of each event, the leases that are out and those with a time add up', async (t) => {
+  const { pool, connect, pass } = fakePool(t, { max: 1 });
+  let heard = 0;
+  for (const name of [
+    'acquireStarted',
+    'acquired',
+    'released',
+    'connectionReady',
+    'connectionClosed',
+  ] as const)
+    pool.on(name, () => {
+      heard += 1;
+      const { acquiredByRoute, leased, useMs } = pool.stats();
+      t.is(sumOf(acquiredByRoute), leased + useMs.count, name);
+      t.is(sumOf(useMs.counts), useMs.count, name);
+    });
+  const acquiring = pool.acquire();
+  const waiting = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  await pass(30);
+  lease.release();
+  await pass(20);
+  (await waiting).destroy();
+  t.is(heard, 8);
+});
+
 test('stats count waits, connects, timeouts and failures', async (t) => {
   const { pool, connect, fail, pass } = fakePool(t, { max: 1 });
   const acquiring = pool.acquire();
@@ -143,6 +170,24 @@ test('stats count how long leases took, from the end of the turn in which they b
   alive.destroy();
   await settled();
   t.like(pool.stats(), { leased: 0, useMs: { count: 4, sumMs: 537.25, maxMs: 500 } });
+});
+
+test('stats count the acquires that failed, by code', async (t) => {
+  const { pool, connect, fail, pass } = fakePool(t, { max: 1, maxWaiting: 1 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const late = failureOf(pool.acquire({ timeoutMs: 20 }));
+  const tooMany = failureOf(pool.acquire());
+  const aborted = failureOf(pool.acquire({ signal: AbortSignal.abort() }));
+  await pass(20);
+  lease.destroy();
+  const refused = [failureOf(pool.acquire()), failureOf(pool.acquire())];
+  await fail(REFUSAL);
+  const remembered = failureOf(pool.acquire());
+  for (const failure of [late, tooMany, aborted, remembered, ...refused]) await failure;
+  t.deepEqual(pool.stats().failuresByCode, { TIMEOUT: 1, QUEUE_FULL: 1, ABORTED: 1, REFUSED: 3 });
+  t.deepEqual(pool.stats().targets[0]?.failuresByCode, pool.stats().failuresByCode);
 });
 
 test('a lease that ends in the turn in which it began counts as 0 ms', async (t) => {

@@ -151,9 +151,7 @@ const faults: readonly Fault[] = [
     prototype: TargetPool.prototype,
     name: 'acquire',
     plant: method((pool: TargetPool, acquire, values) =>
-      pool.counts().waiting > 0 && pool.counts().total === 0
-        ? Promise.reject(QUEUE_FULL)
-        : acquire(...values),
+      pool.stats().waiting > 0 && pool.stats().total === 0 ? Promise.reject(QUEUE_FULL) : acquire(...values),
     ),
     breaks: ['an error says what happened'],
   },

@@ -1,4 +1,4 @@
-import { CachedClock, SharedTimer } from '../../../src/clock.js';
+import { SharedTimer } from '../../../src/clock.js';
 import type { Lease } from '../../../src/pool/lease.js';
 import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import type { LeakSuspectedEvent } from '../../../src/pool/watching/events.js';
@@ -23,7 +23,7 @@ function setUp() {
   const watch = new LeaseWatch(TARGET, environment, timer, (connection) => lost.push(connection));
   const begin = (connection: PooledConnection, acquireId = 1, stack = ''): Lease =>
     watch.lease(connection, { acquireId, stack, context: undefined }, clock.now(), 0);
-  const end = (connection: PooledConnection): void => watch.end(connection, new CachedClock(clock, () => {}));
+  const end = (connection: PooledConnection): void => watch.end(connection, { ms: clock.nowMs });
   return { clock, leaks, lost, watch, begin, end };
 }
 

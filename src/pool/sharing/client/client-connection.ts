@@ -2,7 +2,12 @@ import { afterThisCode } from '../../../clock.js';
 import type { Route } from '../../../negotiation/job.js';
 import { socketOverDescriptor } from '../../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../lease.js';
-import { PooledSocket, type SocketProblem, type SocketWatcher } from '../../../os/pooled-socket.js';
+import {
+  PooledSocket,
+  type SocketEnd,
+  type SocketProblem,
+  type SocketWatcher,
+} from '../../../os/pooled-socket.js';
 import type { ConnectionInfo } from '../protocol.js';
 
 /**
@@ -96,9 +101,9 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
 
   beforeClose(): void {}
 
-  onDeath(problem: 'error' | 'stale'): void {
+  onDeath(end: SocketEnd): void {
     // Its holder may close a detached one as it likes.
-    const isHolders = this.#detached && !this.#ended && problem === 'stale';
-    this.owner.onDestroy(this, isHolders ? 'destroyed' : problem);
+    const isHolders = this.#detached && !this.#ended && end === 'stale';
+    this.owner.onDestroy(this, isHolders ? 'destroyed' : end);
   }
 }

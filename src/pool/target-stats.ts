@@ -1,18 +1,18 @@
-import type { Histogram } from '../histogram.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Pump } from './pump.js';
-import { countsOf, type PoolCounts } from './watching/stats.js';
+import type { LeaseWatch } from './watching/lease-watch.js';
+import { countsOf, type TargetStats } from './watching/stats.js';
 
-/** The counts of one target. */
-export function countsOfTarget(
+/** The counts of one target, and which it is. */
+export function statsOfTarget(
   { entries, limits, opener }: Pump,
   queue: AcquireQueue,
-  uses: Histogram,
-): PoolCounts {
+  { failures, useTimes: uses }: LeaseWatch,
+): TargetStats {
   const { size: total, idle, leased, detached } = entries;
-  const { holding, pausing, lacking } = limits;
+  const { holding, pausing, lacking, minimum: min } = limits;
   const { size: waiting, oldestWaitMs, timeouts, waits } = queue;
-  return countsOf(opener.counters, entries.entries(), {
+  const counts = countsOf(opener.counters, entries.entries(), {
     total,
     idle,
     leased,
@@ -25,5 +25,7 @@ export function countsOfTarget(
     waits,
     connects: opener.connectTimes,
     uses,
+    failures,
   });
+  return Object.freeze({ ...opener.target, min, ...counts });
 }
