@@ -11,8 +11,11 @@ import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
 
 const stateMemory: unknown = workerData;
-// Node has instantiated all modules of the thread before it runs this one, the last of them.
-if (types.isSharedArrayBuffer(stateMemory)) new SharedThreadState(stateMemory).endStart();
+// This is the last module to run. Not at once: Node has more to do for piscina, which requires it.
+if (types.isSharedArrayBuffer(stateMemory)) {
+  const state = new SharedThreadState(stateMemory);
+  queueMicrotask(() => state.endStart());
+}
 
 /**
  * The worker entry: one task is one session of the poll loop. The thread blocks in a system call, so its own
