@@ -1,5 +1,7 @@
 import { constants } from 'node:os';
 import { systemClock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { escaped } from '../errors.js';
 import { ExitCode } from './exit-codes.js';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const;
@@ -37,6 +39,18 @@ export function endBySignals(): Interruption {
     signal: controller.signal,
     exitCode: (code) => (code === ExitCode.DONE ? code : (ending ?? code)),
   };
+}
+
+/** Reports an error that no command has caught in one line; its stack, for reports of faults, with `NODE_DEBUG`. */
+export function endOnFaults(): void {
+  process.on('uncaughtException', (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(
+      `broker-pool: a fault of broker-pool itself: ${escaped(message)}; NODE_DEBUG=broker-pool shows where`,
+    );
+    debug(() => (error instanceof Error ? (error.stack ?? message) : message));
+    process.exit(ExitCode.FAILED);
+  });
 }
 
 /** Ends the process without a stack trace when the reader of its output is gone or the output cannot be written. */

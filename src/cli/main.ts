@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { endBySignals, endOnOutputErrors } from './ending.js';
+import { endBySignals, endOnFaults, endOnOutputErrors } from './ending.js';
 import { runCommandLine } from './run.js';
 
 const { stdin, stdout, stderr, env, argv } = process;
 endOnOutputErrors();
+endOnFaults();
 const { signal, exitCode } = endBySignals();
 process.exitCode = exitCode(
   await runCommandLine(argv.slice(2), {

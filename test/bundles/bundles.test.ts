@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { spawnTestSystem, type SpawnedTestSystem, type TestTarget } from '../../src/testing/index.js';
+import { pack } from '../helpers/packing.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 const execute = promisify(execFile);
@@ -30,8 +31,14 @@ function install(folder: string, names: readonly string[]): void {
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
 }
 
-/** The package as it is installed. Its dependencies lie beside it. */
-function installPackage(folder: string): void {
+let packed: ReturnType<typeof pack> | undefined;
+test.after.always(async () => {
+  if (packed !== undefined) rmSync((await packed).folder, { recursive: true });
+});
+
+/** The package as it is published and installed. Its dependencies lie beside it. */
+async function installPackage(folder: string): Promise<void> {
+  const { root } = await (packed ??= pack());
   install(
     folder,
     readdirSync(join(ROOT, 'node_modules')).filter((name) => !name.startsWith('.')),
@@ -39,13 +46,13 @@ function installPackage(folder: string): void {
   const installed = join(folder, 'node_modules/broker-pool');
   mkdirSync(installed, { recursive: true });
   for (const name of ['package.json', 'dist/src', 'dist/workers'])
-    cpSync(join(ROOT, name), join(installed, name), { recursive: true });
+    cpSync(join(root, name), join(installed, name), { recursive: true });
 }
 
 /** Bundles the program on a machine that is gone when it runs. Returns the folder with the bundle. */
 async function bundle(t: ExecutionContext, bundler: string, format: string, external: readonly string[]) {
   const machine = mkdtempSync(join(tmpdir(), 'bp-'));
-  installPackage(machine);
+  await installPackage(machine);
   copyFileSync(PROGRAM, join(machine, 'program.mjs'));
   const folder = temporaryDirectory(t);
   const name = format === 'esm' ? 'bundle.mjs' : 'bundle.cjs';
@@ -119,7 +126,7 @@ for (const format of ['esm', 'cjs']) {
     `a program bundled as ${format} with the package external has the wait thread, and no warning`,
     async (t) => {
       const { folder, file } = await bundle(t, 'esbuild', format, ['broker-pool']);
-      installPackage(folder);
+      await installPackage(folder);
       t.deepEqual(await run(file), { routes: ALL_ROUTES, drivers: ['worker'], stderr: '' });
     },
   );

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { text } from 'node:stream/consumers';
-import { temporaryDirectory } from '../helpers/sanitary.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem } from '../helpers/system.js';
 import { onWindows, testWhere } from '../helpers/test-where.js';
 import { MAIN } from './run.js';
@@ -144,3 +144,22 @@ for (const parameters of [['--help'], ['demo']]) {
     },
   );
 }
+
+const FAULT = 'throw new Error("a broken part")';
+/** Throws when the command has begun, outside its promise. */
+const FAULTY = `process.on('newListener', (name) => name === 'uncaughtException' && setImmediate(() => { ${FAULT} }))`;
+
+test('a fault is one line and exit code 1; NODE_DEBUG shows where it is', async (t) => {
+  const words = ['--import', `data:text/javascript,${encodeURIComponent(FAULTY)}`, MAIN, 'serve', 'broker'];
+  const line =
+    'broker-pool: a fault of broker-pool itself: a broken part; NODE_DEBUG=broker-pool shows where\n';
+  for (const debug of ['', 'broker-pool']) {
+    const env = { ...process.env, TMPDIR: temporaryDirectory(t), NODE_DEBUG: debug };
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], env });
+    const { code, stderr } = await endOf(child);
+    t.is(code, 1);
+    t.true(stderr.startsWith(line), stderr);
+    if (debug === '') t.is(stderr, line);
+    else t.regex(stderr, /Error: a broken part\n +at /);
+  }
+});

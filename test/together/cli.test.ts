@@ -9,3 +9,4 @@ import '../cli/page.test.js';
 import '../cli/progress.test.js';
 import '../cli/request.test.js';
 import '../cli/serve.test.js';
+import '../cli/start-up.test.js';

@@ -1,4 +1,3 @@
-import '../cli/admin.test.js';
 import '../cli/demo.test.js';
 import '../cli/doctor/command.test.js';
 import '../cli/doctor/environment.test.js';

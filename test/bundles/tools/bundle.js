@@ -2,7 +2,7 @@
 // external packages, into one file. Plain JavaScript, run from the sources: the bundlers are installed beside
 // this file alone.
 import { writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import commonjs from '@rollup/plugin-commonjs';
 import ncc from '@vercel/ncc';
@@ -58,9 +58,10 @@ const BUNDLERS = {
 
   async ncc({ entry, output, external }) {
     const { code, assets } = await ncc(entry, { externals: external, cache: false, quiet: true });
-    if (Object.keys(assets).length > 0)
-      throw new Error(`the bundle has more files: ${Object.keys(assets).join(', ')}`);
     writeFileSync(output, code);
+    // What is imported later lies in files of its own.
+    for (const [name, { source }] of Object.entries(assets))
+      writeFileSync(join(dirname(output), name), source);
   },
 };
 
