@@ -45,6 +45,11 @@ test('50 requests at a time on max 5 are all answered, over five connections', a
   t.like(pool.stats(), { created: 5, idle: 5, waiting: 0 });
 });
 
+/** The codes of an error and of its causes. */
+function codesOf(error: unknown): unknown[] {
+  return error instanceof Error ? [Reflect.get(error, 'code'), ...codesOf(error.cause)] : [];
+}
+
 /** Leases of a pool so far. */
 function leasesOf(pool: BrokerPool): number {
   return Object.values(pool.stats().acquiredByRoute).reduce((sum, count) => sum + count, 0);
@@ -374,6 +379,20 @@ test('a request that gets no connection in time fails with the TIMEOUT of the po
   const asking = get({ agent: httpAgent(pool), host: 'backend' });
   t.like(await errorOf(asking), { code: 'TIMEOUT', phase: 'queue' });
   held.release();
+});
+
+test('a request to a backend that has gone fails with BACKEND_CONNECT, and why in its cause', async (t) => {
+  const server = httpServer();
+  const pool = await poolBefore(t, server, { retry: false });
+  const agent = httpAgent(pool);
+  t.is(await ask({ agent }), 'GET /');
+  await turn();
+  server.close();
+  server.closeAllConnections();
+  await until(() => pool.stats().total === 0);
+  const error = await errorOf(get({ agent, host: 'backend' }));
+  t.is(error.code, 'BACKEND_CONNECT');
+  t.regex(codesOf(error).join(), /ENOENT|ECONNREFUSED/);
 });
 
 test('a request to a service that the broker does not know fails with its refusal', async (t) => {
