@@ -14,7 +14,7 @@ const stateMemory: unknown = workerData;
 // This is the last module to run. Not at once: Node has more to do for piscina, which requires it.
 if (types.isSharedArrayBuffer(stateMemory)) {
   const state = new SharedThreadState(stateMemory);
-  queueMicrotask(() => state.endStart());
+  void Promise.resolve().then(() => state.endStart());
 }
 
 /**

@@ -1,5 +1,3 @@
-import '../metrics/dashboard.test.js';
-import '../metrics/instruments.test.js';
 import '../metrics/opentelemetry.test.js';
 import '../metrics/spans.test.js';
 import '../os/runtime.test.js';
