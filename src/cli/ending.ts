@@ -1,10 +1,12 @@
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { escaped } from '../errors.js';
 import { ExitCode } from './exit-codes.js';
 
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const;
+/** Without SIGPIPE: with a listener, each client that leaves early would end a server. */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 /** How long an interrupted command may take to end by itself: to read the reply that a broker owes it. */
 const GRACE_MS = 1_500;
 const SIGPIPE = 13;
@@ -62,4 +64,15 @@ export function endOnOutputErrors(): void {
   });
   // There is no output left to report it on.
   process.stderr.on('error', () => {});
+}
+
+/** Closes the descriptor of an output that ends: Node leaves it open, and the reader would wait for the process. */
+export function closeEndedOutput(): void {
+  const { stdout, platform } = process;
+  stdout.once('finish', () => {
+    if (platform === 'win32' || stdout.isTTY) return;
+    closeSync(stdout.fd);
+    // Takes its number, which no other file may get.
+    openSync('/dev/null', 'w');
+  });
 }
