@@ -244,11 +244,6 @@ export class CachedClock {
     return this.#time;
   }
 
-  /** The same in milliseconds. */
-  now(): number {
-    return this.time().ms;
-  }
-
   /** Has `onEnd` called when this turn ends. */
   markBusy(): void {
     this.#cancelEnd ??= this.#clock.afterTurn(() => this.end());

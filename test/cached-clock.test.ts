@@ -11,11 +11,11 @@ function setUp() {
 
 test('the time stands still within a turn, and goes on with the next', (t) => {
   const { clock, turn } = setUp();
-  t.is(turn.now(), 1_000);
+  t.is(turn.time().ms, 1_000);
   clock.nowMs += 30;
-  t.is(turn.now(), 1_000);
+  t.is(turn.time().ms, 1_000);
   clock.endTurn();
-  t.is(turn.now(), 1_030);
+  t.is(turn.time().ms, 1_030);
   turn.stop();
 });
 
@@ -54,11 +54,11 @@ test('a turn can end before its end, once', (t) => {
 
 test('a turn that is stopped does not end', (t) => {
   const { clock, ends, turn } = setUp();
-  turn.now();
+  turn.time();
   turn.stop();
   clock.nowMs += 5;
   clock.endTurn();
   t.deepEqual(ends, []);
-  t.is(turn.now(), 1_005);
+  t.is(turn.time().ms, 1_005);
   turn.stop();
 });

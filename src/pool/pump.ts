@@ -5,7 +5,6 @@ import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-e
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
-import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
 import { EntryList } from './containers.js';
 import { HealthChecks } from './health-check.js';
@@ -114,7 +113,7 @@ export class Pump {
     for (;;) {
       const connection = this.entries.newestIdle;
       if (connection === undefined) return undefined;
-      if (connection !== validated && this.#health?.isDue(connection, this.#cachedClock.now()))
+      if (connection !== validated && this.#health?.isDue(connection, this.#cachedClock.time().ms))
         return undefined;
       // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
       if (connection.socket.destroyed) {
@@ -222,12 +221,7 @@ export class Pump {
   #connect(spare: boolean): Promise<void> {
     return outOfContext(async () => {
       const connect = this.opener.begin(spare);
-      let opened: NewConnection | BrokerPoolError;
-      try {
-        opened = await this.opener.negotiate(connect);
-      } catch (error) {
-        opened = asPoolError(error);
-      }
+      const opened = await this.opener.negotiate(connect).catch(asPoolError);
       // From here on in one turn: a connection must count all the time.
       const result = this.opener.finish(connect, opened);
       if (result instanceof PooledConnection) return this.#onOpened(result);

@@ -157,8 +157,7 @@ export class ConnectionOpener {
     if (opened instanceof Error) return this.#onFailed(connect, opened);
     if (this.#stopped) {
       discard(opened);
-      const message = 'the pool ended while this connection was opened';
-      return this.#onFailed(connect, new BrokerPoolError('POOL_CLOSED', message));
+      return this.#onFailed(connect, new BrokerPoolError('POOL_CLOSED', 'the pool ended meanwhile'));
     }
     this.#request.isCold = false;
     this.#lastError = undefined;

@@ -91,7 +91,7 @@ export class LeaseWatch {
    */
   leaseAtOnce(connection: PooledConnection, cachedClock: CachedClock): Lease {
     const origin = this.#begin(undefined);
-    if (connection.state === 'leased') return this.#lease(connection, origin, cachedClock.now(), 0);
+    if (connection.state === 'leased') return this.#lease(connection, origin, cachedClock.time().ms, 0);
     // A listener of acquireStarted has ended the pool.
     const error = closedError(this.#target);
     this.#count(error);
