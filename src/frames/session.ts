@@ -15,7 +15,14 @@ import {
   type SessionCloseOptions,
   type SessionSettings,
 } from './options.js';
-import { requestError, sessionClosedError } from './session-errors.js';
+import {
+  ALL_BUSY,
+  NO_CONNECTION,
+  requestError,
+  sessionClosedError,
+  type RequestFacts,
+  type SessionTarget,
+} from './session-errors.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { activeTraceContext } from './trace-context.js';
 
@@ -183,9 +190,14 @@ export class Session implements AsyncDisposable {
 
   /** The caller does not wait any more. */
   #giveUp(request: Request, error: BrokerPoolError): void {
-    const { state } = request;
+    const { state, connection } = request;
     this.#dispatcher.giveUp(request);
-    this.#fail(request, error, false, SITUATION[state]);
+    const advice = error.code === 'TIMEOUT' ? this.#timeoutAdvice(state) : undefined;
+    this.#fail(request, error, false, {
+      endpoint: connection?.endpoint,
+      situation: SITUATION[state],
+      advice,
+    });
     this.#onQuieter();
   }
 
@@ -196,13 +208,21 @@ export class Session implements AsyncDisposable {
     return false;
   }
 
+  #timeoutAdvice(state: RequestState): string | undefined {
+    if (state !== 'queued') return undefined;
+    return this.#dispatcher.connections > 0 ? ALL_BUSY : NO_CONNECTION;
+  }
+
   /** @param isShared other requests fail with the same error */
-  #fail(request: Request, failure: BrokerPoolError, isShared: boolean, situation?: string): void {
-    const { attempts, startedMs, connection } = request;
+  #fail(request: Request, failure: BrokerPoolError, isShared: boolean, more: MoreFacts = {}): void {
+    const { attempts, startedMs, connection, content } = request;
+    const { target: known } = this.#source;
+    const target = { ...known, endpoint: more.endpoint ?? connection?.endpoint ?? known.endpoint };
+    const { situation, advice } = more;
     const elapsedMs = systemClock.now() - startedMs;
-    const endpoint = connection?.endpoint ?? this.#source.target.endpoint;
-    const target = { ...this.#source.target, endpoint };
-    const error = requestError(failure, { target, attempts, elapsedMs, situation }, isShared);
+    const { isIdempotent } = content;
+    const facts = { target, attempts, elapsedMs, isIdempotent, situation, advice };
+    const error = requestError(failure, facts, isShared);
     this.#settle(request, rejectionOf(error));
   }
 
@@ -236,6 +256,9 @@ export class Session implements AsyncDisposable {
     this.#onQuiet();
   }
 }
+
+/** What the session tells about a failure beside the request. */
+type MoreFacts = Partial<Pick<RequestFacts, 'situation' | 'advice'> & Pick<SessionTarget, 'endpoint'>>;
 
 const SITUATION: Readonly<Record<RequestState, string | undefined>> = {
   queued: 'waiting for a connection',

@@ -10,6 +10,15 @@ export function noteDefaults(pool: object, defaults: Defaults): void {
   defaultsOf.set(pool, defaults);
 }
 
+/** What a call of a pool that names these asks for; what the pool does not tell is left out. */
+export function namesAskedOf(pool: object, { serviceName, wantedVersion }: Names): Names {
+  const defaults = defaultsOf.get(pool);
+  return {
+    serviceName: serviceName ?? defaults?.serviceName,
+    wantedVersion: wantedVersion ?? defaults?.wantedVersion,
+  };
+}
+
 /** Whether a pool asks a broker for connections to a target; an identity file makes that needless (S-80). */
 export function needsBroker(pool: object, { serviceName, wantedVersion }: Names): boolean {
   const defaults = defaultsOf.get(pool);

@@ -21,6 +21,18 @@ test('an end inside an answer fails with UNEXPECTED_EOF that names the part (S-6
   t.regex(error.message, /frame body/);
 });
 
+test('the error of a lost request over a pool names service, version and endpoint (S-60)', async (t) => {
+  const { backend, pool } = await startPooled(t, drop);
+  const session = openPooled(t, pool);
+  const error = await failureOf(session.request(bytes('x')));
+  t.like(error, { serviceName: 'echo', wantedVersion: '1.0.0', endpoint: backend.endpoint, attempts: 1 });
+  t.true(error.message.includes(`(request echo 1.0.0 at ${backend.endpoint}, 1 attempt`), error.message);
+  t.regex(error.message, /Give idempotent: true/);
+  const repeated = await failureOf(session.request(bytes('x'), { idempotent: true }));
+  t.like(repeated, { endpoint: backend.endpoint, attempts: 3 });
+  t.notRegex(repeated.message, /idempotent/);
+});
+
 for (const [fault, code, send] of [
   ['a wrong first byte', 'FRAMING_VERSION', (_, { socket }) => socket.write(Buffer.of(2))],
   ['too long a body', 'FRAME_TOO_LARGE', (_, { socket }) => socket.write(Buffer.of(1, 1, 0, 0, 1))],

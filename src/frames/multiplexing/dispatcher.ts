@@ -128,9 +128,10 @@ export class Dispatcher {
     onUnasked: () => void this.unaskedFrames++,
     onLost: (connection, owed, unsent, error) => {
       this.#drop(connection);
-      for (const request of [...owed, ...unsent]) request.connection = undefined;
       // Nothing of the unsent ones has left: the next connection takes them.
       const again = [...owed.filter((request) => this.#events.onLost(request, error)), ...unsent];
+      // Only now: the errors name the endpoint of the connection.
+      for (const request of [...owed, ...unsent]) request.connection = undefined;
       for (const request of again) request.state = 'queued';
       this.#small.putBack(again.filter(({ isLarge }) => !isLarge));
       this.#large.putBack(again.filter(({ isLarge }) => isLarge));
