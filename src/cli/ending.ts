@@ -1,8 +1,12 @@
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { systemClock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { escaped } from '../errors.js';
 import { ExitCode } from './exit-codes.js';
 
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const;
+/** Without SIGPIPE: with a listener, each client that leaves early would end a server. */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 /** How long an interrupted command may take to end by itself: to read the reply that a broker owes it. */
 const GRACE_MS = 1_500;
 const SIGPIPE = 13;
@@ -39,6 +43,18 @@ export function endBySignals(): Interruption {
   };
 }
 
+/** Reports an error that no command has caught in one line; its stack, for reports of faults, with `NODE_DEBUG`. */
+export function endOnFaults(): void {
+  process.on('uncaughtException', (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(
+      `broker-pool: a fault of broker-pool itself: ${escaped(message)}; NODE_DEBUG=broker-pool shows where`,
+    );
+    debug(() => (error instanceof Error ? (error.stack ?? message) : message));
+    process.exit(ExitCode.FAILED);
+  });
+}
+
 /** Ends the process without a stack trace when the reader of its output is gone or the output cannot be written. */
 export function endOnOutputErrors(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -48,4 +64,15 @@ export function endOnOutputErrors(): void {
   });
   // There is no output left to report it on.
   process.stderr.on('error', () => {});
+}
+
+/** Closes the descriptor of an output that ends: Node leaves it open, and the reader would wait for the process. */
+export function closeEndedOutput(): void {
+  const { stdout, platform } = process;
+  stdout.once('finish', () => {
+    if (platform === 'win32' || stdout.isTTY) return;
+    closeSync(stdout.fd);
+    // Takes its number, which no other file may get.
+    openSync('/dev/null', 'w');
+  });
 }

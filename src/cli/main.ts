@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-import { endBySignals, endOnOutputErrors } from './ending.js';
+import { closeEndedOutput, endBySignals, endOnFaults, endOnOutputErrors } from './ending.js';
 import { runCommandLine } from './run.js';
 
 const { stdin, stdout, stderr, env, argv } = process;
 endOnOutputErrors();
+endOnFaults();
+closeEndedOutput();
 const { signal, exitCode } = endBySignals();
 process.exitCode = exitCode(
   await runCommandLine(argv.slice(2), {

@@ -18,10 +18,10 @@ import {
 import {
   ALL_BUSY,
   NO_CONNECTION,
+  queueFullError,
   requestError,
   sessionClosedError,
   type RequestFacts,
-  type SessionTarget,
 } from './session-errors.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { activeTraceContext } from './trace-context.js';
@@ -139,10 +139,13 @@ export class Session implements AsyncDisposable {
   }
 
   #admit(): void {
-    if (!this.#isOpen) throw sessionClosedError();
     const { maxWaiting, connections } = this.#settings;
-    if (this.#pending < connections * this.#maxInFlight + maxWaiting) return;
-    throw new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} requests may wait for others`);
+    const hasRoom = this.#pending < connections * this.#maxInFlight + maxWaiting;
+    if (this.#isOpen && hasRoom) return;
+    const failure = this.#isOpen ? queueFullError(maxWaiting) : sessionClosedError();
+    const { queued, inFlight } = this.#dispatcher;
+    const situation = `waiting ${queued}, in flight ${inFlight}`;
+    throw requestError(failure, { target: this.#source.target, attempts: 0, elapsedMs: 0, situation }, false);
   }
 
   #contentOf(payload: Uint8Array, options: RequestOptions | undefined): RequestContent {
@@ -190,14 +193,10 @@ export class Session implements AsyncDisposable {
 
   /** The caller does not wait any more. */
   #giveUp(request: Request, error: BrokerPoolError): void {
-    const { state, connection } = request;
+    const { state } = request;
     this.#dispatcher.giveUp(request);
     const advice = error.code === 'TIMEOUT' ? this.#timeoutAdvice(state) : undefined;
-    this.#fail(request, error, false, {
-      endpoint: connection?.endpoint,
-      situation: SITUATION[state],
-      advice,
-    });
+    this.#fail(request, error, false, { situation: SITUATION[state], advice });
     this.#onQuieter();
   }
 
@@ -216,12 +215,11 @@ export class Session implements AsyncDisposable {
   /** @param isShared other requests fail with the same error */
   #fail(request: Request, failure: BrokerPoolError, isShared: boolean, more: MoreFacts = {}): void {
     const { attempts, startedMs, connection, content } = request;
-    const { target: known } = this.#source;
-    const target = { ...known, endpoint: more.endpoint ?? connection?.endpoint ?? known.endpoint };
-    const { situation, advice } = more;
     const elapsedMs = systemClock.now() - startedMs;
+    const endpoint = connection?.endpoint ?? this.#source.target.endpoint;
+    const target = { ...this.#source.target, endpoint };
     const { isIdempotent } = content;
-    const facts = { target, attempts, elapsedMs, isIdempotent, situation, advice };
+    const facts = { target, attempts, elapsedMs, isIdempotent, ...more };
     const error = requestError(failure, facts, isShared);
     this.#settle(request, rejectionOf(error));
   }
@@ -258,7 +256,7 @@ export class Session implements AsyncDisposable {
 }
 
 /** What the session tells about a failure beside the request. */
-type MoreFacts = Partial<Pick<RequestFacts, 'situation' | 'advice'> & Pick<SessionTarget, 'endpoint'>>;
+type MoreFacts = Pick<RequestFacts, 'situation' | 'advice'>;
 
 const SITUATION: Readonly<Record<RequestState, string | undefined>> = {
   queued: 'waiting for a connection',

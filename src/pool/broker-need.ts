@@ -10,8 +10,8 @@ export function noteDefaults(pool: object, defaults: Defaults): void {
   defaultsOf.set(pool, defaults);
 }
 
-/** What a call of a pool that names these asks for; what the pool does not tell is left out. */
-export function namesAskedOf(pool: object, { serviceName, wantedVersion }: Names): Names {
+/** The names of the target that a call of a pool means, as far as the call or the pool's options give them. */
+export function namesFor(pool: object, { serviceName, wantedVersion }: Names): Names {
   const defaults = defaultsOf.get(pool);
   return {
     serviceName: serviceName ?? defaults?.serviceName,

@@ -158,15 +158,6 @@ test('a request that waits for a connection is given up in time', async (t) => {
   t.is(pool.stats().waiting, 0);
 });
 
-test('a timeout over a pool names service, version and endpoint of a request that was sent', async (t) => {
-  const { backend, pool } = await startPooled(t, () => {});
-  const session = openPooled(t, pool);
-  const error = await failureOf(session.request(bytes('x'), { timeoutMs: 500 }));
-  t.like(error, { code: 'TIMEOUT', serviceName: 'echo', wantedVersion: '1.0.0' });
-  t.is(error.endpoint, backend.endpoint);
-  t.regex(error.message, /The backend is silent or overloaded/);
-});
-
 test('a timeout of a request that got no connection does not blame the backend', async (t) => {
   const { pool } = await startPooled(t, () => {}, { max: 1 });
   const lease = await pool.acquire();

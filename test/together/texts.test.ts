@@ -1,4 +1,6 @@
 import '../documents.test.js';
+import '../documents/references.test.js';
+import '../documents/rules.test.js';
 import '../hostile/documents.test.js';
 import '../layers.test.js';
 import '../mutations/mutants.test.js';

@@ -1,7 +1,8 @@
 import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
+import type { BrokerPoolError } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
+import { openError } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
 import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
@@ -92,7 +93,6 @@ export class Dispatcher {
     if (connection === undefined) this.#queueOf(request).remove(request);
     else {
       connection.giveUp(request);
-      request.connection = undefined;
       this.#settle(connection);
     }
     this.#pump();
@@ -116,10 +116,7 @@ export class Dispatcher {
       request.connection = undefined;
       this.#events.onAnswer(request, payload);
     },
-    onUnsendable: (request, error) => {
-      request.connection = undefined;
-      this.#events.onFailure(request, error);
-    },
+    onFailure: (request, error) => this.#events.onFailure(request, error),
     onProgress: (connection) => {
       this.#settle(connection);
       this.#pump();
@@ -130,9 +127,10 @@ export class Dispatcher {
       this.#drop(connection);
       // Nothing of the unsent ones has left: the next connection takes them.
       const again = [...owed.filter((request) => this.#events.onLost(request, error)), ...unsent];
-      // Only now: the errors name the endpoint of the connection.
-      for (const request of [...owed, ...unsent]) request.connection = undefined;
-      for (const request of again) request.state = 'queued';
+      for (const request of again) {
+        request.state = 'queued';
+        request.connection = undefined;
+      }
       this.#small.putBack(again.filter(({ isLarge }) => !isLarge));
       this.#large.putBack(again.filter(({ isLarge }) => isLarge));
       this.#pump();
@@ -188,7 +186,8 @@ export class Dispatcher {
 
   #onOpened(attempt: AbortController, held: HeldConnection): void {
     this.#opening.delete(attempt);
-    if (this.#isClosed) return held.giveBack();
+    // Nothing needs it any more: it was ready before it heard of that.
+    if (this.#isClosed || attempt.signal.aborted) return held.giveBack();
     const { maxInFlight } = this.#settings;
     this.#connections.push(
       new SessionConnection(held, maxInFlight, this.#clock.now(), this.#connectionEvents),
@@ -201,11 +200,13 @@ export class Dispatcher {
   #onOpenFailed(attempt: AbortController, error: unknown, isExtra: boolean): void {
     this.#opening.delete(attempt);
     if (this.#isClosed || attempt.signal.aborted) return;
-    if (!(error instanceof BrokerPoolError)) throw error;
     this.#noExtraBeforeMs = this.#clock.now() + EXTRA_PAUSE_MS;
     if (isExtra || this.#connections.length > 0 || this.#opening.size > 0) return this.#pump();
-    for (const request of [...this.#small.takeAll(), ...this.#large.takeAll()])
-      this.#events.onFailure(request, error);
+    const failure = openError(error);
+    for (const request of [...this.#small.takeAll(), ...this.#large.takeAll()]) {
+      request.attempts++;
+      this.#events.onFailure(request, failure);
+    }
     this.#events.onQuieter();
   }
 

@@ -1,4 +1,4 @@
-import { namesAskedOf } from '../../pool/broker-need.js';
+import { namesFor } from '../../pool/broker-need.js';
 import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { AcquireOptions } from '../../pool/options.js';
 import type { SessionTarget } from '../session-errors.js';
@@ -25,7 +25,7 @@ export class PoolSource implements ConnectionSource {
   constructor(pool: LeasingPool, names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>) {
     this.#pool = pool;
     this.#names = names;
-    this.target = namesAskedOf(pool, names);
+    this.target = namesFor(pool, names);
   }
 
   async open(signal: AbortSignal, timeoutMs?: number): Promise<HeldConnection> {

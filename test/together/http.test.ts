@@ -1,0 +1,3 @@
+import '../http/create-connection.test.js';
+import '../http/http-agent.test.js';
+import '../http/undici.test.js';
