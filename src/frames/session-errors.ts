@@ -45,6 +45,7 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   FRAMING_VERSION: FOREIGN,
   UNEXPECTED_RESPONSE_FRAME: FOREIGN,
   FRAME_IO: LOST,
+  FRAME_TOO_LARGE: FOREIGN,
   QUEUE_FULL: 'Come back later, or raise maxWaiting, connections or maxInFlight.',
   UNEXPECTED_EOF: LOST,
 };

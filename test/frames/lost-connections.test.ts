@@ -67,6 +67,7 @@ for (const [fault, code, send] of [
       errors.map((error) => error.code),
       [code, code],
     );
+    t.regex(errors[0]!.message, /does not speak protocol v1 as a backend/);
     await backend.until(() => backend.openConnections === 0);
     backend.onRequest = echo;
     t.is(text(await session.request(bytes('on'))), 'on');
@@ -102,6 +103,26 @@ test('an idempotent request is sent again when its connection dies before the an
   };
   t.is(text(await session.request(bytes('x'), { idempotent: true })), 'x');
   t.is(backend.requests.length, 2);
+});
+
+test('connections that end together cost an idempotent request one attempt', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, { connections: 4 });
+  const opening: Promise<Uint8Array>[] = [];
+  // A further connection is opened while requests wait on the others.
+  while (session.stats().connections < 4) {
+    opening.push(session.request(bytes('x')));
+    await new Promise(setImmediate);
+  }
+  await backend.until(() => backend.requests.length === opening.length);
+  for (const connection of backend.connections)
+    for (const request of connection.requests) echo(request, connection);
+  await Promise.all(opening);
+  const requests = [1, 2, 3, 4].map(() => session.request(bytes('y'), { idempotent: true }));
+  await backend.until(() => backend.requests.length === opening.length + 4);
+  backend.onRequest = echo;
+  backend.dropAll();
+  t.deepEqual((await Promise.all(requests)).map(text), ['y', 'y', 'y', 'y']);
 });
 
 test('an idempotent request is sent three times at most', async (t) => {
@@ -159,8 +180,11 @@ for (const [what, onRequest, options] of [
   ['that takes too long', () => {}, { timeoutMs: 20 }],
 ] satisfies readonly (readonly [string, OnRequest, RequestOptions])[]) {
   test(`the error of a request ${what} over a pool names endpoint, service and version`, async (t) => {
-    const { backend, pool } = await startPooled(t, onRequest);
-    const error = await failureOf(openPooled(t, pool).request(bytes('x'), options));
+    const { backend, pool } = await startPooled(t, echo);
+    const session = openPooled(t, pool);
+    await session.request(bytes('connects'));
+    backend.onRequest = onRequest;
+    const error = await failureOf(session.request(bytes('x'), options));
     t.like(error, { endpoint: backend.endpoint, serviceName: 'echo', wantedVersion: '1.0.0', attempts: 1 });
     t.true(error.message.includes(`(request echo 1.0.0 at ${backend.endpoint}`));
   });

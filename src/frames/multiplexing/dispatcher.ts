@@ -45,6 +45,9 @@ export class Dispatcher {
   /** Large requests wait by themselves, so that small ones pass them. */
   readonly #small = new Fifo<Request>();
   readonly #large = new Fifo<Request>();
+  /** Requests whose connection has died in this turn, which go on in the next one. */
+  readonly #lost = new Fifo<Request>();
+  #cancelPutBack: (() => void) | undefined;
   readonly #opening = new Set<AbortController>();
   #noExtraBeforeMs = -Infinity;
   #cancelSweep: (() => void) | undefined;
@@ -69,7 +72,7 @@ export class Dispatcher {
 
   /** Requests that wait for a connection. */
   get queued(): number {
-    return this.#small.length + this.#large.length;
+    return this.#small.length + this.#large.length + this.#lost.length;
   }
 
   /** Requests on connections whose callers wait. */
@@ -90,8 +93,9 @@ export class Dispatcher {
   /** Its caller has given up. */
   giveUp(request: Request): void {
     const { connection } = request;
-    if (connection === undefined) this.#queueOf(request).remove(request);
-    else {
+    if (connection === undefined) {
+      if (!this.#lost.remove(request)) this.#queueOf(request).remove(request);
+    } else {
       connection.giveUp(request);
       this.#settle(connection);
     }
@@ -102,7 +106,8 @@ export class Dispatcher {
   close(error: BrokerPoolError): void {
     this.#isClosed = true;
     for (const attempt of this.#opening) attempt.abort();
-    const requests = [...this.#small.takeAll(), ...this.#large.takeAll()];
+    this.#cancelPutBack?.();
+    const requests = [...this.#lost.takeAll(), ...this.#small.takeAll(), ...this.#large.takeAll()];
     for (const connection of this.#connections.splice(0)) {
       if (connection.waiting > 0) requests.push(...connection.close());
       else connection.giveBack();
@@ -130,13 +135,22 @@ export class Dispatcher {
       for (const request of again) {
         request.state = 'queued';
         request.connection = undefined;
+        this.#lost.push(request);
       }
-      this.#small.putBack(again.filter(({ isLarge }) => !isLarge));
-      this.#large.putBack(again.filter(({ isLarge }) => isLarge));
+      this.#cancelPutBack ??= this.#clock.afterTurn(() => this.#putBack());
       this.#pump();
       this.#events.onQuieter();
     },
   };
+
+  /** Only now: the connections of a backend that dies end in one turn, and each would have cost an attempt. */
+  #putBack(): void {
+    this.#cancelPutBack = undefined;
+    const requests = this.#lost.takeAll();
+    this.#small.putBack(requests.filter(({ isLarge }) => !isLarge));
+    this.#large.putBack(requests.filter(({ isLarge }) => isLarge));
+    this.#pump();
+  }
 
   /** Gives waiting requests to connections. */
   #pump(): void {
