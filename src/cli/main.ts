@@ -1,17 +1,16 @@
 #!/usr/bin/env node
-import { closeEndedOutput, endBySignals, endOnFaults, endOnOutputErrors } from './ending.js';
+import { closeEndedOutput, endFromOutside, endOnFaults } from './ending.js';
 import { runCommandLine } from './run.js';
 
-const { stdin, stdout, stderr, env, argv } = process;
-endOnOutputErrors();
+const { stdout, stderr, env, argv } = process;
 endOnFaults();
 closeEndedOutput();
-const { signal, exitCode } = endBySignals();
+const { signal, exitCode } = endFromOutside();
 process.exitCode = exitCode(
   await runCommandLine(argv.slice(2), {
     // Opened where a command reads it.
     get stdin() {
-      return stdin;
+      return process.stdin;
     },
     stdout,
     stderr,

@@ -67,7 +67,10 @@ function refuse(settings: SessionSettings, names: readonly (keyof SessionSetting
 }
 
 function isPool(target: unknown): target is LeasingPool {
-  if (typeof target !== 'object' || target === null)
-    throw invalidArgument('target', `must be a pool or an object, got ${described(target)}`);
-  return typeof Reflect.get(target, 'acquire') === 'function';
+  if (typeof target === 'object' && target !== null) {
+    if (typeof Reflect.get(target, 'acquire') === 'function') return true;
+    if ('endpoint' in target || 'identityFile' in target) return false;
+  }
+  const problem = `must be a pool, { endpoint } or { identityFile }, got ${described(target)}`;
+  throw invalidArgument('target', problem);
 }

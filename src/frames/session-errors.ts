@@ -20,14 +20,24 @@ export interface RequestFacts {
   readonly target: SessionTarget;
   readonly attempts: number;
   readonly elapsedMs: number;
+  /** Its caller has allowed to repeat it. */
+  readonly isIdempotent?: boolean;
   /** Where the request was when it failed. */
   readonly situation?: string | undefined;
+  /** In place of the usual advice. */
+  readonly advice?: string | undefined;
 }
 
 const FOREIGN = 'What listens there does not speak protocol v1 as a backend, or not this payload protocol.';
 const LOST =
-  "See the backend's log: it ended, restarted, or does not serve this payload protocol. " +
-  'Call requests that may be repeated idempotent.';
+  "See the backend's log: it ended, restarted, failed with a request, or does not serve this payload protocol.";
+const REPEATABLE = 'Give idempotent: true with a request that may be repeated.';
+
+/** The next step after a request has waited in vain while connections were open. */
+export const ALL_BUSY = 'Allow more connections, maxInFlight or time: all connections were in use.';
+/** The next step after a request has waited in vain for the first connection. */
+export const NO_CONNECTION =
+  'See why no connection comes about: the broker or the backend may be silent, or the pool at its limit.';
 
 /** The next step after a failure on a backend's connection; the usual advice speaks of brokers. */
 const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
@@ -53,7 +63,6 @@ export function requestError(
   // Why connecting failed says already what was tried.
   if (failure.attempts !== undefined) return copyOf(failure);
   const { target, attempts, elapsedMs, situation } = facts;
-  const tooLarge = failure.code === 'FRAME_TOO_LARGE' && attempts === 0;
   return explainedError(
     failure,
     {
@@ -64,10 +73,16 @@ export function requestError(
       attempts,
       elapsedMs,
       situation,
-      advice: tooLarge ? 'Send less than 16 MiB in a request.' : ADVICE[failure.code],
+      advice: facts.advice ?? adviceFor(failure.code, facts),
     },
     failure.cause ?? (isShared ? failure : undefined),
   );
+}
+
+function adviceFor(code: ErrorCode, { attempts, isIdempotent }: RequestFacts): string | undefined {
+  if (code === 'FRAME_TOO_LARGE' && attempts === 0) return 'Send less than 16 MiB in a request.';
+  const advice = ADVICE[code];
+  return advice === LOST && !isIdempotent ? `${LOST} ${REPEATABLE}` : advice;
 }
 
 /** Each caller has an error of its own. */

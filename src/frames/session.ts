@@ -15,7 +15,14 @@ import {
   type SessionCloseOptions,
   type SessionSettings,
 } from './options.js';
-import { queueFullError, requestError, sessionClosedError } from './session-errors.js';
+import {
+  ALL_BUSY,
+  NO_CONNECTION,
+  queueFullError,
+  requestError,
+  sessionClosedError,
+  type RequestFacts,
+} from './session-errors.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { activeTraceContext } from './trace-context.js';
 
@@ -188,7 +195,8 @@ export class Session implements AsyncDisposable {
   #giveUp(request: Request, error: BrokerPoolError): void {
     const { state } = request;
     this.#dispatcher.giveUp(request);
-    this.#fail(request, error, false, SITUATION[state]);
+    const advice = error.code === 'TIMEOUT' ? this.#timeoutAdvice(state) : undefined;
+    this.#fail(request, error, false, { situation: SITUATION[state], advice });
     this.#onQuieter();
   }
 
@@ -199,13 +207,20 @@ export class Session implements AsyncDisposable {
     return false;
   }
 
+  #timeoutAdvice(state: RequestState): string | undefined {
+    if (state !== 'queued') return undefined;
+    return this.#dispatcher.connections > 0 ? ALL_BUSY : NO_CONNECTION;
+  }
+
   /** @param isShared other requests fail with the same error */
-  #fail(request: Request, failure: BrokerPoolError, isShared: boolean, situation?: string): void {
-    const { attempts, startedMs, connection } = request;
+  #fail(request: Request, failure: BrokerPoolError, isShared: boolean, more: MoreFacts = {}): void {
+    const { attempts, startedMs, connection, content } = request;
     const elapsedMs = systemClock.now() - startedMs;
     const endpoint = connection?.endpoint ?? this.#source.target.endpoint;
     const target = { ...this.#source.target, endpoint };
-    const error = requestError(failure, { target, attempts, elapsedMs, situation }, isShared);
+    const { isIdempotent } = content;
+    const facts = { target, attempts, elapsedMs, isIdempotent, ...more };
+    const error = requestError(failure, facts, isShared);
     this.#settle(request, rejectionOf(error));
   }
 
@@ -239,6 +254,9 @@ export class Session implements AsyncDisposable {
     this.#onQuiet();
   }
 }
+
+/** What the session tells about a failure beside the request. */
+type MoreFacts = Pick<RequestFacts, 'situation' | 'advice'>;
 
 const SITUATION: Readonly<Record<RequestState, string | undefined>> = {
   queued: 'waiting for a connection',

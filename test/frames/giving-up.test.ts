@@ -157,3 +157,18 @@ test('a request that waits for a connection is given up in time', async (t) => {
   t.false(lease.spent);
   t.is(pool.stats().waiting, 0);
 });
+
+test('a timeout of a request that got no connection does not blame the backend', async (t) => {
+  const { pool } = await startPooled(t, () => {}, { max: 1 });
+  const lease = await pool.acquire();
+  const waiting = await failureOf(openPooled(t, pool).request(bytes('x'), { timeoutMs: 20 }));
+  t.regex(waiting.message, /echo 1\.0\.0: waiting for a connection.* See why no connection comes about/);
+  lease.release();
+  const session = openPooled(t, pool, { connections: 1, maxInFlight: 1 });
+  const first = failureOf(session.request(bytes('first'), { timeoutMs: 5_000 }));
+  while (session.stats().inFlight === 0) await new Promise((resolve) => setImmediate(resolve));
+  const second = await failureOf(session.request(bytes('second'), { timeoutMs: 20 }));
+  t.regex(second.message, /waiting for a connection.* Allow more connections, maxInFlight or time/);
+  await session.close({ timeoutMs: 0 });
+  await first;
+});

@@ -22,6 +22,14 @@ test('an end inside an answer fails with UNEXPECTED_EOF that names the part (S-6
   t.regex(error.message, /frame body/);
 });
 
+test('only a request that is not repeated is advised to be', async (t) => {
+  const session = openDirect(t, await startBackend(t, drop));
+  const once = await failureOf(session.request(bytes('x')));
+  t.regex(once.message, /Give idempotent: true/);
+  const repeated = await failureOf(session.request(bytes('x'), { idempotent: true }));
+  t.notRegex(repeated.message, /idempotent/);
+});
+
 for (const [fault, code, send] of [
   ['a wrong first byte', 'FRAMING_VERSION', (_, { socket }) => socket.write(Buffer.of(2))],
   ['too long a body', 'FRAME_TOO_LARGE', (_, { socket }) => socket.write(Buffer.of(1, 1, 0, 0, 1))],

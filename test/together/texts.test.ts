@@ -7,4 +7,5 @@ import '../mutations/mutants.test.js';
 import '../mutations/selection.test.js';
 import '../package-files.test.js';
 import '../types/exports.test.js';
+import '../types/no-any.test.js';
 import '../types/undefined-options.test.js';

@@ -1,10 +1,10 @@
 import { throwLater } from '../../clock.js';
 import { checkName } from '../../validation.js';
 
-const CLASSIFICATIONS = ['own', 'frames', 'incomplete'] as const;
-
 /** Whose bytes these are: the service's own protocol, frames, or too few to tell. */
-export type Classification = (typeof CLASSIFICATIONS)[number];
+export type Classification = 'own' | 'frames' | 'incomplete';
+
+const CLASSIFICATIONS: readonly Classification[] = ['own', 'frames', 'incomplete'];
 
 /** Asks the service whose bytes these are; `undefined` where its function fails, whose error is uncaught. */
 export function askService(
