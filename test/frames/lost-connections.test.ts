@@ -177,7 +177,7 @@ test('a pool that rejects with an error of its own fails requests with BACKEND_C
 
 for (const [what, onRequest, options] of [
   ['whose connection ends', drop, {}],
-  ['that takes too long', () => {}, { timeoutMs: 20 }],
+  ['that takes too long', () => {}, { timeoutMs: 1_000 }],
 ] satisfies readonly (readonly [string, OnRequest, RequestOptions])[]) {
   test(`the error of a request ${what} over a pool names endpoint, service and version`, async (t) => {
     const { backend, pool } = await startPooled(t, echo);

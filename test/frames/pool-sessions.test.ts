@@ -42,6 +42,23 @@ test('with pipelining 1 each request has a lease of its own, which comes back wi
   t.is(pool.stats().leased, 0);
 });
 
+test('with pipelining 1 each of several requests fails with why no connection can be opened', async (t) => {
+  const { pool } = await startPooled(t);
+  const session = openPooled(t, pool, { pipelining: 1, serviceName: 'unknown-service' });
+  const errors = await Promise.all(
+    Array.from({ length: 10 }, () => failureOf(session.request(bytes('x'), { timeoutMs: Infinity }))),
+  );
+  t.deepEqual([...new Set(errors.map(({ code }) => code))], ['REFUSED']);
+});
+
+test('with pipelining 1 requests wait for the leases that a pool refuses for the time being', async (t) => {
+  const { pool } = await startPooled(t, echo, { max: 1, maxWaiting: 0 });
+  const session = openPooled(t, pool, { pipelining: 1 });
+  await session.request(bytes('connects'));
+  const answers = await Promise.all(['a', 'b', 'c'].map((name) => session.request(bytes(name))));
+  t.deepEqual(answers.map(text), ['a', 'b', 'c']);
+});
+
 test('a session takes no more leases than connections allow, however many requests there are', async (t) => {
   const { backend, pool } = await startPooled(t);
   const session = openPooled(t, pool, { connections: 2, maxInFlight: 4 });

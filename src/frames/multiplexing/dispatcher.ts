@@ -215,12 +215,20 @@ export class Dispatcher {
     this.#opening.delete(attempt);
     if (this.#isClosed || attempt.signal.aborted) return;
     this.#noExtraBeforeMs = this.#clock.now() + EXTRA_PAUSE_MS;
-    if (isExtra || this.#connections.length > 0 || this.#opening.size > 0) return this.#pump();
+    const { returnAtOnce } = this.#settings;
+    const isServing = this.#connections.length > 0;
+    // A pool that refuses at once would be asked for ever: the next answer asks again.
+    if (returnAtOnce && isServing) return;
+    if (isExtra || isServing || (!returnAtOnce && this.#opening.size > 0)) return this.#pump();
     const failure = openError(error);
-    for (const request of [...this.#small.takeAll(), ...this.#large.takeAll()]) {
+    // Where each request has a connection of its own, this one was that of the first.
+    for (let rest = returnAtOnce ? 1 : this.queued; rest > 0; rest--) {
+      const request = this.#lost.shift() ?? this.#small.shift() ?? this.#large.shift();
+      if (request === undefined) break;
       request.attempts++;
       this.#events.onFailure(request, failure);
     }
+    this.#pump();
     this.#events.onQuieter();
   }
 

@@ -27,11 +27,12 @@ test('a pool with an identity file leases probed connections without a broker (S
   t.like(pool.stats(), { idle: 1, cachedEndpoints: 0 });
 });
 
-test('other targets of the pool ask the broker', async (t) => {
+test('other services and other versions ask the broker', async (t) => {
   const directory = temporaryDirectory(t);
   const identityFile = join(directory, 'service.identity.json');
   const pool = openPool(t, { ...target, brokerEndpoint: endpointIn(directory, 'no-broker'), identityFile });
-  t.is((await failureOf(pool.acquire({ serviceName: 'other' }))).code, 'BROKER_CONNECT');
+  for (const other of [{ serviceName: 'other' }, { wantedVersion: '1.11.21' }])
+    t.is((await failureOf(pool.acquire(other))).code, 'BROKER_CONNECT');
 });
 
 test('a relative path is refused', (t) => {
