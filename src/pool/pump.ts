@@ -5,6 +5,7 @@ import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-e
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
+import type { NewConnection } from './connecting/connector.js';
 import { ConnectionCloser } from './connection-closer.js';
 import { EntryList } from './containers.js';
 import { HealthChecks } from './health-check.js';
@@ -221,7 +222,12 @@ export class Pump {
   #connect(spare: boolean): Promise<void> {
     return outOfContext(async () => {
       const connect = this.opener.begin(spare);
-      const opened = await this.opener.negotiate(connect).catch(asPoolError);
+      let opened: NewConnection | BrokerPoolError;
+      try {
+        opened = await this.opener.negotiate(connect);
+      } catch (error) {
+        opened = asPoolError(error);
+      }
       // From here on in one turn: a connection must count all the time.
       const result = this.opener.finish(connect, opened);
       if (result instanceof PooledConnection) return this.#onOpened(result);
