@@ -21,8 +21,7 @@ import type { WarmUps } from './warm-ups.js';
  * Connects the waiters of a target with its connections: idle ones first, then a validation or a connect for
  * each caller that still waits, then the connections that `min` asks for.
  *
- * Every change of capacity ends in `run`, or a caller would wait beside a free connection. Only a release
- * while a caller waits goes straight to that caller.
+ * Every change of capacity ends in `run`; only a release while a caller waits goes straight to that caller.
  */
 export class Pump {
   readonly entries = new EntryList<PooledConnection>();
@@ -212,10 +211,8 @@ export class Pump {
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
   #makeRoom(capacity: Capacity): void {
-    const { limits } = this;
-    while (limits.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(limits)) {
-      if (!this.closer.evictIdle()) limits.yieldConnect();
-    }
+    while (this.limits.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(this.limits))
+      if (!this.closer.evictIdle()) this.limits.yieldConnect();
   }
 
   /** A connect belongs to the pool: a caller that gives up does not take it along. */

@@ -5,6 +5,7 @@ import { Fifo } from '../../fifo.js';
 import { openError } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
+import type { DispatcherEvents } from './dispatcher-events.js';
 import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
 
 export interface DispatcherSettings {
@@ -14,17 +15,6 @@ export interface DispatcherSettings {
   readonly maxInFlight: number;
   /** A connection goes back as soon as it owes no answer. */
   readonly returnAtOnce: boolean;
-}
-
-/** Outcomes of requests, for the session. */
-export interface DispatcherEvents {
-  onAnswer(request: Request, payload: Uint8Array): void;
-  /** A request is over without an answer. */
-  onFailure(request: Request, error: BrokerPoolError): void;
-  /** A connection died while a request was on it that is not repeated by itself. */
-  onLost(request: Request, error: BrokerPoolError): boolean;
-  /** Requests have left. */
-  onQuieter(): void;
 }
 
 /** The time for a connection that no request needs: one more where requests share the others. */
