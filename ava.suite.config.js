@@ -24,6 +24,7 @@ const LONGEST = [
   'hostile/drivers',
   'cli/ending',
   'package-tarball',
+  'documents/programs',
   'together/processes',
   'together/servers',
   'together/programs',

@@ -9,7 +9,7 @@ import { buildInteropProgram } from '../test/interop/real-broker.js';
 import { builds, cases } from './cases/index.js';
 import { parseBenchArguments, selectByName, USAGE, type BenchArguments } from './harness/arguments.js';
 import type { BenchCase } from './harness/case.js';
-import { compareRuns, parseRun } from './harness/compare.js';
+import { compareRuns, parseRun, slips } from './harness/compare.js';
 import { machine } from './harness/machine.js';
 import { installPeers } from './harness/peer-modules.js';
 import { drawPictures } from './harness/pictures.js';
@@ -65,7 +65,7 @@ function write(file: string, text: string): void {
 async function report(
   run: BenchRun,
   older: BenchRun | undefined,
-  { against, filters, real, json, pictures }: BenchArguments,
+  { against, bound, filters, real, json, pictures }: BenchArguments,
 ): Promise<void> {
   const text = `${JSON.stringify(run, undefined, 1)}\n`;
   if (json) process.stdout.write(text);
@@ -78,8 +78,11 @@ async function report(
     ),
     text,
   );
-  if (older !== undefined)
-    console[json ? 'error' : 'log'](`\n${describeComparison(compareRuns(older, run))}`);
+  if (older !== undefined) {
+    const comparison = compareRuns(older, run);
+    console[json ? 'error' : 'log'](`\n${describeComparison(comparison)}`);
+    if (slips(comparison, bound).length > 0) process.exitCode = 1;
+  }
   if (pictures === undefined) return;
   for (const { name, svg } of await drawPictures(run)) write(join(pictures, `${name}.svg`), svg);
 }

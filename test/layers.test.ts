@@ -174,6 +174,24 @@ for (const [name, home] of Object.entries(HOMES)) {
   });
 }
 
+/** Packages that a program need not have, and the only entry that loads each. */
+const OPTIONAL: Readonly<Record<string, string>> = {
+  'prom-client': 'src/metrics/prometheus.ts',
+  '@opentelemetry/api': 'src/metrics/opentelemetry.ts',
+};
+
+for (const [name, entry] of Object.entries(OPTIONAL))
+  test(`only ${entry} loads ${name}`, (t) => {
+    const entries = src
+      .map(({ path }) => path)
+      .filter((path) => path !== entry && !src.some(({ files }) => files.includes(path)));
+    t.true(closure(entry).some(({ packages }) => packages.includes(name)));
+    t.deepEqual(
+      entries.filter((path) => closure(path).some(({ packages }) => packages.includes(name))),
+      [],
+    );
+  });
+
 const UNDOCUMENTED =
   /\b_(?:handle|readableState|writableState|eventsCount|httpMessage|peername)\b|asyncReset/;
 

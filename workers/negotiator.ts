@@ -1,4 +1,5 @@
-import { receiveMessageOnPort } from 'node:worker_threads';
+import { types } from 'node:util';
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { PollLoop } from '../src/negotiation/wait-thread/poll-loop.js';
 import {
   SharedThreadState,
@@ -8,6 +9,13 @@ import {
 } from '../src/negotiation/wait-thread/thread-protocol.js';
 import { loadNative } from '../src/os/native.js';
 import { attachPoller } from '../src/os/poller.js';
+
+const stateMemory: unknown = workerData;
+// This is the last module to run. Not at once: Node has more to do for piscina, which requires it.
+if (types.isSharedArrayBuffer(stateMemory)) {
+  const state = new SharedThreadState(stateMemory);
+  void Promise.resolve().then(() => state.endStart());
+}
 
 /**
  * The worker entry: one task is one session of the poll loop. The thread blocks in a system call, so its own

@@ -12,6 +12,8 @@ export interface BenchArguments {
   readonly json: boolean;
   /** A file of an older run. */
   readonly compare: string | undefined;
+  /** A row that is so many times slower than in the older run is a failure. */
+  readonly bound: number;
   /** A checkout with another build. */
   readonly against: string | undefined;
   /** Refuse to measure, and to keep figures, while other programs use the machine. */
@@ -27,6 +29,7 @@ export const USAGE = `npm run bench -- [part of a case's name …] [options]    
   --rounds <n>        how often each contender gets its turn (default 5)
   --json              JSON on standard output instead of tables
   --compare <file>    what got slower and what faster since that run (a file of bench/results or from --json)
+  --bound <factor>    with --compare: exit code 1 where a row got slower by more than that
   --against <folder>  this build and that of another checkout by turns, nothing else; words choose rows, --rounds 15 tells 3 % apart
   --quiet-check       measures, keeps figures and draws only while nothing else uses the machine
   --pictures <folder> draws SVG pictures there`;
@@ -45,6 +48,7 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
       list: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       compare: { type: 'string' },
+      bound: { type: 'string' },
       against: { type: 'string' },
       pictures: { type: 'string' },
       'quiet-check': { type: 'boolean', default: false },
@@ -59,11 +63,19 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
     list,
     json,
     compare,
+    bound: checkBound(values.bound),
     against,
     quietCheck,
     pictures,
     help,
   };
+}
+
+function checkBound(text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  const bound = Number(text);
+  if (Number.isFinite(bound) && bound > 1) return bound;
+  throw new Error(`--bound must be a number above 1, got "${text}"`);
 }
 
 function checkRounds(text: string): number {

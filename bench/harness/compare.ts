@@ -51,6 +51,11 @@ export function compareRuns(before: BenchRun, after: BenchRun): Comparison {
   return { changes, unmatched };
 }
 
+/** The rows of ours that are slower by more than the factor, beyond the noise of both runs. */
+export function slips({ changes }: Comparison, bound: number): readonly Change[] {
+  return changes.filter(({ verdict, timesWorse }) => verdict === 'slower' && timesWorse > bound);
+}
+
 /** What a file of an older run holds. Throws unless it is one. */
 export function parseRun(file: string, text: string): BenchRun {
   const content: unknown = JSON.parse(text);

@@ -36,7 +36,7 @@ async function openerOf({ backendEndpoint, target, who }: ColdTask): Promise<Ope
       };
     }
     case 'one-shot': {
-      const { connectToBackend } = await import('../../src/index.js');
+      const { connectToBackend } = await import('../../src/connect.js');
       return () => connectToBackend(target);
     }
     case 'naive': {

@@ -1,19 +1,19 @@
-import { rmSync } from 'node:fs';
 import { createServer, Socket, type Server } from 'node:net';
 import { throwLater } from '../clock.js';
-import { BrokerPoolError } from '../errors.js';
+import { BrokerPoolError, printableEndpoint } from '../errors.js';
 import { checkPeer } from '../os/endpoint-trust.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import { warnProcess } from '../process-warning.js';
+import type { DaemonProcess } from '../wire/messages.js';
 import type { BackendRequest } from './connections/backend-request.js';
 import { ClientConnections } from './connections/client-connections.js';
 import { FrameConnection, type FrameConnectionHost } from './connections/frame-connection.js';
 import { answerOffer, HandoffIntake, type ReceivedOffer } from './handoff/handoff-intake.js';
 import { BackendIdentity } from './identity/backend-identity.js';
 import { removeIdentityFile, writeIdentityFile } from './identity/identity-file.js';
-import { bind, isFile } from './listening/bind.js';
+import { bind, removeSocket } from './listening/bind.js';
 import { adoptListener } from './listening/inherited.js';
 import { startError } from './listening/start-error.js';
 import type { BackendSettings, ConnectionOrigin } from './options.js';
@@ -60,6 +60,8 @@ export class BackendServer {
   readonly #connections: ClientConnections;
   readonly #servers: Server[] = [];
   #intake: HandoffIntake | undefined;
+  /** What stands in the identity file that it has written. */
+  #published: DaemonProcess | undefined;
   #isClosing = false;
 
   constructor(settings: BackendSettings, place: ServingPlace, hooks: BackendHooks) {
@@ -87,16 +89,17 @@ export class BackendServer {
     }
   }
 
-  /** Answers what is in flight, and removes the files. */
+  /** Answers what is in flight, and removes the files. A later call may shorten the time. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
     const { identityFile } = this.#settings;
     const { endpoint, listener } = this.#place;
-    if (identityFile !== undefined) removeIdentityFile(identityFile);
+    if (identityFile !== undefined && this.#published !== undefined)
+      removeIdentityFile(identityFile, this.#published);
     const isAdopted = listener !== undefined && this.#servers[0]?.listening === true;
     const closed = this.#servers.filter(({ listening }) => listening).map(closeServer);
     // L-27. Node removes the files of the sockets that it made itself.
-    if (isAdopted && isFile(endpoint)) rmSync(endpoint, { force: true });
+    if (isAdopted) removeSocket(endpoint);
     this.#intake?.dropAll();
     await this.#connections.drain(timeoutMs);
     await Promise.all(closed);
@@ -144,7 +147,9 @@ export class BackendServer {
     if (this.#place.listener !== undefined) this.identity.get().catch(() => {});
     if (identityFile === undefined) return;
     try {
-      writeIdentityFile(identityFile, await this.identity.get());
+      const identity = await this.identity.get();
+      writeIdentityFile(identityFile, identity);
+      this.#published = identity;
     } catch (error) {
       throw startError(this.#place.endpoint, 'the identity file cannot be written', error);
     }
@@ -199,7 +204,7 @@ export class BackendServer {
     request: BackendRequest,
     onRequest: (request: BackendRequest) => Uint8Array | Promise<Uint8Array>,
   ): Uint8Array | Promise<Uint8Array> {
-    this.counts.requests++;
+    this.count('requests');
     return onRequest(request);
   }
 
@@ -207,23 +212,23 @@ export class BackendServer {
     const identity = this.identity.encoded();
     if (identity instanceof Uint8Array) return identity;
     return identity.catch((error: unknown) => {
-      this.#report(
-        new BrokerPoolError('REQUEST_FAILED', 'the executable cannot be hashed', { cause: error }),
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#report(`a probe has no answer, for the executable cannot be hashed: ${reason}`, error);
       return undefined;
     });
   }
 
   #onRequestError(error: unknown, { payloadProtocol, requestId }: BackendRequest): void {
     const reason = error instanceof Error ? error.message : String(error);
-    const message = `request ${requestId} of protocol 0x${payloadProtocol.toString(16)} has no answer: ${reason}`;
-    this.#report(
-      new BrokerPoolError('REQUEST_FAILED', message, { endpoint: this.#place.endpoint, cause: error }),
-    );
+    const request = `request ${requestId} of protocol 0x${payloadProtocol.toString(16)}`;
+    this.#report(`${request} has no answer: ${reason}`, error);
   }
 
-  #report(error: BrokerPoolError): void {
+  #report(problem: string, cause: unknown): void {
     const { onError } = this.#settings;
+    const { endpoint } = this.#place;
+    const message = `at ${printableEndpoint(endpoint)}, ${problem}`;
+    const error = new BrokerPoolError('REQUEST_FAILED', message, { endpoint, cause });
     if (onError === undefined) return warnProcess('BROKER_POOL_REQUEST_FAILED', error.message);
     try {
       onError(error);

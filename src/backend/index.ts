@@ -17,7 +17,7 @@ export type { DaemonProcess } from '../wire/messages.js';
 export type { TrustOptions } from '../trust-option.js';
 export type { BackendCounts } from './backend-server.js';
 export type { BackendRequest } from './connections/backend-request.js';
-export type { Classification } from './connections/frame-connection.js';
+export type { Classification } from './connections/classification.js';
 export {
   installServiceDefinition,
   type InstalledDefinition,

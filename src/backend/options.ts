@@ -7,22 +7,38 @@ import {
   count,
   duration,
   optional,
-  unchecked,
   type OptionsOf,
   type SettingsOf,
 } from '../option-table.js';
 import { ownTrust, type EndpointTrust } from '../os/endpoint-trust.js';
 import { checkTrust, type TrustOptions } from '../trust-option.js';
-import { checkAbsolutePath, checkBoolean, checkCount, checkString } from '../validation.js';
-import { declareConsumerProtocol, type DaemonProcess } from '../wire/messages.js';
+import {
+  checkAbsolutePath,
+  checkBoolean,
+  checkCount,
+  checkString,
+  rejectUnknownOptions,
+} from '../validation.js';
+import { declareConsumerProtocol, encodeDaemonProcess, type DaemonProcess } from '../wire/messages.js';
 import type { BackendRequest } from './connections/backend-request.js';
-import type { Classification } from './connections/frame-connection.js';
+import type { Classification } from './connections/classification.js';
 
 /** How a connection came to the backend. */
 export interface ConnectionOrigin {
   /** A broker handed it over; otherwise the client dialled the endpoint. */
   readonly adopted: boolean;
 }
+
+const IDENTITY_FIELDS = [
+  'pid',
+  'exePath',
+  'ipcEndpoint',
+  'startedAtUnixMs',
+  'bootId',
+  'idleTimeoutSecs',
+  'exeHashAlgorithm',
+  'exeHash',
+] as const satisfies readonly (keyof DaemonProcess)[];
 
 export const backendOptions = {
   /**
@@ -59,7 +75,7 @@ export const backendOptions = {
   /** The namespace of the identity. @default that of the broker, else `shared` */
   namespace: optional(checkString),
   /** Fields of the identity to tell in place of this process's own. @default none */
-  identity: unchecked<Partial<DaemonProcess>>(() => ({})),
+  identity: converted<Partial<DaemonProcess>, Partial<DaemonProcess>>(checkIdentity, () => ({})),
   /**
    * Other users whose clients and brokers are served, and shared directories: `{ userIds, sharedDirectories }`.
    * @default none
@@ -98,13 +114,36 @@ export interface CloseBackendOptions extends Readonly<OptionsOf<typeof closeOpti
 
 /** Checks what options demand of each other. */
 export function checkTogether(settings: BackendSettings): void {
-  const { classify, onConnection, onRequest, payloadProtocols } = settings;
+  const { classify, endpoint, handoffEndpoint, onConnection, onRequest, payloadProtocols } = settings;
   if (onRequest === undefined && onConnection === undefined)
     throw invalidArgument('onRequest', 'or onConnection must be given');
   if ((onRequest === undefined) !== (payloadProtocols.size === 0))
     throw invalidArgument('payloadProtocols', 'and onRequest go together: give both or neither');
   if (classify !== undefined && onConnection === undefined)
     throw invalidArgument('classify', 'needs onConnection, which takes the bytes that it finds');
+  if (handoffEndpoint !== undefined && handoffEndpoint === endpoint)
+    throw invalidArgument('handoffEndpoint', 'must differ from endpoint');
+}
+
+/** The fields that are set, each of its type. */
+function checkIdentity(name: string, value: unknown): Partial<DaemonProcess> {
+  rejectUnknownOptions(name, value, IDENTITY_FIELDS);
+  const identity: Partial<DaemonProcess> = Object.fromEntries(
+    Object.entries(value).filter(([, field]) => field !== undefined),
+  );
+  renamed(name, /^DaemonProcess(?=\.)/, () => encodeDaemonProcess(identity));
+  return identity;
+}
+
+/** Runs `work`, whose `INVALID_ARGUMENT` begins with another name. */
+function renamed<T>(name: string, other: RegExp, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof BrokerPoolError
+      ? new BrokerPoolError('INVALID_ARGUMENT', error.message.replace(other, name))
+      : error;
+  }
 }
 
 function checkProtocols(name: string, value: unknown): ReadonlySet<number> {
@@ -116,11 +155,5 @@ function checkProtocols(name: string, value: unknown): ReadonlySet<number> {
 
 function checkProtocol(name: string, id: unknown): number {
   const number = checkCount(name, id, { min: 0 });
-  try {
-    return declareConsumerProtocol(number);
-  } catch (error) {
-    throw error instanceof BrokerPoolError
-      ? invalidArgument(name, error.message.replace(/^payloadProtocol /, ''))
-      : error;
-  }
+  return renamed(name, /^payloadProtocol(?= )/, () => declareConsumerProtocol(number));
 }

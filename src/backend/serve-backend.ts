@@ -31,7 +31,10 @@ export interface Backend extends AsyncDisposable {
   stats(): BackendStats;
   /**
    * Stops: removes socket and identity file, takes no more connections or requests, answers the requests in
-   * flight, and closes each connection behind its last answer. Settles when all have closed. Idempotent.
+   * flight, and closes each connection behind its last answer. Settles when all have closed. Idempotent; a later
+   * call may shorten the time.
+   *
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */
   close(options?: CloseBackendOptions): Promise<void>;
 }
@@ -103,11 +106,12 @@ class RunningBackend implements Backend {
     return { ...this.#server.counts, connections: this.#server.openConnections };
   }
 
-  close(options: CloseBackendOptions = {}): Promise<void> {
+  async close(options: CloseBackendOptions = {}): Promise<void> {
     const { timeoutMs } = readOptions(closeOptions, options);
     this.#stopWatching();
-    this.#closing ??= this.#server.close(timeoutMs);
-    return this.#closing;
+    const closed = this.#server.close(timeoutMs);
+    this.#closing ??= closed;
+    await Promise.all([this.#closing, closed]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,7 @@ import { quoted } from '../validation.js';
 import { brokerOptions, brokerSettings, limitOption } from './broker-options.js';
 import { defineCommand, printJson, UsageError } from './command.js';
 import { value } from './option.js';
+import { showWhile } from './progress.js';
 import { anyText, wholeNumber } from './values.js';
 
 /** `broker-pool admin`: exits with the broker's exit code. */
@@ -26,7 +27,7 @@ export const admin = defineCommand({
     timeout: limitOption('limit for connect and answer'),
   },
   json: 'JSON: that of the broker for STATUS, else its answer as {"verb","kind","contentType","exitCode","body"}',
-  async run({ words: [verb = 'STATUS'], values }, { stdout, signal }) {
+  async run({ words: [verb = 'STATUS'], values }, { stdout, stderr, signal }) {
     const { json, service, output, timeout } = values;
     const request: AdminRequestOptions = {
       verb: verbOf(verb),
@@ -39,7 +40,8 @@ export const admin = defineCommand({
       ...(timeout !== undefined && { timeoutMs: timeout }),
     };
     const { sendAdminRequest } = await import('../client/admin.js');
-    const { kind, body, exitCode, contentType } = await sendAdminRequest(request);
+    const answer = showWhile(stderr, 'waiting for the broker', sendAdminRequest(request));
+    const { kind, body, exitCode, contentType } = await answer;
     if (json && kind !== 'json') printJson(stdout, { verb: request.verb, kind, contentType, exitCode, body });
     else stdout.write(body.endsWith('\n') ? body : `${body}\n`);
     return exitCode;

@@ -1,51 +1,79 @@
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { systemClock } from '../clock.js';
+import { debug } from '../debug-log.js';
+import { escaped } from '../errors.js';
 import { ExitCode } from './exit-codes.js';
 
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGPIPE', 'SIGTERM'] as const;
+/** Without SIGPIPE: with a listener, each client that leaves early would end a server. */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 /** How long an interrupted command may take to end by itself: to read the reply that a broker owes it. */
 const GRACE_MS = 1_500;
 const SIGPIPE = 13;
 
-/** How signals end a command. */
+/** How a command is ended from outside. */
 export interface Interruption {
-  /** Aborts with the first signal. */
+  /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
-  /** The exit code of the process: that of the signal, unless the command was done in spite of it. */
+  /** The exit code of the process: that of what has ended the command, unless the command was done in spite of it. */
   readonly exitCode: (code: number) => number;
 }
 
 /**
- * The first signal tells the command to end: what it holds is given back, and a broker is not left in the
- * middle of a Hello. The second one ends the process at once. There is no stack trace, and exit listeners
- * clean up.
+ * The first signal, and an output that cannot be written, tell the command to end: what it holds is given back,
+ * and a broker is not left in the middle of a Hello. A second signal ends the process at once. There is no stack
+ * trace, and exit listeners clean up.
  */
-export function endBySignals(): Interruption {
+export function endFromOutside(): Interruption {
   const controller = new AbortController();
   let ending: number | undefined;
+  let isDoneWell = true;
+  const end = (exitCode: number): void => {
+    ending = exitCode;
+    process.exitCode = exitCode;
+    systemClock.schedule(GRACE_MS, () => process.exit(exitCode));
+    controller.abort();
+  };
   for (const name of SIGNALS) {
     process.on(name, () => {
       const exitCode = ExitCode.SIGNAL + constants.signals[name];
-      if (ending !== undefined) process.exit(exitCode);
-      ending = exitCode;
-      process.exitCode = exitCode;
-      systemClock.schedule(GRACE_MS, () => process.exit(exitCode));
-      controller.abort();
+      if (ending === undefined) end(exitCode);
+      else process.exit(exitCode);
     });
   }
-  return {
-    signal: controller.signal,
-    exitCode: (code) => (code === ExitCode.DONE ? code : (ending ?? code)),
-  };
-}
-
-/** Ends the process without a stack trace when the reader of its output is gone or the output cannot be written. */
-export function endOnOutputErrors(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(ExitCode.SIGNAL + SIGPIPE);
-    console.error(`broker-pool: cannot write the output: ${error.message}`);
-    process.exit(ExitCode.FAILED);
+    const hasLeft = error.code === 'EPIPE';
+    if (!hasLeft) console.error(`broker-pool: cannot write the output: ${error.message}`);
+    isDoneWell = false;
+    end(hasLeft ? ExitCode.SIGNAL + SIGPIPE : ExitCode.FAILED);
   });
   // There is no output left to report it on.
   process.stderr.on('error', () => {});
+  return {
+    signal: controller.signal,
+    exitCode: (code) => (code === ExitCode.DONE && isDoneWell ? code : (ending ?? code)),
+  };
+}
+
+/** Reports an error that no command has caught in one line; its stack, for reports of faults, with `NODE_DEBUG`. */
+export function endOnFaults(): void {
+  process.on('uncaughtException', (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(
+      `broker-pool: a fault of broker-pool itself: ${escaped(message)}; NODE_DEBUG=broker-pool shows where`,
+    );
+    debug(() => (error instanceof Error ? (error.stack ?? message) : message));
+    process.exit(ExitCode.FAILED);
+  });
+}
+
+/** Closes the descriptor of an output that ends: Node leaves it open, and the reader would wait for the process. */
+export function closeEndedOutput(): void {
+  const { stdout, platform } = process;
+  stdout.once('finish', () => {
+    if (platform === 'win32' || stdout.isTTY) return;
+    closeSync(stdout.fd);
+    // Takes its number, which no other file may get.
+    openSync('/dev/null', 'w');
+  });
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env node
-import { endBySignals, endOnOutputErrors } from './ending.js';
+import { closeEndedOutput, endFromOutside, endOnFaults } from './ending.js';
 import { runCommandLine } from './run.js';
 
-const { stdin, stdout, stderr, env, argv } = process;
-endOnOutputErrors();
-const { signal, exitCode } = endBySignals();
+const { stdout, stderr, env, argv } = process;
+endOnFaults();
+closeEndedOutput();
+const { signal, exitCode } = endFromOutside();
 process.exitCode = exitCode(
   await runCommandLine(argv.slice(2), {
     // Opened where a command reads it.
     get stdin() {
-      return stdin;
+      return process.stdin;
     },
     stdout,
     stderr,

@@ -10,7 +10,7 @@ const LOOK_MS = 200;
 
 /**
  * Joins a connection with input and output. Either side may end first: at the end of the input the backend can
- * still answer, and after the end of the answer it can still be sent input, until it has closed its connection
+ * still answer; its own end ends the output, and it can still be sent input until it has closed the connection
  * altogether. Settles when the connection has closed, with the bytes that went through.
  *
  * @throws the error of the connection or of the input
@@ -34,7 +34,10 @@ export async function relay(
       stdin.once('error', reject);
       socket.once('error', reject);
       socket.once('close', () => resolve());
-      socket.once('end', look);
+      socket.once('end', () => {
+        if (stdout.isTTY !== true) stdout.end();
+        look();
+      });
       // Node closes the socket when both sides have ended.
       socket.allowHalfOpen = true;
       stdin.pipe(socket);

@@ -1,4 +1,11 @@
-import { asFailure, BrokerPoolError, fieldsOf, type BrokerPoolFailure, type ErrorCode } from '../errors.js';
+import {
+  asFailure,
+  BrokerPoolError,
+  fieldsOf,
+  printable,
+  type BrokerPoolFailure,
+  type ErrorCode,
+} from '../errors.js';
 import { explainedError } from '../explained-error.js';
 
 /** Whom a session talks to, for error messages. */
@@ -28,6 +35,8 @@ const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {
   FRAMING_VERSION: FOREIGN,
   UNEXPECTED_RESPONSE_FRAME: FOREIGN,
   FRAME_IO: LOST,
+  FRAME_TOO_LARGE: FOREIGN,
+  QUEUE_FULL: 'Come back later, or raise maxWaiting, connections or maxInFlight.',
   UNEXPECTED_EOF: LOST,
 };
 
@@ -67,6 +76,17 @@ function copyOf(failure: BrokerPoolError): BrokerPoolFailure {
   return asFailure(new BrokerPoolError(failure.code, failure.message, { ...fieldsOf(failure), cause }));
 }
 
-export function sessionClosedError(message = 'the session is closed: open another one'): BrokerPoolError {
+/** Why connecting failed. A pool that is not of this package may reject with any error. */
+export function openError(error: unknown): BrokerPoolError {
+  if (error instanceof BrokerPoolError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new BrokerPoolError('BACKEND_CONNECT', `failed to connect: ${printable(reason)}`, { cause: error });
+}
+
+export function queueFullError(maxWaiting: number): BrokerPoolError {
+  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} requests may wait for others`);
+}
+
+export function sessionClosedError(message = 'the session is closed'): BrokerPoolError {
   return new BrokerPoolError('SESSION_CLOSED', message);
 }

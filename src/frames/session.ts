@@ -15,7 +15,7 @@ import {
   type SessionCloseOptions,
   type SessionSettings,
 } from './options.js';
-import { requestError, sessionClosedError } from './session-errors.js';
+import { queueFullError, requestError, sessionClosedError } from './session-errors.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { activeTraceContext } from './trace-context.js';
 
@@ -132,10 +132,13 @@ export class Session implements AsyncDisposable {
   }
 
   #admit(): void {
-    if (!this.#isOpen) throw sessionClosedError();
     const { maxWaiting, connections } = this.#settings;
-    if (this.#pending < connections * this.#maxInFlight + maxWaiting) return;
-    throw new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} requests may wait for others`);
+    const hasRoom = this.#pending < connections * this.#maxInFlight + maxWaiting;
+    if (this.#isOpen && hasRoom) return;
+    const failure = this.#isOpen ? queueFullError(maxWaiting) : sessionClosedError();
+    const { queued, inFlight } = this.#dispatcher;
+    const situation = `waiting ${queued}, in flight ${inFlight}`;
+    throw requestError(failure, { target: this.#source.target, attempts: 0, elapsedMs: 0, situation }, false);
   }
 
   #contentOf(payload: Uint8Array, options: RequestOptions | undefined): RequestContent {

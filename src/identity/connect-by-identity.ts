@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.js';
+import { BrokerPoolError, fieldsOf } from '../errors.js';
+import type { DaemonProcess } from '../wire/messages.js';
 import { probe } from './probe.js';
 import { readIdentity } from './read-identity.js';
 import { verifyProcess } from './verify-process.js';
@@ -30,11 +32,30 @@ export interface IdentifiedConnection {
  */
 export async function connectByIdentity(
   path: string,
-  { dial, timeoutMs, signal, keepAlive }: IdentityConnect,
+  options: IdentityConnect,
 ): Promise<IdentifiedConnection> {
   const identity = readIdentity(path);
-  await verifyProcess(identity);
   const { path: endpoint = '' } = identity.ipcEndpoint ?? {};
+  try {
+    await verifyProcess(identity);
+    return { socket: await dialAndProbe(identity, endpoint, options), endpoint };
+  } catch (error) {
+    // All of them are about this endpoint.
+    throw error instanceof BrokerPoolError
+      ? new BrokerPoolError(error.code, error.message, {
+          ...fieldsOf(error),
+          endpoint: error.endpoint ?? endpoint,
+          cause: error.cause,
+        })
+      : error;
+  }
+}
+
+async function dialAndProbe(
+  identity: DaemonProcess,
+  endpoint: string,
+  { dial, timeoutMs, signal, keepAlive }: IdentityConnect,
+): Promise<Socket> {
   const deadlineMs = systemClock.now() + timeoutMs;
   const socket = await dial(endpoint);
   if (!keepAlive) socket.unref();
@@ -45,5 +66,5 @@ export async function connectByIdentity(
     throw error;
   }
   socket.ref();
-  return { socket, endpoint };
+  return socket;
 }

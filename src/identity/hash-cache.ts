@@ -30,16 +30,16 @@ const known = new Map<string, { readonly build: Build; readonly hash: Promise<Ui
  * The BLAKE3 of an executable. Node has 100 MB, so it is hashed once for each build: the result is kept in a file
  * beside the executable, if {@link storeHashBeside} has put it there, or in the user's cache directory.
  */
-export function executableHash(path: string): Promise<Uint8Array> {
+export async function executableHash(path: string): Promise<Uint8Array> {
   // P-27.
   const build = buildOf(path);
   const last = known.get(path);
-  if (last !== undefined && isSame(last.build, build)) return last.hash;
+  if (last !== undefined && isSame(last.build, build)) return await last.hash;
   const hash = findHash(build);
   known.set(path, { build, hash });
   // A failure must be tried again.
   hash.catch(() => known.delete(path));
-  return hash;
+  return await hash;
 }
 
 /**

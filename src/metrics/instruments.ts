@@ -172,7 +172,7 @@ export const HISTOGRAMS: readonly HistogramInstrument[] = [
 ];
 
 /**
- * The name in Prometheus, as exporters of OpenTelemetry translate it, so that one dashboard fits both: `_` for
+ * The name in Prometheus, as its receiver of OTLP translates it by default, so that one dashboard fits both: `_` for
  * dots, the unit of durations and `_total` at the end.
  */
 export function prometheusName({ name, unit, kind }: Instrument): string {

@@ -10,6 +10,15 @@ export function noteDefaults(pool: object, defaults: Defaults): void {
   defaultsOf.set(pool, defaults);
 }
 
+/** The names of the target that a call of a pool means, as far as the call or the pool's options give them. */
+export function namesFor(pool: object, { serviceName, wantedVersion }: Names): Names {
+  const defaults = defaultsOf.get(pool);
+  return {
+    serviceName: serviceName ?? defaults?.serviceName,
+    wantedVersion: wantedVersion ?? defaults?.wantedVersion,
+  };
+}
+
 /** Whether a pool asks a broker for connections to a target; an identity file makes that needless (S-80). */
 export function needsBroker(pool: object, { serviceName, wantedVersion }: Names): boolean {
   const defaults = defaultsOf.get(pool);

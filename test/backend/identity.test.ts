@@ -87,3 +87,8 @@ test.serial('a broken cache file, and a directory that cannot be written, cost t
     t.is(hex(await executableHash(file)), hex(blake3(Buffer.from('build'))));
   }
 });
+
+test('the hash of an executable that is gone rejects with the error of the system', async (t) => {
+  const hash = executableHash('/nowhere/program');
+  await t.throwsAsync(hash, { code: 'ENOENT' });
+});

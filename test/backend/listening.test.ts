@@ -132,6 +132,18 @@ for (const [what, options, message] of [
     /^identityFile must be an absolute path/,
   ],
   ['maxInFlight 0', { ...echoing, maxInFlight: 0 }, /^maxInFlight must be/],
+  [
+    'one endpoint for both',
+    { ...echoing, handoffEndpoint: '/nonexistent/b.sock' },
+    /^handoffEndpoint must differ/,
+  ],
+  // A program in JavaScript may pass anything.
+  [
+    'an unknown field of identity',
+    { ...echoing, identity: Object({ exepath: '' }) },
+    /^identity has no option "exepath"/,
+  ],
+  ['a text as pid', { ...echoing, identity: Object({ pid: '1' }) }, /^identity\.pid must be an integer/],
 ] as const) {
   onPosix(`a backend with ${what} is INVALID_ARGUMENT`, async (t) => {
     const endpoint = '/nonexistent/b.sock';
@@ -169,6 +181,51 @@ onPosix('an identity file that names another process by then stays', async (t) =
   writeFileSync(identityFile, '{"pid":1}');
   await backend.close();
   t.is(readFileSync(identityFile, 'utf8'), '{"pid":1}');
+});
+
+onPosix(
+  'a backend that cannot start leaves the files of the one that serves, and none of its own',
+  async (t) => {
+    const folder = directory(t);
+    const options = { ...echoing, endpoint: join(folder, 'b.sock'), identityFile: join(folder, 'b.json') };
+    await start(t, options);
+    await t.throwsAsync(start(t, options), { code: 'ENDPOINT_IN_USE' });
+    t.deepEqual(readdirSync(folder).toSorted(), ['b.json', 'b.sock']);
+  },
+);
+
+onPosix('an identity file that names another backend of the process by then stays', async (t) => {
+  const identityFile = join(directory(t), 'b.json');
+  const first = await start(t, { ...echoing, identityFile });
+  await start(t, { ...echoing, identityFile });
+  await first.close();
+  t.true(existsSync(identityFile));
+});
+
+onPosix('an identity file with another pid in it goes with its backend', async (t) => {
+  const identityFile = join(directory(t), 'b.json');
+  const backend = await start(t, { ...echoing, identityFile, identity: { exeHash: DIGEST, pid: 1 } });
+  await backend.close();
+  t.false(existsSync(identityFile));
+});
+
+onPosix('a later close may shorten the time, and a wrong option rejects', async (t) => {
+  const called = deferred<void>();
+  const backend = await start(t, {
+    ...echoing,
+    onRequest: () => {
+      called.resolve();
+      return new Promise(() => {});
+    },
+  });
+  const client = await dial(t, backend.endpoint);
+  client.write(request('x'));
+  await called.promise;
+  const closed = backend.close({ timeoutMs: Infinity });
+  await t.throwsAsync(backend.close({ timeoutMs: -1 }), { code: 'INVALID_ARGUMENT' });
+  await backend.close({ timeoutMs: 0 });
+  await closed;
+  t.is(backend.stats().connections, 0);
 });
 
 onPosix('where the identity file cannot be written nothing stays open', async (t) => {

@@ -1,12 +1,15 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { framesIn, readBytes, readToEnd } from '../testing/raw-peer.js';
 import type { Classification } from '../../src/backend/index.js';
-import { deferred, dial, ECHO, echoing, probe, request, start } from './kit.js';
+import { deferred, dial, directory, ECHO, echoing, probe, request, start } from './kit.js';
 
 const echo = (socket: Socket): void => void socket.pipe(socket);
 
@@ -94,6 +97,28 @@ test('classify decides what a first byte of 1 means, and is asked until it can t
   framed.end();
   t.is(framesIn(await readToEnd(framed)).length, 1);
 });
+
+for (const [what, classify] of [
+  ['throws', "() => { throw new Error('mistaken') }"],
+  ['returns another value', "() => 'other'"],
+] as const) {
+  test(`a classify that ${what} ends its connection, and its error is uncaught`, async (t) => {
+    const endpoint = endpointIn(directory(t), 'b');
+    const program = `
+      import { connect } from 'node:net';
+      import { serveBackend } from ${JSON.stringify(new URL('../../src/backend/index.js', import.meta.url))};
+      const told = [];
+      process.on('uncaughtException', ({ message }) => told.push(message));
+      const backend = await serveBackend({ endpoint: ${JSON.stringify(endpoint)}, onConnection() {},
+        classify: ${classify} });
+      connect(backend.endpoint).on('close', async () => {
+        await backend.close();
+        console.log(told.join());
+      }).resume().write('x');`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+    t.regex(stdout, /^(mistaken|the result of classify must be one of own, frames, incomplete.*)\n$/);
+  });
+}
 
 test('a listener that is put on later still gets every byte', async (t) => {
   const taken = deferred<Socket>();

@@ -10,6 +10,7 @@ test('words are filters, and without options all has its default', (t) => {
     list: false,
     json: false,
     compare: undefined,
+    bound: Infinity,
     against: undefined,
     quietCheck: false,
     pictures: undefined,
@@ -31,6 +32,14 @@ for (const rounds of ['0', '-1', '2.5', 'many', '1001', '']) {
   test(`--rounds=${rounds} is refused by its name`, (t) => {
     t.throws(() => parseBenchArguments([`--rounds=${rounds}`]), {
       message: /--rounds must be a whole number from 1 to 1000/,
+    });
+  });
+}
+
+for (const bound of ['1', '0.5', 'much', '']) {
+  test(`--bound=${bound} is refused by its name`, (t) => {
+    t.throws(() => parseBenchArguments([`--bound=${bound}`]), {
+      message: /--bound must be a number above 1/,
     });
   });
 }

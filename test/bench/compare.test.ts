@@ -1,4 +1,4 @@
-import { compareRuns, parseRun } from '../../bench/harness/compare.js';
+import { compareRuns, parseRun, slips } from '../../bench/harness/compare.js';
 import { describeComparison } from '../../bench/harness/print.js';
 import type { BenchRun, Row, Table } from '../../bench/harness/result.js';
 import test from '../helpers/sanitary.js';
@@ -53,6 +53,13 @@ test('where more is better, less is slower', (t) => {
 
 test('a change that the rounds of a run show among themselves is noise', (t) => {
   t.is(onlyChange(run([10, 20, 40], [10, 10, 10]), run([12, 26, 39], [10, 10, 10])).verdict, 'same');
+});
+
+test('a slip is a row that got slower by more than the bound', (t) => {
+  const comparison = compareRuns(BEFORE, run([30, 30.3, 29.7], [10, 10, 10]));
+  t.is(slips(comparison, 1.4).length, 1);
+  t.is(slips(comparison, 1.6).length, 0);
+  t.is(slips(compareRuns(BEFORE, run([10, 10.1, 9.9], [10, 10, 10])), 1.4).length, 0);
 });
 
 test('a change of less than a twentieth is not worth a word', (t) => {

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { text } from 'node:stream/consumers';
-import { temporaryDirectory } from '../helpers/sanitary.js';
+import { connectToBackend } from '../../src/index.js';
+import { loadNative } from '../../src/os/native.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem } from '../helpers/system.js';
-import { onWindows, testWhere } from '../helpers/test-where.js';
+import { FFI, onWindows, testWhere } from '../helpers/test-where.js';
 import { MAIN } from './run.js';
 
 const onPosix = testWhere(!onWindows, 'signals');
@@ -62,7 +64,7 @@ for (const [signal, words] of [
   );
 }
 
-for (const signal of ['SIGHUP', 'SIGPIPE', 'SIGTERM'] as const) {
+for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
   onPosix(
     `admin that waits for a silent broker ends by ${signal} with 128 + its number and no word`,
     async (t) => {
@@ -91,6 +93,30 @@ onPosix('connect ends by SIGINT with 130, and after the figures of the connectio
   t.regex(stderr, /^connected by broker-negotiated .*\n$/);
 });
 
+testWhere(loadNative() !== undefined, FFI)(
+  "the end of the backend's side ends the output of connect, while the input stays open",
+  async (t) => {
+    const received: Promise<string>[] = [];
+    const { broker } = await startSystem(t, {
+      backend: {
+        onConnection: (socket) => {
+          received.push(text(socket));
+          socket.end('greeting');
+        },
+      },
+    });
+    const words = ['connect', SERVICE, '--broker', broker.endpoint];
+    const child = start(words, temporaryDirectory(t), ['pipe', 'pipe', 'pipe']);
+    const ended = endOf(child);
+    if (child.stdout === null) return t.fail('no output');
+    t.is(await text(child.stdout), 'greeting');
+    t.is(child.exitCode, null);
+    child.stdin?.end('late input');
+    t.like(await ended, { code: 0 });
+    t.deepEqual(await Promise.all(received), ['late input']);
+  },
+);
+
 onPosix('a reader that leaves ends connect with 141', async (t) => {
   const { broker } = await startSystem(t);
   const words = ['connect', SERVICE, '--broker', broker.endpoint];
@@ -100,6 +126,24 @@ onPosix('a reader that leaves ends connect with 141', async (t) => {
   child.stdin?.on('error', () => {});
   child.stdin?.write('hello');
   t.like(await ended, { code: 141 });
+});
+
+onPosix('serve goes on when a client leaves while it is written to', async (t) => {
+  const child = start(['serve', 'broker', '--json'], temporaryDirectory(t));
+  const ended = endOf(child);
+  const [line]: Buffer[] = await once(child.stdout ?? child, 'data');
+  const { endpoint }: { endpoint: string } = JSON.parse(String(line));
+  const target = { brokerEndpoint: endpoint, serviceName: 'echo', wantedVersion: '1.0.0' };
+  for (let client = 0; client < 5; client += 1) {
+    const { socket } = await connectToBackend(target);
+    socket.on('error', () => {}).write(Buffer.alloc(4 * 1024 * 1024));
+    await once(socket, 'data');
+    socket.destroy();
+  }
+  const { socket } = await connectToBackend(target);
+  t.is(await text(socket.end('still there')), 'still there');
+  child.kill('SIGTERM');
+  t.like(await ended, { code: 0 });
 });
 
 onPosix('serve ends by SIGTERM with 0, and nothing left in the temporary directory', async (t) => {
@@ -144,3 +188,22 @@ for (const parameters of [['--help'], ['demo']]) {
     },
   );
 }
+
+const FAULT = 'throw new Error("a broken part")';
+/** Throws when the command has begun, outside its promise. */
+const FAULTY = `process.on('newListener', (name) => name === 'uncaughtException' && setImmediate(() => { ${FAULT} }))`;
+
+test('a fault is one line and exit code 1; NODE_DEBUG shows where it is', async (t) => {
+  const words = ['--import', `data:text/javascript,${encodeURIComponent(FAULTY)}`, MAIN, 'serve', 'broker'];
+  const line =
+    'broker-pool: a fault of broker-pool itself: a broken part; NODE_DEBUG=broker-pool shows where\n';
+  for (const debug of ['', 'broker-pool']) {
+    const env = { ...process.env, TMPDIR: temporaryDirectory(t), NODE_DEBUG: debug };
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], env });
+    const { code, stderr } = await endOf(child);
+    t.is(code, 1);
+    t.true(stderr.startsWith(line), stderr);
+    if (debug === '') t.is(stderr, line);
+    else t.regex(stderr, /Error: a broken part\n +at /);
+  }
+});

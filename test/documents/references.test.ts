@@ -1,7 +1,7 @@
 /** What the documents name exists, and what a reader looks for is named. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { promisify } from 'node:util';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { scaled } from '../helpers/patience.js';
@@ -68,4 +68,29 @@ testWhere(!onWindows, POSIX)('the example of errors reaches each code that Node 
   const reached = [...stdout.matchAll(/^([A-Z_]+): /gm)].map(([, code = '']) => code);
   t.deepEqual(reached.toSorted(), CODES.filter((code) => code !== 'UNSUPPORTED_RUNTIME').toSorted());
   t.is(stderr, '');
+});
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): Set<string> {
+  const headings = page.replaceAll(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm);
+  return new Set(
+    [...headings].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+test('each section that a document links exists', (t) => {
+  const broken = USER_DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)]
+      .filter(([, path = '', anchor = '']) => {
+        const target = path === '' ? document : posix.join(posix.dirname(document), path);
+        return !anchorsOf(read(target)).has(anchor);
+      })
+      .map(([link]) => `${document}: ${link}`),
+  );
+  t.deepEqual(broken, []);
 });

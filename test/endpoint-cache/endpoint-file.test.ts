@@ -549,6 +549,32 @@ test('a change that another process has overwritten is written again, by the tim
   }
 });
 
+test('a change that the file had is not written again when another process has dropped it', (t) => {
+  const { file: path, open } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  cache.set(A, endpointOf(1));
+  cache.flush();
+  time.ring();
+  rmSync(path);
+  cache.set(B, endpointOf(2));
+  cache.flush();
+  t.deepEqual([...contentOf(path).answers.keys()], [B]);
+});
+
+test.serial('a cache has an exit listener only while a change may be missing in the file', (t) => {
+  const { open } = newPlace(t);
+  const time = new StillTime();
+  const cache = open({ time });
+  const before = process.listenerCount('exit');
+  cache.set(A, endpointOf(1));
+  t.is(process.listenerCount('exit'), before + 1);
+  cache.flush();
+  t.is(process.listenerCount('exit'), before + 1, 'another process may overwrite it');
+  time.ring();
+  t.is(process.listenerCount('exit'), before);
+});
+
 test('close() writes the changes; after that the cache works in memory and leaves the file alone', (t) => {
   const { file, open } = newPlace(t);
   const time = new StillTime();

@@ -16,6 +16,20 @@ test('close waits for the answers of requests that were made before', async (t) 
   await backend.until(() => backend.openConnections === 0);
 });
 
+test('the errors of a closed session and of a full one say where, for what and what to do', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, { connections: 1, maxInFlight: 1, maxWaiting: 0 });
+  const first = failureOf(session.request(bytes('x')));
+  const full = await failureOf(session.request(bytes('x')));
+  t.like(full, { code: 'QUEUE_FULL', endpoint: backend.endpoint, attempts: 0 });
+  t.regex(full.message, /\(request at .*: waiting 1, in flight 0, 0 attempts in 0 ms\)\. Come back later/);
+  await session.close({ timeoutMs: 0 });
+  t.is((await first).code, 'SESSION_CLOSED');
+  const closed = await failureOf(session.request(bytes('x')));
+  t.like(closed, { code: 'SESSION_CLOSED', endpoint: backend.endpoint });
+  t.regex(closed.message, /Use another session\.$/);
+});
+
 test('close fails what is not answered in time with SESSION_CLOSED', async (t) => {
   const backend = await startBackend(t, () => {});
   const session = openDirect(t, backend, { connections: 1, maxInFlight: 1 });

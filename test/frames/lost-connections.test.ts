@@ -1,5 +1,6 @@
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import type { LeasingPool, RequestOptions } from '../../src/frames/index.js';
 import { echo, type OnRequest } from './frame-backend.js';
 import { bytes, openDirect, openPooled, startBackend, startPooled, text } from './kit.js';
 
@@ -58,6 +59,7 @@ for (const [fault, code, send] of [
       errors.map((error) => error.code),
       [code, code],
     );
+    t.regex(errors[0]!.message, /does not speak protocol v1 as a backend/);
     await backend.until(() => backend.openConnections === 0);
     backend.onRequest = echo;
     t.is(text(await session.request(bytes('on'))), 'on');
@@ -95,11 +97,38 @@ test('an idempotent request is sent again when its connection dies before the an
   t.is(backend.requests.length, 2);
 });
 
+test('connections that end together cost an idempotent request one attempt', async (t) => {
+  const backend = await startBackend(t, () => {});
+  const session = openDirect(t, backend, { connections: 4 });
+  const opening: Promise<Uint8Array>[] = [];
+  // A further connection is opened while requests wait on the others.
+  while (session.stats().connections < 4) {
+    opening.push(session.request(bytes('x')));
+    await new Promise(setImmediate);
+  }
+  await backend.until(() => backend.requests.length === opening.length);
+  for (const connection of backend.connections)
+    for (const request of connection.requests) echo(request, connection);
+  await Promise.all(opening);
+  const requests = [1, 2, 3, 4].map(() => session.request(bytes('y'), { idempotent: true }));
+  await backend.until(() => backend.requests.length === opening.length + 4);
+  backend.onRequest = echo;
+  backend.dropAll();
+  t.deepEqual((await Promise.all(requests)).map(text), ['y', 'y', 'y', 'y']);
+});
+
 test('an idempotent request is sent three times at most', async (t) => {
   const backend = await startBackend(t, drop);
   const error = await failureOf(openDirect(t, backend).request(bytes('x'), { idempotent: true }));
   t.is(error.attempts, 3);
   t.is(backend.requests.length, 3);
+});
+
+test('an idempotent request that has got an answer, a malformed one, is not sent again', async (t) => {
+  const backend = await startBackend(t, (request, peer) => peer.answer(request, bytes(''), { kind: 0 }));
+  const error = await failureOf(openDirect(t, backend).request(bytes('x'), { idempotent: true }));
+  t.like(error, { code: 'UNEXPECTED_RESPONSE_FRAME', attempts: 1, endpoint: backend.endpoint });
+  t.is(backend.requests.length, 1);
 });
 
 test('any other request is sent once (S-62)', async (t) => {
@@ -127,8 +156,31 @@ test('a request that was not written yet goes to the next connection, idempotent
 
 test('a backend that is not there fails requests with BACKEND_CONNECT', async (t) => {
   const error = await failureOf(openDirect(t, { endpoint: '/nowhere/at-all.sock' }).request(bytes('x')));
-  t.like(error, { code: 'BACKEND_CONNECT', attempts: 0 });
+  t.like(error, { code: 'BACKEND_CONNECT', attempts: 1 });
 });
+
+test('a pool that rejects with an error of its own fails requests with BACKEND_CONNECT', async (t) => {
+  const { pool } = await startPooled(t, echo);
+  const cause = new Error('no luck');
+  const failing: LeasingPool = Object.create(pool, { acquire: { value: () => Promise.reject(cause) } });
+  const error = await failureOf(openPooled(t, failing).request(bytes('x')));
+  t.like(error, { code: 'BACKEND_CONNECT', cause });
+});
+
+for (const [what, onRequest, options] of [
+  ['whose connection ends', drop, {}],
+  ['that takes too long', () => {}, { timeoutMs: 20 }],
+] satisfies readonly (readonly [string, OnRequest, RequestOptions])[]) {
+  test(`the error of a request ${what} over a pool names endpoint, service and version`, async (t) => {
+    const { backend, pool } = await startPooled(t, echo);
+    const session = openPooled(t, pool);
+    await session.request(bytes('connects'));
+    backend.onRequest = onRequest;
+    const error = await failureOf(session.request(bytes('x'), options));
+    t.like(error, { endpoint: backend.endpoint, serviceName: 'echo', wantedVersion: '1.0.0', attempts: 1 });
+    t.true(error.message.includes(`(request echo 1.0.0 at ${backend.endpoint}`));
+  });
+}
 
 test('the error of the pool is that of the request', async (t) => {
   const { pool } = await startPooled(t, echo);

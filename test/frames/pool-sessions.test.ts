@@ -77,6 +77,15 @@ test('a destroyed pool fails what is in flight, and later requests with POOL_CLO
   t.is((await failureOf(session.request(bytes('y')))).code, 'POOL_CLOSED');
 });
 
+test('a request right behind the end of its pool fails with POOL_CLOSED, and not as one that was sent', async (t) => {
+  const { pool } = await startPooled(t);
+  const session = openPooled(t, pool);
+  await session.request(bytes('x'));
+  // The session holds a lease whose socket is destroyed, and has not heard of that.
+  void pool.destroy();
+  t.like(await failureOf(session.request(bytes('y'))), { code: 'POOL_CLOSED', attempts: 0 });
+});
+
 test('a pool that closes waits for the session to answer its requests', async (t) => {
   const { backend, pool } = await startPooled(t, () => {});
   const session = openPooled(t, pool);

@@ -1,4 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
+// The first retry loads it, which would take several turns of the loop.
+// oxlint-disable-next-line import/no-unassigned-import
+import 'p-retry';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 import type { Failure } from '../../src/errors.js';

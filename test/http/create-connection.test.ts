@@ -148,7 +148,7 @@ test('pg speaks over a stream that connects later, also by a pool of its own', a
 
 test("pg fails with a pool's error", async (t) => {
   const pool = await poolBefore(t, echoServer(), { max: 1, acquireTimeoutMs: 20 });
-  const held = await pool.acquire();
+  const held = await pool.acquire({ timeoutMs: 30_000 });
   const client = new Client({ stream: createConnection(pool), user: 'u' });
   await t.throwsAsync(client.connect(), { code: 'TIMEOUT' });
   held.release();

@@ -45,6 +45,11 @@ test('50 requests at a time on max 5 are all answered, over five connections', a
   t.like(pool.stats(), { created: 5, idle: 5, waiting: 0 });
 });
 
+/** The codes of an error and of its causes. */
+function codesOf(error: unknown): unknown[] {
+  return error instanceof Error ? [Reflect.get(error, 'code'), ...codesOf(error.cause)] : [];
+}
+
 /** Leases of a pool so far. */
 function leasesOf(pool: BrokerPool): number {
   return Object.values(pool.stats().acquiredByRoute).reduce((sum, count) => sum + count, 0);
@@ -368,17 +373,33 @@ test('close() of the pool lets requests under way be answered', async (t) => {
   t.like(await errorOf(get({ agent, host: 'backend' })), { code: 'POOL_CLOSED' });
 });
 
-test('errors of the pool reach the request with their codes', async (t) => {
+test('a request that gets no connection in time fails with the TIMEOUT of the pool', async (t) => {
   const pool = await poolBefore(t, httpServer(), { max: 1, acquireTimeoutMs: 20 });
-  const agent = httpAgent(pool);
-  const held = await pool.acquire();
-  t.like(await errorOf(get({ agent, host: 'backend' })), { code: 'TIMEOUT', phase: 'queue' });
+  const held = await pool.acquire({ timeoutMs: 30_000 });
+  const asking = get({ agent: httpAgent(pool), host: 'backend' });
+  t.like(await errorOf(asking), { code: 'TIMEOUT', phase: 'queue' });
   held.release();
-  const unknown = httpAgent(pool, { serviceName: 'unknown' });
-  t.like(await errorOf(get({ agent: unknown, host: 'backend' })), {
-    code: 'REFUSED',
-    serviceName: 'unknown',
-  });
+});
+
+test('a request to a backend that has gone fails with BACKEND_CONNECT, and why in its cause', async (t) => {
+  const server = httpServer();
+  const pool = await poolBefore(t, server, { retry: false });
+  const agent = httpAgent(pool);
+  t.is(await ask({ agent }), 'GET /');
+  await turn();
+  server.close();
+  server.closeAllConnections();
+  await until(() => pool.stats().total === 0);
+  const error = await errorOf(get({ agent, host: 'backend' }));
+  t.is(error.code, 'BACKEND_CONNECT');
+  t.regex(codesOf(error).join(), /ENOENT|ECONNREFUSED/);
+});
+
+test('a request to a service that the broker does not know fails with its refusal', async (t) => {
+  const pool = await poolBefore(t, httpServer());
+  const agent = httpAgent(pool, { serviceName: 'unknown' });
+  const error = await errorOf(get({ agent, host: 'backend' }));
+  t.like(error, { code: 'REFUSED', serviceName: 'unknown' });
 });
 
 test('callbacks of a request run in its asynchronous context, whether it waited or not', async (t) => {

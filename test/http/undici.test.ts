@@ -51,19 +51,23 @@ test('50 requests by fetch over an Agent without a limit are answered on max 5',
   await dispatcher.close();
 });
 
-test("fetch of undici has a pool's error as the cause, a Client rejects with it", async (t) => {
+test("fetch of undici has a pool's error as the cause", async (t) => {
   const pool = await poolBefore(t, httpServer(), { max: 1, acquireTimeoutMs: 20 });
-  const held = await pool.acquire();
+  const held = await pool.acquire({ timeoutMs: 30_000 });
   const dispatcher = new Agent({ connect: undiciConnector(pool) });
   const failure = await t.throwsAsync(fetch('http://backend/', { dispatcher }), { instanceOf: TypeError });
   t.like(failure?.cause, { code: 'TIMEOUT', phase: 'queue' });
+  held.release();
+  await dispatcher.close();
+});
+
+test("a request of a Client rejects with a pool's error", async (t) => {
+  const pool = await poolBefore(t, httpServer());
   const client = new Client('http://backend', {
     connect: undiciConnector(pool, { serviceName: 'unknown' }),
   });
   await t.throwsAsync(client.request({ path: '/', method: 'GET' }), { code: 'REFUSED' });
-  held.release();
   await client.close();
-  await dispatcher.close();
 });
 
 test('a Client connects again when its backend has closed the connection between two requests', async (t) => {

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import {
+  AggregatorRegistry,
   Counter,
   register as globalRegister,
   Registry,
@@ -285,6 +286,30 @@ test('resetting the metrics of the registry does not touch the counters of the p
     ',broker_pool_route="broker-negotiated"',
   );
   t.is((await scrape(register)).get(created), 1);
+});
+
+test('the processes of a cluster add up, and the oldest wait is the longest', async (t) => {
+  const { pool, connect, pass } = fakePool(t, { max: 1 });
+  const register = new Registry();
+  collector(pool, { register });
+  const acquiring = pool.acquire();
+  await pass(30);
+  await connect();
+  const lease = await acquiring;
+  const waiting = pool.acquire();
+  await pass(500);
+  const process = await register.getMetricsAsJSON();
+  const found = await scrape(AggregatorRegistry.aggregate([process, structuredClone(process)]));
+  t.is(found.get(series('db_client_connection_max', pool.name)), 2);
+  t.is(found.get(series('broker_pool_acquire_oldest_wait_seconds', pool.name)), 0.5);
+  const bucket = 'db_client_connection_wait_time_seconds_bucket';
+  const counts = [...found].filter(([name]) => name.startsWith(bucket) && name.includes('le="0.05"'));
+  t.deepEqual(
+    counts.map(([, value]) => value),
+    [2],
+  );
+  lease.release();
+  (await waiting).release();
 });
 
 test('a registry of the OpenMetrics format has each counter once, with _total', async (t) => {

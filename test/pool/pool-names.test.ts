@@ -34,8 +34,9 @@ test('a name that is generated in a worker thread is none of another thread', as
   const names = await Promise.all(
     [1, 2].map(async () => {
       const worker = new Worker(program, { eval: true });
+      const exit = once(worker, 'exit');
       const [name]: string[] = await once(worker, 'message');
-      await once(worker, 'exit');
+      await exit;
       return name;
     }),
   );

@@ -44,6 +44,8 @@ const tls = createTlsServer({ ...TLS, pskCallback: () => PSK }, (secure) =>
 ).on('tlsClientError', () => {});
 const http2 = createHttp2Server((_request, response) => response.end('over http2'));
 const http = createHttpServer((_request, response) => response.end('over http'));
+// The five seconds of the default pass between two requests on a loaded machine.
+http.keepAliveTimeout = 0;
 
 function overTls(socket: Socket): TLSSocket {
   // Documented, but missing in the type: the server proves itself by the key alone.

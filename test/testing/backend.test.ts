@@ -150,6 +150,19 @@ test('a backend with payloadProtocols answers framed requests and probes', async
   t.deepEqual([backend.requestCount, backend.probeCount], [1, 1]);
 });
 
+test('until hears of each framed request, also where no answer comes', async (t) => {
+  const backend = await startBackend(t, {
+    payloadProtocols: [0xf001],
+    onRequest: () => new Promise(() => {}),
+  });
+  const client = await connected(t, backend);
+  client.write(request(Buffer.from('x'), { payloadProtocol: 0xf001 }));
+  await backend.until(() => backend.requestCount === 1);
+  client.write(request(Buffer.from('y'), { payloadProtocol: 0xf001 }));
+  await backend.until(() => backend.requestCount === 2);
+  t.is(backend.connections, 1);
+});
+
 test('a backend with onRequest answers as that says', async (t) => {
   const backend = await startBackend(t, {
     payloadProtocols: [0xf001],

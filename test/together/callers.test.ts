@@ -1,3 +1,4 @@
+import '../hostile/slow.test.js';
 import '../pool/features/arguments.test.js';
 import '../pool/features/clear.test.js';
 import '../pool/features/dead-leases.test.js';
@@ -7,3 +8,4 @@ import '../pool/features/handoff.test.js';
 import '../pool/features/listeners.test.js';
 import '../pool/features/max-total.test.js';
 import '../pool/features/max-waiting.test.js';
+import '../pool/what-users-ask.test.js';

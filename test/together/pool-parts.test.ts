@@ -1,3 +1,6 @@
+import '../metrics/dashboard.test.js';
+import '../metrics/instruments.test.js';
+import '../metrics/prometheus.test.js';
 import '../pool/acquire-queue.test.js';
 import '../pool/broker-pool.test.js';
 import '../pool/connection-closer.test.js';

@@ -1,5 +1,6 @@
 import '../backend/definition.test.js';
 import '../caller-stack.test.js';
+import '../client/endpoint-file.test.js';
 import '../debug-log.test.js';
 import '../pool/process-exit.test.js';
 import '../pool/socket-takeovers.test.js';

@@ -1,8 +1,11 @@
 import '../documents.test.js';
+import '../documents/references.test.js';
+import '../documents/rules.test.js';
 import '../hostile/documents.test.js';
 import '../layers.test.js';
 import '../mutations/mutants.test.js';
 import '../mutations/selection.test.js';
 import '../package-files.test.js';
 import '../types/exports.test.js';
+import '../types/no-any.test.js';
 import '../types/undefined-options.test.js';

@@ -8,6 +8,7 @@ export class ClientConnections {
   readonly #open = new Map<Socket, FrameConnection | undefined>();
   readonly #onChange: () => void;
   #onEmpty = (): void => {};
+  #empty: Promise<void> | undefined;
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
@@ -40,11 +41,11 @@ export class ClientConnections {
 
   /**
    * Lets what is in flight be answered, and settles when all connections have closed. Those that the service
-   * owns are closed by the service, or at the limit.
+   * owns are closed by the service, or at the limit. The earliest limit of several calls counts.
    */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#open.size === 0) return;
-    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    const empty = (this.#empty ??= new Promise<void>((resolve) => (this.#onEmpty = resolve)));
     if (timeoutMs > 0) {
       for (const frames of this.#open.values()) frames?.close();
       await within(timeoutMs, empty);

@@ -8,11 +8,9 @@ import { hasHungUp } from '../../os/hang-up.js';
 import { descriptorOf } from '../../os/socket-handle.js';
 import { Answers } from './answers.js';
 import { PendingRequest, type BackendRequest } from './backend-request.js';
+import { askService, type Classification } from './classification.js';
 import { giveBack } from './give-back.js';
 import { kindOf } from './message-kind.js';
-
-/** Whose bytes these are: the service's own protocol, frames, or too few to tell. */
-export type Classification = 'own' | 'frames' | 'incomplete';
 
 /** What a connection needs of its backend. */
 export interface FrameConnectionHost {
@@ -148,9 +146,10 @@ export class FrameConnection {
   #classify(classify: (bytes: Uint8Array) => Classification): boolean {
     const bytes = this.#reader.unread();
     if (bytes.length === 0) return false;
-    const classification = classify(bytes);
+    const classification = askService(classify, bytes);
     this.#isFrame = classification === 'frames';
     if (classification === 'own') this.#state = this.#host.takesOwnBytes ? 'own' : 'closing';
+    if (classification === undefined) this.#state = 'closing';
     return this.#isFrame;
   }
 

@@ -22,11 +22,8 @@ export class BackendIdentity {
   get(): Promise<DaemonProcess> {
     if (this.#identity === undefined) {
       this.#identity = this.#find();
-      this.#identity.then(
-        (identity) => (this.#encoded = encodeDaemonProcess(identity)),
-        // The next probe tries again.
-        () => (this.#identity = undefined),
-      );
+      // The next probe tries again.
+      this.#identity.catch(() => (this.#identity = undefined));
     }
     return this.#identity;
   }
@@ -46,7 +43,7 @@ export class BackendIdentity {
       replaced.bootId ?? currentBootId(),
       replaced.exeHash ?? executableHash(exePath),
     ]);
-    return {
+    const identity: DaemonProcess = {
       pid: process.pid,
       ipcEndpoint: { namespaceId: this.#namespace, path: this.#endpoint },
       startedAtUnixMs: BigInt(Math.round(startedAtUnixMs)),
@@ -56,5 +53,7 @@ export class BackendIdentity {
       bootId,
       exeHash,
     };
+    this.#encoded = encodeDaemonProcess(identity);
+    return identity;
   }
 }

@@ -1,5 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs';
-import { formatIdentityFile } from '../../wire/identity-file.js';
+import { formatIdentityFile, parseIdentityFile } from '../../wire/identity-file.js';
 import type { DaemonProcess } from '../../wire/messages.js';
 import { replaceFile } from '../../os/replace-file.js';
 
@@ -11,11 +11,11 @@ export function writeIdentityFile(path: string, identity: DaemonProcess): void {
   replaceFile(path, formatIdentityFile(identity), MODE);
 }
 
-/** Removes the identity file unless it names another process by now. */
-export function removeIdentityFile(path: string): void {
+/** Removes the identity file unless it names another backend by now. */
+export function removeIdentityFile(path: string, identity: DaemonProcess): void {
   try {
-    const { pid }: { readonly pid?: unknown } = JSON.parse(readFileSync(path, 'utf8'));
-    if (pid === process.pid) rmSync(path);
+    const { pid, ipcEndpoint } = parseIdentityFile(readFileSync(path, 'utf8'));
+    if (pid === identity.pid && ipcEndpoint?.path === identity.ipcEndpoint?.path) rmSync(path);
   } catch {
     // It is gone, or another program's.
   }

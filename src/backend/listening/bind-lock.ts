@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { monotonicNowMs, systemClock } from '../../clock.js';
 import { loadListeningCalls } from '../../os/listening.js';
 
@@ -21,10 +21,12 @@ export async function withBindLock<T>(endpoint: string, work: () => Promise<T>):
     const descriptor = openSync(path, FLAGS, 0o600);
     try {
       if (calls.lock(descriptor) >= 0 && isStill(path, descriptor)) {
-        const result = await work();
-        // While it is locked: another process may have opened it, and then finds that it is gone.
-        unlinkSync(path);
-        return result;
+        try {
+          return await work();
+        } finally {
+          // While it is locked: another process may have opened it, and then finds that it is gone.
+          rmSync(path, { force: true });
+        }
       }
     } finally {
       closeSync(descriptor);

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { BrokerPoolError } from '../../errors.js';
@@ -21,8 +21,20 @@ const PRIVATE_SOCKET = 0o600;
 const SHARED_SOCKET = 0o666;
 
 /** Whether an endpoint is a file, neither a pipe of Windows nor an abstract name of Linux. */
-export function isFile(endpoint: string): boolean {
+function isFile(endpoint: string): boolean {
   return process.platform !== 'win32' && !endpoint.startsWith('\0');
+}
+
+/**
+ * Removes the file of a socket that Node has not made. A file that stays, as Node's own may, is replaced by the next
+ * backend.
+ */
+export function removeSocket(endpoint: string): void {
+  try {
+    if (isFile(endpoint)) rmSync(endpoint, { force: true });
+  } catch {
+    // What is in flight must be answered all the same.
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 import { outOfContext } from '../../async-context.js';
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError } from '../../errors.js';
+import type { BrokerPoolError } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
+import { openError } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
 import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
@@ -44,6 +45,9 @@ export class Dispatcher {
   /** Large requests wait by themselves, so that small ones pass them. */
   readonly #small = new Fifo<Request>();
   readonly #large = new Fifo<Request>();
+  /** Requests whose connection has died in this turn, which go on in the next one. */
+  readonly #lost = new Fifo<Request>();
+  #cancelPutBack: (() => void) | undefined;
   readonly #opening = new Set<AbortController>();
   #noExtraBeforeMs = -Infinity;
   #cancelSweep: (() => void) | undefined;
@@ -68,7 +72,7 @@ export class Dispatcher {
 
   /** Requests that wait for a connection. */
   get queued(): number {
-    return this.#small.length + this.#large.length;
+    return this.#small.length + this.#large.length + this.#lost.length;
   }
 
   /** Requests on connections whose callers wait. */
@@ -89,10 +93,10 @@ export class Dispatcher {
   /** Its caller has given up. */
   giveUp(request: Request): void {
     const { connection } = request;
-    if (connection === undefined) this.#queueOf(request).remove(request);
-    else {
+    if (connection === undefined) {
+      if (!this.#lost.remove(request)) this.#queueOf(request).remove(request);
+    } else {
       connection.giveUp(request);
-      request.connection = undefined;
       this.#settle(connection);
     }
     this.#pump();
@@ -102,7 +106,8 @@ export class Dispatcher {
   close(error: BrokerPoolError): void {
     this.#isClosed = true;
     for (const attempt of this.#opening) attempt.abort();
-    const requests = [...this.#small.takeAll(), ...this.#large.takeAll()];
+    this.#cancelPutBack?.();
+    const requests = [...this.#lost.takeAll(), ...this.#small.takeAll(), ...this.#large.takeAll()];
     for (const connection of this.#connections.splice(0)) {
       if (connection.waiting > 0) requests.push(...connection.close());
       else connection.giveBack();
@@ -116,10 +121,7 @@ export class Dispatcher {
       request.connection = undefined;
       this.#events.onAnswer(request, payload);
     },
-    onUnsendable: (request, error) => {
-      request.connection = undefined;
-      this.#events.onFailure(request, error);
-    },
+    onFailure: (request, error) => this.#events.onFailure(request, error),
     onProgress: (connection) => {
       this.#settle(connection);
       this.#pump();
@@ -128,16 +130,27 @@ export class Dispatcher {
     onUnasked: () => void this.unaskedFrames++,
     onLost: (connection, owed, unsent, error) => {
       this.#drop(connection);
-      for (const request of [...owed, ...unsent]) request.connection = undefined;
       // Nothing of the unsent ones has left: the next connection takes them.
       const again = [...owed.filter((request) => this.#events.onLost(request, error)), ...unsent];
-      for (const request of again) request.state = 'queued';
-      this.#small.putBack(again.filter(({ isLarge }) => !isLarge));
-      this.#large.putBack(again.filter(({ isLarge }) => isLarge));
+      for (const request of again) {
+        request.state = 'queued';
+        request.connection = undefined;
+        this.#lost.push(request);
+      }
+      this.#cancelPutBack ??= this.#clock.afterTurn(() => this.#putBack());
       this.#pump();
       this.#events.onQuieter();
     },
   };
+
+  /** Only now: the connections of a backend that dies end in one turn, and each would have cost an attempt. */
+  #putBack(): void {
+    this.#cancelPutBack = undefined;
+    const requests = this.#lost.takeAll();
+    this.#small.putBack(requests.filter(({ isLarge }) => !isLarge));
+    this.#large.putBack(requests.filter(({ isLarge }) => isLarge));
+    this.#pump();
+  }
 
   /** Gives waiting requests to connections. */
   #pump(): void {
@@ -187,7 +200,8 @@ export class Dispatcher {
 
   #onOpened(attempt: AbortController, held: HeldConnection): void {
     this.#opening.delete(attempt);
-    if (this.#isClosed) return held.giveBack();
+    // Nothing needs it any more: it was ready before it heard of that.
+    if (this.#isClosed || attempt.signal.aborted) return held.giveBack();
     const { maxInFlight } = this.#settings;
     this.#connections.push(
       new SessionConnection(held, maxInFlight, this.#clock.now(), this.#connectionEvents),
@@ -200,11 +214,13 @@ export class Dispatcher {
   #onOpenFailed(attempt: AbortController, error: unknown, isExtra: boolean): void {
     this.#opening.delete(attempt);
     if (this.#isClosed || attempt.signal.aborted) return;
-    if (!(error instanceof BrokerPoolError)) throw error;
     this.#noExtraBeforeMs = this.#clock.now() + EXTRA_PAUSE_MS;
     if (isExtra || this.#connections.length > 0 || this.#opening.size > 0) return this.#pump();
-    for (const request of [...this.#small.takeAll(), ...this.#large.takeAll()])
-      this.#events.onFailure(request, error);
+    const failure = openError(error);
+    for (const request of [...this.#small.takeAll(), ...this.#large.takeAll()]) {
+      request.attempts++;
+      this.#events.onFailure(request, failure);
+    }
     this.#events.onQuieter();
   }
 

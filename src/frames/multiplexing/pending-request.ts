@@ -23,11 +23,13 @@ export type RequestState = 'queued' | 'assigned' | 'written' | 'settled';
 export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<Connection>> {
   readonly content: RequestContent;
   readonly startedMs: number;
+  /** Stays so: a caller may transfer the memory of the payload. */
+  readonly isLarge: boolean;
   readonly settle: (outcome: Uint8Array | Promise<never>) => void;
   state: RequestState = 'queued';
   connection: Connection | undefined = undefined;
   id: Uint64 = 0;
-  /** How often it has been written to a connection. */
+  /** How often it has been written to a connection; 1 where none could be opened for it. */
   attempts = 0;
   previous: PendingRequest<Connection> | undefined = undefined;
   next: PendingRequest<Connection> | undefined = undefined;
@@ -43,11 +45,8 @@ export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<
     settle: (outcome: Uint8Array | Promise<never>) => void,
   ) {
     this.content = content;
+    this.isLarge = content.payload.length >= LARGE_BYTES;
     this.startedMs = startedMs;
     this.settle = settle;
-  }
-
-  get isLarge(): boolean {
-    return this.content.payload.length >= LARGE_BYTES;
   }
 }

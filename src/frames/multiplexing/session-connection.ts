@@ -17,8 +17,8 @@ export type Request = PendingRequest<SessionConnection>;
 export interface ConnectionEvents {
   /** The answer to a request; several may come one after the other. */
   onAnswer(request: Request, payload: Uint8Array): void;
-  /** A request cannot be written as it is. */
-  onUnsendable(request: Request, error: BrokerPoolError): void;
+  /** A request cannot be written as it is, or has got an answer that is none: it is not repeated. */
+  onFailure(request: Request, error: BrokerPoolError): void;
   /** Answers have come, or bytes have left: there may be room for requests. */
   onProgress(connection: SessionConnection): void;
   /** A frame for which no request waits. */
@@ -164,7 +164,9 @@ export class SessionConnection implements Candidate {
     else this.#forgetSize(request);
     if (problem !== undefined) {
       const message = `the answer to request ${frame.requestId} ${problem}`;
-      this.#fail(new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', message), true, isLate ? [] : [request]);
+      const error = new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', message);
+      if (!isLate) this.#events.onFailure(request, error);
+      this.#fail(error, true);
     } else if (!isLate) this.#events.onAnswer(request, ownPayload(frame.payload));
   }
 
@@ -176,7 +178,9 @@ export class SessionConnection implements Candidate {
 
   readonly #flush = (): void => {
     this.#isFlushing = false;
-    while (!this.#isOver && !this.#isBlocked && this.#unsent.length > 0) this.#write();
+    // Nothing leaves a destroyed socket: its 'close' sends the requests to another connection.
+    const { socket } = this.#held;
+    while (!this.#isOver && !this.#isBlocked && !socket.destroyed && this.#unsent.length > 0) this.#write();
   };
 
   #write(): void {
@@ -207,7 +211,7 @@ export class SessionConnection implements Candidate {
       this.#table.take(requestId);
       this.#forgetSize(request);
       if (!(error instanceof BrokerPoolError)) throw error;
-      return this.#events.onUnsendable(request, error);
+      return this.#events.onFailure(request, error);
     }
     request.id = requestId;
     request.state = 'written';
@@ -230,9 +234,9 @@ export class SessionConnection implements Candidate {
   };
 
   /** Fails exactly the requests that are in flight on this connection (S-48). */
-  #fail(error: BrokerPoolError, isForeign: boolean, answered: readonly Request[] = []): void {
+  #fail(error: BrokerPoolError, isForeign: boolean): void {
     if (this.#isOver) return;
-    const owed = [...answered, ...this.#table.takeAll()];
+    const owed = this.#table.takeAll();
     const unsent = this.#unsent.takeAll();
     this.#leave();
     this.#held.destroy(isForeign);

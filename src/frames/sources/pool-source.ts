@@ -1,3 +1,4 @@
+import { namesFor } from '../../pool/broker-need.js';
 import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { AcquireOptions } from '../../pool/options.js';
 import type { SessionTarget } from '../session-errors.js';
@@ -24,7 +25,7 @@ export class PoolSource implements ConnectionSource {
   constructor(pool: LeasingPool, names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>) {
     this.#pool = pool;
     this.#names = names;
-    this.target = names;
+    this.target = namesFor(pool, names);
   }
 
   async open(signal: AbortSignal, timeoutMs?: number): Promise<HeldConnection> {

@@ -41,7 +41,8 @@ export const START_LIMIT_MS = 5_000;
 const waiting = new ExitHook<ThreadControl>((control) => control.stopAtExit());
 
 /**
- * How long the end of the process waits for a thread that loads the C library, which takes some milliseconds.
+ * How long the end of the process waits for a thread that loads its modules or the C library, which takes tens
+ * of milliseconds, and up to two seconds on a loaded machine.
  */
 const LOADING_LIMIT_MS = 2_000;
 
@@ -142,7 +143,7 @@ export class ThreadControl {
     }
     this.#handles = handles;
     this.watch = sharedWatch(native.polling, handles);
-    this.#thread = new WorkerThread(options.workerUrl);
+    this.#thread = new WorkerThread(this.shared.buffer, options.workerUrl);
   }
 
   /** Whether the thread has started, so that a job does not wait for that. */

@@ -124,8 +124,6 @@ const LOADING_INDEX = 3;
 /** Loading states of the wait thread. It must not be terminated in the last two. */
 const Loading = { NOTHING: 0, STARTING: 1, LIBRARY: 2 } as const;
 const FIRST_SLOT_INDEX = 4;
-/** A thread takes some 40 ms to load its file. */
-const START_WAIT_MS = 200;
 
 /**
  * The memory that both threads see: until when the wait thread sleeps, a stop flag, the loading state, and
@@ -133,7 +131,7 @@ const START_WAIT_MS = 200;
  * descriptors open; the ledger tells the main thread which.
  *
  * Layout, 32-bit words: [0] and [1] together the end of the sleep in whole milliseconds of the monotonic
- * clock, 0 while awake; [2] the stop flag; [3] 1 while it loads; [4 + slot] 0 for "none", else `(descriptor +
+ * clock, 0 while awake; [2] the stop flag; [3] what it loads; [4 + slot] 0 for "none", else `(descriptor +
  * 1) * 4` plus the {@link CloseObligation}.
  */
 export class SharedThreadState {
@@ -182,6 +180,12 @@ export class SharedThreadState {
     Atomics.store(this.#words, LOADING_INDEX, Loading.STARTING);
   }
 
+  /** Wait thread: its modules are loaded. */
+  endStart(): void {
+    this.giveUpStart();
+    Atomics.notify(this.#words, LOADING_INDEX);
+  }
+
   /** Main thread: the thread has ended, or takes so long that it hangs elsewhere than in Node's loader. */
   giveUpStart(): void {
     Atomics.compareExchange(this.#words, LOADING_INDEX, Loading.STARTING, Loading.NOTHING);
@@ -211,13 +215,9 @@ export class SharedThreadState {
     return Atomics.load(this.#words, LOADING_INDEX) !== Loading.NOTHING;
   }
 
-  /**
-   * Blocks the calling thread until the wait thread may be terminated. A thread that starts gets its run from
-   * the calling thread's event loop, so its file is given time and no more; the C library is waited for,
-   * `limitMs` at most.
-   */
+  /** Blocks the calling thread until the wait thread may be terminated, `limitMs` at most for each state. */
   awaitLoaded(limitMs: number): void {
-    Atomics.wait(this.#words, LOADING_INDEX, Loading.STARTING, START_WAIT_MS);
+    Atomics.wait(this.#words, LOADING_INDEX, Loading.STARTING, limitMs);
     Atomics.wait(this.#words, LOADING_INDEX, Loading.LIBRARY, limitMs);
   }
 

@@ -27,13 +27,18 @@ interface Referenced {
  * created, and reports other tasks before their thread has ended. So this class watches the thread too.
  */
 export class WorkerThread {
+  readonly #shared: SharedArrayBuffer;
   readonly #workerUrl: string | undefined;
   #piscina: Piscina | undefined;
   #running: Referenced | undefined;
   #ending: Promise<void> | undefined;
 
-  /** @param workerUrl another file than that of the package, for tests */
-  constructor(workerUrl = WORKER_URL) {
+  /**
+   * @param shared the memory of the thread's loading state
+   * @param workerUrl another file than that of the package, for tests
+   */
+  constructor(shared: SharedArrayBuffer, workerUrl = WORKER_URL) {
+    this.#shared = shared;
     this.#workerUrl = workerUrl;
   }
 
@@ -79,7 +84,11 @@ export class WorkerThread {
     if (this.#ending !== undefined) throw new Error('it was ended');
     if (this.worker === undefined && !hasFreeDescriptors(THREAD_DESCRIPTORS))
       throw new Error('too few descriptors are free');
-    const piscina = (this.#piscina ??= open(this.#workerUrl, (worker) => (this.#running = worker)));
+    const piscina = (this.#piscina ??= open(
+      this.#shared,
+      this.#workerUrl,
+      (worker) => (this.#running = worker),
+    ));
     try {
       return piscina.run(task, { transferList: [task.port] });
     } catch (error) {
@@ -124,12 +133,17 @@ class ThreadEnd {
  * Loads piscina only now: it takes longer than the rest of this package, and many programs never need the
  * thread. Bundlers must not follow it, because piscina in a bundle does not find its own worker file.
  */
-function open(filename: string | undefined, onWorker: (worker: Referenced | undefined) => void): Piscina {
+function open(
+  workerData: SharedArrayBuffer,
+  filename: string | undefined,
+  onWorker: (worker: Referenced | undefined) => void,
+): Piscina {
   if (filename === undefined) throw new Error('its file is missing, as in a bundle');
   const { Piscina }: typeof import('piscina') = requirePackage('piscina');
   // Without its two histograms of 720 kB for each pool: all jobs belong to one task.
   const piscina = new Piscina({
     filename,
+    workerData,
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: THREAD_IDLE_MS,

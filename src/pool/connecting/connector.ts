@@ -101,7 +101,7 @@ export class Connector {
     this.#clock = clock;
     this.#driver = driver;
     this.#retries = new Retries(clock, settings.retry.attempts, this.#closing.signal);
-    // Each connect under way listens, and many may be.
+    // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -128,7 +128,7 @@ export class Connector {
       // closed.
       return await this.#attempt(request);
     } catch (error) {
-      return await this.#retries.run(request.key, connect, error, () => this.#attempt(request));
+      return await this.#retry(request, connect, error);
     } finally {
       this.#underWay -= 1;
       if (this.#underWay === 0) this.#onIdle();
@@ -143,6 +143,27 @@ export class Connector {
   /** When all that was under way has ended; asked once. The driver must have been closed. */
   async ended(): Promise<void> {
     if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  async #retry(
+    request: ConnectRequest,
+    connect: RetryingConnect,
+    firstError: unknown,
+  ): Promise<NewConnection> {
+    let opened: NewConnection | undefined;
+    try {
+      return await this.#retries.run(
+        request.key,
+        connect,
+        firstError,
+        async () => (opened = await this.#attempt(request)),
+      );
+    } catch (error) {
+      // The signal is looked at once more behind a success: closing in that very moment must not lose the
+      // socket.
+      if (opened !== undefined) discard(opened);
+      throw error;
+    }
   }
 
   async #attempt(request: ConnectRequest): Promise<NewConnection> {

@@ -19,6 +19,9 @@ export interface RetryingConnect {
   onPauseOver(): Promise<boolean>;
 }
 
+/** More attempts than any deadline allows: it is the deadline that ends them. */
+const MOST_RETRIES = 1_000;
+
 /**
  * Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller
  * waits who can still be served.
@@ -40,22 +43,27 @@ export class Retries {
     this.#closing = closing;
   }
 
-  /** The attempts after the first, which the caller has made. The deadlines of callers end them. */
+  /**
+   * The attempts after the first, which the caller makes: nearly every connect succeeds at once, and p-retry
+   * costs more than the rest of a connect. Loading it is left to the first retry for the same reason.
+   */
   async run<T>(
     key: string,
     connect: RetryingConnect,
     firstError: unknown,
     attempt: () => Promise<T>,
   ): Promise<T> {
-    let error = firstError;
-    for (let attempts = 1; ; attempts++) {
-      await this.#pauseOrGiveUp(key, connect, error, attempts);
-      try {
-        return await attempt();
-      } catch (failure) {
-        error = failure;
-      }
-    }
+    await this.#pauseOrGiveUp(key, connect, firstError, 1);
+    const { default: pRetry } = await import('p-retry');
+    return await pRetry(attempt, {
+      retries: MOST_RETRIES,
+      minTimeout: 0,
+      maxTimeout: 0,
+      signal: this.#closing,
+      onFailedAttempt: async ({ error, attemptNumber }) => {
+        await this.#pauseOrGiveUp(key, connect, error, attemptNumber + 1);
+      },
+    });
   }
 
   /** Ends the pauses of a target's connects: they try again at once. */

@@ -1,9 +1,14 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import {
   CloseObligation,
   SharedThreadState,
   SLOT_COUNT,
 } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import test from '../../helpers/sanitary.js';
+
+const NEGOTIATOR = new URL('../../../workers/negotiator.js', import.meta.url);
+const LIMIT_MS = 60_000;
 
 const OBLIGATIONS = Object.values(CloseObligation);
 
@@ -67,4 +72,19 @@ test('a library is not loaded after a stop was requested, and the state says so 
   shared.beginStart();
   shared.giveUpStart();
   t.false(shared.loading);
+  shared.beginStart();
+  shared.endStart();
+  t.false(shared.loading);
+});
+
+test('the end of a process waits for the modules of a thread, and no longer', async (t) => {
+  const shared = new SharedThreadState();
+  shared.beginStart();
+  const worker = new Worker(NEGOTIATOR, { workerData: shared.buffer });
+  const ended = once(worker, 'exit');
+  const beganMs = performance.now();
+  shared.awaitLoaded(LIMIT_MS);
+  t.false(shared.loading);
+  t.true(performance.now() - beganMs < LIMIT_MS);
+  await ended;
 });

@@ -57,6 +57,22 @@ for (const fault of THREAD_FAULTS) {
   threadsTest(`a job whose thread ${fault} ${when} runs on the event loop`, (t) => checkFallback(t, fault));
 }
 
+threadsTest(
+  'a driver that closes gives up the jobs that its thread has left to the event loop',
+  async (t) => {
+    const { broker } = await startSystem(t);
+    broker.behaviour = { kind: 'silent' };
+    const reasons: string[] = [];
+    const driver = driverWith('throws', reasons);
+    const outcome = run(driver, handshakeJob(broker.endpoint));
+    t.true(await until(() => reasons.length === 1));
+    await driver.close();
+    t.is(failureOf(await outcome).code, 'ABORTED');
+    broker.releaseSilent();
+    await broker.until(() => broker.openConnections === 0);
+  },
+);
+
 threadsTest('a job whose worker file is missing runs on the event loop', (t) =>
   checkFallback(t, '', new URL('nowhere.js', import.meta.url).href),
 );

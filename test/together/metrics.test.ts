@@ -1,0 +1,3 @@
+import '../metrics/opentelemetry.test.js';
+import '../metrics/spans.test.js';
+import '../os/runtime.test.js';
