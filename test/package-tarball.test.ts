@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LIBRARY_VERSION } from '../src/version.js';
@@ -55,6 +55,31 @@ test('a strict project compiles against the packed declarations, which compile t
   await t.notThrowsAsync(
     execute(process.execPath, [tsc, '-p', join(root, 'consumer')], { timeout: LIMIT_MS }),
   );
+});
+
+/** The files of the package that a program loads with one of them, itself included. */
+function filesLoadedBy(path: string, loaded = new Set<string>()): string[] {
+  if (loaded.has(path)) return [];
+  loaded.add(path);
+  const imports = readFileSync(path, 'utf8').matchAll(/^(?:import|export)\b[^'"();]*['"](\.[^'"]+)['"];$/gm);
+  for (const [, name = ''] of imports) filesLoadedBy(join(dirname(path), name), loaded);
+  return [...loaded];
+}
+
+test('a program that imports the index loads 5 files of the package, one that imports connect 3', async (t) => {
+  const { root } = await tarball();
+  const namesFor = (entry: string): string[] =>
+    filesLoadedBy(join(root, 'dist/src', entry))
+      .map((path) => relative(join(root, 'dist/src'), path))
+      .toSorted();
+  t.deepEqual(namesFor('connect.js'), ['connect.js', join('joined', 'connect.js'), 'package-files.js']);
+  t.deepEqual(namesFor('index.js'), [
+    'connect.js',
+    'index.js',
+    join('joined', 'connect.js'),
+    join('joined', 'pool.js'),
+    'package-files.js',
+  ]);
 });
 
 test('the packed command line runs', async (t) => {

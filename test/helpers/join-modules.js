@@ -1,0 +1,91 @@
+/**
+ * Part of `npm run prepare`: joins the compiled modules of the package into a few files, so that a program that
+ * imports it loads 5 files in place of 130 (docs/decisions/013-joined-modules.md). The entries keep their places.
+ * Plain JavaScript: only a checkout with rollup can run it, and every checkout compiles.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rollup } from 'rollup';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const DIST = join(ROOT, 'dist');
+const JOINED = join(ROOT, 'dist-joined');
+
+/** The module that knows where it lies: it must stay a file of its own, at its place. */
+const OWN_PLACE = join(DIST, 'src/package-files.js');
+
+/** What a program loads together: each module is in the first of these groups whose entry needs it. */
+const GROUPS = [
+  ['connect', join(DIST, 'src/connect.js')],
+  ['pool', join(DIST, 'src/index.js')],
+];
+
+function scriptsIn(folder) {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => join(folder, name));
+}
+
+/** Files that are imported or run by their names: those of package.json, and those that the code runs. */
+function entries() {
+  const { exports, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const imported = Object.values(exports).flatMap((entry) =>
+    typeof entry === 'object' ? [entry.default] : [],
+  );
+  const run = scriptsIn(join(DIST, 'src')).flatMap((path) =>
+    [...readFileSync(path, 'utf8').matchAll(/packageFile\('([^']+)'\)/g)].map(
+      ([, name = '']) => `dist/${name}`,
+    ),
+  );
+  return [...new Set([...imported, ...Object.values(bin), ...run].map((path) => join(ROOT, path)))];
+}
+
+/** The modules that `entry` loads, itself included. */
+function loadedBy(entry, info, found = new Set()) {
+  if (found.has(entry)) return found;
+  found.add(entry);
+  for (const imported of info(entry)?.importedIds ?? []) loadedBy(imported, info, found);
+  return found;
+}
+
+const inputs = [...entries(), OWN_PLACE];
+const groups = [];
+
+const bundle = await rollup({
+  input: Object.fromEntries(
+    inputs.map((path) => [relative(DIST, path).replaceAll('\\', '/').slice(0, -3), path]),
+  ),
+  // Packages are not joined: npm installs them, and may replace them.
+  external: (name) => !/^[./]|^[A-Z]:/i.test(name),
+  // What is published is what the tests have run, to the last function.
+  treeshake: false,
+  preserveEntrySignatures: 'strict',
+  onwarn: (warning) => {
+    // The compiler's helpers ask for a `this` that modules do not have.
+    if (warning.code !== 'THIS_IS_UNDEFINED') throw new Error(warning.message);
+  },
+});
+await bundle.write({
+  dir: JOINED,
+  format: 'es',
+  entryFileNames: '[name].js',
+  chunkFileNames: 'src/joined/[name].js',
+  minifyInternalExports: false,
+  hoistTransitiveImports: false,
+  onlyExplicitManualChunks: true,
+  manualChunks: (id, { getModuleInfo }) => {
+    if (groups.length === 0)
+      for (const [name, entry] of GROUPS) groups.push({ name, modules: loadedBy(entry, getModuleInfo) });
+    return inputs.includes(id) ? undefined : groups.find(({ modules }) => modules.has(id))?.name;
+  },
+});
+await bundle.close();
+
+for (const folder of ['src', 'workers']) for (const path of scriptsIn(join(DIST, folder))) rmSync(path);
+for (const path of scriptsIn(JOINED)) {
+  const place = join(DIST, relative(JOINED, path));
+  mkdirSync(dirname(place), { recursive: true });
+  renameSync(path, place);
+}
+rmSync(JOINED, { recursive: true });
