@@ -1,6 +1,3 @@
-// The first retry loads it, which would take several turns of the loop.
-// oxlint-disable-next-line import/no-unassigned-import
-import 'p-retry';
 import type { Clock, Deadline } from '../../src/clock.js';
 
 interface SetTimer {

@@ -1,3 +1,4 @@
+import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf } from '../../errors.js';
@@ -45,7 +46,8 @@ export class Retries {
 
   /**
    * The attempts after the first, which the caller makes: nearly every connect succeeds at once, and p-retry
-   * costs more than the rest of a connect. Loading it is left to the first retry for the same reason.
+   * costs more than the rest of a connect. It is loaded with the pool: a process without descriptors, which must
+   * try again, could not load it.
    */
   async run<T>(
     key: string,
@@ -54,7 +56,6 @@ export class Retries {
     attempt: () => Promise<T>,
   ): Promise<T> {
     await this.#pauseOrGiveUp(key, connect, firstError, 1);
-    const { default: pRetry } = await import('p-retry');
     return await pRetry(attempt, {
       retries: MOST_RETRIES,
       minTimeout: 0,
