@@ -18,6 +18,7 @@ export async function givenPayload(
   if (data !== undefined && file !== undefined) throw new UsageError('give either --data or --file');
   if (file === undefined) return data === undefined ? undefined : Buffer.from(data);
   return await readFile(file, { signal }).catch((error: unknown) => {
-    throw new CommandFailure(`cannot read ${file}: ${String(error)}`, ExitCode.FAILED);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(`cannot read ${file}: ${reason}`, ExitCode.FAILED);
   });
 }

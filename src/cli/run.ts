@@ -16,7 +16,8 @@ import { report } from './report.js';
  */
 export async function runCommandLine(words: readonly string[], io: CommandIo): Promise<number> {
   const json = words.includes('--json');
-  const [first = '--help'] = words;
+  const [first = '--help', ...behind] = words;
+  if (first === 'help') return await runCommandLine([...behind, '--help'], io);
   if (isHelp(first)) return print(io, overview(COMMANDS));
   if (first === '--version') return printVersion(io, json);
   const found = findCommand(words);

@@ -43,6 +43,11 @@ for (const command of ['demo', 'endpoint']) {
   });
 }
 
+test('help is another word for --help, also before a command', async (t) => {
+  t.deepEqual(await run('help'), await run('--help'));
+  t.deepEqual(await run('help', 'admin'), await run('admin', '--help'));
+});
+
 test('--version prints the version of the package', async (t) => {
   t.deepEqual(await run('--version'), { exitCode: 0, stdout: `${LIBRARY_VERSION}\n`, stderr: '' });
 });

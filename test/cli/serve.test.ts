@@ -129,6 +129,16 @@ onPosix('serve backend --fail reports each failed request, and goes on', async (
   t.regex(stdout, /\nserved   1 connections, 1 requests\n$/);
 });
 
+test('serve broker on an endpoint that is taken says what to do', async (t) => {
+  const { endpoint } = await serve(t, 'broker');
+  const { exitCode, stderr } = await run('serve', 'broker', '--endpoint', endpoint);
+  t.is(exitCode, 1);
+  t.regex(
+    stderr,
+    /cannot serve as a broker: listen EADDRINUSE.*; end the program that listens there, or give another --endpoint/,
+  );
+});
+
 test('serve asks which, and refuses what cannot be', async (t) => {
   for (const [words, complaint] of [
     [[], 'say which: serve broker or serve backend'],

@@ -20,6 +20,17 @@ test('requests of a Client share a detached socket, which closes with the Client
   await until(() => pool.stats().total === 0);
 });
 
+test('a request to an https URL is refused, instead of sent in plain text', async (t) => {
+  const pool = await poolBefore(t, httpServer());
+  const dispatcher = new Agent({ connect: undiciConnector(pool) });
+  await t.throwsAsync(dispatcher.request({ origin: 'https://backend', path: '/', method: 'GET' }), {
+    code: 'INVALID_ARGUMENT',
+    message: /not encrypted/,
+  });
+  t.is(pool.stats().total, 0);
+  await dispatcher.close();
+});
+
 test('50 requests over a Pool with `connections: 5` on max 5 use five connections', async (t) => {
   const pool = await poolBefore(t, httpServer(), { max: 5 });
   const dispatcher = new Pool('http://backend', { connect: undiciConnector(pool), connections: 5 });

@@ -1,7 +1,15 @@
 import type { EmbeddedService } from '../../testing/hello-rules.js';
+import { BrokerPoolError } from '../../errors.js';
 import type { RefusalCode } from '../../wire/messages.js';
 import { quoted } from '../../validation.js';
-import { defineCommand, printJson, printLine, UsageError, type CommandIo } from '../command.js';
+import {
+  CommandFailure,
+  defineCommand,
+  printJson,
+  printLine,
+  UsageError,
+  type CommandIo,
+} from '../command.js';
 import { ExitCode } from '../exit-codes.js';
 import { list, value } from '../option.js';
 import { DEFAULT_VERSION } from '../target.js';
@@ -81,7 +89,7 @@ export const serveBroker = defineCommand({
               handoffEndpoint: backend.handoffEndpoint,
             },
           };
-    await using broker = await EmbeddedBroker.start({ endpoint, services });
+    await using broker = await EmbeddedBroker.start({ endpoint, services }).catch(cannotListen);
     if (refuse !== undefined) {
       const reason = `broker-pool serve --refuse ${refuse}`;
       broker.behaviour = { kind: 'refuse', code: codes[refuse], reason, retryAfterMs: retryAfterMs ?? 0 };
@@ -96,6 +104,13 @@ export const serveBroker = defineCommand({
     return ExitCode.DONE;
   },
 });
+
+function cannotListen(error: unknown): never {
+  // Errors of the package say what to do themselves.
+  if (error instanceof BrokerPoolError || !(error instanceof Error)) throw error;
+  const advice = 'end the program that listens there, or give another --endpoint';
+  throw new CommandFailure(`cannot serve as a broker: ${error.message}; ${advice}`, ExitCode.FAILED);
+}
 
 function parseService(text: string): [string, EmbeddedService] {
   const [, name = '', version, endpoint = ''] = /^([^@=]+)(?:@([^=]+))?=(.+)$/.exec(text) ?? [];
