@@ -42,9 +42,11 @@ export function endFromOutside(): Interruption {
     });
   }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    isDoneWell = false;
+    // Each write that was under way fails by itself.
+    if (ending !== undefined) return;
     const hasLeft = error.code === 'EPIPE';
     if (!hasLeft) console.error(`broker-pool: cannot write the output: ${error.message}`);
-    isDoneWell = false;
     end(hasLeft ? ExitCode.SIGNAL + SIGPIPE : ExitCode.FAILED);
   });
   // There is no output left to report it on.
