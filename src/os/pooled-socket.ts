@@ -4,15 +4,17 @@ import { outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import {
   handleOf,
+  isAsMade,
   isOwnedBy,
   learnHandle,
+  lookAt,
+  type Made,
   startReading,
   stopReading,
   takeUnread,
   type StreamHandle,
   withoutThrowing,
 } from './socket-handle.js';
-import { isAsMade, lookAt, type Made } from './socket-state.js';
 
 /** Why a socket cannot go to another caller. */
 export type SocketProblem = 'error' | 'stale' | 'dirty';
