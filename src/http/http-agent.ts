@@ -88,6 +88,14 @@ class PoolAgent extends Agent implements SocketKeeper {
     }
   }
 
+  async #acquire(signal: AbortSignal): Promise<Lease> {
+    for (;;) {
+      const lease = await this.#pool.acquire({ ...this.#target, signal });
+      if (!isOutlived(lease)) return lease;
+      lease.destroy();
+    }
+  }
+
   #use(lease: Lease): LeasedSocket {
     const leased = new LeasedSocket(lease, this);
     this.#inUse.add(leased);
@@ -98,11 +106,7 @@ class PoolAgent extends Agent implements SocketKeeper {
     const asking: AgentRequest = request;
     const waiting = new WaitingRequest(request, timeoutMs);
     try {
-      let lease = await this.#pool.acquire({ ...this.#target, signal: waiting.signal });
-      while (isOutlived(lease)) {
-        lease.destroy();
-        lease = await this.#pool.acquire({ ...this.#target, signal: waiting.signal });
-      }
+      const lease = await this.#acquire(waiting.signal);
       waiting.end();
       if (!request.destroyed) return this.#use(lease).serve(request, timeoutMs);
       lease.release();

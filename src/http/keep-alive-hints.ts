@@ -4,13 +4,11 @@ import { heldBy, type Lease } from '../pool/lease.js';
 /** Before the announced time is over the backend may have closed the connection: its clock is not ours. */
 const MARGIN_MS = 1_000;
 
-/** Until when a connection may be used again, on the monotonic clock, by connections that announced it. */
+/**
+ * Until when a connection may be used again, on the monotonic clock, by connections that announced it. A lease that a
+ * test has made has no connection.
+ */
 const usableUntilMs = new WeakMap<object, number>();
-
-/** The connections of pools; a lease that a test has made has none. */
-function connectionOf(lease: Lease): object | undefined {
-  return heldBy(lease);
-}
 
 /**
  * Notes for how long the backend keeps a connection after an answer: `Keep-Alive: timeout=5`, as Node's own server
@@ -20,14 +18,14 @@ export function noteKeepAlive(lease: Lease, hint: unknown): boolean {
   const [, seconds] = typeof hint === 'string' ? (/\btimeout=(\d+)/.exec(hint) ?? []) : [];
   if (seconds === undefined) return true;
   const leftMs = Number(seconds) * 1_000 - MARGIN_MS;
-  const connection = connectionOf(lease);
+  const connection = heldBy(lease);
   if (connection !== undefined) usableUntilMs.set(connection, systemClock.now() + leftMs);
   return leftMs > 0;
 }
 
 /** Whether the time that the backend announced for the connection of a lease is over, or nearly over. */
 export function isOutlived(lease: Lease): boolean {
-  const connection = connectionOf(lease);
+  const connection = heldBy(lease);
   const untilMs = connection && usableUntilMs.get(connection);
   return untilMs !== undefined && systemClock.now() >= untilMs;
 }

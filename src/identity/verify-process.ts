@@ -1,6 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { BrokerPoolError, printable, printableEndpoint } from '../errors.js';
-import { systemCode } from '../os/errno.js';
+import { isAlive } from '../os/process-alive.js';
 import type { DaemonProcess } from '../wire/messages.js';
 import { executableHash } from './hash-cache.js';
 import { currentBootId } from './host-identity.js';
@@ -49,16 +49,6 @@ export function identityMismatch(problem: string, cause?: unknown): BrokerPoolEr
       cause,
     },
   );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's process is alive as well.
-    return systemCode(error) === 'EPERM';
-  }
 }
 
 /** `undefined` where the kernel does not tell, as of another user's process. */

@@ -75,14 +75,3 @@ function namesIn(directory: string): readonly string[] {
     return [];
   }
 }
-
-/** Whether a process has this id: perhaps another one than that which has published. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's process is alive as well.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}

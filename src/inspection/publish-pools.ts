@@ -9,17 +9,11 @@ import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ExitHook } from '../exit-hook.js';
 import { derived, readOptions, type OptionsOf } from '../option-table.js';
 import { checkPeer, ownTrust } from '../os/endpoint-trust.js';
+import { isAlive } from '../os/process-alive.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import type { BrokerPool } from '../pool/broker-pool.js';
 import { checkAbsolutePath, described } from '../validation.js';
-import {
-  directoryProblem,
-  inspectionDirectory,
-  isAlive,
-  makeDirectory,
-  socketName,
-  socketsIn,
-} from './place.js';
+import { directoryProblem, inspectionDirectory, makeDirectory, socketName, socketsIn } from './place.js';
 import { formatSnapshot } from './snapshot.js';
 
 /** A reader takes milliseconds. */

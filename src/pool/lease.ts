@@ -127,8 +127,8 @@ export interface Lease extends AsyncDisposable {
    * and an error of it without a listener is uncaught, as of any `net.Socket`. The connection counts against
    * `max` and `maxTotal` until the socket closes. A socket that its holder has unreferenced (`socket.unref()`,
    * as `http.Agent` and undici do with a socket between two requests) is at rest: the pool closes it then when
-   * the pool closes, the connection's lifetime is over, or a caller waits for its place. One in use is closed when it comes to rest, and by
-   * the pool's `close` at the latest after its `timeoutMs`.
+   * the pool closes, the connection's lifetime is over, or a caller waits for its place. One in use is closed
+   * when it comes to rest, and by the pool's `close` at the latest after its `timeoutMs`.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT` once the lease is spent
    */

@@ -15,8 +15,8 @@ import {
   type Instrumentation,
 } from '../../src/metrics/opentelemetry.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
-import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
+import { useInEveryWay } from './used-pool.js';
 
 class Reader extends MetricReader {
   protected async onShutdown(): Promise<void> {}
@@ -55,20 +55,10 @@ function valuesOf(all: readonly MetricData[], name: string, pool: string): Recor
 
 test('each instrument has the value of stats(), with the name, kind and unit of the table', async (t) => {
   const { meterProvider, collect } = openSdk();
-  const { pool, connect, fail, pass } = fakePool(t, { max: 3, min: 1 });
+  const used = fakePool(t, { max: 3, min: 1 });
+  const { pool, pass } = used;
   const metricsOfPool = instrument(pool, { meterProvider });
-  await settled();
-  await connect();
-  const first = await pool.acquire();
-  const second = pool.acquire();
-  await pass(30);
-  await connect();
-  const failing = failureOf(pool.acquire({ timeoutMs: 20 }));
-  await pass(20);
-  await failing;
-  await fail();
-  (await second).release();
-  const last = await pool.acquire();
+  const leases = await useInEveryWay(used);
   const waiting = pool.acquire();
   await pass(250);
   const all = await collect();
@@ -102,7 +92,7 @@ test('each instrument has the value of stats(), with the name, kind and unit of 
     if (metric?.dataPointType === DataPointType.SUM) t.is(metric.isMonotonic, kind === 'Counter', name);
   }
   metricsOfPool.stop();
-  for (const lease of [first, last]) lease.release();
+  for (const lease of leases) lease.release();
   (await waiting).release();
 });
 

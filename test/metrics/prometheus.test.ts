@@ -9,9 +9,9 @@ import {
 } from 'prom-client';
 import type { BrokerPool } from '../../src/index.js';
 import { collector, type CollectorOptions } from '../../src/metrics/prometheus.js';
-import { fakePool, settled } from '../helpers/fake-pool.js';
-import { failureOf } from '../helpers/pools.js';
+import { fakePool } from '../helpers/fake-pool.js';
 import test from '../helpers/sanitary.js';
+import { useInEveryWay } from './used-pool.js';
 
 /** The samples of a scrape, by name and labels as they stand in the text. */
 async function scrape(register: Registry<RegistryContentType>): Promise<Map<string, number>> {
@@ -29,21 +29,11 @@ const series = (name: string, pool: string, more = ''): string =>
   `${name}{db_client_connection_pool_name="${pool}"${more}}`;
 
 test('each metric has the value of stats(), in seconds where it is a time', async (t) => {
-  const { pool, connect, fail, pass } = fakePool(t, { max: 3, min: 1 });
+  const used = fakePool(t, { max: 3, min: 1 });
+  const { pool, pass } = used;
   const register = new Registry();
   collector(pool, { register });
-  await settled();
-  await connect();
-  const first = await pool.acquire();
-  const second = pool.acquire();
-  await pass(30);
-  await connect();
-  const failing = failureOf(pool.acquire({ timeoutMs: 20 }));
-  await pass(20);
-  await failing;
-  await fail();
-  (await second).release();
-  const last = await pool.acquire();
+  const leases = await useInEveryWay(used);
   const waiting = [pool.acquire(), pool.acquire()];
   await pass(250);
   const found = await scrape(register);
@@ -79,7 +69,7 @@ test('each metric has the value of stats(), in seconds where it is a time', asyn
   for (const [name, more, value] of expected)
     t.is(found.get(series(name, pool.name, more)), value, name + more);
   t.deepEqual([stats.leased, stats.idle, stats.waiting], [2, 0, 2]);
-  for (const lease of [first, last]) lease.release();
+  for (const lease of leases) lease.release();
   for (const lease of await Promise.all(waiting)) lease.release();
 });
 

@@ -1,0 +1,12 @@
+import { systemCode } from './errno.js';
+
+/** Whether a process has this id: perhaps another one than that which was meant. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process is alive as well.
+    return systemCode(error) === 'EPERM';
+  }
+}
