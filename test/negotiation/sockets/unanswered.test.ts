@@ -60,18 +60,22 @@ test('the end of one request runs each callback once, and none that was taken aw
   t.is(roomWithinMs('/room'), 0);
 });
 
-test("a process is held for a broker's first pending reply, for a second from the request, and for no other", (t) => {
-  const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
-  const before = timers();
-  const letGo = holdForReply('/held', systemClock.now());
-  t.is(timers(), before + 1);
-  letGo();
-  const end = addUnanswered('/held', 0);
-  holdForReply('/held', systemClock.now());
-  end();
-  holdForReply('/held', systemClock.now() - 1_000);
-  t.is(timers(), before);
-});
+// By itself: it counts the timers of the process.
+test.serial(
+  "a process is held for a broker's first pending reply, for a second from the request, and for no other",
+  (t) => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+    const before = timers();
+    const letGo = holdForReply('/held', systemClock.now());
+    t.is(timers(), before + 1);
+    letGo();
+    const end = addUnanswered('/held', 0);
+    holdForReply('/held', systemClock.now());
+    end();
+    holdForReply('/held', systemClock.now() - 1_000);
+    t.is(timers(), before);
+  },
+);
 
 test.serial(
   'a hold ends by itself after a second, and the next one holds the process however often this one is let go',
