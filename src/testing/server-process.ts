@@ -3,6 +3,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { systemClock } from '../clock.js';
 import { ExitHook } from '../exit-hook.js';
 import { packageFile } from '../package-files.js';
+import { pauseProcess } from './pause-process.js';
 import {
   COUNTS_COMMAND,
   STOP_COMMAND,
@@ -97,9 +98,12 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     return answer;
   }
 
-  /** Pauses it (SIGSTOP): it accepts and answers nothing, but its sockets stay. Not on Windows. */
+  /**
+   * Pauses it (SIGSTOP): it accepts and answers nothing, but its sockets stay. On Linux it is stopped when this
+   * returns. Not on Windows.
+   */
   pause(): void {
-    this.#child.kill('SIGSTOP');
+    pauseProcess(this.#child);
   }
 
   /** Continues it after {@link ServerProcess.pause}. */

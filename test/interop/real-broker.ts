@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { ExitHook } from '../../src/exit-hook.js';
+import { pauseProcess } from '../../src/testing/pause-process.js';
 
 /**
  * The Rust program over the published crate; see rust/README.md. From dist/test/interop the sources are three
@@ -29,7 +31,10 @@ export function buildInteropProgram(): { program: string } | { missing: string }
   return { program: PROGRAM };
 }
 
-/** A running child that answers lines with lines. */
+/** Running programs. One that is stopped would outlive a failed test, and the run would wait for its output. */
+const running = new ExitHook<ChildProcess>((child) => child.kill('SIGKILL'));
+
+/** A running child that answers lines with lines. It ends with this process, also where a test has failed. */
 export class LineProcess {
   readonly child: ChildProcess;
   readonly #lines: Interface;
@@ -37,6 +42,8 @@ export class LineProcess {
 
   constructor(program: string, parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env) {
     this.child = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'inherit'], env: environment });
+    running.add(this.child);
+    this.child.once('exit', () => running.delete(this.child));
     if (this.child.stdout === null) throw new Error('no standard output');
     this.#lines = createInterface({ input: this.child.stdout });
     this.#answers = this.#lines[Symbol.asyncIterator]();
@@ -148,7 +155,7 @@ export class RealBroker {
 
   /** Stops broker and backend in their tracks. */
   pause(): void {
-    this.#process.child.kill('SIGSTOP');
+    pauseProcess(this.#process.child);
   }
 
   resume(): void {

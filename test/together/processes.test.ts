@@ -7,3 +7,4 @@ import '../pool/socket-takeovers.test.js';
 import '../pool/wait-alone.test.js';
 import '../pool/watching/leak-stack.test.js';
 import '../process-warning.test.js';
+import '../testing/pause-process.test.js';

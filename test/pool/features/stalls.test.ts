@@ -17,6 +17,7 @@ import { systemClock } from '../../../src/clock.js';
 import type { Driver } from '../../../src/negotiation/job.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
 import { loadNative } from '../../../src/os/native.js';
+import { pauseProcess } from '../../../src/testing/pause-process.js';
 import { lastingSystem } from '../../helpers/lasting-system.js';
 import { scaled } from '../../helpers/patience.js';
 import { openPool } from '../../helpers/pools.js';
@@ -25,7 +26,7 @@ import { stall } from '../../helpers/stall.js';
 import { echo, startSystem } from '../../helpers/system.js';
 import { onWindows, SHARING, testWhere } from '../../helpers/test-where.js';
 import { workerDriver } from '../../negotiation/drivers-kit.js';
-import { canShare } from '../sharing/kit.js';
+import { canShare } from '../../sharing/kit.js';
 
 /** The wait thread does not stall, so that the other processes must answer it within this. */
 const LIMIT_MS = scaled(200);
@@ -174,7 +175,7 @@ serial(
     const outcomes = once(child, 'message');
     child.send('go');
     await broker.until(() => broker.helloCount === 1 + connects);
-    child.kill('SIGSTOP');
+    pauseProcess(child);
     broker.releaseSilent();
     await sleep(scaled(1_500));
     child.kill('SIGCONT');
