@@ -41,11 +41,23 @@ export type ErrorCode =
  * The wait that a `TIMEOUT` ended. `handoff` is reserved: that wait ends in a reconnect and not in an error.
  */
 export type TimeoutPhase =
-  'queue' | 'connect' | 'hello' | 'handoff' | 'validate' | 'admin' | 'probe' | 'request';
+  | 'queue'
+  | 'connect'
+  | 'hello'
+  | 'handoff'
+  | 'validate'
+  | 'admin'
+  | 'probe'
+  | 'request';
 
 /** The meaning of a refusal to a caller. `other` covers every code without a kind of its own. */
 export type RefusalKind =
-  'versionUnsupported' | 'versionBlocked' | 'serviceUnknown' | 'rateLimited' | 'shuttingDown' | 'other';
+  | 'versionUnsupported'
+  | 'versionBlocked'
+  | 'serviceUnknown'
+  | 'rateLimited'
+  | 'shuttingDown'
+  | 'other';
 
 /** A failed system call as plain data: it crosses threads, where `Error` objects lose their own fields. */
 export interface SystemFailure {

@@ -34,5 +34,6 @@ export type Message<Table> = {
   readonly [Field in keyof Table as Table[Field] extends FieldKind ? Field : never]: ValueOf<Table[Field]>;
 } & {
   readonly [Field in keyof Table as Table[Field] extends FieldKind ? never : Field]?:
-    ValueOf<Table[Field]> | undefined;
+    | ValueOf<Table[Field]>
+    | undefined;
 };

@@ -4,7 +4,14 @@ import type { Poller } from '../../src/os/poller-kinds.js';
 
 /** The calls of the connect path that can be made to fail, and the wait thread's. */
 export type FaultyCall =
-  keyof SystemCalls | RingCall | 'eventfd' | 'epollCreate' | 'epollControl' | 'epollWait' | 'write' | 'watch';
+  | keyof SystemCalls
+  | RingCall
+  | 'eventfd'
+  | 'epollCreate'
+  | 'epollControl'
+  | 'epollWait'
+  | 'write'
+  | 'watch';
 
 /** The calls of the submission ring. */
 export type RingCall = 'io_uring_setup' | 'io_uring_enter' | 'mmap';

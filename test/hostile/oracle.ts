@@ -34,7 +34,8 @@ const HIGHEST_REFUSAL_CODE = 9;
 
 /** The next frame of a stream (W-01, W-06, W-07, W-10). */
 export type FirstFrame =
-  { readonly body: Uint8Array; readonly rest: Uint8Array } | { readonly code: ErrorCode };
+  | { readonly body: Uint8Array; readonly rest: Uint8Array }
+  | { readonly code: ErrorCode };
 
 /** A stream that ends inside a frame, or before it, is `UNEXPECTED_EOF`. */
 export function firstFrame(stream: Uint8Array): FirstFrame {
