@@ -19,7 +19,7 @@ const LONGEST = [
   'hostile/process-faults',
   'pool/process-end/process-end',
   'pool/thread-ends',
-  'pool/sharing/threads',
+  'sharing/threads',
   'pool/features/stalls',
   'hostile/drivers',
   'cli/ending',
@@ -38,7 +38,7 @@ const LONGEST = [
   'pool/model/planted-faults',
   'pool/model/pool.model',
   'endpoint-cache/processes',
-  'pool/sharing/stress',
+  'sharing/stress',
 ].map((name) => `dist/test/${name}.test.js`);
 const missing = LONGEST.filter((path) => !existsSync(path));
 if (missing.length > 0) throw new Error(`no such tests: ${missing.join(', ')}`);

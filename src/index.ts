@@ -1,13 +1,13 @@
 export * from './connect.js';
 export type { DriverName } from './negotiation/job.js';
-export { BrokerPool } from './pool/broker-pool.js';
+export { BrokerPool } from './broker-pool.js';
 export type { DestroyReason, Lease, LeaseDescription, ResolvedBackend } from './pool/lease.js';
 export type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 export type { CloseReason } from './pool/close-reason.js';
 export type { Target } from './target.js';
 export type { EndpointCacheOptions } from './endpoint-cache/options.js';
-export { connectSharedPool } from './pool/sharing/client/connect-shared-pool.js';
-export type { SharedPool } from './pool/sharing/client/shared-pool.js';
+export { connectSharedPool } from './sharing/client/connect-shared-pool.js';
+export type { SharedPool } from './sharing/client/shared-pool.js';
 export type { ConnectionToValidate, Validate } from './pool/health-check.js';
 export type {
   AcquiredEvent,

@@ -71,11 +71,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['endpoint-cache', 'negotiation', 'wire', 'os', ...LEAVES],
   connect: ['endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
   pool: ['identity', 'endpoint-cache', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
+  sharing: ['pool', 'negotiation', 'wire', 'os', ...LEAVES],
+  'broker-pool': ['sharing', 'pool', 'endpoint-cache', 'negotiation', ...LEAVES],
   identity: ['codec', 'wire', 'os', ...LEAVES],
   frames: ['codec', 'identity', 'pool', 'client', 'negotiation', 'wire', 'os', ...LEAVES],
   http: ['pool', 'negotiation', 'wire', 'os', ...LEAVES],
-  metrics: ['pool', ...LEAVES],
-  index: ['pool', 'connect', 'endpoint-cache', 'client', 'negotiation', 'wire', ...LEAVES],
+  metrics: ['broker-pool', 'pool', ...LEAVES],
+  index: [
+    'broker-pool',
+    'sharing',
+    'pool',
+    'connect',
+    'endpoint-cache',
+    'client',
+    'negotiation',
+    'wire',
+    ...LEAVES,
+  ],
   backend: ['codec', 'identity', 'wire', 'os', ...LEAVES],
   // A broker of its own: it must not lean on the client that is tested against it.
   testing: ['backend', 'codec', 'identity', 'wire', 'os', ...LEAVES],
@@ -88,6 +100,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'backend',
     'testing',
     'identity',
+    'broker-pool',
     'pool',
     'endpoint-cache',
     'client',
@@ -96,7 +109,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'os',
     ...LEAVES,
   ],
-  inspection: ['pool', 'os', ...LEAVES],
+  inspection: ['broker-pool', 'pool', 'os', ...LEAVES],
   workers: ['identity', 'negotiation', 'wire', 'os', 'errors', 'clock'],
 };
 
@@ -292,10 +305,10 @@ test('the two ways to wait know nothing of each other', (t) => {
   }
 });
 
-test('only src/endpoint-cache and src/pool/broker-pool.ts know the endpoint file', (t) => {
+test('only src/endpoint-cache and src/broker-pool.ts know the endpoint file', (t) => {
   const path = 'src/endpoint-cache/endpoint-file.ts';
   const users = src.filter(({ files }) => files.includes(path)).map((file) => file.path);
-  t.deepEqual(users, ['src/endpoint-cache/one-shot.ts', 'src/pool/broker-pool.ts']);
+  t.deepEqual(users, ['src/broker-pool.ts', 'src/endpoint-cache/one-shot.ts']);
 });
 
 test('src/connect.ts loads neither the pool nor the wait thread, nor a package that these need', (t) => {
@@ -316,11 +329,11 @@ test('src/connect.ts loads neither the pool nor the wait thread, nor a package t
 });
 
 test('what a thread loads of a shared pool makes no connections', (t) => {
-  const loaded = closure('src/pool/sharing/client/connect-shared-pool.ts').map(({ path }) => path);
-  t.true(loaded.includes('src/pool/sharing/client/shared-pool.ts'));
+  const loaded = closure('src/sharing/client/connect-shared-pool.ts').map(({ path }) => path);
+  t.true(loaded.includes('src/sharing/client/shared-pool.ts'));
   for (const path of [
-    'src/pool/sharing/host/sharing-host.ts',
-    'src/pool/sharing/host/host-leases.ts',
+    'src/sharing/host/sharing-host.ts',
+    'src/sharing/host/host-leases.ts',
     'src/pool/target-pool.ts',
   ]) {
     t.false(loaded.includes(path), path);

@@ -10,7 +10,7 @@ import { scaled } from './helpers/patience.js';
 import test, { temporaryDirectory } from './helpers/sanitary.js';
 import { startSystem } from './helpers/system.js';
 import { onWine, SHARING, testWhere } from './helpers/test-where.js';
-import { canShare } from './pool/sharing/kit.js';
+import { canShare } from './sharing/kit.js';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -63,7 +63,7 @@ test('what the options speak of can be imported from where the options are', (t)
 });
 
 test('the declaration of BrokerPool shows its options alone, and no parts of tests', (t) => {
-  const declared = readFileSync(`${ROOT}dist/src/pool/broker-pool.d.ts`, 'utf8');
+  const declared = readFileSync(`${ROOT}dist/src/broker-pool.d.ts`, 'utf8');
   t.regex(declared, /^ +constructor\(options\?: BrokerPoolOptions\);$/m);
   t.is(declared.match(/constructor/g)?.length, 1);
   t.notRegex(declared, /PoolParts|Driver|Clock/);

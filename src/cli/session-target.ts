@@ -49,7 +49,7 @@ export async function openTarget(
     );
     return { session, close: () => session.close({ timeoutMs: 0 }) };
   }
-  const { BrokerPool } = await import('../pool/broker-pool.js');
+  const { BrokerPool } = await import('../broker-pool.js');
   const pool = new BrokerPool({
     ...targetOf(words),
     ...(brokerEndpoint !== undefined && { brokerEndpoint }),

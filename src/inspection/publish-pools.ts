@@ -11,7 +11,7 @@ import { derived, readOptions, type OptionsOf } from '../option-table.js';
 import { checkPeer, ownTrust } from '../os/endpoint-trust.js';
 import { isAlive } from '../os/process-alive.js';
 import { descriptorOf } from '../os/socket-handle.js';
-import type { BrokerPool } from '../pool/broker-pool.js';
+import type { BrokerPool } from '../broker-pool.js';
 import { checkAbsolutePath, described } from '../validation.js';
 import { directoryProblem, inspectionDirectory, makeDirectory, socketName, socketsIn } from './place.js';
 import { formatSnapshot } from './snapshot.js';

@@ -11,7 +11,7 @@ import {
 import { afterThisCode } from '../clock.js';
 import { invalidArgument } from '../errors.js';
 import { flag, optional, readOptions, type OptionsOf } from '../option-table.js';
-import type { BrokerPool } from '../pool/broker-pool.js';
+import type { BrokerPool } from '../broker-pool.js';
 import { described } from '../validation.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
 import { produceFrom, type HistogramProducer } from './histogram-producer.js';

@@ -2,7 +2,7 @@ import { register as globalRegister, type Registry, type RegistryContentType } f
 import type { DurationHistogram } from '../histogram.js';
 import { invalidArgument } from '../errors.js';
 import { converted, flag, readOptions, type OptionsOf } from '../option-table.js';
-import type { BrokerPool } from '../pool/broker-pool.js';
+import type { BrokerPool } from '../broker-pool.js';
 import { described, quoted } from '../validation.js';
 import {
   HISTOGRAMS,

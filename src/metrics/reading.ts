@@ -1,6 +1,6 @@
 import { afterThisCode } from '../clock.js';
 import { invalidArgument } from '../errors.js';
-import type { BrokerPool } from '../pool/broker-pool.js';
+import type { BrokerPool } from '../broker-pool.js';
 import type { PoolCounts, PoolStats } from '../pool/watching/stats.js';
 import { described, quoted } from '../validation.js';
 import { warnProcess } from '../process-warning.js';

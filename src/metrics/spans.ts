@@ -10,7 +10,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import type { BrokerPoolFailure } from '../errors.js';
-import type { BrokerPool } from '../pool/broker-pool.js';
+import type { BrokerPool } from '../broker-pool.js';
 import type { ConnectionCreatedEvent, PoolEventName, PoolEvents } from '../pool/watching/events.js';
 import type { Target } from '../target.js';
 

@@ -33,6 +33,11 @@ export function closedError(settings: TargetNames, options: TargetNames = {}): B
   });
 }
 
+/** @param cause what `destroy` was called with */
+export function destroyedError(cause: Error | undefined): BrokerPoolError {
+  return new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause });
+}
+
 export function queueFullError(maxWaiting: number): BrokerPoolError {
   return new BrokerPoolError(
     'QUEUE_FULL',

@@ -31,5 +31,5 @@ test('no command and no usage text waits for the parts that connect to load', (t
       [],
       path,
     );
-  t.true(loadedWith('src/cli/demo/traffic.ts').has('src/pool/broker-pool.ts'), 'the search finds imports');
+  t.true(loadedWith('src/cli/demo/traffic.ts').has('src/broker-pool.ts'), 'the search finds imports');
 });

@@ -2,7 +2,7 @@ import { openSession, type Session } from '../../src/frames/index.js';
 import { BrokerPool, connectSharedPool } from '../../src/index.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
-import { canShare } from '../pool/sharing/kit.js';
+import { canShare } from '../sharing/kit.js';
 import { PROTOCOL } from './frame-backend.js';
 import { bytes, openDirect, startBackend, startPooled } from './kit.js';
 

@@ -6,7 +6,7 @@ import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/in
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
-import { canShare } from '../pool/sharing/kit.js';
+import { canShare } from '../sharing/kit.js';
 import { echo, PROTOCOL } from './frame-backend.js';
 import { bytes, openPooled, startPooled, text } from './kit.js';
 

@@ -1,6 +1,6 @@
 import { systemClock, type Clock, type Deadline } from '../../src/clock.js';
 import { loadNative } from '../../src/os/native.js';
-import { BrokerPool } from '../../src/pool/broker-pool.js';
+import { BrokerPool } from '../../src/broker-pool.js';
 import { Leftovers, until } from '../helpers/leftovers.js';
 import { ProcessSystem } from '../helpers/process-system.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';

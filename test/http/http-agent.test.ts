@@ -10,7 +10,7 @@ import { until } from '../helpers/leftovers.js';
 import { poolBefore } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
-import { canShare } from '../pool/sharing/kit.js';
+import { canShare } from '../sharing/kit.js';
 import { ask, httpServer, responseTo } from './kit.js';
 
 /** The error of a request. */

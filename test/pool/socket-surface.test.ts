@@ -11,7 +11,7 @@ import {
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
-import { canShare } from './sharing/kit.js';
+import { canShare } from '../sharing/kit.js';
 import { isMethod, MORE_USES, surface, USES, type Use } from './socket-uses.js';
 
 /** What a caller may put in place of what a name stands for. */

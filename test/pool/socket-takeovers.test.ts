@@ -20,7 +20,7 @@ import {
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
-import { canShare } from './sharing/kit.js';
+import { canShare } from '../sharing/kit.js';
 
 const PSK = Buffer.from('0123456789abcdef');
 const TLS = { ciphers: 'PSK', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;

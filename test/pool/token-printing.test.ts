@@ -6,7 +6,7 @@ import { loadNative } from '../../src/os/native.js';
 import { POOL_EVENT_NAMES } from '../../src/pool/watching/events.js';
 import { echo, startSystem } from '../helpers/system.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
-import { canShare } from './sharing/kit.js';
+import { canShare } from '../sharing/kit.js';
 
 /** Each way in which a console or a log can print something. */
 function printed(value: unknown): string[] {

@@ -1,6 +1,6 @@
 /**
  * What users of connection pools ask for again and again, each point by its number. The second half of point
- * 13, one limit for all threads of a process, is tested in test/pool/sharing.
+ * 13, one limit for all threads of a process, is tested in test/sharing.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';

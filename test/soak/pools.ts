@@ -2,7 +2,7 @@ import { systemClock } from '../../src/clock.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import { loadNative } from '../../src/os/native.js';
-import { BrokerPool } from '../../src/pool/broker-pool.js';
+import { BrokerPool } from '../../src/broker-pool.js';
 import type { PoolParts } from '../../src/pool/pool-environment.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
 import { ask, VERSION } from '../helpers/talk.js';

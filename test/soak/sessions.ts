@@ -1,7 +1,7 @@
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { BrokerPoolError } from '../../src/errors.js';
 import { openSession, type Session } from '../../src/frames/index.js';
-import { BrokerPool } from '../../src/pool/broker-pool.js';
+import { BrokerPool } from '../../src/broker-pool.js';
 import { VERSION } from '../helpers/talk.js';
 import type { Invariants } from './invariants.js';
 import { FRAME_PROTOCOL } from './peer-task.js';

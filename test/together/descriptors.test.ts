@@ -11,4 +11,4 @@ import '../os/native.test.js';
 import '../os/readiness.test.js';
 import '../os/ring-faults.test.js';
 import '../os/socket-handle.test.js';
-import '../pool/sharing/host/sharing-host.test.js';
+import '../sharing/host/sharing-host.test.js';

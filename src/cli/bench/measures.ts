@@ -1,6 +1,6 @@
 import { monotonicNowMs, systemClock } from '../../clock.js';
 import type { Session } from '../../frames/index.js';
-import type { BrokerPool } from '../../pool/broker-pool.js';
+import type { BrokerPool } from '../../broker-pool.js';
 import type { Progress } from '../progress.js';
 import type { Samples } from './samples.js';
 

@@ -1,6 +1,6 @@
 import { connectToBackend } from '../../client/connect.js';
 import { openSession } from '../../frames/index.js';
-import { BrokerPool } from '../../pool/broker-pool.js';
+import { BrokerPool } from '../../broker-pool.js';
 import type { TrustOptions } from '../../trust-option.js';
 import { CommandFailure } from '../command.js';
 import { ExitCode } from '../exit-codes.js';

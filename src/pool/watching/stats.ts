@@ -58,6 +58,12 @@ export interface PoolDescription extends Pick<
   readonly state: PoolState;
 }
 
+/** The text that consoles show of a pool. */
+export function poolText({ state, total, idle, leased, connecting, waiting }: PoolDescription): string {
+  const connections = `${total}, ${idle} idle, ${leased} leased, ${connecting} connecting`;
+  return `BrokerPool (${state}; connections: ${connections}; callers waiting: ${waiting})`;
+}
+
 /** The counts of one target, and which. */
 export interface TargetStats extends PoolCounts {
   readonly brokerEndpoint: string;

@@ -21,7 +21,7 @@ import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
-import { canShare } from '../sharing/kit.js';
+import { canShare } from '../../sharing/kit.js';
 
 const storage = new AsyncLocalStorage<string>();
 const contexts = (): string => storage.getStore() ?? 'none';

@@ -6,7 +6,7 @@ import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test from '../../helpers/sanitary.js';
 import { echo, read, startSystem, type SystemOptions } from '../../helpers/system.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
-import { canShare } from '../sharing/kit.js';
+import { canShare } from '../../sharing/kit.js';
 
 async function open(t: ExecutionContext, options: BrokerPoolOptions = {}, system: SystemOptions = {}) {
   const { target, backend } = await startSystem(t, system);

@@ -12,7 +12,7 @@ import { failureOf, openPool } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem, type TestSystem } from '../../helpers/system.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
-import { canShare } from '../sharing/kit.js';
+import { canShare } from '../../sharing/kit.js';
 
 function throws(): never {
   throw new Error('a broken signal');

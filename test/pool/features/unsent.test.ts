@@ -7,7 +7,7 @@ import { until } from '../../helpers/leftovers.js';
 import test from '../../helpers/sanitary.js';
 import { echo, startSystem } from '../../helpers/system.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
-import { canShare } from '../sharing/kit.js';
+import { canShare } from '../../sharing/kit.js';
 
 const CHUNK = 16 * 1024;
 

@@ -1,10 +1,10 @@
-import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
-import { errno } from '../../../src/os/errno.js';
-import { FAULT_CODES } from '../../helpers/faulty-system.js';
-import { until } from '../../helpers/leftovers.js';
-import test from '../../helpers/sanitary.js';
-import { startSystem } from '../../helpers/system.js';
-import { SHARING, testWhere } from '../../helpers/test-where.js';
+import { loadDescriptorCalls } from '../../src/os/descriptors.js';
+import { errno } from '../../src/os/errno.js';
+import { FAULT_CODES } from '../helpers/faulty-system.js';
+import { until } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+import { startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
 testWhere(

@@ -2,30 +2,35 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import { outOfContext } from '../async-context.js';
-import { afterThisCode, systemClock } from '../clock.js';
-import { debug } from '../debug-log.js';
-import { BrokerPoolError } from '../errors.js';
-import { checkError, checkFunction, quoted } from '../validation.js';
-import { openDriver } from '../negotiation/hybrid-driver.js';
-import type { Driver } from '../negotiation/job.js';
-import { closedError } from './acquire-errors.js';
-import { noteDefaults } from './broker-need.js';
-import { Capacity } from './capacity.js';
-import { Shutdown } from './shutdown.js';
-import { Connector } from './connecting/connector.js';
-import { EndpointCache } from '../endpoint-cache/endpoint-cache.js';
-import type { PoolEnvironment, PoolParts } from './pool-environment.js';
-import { openEndpointFile } from '../endpoint-cache/endpoint-file.js';
-import { claimName, releaseName } from './pool-names.js';
-import { Targets } from './targets.js';
-import { createEventSources } from './watching/event-sources.js';
-import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './watching/events.js';
-import { resolveBy, useLease, type Lease, type ResolvedBackend } from './lease.js';
-import { checkAcquireOptions, checkCloseOptions, checkPoolOptions, checkTargetOptions } from './options.js';
-import type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './options.js';
+import { outOfContext } from './async-context.js';
+import { afterThisCode, systemClock } from './clock.js';
+import { debug } from './debug-log.js';
+import type { BrokerPoolError } from './errors.js';
+import { checkError, checkFunction, quoted } from './validation.js';
+import { openDriver } from './negotiation/hybrid-driver.js';
+import type { Driver } from './negotiation/job.js';
+import { closedError, destroyedError } from './pool/acquire-errors.js';
+import { noteDefaults } from './pool/broker-need.js';
+import { Capacity } from './pool/capacity.js';
+import { Shutdown } from './pool/shutdown.js';
+import { Connector } from './pool/connecting/connector.js';
+import { EndpointCache } from './endpoint-cache/endpoint-cache.js';
+import type { PoolEnvironment, PoolParts } from './pool/pool-environment.js';
+import { openEndpointFile } from './endpoint-cache/endpoint-file.js';
+import { claimName, releaseName } from './pool/pool-names.js';
+import { Targets } from './pool/targets.js';
+import { createEventSources } from './pool/watching/event-sources.js';
+import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './pool/watching/events.js';
+import { resolveBy, useLease, type Lease, type ResolvedBackend } from './pool/lease.js';
+import {
+  checkAcquireOptions,
+  checkCloseOptions,
+  checkPoolOptions,
+  checkTargetOptions,
+} from './pool/options.js';
+import type { AcquireOptions, BrokerPoolOptions, CloseOptions, TargetOptions } from './pool/options.js';
 import { SharingHost } from './sharing/host/sharing-host.js';
-import type { PoolDescription, PoolStats } from './watching/stats.js';
+import { poolText, type PoolDescription, type PoolStats } from './pool/watching/stats.js';
 
 /**
  * Ready, pooled connections to the backends of a broker. Idle connections are handed out at once; new ones
@@ -225,9 +230,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    */
   async destroy(error?: Error): Promise<void> {
     if (error !== undefined) checkError('error', error);
-    await this.#shutdown.destroy(
-      new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause: error }),
-    );
+    await this.#shutdown.destroy(destroyedError(error));
   }
 
   /** Removes the listeners of one event, or of all. The pool's own listeners stay. */
@@ -242,9 +245,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /** The text that consoles show. */
   [inspect.custom](): string {
-    const { state, total, idle, leased, connecting, waiting } = this.toJSON();
-    const connections = `${total}, ${idle} idle, ${leased} leased, ${connecting} connecting`;
-    return `BrokerPool (${state}; connections: ${connections}; callers waiting: ${waiting})`;
+    return poolText(this.toJSON());
   }
 
   /** The object that logs show; `stats()` has more. */

@@ -1,23 +1,23 @@
 import type { Socket } from 'node:net';
 import type { MessagePort } from 'node:worker_threads';
-import { abortedError, failOnAbort, hasAborted } from '../../../abort.js';
-import { outOfContext } from '../../../async-context.js';
-import { rejectionOf } from '../../../caller-stack.js';
-import { monotonicNowMs, systemClock } from '../../../clock.js';
-import { DeadlineTimer, type Timed } from '../../../deadline-queue.js';
-import { errorFromData, type ErrorData } from '../../../error-data.js';
-import { BrokerPoolError } from '../../../errors.js';
-import { explainedError, type Tried } from '../../../explained-error.js';
-import { checkFunction } from '../../../validation.js';
-import { ABORTED, asPoolError } from '../../acquire-errors.js';
-import { noteDefaults } from '../../broker-need.js';
-import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../lease.js';
+import { abortedError, failOnAbort, hasAborted } from '../../abort.js';
+import { outOfContext } from '../../async-context.js';
+import { rejectionOf } from '../../caller-stack.js';
+import { monotonicNowMs, systemClock } from '../../clock.js';
+import { DeadlineTimer, type Timed } from '../../deadline-queue.js';
+import { errorFromData, type ErrorData } from '../../error-data.js';
+import { BrokerPoolError } from '../../errors.js';
+import { explainedError, type Tried } from '../../explained-error.js';
+import { checkFunction } from '../../validation.js';
+import { ABORTED, asPoolError } from '../../pool/acquire-errors.js';
+import { noteDefaults } from '../../pool/broker-need.js';
+import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../pool/lease.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
   type AcquireOptions,
   type CloseOptions,
-} from '../../options.js';
+} from '../../pool/options.js';
 import type { ClientMessage, HostMessage, Welcome } from '../protocol.js';
 import { ClientLeases, type LeaseMessage } from './client-leases.js';
 

@@ -1,10 +1,10 @@
-import { BrokerPoolError } from '../../../errors.js';
-import type { DescriptorCalls } from '../../../os/descriptors.js';
-import { systemFailure } from '../../../os/errno.js';
-import { InFlightDescriptors } from '../../../os/in-flight-descriptors.js';
-import { copyOf } from '../../../wire/frame.js';
-import type { Lease } from '../../lease.js';
-import type { CloseReason } from '../../close-reason.js';
+import { BrokerPoolError } from '../../errors.js';
+import type { DescriptorCalls } from '../../os/descriptors.js';
+import { systemFailure } from '../../os/errno.js';
+import { InFlightDescriptors } from '../../os/in-flight-descriptors.js';
+import { copyOf } from '../../wire/frame.js';
+import type { Lease } from '../../pool/lease.js';
+import type { CloseReason } from '../../pool/close-reason.js';
 import type { ClientMessage, HostMessage } from '../protocol.js';
 import type { Holder, HostConnection } from './host-connection.js';
 

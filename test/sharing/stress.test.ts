@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { BrokerPool } from '../../../src/index.js';
-import { until } from '../../helpers/leftovers.js';
-import test from '../../helpers/sanitary.js';
-import { startSystem } from '../../helpers/system.js';
-import { SHARING, testWhere } from '../../helpers/test-where.js';
+import type { BrokerPool } from '../../src/index.js';
+import { until } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+import { startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare, openPool } from './kit.js';
 import type { StressTask } from './stress-worker.js';
 

@@ -1,7 +1,7 @@
-import { until } from '../../helpers/leftovers.js';
-import test from '../../helpers/sanitary.js';
-import { echo, startSystem } from '../../helpers/system.js';
-import { SHARING, testWhere } from '../../helpers/test-where.js';
+import { until } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+import { echo, startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare, failureOf, openPool, poolEvent, startSharer } from './kit.js';
 
 /** One at a time: each starts threads of its own. */

@@ -1,5 +1,5 @@
-import type { ErrorData } from '../../error-data.js';
-import type { NegotiatedInfo, Route } from '../../negotiation/job.js';
+import type { ErrorData } from '../error-data.js';
+import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 
 /** Both ends must have the same: a worker may have loaded another copy of this package. */
 export const SHARING_VERSION = 2;
@@ -9,7 +9,8 @@ export interface ConnectionInfo {
   readonly endpoint: string;
   readonly route: Route;
   readonly negotiation:
-    { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined } | undefined;
+    | { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined }
+    | undefined;
 }
 
 const CLOSE_REASONS = ['destroyed', 'error', 'invalid', 'dirty', 'stale'] as const;

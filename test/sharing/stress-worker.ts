@@ -1,8 +1,8 @@
 /** A thread of the stress test: callers that acquire, count themselves and release, over and over. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
-import { connectSharedPool } from '../../../src/pool/sharing/client/connect-shared-pool.js';
-import { echo } from '../../helpers/talk.js';
+import { connectSharedPool } from '../../src/sharing/client/connect-shared-pool.js';
+import { echo } from '../helpers/talk.js';
 
 /** What the thread is to do. */
 export interface StressTask {

@@ -6,11 +6,11 @@ import {
   connectSharedPool,
   type Lease,
   type SharedPool,
-} from '../../../src/index.js';
-import { until } from '../../helpers/leftovers.js';
-import { startSystem, type TestSystem } from '../../helpers/system.js';
-import { ask } from '../../helpers/talk.js';
-import { SHARING, testWhere } from '../../helpers/test-where.js';
+} from '../../src/index.js';
+import { until } from '../helpers/leftovers.js';
+import { startSystem, type TestSystem } from '../helpers/system.js';
+import { ask } from '../helpers/talk.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from './kit.js';
 
 const MAX = 3;

@@ -1,16 +1,11 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
-import {
-  BrokerPool,
-  BrokerPoolError,
-  type BrokerPoolOptions,
-  type PoolEventName,
-} from '../../../src/index.js';
-import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
-import { errorFromData, type ErrorData } from '../../../src/error-data.js';
-import { until } from '../../helpers/leftovers.js';
-import type { TestSystem } from '../../helpers/system.js';
+import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type PoolEventName } from '../../src/index.js';
+import { loadDescriptorCalls } from '../../src/os/descriptors.js';
+import { errorFromData, type ErrorData } from '../../src/error-data.js';
+import { until } from '../helpers/leftovers.js';
+import type { TestSystem } from '../helpers/system.js';
 import type { Commands } from './sharer.js';
 
 /** Whether connections can cross threads here. */

@@ -1,9 +1,9 @@
-import { DescriptorLedger } from '../../../../src/os/descriptor-ledger.js';
-import { ClientLeases, type LeaseMessage } from '../../../../src/pool/sharing/client/client-leases.js';
-import type { ClientMessage } from '../../../../src/pool/sharing/protocol.js';
-import { FAKE_BACKEND } from '../../../helpers/endpoints.js';
-import { pooledConnection } from '../../../helpers/pooled.js';
-import test from '../../../helpers/sanitary.js';
+import { DescriptorLedger } from '../../../src/os/descriptor-ledger.js';
+import { ClientLeases, type LeaseMessage } from '../../../src/sharing/client/client-leases.js';
+import type { ClientMessage } from '../../../src/sharing/protocol.js';
+import { FAKE_BACKEND } from '../../helpers/endpoints.js';
+import { pooledConnection } from '../../helpers/pooled.js';
+import test from '../../helpers/sanitary.js';
 
 test('a declined lease goes back, and its token is overwritten', (t) => {
   const posted: ClientMessage[] = [];

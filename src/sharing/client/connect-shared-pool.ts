@@ -1,5 +1,5 @@
 import { MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { invalidArgument } from '../../../errors.js';
+import { invalidArgument } from '../../errors.js';
 import { isWelcome, SHARING_VERSION } from '../protocol.js';
 import { SharedPool } from './shared-pool.js';
 

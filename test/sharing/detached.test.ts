@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { until } from '../../helpers/leftovers.js';
-import test from '../../helpers/sanitary.js';
-import { startSystem } from '../../helpers/system.js';
+import { until } from '../helpers/leftovers.js';
+import test from '../helpers/sanitary.js';
+import { startSystem } from '../helpers/system.js';
 import { canShare, openPool, poolEvent, startSharer } from './kit.js';
 
 const sharingTest = canShare ? test.serial : test.skip;

@@ -1,11 +1,11 @@
-import { systemClock } from '../../../clock.js';
-import { BrokerPoolError } from '../../../errors.js';
-import { DescriptorLedger } from '../../../os/descriptor-ledger.js';
-import { socketOverDescriptor } from '../../../os/socket-handle.js';
-import { afterDrain } from '../../../os/drain.js';
-import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../lease.js';
-import type { CloseReason } from '../../close-reason.js';
-import { PooledSocket } from '../../../os/pooled-socket.js';
+import { systemClock } from '../../clock.js';
+import { BrokerPoolError } from '../../errors.js';
+import { DescriptorLedger } from '../../os/descriptor-ledger.js';
+import { socketOverDescriptor } from '../../os/socket-handle.js';
+import { afterDrain } from '../../os/drain.js';
+import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
+import type { CloseReason } from '../../pool/close-reason.js';
+import { PooledSocket } from '../../os/pooled-socket.js';
 import {
   isSharedCloseReason,
   type ClientMessage,

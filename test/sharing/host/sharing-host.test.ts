@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
-import { monotonicNowMs } from '../../../../src/clock.js';
-import { BrokerPoolError } from '../../../../src/errors.js';
-import { loadDescriptorCalls } from '../../../../src/os/descriptors.js';
-import type { AcquireOptions } from '../../../../src/pool/options.js';
-import type { HostMessage } from '../../../../src/pool/sharing/protocol.js';
-import { HostPort, type PoolToShare } from '../../../../src/pool/sharing/host/sharing-host.js';
-import { SHARING, testWhere } from '../../../helpers/test-where.js';
+import { monotonicNowMs } from '../../../src/clock.js';
+import { BrokerPoolError } from '../../../src/errors.js';
+import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
+import type { AcquireOptions } from '../../../src/pool/options.js';
+import type { HostMessage } from '../../../src/sharing/protocol.js';
+import { HostPort, type PoolToShare } from '../../../src/sharing/host/sharing-host.js';
+import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { canShare } from '../kit.js';
 
 const sharingTest = testWhere(canShare, SHARING);

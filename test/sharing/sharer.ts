@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
-import { BrokerPoolError } from '../../../src/errors.js';
-import type { AcquireOptions, Lease } from '../../../src/index.js';
+import { BrokerPoolError } from '../../src/errors.js';
+import type { AcquireOptions, Lease } from '../../src/index.js';
 // Not by the index: each test starts threads, and half of a start is modules that no thread of a guest needs.
-import { connectSharedPool } from '../../../src/pool/sharing/client/connect-shared-pool.js';
-import { errorToData } from '../../../src/error-data.js';
-import { echo, read } from '../../helpers/talk.js';
+import { connectSharedPool } from '../../src/sharing/client/connect-shared-pool.js';
+import { errorToData } from '../../src/error-data.js';
+import { echo, read } from '../helpers/talk.js';
 
 const { port, counter }: { readonly port: MessagePort; readonly counter: SharedArrayBuffer } = workerData;
 const shared = await connectSharedPool(port);

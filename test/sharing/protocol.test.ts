@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import { isClientMessage, isWelcome } from '../../../src/pool/sharing/protocol.js';
-import test from '../../helpers/sanitary.js';
+import { isClientMessage, isWelcome } from '../../src/sharing/protocol.js';
+import test from '../helpers/sanitary.js';
 
 const acquire = { kind: 'acquire', acquireId: 1, timeoutMs: 10, askedAtMs: 5, abortable: false };
 const GOOD = [

@@ -1,10 +1,10 @@
-import type { DescriptorCalls } from '../../../os/descriptors.js';
-import { wouldBlock } from '../../../os/errno.js';
-import { descriptorOf, takeUnread } from '../../../os/socket-handle.js';
-import { copyOf } from '../../../wire/frame.js';
-import type { CloseReason } from '../../close-reason.js';
-import type { PooledConnection, SharedWith } from '../../pooled-connection.js';
-import { PooledSocket, type SocketProblem } from '../../../os/pooled-socket.js';
+import type { DescriptorCalls } from '../../os/descriptors.js';
+import { wouldBlock } from '../../os/errno.js';
+import { descriptorOf, takeUnread } from '../../os/socket-handle.js';
+import { copyOf } from '../../wire/frame.js';
+import type { CloseReason } from '../../pool/close-reason.js';
+import type { PooledConnection, SharedWith } from '../../pool/pooled-connection.js';
+import { PooledSocket, type SocketProblem } from '../../os/pooled-socket.js';
 
 /** Another thread that has a duplicate of a connection's descriptor. */
 export interface Holder {

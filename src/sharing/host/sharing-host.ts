@@ -1,14 +1,14 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { outOfContext } from '../../../async-context.js';
-import { monotonicNowMs } from '../../../clock.js';
-import { errorToData } from '../../../error-data.js';
-import { BrokerPoolError } from '../../../errors.js';
-import { loadDescriptorCalls, type DescriptorCalls } from '../../../os/descriptors.js';
-import { asPoolError } from '../../acquire-errors.js';
-import { heldBy, type Lease } from '../../lease.js';
-import type { AcquireOptions, TargetOptions } from '../../options.js';
-import type { CloseReason } from '../../close-reason.js';
-import { PooledConnection } from '../../pooled-connection.js';
+import { outOfContext } from '../../async-context.js';
+import { monotonicNowMs } from '../../clock.js';
+import { errorToData } from '../../error-data.js';
+import { BrokerPoolError } from '../../errors.js';
+import { loadDescriptorCalls, type DescriptorCalls } from '../../os/descriptors.js';
+import { asPoolError } from '../../pool/acquire-errors.js';
+import { heldBy, type Lease } from '../../pool/lease.js';
+import type { AcquireOptions, TargetOptions } from '../../pool/options.js';
+import type { CloseReason } from '../../pool/close-reason.js';
+import { PooledConnection } from '../../pool/pooled-connection.js';
 import { HostConnection } from './host-connection.js';
 import {
   isClientMessage,

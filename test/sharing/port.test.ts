@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { connectLocalSocket, connectSharedPool } from '../../../src/index.js';
-import { FAKE_BROKER } from '../../helpers/endpoints.js';
-import { until } from '../../helpers/leftovers.js';
-import { scaled } from '../../helpers/patience.js';
-import test from '../../helpers/sanitary.js';
-import { closed, echo, read, startSystem } from '../../helpers/system.js';
-import { SHARING, testWhere } from '../../helpers/test-where.js';
+import { connectLocalSocket, connectSharedPool } from '../../src/index.js';
+import { FAKE_BROKER } from '../helpers/endpoints.js';
+import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
+import test from '../helpers/sanitary.js';
+import { closed, echo, read, startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
 const sharingTest = testWhere(canShare, SHARING, test.serial);
@@ -275,7 +275,7 @@ sharingTest('the leases of a pool in a worker thread end when that thread ends',
 });
 
 test('share() without FFI throws WORKER_FAILED and names koffi', async (t) => {
-  const index = fileURLToPath(new URL('../../../src/index.js', import.meta.url));
+  const index = fileURLToPath(new URL('../../src/index.js', import.meta.url));
   const source = `
     const { BrokerPool } = await import(${JSON.stringify(index)});
     const pool = new BrokerPool({
