@@ -1,10 +1,11 @@
 /**
  * Shows that the tests notice changes: `npm run test:mutations -- [--sample 100] [--seed 1]
- * [--only PART,PART] [--copies 2] [--report FILE]`.
+ * [--only PART,PART] [--copies 2] [--minutes 90] [--report FILE]`.
  *
  * Takes the coverage of each test file first, and keeps it for the next run. Then it puts mutants into
  * copies of the build, one at a time in each, and runs the nearest tests that reach the place until one fails.
- * Ends with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them.
+ * Ends with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them. After
+ * `--minutes` it begins no further mutant: those that it has judged are a random sample, too.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -13,11 +14,14 @@ import { MutableCopy, type TestRun } from './copy.js';
 import { CoverageTaker, type TestCoverage } from './coverage.js';
 import { compiledFilesOf, readCompiled } from './files.js';
 import { mutantsOf, type Mutant } from './mutants.js';
-import { isAsked, testsFor } from './selection.js';
+import { inGroups, isAsked, testsFor } from './selection.js';
 import { KNOWN_SURVIVORS, type KnownSurvivor } from './survivors.js';
 
 const WANTED_SHARE = 0.9;
-/** How long a test file may run with a mutant in it: several times as long as without, and so much more. */
+/**
+ * How long test files may run with a mutant in one of them: the longest one several times as long as without,
+ * and so much more.
+ */
 const LIMIT_FACTOR = 5;
 const LIMIT_ADDED_MS = 20_000;
 
@@ -34,17 +38,18 @@ const { values } = parseArgs({
     sample: { type: 'string', default: '100' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: 'src' },
+    minutes: { type: 'string', default: 'Infinity' },
     copies: { type: 'string', default: String(availableParallelism()) },
     report: { type: 'string' },
   },
 });
+const endMs = performance.now() + Number(values.minutes) * 60_000;
 const parts = values.only.split(',');
 const possible = compiledFilesOf('src')
   .filter((file) => !file.startsWith('src/wire/gen/'))
   .flatMap((file) => mutantsOf(file, readCompiled(file)))
   .filter(({ file, where }) => parts.some((part) => `${file} ${where}`.includes(part)));
 const sample = sampled(possible, Number(values.sample), Number(values.seed));
-const known = sample.flatMap((mutant) => KNOWN_SURVIVORS.filter((each) => isSame(each, mutant)));
 const counted = sample.filter((mutant) => !KNOWN_SURVIVORS.some((each) => isSame(each, mutant)));
 
 const copies = Array.from({ length: Number(values.copies) }, (_, index) => new MutableCopy(index));
@@ -53,6 +58,7 @@ const verdicts: Verdict[] = [];
 try {
   await takeCoverage();
   await inCopies(counted, async (copy, mutant) => {
+    if (performance.now() >= endMs) return;
     const verdict = await judge(copy, mutant);
     verdicts.push(verdict);
     console.log(`${verdicts.length}/${counted.length} ${describe(mutant)}: ${outcomeOf(verdict)}`);
@@ -76,22 +82,38 @@ async function takeCoverage(): Promise<void> {
 async function judge(copy: MutableCopy, mutant: Mutant): Promise<Verdict> {
   const begin = performance.now();
   const asked = testsFor(mutant, tests);
-  for (const { test, durationMs } of asked) {
-    const limitMs = LIMIT_FACTOR * durationMs + LIMIT_ADDED_MS;
-    const { failure, isLate } = await runWith(copy, mutant, test, limitMs);
+  let groups = inGroups(asked);
+  for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+    const files = group.map(({ test }) => test);
+    const limitMs = limitOf(group);
+    const { failure, isLate } = await runWith(copy, mutant, files, limitMs);
     if (failure === undefined) continue;
     // On a machine that is busy a test may fail without the mutant's doing.
-    if ((await copy.run(test, limitMs)).failure !== undefined) continue;
-    const outcome = isLate ? 'late' : 'killed';
-    return { mutant, outcome, killedBy: failure, durationMs: performance.now() - begin };
+    if ((await copy.run(files, limitMs)).failure === undefined) {
+      const outcome = isLate ? 'late' : 'killed';
+      return { mutant, outcome, killedBy: failure, durationMs: performance.now() - begin };
+    }
+    // Those behind the test that failed have not run.
+    if (group.length > 1) groups = [...group.map((each) => [each]), ...groups];
   }
   const outcome = asked.length === 0 ? 'unreached' : 'survived';
   return { mutant, outcome, durationMs: performance.now() - begin };
 }
 
-async function runWith(copy: MutableCopy, mutant: Mutant, test: string, limitMs: number): Promise<TestRun> {
+function limitOf(group: readonly TestCoverage[]): number {
+  const durations = group.map(({ durationMs }) => durationMs);
+  const total = durations.reduce((sum, each) => sum + each, 0);
+  return total + (LIMIT_FACTOR - 1) * Math.max(...durations) + LIMIT_ADDED_MS;
+}
+
+async function runWith(
+  copy: MutableCopy,
+  mutant: Mutant,
+  files: readonly string[],
+  limitMs: number,
+): Promise<TestRun> {
   using _ = copy.plant(mutant);
-  return await copy.run(test, limitMs);
+  return await copy.run(files, limitMs);
 }
 
 /** Works off the items, one at a time in each copy. */
@@ -111,6 +133,11 @@ function report(): void {
   const killed = verdicts.filter(({ killedBy }) => killedBy !== undefined);
   const late = killed.filter(({ outcome }) => outcome === 'late');
   const survivors = verdicts.filter(({ killedBy }) => killedBy === undefined);
+  const judged = new Set(verdicts.map(({ mutant }) => mutant));
+  const last = sample.findLastIndex((mutant) => judged.has(mutant));
+  const known = sample
+    .slice(0, last + 1)
+    .flatMap((mutant) => KNOWN_SURVIVORS.filter((each) => isSame(each, mutant)));
   const share = killed.length / verdicts.length;
   const meanMs = verdicts.reduce((sum, { durationMs }) => sum + durationMs, 0) / verdicts.length;
   const summary =
@@ -125,7 +152,8 @@ function report(): void {
     replaceSection(
       values.report,
       'mutations',
-      `\n${summary}. Those that no test notices:\n\n${rows.join('\n')}\n`,
+      `\nWritten by \`npm run test:mutations -- --only ${values.only} --seed ${values.seed} --report …\`: ${summary}. ` +
+        `Those that no test notices:\n\n${rows.join('\n')}\n`,
     );
   process.exitCode = share >= WANTED_SHARE ? 0 : 1;
 }

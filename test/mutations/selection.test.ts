@@ -1,7 +1,7 @@
 import test from '../helpers/sanitary.js';
 import type { TestCoverage } from './coverage.js';
 import type { Mutant } from './mutants.js';
-import { isAsked, testsFor } from './selection.js';
+import { inGroups, isAsked, testsFor } from './selection.js';
 
 const FILE = 'src/wire/codec.js';
 
@@ -48,4 +48,14 @@ test('tests that need other tools, and those that import other files, are not as
     'test/together/wire.test.js',
   ])
     t.false(isAsked(file), file);
+});
+
+test('tests are asked in their order, in groups that grow up to eight', (t) => {
+  const tests = Array.from({ length: 30 }, (_, index) => index);
+  const groups = inGroups(tests);
+  t.deepEqual(groups.flat(), tests);
+  t.deepEqual(
+    groups.map(({ length }) => length),
+    [1, 1, 2, 4, 8, 8, 6],
+  );
 });

@@ -27,3 +27,20 @@ export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]
     .slice(0, MOST_ASKED)
     .map(({ coverage }) => coverage);
 }
+
+/** Most tests that one process of the runner is given. */
+const LARGEST_GROUP = 8;
+
+/**
+ * The tests in their order, in growing groups: most mutants are noticed by one of the first tests, and for the
+ * others each start of the runner costs as much as a short test.
+ */
+export function inGroups<T>(tests: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  for (let taken = 0; taken < tests.length;) {
+    const size = Math.min(Math.max(1, taken), LARGEST_GROUP);
+    groups.push(tests.slice(taken, taken + size));
+    taken += size;
+  }
+  return groups;
+}
