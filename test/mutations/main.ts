@@ -2,19 +2,19 @@
  * Shows that the tests notice changes: `npm run test:mutations -- [--sample 100] [--seed 1]
  * [--only PART,PART] [--copies 2] [--minutes 90] [--report FILE]`.
  *
- * Takes the coverage of each test file first, and keeps it for the next run. Then it puts mutants into
- * copies of the build, one at a time in each, and runs the nearest tests that reach the place until one fails.
- * Ends with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them. After
+ * Puts mutants into copies of the build, one at a time in each, and runs the nearest tests that reach the
+ * place until one fails. Which code a test file runs is found out when it is first asked, and kept for the next
+ * run. Ends with 1 where fewer than nine mutants of ten are noticed. `--sample 0` takes all of them. After
  * `--minutes` it begins no further mutant: those that it has judged are a random sample, too.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { replaceSection } from '../helpers/markdown.js';
 import { MutableCopy, type TestRun } from './copy.js';
-import { CoverageTaker, type TestCoverage } from './coverage.js';
+import { CoverageTaker, reaches, type TestCoverage } from './coverage.js';
 import { compiledFilesOf, readCompiled } from './files.js';
 import { mutantsOf, type Mutant } from './mutants.js';
-import { inGroups, isAsked, testsFor } from './selection.js';
+import { isAsked, nearestFirst, nextGroupSize } from './selection.js';
 import { KNOWN_SURVIVORS, type KnownSurvivor } from './survivors.js';
 
 const WANTED_SHARE = 0.9;
@@ -53,10 +53,10 @@ const sample = sampled(possible, Number(values.sample), Number(values.seed));
 const counted = sample.filter((mutant) => !KNOWN_SURVIVORS.some((each) => isSame(each, mutant)));
 
 const copies = Array.from({ length: Number(values.copies) }, (_, index) => new MutableCopy(index));
-const tests: TestCoverage[] = [];
+const tests = compiledFilesOf('test').filter(isAsked);
+const coverage = new CoverageTaker();
 const verdicts: Verdict[] = [];
 try {
-  await takeCoverage();
   await inCopies(counted, async (copy, mutant) => {
     if (performance.now() >= endMs) return;
     const verdict = await judge(copy, mutant);
@@ -68,36 +68,57 @@ try {
 }
 report();
 
-async function takeCoverage(): Promise<void> {
-  const begin = performance.now();
-  const taker = new CoverageTaker();
-  await inCopies(compiledFilesOf('test').filter(isAsked), async (copy, test) => {
-    const coverage = await taker.take(copy, test);
-    if (coverage.isBroken) console.log(`${test} fails without a mutant, and is not asked`);
-    else tests.push(coverage);
-  });
-  console.log(`Coverage of ${tests.length} test files: ${secondsSince(begin)} s`);
-}
-
 async function judge(copy: MutableCopy, mutant: Mutant): Promise<Verdict> {
   const begin = performance.now();
-  const asked = testsFor(mutant, tests);
-  let groups = inGroups(asked);
-  for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
-    const files = group.map(({ test }) => test);
-    const limitMs = limitOf(group);
-    const { failure, isLate } = await runWith(copy, mutant, files, limitMs);
-    if (failure === undefined) continue;
-    // On a machine that is busy a test may fail without the mutant's doing.
-    if ((await copy.run(files, limitMs)).failure === undefined) {
-      const outcome = isLate ? 'late' : 'killed';
-      return { mutant, outcome, killedBy: failure, durationMs: performance.now() - begin };
-    }
-    // Those behind the test that failed have not run.
-    if (group.length > 1) groups = [...group.map((each) => [each]), ...groups];
+  const candidates = nearestFirst(mutant, tests, (test) => coverage.durationOf(test));
+  let asked = 0;
+  for (;;) {
+    const group = await nextGroup(copy, mutant, candidates, nextGroupSize(asked));
+    if (group.length === 0) break;
+    asked += group.length;
+    const killer = await ask(copy, mutant, group);
+    if (killer !== undefined) return { ...killer, mutant, durationMs: performance.now() - begin };
   }
-  const outcome = asked.length === 0 ? 'unreached' : 'survived';
-  return { mutant, outcome, durationMs: performance.now() - begin };
+  return { mutant, outcome: asked === 0 ? 'unreached' : 'survived', durationMs: performance.now() - begin };
+}
+
+/** Takes the next tests that reach a mutant off the candidates. */
+async function nextGroup(
+  copy: MutableCopy,
+  { file, start }: Mutant,
+  candidates: string[],
+  size: number,
+): Promise<TestCoverage[]> {
+  const group: TestCoverage[] = [];
+  while (group.length < size) {
+    const test = candidates.shift();
+    if (test === undefined) break;
+    const taken = await coverage.of(test, copy);
+    if (!taken.isBroken && reaches(taken, file, start)) group.push(taken);
+  }
+  return group;
+}
+
+/** Runs tests with a mutant. Returns the first one that notices it. */
+async function ask(
+  copy: MutableCopy,
+  mutant: Mutant,
+  group: readonly TestCoverage[],
+): Promise<Pick<Verdict, 'outcome' | 'killedBy'> | undefined> {
+  const files = group.map(({ test }) => test);
+  const limitMs = limitOf(group);
+  const { failure, isLate } = await runWith(copy, mutant, files, limitMs);
+  if (failure === undefined) return undefined;
+  // On a machine that is busy a test may fail without the mutant's doing.
+  if ((await copy.run(files, limitMs)).failure === undefined)
+    return { outcome: isLate ? 'late' : 'killed', killedBy: failure };
+  if (group.length === 1) return undefined;
+  // Those behind the test that failed have not run.
+  for (const each of group) {
+    const killer = await ask(copy, mutant, [each]);
+    if (killer !== undefined) return killer;
+  }
+  return undefined;
 }
 
 function limitOf(group: readonly TestCoverage[]): number {
@@ -169,10 +190,6 @@ function outcomeOf({ outcome, killedBy = 'no test notices it', durationMs }: Ver
 
 function isSame(survivor: KnownSurvivor, { where, kind, before }: Mutant): boolean {
   return survivor.where === where && survivor.kind === kind && survivor.before === before;
-}
-
-function secondsSince(begin: number): string {
-  return ((performance.now() - begin) / 1000).toFixed(0);
 }
 
 /** So many of them, the same for the same seed; all where `size` is 0. */
