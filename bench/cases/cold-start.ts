@@ -7,7 +7,7 @@ import { BARE, NAIVE, ONE_SHOT } from '../peers/connectors.js';
 import type { ColdAnswer, ColdTask } from '../programs/cold-start.js';
 
 const POOL = 'BrokerPool, first lease';
-const BY_THREAD = 'BrokerPool, first lease by handoff: the wait thread starts';
+const BY_THREAD = 'BrokerPool, first lease by handoff';
 /** One start says little. */
 const STARTS_PER_ROUND = 3;
 

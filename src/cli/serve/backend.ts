@@ -6,8 +6,8 @@ import { defineCommand, printJson, printLine, type CommandIo } from '../command.
 import { ExitCode } from '../exit-codes.js';
 import { flag, list, value } from '../option.js';
 import { report } from '../report.js';
-import { absolutePath, endpointArgument, identifier, shownEndpoint, wholeNumber } from '../values.js';
-
+import { absolutePath, identifier, shownEndpoint, wholeNumber } from '../values.js';
+import { listeningEndpoint } from './listening-endpoint.js';
 import { untilInterrupted } from './until-interrupted.js';
 
 /** How long clients get at the end to read the answers that they are owed. */
@@ -25,10 +25,10 @@ export const serveBackend = defineCommand({
     endpoint: value(
       'ENDPOINT',
       'where to listen; by default in a new temporary directory, or where a broker that launched it says',
-      endpointArgument,
+      listeningEndpoint,
       { isPath: true },
     ),
-    'handoff-endpoint': value('ENDPOINT', 'where brokers hand connections over', endpointArgument, {
+    'handoff-endpoint': value('ENDPOINT', 'where brokers hand connections over', listeningEndpoint, {
       isPath: true,
     }),
     'payload-protocol': list(
