@@ -68,7 +68,7 @@ export class BackendServer {
     this.#settings = settings;
     this.#place = place;
     this.#hooks = hooks;
-    this.#connections = new ClientConnections(hooks.onChange);
+    this.#connections = new ClientConnections(hooks.onChange, settings.httpServer);
     this.identity = new BackendIdentity(place.endpoint, place.namespace, settings.identity);
   }
 
@@ -178,19 +178,19 @@ export class BackendServer {
   }
 
   #hostOf(adopted: boolean): FrameConnectionHost {
-    const { classify, maxInFlight, onConnection, onRequest, payloadProtocols } = this.#settings;
+    const { classify, httpServer, maxInFlight, onConnection, onRequest, payloadProtocols } = this.#settings;
     return {
       classify,
       maxInFlight,
       payloadProtocols,
-      takesOwnBytes: onConnection !== undefined,
+      takesOwnBytes: onConnection !== undefined || httpServer !== undefined,
       onRequest: onRequest && ((request) => this.#onRequest(request, onRequest)),
       identity: () => this.#tellIdentity(),
       onProbe: () => this.count('probes'),
       onRequestError: (error, request) => this.#onRequestError(error, request),
       onOwnBytes: (socket) => {
-        this.#connections.giveToService(socket);
         try {
+          this.#connections.giveToService(socket);
           onConnection?.(socket, { adopted });
         } catch (error) {
           socket.destroy();
