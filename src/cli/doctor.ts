@@ -55,7 +55,7 @@ export const doctor = defineCommand({
     const { realHost } = await import('./doctor/host.js');
     const { PatientRequests } = await import('./doctor/patience.js');
     const { brokerEndpoint: broker, trust = {} } = brokerSettings(values);
-    const brokerEndpoint = broker && checkEndpoint('brokerEndpoint', broker);
+    const brokerEndpoint = broker === undefined ? undefined : checkEndpoint('brokerEndpoint', broker);
     const requests = new PatientRequests();
     const colours = isColoured(stdout, env);
     const progress = startProgress(stderr);

@@ -14,6 +14,7 @@ import type { DaemonProcess } from '../../wire/messages.js';
 import type { Examination } from './examination.js';
 import { failure, ok, problemIn, warning, type Finding } from './finding.js';
 
+const UNSOUND = "see the backend's log: its process lives, and does not answer as it should";
 const SUFFIX = '.identity.json';
 const OTHERS_WRITE = 0o022;
 
@@ -84,7 +85,8 @@ function checkAccess(subject: string, path: string): Finding | undefined {
 }
 
 function adviceFor(error: unknown, path: string): string {
-  const { code = undefined, cause } = error instanceof BrokerPoolError ? error : {};
+  if (!(error instanceof BrokerPoolError)) return UNSOUND;
+  const { code, cause } = error;
   if (code === 'IDENTITY_MISMATCH')
     return `restart the service, or remove ${printable(path)} if it has ended for good`;
   if (code === 'IDENTITY_FILE')
@@ -92,7 +94,7 @@ function adviceFor(error: unknown, path: string): string {
       ? 'start the service, or correct the path'
       : `remove ${printable(path)}, and restart the service`;
   if (code === 'BACKEND_CONNECT') return 'restart the service: its process lives, and does not listen there';
-  return "see the backend's log: its process lives, and does not answer as it should";
+  return UNSOUND;
 }
 
 function namesIn(directory: string): readonly string[] {
