@@ -117,6 +117,8 @@ export class Dispatcher {
       this.#pump();
       this.#events.onQuieter();
     },
+    isOnlyBusy: (connection) =>
+      this.#connections.every((other) => other === connection || other.inFlight === 0),
     onUnasked: () => void this.unaskedFrames++,
     onLost: (connection, owed, unsent, error) => {
       this.#drop(connection);

@@ -1,12 +1,13 @@
-import { afterPromises } from '../../clock.js';
+import { afterPromises, afterThisCode } from '../../clock.js';
 import { BrokerPoolError, printable } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
-import { formatProtocol, FrameKind, PayloadEncoding, PROTOCOL_VERSION } from '../../wire/envelope.js';
+import { FrameKind, PROTOCOL_VERSION } from '../../wire/envelope.js';
 import { FrameReader } from '../codec/frame-reader.js';
 import { ownPayload, type FrameView } from '../codec/frame-view.js';
 import { FrameWriter } from '../codec/frame-writer.js';
 import { writeTogether } from '../../os/write-together.js';
 import type { HeldConnection } from '../sources/connection-source.js';
+import { problemOf } from './answer-problem.js';
 import { LARGE_BYTES, type Candidate } from './choice.js';
 import type { PendingRequest } from './pending-request.js';
 import { ABANDONED, RequestTable } from './request-table.js';
@@ -21,6 +22,8 @@ export interface ConnectionEvents {
   onFailure(request: Request, error: BrokerPoolError): void;
   /** Answers have come, or bytes have left: there may be room for requests. */
   onProgress(connection: SessionConnection): void;
+  /** Whether requests are in flight on this connection only. */
+  isOnlyBusy(connection: SessionConnection): boolean;
   /** A frame for which no request waits. */
   onUnasked(): void;
   /** The connection is dead: `owed` have been written to it, `unsent` have not. */
@@ -29,6 +32,9 @@ export interface ConnectionEvents {
 
 /** So much is given to the socket at once. Then the requests wait until the kernel has it. */
 const WRITE_BYTES = 64 * 1024;
+
+/** So many answers at least are worth a write of their own, see {@link SessionConnection}. */
+const FEWEST_ANSWERS = 4;
 
 /** One connection with many requests in flight: the adapter between a socket and the {@link RequestTable}. */
 export class SessionConnection implements Candidate {
@@ -40,6 +46,8 @@ export class SessionConnection implements Candidate {
   readonly #table = new RequestTable<Request>();
   readonly #unsent = new Fifo<Request>();
   #largeRequests = 0;
+  /** How many frames are read before the next pause. */
+  #framesToPause = Infinity;
   #isFlushing = false;
   #isBlocked = false;
   #isOver = false;
@@ -139,11 +147,26 @@ export class SessionConnection implements Candidate {
 
   readonly #onData = (piece: Uint8Array): void => {
     this.#reader.push(piece);
+    this.#framesToPause = this.#framesOfFirstPart();
+    this.#readOn();
+  };
+
+  /**
+   * A backend that has answered everything waits until this session has read everything. So the callers of the first
+   * half of the answers get their turn before the second half is read: what they ask keeps the backend busy meanwhile.
+   */
+  #framesOfFirstPart(): number {
+    const half = this.inFlight >> 1;
+    return half >= FEWEST_ANSWERS && this.#events.isOnlyBusy(this) ? half : Infinity;
+  }
+
+  readonly #readOn = (): void => {
     try {
       while (!this.#isOver) {
         const frame = this.#reader.read();
         if (frame === undefined) break;
         this.#onFrame(frame);
+        if (--this.#framesToPause === 0 && this.#reader.unreadBytes > 0) return this.#pause();
       }
     } catch (error) {
       if (!(error instanceof BrokerPoolError)) throw error;
@@ -153,6 +176,17 @@ export class SessionConnection implements Candidate {
     if (this.waiting === 0) this.#held.socket.unref();
     this.#events.onProgress(this);
   };
+
+  /** Reads on when the callers have had their turn. */
+  #pause(): void {
+    this.#events.onProgress(this);
+    afterThisCode(() =>
+      afterPromises(() => {
+        this.#flush();
+        this.#readOn();
+      }),
+    );
+  }
 
   #onFrame(frame: FrameView): void {
     // S-45: a frame that no request waits for hurts none. An event is never an answer.
@@ -256,13 +290,4 @@ export class SessionConnection implements Candidate {
   #forgetSize(request: Request): void {
     if (request.isLarge) this.#largeRequests--;
   }
-}
-
-/** The fault of an answer. No valid backend sends an answer with one of these (S-70). */
-function problemOf(frame: FrameView, payloadProtocol: number): string | undefined {
-  if (frame.envelopeVersion !== PROTOCOL_VERSION) return `has envelope_version ${frame.envelopeVersion}`;
-  if (frame.payloadProtocol !== payloadProtocol)
-    return `has payload_protocol ${formatProtocol(frame.payloadProtocol)}, not ${formatProtocol(payloadProtocol)}`;
-  if (frame.kind !== FrameKind.RESPONSE) return `has kind ${frame.kind}, not RESPONSE`;
-  return frame.payloadEncoding === PayloadEncoding.NONE ? undefined : 'has a compressed payload';
 }
