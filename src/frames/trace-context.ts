@@ -11,6 +11,7 @@ const NONE: TraceContext = { traceparent: '', tracestate: '' };
  * context holds its span. Read here without the package, so that a program without it loads nothing.
  */
 const API = Symbol.for('opentelemetry.js.api.1');
+declare const globalThis: { readonly [API]?: unknown };
 const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
 
 const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
@@ -18,7 +19,8 @@ const SPAN_ID = /^(?!0{16})[0-9a-f]{16}$/;
 
 /** The trace context of the active OpenTelemetry span; empty where there is none, or where asking for it fails. */
 export function activeTraceContext(): TraceContext {
-  const api: unknown = Reflect.get(globalThis, API);
+  // Not by Reflect.get, which takes twenty times as long.
+  const api = globalThis[API];
   if (api === undefined) return NONE;
   try {
     const context = call(member(api, 'context'), 'active');

@@ -5,8 +5,9 @@ import { Fifo } from '../../fifo.js';
 import { openError } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
+import type { ConnectionEvents } from './connection-events.js';
 import type { DispatcherEvents } from './dispatcher-events.js';
-import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
+import { SessionConnection, type Request } from './session-connection.js';
 
 export interface DispatcherSettings {
   /** Connections at most. */
