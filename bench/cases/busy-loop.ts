@@ -18,7 +18,7 @@ import {
 
 const WORK_MS = 5;
 const CONNECTS = 40;
-const ON_THREAD = `${POOL}, on the wait thread`;
+const ON_THREAD = 'BrokerPool, on the wait thread';
 const ONE_TURN = 'one turn of the loop';
 
 /** How long does a negotiation take while the loop has other work? */

@@ -122,7 +122,8 @@ async function measure(context: BenchContext, growing: Growth, target: TestTarge
   const role = (size: number): Role => (size === sizes[0] ? 'floor' : 'ours');
   const larger = nodeOptions === undefined ? sizes.slice(1) : [];
   const targets = larger.map((size): Target => ({ row: name(size), against: smallest, atMost: MOST_GROWTH }));
-  const common = { better: 'lower', baseline: smallest, targets } as const;
+  const answer = name(sizes.at(-1) ?? 0);
+  const common = { better: 'lower', baseline: smallest, answer, targets } as const;
   const rows = [
     ...ours.map(({ size, rounds }): Row => ({ name: name(size), role: role(size), rounds })),
     ...bare.map(({ size, rounds }): Row => ({

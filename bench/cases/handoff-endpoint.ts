@@ -20,9 +20,9 @@ import { startSystem, type BenchSystem } from '../peers/system.js';
 const CALLERS: readonly number[] = [1, 16];
 const WARM_UP_MS = 150;
 const TURN_MS = 120;
-const AUTO = 'BrokerPool that adopts if it is faster';
+const AUTO = 'BrokerPool, adopting if faster';
 
-const beside = (name: string): string => `${name}, a handoff endpoint`;
+const beside = (name: string): string => `${name}, handoff endpoint`;
 const without = (name: string): string => `${name}, none`;
 
 /** What does a handoff endpoint cost the clients that adopt nothing? */
@@ -74,7 +74,9 @@ async function measure(
     unit: 'µs',
     better: 'lower',
     baseline: without(POOL),
-    rows: connectors.map(({ name, role }) => latencyRow(name, role, turns.get(name) ?? [])),
+    rows: connectors.map(({ name }, index) =>
+      latencyRow(name, index < connectors.length / 2 ? 'ours' : 'floor', turns.get(name) ?? []),
+    ),
     targets: [POOL, ONE_SHOT, AUTO].map((name) => ({
       row: beside(name),
       against: without(name),

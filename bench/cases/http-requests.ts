@@ -27,6 +27,7 @@ export const httpRequests: BenchCase = {
   name: 'http-requests',
   question: `How many HTTP requests a second do ${CALLERS} callers get answered, over a pool and over the path of the socket?`,
   budgetMs: 10_000,
+  pictures: ['bars'],
   async run(context) {
     await using program = await startProgram<HttpServiceReady>('http-service');
     const { target, endpoint } = program.ready;

@@ -21,18 +21,18 @@ export const sessionLarge: BenchCase = {
   name: 'session-large',
   question: 'How long does a small request take while 15 MiB requests go through the same session?',
   budgetMs: 30_000,
-  pictures: ['bars', 'percentiles'],
+  pictures: ['percentiles'],
   async run(context) {
     await using backend = await startFrameBackend(context.rustProgram);
     await using session = openSession({ endpoint: backend.endpoint }, { payloadProtocol: ECHO_PROTOCOL });
     const contenders = [
-      { name: ALONE, turn: () => smallRequests(session) },
-      { name: BESIDE, turn: () => besideLarge(session) },
-    ];
+      { name: ALONE, role: 'floor', turn: () => smallRequests(session) },
+      { name: BESIDE, role: 'ours', turn: () => besideLarge(session) },
+    ] as const;
     for (const { turn } of contenders) await turn();
     const title = `64 B, ${backend.name}`;
     const turns = await alternate(context, title, contenders, sessionLarge.budgetMs, ({ turn }) => turn());
-    const [alone, beside] = contenders.map(({ name }) => latencyRow(name, 'ours', turns.get(name) ?? []));
+    const [alone, beside] = contenders.map(({ name, role }) => latencyRow(name, role, turns.get(name) ?? []));
     if (alone === undefined || beside === undefined) throw new Error('no rows');
     const moreMs = ((beside.latency?.p99 ?? 0) - (alone.latency?.p99 ?? 0)) / 1_000;
     return {

@@ -30,12 +30,10 @@ export const sessionRequests: BenchCase = {
   pictures: ['bars'],
   async run(context) {
     await using backend = await startFrameBackend(context.rustProgram);
-    const tables = [
-      ...(await measure(context, backend, SMALL_BYTES)),
-      ...(await measure(context, backend, MEDIUM_BYTES)),
-    ];
+    const [smallRates, smallLatencies] = await measure(context, backend, SMALL_BYTES);
+    const [mediumRates, mediumLatencies] = await measure(context, backend, MEDIUM_BYTES);
     return {
-      tables,
+      tables: [smallRates, mediumRates, smallLatencies, mediumLatencies],
       notes: [
         'Each answer is compared with its request, in the sessions and in the Rust clients.',
         'The Rust FrameClient has a thread and a connection for each request in flight: it waits for each answer.',
@@ -45,7 +43,11 @@ export const sessionRequests: BenchCase = {
   },
 };
 
-async function measure(context: BenchContext, backend: FrameBackend, bytes: number): Promise<Table[]> {
+async function measure(
+  context: BenchContext,
+  backend: FrameBackend,
+  bytes: number,
+): Promise<[rates: Table, latencies: Table]> {
   const clients = clientsOf(context, backend, bytes);
   for (const client of clients) await client.turn(WARM_UP);
   const title = `${bytes === SMALL_BYTES ? '64 B' : '16 KiB'}, ${backend.name}`;
@@ -60,6 +62,7 @@ async function measure(context: BenchContext, backend: FrameBackend, bytes: numb
       unit: 'requests/s',
       better: 'higher',
       baseline: ONE,
+      answer: bytes === SMALL_BYTES ? SIXTEEN : DEFAULTS,
       rows: clients.map((client) => throughputRow(client.name, client.role, turnsOf(client))),
       targets: targetsOf(bytes, context.rustProgram !== undefined),
     },

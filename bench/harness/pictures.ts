@@ -33,6 +33,8 @@ interface Panel extends Record<string, unknown> {
 }
 
 const PANEL_WIDTH = 250;
+/** A panel alone would else leave the half beside it empty. */
+const LONE_PANEL_WIDTH = 480;
 /** In multiples of the font's size; the mean of usual fonts is a little less. */
 const WIDTH_OF_A_LETTER = 0.54;
 const BAR_HEIGHT = 22;
@@ -87,7 +89,7 @@ function picture(question: string, explanation: string, panels: readonly Panel[]
     padding: 16,
     columns: 2,
     spacing: 28,
-    concat: panels,
+    concat: panels.map((one) => ({ ...one, width: panels.length === 1 ? LONE_PANEL_WIDTH : PANEL_WIDTH })),
     config: {
       font: FONT,
       title: { color: LIGHT.text, subtitleColor: LIGHT.faint, font: FONT, subtitleFont: FONT },
@@ -107,7 +109,6 @@ function picture(question: string, explanation: string, panels: readonly Panel[]
 function panel(table: Table, height: number, rest: Panel): Panel {
   return {
     title: { text: table.title, subtitle: answerOf(table), anchor: 'start', frame: 'group', fontSize: 13 },
-    width: PANEL_WIDTH,
     height,
     ...rest,
   };
@@ -179,12 +180,16 @@ export function percentiles(result: CaseResult): Specification {
       const values = table.rows.flatMap(({ name, role, latency }) =>
         latency === undefined ? [] : [{ name, role, p50: latency.p50, p99: latency.p99, p999: latency.p999 }],
       );
+      const ticks = powersOfTen(
+        Math.min(...values.map(({ p50 }) => p50)),
+        Math.max(...values.map(({ p999 }) => p999)),
+      );
       const at = (field: string): object => ({
         field,
         type: 'quantitative',
         title: 'µs',
-        scale: { type: 'log', nice: true, zero: false },
-        axis: { grid: true, gridColor: LIGHT.grid, domain: false, tickCount: 4, format: ',~r' },
+        scale: { type: 'log', domain: [ticks[0], ticks.at(-1)] },
+        axis: { grid: true, gridColor: LIGHT.grid, domain: false, values: ticks, format: ',~r' },
       });
       const dot = (field: string, size: number, filled: boolean): object => ({
         mark: { type: 'point', size, filled, opacity: 1 },
@@ -211,6 +216,13 @@ export function percentiles(result: CaseResult): Specification {
   );
 }
 
+/** From the one below to the one above. */
+function powersOfTen(smallest: number, largest: number): number[] {
+  const first = Math.floor(Math.log10(smallest));
+  const last = Math.max(first + 1, Math.ceil(Math.log10(largest)));
+  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
+}
+
 function drawn({ tables }: CaseResult, kind: PictureKind): Table[] {
   // A table of zeros has nothing to draw.
   return tables.filter(
@@ -218,17 +230,19 @@ function drawn({ tables }: CaseResult, kind: PictureKind): Table[] {
   );
 }
 
-/** What the table says of ours, in one line. */
-function answerOf(table: Table): string {
+/** What the table says of ours. */
+function answerOf(table: Table): string | string[] {
   const better = `${table.better} is better`;
   const baseline = findRow(table, table.baseline);
   const ours = oursOf(table);
   if (baseline === undefined || ours === undefined) return better;
   const [verdict] = judge({ ...table, targets: [{ row: ours.name, against: baseline.name }] });
-  return `${short(verdict?.reached ?? Number.NaN)} × ${baseline.name}; ${better}`;
+  return [`${ours.name}:`, `${short(verdict?.reached ?? Number.NaN)} × ${baseline.name}; ${better}`];
 }
 
-/** The row that the table is about: the first one of ours. */
-function oursOf({ rows, baseline }: Table): Row | undefined {
+/** The row that the table is about. */
+function oursOf(table: Table): Row | undefined {
+  const { answer, baseline, rows } = table;
+  if (answer !== undefined) return findRow(table, answer);
   return rows.find(({ role, name }) => role === 'ours' && name !== baseline);
 }

@@ -46,6 +46,8 @@ export interface Table {
   readonly better: 'lower' | 'higher';
   /** The row whose figures are 1. */
   readonly baseline: string;
+  /** The row that pictures compare with it in words. @default the first one of ours */
+  readonly answer?: string;
   readonly rows: readonly Row[];
   readonly targets?: readonly Target[];
   /** The pictures of its case that show it. @default all of them */

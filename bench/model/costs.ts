@@ -20,7 +20,7 @@ export interface MeasuredCosts {
 
 const CASE = 'connect-latency';
 const RUST = 'Rust client';
-const OURS = 'BrokerPool, new connection each time';
+const OURS = 'BrokerPool, new connection';
 const BARE = 'bare net.connect';
 /**
  * Fewer do not keep the broker busy; many more are in each other's way on the processors that they share with

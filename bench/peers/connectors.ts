@@ -7,7 +7,7 @@ import type { CleanUp } from '../harness/closed-loop.js';
 import type { Role } from '../harness/result.js';
 import { bareConnect, naiveNegotiate } from './naive-client.js';
 
-export const POOL = 'BrokerPool, new connection each time';
+export const POOL = 'BrokerPool, new connection';
 export const ONE_SHOT = 'connectToBackend';
 export const NAIVE = 'naive event-loop client';
 export const BARE = 'bare net.connect';

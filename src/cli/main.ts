@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { closeEndedOutput, endFromOutside, endOnFaults } from './ending.js';
+import { openInput } from './input.js';
 import { runCommandLine } from './run.js';
 
 const { stdout, stderr, env, argv } = process;
@@ -10,7 +11,7 @@ process.exitCode = exitCode(
   await runCommandLine(argv.slice(2), {
     // Opened where a command reads it.
     get stdin() {
-      return process.stdin;
+      return openInput();
     },
     stdout,
     stderr,

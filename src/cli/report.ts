@@ -38,9 +38,11 @@ export function report(error: unknown, name: string, json: boolean, { stderr, en
     printLine(stderr, `broker-pool ${name === '' ? '' : `${name} `}--help shows the usage`);
 }
 
+/** Advice that only a program can follow. */
+const FOR_PROGRAMS = / Give idempotent: true with a request that may be repeated\.$/;
+
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return escaped(String(error));
-  return error instanceof BrokerPoolError
-    ? error.message.replaceAll(NAMES, (name) => WORDS[name] ?? name)
-    : escaped(error.message);
+  if (!(error instanceof BrokerPoolError)) return escaped(error.message);
+  return error.message.replace(FOR_PROGRAMS, '').replaceAll(NAMES, (name) => WORDS[name] ?? name);
 }

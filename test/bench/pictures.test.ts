@@ -54,7 +54,13 @@ test('a bar far longer than ours and the baseline is cut off, and says so', (t) 
 test('the title of a panel says how ours compares with the baseline', (t) => {
   const result = resultOf({ rows: [row('base', 10, { role: 'peer' }), row('ours', 20)] });
   const [panel] = bars(result).concat;
-  t.like(panel?.title, { text: 'table 0', subtitle: '2.00 × base; lower is better' });
+  t.like(panel?.title, { text: 'table 0', subtitle: ['ours:', '2.00 × base; lower is better'] });
+});
+
+test('the title of a panel speaks of the row that answers the question', (t) => {
+  const rows = [row('10', 10), row('100', 11), row('1,000', 30)];
+  const [panel] = bars(resultOf({ baseline: '10', answer: '1,000', rows })).concat;
+  t.like(panel?.title, { subtitle: ['1,000:', '3.00 × 10; lower is better'] });
 });
 
 test('percentiles are those of the rows with latencies, in the tables that the picture shows', (t) => {

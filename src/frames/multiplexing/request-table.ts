@@ -104,7 +104,7 @@ export class RequestTable<Request extends Identified> {
       if (entry !== undefined && !(entry instanceof AbandonedId)) waiting.push(entry);
     this.#places = emptyPlaces(FEWEST_PLACES);
     this.#size = this.#abandoned = 0;
-    return waiting.sort((one, other) => (one.id < other.id ? -1 : 1));
+    return waiting.toSorted((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   #placeOf(id: Uint64): number {

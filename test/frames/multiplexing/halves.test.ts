@@ -27,14 +27,13 @@ async function openLogged(
 ): Promise<Session> {
   const { pool } = await startPooled(t, onRequest);
   const logged = {
-    acquire: async (options?: AcquireOptions): Promise<Lease> => {
-      const lease = await pool.acquire(options);
-      lease.socket.write = new Proxy(lease.socket.write, {
-        apply(write, socket, parameters) {
-          log.push('write');
-          return Reflect.apply(write, socket, parameters);
-        },
-      });
+    acquire: async (wishes?: AcquireOptions): Promise<Lease> => {
+      const lease = await pool.acquire(wishes);
+      const write = lease.socket.write.bind(lease.socket);
+      lease.socket.write = (content: string | Uint8Array) => {
+        log.push('write');
+        return write(content);
+      };
       return lease;
     },
   };
