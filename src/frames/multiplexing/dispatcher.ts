@@ -107,7 +107,7 @@ export class Dispatcher {
     for (const request of requests) this.#events.onFailure(request, error);
   }
 
-  readonly #connectionEvents: ConnectionEvents = {
+  readonly #connectionEvents: ConnectionEvents<SessionConnection> = {
     onAnswer: (request, payload) => {
       request.connection = undefined;
       this.#events.onAnswer(request, payload);

@@ -24,7 +24,7 @@ const FEWEST_ANSWERS = 4;
 /** One connection with many requests in flight: the adapter between a socket and the {@link RequestTable}. */
 export class SessionConnection implements Candidate {
   readonly #held: HeldConnection;
-  readonly #events: ConnectionEvents;
+  readonly #events: ConnectionEvents<SessionConnection>;
   readonly #maxInFlight: number;
   readonly #reader = new FrameReader(ownPayload);
   readonly #writer = new FrameWriter();
@@ -43,7 +43,12 @@ export class SessionConnection implements Candidate {
   /** It takes no further request, and goes back when no caller waits. */
   isRetiring = false;
 
-  constructor(held: HeldConnection, maxInFlight: number, sinceMs: number, events: ConnectionEvents) {
+  constructor(
+    held: HeldConnection,
+    maxInFlight: number,
+    sinceMs: number,
+    events: ConnectionEvents<SessionConnection>,
+  ) {
     this.sinceMs = sinceMs;
     this.#held = held;
     this.#events = events;
