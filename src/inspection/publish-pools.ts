@@ -115,7 +115,8 @@ async function prepare(directory: string): Promise<string> {
     problem = directoryProblem(directory);
     if (problem === undefined) await removeLeftSockets(socketsIn(directory));
   } catch (cause) {
-    throw publishError(endpoint, cause instanceof Error ? cause.message : String(cause), cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw publishError(endpoint, `${reason}. Give a directory that this user can write to.`, cause);
   }
   if (problem !== undefined) throw publishError(endpoint, `its directory ${problem}`);
   return endpoint;

@@ -47,7 +47,9 @@ test('request tells failures apart by its exit code', async (t) => {
   const late = await run(...words, '--timeout', '300', '--json');
   t.is(late.exitCode, 5);
   t.like(JSON.parse(late.stderr), { error: { code: 'TIMEOUT', phase: 'request' } });
-  t.like(await run(...words, '--payload-protocol', '0xf002'), { exitCode: 6, stdout: '' });
+  const lost = await run(...words, '--payload-protocol', '0xf002');
+  t.like(lost, { exitCode: 6, stdout: '' });
+  t.regex(lost.stderr, /does not serve this payload protocol\.\n$/);
   t.like(await run('request', 'unknown', ...words.slice(2)), { exitCode: 4 });
   await backend.stop();
   t.like(await run(...words), { exitCode: 3 });

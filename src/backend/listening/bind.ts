@@ -52,7 +52,7 @@ export async function bind(server: Server, endpoint: string, options: BindOption
     if (error instanceof BrokerPoolError) throw error;
     throw systemCode(error) === 'EADDRINUSE'
       ? inUseError(endpoint, error)
-      : startError(endpoint, 'listen', error);
+      : startError(endpoint, 'listen', error, 'Give an endpoint in a directory of this user.');
   }
 }
 
