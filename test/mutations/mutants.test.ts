@@ -34,6 +34,15 @@ test('each mutant differs from the code at one place, and names it', (t) => {
   }
 });
 
+test('a mutant of a lazy operator is reached by tests that do not run what is behind it', (t) => {
+  const code = 'function f(x) { return x && x.y && x.z; }';
+  const operators = mutantsOf('queue.js', code).filter(({ kind }) => kind === '&& becomes ||');
+  t.deepEqual(
+    operators.map(({ reachedAt }) => reachedAt),
+    [code.indexOf('x &&'), code.indexOf('x &&')],
+  );
+});
+
 test('states that only a programming error brings about have no mutants', (t) => {
   t.deepEqual(mutantsOf('queue.js', "function f(x) { if (x === undefined) throw new Error('empty'); }"), []);
 });

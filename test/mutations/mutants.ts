@@ -13,6 +13,8 @@ export interface Mutant {
   readonly after: string;
   readonly start: number;
   readonly end: number;
+  /** A test that runs the code here may notice the change. */
+  readonly reachedAt: number;
 }
 
 /** Operators that are easily mistaken for each other. */
@@ -58,7 +60,9 @@ export function mutantsOf(file: string, code: string): Mutant[] {
           ? lineAt(code, start)
           : { start, end };
       const before = oneLine(code.slice(shown.start, shown.end));
-      found.push({ file, where: inside.join('.'), kind, before, after, start, end });
+      // Before the operator: one that is lazy has not run what is behind it where the change shows.
+      const reachedAt = Math.min(start, node.start);
+      found.push({ file, where: inside.join('.'), kind, before, after, start, end, reachedAt });
     }
     for (const child of childrenOf(node)) visit(child, inside);
   }
