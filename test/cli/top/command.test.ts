@@ -107,6 +107,20 @@ onLinux('a resized terminal gets a new frame', async (t) => {
   t.is(frames[1]?.split('\r\n').length, 3);
 });
 
+onLinux('each line is cleared before it is written, the rest below them', async (t) => {
+  const { env } = await publish(t);
+  const { stdin } = keyboard();
+  const { stdout, ended } = start(['top', '--interval', '60000'], { env, stdin, isTTY: true });
+  Object.assign(stdout, { columns: 80, rows: 24 });
+  await once(stdout, 'data');
+  stdin.write('q');
+  const [, frame = ''] = (await ended).stdout.split('\u001B[H');
+  const lines = frame.slice(0, -LEAVE.length).split('\r\n');
+  t.is(lines.pop(), '\u001B[J');
+  t.is(lines[0]?.replaceAll(/\u001B\[\d*m/g, '').length, '\u001B[K'.length + 80, 'the row is full');
+  for (const line of lines) t.regex(line, /^\u001B\[K(?!.*\u001B\[K)/);
+});
+
 onLinux('top ends when the process publishes no pools any more', async (t) => {
   const { env, pool } = await publish(t);
   const { stdout, ended } = start(['top', '--interval', '100'], { env, isTTY: true });
