@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { replaceSection } from '../test/helpers/markdown.js';
 import { buildInteropProgram } from '../test/interop/real-broker.js';
 import { builds, cases } from './cases/index.js';
 import { parseBenchArguments, selectByName, USAGE, type BenchArguments } from './harness/arguments.js';
@@ -18,6 +19,7 @@ import { Progress } from './harness/progress.js';
 import { findNoise } from './harness/quiet.js';
 import type { BenchRun, CaseResult } from './harness/result.js';
 import { runCase } from './harness/run-case.js';
+import { targetTable } from './harness/target-table.js';
 
 /** From dist/bench the project is two levels up. */
 const RESULTS_FOLDER = fileURLToPath(new URL('../../bench/results/', import.meta.url));
@@ -65,7 +67,7 @@ function write(file: string, text: string): void {
 async function report(
   run: BenchRun,
   older: BenchRun | undefined,
-  { against, bound, filters, real, json, pictures }: BenchArguments,
+  { against, bound, filters, real, json, pictures, table }: BenchArguments,
 ): Promise<void> {
   const text = `${JSON.stringify(run, undefined, 1)}\n`;
   if (json) process.stdout.write(text);
@@ -83,6 +85,7 @@ async function report(
     console[json ? 'error' : 'log'](`\n${describeComparison(comparison)}`);
     if (slips(comparison, bound).length > 0) process.exitCode = 1;
   }
+  if (table !== undefined) replaceSection(table, 'targets', targetTable(run));
   if (pictures === undefined) return;
   for (const { name, svg } of await drawPictures(run)) write(join(pictures, `${name}.svg`), svg);
 }

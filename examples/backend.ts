@@ -7,12 +7,11 @@ import { join } from 'node:path';
 import { serveBackend } from 'broker-pool/backend';
 
 const directory = mkdtempSync(join(tmpdir(), 'backend-'));
-const server = createServer((request, response) => response.end(`${request.method} ${request.url}\n`));
 const backend = await serveBackend({
   endpoint: join(directory, 'backend.sock'),
   payloadProtocols: [0xf001],
   onRequest: ({ payload }) => Buffer.from(Buffer.from(payload).toString().toUpperCase()),
-  onConnection: (socket) => server.emit('connection', socket),
+  httpServer: createServer((request, response) => response.end(`${request.method} ${request.url}\n`)),
 });
 
 const outgoing = get({ socketPath: backend.endpoint, path: '/hello', agent: false });

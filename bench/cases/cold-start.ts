@@ -1,6 +1,6 @@
 import type { BenchCase } from '../harness/case.js';
 import { askProgram } from '../harness/child.js';
-import type { Role, Table } from '../harness/result.js';
+import type { Role, Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { startSystem } from '../peers/system.js';
 import { BARE, NAIVE, ONE_SHOT } from '../peers/connectors.js';
@@ -45,7 +45,7 @@ export const coldStart: BenchCase = {
       }
       return fastest(starts);
     });
-    const table = (title: string, key: keyof ColdAnswer): Table => ({
+    const table = (title: string, key: keyof ColdAnswer, targets: readonly Target[] = []): Table => ({
       title: `${title}, ${brokerName}`,
       unit: 'ms',
       better: 'lower',
@@ -55,10 +55,14 @@ export const coldStart: BenchCase = {
         role,
         rounds: (answers.get(name) ?? []).map((answer) => answer[key]),
       })),
+      targets,
     });
     return {
       tables: [
-        table('constructor to first connection', 'fromCall'),
+        table('constructor to first connection', 'fromCall', [
+          { row: POOL, against: BARE, atMost: 1.5 },
+          { row: ONE_SHOT, against: BARE, atMost: 1.3 },
+        ]),
         table('start of the process to first connection', 'fromStart'),
       ],
       notes: [

@@ -94,7 +94,7 @@ async function measureMemory(context: BenchContext, system: SpawnedTestSystem): 
     targets,
   });
   const all = table('heap and native memory for each connection', 'all', [
-    { row: POOL, against: BARE, atMost: 1.2 },
+    { row: POOL, against: BARE, atMost: 1.1 },
   ]);
   const heap = table('heap alone, for each connection', 'heap', []);
   return all.rows.every(({ rounds }) => rounds.every(Number.isFinite)) ? [all, heap] : [heap];

@@ -20,6 +20,8 @@ export interface BenchArguments {
   readonly quietCheck: boolean;
   /** A folder for pictures. */
   readonly pictures: string | undefined;
+  /** A Markdown file for the table of targets. */
+  readonly table: string | undefined;
   readonly help: boolean;
 }
 
@@ -32,7 +34,8 @@ export const USAGE = `npm run bench -- [part of a case's name …] [options]    
   --bound <factor>    with --compare: exit code 1 where a row got slower by more than that
   --against <folder>  this build and that of another checkout by turns, nothing else; words choose rows, --rounds 15 tells 3 % apart
   --quiet-check       measures, keeps figures and draws only while nothing else uses the machine
-  --pictures <folder> draws SVG pictures there`;
+  --pictures <folder> draws SVG pictures there
+  --table <file>      writes the targets, and what was reached, between the marks of a Markdown file`;
 
 const DEFAULT_ROUNDS = 5;
 const MOST_ROUNDS = 1_000;
@@ -51,11 +54,12 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
       bound: { type: 'string' },
       against: { type: 'string' },
       pictures: { type: 'string' },
+      table: { type: 'string' },
       'quiet-check': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
-  const { real, list, json, compare, against, pictures, 'quiet-check': quietCheck, help } = values;
+  const { real, list, json, compare, against, pictures, table, 'quiet-check': quietCheck, help } = values;
   return {
     filters: positionals,
     real,
@@ -67,6 +71,7 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
     against,
     quietCheck,
     pictures,
+    table,
     help,
   };
 }

@@ -1,5 +1,8 @@
 import { Latencies } from './statistics.js';
 
+/** At a third of the cost of the method: it is asked twice for each operation. */
+const now = performance.now.bind(performance);
+
 /** What one turn of one contender showed. */
 export interface Turn {
   readonly latencies: Latencies;
@@ -27,21 +30,19 @@ export async function closedLoop(
 ): Promise<Turn> {
   // Recorded when the turn is over: the histogram and its numbers cost as much as a fast operation.
   const latenciesMs: number[] = [];
-  const startedMs = performance.now();
+  const startedMs = now();
   let begun = 0;
-  const isOver = (): boolean => begun >= operations && performance.now() - startedMs > milliseconds;
   const caller = async (): Promise<void> => {
-    while (!isOver()) {
+    for (let beganMs = now(); begun < operations || beganMs - startedMs <= milliseconds; beganMs = now()) {
       begun += 1;
-      const beganMs = performance.now();
       const cleanUp = await operation();
-      latenciesMs.push(performance.now() - beganMs);
+      latenciesMs.push(now() - beganMs);
       const cleaningUp = cleanUp();
       if (cleaningUp !== undefined) await cleaningUp;
     }
   };
   await Promise.all(Array.from({ length: callers }, caller));
-  const perSecond = (latenciesMs.length / (performance.now() - startedMs)) * 1_000;
+  const perSecond = (latenciesMs.length / (now() - startedMs)) * 1_000;
   const latencies = new Latencies();
   for (const latencyMs of latenciesMs) latencies.recordNs(Math.round(latencyMs * 1_000_000));
   return { latencies, perSecond };

@@ -1,5 +1,5 @@
 import type { Change, Comparison } from './compare.js';
-import type { BenchRun, CaseResult, Row, Table } from './result.js';
+import type { BenchRun, CaseResult, Row, Table, Target } from './result.js';
 import { findRow, judge, median, ratioOf, type Ratio, type Verdict } from './statistics.js';
 
 /** The whole run for people. */
@@ -51,10 +51,14 @@ function ratioCells({ middle, lowest, highest }: Ratio): string[] {
   return [short(middle), `${short(lowest)}–${short(highest)}`];
 }
 
-function describeVerdict({ target: { row, against, atMost, atLeast }, reached, met }: Verdict): string {
-  const wanted =
-    atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
-  return `  ${met ? '✓' : '✗'} ${row}: ${short(reached)} × ${against}, wanted ${wanted}`;
+function describeVerdict({ target, reached, met }: Verdict): string {
+  const { row, against } = target;
+  return `  ${met ? '✓' : '✗'} ${row}: ${short(reached)} × ${against}, wanted ${wantedOf(target)}`;
+}
+
+/** What a target asks, in words. */
+export function wantedOf({ atMost, atLeast }: Target): string {
+  return atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
 }
 
 /** What got slower, what faster, and what could not be compared. */

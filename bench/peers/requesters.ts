@@ -14,6 +14,14 @@ export interface Requester {
   close(): Promise<void>;
 }
 
+export const OURS = 'BrokerPool';
+export const OWN_SOCKET = 'a socket of its own for each caller';
+
+/** How the requester over a peer's pool is called. */
+export function overPool(name: PeerName): string {
+  return `${name} over net.connect`;
+}
+
 const nothingToClose = async (): Promise<void> => {};
 
 /**
@@ -43,7 +51,7 @@ export async function openRequesters(
 function poolRequester(target: TestTarget, max: number): Requester {
   const pool = new BrokerPool({ ...target, max });
   return {
-    name: 'BrokerPool',
+    name: OURS,
     role: 'ours',
     request: (path) => pool.use(({ socket }) => requestHttpLike(socket, path)),
     close: () => pool.close(),
@@ -57,7 +65,7 @@ async function peerRequester(name: PeerName, endpoint: string, max: number): Pro
   };
   const pool = await createPeer(name, factory, max);
   return {
-    name: `${name} over net.connect`,
+    name: overPool(name),
     role: 'peer',
     request: async (path) => {
       const socket = await pool.acquire();
@@ -86,7 +94,7 @@ async function ownSockets(endpoint: string, callers: number): Promise<Requester>
   const idle = await Promise.all(Array.from({ length: callers }, () => bareConnect(endpoint)));
   const all = [...idle];
   return {
-    name: 'a socket of its own for each caller',
+    name: OWN_SOCKET,
     role: 'floor',
     request: async (path) => {
       const socket = idle.pop();

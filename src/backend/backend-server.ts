@@ -68,7 +68,7 @@ export class BackendServer {
     this.#settings = settings;
     this.#place = place;
     this.#hooks = hooks;
-    this.#connections = new ClientConnections(hooks.onChange);
+    this.#connections = new ClientConnections(hooks.onChange, settings.httpServer);
     this.identity = new BackendIdentity(place.endpoint, place.namespace, settings.identity);
   }
 
@@ -126,7 +126,10 @@ export class BackendServer {
     const passing = loadHandlePassing();
     const system = loadNative()?.system;
     if (passing === undefined || system === undefined)
-      throw startError(handoffEndpoint, 'handoffs need the C library (koffi), which is not available here');
+      throw startError(
+        handoffEndpoint,
+        'handoffs need the C library (koffi), which is not available here: leave handoffEndpoint out',
+      );
     const intake = new HandoffIntake({
       passing,
       closeDescriptor: (descriptor) => void system.close(descriptor),
@@ -151,7 +154,7 @@ export class BackendServer {
       writeIdentityFile(identityFile, identity);
       this.#published = identity;
     } catch (error) {
-      throw startError(this.#place.endpoint, 'the identity file cannot be written', error);
+      throw startError(this.#place.endpoint, 'identityFile cannot be written', error, 'Give another path.');
     }
   }
 
@@ -178,19 +181,19 @@ export class BackendServer {
   }
 
   #hostOf(adopted: boolean): FrameConnectionHost {
-    const { classify, maxInFlight, onConnection, onRequest, payloadProtocols } = this.#settings;
+    const { classify, httpServer, maxInFlight, onConnection, onRequest, payloadProtocols } = this.#settings;
     return {
       classify,
       maxInFlight,
       payloadProtocols,
-      takesOwnBytes: onConnection !== undefined,
+      takesOwnBytes: onConnection !== undefined || httpServer !== undefined,
       onRequest: onRequest && ((request) => this.#onRequest(request, onRequest)),
       identity: () => this.#tellIdentity(),
       onProbe: () => this.count('probes'),
       onRequestError: (error, request) => this.#onRequestError(error, request),
       onOwnBytes: (socket) => {
-        this.#connections.giveToService(socket);
         try {
+          this.#connections.giveToService(socket);
           onConnection?.(socket, { adopted });
         } catch (error) {
           socket.destroy();
@@ -221,7 +224,8 @@ export class BackendServer {
   #onRequestError(error: unknown, { payloadProtocol, requestId }: BackendRequest): void {
     const reason = error instanceof Error ? error.message : String(error);
     const request = `request ${requestId} of protocol 0x${payloadProtocol.toString(16)}`;
-    this.#report(`${request} has no answer: ${reason}`, error);
+    const advice = 'Let onRequest answer failures in its payloads: the client sees its connection end.';
+    this.#report(`${request} has no answer: ${reason}. ${advice}`, error);
   }
 
   #report(problem: string, cause: unknown): void {

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
@@ -17,6 +18,7 @@ import {
   checkBoolean,
   checkCount,
   checkString,
+  described,
   rejectUnknownOptions,
 } from '../validation.js';
 import { declareConsumerProtocol, encodeDaemonProcess, type DaemonProcess } from '../wire/messages.js';
@@ -60,9 +62,13 @@ export const backendOptions = {
    */
   onRequest: callable<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
   /**
-   * Takes a connection whose bytes are neither frames nor probes, all of them unread: `(socket) =>
-   * httpServer.emit('connection', socket)`. The socket is half-open: end it when the client ends its side.
-   * @default such a connection is closed
+   * Serves the connections whose bytes are neither frames nor probes: `http.createServer(listener)`, which need not
+   * listen. `close` ends idle ones at once, each other one behind its answer. @default none
+   */
+  httpServer: optional(checkHttpServer),
+  /**
+   * Takes a connection whose bytes are neither frames nor probes, all of them unread. The socket is half-open: end it
+   * when the client ends its side. @default such a connection is closed
    */
   onConnection: callable<(socket: Socket, origin: ConnectionOrigin) => void>(),
   /**
@@ -114,13 +120,16 @@ export interface CloseBackendOptions extends Readonly<OptionsOf<typeof closeOpti
 
 /** Checks what options demand of each other. */
 export function checkTogether(settings: BackendSettings): void {
-  const { classify, endpoint, handoffEndpoint, onConnection, onRequest, payloadProtocols } = settings;
-  if (onRequest === undefined && onConnection === undefined)
-    throw invalidArgument('onRequest', 'or onConnection must be given');
+  const { classify, endpoint, handoffEndpoint, httpServer, onConnection, onRequest, payloadProtocols } =
+    settings;
+  if (onRequest === undefined && onConnection === undefined && httpServer === undefined)
+    throw invalidArgument('onRequest', 'or onConnection or httpServer must be given');
+  if (onConnection !== undefined && httpServer !== undefined)
+    throw invalidArgument('httpServer', 'gets the connections that onConnection would get: give one of them');
   if ((onRequest === undefined) !== (payloadProtocols.size === 0))
     throw invalidArgument('payloadProtocols', 'and onRequest go together: give both or neither');
-  if (classify !== undefined && onConnection === undefined)
-    throw invalidArgument('classify', 'needs onConnection, which takes the bytes that it finds');
+  if (classify !== undefined && onConnection === undefined && httpServer === undefined)
+    throw invalidArgument('classify', 'needs onConnection or httpServer, which take the bytes that it finds');
   if (handoffEndpoint !== undefined && handoffEndpoint === endpoint)
     throw invalidArgument('handoffEndpoint', 'must differ from endpoint');
 }
@@ -144,6 +153,18 @@ function renamed<T>(name: string, other: RegExp, work: () => T): T {
       ? new BrokerPoolError('INVALID_ARGUMENT', error.message.replace(other, name))
       : error;
   }
+}
+
+/** By what is called of it: a framework may have a class of its own. */
+function checkHttpServer(name: string, value: unknown): Server {
+  if (!isServer(value)) throw invalidArgument(name, `must be a server of node:http, got ${described(value)}`);
+  return value;
+}
+
+function isServer(value: unknown): value is Server {
+  return (
+    typeof value === 'object' && value !== null && 'prependListener' in value && 'keepAliveTimeout' in value
+  );
 }
 
 function checkProtocols(name: string, value: unknown): ReadonlySet<number> {

@@ -23,6 +23,8 @@ export const connect = defineCommand({
   json: 'what is said on the error output as JSON, one line each',
   async run({ words, values }, io) {
     const { json, adopt, timeout } = values;
+    // Opened first: with an input that cannot be read no backend is to be connected.
+    const streams = { stdin: io.stdin, stdout: io.stdout, signal: io.signal };
     const [{ connectToBackend }, { relay }, { loadNativeOrWarn }] = await Promise.all([
       import('../client/connect.js'),
       import('./relay.js'),
@@ -47,7 +49,7 @@ export const connect = defineCommand({
       const took = `${rounded(connectedMs - startedMs)} ms`;
       printLine(io.stderr, `connected by ${route} to ${printableEndpoint(endpoint)} in ${took}`);
     }
-    const { sentBytes, receivedBytes } = await relay(socket, io).catch((error: unknown) => {
+    const { sentBytes, receivedBytes } = await relay(socket, streams).catch((error: unknown) => {
       const problem = printable(error instanceof Error ? error.message : String(error));
       throw new CommandFailure(
         `the connection to ${printableEndpoint(endpoint)} broke: ${problem}. See the log of the backend.`,

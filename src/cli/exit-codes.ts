@@ -78,5 +78,8 @@ const BY_ERROR: Readonly<Record<ErrorCode, Code>> = {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return USAGE;
   if (error instanceof CommandFailure) return error.exitCode;
-  return error instanceof BrokerPoolError ? BY_ERROR[error.code] : FAILED;
+  if (!(error instanceof BrokerPoolError)) return FAILED;
+  // A request that is too long to be sent: nothing has answered.
+  if (error.code === 'FRAME_TOO_LARGE' && error.attempts === 0) return USAGE;
+  return BY_ERROR[error.code];
 }

@@ -39,8 +39,8 @@ export function overview(commands: readonly { readonly name: string; readonly su
       ['--version', 'the version of the package'],
     ]),
     paragraph(
-      'Every command takes --json. Results go to the output, all else to the error output. On Linux, @name ' +
-        'means a socket in the abstract namespace.',
+      'Every command takes --json, beside --help too. Results go to the output, all else to the error output. ' +
+        'On Linux, @name means a socket in the abstract namespace.',
     ),
     `Exit codes:\n\n${columns(exitCodeTable().map(({ code, meaning }): Row => [code, meaning]))}`,
   ];

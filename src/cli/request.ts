@@ -1,5 +1,6 @@
 import { addAbortSignal } from 'node:stream';
 import { monotonicNowMs } from '../clock.js';
+import { MAX_FRAME_BYTES } from '../wire/frame.js';
 import type { Session } from '../frames/index.js';
 import { brokerOptions } from './broker-options.js';
 import { defineCommand, printJson, printLine, type CommandIo } from './command.js';
@@ -68,7 +69,14 @@ async function readInput({ stdin, stderr, signal }: CommandIo): Promise<Uint8Arr
   if ('isTTY' in stdin && stdin.isTTY === true)
     printLine(stderr, 'reading the request from the terminal; Ctrl-D ends it');
   const chunks: Uint8Array[] = [];
-  for await (const chunk of addAbortSignal(signal, stdin)) chunks.push(Buffer.from(chunk));
+  let length = 0;
+  for await (const chunk of addAbortSignal(signal, stdin)) {
+    const bytes = Buffer.from(chunk);
+    chunks.push(bytes);
+    length += bytes.length;
+    // No request is as long. An input without an end must not fill the memory.
+    if (length > MAX_FRAME_BYTES) break;
+  }
   return Buffer.concat(chunks);
 }
 

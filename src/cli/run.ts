@@ -15,10 +15,13 @@ import { report } from './report.js';
  * @returns the exit code
  */
 export async function runCommandLine(words: readonly string[], io: CommandIo): Promise<number> {
-  const json = words.includes('--json');
+  const json = hasOption(words, '--json');
   const [first = '--help', ...behind] = words;
-  if (first === 'help') return await runCommandLine([...behind, '--help'], io);
-  if (isHelp(first)) return print(io, overview(COMMANDS));
+  if (first === 'help') {
+    const namesCommand = behind[0]?.startsWith('-') === false;
+    return await runCommandLine(namesCommand ? [...behind, '--help'] : ['--help', ...behind], io);
+  }
+  if (isHelp(first)) return printHelp(io, overview(COMMANDS), json);
   if (first === '--version') return printVersion(io, json);
   const found = findCommand(words);
   if (found === undefined) {
@@ -27,7 +30,7 @@ export async function runCommandLine(words: readonly string[], io: CommandIo): P
   }
   try {
     const command = await found.entry.load();
-    if (asksForHelp(found.rest)) return print(io, usageOf(command));
+    if (hasOption(found.rest, '--help', '-h')) return printHelp(io, usageOf(command), json);
     return await command.run({ ...parseCommandLine(command, found.rest), commands: COMMANDS }, io);
   } catch (error) {
     // The user has ended the command, and needs no explanation.
@@ -61,9 +64,9 @@ function unknownCommand(words: readonly string[]): UsageError {
 }
 
 /** Words behind `--` are no options. */
-function asksForHelp(words: readonly string[]): boolean {
+function hasOption(words: readonly string[], ...names: readonly string[]): boolean {
   const end = words.indexOf('--');
-  return words.slice(0, end < 0 ? words.length : end).some(isHelp);
+  return words.slice(0, end < 0 ? words.length : end).some((word) => names.includes(word));
 }
 
 function isHelp(word: string): boolean {
@@ -71,8 +74,9 @@ function isHelp(word: string): boolean {
 }
 
 /** To the output: the user asked for it. */
-function print({ stdout }: CommandIo, text: string): number {
-  stdout.write(text);
+function printHelp({ stdout }: CommandIo, help: string, json: boolean): number {
+  if (json) printJson(stdout, { help });
+  else stdout.write(help);
   return ExitCode.DONE;
 }
 

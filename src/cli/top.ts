@@ -45,14 +45,16 @@ export const top = defineCommand({
     const directory = inspectionDirectory(io.env);
     const read = (id = pid): Promise<Published> => readPublished(directory, id);
     const found = await read();
-    for (const problem of found.problems) printLine(io.stderr, `broker-pool top: ${problem}`);
+    const { once, json } = values;
+    for (const problem of found.problems) report(new Error(problem), 'top', json, io);
     const [first, ...others] = found.processes;
     if (first === undefined) {
+      // Why the one that was asked for cannot be read has been said.
+      if (pid !== undefined && found.problems.length > 0) return ExitCode.UNREACHABLE;
       const whose = pid === undefined ? 'no process publishes' : `process ${pid} does not publish`;
-      report(new Error(`${whose} its pools in ${directory}; see docs/top.md`), 'top', values.json, io);
+      report(new Error(`${whose} its pools in ${directory}; see docs/top.md`), 'top', json, io);
       return ExitCode.UNREACHABLE;
     }
-    const { once, json } = values;
     const intervalMs = values.interval ?? DEFAULT_INTERVAL_MS;
     if (json) return await printSnapshots(found, read, once ? undefined : intervalMs, io);
     if (others.length > 0) return await list(found.processes, io);

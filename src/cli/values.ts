@@ -48,11 +48,12 @@ export function oneOf<Word extends string>(words: readonly Word[]): Reader<Word>
 }
 
 /**
- * An endpoint as users type it: on Linux `@name` is an abstract name, since its first character, NUL, cannot
- * be typed.
+ * An endpoint as users type it: a path as in {@link absolutePath}, and on Linux `@name` for an abstract name, whose
+ * first character, NUL, cannot be typed.
  */
-export function endpointArgument(_name: string, text: string): string {
-  return process.platform === 'linux' && text.startsWith('@') ? `\0${text.slice(1)}` : text;
+export function endpointArgument(name: string, text: string): string {
+  if (process.platform === 'linux' && text.startsWith('@')) return `\0${text.slice(1)}`;
+  return process.platform === 'win32' || text === '' ? text : absolutePath(name, text);
 }
 
 /** An endpoint as {@link endpointArgument} takes it. */

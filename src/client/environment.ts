@@ -52,11 +52,12 @@ export function brokerDisabledByEnv(env: Environment = process.env): boolean {
  */
 export function clientTimeoutFromEnv(env: Environment = process.env): number {
   const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
+  if (text === '') return DEFAULT_CLIENT_TIMEOUT_MS;
   // C-28: only a whole number above 0 counts.
   const milliseconds = /^\+?\d+$/.test(text) ? BigInt(text.replace('+', '')) : 0n;
   if (milliseconds > 0n && milliseconds <= LARGEST_U64)
     return Math.min(Number(milliseconds), LONGEST_TIMER_MS);
-  if (text !== '' && env === process.env) {
+  if (env === process.env) {
     warnOfVariable(
       CLIENT_TIMEOUT,
       text,

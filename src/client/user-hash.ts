@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { blake3 } from '@noble/hashes/blake3.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { checkAbsolutePath } from '../validation.js';
+import { blake3 } from './blake3.js';
 
 /** The source of the identity of user and machine: the real host, or a made-up one in tests. */
 export interface HostIdentitySource {
@@ -36,6 +36,8 @@ export const thisHost: HostIdentitySource = {
 
 /** The part that never changes in a process: the machine id, or on Windows the user's SID in hex. */
 const fixedParts = new WeakMap<HostIdentitySource, string>();
+/** Nearly every call asks for the same user. */
+let lastHash: { readonly identity: string; readonly hash: string } | undefined;
 
 /**
  * The 16 lowercase hex digits that stand for this user on this machine in every derived endpoint (N-01).
@@ -46,7 +48,9 @@ const fixedParts = new WeakMap<HostIdentitySource, string>();
  * @throws `INVALID_ARGUMENT` where the identity cannot be found out, with the reason as `cause`
  */
 export function userHash(uid?: number, host: HostIdentitySource = thisHost): string {
-  return shortHash(userIdentity(uid, host));
+  const identity = userIdentity(uid, host);
+  if (lastHash?.identity !== identity) lastHash = { identity, hash: shortHash(identity) };
+  return lastHash.hash;
 }
 
 /** The first 8 bytes of the text's BLAKE3 in lowercase hex, the form in which hashes appear in names. */

@@ -47,7 +47,8 @@ function sourceOf(target: LeasingPool | DirectTarget, settings: SessionSettings)
     if (needsBroker(target, { serviceName, wantedVersion }) && brokerDisabledByEnv())
       throw new BrokerPoolError(
         'BROKER_DISABLED',
-        'the broker is disabled via RUNNING_PROCESS_DISABLE=1: open the session with an endpoint or an identity file',
+        'the broker is disabled via RUNNING_PROCESS_DISABLE=1: unset it, or open the session with an endpoint or an ' +
+          'identity file',
       );
     return new PoolSource(target, { serviceName, wantedVersion });
   }

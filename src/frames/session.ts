@@ -1,12 +1,12 @@
 import { isUint8Array } from 'node:util/types';
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import { rejectionOf } from '../caller-stack.js';
-import { systemClock } from '../clock.js';
+import { afterPromises, systemClock } from '../clock.js';
 import { DeadlineTimer } from '../deadline-queue.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { described } from '../validation.js';
 import { Dispatcher } from './multiplexing/dispatcher.js';
-import { PendingRequest, type RequestContent, type RequestState } from './multiplexing/pending-request.js';
+import { PendingRequest, type RequestState } from './multiplexing/pending-request.js';
 import type { Request } from './multiplexing/session-connection.js';
 import {
   checkCloseOptions,
@@ -54,6 +54,8 @@ export class Session implements AsyncDisposable {
   readonly #maxInFlight: number;
   readonly #dispatcher: Dispatcher;
   readonly #deadlines = new DeadlineTimer<Request>(systemClock, (request) => this.#onDeadline(request));
+  /** Requests of this turn. Their time begins when it ends, so that the clock is read once for all of them. */
+  readonly #begun: Request[] = [];
   #pending = 0;
   #isOpen = true;
   #closing: Promise<void> | undefined;
@@ -99,7 +101,7 @@ export class Session implements AsyncDisposable {
         throw invalidArgument('payload', `must be a Uint8Array, got ${described(payload)}`);
       if (options !== undefined) checkRequestOptions(options);
       this.#admit();
-      return this.#send(this.#contentOf(payload, options), options);
+      return this.#send(payload, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -148,31 +150,34 @@ export class Session implements AsyncDisposable {
     throw requestError(failure, { target: this.#source.target, attempts: 0, elapsedMs: 0, situation }, false);
   }
 
-  #contentOf(payload: Uint8Array, options: RequestOptions | undefined): RequestContent {
-    const { traceparent, tracestate, payloadProtocol, idempotent } = options ?? {};
-    const trace = traceparent === undefined ? activeTraceContext() : undefined;
-    return {
-      payload,
-      payloadProtocol: payloadProtocol ?? this.#settings.payloadProtocol,
-      traceparent: traceparent ?? trace?.traceparent ?? '',
-      tracestate: tracestate ?? trace?.tracestate ?? '',
-      isIdempotent: idempotent ?? false,
-    };
-  }
-
-  #send(content: RequestContent, options: RequestOptions | undefined): Promise<Uint8Array> {
+  #send(payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
+    const { payloadProtocol = this.#settings.payloadProtocol, timeoutMs = this.#settings.timeoutMs } =
+      options;
     return new Promise((resolve) => {
-      const request: Request = new PendingRequest(content, systemClock.now(), resolve);
+      const request: Request = new PendingRequest(payload, payloadProtocol, timeoutMs, resolve);
+      const trace = options.traceparent === undefined ? activeTraceContext() : undefined;
+      request.traceparent = options.traceparent ?? trace?.traceparent ?? '';
+      request.tracestate = options.tracestate ?? trace?.tracestate ?? '';
+      request.isIdempotent = options.idempotent ?? false;
       this.#pending++;
-      const { signal, timeoutMs = this.#settings.timeoutMs } = options ?? {};
+      const { signal } = options;
       if (signal !== undefined && !this.#watch(request, signal)) return;
-      if (timeoutMs !== Infinity) {
-        request.dueMs = request.startedMs + timeoutMs;
-        this.#deadlines.put(request);
-      }
+      if (this.#begun.push(request) === 1) afterPromises(this.#startTimes);
       this.#dispatcher.submit(request);
     });
   }
+
+  readonly #startTimes = (): void => {
+    const nowMs = systemClock.now();
+    for (const request of this.#begun) {
+      if (request.state === 'settled') continue;
+      request.startedMs = nowMs;
+      if (request.timeoutMs === Infinity) continue;
+      request.dueMs = nowMs + request.timeoutMs;
+      this.#deadlines.put(request);
+    }
+    this.#begun.length = 0;
+  };
 
   /** Whether the request may go on. */
   #watch(request: Request, signal: AbortSignal): boolean {
@@ -186,8 +191,7 @@ export class Session implements AsyncDisposable {
   }
 
   #onDeadline(request: Request): void {
-    const timeoutMs = Math.round(request.dueMs - request.startedMs);
-    const message = `no answer within ${timeoutMs} ms`;
+    const message = `no answer within ${request.timeoutMs} ms`;
     this.#giveUp(request, new BrokerPoolError('TIMEOUT', message, { phase: 'request' }));
   }
 
@@ -202,7 +206,7 @@ export class Session implements AsyncDisposable {
 
   /** Whether the request goes to another connection: only where its caller allows to repeat it (S-62). */
   #onLost(request: Request, error: BrokerPoolError): boolean {
-    if (request.content.isIdempotent && request.attempts < MOST_ATTEMPTS) return true;
+    if (request.isIdempotent && request.attempts < MOST_ATTEMPTS) return true;
     this.#fail(request, error, true);
     return false;
   }
@@ -214,11 +218,10 @@ export class Session implements AsyncDisposable {
 
   /** @param isShared other requests fail with the same error */
   #fail(request: Request, failure: BrokerPoolError, isShared: boolean, more: MoreFacts = {}): void {
-    const { attempts, startedMs, connection, content } = request;
-    const elapsedMs = systemClock.now() - startedMs;
+    const { attempts, startedMs, connection, isIdempotent } = request;
+    const elapsedMs = Math.max(systemClock.now() - startedMs, 0);
     const endpoint = connection?.endpoint ?? this.#source.target.endpoint;
     const target = { ...this.#source.target, endpoint };
-    const { isIdempotent } = content;
     const facts = { target, attempts, elapsedMs, isIdempotent, ...more };
     const error = requestError(failure, facts, isShared);
     this.#settle(request, rejectionOf(error));

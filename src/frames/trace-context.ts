@@ -18,8 +18,9 @@ const SPAN_ID = /^(?!0{16})[0-9a-f]{16}$/;
 
 /** The trace context of the active OpenTelemetry span; empty where there is none, or where asking for it fails. */
 export function activeTraceContext(): TraceContext {
+  // Most programs have none, and to hear that from Reflect.get takes twenty times as long.
+  if (!(API in globalThis)) return NONE;
   const api: unknown = Reflect.get(globalThis, API);
-  if (api === undefined) return NONE;
   try {
     const context = call(member(api, 'context'), 'active');
     const span = call(call(context, 'getValue', SPAN), 'spanContext');

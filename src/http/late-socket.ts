@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { BrokerPoolError } from '../errors.js';
 import type { LeasingPool } from '../pool/leasing-pool.js';
 import type { TargetOptions } from '../pool/options.js';
 import { asError } from './pool-arguments.js';
@@ -71,7 +72,9 @@ export class LateSocket extends Duplex {
     const pending = this.#pending;
     this.#pending = undefined;
     callback(error);
-    pending?.callback(error ?? new Error('the connection was closed before it was open'));
+    pending?.callback(
+      error ?? new BrokerPoolError('ABORTED', 'the stream was destroyed before it had a connection'),
+    );
   }
 
   async #connect(pool: LeasingPool, target: TargetOptions | undefined): Promise<void> {

@@ -1,6 +1,8 @@
-import { lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { isRefused } from '../os/is-refused.js';
+import { isAlive } from '../os/process-alive.js';
 import { kindOf, look } from '../os/trusted-file.js';
 
 /** Environment variables by name. */
@@ -66,6 +68,21 @@ export function socketsIn(directory: string): PublishedSocket[] {
       return pid === undefined ? [] : [{ pid: Number(pid), path: join(directory, name) }];
     })
     .toSorted((one, other) => one.pid - other.pid || (one.path < other.path ? -1 : 1));
+}
+
+/**
+ * Removes sockets that no process serves and whose process has ended. One or the other is not enough: a process of a
+ * container has another id there, and a publisher that is about to listen refuses a dial.
+ *
+ * @throws the system's error
+ */
+export async function removeLeftSockets(sockets: readonly PublishedSocket[]): Promise<void> {
+  const left = sockets.filter(({ pid }) => !isAlive(pid));
+  await Promise.all(
+    left.map(async ({ path }) => {
+      if (await isRefused(path)) rmSync(path, { force: true });
+    }),
+  );
 }
 
 function namesIn(directory: string): readonly string[] {

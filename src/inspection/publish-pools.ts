@@ -9,11 +9,17 @@ import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ExitHook } from '../exit-hook.js';
 import { derived, readOptions, type OptionsOf } from '../option-table.js';
 import { checkPeer, ownTrust } from '../os/endpoint-trust.js';
-import { isAlive } from '../os/process-alive.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import type { BrokerPool } from '../broker-pool.js';
 import { checkAbsolutePath, described } from '../validation.js';
-import { directoryProblem, inspectionDirectory, makeDirectory, socketName, socketsIn } from './place.js';
+import {
+  directoryProblem,
+  inspectionDirectory,
+  makeDirectory,
+  removeLeftSockets,
+  socketName,
+  socketsIn,
+} from './place.js';
 import { formatSnapshot } from './snapshot.js';
 
 /** A reader takes milliseconds. */
@@ -59,7 +65,7 @@ export async function publishPools(
   const pools = checkPools(pool);
   if (process.platform === 'win32')
     throw new BrokerPoolError('PUBLISH_FAILED', 'pools are not published on Windows');
-  const endpoint = prepare(directory);
+  const endpoint = await prepare(directory);
   // In no caller's context: readers come at any time.
   const readers = new Set<Socket>();
   const server = outOfContext(() => createServer((socket) => serve(socket, pools, readers)));
@@ -96,7 +102,7 @@ function isPool(value: unknown): value is BrokerPool {
 }
 
 /** Makes the directory, and removes the sockets of ended processes from it. Returns the path to listen at. */
-function prepare(directory: string): string {
+async function prepare(directory: string): Promise<string> {
   const endpoint = join(
     directory,
     socketName(process.pid, () => systemClock.random()),
@@ -107,10 +113,10 @@ function prepare(directory: string): string {
   try {
     makeDirectory(directory);
     problem = directoryProblem(directory);
-    if (problem === undefined)
-      for (const { pid, path } of socketsIn(directory)) if (!isAlive(pid)) rmSync(path, { force: true });
+    if (problem === undefined) await removeLeftSockets(socketsIn(directory));
   } catch (cause) {
-    throw publishError(endpoint, cause instanceof Error ? cause.message : String(cause), cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw publishError(endpoint, `${reason}. Give a directory that this user can write to.`, cause);
   }
   if (problem !== undefined) throw publishError(endpoint, `its directory ${problem}`);
   return endpoint;

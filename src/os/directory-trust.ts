@@ -23,9 +23,9 @@ const ALLOW_SHARED = 'allow it with trust: { sharedDirectories: true }';
 
 /**
  * For so long the ancestors of a directory count as safe after a check. They were safe because only their
- * owners could change them; a change by an owner is noticed a second later.
+ * owners could change them; a change by an owner is noticed a second later: `checkFile` remembers 100 ms more.
  */
-const REMEMBERED_MS = 1_000;
+const REMEMBERED_MS = 900;
 const MAX_REMEMBERED = 64;
 
 interface SafeDirectory {

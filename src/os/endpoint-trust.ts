@@ -20,13 +20,19 @@ export interface EndpointTrust {
   readonly sharedDirectories: boolean;
 }
 
+let lastOwn: { readonly userId: number | undefined; readonly trust: EndpointTrust } | undefined;
+
 /**
  * Trusts the user of this process alone. On Windows, where there are no user ids, access lists guard the
- * pipes.
+ * pipes. The same object for the same user: what has been checked for it is remembered with it.
  */
 export function ownTrust(): EndpointTrust {
-  const own = process.geteuid?.();
-  return { userIds: own === undefined ? [] : [own], sharedDirectories: false };
+  const userId = process.geteuid?.();
+  if (lastOwn === undefined || lastOwn.userId !== userId) {
+    const userIds = Object.freeze(userId === undefined ? [] : [userId]);
+    lastOwn = { userId, trust: Object.freeze({ userIds, sharedDirectories: false }) };
+  }
+  return lastOwn.trust;
 }
 
 /** The failure of a dial that {@link checkFile} or {@link checkPeer} stopped. */
@@ -37,6 +43,15 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
     message: `${printableEndpoint(endpoint)} is not trusted: ${problem}`,
   };
 }
+
+/**
+ * For so long a socket and its directory count as safe after a check: of many Hellos in a row each would look at
+ * both again. Until then only users who are trusted, or root, could put something else in their place.
+ */
+const REMEMBERED_MS = 100;
+const MAX_REMEMBERED = 64;
+/** Until when the endpoints that were found safe count as such. */
+const safe = new WeakMap<UserIds, Map<string, number>>();
 
 /** Parts of a path that lead nowhere: `//`, `/./`, and the same at its end. */
 const HAS_EMPTY_PARTS = /\/\.?(?:\/|$)/;
@@ -53,6 +68,9 @@ export function checkFile(
   nowMs = monotonicNowMs(),
 ): string | undefined {
   if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
+  const { userIds, sharedDirectories } = trust;
+  const remembered = safe.get(userIds) ?? new Map<string, number>();
+  if (!sharedDirectories && nowMs < (remembered.get(endpoint) ?? 0)) return undefined;
   // The kernel truncates a path at NUL, and a relative one names another file after each chdir: the dial
   // would not reach the file checked here.
   if (endpoint.includes('\0')) return 'there is a NUL in its name';
@@ -63,13 +81,17 @@ export function checkFile(
   const folder = look(directory);
   const file = look(path);
   if (folder === undefined || file === undefined) return undefined;
-  const problem = trust.sharedDirectories
-    ? undefined
-    : checkDirectories(directory, folder, trust.userIds, nowMs);
+  const problem = sharedDirectories ? undefined : checkDirectories(directory, folder, userIds, nowMs);
   if (problem !== undefined) return problem;
   if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
   if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
-  return trust.userIds.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
+  if (!userIds.includes(file.uid)) return `it ${belongsTo(file.uid)}`;
+  // Where others may write to the directory, the next look may find their socket.
+  if (sharedDirectories) return undefined;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(endpoint, nowMs + REMEMBERED_MS);
+  safe.set(userIds, remembered);
+  return undefined;
 }
 
 /**

@@ -2,10 +2,10 @@ import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import type koffi from 'koffi';
 import { isSwitchedOff, warnProcess } from '../process-warning.js';
-import { requirePackage } from '../package-files.js';
 import { printable } from '../errors.js';
 import { AF_UNIX, DARWIN, LINUX } from './abi.js';
 import { errno, isShortage } from './errno.js';
+import { loadKoffi } from './load-koffi.js';
 import { NO_DESCRIPTOR_SOCKETS } from './runtime.js';
 import {
   bindPollCalls,
@@ -76,9 +76,7 @@ export function loadNative(): Native | undefined {
   // A shortage passes; the next call tries again.
   if (isUnwanted || !hasFreeDescriptors(LOADING_DESCRIPTORS)) return undefined;
   try {
-    // Not imported: a platform without a prebuilt library must be able to load this module.
-    const ffi: typeof koffi = requirePackage('koffi');
-    loaded = bind(ffi);
+    loaded = bind(loadKoffi());
   } catch (error) {
     failure = error instanceof Error ? error.message : 'koffi threw something else than an error';
   }

@@ -7,6 +7,7 @@ test('words are filters, and without options all has its default', (t) => {
     filters: ['growth', 'end'],
     real: false,
     rounds: 5,
+    table: undefined,
     list: false,
     json: false,
     compare: undefined,

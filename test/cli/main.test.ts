@@ -1,12 +1,15 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { COMMANDS, loadAll } from '../../src/cli/commands.js';
 import { overview, usageOf } from '../../src/cli/help.js';
 import { LIBRARY_VERSION } from '../../src/version.js';
-import test from '../helpers/sanitary.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { onWindows, POSIX, testWhere } from '../helpers/test-where.js';
 import { MAIN, run, runIn } from './run.js';
 
 const execute = promisify(execFile);
+const NOWHERE = onWindows ? String.raw`\\.\pipe\nonexistent` : '/nonexistent';
 
 for (const parameters of [[], ['--help'], ['-h']]) {
   test(`broker-pool ${parameters.join(' ')} prints its usage on stdout`, async (t) => {
@@ -46,6 +49,19 @@ for (const command of ['demo', 'endpoint']) {
 test('help is another word for --help, also before a command', async (t) => {
   t.deepEqual(await run('help'), await run('--help'));
   t.deepEqual(await run('help', 'admin'), await run('admin', '--help'));
+});
+
+test('with --json the usage is one line of JSON', async (t) => {
+  for (const words of [['--help'], ['help'], ['admin', '--help'], ['serve', 'broker', '-h']]) {
+    const { exitCode, stdout, stderr } = await run(...words, '--json');
+    t.deepEqual([exitCode, stderr], [0, '']);
+    t.deepEqual(JSON.parse(stdout), { help: (await run(...words)).stdout });
+  }
+});
+
+test('a --json behind -- is no option', async (t) => {
+  const { stderr } = await run('endpoint', '--', '--json');
+  t.is(stderr.split('\n')[0], 'broker-pool endpoint: unexpected "--json"');
 });
 
 test('--version prints the version of the package', async (t) => {
@@ -117,6 +133,34 @@ test('no line of a usage text is longer than 110 characters', async (t) => {
     texts.flatMap((text) => text.split('\n')).filter((line) => line.length > 110),
     [],
   );
+});
+
+testWhere(!onWindows, POSIX)('a directory as the input is an error, not an empty input', (t) => {
+  const input = openSync(temporaryDirectory(t), 'r');
+  for (const words of [
+    ['connect', 'echo', '--broker', '/nonexistent'],
+    ['request', 'echo', '--payload-protocol', '0xf001', '--broker', '/nonexistent'],
+  ]) {
+    const asked = spawnSync(process.execPath, [MAIN, ...words], { stdio: [input, 'pipe', 'pipe'] });
+    const problem = 'cannot read the input: it is a directory; give a file or a pipe';
+    t.is(String(asked.stderr), `broker-pool ${words[0]}: ${problem}\n`);
+    t.deepEqual([asked.status, String(asked.stdout)], [1, '']);
+  }
+  closeSync(input);
+});
+
+test('main.js shows a warning of the package in one line, and doctor none beside its findings', (t) => {
+  const env = { ...process.env, RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: 'abc' };
+  const shown = (...words: string[]) =>
+    spawnSync(process.execPath, [MAIN, ...words], { env, encoding: 'utf8' });
+  const { stderr } = shown('admin', '--broker', NOWHERE);
+  t.regex(
+    stderr,
+    /^broker-pool: warning: RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS=abc has no effect: .*\n.*BROKER_CONNECT.*\n$/,
+  );
+  const examined = shown('doctor', '--broker', NOWHERE);
+  t.is(examined.stderr, '');
+  t.true(examined.stdout.includes('RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: abc has no effect'));
 });
 
 test('main.js runs a command line with the streams and exit code of the process', async (t) => {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { serveBackend } from '../../src/backend/index.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem } from '../helpers/system.js';
@@ -47,10 +47,29 @@ test('request tells failures apart by its exit code', async (t) => {
   const late = await run(...words, '--timeout', '300', '--json');
   t.is(late.exitCode, 5);
   t.like(JSON.parse(late.stderr), { error: { code: 'TIMEOUT', phase: 'request' } });
-  t.like(await run(...words, '--payload-protocol', '0xf002'), { exitCode: 6, stdout: '' });
+  const lost = await run(...words, '--payload-protocol', '0xf002');
+  t.like(lost, { exitCode: 6, stdout: '' });
+  t.regex(lost.stderr, /does not serve this payload protocol\.\n$/);
   t.like(await run('request', 'unknown', ...words.slice(2)), { exitCode: 4 });
   await backend.stop();
   t.like(await run(...words), { exitCode: 3 });
+});
+
+test('a request above 16 MiB is wrong usage', async (t) => {
+  const { broker } = await startSystem(t, { backend: { payloadProtocols: [0xf001] } });
+  const words = ['request', SERVICE, ...PROTOCOL, '--broker', broker.endpoint];
+  // Without an end: it is not read to it.
+  const stdin = new Readable({
+    read() {
+      this.push(Buffer.alloc(1024 * 1024));
+    },
+  });
+  const { exitCode, stdout, stderr } = await runIn({ stdin }, ...words);
+  t.deepEqual([exitCode, stdout], [2, '']);
+  t.regex(stderr, /^broker-pool request: FRAME_TOO_LARGE: .* Send less than 16 MiB in a request\.\n/);
+  const file = join(temporaryDirectory(t), 'request');
+  writeFileSync(file, Buffer.alloc(16 * 1024 * 1024));
+  t.like(await run(...words, '--file', file), { exitCode: 2, stdout: '' });
 });
 
 test('a user who interrupts request gets no error', async (t) => {

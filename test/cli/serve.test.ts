@@ -1,11 +1,11 @@
 import { request } from 'node:http';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { IncomingMessage } from 'node:http';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, connectToBackend } from '../../src/index.js';
+import { BrokerPool, connectToBackend, sharedBrokerEndpoint } from '../../src/index.js';
 import { openSession } from '../../src/frames/index.js';
 import { MISBEHAVIOURS } from '../../src/cli/serve/misbehaviour.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
@@ -13,6 +13,8 @@ import { HALF_OPEN, onWindows, testWhere } from '../helpers/test-where.js';
 import { run, start, type CommandResult } from './run.js';
 
 const onPosix = testWhere(!onWindows, 'backends of their own');
+// Elsewhere the directory does not depend on the environment, which is of all tests.
+const onLinux = testWhere(process.platform === 'linux', 'Linux', test.serial);
 
 /** A server that a command runs; what its first line of JSON says. */
 interface Server {
@@ -137,6 +139,45 @@ test('serve broker on an endpoint that is taken says what to do', async (t) => {
     stderr,
     /cannot serve as a broker: listen EADDRINUSE.*; end the program that listens there, or give another --endpoint/,
   );
+});
+
+onPosix('serve makes no directory but that of brokers, and says what to do about another', async (t) => {
+  const missing = join(temporaryDirectory(t), 'missing');
+  for (const [words, name] of [
+    [['broker'], '--endpoint'],
+    [['backend'], '--endpoint'],
+    [['backend'], '--handoff-endpoint'],
+  ] as const) {
+    const { exitCode, stderr } = await run('serve', ...words, name, join(missing, 'x.sock'));
+    t.is(exitCode, 2);
+    const advice = 'make it with mkdir -m 700, or correct the path';
+    t.true(stderr.includes(`: ${name} lies in "${missing}", which does not exist: ${advice}\n`), stderr);
+  }
+  t.false(existsSync(missing));
+});
+
+onLinux('serve broker makes the directory in which brokers of this user listen', async (t) => {
+  const before = process.env['XDG_RUNTIME_DIR'];
+  process.env['XDG_RUNTIME_DIR'] = temporaryDirectory(t);
+  const endpoint = sharedBrokerEndpoint();
+  const server = await serve(t, 'broker', '--endpoint', endpoint).finally(() => {
+    if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+    else process.env['XDG_RUNTIME_DIR'] = before;
+  });
+  t.is(server.endpoint, endpoint);
+  t.is(statSync(dirname(endpoint)).mode & 0o777, 0o700);
+  await server.stop();
+});
+
+onPosix('a relative endpoint begins in the working directory', async (t) => {
+  const directory = temporaryDirectory(t);
+  const path = relative(process.cwd(), join(directory, 'broker.sock'));
+  const server = await serve(t, 'broker', '--endpoint', path, '--service', `echo=${path}.none`);
+  t.is(server.endpoint, join(directory, 'broker.sock'));
+  t.like(server.said['services'], { echo: { endpoint: `${server.endpoint}.none` } });
+  const { exitCode, stderr } = await run('connect', 'echo', '--broker', path);
+  t.is(exitCode, 3);
+  t.true(stderr.includes('BACKEND_CONNECT'), stderr);
 });
 
 test('serve asks which, and refuses what cannot be', async (t) => {

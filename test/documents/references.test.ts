@@ -59,16 +59,28 @@ test('the guide to troubleshooting has a row for each code', (t) => {
   );
 });
 
-testWhere(!onWindows, POSIX)('the example of errors reaches each code that Node can reach', async (t) => {
-  const { stdout, stderr } = await promisify(execFile)(
-    process.execPath,
-    [join(ROOT, 'dist/examples/errors.js')],
-    { timeout: LIMIT_MS, env: { ...process.env, BROKER_POOL_FFI: '0' } },
-  );
-  const reached = [...stdout.matchAll(/^([A-Z_]+): /gm)].map(([, code = '']) => code);
-  t.deepEqual(reached.toSorted(), CODES.filter((code) => code !== 'UNSUPPORTED_RUNTIME').toSorted());
-  t.is(stderr, '');
-});
+/** The words with which messages say what to do. */
+const NEXT_STEP =
+  /\b(?:allow|check|come back|compare|define|give|let|must|needs|mend|restart|see|start|stop|unset|use) /i;
+
+testWhere(!onWindows, POSIX)(
+  'the example of errors reaches each code that Node can reach, and each message says what to do',
+  async (t) => {
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [join(ROOT, 'dist/examples/errors.js')],
+      { timeout: LIMIT_MS, env: { ...process.env, BROKER_POOL_FFI: '0' } },
+    );
+    const reached = [...stdout.matchAll(/^([A-Z_]+): /gm)].map(([, code = '']) => code);
+    t.deepEqual(reached.toSorted(), CODES.filter((code) => code !== 'UNSUPPORTED_RUNTIME').toSorted());
+    t.is(stderr, '');
+    for (const line of stdout
+      .trim()
+      .split('\n')
+      .filter((one) => !one.startsWith('ABORTED')))
+      t.regex(line, NEXT_STEP);
+  },
+);
 
 /** The anchors that GitHub gives to the headings of a page. */
 function anchorsOf(page: string): Set<string> {

@@ -207,6 +207,16 @@ test("a request's timeout runs while it waits for a connection, and during its a
   await errorOf(unanswered);
 });
 
+test('a request that gets no connection fails with the TIMEOUT of the pool, whatever setTimeout says', async (t) => {
+  const pool = await poolBefore(t, httpServer(), { max: 1, acquireTimeoutMs: 50 });
+  const held = await pool.acquire();
+  const asking = get({ agent: httpAgent(pool), host: 'backend' });
+  asking.setTimeout(1, () => t.fail('there was no connection whose pause could be too long'));
+  t.like(await errorOf(asking), { code: 'TIMEOUT', phase: 'queue' });
+  t.like(pool.stats(), { waiting: 0 });
+  held.release();
+});
+
 test('a connection whose answer says `Connection: close` is closed, and the next request gets another', async (t) => {
   const pool = await poolBefore(
     t,

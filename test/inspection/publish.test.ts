@@ -141,6 +141,19 @@ onPosix('the sockets of ended processes are removed, and nothing else', async (t
   );
 });
 
+onPosix('a socket that is served is not removed, although no process has the id in its name', async (t) => {
+  const directory = newDirectory(t);
+  mkdirSync(directory, { mode: 0o700 });
+  const { pid } = await endedProcess();
+  const path = join(directory, socketName(pid));
+  const server = createServer((socket) => socket.destroy()).listen(path);
+  await once(server, 'listening');
+  await using published = await publishPools(idlePool(t), { directory });
+  t.true(existsSync(published.endpoint));
+  t.true(existsSync(path));
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+});
+
 async function endedProcess(): Promise<{ pid: number }> {
   const running = execute('true');
   await running;

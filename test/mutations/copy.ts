@@ -12,7 +12,7 @@ const AVA = 'node_modules/ava/entrypoints/cli.mjs';
 /** As in ava.config.js: the caller's limit ends a run earlier. */
 const IDLE_LIMIT = '4m';
 
-/** How one run of a test file ended. */
+/** How one run of test files ended. */
 export interface TestRun {
   /** The title of the first test that failed, `undefined` where all passed. */
   readonly failure: string | undefined;
@@ -40,6 +40,7 @@ export class MutableCopy {
       workerThreads: false,
       timeout: IDLE_LIMIT,
       failFast: true,
+      concurrency: 1,
       environmentVariables: { BROKER_POOL_TEST: '1' },
     };
     writeFileSync(join(ROOT, this.#config), `export default ${JSON.stringify(config)};\n`);
@@ -58,11 +59,16 @@ export class MutableCopy {
     return { [Symbol.dispose]: () => writeFileSync(path, code) };
   }
 
-  /** Runs one test file up to its first failure. @param coverage folder for V8's coverage of all processes */
-  async run(test: string, limitMs: number, coverage?: string): Promise<TestRun> {
+  /**
+   * Runs test files, one after the other, up to the first failure.
+   *
+   * @param coverage folder for V8's coverage of all processes
+   */
+  async run(tests: readonly string[], limitMs: number, coverage?: string): Promise<TestRun> {
     const begin = performance.now();
+    const files = tests.map((test) => `${this.#name}/${test}`);
     // A group of its own: tests that hang are ended with all the processes that they have started.
-    const child = spawn(process.execPath, [AVA, '--config', this.#config, '--tap', `${this.#name}/${test}`], {
+    const child = spawn(process.execPath, [AVA, '--config', this.#config, '--tap', ...files], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
@@ -83,7 +89,8 @@ export class MutableCopy {
     clearTimeout(limit);
     const title = /^not ok \d+ - (.*)$/m.exec(output)?.[1];
     return {
-      failure: child.exitCode === 0 ? undefined : (title ?? (isLate ? 'no end' : `${test} itself`)),
+      failure:
+        child.exitCode === 0 ? undefined : (title ?? (isLate ? 'no end' : `${tests.join(', ')} itself`)),
       isLate,
       durationMs: performance.now() - begin,
     };

@@ -34,9 +34,11 @@ interface V8Report {
   }[];
 }
 
-/** Takes coverage of test files, or finds what an earlier run took. */
+/** Takes the coverage of each test file when it is first asked for, or finds what an earlier run took. */
 export class CoverageTaker {
   readonly #build = createHash('sha256').update(process.version);
+  readonly #taken = new Map<string, Promise<TestCoverage>>();
+  readonly #durations = new Map<string, number>();
 
   constructor() {
     mkdirSync(CACHE, { recursive: true });
@@ -45,22 +47,47 @@ export class CoverageTaker {
         this.#build.update(readFileSync(join(ROOT, 'dist', file)));
   }
 
-  async take(copy: MutableCopy, test: string): Promise<TestCoverage> {
+  /** How long a test file takes, as far as that is known. */
+  durationOf(test: string): number | undefined {
+    return this.#durations.get(test);
+  }
+
+  /** @param copy runs the test file; without a mutant in it */
+  of(test: string, copy: MutableCopy): Promise<TestCoverage> {
+    const known = this.#taken.get(test);
+    if (known !== undefined) return known;
+    const taken = this.#take(test, copy);
+    this.#taken.set(test, taken);
+    return taken;
+  }
+
+  async #take(test: string, copy: MutableCopy): Promise<TestCoverage> {
     const code = readFileSync(join(ROOT, 'dist', test));
     const cached = join(CACHE, `${this.#build.copy().update(code).digest('hex').slice(0, 32)}.json`);
-    try {
-      const taken: TestCoverage = JSON.parse(readFileSync(cached, 'utf8'));
-      return taken;
-    } catch {
-      const taken = await coverageOf(copy, test);
-      if (!taken.isBroken) writeFileSync(cached, JSON.stringify(taken));
-      return taken;
-    }
+    const taken = readCoverage(cached) ?? (await coverageOrRetry(test, copy));
+    if (!taken.isBroken) writeFileSync(cached, JSON.stringify(taken));
+    this.#durations.set(test, taken.durationMs);
+    return taken;
   }
 }
 
+function readCoverage(path: string): TestCoverage | undefined {
+  try {
+    const taken: TestCoverage = JSON.parse(readFileSync(path, 'utf8'));
+    return taken;
+  } catch {
+    return undefined;
+  }
+}
+
+async function coverageOrRetry(test: string, copy: MutableCopy): Promise<TestCoverage> {
+  const first = await coverageOf(copy, test);
+  // On a machine that is busy a test may fail for want of time.
+  return first.isBroken ? await coverageOf(copy, test) : first;
+}
+
 /** @returns whether a test file runs the code at a place */
-export function reaches({ reached }: TestCoverage, file: string, place: number): boolean {
+export function reaches({ reached }: Pick<TestCoverage, 'reached'>, file: string, place: number): boolean {
   const places = reached[file] ?? [];
   const after = places.findIndex((each) => each > place);
   return after % 2 === 1;
@@ -69,7 +96,7 @@ export function reaches({ reached }: TestCoverage, file: string, place: number):
 async function coverageOf(copy: MutableCopy, test: string): Promise<TestCoverage> {
   const folder = mkdtempSync(join(tmpdir(), 'bpm-coverage-'));
   try {
-    const { failure, durationMs } = await copy.run(test, LIMIT_MS, folder);
+    const { failure, durationMs } = await copy.run([test], LIMIT_MS, folder);
     const painted = new Map<string, Uint8Array>();
     for (const name of readdirSync(folder))
       paintReport(readFileSync(join(folder, name), 'utf8'), copy, painted);

@@ -1,5 +1,4 @@
-/** Which tests are asked whether they notice a mutant, the likeliest and fastest first. */
-import { reaches, type TestCoverage } from './coverage.js';
+/** Which tests are asked whether they notice a mutant, and in which order. */
 import { importsOf } from './files.js';
 import type { Mutant } from './mutants.js';
 
@@ -11,19 +10,41 @@ export function isAsked(test: string): boolean {
 }
 
 /** A mutant that so many tests near its code do not notice is one that the tests let pass. */
-const MOST_ASKED = 40;
+export const MOST_ASKED = 24;
 
-/** The tests that run the mutant's code: those of its file, those that import the file, the others. */
-export function testsFor({ file, start }: Mutant, tests: readonly TestCoverage[]): TestCoverage[] {
+/**
+ * The test files in the order in which they are asked about a mutant: those of its file, those that import the
+ * file, those of its part of the source, the others; among equals the fastest, as far as durations are known.
+ */
+export function nearestFirst(
+  { file }: Pick<Mutant, 'file'>,
+  tests: readonly string[],
+  durationOf: (test: string) => number | undefined,
+): string[] {
   const unit = file.replace(/^src\//, 'test/').replace(/\.js$/, '.');
-  const distance = ({ test }: TestCoverage): number => {
+  const part = `${unit.split('/').slice(0, 2).join('/')}/`;
+  const distance = (test: string): number => {
     if (test.startsWith(unit)) return 0;
-    return importsOf(test).has(file) ? 1 : 2;
+    if (importsOf(test).has(file)) return 1;
+    return test.startsWith(part) ? 2 : 3;
   };
   return tests
-    .filter((coverage) => reaches(coverage, file, start))
-    .map((coverage) => ({ coverage, distance: distance(coverage) }))
-    .toSorted((a, b) => a.distance - b.distance || a.coverage.durationMs - b.coverage.durationMs)
-    .slice(0, MOST_ASKED)
-    .map(({ coverage }) => coverage);
+    .map((test) => ({ test, distance: distance(test), durationMs: durationOf(test) ?? Infinity }))
+    .toSorted((a, b) => a.distance - b.distance || compare(a.durationMs, b.durationMs))
+    .map(({ test }) => test);
+}
+
+function compare(one: number, other: number): number {
+  return one === other ? 0 : one - other;
+}
+
+/** Most tests that one process of the runner is given. */
+const LARGEST_GROUP = 8;
+
+/**
+ * How many tests the next process of the runner is given, after `asked` before. Most mutants are noticed by one
+ * of the first tests; for the others each start of the runner costs as much as a short test.
+ */
+export function nextGroupSize(asked: number): number {
+  return Math.min(Math.max(1, asked), LARGEST_GROUP, MOST_ASKED - asked);
 }

@@ -109,7 +109,7 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
   {
     where: 'ownTrust',
     kind: 'condition is false',
-    before: 'own === undefined',
+    before: 'userId === undefined',
     reason: 'Only Windows has no user ids.',
   },
 ];

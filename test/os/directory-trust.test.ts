@@ -120,13 +120,14 @@ asRoot('checkAncestors rejects an ancestor or a link of a user who is not truste
 });
 
 posix(
-  'checkFile checks safe ancestors again after a second, and at once for another directory',
+  'checkFile checks safe ancestors again after a second, and with the next look at another directory',
   async (t) => {
     const { middle, directory } = nested(t);
     const endpoint = await listenIn(t, directory);
     t.is(checkFile(endpoint, trust, 0), undefined);
     chmodSync(middle, 0o777);
-    t.is(checkFile(endpoint, trust, 999), undefined);
+    t.is(checkFile(endpoint, trust, 899), undefined);
+    t.is(checkFile(endpoint, trust, 998), undefined);
     t.regex(checkFile(endpoint, trust, 1_000) ?? '', /^others may write to .*middle/);
     chmodSync(middle, 0o700);
     t.is(checkFile(endpoint, trust, 2_000), undefined);
@@ -134,7 +135,7 @@ posix(
     renameSync(directory, `${directory}.old`);
     mkdirSync(directory, { mode: 0o700 });
     renameSync(join(`${directory}.old`, 'peer.sock'), endpoint);
-    t.regex(checkFile(endpoint, trust, 2_000) ?? '', /^others may write to .*middle/);
+    t.regex(checkFile(endpoint, trust, 2_100) ?? '', /^others may write to .*middle/);
   },
 );
 

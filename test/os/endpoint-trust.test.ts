@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -101,6 +101,39 @@ asRoot('checkFile rejects a socket or a directory of a user who is not trusted',
   t.is(checkFile(endpoint, trust), `its directory ${directory} belongs to user ${STRANGER}: ${advice}`);
   t.is(checkFile(endpoint, trusted), undefined);
   chownSync(directory, own, own);
+});
+
+posix('checkFile looks at a safe socket and its directory again after 100 ms', async (t) => {
+  const { directory, endpoint } = await listen(t);
+  t.is(checkFile(endpoint, trust, 0), undefined);
+  chmodSync(directory, 0o777);
+  t.is(checkFile(endpoint, trust, 99), undefined);
+  t.regex(checkFile(endpoint, trust, 100) ?? '', /^others may write to its directory/);
+  chmodSync(directory, 0o700);
+  t.is(checkFile(endpoint, trust, 100), undefined, 'a refusal is not remembered');
+  rmSync(endpoint);
+  writeFileSync(endpoint, '');
+  t.is(checkFile(endpoint, trust, 200), 'it is no socket but a file');
+});
+
+posix('checkFile remembers a safe socket for one trust, and none in a shared directory', async (t) => {
+  const { directory, endpoint } = await listen(t);
+  const shared = { ...trust, sharedDirectories: true };
+  t.is(checkFile(endpoint, shared, 0), undefined);
+  t.is(checkFile(endpoint, trust, 0), undefined);
+  chmodSync(directory, 0o777);
+  t.regex(
+    checkFile(endpoint, { ...trust, userIds: [...trust.userIds] }, 0) ?? '',
+    /^others may write to its directory/,
+  );
+  rmSync(endpoint);
+  writeFileSync(endpoint, '');
+  t.is(checkFile(endpoint, shared, 0), 'it is no socket but a file');
+});
+
+test('the own trust is one object for one user, and no caller can change it', (t) => {
+  t.is(ownTrust(), trust);
+  t.true(Object.isFrozen(trust) && Object.isFrozen(trust.userIds));
 });
 
 posix('checkFile rejects a relative path', async (t) => {

@@ -1,6 +1,7 @@
 import '../backend/frames.test.js';
 import '../backend/handoff.test.js';
 import '../backend/hostile.test.js';
+import '../backend/http-server.test.js';
 import '../backend/identity.test.js';
 import '../backend/own-bytes.test.js';
 import '../identity/probe.test.js';

@@ -6,3 +6,4 @@ import '../bench/pictures.test.js';
 import '../bench/quiet.test.js';
 import '../bench/rounds.test.js';
 import '../bench/statistics.test.js';
+import '../bench/target-table.test.js';

@@ -7,6 +7,7 @@ import '../os/drain.test.js';
 import '../os/handle-passing.test.js';
 import '../os/in-flight-descriptors.test.js';
 import '../os/io-uring.test.js';
+import '../os/load-koffi.test.js';
 import '../os/native.test.js';
 import '../os/readiness.test.js';
 import '../os/ring-faults.test.js';

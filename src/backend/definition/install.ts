@@ -122,7 +122,8 @@ async function writeDefinition(
   } catch (error) {
     if (error instanceof BrokerPoolError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new BrokerPoolError('DEFINITION_NOT_WRITTEN', `${path} cannot be written: ${reason}`, {
+    const advice = 'Give another directory, or see why this user cannot write there.';
+    throw new BrokerPoolError('DEFINITION_NOT_WRITTEN', `${path} cannot be written: ${reason}. ${advice}`, {
       cause: error,
     });
   }

@@ -1,11 +1,12 @@
 import { chmodSync, lstatSync, mkdirSync, rmSync, unlinkSync } from 'node:fs';
-import { connect, type ListenOptions, type Server } from 'node:net';
+import type { ListenOptions, Server } from 'node:net';
 import { dirname } from 'node:path';
 import { BrokerPoolError } from '../../errors.js';
 import { monotonicNowMs } from '../../clock.js';
 import { checkDirectories } from '../../os/directory-trust.js';
 import { canAskForPeers, type EndpointTrust } from '../../os/endpoint-trust.js';
 import { systemCode } from '../../os/errno.js';
+import { isRefused } from '../../os/is-refused.js';
 import { look } from '../../os/trusted-file.js';
 import { withBindLock } from './bind-lock.js';
 import { inUseError, startError } from './start-error.js';
@@ -51,7 +52,7 @@ export async function bind(server: Server, endpoint: string, options: BindOption
     if (error instanceof BrokerPoolError) throw error;
     throw systemCode(error) === 'EADDRINUSE'
       ? inUseError(endpoint, error)
-      : startError(endpoint, 'listen', error);
+      : startError(endpoint, 'listen', error, 'Give an endpoint in a directory of this user.');
   }
 }
 
@@ -95,18 +96,6 @@ async function removeStale(endpoint: string): Promise<boolean> {
   if (!(await isRefused(endpoint))) return false;
   unlinkSync(endpoint);
   return true;
-}
-
-/** Whether a dial finds no listener. A full backlog and a listener of another user are listeners. */
-function isRefused(endpoint: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(endpoint);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once('error', (error) => resolve(['ECONNREFUSED', 'ENOENT'].includes(systemCode(error) ?? '')));
-  });
 }
 
 /** `exclusive`: a worker of `node:cluster` listens itself. */

@@ -1,8 +1,18 @@
 import { BrokerPoolError, printableEndpoint } from '../../errors.js';
 
-/** The error of a backend that cannot begin to serve. */
-export function startError(endpoint: string, problem: string, cause?: unknown): BrokerPoolError {
-  const told = cause instanceof Error ? `${problem}: ${cause.message}` : problem;
+/**
+ * The error of a backend that cannot begin to serve.
+ *
+ * @param advice the next step, where the problem does not say it
+ */
+export function startError(
+  endpoint: string,
+  problem: string,
+  cause?: unknown,
+  advice?: string,
+): BrokerPoolError {
+  const reason = cause instanceof Error ? `${problem}: ${cause.message}` : problem;
+  const told = advice === undefined ? reason : `${reason}. ${advice}`;
   const message = `the backend cannot serve at ${printableEndpoint(endpoint)}: ${told}`;
   return new BrokerPoolError('BACKEND_START', message, { endpoint, cause });
 }

@@ -6,8 +6,8 @@ import { defineCommand, printJson, printLine, type CommandIo } from '../command.
 import { ExitCode } from '../exit-codes.js';
 import { flag, list, value } from '../option.js';
 import { report } from '../report.js';
-import { absolutePath, endpointArgument, identifier, shownEndpoint, wholeNumber } from '../values.js';
-
+import { absolutePath, identifier, shownEndpoint, wholeNumber } from '../values.js';
+import { listeningEndpoint } from './listening-endpoint.js';
 import { untilInterrupted } from './until-interrupted.js';
 
 /** How long clients get at the end to read the answers that they are owed. */
@@ -25,10 +25,10 @@ export const serveBackend = defineCommand({
     endpoint: value(
       'ENDPOINT',
       'where to listen; by default in a new temporary directory, or where a broker that launched it says',
-      endpointArgument,
+      listeningEndpoint,
       { isPath: true },
     ),
-    'handoff-endpoint': value('ENDPOINT', 'where brokers hand connections over', endpointArgument, {
+    'handoff-endpoint': value('ENDPOINT', 'where brokers hand connections over', listeningEndpoint, {
       isPath: true,
     }),
     'payload-protocol': list(
@@ -50,7 +50,7 @@ export const serveBackend = defineCommand({
       import('../../backend/index.js'),
       import('../../testing/socket-directory.js'),
     ]);
-    const http = values.http ? new (await import('./http-echo.js')).HttpEcho(delay) : undefined;
+    const httpServer = values.http ? (await import('./http-echo.js')).httpEcho(delay) : undefined;
     const directory = new SocketDirectory(undefined);
     try {
       const options: BackendOptions = {
@@ -62,17 +62,14 @@ export const serveBackend = defineCommand({
         payloadProtocols:
           values['payload-protocol'].length > 0 ? values['payload-protocol'] : [PAYLOAD_PROTOCOL],
         onRequest: (request) => answer(request, delay, fail),
-        onConnection: (socket) => {
-          if (http === undefined) socket.pipe(socket);
-          else http.serve(socket);
-        },
+        httpServer,
+        onConnection: httpServer === undefined ? (socket) => void socket.pipe(socket) : undefined,
         closeOnSigterm: false,
         onError: (error: BrokerPoolError) => report(error, 'serve backend', json, io),
       };
       const backend = await serve(options);
       announce(backend, json, io);
       await untilInterrupted(io);
-      http?.close();
       await backend.close({ timeoutMs: CLOSE_MS });
       const counts = backend.stats();
       if (json) printJson(io.stdout, { counts });

@@ -15,6 +15,7 @@ import { list, value } from '../option.js';
 import { DEFAULT_VERSION } from '../target.js';
 import { anyText, endpointArgument, oneOf, shownEndpoint, wholeNumber } from '../values.js';
 import { behaviourFor, MISBEHAVIOURS } from './misbehaviour.js';
+import { listeningEndpoint } from './listening-endpoint.js';
 import { untilInterrupted } from './until-interrupted.js';
 
 const SERVICE = 'echo';
@@ -43,7 +44,7 @@ export const serveBroker = defineCommand({
     endpoint: value(
       'ENDPOINT',
       'where to listen; by default in a new temporary directory',
-      endpointArgument,
+      listeningEndpoint,
       {
         isPath: true,
       },

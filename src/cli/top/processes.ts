@@ -1,6 +1,6 @@
 import { printable } from '../../errors.js';
 import { readSnapshot } from '../../inspection/read-snapshot.js';
-import { directoryProblem, socketsIn } from '../../inspection/place.js';
+import { directoryProblem, removeLeftSockets, socketsIn } from '../../inspection/place.js';
 import type { Snapshot } from '../../inspection/snapshot.js';
 import { systemCode } from '../../os/errno.js';
 import { look } from '../../os/trusted-file.js';
@@ -18,7 +18,7 @@ export interface Published {
 }
 
 /**
- * Reads all publishers in a directory, or those of one process. Sockets of ended processes are passed over.
+ * Reads all publishers in a directory, or those of one process. Those of processes that were killed are removed.
  *
  * @throws an `Error` for a directory in which other users may have a hand
  */
@@ -27,6 +27,8 @@ export async function readPublished(directory: string, pid?: number): Promise<Pu
   const problem = directoryProblem(directory);
   if (problem !== undefined) throw new Error(`${printable(directory)} ${problem}`);
   const sockets = socketsIn(directory).filter((socket) => pid === undefined || socket.pid === pid);
+  // Of no interest here: what cannot be removed cannot be read either.
+  await removeLeftSockets(sockets).catch(() => {});
   const processes = new Map<number, [Snapshot, ...Snapshot[]]>();
   const problems: string[] = [];
   const read = await Promise.allSettled(sockets.map(({ path }) => readSnapshot(path)));

@@ -1,5 +1,5 @@
 import { decodeFrame } from '../../wire/envelope.js';
-import { uint64, type FrameView, type Uint64 } from './frame-view.js';
+import { uint64, type FrameView, type TakePayload, type Uint64 } from './frame-view.js';
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 /** Varints of up to 7 bytes hold 49 bits, which a number holds exactly. */
@@ -19,7 +19,7 @@ class BodyScanner {
   #isUnusual = false;
 
   /** `undefined` for a body that the generic codec has to read. */
-  scan(bytes: Uint8Array, start: number, end: number): FrameView | undefined {
+  scan(bytes: Uint8Array, start: number, end: number, take: TakePayload): FrameView | undefined {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
@@ -47,7 +47,7 @@ class BodyScanner {
           break;
         case 0x22: {
           const length = this.#length();
-          payload = bytes.subarray(this.#position - length, this.#position);
+          payload = take(bytes, this.#position - length, this.#position);
           break;
         }
         case 0x28:
@@ -142,14 +142,19 @@ class BodyScanner {
 const scanner = new BodyScanner();
 
 /**
- * Decodes the Frame message that lies in `bytes` from `start` to `end`. The payload is a view of `bytes`; only
- * a body in an unusual form has its payload copied.
+ * Decodes the Frame message that lies in `bytes` from `start` to `end`. `take` gives the payload out of them; only a
+ * body in an unusual form has its payload copied.
  *
  * @throws {BrokerPoolError} `DECODE_FRAME` when it is not a Frame
  */
-export function decodeFrameBody(bytes: Uint8Array, start: number, end: number): FrameView {
-  const frame = scanner.scan(bytes, start, end);
+export function decodeFrameBody(bytes: Uint8Array, start: number, end: number, take: TakePayload): FrameView {
+  const frame = scanner.scan(bytes, start, end, take);
   if (frame !== undefined) return frame;
-  const { requestId, deadlineUnixMs, ...fields } = decodeFrame(bytes.subarray(start, end));
-  return { ...fields, requestId: uint64(requestId), deadlineUnixMs: uint64(deadlineUnixMs) };
+  const { requestId, deadlineUnixMs, payload, ...fields } = decodeFrame(bytes.subarray(start, end));
+  return {
+    ...fields,
+    payload: take(payload, 0, payload.length),
+    requestId: uint64(requestId),
+    deadlineUnixMs: uint64(deadlineUnixMs),
+  };
 }

@@ -1,7 +1,7 @@
 import { BrokerPoolError } from '../../errors.js';
 import { checkBodyLength, FRAME_HEADER_BYTES, FRAMING_VERSION } from '../../wire/frame.js';
 import { decodeFrameBody } from './decode-body.js';
-import type { FrameView } from './frame-view.js';
+import { lentPayload, type FrameView, type TakePayload } from './frame-view.js';
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 /** The memory that a frame gets before so much of it has arrived. */
@@ -24,6 +24,11 @@ export class FrameReader {
   #partial = NOTHING;
   #partialBytes = 0;
   #failure: BrokerPoolError | undefined;
+  readonly #takePayload: TakePayload;
+
+  constructor(takePayload: TakePayload = lentPayload) {
+    this.#takePayload = takePayload;
+  }
 
   /**
    * Takes over bytes that arrived. Payloads are views of them, so nothing may change them any more, and they
@@ -97,7 +102,7 @@ export class FrameReader {
     if (rest < frameBytes) return this.#keep(rest, frameBytes);
     const end = start + frameBytes;
     this.#position = end;
-    return decodeFrameBody(piece, start + FRAME_HEADER_BYTES, end);
+    return decodeFrameBody(piece, start + FRAME_HEADER_BYTES, end, this.#takePayload);
   }
 
   /** A frame that began in an earlier piece. */
@@ -111,7 +116,7 @@ export class FrameReader {
     const frame = this.#partial;
     this.#partial = NOTHING;
     this.#partialBytes = 0;
-    return decodeFrameBody(frame, FRAME_HEADER_BYTES, frameBytes);
+    return decodeFrameBody(frame, FRAME_HEADER_BYTES, frameBytes, this.#takePayload);
   }
 
   /** Moves up to `count` bytes of the piece to the partial frame, which will have `frameBytes` bytes. */

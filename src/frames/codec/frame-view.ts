@@ -27,11 +27,21 @@ export function uint64(value: bigint): Uint64 {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }
 
+/** How a payload is taken out of the bytes in which it lies from `start` to `end`. */
+export type TakePayload = (bytes: Uint8Array, start: number, end: number) => Uint8Array;
+
+/** A view, for as long as nothing changes the bytes. */
+export const lentPayload: TakePayload = (bytes, start, end) => bytes.subarray(start, end);
+
 /**
  * The payload for a caller that may keep it: a view where it fills at least a quarter of the memory that it keeps
  * alive, otherwise a copy. A small payload must not keep a whole read of the socket in memory.
  */
-export function ownPayload({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  const view = new Uint8Array(buffer, byteOffset, length);
+export const ownPayload: TakePayload = (bytes, start, end) => {
+  const { buffer } = bytes;
+  const length = end - start;
+  // The slice of a Buffer would be a view.
+  if (length * 4 < buffer.byteLength && !Buffer.isBuffer(bytes)) return bytes.slice(start, end);
+  const view = new Uint8Array(buffer, bytes.byteOffset + start, length);
   return length * 4 >= buffer.byteLength ? view : view.slice();
-}
+};

@@ -5,8 +5,9 @@ import { Fifo } from '../../fifo.js';
 import { openError } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
+import type { ConnectionEvents } from './connection-events.js';
 import type { DispatcherEvents } from './dispatcher-events.js';
-import { SessionConnection, type ConnectionEvents, type Request } from './session-connection.js';
+import { SessionConnection, type Request } from './session-connection.js';
 
 export interface DispatcherSettings {
   /** Connections at most. */
@@ -106,7 +107,7 @@ export class Dispatcher {
     for (const request of requests) this.#events.onFailure(request, error);
   }
 
-  readonly #connectionEvents: ConnectionEvents = {
+  readonly #connectionEvents: ConnectionEvents<SessionConnection> = {
     onAnswer: (request, payload) => {
       request.connection = undefined;
       this.#events.onAnswer(request, payload);
@@ -117,6 +118,8 @@ export class Dispatcher {
       this.#pump();
       this.#events.onQuieter();
     },
+    isOnlyBusy: (connection) =>
+      this.#connections.every((other) => other === connection || other.inFlight === 0),
     onUnasked: () => void this.unaskedFrames++,
     onLost: (connection, owed, unsent, error) => {
       this.#drop(connection);

@@ -3,16 +3,6 @@ import type { Queued } from '../../fifo.js';
 import type { Uint64 } from '../codec/frame-view.js';
 import { LARGE_BYTES } from './choice.js';
 
-/** What a caller asks. */
-export interface RequestContent {
-  readonly payload: Uint8Array;
-  readonly payloadProtocol: number;
-  readonly traceparent: string;
-  readonly tracestate: string;
-  /** It may be sent again when its connection dies before the answer. */
-  readonly isIdempotent: boolean;
-}
-
 /**
  * Where a request is. `queued`: it has no connection. `assigned`: it waits for its turn to be written.
  * `written`: it has an id, and its answer is owed. `settled`: its caller has the outcome.
@@ -21,11 +11,18 @@ export type RequestState = 'queued' | 'assigned' | 'written' | 'settled';
 
 /** A request from the call to its outcome. Few fields: thousands may be in flight. */
 export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<Connection>> {
-  readonly content: RequestContent;
-  readonly startedMs: number;
+  readonly payload: Uint8Array;
+  readonly payloadProtocol: number;
+  readonly timeoutMs: number;
+  readonly settle: (outcome: Uint8Array | Promise<never>) => void;
   /** Stays so: a caller may transfer the memory of the payload. */
   readonly isLarge: boolean;
-  readonly settle: (outcome: Uint8Array | Promise<never>) => void;
+  /** `Infinity` until the turn ends in which the request was made. */
+  startedMs = Infinity;
+  traceparent = '';
+  tracestate = '';
+  /** It may be sent again when its connection dies before the answer. */
+  isIdempotent = false;
   state: RequestState = 'queued';
   connection: Connection | undefined = undefined;
   id: Uint64 = 0;
@@ -40,13 +37,15 @@ export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<
   stopListening: (() => void) | undefined = undefined;
 
   constructor(
-    content: RequestContent,
-    startedMs: number,
+    payload: Uint8Array,
+    payloadProtocol: number,
+    timeoutMs: number,
     settle: (outcome: Uint8Array | Promise<never>) => void,
   ) {
-    this.content = content;
-    this.isLarge = content.payload.length >= LARGE_BYTES;
-    this.startedMs = startedMs;
+    this.payload = payload;
+    this.payloadProtocol = payloadProtocol;
+    this.timeoutMs = timeoutMs;
     this.settle = settle;
+    this.isLarge = payload.length >= LARGE_BYTES;
   }
 }

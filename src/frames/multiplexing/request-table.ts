@@ -8,10 +8,18 @@ const LAST_ID = 2n ** 64n - 1n;
 /** Places of a new table. */
 const FEWEST_PLACES = 32;
 
-/** A request in the table, or what is left of one whose caller has given up. */
-interface Entry<Request> {
+/** A request in the table, which has the id that the table gave it. */
+export interface Identified {
+  id: Uint64;
+}
+
+/** What is left of a request whose caller has given up. */
+class AbandonedId implements Identified {
   readonly id: Uint64;
-  readonly request: Request | typeof ABANDONED;
+
+  constructor(id: Uint64) {
+    this.id = id;
+  }
 }
 
 /**
@@ -21,9 +29,9 @@ interface Entry<Request> {
  * Ids that follow each other have places that follow each other. A `Map` in place of the array would burden the
  * garbage collector, see `Fifo`.
  */
-export class RequestTable<Request extends object> {
-  /** The entry of an id stands at the id modulo the length, a power of two. At most half of the places are taken. */
-  #places: (Entry<Request> | undefined)[];
+export class RequestTable<Request extends Identified> {
+  /** An id has its place at the id modulo the length, a power of two. At most half of the places are taken. */
+  #places: (Request | AbandonedId | undefined)[];
   #nextId: Uint64;
   #size = 0;
   #abandoned = 0;
@@ -36,7 +44,7 @@ export class RequestTable<Request extends object> {
     this.#places = emptyPlaces(FEWEST_PLACES);
     this.#nextId = firstId;
     for (const id of abandoned) {
-      this.#places[this.#placeOf(id)] = { id, request: ABANDONED };
+      this.#places[this.#placeOf(id)] = new AbandonedId(id);
       this.#size++;
       this.#abandoned++;
     }
@@ -65,14 +73,15 @@ export class RequestTable<Request extends object> {
       place = this.#placeOf(id);
     }
     this.#nextId = successor(id);
-    this.#places[place] = { id, request };
+    request.id = id;
+    this.#places[place] = request;
     this.#size++;
     return id;
   }
 
   /** The caller of a request gives up: the id stays reserved (S-55). */
   abandon(id: Uint64): void {
-    this.#places[this.#placeOf(id)] = { id, request: ABANDONED };
+    this.#places[this.#placeOf(id)] = new AbandonedId(id);
     this.#abandoned++;
   }
 
@@ -83,19 +92,19 @@ export class RequestTable<Request extends object> {
     if (entry === undefined || entry.id !== id) return undefined;
     this.#places[place] = undefined;
     this.#size--;
-    if (entry.request === ABANDONED) this.#abandoned--;
-    return entry.request;
+    if (!(entry instanceof AbandonedId)) return entry;
+    this.#abandoned--;
+    return ABANDONED;
   }
 
   /** Takes out all requests whose callers still wait, in the order of their ids. */
   takeAll(): Request[] {
-    const entries = this.#places.filter((entry) => entry !== undefined);
+    const waiting: Request[] = [];
+    for (const entry of this.#places)
+      if (entry !== undefined && !(entry instanceof AbandonedId)) waiting.push(entry);
     this.#places = emptyPlaces(FEWEST_PLACES);
     this.#size = this.#abandoned = 0;
-    entries.sort((one, other) => (one.id < other.id ? -1 : 1));
-    const waiting: Request[] = [];
-    for (const { request } of entries) if (request !== ABANDONED) waiting.push(request);
-    return waiting;
+    return waiting.toSorted((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   #placeOf(id: Uint64): number {
@@ -111,7 +120,7 @@ export class RequestTable<Request extends object> {
   }
 }
 
-function emptyPlaces<Request>(count: number): (Entry<Request> | undefined)[] {
+function emptyPlaces(count: number): undefined[] {
   return Array.from({ length: count }, () => undefined);
 }
 

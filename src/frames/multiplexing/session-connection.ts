@@ -1,45 +1,38 @@
-import { afterPromises } from '../../clock.js';
+import { afterPromises, afterThisCode } from '../../clock.js';
 import { BrokerPoolError, printable } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
-import { formatProtocol, FrameKind, PayloadEncoding, PROTOCOL_VERSION } from '../../wire/envelope.js';
+import { FrameKind, PROTOCOL_VERSION } from '../../wire/envelope.js';
 import { FrameReader } from '../codec/frame-reader.js';
 import { ownPayload, type FrameView } from '../codec/frame-view.js';
 import { FrameWriter } from '../codec/frame-writer.js';
 import { writeTogether } from '../../os/write-together.js';
 import type { HeldConnection } from '../sources/connection-source.js';
+import { problemOf } from './answer-problem.js';
 import { LARGE_BYTES, type Candidate } from './choice.js';
+import type { ConnectionEvents } from './connection-events.js';
 import type { PendingRequest } from './pending-request.js';
 import { ABANDONED, RequestTable } from './request-table.js';
 
 export type Request = PendingRequest<SessionConnection>;
 
-/** What a connection tells its session. It tells nothing while a call of the session is under way. */
-export interface ConnectionEvents {
-  /** The answer to a request; several may come one after the other. */
-  onAnswer(request: Request, payload: Uint8Array): void;
-  /** A request cannot be written as it is, or has got an answer that is none: it is not repeated. */
-  onFailure(request: Request, error: BrokerPoolError): void;
-  /** Answers have come, or bytes have left: there may be room for requests. */
-  onProgress(connection: SessionConnection): void;
-  /** A frame for which no request waits. */
-  onUnasked(): void;
-  /** The connection is dead: `owed` have been written to it, `unsent` have not. */
-  onLost(connection: SessionConnection, owed: Request[], unsent: Request[], error: BrokerPoolError): void;
-}
-
 /** So much is given to the socket at once. Then the requests wait until the kernel has it. */
 const WRITE_BYTES = 64 * 1024;
+
+/** So many answers at least are worth a write of their own, see {@link SessionConnection}. */
+const FEWEST_ANSWERS = 4;
 
 /** One connection with many requests in flight: the adapter between a socket and the {@link RequestTable}. */
 export class SessionConnection implements Candidate {
   readonly #held: HeldConnection;
-  readonly #events: ConnectionEvents;
+  readonly #events: ConnectionEvents<SessionConnection>;
   readonly #maxInFlight: number;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(ownPayload);
   readonly #writer = new FrameWriter();
   readonly #table = new RequestTable<Request>();
   readonly #unsent = new Fifo<Request>();
   #largeRequests = 0;
+  /** How many frames are read before the next pause. */
+  #framesToPause = Infinity;
   #isFlushing = false;
   #isBlocked = false;
   #isOver = false;
@@ -50,7 +43,12 @@ export class SessionConnection implements Candidate {
   /** It takes no further request, and goes back when no caller waits. */
   isRetiring = false;
 
-  constructor(held: HeldConnection, maxInFlight: number, sinceMs: number, events: ConnectionEvents) {
+  constructor(
+    held: HeldConnection,
+    maxInFlight: number,
+    sinceMs: number,
+    events: ConnectionEvents<SessionConnection>,
+  ) {
     this.sinceMs = sinceMs;
     this.#held = held;
     this.#events = events;
@@ -138,12 +136,28 @@ export class SessionConnection implements Candidate {
   }
 
   readonly #onData = (piece: Uint8Array): void => {
-    this.#reader.push(piece);
+    // As no Buffer, whose views cost twice as much.
+    this.#reader.push(new Uint8Array(piece.buffer, piece.byteOffset, piece.length));
+    this.#framesToPause = this.#framesOfFirstPart();
+    this.#readOn();
+  };
+
+  /**
+   * A backend that has answered everything waits until this session has read everything. So the callers of the first
+   * half of the answers get their turn before the second half is read: what they ask keeps the backend busy meanwhile.
+   */
+  #framesOfFirstPart(): number {
+    const half = this.inFlight >> 1;
+    return half >= FEWEST_ANSWERS && this.#events.isOnlyBusy(this) ? half : Infinity;
+  }
+
+  readonly #readOn = (): void => {
     try {
       while (!this.#isOver) {
         const frame = this.#reader.read();
         if (frame === undefined) break;
         this.#onFrame(frame);
+        if (--this.#framesToPause === 0 && this.#reader.unreadBytes > 0) return this.#pause();
       }
     } catch (error) {
       if (!(error instanceof BrokerPoolError)) throw error;
@@ -154,12 +168,23 @@ export class SessionConnection implements Candidate {
     this.#events.onProgress(this);
   };
 
+  /** Reads on when the callers have had their turn. */
+  #pause(): void {
+    this.#events.onProgress(this);
+    afterThisCode(() =>
+      afterPromises(() => {
+        this.#flush();
+        this.#readOn();
+      }),
+    );
+  }
+
   #onFrame(frame: FrameView): void {
     // S-45: a frame that no request waits for hurts none. An event is never an answer.
     const request = frame.kind === FrameKind.EVENT ? undefined : this.#table.take(frame.requestId);
     if (request === undefined) return this.#events.onUnasked();
     const isLate = request === ABANDONED;
-    const problem = problemOf(frame, isLate ? frame.payloadProtocol : request.content.payloadProtocol);
+    const problem = problemOf(frame, isLate ? frame.payloadProtocol : request.payloadProtocol);
     if (isLate) this.#events.onUnasked();
     else this.#forgetSize(request);
     if (problem !== undefined) {
@@ -167,7 +192,7 @@ export class SessionConnection implements Candidate {
       const error = new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', message);
       if (!isLate) this.#events.onFailure(request, error);
       this.#fail(error, true);
-    } else if (!isLate) this.#events.onAnswer(request, ownPayload(frame.payload));
+    } else if (!isLate) this.#events.onAnswer(request, frame.payload);
   }
 
   #flushSoon(): void {
@@ -196,7 +221,7 @@ export class SessionConnection implements Candidate {
   }
 
   #encode(request: Request): void {
-    const { payload, payloadProtocol, traceparent, tracestate } = request.content;
+    const { payload, payloadProtocol, traceparent, tracestate } = request;
     const requestId = this.#table.add(request);
     try {
       this.#writer.add({
@@ -213,7 +238,6 @@ export class SessionConnection implements Candidate {
       if (!(error instanceof BrokerPoolError)) throw error;
       return this.#events.onFailure(request, error);
     }
-    request.id = requestId;
     request.state = 'written';
     request.attempts++;
   }
@@ -256,13 +280,4 @@ export class SessionConnection implements Candidate {
   #forgetSize(request: Request): void {
     if (request.isLarge) this.#largeRequests--;
   }
-}
-
-/** The fault of an answer. No valid backend sends an answer with one of these (S-70). */
-function problemOf(frame: FrameView, payloadProtocol: number): string | undefined {
-  if (frame.envelopeVersion !== PROTOCOL_VERSION) return `has envelope_version ${frame.envelopeVersion}`;
-  if (frame.payloadProtocol !== payloadProtocol)
-    return `has payload_protocol ${formatProtocol(frame.payloadProtocol)}, not ${formatProtocol(payloadProtocol)}`;
-  if (frame.kind !== FrameKind.RESPONSE) return `has kind ${frame.kind}, not RESPONSE`;
-  return frame.payloadEncoding === PayloadEncoding.NONE ? undefined : 'has a compressed payload';
 }

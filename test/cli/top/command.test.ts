@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -163,6 +164,39 @@ onLinux('a process that stops answering is not taken for one that has ended', as
   await new Promise<void>((resolve) => server.close(() => resolve()));
   rmSync(path, { force: true });
   t.is((await ended).exitCode, 0);
+});
+
+onLinux('top PID says once why a process cannot be read, also in JSON', async (t) => {
+  const env = { XDG_RUNTIME_DIR: temporaryDirectory(t) };
+  await answerAs(t, inspectionDirectory(env), 1, '{"version":2}');
+  const problem = 'process 1 cannot be read: it is of another release of broker-pool';
+  t.deepEqual(await runIn({ env }, 'top', '1'), {
+    exitCode: 3,
+    stdout: '',
+    stderr: `broker-pool top: ${problem}\n`,
+  });
+  const { stderr } = await runIn({ env }, 'top', '1', '--json');
+  t.deepEqual(JSON.parse(stderr), { error: { message: problem } });
+});
+
+onLinux('top removes the socket that a killed process left, and keeps that of a living one', async (t) => {
+  const env = { XDG_RUNTIME_DIR: temporaryDirectory(t) };
+  const directory = inspectionDirectory(env);
+  const listen = `require('node:net').createServer().listen(process.argv[1], () => console.log('listens'))`;
+  mkdirSync(directory, { mode: 0o700 });
+  const unnamed = join(directory, 'unnamed');
+  const killed = spawn(process.execPath, ['-e', listen, unnamed], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(killed.stdout, 'data');
+  killed.kill('SIGKILL');
+  await once(killed, 'close');
+  const left = socketName(killed.pid ?? 0);
+  // As if a process that lives were about to listen.
+  const starting = socketName(process.pid);
+  linkSync(unnamed, join(directory, starting));
+  renameSync(unnamed, join(directory, left));
+  t.like(await runIn({ env }, 'top'), { exitCode: 3, stdout: '' });
+  t.deepEqual(readdirSync(directory), [starting]);
+  rmSync(join(directory, starting));
 });
 
 onLinux('without a publisher the exit code is 3', async (t) => {

@@ -97,10 +97,10 @@ test('a small payload is copied out of a large piece, a large one is not', (t) =
   const small = Buffer.alloc(20, 7);
   const large = Buffer.alloc(4_000, 8);
   const [first, second] = decoded(new Uint8Array(encoded({ payload: small }, { payload: large })));
-  const copy = ownPayload(first!.payload);
+  const copy = ownPayload(first!.payload, 0, small.length);
   t.is(copy.buffer.byteLength, 20);
   t.deepEqual(copy, new Uint8Array(small));
-  t.is(ownPayload(second!.payload).buffer, second!.payload.buffer);
+  t.is(ownPayload(second!.payload, 0, large.length).buffer, second!.payload.buffer);
 });
 
 test('a large payload goes to the socket as it is, in a piece of its own', (t) => {

@@ -1,24 +1,24 @@
 import { deepStrictEqual, equal, ok } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Uint64 } from '../../../src/frames/codec/frame-view.js';
-import { ABANDONED, RequestTable } from '../../../src/frames/multiplexing/request-table.js';
+import { ABANDONED, RequestTable, type Identified } from '../../../src/frames/multiplexing/request-table.js';
 import test from '../../helpers/sanitary.js';
 
 test('ids begin at 1 and count on (S-52)', (t) => {
-  const table = new RequestTable<object>();
-  t.deepEqual([table.add({}), table.add({}), table.add({})], [1, 2, 3]);
+  const table = new RequestTable<Identified>();
+  t.deepEqual([table.add({ id: 0 }), table.add({ id: 0 }), table.add({ id: 0 })], [1, 2, 3]);
 });
 
 test('ids count on exactly beyond 2^53, and begin at 1 again after 2^64 - 1 (S-52)', (t) => {
-  const large = new RequestTable<object>(Number.MAX_SAFE_INTEGER);
-  t.deepEqual([large.add({}), large.add({})], [2 ** 53 - 1, 2n ** 53n]);
-  const last = new RequestTable<object>(2n ** 64n - 1n);
-  t.deepEqual([last.add({}), last.add({})], [2n ** 64n - 1n, 1]);
+  const large = new RequestTable<Identified>(Number.MAX_SAFE_INTEGER);
+  t.deepEqual([large.add({ id: 0 }), large.add({ id: 0 })], [2 ** 53 - 1, 2n ** 53n]);
+  const last = new RequestTable<Identified>(2n ** 64n - 1n);
+  t.deepEqual([last.add({ id: 0 }), last.add({ id: 0 })], [2n ** 64n - 1n, 1]);
 });
 
 test('an id in use is not given again after the count has wrapped (S-55)', (t) => {
-  const table = new RequestTable<object>(2n ** 64n - 2n, [2n ** 64n - 1n, 1, 2]);
-  t.deepEqual([table.add({}), table.add({}), table.add({})], [2n ** 64n - 2n, 3, 4]);
+  const table = new RequestTable<Identified>(2n ** 64n - 2n, [2n ** 64n - 1n, 1, 2]);
+  t.deepEqual([table.add({ id: 0 }), table.add({ id: 0 }), table.add({ id: 0 })], [2n ** 64n - 2n, 3, 4]);
   t.is(table.take(1), ABANDONED);
   t.is(table.abandoned, 2);
 });
@@ -36,13 +36,13 @@ test('each answer finds the request of its id once, whatever is added, answered 
         fc.array(step, { maxLength: 200 }),
         fc.bigInt(2n ** 64n - 50n, 2n ** 64n - 1n),
         (steps, first) => {
-          const table = new RequestTable<object>(first);
+          const table = new RequestTable<Identified>(first);
           const model: Model = { waiting: new Map(), abandoned: new Set() };
           for (const { kind, which } of steps) {
             const ids = [...model.waiting.keys(), ...model.abandoned];
             const id = ids[which % Math.max(ids.length, 1)];
             if (kind === 'add') {
-              const request = {};
+              const request: Identified = { id: 0 };
               const added = table.add(request);
               ok(!ids.includes(added));
               model.waiting.set(added, request);

@@ -72,3 +72,29 @@ test('a Hello is one buffer of its own, fit to be posted to a thread and sent wi
   t.is(wire.byteOffset, 0);
   t.is(wire.buffer.byteLength, wire.byteLength);
 });
+
+test('a Hello that is wanted again is the same buffer, and each field that differs makes another one', (t) => {
+  const identity = {
+    serviceName: 'a',
+    wantedVersion: '0.0.1',
+    clientVersion: '1',
+    clientLibName: 'mine',
+    clientLibVersion: '3',
+    clientKeepaliveSecs: 1,
+  };
+  const wire = encodeHelloFrame(identity, false);
+  t.is(encodeHelloFrame({ ...identity }, false), wire);
+  for (const other of [
+    { serviceName: 'b' },
+    { wantedVersion: '0.0.2' },
+    { clientVersion: '2' },
+    { clientLibName: 'other' },
+    { clientLibVersion: '4' },
+    { clientKeepaliveSecs: 2 },
+  ]) {
+    t.deepEqual(encodeHelloFrame(identity, false), wire);
+    t.notDeepEqual(encodeHelloFrame({ ...identity, ...other }, false), wire, JSON.stringify(other));
+  }
+  t.deepEqual(encodeHelloFrame(identity, false), wire);
+  t.notDeepEqual(encodeHelloFrame(identity, true), wire);
+});

@@ -1,6 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { devNull } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
 import { LONGEST_RETRY_MS } from '../../../src/negotiation/connect-failures.js';
@@ -46,16 +44,16 @@ nativeTest('a descriptor that cannot become a socket is closed, and the dial say
   const { backend } = await startSystem(t);
   const closedDescriptors: number[] = [];
   const odd = nativeWith({
-    openSocket: () => openSync(devNull, 'r'),
+    // Not open.
+    openSocket: () => 1_000_000,
     connect: () => 0,
     close: (descriptor) => {
       closedDescriptors.push(descriptor);
-      closeSync(descriptor);
       return 0;
     },
   });
   t.like(dialNow(odd, backend.endpoint), { kind: 'refused', system: { code: 'ERR_INVALID_FD_TYPE' } });
-  t.is(closedDescriptors.length, 1);
+  t.deepEqual(closedDescriptors, [1_000_000]);
 });
 
 nativeTest('a full backlog is left to the dial that waits', async (t) => {

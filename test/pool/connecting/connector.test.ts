@@ -14,17 +14,26 @@ test('one Hello goes ahead for a cold target, also where no endpoint is remember
   for (const lease of leases) lease.release();
 });
 
-test('a connection that is ready in the moment in which the pool is destroyed is closed, and its token overwritten', async (t) => {
-  const { pool, driver } = fakePool(t);
-  const acquiring = pool.acquire();
-  await settled();
-  const socket = new FakeSocket();
-  const token = Uint8Array.from({ length: 16 }, () => 7);
-  for (const job of driver.pending) job.settle(connected(socket, FAKE_BACKEND, token));
-  const destroyed = pool.destroy();
-  await t.throwsAsync(acquiring, { code: 'POOL_CLOSED' });
-  await destroyed;
-  t.true(socket.destroyed);
-  t.deepEqual(token, new Uint8Array(16));
-  t.is(pool.stats().total, 0);
-});
+for (const [title, failures] of [
+  ['a connection', 0],
+  ['a connection of a second attempt', 1],
+] as const)
+  test(`${title} that is ready in the moment in which the pool is destroyed is closed, and its token overwritten`, async (t) => {
+    const { pool, driver, fail, pass } = fakePool(t);
+    const acquiring = pool.acquire();
+    await settled();
+    for (let failure = 0; failure < failures; failure += 1) {
+      await fail({ code: 'BACKEND_CONNECT', message: 'the backend is gone' });
+      await pass(1_000);
+    }
+    t.is(driver.pending.size, 1);
+    const socket = new FakeSocket();
+    const token = Uint8Array.from({ length: 16 }, () => 7);
+    for (const job of driver.pending) job.settle(connected(socket, FAKE_BACKEND, token));
+    const destroyed = pool.destroy();
+    await t.throwsAsync(acquiring, { code: 'POOL_CLOSED' });
+    await destroyed;
+    t.true(socket.destroyed);
+    t.deepEqual(token, new Uint8Array(16));
+    t.is(pool.stats().total, 0);
+  });

@@ -1,0 +1,17 @@
+import { connect } from 'node:net';
+import { systemCode } from './errno.js';
+
+/**
+ * Whether a dial finds no listener: what lies there is the socket file of a process that has ended. A full backlog and
+ * a listener of another user are listeners.
+ */
+export function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error) => resolve(['ECONNREFUSED', 'ENOENT'].includes(systemCode(error) ?? '')));
+  });
+}
