@@ -73,7 +73,8 @@ function paragraph(text: string): string {
   return wrapped(text, WIDTH).join('\n');
 }
 
-function wrapped(text: string, width: number): string[] {
+/** The lines of a text. A word that is longer than a line is not broken. */
+export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/\s+/)) {
