@@ -6,7 +6,7 @@ import { optionsOf } from './parse.js';
 const WIDTH = 100;
 
 /** The first line of a command's `--help`. */
-export function synopsis({ name, parameters = [] }: Command): string {
+function synopsis({ name, parameters = [] }: Command): string {
   const words = parameters.map((parameter) =>
     parameter.isOptional === true ? `[${parameter.name}]` : parameter.name,
   );

@@ -117,7 +117,7 @@ export class Capacity {
    */
   shouldYield(user: CapacityUser): boolean {
     if (!this.isWantedOf(user)) return false;
-    // Who gives a slot away must not be the first to get it.
+    // A target that gives a slot away must not be the first to get it.
     if (this.#line.delete(user)) this.#line.add(user);
     return true;
   }
@@ -129,7 +129,7 @@ export class Capacity {
   }
 
   /**
-   * Of those in line, but for `except`, the one that holds least. Who has been served by what came back
+   * The target in line, other than `except`, that holds least. A target that released connections have served
    * leaves the line here.
    */
   #neediest(except?: CapacityUser): CapacityUser | undefined {

@@ -23,7 +23,7 @@ function bucketLine({ fromMs, toMs, count }: Bucket, most: number, isColoured: b
   return `${range} ${paint(bar(count / most).padEnd(BAR_WIDTH), 'cyan', isColoured)} ${count}`;
 }
 
-/** What there is at all is seen: the shortest bar is an eighth of a character. */
+/** The shortest bar, an eighth of a character: every value above 0 is seen. */
 function bar(share: number): string {
   if (share === 0) return '';
   const eighths = Math.max(1, Math.round(share * BAR_WIDTH * EIGHTHS.length));
