@@ -1,6 +1,6 @@
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
-import { outOfContext } from '../async-context.js';
+import { isOutOfContext, outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import {
   handleOf,
@@ -49,8 +49,11 @@ export interface SocketWatcher {
 export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
-  /** Its callbacks run in a caller's asynchronous context. */
-  #entered = false;
+  /**
+   * In which asynchronous context its callbacks run: that of the code that opened it, or that of the caller that asked
+   * for it first, if that had one.
+   */
+  #context: 'opener' | 'none yet' | 'none' | 'entered' = 'none yet';
   #detached = false;
   /** Its holder ends the connection. */
   #abandoned = false;
@@ -82,6 +85,7 @@ export class PooledSocket extends Socket {
     const greeting = takeUnread(opened);
     neuter(opened);
     const socket = new PooledSocket(handle, watcher);
+    socket.#context = 'opener';
     made ??= lookAt(socket);
     learnHandle(handle, socket);
     PooledSocket.resumeReading(socket);
@@ -112,7 +116,7 @@ export class PooledSocket extends Socket {
       if (!startReading(handle)) return 'stale';
       if (unsent > 0) return 'unsent';
       // An idle connection runs in no caller's context, and must not keep one in memory.
-      if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
+      if (used.#context === 'entered') outOfContext(() => handle.asyncReset?.({}));
       // Before the old socket lets go of the handle: where this throws, that one must still close it.
       const next = new PooledSocket(handle, watcher);
       neuter(used);
@@ -144,9 +148,11 @@ export class PooledSocket extends Socket {
 
   /** The socket's callbacks run in the asynchronous context of the first of these calls. */
   static enterContext(socket: PooledSocket): void {
-    if (socket.#entered) return;
-    socket.#entered = true;
-    socket.#handle?.asyncReset?.({});
+    const context = socket.#context;
+    if (context === 'none' || context === 'entered') return;
+    // To enter and to leave takes a fifteenth of a short request.
+    socket.#context = context === 'none yet' && isOutOfContext() ? 'none' : 'entered';
+    if (socket.#context === 'entered') socket.#handle?.asyncReset?.({});
   }
 
   /** Whether anything has ever arrived; not where a caller's own member throws. */
