@@ -229,6 +229,16 @@ test('use releases after success and destroys after an error', async (t) => {
   t.like(pool.stats(), { total: 0, closedByReason: { error: 1 } });
 });
 
+test('work that has spent its lease keeps its result and its error', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  t.is(await pool.use((lease) => (lease.release(), 'done')), 'done');
+  const failing = pool.use((lease) => {
+    lease.destroy();
+    throw new Error('mine');
+  });
+  await t.throwsAsync(failing, { message: 'mine' });
+});
+
 test('await using releases at the end of the block', async (t) => {
   const pool = openPool(t, await startSystem(t));
   {
