@@ -32,4 +32,4 @@ storage.disable();
 await talk();
 const { created } = pool.stats();
 await pool.close();
-console.log(JSON.stringify({ heard, wasOut, created }));
+process.stdout.write(JSON.stringify({ heard, wasOut, created }));
