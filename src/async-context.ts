@@ -1,4 +1,4 @@
-import { AsyncLocalStorage, AsyncResource, executionAsyncId, executionAsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 /**
  * Runs code in an asynchronous context: what an `AsyncLocalStorage` says there, and in all callbacks that
@@ -9,25 +9,6 @@ export type RunInContext = <T>(work: () => T) => T;
 /** The context of this call, for a callback that serves its caller later. */
 export function currentContext(): RunInContext {
   return AsyncLocalStorage.snapshot();
-}
-
-/**
- * Whether what `AsyncLocalStorage` holds is kept on the resource that is running, as before Node 24. Its class has
- * another method then.
- */
-const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
-
-/**
- * Whether this call runs in no asynchronous context, and nothing watches contexts: where there are stores or hooks,
- * each reaction of a promise has an id of its own. False also where Node does not show it.
- */
-export function isOutOfContext(): boolean {
-  if (!IS_KEPT_ON_RESOURCE || executionAsyncId() !== 0) return false;
-  const resource = executionAsyncResource();
-  // A store that has been left leaves its symbol behind.
-  for (const symbol of Object.getOwnPropertySymbols(resource))
-    if (Reflect.get(resource, symbol) !== undefined) return false;
-  return true;
 }
 
 /** The two properties of a resource that do not belong to its context. */

@@ -1,6 +1,7 @@
+import { AsyncLocalStorage, executionAsyncId, executionAsyncResource } from 'node:async_hooks';
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
-import { isOutOfContext, outOfContext } from '../async-context.js';
+import { outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import {
   handleOf,
@@ -232,6 +233,25 @@ export class PooledSocket extends Socket {
 }
 
 let made: Made | undefined;
+
+/**
+ * Whether what `AsyncLocalStorage` holds is kept on the resource that is running, as before Node 24. Its class has
+ * another method then.
+ */
+const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
+
+/**
+ * Whether this call runs in no asynchronous context, and nothing watches contexts: where there are stores or hooks,
+ * each reaction of a promise has an id of its own. False also where Node does not show it.
+ */
+export function isOutOfContext(): boolean {
+  if (!IS_KEPT_ON_RESOURCE || executionAsyncId() !== 0) return false;
+  const resource = executionAsyncResource();
+  // A store that has been left leaves its symbol behind.
+  for (const symbol of Object.getOwnPropertySymbols(resource))
+    if (Reflect.get(resource, symbol) !== undefined) return false;
+  return true;
+}
 
 /** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
 function neuter(socket: Socket): void {
