@@ -119,13 +119,13 @@ export class Capacity {
     const other = this.#neediest(user);
     if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2))
       return false;
-    // Who gives a slot away must not be the first to get it.
+    // A target that gives a slot away must not be the first to get it.
     if (this.#line.delete(user)) this.#line.add(user);
     return true;
   }
 
   /**
-   * Of those in line, but for `except`, the one that holds least. Who has been served by what came back
+   * The target in line, other than `except`, that holds least. A target that released connections have served
    * leaves the line here.
    */
   #neediest(except?: CapacityUser): CapacityUser | undefined {
