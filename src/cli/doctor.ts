@@ -1,13 +1,12 @@
-import { isAbsolute } from 'node:path';
 import type { CheckedFinding } from './doctor/checks.js';
 import { checkEndpoint } from '../endpoint.js';
 import { checkServiceName, checkVersion } from '../validation.js';
 import { brokerOptions, brokerSettings } from './broker-options.js';
-import { defineCommand, printJson, UsageError } from './command.js';
+import { defineCommand, printJson } from './command.js';
 import { list, value } from './option.js';
 import { isColoured } from './style.js';
 import { startProgress } from './progress.js';
-import { milliseconds } from './values.js';
+import { absolutePath, milliseconds } from './values.js';
 
 const DEFAULT_LIMIT_MS = 5_000;
 
@@ -32,15 +31,17 @@ export const doctor = defineCommand({
     'service-def-dir': value(
       'PATH',
       "the broker's directory of definitions, if not the usual one",
-      absolute,
+      absolutePath,
       {
         isPath: true,
       },
     ),
-    'identity-file': list('PATH', 'an identity file to look at; can be given several times', absolute, {
+    'identity-file': list('PATH', 'an identity file to look at; can be given several times', absolutePath, {
       isPath: true,
     }),
-    'endpoint-file': value('PATH', 'a file of remembered endpoints to look at', absolute, { isPath: true }),
+    'endpoint-file': value('PATH', 'a file of remembered endpoints to look at', absolutePath, {
+      isPath: true,
+    }),
   },
   json: 'one line: {"exitCode","findings":[{"check","verdict","subject","found","advice"}], …}',
   notes:
@@ -54,7 +55,7 @@ export const doctor = defineCommand({
     const { realHost } = await import('./doctor/host.js');
     const { PatientRequests } = await import('./doctor/patience.js');
     const { brokerEndpoint: broker, trust = {} } = brokerSettings(values);
-    const brokerEndpoint = broker && checkEndpoint('brokerEndpoint', broker);
+    const brokerEndpoint = broker === undefined ? undefined : checkEndpoint('brokerEndpoint', broker);
     const requests = new PatientRequests();
     const colours = isColoured(stdout, env);
     const progress = startProgress(stderr);
@@ -80,7 +81,7 @@ export const doctor = defineCommand({
     )) {
       findings.push(finding);
       progress.clear();
-      if (!json) stdout.write(findingText(finding, colours));
+      if (!json) stdout.write(findingText(finding, colours, stdout.columns || undefined));
     }
     signal.throwIfAborted();
     const exitCode = exitCodeOf(findings);
@@ -92,9 +93,3 @@ export const doctor = defineCommand({
     return exitCode;
   },
 });
-
-/** The checks run in the order of the table, whatever the directory of the shell. */
-function absolute(name: string, text: string): string {
-  if (isAbsolute(text)) return text;
-  throw new UsageError(`${name} must be an absolute path, not ${JSON.stringify(text)}`);
-}

@@ -69,6 +69,22 @@ export function endOnFaults(): void {
   });
 }
 
+/**
+ * Shows warnings of the package in one line, as errors are; those of Node as Node does.
+ *
+ * @param isSilent for a command that reports itself what they say
+ */
+export function showWarnings(isSilent: boolean): void {
+  const ofNode = process.listeners('warning');
+  // Node has none where the user wants no warnings.
+  if (ofNode.length === 0) return;
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    if (warning.name !== 'BrokerPoolWarning') for (const show of ofNode) show(warning);
+    else if (!isSilent) console.error(`broker-pool: warning: ${escaped(warning.message)}`);
+  });
+}
+
 /** Closes the descriptor of an output that ends: Node leaves it open, and the reader would wait for the process. */
 export function closeEndedOutput(): void {
   const { stdout, platform } = process;

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-import { closeEndedOutput, endFromOutside, endOnFaults } from './ending.js';
+import { closeEndedOutput, endFromOutside, endOnFaults, showWarnings } from './ending.js';
 import { openInput } from './input.js';
 import { runCommandLine } from './run.js';
 
 const { stdout, stderr, env, argv } = process;
 endOnFaults();
+// Its findings say the same, and what to do.
+showWarnings(argv[2] === 'doctor');
 closeEndedOutput();
 const { signal, exitCode } = endFromOutside();
 process.exitCode = exitCode(

@@ -1,22 +1,7 @@
 import { BrokerPoolError, escaped, fieldsOf } from '../errors.js';
 import { printJson, printLine, UsageError, type CommandIo } from './command.js';
 import { isColoured, paint } from './style.js';
-
-/** The words of the command line for the options that messages name. */
-const WORDS: Readonly<Record<string, string>> = {
-  brokerEndpoint: '--broker',
-  serviceName: 'the service',
-  wantedVersion: 'the version',
-  payloadProtocol: '--payload-protocol',
-  'target.identityFile': '--identity-file',
-  'target.endpoint': '--endpoint',
-};
-const NAMES = new RegExp(
-  `\\b(?:${Object.keys(WORDS)
-    .map((name) => name.replace('.', '\\.'))
-    .join('|')})\\b`,
-  'g',
-);
+import { inCommandWords } from './words.js';
 
 /**
  * Prints an error in one line, without a stack trace: code, message and what to do, which the messages of the
@@ -38,11 +23,8 @@ export function report(error: unknown, name: string, json: boolean, { stderr, en
     printLine(stderr, `broker-pool ${name === '' ? '' : `${name} `}--help shows the usage`);
 }
 
-/** Advice that only a program can follow. */
-const FOR_PROGRAMS = / Give idempotent: true with a request that may be repeated\.$/;
-
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return escaped(String(error));
   if (!(error instanceof BrokerPoolError)) return escaped(error.message);
-  return error.message.replace(FOR_PROGRAMS, '').replaceAll(NAMES, (name) => WORDS[name] ?? name);
+  return inCommandWords(error.message);
 }

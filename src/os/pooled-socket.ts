@@ -24,7 +24,7 @@ export type SocketEnd = 'error' | 'stale' | 'destroyed';
 
 /** The connection behind a {@link PooledSocket}, which cannot rely on the socket's listeners. */
 export interface SocketWatcher {
-  /** What arrives is another thread's: the socket must not read. */
+  /** Arriving bytes belong to another thread: the socket must not read. */
   readonly isLent: boolean;
   /** Bytes have arrived. */
   onBytes(): void;

@@ -238,8 +238,8 @@ export class Pump {
     this.entries.add(connection);
     this.closer.watch(connection, this.#environment.clock.now());
     const isWanted = this.#queue.size > 0;
-    const reason = connection.recycle() ?? (isWanted ? undefined : this.limits.whyNotKeep);
-    if (reason !== undefined) this.closer.close(connection, reason === 'unsent' ? 'dirty' : reason);
+    const reason = connection.closeOnRelease ?? (isWanted ? undefined : this.limits.whyNotKeep);
+    if (reason !== undefined) this.closer.close(connection, reason);
     else if (this.#health !== undefined && this.opener.isFromMemory(connection))
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);

@@ -9,6 +9,7 @@ import { onWindows, POSIX, testWhere } from '../helpers/test-where.js';
 import { MAIN, run, runIn } from './run.js';
 
 const execute = promisify(execFile);
+const NOWHERE = onWindows ? String.raw`\\.\pipe\nonexistent` : '/nonexistent';
 
 for (const parameters of [[], ['--help'], ['-h']]) {
   test(`broker-pool ${parameters.join(' ')} prints its usage on stdout`, async (t) => {
@@ -146,6 +147,20 @@ testWhere(!onWindows, POSIX)('a directory as the input is an error, not an empty
     t.deepEqual([asked.status, String(asked.stdout)], [1, '']);
   }
   closeSync(input);
+});
+
+test('main.js shows a warning of the package in one line, and doctor none beside its findings', (t) => {
+  const env = { ...process.env, RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: 'abc' };
+  const shown = (...words: string[]) =>
+    spawnSync(process.execPath, [MAIN, ...words], { env, encoding: 'utf8' });
+  const { stderr } = shown('admin', '--broker', NOWHERE);
+  t.regex(
+    stderr,
+    /^broker-pool: warning: RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS=abc has no effect: .*\n.*BROKER_CONNECT.*\n$/,
+  );
+  const examined = shown('doctor', '--broker', NOWHERE);
+  t.is(examined.stderr, '');
+  t.true(examined.stdout.includes('RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: abc has no effect'));
 });
 
 test('main.js runs a command line with the streams and exit code of the process', async (t) => {

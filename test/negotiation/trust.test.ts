@@ -4,6 +4,8 @@ import type { ExecutionContext } from 'ava';
 import { BrokerPool, connectToBackend, sendAdminRequest } from '../../src/index.js';
 import { systemClock } from '../../src/clock.js';
 import { dial, dialNow, type DialOutcome } from '../../src/negotiation/sockets/dial.js';
+import { errno } from '../../src/os/errno.js';
+import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
 import { canAskForPeers, type EndpointTrust, ownTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative } from '../../src/os/native.js';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
@@ -77,6 +79,31 @@ for (const [name, create] of DRIVERS) {
     },
   );
 }
+
+asRoot(
+  'a broker whose backlog was full gets the request before Node reports the connect, if its user is trusted',
+  async (t) => {
+    const native = loadNative();
+    if (native === undefined) throw new Error('no C library here');
+    const { polling, system } = native;
+    const sent: number[] = [];
+    const send = (descriptor: number, bytes: Uint8Array): number => {
+      sent.push(bytes.length);
+      return system.send(descriptor, bytes);
+    };
+    const connect = (): number => -(errno['EAGAIN'] ?? 0);
+    const calls = { polling, system: { ...system, connect, send } };
+    const driver = openDriver(t, () => new EventLoopDriver(systemClock, calls));
+    const { broker } = await startSystem(t);
+    const job = handshakeJob(broker.endpoint);
+    connectionOf(await run(driver, job)).socket.destroy();
+    t.deepEqual(sent, [job.request.length]);
+    for (const path of [dirname(broker.endpoint), broker.endpoint]) chownSync(path, STRANGER, STRANGER);
+    const trust = { userIds: [STRANGER], sharedDirectories: false };
+    t.is(failureOf(await run(driver, { ...job, trust })).system?.code, 'EUNTRUSTED');
+    t.is(sent.length, 1);
+  },
+);
 
 posix('pools, one-shot connects and admin requests ask alike, and take the same option', async (t) => {
   const { target, broker } = await startInSharedDirectory(t);

@@ -234,6 +234,31 @@ test('a target that leaves the line gets nothing', (t) => {
   t.is(other?.held, 0);
 });
 
+test('a target that has left is in no line, and its connections are not counted as room for others', (t) => {
+  const capacity = new Capacity(2);
+  const stays = new User(capacity);
+  for (const leaves of ['line', 'spare line', 'idle'] as const) {
+    const user = new User(capacity);
+    if (leaves === 'idle') {
+      user.ask();
+      user.idle = 1;
+    } else {
+      stays.ask();
+      stays.ask();
+      if (leaves === 'line') user.ask();
+      else user.minimum = 1;
+      user.pump();
+    }
+    capacity.leave(user);
+    t.is(capacity.availableFor(stays), leaves === 'idle' ? 1 : 0, leaves);
+    while (stays.held > 0) {
+      t.false(stays.comeBack(), leaves);
+      stays.evictIdle();
+    }
+    t.is(user.held, leaves === 'idle' ? 1 : 0, leaves);
+  }
+});
+
 test('a spare slot is one that is free and that no target in line needs', (t) => {
   const {
     capacity,

@@ -1,5 +1,6 @@
 import { BrokerPoolError, printable, printableEndpoint } from '../../errors.js';
 import { adviceFor } from '../../explained-error.js';
+import { inCommandWords } from '../words.js';
 import { isBrokerDisabled } from './environment.js';
 import { knownBrokerEndpoint, REQUEST_LIMIT_MS, type Examination } from './examination.js';
 import { failure, ok, problemIn, warning, type Finding } from './finding.js';
@@ -143,9 +144,10 @@ function failed(subject: string, error: unknown): Finding {
   const advice = adviceFor(error);
   const { message } = error;
   const found = error.code === 'REFUSED' ? `is refused: ${error.reason}` : message;
-  return advice === '' || !message.endsWith(advice)
-    ? failure(subject, found, `see ${error.code} in docs/errors.md`)
-    : failure(subject, withoutStop(found.replace(advice, '')), asPhrase(advice));
+  if (advice === '' || !message.endsWith(advice))
+    return failure(subject, inCommandWords(found), `see ${error.code} in docs/errors.md`);
+  const problem = withoutStop(found.replace(advice, ''));
+  return failure(subject, inCommandWords(problem), inCommandWords(asPhrase(advice)));
 }
 
 /** A sentence in the form of the other findings. */

@@ -3,6 +3,7 @@ import { printable, printableEndpoint } from '../../errors.js';
 import { checkFile, checkFolder } from '../../os/endpoint-trust.js';
 import { kindOf, look } from '../../os/trusted-file.js';
 import { checkTrust } from '../../trust-option.js';
+import { inCommandWords } from '../words.js';
 import { brokerEndpointIn, knownBrokerEndpoint, type Examination } from './examination.js';
 import { failure, ok, problemIn, warning, type Finding } from './finding.js';
 
@@ -52,7 +53,8 @@ export function checkDirectories(examination: Examination): Finding[] {
   if (stats === undefined) return [missing(directory)];
   const trust = checkTrust('trust', examination.trust);
   const problem = trust.sharedDirectories ? undefined : checkFolder(directory, trust);
-  if (problem !== undefined) return [failure(printable(directory), `is not trusted: ${problem}`, TRUST)];
+  if (problem !== undefined)
+    return [failure(printable(directory), `is not trusted: ${inCommandWords(problem)}`, TRUST)];
   // A link or a file that is trusted all the same.
   if (!stats.isDirectory())
     return [warning(printable(directory), `is ${kindOf(stats)}`, 'name the directory itself')];

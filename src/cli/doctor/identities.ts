@@ -7,12 +7,14 @@ import { systemClock } from '../../clock.js';
 import { probe } from '../../identity/probe.js';
 import { readIdentity } from '../../identity/read-identity.js';
 import { verifyProcess } from '../../identity/verify-process.js';
+import { systemCode } from '../../os/errno.js';
 import { look } from '../../os/trusted-file.js';
 import { checkTrust } from '../../trust-option.js';
 import type { DaemonProcess } from '../../wire/messages.js';
 import type { Examination } from './examination.js';
 import { failure, ok, problemIn, warning, type Finding } from './finding.js';
 
+const UNSOUND = "see the backend's log: its process lives, and does not answer as it should";
 const SUFFIX = '.identity.json';
 const OTHERS_WRITE = 0o022;
 
@@ -83,11 +85,16 @@ function checkAccess(subject: string, path: string): Finding | undefined {
 }
 
 function adviceFor(error: unknown, path: string): string {
-  const code = error instanceof BrokerPoolError ? error.code : undefined;
+  if (!(error instanceof BrokerPoolError)) return UNSOUND;
+  const { code, cause } = error;
   if (code === 'IDENTITY_MISMATCH')
     return `restart the service, or remove ${printable(path)} if it has ended for good`;
-  if (code === 'IDENTITY_FILE') return `remove ${printable(path)}, and restart the service`;
-  return "see the backend's log: its process lives, and does not answer as it should";
+  if (code === 'IDENTITY_FILE')
+    return systemCode(cause) === 'ENOENT'
+      ? 'start the service, or correct the path'
+      : `remove ${printable(path)}, and restart the service`;
+  if (code === 'BACKEND_CONNECT') return 'restart the service: its process lives, and does not listen there';
+  return UNSOUND;
 }
 
 function namesIn(directory: string): readonly string[] {

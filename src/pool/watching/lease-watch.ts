@@ -11,7 +11,7 @@ import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { Target } from '../../target.js';
 
-/** What events and leak reports tell of an acquire. */
+/** The start of an acquire, for events and leak reports. */
 export interface AcquireOrigin {
   /** The acquire's number in events. */
   readonly acquireId: number;

@@ -82,7 +82,11 @@ onPosix('a directory in which others may write is not trusted', async (t) => {
   await startBroker(t, open.endpoint);
   chmodSync(dirname(open.endpoint), 0o777);
   await hasProblems(t, open, [
-    ['directories', 'failure', /is not trusted: others may write to its directory .*chmod go-w/],
+    [
+      'directories',
+      'failure',
+      /is not trusted: others may write to its directory .*chmod go-w .*--trust-shared-directories$/,
+    ],
     ['broker', 'failure', /is not trusted/],
   ]);
 });
@@ -179,7 +183,7 @@ for (const behaviour of [{ kind: 'close' }, { kind: 'garbage' }, { kind: 'wrongV
     broker.adminBehaviour = behaviour;
     await hasProblems(t, strange, [['broker', 'failure', /STATUS/]]);
     const [finding] = await examine(strange.examination, 'broker');
-    t.regex(finding?.advice ?? '', /^(?:see the broker's log: it crashed|check brokerEndpoint: ).*[^.]$/);
+    t.regex(finding?.advice ?? '', /^(?:see the broker's log: it crashed|check --broker: ).*[^.]$/);
   });
 
 onPosix('a broker that refuses is a failure with its reason', async (t) => {
@@ -306,6 +310,28 @@ async function startProcess(t: ExecutionContext, folder: string) {
   await once(child, 'spawn');
   return { pid: child.pid ?? 0, exePath, bootId: await currentBootId(), exeHash: await hashFile(exePath) };
 }
+
+onLinux(
+  'a process that does not listen where its identity says, and a file that is missing, are failures',
+  async (t) => {
+    process.env['XDG_CACHE_HOME'] = '/nonexistent';
+    const { folder, examination } = machine(t);
+    const identity = await startProcess(t, folder);
+    const path = await writeIdentity(folder, {
+      ...identity,
+      ipcEndpoint: { namespaceId: '', path: join(folder, 'none.sock') },
+    });
+    const missing = join(folder, 'missing.json');
+    const findings = await examine({ ...examination, identityFiles: [path, missing] }, 'identities');
+    t.deepEqual(
+      findings.map(({ verdict, advice }) => [verdict, advice]),
+      [
+        ['failure', 'restart the service: its process lives, and does not listen there'],
+        ['failure', 'start the service, or correct the path'],
+      ],
+    );
+  },
+);
 
 onLinux('an identity is compared with the answer to a probe', async (t) => {
   process.env['XDG_CACHE_HOME'] = '/nonexistent';

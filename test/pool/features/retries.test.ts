@@ -140,12 +140,25 @@ test('retry.attempts sets how often a broker without the backend is asked', asyn
   (await acquiring).release();
 });
 
+test('a backend that stays away is dialled twice, and the error does not advise more attempts', async (t) => {
+  const { pool, driver, fail, pass } = fakePool(t);
+  const failure = failureOf(pool.acquire());
+  const away: Failure = { code: 'BACKEND_CONNECT', message: 'the backend is away' };
+  await fail(away);
+  await pass(20);
+  await fail(away);
+  t.regex((await failure).message, /^the backend is away \(.*, 2 attempts in 20 ms\)\./);
+  t.notRegex((await failure).message, /retry\.attempts/);
+  t.is(driver.pending.size, 0);
+});
+
 for (const retry of [false, { attempts: 1 }] as const) {
-  test(`with retry ${JSON.stringify(retry)} a connect is tried once`, async (t) => {
+  test(`with retry ${JSON.stringify(retry)} a connect is tried once, and the error names the option`, async (t) => {
     const { pool, fail } = fakePool(t, { retry });
     const failure = failureOf(pool.acquire());
     await fail(comeBackLater(1));
     t.like(await failure, { code: 'REFUSED', refusalKind: 'rateLimited' });
+    t.regex((await failure).message, /; retry allows no more attempts: give retry\.attempts to have more/);
     t.is(pool.stats().retries, 0);
   });
 }
