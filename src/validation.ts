@@ -225,11 +225,6 @@ export function checkObject(field: string, value: unknown): asserts value is obj
     throw refused(field, 'must be an object', value);
 }
 
-/** An option left out has its default. `null` does not: it is a mistake like any other wrong value. */
-export function orDefault<T>(value: T | undefined, fallback: T): T {
-  return value === undefined ? fallback : value;
-}
-
 /**
  * Refuses values other than objects, and options that do not exist: a misspelt option would silently keep its
  * default. An obvious misspelling is answered with the right name.

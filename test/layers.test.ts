@@ -162,7 +162,7 @@ test('every part of the package has its rule here', (t) => {
   );
 });
 
-test('imports go one way: cli → index → pool → client → negotiation → wire, os → errors', (t) => {
+test('imports go one way: cli → index → broker-pool → sharing → pool → client → negotiation → wire, os → errors', (t) => {
   const wrong = [...byPath.values()].flatMap(({ path, files }) =>
     files.filter((imported) => !mayImport(path, imported)).map((imported) => `${path} → ${imported}`),
   );
@@ -317,14 +317,16 @@ test('src/connect.ts loads neither the pool nor the wait thread, nor a package t
   t.deepEqual(
     loaded
       .map(({ path }) => path)
-      .filter((path) => /^src\/(?:pool|frames|identity|negotiation\/wait-thread)\//.test(path)),
+      .filter((path) =>
+        /^src\/(?:broker-pool|pool|sharing|frames|identity|negotiation\/wait-thread)\b/.test(path),
+      ),
     [],
   );
   t.deepEqual(
     [...new Set(loaded.flatMap(({ packages }) => packages))]
       .filter((name) => !name.startsWith('node:'))
       .toSorted(),
-    ['koffi', 'protobufjs'],
+    ['@noble/hashes', 'koffi', 'protobufjs'],
   );
 });
 

@@ -81,7 +81,7 @@ export const doctor = defineCommand({
     )) {
       findings.push(finding);
       progress.clear();
-      if (!json) stdout.write(findingText(finding, colours));
+      if (!json) stdout.write(findingText(finding, colours, stdout.columns || undefined));
     }
     signal.throwIfAborted();
     const exitCode = exitCodeOf(findings);

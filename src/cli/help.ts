@@ -6,7 +6,7 @@ import { optionsOf } from './parse.js';
 const WIDTH = 100;
 
 /** The first line of a command's `--help`. */
-export function synopsis({ name, parameters = [] }: Command): string {
+function synopsis({ name, parameters = [] }: Command): string {
   const words = parameters.map((parameter) =>
     parameter.isOptional === true ? `[${parameter.name}]` : parameter.name,
   );
@@ -73,7 +73,8 @@ function paragraph(text: string): string {
   return wrapped(text, WIDTH).join('\n');
 }
 
-function wrapped(text: string, width: number): string[] {
+/** The lines of a text. A word that is longer than a line is not broken. */
+export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/\s+/)) {

@@ -6,7 +6,7 @@ import { UsageError, type Command, type CommandInput } from './command.js';
 import { flag, takesValue, type Flag, type OptionDefinitions, type ValueOption } from './option.js';
 
 /** The options that every command has. */
-export function commonOptions(command: Pick<Command, 'json'>): OptionDefinitions {
+function commonOptions(command: Pick<Command, 'json'>): OptionDefinitions {
   return { json: flag(command.json), help: flag('show this text', { short: 'h' }) };
 }
 

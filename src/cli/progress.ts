@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../clock.js';
 import type { Output } from './command.js';
 
-/** What takes less time is not worth a line. */
+/** Work that takes less time is not worth a line. */
 const PATIENCE_MS = 1_000;
 /** Faster than a reader sees; more writes would only cost time. */
 const BETWEEN_MS = 100;

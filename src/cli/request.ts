@@ -81,7 +81,7 @@ async function readInput({ stdin, stderr, signal }: CommandIo): Promise<Uint8Arr
 }
 
 /** Text where the bytes are text. */
-export function shownBytes(bytes: Uint8Array): { text: string } | { base64: string } {
+function shownBytes(bytes: Uint8Array): { text: string } | { base64: string } {
   try {
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {

@@ -1,4 +1,4 @@
-import { count, option, type Option, type OptionsOf, type SettingsOf } from '../option-table.js';
+import { count, option, type Option, type OptionsOf } from '../option-table.js';
 import { checkText } from '../validation.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
 
@@ -25,6 +25,3 @@ export const identityOptions = {
  * them and base no decision on them.
  */
 export interface ClientIdentityOptions extends OptionsOf<typeof identityOptions> {}
-
-/** The checked options. */
-export type ClientIdentity = SettingsOf<typeof identityOptions>;

@@ -18,7 +18,7 @@ export function checkPoolAndTarget(pool: LeasingPool, target?: TargetOptions): T
   return { ...target };
 }
 
-/** What a promise has rejected with, for callbacks that take an error. */
+/** The reason of a rejected promise, for callbacks that take an error. */
 export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }

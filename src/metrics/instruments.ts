@@ -2,7 +2,7 @@ import type { DurationHistogram } from '../histogram.js';
 import type { Reading } from './reading.js';
 
 /** The version of the OpenTelemetry semantic conventions whose names and units are used. */
-export const CONVENTIONS_VERSION = '1.44.0';
+const CONVENTIONS_VERSION = '1.44.0';
 export const SCHEMA_URL = `https://opentelemetry.io/schemas/${CONVENTIONS_VERSION}`;
 
 interface Described {

@@ -1,10 +1,11 @@
 /**
- * The directories of a socket: who could put another socket in its place. The rest of the package knows
- * {@link checkDirectories} alone.
+ * Checks the directories of a socket: a user who can write to one could put another socket in its place. The rest
+ * of the package knows {@link checkDirectories} alone.
  *
  * Optional. To remove it: delete this file and test/os/directory-trust.test.ts; in endpoint-trust.ts the import,
- * the call and the parameter `nowMs`. `trust.sharedDirectories` then has no effect; the tests of directories in
- * endpoint-trust.test.ts and trust.test.ts go with it.
+ * the call and the parameter `nowMs`; in src/backend/listening/bind.ts the import and the check.
+ * `trust.sharedDirectories` then has no effect; the tests of directories in endpoint-trust.test.ts and
+ * trust.test.ts go with it.
  */
 import { readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';

@@ -11,18 +11,16 @@ export interface ReceivedHandle {
 
 /**
  * Descriptors that travel beside bytes (SCM_RIGHTS): what a broker and a backend need of the kernel to hand a
- * connection over. Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and
- * decide (H-07).
+ * connection over. Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and decide.
  */
 export interface HandlePassing {
   /**
-   * Sends `payload` and with its first byte a copy of `descriptor`, which stays open here (H-03). Returns the
-   * bytes sent.
+   * Sends `payload` and with its first byte a copy of `descriptor`, which stays open here. Returns the bytes sent.
    */
   sendHandle(socket: number, payload: Uint8Array, descriptor: number): number;
   /**
    * Reads at most `into.length` bytes and the descriptor that came with them. Reading such bytes in any other
-   * way loses the descriptor (H-05).
+   * way loses the descriptor.
    */
   receiveHandle(socket: number, into: Uint8Array): ReceivedHandle;
 }
@@ -98,6 +96,7 @@ function bind({ define, address, system, platform }: Bindings): HandlePassing {
 
   return {
     sendHandle(socket, payload, descriptor) {
+      // H-03: the descriptor travels with the first byte. H-07: EAGAIN is the caller's to handle.
       const block = message(payload.length);
       const bytes = new Uint8Array(block.buffer);
       bytes.set(payload, BYTES_AT);
@@ -108,6 +107,7 @@ function bind({ define, address, system, platform }: Bindings): HandlePassing {
       return sendMessage(socket, bytes, abi.MSG_DONTWAIT | abi.MSG_NOSIGNAL);
     },
 
+    // H-05: the only way to read such bytes that keeps the descriptor.
     receiveHandle(socket, into) {
       const block = message(into.length);
       const bytes = new Uint8Array(block.buffer);

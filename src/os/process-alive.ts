@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { systemCode } from './errno.js';
 
-/** Whether a process has this id: perhaps another one than that which was meant. */
+/** Whether a process has this id. It may be a later process: systems use ids again. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -2,8 +2,8 @@ import { Socket, type OnReadOpts } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 
 /**
- * What is used of the handle behind a `net.Socket`. Node documents none of it; it has been there, unchanged,
- * since Node 4.
+ * The members of the handle behind a `net.Socket` that this package uses. Node documents none of them; they have
+ * been there, unchanged, since Node 4.
  */
 export interface StreamHandle {
   readonly fd: number;
@@ -164,7 +164,7 @@ export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
     return false;
   const reading = Object.getOwnPropertyDescriptor(handle, 'reading');
   if (reading === undefined || reading.get !== undefined || Object.keys(handle).length !== 1) return false;
-  // What it calls with what it reads is no sign: an HTTP agent changes that while it keeps a socket, and the
+  // The function that gets the bytes read is no sign: an HTTP agent changes it while it keeps a socket, and the
   // next socket changes it back.
   if (ownerSymbol === undefined || Reflect.get(handle, ownerSymbol) !== socket) return false;
   return Object.isExtensible(handle);

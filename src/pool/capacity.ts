@@ -116,16 +116,20 @@ export class Capacity {
    * time.
    */
   shouldYield(user: CapacityUser): boolean {
-    const other = this.#neediest(user);
-    if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2))
-      return false;
-    // Who gives a slot away must not be the first to get it.
+    if (!this.isWantedOf(user)) return false;
+    // A target that gives a slot away must not be the first to get it.
     if (this.#line.delete(user)) this.#line.add(user);
     return true;
   }
 
+  /** Whether another target needs a slot of this one more than this one does. */
+  isWantedOf(user: CapacityUser): boolean {
+    const other = this.#neediest(user);
+    return other !== undefined && (user.waiting === 0 || other.held === 0 || user.held - other.held >= 2);
+  }
+
   /**
-   * Of those in line, but for `except`, the one that holds least. Who has been served by what came back
+   * The target in line, other than `except`, that holds least. A target that released connections have served
    * leaves the line here.
    */
   #neediest(except?: CapacityUser): CapacityUser | undefined {

@@ -13,7 +13,7 @@ import { Negotiation, type LeaseOwner } from './lease.js';
 export interface SharedWith {
   /** One of them has the connection on lease. */
   readonly isLent: boolean;
-  /** One of them has heard of the backend, which this thread's socket cannot know. */
+  /** One of them has received bytes of the backend, which this thread's socket cannot know. */
   readonly everReceived: boolean;
   /** The connection is about to close. */
   onClosing(): void;

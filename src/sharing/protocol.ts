@@ -15,7 +15,7 @@ export interface ConnectionInfo {
 
 const CLOSE_REASONS = ['destroyed', 'error', 'invalid', 'dirty', 'stale'] as const;
 
-/** What a call of a worker means that names nothing itself. */
+/** The target and limits of a call in another thread that names none. */
 export interface SharedDefaults {
   readonly acquireTimeoutMs: number;
   readonly brokerEndpoint?: string | undefined;

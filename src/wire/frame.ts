@@ -72,7 +72,7 @@ export function encodeFrame(body: Uint8Array): Uint8Array {
  *
  * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body
  * pin the decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone.
- * What the decoder no longer needs it overwrites: frames may hold tokens.
+ * The decoder overwrites bytes that it no longer needs: frames may hold tokens.
  */
 export class FrameDecoder {
   readonly #maxBodyBytes: number;

@@ -29,17 +29,17 @@ test('a machine that is twice as slow today makes nothing slower', (t) => {
   t.like(onlyChange(BEFORE, run([40, 40.4, 39.6], [20, 20, 20])), { verdict: 'same', timesWorse: 1 });
 });
 
-test('what takes longer against its baseline got slower, by how much it is told', (t) => {
+test('a row that takes longer against its baseline is slower, by the factor of the two ratios', (t) => {
   const change = onlyChange(BEFORE, run([30, 30.3, 29.7], [10, 10, 10]));
   t.is(change.verdict, 'slower');
   t.is(change.timesWorse, 1.5);
 });
 
-test('what takes less got faster', (t) => {
+test('a row that takes less time against its baseline is faster', (t) => {
   t.is(onlyChange(BEFORE, run([10, 10.1, 9.9], [10, 10, 10])).verdict, 'faster');
 });
 
-test('where more is better, less is slower', (t) => {
+test('where higher figures are better, a lower one is slower and a higher one faster', (t) => {
   const better = 'higher';
   t.is(
     onlyChange(run([20, 20], [10, 10], { better }), run([10, 10], [10, 10], { better })).verdict,
@@ -86,14 +86,14 @@ test('another baseline than before: both runs are measured by the one of now', (
   t.is(onlyChange(peers(10, 20, 5, 'first'), peers(10, 8, 5, 'second')).before.middle, 0.25);
 });
 
-test('peers and floors are what is measured by, and are not compared', (t) => {
+test('baselines are not compared', (t) => {
   t.deepEqual(
     compareRuns(BEFORE, run([20, 20, 20], [10, 10, 10])).changes.map(({ where }) => where),
     ['case · connect (µs) · ours'],
   );
 });
 
-test('what only one of the runs has is named', (t) => {
+test('a table that only one of the runs has is named', (t) => {
   const { changes, unmatched } = compareRuns(BEFORE, run([20, 20], [10, 10], { title: 'other' }));
   t.deepEqual(changes, []);
   t.deepEqual(unmatched, [

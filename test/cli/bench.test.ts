@@ -96,7 +96,7 @@ test('a histogram shows each sample, in bars to scale', (t) => {
   t.is(
     picture('Hello-skip', samples, 250, false),
     [
-      'Hello-skip           p50 1.5 ms   p90 1.5 ms   p99 7 ms     max 7 ms     81 in 250 ms',
+      'Hello-skip         p50 1.5 ms p90 1.5 ms p99 7 ms   max 7 ms   81 in 250 ms',
       `         1 ms – 2 ms ${'█'.repeat(40)} 80`,
       `         2 ms – 5 ms ${' '.repeat(40)} 0`,
       `        5 ms – 10 ms ${'▌'.padEnd(40)} 1`,

@@ -9,14 +9,13 @@ import { loadNative } from '../../src/os/native.js';
 import negotiate from '../../workers/negotiator.js';
 
 /**
- * A {@link ThreadFault}, or the path of a file: while it exists a run does nothing, in JavaScript if it is
- * empty, else in a system call.
+ * One of {@link THREAD_FAULTS}, or the path of a file: while it exists a run does nothing, in JavaScript if it
+ * is empty, else in a system call.
  */
 export const THREAD_FAULT_VARIABLE = 'BROKER_POOL_TEST_THREAD_FAULT';
 
 /** What the thread does while it loads, so that it never becomes ready; `fails`: when it is given a run. */
 export const THREAD_FAULTS = ['exits', 'throws', 'loops', 'sleeps', 'fails'] as const;
-export type ThreadFault = (typeof THREAD_FAULTS)[number];
 
 /** How long a system call of the thread lasts: longer than `close` may wait. */
 export const BLOCKED_MS = 4_000;

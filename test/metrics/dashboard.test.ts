@@ -14,6 +14,7 @@ interface Panel {
     readonly refId: string;
     readonly expr: string;
     readonly legendFormat: string;
+    readonly datasource: { readonly uid: string };
   }[];
 }
 
@@ -63,7 +64,7 @@ test('the panels of the dashboard fill their rows and do not overlap', (t) => {
 /** The names and labels in the text of a scrape. */
 async function exposed(
   t: Parameters<typeof fakePool>[0],
-): Promise<{ names: Set<string>; labels: Set<string> }> {
+): Promise<{ names: Set<string>; labels: Set<string>; scraped: string }> {
   const register = new Registry();
   const { pool, connect } = fakePool(t);
   collector(pool, { register });
@@ -73,6 +74,7 @@ async function exposed(
   await t.throwsAsync(pool.acquire({ signal: AbortSignal.abort() }));
   const scraped = await register.metrics();
   return {
+    scraped,
     names: new Set([...scraped.matchAll(/^([a-z_]+)\{/gm)].map(([, name = '']) => name)),
     labels: new Set([...scraped.matchAll(/[{,]([a-z_]+)="/g)].map(([, label = '']) => label)),
   };
@@ -102,6 +104,42 @@ test('each query of the dashboard names metrics and labels that the collector ex
     // Among the failures, by their code.
     'db_client_connection_timeouts_total',
   ]);
+});
+
+test('each value of a label in a query occurs in a scrape', async (t) => {
+  const { scraped } = await exposed(t);
+  const values = expressions.flatMap((expression) => expression.match(/\w+="[^"]*"/g) ?? []);
+  t.deepEqual([...new Set(values)].toSorted(), [
+    'db_client_connection_state="idle"',
+    'db_client_connection_state="used"',
+  ]);
+  for (const value of values) t.true(scraped.includes(value), value);
+});
+
+test('each legend shows all labels of its query and no others', (t) => {
+  for (const { expr, legendFormat } of charts.flatMap(({ targets = [] }) => targets)) {
+    const [, kept = ''] = /\bby \(([^)]*)\)/.exec(expr) ?? [];
+    const shown = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label = '']) => label);
+    // histogram_quantile takes it away.
+    t.deepEqual(
+      shown.toSorted(),
+      kept
+        .split(', ')
+        .filter((label) => label !== 'le')
+        .toSorted(),
+      expr,
+    );
+  }
+});
+
+test('each variable that the dashboard uses is one of its own or of Grafana, and the data source is one', (t) => {
+  const own = dashboard.templating.list.map(({ name }) => name);
+  t.deepEqual(own, ['datasource', 'pool']);
+  t.is(dashboard.templating.list[0]?.type, 'datasource');
+  for (const [, name = ''] of text.matchAll(/\$\{?(\w+)/g))
+    t.true([...own, '__rate_interval', '__all'].includes(name), name);
+  for (const { datasource } of charts.flatMap(({ targets = [] }) => targets))
+    t.is(datasource.uid, '${datasource}');
 });
 
 test('the queries of the dashboard are balanced, and rates are taken of counters only', (t) => {

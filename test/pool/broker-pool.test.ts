@@ -88,7 +88,7 @@ test('an endpoint that is gone is forgotten, and the broker is asked again (C-13
   );
 });
 
-test('no more than max connections, and waiters are served in their order', async (t) => {
+test('a pool opens no more than max connections, and serves waiters in their order', async (t) => {
   const system = await startSystem(t);
   const pool = openPool(t, system, { max: 2 });
   const held = [await pool.acquire(), await pool.acquire()];
@@ -129,7 +129,7 @@ test('tryAcquire gives an idle connection or nothing', async (t) => {
   t.is(system.broker.helloCount, 1);
 });
 
-test('a wait that takes too long is TIMEOUT in phase queue, with the situation in the message', async (t) => {
+test('a wait that takes too long is TIMEOUT in phase queue, with the counts of connections in the message', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const held = await pool.acquire();
   const error = await failureOf(pool.acquire({ timeoutMs: 10 }));
@@ -248,15 +248,20 @@ test('await using releases at the end of the block', async (t) => {
   t.is(pool.stats().idle, 1);
 });
 
-test('a spent lease throws on every use, and a double release does no harm', async (t) => {
+test('each member of a spent lease throws, and a second release does no harm', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const lease = await pool.acquire();
   lease.release();
   const uses: ((spent: Lease) => unknown)[] = [
     (l) => l.socket,
     (l) => l.endpoint,
-    (l) => l.release(),
+    (l) => l.route,
+    (l) => l.negotiated,
+    (l) => l.handoffToken,
+    (l) => l.connectionId,
+    (l) => l.detach(),
     (l) => l.destroy(),
+    (l) => l.release(),
   ];
   for (const use of uses) t.throws(() => use(lease), { code: 'INVALID_ARGUMENT' });
   t.like(pool.stats(), { total: 1, idle: 1 });
@@ -373,7 +378,7 @@ test('each target has its own connections', async (t) => {
   other.release();
 });
 
-test('close serves the waiters, waits for leases, and then acquire rejects', async (t) => {
+test('a pool that closes serves its waiters, waits for leases, and rejects a new acquire', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });
   const held = await pool.acquire();
   const waiting = pool.acquire();

@@ -35,6 +35,8 @@ testWhere(!onWine, USER_ID)(
       wantedVersion: undefined,
       selfVersion: undefined,
       max: 10,
+      min: 0,
+      maxTotal: Infinity,
       acquireTimeoutMs: 30_000,
       maxWaiting: Infinity,
       maxConnecting: 2,
@@ -43,6 +45,11 @@ testWhere(!onWine, USER_ID)(
       maxUses: Infinity,
       validateAfterIdleMs: 500,
       validateTimeoutMs: 1_000,
+      validate: undefined,
+      keepaliveMs: Infinity,
+      leakThresholdMs: 0,
+      testSeams: false,
+      handoffToken: false,
       adoptHandedOffConnection: false,
       handoffReadyTimeoutMs: 2_000,
       roundTripTimeoutMs: clientTimeoutFromEnv(),
@@ -165,7 +172,7 @@ test('checkPoolOptions refuses wrong options of the endpoint cache by their name
     );
 });
 
-test('checkPoolOptions refuses an unknown option and suggests a name two edits away', (t) => {
+test('checkPoolOptions refuses an unknown option and suggests a similar name', (t) => {
   refuses(t, () => poolOptions({ maxUse: 3 }), /^options has no option "maxUse"; did you mean maxUses\?$/);
   refuses(t, () => poolOptions({ evictor: true }), /^options has no option "evictor"$/);
   for (const options of [null, [], 'fast'])

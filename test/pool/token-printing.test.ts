@@ -91,16 +91,19 @@ testWhere(loadNative() !== undefined, 'the C library')(
   },
 );
 
-testWhere(canShare, SHARING)('nor of a lease of a shared pool', async (t) => {
-  const { target } = await startSystem(t, { backend: { handoff: 'accept' } });
-  const pool = new BrokerPool({ ...target, handoffToken: true });
-  t.teardown(() => pool.destroy());
-  const shared = await connectSharedPool(pool.share());
-  t.teardown(() => shared.close({ timeoutMs: 0 }));
-  const lease = await shared.acquire();
-  const token = Uint8Array.from(lease.handoffToken ?? []);
-  t.is(token.length, 16);
-  for (const value of [lease, lease.socket, shared])
-    for (const text of printed(value)) t.false(tokenIn(text, token), text.slice(0, 200));
-  lease.release();
-});
+testWhere(canShare, SHARING)(
+  'no console, assertion, clone or JSON shows the token of a lease of a shared pool',
+  async (t) => {
+    const { target } = await startSystem(t, { backend: { handoff: 'accept' } });
+    const pool = new BrokerPool({ ...target, handoffToken: true });
+    t.teardown(() => pool.destroy());
+    const shared = await connectSharedPool(pool.share());
+    t.teardown(() => shared.close({ timeoutMs: 0 }));
+    const lease = await shared.acquire();
+    const token = Uint8Array.from(lease.handoffToken ?? []);
+    t.is(token.length, 16);
+    for (const value of [lease, lease.socket, shared])
+      for (const text of printed(value)) t.false(tokenIn(text, token), text.slice(0, 200));
+    lease.release();
+  },
+);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { reachedDeclarations } from '../helpers/reached-declarations.js';
 import test from '../helpers/sanitary.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -114,3 +115,12 @@ for (const entry of entries) {
     t.deepEqual(missingIn(entry), []);
   });
 }
+
+test('no declaration that an entry reaches names a rule of the protocol', (t) => {
+  const reached = [...reachedDeclarations(ROOT)];
+  t.true(reached.length > 50);
+  t.deepEqual(
+    reached.filter((path) => /\b[A-Z]-\d\d\b/.test(readFileSync(path, 'utf8'))),
+    [],
+  );
+});

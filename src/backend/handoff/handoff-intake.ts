@@ -40,8 +40,8 @@ interface OpenOffer {
 }
 
 /**
- * Reads the offers of brokers: a connection and a descriptor for each (H-30). A descriptor is closed on every
- * path but the one to `onOffer`.
+ * Reads the offers of brokers: a connection and a descriptor for each. A descriptor is closed on every path but
+ * the one to `onOffer`.
  */
 export class HandoffIntake {
   readonly #options: HandoffIntakeOptions;
@@ -49,11 +49,6 @@ export class HandoffIntake {
 
   constructor(options: HandoffIntakeOptions) {
     this.#options = options;
-  }
-
-  /** Offers being read now. */
-  get openOffers(): number {
-    return this.#open.size;
   }
 
   /** Takes a broker's connection that was accepted without reading. */
@@ -119,8 +114,9 @@ export class HandoffIntake {
   }
 }
 
-/** Answers an offer and closes the broker's connection, as both sides do then (H-30). */
+/** Answers an offer and closes the broker's connection. */
 export function answerOffer(broker: Socket, { correlationId, token }: HandoffOffer, errorDetail = ''): void {
+  // H-30: one offer a connection, which both sides close after the answer.
   const ack = ackFrame({ token, accepted: errorDetail === '', errorDetail, correlationId });
   broker.end(ack, () => broker.destroy());
 }

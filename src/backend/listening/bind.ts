@@ -34,7 +34,7 @@ export function removeSocket(endpoint: string): void {
   try {
     if (isFile(endpoint)) rmSync(endpoint, { force: true });
   } catch {
-    // What is in flight must be answered all the same.
+    // The backend answers the requests in flight all the same.
   }
 }
 

@@ -59,8 +59,9 @@ export function inheritedListener(env: NodeJS.ProcessEnv = process.env): number 
   );
 }
 
-/** Programs that this process starts were not launched by the broker, and do not have its socket (L-22). */
+/** Programs that this process starts were not launched by the broker, and do not have its socket. */
 export function forgetLaunch(env: NodeJS.ProcessEnv = process.env): void {
+  // L-22: children inherit the environment.
   delete env[ENDPOINT];
   delete env[LISTENER];
 }

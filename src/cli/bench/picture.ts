@@ -9,9 +9,10 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
 export function picture(name: string, samples: Samples, elapsedMs: number, isColoured: boolean): string {
   const { count, p50Us, p90Us, p99Us, maxUs } = figuresOf(samples);
   const figures = Object.entries({ p50: p50Us, p90: p90Us, p99: p99Us, max: maxUs }).map(
-    ([title, us]) => `${title} ${paint(duration(us / 1_000).padEnd(8), 'bold', isColoured)}`,
+    ([title, us]) => `${title} ${paint(duration(us / 1_000).padEnd(6), 'bold', isColoured)}`,
   );
-  const head = `${paint(name.padEnd(20), 'bold', isColoured)} ${figures.join(' ')} ${count} in ${duration(elapsedMs)}`;
+  // In 80 columns.
+  const head = `${paint(name.padEnd(18), 'bold', isColoured)} ${figures.join(' ')} ${count} in ${duration(elapsedMs)}`;
   const buckets = bucketsOf(samples);
   const most = Math.max(...buckets.map((bucket) => bucket.count));
   return [head, ...buckets.map((bucket) => bucketLine(bucket, most, isColoured))].join('\n');
@@ -22,7 +23,7 @@ function bucketLine({ fromMs, toMs, count }: Bucket, most: number, isColoured: b
   return `${range} ${paint(bar(count / most).padEnd(BAR_WIDTH), 'cyan', isColoured)} ${count}`;
 }
 
-/** What there is at all is seen: the shortest bar is an eighth of a character. */
+/** The shortest bar, an eighth of a character: every value above 0 is seen. */
 function bar(share: number): string {
   if (share === 0) return '';
   const eighths = Math.max(1, Math.round(share * BAR_WIDTH * EIGHTHS.length));

@@ -3,7 +3,7 @@ import { failure, ok, warning, type Finding } from './finding.js';
 import { isBelow } from './versions.js';
 
 /** As in `engines` of package.json. */
-export const OLDEST_NODE = '20.19.0';
+const OLDEST_NODE = '20.19.0';
 /** A pool of ten connections, its thread and its files need some fifty; a service has files of its own. */
 const FEW_DESCRIPTORS = 256;
 

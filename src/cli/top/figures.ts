@@ -8,7 +8,7 @@ export function shortCount(value: number): string {
     [1_000_000, 'M'],
     [1_000, 'k'],
   ] as const)
-    // What is rounded up to the unit belongs to it.
+    // A value that rounds up to the unit is shown in it.
     if (value >= unit * 0.9995) return shortNumber(value / unit) + letter;
   return shortNumber(value);
 }

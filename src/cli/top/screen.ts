@@ -6,7 +6,8 @@ import type { Output } from '../command.js';
 const ENTER = '\u001B[?1049h\u001B[?25l\u001B[?7l';
 const LEAVE = '\u001B[?7h\u001B[?25h\u001B[?1049l';
 const HOME = '\u001B[H';
-const CLEAR_REST_OF_LINE = '\u001B[K';
+/** From the cursor on: at its start, the whole line. */
+const CLEAR_LINE = '\u001B[K';
 const CLEAR_BELOW = '\u001B[J';
 const CTRL_C = '\u0003';
 
@@ -45,11 +46,15 @@ export class Screen {
     this.#output.write(ENTER);
   }
 
-  /** In one write: a frame must not be seen half drawn. */
+  /**
+   * In one write: a frame must not be seen half drawn. Each line is cleared before it is written: behind a line that
+   * fills its row the cursor stands on the last character, which would go too.
+   */
   draw(lines: readonly string[]): void {
     if (!this.#isOpen) return;
-    const body = lines.map((line) => line + CLEAR_REST_OF_LINE).join('\r\n');
-    this.#output.write(HOME + body + CLEAR_BELOW);
+    const body = lines.map((line) => CLEAR_LINE + line).join('\r\n');
+    const isFull = lines.length >= (this.#output.rows ?? Infinity);
+    this.#output.write(HOME + body + (isFull ? '' : `\r\n${CLEAR_BELOW}`));
   }
 
   /** Gives the terminal back as it was. Idempotent. */

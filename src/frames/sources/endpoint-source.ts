@@ -22,7 +22,7 @@ export async function dialTrusted(
   const options = { endpoint, timeoutMs, clock: systemClock, trust };
   const outcome = await connectWithin(loadNative(), options, signal, 'the connect was aborted');
   if (outcome.kind === 'connected') return outcome.socket;
-  throw errorFromFailure(dialFailure(true, endpoint, outcome));
+  throw errorFromFailure(dialFailure('backend', endpoint, outcome));
 }
 
 /** A connection of the session's own. */
@@ -30,7 +30,7 @@ export function ownConnection(socket: Socket, endpoint: string): HeldConnection 
   // Once the session has let go, an error has no other listener.
   socket.on('error', () => {});
   const close = (): void => void socket.destroy();
-  return { socket, endpoint, giveBack: close, destroy: close };
+  return { socket, endpoint, isWanted: false, giveBack: close, destroy: close };
 }
 
 /** Connections to an endpoint, without a broker. */

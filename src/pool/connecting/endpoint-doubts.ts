@@ -23,8 +23,8 @@ export type EndedConnection = Pick<
 >;
 
 /**
- * What speaks against the remembered endpoint of a target. It is a hint: evidence against it has it
- * forgotten, so that the next connect asks the broker. A broker that then names the same endpoint insists on
+ * Evidence against the remembered endpoint of a target. The endpoint is a hint: evidence removes it, so that the
+ * next connect asks the broker. A broker that then names the same endpoint insists on
  * it. To ask again at once would cost a Hello for each connection and bring the same answer, so the endpoint
  * is kept for a while. Connects that no caller waits for pause meanwhile, as after a failed connect.
  */

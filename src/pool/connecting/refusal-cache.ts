@@ -11,7 +11,7 @@ export const REFUSAL_CACHE_MS = 1_000;
  * How long no spare connection is opened after such a refusal, in milliseconds, and up to a half longer by
  * chance: until a user has mended the cause, each Hello is in vain.
  */
-export const SPARE_PAUSE_MS = 30_000;
+const SPARE_PAUSE_MS = 30_000;
 const JITTER = 0.5;
 
 /** Refusals that the next Hello would only get again. */

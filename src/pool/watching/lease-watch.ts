@@ -11,7 +11,7 @@ import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { Target } from '../../target.js';
 
-/** What events and leak reports tell of an acquire. */
+/** The start of an acquire, for events and leak reports. */
 export interface AcquireOrigin {
   /** The acquire's number in events. */
   readonly acquireId: number;
@@ -70,6 +70,11 @@ export class LeaseWatch {
   get wanted(): boolean {
     const { acquireStarted, acquired, released } = this.#environment.events;
     return this.#lost !== undefined || acquireStarted.wanted || acquired.wanted || released.wanted;
+  }
+
+  /** Whether there are listeners for acquires that wait, leases or failures, or a leak watch. */
+  get hearsWaits(): boolean {
+    return this.wanted || this.#environment.events.acquireFailed.wanted;
   }
 
   /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */

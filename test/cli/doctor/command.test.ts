@@ -108,7 +108,16 @@ test('colours are those of a terminal, unless NO_COLOR or FORCE_COLOR decides ot
   const finding = { check: 'node', verdict: 'warning', subject: 'a', found: 'b', advice: 'c' } as const;
   t.is(findingText(finding, false), 'warning  a: b\n         → c\n');
   t.is(findingText(finding, true), '\u001B[33mwarning\u001B[0m  a: b\n         → c\n');
-  t.is(summary([finding]), '1 findings: 0 failures, 1 warning\n');
+  t.is(summary([finding]), '1 finding: 0 failures, 1 warning\n');
+});
+
+test('a finding is wrapped between words below its subject, its advice and a long word are not', (t) => {
+  const [found, advice] = ['is no directory', 'mkdir -m 700 /a/b'];
+  const finding = { check: 'node', verdict: 'failure', subject: '/a-long-path', found, advice } as const;
+  t.is(
+    findingText(finding, false, 20),
+    `failure  /a-long-path:\n         is no\n         directory\n         → ${advice}\n`,
+  );
 });
 
 test('the checks in docs/doctor.md are those that `npm run generate:docs` writes', (t) => {

@@ -4,6 +4,7 @@ import { linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { BrokerPool } from '../../../src/index.js';
 import { publishPools } from '../../../src/inspection/publish-pools.js';
@@ -105,6 +106,20 @@ onLinux('a resized terminal gets a new frame', async (t) => {
   const frames = output.split('\u001B[H').slice(1);
   t.is(frames.length, 2);
   t.is(frames[1]?.split('\r\n').length, 3);
+});
+
+onLinux('each line is cleared before it is written, the rest below them', async (t) => {
+  const { env } = await publish(t);
+  const { stdin } = keyboard();
+  const { stdout, ended } = start(['top', '--interval', '60000'], { env, stdin, isTTY: true });
+  Object.assign(stdout, { columns: 80, rows: 24 });
+  await once(stdout, 'data');
+  stdin.write('q');
+  const [, frame = ''] = (await ended).stdout.split('\u001B[H');
+  const lines = frame.slice(0, -LEAVE.length).split('\r\n');
+  t.is(lines.pop(), '\u001B[J');
+  for (const line of lines) t.is(line.lastIndexOf('\u001B[K'), 0);
+  t.is(stripVTControlCharacters(lines[0] ?? '').length, 80, 'the row is full');
 });
 
 onLinux('top ends when the process publishes no pools any more', async (t) => {
