@@ -13,15 +13,18 @@ const { signal, exitCode } = endFromOutside();
 // Of a command that never ends although nothing is left to wait for.
 process.exitCode = ExitCode.FAILED;
 // Not awaited: in the published package other modules import this one, and would wait for it.
-void runCommandLine(argv.slice(2), {
-  // Opened where a command reads it.
-  get stdin() {
-    return openInput();
-  },
-  stdout,
-  stderr,
-  env,
-  signal,
-}).then((code) => {
+void run();
+
+async function run(): Promise<void> {
+  const code = await runCommandLine(argv.slice(2), {
+    // Opened where a command reads it.
+    get stdin() {
+      return openInput();
+    },
+    stdout,
+    stderr,
+    env,
+    signal,
+  });
   process.exitCode = exitCode(code);
-});
+}

@@ -122,6 +122,10 @@ export class TargetPool implements LeaseOwner {
     return this.#queue.size;
   }
 
+  get unserved(): number {
+    return this.#limits.unserved;
+  }
+
   onRest(): void {
     this.#pump.run();
   }
@@ -161,7 +165,6 @@ export class TargetPool implements LeaseOwner {
     this.#pump.run();
   }
 
-  /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
     if (connection.state === 'leased') this.#watch.end(connection, this.#cachedClock.time());
     this.#pump.close(connection, reason);
@@ -190,7 +193,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Ends an unused pool. */
   drop(): void {
-    this.#stop();
+    this.#stopTimers();
     this.#capacity?.leave(this.#limits);
   }
 
@@ -207,15 +210,14 @@ export class TargetPool implements LeaseOwner {
     this.#pump.failAll(error, false);
     this.#pump.warmUps?.endAll(error);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
-    this.#stop();
+    this.#stopTimers();
   }
 
   stats(): TargetStats {
     return statsOfTarget(this.#pump, this.#queue, this.#watch);
   }
 
-  /** Stops all timers. */
-  #stop(): void {
+  #stopTimers(): void {
     this.#pump.opener.stop();
     this.#watch.stop();
     this.#timer.cancel();
