@@ -118,6 +118,35 @@ test(`the package is at most ${MOST_UNPACKED_BYTES / 1_000_000} MB long, unpacke
   t.true(packed.unpackedSize < MOST_UNPACKED_BYTES, `${packed.unpackedSize} bytes`);
 });
 
+/** Where a Markdown text links to within the package, without anchors. */
+function linksIn(markdown: string): string[] {
+  return [...markdown.matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, path]) => path ?? '');
+}
+
+test('every link in a document of the package leads to a file of the package', async (t) => {
+  const { paths, root } = await tarball();
+  const documents = paths.filter((path) => path.endsWith('.md'));
+  t.true(documents.includes('README.md'));
+  const broken = documents.flatMap((document) =>
+    linksIn(readFileSync(join(root, document), 'utf8'))
+      .map((link) => posix.join(posix.dirname(document), link))
+      .filter(
+        (path) =>
+          !paths.some((file) => file === path || file.startsWith(path.endsWith('/') ? path : `${path}/`)),
+      )
+      .map((path) => `${document} → ${path}`),
+  );
+  t.deepEqual(broken, []);
+});
+
+test('the package contains no script but those of dist/src and dist/workers', async (t) => {
+  const { paths } = await tarball();
+  t.deepEqual(
+    paths.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)),
+    [],
+  );
+});
+
 test('docs/pictures.md shows every picture in docs, and no other', (t) => {
   const shown = [...readFileSync(`${ROOT}docs/pictures.md`, 'utf8').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(
     ([, path = '']) => path,
