@@ -187,6 +187,18 @@ test('a lease that began without a listener emits no released event, and uses up
   );
 });
 
+test('a pool with a listener for acquireStarted alone serves a caller that waits', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  const started: number[] = [];
+  pool.on('acquireStarted', ({ acquireId }) => started.push(acquireId));
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  t.is(lease.connectionId, 1);
+  lease.release();
+  t.deepEqual(started, [1]);
+});
+
 test('durations are those of the clock', async (t) => {
   const { pool, connect, pass } = fakePool(t);
   const durations: Record<string, number> = {};
