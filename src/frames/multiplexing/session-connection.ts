@@ -167,6 +167,7 @@ export class SessionConnection implements Candidate {
 
   /** Reads on when the callers have had their turn. */
   #pause(): void {
+    this.#reader.keepUnread();
     this.#events.onProgress(this);
     afterThisCode(() =>
       afterPromises(() => {
