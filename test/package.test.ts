@@ -53,7 +53,7 @@ test('brokers are told the name and version of this package', (t) => {
   t.is(LIBRARY_VERSION, packageFile.version);
 });
 
-test('what the options speak of can be imported from where the options are', (t) => {
+test('types that options mention can be imported from the entry of the options', (t) => {
   const behaviour: EmbeddedBroker['behaviour'] = { kind: 'refuse', code: RefusalCode.SHUTTING_DOWN };
   const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined =>
     serviceName === 'ours' ? behaviour : undefined;
@@ -105,16 +105,13 @@ testWhere(!onWine, NPM)(
   },
 );
 
-testWhere(!onWine, NPM)(
-  'what is published runs without what is not: no scripts of the repository',
-  async (t) => {
-    const published = await publishedFiles();
-    t.deepEqual(
-      published.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)),
-      [],
-    );
-  },
-);
+testWhere(!onWine, NPM)('published scripts lie in dist/src and dist/workers alone', async (t) => {
+  const published = await publishedFiles();
+  t.deepEqual(
+    published.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)),
+    [],
+  );
+});
 
 test('the example runs as it stands, through the package exports', async (t) => {
   const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/echo.js`], {
