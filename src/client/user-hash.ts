@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { blake3 } from '@noble/hashes/blake3.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { checkAbsolutePath } from '../validation.js';
-import { blake3 } from './blake3.js';
 
 /** The source of the identity of user and machine: the real host, or a made-up one in tests. */
 export interface HostIdentitySource {

@@ -98,6 +98,18 @@ export function openError(error: unknown): BrokerPoolError {
   return new BrokerPoolError('BACKEND_CONNECT', `failed to connect: ${printable(reason)}`, { cause: error });
 }
 
+export function malformedAnswerError(requestId: number | bigint, problem: string): BrokerPoolError {
+  return new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', `the answer to request ${requestId} ${problem}`);
+}
+
+export function connectionFailedError(cause: Error): BrokerPoolError {
+  return new BrokerPoolError('FRAME_IO', `the connection failed: ${printable(cause.message)}`, { cause });
+}
+
+export function connectionClosedError(): BrokerPoolError {
+  return new BrokerPoolError('UNEXPECTED_EOF', 'the backend closed the connection before its answer');
+}
+
 export function queueFullError(maxWaiting: number): BrokerPoolError {
   return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} requests may wait for others`);
 }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { blake3 } from '@noble/hashes/blake3.js';
 
 /** About a millisecond of the thread, between which its event loop turns. */
 const PIECE_BYTES = 512 * 1024;
@@ -40,7 +41,6 @@ async function openHasher(): Promise<Hasher> {
     };
   } catch {
     // Without WebAssembly, as under `--jitless`: sixteen times as slow.
-    const { blake3 } = await import('@noble/hashes/blake3.js');
     const hash = blake3.create();
     return {
       pieceBytes: SLOW_PIECE_BYTES,

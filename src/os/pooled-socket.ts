@@ -1,3 +1,4 @@
+import { AsyncLocalStorage, executionAsyncId, executionAsyncResource } from 'node:async_hooks';
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
 import { outOfContext } from '../async-context.js';
@@ -49,8 +50,11 @@ export interface SocketWatcher {
 export class PooledSocket extends Socket {
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
-  /** Its callbacks run in a caller's asynchronous context. */
-  #entered = false;
+  /**
+   * In which asynchronous context its callbacks run: that of the code that opened it, or that of the caller that asked
+   * for it first, if that had one.
+   */
+  #context: 'opener' | 'none yet' | 'none' | 'entered' = 'none yet';
   #detached = false;
   /** Its holder ends the connection. */
   #abandoned = false;
@@ -82,6 +86,7 @@ export class PooledSocket extends Socket {
     const greeting = takeUnread(opened);
     neuter(opened);
     const socket = new PooledSocket(handle, watcher);
+    socket.#context = 'opener';
     made ??= lookAt(socket);
     learnHandle(handle, socket);
     PooledSocket.resumeReading(socket);
@@ -112,7 +117,7 @@ export class PooledSocket extends Socket {
       if (!startReading(handle)) return 'stale';
       if (unsent > 0) return 'unsent';
       // An idle connection runs in no caller's context, and must not keep one in memory.
-      if (used.#entered) outOfContext(() => handle.asyncReset?.({}));
+      if (used.#context === 'entered') outOfContext(() => handle.asyncReset?.({}));
       // Before the old socket lets go of the handle: where this throws, that one must still close it.
       const next = new PooledSocket(handle, watcher);
       neuter(used);
@@ -144,9 +149,11 @@ export class PooledSocket extends Socket {
 
   /** The socket's callbacks run in the asynchronous context of the first of these calls. */
   static enterContext(socket: PooledSocket): void {
-    if (socket.#entered) return;
-    socket.#entered = true;
-    socket.#handle?.asyncReset?.({});
+    const context = socket.#context;
+    if (context === 'none' || context === 'entered') return;
+    // To enter and to leave takes a fifteenth of a short request.
+    socket.#context = context === 'none yet' && isOutOfContext() ? 'none' : 'entered';
+    if (socket.#context === 'entered') socket.#handle?.asyncReset?.({});
   }
 
   /** Whether anything has ever arrived; not where a caller's own member throws. */
@@ -226,6 +233,25 @@ export class PooledSocket extends Socket {
 }
 
 let made: Made | undefined;
+
+/**
+ * Whether what `AsyncLocalStorage` holds is kept on the resource that is running, as before Node 24. Its class has
+ * another method then.
+ */
+const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
+
+/**
+ * Whether this call runs in no asynchronous context, and nothing watches contexts: where there are stores or hooks,
+ * each reaction of a promise has an id of its own. False also where Node does not show it.
+ */
+export function isOutOfContext(): boolean {
+  if (!IS_KEPT_ON_RESOURCE || executionAsyncId() !== 0) return false;
+  const resource = executionAsyncResource();
+  // A store that has been left leaves its symbol behind.
+  for (const symbol of Object.getOwnPropertySymbols(resource))
+    if (Reflect.get(resource, symbol) !== undefined) return false;
+  return true;
+}
 
 /** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
 function neuter(socket: Socket): void {

@@ -116,12 +116,16 @@ export class Capacity {
    * time.
    */
   shouldYield(user: CapacityUser): boolean {
-    const other = this.#neediest(user);
-    if (other === undefined || (user.waiting > 0 && other.held > 0 && user.held - other.held < 2))
-      return false;
+    if (!this.isWantedOf(user)) return false;
     // A target that gives a slot away must not be the first to get it.
     if (this.#line.delete(user)) this.#line.add(user);
     return true;
+  }
+
+  /** Whether another target needs a slot of this one more than this one does. */
+  isWantedOf(user: CapacityUser): boolean {
+    const other = this.#neediest(user);
+    return other !== undefined && (user.waiting === 0 || other.held === 0 || user.held - other.held >= 2);
   }
 
   /**

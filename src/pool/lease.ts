@@ -55,6 +55,8 @@ export interface LeaseOwner {
   isSpare?(connection: LeasedConnection): boolean;
   /** Callers that wait for a connection. Absent where that is not known. */
   readonly waiting?: number;
+  /** Callers that wait for what other callers hold. Absent where that is not known. */
+  readonly unserved?: number;
   /** A detached connection is at rest while callers wait. */
   onRest?(): void;
   /** Takes a leased connection back. */

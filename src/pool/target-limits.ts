@@ -98,6 +98,14 @@ export class TargetLimits implements CapacityUser {
     return this.held - this.#entries.leased - this.#entries.detached + this.mayOpen;
   }
 
+  /**
+   * Callers that wait for what other callers hold. Where it is another target that needs a slot, it counts as one.
+   */
+  get unserved(): number {
+    const own = this.waiting > 0 ? this.waiting - this.places : 0;
+    return own <= 0 && this.capacity?.isWantedOf(this) ? 1 : own;
+  }
+
   /** Callers that can rely on a connect under way without another slot. */
   get expected(): number {
     return this.holding.size + this.pausing.size;

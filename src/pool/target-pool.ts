@@ -1,8 +1,8 @@
-import { abortedError, failOnAbort, hasAborted } from '../abort.js';
+import { abortedError, hasAborted } from '../abort.js';
 import { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
-import { AcquireQueue, type Waiter } from './acquire-queue.js';
+import { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import type { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
@@ -36,6 +36,7 @@ export class TargetPool implements LeaseOwner {
   readonly #timer: SharedTimer;
   readonly #capacity: Capacity | undefined;
   readonly #maxUses: number;
+  readonly #maxWaiting: number;
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
   #endedBy: BrokerPoolError | undefined;
@@ -46,6 +47,7 @@ export class TargetPool implements LeaseOwner {
     this.#environment = environment;
     this.#capacity = capacity;
     this.#maxUses = settings.maxUses;
+    this.#maxWaiting = settings.maxWaiting;
     this.#validates = settings.validate !== undefined;
     this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
     this.#timer = new SharedTimer(
@@ -85,10 +87,24 @@ export class TargetPool implements LeaseOwner {
       return Promise.resolve(
         this.#watch.wanted ? this.#watch.leaseAtOnce(connection, this.#cachedClock) : leaseOf(connection),
       );
-    const { maxWaiting } = this.#environment.settings;
+    // Short, for the compiler: all that is rare is in another method.
     const { size } = this.#queue;
-    if (size >= maxWaiting && size - this.#limits.places >= maxWaiting)
-      return this.#refuse(queueFullError(maxWaiting));
+    if (
+      signal !== undefined ||
+      size >= this.#maxWaiting ||
+      this.#entries.size === 0 ||
+      this.#watch.hearsWaits
+    )
+      return this.#wait(timeoutMs, signal);
+    const lease = this.#queue.enter(timeoutMs, undefined, this.#pump.opener.attempts.ended);
+    this.#pump.onWaiter();
+    return lease;
+  }
+
+  #wait(timeoutMs: number, signal: AbortSignal | undefined): Promise<Lease> {
+    const { size } = this.#queue;
+    if (size >= this.#maxWaiting && size - this.#limits.places >= this.#maxWaiting)
+      return this.#refuse(queueFullError(this.#maxWaiting));
     const refusal = this.#entries.size === 0 ? this.#pump.opener.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
     const origin = this.#watch.beginWait();
@@ -103,7 +119,7 @@ export class TargetPool implements LeaseOwner {
     }
     const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
     const { last } = this.#queue;
-    if (signal !== undefined && last !== undefined) this.#listen(last, signal);
+    if (signal !== undefined && last !== undefined) this.#queue.listen(last, signal, this.#pump);
     this.#pump.onWaiter();
     return lease;
   }
@@ -120,6 +136,10 @@ export class TargetPool implements LeaseOwner {
 
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  get unserved(): number {
+    return this.#limits.unserved;
   }
 
   onRest(): void {
@@ -161,7 +181,6 @@ export class TargetPool implements LeaseOwner {
     this.#pump.run();
   }
 
-  /** Closes a connection, whether or not it is leased. */
   onDestroy(connection: PooledConnection, reason: CloseReason): void {
     if (connection.state === 'leased') this.#watch.end(connection, this.#cachedClock.time());
     this.#pump.close(connection, reason);
@@ -190,7 +209,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Ends an unused pool. */
   drop(): void {
-    this.#stop();
+    this.#stopTimers();
     this.#capacity?.leave(this.#limits);
   }
 
@@ -207,15 +226,14 @@ export class TargetPool implements LeaseOwner {
     this.#pump.failAll(error, false);
     this.#pump.warmUps?.endAll(error);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
-    this.#stop();
+    this.#stopTimers();
   }
 
   stats(): TargetStats {
     return statsOfTarget(this.#pump, this.#queue, this.#watch);
   }
 
-  /** Stops all timers. */
-  #stop(): void {
+  #stopTimers(): void {
     this.#pump.opener.stop();
     this.#watch.stop();
     this.#timer.cancel();
@@ -233,17 +251,6 @@ export class TargetPool implements LeaseOwner {
     return connection;
   }
 
-  /** Not part of `acquire`: variables that a callback shares are allocated even where there is none. */
-  #listen(waiter: Waiter, signal: AbortSignal): void {
-    waiter.stopListening = failOnAbort(signal, ABORTED, (failure) => {
-      if (!this.#queue.includes(waiter)) return;
-      this.#queue.fail(waiter, failure, false, this.#pump.snapshot());
-      this.#pump.run();
-    });
-    // A signal that is not a real one may have run any code.
-    if (!this.#queue.includes(waiter)) waiter.stopListening();
-  }
-
   #onTurnEnd(nowMs: number): void {
     for (
       let connection = this.#entries.newestIdle;
@@ -258,14 +265,7 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    const expired = this.#queue.sweep(dueByMs);
-    for (const waiter of expired) {
-      // The end of one waiter may have been the end of others.
-      if (!this.#queue.includes(waiter)) continue;
-      this.#queue.timeouts += 1;
-      this.#queue.fail(waiter, this.#pump.timeoutError(waiter.timeoutMs), false, this.#pump.snapshot());
-    }
-    if (expired.length > 0) this.#pump.run();
+    this.#queue.expire(dueByMs, this.#pump);
     this.#pump.reap(dueByMs);
   }
 

@@ -1,14 +1,16 @@
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { checkSessionOptions } from '../../src/frames/options.js';
 import { Session } from '../../src/frames/session.js';
 import { PoolSource } from '../../src/frames/sources/pool-source.js';
 import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/index.js';
-import { failureOf } from '../helpers/pools.js';
+import { EmbeddedBroker } from '../../src/testing/index.js';
+import { failureOf, openPool } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from '../sharing/kit.js';
 import { echo, PROTOCOL } from './frame-backend.js';
-import { bytes, openPooled, startPooled, text } from './kit.js';
+import { bytes, openPooled, startBackend, startPooled, text } from './kit.js';
 
 test('requests go over leases, which come back when the session has been idle', async (t) => {
   const { pool } = await startPooled(t);
@@ -160,4 +162,118 @@ test('a session with one connection keeps it while a request is in flight', asyn
   const startedMs = performance.now();
   while (performance.now() - startedMs < 100) t.is(text(await session.request(bytes('x'))), 'x');
   t.is(backend.connections.length, 1);
+});
+
+/** Resolves once the condition holds; it is looked at in each turn of the loop. */
+async function until(isMet: () => boolean): Promise<void> {
+  while (!isMet()) await setImmediate();
+}
+
+/** Sends requests one after the other from so many callers, until `isOver`; returns how many were answered so far. */
+function keepAsking(session: Session, callers: number, isOver: () => boolean): { answered: number } {
+  const count = { answered: 0 };
+  const caller = async (): Promise<void> => {
+    while (!isOver()) {
+      await session.request(bytes('x'));
+      count.answered++;
+    }
+  };
+  for (let index = 0; index < callers; index++) caller().catch(() => {});
+  return count;
+}
+
+for (const [sessions, max, callers] of [
+  [3, 1, 8],
+  [3, 1, 1],
+  [2, 2, 64],
+  [5, 2, 16],
+] as const) {
+  test(`${sessions} busy sessions of ${callers} callers on a pool of ${max} are all answered`, async (t) => {
+    const { pool } = await startPooled(t, echo, { max });
+    let isOver = false;
+    const counts = Array.from({ length: sessions }, () =>
+      keepAsking(openPooled(t, pool), callers, () => isOver),
+    );
+    await until(() => counts.every(({ answered }) => answered >= 300));
+    isOver = true;
+    t.true(pool.stats().leased <= max);
+  });
+}
+
+test('a caller of a pool gets the only connection although a session is busy', async (t) => {
+  const { pool } = await startPooled(t, echo, { max: 1 });
+  const session = openPooled(t, pool);
+  let isOver = false;
+  const count = keepAsking(session, 8, () => isOver);
+  await until(() => count.answered >= 10);
+  for (let turn = 0; turn < 3; turn++) {
+    const lease = await pool.acquire();
+    const enough = count.answered + 100;
+    lease.release();
+    await until(() => count.answered >= enough);
+  }
+  isOver = true;
+  t.pass();
+});
+
+test('a caller of another target gets the only place of maxTotal although a session is busy', async (t) => {
+  const { endpoint } = await startBackend(t);
+  const broker = await EmbeddedBroker.start({ services: { one: { endpoint }, other: { endpoint } } });
+  t.teardown(() => broker.stop());
+  const target = { brokerEndpoint: broker.endpoint, serviceName: 'one', wantedVersion: '1.0.0' };
+  const pool = openPool(t, target, { maxTotal: 1 });
+  const session = openPooled(t, pool);
+  let isOver = false;
+  const count = keepAsking(session, 8, () => isOver);
+  await until(() => count.answered >= 10);
+  const lease = await pool.acquire({ serviceName: 'other' });
+  const enough = count.answered + 100;
+  lease.release();
+  await until(() => count.answered >= enough);
+  isOver = true;
+  t.pass();
+});
+
+test('a session whose request takes long answers others on the only connection, although a caller waits', async (t) => {
+  const { backend, pool } = await startPooled(
+    t,
+    (request, connection) => {
+      if (text(request.payload) !== 'slow') connection.answer(request, request.payload);
+    },
+    { max: 1 },
+  );
+  const session = openPooled(t, pool);
+  const slow = session.request(bytes('slow'));
+  await backend.until(() => backend.requests.length === 1);
+  const waiting = pool.acquire();
+  // More than one turn: the connection retires and takes requests again.
+  const startedMs = performance.now();
+  while (performance.now() - startedMs < 600) t.is(text(await session.request(bytes('x'))), 'x');
+  backend.connections[0]!.answer(backend.requests[0]!, bytes('done'));
+  t.is(text(await slow), 'done');
+  (await waiting).release();
+});
+
+test('a session without requests gives its connection back when a caller waits', async (t) => {
+  const { pool } = await startPooled(t, echo, { max: 1 });
+  const session = openPooled(t, pool);
+  await session.request(bytes('x'));
+  (await pool.acquire()).release();
+  t.is(session.stats().connections, 0);
+});
+
+test('sessions that wait for one connection more take none from each other', async (t) => {
+  const { pool } = await startPooled(t, echo, { max: 2 });
+  let isOver = false;
+  const counts = [openPooled(t, pool), openPooled(t, pool)].map((session) =>
+    keepAsking(session, 8, () => isOver),
+  );
+  await until(() => pool.stats().leased === 2 && counts.every(({ answered }) => answered > 0));
+  let changes = 0;
+  pool.on('acquired', () => changes++);
+  const enough = counts.map(({ answered }) => answered + 5_000);
+  await until(() => counts.every(({ answered }, index) => answered >= enough[index]!));
+  isOver = true;
+  // One of them may have had two.
+  t.true(changes <= 1);
 });

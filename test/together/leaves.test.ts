@@ -1,4 +1,3 @@
-import '../client/blake3.test.js';
 import '../client/endpoints.test.js';
 import '../client/environment.test.js';
 import '../client/user-hash.test.js';

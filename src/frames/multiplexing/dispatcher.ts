@@ -8,6 +8,7 @@ import { chooseConnection } from './choice.js';
 import type { ConnectionEvents } from './connection-events.js';
 import type { DispatcherEvents } from './dispatcher-events.js';
 import { SessionConnection, type Request } from './session-connection.js';
+import { Turnover } from './turnover.js';
 
 export interface DispatcherSettings {
   /** Connections at most. */
@@ -41,7 +42,7 @@ export class Dispatcher {
   #cancelPutBack: (() => void) | undefined;
   readonly #opening = new Set<AbortController>();
   #noExtraBeforeMs = -Infinity;
-  #cancelSweep: (() => void) | undefined;
+  readonly #turnover: Turnover;
   unaskedFrames = 0;
   #isClosed = false;
 
@@ -55,6 +56,14 @@ export class Dispatcher {
     this.#settings = settings;
     this.#clock = clock;
     this.#events = events;
+    this.#turnover = new Turnover(this.#connections, source, clock, {
+      onUnused: (connection) => {
+        this.#drop(connection);
+        connection.giveBack();
+      },
+      onRetired: (connection) => this.#settle(connection),
+      onResumed: () => this.#pump(),
+    });
   }
 
   get connections(): number {
@@ -103,7 +112,7 @@ export class Dispatcher {
       if (connection.waiting > 0) requests.push(...connection.close());
       else connection.giveBack();
     }
-    this.#cancelSweep?.();
+    this.#turnover.stop();
     for (const request of requests) this.#events.onFailure(request, error);
   }
 
@@ -114,6 +123,7 @@ export class Dispatcher {
     },
     onFailure: (request, error) => this.#events.onFailure(request, error),
     onProgress: (connection) => {
+      this.#turnover.onProgress(connection);
       this.#settle(connection);
       this.#pump();
       this.#events.onQuieter();
@@ -178,6 +188,8 @@ export class Dispatcher {
     const { connections: limit, returnAtOnce } = this.#settings;
     const open = this.#connections.length;
     if (returnAtOnce || open === 0 || open >= limit || this.#opening.size > 0) return;
+    // Another one would only wait behind those that this one is for.
+    if (this.#turnover.isYielding) return;
     if (this.#clock.now() >= this.#noExtraBeforeMs) this.#open(EXTRA_OPEN_MS);
   }
 
@@ -199,7 +211,7 @@ export class Dispatcher {
     this.#connections.push(
       new SessionConnection(held, maxInFlight, this.#clock.now(), this.#connectionEvents),
     );
-    this.#sweepLater();
+    this.#turnover.watch();
     this.#pump();
     this.#events.onQuieter();
   }
@@ -242,30 +254,7 @@ export class Dispatcher {
   #drop(connection: SessionConnection): void {
     const index = this.#connections.indexOf(connection);
     if (index >= 0) this.#connections.splice(index, 1);
-  }
-
-  /** Gives connections back that have had no request since the last sweep. */
-  #sweepLater(): void {
-    this.#cancelSweep ??= this.#clock.schedule(this.#source.idleMs, () => {
-      this.#cancelSweep = undefined;
-      const unused = this.#connections.filter(({ waiting, wasUsed }) => waiting === 0 && !wasUsed);
-      for (const connection of unused) {
-        this.#drop(connection);
-        connection.giveBack();
-      }
-      for (const connection of this.#connections) connection.wasUsed = connection.waiting > 0;
-      this.#retireOldest();
-      if (this.#connections.length > 0) this.#sweepLater();
-    });
-  }
-
-  /** One at a time, and only where another one takes the requests meanwhile: a slow request must not hold up others. */
-  #retireOldest(): void {
-    const [oldest] = this.#connections;
-    if (oldest === undefined || this.#clock.now() - oldest.sinceMs < this.#source.holdMs) return;
-    if (oldest.waiting > 0 && this.#connections.length === 1) return;
-    oldest.isRetiring = true;
-    this.#settle(oldest);
+    this.#turnover.onDropped(connection);
   }
 
   #queueOf(request: Request): Fifo<Request> {

@@ -1,11 +1,12 @@
 import { afterPromises, afterThisCode } from '../../clock.js';
-import { BrokerPoolError, printable } from '../../errors.js';
+import { BrokerPoolError } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
 import { FrameKind, PROTOCOL_VERSION } from '../../wire/envelope.js';
 import { FrameReader } from '../codec/frame-reader.js';
 import { ownPayload, type FrameView } from '../codec/frame-view.js';
 import { FrameWriter } from '../codec/frame-writer.js';
 import { writeTogether } from '../../os/write-together.js';
+import { connectionClosedError, connectionFailedError, malformedAnswerError } from '../session-errors.js';
 import type { HeldConnection } from '../sources/connection-source.js';
 import { problemOf } from './answer-problem.js';
 import { LARGE_BYTES, type Candidate } from './choice.js';
@@ -18,7 +19,7 @@ export type Request = PendingRequest<SessionConnection>;
 /** So much is given to the socket at once. Then the requests wait until the kernel has it. */
 const WRITE_BYTES = 64 * 1024;
 
-/** So many answers at least are worth a write of their own, see {@link SessionConnection}. */
+/** So many answers at least are worth a write of their own. */
 const FEWEST_ANSWERS = 4;
 
 /** One connection with many requests in flight: the adapter between a socket and the {@link RequestTable}. */
@@ -67,6 +68,10 @@ export class SessionConnection implements Candidate {
     return this.#held.endpoint;
   }
 
+  get isWanted(): boolean {
+    return this.#held.isWanted;
+  }
+
   get inFlight(): number {
     return this.#table.size + this.#unsent.length;
   }
@@ -80,9 +85,7 @@ export class SessionConnection implements Candidate {
     return this.inFlight - this.abandoned;
   }
 
-  /**
-   * Abandoned requests take up places, for the backend still works on them.
-   */
+  /** Abandoned requests take up places, for the backend still works on them. */
   get isFull(): boolean {
     return this.isRetiring || this.inFlight >= this.#maxInFlight || this.isStuck;
   }
@@ -138,18 +141,12 @@ export class SessionConnection implements Candidate {
   readonly #onData = (piece: Uint8Array): void => {
     // As no Buffer, whose views cost twice as much.
     this.#reader.push(new Uint8Array(piece.buffer, piece.byteOffset, piece.length));
-    this.#framesToPause = this.#framesOfFirstPart();
+    // A backend that has answered everything waits until this session has read everything. So the callers of the
+    // first half of the answers get their turn before the second half is read: what they ask keeps it busy.
+    const half = this.inFlight >> 1;
+    this.#framesToPause = half >= FEWEST_ANSWERS && this.#events.isOnlyBusy(this) ? half : Infinity;
     this.#readOn();
   };
-
-  /**
-   * A backend that has answered everything waits until this session has read everything. So the callers of the first
-   * half of the answers get their turn before the second half is read: what they ask keeps the backend busy meanwhile.
-   */
-  #framesOfFirstPart(): number {
-    const half = this.inFlight >> 1;
-    return half >= FEWEST_ANSWERS && this.#events.isOnlyBusy(this) ? half : Infinity;
-  }
 
   readonly #readOn = (): void => {
     try {
@@ -188,8 +185,7 @@ export class SessionConnection implements Candidate {
     if (isLate) this.#events.onUnasked();
     else this.#forgetSize(request);
     if (problem !== undefined) {
-      const message = `the answer to request ${frame.requestId} ${problem}`;
-      const error = new BrokerPoolError('UNEXPECTED_RESPONSE_FRAME', message);
+      const error = malformedAnswerError(frame.requestId, problem);
       if (!isLate) this.#events.onFailure(request, error);
       this.#fail(error, true);
     } else if (!isLate) this.#events.onAnswer(request, frame.payload);
@@ -248,13 +244,11 @@ export class SessionConnection implements Candidate {
   };
 
   readonly #onError = (error: NodeJS.ErrnoException): void => {
-    const message = `the connection failed: ${printable(error.message)}`;
-    this.#fail(new BrokerPoolError('FRAME_IO', message, { cause: error }), false);
+    this.#fail(connectionFailedError(error), false);
   };
 
   readonly #onEnd = (): void => {
-    const message = 'the backend closed the connection before its answer';
-    this.#fail(this.#reader.endOfInput() ?? new BrokerPoolError('UNEXPECTED_EOF', message), false);
+    this.#fail(this.#reader.endOfInput() ?? connectionClosedError(), false);
   };
 
   /** Fails exactly the requests that are in flight on this connection (S-48). */

@@ -5,6 +5,8 @@ import type { SessionTarget } from '../session-errors.js';
 export interface HeldConnection {
   readonly socket: Socket;
   readonly endpoint: string;
+  /** Others wait for a connection that only its holders can give them. */
+  readonly isWanted: boolean;
   /** Takes the connection back, which owes no answer. */
   giveBack(): void;
   /** Closes the connection. With `isForeign` the program behind it does not speak the protocol. */

@@ -30,7 +30,7 @@ export function ownConnection(socket: Socket, endpoint: string): HeldConnection 
   // Once the session has let go, an error has no other listener.
   socket.on('error', () => {});
   const close = (): void => void socket.destroy();
-  return { socket, endpoint, giveBack: close, destroy: close };
+  return { socket, endpoint, isWanted: false, giveBack: close, destroy: close };
 }
 
 /** Connections to an endpoint, without a broker. */

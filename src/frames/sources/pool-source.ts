@@ -1,4 +1,5 @@
 import { namesFor } from '../../pool/broker-need.js';
+import { heldBy, type Lease, type LeaseOwner } from '../../pool/lease.js';
 import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { AcquireOptions } from '../../pool/options.js';
 import type { SessionTarget } from '../session-errors.js';
@@ -13,6 +14,22 @@ const IDLE_MS = 100;
 /** Then it goes back all the same: only when it is back can the pool end one that is too old, or was cleared. */
 const HOLD_MS = 10_000;
 
+/** How many sessions wait for one connection more than they need; they have others. */
+interface Extras {
+  count: number;
+}
+
+/** Those of the sessions over one pool and target. */
+const extrasByOwner = new WeakMap<LeaseOwner, Extras>();
+
+function extrasOf(owner: LeaseOwner | undefined): Extras {
+  const known = owner && extrasByOwner.get(owner);
+  if (known !== undefined) return known;
+  const extras: Extras = { count: 0 };
+  if (owner !== undefined) extrasByOwner.set(owner, extras);
+  return extras;
+}
+
 /** Leases of a pool. */
 export class PoolSource implements ConnectionSource {
   readonly isShared = true;
@@ -20,6 +37,8 @@ export class PoolSource implements ConnectionSource {
   readonly holdMs: number = HOLD_MS;
   readonly target: SessionTarget;
   readonly #pool: LeasingPool;
+  /** Known from the first lease on. */
+  #extras: Extras | undefined;
   readonly #names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>;
 
   constructor(pool: LeasingPool, names: Pick<AcquireOptions, 'serviceName' | 'wantedVersion'>) {
@@ -29,12 +48,27 @@ export class PoolSource implements ConnectionSource {
   }
 
   async open(signal: AbortSignal, timeoutMs?: number): Promise<HeldConnection> {
-    const lease = await this.#pool.acquire({ ...this.#names, signal, timeoutMs });
+    const extras = timeoutMs === undefined ? undefined : this.#extras;
+    if (extras !== undefined) extras.count++;
+    try {
+      return this.#held(await this.#pool.acquire({ ...this.#names, signal, timeoutMs }));
+    } finally {
+      if (extras !== undefined) extras.count--;
+    }
+  }
+
+  #held(lease: Lease): HeldConnection {
     // The socket's callbacks serve many callers: they run in the context of none.
     const socket = outOfContext(() => lease.socket);
+    const owner = heldBy(lease)?.owner;
+    const extras = extrasOf(owner);
+    this.#extras = extras;
     return {
       socket,
       endpoint: lease.endpoint,
+      get isWanted() {
+        return (owner?.unserved ?? 0) > extras.count;
+      },
       giveBack: () => lease.release(),
       destroy: (isForeign) => lease.destroy(isForeign ? 'invalid' : 'error'),
     };

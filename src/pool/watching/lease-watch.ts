@@ -72,6 +72,11 @@ export class LeaseWatch {
     return this.#lost !== undefined || acquireStarted.wanted || acquired.wanted || released.wanted;
   }
 
+  /** Whether there are listeners for acquires that wait, leases or failures, or a leak watch. */
+  get hearsWaits(): boolean {
+    return this.wanted || this.#environment.events.acquireFailed.wanted;
+  }
+
   /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
   beginWait(): AcquireOrigin | undefined {
     const isWanted = this.wanted || this.#environment.events.acquireFailed.wanted;

@@ -268,6 +268,21 @@ test('a lease whose socket is never read does not bind its context', async (t) =
   t.true(leases.every(({ spent }) => spent));
 });
 
+test('one connection serves callers without a context and with one in turn, each in its own', async (t) => {
+  const { target } = await startSystem(t);
+  const program = fileURLToPath(new URL('first-context.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(target)], {
+    timeout: scaled(60_000),
+  });
+  const { heard, wasOut, created } = JSON.parse(stdout);
+  t.deepEqual(heard, ['none', 'none', 'first', 'none', 'second', 'none']);
+  t.is(created, 1);
+  t.deepEqual([wasOut[2], wasOut[4]], [false, false]);
+  // Before Node 24 the way without a context is the short one.
+  if ('_enable' in AsyncLocalStorage.prototype) t.deepEqual([wasOut[1], wasOut[5]], [true, true]);
+  else t.false(wasOut.includes(true));
+});
+
 test('an idle pool keeps no context of a caller that has left in memory', async (t) => {
   const { target } = await startSystem(t);
   const program = fileURLToPath(new URL('context-retention.js', import.meta.url));

@@ -1,0 +1,127 @@
+import type { Clock } from '../../clock.js';
+import type { ConnectionSource } from '../sources/connection-source.js';
+import type { SessionConnection } from './session-connection.js';
+
+/** How long a session has a connection at the least while others wait for it: changing hands costs it a pause. */
+const TURN_MS = 25;
+/** How long the session waits for the last answers on a connection that others wait for. */
+const DRAIN_MS = 250;
+/** The time between two attempts, where an answer took longer. */
+const PAUSE_MS = 1_000;
+
+/** What {@link Turnover} needs of the session. */
+export interface TurnoverEvents {
+  /** Gives a connection back for which no request waits. */
+  onUnused(connection: SessionConnection): void;
+  /** A connection retires: it goes back as soon as no caller waits for it. */
+  onRetired(connection: SessionConnection): void;
+  /** A connection takes requests again. */
+  onResumed(): void;
+}
+
+/**
+ * Which connections go back to the pool: those without requests, those that have been held for long, and, one at a
+ * time, those that others wait for. A connection with requests retires first: it takes no further ones.
+ */
+export class Turnover {
+  readonly #connections: readonly SessionConnection[];
+  readonly #source: ConnectionSource;
+  readonly #clock: Clock;
+  readonly #events: TurnoverEvents;
+  #cancelSweep: (() => void) | undefined;
+  /** Retires because others wait. */
+  #yielding: SessionConnection | undefined;
+  #yieldsSinceMs = 0;
+  #noYieldBeforeMs = -Infinity;
+
+  /** @param connections of the session, now and later */
+  constructor(
+    connections: readonly SessionConnection[],
+    source: ConnectionSource,
+    clock: Clock,
+    events: TurnoverEvents,
+  ) {
+    this.#connections = connections;
+    this.#source = source;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Whether a connection retires because others wait. */
+  get isYielding(): boolean {
+    return this.#yielding !== undefined;
+  }
+
+  /** Watches the connections for as long as there are any. */
+  watch(): void {
+    this.#cancelSweep ??= this.#clock.schedule(this.#source.idleMs, () => this.#sweep());
+  }
+
+  stop(): void {
+    this.#cancelSweep?.();
+  }
+
+  /** Answers have come over a connection. It may retire; the caller gives it back where no request is left. */
+  onProgress(connection: SessionConnection): void {
+    if (this.#yielding === undefined) this.#yieldIfWanted(connection);
+    else if (!this.#yielding.isWanted) this.#resume(this.#yielding);
+  }
+
+  /** The session has a connection no longer. */
+  onDropped(connection: SessionConnection): void {
+    if (this.#yielding === connection) this.#yielding = undefined;
+  }
+
+  #yieldIfWanted(connection: SessionConnection): void {
+    if (!connection.isWanted) return;
+    const nowMs = this.#clock.now();
+    if (nowMs < Math.max(connection.sinceMs + TURN_MS, this.#noYieldBeforeMs)) return;
+    this.#yielding = connection;
+    this.#yieldsSinceMs = nowMs;
+    connection.isRetiring = true;
+  }
+
+  /** Nothing waits for it any more, or a slow request on it holds up both sides. */
+  #resume(connection: SessionConnection): void {
+    this.#yielding = undefined;
+    connection.isRetiring = false;
+    this.#events.onResumed();
+  }
+
+  #sweep(): void {
+    this.#cancelSweep = undefined;
+    const unused = this.#connections.filter(
+      ({ waiting, wasUsed, isWanted }) => waiting === 0 && (!wasUsed || isWanted),
+    );
+    for (const connection of unused) this.#events.onUnused(connection);
+    for (const connection of this.#connections) connection.wasUsed = connection.waiting > 0;
+    this.#reconsider();
+    this.#retireOldest();
+    if (this.#connections.length > 0) this.watch();
+  }
+
+  /** Where no answer has come that could have led to it. */
+  #reconsider(): void {
+    const yielding = this.#yielding;
+    const [oldest] = this.#connections;
+    if (yielding === undefined) {
+      if (oldest !== undefined) this.#yieldIfWanted(oldest);
+      if (this.#yielding !== undefined) this.#events.onRetired(this.#yielding);
+      return;
+    }
+    const nowMs = this.#clock.now();
+    const isSlow = nowMs - this.#yieldsSinceMs >= DRAIN_MS;
+    if (isSlow) this.#noYieldBeforeMs = nowMs + PAUSE_MS;
+    if (isSlow || !yielding.isWanted) this.#resume(yielding);
+  }
+
+  /** One at a time, and only where another one takes the requests meanwhile: a slow request must not hold up others. */
+  #retireOldest(): void {
+    const [oldest] = this.#connections;
+    if (oldest === undefined || oldest === this.#yielding) return;
+    if (this.#clock.now() - oldest.sinceMs < this.#source.holdMs) return;
+    if (oldest.waiting > 0 && this.#connections.length === 1) return;
+    oldest.isRetiring = true;
+    this.#events.onRetired(oldest);
+  }
+}
