@@ -6,7 +6,7 @@ import { alternate } from '../harness/rounds.js';
 import { latencyRow, throughputRow } from '../harness/rows.js';
 import { median } from '../harness/statistics.js';
 import { PEER_NAMES } from '../peers/pools.js';
-import { openRequesters, OURS, overPool, OWN_SOCKET, type Requester } from '../peers/requesters.js';
+import { openRequesters, OURS, overPool, OWN_SOCKET, SESSION, type Requester } from '../peers/requesters.js';
 import type { ServiceReady } from '../programs/service.js';
 
 const CALLERS = 32;
@@ -21,8 +21,7 @@ export const endToEnd: BenchCase = {
   pictures: ['bars', 'percentiles'],
   async run(context) {
     await using service = await startProgram<ServiceReady>('service');
-    const { backendEndpoint, target } = service.ready;
-    const requesters = await openRequesters(target, backendEndpoint, CALLERS, MAX);
+    const requesters = await openRequesters(service.ready, CALLERS, MAX);
     // Each answer is checked, before the clock runs and while it does.
     for (const requester of requesters) await load(requester, 50);
     const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, (requester) =>
@@ -50,12 +49,14 @@ export const endToEnd: BenchCase = {
           rows: rates,
           targets: [
             { row: OURS, against, atLeast: 1 },
+            { row: SESSION, against, atLeast: 2.5 },
             { row: OURS, against: OWN_SOCKET, atLeast: 0.85 },
           ],
         },
       ],
       notes: [
         "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",
+        'The session asks the same service in frames; all others in a protocol as simple as HTTP, one request at a time on a connection.',
         'The other pools are told the endpoint; BrokerPool asks the broker for it.',
       ],
     };

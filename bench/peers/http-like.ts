@@ -8,7 +8,7 @@ const HEAD_END = '\r\n\r\n';
 const BODY_BYTES = 1_024;
 
 /** What the service answers to a path: the path, filled up to 1 KiB. */
-function bodyFor(path: string): string {
+export function bodyFor(path: string): string {
   return path.padEnd(BODY_BYTES, '.');
 }
 

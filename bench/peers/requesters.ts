@@ -2,7 +2,10 @@ import type { Socket } from 'node:net';
 import { BrokerPool, connectToBackend } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
 import type { Role } from '../harness/result.js';
-import { requestHttpLike } from './http-like.js';
+import { openSession } from '../../src/frames/index.js';
+import { ECHO_PROTOCOL } from '../../test/interop/rust-frames.js';
+import type { ServiceReady } from '../programs/service.js';
+import { bodyFor, requestHttpLike } from './http-like.js';
 import { bareConnect, naiveNegotiate } from './naive-client.js';
 import { createPeer, PEER_NAMES, type PeerName } from './pools.js';
 
@@ -15,6 +18,7 @@ export interface Requester {
 }
 
 export const OURS = 'BrokerPool';
+export const SESSION = 'session.request';
 export const OWN_SOCKET = 'a socket of its own for each caller';
 
 /** How the requester over a peer's pool is called. */
@@ -28,14 +32,14 @@ const nothingToClose = async (): Promise<void> => {};
  * The peers' pools over bare `net.connect`: they are told the endpoint, which ours has to ask the broker for.
  */
 export async function openRequesters(
-  target: TestTarget,
-  backendEndpoint: string,
+  { target, backendEndpoint, framesTarget }: ServiceReady,
   callers: number,
   max: number,
 ): Promise<Requester[]> {
   const peers = await Promise.all(PEER_NAMES.map((name) => peerRequester(name, backendEndpoint, max)));
   return [
     poolRequester(target, max),
+    sessionRequester(framesTarget, max),
     perRequest(
       'connectToBackend for each request',
       'ours',
@@ -55,6 +59,25 @@ function poolRequester(target: TestTarget, max: number): Requester {
     role: 'ours',
     request: (path) => pool.use(({ socket }) => requestHttpLike(socket, path)),
     close: () => pool.close(),
+  };
+}
+
+/** The same service, asked in frames that share the connections of a pool. */
+function sessionRequester(target: TestTarget, max: number): Requester {
+  const pool = new BrokerPool({ ...target, max });
+  const session = openSession(pool, { payloadProtocol: ECHO_PROTOCOL });
+  return {
+    name: SESSION,
+    role: 'ours',
+    request: async (path) => {
+      const answer = await session.request(Buffer.from(path, 'latin1'));
+      if (Buffer.from(answer.buffer, answer.byteOffset, answer.length).toString('latin1') !== bodyFor(path))
+        throw new Error(`wrong answer to ${path}`);
+    },
+    close: async () => {
+      await session.close();
+      await pool.close();
+    },
   };
 }
 

@@ -145,7 +145,7 @@ async function connectOnce(checked: CheckedOptions): Promise<BackendConnection> 
     const outcome = await dialOnce(checked, fakeBackend);
     if (outcome.kind === 'connected')
       return { socket: outcome.socket, endpoint: fakeBackend, route: 'hello-skip' };
-    throw errorFromFailure(dialFailure(true, fakeBackend, outcome));
+    throw errorFromFailure(dialFailure('backend', fakeBackend, outcome));
   }
 
   const maySkipHello = checked.wantedVersion === checked.selfVersion;

@@ -24,10 +24,12 @@ export function backlogFailure(endpoint: string, timeoutMs: number): Failure {
   return { code: 'TIMEOUT', phase: 'connect', message, endpoint };
 }
 
+/** Whom a connect was for; a `backend` is one whose endpoint no broker has named in this call. */
+export type Peer = 'broker' | 'negotiated backend' | 'backend';
+
 /** A connect that the system refused (C-18, C-30). */
-export function connectFailure(atBackend: boolean, endpoint: string, system: SystemFailure): Failure {
-  const code = atBackend ? 'BACKEND_CONNECT' : 'BROKER_CONNECT';
-  const peer = atBackend ? 'negotiated backend' : 'broker';
+export function connectFailure(peer: Peer, endpoint: string, system: SystemFailure): Failure {
+  const code = peer === 'broker' ? 'BROKER_CONNECT' : 'BACKEND_CONNECT';
   return { code, message: `failed to connect to ${peer}: ${system.message}`, endpoint, system };
 }
 

@@ -165,6 +165,8 @@ test('a request that was not written yet goes to the next connection, idempotent
 test('a backend that is not there fails requests with BACKEND_CONNECT', async (t) => {
   const error = await failureOf(openDirect(t, { endpoint: '/nowhere/at-all.sock' }).request(bytes('x')));
   t.like(error, { code: 'BACKEND_CONNECT', attempts: 1 });
+  // No broker has named it.
+  t.true(error.message.startsWith('failed to connect to backend: '), error.message);
 });
 
 test('a pool that rejects with an error of its own fails requests with BACKEND_CONNECT', async (t) => {

@@ -23,18 +23,19 @@ const hello: Job = {
 };
 
 test('the code of a failed connect names the peer: the broker or the backend (C-18, C-30)', (t) => {
-  t.deepEqual(connectFailure(false, '/a', system), {
+  t.deepEqual(connectFailure('broker', '/a', system), {
     code: 'BROKER_CONNECT',
     message: 'failed to connect to broker: connect ENOENT /a',
     endpoint: '/a',
     system,
   });
-  t.deepEqual(connectFailure(true, '/a', system), {
-    code: 'BACKEND_CONNECT',
-    message: 'failed to connect to negotiated backend: connect ENOENT /a',
-    endpoint: '/a',
-    system,
-  });
+  for (const peer of ['negotiated backend', 'backend'] as const)
+    t.deepEqual(connectFailure(peer, '/a', system), {
+      code: 'BACKEND_CONNECT',
+      message: `failed to connect to ${peer}: connect ENOENT /a`,
+      endpoint: '/a',
+      system,
+    });
 });
 
 test('a backlog that stays full is a timeout of the connect; an abstract name is printable', (t) => {

@@ -22,7 +22,7 @@ export async function dialTrusted(
   const options = { endpoint, timeoutMs, clock: systemClock, trust };
   const outcome = await connectWithin(loadNative(), options, signal, 'the connect was aborted');
   if (outcome.kind === 'connected') return outcome.socket;
-  throw errorFromFailure(dialFailure(true, endpoint, outcome));
+  throw errorFromFailure(dialFailure('backend', endpoint, outcome));
 }
 
 /** A connection of the session's own. */

@@ -133,7 +133,7 @@ export class EventLoopNegotiation {
   }
 
   #refuse(system: SystemFailure): void {
-    this.#failLater(connectFailure(false, this.#job.brokerEndpoint, system));
+    this.#failLater(connectFailure('broker', this.#job.brokerEndpoint, system));
   }
 
   #failLater(failure: Failure): void {
@@ -161,7 +161,7 @@ export class EventLoopNegotiation {
     const options = { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive, onCalled, onLateConnect };
     this.#stopDialling = dial(options, (outcome) => {
       if (outcome.kind !== 'connected')
-        return this.#finish({ kind: 'failed', failure: dialFailure(false, endpoint, outcome) });
+        return this.#finish({ kind: 'failed', failure: dialFailure('broker', endpoint, outcome) });
       this.#listen(outcome.socket);
       if (sent < request.length) outcome.socket.write(request.subarray(sent));
     });
@@ -222,7 +222,10 @@ export class EventLoopNegotiation {
     const { roundTripTimeoutMs: timeoutMs, trust } = this.#job;
     const settle = (outcome: DialOutcome): void => {
       if (outcome.kind !== 'connected')
-        return this.#finish({ kind: 'failed', failure: dialFailure(true, endpoint, outcome) });
+        return this.#finish({
+          kind: 'failed',
+          failure: dialFailure('negotiated backend', endpoint, outcome),
+        });
       const { socket } = outcome;
       this.#finish({ kind: 'connected', socket, endpoint, route: 'broker-negotiated', negotiated });
     };

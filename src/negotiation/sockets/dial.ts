@@ -19,6 +19,7 @@ import {
   FIRST_RETRY_MS,
   isBusy,
   LONGEST_RETRY_MS,
+  type Peer,
 } from '../connect-failures.js';
 
 /** How a dial ended. The caller names the peer of a `system` failure: broker, backend or cached endpoint. */
@@ -59,11 +60,11 @@ export interface DialOptions {
 
 /** The failure of a job, or of a call, whose dial failed. */
 export function dialFailure(
-  atBackend: boolean,
+  peer: Peer,
   endpoint: string,
   outcome: Exclude<DialOutcome, { readonly kind: 'connected' }>,
 ): Failure {
-  return outcome.kind === 'timeout' ? outcome.failure : connectFailure(atBackend, endpoint, outcome.system);
+  return outcome.kind === 'timeout' ? outcome.failure : connectFailure(peer, endpoint, outcome.system);
 }
 
 /** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */

@@ -121,7 +121,7 @@ export function unansweredFailure(endpoint: string): Failure | undefined {
   const problem =
     `${count} requests to ${printableEndpoint(endpoint)} are unanswered; ` +
     'no more are sent before one is answered or given up after 35 s';
-  return connectFailure(false, endpoint, { code: UNANSWERED_CODE, syscall: 'connect', message: problem });
+  return connectFailure('broker', endpoint, { code: UNANSWERED_CODE, syscall: 'connect', message: problem });
 }
 
 /** Whether an error is an {@link unansweredFailure}. */

@@ -178,7 +178,7 @@ export class PollLoop {
     const added = this.#descriptors.watch(active, watched);
     if (added < 0) {
       const system = systemFailure('watch', added, active.job.brokerEndpoint);
-      return this.#giveUp(active, connectFailure(false, active.job.brokerEndpoint, system));
+      return this.#giveUp(active, connectFailure('broker', active.job.brokerEndpoint, system));
     }
     active.dueMs = active.exchange.deadlineMs;
     this.#due.put(active);
@@ -239,7 +239,8 @@ export class PollLoop {
 
   #failToConnect(active: ActiveJob, system: SystemFailure): void {
     const endpoint = active.dialling?.endpoint ?? active.job.brokerEndpoint;
-    this.#fail(active, connectFailure(active.negotiated !== undefined, endpoint, system));
+    const peer = active.negotiated === undefined ? 'broker' : 'negotiated backend';
+    this.#fail(active, connectFailure(peer, endpoint, system));
   }
 
   #fail(active: ActiveJob, failure: Failure): void {

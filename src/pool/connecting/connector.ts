@@ -206,7 +206,7 @@ export class Connector {
     if (isSeam || (outcome.kind === 'refused' && isShortage(outcome.system))) {
       attempts.begun += 1;
       attempts.ended += 1;
-      throw errorFromFailure(dialFailure(true, endpoint, outcome));
+      throw errorFromFailure(dialFailure('backend', endpoint, outcome));
     }
     this.#cache?.invalidate(key, endpoint);
     return undefined;
@@ -218,7 +218,7 @@ export class Connector {
     const dial = async (endpoint: string): Promise<Socket> => {
       const outcome = await this.#connectTo(endpoint);
       if (outcome.kind === 'connected') return outcome.socket;
-      throw errorFromFailure(dialFailure(true, endpoint, outcome));
+      throw errorFromFailure(dialFailure('backend', endpoint, outcome));
     };
     const { roundTripTimeoutMs: timeoutMs } = this.#settings;
     const limits = { timeoutMs, signal: this.#closing.signal, keepAlive: false };
