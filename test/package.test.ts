@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RefusalCode, type EndpointCacheOptions } from 'broker-pool';
@@ -9,12 +9,11 @@ import { LIBRARY_NAME, LIBRARY_VERSION } from '../src/version.js';
 import { scaled } from './helpers/patience.js';
 import test, { temporaryDirectory } from './helpers/sanitary.js';
 import { startSystem } from './helpers/system.js';
-import { onWine, SHARING, testWhere } from './helpers/test-where.js';
+import { SHARING, testWhere } from './helpers/test-where.js';
 import { canShare } from './sharing/kit.js';
 
 const execute = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const NPM = 'npm, which Wine does not have';
 const LIMIT_MS = scaled(40_000);
 
 interface PackageFile {
@@ -25,35 +24,12 @@ interface PackageFile {
 
 const packageFile: PackageFile = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
-let listed: Promise<string[]> | undefined;
-
-/** What npm would publish, by paths from the root. It asks no registry, and is run once. */
-function publishedFiles(): Promise<string[]> {
-  return (listed ??= listPublishedFiles());
-}
-
-async function listPublishedFiles(): Promise<string[]> {
-  const shell = process.platform === 'win32';
-  const { stdout } = await execute(
-    'npm',
-    ['pack', '--dry-run', '--json', '--ignore-scripts', '--no-update-notifier'],
-    { cwd: ROOT, timeout: LIMIT_MS, shell },
-  );
-  const [packed]: { files: { path: string }[] }[] = JSON.parse(stdout);
-  return packed?.files.map(({ path }) => path) ?? [];
-}
-
-/** Where a Markdown text links to within the package, without anchors. */
-function linksIn(markdown: string): string[] {
-  return [...markdown.matchAll(/\]\((?!https?:)([^)#\s]+)/g)].map(([, path]) => path ?? '');
-}
-
 test('brokers are told the name and version of this package', (t) => {
   t.is(LIBRARY_NAME, packageFile.name);
   t.is(LIBRARY_VERSION, packageFile.version);
 });
 
-test('what the options speak of can be imported from where the options are', (t) => {
+test('types that options mention can be imported from the entry of the options', (t) => {
   const behaviour: EmbeddedBroker['behaviour'] = { kind: 'refuse', code: RefusalCode.SHUTTING_DOWN };
   const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined =>
     serviceName === 'ours' ? behaviour : undefined;
@@ -83,38 +59,6 @@ test('the example of the README runs as it stands', async (t) => {
   t.is(stdout, 'hello\n');
   t.is(stderr, '');
 });
-
-testWhere(!onWine, NPM)(
-  'every link in a document that is published leads to something that is published',
-  async (t) => {
-    const published = await publishedFiles();
-    const documents = published.filter((path) => path.endsWith('.md'));
-    t.true(documents.includes('README.md'));
-    const broken = documents.flatMap((document) =>
-      linksIn(readFileSync(`${ROOT}${document}`, 'utf8'))
-        .map((link) => posix.join(posix.dirname(document), link))
-        .filter(
-          (path) =>
-            !published.some(
-              (file) => file === path || file.startsWith(path.endsWith('/') ? path : `${path}/`),
-            ),
-        )
-        .map((path) => `${document} → ${path}`),
-    );
-    t.deepEqual(broken, []);
-  },
-);
-
-testWhere(!onWine, NPM)(
-  'what is published runs without what is not: no scripts of the repository',
-  async (t) => {
-    const published = await publishedFiles();
-    t.deepEqual(
-      published.filter((path) => /\.[cm]?js$/.test(path) && !/^dist\/(?:src|workers)\//.test(path)),
-      [],
-    );
-  },
-);
 
 test('the example runs as it stands, through the package exports', async (t) => {
   const { stdout, stderr } = await execute(process.execPath, [`${ROOT}dist/examples/echo.js`], {

@@ -8,14 +8,17 @@ import { promisify } from 'node:util';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { blocksIn, USER_DOCUMENTS, type Block } from './blocks.js';
+import type { Ended } from './run-blocks.js';
 import { ROOT } from './texts.js';
 
 const execute = promisify(execFile);
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
-const RUNNER = fileURLToPath(new URL('run-block.js', import.meta.url));
+const RUNNER = fileURLToPath(new URL('run-blocks.js', import.meta.url));
 const LIMIT_MS = scaled(60_000);
-/** Programs that run at once. */
+/** Processes that run at once. */
 const AT_ONCE = 3;
+/** A program that says this changes its process, or fails later than it ends, and has a process of its own. */
+const OWN_PROCESS = /process\.(?!env|stdout)|setGlobal|node:http2|node:test/;
 
 const blocks = USER_DOCUMENTS.flatMap(blocksIn);
 const programs = blocks.filter(({ language }) => language === 'ts' || language === 'js');
@@ -98,25 +101,48 @@ async function inTurn<T>(task: () => Promise<T>): Promise<T> {
   }
 }
 
-for (const program of programs.filter(({ notRun }) => notRun === undefined))
-  test(`the program in ${program.place} runs, and prints what its comments say`, async (t) => {
-    t.timeout(2 * LIMIT_MS);
-    await compiled();
-    const directory = mkdtempSync(join(tmpdir(), 'bp-'));
-    try {
-      const { stdout, stderr } = await inTurn(() =>
-        execute(process.execPath, [RUNNER, fileOf(program)], {
-          cwd: ROOT,
-          env: { ...process.env, XDG_RUNTIME_DIR: directory, PORT: '0' },
-          timeout: LIMIT_MS,
-        }),
-      );
-      if (program.prints !== undefined) t.deepEqual(stdout.split('\n').slice(0, -1), program.prints);
-      t.is(stderr, '');
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  });
+const run = programs.filter(({ notRun }) => notRun === undefined);
+const alone = run.filter(({ code }) => OWN_PROCESS.test(code));
+const shared = run.filter((program) => !alone.includes(program));
+
+/** The programs of each process: most of the time of a short program is the start of its process. */
+const processes = [
+  ...Array.from({ length: AT_ONCE }, (_, lane) => shared.filter((_each, index) => index % AT_ONCE === lane)),
+  ...alone.map((program) => [program]),
+];
+
+/** Runs some programs in one process; a program that did not end has no entry in `ended`. */
+async function runTogether(together: readonly Block[]): Promise<{ ended: Ended[]; stderr: string }> {
+  await compiled();
+  const directory = mkdtempSync(join(tmpdir(), 'bp-'));
+  const { stdout, stderr } = await inTurn(() =>
+    execute(process.execPath, [RUNNER, ...together.map(fileOf)], {
+      cwd: ROOT,
+      env: { ...process.env, XDG_RUNTIME_DIR: directory, PORT: '0' },
+      timeout: LIMIT_MS,
+    }).catch((error: unknown) => ({
+      stdout: String(Reflect.get(Object(error), 'stdout')),
+      stderr: String(error),
+    })),
+  );
+  rmSync(directory, { recursive: true });
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  return { ended: lines.map((line): Ended => JSON.parse(line)), stderr };
+}
+
+for (const together of processes) {
+  let outcome: ReturnType<typeof runTogether> | undefined;
+  for (const program of together)
+    test(`the program in ${program.place} runs, and prints what its comments say`, async (t) => {
+      t.timeout(2 * LIMIT_MS);
+      const { ended, stderr } = await (outcome ??= runTogether(together));
+      const own = ended.find(({ program: file }) => file === fileOf(program));
+      // Node's warnings do not pass through `process.stderr`.
+      if (own === undefined) return t.fail(`it did not end: ${stderr}`);
+      if (program.prints !== undefined) t.deepEqual(own.stdout.split('\n').slice(0, -1), program.prints);
+      t.is(own.stderr + stderr, '');
+    });
+}
 
 test('the JSON in the documents is JSON', (t) => {
   for (const { code, language, place } of blocks)

@@ -58,7 +58,9 @@ export async function surround(): Promise<void> {
       ]),
     ),
   });
-  mkdirSync(join(brokerEndpoint, '../../../my-service'), { recursive: true, mode: 0o700 });
+  // Programs keep their endpoint files there.
+  for (const name of Object.keys(SERVICES))
+    mkdirSync(join(brokerEndpoint, '../../..', name), { recursive: true, mode: 0o700 });
   const pool = new BrokerPool(system.target);
   const message = Buffer.from('hello');
   const ask = async (socket: Socket): Promise<Buffer> => {

@@ -150,7 +150,7 @@ test('a value that its field cannot hold is refused, and the frames before it st
   t.is(toHex(Buffer.concat(writer.take())), '0108000000080118e3f4012801');
 });
 
-test('what follows the last frame can be looked at, and handed on (S-61, S-76)', (t) => {
+test('bytes behind the last frame can be looked at, and handed on (S-61, S-76)', (t) => {
   const reader = new FrameReader();
   reader.push(Buffer.concat([encoded(request), Buffer.from('GET /')]));
   reader.read();
