@@ -3,6 +3,7 @@ import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } 
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { COMMANDS } from '../src/cli/commands.js';
 import { LIBRARY_VERSION } from '../src/version.js';
 import { NOT_CLONED, pack } from './helpers/packing.js';
 import { scaled } from './helpers/patience.js';
@@ -82,14 +83,21 @@ test('a program that imports the index loads 5 files of the package, one that im
   ]);
 });
 
-test('the packed command line runs', async (t) => {
+test('the packed command line runs, and each of its commands loads', async (t) => {
+  t.timeout(4 * LIMIT_MS);
   const { root } = await tarball();
-  const { stdout, stderr } = await execute(
-    process.execPath,
-    [join(root, 'dist/src/cli/main.js'), '--version'],
-    { timeout: LIMIT_MS },
+  const call = (...words: string[]) =>
+    execute(process.execPath, [join(root, 'dist/src/cli/main.js'), ...words], { timeout: LIMIT_MS });
+  t.deepEqual(await call('--version'), { stdout: `${LIBRARY_VERSION}\n`, stderr: '' });
+  for (const { name } of COMMANDS) {
+    const { stdout } = await call(...name.split(' '), '--help');
+    t.true(stdout.startsWith(`broker-pool ${name}`), name);
+  }
+  t.true((await call('completion', 'bash')).stdout.includes('complete '));
+  const examined: unknown = await call('doctor', '--broker', '/nonexistent/broker.sock', '--json').catch(
+    (error: unknown) => error,
   );
-  t.deepEqual([stdout, stderr], [`${LIBRARY_VERSION}\n`, '']);
+  t.like(examined, { code: 1, stderr: '' });
 });
 
 test('the package contains no source map, and no comment that names one', async (t) => {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { closeEndedOutput, endFromOutside, endOnFaults, showWarnings } from './ending.js';
+import { ExitCode } from './exit-codes.js';
 import { openInput } from './input.js';
 import { runCommandLine } from './run.js';
 
@@ -9,8 +10,13 @@ endOnFaults();
 showWarnings(argv[2] === 'doctor');
 closeEndedOutput();
 const { signal, exitCode } = endFromOutside();
-process.exitCode = exitCode(
-  await runCommandLine(argv.slice(2), {
+// Of a command that never ends although nothing is left to wait for.
+process.exitCode = ExitCode.FAILED;
+// Not awaited: in the published package other modules import this one, and would wait for it.
+void run();
+
+async function run(): Promise<void> {
+  const code = await runCommandLine(argv.slice(2), {
     // Opened where a command reads it.
     get stdin() {
       return openInput();
@@ -19,5 +25,6 @@ process.exitCode = exitCode(
     stderr,
     env,
     signal,
-  }),
-);
+  });
+  process.exitCode = exitCode(code);
+}

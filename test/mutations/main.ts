@@ -85,7 +85,7 @@ async function judge(copy: MutableCopy, mutant: Mutant): Promise<Verdict> {
 /** Takes the next tests that reach a mutant off the candidates. */
 async function nextGroup(
   copy: MutableCopy,
-  { file, start }: Mutant,
+  { file, reachedAt }: Mutant,
   candidates: string[],
   size: number,
 ): Promise<TestCoverage[]> {
@@ -94,7 +94,7 @@ async function nextGroup(
     const test = candidates.shift();
     if (test === undefined) break;
     const taken = await coverage.of(test, copy);
-    if (!taken.isBroken && reaches(taken, file, start)) group.push(taken);
+    if (!taken.isBroken && reaches(taken, file, reachedAt)) group.push(taken);
   }
   return group;
 }

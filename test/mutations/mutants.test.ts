@@ -34,6 +34,25 @@ test('each mutant differs from the code at one place, and names it', (t) => {
   }
 });
 
+test('each mutant is code', (t) => {
+  const code = 'function f(x) { if (!(x instanceof Map)) return x ?? y ?? z; }';
+  const changes = mutantsOf('queue.js', code).map((mutant) => [mutant.kind, mutate(code, mutant)]);
+  t.deepEqual(
+    changes.find(([kind]) => kind === 'no negation'),
+    ['no negation', code.replace('!', '')],
+  );
+  t.false(changes.some(([kind]) => kind === '?? becomes &&'));
+});
+
+test('a mutant of a lazy operator is reached by tests that do not run what is behind it', (t) => {
+  const code = 'function f(x) { return x && x.y && x.z; }';
+  const operators = mutantsOf('queue.js', code).filter(({ kind }) => kind === '&& becomes ||');
+  t.deepEqual(
+    operators.map(({ reachedAt }) => reachedAt),
+    [code.indexOf('x &&'), code.indexOf('x &&')],
+  );
+});
+
 test('states that only a programming error brings about have no mutants', (t) => {
   t.deepEqual(mutantsOf('queue.js', "function f(x) { if (x === undefined) throw new Error('empty'); }"), []);
 });

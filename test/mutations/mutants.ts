@@ -13,6 +13,8 @@ export interface Mutant {
   readonly after: string;
   readonly start: number;
   readonly end: number;
+  /** A test that runs the code here may notice the change. */
+  readonly reachedAt: number;
 }
 
 /** Operators that are easily mistaken for each other. */
@@ -38,11 +40,14 @@ const SWAPPED: ReadonlyMap<string, string> = new Map([
   ['max', 'min'],
 ]);
 
+const SYNTAX = { ecmaVersion: 'latest', sourceType: 'module' } as const;
+
+const LAZY = /^(?:&&|\|\||\?\?) /;
+
 /** All mutants of one file of the build. */
 export function mutantsOf(file: string, code: string): Mutant[] {
   const found: Mutant[] = [];
-  const root = parse(code, { ecmaVersion: 'latest', sourceType: 'module' });
-  visit(root, []);
+  visit(parse(code, SYNTAX), []);
   return found;
 
   function visit(node: AnyNode, names: readonly string[]): void {
@@ -58,7 +63,11 @@ export function mutantsOf(file: string, code: string): Mutant[] {
           ? lineAt(code, start)
           : { start, end };
       const before = oneLine(code.slice(shown.start, shown.end));
-      found.push({ file, where: inside.join('.'), kind, before, after, start, end });
+      // Before the operator: one that is lazy has not run what is behind it where the change shows.
+      const reachedAt = Math.min(start, node.start);
+      const mutant = { file, where: inside.join('.'), kind, before, after, start, end, reachedAt };
+      // Without brackets, `??` beside another lazy operator is no code: each test would notice it.
+      if (!LAZY.test(kind) || isCode(mutate(code, mutant))) found.push(mutant);
     }
     for (const child of childrenOf(node)) visit(child, inside);
   }
@@ -91,7 +100,7 @@ function changesOf(node: AnyNode, code: string): Change[] {
       return swapped(node.operator, node.start, node.end, code);
     case 'UnaryExpression':
       return node.operator === '!'
-        ? [{ kind: 'no negation', after: code.slice(node.argument.start, node.end), ...placeOf(node) }]
+        ? [{ kind: 'no negation', after: code.slice(node.start + 1, node.end), ...placeOf(node) }]
         : [];
     case 'Literal':
       return typeof node.value === 'boolean'
@@ -125,6 +134,15 @@ function swapped(operator: string, from: number, to: number, code: string): Chan
   return after === undefined || start < 0 || start >= to
     ? []
     : [{ kind: `${operator} becomes ${after}`, after, start, end: start + operator.length }];
+}
+
+function isCode(text: string): boolean {
+  try {
+    parse(text, SYNTAX);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** `super()` cannot be left out. */

@@ -72,10 +72,9 @@ for (const [name, create] of DRIVERS) {
       const { broker } = await startSystem(t);
       for (const path of [dirname(broker.endpoint), broker.endpoint]) chownSync(path, STRANGER, STRANGER);
       const job = handshakeJob(broker.endpoint, { trust: { userIds: [STRANGER], sharedDirectories: false } });
-      t.regex(
-        failureOf(await run(openDriver(t, create), job)).message,
-        new RegExp(`is not trusted: the process behind it runs as user ${own}`),
-      );
+      const failure = failureOf(await run(openDriver(t, create), job));
+      t.like(failure, { code: 'BROKER_CONNECT', endpoint: broker.endpoint });
+      t.regex(failure.message, new RegExp(`is not trusted: the process behind it runs as user ${own}`));
     },
   );
 }

@@ -38,6 +38,18 @@ sharingTest('a shared pool in the pool’s own thread hands out working leases',
   t.true(await until(() => pool.stats().idle === 1));
 });
 
+sharingTest('close of a shared pool does not wait for a lease beyond the end of the pool', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const shared = await connectSharedPool(pool.share());
+  const { socket } = await shared.acquire();
+  const beganMs = performance.now();
+  const closing = shared.close({ timeoutMs: 120_000 });
+  await pool.destroy();
+  await closing;
+  t.true(socket.destroyed);
+  t.true(performance.now() - beganMs < 60_000);
+});
+
 sharingTest('the errors of a shared pool that the thread finds itself name what was asked for', async (t) => {
   const system = await startSystem(t);
   const { target } = system;

@@ -275,6 +275,5 @@ export class SharedPool implements AsyncDisposable {
     this.#deadlines.stop();
     this.#leases.abandon();
     this.#port.close();
-    this.#onChange();
   }
 }

@@ -144,9 +144,11 @@ test('a caller of a pool waits at the bound, without a Hello, and is served when
   const { broker, target } = await startSystem(t);
   const pool = openPool(t, target);
   const [first, ...others] = fill(broker.endpoint);
-  const retrying = new Promise<void>((resolve) => pool.once('connectRetrying', () => resolve()));
+  const retrying = new Promise<number>((resolve) =>
+    pool.once('connectRetrying', ({ delayMs }) => resolve(delayMs)),
+  );
   const acquiring = pool.acquire();
-  await retrying;
+  t.true((await retrying) > 30_000, 'until the oldest request is given up');
   t.is(broker.helloCount, 0);
   first?.();
   (await acquiring).release();

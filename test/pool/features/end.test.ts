@@ -82,6 +82,19 @@ test('close waits for a lease, for timeoutMs at most', async (t) => {
   lease.destroy();
 });
 
+test('close ends as soon as the connect fails that the last callers wait for', async (t) => {
+  const { pool, fail } = fakePool(t);
+  const waiting = failureOf(pool.acquire());
+  let hasClosed = false;
+  void pool.close({ timeoutMs: 60_000 }).then(() => (hasClosed = true));
+  await settled();
+  t.false(hasClosed);
+  await fail();
+  t.is((await waiting).code, 'BROKER_CONNECT');
+  await settled();
+  t.true(hasClosed);
+});
+
 test('a pool that was never used ends at once', async (t) => {
   const { pool, clock } = fakePool(t, { min: 3 });
   await pool.close();

@@ -187,6 +187,20 @@ test('a pause whose callers have all left ends without another attempt', async (
   t.like(pool.stats(), { connecting: 0, pausing: 0, connectFailures: 1 });
 });
 
+test('an attempt that fails after its callers have all left is not tried again', async (t) => {
+  const { pool, fail, pass, connect } = fakePool(t);
+  const before = pool.acquire();
+  await connect();
+  (await before).destroy();
+  const abort = new AbortController();
+  const failure = failureOf(pool.acquire({ signal: abort.signal }));
+  await pass(1);
+  abort.abort();
+  t.is((await failure).code, 'ABORTED');
+  await fail(comeBackLater(1_000));
+  t.like(pool.stats(), { connecting: 0, pausing: 0, retries: 0, connectFailures: 1 });
+});
+
 test('a caller that comes during an abandoned pause is served after its end, not before', async (t) => {
   const { pool, driver, fail, pass, connect } = fakePool(t, { maxConnecting: 1 });
   const abort = new AbortController();

@@ -144,6 +144,29 @@ test('a signal keeps no listener if its caller is served inside addEventListener
   t.is(listeners.size, 0);
 });
 
+testWhere(canShare, SHARING)(
+  'a signal that aborts inside addEventListener aborts the acquire of a shared pool, and keeps no listener',
+  async (t) => {
+    const { target } = await startSystem(t);
+    const listeners = new Set<unknown>();
+    const signal = signalWith({
+      addEventListener: {
+        value: (_name: string, listener: () => void) => {
+          listeners.add(listener);
+          listener();
+        },
+      },
+      removeEventListener: { value: (_name: string, listener: unknown) => listeners.delete(listener) },
+    });
+    await withPool(target, (pool) =>
+      withSharedPool(pool, async (shared) => {
+        t.is((await failureOf(shared.acquire({ signal }))).code, 'ABORTED');
+        t.is(listeners.size, 0);
+      }),
+    );
+  },
+);
+
 test('a signal whose reason throws aborts all its waiters', async (t) => {
   const { target } = await startSystem(t);
   const pool = openPool(t, target, { max: 1 });
