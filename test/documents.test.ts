@@ -235,3 +235,11 @@ test('no line of the sources is longer than 120 characters', (t) => {
     );
   t.deepEqual(long, []);
 });
+
+test('no file of the sources has more than 280 lines', (t) => {
+  const long = sourcesIn('src')
+    .filter(({ path }) => !path.startsWith('src/wire/gen/'))
+    .filter(({ text }) => text.trimEnd().split('\n').length > 280)
+    .map(({ path }) => path);
+  t.deepEqual(long, []);
+});

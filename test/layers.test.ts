@@ -330,7 +330,7 @@ test('src/connect.ts loads neither the pool nor the wait thread, nor a package t
   );
 });
 
-test('what a thread loads of a shared pool makes no connections', (t) => {
+test('connectSharedPool loads neither the host of a shared pool nor the pool of a target', (t) => {
   const loaded = closure('src/sharing/client/connect-shared-pool.ts').map(({ path }) => path);
   t.true(loaded.includes('src/sharing/client/shared-pool.ts'));
   for (const path of [

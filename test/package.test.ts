@@ -29,7 +29,7 @@ test('brokers are told the name and version of this package', (t) => {
   t.is(LIBRARY_VERSION, packageFile.version);
 });
 
-test('what the options speak of can be imported from where the options are', (t) => {
+test('types that options mention can be imported from the entry of the options', (t) => {
   const behaviour: EmbeddedBroker['behaviour'] = { kind: 'refuse', code: RefusalCode.SHUTTING_DOWN };
   const decide = ({ serviceName }: Hello): EmbeddedBroker['behaviour'] | undefined =>
     serviceName === 'ours' ? behaviour : undefined;

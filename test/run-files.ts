@@ -3,7 +3,7 @@
  * `npm run watch -- test/pool/lease.test.ts` compiles and runs them again after each change. What is neither a file nor
  * a folder goes to ava, such as `--match='*seed*'`.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { compiled } from './compiled.js';
 
@@ -20,13 +20,39 @@ function configuration(files: readonly string[]): string[] {
   return folder === undefined ? [] : ['--config', CONFIGURATIONS[folder] ?? ''];
 }
 
-function run(command: string, args: readonly string[]): Promise<number> {
-  const child = spawn(command, args, { stdio: 'inherit', shell: process.platform === 'win32' });
-  process.once('exit', () => child.kill());
+const isWindows = process.platform === 'win32';
+
+function endOf(child: ChildProcess): Promise<number> {
   return new Promise((settle, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => settle(code ?? 1));
   });
+}
+
+function runAva(args: readonly string[]): Promise<number> {
+  const child = spawn('ava', args, { stdio: 'inherit', shell: isWindows });
+  process.once('exit', () => child.kill());
+  return endOf(child);
+}
+
+/** `tsc` is a script that starts the compiler. A group of their own lets one signal end both. */
+function watchSources(): Promise<number> {
+  const child = spawn('tsc', ['--watch', '--preserveWatchOutput'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: !isWindows,
+    shell: isWindows,
+  });
+  process.once('exit', () => {
+    try {
+      if (isWindows || child.pid === undefined) child.kill();
+      else process.kill(-child.pid);
+    } catch {
+      // The group has ended.
+    }
+  });
+  // Ctrl-C does not reach another group.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+  return endOf(child);
 }
 
 const args = process.argv.slice(2);
@@ -40,7 +66,7 @@ if (names.length === 0 || missing.length > 0) {
   process.exit(1);
 }
 const files = names.map(compiled);
-const ava = run('ava', [...configuration(files), ...args.filter(isOption), ...files]);
-const compiler = args.includes('--watch') ? run('tsc', ['--watch', '--preserveWatchOutput']) : ava;
+const ava = runAva([...configuration(files), ...args.filter(isOption), ...files]);
+const compiler = args.includes('--watch') ? watchSources() : ava;
 // Of a watching compiler and a watching ava, the first that ends takes the other with it.
 process.exit(await Promise.race([ava, compiler]));

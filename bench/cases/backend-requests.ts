@@ -26,7 +26,7 @@ export const backendRequests: BenchCase = {
   name: 'backend-requests',
   question:
     'How many requests a second does a Node backend answer, and how fast, beside the Rust sample backend?',
-  budgetMs: 30_000,
+  budgetMs: 20_000,
   pictures: ['bars'],
   async run(context) {
     const { rustProgram } = context;

@@ -4,10 +4,12 @@ import type { Role, Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { startSystem } from '../peers/system.js';
 import { BARE, NAIVE, ONE_SHOT } from '../peers/connectors.js';
+import { helloFrame } from '../peers/naive-client.js';
 import type { ColdAnswer, ColdTask } from '../programs/cold-start.js';
 
 const POOL = 'BrokerPool, first lease';
 const BY_THREAD = 'BrokerPool, first lease by handoff';
+const BARE_NEGOTIATION = 'bare sockets, ready-made Hello, nothing checked';
 /** One start says little. */
 const STARTS_PER_ROUND = 3;
 
@@ -22,6 +24,7 @@ const STARTERS: readonly Starter[] = [
   { name: BY_THREAD, role: 'ours', who: 'adopting-pool' },
   { name: ONE_SHOT, role: 'ours', who: 'one-shot' },
   { name: NAIVE, role: 'peer', who: 'naive' },
+  { name: BARE_NEGOTIATION, role: 'floor', who: 'bare-negotiation' },
   { name: BARE, role: 'floor', who: 'bare' },
 ];
 
@@ -38,7 +41,8 @@ export const coldStart: BenchCase = {
     const { brokerName } = plain;
     const answers = await alternate(context, 'cold start', STARTERS, coldStart.budgetMs, async ({ who }) => {
       const { target, backendEndpoint } = who === 'adopting-pool' ? adopting : plain;
-      const task: ColdTask = { who, target, backendEndpoint };
+      const hello = Buffer.from(helloFrame(target, 0)).toString('base64');
+      const task: ColdTask = { who, target, backendEndpoint, hello };
       const starts: ColdAnswer[] = [];
       for (let start = 0; start < STARTS_PER_ROUND; start++) {
         starts.push(await askProgram<ColdAnswer>('cold-start', task));
@@ -68,6 +72,7 @@ export const coldStart: BenchCase = {
       notes: [
         `Each start is a new process; the figure of a round is the fastest of ${STARTS_PER_ROUND}. Loading modules counts in the second table only.`,
         'BrokerPool and connectToBackend negotiate; bare net.connect knows the endpoint.',
+        'The bare sockets make the two connects of a negotiation and wait for the broker: the floor of a negotiation in Node.',
         'A few negotiations at a time are waited for on the event loop; the wait thread starts with the first handoff, or the third at once.',
       ],
     };

@@ -19,6 +19,7 @@ import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
 import { sessionRequests } from './session-requests.js';
 import { stuckWaits } from './stuck-waits.js';
+import { withoutRing } from './without-ring.js';
 
 export { builds };
 
@@ -26,6 +27,7 @@ export { builds };
 export const cases: readonly BenchCase[] = [
   connectLatency,
   handoffEndpoint,
+  withoutRing,
   busyLoop,
   stuckWaits,
   backlogBursts,

@@ -26,7 +26,7 @@ const BARE_PIPELINE = 'bare Node socket, 1 connection × 16 in flight';
 export const sessionRequests: BenchCase = {
   name: 'session-requests',
   question: 'How many requests a second does a session get answered, by size and requests in flight?',
-  budgetMs: 35_000,
+  budgetMs: 30_000,
   pictures: ['bars'],
   async run(context) {
     await using backend = await startFrameBackend(context.rustProgram);

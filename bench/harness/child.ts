@@ -6,6 +6,8 @@ export interface ChildOptions {
   /** For Node itself, for example `--expose-gc`. */
   readonly nodeOptions?: readonly string[];
   readonly limitMs?: number;
+  /** Beside the variables of this process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const LIMIT_MS = 60_000;
@@ -23,6 +25,7 @@ export async function askProgram<Answer>(
   const child = fork(entry, [JSON.stringify(task)], {
     execArgv: [...(options.nodeOptions ?? [])],
     serialization: 'advanced',
+    env: { ...process.env, ...options.env },
   });
   const { limitMs = LIMIT_MS } = options;
   const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);

@@ -20,7 +20,7 @@ export async function naiveNegotiate(target: TestTarget): Promise<Socket> {
     const decoder = new FrameDecoder();
     const socket = connect(target.brokerEndpoint);
     socket.on('error', reject);
-    socket.on('connect', () => socket.write(helloFrame(target)));
+    socket.on('connect', () => socket.write(helloFrame(target, process.pid)));
     socket.on('data', (chunk: Buffer) => {
       decoder.push(chunk);
       const body = decoder.read();
@@ -34,7 +34,8 @@ export async function naiveNegotiate(target: TestTarget): Promise<Socket> {
   return await bareConnect(backend);
 }
 
-function helloFrame({ serviceName, wantedVersion }: TestTarget): Uint8Array {
+/** @param peerPid of the process that says it; 0 claims none */
+export function helloFrame({ serviceName, wantedVersion }: TestTarget, peerPid: number): Uint8Array {
   const versions = { clientMinProtocol: PROTOCOL_VERSION, clientMaxProtocol: PROTOCOL_VERSION };
   return encodeFrameToWire({
     envelopeVersion: PROTOCOL_VERSION,
@@ -45,7 +46,7 @@ function helloFrame({ serviceName, wantedVersion }: TestTarget): Uint8Array {
       serviceName,
       wantedVersion,
       requestId: 'hello',
-      peerPid: process.pid,
+      peerPid,
     }),
     requestId: 1n,
   });

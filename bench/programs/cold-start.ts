@@ -7,9 +7,11 @@ import type { TestTarget } from '../../src/testing/index.js';
 
 /** What it is told. */
 export interface ColdTask {
-  readonly who: 'pool' | 'adopting-pool' | 'one-shot' | 'naive' | 'bare';
+  readonly who: 'pool' | 'adopting-pool' | 'one-shot' | 'naive' | 'bare-negotiation' | 'bare';
   readonly target: TestTarget;
   readonly backendEndpoint: string;
+  /** A Hello, ready to be sent; in base64. */
+  readonly hello: string;
 }
 
 /** In milliseconds. */
@@ -22,7 +24,7 @@ export interface ColdAnswer {
 
 type Opener = () => Promise<unknown>;
 
-async function openerOf({ backendEndpoint, target, who }: ColdTask): Promise<Opener> {
+async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Promise<Opener> {
   switch (who) {
     case 'pool': {
       const { BrokerPool } = await import('../../src/index.js');
@@ -42,6 +44,24 @@ async function openerOf({ backendEndpoint, target, who }: ColdTask): Promise<Ope
     case 'naive': {
       const { naiveNegotiate } = await import('../peers/naive-client.js');
       return () => naiveNegotiate(target);
+    }
+    case 'bare-negotiation': {
+      const [{ connect }, { writeSync }, { descriptorOf }] = await Promise.all([
+        import('node:net'),
+        import('node:fs'),
+        import('../../src/os/socket-handle.js'),
+      ]);
+      const bytes = Buffer.from(hello, 'base64');
+      return () =>
+        new Promise((resolve, reject) => {
+          const broker = connect(target.brokerEndpoint).once('error', reject);
+          // Before the broker looks (V-21). 'connect' comes too late for that.
+          writeSync(descriptorOf(broker), bytes);
+          broker.once('data', () => {
+            broker.destroy();
+            const socket = connect(backendEndpoint, () => resolve(socket)).once('error', reject);
+          });
+        });
     }
     case 'bare': {
       const { connect } = await import('node:net');

@@ -62,7 +62,7 @@ onPosix('an endpoint that another backend serves is ENDPOINT_IN_USE, and that ba
   t.is(framesIn(await readToEnd(client)).length, 1);
 });
 
-withFfi('of twenty backends that find the same leftover at a time one serves', async (t) => {
+withFfi('one of twenty backends that find the same leftover at a time serves', async (t) => {
   const endpoint = join(directory(t), 'b.sock');
   await leaveSocket(endpoint);
   const results = await Promise.allSettled(

@@ -14,7 +14,7 @@ function isAbout(value: number, expected: number, tolerance: number): boolean {
   return Math.abs(value - expected) <= tolerance * expected;
 }
 
-test('one server: the mean wait is that of Pollaczek and Khinchine', (t) => {
+test('the mean wait for one server is that of Pollaczek and Khinchine', (t) => {
   t.true(isAbout(meanWaitSeconds(ONE, 500), 0.0005, 1e-9));
   t.true(isAbout(meanWaitSeconds(ONE, 900), 0.0045, 1e-9));
 });

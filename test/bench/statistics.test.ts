@@ -45,7 +45,7 @@ test('rounds that only one of the two has do not count', (t) => {
   t.is(ratioOf(row('ours', 10, 20), row('baseline', 10, 20, 5)).middle, 1);
 });
 
-test('nothing against nothing is the same; nothing against something is 0', (t) => {
+test('the ratio of two zeros is 1, of zero to another value 0, of another value to zero infinite', (t) => {
   t.is(ratioOf(row('ours', 0), row('baseline', 0)).middle, 1);
   t.is(ratioOf(row('ours', 0), row('baseline', 400)).middle, 0);
   t.is(ratioOf(row('ours', 4), row('baseline', 0)).middle, Infinity);

@@ -113,7 +113,7 @@ for (const [what, parameters, complaint] of [
     /--trust-user must be a whole number from 0 up, not "root"/,
   ],
   ['an option without its value', ['--broker'], /--broker/],
-  ['an endpoint that cannot be one', ['--broker', 'relative'], /INVALID_ARGUMENT: --broker must be /],
+  ['an endpoint that cannot be one', ['--broker', ''], /INVALID_ARGUMENT: --broker must be /],
 ] as const) {
   test(`admin refuses ${what}`, async (t) => {
     const { exitCode, stdout, stderr } = await run('admin', ...parameters);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { serveBackend } from '../../src/backend/index.js';
+import { scaled } from '../helpers/patience.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem } from '../helpers/system.js';
 import { onWindows, testWhere } from '../helpers/test-where.js';
@@ -44,7 +45,7 @@ test('request tells failures apart by its exit code', async (t) => {
     backend: { payloadProtocols: [0xf001], onRequest: () => new Promise<Uint8Array>(() => {}) },
   });
   const words = ['request', SERVICE, ...PROTOCOL, '--broker', broker.endpoint, '--data', 'x'];
-  const late = await run(...words, '--timeout', '300', '--json');
+  const late = await run(...words, '--timeout', String(scaled(300)), '--json');
   t.is(late.exitCode, 5);
   t.like(JSON.parse(late.stderr), { error: { code: 'TIMEOUT', phase: 'request' } });
   const lost = await run(...words, '--payload-protocol', '0xf002');

@@ -128,7 +128,7 @@ onPosix('serve backend --fail reports each failed request, and goes on', async (
   const { exitCode, stdout, stderr } = await command.ended;
   t.is(exitCode, 0);
   t.regex(stderr, /^broker-pool serve backend: REQUEST_FAILED: /);
-  t.regex(stdout, /\nserved   1 connections, 1 requests\n$/);
+  t.regex(stdout, /\nserved   connections: 1, requests in frames: 1\n$/);
 });
 
 test('serve broker on an endpoint that is taken says what to do', async (t) => {

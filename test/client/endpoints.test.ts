@@ -60,7 +60,7 @@ test('Linux endpoints are the same bytes as in the Rust crate, or are refused wh
   }
 });
 
-test('the same endpoints are too long as in the Rust crate (N-07)', (t) => {
+test('derived endpoints are too long where those of the Rust crate are (N-07)', (t) => {
   for (const { serviceNameLength, endpoint } of vectors.lengths) {
     const derive = (): string =>
       serviceBrokerEndpoint('a'.repeat(serviceNameLength), { ...linux, userHash: vectors.userHash });

@@ -22,7 +22,7 @@ test('an end inside an answer fails with UNEXPECTED_EOF that names the part (S-6
   t.regex(error.message, /frame body/);
 });
 
-test('only a request that is not repeated is advised to be', async (t) => {
+test('a lost request is advised to be idempotent only where it is not', async (t) => {
   const session = openDirect(t, await startBackend(t, drop));
   const once = await failureOf(session.request(bytes('x')));
   t.regex(once.message, /Give idempotent: true/);

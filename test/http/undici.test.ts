@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { Agent, Client, fetch, Pool } from 'undici';
 import { undiciConnector } from '../../src/http/index.js';
 import { until } from '../helpers/leftovers.js';
@@ -93,6 +94,30 @@ test('a Client connects again when its backend has closed the connection between
     await disconnected;
   }
   t.is(pool.stats().created, 2);
+  await client.close();
+});
+
+test('upgrades and CONNECT of a Client get a connection, whose end frees its place', async (t) => {
+  const server = httpServer();
+  const echo = (status: string) => (_: unknown, socket: Duplex) => {
+    socket.write(`HTTP/1.1 ${status}\r\n\r\n`);
+    socket.pipe(socket);
+  };
+  server.on('upgrade', echo('101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo'));
+  server.on('connect', echo('200 OK'));
+  const pool = await poolBefore(t, server, { max: 1 });
+  const client = new Client('http://backend', { connect: undiciConnector(pool) });
+  for (const open of [
+    () => client.upgrade({ path: '/', protocol: 'echo' }),
+    () => client.connect({ path: '/a:1' }),
+  ]) {
+    const { socket } = await open();
+    t.like(pool.stats(), { detached: 1 });
+    socket.write('word');
+    t.is(String((await once(socket, 'data'))[0]), 'word');
+    socket.destroy();
+    await until(() => pool.stats().total === 0);
+  }
   await client.close();
 });
 

@@ -117,7 +117,7 @@ test('a late caller in a long turn is not sent away early', async (t) => {
   t.deepEqual(ends, ['early TIMEOUT at 90', 'late TIMEOUT at 90']);
 });
 
-test('not even if the sweep is due in the same turn', async (t) => {
+test('a late caller is not sent away early by a sweep that is due in the same turn', async (t) => {
   const { clock, ends, enter, pass } = setUp();
   const sweeps: (() => void)[] = [];
   const schedule = clock.schedule.bind(clock);

@@ -104,7 +104,7 @@ test('a target can have the free slots, and those of idle connections of targets
   t.is(capacity.availableFor(one), 1);
 });
 
-test('there are so many places and no more', (t) => {
+test('a capacity of two gives two places and no more', (t) => {
   const {
     capacity,
     all: [user],
@@ -317,7 +317,7 @@ test('a target below its minimum hears when there is room again', (t) => {
   t.is(capacity.used, 2);
 });
 
-test('of all targets without callers, the one whose connection has been idle longest makes room, in any order of joining', (t) => {
+test('the target without callers whose connection has been idle longest makes room, in any order of joining', (t) => {
   const {
     all: [hot, cold, coldest, waiting],
   } = users(3, 4);

@@ -170,7 +170,7 @@ test('a closed connection is never due, and no timer runs where nothing can be d
   t.is(endless.clock.pending, 0);
 });
 
-test('of connections that are idle for too long `min` keeps those that were used last', (t) => {
+test('the connection that was used last stays for `min` when others are idle for too long', (t) => {
   const { clock, did, add, use, stage } = setUp({ idleTimeoutMs: 500 }, false);
   const used = add('used first');
   add('idle');

@@ -104,15 +104,18 @@ test('whatever a caller does with its socket, during its lease or later, the nex
   await check(t, pool, allUses(t));
 });
 
-testWhere(canShare, SHARING)('the same over a shared pool', async (t) => {
-  const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
-  t.teardown(() => pool.destroy());
-  const shared = await connectSharedPool(pool.share());
-  t.teardown(() => shared.close({ timeoutMs: 0 }));
-  await check(t, shared, allUses(t));
-});
+testWhere(canShare, SHARING)(
+  'whatever a caller does with a socket of a shared pool, the next caller gets just its own answers',
+  async (t) => {
+    const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+    t.teardown(() => pool.destroy());
+    const shared = await connectSharedPool(pool.share());
+    t.teardown(() => shared.close({ timeoutMs: 0 }));
+    await check(t, shared, allUses(t));
+  },
+);
 
-test('the same where validate does it, before the first lease or later', async (t) => {
+test('whatever validate does with a socket, before the first lease or later, the next caller gets just its own answers', async (t) => {
   let use: Use = () => {};
   let usesNew = false;
   const validate = async ({ socket, isNew }: ConnectionToValidate): Promise<boolean> => {

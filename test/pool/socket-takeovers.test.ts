@@ -171,14 +171,17 @@ test('a connection that TLS, http2, a server, a request, a child or another sock
   await check(t, pool);
 });
 
-testWhere(canShare, SHARING)('the same over a shared pool', async (t) => {
-  const { target } = await startSystem(t, { backend: { onConnection: polyglot } });
-  const pool = new BrokerPool({ ...target, max: 1 });
-  t.teardown(() => pool.destroy());
-  const shared = await connectSharedPool(pool.share());
-  t.teardown(() => shared.close({ timeoutMs: 0 }));
-  await check(t, shared);
-});
+testWhere(canShare, SHARING)(
+  'a connection of a shared pool is closed after the same takeovers',
+  async (t) => {
+    const { target } = await startSystem(t, { backend: { onConnection: polyglot } });
+    const pool = new BrokerPool({ ...target, max: 1 });
+    t.teardown(() => pool.destroy());
+    const shared = await connectSharedPool(pool.share());
+    t.teardown(() => shared.close({ timeoutMs: 0 }));
+    await check(t, shared);
+  },
+);
 
 for (const [title, takeOver] of Object.entries(TAKEOVERS)) {
   test(`a connection that validate leaves to ${title} is closed`, async (t) => {

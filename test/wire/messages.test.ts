@@ -96,7 +96,7 @@ test('an empty Negotiated inside a HelloReply is a result', (t) => {
   t.is(toHex(encodeHelloReply({ result: { kind: 'negotiated', negotiated: {} } })), '0a00');
 });
 
-test('of two results in one HelloReply the last one counts', (t) => {
+test('the last of two results in one HelloReply counts', (t) => {
   t.is(decodeHelloReply(fromHex('0a00 1200')).result?.kind, 'refused');
   t.is(decodeHelloReply(fromHex('1200 0a00')).result?.kind, 'negotiated');
 });

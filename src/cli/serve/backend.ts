@@ -76,7 +76,7 @@ export const serveBackend = defineCommand({
       else
         printLine(
           io.stdout,
-          `served   ${counts.accepted + counts.adopted} connections, ${counts.requests} requests`,
+          `served   connections: ${counts.accepted + counts.adopted}, requests in frames: ${counts.requests}`,
         );
       return ExitCode.DONE;
     } finally {

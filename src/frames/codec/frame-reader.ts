@@ -80,6 +80,12 @@ export class FrameReader {
     return this.#partialBytes === 0 ? rest : joined(this.#partial.subarray(0, this.#partialBytes), rest);
   }
 
+  /** Moves the bytes after the last frame to memory of their own: a caller may transfer that of a payload. */
+  keepUnread(): void {
+    this.#piece = new Uint8Array(this.#piece.subarray(this.#position));
+    this.#position = 0;
+  }
+
   /**
    * The error to report when the peer ends the stream here: `UNEXPECTED_EOF` that names the part of the frame
    * that is missing, or the failure of `read`. `undefined` between two frames, where an end is clean.

@@ -32,16 +32,3 @@ export type TakePayload = (bytes: Uint8Array, start: number, end: number) => Uin
 
 /** A view, for as long as nothing changes the bytes. */
 export const lentPayload: TakePayload = (bytes, start, end) => bytes.subarray(start, end);
-
-/**
- * The payload for a caller that may keep it: a view where it fills at least a quarter of the memory that it keeps
- * alive, otherwise a copy. A small payload must not keep a whole read of the socket in memory.
- */
-export const ownPayload: TakePayload = (bytes, start, end) => {
-  const { buffer } = bytes;
-  const length = end - start;
-  // The slice of a Buffer would be a view.
-  if (length * 4 < buffer.byteLength && !Buffer.isBuffer(bytes)) return bytes.slice(start, end);
-  const view = new Uint8Array(buffer, bytes.byteOffset + start, length);
-  return length * 4 >= buffer.byteLength ? view : view.slice();
-};

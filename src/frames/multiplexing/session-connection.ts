@@ -3,7 +3,7 @@ import { BrokerPoolError } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
 import { FrameKind, PROTOCOL_VERSION } from '../../wire/envelope.js';
 import { FrameReader } from '../codec/frame-reader.js';
-import { ownPayload, type FrameView } from '../codec/frame-view.js';
+import type { FrameView } from '../codec/frame-view.js';
 import { FrameWriter } from '../codec/frame-writer.js';
 import { writeTogether } from '../../os/write-together.js';
 import { connectionClosedError, connectionFailedError, malformedAnswerError } from '../session-errors.js';
@@ -11,6 +11,7 @@ import type { HeldConnection } from '../sources/connection-source.js';
 import { problemOf } from './answer-problem.js';
 import { LARGE_BYTES, type Candidate } from './choice.js';
 import type { ConnectionEvents } from './connection-events.js';
+import { ownPayload } from './own-payload.js';
 import type { PendingRequest } from './pending-request.js';
 import { ABANDONED, RequestTable } from './request-table.js';
 
@@ -167,6 +168,7 @@ export class SessionConnection implements Candidate {
 
   /** Reads on when the callers have had their turn. */
   #pause(): void {
+    this.#reader.keepUnread();
     this.#events.onProgress(this);
     afterThisCode(() =>
       afterPromises(() => {

@@ -221,11 +221,10 @@ export class EventLoopNegotiation {
   #dialBackend({ negotiated, endpoint }: StepTo<'reconnect'>): void {
     const { roundTripTimeoutMs: timeoutMs, trust } = this.#job;
     const settle = (outcome: DialOutcome): void => {
-      if (outcome.kind !== 'connected')
-        return this.#finish({
-          kind: 'failed',
-          failure: dialFailure('negotiated backend', endpoint, outcome),
-        });
+      if (outcome.kind !== 'connected') {
+        const failure = dialFailure('negotiated backend', endpoint, outcome);
+        return this.#finish({ kind: 'failed', failure });
+      }
       const { socket } = outcome;
       this.#finish({ kind: 'connected', socket, endpoint, route: 'broker-negotiated', negotiated });
     };
@@ -262,9 +261,7 @@ export class EventLoopNegotiation {
     else this.#tap = replyDrain(socket, request);
   }
 
-  /**
-   * A reply keeps the process alive for a second: of a background job from its start on, of others from now.
-   */
+  /** A reply keeps the process alive for a second: of a background job from its start, of others from now. */
   get #abandoned(): AbandonedRequest {
     return {
       brokerEndpoint: this.#job.brokerEndpoint,

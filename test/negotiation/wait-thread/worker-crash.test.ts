@@ -69,7 +69,7 @@ threadsTest('a wait thread that cannot be set up is an error with the system err
   t.like(error?.cause, { code: 'EMFILE', syscall: 'eventfd' });
 });
 
-threadsTest('what a dead thread watched is taken off its watch', async (t) => {
+threadsTest('a connection that a dead thread watched is taken off its watch', async (t) => {
   const { broker, directory } = await startSystem(t);
   const { epollControl } = native?.polling ?? {};
   if (native === undefined || epollControl === undefined) {

@@ -73,6 +73,6 @@ test('all counts are added up, and the oldest wait is the longest', (t) => {
   );
 });
 
-test('of nothing there is nothing', (t) => {
+test('the sum of no counts is zero', (t) => {
   t.like(sumCounts([]), { total: 0, oldestWaitMs: 0, created: 0, waitMs: { count: 0 } });
 });
