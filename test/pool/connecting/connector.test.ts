@@ -45,14 +45,15 @@ test('auto compares how long the negotiations of each route take, however late t
   for (let round = 0; round < 7; round += 1) {
     const acquiring = pool.acquire();
     await settled();
-    for (const { job, settle } of driver.pending) {
+    for (const pending of driver.pending) {
+      const { job } = pending;
       const adopt = job.kind === 'handshake' && job.adoptHandedOffConnection;
       adopts.push(adopt);
       clock.advance(adopt ? 100 : 10);
       const outcome = connected(new FakeSocket(), FAKE_BACKEND, new Uint8Array(16).fill(1));
       if (outcome.kind !== 'connected') return t.fail();
       const negotiated = { ...outcome.negotiated, serverCapabilities: CAPABILITY_HANDLE_PASSING };
-      settle({ ...outcome, negotiated, route: adopt ? 'handle-passed' : 'broker-negotiated' });
+      pending.settle({ ...outcome, negotiated, route: adopt ? 'handle-passed' : 'broker-negotiated' });
     }
     (await acquiring).destroy();
   }

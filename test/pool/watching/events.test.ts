@@ -176,7 +176,9 @@ test('a lease that began without a listener emits no released event, and uses up
   await connect();
   const first = await acquiring;
   pool.off('released', listener);
+  const waiting = pool.acquire();
   first.release();
+  (await waiting).release();
   const second = pool.tryAcquire();
   pool.on('released', listener);
   second?.release();
