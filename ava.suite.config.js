@@ -29,15 +29,12 @@ const LONGEST = [
   'together/servers',
   'together/programs',
   'together/backend',
-  'negotiation/sockets/drain-reply',
+  'together/drivers',
+  'together/rules',
   'negotiation/wait-thread/worker-death',
   'negotiation/wait-thread/worker-failure',
-  'negotiation/drivers',
   'pool/outage',
   'pool/without-thread',
-  'pool/model/planted-faults',
-  'pool/model/pool.model',
-  'endpoint-cache/processes',
   'sharing/stress',
 ].map((name) => `dist/test/${name}.test.js`);
 const missing = LONGEST.filter((path) => !existsSync(path));

@@ -5,6 +5,7 @@ import type { Role } from '../harness/result.js';
 import { openSession } from '../../src/frames/index.js';
 import { ECHO_PROTOCOL } from '../../test/interop/rust-frames.js';
 import type { ServiceReady } from '../programs/service.js';
+import type { BenchSessionOptions } from './frame-clients.js';
 import { bodyFor, requestHttpLike } from './http-like.js';
 import { bareConnect, naiveNegotiate } from './naive-client.js';
 import { createPeer, PEER_NAMES, type PeerName } from './pools.js';
@@ -19,6 +20,8 @@ export interface Requester {
 
 export const OURS = 'BrokerPool';
 export const SESSION = 'session.request';
+/** A Node service has one thread: further connections only make for more writes. */
+export const SESSION_OF_ONE = 'session.request, 1 connection';
 export const OWN_SOCKET = 'a socket of its own for each caller';
 
 /** How the requester over a peer's pool is called. */
@@ -39,7 +42,8 @@ export async function openRequesters(
   const peers = await Promise.all(PEER_NAMES.map((name) => peerRequester(name, backendEndpoint, max)));
   return [
     poolRequester(target, max),
-    sessionRequester(framesTarget, max),
+    sessionRequester(SESSION, framesTarget, max, {}),
+    sessionRequester(SESSION_OF_ONE, framesTarget, max, { connections: 1 }),
     perRequest(
       'connectToBackend for each request',
       'ours',
@@ -63,11 +67,16 @@ function poolRequester(target: TestTarget, max: number): Requester {
 }
 
 /** The same service, asked in frames that share the connections of a pool. */
-function sessionRequester(target: TestTarget, max: number): Requester {
+function sessionRequester(
+  name: string,
+  target: TestTarget,
+  max: number,
+  options: BenchSessionOptions,
+): Requester {
   const pool = new BrokerPool({ ...target, max });
-  const session = openSession(pool, { payloadProtocol: ECHO_PROTOCOL });
+  const session = openSession(pool, { payloadProtocol: ECHO_PROTOCOL, ...options });
   return {
-    name: SESSION,
+    name,
     role: 'ours',
     request: async (path) => {
       const answer = await session.request(Buffer.from(path, 'latin1'));

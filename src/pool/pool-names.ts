@@ -28,9 +28,10 @@ export function claimName(pool: object, wanted: string | undefined): string {
   return name;
 }
 
-/** The pool has closed: its name may be given again. */
+/** The pool has closed, once: its name may be given again. */
 export function releaseName(pool: object, name: string): void {
-  if (abandoned.unregister(pool)) taken.delete(name);
+  abandoned.unregister(pool);
+  taken.delete(name);
 }
 
 /** Metrics of several threads may meet in one place: generated names are unique in the process. */

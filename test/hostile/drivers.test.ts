@@ -28,6 +28,7 @@ const SHORT_MS = scaled(100);
 const BUSY_MS = 100;
 /** A look at the memory costs a garbage collection. */
 const LOOK_BYTES = 4 * 1024 * 1024;
+const MEGABYTE = Buffer.from(Uint8Array.from({ length: 1024 * 1024 }, (_, index) => (index * 31) >> 3));
 const BUFFERS_BYTES = 3 * MAX_FRAME_BYTES + 8 * 1024 * 1024;
 
 interface Stage {
@@ -301,8 +302,7 @@ for (const [name, create] of DRIVERS) {
     `${name}: the caller reads all bytes after the ready event, be it a second event or a megabyte (G-06, C-47)`,
     async (t) => {
       const { driver, broker, backend } = await setTheStage(t, create);
-      const megabyte = Buffer.from(Uint8Array.from({ length: 1024 * 1024 }, (_, index) => (index * 31) >> 3));
-      for (const behind of [readyWire(), megabyte]) {
+      for (const behind of [readyWire(), MEGABYTE]) {
         broker.conduct = async (socket) => {
           await say(socket, Buffer.concat([negotiatedWire(backend), readyWire(), behind]));
           socket.end();

@@ -35,6 +35,20 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'Offers spare slots once more; without a free slot the targets stand in line as before.',
   },
   {
+    where: 'Capacity.take',
+    kind: 'no call',
+    before: 'this.#line.delete(user);',
+    reason:
+      'A target that has a slot leaves the line by release or leaveLine as well, and keeps its place until then.',
+  },
+  {
+    where: 'HostPort.#close',
+    kind: 'other boolean',
+    before: 'this.#open = false;',
+    reason:
+      'A closed port has no leases: a second close finds none, unless the thread takes a descriptor in that moment.',
+  },
+  {
     where: 'Pump.onWaiter',
     kind: '> becomes >=',
     before: 'lacking.size > 0',

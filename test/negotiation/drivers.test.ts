@@ -99,6 +99,20 @@ for (const [name, create] of DRIVERS) {
   );
 
   serialTest(
+    `${name}: the broker gets the whole request of a job that is given up in the turn in which it begins (V-31)`,
+    async (t) => {
+      const { broker } = await startSystem(t);
+      const driver = lastingDriver(create);
+      const outcome = new Promise<Parameters<typeof failureOf>[0]>((resolve) => {
+        driver.start(handshakeJob(broker.endpoint), resolve)();
+      });
+      t.is(failureOf(await outcome).code, 'ABORTED');
+      await broker.until(() => broker.helloCount === 1 && broker.openConnections === 0);
+      t.is(broker.earlyHangUps, 0);
+    },
+  );
+
+  serialTest(
     `${name}: closing it in mid-Hello fails its jobs, and the driver does not hang up (X-20)`,
     async (t) => {
       const { broker } = await startSystem(t);

@@ -75,6 +75,11 @@ class User implements CapacityUser {
     return false;
   }
 
+  /** A leased connection closes. */
+  close(): void {
+    this.#lose();
+  }
+
   #lose(): void {
     this.held -= 1;
     this.#capacity.release();
@@ -192,6 +197,22 @@ test('one place goes round among all targets that want it', (t) => {
     all[holder]?.comeBack();
   }
   t.deepEqual(order, [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
+});
+
+test('targets in line get the place of each connection that closes in turn', (t) => {
+  const {
+    capacity,
+    all: [holder, one, other],
+  } = users(1, 3);
+  if (holder === undefined || one === undefined || other === undefined) return t.fail();
+  for (const user of [holder, one, one, other, other]) user.ask();
+  const turns: string[] = [];
+  for (let closing = holder; turns.length < 4; closing = one.held > 0 ? one : other) {
+    closing.close();
+    t.is(capacity.used, 1);
+    turns.push(one.held > 0 ? 'one' : 'other');
+  }
+  t.deepEqual(turns, ['one', 'other', 'one', 'other']);
 });
 
 test('each of many waiting targets is served within three returns per target', (t) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { BrokerPool, BrokerPoolError } from '../../src/index.js';
+import { claimName, releaseName } from '../../src/pool/pool-names.js';
 import { POOL_EVENT_NAMES } from '../../src/pool/watching/events.js';
 import { FAKE_BROKER } from '../helpers/endpoints.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
@@ -69,6 +70,19 @@ test('a pool that was dropped without being closed gives its name back when it i
   await collectGarbage();
   await turn();
   t.is(fakePool(t, { name: 'dropped' }).pool.name, 'dropped');
+});
+
+test('a name that was given again stays taken when the pool that had it before is collected', async (t) => {
+  let first: object | undefined = {};
+  claimName(first, 'again');
+  releaseName(first, 'again');
+  const second = {};
+  claimName(second, 'again');
+  first = undefined;
+  await collectGarbage();
+  await turn();
+  t.throws(() => claimName({}, 'again'), { code: 'INVALID_ARGUMENT' });
+  releaseName(second, 'again');
 });
 
 for (const name of ['', ' ', ' a', 'a\n', '\u202eabc', 'a'.repeat(65), 5, null]) {

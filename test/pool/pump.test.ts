@@ -40,3 +40,17 @@ test('a target whose last missing connection is under way asks no other target f
   await connect();
   (await stays).release();
 });
+
+test('a connect that fails leaves the callers to another one that is under way', async (t) => {
+  const { pool, driver, connect, fail } = fakePool(t, { max: 2 });
+  const before = pool.acquire();
+  await connect();
+  (await before).destroy();
+  const acquires = [pool.acquire(), pool.acquire()];
+  await settled();
+  t.is(driver.pending.size, 2);
+  await fail();
+  t.like(pool.stats(), { waiting: 2, connecting: 1 });
+  await connect();
+  for (const acquiring of acquires) (await acquiring).release();
+});

@@ -38,6 +38,18 @@ sharingTest('a shared pool in the pool’s own thread hands out working leases',
   t.true(await until(() => pool.stats().idle === 1));
 });
 
+sharingTest('a lease that was on its way to a caller who gave up goes back to the pool', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  await pool.use(() => {});
+  await using shared = await connectSharedPool(pool.share());
+  const aborter = new AbortController();
+  pool.once('acquired', () => aborter.abort());
+  const failure = await failureOf(shared.acquire({ signal: aborter.signal }));
+  t.is(failure.code, 'ABORTED');
+  t.true(await until(() => pool.stats().idle === 1));
+  t.is(await shared.use(({ socket }) => echo(socket, 'next')), 'next');
+});
+
 sharingTest('close of a shared pool does not wait for a lease beyond the end of the pool', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const shared = await connectSharedPool(pool.share());

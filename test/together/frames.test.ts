@@ -7,6 +7,7 @@ import '../frames/lost-connections.test.js';
 import '../frames/multiplexing/choice.test.js';
 import '../frames/multiplexing/halves.test.js';
 import '../frames/multiplexing/own-payload.test.js';
+import '../frames/multiplexing/pending-request.test.js';
 import '../frames/multiplexing/request-table.test.js';
 import '../frames/options.test.js';
 import '../frames/pool-sessions.test.js';

@@ -1,3 +1,4 @@
+import '../metrics/examples.test.js';
 import '../metrics/opentelemetry.test.js';
 import '../metrics/spans.test.js';
 import '../os/runtime.test.js';

@@ -1,4 +1,5 @@
 import type { Lease } from '../../../src/index.js';
+import { CAPABILITY_HANDLE_PASSING } from '../../../src/wire/messages.js';
 import { FAKE_BACKEND } from '../../helpers/endpoints.js';
 import { connected, FakeSocket } from '../../helpers/fake-peers.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
@@ -37,3 +38,24 @@ for (const [title, failures] of [
     t.deepEqual(token, new Uint8Array(16));
     t.is(pool.stats().total, 0);
   });
+
+test('auto compares how long the negotiations of each route take, however late they begin', async (t) => {
+  const { pool, driver, clock } = fakePool(t, { adoptHandedOffConnection: 'auto' });
+  const adopts: boolean[] = [];
+  for (let round = 0; round < 7; round += 1) {
+    const acquiring = pool.acquire();
+    await settled();
+    for (const pending of driver.pending) {
+      const { job } = pending;
+      const adopt = job.kind === 'handshake' && job.adoptHandedOffConnection;
+      adopts.push(adopt);
+      clock.advance(adopt ? 100 : 10);
+      const outcome = connected(new FakeSocket(), FAKE_BACKEND, new Uint8Array(16).fill(1));
+      if (outcome.kind !== 'connected') return t.fail();
+      const negotiated = { ...outcome.negotiated, serverCapabilities: CAPABILITY_HANDLE_PASSING };
+      pending.settle({ ...outcome, negotiated, route: adopt ? 'handle-passed' : 'broker-negotiated' });
+    }
+    (await acquiring).destroy();
+  }
+  t.deepEqual(adopts, [true, true, true, false, false, false, false]);
+});

@@ -176,7 +176,9 @@ test('a lease that began without a listener emits no released event, and uses up
   await connect();
   const first = await acquiring;
   pool.off('released', listener);
+  const waiting = pool.acquire();
   first.release();
+  (await waiting).release();
   const second = pool.tryAcquire();
   pool.on('released', listener);
   second?.release();
@@ -185,6 +187,18 @@ test('a lease that began without a listener emits no released event, and uses up
     released.map(({ acquireId, connectionId, heldMs }) => [acquireId, connectionId, heldMs]),
     [[2, 1, 0]],
   );
+});
+
+test('a pool with a listener for acquireStarted alone serves a caller that waits', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  const started: number[] = [];
+  pool.on('acquireStarted', ({ acquireId }) => started.push(acquireId));
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  t.is(lease.connectionId, 1);
+  lease.release();
+  t.deepEqual(started, [1]);
 });
 
 test('durations are those of the clock', async (t) => {

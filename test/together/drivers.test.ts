@@ -1,0 +1,2 @@
+import '../negotiation/drivers.test.js';
+import '../negotiation/sockets/drain-reply.test.js';
