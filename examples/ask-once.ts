@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { BrokerPoolError, connectToBackend } from 'broker-pool/connect';
+import { connectToBackend } from 'broker-pool/connect';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,18 +20,21 @@ const { values, positionals } = parseArgs({
 const { service: serviceName = '', version: wantedVersion = '', cache: file = '', broker } = values;
 
 try {
+  // All steps together, the answer included: a backend that ends or is silent may send none.
+  const signal = AbortSignal.timeout(10_000);
   const { socket, route } = await connectToBackend({
     serviceName,
     wantedVersion,
     brokerEndpoint: broker,
     endpointCache: { file },
+    signal,
   });
   socket.write(positionals.join(' '));
-  const [answer]: Buffer[] = await once(socket, 'data');
+  const [answer]: Buffer[] = await once(socket, 'data', { signal });
   console.log(`${String(answer)} by ${route}`);
   socket.destroy();
 } catch (error) {
-  if (!(error instanceof BrokerPoolError)) throw error;
-  console.error(`ask-once: ${error.message}`);
+  // Of this package, or of the socket, whose errors are Node's own.
+  console.error(`ask-once: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }

@@ -32,11 +32,14 @@ const target = system?.target ?? { serviceName: values.service, wantedVersion: v
 const pool = new BrokerPool({ ...target, name: 'http-service', max: 20 });
 const agent = httpAgent(pool);
 const metrics = collector(pool);
+/** How long the backend may take for an answer, connecting included. */
+const LIMIT_MS = 10_000;
 let ending = false;
 
 /** Asks the backend, and answers with what it says. */
 async function forward({ method, url = '/' }: IncomingMessage, answer: ServerResponse): Promise<void> {
-  const outgoing = request(`http://backend${url}`, { agent, method }).end();
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  const outgoing = request(`http://backend${url}`, { agent, method, signal }).end();
   const [response]: IncomingMessage[] = await once(outgoing, 'response');
   if (response === undefined) throw new Error('the backend did not answer');
   answer.writeHead(response.statusCode ?? 502, {
@@ -64,9 +67,10 @@ async function serve(incoming: IncomingMessage, answer: ServerResponse): Promise
 
 const server = createServer((incoming, answer) => {
   serve(incoming, answer).catch((error: NodeJS.ErrnoException) => {
-    // Of the pool, or of the connection to the backend: its code says which.
+    // Of the pool, of the connection to the backend, or of the limit: its code says which.
+    const isLate = error.code === 'TIMEOUT' || error.name === 'AbortError';
     if (answer.headersSent) answer.destroy();
-    else answer.writeHead(502).end(`${error.code ?? 'error'}: ${error.message}\n`);
+    else answer.writeHead(isLate ? 504 : 502).end(`${error.code ?? 'error'}: ${error.message}\n`);
   });
 });
 
@@ -75,7 +79,10 @@ async function end(): Promise<void> {
   ending = true;
   const closed = once(server, 'close');
   server.close();
+  // The backend has its limit. A client that does not read its answer must not hold up the end either.
+  const giveUp = setTimeout(() => server.closeAllConnections(), LIMIT_MS);
   await closed;
+  clearTimeout(giveUp);
   metrics.stop();
   await pool.close({ timeoutMs: 5_000 });
   await system?.stop();

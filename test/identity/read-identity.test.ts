@@ -4,11 +4,12 @@ import * as fc from 'fast-check';
 import { readIdentity } from '../../src/identity/read-identity.js';
 import { formatIdentityFile, parseIdentityFile } from '../../src/wire/identity-file.js';
 import type { DaemonProcess } from '../../src/wire/messages.js';
+import { anyText } from '../helpers/any-text.js';
 import { failureOf } from '../helpers/pools.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { IDENTITY } from './kit.js';
 
-const text = fc.string({ unit: 'binary', maxLength: 40 });
+const text = anyText(40);
 const identity: fc.Arbitrary<DaemonProcess> = fc
   .record({
     pid: fc.nat(),

@@ -1,4 +1,5 @@
 import '../documents.test.js';
+import '../documents/first-service.test.js';
 import '../documents/references.test.js';
 import '../documents/rules.test.js';
 import '../hostile/documents.test.js';

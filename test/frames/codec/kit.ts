@@ -3,6 +3,7 @@ import { FrameReader } from '../../../src/frames/codec/frame-reader.js';
 import { uint64, type FrameView } from '../../../src/frames/codec/frame-view.js';
 import { FrameWriter, type OutgoingFrame } from '../../../src/frames/codec/frame-writer.js';
 import type { Frame } from '../../../src/wire/messages.js';
+import { anyText } from '../../helpers/any-text.js';
 
 /** Frames as the sender gives them to the writer, on the wire. */
 export function encoded(...frames: readonly OutgoingFrame[]): Buffer {
@@ -49,7 +50,7 @@ const u64 = fc.oneof(
   fc.constantFrom(0n, 1n, 127n, 128n, 2n ** 49n - 1n, 2n ** 49n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n),
 );
 const openEnum = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.integer());
-const text = fc.oneof(fc.string({ maxLength: 60 }), fc.string({ unit: 'binary', maxLength: 60 }));
+const text = anyText(60);
 
 /** Frames of all kinds, as the generic codec takes them; some payloads are long enough to be lent. */
 export const anyFrame: fc.Arbitrary<Frame> = fc.record(
