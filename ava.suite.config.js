@@ -31,6 +31,7 @@ const LONGEST = [
   'together/backend',
   'together/drivers',
   'together/rules',
+  'pool/model/planted-faults',
   'negotiation/wait-thread/worker-death',
   'negotiation/wait-thread/worker-failure',
   'pool/outage',

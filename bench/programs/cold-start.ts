@@ -22,6 +22,9 @@ export interface ColdAnswer {
   readonly fromStart: number;
 }
 
+/** Not imported: what a way loads is part of its figure. */
+const FRAME_HEADER_BYTES = 5;
+
 type Opener = () => Promise<unknown>;
 
 async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Promise<Opener> {
@@ -57,7 +60,15 @@ async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Prom
           const broker = connect(target.brokerEndpoint).once('error', reject);
           // Before the broker looks (V-21). 'connect' comes too late for that.
           writeSync(descriptorOf(broker), bytes);
-          broker.once('data', () => {
+          let reply = Buffer.alloc(0);
+          broker.on('data', (piece: Buffer) => {
+            reply = Buffer.concat([reply, piece]);
+            // Header and body are two writes (W-12). A broker that cannot write the second one ends (V-31).
+            if (
+              reply.length < FRAME_HEADER_BYTES ||
+              reply.length < FRAME_HEADER_BYTES + reply.readUInt32LE(1)
+            )
+              return;
             broker.destroy();
             const socket = connect(backendEndpoint, () => resolve(socket)).once('error', reject);
           });

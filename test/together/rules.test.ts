@@ -1,4 +1,3 @@
 import '../hostile/frames.test.js';
-import '../pool/model/planted-faults.test.js';
 import '../pool/model/pool.model.test.js';
 import '../wire/frame.memory.test.js';
