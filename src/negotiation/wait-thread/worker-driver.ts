@@ -262,6 +262,8 @@ export class WorkerDriver implements Driver {
     const orphan = this.#thread.shared.takeOver(submitted.slot);
     submitted.progress = NOT_STARTED;
     if (orphan === undefined) return;
+    // No thread takes it off its watch any more, and it would wake the next session again and again.
+    this.#thread.watch?.remove(orphan.descriptor);
     recoverOrphan(this.#native.system, submitted.job, orphan);
   }
 }
