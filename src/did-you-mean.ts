@@ -1,9 +1,29 @@
+/** Options of other pools, generic-pool and tarn before all, and the options that do the same here. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['acquireTimeoutMillis', 'acquireTimeoutMs'],
+  ['connectionTimeoutMillis', 'acquireTimeoutMs'],
+  ['createRetryIntervalMillis', 'retry'],
+  ['createTimeoutMillis', 'roundTripTimeoutMs'],
+  ['evictionRunIntervalMillis', 'idleTimeoutMs'],
+  ['idleTimeoutMillis', 'idleTimeoutMs'],
+  ['maxConnections', 'max'],
+  ['maxLifetimeSeconds', 'maxLifetimeMs'],
+  ['maxSockets', 'max'],
+  ['maxWaitingClients', 'maxWaiting'],
+  ['minConnections', 'min'],
+  ['propagateCreateError', 'retry'],
+  ['reapIntervalMillis', 'idleTimeoutMs'],
+  ['softIdleTimeoutMillis', 'idleTimeoutMs'],
+  ['testOnBorrow', 'validate'],
+]);
+
 /**
  * The end of a message about an unknown name: the name that was meant, if `name` is an obvious misspelling of
- * it.
+ * it, or the name of another pool's option.
  */
 export function didYouMean(name: string, knownNames: readonly string[]): string {
-  const nearest = nearestName(name, knownNames);
+  const ours = ELSEWHERE.get(name);
+  const nearest = ours !== undefined && knownNames.includes(ours) ? ours : nearestName(name, knownNames);
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 

@@ -74,7 +74,7 @@ const TIMEOUT_ADVICE: Readonly<Record<TimeoutPhase, string>> = {
 const REFUSAL_ADVICE: Readonly<Record<number, string>> = {
   1: 'Use a broker that speaks protocol v1.',
   2: 'Define the service for the broker, or correct serviceName.',
-  3: 'The broker could not start the backend: see the logs of both.',
+  3: 'No backend of this version is registered, or it could not be started: check wantedVersion, and see the logs.',
   4: 'Come back later, after retryAfterMs at the earliest.',
   5: 'Come back when the broker has started again.',
   6: "See the broker's log for what it does not accept of this client.",

@@ -7,6 +7,7 @@ import { cutShort, escaped, invalidArgument } from './errors.js';
 const LONGEST_NAME = 64;
 const LONGEST_VERSION_BYTES = 64;
 const QUOTED_CHARACTERS = 80;
+const LISTED_NAMES = 12;
 
 /** `text` as a JSON string, cut short after 80 characters: safe in a one-line error message. */
 export function quoted(text: string): string {
@@ -239,8 +240,14 @@ export function rejectUnknownOptions(
   checkObject(field, value);
   for (const name of Object.keys(value)) {
     if (knownNames.includes(name)) continue;
-    throw invalidArgument(field, `has no option ${quoted(name)}${didYouMean(name, knownNames)}`);
+    const hint = didYouMean(name, knownNames) || listed(knownNames);
+    throw invalidArgument(field, `has no option ${quoted(name)}${hint}`);
   }
+}
+
+/** A short list of names shows whose options are meant. */
+function listed(names: readonly string[]): string {
+  return names.length > LISTED_NAMES ? '' : `; it has ${names.join(', ')}`;
 }
 
 function refused(field: string, allowed: string, value: unknown) {

@@ -28,6 +28,18 @@ test('no name is suggested beyond two edits, for a short word beyond half of it,
   t.is(didYouMean('timeoutMs', []), '');
 });
 
+test('the name of another pool is answered with its counterpart, where the call has that', (t) => {
+  const names = ['max', 'maxConnecting', 'acquireTimeoutMs', 'idleTimeoutMs', 'maxWaiting'];
+  const cases = [
+    ['maxConnections', 'max'],
+    ['acquireTimeoutMillis', 'acquireTimeoutMs'],
+    ['idleTimeoutMillis', 'idleTimeoutMs'],
+    ['maxWaitingClients', 'maxWaiting'],
+  ];
+  for (const [name = '', meant] of cases) t.is(didYouMean(name, names), `; did you mean ${meant}?`, name);
+  t.is(didYouMean('acquireTimeoutMillis', ['max']), '');
+});
+
 test('the nearer one of two names is suggested, in any order', (t) => {
   for (const names of [
     ['maximum', 'minimum'],

@@ -81,6 +81,10 @@ test('each refusal, phase and failure of a connect has its advice', (t) => {
   for (const message of advice) t.regex(message, /ms\)\. .+\.$/);
 });
 
+test('a backend that is not registered has the advice to check the version', (t) => {
+  t.regex(messageOf('REFUSED', { refusalCode: 3 }), /of this version .* check wantedVersion/);
+});
+
 test("an error about a stranger's socket points to the rules of trust", (t) => {
   const cause = Object.assign(new Error('x'), { code: 'EUNTRUSTED' });
   t.regex(messageOf('BROKER_CONNECT', { cause }), /docs\/security\.md/);

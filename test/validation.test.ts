@@ -258,8 +258,17 @@ test('an unknown option is refused, and the name that was meant is suggested if 
   }
   // The last is as near to minUses as to maxUses.
   for (const given of ['colour', 'm', 'toString', '', 'xx', 'mUses']) {
-    refuses(t, () => reject({ [given]: 5 }), `options has no option "${given}"`);
+    refuses(t, () => reject({ [given]: 5 }), `options has no option "${given}"; it has ${known.join(', ')}`);
   }
+});
+
+test('of more than twelve options none is listed', (t) => {
+  const names = Array.from({ length: 12 }, (_, index) => `name${index}`);
+  const message = 'options has no option "colour"';
+  const call = (all: readonly string[]) => () =>
+    callUntyped(rejectUnknownOptions, 'options', { colour: 1 }, all);
+  refuses(t, call(names), `${message}; it has ${names.join(', ')}`);
+  refuses(t, call([...names, 'name12']), message);
 });
 
 test('one slip of the finger in a long option name is always recognised', (t) => {

@@ -51,8 +51,8 @@ export const top = defineCommand({
     if (first === undefined) {
       // Why the one that was asked for cannot be read has been said.
       if (pid !== undefined && found.problems.length > 0) return ExitCode.UNREACHABLE;
-      const whose = pid === undefined ? 'no process publishes' : `process ${pid} does not publish`;
-      report(new Error(`${whose} its pools in ${directory}; see docs/top.md`), 'top', json, io);
+      const publishing = pid === undefined ? [] : (await readPublished(directory)).processes;
+      report(new Error(nothingPublished(pid, publishing, directory)), 'top', json, io);
       return ExitCode.UNREACHABLE;
     }
     const intervalMs = values.interval ?? DEFAULT_INTERVAL_MS;
@@ -61,6 +61,20 @@ export const top = defineCommand({
     return await watch(first, () => read(first.pid), { once, intervalMs }, io);
   },
 });
+
+/** @param publishing the processes that do publish */
+function nothingPublished(
+  pid: number | undefined,
+  publishing: readonly PublishingProcess[],
+  directory: string,
+): string {
+  const whose = pid === undefined ? 'no process publishes' : `process ${pid} does not publish`;
+  const advice =
+    publishing.length > 0
+      ? `these do: ${publishing.map((process) => process.pid).join(', ')}`
+      : 'call publishPools of broker-pool/inspection in the process that has them';
+  return `${whose} its pools in ${directory}; ${advice}`;
+}
 
 async function printSnapshots(
   found: Published,

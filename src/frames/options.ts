@@ -86,8 +86,9 @@ export interface SessionOptions extends OptionsOf<typeof sessionOptions> {}
 export type SessionSettings = SettingsOf<typeof sessionOptions>;
 
 /** @throws `INVALID_ARGUMENT` that begins with the name of the option */
-export function checkSessionOptions(options: SessionOptions): SessionSettings {
-  return readOptions(sessionOptions, options);
+export function checkSessionOptions(options: SessionOptions | undefined): SessionSettings {
+  // Without options the message is to name the one that is required.
+  return readOptions(sessionOptions, options === undefined ? {} : options);
 }
 
 const requestOptions = {

@@ -111,7 +111,8 @@ export function connectionClosedError(): BrokerPoolError {
 }
 
 export function queueFullError(maxWaiting: number): BrokerPoolError {
-  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} requests may wait for others`);
+  const requests = maxWaiting === 1 ? 'request' : 'requests';
+  return new BrokerPoolError('QUEUE_FULL', `no more than ${maxWaiting} ${requests} may wait for others`);
 }
 
 export function sessionClosedError(message = 'the session is closed'): BrokerPoolError {

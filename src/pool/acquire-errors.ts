@@ -39,9 +39,10 @@ export function destroyedError(cause: Error | undefined): BrokerPoolError {
 }
 
 export function queueFullError(maxWaiting: number): BrokerPoolError {
+  const callers = maxWaiting === 1 ? 'caller' : 'callers';
   return new BrokerPoolError(
     'QUEUE_FULL',
-    `no more than ${maxWaiting} callers may wait for others to give a connection back`,
+    `no more than ${maxWaiting} ${callers} may wait for others to give a connection back`,
   );
 }
 
@@ -77,7 +78,15 @@ export function callerError(
   const open = `total ${total}, idle ${idle}, connecting ${connecting}`;
   const out = detached === 0 ? `leased ${leased}` : `leased ${leased}, detached ${detached}`;
   const situation = `${open}, waiting ${waiting}, ${out}, max ${max}`;
-  return explainedError(failure, { ...facts, situation });
+  // Undefined: the usual advice.
+  const advice = failure.phase === 'queue' && detached > 0 ? adviceOnDetached(leased) : undefined;
+  return explainedError(failure, { ...facts, situation, advice });
+}
+
+/** For a caller that waits in vain while sockets are detached, which no release brings back. */
+function adviceOnDetached(leased: number): string {
+  const hold = leased > 0 ? 'hold leases for less time, ' : '';
+  return `Raise max, ${hold}or close detached sockets: each keeps its place until it closes.`;
 }
 
 /** The error of a connect: any but a `BrokerPoolError` comes from the system. */

@@ -221,7 +221,8 @@ class PoolLease implements Lease {
 
   #held(): LeasedConnection {
     if (this.connection === undefined) {
-      throw new BrokerPoolError('INVALID_ARGUMENT', 'lease has been released, destroyed or detached already');
+      const problem = 'lease has been released, destroyed or detached already; acquire another one';
+      throw new BrokerPoolError('INVALID_ARGUMENT', problem);
     }
     return this.connection;
   }

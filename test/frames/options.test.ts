@@ -33,6 +33,13 @@ for (const [options, message] of [
     t.regex(error?.message ?? '', message);
   });
 
+test('openSession without options names the one that it needs', (t) => {
+  t.throws(() => Reflect.apply(openSession, undefined, [target]), {
+    code: 'INVALID_ARGUMENT',
+    message: 'payloadProtocol must be a number, got undefined',
+  });
+});
+
 for (const wrong of [undefined, null, 5, {}, { endpoint: 'relative' }, { endpoint: '/a', more: 1 }])
   test(`openSession refuses the target ${JSON.stringify(wrong)}`, (t) => {
     t.throws(() => Reflect.apply(openSession, undefined, [wrong, { payloadProtocol: PROTOCOL }]), {

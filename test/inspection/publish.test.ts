@@ -224,7 +224,12 @@ for (const [what, pool, options, message] of [
     { directory: `/${'x'.repeat(100)}` },
     /^directory is too long/,
   ],
-  ['an option that it does not have', undefined, { path: '/x' }, /^options has no option "path"$/],
+  [
+    'an option that it does not have',
+    undefined,
+    { path: '/x' },
+    /^options has no option "path"; it has directory$/,
+  ],
 ] as const)
   onPosix(`publishPools refuses ${what}`, async (t) => {
     const given: unknown = pool ?? idlePool(t);

@@ -32,7 +32,7 @@ for (const [name, use] of Object.entries(uses)) {
       t.true(lease.spent);
       t.throws(() => use(lease), {
         code: 'INVALID_ARGUMENT',
-        message: 'lease has been released, destroyed or detached already',
+        message: 'lease has been released, destroyed or detached already; acquire another one',
       });
       t.is(owner.notes.length, 1, 'its connection hears of one end only');
     }

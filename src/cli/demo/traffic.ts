@@ -31,7 +31,7 @@ export async function runDemo(connects: number, json: boolean, io: CommandIo): P
   const results: [Contender, RecordableHistogram][] = [];
   try {
     for (const contender of contendersIn(system, openPool)) {
-      say(`${connects} connections: ${contender.label}`);
+      say(`${connects} ${connects === 1 ? 'connection' : 'connections'}: ${contender.label}`);
       results.push([contender, await runContender(contender, connects, io)]);
     }
   } finally {

@@ -36,7 +36,10 @@ export const serveBackend = defineCommand({
       'answer requests of this payload protocol; can be given several times; 0xf001 if left out',
       identifier,
     ),
-    http: flag('answer HTTP instead of echoing bytes'),
+    http: flag(
+      'answer HTTP requests with their body, or where they have none with method and path, instead of ' +
+        'echoing bytes',
+    ),
     'identity-file': value('PATH', 'write who it is there, for clients without a broker', absolutePath, {
       isPath: true,
     }),

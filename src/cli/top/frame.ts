@@ -113,8 +113,9 @@ function headOf(columns: readonly Column[], view: View): string {
 
 function poolLine({ name, driver, total, maxTotal, isClosing }: PoolSummary, view: View): string {
   const limit = maxTotal === Infinity ? '' : ` of ${maxTotal}`;
+  const noun = total === 1 && limit === '' ? 'connection' : 'connections';
   const title = cut(printable(name), view.columns);
-  const more = `   ${total}${limit} connections, driver ${driver}${isClosing ? ', closing' : ''}`;
+  const more = `   ${total}${limit} ${noun}, driver ${driver}${isClosing ? ', closing' : ''}`;
   const room = view.columns - title.length;
   return (
     paint(title, 'bold', view.isColoured) + (more.length > room ? '' : paint(more, 'dim', view.isColoured))

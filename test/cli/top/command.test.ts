@@ -220,10 +220,20 @@ onLinux('without a publisher the exit code is 3', async (t) => {
   t.like(none, { exitCode: 3, stdout: '' });
   t.regex(
     none.stderr,
-    /^broker-pool top: no process publishes its pools in .*broker-pool; see docs\/top\.md\n$/,
+    /^broker-pool top: no process publishes its pools in .*broker-pool; call publishPools of broker-pool\/inspection /,
   );
-  t.regex((await runIn({ env }, 'top', '7')).stderr, /process 7 does not publish its pools/);
+  t.regex(
+    (await runIn({ env }, 'top', '7')).stderr,
+    /process 7 does not publish its pools .*; call publishPools /,
+  );
   t.like(await runIn({ env }, 'top', 'x'), { exitCode: 2 });
+});
+
+onLinux('for a process that does not publish, top names those that do', async (t) => {
+  const { env } = await publish(t);
+  const { exitCode, stderr } = await runIn({ env }, 'top', String(process.ppid));
+  t.is(exitCode, 3);
+  t.true(stderr.endsWith(`; these do: ${process.pid}\n`), stderr);
 });
 
 onLinux('a directory that others may enter is not read', async (t) => {

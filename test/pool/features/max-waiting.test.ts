@@ -36,6 +36,15 @@ test('with maxWaiting 0 the pool opens up to max, and refuses a caller that woul
   second?.release();
 });
 
+test('the refusal of a second waiting caller speaks of one caller', async (t) => {
+  const fake = fakePool(t, { max: 1, maxWaiting: 1 });
+  const [held] = await lease(fake, 1);
+  const waiting = fake.pool.acquire();
+  t.regex((await failureOf(fake.pool.acquire())).message, /no more than 1 caller may wait/);
+  held?.release();
+  (await waiting).release();
+});
+
 test('an idle connection that needs validation or is being validated is free for one caller', async (t) => {
   let answer = (_good: boolean): void => {};
   const fake = fakePool(t, {
