@@ -1,6 +1,6 @@
 /**
  * A command-line tool that connects once and skips the Hello the next time:
- * `node dist/examples/ask-once.js --service demo --version 1.0.0 --cache /run/user/1000/demo/endpoints.json hello`
+ * `node ask-once.ts --service demo --version 1.0.0 --cache /run/user/1000/demo/endpoints.json hello`
  *
  * `--broker ENDPOINT` asks another broker than that of the user. The directory of the cache must be private.
  */

@@ -1,4 +1,4 @@
-/** A backend that answers framed requests and HTTP at one endpoint: `node dist/examples/backend.js`. */
+/** A backend that answers framed requests and HTTP at one endpoint: `node backend.ts`. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, get, type IncomingMessage } from 'node:http';

@@ -1,4 +1,4 @@
-/** A pool against an embedded broker and echo backend: `node dist/examples/echo.js`. */
+/** A pool against an embedded broker and echo backend: `node echo.ts`. */
 import { once } from 'node:events';
 import { BrokerPool } from 'broker-pool';
 import { startTestSystem } from 'broker-pool/testing';

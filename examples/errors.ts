@@ -1,5 +1,5 @@
 /**
- * Every error code, provoked: `node dist/examples/errors.js` prints each with its message, which says what to do.
+ * Every error code, provoked: `node errors.ts` prints each with its message, which says what to do.
  *
  * `WORKER_FAILED` needs a process without the C library (`BROKER_POOL_FFI=0`), `UNSUPPORTED_RUNTIME` Bun.
  */

@@ -1,5 +1,5 @@
 /**
- * gRPC to the backend that a broker names: `node dist/examples/grpc.js`.
+ * gRPC to the backend that a broker names: `node grpc.ts`.
  *
  * grpc-js dials its connections itself, so it is told where: by a resolver, which is an experimental part of its API.
  */

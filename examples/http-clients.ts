@@ -1,4 +1,4 @@
-/** One pool, and the HTTP clients that programs have already: `node dist/examples/http-clients.js`. */
+/** One pool, and the HTTP clients that programs have already: `node http-clients.ts`. */
 import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import axios from 'axios';

@@ -1,6 +1,6 @@
 /**
  * An HTTP service in front of a backend, with metrics, a health check, and an end that loses no request:
- * `node dist/examples/http-service.js --service demo --version 1.0.0 --port 8080`
+ * `node http-service.ts --service demo --version 1.0.0 --port 8080`
  *
  * Without `--service` it starts a broker and a backend to try it with. Ctrl-C and SIGTERM end it.
  */

@@ -1,4 +1,4 @@
-/** A request and its answer, through a broker and without one: `node dist/examples/session.js`. */
+/** A request and its answer, through a broker and without one: `node session.ts`. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** One pool for all threads of a process: `node dist/examples/shared-pool.js`. */
+/** One pool for all threads of a process: `node shared-pool.ts`. */
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { BrokerPool, connectSharedPool } from 'broker-pool';

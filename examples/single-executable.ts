@@ -1,6 +1,6 @@
 /**
  * Makes a single executable of a bundled program, which a broker can launch:
- * `node dist/examples/single-executable.js program.cjs output`. Fetches postject with npx.
+ * `node single-executable.ts program.cjs output`. Fetches postject with npx.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 
 const [program, output] = process.argv.slice(2).map((path) => resolve(path));
 if (program === undefined || output === undefined) {
-  console.error('usage: node single-executable.js program.cjs output');
+  console.error('usage: node single-executable.ts program.cjs output');
   process.exit(2);
 }
 

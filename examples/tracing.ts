@@ -1,4 +1,4 @@
-/** Traces and metrics of a pool by the OpenTelemetry SDK: `node dist/examples/tracing.js`. */
+/** Traces and metrics of a pool by the OpenTelemetry SDK: `node tracing.ts`. */
 import { once } from 'node:events';
 import { context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';

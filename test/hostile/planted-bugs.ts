@@ -132,7 +132,7 @@ try {
     '| bug | planted in | noticed by |',
     '|---|---|---|',
     ...rows,
-    `| nothing | | ${control.join(', ') || 'no suite'} |`,
+    `| none, to compare: the code as it is | | ${control.join(', ') || 'no suite fails'} |`,
   ];
   if (values.report !== undefined)
     replaceSection(
