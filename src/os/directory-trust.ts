@@ -23,7 +23,8 @@ const ALLOW_SHARED = 'allow it with trust: { sharedDirectories: true }';
 
 /**
  * For so long the ancestors of a directory count as safe after a check. They were safe because only their
- * owners could change them; a change by an owner is noticed a second later: `checkFile` remembers 100 ms more.
+ * owners could change them; a change by an owner is noticed a second later: `checkFile` remembers a directory for
+ * 100 ms more.
  */
 const REMEMBERED_MS = 900;
 const MAX_REMEMBERED = 64;

@@ -45,12 +45,13 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
 }
 
 /**
- * For so long a socket and its directory count as safe after a check: of many Hellos in a row each would look at
- * both again. Until then only users who are trusted, or root, could put something else in their place.
+ * For so long a socket's directory counts as safe after a check: of many Hellos in a row each would look at it
+ * again. Until then only users who are trusted, or root, could open it to others. The socket itself is looked at
+ * before each Hello.
  */
 const REMEMBERED_MS = 100;
 const MAX_REMEMBERED = 64;
-/** Until when the endpoints that were found safe count as such. */
+/** Until when the directories that were found safe count as such. */
 const safe = new WeakMap<UserIds, Map<string, number>>();
 
 /** Parts of a path that lead nowhere: `//`, `/./`, and the same at its end. */
@@ -69,27 +70,31 @@ export function checkFile(
 ): string | undefined {
   if (trust === undefined || process.platform === 'win32' || endpoint.startsWith('\0')) return undefined;
   const { userIds, sharedDirectories } = trust;
-  const remembered = safe.get(userIds) ?? new Map<string, number>();
-  if (!sharedDirectories && nowMs < (remembered.get(endpoint) ?? 0)) return undefined;
   // The kernel truncates a path at NUL, and a relative one names another file after each chdir: the dial
   // would not reach the file checked here.
   if (endpoint.includes('\0')) return 'there is a NUL in its name';
   if (!endpoint.startsWith('/')) return 'its path is not absolute';
   // `link/` is the target of the link: a slash or a dot must not hide the link.
   const path = HAS_EMPTY_PARTS.test(endpoint) ? `/${namesOf(endpoint).join('/')}` : endpoint;
-  const directory = posix.dirname(path);
-  const folder = look(directory);
   const file = look(path);
-  if (folder === undefined || file === undefined) return undefined;
-  const problem = sharedDirectories ? undefined : checkDirectories(directory, folder, userIds, nowMs);
+  if (file === undefined) return undefined;
+  const problem = sharedDirectories ? undefined : checkDirectory(posix.dirname(path), userIds, nowMs);
   if (problem !== undefined) return problem;
   if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
   if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
-  if (!userIds.includes(file.uid)) return `it ${belongsTo(file.uid)}`;
-  // Where others may write to the directory, the next look may find their socket.
-  if (sharedDirectories) return undefined;
+  return userIds.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
+}
+
+/** A refusal is not remembered. A missing directory has no problem: the dial reports it better. */
+function checkDirectory(directory: string, userIds: UserIds, nowMs: number): string | undefined {
+  const remembered = safe.get(userIds) ?? new Map<string, number>();
+  if (nowMs < (remembered.get(directory) ?? 0)) return undefined;
+  const folder = look(directory);
+  if (folder === undefined) return undefined;
+  const problem = checkDirectories(directory, folder, userIds, nowMs);
+  if (problem !== undefined) return problem;
   if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-  remembered.set(endpoint, nowMs + REMEMBERED_MS);
+  remembered.set(directory, nowMs + REMEMBERED_MS);
   safe.set(userIds, remembered);
   return undefined;
 }
