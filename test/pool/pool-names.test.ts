@@ -74,15 +74,15 @@ test('a pool that was dropped without being closed gives its name back when it i
 
 test('a name that was given again stays taken when the pool that had it before is collected', async (t) => {
   let first: object | undefined = {};
-  claimName(first, 'again');
-  releaseName(first, 'again');
+  claimName(first, 'given twice');
+  releaseName(first, 'given twice');
   const second = {};
-  claimName(second, 'again');
+  claimName(second, 'given twice');
   first = undefined;
   await collectGarbage();
   await turn();
-  t.throws(() => claimName({}, 'again'), { code: 'INVALID_ARGUMENT' });
-  releaseName(second, 'again');
+  t.throws(() => claimName({}, 'given twice'), { code: 'INVALID_ARGUMENT' });
+  releaseName(second, 'given twice');
 });
 
 for (const name of ['', ' ', ' a', 'a\n', '\u202eabc', 'a'.repeat(65), 5, null]) {
