@@ -8,7 +8,7 @@ await using pool = new BrokerPool({ ...system.target, max: 4 });
 
 const reply = await pool.use(async ({ socket, route }) => {
   socket.write(`hello over ${route}`);
-  const [chunk]: Buffer[] = await once(socket, 'data');
+  const [chunk]: Buffer[] = await once(socket, 'data', { signal: AbortSignal.timeout(5_000) });
   return String(chunk);
 });
 console.log(reply);

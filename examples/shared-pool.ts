@@ -21,7 +21,7 @@ if (isMainThread) {
   await using shared = await connectSharedPool(workerData.port);
   const reply = await shared.use(async ({ socket }) => {
     socket.write(`hello from the ${workerData.name} thread`);
-    const [chunk]: Buffer[] = await once(socket, 'data');
+    const [chunk]: Buffer[] = await once(socket, 'data', { signal: AbortSignal.timeout(5_000) });
     return String(chunk);
   });
   parentPort?.postMessage(reply);
