@@ -6,7 +6,13 @@
  */
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { BrokerPool, BrokerPoolError, type DriverName, type Route } from '../../src/index.js';
+import {
+  BrokerPool,
+  BrokerPoolError,
+  type BrokerPoolOptions,
+  type DriverName,
+  type Route,
+} from '../../src/index.js';
 import { until } from '../helpers/leftovers.js';
 import { echo } from '../helpers/talk.js';
 
@@ -45,9 +51,10 @@ const [, , brokerEndpoint = '', serviceName = '', wantedVersion = '', when = '',
 const warnings: string[] = [];
 process.on('warning', (warning) => warnings.push(warning.message));
 
-const endpointCache = when === 'known' ? {} : false;
+// With one place the connection that is destroyed is the only one: no idle one is left to serve the next caller.
+const cached: BrokerPoolOptions = when === 'known' ? { endpointCache: {}, max: 1 } : { endpointCache: false };
 const newPool = (adoptHandedOffConnection = false): BrokerPool =>
-  new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, endpointCache, adoptHandedOffConnection });
+  new BrokerPool({ brokerEndpoint, serviceName, wantedVersion, ...cached, adoptHandedOffConnection });
 const once = async (pool: BrokerPool): Promise<string> =>
   await pool.use(({ socket }) => echo(socket, 'hello'));
 
