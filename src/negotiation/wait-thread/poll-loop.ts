@@ -185,8 +185,8 @@ export class PollLoop {
   }
 
   #onReadable(descriptor: number): void {
-    // The main thread puts descriptors on watch itself, so a reply may be here before its command was taken.
-    if (this.#descriptors.at(descriptor) === undefined) this.#takeCommands();
+    // The command of a job may still be on its way when its reply is here, and so may the one that gives it up.
+    this.#takeCommands();
     const active = this.#descriptors.at(descriptor);
     if (active === undefined) return;
     const { exchange, job } = active;

@@ -196,6 +196,21 @@ test('a reply may be there before its command has been looked at', (t) => {
   t.like(world.outcomes[0], connected);
 });
 
+test('a job that is given up while its reply arrives is given up, and its reply goes back unread', (t) => {
+  const world = new World();
+  world.commands.push(start());
+  world.run((_, __, ready) => {
+    world.commands.push({ kind: 'release', slot: SLOT });
+    world.received = negotiatedFrame();
+    ready(DESCRIPTOR);
+  });
+  t.like(world.outcomes[0], {
+    kind: 'failed',
+    failure: { code: 'ABORTED' },
+    unreadReply: { descriptor: DESCRIPTOR },
+  });
+});
+
 test('a request of which the system took a part is sent to its end, not given up (V-31)', (t) => {
   const world = new World();
   world.commands.push(start({ sent: 1, watched: false }));
