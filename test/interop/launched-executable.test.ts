@@ -12,7 +12,7 @@ import { until } from '../helpers/leftovers.js';
 import { framesIn, readBytes } from '../testing/raw-peer.js';
 import { interopTest, program } from './interop.js';
 import { rustRequests } from './rust-frames.js';
-import { installShippedBroker, ShippedBroker } from './shipped-broker.js';
+import { BUILD_LIMIT_MS, installShippedBroker, ShippedBroker } from './shipped-broker.js';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -47,7 +47,8 @@ async function ask(socket: Socket, text: string): Promise<string> {
 interopTest(
   'the broker launches a Node backend, whose hash is kept or not; SIGTERM ends it, and the next Hello launches another (D-24, L-20 to L-23, L-27)',
   async (t) => {
-    t.timeout(180_000);
+    // In a fresh clone this compiles the broker.
+    t.timeout(BUILD_LIMIT_MS + 180_000);
     installShippedBroker();
     const broker = await ShippedBroker.start(t);
     const executable = makeExecutable(t);
