@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
-import type { NegotiatedInfo } from '../negotiation/job.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
-import type { Route } from '../negotiation/job.js';
+import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket } from '../os/pooled-socket.js';
 import type { CloseReason } from './close-reason.js';
@@ -243,9 +242,7 @@ export function leaseOf(connection: LeasedConnection): Lease {
   return lease;
 }
 
-/**
- * The connection of a lease; `undefined` once the lease is spent. For the pool's own code.
- */
+/** The connection of a lease; `undefined` once the lease is spent. For the pool's own code. */
 export function heldBy(lease: Lease): LeasedConnection | undefined {
   return lease instanceof PoolLease ? lease.connection : undefined;
 }

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { monotonicNowMs } from '../clock.js';
+import { isAlive } from '../os/process-alive.js';
 
 /** How long the kernel may take to stop each thread. */
 const STOP_LIMIT_MS = 2_000;
@@ -30,15 +31,6 @@ function isStopped(pid: number): boolean {
     });
   } catch {
     // The process, or a thread of it, has ended meanwhile: a process that is gone answers nothing.
-    return !isThere(pid);
-  }
-}
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    return !isAlive(pid);
   }
 }

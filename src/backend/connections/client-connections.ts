@@ -47,7 +47,8 @@ export class ClientConnections {
 
   /**
    * Lets what is in flight be answered, and settles when all connections have closed. Those that the service
-   * owns are closed by the service, or at the limit; those of its HTTP server behind their answers. The earliest limit of several calls counts.
+   * owns are closed by the service, or at the limit; those of its HTTP server behind their answers. The earliest
+   * limit of several calls counts.
    */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#open.size === 0) return;
