@@ -1,5 +1,5 @@
 import type { AcquireQueue } from './acquire-queue.js';
-import type { Capacity, CapacityUser } from './capacity.js';
+import type { Capacity } from './capacity.js';
 import type { EntryList } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -25,9 +25,11 @@ export interface PendingConnect {
  * its connects under way with their slots of `maxTotal`. An attempt holds a slot; a pause does not. While no
  * caller waits, an attempt yields its slot to another target that needs one, and goes on without.
  */
-export class TargetLimits implements CapacityUser {
+export class TargetLimits {
   readonly capacity: Capacity | undefined;
+  /** Closes the connection that has been idle longest and gives its slot back; false where none is idle. */
   readonly evictIdle: () => boolean;
+  /** There may be a slot now: the target takes it if it still needs one. */
   readonly pump: () => void;
   /** Only callers that wait are still served; no connection is kept. */
   closing = false;
@@ -40,14 +42,12 @@ export class TargetLimits implements CapacityUser {
   readonly pausing = new Set<PendingConnect>();
   /** Connects without a slot that need one, to try again or for the connection that they bring. */
   readonly lacking = new Set<PendingConnect>();
+  /** The option `max`. */
+  readonly max: number;
   readonly #settings: PoolSettings;
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
 
-  /**
-   * @param evictIdle as {@link CapacityUser.evictIdle}
-   * @param pump as {@link CapacityUser.pump}
-   */
   constructor(
     settings: PoolSettings,
     capacity: Capacity | undefined,
@@ -59,15 +59,18 @@ export class TargetLimits implements CapacityUser {
     this.capacity = capacity;
     this.evictIdle = evictIdle;
     this.pump = pump;
+    this.max = settings.max;
     this.#settings = settings;
     this.#entries = entries;
     this.#queue = queue;
   }
 
+  /** Connections, those under way included. */
   get held(): number {
     return this.#entries.size + this.holding.size;
   }
 
+  /** Those that can make room for another target: idle connections, and connects under way. */
   get spare(): number {
     return this.#entries.idle + this.holding.size;
   }
@@ -76,6 +79,7 @@ export class TargetLimits implements CapacityUser {
     return this.#queue.size;
   }
 
+  /** Since when a connection is idle, on the monotonic clock; `Infinity` where none is. */
   get idleSinceMs(): number {
     const oldest = this.#entries.oldestIdle;
     if (oldest === undefined) return Infinity;
@@ -89,7 +93,7 @@ export class TargetLimits implements CapacityUser {
 
   /** How many more connections may be opened. */
   get mayOpen(): number {
-    const mayOpen = this.#settings.max - this.held;
+    const mayOpen = this.max - this.held;
     return this.capacity === undefined ? mayOpen : Math.min(mayOpen, this.capacity.availableFor(this));
   }
 
@@ -113,8 +117,7 @@ export class TargetLimits implements CapacityUser {
 
   /** Whether `max` and `maxConnecting` leave room for another connect. */
   belowLimits(): boolean {
-    const { max, maxConnecting } = this.#settings;
-    return this.connects < maxConnecting && this.#entries.size + this.connects < max;
+    return this.connects < this.#settings.maxConnecting && this.#entries.size + this.connects < this.max;
   }
 
   /** Why a connection that has just come back is not kept: another target needs its slot. */
@@ -151,6 +154,7 @@ export class TargetLimits implements CapacityUser {
     settle(connect, true);
   }
 
+  /** Gives back the slot of a connect under way, which goes on without; false where none has a slot. */
   yieldConnect(): boolean {
     const [connect] = this.holding;
     if (connect === undefined) return false;

@@ -12,7 +12,8 @@ import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
-import { statsOfTarget } from './target-stats.js';
+import { snapshotOf, statsOfTarget } from './target-stats.js';
+import { expire, failAll, failWaiter } from './waiter-failures.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import type { TargetStats } from './watching/stats.js';
@@ -113,13 +114,14 @@ export class TargetPool implements LeaseOwner {
       this.#endedBy ??
       (signal !== undefined && hasAborted(signal) ? abortedError(signal, ABORTED) : undefined);
     if (failure !== undefined) {
-      const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.ended, 0);
+      const error = callerError(failure, false, snapshotOf(this.#pump), this.#pump.opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
     const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
     const { last } = this.#queue;
-    if (signal !== undefined && last !== undefined) this.#queue.listen(last, signal, this.#pump);
+    if (signal !== undefined && last !== undefined)
+      this.#queue.listen(last, signal, (error) => failWaiter(this.#pump, last, error));
     this.#pump.onWaiter();
     return lease;
   }
@@ -194,7 +196,8 @@ export class TargetPool implements LeaseOwner {
   }
 
   /** Serves the callers that wait, and keeps no connection. */
-  beginClose(): void {
+  beginClose(onQuieter: () => void): void {
+    this.#pump.onQuieter = onQuieter;
     this.#limits.closing = true;
     for (const connection of this.#entries.entries())
       if (connection.state === 'detached') connection.retire('poolClosed');
@@ -223,14 +226,14 @@ export class TargetPool implements LeaseOwner {
     this.#limits.closing = true;
     this.#pump.opener.stop();
     this.#endedBy = error;
-    this.#pump.failAll(error, false);
+    failAll(this.#pump, error, false);
     this.#pump.warmUps?.endAll(error);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stopTimers();
   }
 
   stats(): TargetStats {
-    return statsOfTarget(this.#pump, this.#queue, this.#watch);
+    return statsOfTarget(this.#pump, this.#watch);
   }
 
   #stopTimers(): void {
@@ -252,12 +255,10 @@ export class TargetPool implements LeaseOwner {
   }
 
   #onTurnEnd(nowMs: number): void {
-    for (
-      let connection = this.#entries.newestIdle;
-      connection !== undefined && !connection.resting;
-      connection = connection.older
-    ) {
+    let connection = this.#entries.newestIdle;
+    while (connection !== undefined && !connection.resting) {
       connection.rest(nowMs);
+      connection = connection.older;
     }
   }
 
@@ -265,13 +266,13 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    this.#queue.expire(dueByMs, this.#pump);
+    expire(this.#pump, dueByMs);
     this.#pump.reap(dueByMs);
   }
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.begun, 0);
+    const error = callerError(failure, false, snapshotOf(this.#pump), this.#pump.opener.attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

@@ -2,6 +2,8 @@ import { throwIfAborted } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { ABORTED, asPoolError, callerError } from './acquire-errors.js';
 import type { Pump } from './pump.js';
+import { snapshotOf } from './target-stats.js';
+import { timeoutError } from './waiter-failures.js';
 import { WarmUps } from './warm-ups.js';
 
 /** Resolves when `min` connections are open, and keeps as many from now on. Rejects when one cannot open. */
@@ -23,13 +25,13 @@ export async function warmUp(
     pump.warmUps ??= new WarmUps(clock);
     const warm = pump.warmUps.wait(timeoutMs, signal, () => {
       timeUp = true;
-      return pump.timeoutError(timeoutMs);
+      return timeoutError(pump, timeoutMs);
     });
     pump.keepWarm();
     await warm;
   } catch (error) {
     const failure = asPoolError(error);
     const isShared = !timeUp && failure.code !== 'ABORTED' && failure.code !== 'POOL_CLOSED';
-    throw callerError(failure, isShared, pump.snapshot(), attemptsBefore, clock.now() - startedMs);
+    throw callerError(failure, isShared, snapshotOf(pump), attemptsBefore, clock.now() - startedMs);
   }
 }

@@ -21,7 +21,7 @@ import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../../endpoint-cache/endpoint-cache.js';
 import type { Target } from '../../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
-import { Retries, type RetryingConnect } from './retries.js';
+import { Retries, type BeforeRetry } from './retries.js';
 
 /** A connection that is ready to be leased. */
 export interface NewConnection {
@@ -50,6 +50,8 @@ export interface ConnectRequest {
   /** Of the target. */
   readonly key: string;
   readonly attempts: AttemptCounts;
+  /** Until when callers wait for a connection, on the monotonic clock; 0 without callers. */
+  readonly waiters: { readonly wantedUntilMs: number };
   /** Names the backend: no broker is asked. */
   readonly identityFile: string | undefined;
   /** The framed Hello. */
@@ -116,10 +118,15 @@ export class Connector {
   }
 
   /**
-   * Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries,
-   * unless `mostAttempts` does.
+   * Opens one connection, or fails with the reason. The deadlines of the waiters, or `retry`, end the retries.
+   *
+   * @param startedMs when the connect began, on the monotonic clock
    */
-  async connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
+  async connect(
+    request: ConnectRequest,
+    startedMs: number,
+    beforeRetry: BeforeRetry,
+  ): Promise<NewConnection> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     this.#underWay += 1;
@@ -128,7 +135,7 @@ export class Connector {
       // closed.
       return await this.#attempt(request);
     } catch (error) {
-      return await this.#retry(request, connect, error);
+      return await this.#retry(request, startedMs, beforeRetry, error);
     } finally {
       this.#underWay -= 1;
       if (this.#underWay === 0) this.#onIdle();
@@ -147,14 +154,16 @@ export class Connector {
 
   async #retry(
     request: ConnectRequest,
-    connect: RetryingConnect,
+    startedMs: number,
+    beforeRetry: BeforeRetry,
     firstError: unknown,
   ): Promise<NewConnection> {
     let opened: NewConnection | undefined;
     try {
       return await this.#retries.run(
-        request.key,
-        connect,
+        request,
+        startedMs,
+        beforeRetry,
         firstError,
         async () => (opened = await this.#attempt(request)),
       );
