@@ -1,10 +1,23 @@
-import type { TargetLimits } from './target-limits.js';
-
-/** The limits of one target, or a test's stand-in. */
-export type CapacityUser = Pick<
-  TargetLimits,
-  'held' | 'spare' | 'idleSinceMs' | 'waiting' | 'evictIdle' | 'yieldConnect' | 'pump'
->;
+/** A target as {@link Capacity} sees it. */
+export interface CapacityUser {
+  /** Its connections, those under way included. */
+  readonly held: number;
+  /** Those of them that can make room for another target: idle connections, and connects under way. */
+  readonly spare: number;
+  /**
+   * Since when the connection that has been idle longest is idle, on the monotonic clock; `Infinity` where
+   * none is idle.
+   */
+  readonly idleSinceMs: number;
+  /** Callers that wait for one of them. */
+  readonly waiting: number;
+  /** Closes the connection that has been idle longest and gives its slot back; false where none is idle. */
+  evictIdle(): boolean;
+  /** Gives back the slot of a connect under way, which goes on without; false where none has a slot. */
+  yieldConnect(): boolean;
+  /** There may be a slot now. The target takes it if it still needs one. */
+  pump(): void;
+}
 
 /**
  * The slots that all targets share (`maxTotal`). Every connection has one from before its connect until after

@@ -1,7 +1,7 @@
 import { outOfContext } from '../async-context.js';
 import type { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { asPoolError } from './acquire-errors.js';
+import { asPoolError, type PoolSnapshot } from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
@@ -15,7 +15,6 @@ import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
 import { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
-import { failAll } from './waiter-failures.js';
 import type { WarmUps } from './warm-ups.js';
 
 /**
@@ -161,6 +160,22 @@ export class Pump {
     for (const connection of silent) if (connection.state === 'idle') void this.#validate(connection, false);
   }
 
+  /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
+  failAll(failure: BrokerPoolError, isShared: boolean): void {
+    for (let waiter = this.queue.first; waiter !== undefined; waiter = this.queue.first)
+      this.queue.fail(waiter, failure, isShared, this.snapshot());
+    this.run();
+  }
+
+  /** The state of the target that errors tell. */
+  snapshot(): PoolSnapshot {
+    const { size: total, idle, leased, detached } = this.entries;
+    const { target, attempts } = this.opener;
+    const { max, waiting, holding } = this.limits;
+    const connecting = holding.size;
+    return { target, max, total, idle, leased, detached, connecting, waiting, attempts: attempts.begun };
+  }
+
   #serveWaiters(validated: PooledConnection | undefined): void {
     while (this.queue.size > 0) {
       const connection = this.leaseIdle(validated);
@@ -240,7 +255,7 @@ export class Pump {
   #onOpenFailed(error: BrokerPoolError): void {
     this.warmUps?.endAll(error);
     if (this.entries.size > 0) this.run();
-    else if (this.limits.connects === 0) failAll(this, error, true);
+    else if (this.limits.connects === 0) this.failAll(error, true);
   }
 
   async #validate(connection: PooledConnection, isWanted: boolean): Promise<void> {

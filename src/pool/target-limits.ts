@@ -1,5 +1,5 @@
 import type { AcquireQueue } from './acquire-queue.js';
-import type { Capacity } from './capacity.js';
+import type { Capacity, CapacityUser } from './capacity.js';
 import type { EntryList } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
@@ -25,11 +25,9 @@ export interface PendingConnect {
  * its connects under way with their slots of `maxTotal`. An attempt holds a slot; a pause does not. While no
  * caller waits, an attempt yields its slot to another target that needs one, and goes on without.
  */
-export class TargetLimits {
+export class TargetLimits implements CapacityUser {
   readonly capacity: Capacity | undefined;
-  /** Closes the connection that has been idle longest and gives its slot back; false where none is idle. */
   readonly evictIdle: () => boolean;
-  /** There may be a slot now: the target takes it if it still needs one. */
   readonly pump: () => void;
   /** Only callers that wait are still served; no connection is kept. */
   closing = false;
@@ -48,6 +46,10 @@ export class TargetLimits {
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
 
+  /**
+   * @param evictIdle as {@link CapacityUser.evictIdle}
+   * @param pump as {@link CapacityUser.pump}
+   */
   constructor(
     settings: PoolSettings,
     capacity: Capacity | undefined,
@@ -65,12 +67,10 @@ export class TargetLimits {
     this.#queue = queue;
   }
 
-  /** Connections, those under way included. */
   get held(): number {
     return this.#entries.size + this.holding.size;
   }
 
-  /** Those that can make room for another target: idle connections, and connects under way. */
   get spare(): number {
     return this.#entries.idle + this.holding.size;
   }
@@ -79,7 +79,6 @@ export class TargetLimits {
     return this.#queue.size;
   }
 
-  /** Since when a connection is idle, on the monotonic clock; `Infinity` where none is. */
   get idleSinceMs(): number {
     const oldest = this.#entries.oldestIdle;
     if (oldest === undefined) return Infinity;
@@ -154,7 +153,6 @@ export class TargetLimits {
     settle(connect, true);
   }
 
-  /** Gives back the slot of a connect under way, which goes on without; false where none has a slot. */
   yieldConnect(): boolean {
     const [connect] = this.holding;
     if (connect === undefined) return false;

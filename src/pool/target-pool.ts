@@ -12,8 +12,8 @@ import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
-import { snapshotOf, statsOfTarget } from './target-stats.js';
-import { expire, failAll, failWaiter } from './waiter-failures.js';
+import { statsOfTarget } from './target-stats.js';
+import { expire, failWaiter } from './waiter-failures.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import type { TargetStats } from './watching/stats.js';
@@ -114,7 +114,7 @@ export class TargetPool implements LeaseOwner {
       this.#endedBy ??
       (signal !== undefined && hasAborted(signal) ? abortedError(signal, ABORTED) : undefined);
     if (failure !== undefined) {
-      const error = callerError(failure, false, snapshotOf(this.#pump), this.#pump.opener.attempts.ended, 0);
+      const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
@@ -226,7 +226,7 @@ export class TargetPool implements LeaseOwner {
     this.#limits.closing = true;
     this.#pump.opener.stop();
     this.#endedBy = error;
-    failAll(this.#pump, error, false);
+    this.#pump.failAll(error, false);
     this.#pump.warmUps?.endAll(error);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stopTimers();
@@ -272,7 +272,7 @@ export class TargetPool implements LeaseOwner {
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = callerError(failure, false, snapshotOf(this.#pump), this.#pump.opener.attempts.begun, 0);
+    const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

@@ -1,16 +1,6 @@
-import type { PoolSnapshot } from './acquire-errors.js';
 import type { Pump } from './pump.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 import { countsOf, type TargetStats } from './watching/stats.js';
-
-/** The state of a target that errors tell. */
-export function snapshotOf({ entries, limits, opener }: Pump): PoolSnapshot {
-  const { size: total, idle, leased, detached } = entries;
-  const { target, attempts } = opener;
-  const { max, waiting, holding } = limits;
-  const connecting = holding.size;
-  return { target, max, total, idle, leased, detached, connecting, waiting, attempts: attempts.begun };
-}
 
 /** The counts of one target, and which it is. */
 export function statsOfTarget(

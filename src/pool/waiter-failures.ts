@@ -2,19 +2,10 @@ import type { BrokerPoolError } from '../errors.js';
 import { acquireTimeoutError } from './acquire-errors.js';
 import type { Waiter } from './acquire-queue.js';
 import type { Pump } from './pump.js';
-import { snapshotOf } from './target-stats.js';
 
 /** Fails one caller that waits. */
 export function failWaiter(pump: Pump, waiter: Waiter, failure: BrokerPoolError): void {
-  pump.queue.fail(waiter, failure, false, snapshotOf(pump));
-  pump.run();
-}
-
-/** Fails all callers that wait. @param isShared whether other callers may have the same failure */
-export function failAll(pump: Pump, failure: BrokerPoolError, isShared: boolean): void {
-  const { queue } = pump;
-  for (let waiter = queue.first; waiter !== undefined; waiter = queue.first)
-    queue.fail(waiter, failure, isShared, snapshotOf(pump));
+  pump.queue.fail(waiter, failure, false, pump.snapshot());
   pump.run();
 }
 
@@ -26,7 +17,7 @@ export function expire(pump: Pump, dueByMs: number): void {
     // The end of one waiter may have been the end of others.
     if (!queue.includes(waiter)) continue;
     queue.timeouts += 1;
-    queue.fail(waiter, timeoutError(pump, waiter.timeoutMs), false, snapshotOf(pump));
+    queue.fail(waiter, timeoutError(pump, waiter.timeoutMs), false, pump.snapshot());
   }
   if (expired.length > 0) pump.run();
 }

@@ -2,7 +2,6 @@ import { throwIfAborted } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { ABORTED, asPoolError, callerError } from './acquire-errors.js';
 import type { Pump } from './pump.js';
-import { snapshotOf } from './target-stats.js';
 import { timeoutError } from './waiter-failures.js';
 import { WarmUps } from './warm-ups.js';
 
@@ -32,6 +31,6 @@ export async function warmUp(
   } catch (error) {
     const failure = asPoolError(error);
     const isShared = !timeUp && failure.code !== 'ABORTED' && failure.code !== 'POOL_CLOSED';
-    throw callerError(failure, isShared, snapshotOf(pump), attemptsBefore, clock.now() - startedMs);
+    throw callerError(failure, isShared, pump.snapshot(), attemptsBefore, clock.now() - startedMs);
   }
 }

@@ -19,8 +19,7 @@ import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../../endpoint-cache/endpoint-cache.js';
-import type { Target } from '../../target.js';
-import type { HandoffPolicy } from './handoff-policy.js';
+import type { ConnectRequest } from './connect-request.js';
 import { Retries, type BeforeRetry } from './retries.js';
 
 /** A connection that is ready to be leased. */
@@ -36,34 +35,6 @@ export interface NewConnection {
 export function discard({ socket, handoffToken }: NewConnection): void {
   socket.destroy();
   handoffToken?.fill(0);
-}
-
-/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
-export interface AttemptCounts {
-  begun: number;
-  ended: number;
-}
-
-/** One target as the connector sees it. */
-export interface ConnectRequest {
-  readonly target: Target;
-  /** Of the target. */
-  readonly key: string;
-  readonly attempts: AttemptCounts;
-  /** Until when callers wait for a connection, on the monotonic clock; 0 without callers. */
-  readonly waiters: { readonly wantedUntilMs: number };
-  /** Names the backend: no broker is asked. */
-  readonly identityFile: string | undefined;
-  /** The framed Hello. */
-  readonly hello: Uint8Array;
-  /** That of a negotiation whose handoff is adopted. */
-  readonly adoptingHello: Uint8Array;
-  /** Hello-skip is allowed: the wanted version is the caller's own. */
-  readonly maySkipHello: boolean;
-  /** Whether to wait for a handoff, learnt from connect to connect; `undefined`: never. */
-  readonly handoff: HandoffPolicy | undefined;
-  /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
-  isCold: boolean;
 }
 
 export interface ConnectorSettings {

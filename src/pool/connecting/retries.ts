@@ -3,7 +3,7 @@ import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf } from '../../errors.js';
 import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/drain-reply.js';
-import type { ConnectRequest } from './connector.js';
+import type { ConnectRequest } from './connect-request.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 
 /** An attempt that has failed and is tried again. */

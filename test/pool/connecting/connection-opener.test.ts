@@ -5,11 +5,8 @@ import { asPoolError } from '../../../src/pool/acquire-errors.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
-import type {
-  ConnectRequest,
-  NewConnection,
-  OpensConnections,
-} from '../../../src/pool/connecting/connector.js';
+import type { ConnectRequest } from '../../../src/pool/connecting/connect-request.js';
+import type { NewConnection, OpensConnections } from '../../../src/pool/connecting/connector.js';
 import type { BeforeRetry } from '../../../src/pool/connecting/retries.js';
 import { EntryList } from '../../../src/pool/containers.js';
 import type { BrokerPoolOptions } from '../../../src/pool/options.js';
