@@ -142,10 +142,8 @@ export interface Lease extends AsyncDisposable {
 
 /** A lease of a pool. */
 class PoolLease implements Lease {
-  /**
-   * Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. Set by {@link leaseOf}: an
-   * initializer would be one more function, which V8 calls where it inlines no more.
-   */
+  // Not `#connection`: in Node 20 making a private name costs a twelfth of a whole lease. `leaseOf` sets it: an
+  // initializer is a function of its own, which V8 does not always inline.
   declare connection: LeasedConnection | undefined;
 
   get socket(): Socket {
