@@ -36,7 +36,7 @@ function rustProgram(): string {
 
 async function runAll(
   selected: readonly BenchCase[],
-  { real, rounds, against, filters }: BenchArguments,
+  { real, rounds, against, node, filters }: BenchArguments,
   quiet: QuietWatch | undefined,
 ): Promise<{ run: BenchRun; failures: Error[] }> {
   installPeers();
@@ -48,7 +48,7 @@ async function runAll(
   for (const [index, benchCase] of selected.entries()) {
     progress.begin(benchCase.name, index + 1, selected.length, benchCase.budgetMs);
     try {
-      const task = { name: benchCase.name, rounds, rustProgram: program, against, filters };
+      const task = { name: benchCase.name, rounds, rustProgram: program, against, node, filters };
       results.push(await runCase(benchCase, task, (what) => progress.step(what)));
       progress.end('done');
     } catch (error) {
