@@ -36,7 +36,7 @@ interface Contest {
 export const otherNode: BenchCase = {
   name: 'other-node',
   question: 'What do a negotiation, and acquire and release, take on another Node than this one?',
-  budgetMs: 30_000,
+  budgetMs: 25_000,
   async run(context) {
     if (context.node === undefined)
       return {
