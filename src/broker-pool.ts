@@ -79,7 +79,6 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       // The first three call `acquire`, so they come first.
       // oxlint-disable-next-line typescript/unbound-method -- compared by identity, never called
       entryPoints: [this.use, this.connect, this.resolve, this.acquire, this.tryAcquire],
-      onQuieter: () => this.#shutdown.onQuieter(),
     };
     this.#targets = new Targets(this.#environment);
     this.#shutdown = new Shutdown(

@@ -18,6 +18,7 @@ import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
 import { sessionRequests } from './session-requests.js';
+import { sharedAcquire } from './shared-acquire.js';
 import { stuckWaits } from './stuck-waits.js';
 import { withoutRing } from './without-ring.js';
 
@@ -32,6 +33,7 @@ export const cases: readonly BenchCase[] = [
   stuckWaits,
   backlogBursts,
   acquireRelease,
+  sharedAcquire,
   observing,
   growth,
   idleConnections,

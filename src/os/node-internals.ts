@@ -15,22 +15,16 @@ export interface StreamHandle {
 }
 
 /** The methods of a handle that a socket calls. */
-export interface HandleMethods {
-  readonly readStart?: unknown;
-  readonly readStop?: unknown;
-  readonly writeBuffer?: unknown;
-  readonly writev?: unknown;
-  readonly writeUtf8String?: unknown;
-  readonly writeLatin1String?: unknown;
-  readonly writeAsciiString?: unknown;
-  readonly writeUcs2String?: unknown;
-  readonly shutdown?: unknown;
-  readonly close?: unknown;
-  readonly ref?: unknown;
-  readonly unref?: unknown;
-  readonly getAsyncId?: unknown;
-  readonly asyncReset?: unknown;
-}
+type HandleMethod =
+  | `read${'Start' | 'Stop'}`
+  | `write${'Buffer' | 'v' | 'Utf8String' | 'Latin1String' | 'AsciiString' | 'Ucs2String'}`
+  | 'shutdown'
+  | 'close'
+  | 'ref'
+  | 'unref'
+  | 'getAsyncId'
+  | 'asyncReset';
+export type HandleMethods = { readonly [name in HandleMethod]?: unknown };
 
 /**
  * Members of a socket that Node does not document, as they are until a caller puts something else there. Read like any

@@ -20,8 +20,6 @@ export interface PoolEnvironment {
   readonly ids: { connection: number; acquire: number };
   /** The functions through which a lease is acquired, see `callerStack`. */
   readonly entryPoints: readonly EntryPoint[];
-  /** A closing pool checks whether this was the last it waits for. */
-  readonly onQuieter: () => void;
 }
 
 /**
