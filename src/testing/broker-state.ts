@@ -3,16 +3,10 @@ import { wallNowMs } from '../clock.js';
 import type { SettingsOf } from '../option-table.js';
 import type { AdminReply, AdminRequest, Frame, Hello } from '../wire/messages.js';
 import { answerAdmin } from './admin-replies.js';
-import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
+import type { BrokerBehaviour, ReceivedHello, ReplyBehaviour } from './behaviour.js';
 import { ChangeNotifier } from './change-notifier.js';
 import type { SilenceOver } from './client-connection.js';
 import { checkBehaviour, type embeddedBrokerOptions } from './options.js';
-
-/** A Hello as it arrived. */
-export interface ReceivedHello {
-  readonly hello: Hello;
-  readonly frame: Frame;
-}
 
 type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
 

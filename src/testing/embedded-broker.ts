@@ -1,8 +1,8 @@
 import { readOptions, type SettingsOf } from '../option-table.js';
 import type { AdminReply, AdminRequest } from '../wire/messages.js';
-import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
+import type { BrokerBehaviour, ReceivedHello, ReplyBehaviour } from './behaviour.js';
 import { converse } from './broker-conversation.js';
-import { BrokerState, type ReceivedHello } from './broker-state.js';
+import { BrokerState } from './broker-state.js';
 import { ClientConnection } from './client-connection.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
@@ -13,8 +13,6 @@ import {
   type EmbeddedBrokerOptions,
 } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
-
-export type { ReceivedHello };
 
 /**
  * A broker in this process, for tests and demos, on real sockets. It negotiates, refuses, answers admin
