@@ -260,19 +260,3 @@ export function resolveBy(lease: Lease): ResolvedBackend {
   lease.release();
   return { endpoint, ...(negotiated && { negotiated }) };
 }
-
-/**
- * Runs `work` with a lease: released afterwards, destroyed when `work` throws, since its conversation was
- * broken off.
- */
-export async function useLease<T>(lease: Lease, work: (lease: Lease) => T | Promise<T>): Promise<T> {
-  let result: T;
-  try {
-    result = await work(lease);
-  } catch (error) {
-    if (!lease.spent) lease.destroy('error');
-    throw error;
-  }
-  if (!lease.spent) lease.release();
-  return result;
-}
