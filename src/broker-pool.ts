@@ -70,7 +70,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       connector: this.#connector,
       cache,
       clock,
-      events: createEventSources(this.name, this),
+      events: createEventSources(this.name, this, settings.leakThresholdMs > 0),
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       ids: { connection: 0, acquire: 0 },
       // The first three call `acquire`, so they come first.

@@ -85,7 +85,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** A lease begins. The socket keeps the process alive from now on. */
   use(maxUses: number, leasedAt: CachedTime): void {
     this.uses += 1;
-    this.leasedAt = leasedAt;
+    // A new object in an old one is a note for the collector, which takes longer than this question.
+    if (this.leasedAt !== leasedAt) this.leasedAt = leasedAt;
     if (this.uses >= maxUses) this.closeOnRelease ??= 'uses';
     if (this.idleSinceMs < 0) return;
     this.idleSinceMs = -1;
