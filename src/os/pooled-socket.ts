@@ -20,18 +20,13 @@ import {
 } from './socket-handle.js';
 import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 
-/** Its holder has it for good. */
+// Marks of a socket: its holder has it for good, ends the connection, has unreferenced it.
 const DETACHED = 1;
-/** Its holder ends the connection. */
 const ABANDONED = 2;
-/** Its holder has unreferenced it. */
 const AT_REST = 4;
-// In which asynchronous context its callbacks run; with none of these marks in none, and no caller has asked for it.
-/** That of the code that opened it. */
+// In which context its callbacks run: that of the code that opened it; none, as its first caller; that of this caller.
 const OPENERS_CONTEXT = 8;
-/** In none, as the caller that asked for it first. */
 const NO_CONTEXT = 16;
-/** That of the caller that asked for it first. */
 const CALLERS_CONTEXT = 32;
 
 /**
