@@ -1,4 +1,5 @@
 import base from './ava.config.js';
+import { allFilesBut } from './ava.together.js';
 
 /** What needs programs that only the machine's own Node finds, and why. All other files run. */
 const LEFT_OUT = {
@@ -13,7 +14,7 @@ const LEFT_OUT = {
 
 export default {
   ...base,
-  files: [...base.files, ...Object.keys(LEFT_OUT).map((path) => `!dist/test/${path.replace(/\/$/, '/**')}`)],
+  files: allFilesBut(Object.keys(LEFT_OUT), base, process.env.BROKER_POOL_TEST_NAMES === '1'),
   concurrency: 2,
   timeout: '20m',
 };

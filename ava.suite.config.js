@@ -1,18 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import base from './ava.config.js';
-
-/**
- * The whole suite, as `npm test` runs it. Of a small test file most of the time is the start of its process, so that
- * those whose tests leave each other alone share one: each file in test/together imports some. A new test file has a
- * process of its own until it is added to one of them.
- */
-const TOGETHER = 'dist/test/together';
-
-const together = readdirSync(TOGETHER)
-  .filter((name) => name.endsWith('.js'))
-  .flatMap((name) => [...readFileSync(`${TOGETHER}/${name}`, 'utf8').matchAll(/'\.\.\/(.+)'/g)])
-  .map(([, path]) => path);
+import { allFilesBut } from './ava.together.js';
 
 /** The longest ones begin first, so that none of them runs alone at the end. */
 const LONGEST = [
@@ -42,13 +31,15 @@ function place(file) {
   return index < 0 ? LONGEST.length : index;
 }
 
+/**
+ * The whole suite, as `npm test` runs it. Of a small test file most of the time is the start of its process, so that
+ * those whose tests leave each other alone share one: each file in test/together imports some. A new test file has a
+ * process of its own until it is added to one of them.
+ */
 export default {
   ...base,
   // Many tests wait for timers and other processes, the longest ones most of all.
   concurrency: availableParallelism() + 2,
   sortTestFiles: (one, other) => place(one) - place(other) || one.localeCompare(other),
-  files: [
-    ...base.files.filter((pattern) => pattern !== `!${TOGETHER}/**`),
-    ...together.map((path) => `!dist/test/${path}`),
-  ],
+  files: allFilesBut([], base, false),
 };

@@ -1,4 +1,5 @@
 import base from './ava.config.js';
+import { allFilesBut } from './ava.together.js';
 
 /** What has nothing of Windows in it, or needs programs that Wine does not have, and why. All other files run. */
 const LEFT_OUT = {
@@ -15,9 +16,8 @@ const LEFT_OUT = {
 
 export default {
   ...base,
-  files: [...base.files, ...Object.keys(LEFT_OUT).map((path) => `!dist/test/${path.replace(/\/$/, '/**')}`)],
+  files: allFilesBut(Object.keys(LEFT_OUT), base, process.env.BROKER_POOL_TEST_NAMES === '1'),
   // Wine starts processes slowly, and one server does the work of the kernel for all of them.
   concurrency: 2,
-  serial: true,
   timeout: '10m',
 };

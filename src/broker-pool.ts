@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from './async-context.js';
-import { afterThisCode, systemClock } from './clock.js';
+import { afterThisCode, systemClock, type Clock } from './clock.js';
 import { debug } from './debug-log.js';
 import type { BrokerPoolError } from './errors.js';
 import { checkError, checkFunction, quoted } from './validation.js';
@@ -15,7 +15,7 @@ import { Capacity } from './pool/capacity.js';
 import { Shutdown } from './pool/shutdown.js';
 import { Connector } from './pool/connecting/connector.js';
 import { EndpointCache } from './endpoint-cache/endpoint-cache.js';
-import type { PoolEnvironment, PoolParts } from './pool/pool-environment.js';
+import type { PoolEnvironment } from './pool/pool-environment.js';
 import { openEndpointFile } from './endpoint-cache/endpoint-file.js';
 import { claimName, releaseName } from './pool/pool-names.js';
 import { Targets } from './pool/targets.js';
@@ -51,11 +51,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option, `UNSUPPORTED_RUNTIME` on Bun */
   constructor(options?: BrokerPoolOptions);
   /** @internal */
-  constructor(options: BrokerPoolOptions, parts?: PoolParts);
-  constructor(
-    options: BrokerPoolOptions = {},
-    { clock = systemClock, createDriver = openDriver }: PoolParts = {},
-  ) {
+  constructor(options: BrokerPoolOptions, clock?: Clock, createDriver?: () => Driver);
+  constructor(options: BrokerPoolOptions = {}, clock = systemClock, createDriver = openDriver) {
     super();
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
@@ -78,7 +75,6 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       // The first three call `acquire`, so they come first.
       // oxlint-disable-next-line typescript/unbound-method -- compared by identity, never called
       entryPoints: [this.use, this.connect, this.resolve, this.acquire, this.tryAcquire],
-      onQuieter: () => this.#shutdown.onQuieter(),
     };
     this.#targets = new Targets(this.#environment);
     this.#shutdown = new Shutdown(

@@ -39,7 +39,7 @@ const HOLDERS: readonly Holder[] = [
 export const idleConnections: BenchCase = {
   name: 'idle-connections',
   question: 'What do pooled idle connections cost in memory and processor time, beside as many bare sockets?',
-  budgetMs: 40_000,
+  budgetMs: 35_000,
   pictures: ['bars'],
   async run(context) {
     // A bare connect does not wait for a place in the backlog, and opening is not what is weighed.

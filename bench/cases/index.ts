@@ -14,10 +14,12 @@ import { handoffEndpoint } from './handoff-endpoint.js';
 import { httpRequests } from './http-requests.js';
 import { idleConnections } from './idle-connections.js';
 import { observing } from './observing.js';
+import { otherNode } from './other-node.js';
 import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
 import { sessionRequests } from './session-requests.js';
+import { sharedAcquire } from './shared-acquire.js';
 import { stuckWaits } from './stuck-waits.js';
 import { withoutRing } from './without-ring.js';
 
@@ -28,10 +30,12 @@ export const cases: readonly BenchCase[] = [
   connectLatency,
   handoffEndpoint,
   withoutRing,
+  otherNode,
   busyLoop,
   stuckWaits,
   backlogBursts,
   acquireRelease,
+  sharedAcquire,
   observing,
   growth,
   idleConnections,

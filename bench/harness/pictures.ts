@@ -24,11 +24,11 @@ export interface Picture {
 }
 
 /** What the plotting library is told: the panels, and how they look. */
-interface Specification extends Record<string, unknown> {
+export interface Specification extends Record<string, unknown> {
   readonly concat: readonly Panel[];
 }
 
-interface Panel extends Record<string, unknown> {
+export interface Panel extends Record<string, unknown> {
   readonly data: { readonly values: readonly object[] };
 }
 
@@ -66,7 +66,7 @@ function specificationOf(result: CaseResult, kind: PictureKind): Specification {
   return kind === 'bars' ? bars(result) : percentiles(result);
 }
 
-async function render(specification: Specification): Promise<string> {
+export async function render(specification: Specification): Promise<string> {
   const vega = await importPeer<Vega>('vega');
   const vegaLite = await importPeer<VegaLite>('vega-lite');
   vega.textMetrics.width = ({ fontSize = 11 }, text) => String(text).length * fontSize * WIDTH_OF_A_LETTER;
@@ -74,8 +74,14 @@ async function render(specification: Specification): Promise<string> {
   return await new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
 }
 
-/** Panels side by side in two columns, under the question. */
-function picture(question: string, explanation: string, panels: readonly Panel[]): Specification {
+/** Panels under the question, by default side by side in two columns. */
+export function picture(
+  question: string,
+  explanation: string,
+  panels: readonly Panel[],
+  columns = 2,
+): Specification {
+  const width = panels.length === 1 || columns === 1 ? LONE_PANEL_WIDTH : PANEL_WIDTH;
   return {
     title: {
       text: question,
@@ -87,9 +93,9 @@ function picture(question: string, explanation: string, panels: readonly Panel[]
     },
     background: LIGHT.background,
     padding: 16,
-    columns: 2,
+    columns,
     spacing: 28,
-    concat: panels.map((one) => ({ ...one, width: panels.length === 1 ? LONE_PANEL_WIDTH : PANEL_WIDTH })),
+    concat: panels.map((one) => ({ ...one, width })),
     config: {
       font: FONT,
       title: { color: LIGHT.text, subtitleColor: LIGHT.faint, font: FONT, subtitleFont: FONT },

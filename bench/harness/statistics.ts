@@ -71,6 +71,25 @@ function divide(value: number, by: number): number {
   return value === 0 && by === 0 ? 1 : value / by;
 }
 
+/** A straight line through values that follow each other at equal distances. */
+export interface Trend {
+  /** How much is added from one value to the next. */
+  readonly slope: number;
+  /** The standard error of the slope. NaN of fewer than three values. */
+  readonly error: number;
+}
+
+/** The line of least squares. */
+export function trendOf(values: readonly number[]): Trend {
+  const count = values.length;
+  const meanAt = (count - 1) / 2;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const spread = (count * (count * count - 1)) / 12;
+  const slope = values.reduce((sum, value, at) => sum + (at - meanAt) * (value - mean), 0) / spread;
+  const squares = values.reduce((sum, value, at) => sum + (value - mean - slope * (at - meanAt)) ** 2, 0);
+  return { slope, error: count < 3 ? Number.NaN : Math.sqrt(squares / (count - 2) / spread) };
+}
+
 export function findRow(table: Table, name: string): Row | undefined {
   return table.rows.find((row) => row.name === name);
 }

@@ -1,4 +1,4 @@
-import { Socket, type OnReadOpts } from 'node:net';
+import { Socket } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 
 /**
@@ -42,13 +42,20 @@ export function descriptorOf(socket: Socket): number {
 }
 
 /** A handle that takes over a descriptor of a Unix socket. */
-interface PipeHandle extends StreamHandle {
+export interface PipeHandle extends StreamHandle {
+  /** How many bytes it has read so far. */
+  readonly bytesRead: number;
+  onread: () => void;
   /** @returns 0, or an error; older Nodes throw it */
   open(descriptor: number): unknown;
+  unref(): void;
+  /** Has bytes read into `buffer` from now on; `onread` is then not given them. */
+  useUserBuffer(buffer: Uint8Array): void;
 }
 
 /** The class of the handles of Unix sockets, once there is one; `null` where Node has no such class. */
 let PipeClass: (new (type: number) => PipeHandle) | null | undefined;
+const PIPE_MEMBERS = ['bytesRead', 'onread', 'open', 'unref', 'useUserBuffer'] as const;
 /** `PipeConstants.SOCKET`. */
 const PIPE_SOCKET = 0;
 
@@ -57,14 +64,20 @@ function learnPipeClass(socket: Socket): void {
   const handle = handleOf(socket);
   if (handle === undefined) return;
   const made: (new (type: number) => PipeHandle) | undefined = Reflect.get(handle, 'constructor');
-  PipeClass = made?.name === 'Pipe' && 'open' in handle ? made : null;
+  const isKnown = PIPE_MEMBERS.every((name) => name in handle);
+  PipeClass = made?.name === 'Pipe' && isKnown ? made : null;
+}
+
+/** Whether {@link pipeOver} can make a handle. */
+export function hasPipes(): boolean {
+  return PipeClass !== null && PipeClass !== undefined;
 }
 
 /**
  * A handle over a descriptor of a Unix socket; `undefined` before the first socket, and where that fails. Node's own
  * way asks the kernel three times what kind of descriptor it is: a third of the time that such a socket takes.
  */
-function pipeOver(descriptor: number): StreamHandle | undefined {
+export function pipeOver(descriptor: number): PipeHandle | undefined {
   if (PipeClass === null || PipeClass === undefined) return undefined;
   const handle = new PipeClass(PIPE_SOCKET);
   if (withoutThrowing(() => handle.open(descriptor)) === 0) return handle;
@@ -73,19 +86,16 @@ function pipeOver(descriptor: number): StreamHandle | undefined {
 }
 
 /**
- * A socket that owns `descriptor`, that of a Unix socket, from here on. With `onread` what it reads goes there and not
- * through the stream.
+ * A socket that owns `descriptor`, that of a Unix socket, from here on.
  *
  * Node sets the last four options in any case. Missing here, they turn its copy of the options into a dictionary:
  * 10 µs instead of 1.
  */
-export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): Socket {
+export function socketOverDescriptor(descriptor: number): Socket {
   const handle = pipeOver(descriptor);
-  // `handle` is not documented, and `onread` is missing in the constructor's type.
   const options = {
     handle,
     fd: handle === undefined ? descriptor : undefined,
-    onread,
     allowHalfOpen: false,
     emitClose: false,
     autoDestroy: true,
@@ -97,22 +107,16 @@ export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): S
 }
 
 /** The methods of a handle that a socket calls. */
-interface Methods {
-  readonly readStart?: unknown;
-  readonly readStop?: unknown;
-  readonly writeBuffer?: unknown;
-  readonly writev?: unknown;
-  readonly writeUtf8String?: unknown;
-  readonly writeLatin1String?: unknown;
-  readonly writeAsciiString?: unknown;
-  readonly writeUcs2String?: unknown;
-  readonly shutdown?: unknown;
-  readonly close?: unknown;
-  readonly ref?: unknown;
-  readonly unref?: unknown;
-  readonly getAsyncId?: unknown;
-  readonly asyncReset?: unknown;
-}
+type Method =
+  | `read${'Start' | 'Stop'}`
+  | `write${'Buffer' | 'v' | 'Utf8String' | 'Latin1String' | 'AsciiString' | 'Ucs2String'}`
+  | 'shutdown'
+  | 'close'
+  | 'ref'
+  | 'unref'
+  | 'getAsyncId'
+  | 'asyncReset';
+type Methods = { readonly [name in Method]?: unknown };
 
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;

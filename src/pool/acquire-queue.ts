@@ -29,13 +29,6 @@ export interface Waiter extends QueuedWaiter<Waiter> {
   stopListening: (() => void) | undefined;
 }
 
-/** What the pool does for waiters that give up. */
-interface WaitersPump {
-  snapshot(): PoolSnapshot;
-  timeoutError(timeoutMs: number): BrokerPoolError;
-  run(): void;
-}
-
 /** The place of a function that is known a moment later. */
 const UNSETTLED = (): void => {};
 
@@ -101,12 +94,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     });
   }
 
-  /** Has a waiter fail when the signal aborts. */
-  listen(waiter: Waiter, signal: AbortSignal, pump: WaitersPump): void {
+  /** Calls `onAbort` where the signal aborts while the waiter is in the queue. */
+  listen(waiter: Waiter, signal: AbortSignal, onAbort: (failure: BrokerPoolError) => void): void {
     waiter.stopListening = failOnAbort(signal, ABORTED, (failure) => {
-      if (!this.includes(waiter)) return;
-      this.fail(waiter, failure, false, pump.snapshot());
-      pump.run();
+      if (this.includes(waiter)) onAbort(failure);
     });
     // A signal that is not a real one may have run any code.
     if (!this.includes(waiter)) waiter.stopListening();
@@ -148,19 +139,7 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     return Math.max(0, this.#clock.now() - waiter.started.ms);
   }
 
-  /** Fails the waiters whose time is up by `dueByMs`. */
-  expire(dueByMs: number, pump: WaitersPump): void {
-    const expired = this.sweep(dueByMs);
-    for (const waiter of expired) {
-      // The end of one waiter may have been the end of others.
-      if (!this.includes(waiter)) continue;
-      this.timeouts += 1;
-      this.fail(waiter, pump.timeoutError(waiter.timeoutMs), false, pump.snapshot());
-    }
-    if (expired.length > 0) pump.run();
-  }
-
-  /** The waiters whose time is up by `dueByMs`, still in the queue. Sets the next sweep. */
+  /** The waiters whose time is up by `dueByMs`; they stay in the queue. Sets the next sweep. */
   sweep(dueByMs: number): readonly Waiter[] {
     const expired: Waiter[] = [];
     if (this.sweepAtMs > dueByMs) return expired;

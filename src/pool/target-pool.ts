@@ -13,6 +13,7 @@ import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
 import { statsOfTarget } from './target-stats.js';
+import { expire, failWaiter } from './waiter-failures.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import type { TargetStats } from './watching/stats.js';
@@ -119,7 +120,8 @@ export class TargetPool implements LeaseOwner {
     }
     const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
     const { last } = this.#queue;
-    if (signal !== undefined && last !== undefined) this.#queue.listen(last, signal, this.#pump);
+    if (signal !== undefined && last !== undefined)
+      this.#queue.listen(last, signal, (error) => failWaiter(this.#pump, last, error));
     this.#pump.onWaiter();
     return lease;
   }
@@ -194,7 +196,8 @@ export class TargetPool implements LeaseOwner {
   }
 
   /** Serves the callers that wait, and keeps no connection. */
-  beginClose(): void {
+  beginClose(onQuieter: () => void): void {
+    this.#pump.onQuieter = onQuieter;
     this.#limits.closing = true;
     for (const connection of this.#entries.entries())
       if (connection.state === 'detached') connection.retire('poolClosed');
@@ -230,7 +233,7 @@ export class TargetPool implements LeaseOwner {
   }
 
   stats(): TargetStats {
-    return statsOfTarget(this.#pump, this.#queue, this.#watch);
+    return statsOfTarget(this.#pump, this.#watch);
   }
 
   #stopTimers(): void {
@@ -252,12 +255,10 @@ export class TargetPool implements LeaseOwner {
   }
 
   #onTurnEnd(nowMs: number): void {
-    for (
-      let connection = this.#entries.newestIdle;
-      connection !== undefined && !connection.resting;
-      connection = connection.older
-    ) {
+    let connection = this.#entries.newestIdle;
+    while (connection !== undefined && !connection.resting) {
       connection.rest(nowMs);
+      connection = connection.older;
     }
   }
 
@@ -265,7 +266,7 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    this.#queue.expire(dueByMs, this.#pump);
+    expire(this.#pump, dueByMs);
     this.#pump.reap(dueByMs);
   }
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { Row, Table } from '../../bench/harness/result.js';
-import { judge, Latencies, median, ratioOf } from '../../bench/harness/statistics.js';
+import { judge, Latencies, median, ratioOf, trendOf } from '../../bench/harness/statistics.js';
 import test from '../helpers/sanitary.js';
 
 function row(name: string, ...rounds: number[]): Row {
@@ -97,4 +97,13 @@ test('a target is met up to its limit and not beyond', (t) => {
 test('a target about a row that was not measured says nothing', (t) => {
   t.deepEqual(judge({ ...table, targets: [{ row: 'ours', against: 'Rust client', atMost: 1 }] }), []);
   t.deepEqual(judge(table), []);
+});
+
+test('the trend of values on a line is its slope, without error', (t) => {
+  t.deepEqual(trendOf([1, 3, 5, 7]), { slope: 2, error: 0 });
+});
+
+test('noise around a level has a slope within two of its errors', (t) => {
+  const { slope, error } = trendOf([10, 12, 9, 11, 10, 12, 9, 11]);
+  t.true(Math.abs(slope) < 2 * error, `${slope} ± ${error}`);
 });

@@ -30,7 +30,6 @@ export function poolEnvironment(
     capacity: undefined,
     ids: { connection: 0, acquire: 0 },
     entryPoints: [],
-    onQuieter: () => {},
     ...parts,
     clock,
     emitter,

@@ -37,7 +37,7 @@ export async function runAva({ command, env, config, args, limitMs }: AvaRun): P
   try {
     const child = spawn(program, [...parameters, AVA, '--config', config, ...args.map(compiled)], {
       cwd: ROOT,
-      env,
+      env: { ...env, BROKER_POOL_TEST_NAMES: args.some((arg) => !arg.startsWith('-')) ? '1' : '0' },
       stdio: ['ignore', log, log],
     });
     const ended = new Promise<number>((resolve, reject) => {

@@ -1,0 +1,70 @@
+/**
+ * `npm run bench:steady`: acquires at a fixed rate for a long time, minute by minute, and whether anything grows.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { replaceSection } from '../../test/helpers/markdown.js';
+import { machine } from '../harness/machine.js';
+import { installPeers } from '../harness/peer-modules.js';
+import { describeRun } from '../harness/print.js';
+import { describeMinute, findingsOf, reportOf, STEADY_QUESTION } from './findings.js';
+import { drawMinutes } from './picture.js';
+import { runMinutes } from './run-minutes.js';
+
+/** From dist/bench/steady the project is three levels up. */
+const RESULT_FILE = fileURLToPath(new URL('../../../bench/results/steady.json', import.meta.url));
+const MINUTE_MS = 60_000;
+
+const USAGE = `npm run bench:steady -- [options]        acquires at a fixed rate: does the heap grow, does p99 stay?
+
+  --minutes <n>       how long (default 60)
+  --rate <n>          acquires a second (default 1000)
+  --report <file>     writes the figures between the marks of a Markdown file
+  --pictures <folder> draws steady.svg there`;
+
+function countOf(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--${name} must be a whole number above 0, got "${text}"`);
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  console.error(`wrote ${file}`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '60' },
+      rate: { type: 'string', default: '1000' },
+      report: { type: 'string' },
+      pictures: { type: 'string' },
+      help: { type: 'boolean', default: false, short: 'h' },
+    },
+  });
+  if (values.help) return console.log(USAGE);
+  const minutes = countOf('minutes', values.minutes);
+  const perSecond = countOf('rate', values.rate);
+  installPeers();
+  const takenAt = new Date().toISOString();
+  const measured = await runMinutes({ minutes, perSecond, minuteMs: MINUTE_MS }, (minute, number) =>
+    console.error(`minute ${number} of ${minutes}: ${describeMinute(minute)}`),
+  );
+  const run = { takenAt, machine: machine(false), cases: [findingsOf(measured, perSecond)] };
+  console.log(describeRun(run));
+  write(RESULT_FILE, `${JSON.stringify({ ...run, minutes: measured }, undefined, 1)}\n`);
+  if (values.report !== undefined) replaceSection(values.report, 'steady report', reportOf(measured, run));
+  if (values.pictures !== undefined)
+    write(join(values.pictures, 'steady.svg'), await drawMinutes(STEADY_QUESTION, measured));
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+}
