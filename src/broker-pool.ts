@@ -6,7 +6,7 @@ import { outOfContext } from './async-context.js';
 import { afterThisCode, systemClock, type Clock } from './clock.js';
 import { debug } from './debug-log.js';
 import type { BrokerPoolError } from './errors.js';
-import { checkError, checkFunction, quoted } from './validation.js';
+import { checkError, quoted } from './validation.js';
 import { openDriver } from './negotiation/hybrid-driver.js';
 import type { Driver } from './negotiation/job.js';
 import { closedError, destroyedError } from './pool/acquire-errors.js';
@@ -21,7 +21,8 @@ import { claimName, releaseName } from './pool/pool-names.js';
 import { Targets } from './pool/targets.js';
 import { createEventSources } from './pool/watching/event-sources.js';
 import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './pool/watching/events.js';
-import { resolveBy, useLease, type Lease, type ResolvedBackend } from './pool/lease.js';
+import { resolveBy, type Lease, type ResolvedBackend } from './pool/lease.js';
+import { useLease } from './pool/leasing-pool.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -69,7 +70,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       connector: this.#connector,
       cache,
       clock,
-      events: createEventSources(this.name, this),
+      events: createEventSources(this.name, this, settings.leakThresholdMs > 0),
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       ids: { connection: 0, acquire: 0 },
       // The first three call `acquire`, so they come first.
@@ -141,9 +142,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    *
    * @throws {BrokerPoolError} as `acquire` does, and what `work` throws
    */
-  async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    checkFunction('work', work);
-    return await useLease(await this.acquire(options), work);
+  use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    return useLease(this, work, options);
   }
 
   /**

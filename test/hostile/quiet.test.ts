@@ -57,12 +57,18 @@ class WatchedClock implements Clock {
 }
 
 threadTest(
-  'a pool has no thread before its first Hello, one for any number of them, and none after its end (G-08)',
+  'a pool has no thread before it asks for a handoff, one for any number of them, and none after its end (G-08)',
   async (t) => {
     const system = await systemOf(t);
     const leftovers = new Leftovers();
     const threads = (): string[] => leftovers.list().filter((line) => line.startsWith('threads'));
-    const pool = new BrokerPool({ ...system.target, max: 50, maxConnecting: 50, endpointCache: false });
+    const pool = new BrokerPool({
+      ...system.target,
+      max: 50,
+      maxConnecting: 50,
+      endpointCache: false,
+      adoptHandedOffConnection: true,
+    });
     t.deepEqual(threads(), []);
     const leases = await Promise.all(Array.from({ length: 50 }, () => pool.acquire()));
     t.deepEqual(threads(), ['threads: 1']);
