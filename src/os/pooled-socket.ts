@@ -9,6 +9,8 @@ import {
   isOwnedBy,
   learnHandle,
   lookAt,
+  pipeOver,
+  socketOverDescriptor,
   type Made,
   startReading,
   stopReading,
@@ -61,7 +63,7 @@ export class PooledSocket extends Socket {
   /** Its holder has unreferenced it. */
   #atRest = false;
 
-  private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher) {
+  private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher | undefined) {
     // All of them, as in `socketOverDescriptor`.
     const options = {
       handle,
@@ -76,6 +78,15 @@ export class PooledSocket extends Socket {
     this.#watcher = watcher;
   }
 
+  /**
+   * A socket that owns `descriptor`, that of a Unix socket, from here on, for {@link PooledSocket.adopt}, which
+   * then needs no other. It reads nothing until then.
+   */
+  static over(descriptor: number): Socket {
+    const handle = pipeOver(descriptor);
+    return handle === undefined ? socketOverDescriptor(descriptor) : new PooledSocket(handle, undefined);
+  }
+
   /** Takes a connection and its unread bytes over from the socket that opened it; destroyed if it is dead. */
   static adopt(opened: Socket, watcher: SocketWatcher): PooledSocket {
     const handle = opened.readable && opened.writable ? handleOf(opened) : undefined;
@@ -83,9 +94,11 @@ export class PooledSocket extends Socket {
       opened.on('error', () => {}).destroy();
       return new PooledSocket(undefined, watcher).destroy();
     }
-    const greeting = takeUnread(opened);
-    neuter(opened);
-    const socket = new PooledSocket(handle, watcher);
+    const isOver = #handle in opened;
+    const greeting = isOver ? undefined : takeUnread(opened);
+    if (!isOver) neuter(opened);
+    const socket = isOver ? opened : new PooledSocket(handle, watcher);
+    socket.#watcher = watcher;
     socket.#context = 'opener';
     made ??= lookAt(socket);
     learnHandle(handle, socket);
