@@ -88,7 +88,7 @@ export class PooledSocket extends Socket {
     if (!isOver) neuter(opened);
     const socket = isOver ? opened : new PooledSocket(handle, watcher);
     socket.#watcher = watcher;
-    socket.#marks = OPENERS_CONTEXT;
+    socket.#marks |= OPENERS_CONTEXT;
     made ??= lookAt(socket);
     learnHandle(handle, socket);
     // Once for each handle: Node keeps every buffer that it is given until the handle closes.
