@@ -42,7 +42,7 @@ type KindOf<Value> = {
       : never;
 }[FieldKind];
 
-/** What a table must say about a message: every field of the generated code, with a kind that fits it. */
+/** The form of a message's table: every field of the generated code, with a kind that fits it. */
 type TableFor<Name extends MessageName> = {
   readonly [Field in Exclude<keyof Wire<Name>, '$unknowns'>]-?:
     | KindOf<NonNullable<Wire<Name>[Field]>>

@@ -76,7 +76,7 @@ export function encodeFrame(body: Uint8Array): Uint8Array {
  */
 export class FrameDecoder {
   readonly #maxBodyBytes: number;
-  // What has arrived and was not read yet lies from #start to #end.
+  // The bytes that have arrived and were not read yet lie from #start to #end.
   #buffer: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;
