@@ -58,12 +58,8 @@ export function checkUserHash(field: string, value: unknown): string {
   throw refused(field, 'must be 16 lowercase hex digits', value);
 }
 
-/** The largest number of 32 and of 64 bits. */
-export const MAX_U32 = 0xffff_ffff;
-export const MAX_U64 = 0xffff_ffff_ffff_ffffn;
-
 /** Half a character: it has no UTF-8 form, and no message can hold it. */
-export const LONE_SURROGATE = /\p{Surrogate}/u;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Well-formed text of at most `maxBytes` bytes of UTF-8, empty included.

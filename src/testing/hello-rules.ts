@@ -1,4 +1,4 @@
-import { MAX_U64 } from '../validation.js';
+import { MAX_U64 } from '../wire/frame.js';
 import {
   FrameKind,
   PayloadEncoding,

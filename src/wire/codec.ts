@@ -1,8 +1,7 @@
 import { isUint8Array } from 'node:util/types';
 import type { Writer } from 'protobufjs/minimal.js';
 import { BrokerPoolError, invalidArgument, type ErrorCode } from '../errors.js';
-import { LONE_SURROGATE, MAX_U32, MAX_U64 } from '../validation.js';
-import { copyOf } from './frame.js';
+import { copyOf, LONE_SURROGATE, MAX_U32, MAX_U64 } from './frame.js';
 import { broker } from './gen/broker-v1-typed.js';
 import type { FieldKind, FieldTable, Message } from './field-table.js';
 

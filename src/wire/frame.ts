@@ -1,5 +1,11 @@
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 
+/** The largest numbers of 32 and of 64 bits. */
+export const MAX_U32 = 0xffff_ffff;
+export const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+/** Half a character: it has no UTF-8 form, and no message can hold it. */
+export const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** The first byte of every frame: the layout "length, then body". Not the envelope's version. */
 export const FRAMING_VERSION = 1; // W-15
 

@@ -1,6 +1,12 @@
 import { invalidArgument } from '../../errors.js';
-import { LONE_SURROGATE, MAX_U32, MAX_U64 } from '../../validation.js';
-import { checkBodyLength, FRAME_HEADER_BYTES, FRAMING_VERSION } from '../../wire/frame.js';
+import {
+  checkBodyLength,
+  FRAME_HEADER_BYTES,
+  FRAMING_VERSION,
+  LONE_SURROGATE,
+  MAX_U32,
+  MAX_U64,
+} from '../../wire/frame.js';
 import type { FrameView, Uint64 } from './frame-view.js';
 
 /** A frame to send. Fields that are left out are 0 or empty. */
