@@ -56,6 +56,8 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   readonly #timer: SharedTimer;
   readonly #watch: LeaseWatch;
   #latestDeadlineMs = 0;
+  /** Its first word tells other threads whether callers wait: 1 or 0. */
+  #demand: Int32Array | undefined;
 
   constructor(clock: Clock, cachedClock: CachedClock, timer: SharedTimer, watch: LeaseWatch) {
     super();
@@ -63,6 +65,12 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     this.#cachedClock = cachedClock;
     this.#timer = timer;
     this.#watch = watch;
+  }
+
+  /** Has the first word say to other threads from now on whether callers wait. */
+  showDemand(words: Int32Array): void {
+    this.#demand = words;
+    Atomics.store(words, 0, this.size > 0 ? 1 : 0);
   }
 
   /** Until when a caller waits, on the monotonic clock; 0 without callers. */
@@ -83,7 +91,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     if (deadlineMs > this.#latestDeadlineMs || this.size === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.sweepAtMs) this.sweepAtMs = deadlineMs;
     if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
-    if (this.size === 0) this.#timer.keepAlive(true);
+    if (this.size === 0) {
+      this.#timer.keepAlive(true);
+      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 1);
+    }
     // Not made in the promise's own function: V8 makes that a slower acquire.
     const waiter: Waiter = {
       next: undefined,
@@ -116,7 +127,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   serveFirst(connection: PooledConnection): void {
     const waiter = this.shift();
     if (waiter === undefined) throw new Error('the queue is empty');
-    if (this.size === 0) this.#timer.keepAlive(false);
+    if (this.size === 0) {
+      this.#timer.keepAlive(false);
+      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 0);
+    }
     waiter.stopListening?.();
     const now = this.#cachedClock.time();
     // Waits within one turn of the loop count as 0 ms and are not recorded, as those of an idle connection.
@@ -138,7 +152,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     const waitMs = this.waitMs(waiter);
     const error = callerError(failure, isShared, snapshot, waiter.attemptsBefore, waitMs);
     this.remove(waiter);
-    if (this.size === 0) this.#timer.keepAlive(false);
+    if (this.size === 0) {
+      this.#timer.keepAlive(false);
+      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 0);
+    }
     waiter.stopListening?.();
     this.#watch.fail(waiter.origin, error, waitMs);
     waiter.settle(rejectionOf(error));

@@ -4,6 +4,7 @@ import { BrokerPoolError, invalidArgument } from '../errors.js';
 import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket } from '../os/pooled-socket.js';
+import type { Claims } from './claims.js';
 import type { CloseReason } from './close-reason.js';
 import type { Target } from '../target.js';
 
@@ -47,15 +48,14 @@ export interface LeasedConnection {
 export interface LeaseOwner {
   /** Absent in another thread than the pool's. */
   readonly target?: Target;
-  /**
-   * Whether it has no other use for a leased connection, so that its holder may use it once more. Absent where that is
-   * not known.
-   */
+  /** Whether the holder of a leased connection may use it once more. Absent where that is not known. */
   isSpare?(connection: LeasedConnection): boolean;
   /** Callers that wait for a connection. Absent where that is not known. */
   readonly waiting?: number;
   /** Callers that wait for what other callers hold. Absent where that is not known. */
   readonly unserved?: number;
+  /** For threads that may lease again what they have given back. Absent where none may. */
+  readonly claims?: Claims | undefined;
   /** A detached connection is at rest while callers wait. */
   onRest?(): void;
   /** Takes a leased connection back. */

@@ -4,6 +4,7 @@ import type { BrokerPoolError } from '../errors.js';
 import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
+import { Claims } from './claims.js';
 import type { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -40,6 +41,7 @@ export class TargetPool implements LeaseOwner {
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
   #endedBy: BrokerPoolError | undefined;
+  #claims: Claims | undefined;
 
   constructor(target: Target, environment: PoolEnvironment) {
     const { clock, settings, capacity } = environment;
@@ -49,7 +51,7 @@ export class TargetPool implements LeaseOwner {
     this.#maxUses = settings.maxUses;
     this.#maxWaiting = settings.maxWaiting;
     this.#validates = settings.validate !== undefined;
-    this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
+    this.#cachedClock = new CachedClock(clock, (nowMs) => this.#pump.closer.restIdle(nowMs));
     this.#timer = new SharedTimer(
       clock,
       (dueByMs) => this.#onDeadline(dueByMs),
@@ -151,6 +153,13 @@ export class TargetPool implements LeaseOwner {
     return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
   }
 
+  get claims(): Claims | undefined {
+    const { closing } = this.#limits;
+    if (this.#claims === undefined && !this.#validates && this.#capacity === undefined && !closing)
+      this.#claims = new Claims(this.#entries, this.#queue, this.#watch, this.#cachedClock, this.#maxUses);
+    return this.#claims;
+  }
+
   onRelease(connection: PooledConnection): void {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
@@ -196,6 +205,7 @@ export class TargetPool implements LeaseOwner {
   /** Serves the callers that wait, and keeps no connection. */
   beginClose(): void {
     this.#limits.closing = true;
+    this.#claims?.close();
     for (const connection of this.#entries.entries())
       if (connection.state === 'detached') connection.retire('poolClosed');
     this.#pump.run();
@@ -245,20 +255,11 @@ export class TargetPool implements LeaseOwner {
     const connection = this.#entries.newestIdle;
     if (connection === undefined || this.#queue.size > 0 || this.#limits.closing) return undefined;
     // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
-    if (this.#validates || connection.socket.destroyed) return this.#pump.leaseIdle();
+    const mustLook = this.#validates || connection.sharedWith !== undefined || connection.socket.destroyed;
+    if (mustLook) return this.#pump.leaseIdle();
     this.#entries.leaseNewest();
     connection.use(this.#maxUses, this.#cachedClock.time());
     return connection;
-  }
-
-  #onTurnEnd(nowMs: number): void {
-    for (
-      let connection = this.#entries.newestIdle;
-      connection !== undefined && !connection.resting;
-      connection = connection.older
-    ) {
-      connection.rest(nowMs);
-    }
   }
 
   #onDeadline(dueByMs: number): void {

@@ -12,6 +12,10 @@ export interface Holder {
   onGone(connection: HostConnection): void;
   /** The connection, where the thread has it detached, is to close as soon as it is at rest. */
   onRetire(connection: HostConnection): void;
+  /** Takes a connection that the thread may claim. False if it was faster: the connection is leased now. */
+  takeClaimable(connection: HostConnection): boolean;
+  /** The thread may no longer claim the connection. */
+  forbidClaims(connection: HostConnection): void;
 }
 
 /**
@@ -22,7 +26,10 @@ export class HostConnection implements SharedWith {
   readonly pooled: PooledConnection;
   readonly holders = new Set<Holder>();
   everReceived = false;
+  /** Also while a thread may claim it: neither reads then. */
   isLent = false;
+  /** The thread that may claim it, while it is idle. */
+  claimant: Holder | undefined;
   readonly #calls: DescriptorCalls;
 
   private constructor(pooled: PooledConnection, calls: DescriptorCalls) {
@@ -67,7 +74,18 @@ export class HostConnection implements SharedWith {
     if (!wouldBlock(peeked)) return 'error';
     this.isLent = false;
     PooledSocket.resumeReading(socket);
-    return undefined;
+    return socket.destroyed ? 'error' : undefined;
+  }
+
+  recall(): SocketProblem | 'claimed' | undefined {
+    const { claimant } = this;
+    if (claimant === undefined) return undefined;
+    this.claimant = undefined;
+    return claimant.takeClaimable(this) ? this.takeBack() : 'claimed';
+  }
+
+  forbidClaims(): void {
+    for (const holder of this.holders) holder.forbidClaims(this);
   }
 
   /** Ends the lease in the pool. With a problem the connection closes. */
@@ -87,6 +105,7 @@ export class HostConnection implements SharedWith {
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.pooled.socket));
+    this.claimant = undefined;
     for (const holder of this.holders) holder.onGone(this);
     this.holders.clear();
   }

@@ -4,11 +4,20 @@ import { systemFailure } from '../../os/errno.js';
 import { InFlightDescriptors } from '../../os/in-flight-descriptors.js';
 import { copyOf } from '../../wire/frame.js';
 import type { Lease } from '../../pool/lease.js';
+import type { Claims } from '../../pool/claims.js';
 import type { CloseReason } from '../../pool/close-reason.js';
+import { systemClock } from '../../clock.js';
+import { ClaimWords } from '../claim-words.js';
 import type { ClientMessage, HostMessage } from '../protocol.js';
 import type { Holder, HostConnection } from './host-connection.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
+
+/**
+ * How long a connection that a thread has given back may be claimed, in milliseconds. No thread reads from it
+ * meanwhile: its end, and bytes of a backend that were not asked for, show that much later.
+ */
+const CLAIMABLE_MS = 10;
 
 interface HostLease {
   /** Not used, but kept: the leak watch takes a collected handle for a lost lease. */
@@ -17,6 +26,25 @@ interface HostLease {
   /** Where its descriptor was offered; -1 where the thread had a duplicate. */
   readonly slot: number;
   readonly greeted: boolean;
+}
+
+/** How the thread may claim a connection. */
+interface Claimable {
+  readonly claims: Claims;
+  readonly words: ClaimWords;
+  /** In which the thread gave it back last. */
+  turn: number;
+  /** A lease by a claim that is known before its message has come. */
+  early: Lease | undefined;
+}
+
+/** A connection that the thread has a duplicate of. */
+interface Held {
+  readonly connection: HostConnection;
+  /** The number of the lease where the thread has one. */
+  acquireId: number | undefined;
+  /** `undefined` where the pool allows no claims. */
+  readonly claimable: Claimable | undefined;
 }
 
 /**
@@ -29,8 +57,11 @@ export class HostLeases implements Holder {
   readonly #post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void;
   /** By the acquire's number. */
   readonly #leases = new Map<number, HostLease>();
-  /** Connections that the thread has duplicates of, and the number of the lease where it has one. */
-  readonly #held = new Map<HostConnection, number | undefined>();
+  /** By the connection's number. */
+  readonly #held = new Map<number, Held>();
+  /** Connections that the thread may claim, or has claimed. */
+  readonly #offered = new Set<HostConnection>();
+  #cancelRecall: (() => void) | undefined;
 
   /** @param post sends a message to the thread; it moves the memory in `moved` instead of copying it */
   constructor(calls: DescriptorCalls, post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void) {
@@ -50,9 +81,10 @@ export class HostLeases implements Holder {
   lend(acquireId: number, lease: Lease, connection: HostConnection): BrokerPoolError | undefined {
     const { pooled } = connection;
     const message = { kind: 'lease', acquireId, connectionId: pooled.id } as const;
-    if (this.#held.has(connection)) {
+    const held = this.#held.get(pooled.id);
+    if (held !== undefined) {
       connection.lend();
-      this.#begin(acquireId, { lease, connection, slot: -1, greeted: false });
+      this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
       this.#post({ ...message, slot: -1 });
       return undefined;
     }
@@ -63,8 +95,13 @@ export class HostLeases implements Holder {
     }
     const slot = this.#inFlight.add(descriptor);
     const greeting = connection.lend();
-    this.#begin(acquireId, { lease, connection, slot, greeted: greeting !== undefined });
     const { endpoint, route, negotiation } = pooled;
+    const { claims } = pooled.owner;
+    const claimable = claims && { claims, words: new ClaimWords(), turn: 0, early: undefined };
+    const first = { connection, acquireId, claimable };
+    this.#held.set(pooled.id, first);
+    connection.holders.add(this);
+    this.#begin(first, acquireId, { lease, connection, slot, greeted: greeting !== undefined });
     const token = negotiation?.handoffToken();
     const handoffToken = token && copyOf(token);
     const info = {
@@ -72,19 +109,51 @@ export class HostLeases implements Holder {
       route,
       negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
     };
-    this.#post({ ...message, slot, info, greeting }, handoffToken && [handoffToken.buffer]);
+    const claim = claimable && { words: claimable.words.memory, refusals: claimable.claims.refusals };
+    this.#post({ ...message, slot, info, claim, greeting }, handoffToken && [handoffToken.buffer]);
     return undefined;
   }
 
-  release({ acquireId, kept, everReceived }: ReleaseMessage): void {
+  release({ acquireId, kept, everReceived, turn }: ReleaseMessage): void {
     const lease = this.#leases.get(acquireId);
     // Its connection may have closed while the message was on its way.
     if (lease === undefined) return;
     const { connection } = lease;
     const untaken = this.#end(acquireId, lease, kept);
     if (everReceived) connection.everReceived = true;
+    const claimable = this.#held.get(connection.pooled.id)?.claimable;
+    if (turn > 0 && claimable !== undefined) this.#offer(connection, claimable, turn);
     // A greeting that no caller has read cannot go back to this thread's socket.
-    connection.giveBack(untaken && lease.greeted ? 'dirty' : connection.takeBack());
+    else connection.giveBack(untaken && lease.greeted ? 'dirty' : connection.takeBack());
+  }
+
+  /**
+   * Begins a lease that the thread has taken without asking. False if it had no right to; not if the
+   * connection has closed meanwhile, as the thread will hear.
+   */
+  claim(acquireId: number, connectionId: number): boolean {
+    const held = this.#held.get(connectionId);
+    if (held === undefined) return true;
+    const { connection, claimable } = held;
+    if (claimable === undefined || (claimable.early === undefined && connection.claimant !== this))
+      return false;
+    connection.claimant = undefined;
+    const lease = claimable.early ?? claimable.claims.begin(connection.pooled);
+    claimable.early = undefined;
+    if (lease !== undefined) this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
+    return true;
+  }
+
+  takeClaimable({ pooled }: HostConnection): boolean {
+    const claimable = this.#held.get(pooled.id)?.claimable;
+    if (claimable === undefined || claimable.words.take(claimable.turn)) return true;
+    claimable.early = claimable.claims.begin(pooled);
+    return false;
+  }
+
+  forbidClaims({ pooled }: HostConnection): void {
+    const claimable = this.#held.get(pooled.id)?.claimable;
+    claimable?.words.forbid(claimable.turn);
   }
 
   /** The lease stays until the thread has closed the socket: it says so by `destroy`. */
@@ -93,9 +162,9 @@ export class HostLeases implements Holder {
     pooled?.owner.onDetach(pooled);
   }
 
-  onRetire(connection: HostConnection): void {
-    if (this.#held.get(connection) !== undefined)
-      this.#post({ kind: 'retire', connectionId: connection.pooled.id });
+  onRetire({ pooled }: HostConnection): void {
+    if (this.#held.get(pooled.id)?.acquireId !== undefined)
+      this.#post({ kind: 'retire', connectionId: pooled.id });
   }
 
   destroy(acquireId: number, reason: CloseReason): void {
@@ -107,8 +176,14 @@ export class HostLeases implements Holder {
 
   /** Ends all leases; the thread keeps no duplicates. */
   destroyAll(reason: CloseReason): void {
+    this.#cancelRecall?.();
     for (const acquireId of Array.from(this.#leases.keys())) this.destroy(acquireId, reason);
-    for (const connection of this.#held.keys()) connection.holders.delete(this);
+    for (const { connection, claimable } of Array.from(this.#held.values())) {
+      this.#recall(connection);
+      // A claim whose message has not come, and will not.
+      if (claimable?.early !== undefined) connection.giveBack(reason);
+      connection.holders.delete(this);
+    }
     this.#held.clear();
   }
 
@@ -125,9 +200,15 @@ export class HostLeases implements Holder {
   }
 
   onGone(connection: HostConnection): void {
-    const acquireId = this.#held.get(connection);
-    this.#held.delete(connection);
-    this.#post({ kind: 'gone', connectionId: connection.pooled.id });
+    const { id } = connection.pooled;
+    const held = this.#held.get(id);
+    this.#held.delete(id);
+    this.#offered.delete(connection);
+    this.#post({ kind: 'gone', connectionId: id });
+    if (held === undefined) return;
+    const { acquireId, claimable } = held;
+    // So that the thread leases no connection that is closed.
+    claimable?.words.take(claimable.turn);
     if (acquireId === undefined) return;
     const slot = this.#leases.get(acquireId)?.slot ?? -1;
     this.#leases.delete(acquireId);
@@ -136,20 +217,52 @@ export class HostLeases implements Holder {
     connection.giveBack('stale');
   }
 
-  #begin(acquireId: number, lease: HostLease): void {
+  #begin(held: Held, acquireId: number, lease: HostLease): void {
     this.#leases.set(acquireId, lease);
-    this.#held.set(lease.connection, acquireId);
-    lease.connection.holders.add(this);
+    held.acquireId = acquireId;
+    const { claimable } = held;
+    claimable?.words.allow(claimable.turn, claimable.claims.left(lease.connection.pooled));
+  }
+
+  /** The thread has given a connection back, and may claim it. */
+  #offer(connection: HostConnection, claimable: Claimable, turn: number): void {
+    const { claims, words } = claimable;
+    const { pooled } = connection;
+    claimable.turn = turn;
+    if (claims.rest(pooled)) {
+      connection.claimant = this;
+      this.#offered.add(connection);
+      this.#cancelRecall ??= systemClock.schedule(CLAIMABLE_MS, () => this.#recallAll());
+      return;
+    }
+    if (words.take(turn)) return connection.giveBack(connection.takeBack());
+    // The thread was faster than the caller that waits, or did not know yet that the connection is to close.
+    words.allow(turn, 0);
+    claimable.early = claims.begin(pooled);
+  }
+
+  /** Reads again from the connections that the thread has not claimed. */
+  #recallAll(): void {
+    this.#cancelRecall = undefined;
+    for (const connection of this.#offered) this.#recall(connection);
+    this.#offered.clear();
+  }
+
+  #recall(connection: HostConnection): void {
+    if (connection.claimant !== this) return;
+    const problem = connection.recall();
+    if (problem !== undefined && problem !== 'claimed') connection.giveBack(problem);
   }
 
   /** Returns whether the thread had never taken the descriptor. */
   #end(acquireId: number, { connection, slot }: HostLease, kept: boolean): boolean {
     this.#leases.delete(acquireId);
     const untaken = slot >= 0 && this.#inFlight.end(slot);
-    if (kept && !untaken) {
-      this.#held.set(connection, undefined);
+    const held = this.#held.get(connection.pooled.id);
+    if (kept && !untaken && held !== undefined) {
+      held.acquireId = undefined;
     } else {
-      this.#held.delete(connection);
+      this.#held.delete(connection.pooled.id);
       connection.holders.delete(this);
     }
     return untaken;
