@@ -19,6 +19,5 @@ export default {
   files: allFilesBut(Object.keys(LEFT_OUT), base, process.env.BROKER_POOL_TEST_NAMES === '1'),
   // Wine starts processes slowly, and one server does the work of the kernel for all of them.
   concurrency: 2,
-  serial: true,
   timeout: '10m',
 };

@@ -5,7 +5,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   credentials,
   experimental,
@@ -83,7 +83,9 @@ const definition = {
 };
 
 const directory = mkdtempSync(join(tmpdir(), 'grpc-'));
-const endpoint = join(directory, 'backend.sock');
+// Windows has pipes in place of socket files.
+const endpoint =
+  process.platform === 'win32' ? `\\\\.\\pipe\\${basename(directory)}` : join(directory, 'backend.sock');
 const server = new Server();
 server.addService(definition, {
   greet: ({ request }: ServerUnaryCall<string, string>, answer: sendUnaryData<string>) =>

@@ -94,7 +94,7 @@ export const connectLatency: BenchCase = {
       tables,
       notes: [
         'Every contender talks to the same broker and echo backend, in processes of their own; each lease is destroyed: the next needs a connect.',
-        'connectToBackend waits on the event loop; BrokerPool does so for two replies at a time, and for all others and every handoff on its worker thread.',
+        'connectToBackend waits on the event loop; BrokerPool does so too, and for handoffs on its worker thread.',
         'Where the question is the Hello, BrokerPool has no endpoint cache.',
         'Throughput includes closing; with the embedded backend also one echo, so that no caller runs ahead of its accepts.',
       ],

@@ -1,17 +1,15 @@
 import { createServer, Socket, type Server } from 'node:net';
 import { throwLater } from '../clock.js';
-import { BrokerPoolError, printableEndpoint } from '../errors.js';
 import { checkPeer } from '../os/endpoint-trust.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import { warnProcess } from '../process-warning.js';
 import type { DaemonProcess } from '../wire/messages.js';
-import type { BackendRequest } from './connections/backend-request.js';
 import { ClientConnections } from './connections/client-connections.js';
-import { FrameConnection, type FrameConnectionHost } from './connections/frame-connection.js';
+import { FrameConnection } from './connections/frame-connection.js';
+import { Service } from './connections/service.js';
 import { answerOffer, HandoffIntake, type ReceivedOffer } from './handoff/handoff-intake.js';
-import { BackendIdentity } from './identity/backend-identity.js';
 import { removeIdentityFile, writeIdentityFile } from './identity/identity-file.js';
 import { bind, removeSocket } from './listening/bind.js';
 import { adoptListener } from './listening/inherited.js';
@@ -26,37 +24,18 @@ export interface ServingPlace {
   readonly listener: number | undefined;
 }
 
-/** What a backend has counted since it started. */
-export interface BackendCounts {
-  /** Connections accepted at the endpoint. */
-  accepted: number;
-  /** Connections taken over from brokers. */
-  adopted: number;
-  /** Valid offers of brokers. */
-  offers: number;
-  /** Identity probes. */
-  probes: number;
-  /** Calls of `onRequest`. */
-  requests: number;
-}
-
-/** Additions for the testing kit. */
-export interface BackendHooks {
-  /** A count has changed, or a connection has closed. */
-  readonly onChange: () => void;
-  /** Decides about an offer in place of the backend; it owns descriptor and connection if it returns true. */
-  readonly takeOffer?: (received: ReceivedOffer) => boolean;
-  /** Serves a connection from its first byte in place of the backend, if it returns true. */
-  readonly takeConnection?: (socket: Socket, origin: ConnectionOrigin) => boolean;
-}
+/** Decides about an offer in place of the backend; owns descriptor and connection where the result is true. */
+type TakeOffer = (received: ReceivedOffer) => boolean;
+/** Serves a connection from its first byte in place of the backend, where the result is true. */
+type TakeConnection = (socket: Socket, origin: ConnectionOrigin) => boolean;
 
 /** Serves an endpoint, and a handoff endpoint beside it. */
 export class BackendServer {
-  readonly counts: BackendCounts = { accepted: 0, adopted: 0, offers: 0, probes: 0, requests: 0 };
-  readonly identity: BackendIdentity;
+  readonly service: Service;
   readonly #settings: BackendSettings;
   readonly #place: ServingPlace;
-  readonly #hooks: BackendHooks;
+  readonly #takeOffer: TakeOffer | undefined;
+  readonly #takeConnection: TakeConnection | undefined;
   readonly #connections: ClientConnections;
   readonly #servers: Server[] = [];
   #intake: HandoffIntake | undefined;
@@ -64,12 +43,24 @@ export class BackendServer {
   #published: DaemonProcess | undefined;
   #isClosing = false;
 
-  constructor(settings: BackendSettings, place: ServingPlace, hooks: BackendHooks) {
+  /**
+   * The functions are for the testing kit.
+   *
+   * @param onChange is called when a count has changed or a connection has closed
+   */
+  constructor(
+    settings: BackendSettings,
+    place: ServingPlace,
+    onChange: () => void = () => {},
+    takeOffer?: TakeOffer,
+    takeConnection?: TakeConnection,
+  ) {
     this.#settings = settings;
     this.#place = place;
-    this.#hooks = hooks;
-    this.#connections = new ClientConnections(hooks.onChange, settings.httpServer);
-    this.identity = new BackendIdentity(place.endpoint, place.namespace, settings.identity);
+    this.#takeOffer = takeOffer;
+    this.#takeConnection = takeConnection;
+    this.#connections = new ClientConnections(onChange, settings.httpServer);
+    this.service = new Service(settings, place.endpoint, place.namespace, onChange);
   }
 
   /** Connections being served now. */
@@ -114,14 +105,14 @@ export class BackendServer {
     const { endpoint, listener } = this.#place;
     const server = this.#createServer(false, (socket) => {
       this.#serve(socket, false);
-      this.count('accepted');
+      this.service.count('accepted');
     });
     if (listener === undefined) await bind(server, endpoint, this.#settings);
     else await adoptListener(server, listener, endpoint);
   }
 
   async #listenForOffers(): Promise<void> {
-    const { handoffEndpoint, maxOffers, offerTimeoutMs, trust } = this.#settings;
+    const { handoffEndpoint } = this.#settings;
     if (handoffEndpoint === undefined) return;
     const passing = loadHandlePassing();
     const system = loadNative()?.system;
@@ -130,14 +121,10 @@ export class BackendServer {
         handoffEndpoint,
         'handoffs need the C library (koffi), which is not available here: leave handoffEndpoint out',
       );
-    const intake = new HandoffIntake({
-      passing,
-      closeDescriptor: (descriptor) => void system.close(descriptor),
-      trust,
-      maxOffers,
-      offerTimeoutMs,
-      onOffer: (received) => this.#onOffer(received, (descriptor) => void system.close(descriptor)),
-    });
+    const closeDescriptor = (descriptor: number): void => void system.close(descriptor);
+    const intake = new HandoffIntake(passing, this.#settings, closeDescriptor, (received) =>
+      this.#onOffer(received, closeDescriptor),
+    );
     this.#intake = intake;
     const server = this.#createServer(true, (socket) => intake.take(socket));
     await bind(server, handoffEndpoint, this.#settings);
@@ -147,10 +134,10 @@ export class BackendServer {
   async #publish(): Promise<void> {
     const { identityFile } = this.#settings;
     // A prober waits 500 ms: a hash that is not known yet is computed now (L-23).
-    if (this.#place.listener !== undefined) this.identity.get().catch(() => {});
+    if (this.#place.listener !== undefined) this.service.identity.get().catch(() => {});
     if (identityFile === undefined) return;
     try {
-      const identity = await this.identity.get();
+      const identity = await this.service.identity.get();
       writeIdentityFile(identityFile, identity);
       this.#published = identity;
     } catch (error) {
@@ -175,75 +162,24 @@ export class BackendServer {
       socket.on('error', () => {});
       return void socket.destroy();
     }
-    if (this.#hooks.takeConnection?.(socket, { adopted }) === true)
-      return this.#connections.add(socket, undefined);
-    this.#connections.add(socket, new FrameConnection(socket, this.#hostOf(adopted)));
+    if (this.#takeConnection?.(socket, { adopted }) === true) return this.#connections.add(socket, undefined);
+    const frames = new FrameConnection(socket, this.service, () => this.#giveToService(socket, adopted));
+    this.#connections.add(socket, frames);
   }
 
-  #hostOf(adopted: boolean): FrameConnectionHost {
-    const { classify, httpServer, maxInFlight, onConnection, onRequest, payloadProtocols } = this.#settings;
-    return {
-      classify,
-      maxInFlight,
-      payloadProtocols,
-      takesOwnBytes: onConnection !== undefined || httpServer !== undefined,
-      onRequest: onRequest && ((request) => this.#onRequest(request, onRequest)),
-      identity: () => this.#tellIdentity(),
-      onProbe: () => this.count('probes'),
-      onRequestError: (error, request) => this.#onRequestError(error, request),
-      onOwnBytes: (socket) => {
-        try {
-          this.#connections.giveToService(socket);
-          onConnection?.(socket, { adopted });
-        } catch (error) {
-          socket.destroy();
-          throwLater(error);
-        }
-      },
-    };
-  }
-
-  #onRequest(
-    request: BackendRequest,
-    onRequest: (request: BackendRequest) => Uint8Array | Promise<Uint8Array>,
-  ): Uint8Array | Promise<Uint8Array> {
-    this.count('requests');
-    return onRequest(request);
-  }
-
-  #tellIdentity(): Uint8Array | Promise<Uint8Array | undefined> {
-    const identity = this.identity.encoded();
-    if (identity instanceof Uint8Array) return identity;
-    return identity.catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#report(`a probe has no answer, for the executable cannot be hashed: ${reason}`, error);
-      return undefined;
-    });
-  }
-
-  #onRequestError(error: unknown, { payloadProtocol, requestId }: BackendRequest): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    const request = `request ${requestId} of protocol 0x${payloadProtocol.toString(16)}`;
-    const advice = 'Let onRequest answer failures in its payloads: the client sees its connection end.';
-    this.#report(`${request} has no answer: ${reason}. ${advice}`, error);
-  }
-
-  #report(problem: string, cause: unknown): void {
-    const { onError } = this.#settings;
-    const { endpoint } = this.#place;
-    const message = `at ${printableEndpoint(endpoint)}, ${problem}`;
-    const error = new BrokerPoolError('REQUEST_FAILED', message, { endpoint, cause });
-    if (onError === undefined) return warnProcess('BROKER_POOL_REQUEST_FAILED', error.message);
+  #giveToService(socket: Socket, adopted: boolean): void {
     try {
-      onError(error);
-    } catch (thrown) {
-      throwLater(thrown);
+      this.#connections.giveToService(socket);
+      this.#settings.onConnection?.(socket, { adopted });
+    } catch (error) {
+      socket.destroy();
+      throwLater(error);
     }
   }
 
   #onOffer(received: ReceivedOffer, closeDescriptor: (descriptor: number) => void): void {
     const { broker, descriptor, offer } = received;
-    if (this.#hooks.takeOffer?.(received) !== true) {
+    if (this.#takeOffer?.(received) !== true) {
       const socket = socketOver(descriptor);
       if (socket === undefined) {
         closeDescriptor(descriptor);
@@ -252,16 +188,10 @@ export class BackendServer {
         // H-34. The answer first: the broker must not wait for what the service does with the connection.
         answerOffer(broker, offer);
         this.#serve(socket, true);
-        this.count('adopted');
+        this.service.count('adopted');
       }
     }
-    this.count('offers');
-  }
-
-  /** Counts, and tells the hooks. */
-  count(name: keyof BackendCounts): void {
-    this.counts[name]++;
-    this.#hooks.onChange();
+    this.service.count('offers');
   }
 }
 

@@ -15,7 +15,7 @@ export {
 } from '../errors.js';
 export type { DaemonProcess } from '../wire/messages.js';
 export type { TrustOptions } from '../trust-option.js';
-export type { BackendCounts } from './backend-server.js';
+export type { BackendCounts } from './connections/service.js';
 export type { BackendRequest } from './connections/backend-request.js';
 export type { Classification } from './connections/classification.js';
 export {

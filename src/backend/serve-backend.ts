@@ -1,7 +1,8 @@
 import { invalidArgument } from '../errors.js';
 import { readOptions } from '../option-table.js';
 import type { DaemonProcess } from '../wire/messages.js';
-import { BackendServer, type BackendCounts, type ServingPlace } from './backend-server.js';
+import { BackendServer, type ServingPlace } from './backend-server.js';
+import type { BackendCounts } from './connections/service.js';
 import {
   forgetLaunch,
   inheritedListener,
@@ -60,7 +61,7 @@ export async function serveBackend(options: BackendOptions): Promise<Backend> {
   const launch = launchEnvironment();
   const place = placeOf(settings, launch);
   if (launch !== undefined) forgetLaunch();
-  const server = new BackendServer(settings, place, { onChange: () => {} });
+  const server = new BackendServer(settings, place);
   await server.start();
   return new RunningBackend(server, settings, place.endpoint, launch);
 }
@@ -99,11 +100,11 @@ class RunningBackend implements Backend {
   }
 
   identity(): Promise<DaemonProcess> {
-    return this.#server.identity.get();
+    return this.#server.service.identity.get();
   }
 
   stats(): BackendStats {
-    return { ...this.#server.counts, connections: this.#server.openConnections };
+    return { ...this.#server.service.counts, connections: this.#server.openConnections };
   }
 
   async close(options: CloseBackendOptions = {}): Promise<void> {

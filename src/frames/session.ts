@@ -1,11 +1,10 @@
 import { isUint8Array } from 'node:util/types';
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
-import { rejectionOf } from '../caller-stack.js';
-import { afterPromises, systemClock } from '../clock.js';
-import { DeadlineTimer } from '../deadline-queue.js';
+import { systemClock } from '../clock.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { described } from '../validation.js';
 import { Dispatcher } from './multiplexing/dispatcher.js';
+import { OpenRequests } from './multiplexing/open-requests.js';
 import { PendingRequest, type RequestState } from './multiplexing/pending-request.js';
 import type { Request } from './multiplexing/session-connection.js';
 import {
@@ -21,7 +20,6 @@ import {
   queueFullError,
   requestError,
   sessionClosedError,
-  type RequestFacts,
 } from './session-errors.js';
 import type { ConnectionSource } from './sources/connection-source.js';
 import { activeTraceContext } from './trace-context.js';
@@ -40,8 +38,6 @@ export interface SessionStats {
   readonly unaskedFrames: number;
 }
 
-/** How often an idempotent request is sent at most. */
-const MOST_ATTEMPTS = 3;
 const ABORTED = 'the request was aborted';
 
 /**
@@ -53,13 +49,9 @@ export class Session implements AsyncDisposable {
   readonly #source: ConnectionSource;
   readonly #maxInFlight: number;
   readonly #dispatcher: Dispatcher;
-  readonly #deadlines = new DeadlineTimer<Request>(systemClock, (request) => this.#onDeadline(request));
-  /** Requests of this turn. Their time begins when it ends, so that the clock is read once for all of them. */
-  readonly #begun: Request[] = [];
-  #pending = 0;
+  readonly #requests: OpenRequests;
   #isOpen = true;
   #closing: Promise<void> | undefined;
-  #onQuiet = (): void => {};
   #limitAtMs = Infinity;
   #cancelLimit = (): void => {};
 
@@ -69,6 +61,7 @@ export class Session implements AsyncDisposable {
     this.#settings = settings;
     const { connections, maxInFlight, pipelining = maxInFlight } = settings;
     this.#maxInFlight = Math.min(maxInFlight, pipelining);
+    this.#requests = new OpenRequests(source.target, (request) => this.#onDeadline(request));
     this.#dispatcher = new Dispatcher(
       source,
       {
@@ -77,12 +70,7 @@ export class Session implements AsyncDisposable {
         returnAtOnce: settings.pipelining === 1 && source.isShared,
       },
       systemClock,
-      {
-        onAnswer: (request, payload) => this.#settle(request, payload),
-        onFailure: (request, error) => this.#fail(request, error, true),
-        onLost: (request, error) => this.#onLost(request, error),
-        onQuieter: () => this.#onQuieter(),
-      },
+      this.#requests,
     );
   }
 
@@ -129,10 +117,7 @@ export class Session implements AsyncDisposable {
     const limitMs = checkCloseOptions(options);
     this.#isOpen = false;
     this.#limit(limitMs);
-    this.#closing ??= new Promise<void>((resolve) => {
-      this.#onQuiet = resolve;
-    }).then(() => this.#end(sessionClosedError()));
-    this.#onQuieter();
+    this.#closing ??= this.#requests.ended().then(() => this.#end(sessionClosedError()));
     await this.#closing;
   }
 
@@ -142,7 +127,7 @@ export class Session implements AsyncDisposable {
 
   #admit(): void {
     const { maxWaiting, connections } = this.#settings;
-    const hasRoom = this.#pending < connections * this.#maxInFlight + maxWaiting;
+    const hasRoom = this.#requests.size < connections * this.#maxInFlight + maxWaiting;
     if (this.#isOpen && hasRoom) return;
     const failure = this.#isOpen ? queueFullError(maxWaiting) : sessionClosedError();
     const { queued, inFlight } = this.#dispatcher;
@@ -159,31 +144,19 @@ export class Session implements AsyncDisposable {
       request.traceparent = options.traceparent ?? trace?.traceparent ?? '';
       request.tracestate = options.tracestate ?? trace?.tracestate ?? '';
       request.isIdempotent = options.idempotent ?? false;
-      this.#pending++;
+      this.#requests.size++;
       const { signal } = options;
       if (signal !== undefined && !this.#watch(request, signal)) return;
-      if (this.#begun.push(request) === 1) afterPromises(this.#startTimes);
+      this.#requests.start(request);
       this.#dispatcher.submit(request);
     });
   }
-
-  readonly #startTimes = (): void => {
-    const nowMs = systemClock.now();
-    for (const request of this.#begun) {
-      if (request.state === 'settled') continue;
-      request.startedMs = nowMs;
-      if (request.timeoutMs === Infinity) continue;
-      request.dueMs = nowMs + request.timeoutMs;
-      this.#deadlines.put(request);
-    }
-    this.#begun.length = 0;
-  };
 
   /** Whether the request may go on. */
   #watch(request: Request, signal: AbortSignal): boolean {
     const fail = (error: BrokerPoolError): void => {
       if (error.code === 'ABORTED') this.#giveUp(request, error);
-      else this.#fail(request, error, false);
+      else this.#requests.fail(request, error, false);
     };
     if (hasAborted(signal)) fail(abortedError(signal, ABORTED));
     else request.stopListening = failOnAbort(signal, ABORTED, fail);
@@ -200,43 +173,12 @@ export class Session implements AsyncDisposable {
     const { state } = request;
     this.#dispatcher.giveUp(request);
     const advice = error.code === 'TIMEOUT' ? this.#timeoutAdvice(state) : undefined;
-    this.#fail(request, error, false, { situation: SITUATION[state], advice });
-    this.#onQuieter();
-  }
-
-  /** Whether the request goes to another connection: only where its caller allows to repeat it (S-62). */
-  #onLost(request: Request, error: BrokerPoolError): boolean {
-    if (request.isIdempotent && request.attempts < MOST_ATTEMPTS) return true;
-    this.#fail(request, error, true);
-    return false;
+    this.#requests.fail(request, error, false, { situation: SITUATION[state], advice });
   }
 
   #timeoutAdvice(state: RequestState): string | undefined {
     if (state !== 'queued') return undefined;
     return this.#dispatcher.connections > 0 ? ALL_BUSY : NO_CONNECTION;
-  }
-
-  /** @param isShared other requests fail with the same error */
-  #fail(request: Request, failure: BrokerPoolError, isShared: boolean, more: MoreFacts = {}): void {
-    const { attempts, startedMs, connection, isIdempotent } = request;
-    const elapsedMs = Math.max(systemClock.now() - startedMs, 0);
-    const endpoint = connection?.endpoint ?? this.#source.target.endpoint;
-    const target = { ...this.#source.target, endpoint };
-    const facts = { target, attempts, elapsedMs, isIdempotent, ...more };
-    const error = requestError(failure, facts, isShared);
-    this.#settle(request, rejectionOf(error));
-  }
-
-  #settle(request: Request, outcome: Uint8Array | Promise<never>): void {
-    request.state = 'settled';
-    this.#pending--;
-    if (request.dueMs !== Infinity) this.#deadlines.remove(request);
-    request.stopListening?.();
-    request.settle(outcome);
-  }
-
-  #onQuieter(): void {
-    if (!this.#isOpen && this.#pending === 0) this.#onQuiet();
   }
 
   #limit(limitMs: number): void {
@@ -253,13 +195,9 @@ export class Session implements AsyncDisposable {
   #end(error: BrokerPoolError): void {
     this.#cancelLimit();
     this.#dispatcher.close(error);
-    this.#deadlines.stop();
-    this.#onQuiet();
+    this.#requests.stop();
   }
 }
-
-/** What the session tells about a failure beside the request. */
-type MoreFacts = Pick<RequestFacts, 'situation' | 'advice'>;
 
 const SITUATION: Readonly<Record<RequestState, string | undefined>> = {
   queued: 'waiting for a connection',

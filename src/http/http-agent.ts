@@ -4,7 +4,7 @@ import type { Lease } from '../pool/lease.js';
 import type { LeasingPool } from '../pool/leasing-pool.js';
 import type { TargetOptions } from '../pool/options.js';
 import { isOutlived } from './keep-alive-hints.js';
-import { LeasedSocket, type SocketKeeper } from './leased-socket.js';
+import { LeasedSocket } from './leased-socket.js';
 import { asError, checkPoolAndTarget } from './pool-arguments.js';
 import { WaitingRequest, type AgentRequest } from './waiting-request.js';
 
@@ -16,7 +16,7 @@ import { WaitingRequest, type AgentRequest } from './waiting-request.js';
  * While no caller waits for a connection, a request that follows an answer at once has the lease of the request before
  * it. The way through the pool, with a new socket object, takes a twentieth of a whole request.
  */
-class PoolAgent extends Agent implements SocketKeeper {
+class PoolAgent extends Agent {
   readonly #pool: LeasingPool;
   readonly #target: TargetOptions | undefined;
   readonly #inUse = new Set<LeasedSocket>();
@@ -54,17 +54,11 @@ class PoolAgent extends Agent implements SocketKeeper {
     for (const { socket } of this.#inUse) socket.destroy();
   }
 
-  /** @internal */
-  onFree(leased: LeasedSocket): void {
+  readonly #onReusable = (leased: LeasedSocket): void => {
     if (!leased.isSpare) return leased.release();
     // Behind all code that follows from the answer, and may ask for the next one.
     if (this.#spare.push(leased) === 1) afterThisCode(() => afterPromises(() => this.#releaseSpare()));
-  }
-
-  /** @internal */
-  onEnd(leased: LeasedSocket): void {
-    this.#inUse.delete(leased);
-  }
+  };
 
   #releaseSpare(): void {
     for (const leased of this.#spare.splice(0)) leased.release();
@@ -97,9 +91,7 @@ class PoolAgent extends Agent implements SocketKeeper {
   }
 
   #use(lease: Lease): LeasedSocket {
-    const leased = new LeasedSocket(lease, this);
-    this.#inUse.add(leased);
-    return leased;
+    return new LeasedSocket(lease, this.#inUse, this.#onReusable);
   }
 
   async #wait(request: ClientRequest, timeoutMs: number | undefined): Promise<void> {

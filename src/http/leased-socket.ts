@@ -5,14 +5,6 @@ import { enterContext } from '../os/socket-handle.js';
 import { heldBy, type Lease } from '../pool/lease.js';
 import { noteKeepAlive } from './keep-alive-hints.js';
 
-/** Hears what becomes of a socket. */
-export interface SocketKeeper {
-  /** The answer has been read, and the connection may be used again. */
-  onFree(leased: LeasedSocket): void;
-  /** The lease has ended. */
-  onEnd(leased: LeasedSocket): void;
-}
-
 /** So that the connection goes through the pool's checks and counts now and then, however busy an agent is. */
 const MOST_IN_A_ROW = 32;
 
@@ -20,14 +12,20 @@ const MOST_IN_A_ROW = 32;
 export class LeasedSocket {
   readonly socket: Socket;
   readonly #lease: Lease;
-  readonly #keeper: SocketKeeper;
+  readonly #inUse: Set<LeasedSocket>;
+  readonly #onReusable: (leased: LeasedSocket) => void;
   #request: ClientRequest | undefined;
   /** Requests so far. */
   #served = 0;
 
-  constructor(lease: Lease, keeper: SocketKeeper) {
+  /**
+   * @param inUse has this socket until the lease ends
+   * @param onReusable is called when an answer has been read, and the connection may be used again
+   */
+  constructor(lease: Lease, inUse: Set<LeasedSocket>, onReusable: (leased: LeasedSocket) => void) {
     this.#lease = lease;
-    this.#keeper = keeper;
+    this.#inUse = inUse.add(this);
+    this.#onReusable = onReusable;
     this.socket = lease.socket;
     const destroy = this.socket.destroy.bind(this.socket);
     this.socket.destroy = (error) => {
@@ -80,7 +78,7 @@ export class LeasedSocket {
     }
     // An answer may have set one that Node does not take back.
     if (this.socket.timeout) this.socket.setTimeout(0);
-    this.#keeper.onFree(this);
+    this.#onReusable(this);
   };
 
   readonly #onClose = (): void => {
@@ -97,7 +95,7 @@ export class LeasedSocket {
 
   #end(): void {
     this.socket.off('free', this.#onFree).off('close', this.#onClose).off('agentRemove', this.#onRemove);
-    this.#keeper.onEnd(this);
+    this.#inUse.delete(this);
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { replaceFile } from '../os/replace-file.js';
 import { hashFile } from './file-hash.js';
 
@@ -109,5 +109,7 @@ function cacheFile(path: string): string {
 function cacheDirectory(): string {
   const { XDG_CACHE_HOME } = process.env;
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches');
-  return XDG_CACHE_HOME?.startsWith('/') === true ? XDG_CACHE_HOME : join(homedir(), '.cache');
+  return XDG_CACHE_HOME !== undefined && isAbsolute(XDG_CACHE_HOME)
+    ? XDG_CACHE_HOME
+    : join(homedir(), '.cache');
 }

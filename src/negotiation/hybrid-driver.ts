@@ -10,22 +10,17 @@ import { EventLoopDriver } from './event-loop/event-loop-driver.js';
 import { WorkerDriver } from './wait-thread/worker-driver.js';
 
 /**
- * How many negotiations the event loop runs at a time. A single one ends sooner without a thread in between;
- * with several the thread takes more load off the event loop than its wake-ups cost (docs/latency.md).
- */
-const OWN_WAITS = 2;
-
-/**
  * The pause between a failed thread and the next one: a missing limit, permission or file often stays
  * missing.
  */
 const THREAD_RETRY_MS = 10_000;
 
 /**
- * Runs the first two short negotiations on the event loop, the rest and every handoff on the wait thread.
+ * Runs short negotiations on the event loop, however many, and handoffs on the wait thread. A job costs less
+ * processor time on the loop than the thread and its messages do (docs/latency.md).
  *
- * The thread is an optimisation. It starts with the first job that it should run. Until it has started, and
- * where it cannot start, the event loop does the same work.
+ * The thread is an optimisation. It starts with the first handoff. Until it has started, and where it cannot
+ * start, the event loop does the same work.
  */
 export class HybridDriver implements Driver {
   readonly #native: Native;
@@ -33,7 +28,6 @@ export class HybridDriver implements Driver {
   readonly #threadRetryMs: number;
   readonly #warn: (reason: string) => void;
   readonly #own: EventLoopDriver;
-  #ownWaits = 0;
   #worker: WorkerDriver | undefined;
   /** The present worker, and failed ones that are about to end. */
   readonly #open = new Set<WorkerDriver>();
@@ -64,13 +58,8 @@ export class HybridDriver implements Driver {
     if (this.#closed) return this.#own.start(job, settle);
     // A handoff takes the broker 5 ms in the best case and the whole ready timeout in the worst (H-14, C-42).
     const mayTakeLong = job.kind === 'handshake' && job.adoptHandedOffConnection;
-    if (mayTakeLong || this.#ownWaits >= OWN_WAITS)
-      return (this.#readyWorker() ?? this.#own).start(job, settle);
-    this.#ownWaits += 1;
-    return this.#own.start(job, (outcome) => {
-      this.#ownWaits -= 1;
-      settle(outcome);
-    });
+    const driver = mayTakeLong ? (this.#readyWorker() ?? this.#own) : this.#own;
+    return driver.start(job, settle);
   }
 
   async warm(limitMs?: number): Promise<void> {

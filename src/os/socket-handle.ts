@@ -1,26 +1,13 @@
-import { Socket, type OnReadOpts } from 'node:net';
+import { Socket } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
-
-/**
- * The members of the handle behind a `net.Socket` that this package uses. Node documents none of them; they have
- * been there, unchanged, since Node 4.
- */
-export interface StreamHandle {
-  readonly fd: number;
-  reading: boolean;
-  readStart(): number;
-  readStop(): void;
-  close(): void;
-  /** @param resource what async hooks shall take for the handle */
-  asyncReset?(resource: object): void;
-}
+import type { HandleMethods, SocketInternals, StreamHandle } from './node-internals.js';
 
 /**
  * There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own
  * objects.
  */
 export function handleOf(socket: Socket): StreamHandle | undefined {
-  const handle: StreamHandle | null | undefined = Reflect.get(socket, '_handle');
+  const { _handle: handle }: SocketInternals = socket;
   // A caller may have put anything there.
   return typeof handle?.fd === 'number' && 'readStart' in handle && 'readStop' in handle ? handle : undefined;
 }
@@ -42,13 +29,20 @@ export function descriptorOf(socket: Socket): number {
 }
 
 /** A handle that takes over a descriptor of a Unix socket. */
-interface PipeHandle extends StreamHandle {
+export interface PipeHandle extends StreamHandle {
+  /** How many bytes it has read so far. */
+  readonly bytesRead: number;
+  onread: () => void;
   /** @returns 0, or an error; older Nodes throw it */
   open(descriptor: number): unknown;
+  unref(): void;
+  /** Has bytes read into `buffer` from now on; `onread` is then not given them. */
+  useUserBuffer(buffer: Uint8Array): void;
 }
 
 /** The class of the handles of Unix sockets, once there is one; `null` where Node has no such class. */
 let PipeClass: (new (type: number) => PipeHandle) | null | undefined;
+const PIPE_MEMBERS = ['bytesRead', 'onread', 'open', 'unref', 'useUserBuffer'] as const;
 /** `PipeConstants.SOCKET`. */
 const PIPE_SOCKET = 0;
 
@@ -57,14 +51,20 @@ function learnPipeClass(socket: Socket): void {
   const handle = handleOf(socket);
   if (handle === undefined) return;
   const made: (new (type: number) => PipeHandle) | undefined = Reflect.get(handle, 'constructor');
-  PipeClass = made?.name === 'Pipe' && 'open' in handle ? made : null;
+  const isKnown = PIPE_MEMBERS.every((name) => name in handle);
+  PipeClass = made?.name === 'Pipe' && isKnown ? made : null;
+}
+
+/** Whether {@link pipeOver} can make a handle. */
+export function hasPipes(): boolean {
+  return PipeClass !== null && PipeClass !== undefined;
 }
 
 /**
  * A handle over a descriptor of a Unix socket; `undefined` before the first socket, and where that fails. Node's own
  * way asks the kernel three times what kind of descriptor it is: a third of the time that such a socket takes.
  */
-function pipeOver(descriptor: number): StreamHandle | undefined {
+export function pipeOver(descriptor: number): PipeHandle | undefined {
   if (PipeClass === null || PipeClass === undefined) return undefined;
   const handle = new PipeClass(PIPE_SOCKET);
   if (withoutThrowing(() => handle.open(descriptor)) === 0) return handle;
@@ -73,19 +73,16 @@ function pipeOver(descriptor: number): StreamHandle | undefined {
 }
 
 /**
- * A socket that owns `descriptor`, that of a Unix socket, from here on. With `onread` what it reads goes there and not
- * through the stream.
+ * A socket that owns `descriptor`, that of a Unix socket, from here on.
  *
  * Node sets the last four options in any case. Missing here, they turn its copy of the options into a dictionary:
  * 10 µs instead of 1.
  */
-export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): Socket {
+export function socketOverDescriptor(descriptor: number): Socket {
   const handle = pipeOver(descriptor);
-  // `handle` is not documented, and `onread` is missing in the constructor's type.
   const options = {
     handle,
     fd: handle === undefined ? descriptor : undefined,
-    onread,
     allowHalfOpen: false,
     emitClose: false,
     autoDestroy: true,
@@ -94,24 +91,6 @@ export function socketOverDescriptor(descriptor: number, onread?: OnReadOpts): S
   const socket = new Socket(options);
   if (PipeClass === undefined) learnPipeClass(socket);
   return socket;
-}
-
-/** The methods of a handle that a socket calls. */
-interface Methods {
-  readonly readStart?: unknown;
-  readonly readStop?: unknown;
-  readonly writeBuffer?: unknown;
-  readonly writev?: unknown;
-  readonly writeUtf8String?: unknown;
-  readonly writeLatin1String?: unknown;
-  readonly writeAsciiString?: unknown;
-  readonly writeUcs2String?: unknown;
-  readonly shutdown?: unknown;
-  readonly close?: unknown;
-  readonly ref?: unknown;
-  readonly unref?: unknown;
-  readonly getAsyncId?: unknown;
-  readonly asyncReset?: unknown;
 }
 
 /** Under which a handle knows its socket. */
@@ -141,8 +120,8 @@ export function learnHandle(handle: StreamHandle, socket: Socket): void {
 export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
   const prototype: object | null = Object.getPrototypeOf(handle);
   if (prototype === null || (prototype !== madePrototype && !otherPrototypes.has(prototype))) return false;
-  const own: Methods = handle;
-  const made: Methods = prototype;
+  const own: HandleMethods = handle;
+  const made: HandleMethods = prototype;
   // One by one: `Object.keys` does not list a member that is not enumerable, and to list all names takes as
   // long as all else here.
   if (
@@ -177,14 +156,14 @@ const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => nam
  * Returns false where that fails.
  */
 export function startReading(handle: StreamHandle): boolean {
-  Reflect.set(handle, 'reading', true);
+  handle.reading = true;
   const started = handle.readStart();
   return started === 0 || started === ALREADY_READING;
 }
 
 /** Stops reading at once; bytes that come from now on stay in the kernel. */
 export function stopReading(handle: StreamHandle): void {
-  Reflect.set(handle, 'reading', false);
+  handle.reading = false;
   handle.readStop();
 }
 
@@ -229,13 +208,14 @@ export interface Made {
 
 /** Notes the state of a socket that no caller has had yet. */
 export function lookAt(socket: Socket): Made {
+  const internals: SocketInternals = socket;
   return {
     prototype: Object.getPrototypeOf(socket),
     names: Object.keys(socket),
     symbols: Object.getOwnPropertySymbols(socket),
-    events: Reflect.get(socket, '_eventsCount'),
-    readableState: Object.getPrototypeOf(Reflect.get(socket, '_readableState')),
-    writableState: Object.getPrototypeOf(Reflect.get(socket, '_writableState')),
+    events: internals._eventsCount,
+    readableState: Object.getPrototypeOf(internals._readableState),
+    writableState: Object.getPrototypeOf(internals._writableState),
   };
 }
 
@@ -247,14 +227,15 @@ export function isAsMade(socket: Socket, expected: Made | undefined): boolean {
   if (expected === undefined || !Object.isExtensible(socket) || Object.hasOwn(socket, '_handle'))
     return false;
   if (Object.getPrototypeOf(socket) !== expected.prototype) return false;
-  if (Object.getPrototypeOf(Reflect.get(socket, '_readableState')) !== expected.readableState) return false;
-  if (Object.getPrototypeOf(Reflect.get(socket, '_writableState')) !== expected.writableState) return false;
+  const internals: SocketInternals = socket;
+  if (Object.getPrototypeOf(internals._readableState) !== expected.readableState) return false;
+  if (Object.getPrototypeOf(internals._writableState) !== expected.writableState) return false;
   const keys = Object.keys(socket);
   const { names, symbols } = expected;
   for (let index = 0; index < names.length; index += 1) if (keys[index] !== names[index]) return false;
   if (keys.length > names.length && !areHarmless(socket, keys.slice(names.length), expected)) return false;
   // Listing the symbols takes as long as all else here, and a library that marks a socket also listens to it.
-  if (Reflect.get(socket, '_eventsCount') === expected.events) return true;
+  if (internals._eventsCount === expected.events) return true;
   const marks = Object.getOwnPropertySymbols(socket);
   return (
     symbols.every((symbol, index) => marks[index] === symbol) &&

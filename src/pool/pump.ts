@@ -1,7 +1,7 @@
 import { outOfContext } from '../async-context.js';
 import type { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { acquireTimeoutError, asPoolError, type PoolSnapshot } from './acquire-errors.js';
+import { asPoolError, type PoolSnapshot } from './acquire-errors.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import { ConnectionOpener } from './connecting/connection-opener.js';
@@ -25,12 +25,14 @@ import type { WarmUps } from './warm-ups.js';
  */
 export class Pump {
   readonly entries = new EntryList<PooledConnection>();
+  readonly queue: AcquireQueue;
   readonly limits: TargetLimits;
   readonly opener: ConnectionOpener;
   readonly closer: ConnectionCloser;
   warmUps: WarmUps | undefined = undefined;
+  /** Hears, while the pool closes, that fewer callers wait or hold connections. */
+  onQuieter: () => void = () => {};
   readonly #environment: PoolEnvironment;
-  readonly #queue: AcquireQueue;
   readonly #cachedClock: CachedClock;
   readonly #health: HealthChecks | undefined;
   /** 1 while it runs, more if it has been called meanwhile. */
@@ -47,7 +49,7 @@ export class Pump {
   ) {
     const { settings, clock, capacity } = environment;
     this.#environment = environment;
-    this.#queue = queue;
+    this.queue = queue;
     this.#cachedClock = cachedClock;
     const evictIdle = (): boolean => this.closer.evictIdle();
     this.limits = new TargetLimits(settings, capacity, this.entries, queue, evictIdle, () => this.run());
@@ -60,7 +62,7 @@ export class Pump {
   /** Whether no connection is leased, detached or drains, and no caller waits. */
   get quiet(): boolean {
     const { leased, detached } = this.entries;
-    return leased === 0 && detached === 0 && this.#queue.size === 0 && this.closer.draining === 0;
+    return leased === 0 && detached === 0 && this.queue.size === 0 && this.closer.draining === 0;
   }
 
   /** Whether as many connections are open as `min` asks for. */
@@ -87,9 +89,9 @@ export class Pump {
       // A run that stays counted would keep every later one from starting.
       this.#runsDue = 0;
     }
-    if (!this.limits.closing || this.#queue.size > 0) return;
+    if (!this.limits.closing || this.queue.size > 0) return;
     for (const connection of this.entries.idleEntries()) this.closer.closeIdle(connection, 'poolClosed');
-    this.#environment.onQuieter();
+    this.onQuieter();
   }
 
   /** Opens a spare connection where `min` lacks one. */
@@ -100,12 +102,11 @@ export class Pump {
 
   /** A caller has come to the end of the queue. */
   onWaiter(): void {
+    const { entries, limits } = this;
     // Checks under way began for earlier callers.
-    this.#health?.expectAtMost(this.#queue.size - 1);
-    const { lacking } = this.limits;
+    this.#health?.expectAtMost(this.queue.size - 1);
     // With nothing idle and no room for a connect the pump could only look in vain.
-    if (this.entries.idle + this.entries.detached > 0 || lacking.size > 0 || this.limits.belowLimits())
-      this.run();
+    if (entries.idle + entries.detached > 0 || limits.lacking.size > 0 || limits.belowLimits()) this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
@@ -160,40 +161,34 @@ export class Pump {
 
   /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
   failAll(failure: BrokerPoolError, isShared: boolean): void {
-    for (let waiter = this.#queue.first; waiter !== undefined; waiter = this.#queue.first)
-      this.#queue.fail(waiter, failure, isShared, this.snapshot());
+    for (let waiter = this.queue.first; waiter !== undefined; waiter = this.queue.first)
+      this.queue.fail(waiter, failure, isShared, this.snapshot());
     this.run();
   }
 
+  /** The state of the target that errors tell. */
   snapshot(): PoolSnapshot {
     const { size: total, idle, leased, detached } = this.entries;
     const { target, attempts } = this.opener;
-    const { max } = this.#environment.settings;
-    const { waiting, holding } = this.limits;
+    const { max, waiting, holding } = this.limits;
     const connecting = holding.size;
     return { target, max, total, idle, leased, detached, connecting, waiting, attempts: attempts.begun };
   }
 
-  timeoutError(timeoutMs: number): BrokerPoolError {
-    const validates = this.entries.reserved > this.closer.draining;
-    const phase = this.opener.phase(this.limits.mayOpen) ?? (validates ? 'validate' : 'queue');
-    return acquireTimeoutError(timeoutMs, phase, this.opener.lastError);
-  }
-
   #serveWaiters(validated: PooledConnection | undefined): void {
-    while (this.#queue.size > 0) {
+    while (this.queue.size > 0) {
       const connection = this.leaseIdle(validated);
       if (connection === undefined) return;
-      this.#queue.serveFirst(connection);
+      this.queue.serveFirst(connection);
     }
   }
 
   /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */
   #findMore(): void {
     const { limits } = this;
-    this.#health?.expectAtMost(this.#queue.size);
-    if (this.#queue.size === 0 && limits.lacking.size > 0) limits.dropUnwanted();
-    while (limits.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
+    this.#health?.expectAtMost(this.queue.size);
+    if (this.queue.size === 0 && limits.lacking.size > 0) limits.dropUnwanted();
+    while (limits.expected + (this.#health?.expected ?? 0) < this.queue.size) {
       const idle = this.entries.newestIdle;
       if (idle !== undefined) void this.#validate(idle, true);
       else if (!this.opener.takeSlot()) return this.#evictResting();
@@ -206,12 +201,12 @@ export class Pump {
   /** Detached connections that are at rest make room for callers: their holders can open others. */
   #evictResting(): void {
     const { mayOpen, expected } = this.limits;
-    if (mayOpen <= 0 && this.closer.evictResting(this.#queue.size - expected)) this.run();
+    if (mayOpen <= 0 && this.closer.evictResting(this.queue.size - expected)) this.run();
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
   #makeRoom(capacity: Capacity): void {
-    while (this.limits.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(this.limits))
+    while (this.limits.spare > 0 && this.queue.size === 0 && capacity.shouldYield(this.limits))
       if (!this.closer.evictIdle()) this.limits.yieldConnect();
   }
 
@@ -237,7 +232,7 @@ export class Pump {
   #onOpened(connection: PooledConnection): void {
     this.entries.add(connection);
     this.closer.watch(connection, this.#environment.clock.now());
-    const isWanted = this.#queue.size > 0;
+    const isWanted = this.queue.size > 0;
     const reason = connection.closeOnRelease ?? (isWanted ? undefined : this.limits.whyNotKeep);
     if (reason !== undefined) this.closer.close(connection, reason);
     else if (this.#health !== undefined && this.opener.isFromMemory(connection))
@@ -245,7 +240,7 @@ export class Pump {
       void this.#validate(connection, isWanted);
     else if (isWanted) {
       connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
-      this.#queue.serveFirst(connection);
+      this.queue.serveFirst(connection);
     } else {
       this.entries.makeIdle(connection);
       this.#cachedClock.markBusy();
@@ -269,7 +264,7 @@ export class Pump {
     if (connection.state !== 'reserved') return this.run();
     if (reason !== undefined) return this.close(connection, reason, error);
     // After a keepalive the connection is as spare and as old as before, unless a caller has come.
-    if (!isWanted && this.#queue.size === 0) {
+    if (!isWanted && this.queue.size === 0) {
       this.entries.makeIdleAsOldest(connection);
       return this.run();
     }

@@ -48,8 +48,8 @@ export class Shutdown {
     });
     this.#closed = this.#freeWhen(quiet);
     // Only now: a listener that hears of closed connections may call this again.
-    this.#targets.beginClose();
-    this.onQuieter();
+    this.#targets.beginClose(() => this.#check());
+    this.#check();
     return this.#closed;
   }
 
@@ -61,9 +61,8 @@ export class Shutdown {
     return this.#closed;
   }
 
-  /** A caller has left or given a connection back. */
-  onQuieter(): void {
-    if (this.state !== 'open' && this.#targets.quiet) this.#onQuiet();
+  #check(): void {
+    if (this.#targets.quiet) this.#onQuiet();
   }
 
   #limit(limitMs: number): void {

@@ -40,6 +40,8 @@ export class TargetLimits implements CapacityUser {
   readonly pausing = new Set<PendingConnect>();
   /** Connects without a slot that need one, to try again or for the connection that they bring. */
   readonly lacking = new Set<PendingConnect>();
+  /** The option `max`. */
+  readonly max: number;
   readonly #settings: PoolSettings;
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
@@ -59,6 +61,7 @@ export class TargetLimits implements CapacityUser {
     this.capacity = capacity;
     this.evictIdle = evictIdle;
     this.pump = pump;
+    this.max = settings.max;
     this.#settings = settings;
     this.#entries = entries;
     this.#queue = queue;
@@ -89,7 +92,7 @@ export class TargetLimits implements CapacityUser {
 
   /** How many more connections may be opened. */
   get mayOpen(): number {
-    const mayOpen = this.#settings.max - this.held;
+    const mayOpen = this.max - this.held;
     return this.capacity === undefined ? mayOpen : Math.min(mayOpen, this.capacity.availableFor(this));
   }
 
@@ -113,8 +116,7 @@ export class TargetLimits implements CapacityUser {
 
   /** Whether `max` and `maxConnecting` leave room for another connect. */
   belowLimits(): boolean {
-    const { max, maxConnecting } = this.#settings;
-    return this.connects < maxConnecting && this.#entries.size + this.connects < max;
+    return this.connects < this.#settings.maxConnecting && this.#entries.size + this.connects < this.max;
   }
 
   /** Why a connection that has just come back is not kept: another target needs its slot. */

@@ -14,6 +14,7 @@ import { Pump } from './pump.js';
 import type { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
 import { statsOfTarget } from './target-stats.js';
+import { expire, failWaiter } from './waiter-failures.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import type { TargetStats } from './watching/stats.js';
@@ -22,8 +23,7 @@ import type { TargetStats } from './watching/stats.js';
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
  * {@link Pump} connects the two.
  *
- * The path of a lease out and back is here, with the fields that it reads: in another object each hop shows,
- * and moving parts of it there once cost 15 %.
+ * The path of a lease out and back is here: moving parts of it to another object once cost 15 %.
  */
 export class TargetPool implements LeaseOwner {
   readonly target: Target;
@@ -121,7 +121,8 @@ export class TargetPool implements LeaseOwner {
     }
     const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
     const { last } = this.#queue;
-    if (signal !== undefined && last !== undefined) this.#queue.listen(last, signal, this.#pump);
+    if (signal !== undefined && last !== undefined)
+      this.#queue.listen(last, signal, (error) => failWaiter(this.#pump, last, error));
     this.#pump.onWaiter();
     return lease;
   }
@@ -154,8 +155,7 @@ export class TargetPool implements LeaseOwner {
   }
 
   get claims(): Claims | undefined {
-    const { closing } = this.#limits;
-    if (this.#claims === undefined && !this.#validates && this.#capacity === undefined && !closing)
+    if (this.#claims === undefined && !this.#validates && !this.#capacity && !this.#limits.closing)
       this.#claims = new Claims(this.#entries, this.#queue, this.#watch, this.#cachedClock, this.#maxUses);
     return this.#claims;
   }
@@ -203,7 +203,8 @@ export class TargetPool implements LeaseOwner {
   }
 
   /** Serves the callers that wait, and keeps no connection. */
-  beginClose(): void {
+  beginClose(onQuieter: () => void): void {
+    this.#pump.onQuieter = onQuieter;
     this.#limits.closing = true;
     this.#claims?.close();
     for (const connection of this.#entries.entries())
@@ -240,7 +241,7 @@ export class TargetPool implements LeaseOwner {
   }
 
   stats(): TargetStats {
-    return statsOfTarget(this.#pump, this.#queue, this.#watch);
+    return statsOfTarget(this.#pump, this.#watch);
   }
 
   #stopTimers(): void {
@@ -266,7 +267,7 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    this.#queue.expire(dueByMs, this.#pump);
+    expire(this.#pump, dueByMs);
     this.#pump.reap(dueByMs);
   }
 

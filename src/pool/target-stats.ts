@@ -1,12 +1,10 @@
-import type { AcquireQueue } from './acquire-queue.js';
 import type { Pump } from './pump.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 import { countsOf, type TargetStats } from './watching/stats.js';
 
 /** The counts of one target, and which it is. */
 export function statsOfTarget(
-  { entries, limits, opener }: Pump,
-  queue: AcquireQueue,
+  { entries, limits, opener, queue }: Pump,
   { failures, useTimes: uses }: LeaseWatch,
 ): TargetStats {
   const { size: total, idle, leased, detached } = entries;

@@ -80,12 +80,12 @@ export class Targets implements Iterable<TargetPool> {
     return Array.from(this.#pools.values()).every((pool) => pool.quiet);
   }
 
-  /** Serves the callers that wait, and keeps no connection. */
-  beginClose(): void {
+  /** Serves the callers that wait, and keeps no connection. @param onQuieter as {@link Pump.onQuieter} */
+  beginClose(onQuieter: () => void): void {
     // Calls that name no target go through all checks from now on.
     this.default = undefined;
     this.#state = 'closing';
-    for (const pool of this) pool.beginClose();
+    for (const pool of this) pool.beginClose(onQuieter);
   }
 
   /** Ends all pools. */

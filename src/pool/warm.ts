@@ -2,6 +2,7 @@ import { throwIfAborted } from '../abort.js';
 import type { Clock } from '../clock.js';
 import { ABORTED, asPoolError, callerError } from './acquire-errors.js';
 import type { Pump } from './pump.js';
+import { timeoutError } from './waiter-failures.js';
 import { WarmUps } from './warm-ups.js';
 
 /** Resolves when `min` connections are open, and keeps as many from now on. Rejects when one cannot open. */
@@ -23,7 +24,7 @@ export async function warmUp(
     pump.warmUps ??= new WarmUps(clock);
     const warm = pump.warmUps.wait(timeoutMs, signal, () => {
       timeUp = true;
-      return pump.timeoutError(timeoutMs);
+      return timeoutError(pump, timeoutMs);
     });
     pump.keepWarm();
     await warm;

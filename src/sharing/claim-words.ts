@@ -4,17 +4,17 @@ const LAST_TURN = 1;
 /** After the highest turn comes 1: 0 is "not offered". */
 const MOST_TURNS = 2 ** 31 - 1;
 
-/** A thread that is so many claims of a connection ahead of the pool's asks by a message for the next lease. */
+/** A thread that is so many claims of a connection ahead of the pool's asks for the next lease. */
 const CLAIMS_AHEAD = 16;
 
 /**
  * Which of two threads has a connection that one of them has given back: that thread, which may claim it for
  * its next caller without asking, or the pool's thread. In memory that both see.
  *
- * Layout: two 32-bit words. The first one is the turn in which the thread gave the connection back, or 0.
- * Only the thread writes a turn. Both sides take the connection by compare-and-exchange of the turn that they know
- * for 0, so only one of them gets it, and the pool's thread none whose release it has not read. The second
- * word is the last turn that the thread may claim. Only the pool's thread writes it.
+ * Layout: two 32-bit words. The first one is the turn in which the thread gave the connection back, or 0. Only
+ * the thread writes a turn. Both sides take the connection by compare-and-exchange of the turn that they know
+ * for 0: only one of them gets it, and the pool's thread none whose release it has not read. The second word is
+ * the last turn that the thread may claim. Only the pool's thread writes it.
  */
 export class ClaimWords {
   readonly memory: SharedArrayBuffer;

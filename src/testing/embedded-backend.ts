@@ -93,16 +93,13 @@ export class EmbeddedBackend implements AsyncDisposable {
       ...(process.platform !== 'win32' && { trust: { sharedDirectories: true } }),
     });
     const place = { endpoint: this.#endpoint, namespace: 'shared', listener: undefined };
-    return new BackendServer(settings, place, {
-      onChange: () => this.#changes.notify(),
-      ...(!servesMessages && {
-        takeConnection: (socket: Socket, origin: ConnectionOrigin) => {
-          this.#serve(socket, origin);
-          return true;
-        },
-      }),
-      takeOffer: (received) => this.#handoff !== 'accept' && this.#misbehave(received, this.#handoff),
-    });
+    return new BackendServer(
+      settings,
+      place,
+      () => this.#changes.notify(),
+      (received) => this.#handoff !== 'accept' && this.#misbehave(received, this.#handoff),
+      (socket, origin) => !servesMessages && this.#serve(socket, origin),
+    );
   }
 
   /** The mode for offers from now on; without effect where there is no handoff endpoint. */
@@ -131,27 +128,27 @@ export class EmbeddedBackend implements AsyncDisposable {
 
   /** Connections accepted at {@link EmbeddedBackend.endpoint} so far. */
   get acceptedCount(): number {
-    return this.#server.counts.accepted;
+    return this.#server.service.counts.accepted;
   }
 
   /** Connections taken over from a broker so far. */
   get adoptedCount(): number {
-    return this.#server.counts.adopted;
+    return this.#server.service.counts.adopted;
   }
 
   /** Valid offers received so far, in every mode. */
   get offerCount(): number {
-    return this.#server.counts.offers;
+    return this.#server.service.counts.offers;
   }
 
   /** Framed requests answered so far. */
   get requestCount(): number {
-    return this.#server.counts.requests;
+    return this.#server.service.counts.requests;
   }
 
   /** Identity probes answered so far. */
   get probeCount(): number {
-    return this.#server.counts.probes;
+    return this.#server.service.counts.probes;
   }
 
   /**
@@ -194,16 +191,20 @@ export class EmbeddedBackend implements AsyncDisposable {
     this.#silent.clear();
   }
 
-  #serve(socket: Socket, origin: ConnectionOrigin): void {
+  #serve(socket: Socket, origin: ConnectionOrigin): true {
     const { identity, onConnection } = this.#settings;
-    if (onConnection !== undefined) return onConnection(socket, origin);
+    if (onConnection !== undefined) {
+      onConnection(socket, origin);
+      return true;
+    }
     const whole = { ...ownIdentity(this.endpoint), ...withoutUndefined(identity ?? {}) };
     answerProbes(
       socket,
       whole,
-      () => this.#server.count('probes'),
+      () => this.#server.service.count('probes'),
       () => void socket.pipe(socket),
     );
+    return true;
   }
 
   /** Answers an offer in another way than a good backend does. */

@@ -5,6 +5,7 @@ import { connect, createServer, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import * as fc from 'fast-check';
+import { endpointIn } from '../helpers/endpoints.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { framesIn, readBytes, readToEnd } from '../testing/raw-peer.js';
@@ -297,7 +298,7 @@ const withoutFfi = passing === undefined ? test : test.skip;
 
 withoutFfi('a handoff endpoint without the C library is an error that names it', async (t) => {
   const folder = directory(t);
-  const options = { ...echoing, endpoint: join(folder, 'b.sock'), handoffEndpoint: join(folder, 'h.sock') };
+  const options = { ...echoing, endpoint: endpointIn(folder, 'b'), handoffEndpoint: endpointIn(folder, 'h') };
   const error = await t.throwsAsync<Error>(async (): Promise<Backend> => await serveBackend(options), {
     code: 'BACKEND_START',
   });

@@ -11,6 +11,7 @@ import {
   type BackendOptions,
   type BackendRequest,
 } from '../../src/backend/index.js';
+import { endpointIn } from '../helpers/endpoints.js';
 import { encodeFrameToWire, PayloadProtocol, type Frame } from '../../src/wire/messages.js';
 
 /** A protocol that the backends of these tests serve. */
@@ -27,7 +28,7 @@ export function directory(t: ExecutionContext): string {
 
 /** A backend with an identity that costs no hashing. It closes with the test. */
 export async function start(t: ExecutionContext, options: BackendOptions): Promise<Backend> {
-  const endpoint = options.endpoint ?? join(directory(t), 'b.sock');
+  const endpoint = options.endpoint ?? endpointIn(directory(t), 'b');
   const backend = await serveBackend({ identity: { exeHash: DIGEST }, ...options, endpoint });
   t.teardown(() => backend.close({ timeoutMs: 0 }));
   return backend;

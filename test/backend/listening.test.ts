@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { endpointIn } from '../helpers/endpoints.js';
 import test from '../helpers/sanitary.js';
 import { FFI, onWindows, POSIX, testWhere } from '../helpers/test-where.js';
 import { framesIn, readToEnd } from '../testing/raw-peer.js';
@@ -158,7 +159,7 @@ test('without an endpoint, and not launched by a broker, there is none to serve'
   });
 });
 
-onPosix('the identity file names the backend, and goes when it closes (P-26, L-27)', async (t) => {
+test('the identity file names the backend, and goes when it closes (P-26, L-27)', async (t) => {
   const identityFile = join(directory(t), 'b.identity.json');
   const backend = await start(t, { ...echoing, identityFile });
   t.deepEqual(JSON.parse(readFileSync(identityFile, 'utf8')), {
@@ -175,7 +176,7 @@ onPosix('the identity file names the backend, and goes when it closes (P-26, L-2
   t.false(existsSync(identityFile));
 });
 
-onPosix('an identity file that names another process by then stays', async (t) => {
+test('an identity file that names another process by then stays', async (t) => {
   const identityFile = join(directory(t), 'b.identity.json');
   const backend = await start(t, { ...echoing, identityFile });
   writeFileSync(identityFile, '{"pid":1}');
@@ -194,7 +195,7 @@ onPosix(
   },
 );
 
-onPosix('an identity file that names another backend of the process by then stays', async (t) => {
+test('an identity file that names another backend of the process by then stays', async (t) => {
   const identityFile = join(directory(t), 'b.json');
   const first = await start(t, { ...echoing, identityFile });
   await start(t, { ...echoing, identityFile });
@@ -202,14 +203,14 @@ onPosix('an identity file that names another backend of the process by then stay
   t.true(existsSync(identityFile));
 });
 
-onPosix('an identity file with another pid in it goes with its backend', async (t) => {
+test('an identity file with another pid in it goes with its backend', async (t) => {
   const identityFile = join(directory(t), 'b.json');
   const backend = await start(t, { ...echoing, identityFile, identity: { exeHash: DIGEST, pid: 1 } });
   await backend.close();
   t.false(existsSync(identityFile));
 });
 
-onPosix('a later close may shorten the time, and a wrong option rejects', async (t) => {
+test('a later close may shorten the time, and a wrong option rejects', async (t) => {
   const called = deferred<void>();
   const backend = await start(t, {
     ...echoing,
@@ -228,12 +229,12 @@ onPosix('a later close may shorten the time, and a wrong option rejects', async 
   t.is(backend.stats().connections, 0);
 });
 
-onPosix('where the identity file cannot be written nothing stays open', async (t) => {
+test('where the identity file cannot be written nothing stays open', async (t) => {
   const folder = directory(t);
   const options = {
     ...echoing,
     identity,
-    endpoint: join(folder, 'b.sock'),
+    endpoint: endpointIn(folder, 'b'),
     identityFile: join(folder, 'no/b.json'),
   };
   await t.throwsAsync(serveBackend(options), {
@@ -263,7 +264,7 @@ onPosix(
   },
 );
 
-onPosix('close waits for a request no longer than timeoutMs, and aborts its signal', async (t) => {
+test('close waits for a request no longer than timeoutMs, and aborts its signal', async (t) => {
   const signal = deferred<AbortSignal>();
   const backend = await start(t, {
     payloadProtocols: [ECHO],
@@ -278,7 +279,7 @@ onPosix('close waits for a request no longer than timeoutMs, and aborts its sign
   t.is((await received).length, 0);
 });
 
-onPosix('close leaves connections of onConnection to the service until timeoutMs', async (t) => {
+test('close leaves connections of onConnection to the service until timeoutMs', async (t) => {
   const backend = await start(t, { onConnection: (socket) => void socket.resume() });
   const client = await dial(t, backend.endpoint);
   client.write('own');

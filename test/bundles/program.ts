@@ -8,7 +8,6 @@ import { BrokerPool, type BrokerPoolOptions } from 'broker-pool';
 
 const target: BrokerPoolOptions = JSON.parse(process.argv[2] ?? '');
 
-/** More at a time than the event loop waits for while there is a wait thread. */
 const AT_A_TIME = 4;
 
 async function routesOf(options: BrokerPoolOptions) {

@@ -5,7 +5,7 @@ import { serveBackend } from '../../src/backend/index.js';
 import { scaled } from '../helpers/patience.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { SERVICE, startSystem } from '../helpers/system.js';
-import { onWindows, testWhere } from '../helpers/test-where.js';
+import { onWindows, onWine, testWhere, USER_ID } from '../helpers/test-where.js';
 import { run, runIn, start } from './run.js';
 
 const PROTOCOL = ['--payload-protocol', '0xf001'];
@@ -89,7 +89,7 @@ test('a user who interrupts request gets no error', async (t) => {
   t.deepEqual(await reading.ended, { exitCode: 1, stdout: '', stderr: '' });
 });
 
-test('request refuses what does not go together', async (t) => {
+testWhere(!onWine, USER_ID)('request refuses what does not go together', async (t) => {
   const directory = temporaryDirectory(t);
   for (const [words, exitCode, complaint] of [
     [['echo'], 2, '--payload-protocol is missing'],

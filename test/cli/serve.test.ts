@@ -9,7 +9,7 @@ import { BrokerPool, connectToBackend, sharedBrokerEndpoint } from '../../src/in
 import { openSession } from '../../src/frames/index.js';
 import { MISBEHAVIOURS } from '../../src/cli/serve/misbehaviour.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
-import { HALF_OPEN, onWindows, testWhere } from '../helpers/test-where.js';
+import { HALF_OPEN, onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { run, start, type CommandResult } from './run.js';
 
 const onPosix = testWhere(!onWindows, 'backends of their own');
@@ -131,7 +131,7 @@ onPosix('serve backend --fail reports each failed request, and goes on', async (
   t.regex(stdout, /\nserved   connections: 1, requests in frames: 1\n$/);
 });
 
-test('serve broker on an endpoint that is taken says what to do', async (t) => {
+testWhere(!onWine, OWN_PIPE)('serve broker on an endpoint that is taken says what to do', async (t) => {
   const { endpoint } = await serve(t, 'broker');
   const { exitCode, stderr } = await run('serve', 'broker', '--endpoint', endpoint);
   t.is(exitCode, 1);

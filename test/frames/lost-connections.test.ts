@@ -1,3 +1,4 @@
+import { FAKE_BACKEND } from '../helpers/endpoints.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import type { LeasingPool, RequestOptions } from '../../src/frames/index.js';
@@ -163,7 +164,7 @@ test('a request that was not written yet goes to the next connection, idempotent
 });
 
 test('a backend that is not there fails requests with BACKEND_CONNECT', async (t) => {
-  const error = await failureOf(openDirect(t, { endpoint: '/nowhere/at-all.sock' }).request(bytes('x')));
+  const error = await failureOf(openDirect(t, { endpoint: FAKE_BACKEND }).request(bytes('x')));
   t.like(error, { code: 'BACKEND_CONNECT', attempts: 1 });
   // No broker has named it.
   t.true(error.message.startsWith('failed to connect to backend: '), error.message);

@@ -1,5 +1,6 @@
 import { openSession, type Session } from '../../src/frames/index.js';
 import { BrokerPool, connectSharedPool } from '../../src/index.js';
+import { FAKE_BACKEND } from '../helpers/endpoints.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { canShare } from '../sharing/kit.js';
@@ -12,7 +13,7 @@ function asked(session: Session, ...parameters: readonly unknown[]): Promise<unk
   return Reflect.apply(session.request, session, parameters);
 }
 
-const target = { endpoint: '/nowhere/at-all.sock' };
+const target = { endpoint: FAKE_BACKEND };
 
 for (const [options, message] of [
   [{}, /^payloadProtocol must be a number, got undefined/],
@@ -40,7 +41,7 @@ test('openSession without options names the one that it needs', (t) => {
   });
 });
 
-for (const wrong of [undefined, null, 5, {}, { endpoint: 'relative' }, { endpoint: '/a', more: 1 }])
+for (const wrong of [undefined, null, 5, {}, { endpoint: './relative' }, { endpoint: '/a', more: 1 }])
   test(`openSession refuses the target ${JSON.stringify(wrong)}`, (t) => {
     t.throws(() => Reflect.apply(openSession, undefined, [wrong, { payloadProtocol: PROTOCOL }]), {
       code: 'INVALID_ARGUMENT',

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { openSession } from '../../src/frames/index.js';
+import { FAKE_BACKEND } from '../helpers/endpoints.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import type { FrameView } from '../../src/frames/codec/frame-view.js';
@@ -150,7 +151,7 @@ test('the largest payload that fits is sent, a larger one fails by itself (S-49,
 });
 
 test('each caller has an error of its own, whose stack ends in the caller', async (t) => {
-  const session = openDirect(t, { endpoint: '/nowhere/at-all.sock' });
+  const session = openDirect(t, { endpoint: FAKE_BACKEND });
   async function caller(): Promise<void> {
     await session.request(bytes('x'));
   }
@@ -158,7 +159,7 @@ test('each caller has an error of its own, whose stack ends in the caller', asyn
   t.is(first.code, 'BACKEND_CONNECT');
   t.not(first, second);
   t.is(first.cause, second.cause);
-  t.is(first.endpoint, '/nowhere/at-all.sock');
+  t.is(first.endpoint, FAKE_BACKEND);
   t.regex(first.stack ?? '', /at async caller/);
 });
 

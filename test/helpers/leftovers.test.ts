@@ -43,7 +43,7 @@ test.serial('a timer and a server are left over as long as they keep the process
   const path = endpointIn(temporaryDirectory(t), 'server');
   const server = createServer().listen(path);
   t.teardown(() => server.close());
-  t.true(existsSync(path));
+  if (process.platform !== 'win32') t.true(existsSync(path));
   t.true(
     leftovers.list().some((line) => line.startsWith('active: Pipe')),
     leftovers.list().join(),

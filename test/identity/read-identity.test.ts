@@ -56,7 +56,7 @@ for (const [name, wrong] of [
   ['exe_hash', Array.from({ length: 32 }, () => 256)],
   ['boot_id', 5],
   ['ipc_endpoint', 'text'],
-  ['ipc_endpoint', { namespace_id: 'shared', path: 'relative' }],
+  ['ipc_endpoint', { namespace_id: 'shared', path: './relative' }],
   ['started_at_unix_ms', 1.5],
   ['idle_timeout_secs', 'soon'],
 ] as const)

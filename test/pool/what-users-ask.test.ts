@@ -16,6 +16,7 @@ import { failureOf, openPool } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { echo, SERVICE, startSystem, VERSION, type TestSystem } from '../helpers/system.js';
+import { onWindows, testWhere } from '../helpers/test-where.js';
 
 /** Starts broker and backend again where they were. */
 async function startAgain(
@@ -153,7 +154,7 @@ test('5: the error says whether the time went by in the queue, at the broker or 
   t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'validate');
 });
 
-test('5: or in a dial of the backend', async (t) => {
+testWhere(!onWindows, 'SIGSTOP')('5: or in a dial of the backend', async (t) => {
   await using system = await spawnTestSystem({ backlog: 1, handoff: 'none' });
   const pool = openPool(t, system.target, { max: 20, maxConnecting: 1 });
   const leases = [await pool.acquire()];

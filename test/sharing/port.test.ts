@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { connectLocalSocket, connectSharedPool } from '../../src/index.js';
@@ -299,7 +298,7 @@ sharingTest('the leases of a pool in a worker thread end when that thread ends',
 });
 
 test('share() without FFI throws WORKER_FAILED and names koffi', async (t) => {
-  const index = fileURLToPath(new URL('../../src/index.js', import.meta.url));
+  const index = new URL('../../src/index.js', import.meta.url).href;
   const source = `
     const { BrokerPool } = await import(${JSON.stringify(index)});
     const pool = new BrokerPool({

@@ -5,6 +5,7 @@ import '../bench/model.test.js';
 import '../bench/pictures.test.js';
 import '../bench/quiet.test.js';
 import '../bench/rounds.test.js';
+import '../bench/slips.test.js';
 import '../bench/statistics.test.js';
 import '../bench/steady.test.js';
 import '../bench/target-table.test.js';

@@ -7,28 +7,12 @@ import { FrameReader } from '../../frames/codec/frame-reader.js';
 import { hasHungUp } from '../../os/hang-up.js';
 import { descriptorOf } from '../../os/socket-handle.js';
 import { Answers } from './answers.js';
-import { PendingRequest, type BackendRequest } from './backend-request.js';
+import type { BackendSettings } from '../options.js';
+import { PendingRequest } from './backend-request.js';
 import { askService, type Classification } from './classification.js';
 import { giveBack } from './give-back.js';
 import { kindOf } from './message-kind.js';
-
-/** What a connection needs of its backend. */
-export interface FrameConnectionHost {
-  readonly payloadProtocols: ReadonlySet<number>;
-  readonly maxInFlight: number;
-  readonly onRequest: ((request: BackendRequest) => Uint8Array | Promise<Uint8Array>) | undefined;
-  /** Asked at each message boundary (S-76). */
-  readonly classify: ((bytes: Uint8Array) => Classification) | undefined;
-  /** Whether the service takes connections with bytes of its own. */
-  readonly takesOwnBytes: boolean;
-  /** The encoded identity of this process; `undefined` where it cannot be told. */
-  identity(): Uint8Array | Promise<Uint8Array | undefined>;
-  onProbe(): void;
-  /** An `onRequest` that failed, or an answer that cannot be sent. */
-  onRequestError(error: unknown, request: BackendRequest): void;
-  /** The connection belongs to the service from here on; unread bytes have been put back. */
-  onOwnBytes(socket: Socket): void;
-}
+import type { Service } from './service.js';
 
 /**
  * Why a connection reads no more. `ended`: the client ended its side. `closing`: what is in flight is answered,
@@ -43,7 +27,9 @@ type ReadState = 'reading' | 'ended' | 'closing' | 'own' | 'over';
  */
 export class FrameConnection {
   readonly #socket: Socket;
-  readonly #host: FrameConnectionHost;
+  readonly #service: Service;
+  readonly #settings: BackendSettings;
+  readonly #onOwnBytes: (socket: Socket) => void;
   readonly #reader = new FrameReader();
   readonly #answers: Answers;
   readonly #pending = new Fifo<PendingRequest>();
@@ -57,9 +43,12 @@ export class FrameConnection {
   /** The message that has begun is a frame: it need not be classified again. */
   #isFrame = false;
 
-  constructor(socket: Socket, host: FrameConnectionHost) {
+  /** @param onOwnBytes gets the connection with its unread bytes: it belongs to the service from there on */
+  constructor(socket: Socket, service: Service, onOwnBytes: (socket: Socket) => void) {
     this.#socket = socket;
-    this.#host = host;
+    this.#service = service;
+    this.#settings = service.settings;
+    this.#onOwnBytes = onOwnBytes;
     this.#answers = new Answers(socket);
     socket
       .on('data', this.#onData)
@@ -113,7 +102,7 @@ export class FrameConnection {
   }
 
   #isFull(): boolean {
-    return this.#awaitsIdentity || this.#owed >= this.#host.maxInFlight || this.#socket.writableNeedDrain;
+    return this.#awaitsIdentity || this.#owed >= this.#settings.maxInFlight || this.#socket.writableNeedDrain;
   }
 
   /** Leaves bytes that would not be served now in the kernel. */
@@ -127,7 +116,7 @@ export class FrameConnection {
   }
 
   #readFrame(): FrameView | undefined {
-    if (this.#host.classify !== undefined && !this.#isFrame && !this.#classify(this.#host.classify))
+    if (this.#settings.classify !== undefined && !this.#isFrame && !this.#classify(this.#settings.classify))
       return undefined;
     try {
       const frame = this.#reader.read();
@@ -135,11 +124,16 @@ export class FrameConnection {
       return frame;
     } catch (error) {
       const isOwn =
-        this.#host.takesOwnBytes && error instanceof BrokerPoolError && error.code === 'FRAMING_VERSION';
+        this.#takesOwnBytes && error instanceof BrokerPoolError && error.code === 'FRAMING_VERSION';
       // S-72: fatal as soon as it is known.
       this.#state = isOwn ? 'own' : 'closing';
       return undefined;
     }
+  }
+
+  /** Whether the service takes connections with bytes of its own. */
+  get #takesOwnBytes(): boolean {
+    return this.#settings.onConnection !== undefined || this.#settings.httpServer !== undefined;
   }
 
   /** Whether the bytes that have arrived begin a frame. */
@@ -148,13 +142,13 @@ export class FrameConnection {
     if (bytes.length === 0) return false;
     const classification = askService(classify, bytes);
     this.#isFrame = classification === 'frames';
-    if (classification === 'own') this.#state = this.#host.takesOwnBytes ? 'own' : 'closing';
+    if (classification === 'own') this.#state = this.#takesOwnBytes ? 'own' : 'closing';
     if (classification === undefined) this.#state = 'closing';
     return this.#isFrame;
   }
 
   #serve(frame: FrameView): void {
-    switch (kindOf(frame, this.#host.payloadProtocols)) {
+    switch (kindOf(frame, this.#settings.payloadProtocols)) {
       case 'probe':
         return this.#answerProbe(frame);
       case 'request':
@@ -168,8 +162,7 @@ export class FrameConnection {
   }
 
   #answerProbe(probe: FrameView): void {
-    this.#host.onProbe();
-    const identity = this.#host.identity();
+    const identity = this.#service.tellIdentity();
     this.#owed++;
     if (identity instanceof Uint8Array) return this.#onIdentity(probe, identity);
     this.#awaitsIdentity = true;
@@ -189,13 +182,14 @@ export class FrameConnection {
   }
 
   #request(frame: FrameView): void {
-    const { onRequest } = this.#host;
+    const { onRequest } = this.#settings;
     if (onRequest === undefined) return void (this.#state = 'closing');
     const request = new PendingRequest(frame);
     // Before the call, which may close the backend: this answer is owed.
     this.#owed++;
     let answer: Uint8Array | Promise<Uint8Array>;
     try {
+      this.#service.count('requests');
       answer = onRequest(request);
     } catch (error) {
       return this.#fail(request, error);
@@ -234,7 +228,7 @@ export class FrameConnection {
   #fail(request: PendingRequest, error: unknown): void {
     this.#owed--;
     if (this.#state !== 'over') this.#state = 'closing';
-    this.#host.onRequestError(error, request);
+    this.#service.reportFailure(error, request);
   }
 
   #write(frame: FrameView, payload: Uint8Array): void {
@@ -268,6 +262,6 @@ export class FrameConnection {
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     socket.off('close', this.#onClose);
     giveBack(socket, this.#reader.unread());
-    this.#host.onOwnBytes(socket);
+    this.#onOwnBytes(socket);
   }
 }

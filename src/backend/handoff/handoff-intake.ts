@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { systemClock, type Deadline } from '../../clock.js';
-import { checkPeer, type EndpointTrust } from '../../os/endpoint-trust.js';
+import { checkPeer } from '../../os/endpoint-trust.js';
 import type { HandlePassing } from '../../os/handle-passing.js';
 import { watchReadable } from '../../os/readiness.js';
 import { descriptorOf } from '../../os/socket-handle.js';
 import { ackFrame } from '../../wire/handoff-frames.js';
 import type { HandoffOffer } from '../../wire/messages.js';
+import type { BackendSettings } from '../options.js';
 import { connectionProblem, offerIn, tokenProblem } from './offer-checks.js';
 import { OfferReader, type RawOffer } from './offer-reader.js';
 
@@ -18,19 +19,6 @@ export interface ReceivedOffer {
   readonly broker: Socket;
 }
 
-/** Options of {@link HandoffIntake}. */
-export interface HandoffIntakeOptions {
-  readonly passing: HandlePassing;
-  readonly closeDescriptor: (descriptor: number) => void;
-  /** The users whose brokers may offer, and whose connections are taken. */
-  readonly trust: EndpointTrust;
-  /** Offers that may be under way at a time; further ones are closed unread. */
-  readonly maxOffers: number;
-  /** Milliseconds from accept to the end of the offer. */
-  readonly offerTimeoutMs: number;
-  readonly onOffer: (received: ReceivedOffer) => void;
-}
-
 /** An offer that is being read. */
 interface OpenOffer {
   readonly broker: Socket;
@@ -39,26 +27,40 @@ interface OpenOffer {
   stopWatching: () => void;
 }
 
+/** Trusted users, offers that are read at a time at most, and milliseconds for each. */
+type IntakeSettings = Pick<BackendSettings, 'trust' | 'maxOffers' | 'offerTimeoutMs'>;
+
 /**
  * Reads the offers of brokers: a connection and a descriptor for each. A descriptor is closed on every path but
  * the one to `onOffer`.
  */
 export class HandoffIntake {
-  readonly #options: HandoffIntakeOptions;
+  readonly #passing: HandlePassing;
+  readonly #settings: IntakeSettings;
+  readonly #closeDescriptor: (descriptor: number) => void;
+  readonly #onOffer: (received: ReceivedOffer) => void;
   readonly #open = new Set<OpenOffer>();
 
-  constructor(options: HandoffIntakeOptions) {
-    this.#options = options;
+  constructor(
+    passing: HandlePassing,
+    settings: IntakeSettings,
+    closeDescriptor: (descriptor: number) => void,
+    onOffer: (received: ReceivedOffer) => void,
+  ) {
+    this.#passing = passing;
+    this.#settings = settings;
+    this.#closeDescriptor = closeDescriptor;
+    this.#onOffer = onOffer;
   }
 
   /** Takes a broker's connection that was accepted without reading. */
   take(broker: Socket): void {
-    const { closeDescriptor, maxOffers, offerTimeoutMs, passing, trust } = this.#options;
+    const { maxOffers, offerTimeoutMs, trust } = this.#settings;
     broker.on('error', () => {});
     const descriptor = descriptorOf(broker);
     if (this.#open.size >= maxOffers || descriptor < 0 || checkPeer(descriptor, trust) !== undefined)
       return void broker.destroy();
-    const reader = new OfferReader(passing, closeDescriptor);
+    const reader = new OfferReader(this.#passing, this.#closeDescriptor);
     // H-25, H-33: absolute, so that a trickle does not extend it.
     const deadline = systemClock.deadline(offerTimeoutMs, () => this.#drop(offer));
     const offer: OpenOffer = { broker, reader, deadline, stopWatching: () => {} };
@@ -100,16 +102,16 @@ export class HandoffIntake {
   }
 
   #check(broker: Socket, { body, descriptor, sideband }: RawOffer): void {
-    const { closeDescriptor, onOffer, trust } = this.#options;
     const offer = offerIn(body);
     if (offer === undefined) {
-      closeDescriptor(descriptor);
+      this.#closeDescriptor(descriptor);
       return void broker.destroy();
     }
-    const problem = tokenProblem(offer.token, sideband) ?? connectionProblem(descriptor, trust);
-    if (problem === undefined) return onOffer({ offer, descriptor, broker });
+    const problem =
+      tokenProblem(offer.token, sideband) ?? connectionProblem(descriptor, this.#settings.trust);
+    if (problem === undefined) return this.#onOffer({ offer, descriptor, broker });
     // H-24: the client learns of it by the end of its connection, so close before the answer.
-    closeDescriptor(descriptor);
+    this.#closeDescriptor(descriptor);
     answerOffer(broker, offer, problem);
   }
 }

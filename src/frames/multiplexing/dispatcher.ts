@@ -6,7 +6,7 @@ import { openError } from '../session-errors.js';
 import type { ConnectionSource, HeldConnection } from '../sources/connection-source.js';
 import { chooseConnection } from './choice.js';
 import type { ConnectionEvents } from './connection-events.js';
-import type { DispatcherEvents } from './dispatcher-events.js';
+import type { OpenRequests } from './open-requests.js';
 import { SessionConnection, type Request } from './session-connection.js';
 import { Turnover } from './turnover.js';
 
@@ -32,7 +32,7 @@ export class Dispatcher {
   readonly #source: ConnectionSource;
   readonly #settings: DispatcherSettings;
   readonly #clock: Clock;
-  readonly #events: DispatcherEvents;
+  readonly #requests: OpenRequests;
   readonly #connections: SessionConnection[] = [];
   /** Large requests wait by themselves, so that small ones pass them. */
   readonly #small = new Fifo<Request>();
@@ -43,27 +43,16 @@ export class Dispatcher {
   readonly #opening = new Set<AbortController>();
   #noExtraBeforeMs = -Infinity;
   readonly #turnover: Turnover;
+  #cancelSweep: (() => void) | undefined;
   unaskedFrames = 0;
   #isClosed = false;
 
-  constructor(
-    source: ConnectionSource,
-    settings: DispatcherSettings,
-    clock: Clock,
-    events: DispatcherEvents,
-  ) {
+  constructor(source: ConnectionSource, settings: DispatcherSettings, clock: Clock, requests: OpenRequests) {
     this.#source = source;
     this.#settings = settings;
     this.#clock = clock;
-    this.#events = events;
-    this.#turnover = new Turnover(this.#connections, source, clock, {
-      onUnused: (connection) => {
-        this.#drop(connection);
-        connection.giveBack();
-      },
-      onRetired: (connection) => this.#settle(connection),
-      onResumed: () => this.#pump(),
-    });
+    this.#requests = requests;
+    this.#turnover = new Turnover(this.#connections, source, clock);
   }
 
   get connections(): number {
@@ -112,21 +101,20 @@ export class Dispatcher {
       if (connection.waiting > 0) requests.push(...connection.close());
       else connection.giveBack();
     }
-    this.#turnover.stop();
-    for (const request of requests) this.#events.onFailure(request, error);
+    this.#cancelSweep?.();
+    for (const request of requests) this.#requests.fail(request, error, true);
   }
 
   readonly #connectionEvents: ConnectionEvents<SessionConnection> = {
     onAnswer: (request, payload) => {
       request.connection = undefined;
-      this.#events.onAnswer(request, payload);
+      this.#requests.settle(request, payload);
     },
-    onFailure: (request, error) => this.#events.onFailure(request, error),
+    onFailure: (request, error) => this.#requests.fail(request, error, true),
     onProgress: (connection) => {
       this.#turnover.onProgress(connection);
       this.#settle(connection);
       this.#pump();
-      this.#events.onQuieter();
     },
     isOnlyBusy: (connection) =>
       this.#connections.every((other) => other === connection || other.inFlight === 0),
@@ -134,15 +122,14 @@ export class Dispatcher {
     onLost: (connection, owed, unsent, error) => {
       this.#drop(connection);
       // Nothing of the unsent ones has left: the next connection takes them.
-      const again = [...owed.filter((request) => this.#events.onLost(request, error)), ...unsent];
-      for (const request of again) {
+      for (const request of owed) if (!request.isRepeatable) this.#requests.fail(request, error, true);
+      for (const request of [...owed.filter(({ isRepeatable }) => isRepeatable), ...unsent]) {
         request.state = 'queued';
         request.connection = undefined;
         this.#lost.push(request);
       }
       this.#cancelPutBack ??= this.#clock.afterTurn(() => this.#putBack());
       this.#pump();
-      this.#events.onQuieter();
     },
   };
 
@@ -211,9 +198,8 @@ export class Dispatcher {
     this.#connections.push(
       new SessionConnection(held, maxInFlight, this.#clock.now(), this.#connectionEvents),
     );
-    this.#turnover.watch();
+    this.#sweepLater();
     this.#pump();
-    this.#events.onQuieter();
   }
 
   #onOpenFailed(attempt: AbortController, error: unknown, isExtra: boolean): void {
@@ -231,16 +217,25 @@ export class Dispatcher {
       const request = this.#lost.shift() ?? this.#small.shift() ?? this.#large.shift();
       if (request === undefined) break;
       request.attempts++;
-      this.#events.onFailure(request, failure);
+      this.#requests.fail(request, failure, true);
     }
     this.#pump();
-    this.#events.onQuieter();
   }
 
   /** No request waits for a connection any more. */
   #stopOpening(): void {
     for (const attempt of this.#opening) attempt.abort();
     this.#opening.clear();
+  }
+
+  /** Gives connections back in turn, for as long as there are any. */
+  #sweepLater(): void {
+    this.#cancelSweep ??= this.#clock.schedule(this.#source.idleMs, () => {
+      this.#cancelSweep = undefined;
+      for (const connection of this.#turnover.sweep()) this.#settle(connection);
+      this.#pump();
+      if (this.#connections.length > 0) this.#sweepLater();
+    });
   }
 
   /** Gives a connection back that has nothing more to do, has been held for long, or that its backend has forgotten. */

@@ -9,6 +9,9 @@ import { LARGE_BYTES } from './choice.js';
  */
 export type RequestState = 'queued' | 'assigned' | 'written' | 'settled';
 
+/** How often an idempotent request is sent at most. */
+const MOST_ATTEMPTS = 3;
+
 /** A request from the call to its outcome. Few fields: thousands may be in flight. */
 export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<Connection>> {
   readonly payload: Uint8Array;
@@ -47,5 +50,10 @@ export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<
     this.timeoutMs = timeoutMs;
     this.settle = settle;
     this.isLarge = payload.length >= LARGE_BYTES;
+  }
+
+  /** Whether it goes to another connection when its own dies: only where its caller allows to repeat it (S-62). */
+  get isRepeatable(): boolean {
+    return this.isIdempotent && this.attempts < MOST_ATTEMPTS;
   }
 }

@@ -9,16 +9,6 @@ const DRAIN_MS = 250;
 /** The time between two attempts, where an answer took longer. */
 const PAUSE_MS = 1_000;
 
-/** What {@link Turnover} needs of the session. */
-export interface TurnoverEvents {
-  /** Gives a connection back for which no request waits. */
-  onUnused(connection: SessionConnection): void;
-  /** A connection retires: it goes back as soon as no caller waits for it. */
-  onRetired(connection: SessionConnection): void;
-  /** A connection takes requests again. */
-  onResumed(): void;
-}
-
 /**
  * Which connections go back to the pool: those without requests, those that have been held for long, and, one at a
  * time, those that others wait for. A connection with requests retires first: it takes no further ones.
@@ -27,38 +17,21 @@ export class Turnover {
   readonly #connections: readonly SessionConnection[];
   readonly #source: ConnectionSource;
   readonly #clock: Clock;
-  readonly #events: TurnoverEvents;
-  #cancelSweep: (() => void) | undefined;
   /** Retires because others wait. */
   #yielding: SessionConnection | undefined;
   #yieldsSinceMs = 0;
   #noYieldBeforeMs = -Infinity;
 
   /** @param connections of the session, now and later */
-  constructor(
-    connections: readonly SessionConnection[],
-    source: ConnectionSource,
-    clock: Clock,
-    events: TurnoverEvents,
-  ) {
+  constructor(connections: readonly SessionConnection[], source: ConnectionSource, clock: Clock) {
     this.#connections = connections;
     this.#source = source;
     this.#clock = clock;
-    this.#events = events;
   }
 
   /** Whether a connection retires because others wait. */
   get isYielding(): boolean {
     return this.#yielding !== undefined;
-  }
-
-  /** Watches the connections for as long as there are any. */
-  watch(): void {
-    this.#cancelSweep ??= this.#clock.schedule(this.#source.idleMs, () => this.#sweep());
-  }
-
-  stop(): void {
-    this.#cancelSweep?.();
   }
 
   /** Answers have come over a connection. It may retire; the caller gives it back where no request is left. */
@@ -85,28 +58,31 @@ export class Turnover {
   #resume(connection: SessionConnection): void {
     this.#yielding = undefined;
     connection.isRetiring = false;
-    this.#events.onResumed();
   }
 
-  #sweep(): void {
-    this.#cancelSweep = undefined;
-    const unused = this.#connections.filter(
-      ({ waiting, wasUsed, isWanted }) => waiting === 0 && (!wasUsed || isWanted),
-    );
-    for (const connection of unused) this.#events.onUnused(connection);
-    for (const connection of this.#connections) connection.wasUsed = connection.waiting > 0;
-    this.#reconsider();
-    this.#retireOldest();
-    if (this.#connections.length > 0) this.watch();
+  /** Looks at all connections after a while. Returns those that retire, which the session may give back now. */
+  sweep(): readonly SessionConnection[] {
+    const isUnused = ({ waiting, wasUsed, isWanted }: SessionConnection): boolean =>
+      waiting === 0 && (!wasUsed || isWanted);
+    const unused = this.#connections.filter(isUnused);
+    const used = this.#connections.filter((connection) => !unused.includes(connection));
+    for (const connection of unused) this.#retire(connection);
+    for (const connection of used) connection.wasUsed = connection.waiting > 0;
+    this.#reconsider(used);
+    this.#retireOldest(used);
+    return this.#connections.filter(({ isRetiring }) => isRetiring);
+  }
+
+  #retire(connection: SessionConnection): void {
+    connection.isRetiring = true;
+    this.onDropped(connection);
   }
 
   /** Where no answer has come that could have led to it. */
-  #reconsider(): void {
+  #reconsider([oldest]: readonly SessionConnection[]): void {
     const yielding = this.#yielding;
-    const [oldest] = this.#connections;
     if (yielding === undefined) {
       if (oldest !== undefined) this.#yieldIfWanted(oldest);
-      if (this.#yielding !== undefined) this.#events.onRetired(this.#yielding);
       return;
     }
     const nowMs = this.#clock.now();
@@ -116,12 +92,9 @@ export class Turnover {
   }
 
   /** One at a time, and only where another one takes the requests meanwhile: a slow request must not hold up others. */
-  #retireOldest(): void {
-    const [oldest] = this.#connections;
+  #retireOldest([oldest, ...others]: readonly SessionConnection[]): void {
     if (oldest === undefined || oldest === this.#yielding) return;
     if (this.#clock.now() - oldest.sinceMs < this.#source.holdMs) return;
-    if (oldest.waiting > 0 && this.#connections.length === 1) return;
-    oldest.isRetiring = true;
-    this.#events.onRetired(oldest);
+    if (oldest.waiting === 0 || others.length > 0) oldest.isRetiring = true;
   }
 }

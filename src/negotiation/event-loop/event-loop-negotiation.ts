@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { Clock, Deadline } from '../../clock.js';
 import type { Failure, SystemFailure } from '../../errors.js';
@@ -6,7 +6,8 @@ import { connectAndSend } from '../../os/socket.js';
 import { checkFile, checkPeer, untrusted } from '../../os/endpoint-trust.js';
 import { systemFailure, wouldBlock } from '../../os/errno.js';
 import type { Native } from '../../os/native.js';
-import { descriptorOf } from '../../os/socket-handle.js';
+import { ReplyChannel } from '../../os/reply-channel.js';
+import { descriptorOf, hasPipes } from '../../os/socket-handle.js';
 import { abandonedFailure, connectFailure } from '../connect-failures.js';
 import {
   dial,
@@ -15,13 +16,11 @@ import {
   socketOver,
   systemFailureOf,
   type DialOutcome,
-  type Tap,
 } from '../sockets/dial.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
   holdForReply,
-  replyDrain,
   drainReply,
   unansweredFailure,
   type AbandonedRequest,
@@ -37,7 +36,8 @@ export class EventLoopNegotiation {
   readonly #background: boolean;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
-  #socket: Socket | undefined;
+  /** The connection to the broker while its reply is awaited. */
+  #connection: Socket | ReplyChannel | undefined;
   #stopDialling: (() => void) | undefined;
   #deadline: Deadline | undefined;
   /** Lets the process end before the broker has replied. */
@@ -45,12 +45,10 @@ export class EventLoopNegotiation {
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
-  /** Where the bytes go that do not pass through a stream; `undefined` until there is such a socket. */
-  #tap: Tap | undefined;
   /** 'readable' and not 'data': a socket that has flowed drops bytes that arrive before its next reader. */
   readonly #onReadable = (): void => {
-    while (this.#socket !== undefined) {
-      const chunk: Buffer | null = this.#socket.read();
+    while (this.#connection instanceof Socket) {
+      const chunk: Buffer | null = this.#connection.read();
       if (chunk === null) return;
       const step = this.#exchange.receive(chunk, this.#clock.now());
       // There may be a token in it.
@@ -91,7 +89,7 @@ export class EventLoopNegotiation {
   release(): void {
     if (this.#ended) return;
     const failure = abandonedFailure(this.#job);
-    if (this.#socket === undefined) this.#finish({ kind: 'failed', failure });
+    if (this.#connection === undefined) this.#finish({ kind: 'failed', failure });
     else this.#follow({ kind: 'failed', failure, replyPending: this.#exchange.replyProgress !== undefined });
   }
 
@@ -111,25 +109,28 @@ export class EventLoopNegotiation {
       native.system.close(descriptor);
       return this.#refuse(untrusted(endpoint, stranger));
     }
-    const socket = this.#brokerSocket(native, descriptor);
-    if (socket instanceof Error) return this.#refuse(systemFailureOf(socket));
-    this.#listen(socket);
-    if (sent === request.length) return;
+    const channel = sent === request.length ? this.#channelOver(descriptor) : undefined;
+    const connection = channel ?? socketOver(native.system, descriptor);
+    if (connection instanceof Error) return this.#refuse(systemFailureOf(connection));
+    this.#listen(connection);
+    if (sent === request.length || connection instanceof ReplyChannel) return;
     if (sent >= 0 || wouldBlock(sent)) {
       // Half a request must not stay on the line (V-31).
-      socket.write(request.subarray(Math.max(sent, 0)));
+      connection.write(request.subarray(Math.max(sent, 0)));
       return;
     }
     const failure = systemFailure('send', sent, endpoint);
     this.#clock.afterTurn(() => this.#follow(this.#exchange.end(failure)));
   }
 
-  /** A connection that may be adopted becomes the caller's, and must be a stream like any other. */
-  #brokerSocket({ system }: Native, descriptor: number): Socket | Error {
+  /** `undefined` for a connection that may be adopted: it becomes the caller's, a stream like any other. */
+  #channelOver(descriptor: number): ReplyChannel | undefined {
     const job = this.#job;
-    if (job.kind === 'handshake' && job.adoptHandedOffConnection) return socketOver(system, descriptor);
-    this.#tap = (bytes) => this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
-    return socketOver(system, descriptor, (bytes) => this.#tap?.(bytes));
+    const mayBeAdopted = job.kind === 'handshake' && job.adoptHandedOffConnection;
+    if (mayBeAdopted || !hasPipes()) return undefined;
+    const onBytes = (bytes: Uint8Array): void =>
+      this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
+    return ReplyChannel.over(descriptor, { onBytes, onEnd: this.#onEnd });
   }
 
   #refuse(system: SystemFailure): void {
@@ -167,14 +168,14 @@ export class EventLoopNegotiation {
     });
   }
 
-  #listen(socket: Socket): void {
-    this.#socket = socket;
+  #listen(connection: Socket | ReplyChannel): void {
+    this.#connection = connection;
     if (this.#background) {
-      socket.unref();
+      connection.unref();
       this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
     }
-    if (this.#tap === undefined) socket.on('readable', this.#onReadable);
-    socket.on('end', this.#onEnd).on('error', this.#onError);
+    if (connection instanceof Socket)
+      connection.on('readable', this.#onReadable).on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
   }
 
@@ -212,7 +213,7 @@ export class EventLoopNegotiation {
 
   #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
     const socket = this.#detach();
-    if (socket === undefined) return;
+    if (!(socket instanceof Socket)) return;
     socket.ref();
     if (residue.length > 0) socket.unshift(residue);
     this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
@@ -237,28 +238,27 @@ export class EventLoopNegotiation {
   }
 
   /** Takes all listeners of this negotiation off the broker's connection. */
-  #detach(): Socket | undefined {
-    const socket = this.#socket;
-    this.#socket = undefined;
+  #detach(): Socket | ReplyChannel | undefined {
+    const connection = this.#connection;
+    this.#connection = undefined;
     this.#deadline?.cancel();
     this.#letGo?.();
     // One by one: Node closes the socket by listeners of its own.
-    socket?.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
-    return socket;
+    if (connection instanceof Socket)
+      connection.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
+    return connection;
   }
 
   #closeBroker(): void {
-    this.#detach()
-      ?.on('error', () => {})
-      .destroy();
+    const connection = this.#detach();
+    if (connection instanceof Socket) connection.on('error', () => {}).destroy();
+    else connection?.close();
   }
 
   #drainReply(): void {
-    const socket = this.#detach();
-    if (socket === undefined) return;
-    const request = { ...this.#abandoned, progress: this.#exchange.replyProgress };
-    if (this.#tap === undefined) drainReply(socket, request);
-    else this.#tap = replyDrain(socket, request);
+    const connection = this.#detach();
+    if (connection === undefined) return;
+    drainReply(connection, { ...this.#abandoned, progress: this.#exchange.replyProgress });
   }
 
   /** A reply keeps the process alive for a second: of a background job from its start, of others from now. */

@@ -67,28 +67,10 @@ export function dialFailure(
   return outcome.kind === 'timeout' ? outcome.failure : connectFailure(peer, endpoint, outcome.system);
 }
 
-/** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
-export type Tap = (bytes: Uint8Array) => void;
-
-/** Shared by all taps: each piece has been consumed before the next one of any socket is read. */
-const TAPPED = new Uint8Array(64 * 1024);
-
-/**
- * A socket that owns `descriptor` from now on. When it cannot be made, the descriptor is closed.
- *
- * With a `tap` the bytes that arrive go there and not through the stream: a stream allocates 64 KiB for each
- * read, for a reply of a hundred bytes. No other code can read from such a socket.
- */
-export function socketOver(system: SystemCalls, descriptor: number, tap?: Tap): Socket | Error {
+/** A socket that owns `descriptor` from now on. When it cannot be made, the descriptor is closed. */
+export function socketOver(system: SystemCalls, descriptor: number): Socket | Error {
   try {
-    if (tap === undefined) return socketOverDescriptor(descriptor);
-    const callback = (count: number): boolean => {
-      tap(TAPPED.subarray(0, count));
-      // There may be a token in it.
-      TAPPED.fill(0, 0, count);
-      return true;
-    };
-    return socketOverDescriptor(descriptor, { buffer: TAPPED, callback });
+    return socketOverDescriptor(descriptor);
   } catch (error) {
     system.close(descriptor);
     return error instanceof Error ? error : new Error(String(error));

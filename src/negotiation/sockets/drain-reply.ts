@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { systemClock, type Clock } from '../../clock.js';
 import { printableEndpoint, type Failure } from '../../errors.js';
+import { ReplyChannel } from '../../os/reply-channel.js';
 import { FrameEnd, type FrameProgress } from '../../wire/frame.js';
 import { connectFailure } from '../connect-failures.js';
 
@@ -25,40 +26,31 @@ export interface AbandonedRequest {
  * Takes over the broker connection of an abandoned request, reads it until the reply or its end, and closes
  * it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
-export function drainReply(socket: Socket, request: AbandonedRequest): void {
-  const read = replyDrain(socket, request);
-  socket.on('data', (bytes: Buffer) => {
-    read(bytes);
-    bytes.fill(0);
-  });
-}
-
-/** The same for a socket that does not emit 'data': the returned function must be given what arrives. */
-export function replyDrain(
-  socket: Socket,
+export function drainReply(
+  connection: Socket | ReplyChannel,
   { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest,
-): (bytes: Uint8Array) => void {
+): void {
   // A frame and no header alone: the broker writes the body in a call of its own (W-12).
   const reply = progress === 'unknown' ? undefined : new FrameEnd(progress);
   const nowMs = clock.now();
-  const close = (): void => {
-    socket.destroy();
-  };
-  socket.on('end', close);
-  socket.on('error', close);
   const letGo = holdForReply(brokerEndpoint, sinceMs ?? nowMs);
-  socket.unref();
+  connection.unref();
   const removeUnanswered = addUnanswered(brokerEndpoint, nowMs + GIVE_UP_MS);
-  const giveUp = clock.deadline(GIVE_UP_MS, close);
-  socket.on('close', () => {
+  const close = (): void => {
+    if (connection instanceof ReplyChannel) connection.close();
+    else connection.destroy();
     letGo();
     giveUp.cancel();
     removeUnanswered();
-  });
-  return (bytes) => {
+  };
+  const giveUp = clock.deadline(GIVE_UP_MS, close);
+  const onBytes = (bytes: Uint8Array): void => {
     reply?.push(bytes);
+    bytes.fill(0);
     if (reply?.reached === true) close();
   };
+  if (connection instanceof ReplyChannel) connection.listen({ onBytes, onEnd: close });
+  else connection.on('data', onBytes).on('end', close).on('error', close);
 }
 
 /**

@@ -10,9 +10,11 @@ import type { PendingConnect, TargetLimits } from '../target-limits.js';
 import { identityFileOf, targetKey, type Target } from '../../target.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
-import { discard, type AttemptCounts, type ConnectRequest, type NewConnection } from './connector.js';
+import type { AttemptCounts, ConnectRequest } from './connect-request.js';
+import { discard, type NewConnection } from './connector.js';
 import { FailureMemory } from './failure-memory.js';
 import { HandoffPolicy } from './handoff-policy.js';
+import type { FailedAttempt } from './retries.js';
 import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
@@ -28,7 +30,6 @@ export class ConnectionOpener {
   readonly counters = newCounters();
   readonly #environment: PoolEnvironment;
   readonly #entries: EntryList<PooledConnection>;
-  readonly #queue: AcquireQueue;
   readonly #limits: TargetLimits;
   readonly #owner: LeaseOwner;
   readonly #request: ConnectRequest;
@@ -53,7 +54,6 @@ export class ConnectionOpener {
     this.key = targetKey(target);
     this.#environment = environment;
     this.#entries = entries;
-    this.#queue = queue;
     this.#limits = limits;
     this.#owner = owner;
     const identity = { ...settings, ...target };
@@ -63,6 +63,7 @@ export class ConnectionOpener {
       target,
       key: this.key,
       attempts: this.attempts,
+      waiters: queue,
       identityFile: identityFileOf(target, settings),
       hello,
       adoptingHello: adopts ? encodeHelloFrame(identity, true) : hello,
@@ -140,12 +141,9 @@ export class ConnectionOpener {
 
   /** Connects, with retries for as long as a caller waits. */
   negotiate(connect: PendingConnect): Promise<NewConnection> {
-    return this.#environment.connector.connect(this.#request, {
-      startedMs: connect.startedMs,
-      wantedUntilMs: () => this.#queue.wantedUntilMs,
-      onPause: (error, attempt, delayMs) => this.#onPause(connect, error, attempt, delayMs),
-      onPauseOver: () => this.#onPauseOver(connect),
-    });
+    return this.#environment.connector.connect(this.#request, connect.startedMs, (failed) =>
+      this.#beforeRetry(connect, failed),
+    );
   }
 
   /** Ends a connect: makes a pooled connection, or learns from the failure. Its slot is the pump's. */
@@ -254,7 +252,10 @@ export class ConnectionOpener {
     return (this.#failures ??= new FailureMemory(clock, forget, () => this.#limits.pump()));
   }
 
-  #onPause(connect: PendingConnect, error: BrokerPoolError, attempt: number, delayMs: number): void {
+  async #beforeRetry(
+    connect: PendingConnect,
+    { error, attempt, delayMs, pause }: FailedAttempt,
+  ): Promise<boolean> {
     this.#lastError = error;
     this.counters.retries += 1;
     const { connectRetrying, pool } = this.#environment.events;
@@ -268,13 +269,11 @@ export class ConnectionOpener {
         error: asFailure(error),
       });
     this.#limits.pause(connect);
-  }
-
-  #onPauseOver(connect: PendingConnect): Promise<boolean> {
+    await pause();
     const isWanted = this.#limits.awaitSlot(connect);
     // Drops the connect where no caller waits, and else finds a slot for it.
     if (this.#stopped) this.#limits.dropUnwanted();
     else this.#limits.pump();
-    return isWanted;
+    return await isWanted;
   }
 }

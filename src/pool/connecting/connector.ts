@@ -19,9 +19,8 @@ import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
 import type { EndpointCache } from '../../endpoint-cache/endpoint-cache.js';
-import type { Target } from '../../target.js';
-import type { HandoffPolicy } from './handoff-policy.js';
-import { Retries, type RetryingConnect } from './retries.js';
+import type { ConnectRequest } from './connect-request.js';
+import { Retries, type BeforeRetry } from './retries.js';
 
 /** A connection that is ready to be leased. */
 export interface NewConnection {
@@ -36,32 +35,6 @@ export interface NewConnection {
 export function discard({ socket, handoffToken }: NewConnection): void {
   socket.destroy();
   handoffToken?.fill(0);
-}
-
-/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
-export interface AttemptCounts {
-  begun: number;
-  ended: number;
-}
-
-/** One target as the connector sees it. */
-export interface ConnectRequest {
-  readonly target: Target;
-  /** Of the target. */
-  readonly key: string;
-  readonly attempts: AttemptCounts;
-  /** Names the backend: no broker is asked. */
-  readonly identityFile: string | undefined;
-  /** The framed Hello. */
-  readonly hello: Uint8Array;
-  /** That of a negotiation whose handoff is adopted. */
-  readonly adoptingHello: Uint8Array;
-  /** Hello-skip is allowed: the wanted version is the caller's own. */
-  readonly maySkipHello: boolean;
-  /** Whether to wait for a handoff, learnt from connect to connect; `undefined`: never. */
-  readonly handoff: HandoffPolicy | undefined;
-  /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
-  isCold: boolean;
 }
 
 export interface ConnectorSettings {
@@ -116,10 +89,15 @@ export class Connector {
   }
 
   /**
-   * Opens one connection, or fails with the reason. The deadlines of the callers who wait end the retries,
-   * unless `mostAttempts` does.
+   * Opens one connection, or fails with the reason. The deadlines of the waiters, or `retry`, end the retries.
+   *
+   * @param startedMs when the connect began, on the monotonic clock
    */
-  async connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
+  async connect(
+    request: ConnectRequest,
+    startedMs: number,
+    beforeRetry: BeforeRetry,
+  ): Promise<NewConnection> {
     // A listener that has just heard of this connect may have ended the pool.
     this.#closing.signal.throwIfAborted();
     this.#underWay += 1;
@@ -128,7 +106,7 @@ export class Connector {
       // closed.
       return await this.#attempt(request);
     } catch (error) {
-      return await this.#retry(request, connect, error);
+      return await this.#retry(request, startedMs, beforeRetry, error);
     } finally {
       this.#underWay -= 1;
       if (this.#underWay === 0) this.#onIdle();
@@ -147,14 +125,16 @@ export class Connector {
 
   async #retry(
     request: ConnectRequest,
-    connect: RetryingConnect,
+    startedMs: number,
+    beforeRetry: BeforeRetry,
     firstError: unknown,
   ): Promise<NewConnection> {
     let opened: NewConnection | undefined;
     try {
       return await this.#retries.run(
-        request.key,
-        connect,
+        request,
+        startedMs,
+        beforeRetry,
         firstError,
         async () => (opened = await this.#attempt(request)),
       );

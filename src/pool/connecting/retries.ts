@@ -3,22 +3,21 @@ import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf } from '../../errors.js';
 import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/drain-reply.js';
+import type { ConnectRequest } from './connect-request.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 
-/** A connect, as its retries see it. */
-export interface RetryingConnect {
-  /** When its first attempt began, on the monotonic clock. */
-  readonly startedMs: number;
-  /**
-   * Until when a caller waits for a connection, on the monotonic clock; 0 without callers. A retry that would
-   * come later is not made.
-   */
-  wantedUntilMs(): number;
-  /** An attempt has failed that is tried again after a pause. */
-  onPause(error: BrokerPoolError, attempt: number, delayMs: number): void;
-  /** The pause is over. Resolves with whether to try again, once there is a place for it. */
-  onPauseOver(): Promise<boolean>;
+/** An attempt that has failed and is tried again. */
+export interface FailedAttempt {
+  readonly error: BrokerPoolError;
+  /** Which one; the first is 1. */
+  readonly attempt: number;
+  readonly delayMs: number;
+  /** Begins the pause, and resolves at its end. */
+  readonly pause: () => Promise<void>;
 }
+
+/** Waits for the pause and a place. Resolves with whether to try again. */
+export type BeforeRetry = (failed: FailedAttempt) => Promise<boolean>;
 
 /** More attempts than any deadline allows: it is the deadline that ends them. */
 const MOST_RETRIES = 1_000;
@@ -50,19 +49,22 @@ export class Retries {
    * try again, could not load it.
    */
   async run<T>(
-    key: string,
-    connect: RetryingConnect,
+    request: ConnectRequest,
+    startedMs: number,
+    beforeRetry: BeforeRetry,
     firstError: unknown,
     attempt: () => Promise<T>,
   ): Promise<T> {
-    await this.#pauseOrGiveUp(key, connect, firstError, 1);
+    const pauseOrGiveUp = (error: unknown, attemptNumber: number): Promise<void> =>
+      this.#pauseOrGiveUp(request, startedMs, beforeRetry, error, attemptNumber);
+    await pauseOrGiveUp(firstError, 1);
     return await pRetry(attempt, {
       retries: MOST_RETRIES,
       minTimeout: 0,
       maxTimeout: 0,
       signal: this.#closing,
       onFailedAttempt: async ({ error, attemptNumber }) => {
-        await this.#pauseOrGiveUp(key, connect, error, attemptNumber + 1);
+        await pauseOrGiveUp(error, attemptNumber + 1);
       },
     });
   }
@@ -73,16 +75,17 @@ export class Retries {
   }
 
   async #pauseOrGiveUp(
-    key: string,
-    connect: RetryingConnect,
+    { key, waiters }: ConnectRequest,
+    startedMs: number,
+    beforeRetry: BeforeRetry,
     error: unknown,
     attempt: number,
   ): Promise<void> {
     if (!(error instanceof BrokerPoolError)) throw error;
     const nowMs = this.#clock.now();
-    const wantedUntilMs = connect.wantedUntilMs();
+    const { wantedUntilMs } = waiters;
     const delayMs = this.#delayMs(error, attempt);
-    const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - connect.startedMs) };
+    const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - startedMs) };
     if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
     if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
     // How soon a silent broker speaks again cannot be known: that is worth all the caller's time.
@@ -91,9 +94,8 @@ export class Retries {
       const why = `no caller has time for the next attempt, ${dueIn}: give acquire more time`;
       throw gaveUp(error, tries, why);
     }
-    connect.onPause(error, attempt, delayMs);
-    await this.#pause(key, delayMs, error);
-    const isWanted = await connect.onPauseOver();
+    const pause = (): Promise<void> => this.#pause(key, delayMs, error);
+    const isWanted = await beforeRetry({ error, attempt, delayMs, pause });
     this.#closing.throwIfAborted();
     if (!isWanted) throw gaveUp(error, tries, undefined);
   }

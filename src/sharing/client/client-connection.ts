@@ -3,12 +3,8 @@ import type { Route } from '../../negotiation/job.js';
 import { wouldBlock } from '../../os/errno.js';
 import { descriptorOf, socketOverDescriptor } from '../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
-import {
-  PooledSocket,
-  type SocketEnd,
-  type SocketProblem,
-  type SocketWatcher,
-} from '../../os/pooled-socket.js';
+import { PooledSocket } from '../../os/pooled-socket.js';
+import type { SocketEnd, SocketProblem, SocketWatcher } from '../../os/socket-watcher.js';
 import type { TargetOptions } from '../../pool/options.js';
 import type { ClaimWords } from '../claim-words.js';
 import type { ConnectionInfo } from '../protocol.js';
@@ -106,7 +102,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     return undefined;
   }
 
-  /** Offers a connection that rests to this thread's next caller. Returns the turn; 0 where none may claim it. */
+  /** Offers a connection that rests to this thread's next caller. Returns the turn, or 0: it offers nothing. */
   offer(): number {
     if (this.#claim === undefined) return 0;
     this.#turn = this.#claim.words.offer(this.#turn);

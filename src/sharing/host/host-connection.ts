@@ -4,7 +4,8 @@ import { descriptorOf, takeUnread } from '../../os/socket-handle.js';
 import { copyOf } from '../../wire/frame.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import type { PooledConnection, SharedWith } from '../../pool/pooled-connection.js';
-import { PooledSocket, type SocketProblem } from '../../os/pooled-socket.js';
+import { PooledSocket } from '../../os/pooled-socket.js';
+import type { SocketProblem } from '../../os/socket-watcher.js';
 
 /** Another thread that has a duplicate of a connection's descriptor. */
 export interface Holder {

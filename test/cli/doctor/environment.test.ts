@@ -1,7 +1,9 @@
 import type { Environment } from '../../../src/client/environment.js';
 import { checkEnvironment } from '../../../src/cli/doctor/environment.js';
-import test from '../../helpers/sanitary.js';
+import { onWindows, POSIX, testWhere } from '../../helpers/test-where.js';
 import { machine } from './kit.js';
+
+const onPosix = testWhere(!onWindows, POSIX);
 
 for (const [env, verdict, subject, found] of [
   [{}, 'ok', 'XDG_RUNTIME_DIR', /^\//],
@@ -59,7 +61,7 @@ for (const [env, verdict, subject, found] of [
     /upstream's command line alone/,
   ],
 ] satisfies [Environment, string, string, RegExp][])
-  test(`${JSON.stringify(env)} is ${verdict}`, (t) => {
+  onPosix(`${JSON.stringify(env)} is ${verdict}`, (t) => {
     const { examination, folder } = machine(t, { platform: 'linux' });
     const findings = checkEnvironment({ ...examination, env: { XDG_RUNTIME_DIR: folder, ...env } });
     t.deepEqual(
@@ -69,7 +71,7 @@ for (const [env, verdict, subject, found] of [
     t.regex(findings.find((finding) => finding.subject === subject)?.found ?? '', found);
   });
 
-test('variables of brokers, of launched backends and of tests are known', (t) => {
+onPosix('variables of brokers, of launched backends and of tests are known', (t) => {
   const { examination, folder } = machine(t, { platform: 'linux' });
   const env = {
     XDG_RUNTIME_DIR: folder,
@@ -84,7 +86,7 @@ test('variables of brokers, of launched backends and of tests are known', (t) =>
   );
 });
 
-test('an unset runtime directory, and directories that are no absolute paths, are found', (t) => {
+onPosix('an unset runtime directory, and directories that are no absolute paths, are found', (t) => {
   const { examination } = machine(t, { platform: 'linux', definitionDirectory: undefined });
   const env = { XDG_CONFIG_HOME: 'relative' };
   t.deepEqual(

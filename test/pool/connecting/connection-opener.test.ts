@@ -5,12 +5,9 @@ import { asPoolError } from '../../../src/pool/acquire-errors.js';
 import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
-import type {
-  ConnectRequest,
-  NewConnection,
-  OpensConnections,
-} from '../../../src/pool/connecting/connector.js';
-import type { RetryingConnect } from '../../../src/pool/connecting/retries.js';
+import type { ConnectRequest } from '../../../src/pool/connecting/connect-request.js';
+import type { NewConnection, OpensConnections } from '../../../src/pool/connecting/connector.js';
+import type { BeforeRetry } from '../../../src/pool/connecting/retries.js';
 import { EntryList } from '../../../src/pool/containers.js';
 import type { BrokerPoolOptions } from '../../../src/pool/options.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
@@ -25,13 +22,13 @@ import test from '../../helpers/sanitary.js';
 /** Opens connections when the test says so. */
 class FakeConnector implements OpensConnections {
   readonly requests: ConnectRequest[] = [];
-  readonly connects: RetryingConnect[] = [];
+  readonly beforeRetries: BeforeRetry[] = [];
   readonly retriedNow: string[] = [];
   readonly #pending: { resolve: (opened: NewConnection) => void; reject: (error: unknown) => void }[] = [];
 
-  connect(request: ConnectRequest, connect: RetryingConnect): Promise<NewConnection> {
+  connect(request: ConnectRequest, _startedMs: number, beforeRetry: BeforeRetry): Promise<NewConnection> {
     this.requests.push(request);
-    this.connects.push(connect);
+    this.beforeRetries.push(beforeRetry);
     return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
   }
 
@@ -248,7 +245,8 @@ test('clear forgets pauses and refusals, and connects under way bring stale conn
 test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
   const { connector, opener, open } = setUp();
   open();
-  connector.connects[0]?.onPause(DOWN, 1, 100);
+  const pause = (): Promise<void> => new Promise(() => {});
+  void connector.beforeRetries[0]?.({ error: DOWN, attempt: 1, delayMs: 100, pause });
   t.deepEqual([opener.lastError, opener.counters.connectFailures, opener.counters.retries], [DOWN, 0, 1]);
   await connector.succeed();
   t.is(opener.lastError, undefined);

@@ -106,7 +106,7 @@ test.serial('a pool follows the test seam if it opts in, and sends no Hello (C-2
     process.env[FAKE_BACKEND] = endpointIn(system.directory, 'none');
     const lost = openPool(t, system.target, { testSeams: true });
     t.is((await failureOf(lost.acquire())).code, 'BACKEND_CONNECT', 'no fallback (C-23)');
-    process.env[FAKE_BACKEND] = 'relative.sock';
+    process.env[FAKE_BACKEND] = './relative.sock';
     const error = await failureOf(openPool(t, system.target, { testSeams: true }).acquire());
     t.like(error, { code: 'INVALID_ARGUMENT' });
     t.regex(error.message, /RUNNING_PROCESS_FAKE_BACKEND/);

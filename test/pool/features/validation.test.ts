@@ -74,7 +74,13 @@ test('a ping over the wire replaces a connection whose backend no longer answers
   const validate: Validate = async ({ socket }) => (await echo(socket, 'ping')) === 'ping';
   // The pings before must be answered in this time, and the last one must not be.
   const validateTimeoutMs = scaled(1_500);
-  const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0, validateTimeoutMs });
+  const pool = openPool(t, system.target, {
+    max: 1,
+    validate,
+    validateAfterIdleMs: 0,
+    validateTimeoutMs,
+    acquireTimeoutMs: 10 * validateTimeoutMs,
+  });
   const first = await pool.use(({ connectionId }) => connectionId);
   t.is(await pool.use(({ connectionId }) => connectionId), first);
   mute = true;

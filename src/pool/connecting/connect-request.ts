@@ -1,0 +1,30 @@
+import type { Target } from '../../target.js';
+import type { HandoffPolicy } from './handoff-policy.js';
+
+/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
+export interface AttemptCounts {
+  begun: number;
+  ended: number;
+}
+
+/** One target as the connector sees it. */
+export interface ConnectRequest {
+  readonly target: Target;
+  /** Of the target. */
+  readonly key: string;
+  readonly attempts: AttemptCounts;
+  /** Until when callers wait for a connection, on the monotonic clock; 0 without callers. */
+  readonly waiters: { readonly wantedUntilMs: number };
+  /** Names the backend: no broker is asked. */
+  readonly identityFile: string | undefined;
+  /** The framed Hello. */
+  readonly hello: Uint8Array;
+  /** That of a negotiation whose handoff is adopted. */
+  readonly adoptingHello: Uint8Array;
+  /** Hello-skip is allowed: the wanted version is the caller's own. */
+  readonly maySkipHello: boolean;
+  /** Whether to wait for a handoff, learnt from connect to connect; `undefined`: never. */
+  readonly handoff: HandoffPolicy | undefined;
+  /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
+  isCold: boolean;
+}
