@@ -6,18 +6,13 @@ import type { CloseReason } from '../../pool/close-reason.js';
 import type { PooledConnection, SharedWith } from '../../pool/pooled-connection.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import type { SocketProblem } from '../../os/socket-watcher.js';
+import type { Claimable } from './claimable.js';
 
-/** Another thread that has a duplicate of a connection's descriptor. */
-export interface Holder {
-  /** The connection is closed. */
-  onGone(connection: HostConnection): void;
-  /** The connection, where the thread has it detached, is to close as soon as it is at rest. */
-  onRetire(connection: HostConnection): void;
-  /** Takes a connection that the thread may claim. False if it was faster: the connection is leased now. */
-  takeClaimable(connection: HostConnection): boolean;
-  /** The thread may no longer claim the connection. */
-  forbidClaims(connection: HostConnection): void;
-}
+/**
+ * Tells another thread that has a duplicate: the connection is closed, or, where the thread has it detached, is to
+ * close as soon as it is at rest, or the thread may no longer claim it.
+ */
+export type TellHolder = (connection: HostConnection, news: 'gone' | 'retire' | 'forbid claims') => void;
 
 /**
  * A pooled connection that other threads have duplicates of. Its own socket stays in this thread, and reads
@@ -25,12 +20,12 @@ export interface Holder {
  */
 export class HostConnection implements SharedWith {
   readonly pooled: PooledConnection;
-  readonly holders = new Set<Holder>();
+  readonly holders = new Set<TellHolder>();
   everReceived = false;
   /** Also while a thread may claim it: neither reads then. */
   isLent = false;
-  /** The thread that may claim it, while it is idle. */
-  claimant: Holder | undefined;
+  /** While it is idle, and a thread may claim it. */
+  claimable: Claimable | undefined;
   readonly #calls: DescriptorCalls;
 
   private constructor(pooled: PooledConnection, calls: DescriptorCalls) {
@@ -79,14 +74,14 @@ export class HostConnection implements SharedWith {
   }
 
   recall(): SocketProblem | 'claimed' | undefined {
-    const { claimant } = this;
-    if (claimant === undefined) return undefined;
-    this.claimant = undefined;
-    return claimant.takeClaimable(this) ? this.takeBack() : 'claimed';
+    const { claimable } = this;
+    if (claimable === undefined) return undefined;
+    this.claimable = undefined;
+    return claimable.take(this.pooled) ? this.takeBack() : 'claimed';
   }
 
   forbidClaims(): void {
-    for (const holder of this.holders) holder.forbidClaims(this);
+    for (const tell of this.holders) tell(this, 'forbid claims');
   }
 
   /** Ends the lease in the pool. With a problem the connection closes. */
@@ -97,7 +92,7 @@ export class HostConnection implements SharedWith {
   }
 
   retire(): void {
-    for (const holder of this.holders) holder.onRetire(this);
+    for (const tell of this.holders) tell(this, 'retire');
   }
 
   /**
@@ -106,8 +101,8 @@ export class HostConnection implements SharedWith {
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.pooled.socket));
-    this.claimant = undefined;
-    for (const holder of this.holders) holder.onGone(this);
+    this.claimable = undefined;
+    for (const tell of this.holders) tell(this, 'gone');
     this.holders.clear();
   }
 }

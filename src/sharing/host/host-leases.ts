@@ -4,12 +4,11 @@ import { systemFailure } from '../../os/errno.js';
 import { InFlightDescriptors } from '../../os/in-flight-descriptors.js';
 import { copyOf } from '../../wire/frame.js';
 import type { Lease } from '../../pool/lease.js';
-import type { Claims } from '../../pool/claims.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import { systemClock } from '../../clock.js';
-import { ClaimWords } from '../claim-words.js';
 import type { ClientMessage, HostMessage } from '../protocol.js';
-import type { Holder, HostConnection } from './host-connection.js';
+import { Claimable } from './claimable.js';
+import type { HostConnection, TellHolder } from './host-connection.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
@@ -28,16 +27,6 @@ interface HostLease {
   readonly greeted: boolean;
 }
 
-/** How the thread may claim a connection. */
-interface Claimable {
-  readonly claims: Claims;
-  readonly words: ClaimWords;
-  /** In which the thread gave it back last. */
-  turn: number;
-  /** A lease by a claim that is known before its message has come. */
-  early: Lease | undefined;
-}
-
 /** A connection that the thread has a duplicate of. */
 interface Held {
   readonly connection: HostConnection;
@@ -52,7 +41,7 @@ interface Held {
  * pool exactly once, whether the thread returns it, its connection closes or the thread ends. A lease that
  * did not would take a place of `max` for ever.
  */
-export class HostLeases implements Holder {
+export class HostLeases {
   readonly #inFlight: InFlightDescriptors;
   readonly #post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void;
   /** By the acquire's number. */
@@ -60,7 +49,7 @@ export class HostLeases implements Holder {
   /** By the connection's number. */
   readonly #held = new Map<number, Held>();
   /** Connections that the thread may claim, or has claimed. */
-  readonly #offered = new Set<HostConnection>();
+  readonly #offered = new Set<Held>();
   #cancelRecall: (() => void) | undefined;
 
   /** @param post sends a message to the thread; it moves the memory in `moved` instead of copying it */
@@ -97,10 +86,10 @@ export class HostLeases implements Holder {
     const greeting = connection.lend();
     const { endpoint, route, negotiation } = pooled;
     const { claims } = pooled.owner;
-    const claimable = claims && { claims, words: new ClaimWords(), turn: 0, early: undefined };
+    const claimable = claims && new Claimable(claims);
     const first = { connection, acquireId, claimable };
     this.#held.set(pooled.id, first);
-    connection.holders.add(this);
+    connection.holders.add(this.#tell);
     this.#begin(first, acquireId, { lease, connection, slot, greeted: greeting !== undefined });
     const token = negotiation?.handoffToken();
     const handoffToken = token && copyOf(token);
@@ -109,7 +98,7 @@ export class HostLeases implements Holder {
       route,
       negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
     };
-    const claim = claimable && { words: claimable.words.memory, refusals: claimable.claims.refusals };
+    const claim = claimable?.memory;
     this.#post({ ...message, slot, info, claim, greeting }, handoffToken && [handoffToken.buffer]);
     return undefined;
   }
@@ -121,8 +110,8 @@ export class HostLeases implements Holder {
     const { connection } = lease;
     const untaken = this.#end(acquireId, lease, kept);
     if (everReceived) connection.everReceived = true;
-    const claimable = this.#held.get(connection.pooled.id)?.claimable;
-    if (turn > 0 && claimable !== undefined) this.#offer(connection, claimable, turn);
+    const held = this.#held.get(connection.pooled.id);
+    if (turn > 0 && held?.claimable !== undefined) this.#offer(held, held.claimable, turn);
     // A greeting that no caller has read cannot go back to this thread's socket.
     else connection.giveBack(untaken && lease.greeted ? 'dirty' : connection.takeBack());
   }
@@ -135,36 +124,18 @@ export class HostLeases implements Holder {
     const held = this.#held.get(connectionId);
     if (held === undefined) return true;
     const { connection, claimable } = held;
-    if (claimable === undefined || (claimable.early === undefined && connection.claimant !== this))
+    if (claimable === undefined || (claimable.early === undefined && connection.claimable !== claimable))
       return false;
-    connection.claimant = undefined;
-    const lease = claimable.early ?? claimable.claims.begin(connection.pooled);
-    claimable.early = undefined;
+    connection.claimable = undefined;
+    const lease = claimable.begin(connection.pooled);
     if (lease !== undefined) this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
     return true;
-  }
-
-  takeClaimable({ pooled }: HostConnection): boolean {
-    const claimable = this.#held.get(pooled.id)?.claimable;
-    if (claimable === undefined || claimable.words.take(claimable.turn)) return true;
-    claimable.early = claimable.claims.begin(pooled);
-    return false;
-  }
-
-  forbidClaims({ pooled }: HostConnection): void {
-    const claimable = this.#held.get(pooled.id)?.claimable;
-    claimable?.words.forbid(claimable.turn);
   }
 
   /** The lease stays until the thread has closed the socket: it says so by `destroy`. */
   detach(acquireId: number): void {
     const pooled = this.#leases.get(acquireId)?.connection.pooled;
     pooled?.owner.onDetach(pooled);
-  }
-
-  onRetire({ pooled }: HostConnection): void {
-    if (this.#held.get(pooled.id)?.acquireId !== undefined)
-      this.#post({ kind: 'retire', connectionId: pooled.id });
   }
 
   destroy(acquireId: number, reason: CloseReason): void {
@@ -178,11 +149,12 @@ export class HostLeases implements Holder {
   destroyAll(reason: CloseReason): void {
     this.#cancelRecall?.();
     for (const acquireId of Array.from(this.#leases.keys())) this.destroy(acquireId, reason);
-    for (const { connection, claimable } of Array.from(this.#held.values())) {
-      this.#recall(connection);
+    for (const held of Array.from(this.#held.values())) {
+      const { connection, claimable } = held;
+      this.#recall(held);
       // A claim whose message has not come, and will not.
       if (claimable?.early !== undefined) connection.giveBack(reason);
-      connection.holders.delete(this);
+      connection.holders.delete(this.#tell);
     }
     this.#held.clear();
   }
@@ -199,16 +171,22 @@ export class HostLeases implements Holder {
     this.#inFlight.reclaimAll();
   }
 
-  onGone(connection: HostConnection): void {
+  readonly #tell: TellHolder = (connection, news) => {
+    const held = this.#held.get(connection.pooled.id);
+    if (news === 'gone') this.#onGone(connection, held);
+    else if (news === 'forbid claims') held?.claimable?.forbid();
+    else if (held?.acquireId !== undefined)
+      this.#post({ kind: 'retire', connectionId: connection.pooled.id });
+  };
+
+  #onGone(connection: HostConnection, held: Held | undefined): void {
     const { id } = connection.pooled;
-    const held = this.#held.get(id);
     this.#held.delete(id);
-    this.#offered.delete(connection);
     this.#post({ kind: 'gone', connectionId: id });
     if (held === undefined) return;
+    this.#offered.delete(held);
     const { acquireId, claimable } = held;
-    // So that the thread leases no connection that is closed.
-    claimable?.words.take(claimable.turn);
+    claimable?.close();
     if (acquireId === undefined) return;
     const slot = this.#leases.get(acquireId)?.slot ?? -1;
     this.#leases.delete(acquireId);
@@ -220,36 +198,34 @@ export class HostLeases implements Holder {
   #begin(held: Held, acquireId: number, lease: HostLease): void {
     this.#leases.set(acquireId, lease);
     held.acquireId = acquireId;
-    const { claimable } = held;
-    claimable?.words.allow(claimable.turn, claimable.claims.left(lease.connection.pooled));
+    held.claimable?.allow(lease.connection.pooled);
   }
 
   /** The thread has given a connection back, and may claim it. */
-  #offer(connection: HostConnection, claimable: Claimable, turn: number): void {
-    const { claims, words } = claimable;
+  #offer(held: Held, claimable: Claimable, turn: number): void {
+    const { connection } = held;
     const { pooled } = connection;
-    claimable.turn = turn;
-    if (claims.rest(pooled)) {
-      connection.claimant = this;
-      this.#offered.add(connection);
+    if (claimable.rest(pooled, turn)) {
+      connection.claimable = claimable;
+      this.#offered.add(held);
       this.#cancelRecall ??= systemClock.schedule(CLAIMABLE_MS, () => this.#recallAll());
-      return;
+    } else if (claimable.take(pooled)) {
+      connection.giveBack(connection.takeBack());
+    } else {
+      // The thread was faster than the caller that waits, or than the news that the connection is to close.
+      claimable.forbid();
     }
-    if (words.take(turn)) return connection.giveBack(connection.takeBack());
-    // The thread was faster than the caller that waits, or did not know yet that the connection is to close.
-    words.allow(turn, 0);
-    claimable.early = claims.begin(pooled);
   }
 
   /** Reads again from the connections that the thread has not claimed. */
   #recallAll(): void {
     this.#cancelRecall = undefined;
-    for (const connection of this.#offered) this.#recall(connection);
+    for (const held of this.#offered) this.#recall(held);
     this.#offered.clear();
   }
 
-  #recall(connection: HostConnection): void {
-    if (connection.claimant !== this) return;
+  #recall({ connection, claimable }: Held): void {
+    if (claimable === undefined || connection.claimable !== claimable) return;
     const problem = connection.recall();
     if (problem !== undefined && problem !== 'claimed') connection.giveBack(problem);
   }
@@ -263,7 +239,7 @@ export class HostLeases implements Holder {
       held.acquireId = undefined;
     } else {
       this.#held.delete(connection.pooled.id);
-      connection.holders.delete(this);
+      connection.holders.delete(this.#tell);
     }
     return untaken;
   }
