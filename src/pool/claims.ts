@@ -1,7 +1,7 @@
 import type { CachedClock } from '../clock.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { EntryList } from './containers.js';
-import { leaseOf, type Lease } from './lease.js';
+import { leaseOf, type ClaimRules, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 
@@ -12,8 +12,7 @@ const POOL_CLOSES = 1;
  * Leases of one target that begin without an acquire: another thread claims a connection that it has just
  * given back. The pool hears of a claim a moment later, so it says beforehand where it would refuse one.
  */
-export class Claims {
-  /** Two 32-bit words. Another thread claims nothing while one of them is not 0. */
+export class Claims implements ClaimRules {
   readonly refusals: SharedArrayBuffer;
   readonly #refusals: Int32Array;
   readonly #entries: EntryList<PooledConnection>;
@@ -44,16 +43,11 @@ export class Claims {
     Atomics.store(this.#refusals, POOL_CLOSES, 1);
   }
 
-  /** How many further leases of a connection may begin by a claim. */
   left({ closeOnRelease, uses }: PooledConnection): number {
     const isRefused = this.#queue.size > 0 || Atomics.load(this.#refusals, POOL_CLOSES) === 1;
     return isRefused || closeOnRelease !== undefined ? 0 : this.#maxUses - uses;
   }
 
-  /**
-   * Ends the lease of a connection that its thread may claim: it is idle until then. False where the pool
-   * allows no claim, and the lease must end in another way.
-   */
   rest(connection: PooledConnection): boolean {
     if (this.left(connection) === 0 || connection.needsReset) return false;
     this.#watch.end(connection, this.#cachedClock.time());
@@ -64,10 +58,6 @@ export class Claims {
     return true;
   }
 
-  /**
-   * The lease of a connection that another thread has claimed; `undefined` where the connection has closed.
-   * The pool may know the claim before it has acted on the release: that comes first then.
-   */
   begin(connection: PooledConnection): Lease | undefined {
     const now = this.#cachedClock.time();
     if (connection.state === 'leased') this.#watch.end(connection, now);

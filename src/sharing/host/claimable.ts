@@ -1,19 +1,18 @@
-import type { Claims } from '../../pool/claims.js';
-import type { Lease } from '../../pool/lease.js';
+import type { ClaimRules, Lease } from '../../pool/lease.js';
 import type { PooledConnection } from '../../pool/pooled-connection.js';
 import { ClaimWords } from '../claim-words.js';
 import type { ClaimMemory } from '../protocol.js';
 
 /** What the pool's thread knows of the claims of one connection by one other thread. */
 export class Claimable {
-  readonly #claims: Claims;
+  readonly #claims: ClaimRules;
   readonly #words = new ClaimWords();
   /** In which the thread gave the connection back last. */
   #turn = 0;
   /** A lease by a claim that is known before its message has come. */
   early: Lease | undefined;
 
-  constructor(claims: Claims) {
+  constructor(claims: ClaimRules) {
     this.#claims = claims;
   }
 
