@@ -15,7 +15,7 @@ const LONGEST_SWEEP_MS = 25;
 /** So many waiters make the next sweep one millisecond later: sweeping stays cheap beside serving. */
 const WAITERS_PER_SWEEP_MS = 5_000;
 
-/** What the waiters of one turn have in common. */
+/** The values that the waiters of one turn share. */
 interface WaitTerms {
   /** When the wait began. */
   readonly started: CachedTime;

@@ -5,7 +5,7 @@
  */
 export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'detached' | 'removed';
 
-/** What the list needs of an entry. The links and the index belong to the list. */
+/** An entry of the list. The links and the index belong to the list. */
 export interface ListEntry<E> {
   state: EntryState;
   /** Neighbours among the idle entries. */
@@ -152,7 +152,7 @@ export class EntryList<E extends ListEntry<E>> {
   }
 }
 
-/** What the queue needs of a waiter. The links belong to the queue. */
+/** A waiter of the queue. The links belong to the queue. */
 export interface QueuedWaiter<W> {
   next: W | undefined;
   previous: W | undefined;

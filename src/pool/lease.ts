@@ -153,7 +153,7 @@ export interface Lease extends AsyncDisposable {
   detach(): Socket;
   /** Releases unless that has been done: the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
-  /** What logs show: neither the token nor the pool behind it. */
+  /** The object that logs show, without the token and the pool. */
   toJSON?(): LeaseDescription;
 }
 
@@ -221,7 +221,7 @@ class PoolLease implements Lease {
     if (!this.spent) this.release();
   }
 
-  /** What consoles show: neither the token nor the pool behind it. */
+  /** The text that consoles show, without the token and the pool. */
   [inspect.custom](): string {
     if (this.connection === undefined) return 'Lease (spent)';
     const { id, endpoint, route, owner } = this.connection;
