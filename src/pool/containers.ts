@@ -61,6 +61,13 @@ export class EntryList<E extends ListEntry<E>> {
     return entry;
   }
 
+  /** Leases an idle entry, wherever it stands. */
+  lease(entry: E): void {
+    if (entry.state !== 'idle') throw new Error(`cannot lease an entry that is ${entry.state}`);
+    this.#unlinkIdle(entry);
+    entry.state = 'leased';
+  }
+
   /** Makes a leased or reserved entry idle, to be leased next. */
   makeIdle(entry: E): void {
     if (entry.state !== 'leased') this.#endReservation(entry);
