@@ -16,7 +16,7 @@ import { installPeers } from './harness/peer-modules.js';
 import { drawPictures } from './harness/pictures.js';
 import { describeComparison, describeRun } from './harness/print.js';
 import { Progress } from './harness/progress.js';
-import { findNoise } from './harness/quiet.js';
+import { QuietWatch } from './harness/quiet.js';
 import type { BenchRun, CaseResult } from './harness/result.js';
 import { runCase } from './harness/run-case.js';
 import { targetTable } from './harness/target-table.js';
@@ -36,7 +36,8 @@ function rustProgram(): string {
 
 async function runAll(
   selected: readonly BenchCase[],
-  { real, rounds, against, filters }: BenchArguments,
+  { real, rounds, against, node, filters }: BenchArguments,
+  quiet: QuietWatch | undefined,
 ): Promise<{ run: BenchRun; failures: Error[] }> {
   installPeers();
   const program = real ? rustProgram() : undefined;
@@ -47,13 +48,14 @@ async function runAll(
   for (const [index, benchCase] of selected.entries()) {
     progress.begin(benchCase.name, index + 1, selected.length, benchCase.budgetMs);
     try {
-      const task = { name: benchCase.name, rounds, rustProgram: program, against, filters };
+      const task = { name: benchCase.name, rounds, rustProgram: program, against, node, filters };
       results.push(await runCase(benchCase, task, (what) => progress.step(what)));
       progress.end('done');
     } catch (error) {
       failures.push(error instanceof Error ? error : new Error(String(error)));
       progress.end('failed');
     }
+    await quiet?.check();
   }
   return { run: { takenAt, machine: machine(real), cases: results }, failures };
 }
@@ -90,13 +92,6 @@ async function report(
   for (const { name, svg } of await drawPictures(run)) write(join(pictures, `${name}.svg`), svg);
 }
 
-/** Throws while other programs use the machine. */
-async function refuseNoise(): Promise<void> {
-  const noise = await findNoise();
-  if (noise !== undefined)
-    throw new Error(`the machine is not quiet: ${noise}; end these programs, or leave out --quiet-check`);
-}
-
 async function main(): Promise<void> {
   const wanted = parseBenchArguments(process.argv.slice(2));
   if (wanted.help) return console.log(USAGE);
@@ -105,10 +100,11 @@ async function main(): Promise<void> {
   // Before five minutes of work, in case the file cannot be read; and before that work overwrites it.
   const older: BenchRun | undefined =
     wanted.compare === undefined ? undefined : parseRun(wanted.compare, readFileSync(wanted.compare, 'utf8'));
-  if (wanted.quietCheck) await refuseNoise();
-  const { run, failures } = await runAll(selected, wanted);
+  const quiet = wanted.quietCheck ? new QuietWatch() : undefined;
+  await quiet?.watch();
+  const { run, failures } = await runAll(selected, wanted, quiet);
   // Other programs may have begun meanwhile: figures that may be theirs are neither shown nor kept.
-  if (wanted.quietCheck) await refuseNoise();
+  await quiet?.watch();
   await report(run, older, wanted);
   for (const failure of failures) console.error(`FAILED: ${failure.message}`);
   if (failures.length > 0) process.exitCode = 1;

@@ -84,9 +84,8 @@ async function measure(
   const native = loadNative();
   if (native === undefined) throw new Error('this bench watches system calls, and there are none here');
   const watched = new Watched();
-  const pool = new BrokerPool(
-    { ...target, max: 1, endpointCache: false },
-    { createDriver: () => watched.driver(create(watched.native(native))) },
+  const pool = new BrokerPool({ ...target, max: 1, endpointCache: false }, undefined, () =>
+    watched.driver(create(watched.native(native))),
   );
   const steps: Steps = {};
   for (let time = -CONNECTS / 10; time < CONNECTS; time++) {

@@ -12,7 +12,10 @@ export function currentContext(): RunInContext {
 }
 
 /** The two properties of a resource that do not belong to its context. */
-const NUMBERS: ReadonlySet<string | undefined> = new Set(['async_id_symbol', 'trigger_async_id_symbol']);
+export const RESOURCE_NUMBERS: ReadonlySet<string | undefined> = new Set([
+  'async_id_symbol',
+  'trigger_async_id_symbol',
+]);
 
 /**
  * A resource of no context. A new one has that in which this module loads, under symbols that differ between
@@ -20,7 +23,7 @@ const NUMBERS: ReadonlySet<string | undefined> = new Set(['async_id_symbol', 'tr
  */
 const EMPTY = new AsyncResource('BrokerPool', { requireManualDestroy: true });
 for (const symbol of Object.getOwnPropertySymbols(EMPTY)) {
-  if (!NUMBERS.has(symbol.description)) Reflect.set(EMPTY, symbol, undefined);
+  if (!RESOURCE_NUMBERS.has(symbol.description)) Reflect.set(EMPTY, symbol, undefined);
 }
 
 /** Whether a resource can be copied. Where it cannot, work runs in the context in which this module loads. */

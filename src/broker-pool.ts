@@ -3,10 +3,10 @@ import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { outOfContext } from './async-context.js';
-import { afterThisCode, systemClock } from './clock.js';
+import { afterThisCode, systemClock, type Clock } from './clock.js';
 import { debug } from './debug-log.js';
 import type { BrokerPoolError } from './errors.js';
-import { checkError, checkFunction, quoted } from './validation.js';
+import { checkError, quoted } from './validation.js';
 import { openDriver } from './negotiation/hybrid-driver.js';
 import type { Driver } from './negotiation/job.js';
 import { closedError, destroyedError } from './pool/acquire-errors.js';
@@ -15,13 +15,14 @@ import { Capacity } from './pool/capacity.js';
 import { Shutdown } from './pool/shutdown.js';
 import { Connector } from './pool/connecting/connector.js';
 import { EndpointCache } from './endpoint-cache/endpoint-cache.js';
-import type { PoolEnvironment, PoolParts } from './pool/pool-environment.js';
+import type { PoolEnvironment } from './pool/pool-environment.js';
 import { openEndpointFile } from './endpoint-cache/endpoint-file.js';
 import { claimName, releaseName } from './pool/pool-names.js';
 import { Targets } from './pool/targets.js';
 import { createEventSources } from './pool/watching/event-sources.js';
 import { POOL_EVENT_NAMES, type PoolEventMap, type PoolEventName } from './pool/watching/events.js';
-import { resolveBy, useLease, type Lease, type ResolvedBackend } from './pool/lease.js';
+import { resolveBy, type Lease, type ResolvedBackend } from './pool/lease.js';
+import { useLease } from './pool/leasing-pool.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -51,11 +52,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` naming the option, `UNSUPPORTED_RUNTIME` on Bun */
   constructor(options?: BrokerPoolOptions);
   /** @internal */
-  constructor(options: BrokerPoolOptions, parts?: PoolParts);
-  constructor(
-    options: BrokerPoolOptions = {},
-    { clock = systemClock, createDriver = openDriver }: PoolParts = {},
-  ) {
+  constructor(options: BrokerPoolOptions, clock?: Clock, createDriver?: () => Driver);
+  constructor(options: BrokerPoolOptions = {}, clock = systemClock, createDriver = openDriver) {
     super();
     this.#createDriver = createDriver;
     const settings = checkPoolOptions(options);
@@ -72,7 +70,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
       connector: this.#connector,
       cache,
       clock,
-      events: createEventSources(this.name, this),
+      events: createEventSources(this.name, this, settings.leakThresholdMs > 0),
       capacity: maxTotal === Infinity ? undefined : new Capacity(maxTotal),
       ids: { connection: 0, acquire: 0 },
       // The first three call `acquire`, so they come first.
@@ -144,9 +142,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
    *
    * @throws {BrokerPoolError} as `acquire` does, and what `work` throws
    */
-  async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    checkFunction('work', work);
-    return await useLease(await this.acquire(options), work);
+  use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    return useLease(this, work, options);
   }
 
   /**

@@ -29,7 +29,7 @@ const LOCAL = 'connectLocalSocket';
 export const backlogBursts: BenchCase = {
   name: 'backlog-bursts',
   question: `Of ${BURST} connects at once to a listener with a backlog of ${BACKLOG}, how many fail?`,
-  budgetMs: 20_000,
+  budgetMs: 15_000,
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none', backlog: BACKLOG });
     return {

@@ -14,6 +14,7 @@ import { handoffEndpoint } from './handoff-endpoint.js';
 import { httpRequests } from './http-requests.js';
 import { idleConnections } from './idle-connections.js';
 import { observing } from './observing.js';
+import { otherNode } from './other-node.js';
 import { sessionLarge } from './session-large.js';
 import { sessionLeases } from './session-leases.js';
 import { sessionMemory } from './session-memory.js';
@@ -29,6 +30,7 @@ export const cases: readonly BenchCase[] = [
   connectLatency,
   handoffEndpoint,
   withoutRing,
+  otherNode,
   busyLoop,
   stuckWaits,
   backlogBursts,

@@ -20,7 +20,7 @@ const BESIDE = 'small requests beside a stream of 15 MiB ones';
 export const sessionLarge: BenchCase = {
   name: 'session-large',
   question: 'How long does a small request take while 15 MiB requests go through the same session?',
-  budgetMs: 25_000,
+  budgetMs: 20_000,
   pictures: ['percentiles'],
   async run(context) {
     await using backend = await startFrameBackend(context.rustProgram);

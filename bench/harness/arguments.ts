@@ -16,6 +16,8 @@ export interface BenchArguments {
   readonly bound: number;
   /** A checkout with another build. */
   readonly against: string | undefined;
+  /** The program of another Node to measure beside this one. */
+  readonly node: string | undefined;
   /** Refuse to measure, and to keep figures, while other programs use the machine. */
   readonly quietCheck: boolean;
   /** A folder for pictures. */
@@ -33,6 +35,7 @@ export const USAGE = `npm run bench -- [part of a case's name …] [options]    
   --compare <file>    what got slower and what faster since that run (a file of bench/results or from --json)
   --bound <factor>    with --compare: exit code 1 where a row got slower by more than that
   --against <folder>  this build and that of another checkout by turns, nothing else; words choose rows, --rounds 15 tells 3 % apart
+  --node <program>    also how fast the package is on that Node, as the case other-node
   --quiet-check       measures, keeps figures and draws only while nothing else uses the machine
   --pictures <folder> draws SVG pictures there
   --table <file>      writes the targets, and what was reached, between the marks of a Markdown file`;
@@ -53,13 +56,25 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
       compare: { type: 'string' },
       bound: { type: 'string' },
       against: { type: 'string' },
+      node: { type: 'string' },
       pictures: { type: 'string' },
       table: { type: 'string' },
       'quiet-check': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
-  const { real, list, json, compare, against, pictures, table, 'quiet-check': quietCheck, help } = values;
+  const {
+    real,
+    list,
+    json,
+    compare,
+    against,
+    node,
+    pictures,
+    table,
+    'quiet-check': quietCheck,
+    help,
+  } = values;
   return {
     filters: positionals,
     real,
@@ -69,6 +84,7 @@ export function parseBenchArguments(words: readonly string[]): BenchArguments {
     compare,
     bound: checkBound(values.bound),
     against,
+    node,
     quietCheck,
     pictures,
     table,

@@ -8,6 +8,8 @@ export interface BenchContext {
   readonly rustProgram: string | undefined;
   /** A checkout with another build, where one was named to compare with. */
   readonly against: string | undefined;
+  /** The program of another Node, where one was named. */
+  readonly node: string | undefined;
   /** Parts of names that choose among the rows of a comparison of builds; none means all. */
   readonly filters: readonly string[];
   /** Says what goes on now. */

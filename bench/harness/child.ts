@@ -6,6 +6,8 @@ export interface ChildOptions {
   /** For Node itself, for example `--expose-gc`. */
   readonly nodeOptions?: readonly string[];
   readonly limitMs?: number;
+  /** Another Node. @default that of this process */
+  readonly execPath?: string;
   /** Beside the variables of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -24,7 +26,9 @@ export async function askProgram<Answer>(
   const entry = fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
   const child = fork(entry, [JSON.stringify(task)], {
     execArgv: [...(options.nodeOptions ?? [])],
-    serialization: 'advanced',
+    execPath: options.execPath ?? process.execPath,
+    // The other Node may write values in another form.
+    serialization: options.execPath === undefined ? 'advanced' : 'json',
     env: { ...process.env, ...options.env },
   });
   const { limitMs = LIMIT_MS } = options;

@@ -46,3 +46,16 @@ export class RustClient {
     return this.#process.stop();
   }
 }
+
+const TURN_MS = 400;
+
+/** Microseconds of one turn beside bench/programs/connect.ts, whose turns are as long. */
+export async function timeOf(
+  rust: RustClient,
+  route: RustRoute,
+  callers: number,
+  figure: 'median' | 'mean',
+): Promise<number> {
+  const turn = await rust.turn(route, callers, { operations: 0, milliseconds: TURN_MS });
+  return figure === 'mean' ? 1e6 / turn.perSecond : turn.latencies.atUs(0.5);
+}

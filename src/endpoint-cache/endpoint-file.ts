@@ -28,23 +28,11 @@ export type EndpointFileWarningCode =
   | 'ENDPOINT_FILE_UNWRITABLE'
   | 'ENDPOINT_FILE_VERSION';
 
-export interface EndpointFileParts {
-  readonly path: string;
-  /** Answers kept at most. */
-  readonly max: number;
-  readonly clock: Clock;
-  /** Milliseconds since 1970, the same for every process. */
-  readonly wallClock?: () => number;
-  readonly storage?: Pick<PrivateFile, 'identify' | 'read' | 'replace' | 'removeLeftovers'>;
-  /** Gets each problem once. The message names the file, never its content. */
-  readonly warn?: (code: EndpointFileWarningCode, message: string) => void;
-}
-
 export function openEndpointFile(
   { file, max }: EndpointCacheOptions,
   clock: Clock,
 ): EndpointStore | undefined {
-  return file === undefined ? undefined : new EndpointFile({ path: file, max, clock });
+  return file === undefined ? undefined : new EndpointFile(file, max, clock);
 }
 
 /**
@@ -62,6 +50,12 @@ const MOST_VAIN_FLUSHES = 8;
 /** One write in this many looks for the temporary files of killed writers. */
 const WRITES_PER_SWEEP = 50;
 
+type Storage = Pick<PrivateFile, 'identify' | 'read' | 'replace' | 'removeLeftovers'>;
+
+function warnOutOfContext(code: EndpointFileWarningCode, message: string): void {
+  outOfContext(() => warnProcess(code, message));
+}
+
 /** Files with changes that may not be on the disk yet. */
 const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
 
@@ -74,7 +68,12 @@ const unwritten = new ExitHook<EndpointFile>((file) => file.flush());
  * that is lost because its process has ended by then costs the next process one Hello or one failed dial.
  */
 export class EndpointFile implements EndpointStore {
-  readonly #options: Required<EndpointFileParts>;
+  readonly #path: string;
+  readonly #max: number;
+  readonly #clock: Clock;
+  readonly #wallClock: () => number;
+  readonly #warnUser: (code: EndpointFileWarningCode, message: string) => void;
+  readonly #storage: Storage;
   /** Changes of this process that have not yet been seen in the file. */
   readonly #own = new Map<string, Answer>();
   readonly #warned = new Set<string>();
@@ -85,13 +84,25 @@ export class EndpointFile implements EndpointStore {
   #vainFlushes = 0;
   #closed = false;
 
-  constructor(options: EndpointFileParts) {
-    this.#options = {
-      wallClock: wallNowMs,
-      storage: new PrivateFile(options.path, LONGEST_FILE_BYTES),
-      warn: (code, message) => outOfContext(() => warnProcess(code, message)),
-      ...options,
-    };
+  /**
+   * @param max answers kept at most
+   * @param wallClock milliseconds since 1970, the same for every process
+   * @param warn gets each problem once; the message names the file, never its content
+   */
+  constructor(
+    path: string,
+    max: number,
+    clock: Clock,
+    wallClock = wallNowMs,
+    warn = warnOutOfContext,
+    storage: Storage = new PrivateFile(path, LONGEST_FILE_BYTES),
+  ) {
+    this.#path = path;
+    this.#max = max;
+    this.#clock = clock;
+    this.#wallClock = wallClock;
+    this.#warnUser = warn;
+    this.#storage = storage;
   }
 
   get(key: string): { readonly endpoint: string; readonly ageMs: number } | undefined {
@@ -99,14 +110,14 @@ export class EndpointFile implements EndpointStore {
     this.#refresh();
     const answer = this.#latest(key);
     if (answer === undefined || answer.forgotten) return undefined;
-    return { endpoint: answer.endpoint, ageMs: this.#options.wallClock() - answer.atMs };
+    return { endpoint: answer.endpoint, ageMs: this.#wallClock() - answer.atMs };
   }
 
   set(key: string, endpoint: string): void {
     if (!isStorable(key, endpoint)) return;
     const known = this.#latest(key);
     // Later than the answer that it replaces: the clock is coarse, and may have been set back.
-    const atMs = Math.max(Math.floor(this.#options.wallClock()), known === undefined ? 0 : known.atMs + 1);
+    const atMs = Math.max(Math.floor(this.#wallClock()), known === undefined ? 0 : known.atMs + 1);
     this.#change(key, { endpoint, atMs, forgotten: false });
   }
 
@@ -153,7 +164,7 @@ export class EndpointFile implements EndpointStore {
   }
 
   #latest(key: string): Answer | undefined {
-    const nowMs = this.#options.wallClock();
+    const nowMs = this.#wallClock();
     let latest: Answer | undefined;
     for (const answer of [this.#disk.get(key), this.#own.get(key)]) {
       if (answer === undefined || !isBelievable(answer, nowMs)) continue;
@@ -168,17 +179,16 @@ export class EndpointFile implements EndpointStore {
     this.#own.delete(key);
     this.#own.set(key, answer);
     const [oldest = key] = this.#own.keys();
-    if (this.#own.size > this.#options.max) this.#own.delete(oldest);
+    if (this.#own.size > this.#max) this.#own.delete(oldest);
     unwritten.add(this);
-    if (this.#cancelSettling === undefined)
-      this.#cancelFlush ??= this.#options.clock.afterTurn(() => this.flush());
+    if (this.#cancelSettling === undefined) this.#cancelFlush ??= this.#clock.afterTurn(() => this.flush());
   }
 
   /** Reads the file if it has changed. Returns false if it must not or cannot be used. */
   #refresh(): boolean {
     return this.#guard('ENDPOINT_FILE_UNREADABLE', 'read', () => {
-      if (this.#options.storage.identify() === this.#identity) return true;
-      const content = this.#options.storage.read();
+      if (this.#storage.identify() === this.#identity) return true;
+      const content = this.#storage.read();
       const { answers, problem } = decodeAnswers(content?.text ?? '');
       if (problem === 'version') {
         this.#warn('ENDPOINT_FILE_VERSION', 'is not used, because a newer release wrote it');
@@ -199,7 +209,7 @@ export class EndpointFile implements EndpointStore {
   }
 
   #allThere(): boolean {
-    const nowMs = this.#options.wallClock();
+    const nowMs = this.#wallClock();
     for (const [key, answer] of this.#own) if (!this.#isThere(key, answer, nowMs)) return false;
     return true;
   }
@@ -210,14 +220,14 @@ export class EndpointFile implements EndpointStore {
    * @throws {BusyFile} if another process is in the way
    */
   #write(): boolean {
-    const nowMs = this.#options.wallClock();
-    const { text, kept } = encodeAnswers(mergeAnswers(this.#disk, this.#own, nowMs), this.#options.max);
+    const nowMs = this.#wallClock();
+    const { text, kept } = encodeAnswers(mergeAnswers(this.#disk, this.#own, nowMs), this.#max);
     // Changes too old to be kept would be written again for ever.
     for (const key of this.#own.keys()) if (!kept.has(key)) this.#own.delete(key);
     return this.#guard('ENDPOINT_FILE_UNWRITABLE', 'written', () => {
-      this.#identity = this.#options.storage.replace(text, this.#identity);
+      this.#identity = this.#storage.replace(text, this.#identity);
       this.#disk = kept;
-      if (this.#options.clock.random() < 1 / WRITES_PER_SWEEP) this.#options.storage.removeLeftovers(nowMs);
+      if (this.#clock.random() < 1 / WRITES_PER_SWEEP) this.#storage.removeLeftovers(nowMs);
       return true;
     });
   }
@@ -225,15 +235,15 @@ export class EndpointFile implements EndpointStore {
   #settleLater(): void {
     this.#cancelSettling?.();
     // At random moments, or processes that have overwritten each other once would do so again.
-    const delayMs = SETTLE_MS * (1 + this.#options.clock.random() / 2);
-    this.#cancelSettling = this.#options.clock.schedule(delayMs, () => this.#settle());
+    const delayMs = SETTLE_MS * (1 + this.#clock.random() / 2);
+    this.#cancelSettling = this.#clock.schedule(delayMs, () => this.#settle());
   }
 
   /** Drops the changes that the file has. Any writer that looked before our rename has renamed by now. */
   #settle(): void {
     this.#cancelSettling = undefined;
     if (!this.#refresh()) return;
-    const nowMs = this.#options.wallClock();
+    const nowMs = this.#wallClock();
     for (const [key, answer] of this.#own) {
       if (this.#isThere(key, answer, nowMs) || !isBelievable(answer, nowMs)) this.#own.delete(key);
     }
@@ -256,10 +266,10 @@ export class EndpointFile implements EndpointStore {
   }
 
   #warn(code: EndpointFileWarningCode, problem: string): void {
-    const message = `the endpoint cache ${JSON.stringify(this.#options.path)} ${problem}`;
+    const message = `the endpoint cache ${JSON.stringify(this.#path)} ${problem}`;
     debug(() => `${code}: ${message}`);
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    this.#options.warn(code, message);
+    this.#warnUser(code, message);
   }
 }

@@ -19,8 +19,7 @@ export class RememberedEndpoint {
   constructor({ file, max, ttlMs }: SettingsOf<typeof endpointFileOptions>, target: Target) {
     const id = `${max} ${file}`;
     let opened = files.get(id);
-    if (opened === undefined)
-      files.set(id, (opened = new EndpointFile({ path: file, max, clock: systemClock })));
+    if (opened === undefined) files.set(id, (opened = new EndpointFile(file, max, systemClock)));
     this.#file = opened;
     this.#key = targetKey(target);
     this.#ttlMs = ttlMs;

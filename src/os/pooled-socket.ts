@@ -1,8 +1,11 @@
-import { AsyncLocalStorage, executionAsyncId, executionAsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks';
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
-import { outOfContext } from '../async-context.js';
+import { Duplex } from 'node:stream';
+import { outOfContext, RESOURCE_NUMBERS } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
+import type { SocketInternals, StreamHandle } from './node-internals.js';
+import { pushCopy, READ_BUFFER, READ_MEMBERS } from './read-buffer.js';
 import {
   handleOf,
   isAsMade,
@@ -13,31 +16,9 @@ import {
   startReading,
   stopReading,
   takeUnread,
-  type StreamHandle,
   withoutThrowing,
 } from './socket-handle.js';
-
-/** Why a socket cannot go to another caller. */
-export type SocketProblem = 'error' | 'stale' | 'dirty';
-
-/** How a connection has ended: by an error, by its backend, or by the holder of its socket. */
-export type SocketEnd = 'error' | 'stale' | 'destroyed';
-
-/** The connection behind a {@link PooledSocket}, which cannot rely on the socket's listeners. */
-export interface SocketWatcher {
-  /** Arriving bytes belong to another thread: the socket must not read. */
-  readonly isLent: boolean;
-  /** Bytes have arrived. */
-  onBytes(): void;
-  /** One side has ended: of the peer's, the caller may still have bytes to read. */
-  onEnd(): void;
-  /** The holder of a detached socket has unreferenced it: it is at rest. */
-  onRest(): void;
-  /** The socket is about to close its descriptor. */
-  beforeClose(): void;
-  /** The socket is closed. */
-  onDeath(end: SocketEnd): void;
-}
+import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 
 /**
  * The socket of a pooled connection, for one lease. A caller may change a `net.Socket` in countless ways:
@@ -48,6 +29,8 @@ export interface SocketWatcher {
  * The handle and the connection are private members: a console that prints the socket shows neither.
  */
 export class PooledSocket extends Socket {
+  /** Members of Node's own. */
+  [internal: symbol]: unknown;
   #handle: StreamHandle | undefined;
   #watcher: SocketWatcher | undefined;
   /**
@@ -72,6 +55,10 @@ export class PooledSocket extends Socket {
       decodeStrings: false,
     };
     super(options);
+    if (READ_MEMBERS !== undefined && handle?.useUserBuffer !== undefined) {
+      this[READ_MEMBERS.buffer] = READ_BUFFER;
+      this[READ_MEMBERS.callback] = pushCopy;
+    }
     this.#handle = handle;
     this.#watcher = watcher;
   }
@@ -89,6 +76,8 @@ export class PooledSocket extends Socket {
     socket.#context = 'opener';
     made ??= lookAt(socket);
     learnHandle(handle, socket);
+    // Once for each handle: Node keeps every buffer that it is given until the handle closes.
+    if (READ_MEMBERS !== undefined) handle.useUserBuffer?.(READ_BUFFER);
     PooledSocket.resumeReading(socket);
     if (greeting !== undefined) socket.unshift(greeting);
     return socket;
@@ -109,10 +98,10 @@ export class PooledSocket extends Socket {
       const unsent = used.writableLength;
       if (used.readableLength > 0 || unsent > DRAINED_BYTES || used.connecting) return 'dirty';
       // An HTTP parser that has not been freed waits for the rest of a message.
-      if (Reflect.get(used, 'parser') || handle === undefined || watcher === undefined) return 'dirty';
+      const { parser, _handle: current }: SocketInternals = used;
+      if (parser || handle === undefined || watcher === undefined) return 'dirty';
       // A child process that has got the handle reads in place of this one.
-      const isOwn = Reflect.get(used, '_handle') === handle && isOwnedBy(handle, used);
-      if (!isOwn || !handle.reading) return 'dirty';
+      if (current !== handle || !isOwnedBy(handle, used) || !handle.reading) return 'dirty';
       // A handle that has been closed refuses.
       if (!startReading(handle)) return 'stale';
       if (unsent > 0) return 'unsent';
@@ -207,6 +196,21 @@ export class PooledSocket extends Socket {
     return super.push(chunk, encoding);
   }
 
+  /** These three as of a socket that reads as a stream does: one with `onread` stops and starts its handle here. */
+  override pause(): this {
+    Duplex.prototype.pause.call(this);
+    return this;
+  }
+
+  override resume(): this {
+    Duplex.prototype.resume.call(this);
+    return this;
+  }
+
+  override read(size?: number): unknown {
+    return Duplex.prototype.read.call(this, size);
+  }
+
   override _read(size: number): void {
     if (this.#watcher?.isLent !== true) super._read(size);
   }
@@ -246,11 +250,17 @@ const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
  */
 export function isOutOfContext(): boolean {
   if (!IS_KEPT_ON_RESOURCE || executionAsyncId() !== 0) return false;
-  const resource = executionAsyncResource();
+  // A resource gets the stores of the context in which it is made. After the first call of `executionAsyncResource`,
+  // which would tell the same, Node takes a detour for each callback of the process: 1 µs for a request.
+  const resource = new AsyncResource('BrokerPool', 0);
+  const symbols = Object.getOwnPropertySymbols(resource);
   // A store that has been left leaves its symbol behind.
-  for (const symbol of Object.getOwnPropertySymbols(resource))
-    if (Reflect.get(resource, symbol) !== undefined) return false;
-  return true;
+  return (
+    symbols.length === RESOURCE_NUMBERS.size ||
+    symbols.every(
+      (symbol) => RESOURCE_NUMBERS.has(symbol.description) || Reflect.get(resource, symbol) === undefined,
+    )
+  );
 }
 
 /** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
@@ -260,7 +270,8 @@ function neuter(socket: Socket): void {
   } catch {
     // A caller's member throws. Its timer stays, and can do no harm.
   }
-  Reflect.set(socket, '_handle', null);
+  const internals: SocketInternals = socket;
+  internals._handle = null;
   // The setter is there in every Node; its types hide it.
-  Reflect.set(socket, 'destroyed', true);
+  internals.destroyed = true;
 }

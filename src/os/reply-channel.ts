@@ -4,25 +4,24 @@
  */
 import { pipeOver, type PipeHandle } from './socket-handle.js';
 
-/** What is told of a {@link ReplyChannel}. */
-export interface ChannelListener {
-  /** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
-  readonly onBytes: (bytes: Uint8Array) => void;
-  /** The peer has ended the connection, or reading has failed: nothing more arrives. */
-  readonly onEnd: () => void;
-}
+/** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
+type OnBytes = (bytes: Uint8Array) => void;
+/** The peer has ended the connection, or reading has failed: nothing more arrives. */
+type OnEnd = () => void;
 
 /** Shared by all channels: each piece has been consumed before the next one of any channel is read. */
 const RECEIVED = new Uint8Array(64 * 1024);
 
 export class ReplyChannel {
   readonly #handle: PipeHandle;
-  #listener: ChannelListener;
+  #onBytes: OnBytes;
+  #onEnd: OnEnd;
   #bytesRead = 0;
 
-  private constructor(handle: PipeHandle, listener: ChannelListener) {
+  private constructor(handle: PipeHandle, onBytes: OnBytes, onEnd: OnEnd) {
     this.#handle = handle;
-    this.#listener = listener;
+    this.#onBytes = onBytes;
+    this.#onEnd = onEnd;
     handle.useUserBuffer(RECEIVED);
     handle.onread = () => this.#onRead();
   }
@@ -31,17 +30,18 @@ export class ReplyChannel {
    * A channel that owns `descriptor`, that of a connected Unix socket, and reads from now on. `undefined` where
    * Node's handles cannot be used so, and before the first socket: the descriptor is still the caller's then.
    */
-  static over(descriptor: number, listener: ChannelListener): ReplyChannel | undefined {
+  static over(descriptor: number, onBytes: OnBytes, onEnd: OnEnd): ReplyChannel | undefined {
     const handle = pipeOver(descriptor);
     if (handle === undefined) return undefined;
-    const channel = new ReplyChannel(handle, listener);
+    const channel = new ReplyChannel(handle, onBytes, onEnd);
     handle.readStart();
     return channel;
   }
 
-  /** Tells `listener` from now on. */
-  listen(listener: ChannelListener): void {
-    this.#listener = listener;
+  /** Calls these functions from now on. */
+  listen(onBytes: OnBytes, onEnd: OnEnd): void {
+    this.#onBytes = onBytes;
+    this.#onEnd = onEnd;
   }
 
   /** The channel no longer keeps the process alive. */
@@ -56,10 +56,10 @@ export class ReplyChannel {
   /** The number of bytes that Node hands to a socket's stream stays inside Node, so the handle's count tells it. */
   #onRead(): void {
     const count = this.#handle.bytesRead - this.#bytesRead;
-    if (count === 0) return this.#listener.onEnd();
+    if (count === 0) return this.#onEnd();
     this.#bytesRead += count;
     const bytes = RECEIVED.subarray(0, count);
-    this.#listener.onBytes(bytes);
+    this.#onBytes(bytes);
     // There may be a token in it.
     bytes.fill(0);
   }

@@ -1,26 +1,13 @@
 import { Socket } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
-
-/**
- * The members of the handle behind a `net.Socket` that this package uses. Node documents none of them; they have
- * been there, unchanged, since Node 4.
- */
-export interface StreamHandle {
-  readonly fd: number;
-  reading: boolean;
-  readStart(): number;
-  readStop(): void;
-  close(): void;
-  /** @param resource what async hooks shall take for the handle */
-  asyncReset?(resource: object): void;
-}
+import type { HandleMethods, SocketInternals, StreamHandle } from './node-internals.js';
 
 /**
  * There is no public way to a socket's descriptor. docs/security.md lists all that is used of Node's own
  * objects.
  */
 export function handleOf(socket: Socket): StreamHandle | undefined {
-  const handle: StreamHandle | null | undefined = Reflect.get(socket, '_handle');
+  const { _handle: handle }: SocketInternals = socket;
   // A caller may have put anything there.
   return typeof handle?.fd === 'number' && 'readStart' in handle && 'readStop' in handle ? handle : undefined;
 }
@@ -106,18 +93,6 @@ export function socketOverDescriptor(descriptor: number): Socket {
   return socket;
 }
 
-/** The methods of a handle that a socket calls. */
-type Method =
-  | `read${'Start' | 'Stop'}`
-  | `write${'Buffer' | 'v' | 'Utf8String' | 'Latin1String' | 'AsciiString' | 'Ucs2String'}`
-  | 'shutdown'
-  | 'close'
-  | 'ref'
-  | 'unref'
-  | 'getAsyncId'
-  | 'asyncReset';
-type Methods = { readonly [name in Method]?: unknown };
-
 /** Under which a handle knows its socket. */
 let ownerSymbol: symbol | undefined;
 /** The prototype of the first handle, which nearly all others share. */
@@ -145,8 +120,8 @@ export function learnHandle(handle: StreamHandle, socket: Socket): void {
 export function isOwnedBy(handle: StreamHandle, socket: Socket): boolean {
   const prototype: object | null = Object.getPrototypeOf(handle);
   if (prototype === null || (prototype !== madePrototype && !otherPrototypes.has(prototype))) return false;
-  const own: Methods = handle;
-  const made: Methods = prototype;
+  const own: HandleMethods = handle;
+  const made: HandleMethods = prototype;
   // One by one: `Object.keys` does not list a member that is not enumerable, and to list all names takes as
   // long as all else here.
   if (
@@ -181,14 +156,14 @@ const ALREADY_READING = Array.from(getSystemErrorMap()).find(([, [name]]) => nam
  * Returns false where that fails.
  */
 export function startReading(handle: StreamHandle): boolean {
-  Reflect.set(handle, 'reading', true);
+  handle.reading = true;
   const started = handle.readStart();
   return started === 0 || started === ALREADY_READING;
 }
 
 /** Stops reading at once; bytes that come from now on stay in the kernel. */
 export function stopReading(handle: StreamHandle): void {
-  Reflect.set(handle, 'reading', false);
+  handle.reading = false;
   handle.readStop();
 }
 
@@ -233,13 +208,14 @@ export interface Made {
 
 /** Notes the state of a socket that no caller has had yet. */
 export function lookAt(socket: Socket): Made {
+  const internals: SocketInternals = socket;
   return {
     prototype: Object.getPrototypeOf(socket),
     names: Object.keys(socket),
     symbols: Object.getOwnPropertySymbols(socket),
-    events: Reflect.get(socket, '_eventsCount'),
-    readableState: Object.getPrototypeOf(Reflect.get(socket, '_readableState')),
-    writableState: Object.getPrototypeOf(Reflect.get(socket, '_writableState')),
+    events: internals._eventsCount,
+    readableState: Object.getPrototypeOf(internals._readableState),
+    writableState: Object.getPrototypeOf(internals._writableState),
   };
 }
 
@@ -251,14 +227,15 @@ export function isAsMade(socket: Socket, expected: Made | undefined): boolean {
   if (expected === undefined || !Object.isExtensible(socket) || Object.hasOwn(socket, '_handle'))
     return false;
   if (Object.getPrototypeOf(socket) !== expected.prototype) return false;
-  if (Object.getPrototypeOf(Reflect.get(socket, '_readableState')) !== expected.readableState) return false;
-  if (Object.getPrototypeOf(Reflect.get(socket, '_writableState')) !== expected.writableState) return false;
+  const internals: SocketInternals = socket;
+  if (Object.getPrototypeOf(internals._readableState) !== expected.readableState) return false;
+  if (Object.getPrototypeOf(internals._writableState) !== expected.writableState) return false;
   const keys = Object.keys(socket);
   const { names, symbols } = expected;
   for (let index = 0; index < names.length; index += 1) if (keys[index] !== names[index]) return false;
   if (keys.length > names.length && !areHarmless(socket, keys.slice(names.length), expected)) return false;
   // Listing the symbols takes as long as all else here, and a library that marks a socket also listens to it.
-  if (Reflect.get(socket, '_eventsCount') === expected.events) return true;
+  if (internals._eventsCount === expected.events) return true;
   const marks = Object.getOwnPropertySymbols(socket);
   return (
     symbols.every((symbol, index) => marks[index] === symbol) &&

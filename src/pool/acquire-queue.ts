@@ -15,18 +15,24 @@ const LONGEST_SWEEP_MS = 25;
 /** So many waiters make the next sweep one millisecond later: sweeping stays cheap beside serving. */
 const WAITERS_PER_SWEEP_MS = 5_000;
 
-/** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
-export interface Waiter extends QueuedWaiter<Waiter> {
+/** What the waiters of one turn have in common. */
+interface WaitTerms {
   /** When the wait began. */
   readonly started: CachedTime;
   readonly timeoutMs: number;
   readonly origin: AcquireOrigin | undefined;
   /** Connect attempts that had ended when the wait began. */
   readonly attemptsBefore: number;
+  /** Removes the abort listener. */
+  readonly stopListening: (() => void) | undefined;
+}
+
+/** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
+export interface Waiter extends QueuedWaiter<Waiter> {
+  /** Its own with a signal or an origin, else shared. */
+  terms: WaitTerms;
   /** Settles the caller's promise. */
   settle: (outcome: Lease | Promise<never>) => void;
-  /** Removes the abort listener. */
-  stopListening: (() => void) | undefined;
 }
 
 /** The place of a function that is known a moment later. */
@@ -49,6 +55,8 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   readonly #timer: SharedTimer;
   readonly #watch: LeaseWatch;
   #latestDeadlineMs = 0;
+  /** Those of the latest waiter, whose deadline the sweep knows. */
+  #terms: WaitTerms | undefined;
 
   constructor(clock: Clock, cachedClock: CachedClock, timer: SharedTimer, watch: LeaseWatch) {
     super();
@@ -71,22 +79,21 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   /** The promise of a lease, for a caller that comes to the end of the queue. */
   enter(timeoutMs: number, origin: AcquireOrigin | undefined, attemptsBefore: number): Promise<Lease> {
     const started = this.#cachedClock.time();
-    const deadlineMs = started.ms + timeoutMs;
-    // Reset when the queue is empty.
-    if (deadlineMs > this.#latestDeadlineMs || this.size === 0) this.#latestDeadlineMs = deadlineMs;
-    if (deadlineMs < this.sweepAtMs) this.sweepAtMs = deadlineMs;
-    if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
-    if (this.size === 0) this.#timer.keepAlive(true);
+    let terms = this.#terms;
+    if (
+      terms?.started !== started ||
+      terms.timeoutMs !== timeoutMs ||
+      terms.attemptsBefore !== attemptsBefore ||
+      origin !== undefined ||
+      this.size === 0
+    )
+      terms = this.#begin({ started, timeoutMs, origin, attemptsBefore, stopListening: undefined });
     // Not made in the promise's own function: V8 makes that a slower acquire.
     const waiter: Waiter = {
       next: undefined,
       previous: undefined,
-      started,
-      timeoutMs,
-      origin,
-      attemptsBefore,
+      terms,
       settle: UNSETTLED,
-      stopListening: undefined,
     };
     this.push(waiter);
     return new Promise((settle) => {
@@ -94,13 +101,27 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     });
   }
 
+  /** Has the sweep come by the deadline of a waiter that is about to stand in the queue. */
+  #begin(terms: WaitTerms): WaitTerms {
+    const deadlineMs = terms.started.ms + terms.timeoutMs;
+    // Reset when the queue is empty.
+    if (deadlineMs > this.#latestDeadlineMs || this.size === 0) this.#latestDeadlineMs = deadlineMs;
+    if (deadlineMs < this.sweepAtMs) this.sweepAtMs = deadlineMs;
+    if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
+    if (this.size === 0) this.#timer.keepAlive(true);
+    // An origin holds its caller's context, which must not outlive the wait.
+    if (terms.origin === undefined) this.#terms = terms;
+    return terms;
+  }
+
   /** Calls `onAbort` where the signal aborts while the waiter is in the queue. */
   listen(waiter: Waiter, signal: AbortSignal, onAbort: (failure: BrokerPoolError) => void): void {
-    waiter.stopListening = failOnAbort(signal, ABORTED, (failure) => {
+    const stopListening = failOnAbort(signal, ABORTED, (failure) => {
       if (this.includes(waiter)) onAbort(failure);
     });
     // A signal that is not a real one may have run any code.
-    if (!this.includes(waiter)) waiter.stopListening();
+    if (!this.includes(waiter)) stopListening();
+    else waiter.terms = { ...waiter.terms, stopListening };
   }
 
   /** Leases a connection to the first waiter. */
@@ -108,15 +129,14 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     const waiter = this.shift();
     if (waiter === undefined) throw new Error('the queue is empty');
     if (this.size === 0) this.#timer.keepAlive(false);
-    waiter.stopListening?.();
+    const { terms } = waiter;
+    terms.stopListening?.();
     const now = this.#cachedClock.time();
     // Waits within one turn of the loop count as 0 ms and are not recorded, as those of an idle connection.
-    const waitMs = now === waiter.started ? 0 : now.ms - waiter.started.ms;
+    const waitMs = now === terms.started ? 0 : now.ms - terms.started.ms;
     if (waitMs > 0) this.waits.record(waitMs);
     const watch = this.#watch;
-    waiter.settle(
-      watch.wanted ? watch.lease(connection, waiter.origin, now.ms, waitMs) : leaseOf(connection),
-    );
+    waiter.settle(watch.wanted ? watch.lease(connection, terms.origin, now.ms, waitMs) : leaseOf(connection));
   }
 
   /**
@@ -126,17 +146,18 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
    * @param snapshot taken while the waiter is in the queue
    */
   fail(waiter: Waiter, failure: BrokerPoolError, isShared: boolean, snapshot: PoolSnapshot): void {
+    const { terms } = waiter;
     const waitMs = this.waitMs(waiter);
-    const error = callerError(failure, isShared, snapshot, waiter.attemptsBefore, waitMs);
+    const error = callerError(failure, isShared, snapshot, terms.attemptsBefore, waitMs);
     this.remove(waiter);
     if (this.size === 0) this.#timer.keepAlive(false);
-    waiter.stopListening?.();
-    this.#watch.fail(waiter.origin, error, waitMs);
+    terms.stopListening?.();
+    this.#watch.fail(terms.origin, error, waitMs);
     waiter.settle(rejectionOf(error));
   }
 
   waitMs(waiter: Waiter): number {
-    return Math.max(0, this.#clock.now() - waiter.started.ms);
+    return Math.max(0, this.#clock.now() - waiter.terms.started.ms);
   }
 
   /** The waiters whose time is up by `dueByMs`; they stay in the queue. Sets the next sweep. */
@@ -147,12 +168,15 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     let nextMs = Infinity;
     let latestMs = 0;
     for (let waiter = this.first; waiter !== undefined; waiter = waiter.next) {
-      const deadlineMs = waiter.started.ms + waiter.timeoutMs;
+      const { started, timeoutMs } = waiter.terms;
+      const deadlineMs = started.ms + timeoutMs;
       if (deadlineMs <= dueByMs) expired.push(waiter);
       else nextMs = Math.min(nextMs, deadlineMs);
       latestMs = Math.max(latestMs, deadlineMs);
     }
     this.#latestDeadlineMs = latestMs;
+    // The deadlines of waiters that have left are forgotten.
+    this.#terms = undefined;
     const waitersLeft = this.size - expired.length;
     const pauseMs = Math.min(LONGEST_SWEEP_MS, SHORTEST_SWEEP_MS + waitersLeft / WAITERS_PER_SWEEP_MS);
     // A deadline that is over meanwhile keeps its time: a late deadline waits for the kernel's bytes.

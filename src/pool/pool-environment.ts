@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.js';
-import type { Driver } from '../negotiation/job.js';
 import type { Capacity } from './capacity.js';
 import type { OpensConnections } from './connecting/connector.js';
 import type { EndpointCache } from '../endpoint-cache/endpoint-cache.js';
@@ -20,14 +19,4 @@ export interface PoolEnvironment {
   readonly ids: { connection: number; acquire: number };
   /** The functions through which a lease is acquired, see `callerStack`. */
   readonly entryPoints: readonly EntryPoint[];
-}
-
-/**
- * Parts that tests put in place of the real ones.
- *
- * @internal
- */
-export interface PoolParts {
-  readonly clock?: Clock;
-  readonly createDriver?: () => Driver;
 }

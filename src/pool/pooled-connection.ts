@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import { afterThisCode, type CachedTime } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
-import { PooledSocket, type SocketEnd, type SocketWatcher } from '../os/pooled-socket.js';
+import { PooledSocket } from '../os/pooled-socket.js';
 import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
+import type { SocketEnd, SocketWatcher } from '../os/socket-watcher.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
@@ -84,7 +85,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** A lease begins. The socket keeps the process alive from now on. */
   use(maxUses: number, leasedAt: CachedTime): void {
     this.uses += 1;
-    this.leasedAt = leasedAt;
+    // A new object in an old one is a note for the collector, which takes longer than this question.
+    if (this.leasedAt !== leasedAt) this.leasedAt = leasedAt;
     if (this.uses >= maxUses) this.closeOnRelease ??= 'uses';
     if (this.idleSinceMs < 0) return;
     this.idleSinceMs = -1;

@@ -102,12 +102,11 @@ export class Pump {
 
   /** A caller has come to the end of the queue. */
   onWaiter(): void {
+    const { entries, limits } = this;
     // Checks under way began for earlier callers.
     this.#health?.expectAtMost(this.queue.size - 1);
-    const { lacking } = this.limits;
     // With nothing idle and no room for a connect the pump could only look in vain.
-    if (this.entries.idle + this.entries.detached > 0 || lacking.size > 0 || this.limits.belowLimits())
-      this.run();
+    if (entries.idle + entries.detached > 0 || limits.lacking.size > 0 || limits.belowLimits()) this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */

@@ -17,7 +17,7 @@ export function expire(pump: Pump, dueByMs: number): void {
     // The end of one waiter may have been the end of others.
     if (!queue.includes(waiter)) continue;
     queue.timeouts += 1;
-    queue.fail(waiter, timeoutError(pump, waiter.timeoutMs), false, pump.snapshot());
+    queue.fail(waiter, timeoutError(pump, waiter.terms.timeoutMs), false, pump.snapshot());
   }
   if (expired.length > 0) pump.run();
 }

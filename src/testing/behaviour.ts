@@ -1,5 +1,11 @@
 import { systemClock } from '../clock.js';
-import type { Negotiated, Frame } from '../wire/messages.js';
+import type { Frame, Hello, Negotiated } from '../wire/messages.js';
+
+/** A Hello as it arrived. */
+export interface ReceivedHello {
+  readonly hello: Hello;
+  readonly frame: Frame;
+}
 
 /**
  * A time in milliseconds, or a promise: the broker continues when it settles. Prefer promises in tests: they

@@ -19,8 +19,6 @@ import {
   PayloadProtocol,
   PROTOCOL_VERSION,
   responseTo,
-  type AdminReply,
-  type AdminRequest,
   type Frame,
   type Hello,
   type HelloReplyToEncode,
@@ -32,29 +30,12 @@ import {
   type BrokerBehaviour,
   type ReplyBehaviour,
 } from './behaviour.js';
-import type { ClientConnection, SilenceOver } from './client-connection.js';
+import type { BrokerState } from './broker-state.js';
+import type { ClientConnection } from './client-connection.js';
 import { readFirstFrame } from './first-frame.js';
 import { offerConnection } from './handoff-offer.js';
 import * as rules from './hello-rules.js';
 import { pretendHandoff } from './pretended-handoff.js';
-
-/** The broker, as a conversation sees it. */
-export interface ConversationHost {
-  readonly helloTimeoutMs: number;
-  readonly services: ReadonlyMap<string, rules.EmbeddedService>;
-  onHello(
-    hello: Hello,
-    frame: Frame,
-  ): { readonly behaviour: Promise<BrokerBehaviour>; readonly silenceOver: SilenceOver };
-  onAdmin(request: AdminRequest): {
-    readonly reply: AdminReply;
-    readonly behaviour: ReplyBehaviour;
-    readonly silenceOver: SilenceOver;
-  };
-  readonly handoffAckTimeoutMs: number;
-  /** A client's connection is on its way to a backend; `offer` is the connection to the backend. */
-  onHandoff(offer: Socket): void;
-}
 
 /** Always 1 with a real broker (V-72). */
 const CONNECTION_ID = 1n;
@@ -67,36 +48,36 @@ const UNKNOWN_REQUEST = { requestId: 0n, traceparent: '', tracestate: '' };
 type Ending = 'close' | 'keep';
 
 /** Talks to one client: one request, one reply, the end (V-01). */
-export async function converse(client: ClientConnection, host: ConversationHost): Promise<void> {
-  const first = await readFirstFrame(client.socket, host.helloTimeoutMs);
+export async function converse(client: ClientConnection, broker: BrokerState): Promise<void> {
+  const first = await readFirstFrame(client.socket, broker.settings.helloTimeoutMs);
   let ending: Ending = 'close';
-  if (first.kind === 'frame') ending = await answer(first.body, client, host);
+  if (first.kind === 'frame') ending = await answer(first.body, client, broker);
   else if (first.kind === 'violation') await refuse(client, rules.framingRefusal(first.error.code));
   else if (first.kind === 'ended') await refuse(client, rules.INCOMPLETE_FRAME);
   // Expired: no refusal, just a close (V-22).
   if (ending === 'close') client.close();
 }
 
-async function answer(body: Uint8Array, client: ClientConnection, host: ConversationHost): Promise<Ending> {
+async function answer(body: Uint8Array, client: ClientConnection, broker: BrokerState): Promise<Ending> {
   const frame = decoded(() => decodeFrame(body));
   if (frame === undefined) return refuse(client, rules.MALFORMED_FRAME);
-  if (frame.payloadProtocol === PayloadProtocol.ADMIN) return answerAdmin(frame, client, host);
+  if (frame.payloadProtocol === PayloadProtocol.ADMIN) return answerAdmin(frame, client, broker);
   const problem = body.length > MAX_HELLO_BYTES ? rules.OVERSIZED_HELLO : rules.refuseEnvelope(frame);
   if (problem !== undefined) return refuse(client, problem, frame);
   const hello = decoded(() => decodeHello(frame.payload));
   if (hello === undefined) return refuse(client, rules.MALFORMED_HELLO, frame);
-  return answerHello(hello, frame, client, host);
+  return answerHello(hello, frame, client, broker);
 }
 
 /** A malformed admin request gets no reply (A-06). */
-async function answerAdmin(frame: Frame, client: ClientConnection, host: ConversationHost): Promise<Ending> {
+async function answerAdmin(frame: Frame, client: ClientConnection, broker: BrokerState): Promise<Ending> {
   const isReadable =
     frame.envelopeVersion === PROTOCOL_VERSION &&
     frame.kind === FrameKind.REQUEST &&
     frame.payloadEncoding === PayloadEncoding.NONE;
   const request = isReadable ? decoded(() => decodeAdminRequest(frame.payload)) : undefined;
   if (request === undefined) return 'close';
-  const { behaviour, reply, silenceOver } = host.onAdmin(request);
+  const { behaviour, reply, silenceOver } = broker.addAdmin(request);
   await client.reply(replyTo(frame, PayloadProtocol.ADMIN, encodeAdminReply(reply)), behaviour, silenceOver);
   return 'close';
 }
@@ -105,9 +86,9 @@ async function answerHello(
   hello: Hello,
   frame: Frame,
   client: ClientConnection,
-  host: ConversationHost,
+  broker: BrokerState,
 ): Promise<Ending> {
-  const { behaviour: decided, silenceOver } = host.onHello(hello, frame);
+  const { behaviour: decided, silenceOver } = broker.addHello(hello, frame);
   const behaviour = await decided;
   const transport = isReplyBehaviour(behaviour) ? behaviour : ANSWER;
   if (behaviour.kind === 'refuse') {
@@ -115,7 +96,8 @@ async function answerHello(
     return refuse(client, { code, reason, retryAfterMs }, frame);
   }
   const service =
-    rules.refuseHello(hello, processIdBehind(client.socket)) ?? rules.findService(hello, host.services);
+    rules.refuseHello(hello, processIdBehind(client.socket)) ??
+    rules.findService(hello, broker.settings.services);
   if ('code' in service) {
     await client.reply(refusalTo(frame, service), transport, silenceOver);
     return 'close';
@@ -132,7 +114,7 @@ async function answerHello(
   const isAnswered = await client.reply(reply, transport, silenceOver);
   // H-01.
   if (isAnswered && mayHandOff && service.handoffEndpoint !== undefined) {
-    await handOff(client, service.handoffEndpoint, hello.serviceName, negotiated, host);
+    await handOff(client, service.handoffEndpoint, hello.serviceName, negotiated, broker);
   }
   return 'close';
 }
@@ -146,7 +128,7 @@ async function handOff(
   endpoint: string,
   serviceName: string,
   { connectionId: correlationId, handlePassedToken: token }: Negotiated,
-  host: ConversationHost,
+  broker: BrokerState,
 ): Promise<void> {
   const native = loadNative();
   const passing = loadHandlePassing();
@@ -160,9 +142,9 @@ async function handOff(
     token,
     serviceName,
     correlationId,
-    ackTimeoutMs: host.handoffAckTimeoutMs,
+    ackTimeoutMs: broker.settings.handoffAckTimeoutMs,
   };
-  const result = await offerConnection(offer, passing, native.system, (sent) => host.onHandoff(sent));
+  const result = await offerConnection(offer, passing, native.system, (sent) => broker.addHandoff(sent));
   if (result === 'accepted' || result === 'unconfirmed')
     await client.write(readyEvent({ token, accepted: true, correlationId }));
 }

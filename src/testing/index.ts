@@ -3,9 +3,16 @@
  * runs both in this process, with scripted behaviour and counters; {@link spawnTestSystem} as processes; {@link
  * EmbeddedBroker} and {@link EmbeddedBackend} one by one.
  */
-export type { BrokerBehaviour, HandoffBehaviour, HelloBehaviour, ReplyBehaviour, Wait } from './behaviour.js';
+export type {
+  BrokerBehaviour,
+  HandoffBehaviour,
+  HelloBehaviour,
+  ReceivedHello,
+  ReplyBehaviour,
+  Wait,
+} from './behaviour.js';
 export { canHandOff, EmbeddedBackend } from './embedded-backend.js';
-export { EmbeddedBroker, type ReceivedHello } from './embedded-broker.js';
+export { EmbeddedBroker } from './embedded-broker.js';
 export type { BackendRequest } from '../backend/connections/backend-request.js';
 export type { EmbeddedService } from './hello-rules.js';
 export type { EmbeddedBackendOptions, EmbeddedBrokerOptions, HandoffMode } from './options.js';

@@ -2,18 +2,6 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { isPath } from './socket-directory.js';
 
-/** Options of {@link Listener.open}. */
-export interface ListenerOptions {
-  readonly endpoint: string;
-  /** Connections that may wait to be accepted. @default Node's */
-  readonly backlog?: number | undefined;
-  /** Accept without reading: Node would lose the descriptor that comes with the first bytes (H-05). */
-  readonly paused?: boolean;
-  readonly onConnection: (socket: Socket) => void;
-  /** A connection has ended. */
-  readonly onClose: () => void;
-}
-
 /** A local listening socket (mode 0600) that knows its connections and can close them all. */
 export class Listener {
   readonly endpoint: string;
@@ -21,7 +9,12 @@ export class Listener {
   readonly #onClose: () => void;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, { endpoint, onClose, onConnection }: ListenerOptions) {
+  private constructor(
+    server: Server,
+    endpoint: string,
+    onConnection: (socket: Socket) => void,
+    onClose: () => void,
+  ) {
     this.endpoint = endpoint;
     this.#server = server;
     this.#onClose = onClose;
@@ -31,12 +24,21 @@ export class Listener {
     });
   }
 
-  /** Rejects with the system's error if the endpoint is in use: no existing socket file is removed (N-10). */
-  static async open(options: ListenerOptions): Promise<Listener> {
-    const { backlog, endpoint, paused = false } = options;
+  /**
+   * Rejects with the system's error if the endpoint is in use: no existing socket file is removed (N-10).
+   *
+   * @param backlog connections that may wait to be accepted; `undefined` for Node's
+   * @param onClose is called when a connection has ended
+   */
+  static async open(
+    endpoint: string,
+    backlog: number | undefined,
+    onConnection: (socket: Socket) => void,
+    onClose: () => void,
+  ): Promise<Listener> {
     // Half-open, because a peer that ends its side still gets its answer (V-31).
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: paused });
-    const listener = new Listener(server, options);
+    const server = createServer({ allowHalfOpen: true });
+    const listener = new Listener(server, endpoint, onConnection, onClose);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ path: endpoint, ...(backlog === undefined ? {} : { backlog }) }, () => {

@@ -13,6 +13,7 @@ test('words are filters, and without options all has its default', (t) => {
     compare: undefined,
     bound: Infinity,
     against: undefined,
+    node: undefined,
     quietCheck: false,
     pictures: undefined,
     help: false,

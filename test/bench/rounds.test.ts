@@ -3,7 +3,14 @@ import { alternate, rotated } from '../../bench/harness/rounds.js';
 import test from '../helpers/sanitary.js';
 
 function context(rounds: number): BenchContext {
-  return { rounds, rustProgram: undefined, against: undefined, filters: [], progress: () => {} };
+  return {
+    rounds,
+    rustProgram: undefined,
+    against: undefined,
+    node: undefined,
+    filters: [],
+    progress: () => {},
+  };
 }
 
 const CONTENDERS = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];

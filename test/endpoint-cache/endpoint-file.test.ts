@@ -368,7 +368,7 @@ onPosix('while the file is refused, no more than max changes are kept for it', (
   const { clock, wallClock } = new StillTime();
   chmodSync(directory, 0o777);
   const storage = new PrivateFile(path, LONGEST_FILE_BYTES);
-  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => {} });
+  const file = new EndpointFile(path, 8, clock, wallClock, () => {}, storage);
   for (let count = 0; count < 100; count++) file.set(keyOf(`s${count}`), endpointOf(count));
   const kept = Array.from({ length: 100 }, (_, count) => file.get(keyOf(`s${count}`))).filter(
     (answer) => answer !== undefined,
@@ -384,14 +384,14 @@ test('a disk that is full, then read-only, costs one warning each, and the chang
   const { clock, wallClock, timers } = time;
   const storage = new FailingDisk(path, LONGEST_FILE_BYTES);
   const warnings: string[] = [];
-  const file = new EndpointFile({
+  const file = new EndpointFile(
     path,
-    storage,
-    max: 8,
+    8,
     clock,
     wallClock,
-    warn: (_code, message) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
-  });
+    (_code, message) => warnings.push(message.replace(/^.* cannot/, 'cannot')),
+    storage,
+  );
   for (const code of ['ENOSPC', 'EROFS', 'ENOSPC']) {
     storage.failing = code;
     file.set(A, endpointOf(code));
@@ -430,7 +430,7 @@ for (const code of ['EACCES', 'EBUSY', 'EPERM']) {
     const warnings: string[] = [];
     const warn = (kind: EndpointFileWarningCode, message: string): unknown =>
       warnings.push(`${kind}: ${message.replace(/^.* cannot/, 'cannot')}`);
-    const file = new EndpointFile({ path, storage: disk.storage, max: 8, clock, wallClock, warn });
+    const file = new EndpointFile(path, 8, clock, wallClock, warn, disk.storage);
     for (const round of [1, 2]) {
       file.set(keyOf(`s${round}`), endpointOf(round));
       file.flush();
@@ -455,14 +455,7 @@ test('a file that another program had open is written after it was closed, witho
   const time = new StillTime();
   const { clock, wallClock } = time;
   const disk = busyDisk(path, 'EBUSY');
-  const file = new EndpointFile({
-    path,
-    storage: disk.storage,
-    max: 8,
-    clock,
-    wallClock,
-    warn: () => t.fail(),
-  });
+  const file = new EndpointFile(path, 8, clock, wallClock, () => t.fail(), disk.storage);
   file.set(A, endpointOf(1));
   file.flush();
   time.ring();
@@ -489,7 +482,7 @@ test('a write takes in the changes of another process between its look and its r
   const { file: path, open } = newPlace(t);
   const { clock, wallClock } = new StillTime();
   const storage = new RacingDisk(path, LONGEST_FILE_BYTES);
-  const file = new EndpointFile({ path, storage, max: 8, clock, wallClock, warn: () => t.fail() });
+  const file = new EndpointFile(path, 8, clock, wallClock, () => t.fail(), storage);
   const other = open();
   other.set(B, endpointOf(2));
   storage.beforeReplace = () => other.flush();
@@ -512,14 +505,14 @@ test('a file that another process replaces before every rename costs 40 attempts
     }
   })(path, LONGEST_FILE_BYTES);
   const warnings: string[] = [];
-  const file = new EndpointFile({
+  const file = new EndpointFile(
     path,
-    storage,
-    max: 8,
+    8,
     clock,
     wallClock,
-    warn: (_code, message) => warnings.push(message),
-  });
+    (_code, message) => warnings.push(message),
+    storage,
+  );
   file.set(A, endpointOf(1));
   file.flush();
   while (time.timers.size > 0) time.ring();

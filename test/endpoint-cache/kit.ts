@@ -66,13 +66,9 @@ export function newPlace(t: ExecutionContext) {
   const warnings: { readonly code: EndpointFileWarningCode; readonly message: string }[] = [];
   const open = ({ max = 256, ttlMs = 0, time = new StillTime() }: CacheOptions = {}): FileCache => {
     const { clock, wallClock } = time;
-    const warn = (code: EndpointFileWarningCode, message: string): unknown =>
-      warnings.push({ code, message });
-    const cache = new FileCache(
-      { max, ttlMs },
-      clock,
-      new EndpointFile({ path: file, max, clock, wallClock, warn }),
-    );
+    const warn = (code: EndpointFileWarningCode, message: string): void =>
+      void warnings.push({ code, message });
+    const cache = new FileCache({ max, ttlMs }, clock, new EndpointFile(file, max, clock, wallClock, warn));
     t.teardown(() => cache.close());
     return cache;
   };

@@ -12,7 +12,7 @@ import { endpointOf, keyOf } from './names.js';
 const [file = '', name = '', rounds = '0'] = process.argv.slice(2);
 
 const max = 1_000;
-const store = new EndpointFile({ path: file, max, clock: systemClock });
+const store = new EndpointFile(file, max, systemClock);
 const cache = new EndpointCache({ max, ttlMs: 0 }, systemClock, store);
 for (let round = 0; round < Number(rounds); round++) {
   cache.set(keyOf(`${name}-${round}`), endpointOf(`${name}-${round}`));

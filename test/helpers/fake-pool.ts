@@ -44,7 +44,7 @@ export function fakePool(t: ExecutionContext, options: BrokerPoolOptions = {}): 
     wantedVersion: '1.0.0',
     endpointCache: false,
   } as const;
-  const pool = new BrokerPool({ ...target, ...options }, { clock, createDriver: () => driver });
+  const pool = new BrokerPool({ ...target, ...options }, clock, () => driver);
   t.teardown(() => pool.destroy());
   const first = () => {
     const [job] = driver.pending;

@@ -22,11 +22,12 @@ export function poolEnvironment(
 ): PoolEnvironment & { readonly clock: FakeClock; readonly emitter: EventEmitter } {
   const emitter = new EventEmitter();
   const clock = new FakeClock();
+  const settings = checkPoolOptions({ ...TARGET, ...options });
   return {
-    settings: checkPoolOptions({ ...TARGET, ...options }),
+    settings,
     connector: NO_CONNECTOR,
     cache: undefined,
-    events: createEventSources('test', emitter),
+    events: createEventSources('test', emitter, settings.leakThresholdMs > 0),
     capacity: undefined,
     ids: { connection: 0, acquire: 0 },
     entryPoints: [],

@@ -78,7 +78,7 @@ posixTest(
     const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
     const leftovers = new Leftovers();
     const clock = new WatchedClock();
-    const pool = new BrokerPool({ ...system.target, max: 2 }, { clock });
+    const pool = new BrokerPool({ ...system.target, max: 2 }, clock);
     await Promise.all(Array.from({ length: 500 }, () => pool.use(({ socket }) => ask(socket, 'hello'))));
     const held = await Promise.all([pool.acquire(), pool.acquire()]);
     const waiting = Array.from({ length: 500 }, () => pool.acquire({ timeoutMs: 30_000 }));

@@ -92,7 +92,8 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
           maxConnecting: COUNT,
           endpointCache: false,
         },
-        { createDriver },
+        undefined,
+        createDriver,
       );
       t.teardown(() => pool.destroy());
       const leases = await Promise.all(Array.from({ length: COUNT }, () => pool.acquire()));

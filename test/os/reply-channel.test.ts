@@ -35,7 +35,7 @@ function listen(descriptor: number): Heard {
     memory = bytes;
     add(Buffer.from(bytes).toString());
   };
-  const channel = ReplyChannel.over(descriptor, { onBytes, onEnd: () => add('end') });
+  const channel = ReplyChannel.over(descriptor, onBytes, () => add('end'));
   if (channel === undefined) throw new Error('no handles of pipes here');
   const next = (): Promise<void> => new Promise((resolve) => (tell = resolve));
   return { channel, pieces, memory: () => memory, next };
@@ -105,14 +105,14 @@ withFfi(
     const heard = listen(descriptor);
     const pieces: string[] = [];
     const told = new Promise<void>((resolve) =>
-      heard.channel.listen({
-        onBytes: (bytes) => {
+      heard.channel.listen(
+        (bytes) => {
           pieces.push(Buffer.from(bytes).toString());
           heard.channel.close();
           resolve();
         },
-        onEnd: () => t.fail('a closed channel tells of its end'),
-      }),
+        () => t.fail('a closed channel tells of its end'),
+      ),
     );
     other.write('late');
     await told;

@@ -8,8 +8,8 @@ import {
   learnHandle,
   startReading,
   stopReading,
-  type StreamHandle,
 } from '../../src/os/socket-handle.js';
+import type { StreamHandle } from '../../src/os/node-internals.js';
 import test from '../helpers/sanitary.js';
 
 const OWNER = Symbol('owner');

@@ -31,7 +31,7 @@ function setUp() {
     (dueByMs) => {
       cachedClock.end();
       for (const waiter of queue.sweep(dueByMs)) {
-        queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.timeoutMs} ms`), false, SNAPSHOT);
+        queue.fail(waiter, new BrokerPoolError('TIMEOUT', `${waiter.terms.timeoutMs} ms`), false, SNAPSHOT);
       }
     },
     () => queue.sweepAtMs,
@@ -96,6 +96,17 @@ test('an earlier deadline than all others moves the sweep', async (t) => {
   enter('short', 20);
   await pass(20);
   t.deepEqual(ends, ['short TIMEOUT at 120']);
+});
+
+test('a waiter times out although one of the same turn and timeout left before a sweep', async (t) => {
+  const { ends, queue, enter, pass } = setUp();
+  enter('long', 30_000);
+  enter('gone', 50);
+  if (queue.last !== undefined) queue.remove(queue.last);
+  t.deepEqual(queue.sweep(1_050), []);
+  enter('late', 50);
+  await pass(50);
+  t.deepEqual(ends, ['late TIMEOUT at 50']);
 });
 
 test('the deadline of a served waiter fires the timer once at most', async (t) => {

@@ -3,7 +3,7 @@ import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-dri
 import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool } from '../../src/broker-pool.js';
-import type { PoolParts } from '../../src/pool/pool-environment.js';
+import type { Driver } from '../../src/negotiation/job.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
 import { ask, VERSION } from '../helpers/talk.js';
 import type { Invariants } from './invariants.js';
@@ -14,7 +14,7 @@ const MORTAL_WORKER = new URL('mortal-worker.js', import.meta.url).href;
 export interface Recipe {
   readonly name: string;
   readonly options: BrokerPoolOptions & { readonly max: number; readonly maxTotal: number };
-  readonly parts?: PoolParts;
+  readonly createDriver?: () => Driver;
 }
 
 /**
@@ -71,7 +71,7 @@ export function allRecipes(): Recipe[] {
         roundTripTimeoutMs: 500,
         endpointCache: false,
       },
-      ...(mortal && { parts: mortal }),
+      ...mortal,
     },
     {
       name: 'on the event loop',
@@ -83,7 +83,7 @@ export function allRecipes(): Recipe[] {
         roundTripTimeoutMs: 300,
         endpointCache: { max: 2 },
       },
-      parts: { createDriver: () => new EventLoopDriver(systemClock, native) },
+      createDriver: () => new EventLoopDriver(systemClock, native),
     },
   ];
 }
@@ -165,10 +165,11 @@ export class SoakPool {
   }
 
   #open(): BrokerPool {
-    const { options, parts } = this.#recipe;
+    const { options, createDriver } = this.#recipe;
     const pool = new BrokerPool(
       { brokerEndpoint: this.#brokerEndpoint, wantedVersion: VERSION, ...options },
-      parts,
+      undefined,
+      createDriver,
     );
     this.#watchOrder(pool);
     return pool;

@@ -1,3 +1,4 @@
+import '../os/read-buffer.test.js';
 import '../pool/features/signals.test.js';
 import '../pool/features/unsent.test.js';
 import '../pool/features/validation.test.js';

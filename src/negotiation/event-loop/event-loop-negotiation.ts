@@ -130,7 +130,7 @@ export class EventLoopNegotiation {
     if (mayBeAdopted || !hasPipes()) return undefined;
     const onBytes = (bytes: Uint8Array): void =>
       this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
-    return ReplyChannel.over(descriptor, { onBytes, onEnd: this.#onEnd });
+    return ReplyChannel.over(descriptor, onBytes, this.#onEnd);
   }
 
   #refuse(system: SystemFailure): void {

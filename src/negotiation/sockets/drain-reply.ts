@@ -49,7 +49,7 @@ export function drainReply(
     bytes.fill(0);
     if (reply?.reached === true) close();
   };
-  if (connection instanceof ReplyChannel) connection.listen({ onBytes, onEnd: close });
+  if (connection instanceof ReplyChannel) connection.listen(onBytes, close);
   else connection.on('data', onBytes).on('end', close).on('error', close);
 }
 

@@ -19,7 +19,7 @@ export class EventSource<Name extends PoolEventName> {
   readonly #context: RunInContext | undefined;
   readonly #debug: ((event: PoolEvents[Name]) => void) | undefined;
   /** Whether the event is published without subscribers: it has listeners, or a debug line. */
-  #listening: boolean;
+  listening: boolean;
 
   /** @param context where listeners and subscribers run; `undefined` for that of the publishing call */
   constructor(name: Name, emitter: EventEmitter, context?: RunInContext) {
@@ -28,16 +28,16 @@ export class EventSource<Name extends PoolEventName> {
     this.#channel = channel(`broker-pool:${name}`);
     this.#context = context;
     this.#debug = debugWriter(name);
-    this.#listening = this.#debug !== undefined;
+    this.listening = this.#debug !== undefined;
   }
 
   setListening(isListening: boolean): void {
-    this.#listening = isListening || this.#debug !== undefined;
+    this.listening = isListening || this.#debug !== undefined;
   }
 
   /** Whether there are listeners or subscribers. Without them, an event costs this question. */
   get wanted(): boolean {
-    return this.#listening || this.#channel.hasSubscribers;
+    return this.listening || this.#channel.hasSubscribers;
   }
 
   /** @param context of the caller that the event is about, where another caller publishes it */
@@ -52,7 +52,7 @@ export class EventSource<Name extends PoolEventName> {
   #publish(event: PoolEvents[Name]): void {
     this.#debug?.(event);
     this.#channel.publish(event);
-    if (!this.#listening) return;
+    if (!this.listening) return;
     try {
       this.#emitter.emit(this.#name, event);
     } catch (error) {
@@ -61,15 +61,28 @@ export class EventSource<Name extends PoolEventName> {
   }
 }
 
+/** Which events of acquires are published without subscribers. Plain fields, which each acquire reads. */
+export interface AcquireListeners {
+  /** One of `acquireStarted`, `acquired` and `released`; true also where leaks are watched for. */
+  ofLeases: boolean;
+  /** One of those, or `acquireFailed`. */
+  ofWaits: boolean;
+}
+
 /** All events of one pool, and its name, which each of them bears. */
-export type EventSources = { readonly pool: string } & {
+export type EventSources = { readonly pool: string; readonly listeners: AcquireListeners } & {
   readonly [Name in PoolEventName]: EventSource<Name>;
 };
 
-/** @param emitter the pool, on which users call `on` */
-export function createEventSources(pool: string, emitter: EventEmitter): EventSources {
+/**
+ * @param emitter the pool, on which users call `on`
+ * @param watchesLeaks whether each lease is watched, with or without listeners
+ */
+export function createEventSources(pool: string, emitter: EventEmitter, watchesLeaks: boolean): EventSources {
+  const listeners: AcquireListeners = { ofLeases: watchesLeaks, ofWaits: watchesLeaks };
   const sources: EventSources = {
     pool,
+    listeners,
     connectionCreated: new EventSource('connectionCreated', emitter, outOfContext),
     connectRetrying: new EventSource('connectRetrying', emitter, outOfContext),
     connectionReady: new EventSource('connectionReady', emitter, outOfContext),
@@ -82,6 +95,12 @@ export function createEventSources(pool: string, emitter: EventEmitter): EventSo
     cleared: new EventSource('cleared', emitter),
     closed: new EventSource('closed', emitter, outOfContext),
   };
+  const countListeners = (): void => {
+    const { acquireStarted, acquired, released, acquireFailed } = sources;
+    listeners.ofLeases = watchesLeaks || acquireStarted.listening || acquired.listening || released.listening;
+    listeners.ofWaits = listeners.ofLeases || acquireFailed.listening;
+  };
+  countListeners();
   const byName = new Map<string | symbol, { setListening(isListening: boolean): void }>(
     POOL_EVENT_NAMES.map((name) => [name, sources[name]]),
   );
@@ -89,10 +108,12 @@ export function createEventSources(pool: string, emitter: EventEmitter): EventSo
     const source = byName.get(added);
     if (source === undefined) warnOfUnknownEvent(added);
     else source.setListening(true);
+    countListeners();
   });
   emitter.on('removeListener', (removed: string | symbol) => {
     const source = byName.get(removed);
     source?.setListening(emitter.listenerCount(removed) > 0);
+    countListeners();
   });
   return sources;
 }

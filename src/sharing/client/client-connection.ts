@@ -2,12 +2,8 @@ import { afterThisCode } from '../../clock.js';
 import type { Route } from '../../negotiation/job.js';
 import { socketOverDescriptor } from '../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
-import {
-  PooledSocket,
-  type SocketEnd,
-  type SocketProblem,
-  type SocketWatcher,
-} from '../../os/pooled-socket.js';
+import { PooledSocket } from '../../os/pooled-socket.js';
+import type { SocketEnd, SocketProblem, SocketWatcher } from '../../os/socket-watcher.js';
 import type { ConnectionInfo } from '../protocol.js';
 
 /**

@@ -8,10 +8,10 @@ import { DeadlineTimer, type Timed } from '../../deadline-queue.js';
 import { errorFromData, type ErrorData } from '../../error-data.js';
 import { BrokerPoolError } from '../../errors.js';
 import { explainedError, type Tried } from '../../explained-error.js';
-import { checkFunction } from '../../validation.js';
 import { ABORTED, asPoolError } from '../../pool/acquire-errors.js';
 import { noteDefaults } from '../../pool/broker-need.js';
-import { resolveBy, useLease, type Lease, type ResolvedBackend } from '../../pool/lease.js';
+import { resolveBy, type Lease, type ResolvedBackend } from '../../pool/lease.js';
+import { useLease } from '../../pool/leasing-pool.js';
 import {
   checkAcquireOptions,
   checkCloseOptions,
@@ -100,9 +100,8 @@ export class SharedPool implements AsyncDisposable {
   /**
    * Runs `work` with a lease: releases it afterwards, or destroys it when `work` throws.
    */
-  async use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-    checkFunction('work', work);
-    return await useLease(await this.acquire(options), work);
+  use<T>(work: (lease: Lease) => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+    return useLease(this, work, options);
   }
 
   /** A socket that the caller has for good: see `BrokerPool.connect`. */

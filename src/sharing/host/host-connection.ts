@@ -4,15 +4,14 @@ import { descriptorOf, takeUnread } from '../../os/socket-handle.js';
 import { copyOf } from '../../wire/frame.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import type { PooledConnection, SharedWith } from '../../pool/pooled-connection.js';
-import { PooledSocket, type SocketProblem } from '../../os/pooled-socket.js';
+import { PooledSocket } from '../../os/pooled-socket.js';
+import type { SocketProblem } from '../../os/socket-watcher.js';
 
-/** Another thread that has a duplicate of a connection's descriptor. */
-export interface Holder {
-  /** The connection is closed. */
-  onGone(connection: HostConnection): void;
-  /** The connection, where the thread has it detached, is to close as soon as it is at rest. */
-  onRetire(connection: HostConnection): void;
-}
+/**
+ * Tells another thread that has a duplicate: the connection is closed, or, where the thread has it detached, is to
+ * close as soon as it is at rest.
+ */
+export type TellHolder = (connection: HostConnection, news: 'gone' | 'retire') => void;
 
 /**
  * A pooled connection that other threads have duplicates of. Its own socket stays in this thread, and reads
@@ -20,7 +19,7 @@ export interface Holder {
  */
 export class HostConnection implements SharedWith {
   readonly pooled: PooledConnection;
-  readonly holders = new Set<Holder>();
+  readonly holders = new Set<TellHolder>();
   everReceived = false;
   isLent = false;
   readonly #calls: DescriptorCalls;
@@ -78,7 +77,7 @@ export class HostConnection implements SharedWith {
   }
 
   retire(): void {
-    for (const holder of this.holders) holder.onRetire(this);
+    for (const tell of this.holders) tell(this, 'retire');
   }
 
   /**
@@ -87,7 +86,7 @@ export class HostConnection implements SharedWith {
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.pooled.socket));
-    for (const holder of this.holders) holder.onGone(this);
+    for (const tell of this.holders) tell(this, 'gone');
     this.holders.clear();
   }
 }

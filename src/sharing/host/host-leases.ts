@@ -6,7 +6,7 @@ import { copyOf } from '../../wire/frame.js';
 import type { Lease } from '../../pool/lease.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import type { ClientMessage, HostMessage } from '../protocol.js';
-import type { Holder, HostConnection } from './host-connection.js';
+import type { HostConnection, TellHolder } from './host-connection.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
@@ -24,7 +24,7 @@ interface HostLease {
  * pool exactly once, whether the thread returns it, its connection closes or the thread ends. A lease that
  * did not would take a place of `max` for ever.
  */
-export class HostLeases implements Holder {
+export class HostLeases {
   readonly #inFlight: InFlightDescriptors;
   readonly #post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void;
   /** By the acquire's number. */
@@ -93,11 +93,6 @@ export class HostLeases implements Holder {
     pooled?.owner.onDetach(pooled);
   }
 
-  onRetire(connection: HostConnection): void {
-    if (this.#held.get(connection) !== undefined)
-      this.#post({ kind: 'retire', connectionId: connection.pooled.id });
-  }
-
   destroy(acquireId: number, reason: CloseReason): void {
     const lease = this.#leases.get(acquireId);
     if (lease === undefined) return;
@@ -108,7 +103,7 @@ export class HostLeases implements Holder {
   /** Ends all leases; the thread keeps no duplicates. */
   destroyAll(reason: CloseReason): void {
     for (const acquireId of Array.from(this.#leases.keys())) this.destroy(acquireId, reason);
-    for (const connection of this.#held.keys()) connection.holders.delete(this);
+    for (const connection of this.#held.keys()) connection.holders.delete(this.#tell);
     this.#held.clear();
   }
 
@@ -124,7 +119,13 @@ export class HostLeases implements Holder {
     this.#inFlight.reclaimAll();
   }
 
-  onGone(connection: HostConnection): void {
+  readonly #tell: TellHolder = (connection, news) => {
+    if (news === 'gone') this.#onGone(connection);
+    else if (this.#held.get(connection) !== undefined)
+      this.#post({ kind: 'retire', connectionId: connection.pooled.id });
+  };
+
+  #onGone(connection: HostConnection): void {
     const acquireId = this.#held.get(connection);
     this.#held.delete(connection);
     this.#post({ kind: 'gone', connectionId: connection.pooled.id });
@@ -139,7 +140,7 @@ export class HostLeases implements Holder {
   #begin(acquireId: number, lease: HostLease): void {
     this.#leases.set(acquireId, lease);
     this.#held.set(lease.connection, acquireId);
-    lease.connection.holders.add(this);
+    lease.connection.holders.add(this.#tell);
   }
 
   /** Returns whether the thread had never taken the descriptor. */
@@ -150,7 +151,7 @@ export class HostLeases implements Holder {
       this.#held.set(connection, undefined);
     } else {
       this.#held.delete(connection);
-      connection.holders.delete(this);
+      connection.holders.delete(this.#tell);
     }
     return untaken;
   }

@@ -6,7 +6,8 @@ import { BrokerPoolError } from '../../errors.js';
 import { loadDescriptorCalls, type DescriptorCalls } from '../../os/descriptors.js';
 import { asPoolError } from '../../pool/acquire-errors.js';
 import { heldBy, type Lease } from '../../pool/lease.js';
-import type { AcquireOptions, TargetOptions } from '../../pool/options.js';
+import type { LeasingPool } from '../../pool/leasing-pool.js';
+import type { TargetOptions } from '../../pool/options.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import { PooledConnection } from '../../pool/pooled-connection.js';
 import { HostConnection } from './host-connection.js';
@@ -21,11 +22,6 @@ import { HostLeases } from './host-leases.js';
 
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
 
-export interface PoolToShare {
-  tryAcquire(target?: TargetOptions): Lease | undefined;
-  acquire(options?: AcquireOptions): Promise<Lease>;
-}
-
 /**
  * One port of a shared pool, on the pool's thread: acquires leases for the thread at the other end, and gives
  * them back to the pool when that thread ends.
@@ -33,14 +29,19 @@ export interface PoolToShare {
 export class HostPort {
   readonly #port: MessagePort;
   readonly #calls: DescriptorCalls;
-  readonly #pool: PoolToShare;
+  readonly #pool: Required<LeasingPool>;
   readonly #leases: HostLeases;
   /** By the acquire's number; `undefined` for acquires without a signal of their own. */
   readonly #waiting = new Map<number, AbortController | undefined>();
   readonly #closed = new AbortController();
   #open = true;
 
-  constructor(port: MessagePort, calls: DescriptorCalls, pool: PoolToShare, defaults: SharedDefaults) {
+  constructor(
+    port: MessagePort,
+    calls: DescriptorCalls,
+    pool: Required<LeasingPool>,
+    defaults: SharedDefaults,
+  ) {
     this.#port = port;
     this.#calls = calls;
     this.#pool = pool;
@@ -176,13 +177,13 @@ function targetOf({ serviceName, wantedVersion }: AcquireMessage): TargetOptions
 
 /** The pool's side of sharing: one {@link HostPort} for each port. */
 export class SharingHost {
-  readonly #pool: PoolToShare;
+  readonly #pool: Required<LeasingPool>;
   readonly #defaults: SharedDefaults;
   readonly #calls: DescriptorCalls;
   readonly #ports = new Set<HostPort>();
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where descriptors cannot cross threads */
-  constructor(pool: PoolToShare, defaults: SharedDefaults) {
+  constructor(pool: Required<LeasingPool>, defaults: SharedDefaults) {
     const calls = loadDescriptorCalls();
     if (calls === undefined) {
       const needs = 'that needs Linux or macOS, and koffi (BROKER_POOL_FFI=0 switches it off)';

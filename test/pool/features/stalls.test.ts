@@ -56,7 +56,7 @@ for (const [name, createDriver] of Object.entries(DRIVERS)) {
       acquireTimeoutMs: LIMIT_MS,
       endpointCache: false,
     };
-    const pool = new BrokerPool(options, { createDriver: () => driver });
+    const pool = new BrokerPool(options, undefined, () => driver);
     t.teardown(() => pool.destroy());
     await driver.warm();
     for (let count = 0; count < 3; count++) {

@@ -78,7 +78,7 @@ class MovedBackend {
       wantedVersion: VERSION,
       max: 1,
     };
-    const pool = new BrokerPool({ ...target, ...options }, { clock });
+    const pool = new BrokerPool({ ...target, ...options }, clock);
     this.#t.teardown(() => pool.destroy());
     return pool;
   }

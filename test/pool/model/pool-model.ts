@@ -61,7 +61,7 @@ export class PoolModel {
     this.#clock = clock;
     this.#world = world;
     this.#scenario = scenarioFor(random, (connection) => world.validate(connection));
-    this.#pool = new BrokerPool(this.#scenario.options, { clock, createDriver: () => world.driver });
+    this.#pool = new BrokerPool(this.#scenario.options, clock, () => world.driver);
     // Else it would be a warning of the process.
     this.#pool.on('leakSuspected', () => {});
     if (this.#scenario.listens) this.#ledger = new EventLedger(this.#pool);

@@ -11,7 +11,7 @@ const TARGET = { brokerEndpoint: FAKE_BROKER, serviceName: 'demo', wantedVersion
 
 test.serial('an event is wanted as long as it has listeners, however they were added and removed', (t) => {
   const emitter = new EventEmitter();
-  const { cleared } = createEventSources('test', emitter);
+  const { cleared } = createEventSources('test', emitter, false);
   const listener = (): void => {};
   t.false(cleared.wanted);
   emitter.on('cleared', listener);
@@ -32,7 +32,7 @@ test.serial('an event is wanted as long as it has listeners, however they were a
 
 test("watching for listeners does not use up the emitter's limit of listeners", (t) => {
   const emitter = new EventEmitter();
-  createEventSources('test', emitter);
+  createEventSources('test', emitter, false);
   t.is(emitter.getMaxListeners(), EventEmitter.defaultMaxListeners);
 });
 

@@ -3,9 +3,10 @@ import { MessageChannel } from 'node:worker_threads';
 import { monotonicNowMs } from '../../../src/clock.js';
 import { BrokerPoolError } from '../../../src/errors.js';
 import { loadDescriptorCalls } from '../../../src/os/descriptors.js';
+import type { LeasingPool } from '../../../src/pool/leasing-pool.js';
 import type { AcquireOptions } from '../../../src/pool/options.js';
 import type { HostMessage } from '../../../src/sharing/protocol.js';
-import { HostPort, type PoolToShare } from '../../../src/sharing/host/sharing-host.js';
+import { HostPort } from '../../../src/sharing/host/sharing-host.js';
 import { SHARING, testWhere } from '../../helpers/test-where.js';
 import { HostConnection } from '../../../src/sharing/host/host-connection.js';
 import { errno } from '../../../src/os/errno.js';
@@ -25,7 +26,7 @@ async function timeLeftAfter(delayMs: number, timeoutMs: number): Promise<number
   if (calls === undefined) throw new Error('no descriptors can be shared here');
   const { port1, port2 } = new MessageChannel();
   const acquired: AcquireOptions[] = [];
-  const pool: PoolToShare = {
+  const pool: Required<LeasingPool> = {
     tryAcquire: () => undefined,
     acquire: (options = {}) => {
       acquired.push(options);

@@ -1,0 +1,127 @@
+import { spawnTestSystem, type TestTarget } from '../../src/testing/index.js';
+import type { BenchCase, BenchContext } from '../harness/case.js';
+import { askProgram } from '../harness/child.js';
+import { majorOf, majorVersionOf } from '../harness/other-node.js';
+import type { Role, Row, Table } from '../harness/result.js';
+import { alternate } from '../harness/rounds.js';
+import { THIS_BUILD } from '../peers/build.js';
+import { OURS } from '../peers/lenders.js';
+import { timeOf } from '../peers/rust-client.js';
+import { startSystem, type BenchSystem } from '../peers/system.js';
+import type { ConnectTask } from '../programs/connect.js';
+import type { LendTask } from '../programs/lend.js';
+
+const RUST = 'Rust client';
+const PEER = 'lightning-pool';
+/** A newer Node must not cost more than a tenth. */
+const MOST = 1.1;
+
+/** One of a table's rows. */
+interface Contender {
+  readonly name: string;
+  readonly role: Role;
+  readonly turn: () => Promise<number>;
+}
+
+/** A question that each Node is asked. */
+interface Contest {
+  readonly title: string;
+  readonly unit: string;
+  /** What is ours in it on a Node, this one where none is named. */
+  readonly ours: (execPath?: string) => Promise<number>;
+  /** Absent without the real broker. */
+  readonly peer?: Contender;
+  /** What ours may take of the time of the peer, on this Node as on the other. */
+  readonly atMostOfPeer: number;
+}
+
+/** Does the package stay as fast on another Node? */
+export const otherNode: BenchCase = {
+  name: 'other-node',
+  question: 'What do a negotiation, and acquire and release, take on another Node than this one?',
+  budgetMs: 25_000,
+  async run(context) {
+    if (context.node === undefined)
+      return {
+        tables: [],
+        notes: ['NOT MEASURED: no other Node was named; --node /opt/node24/bin/node does so.'],
+      };
+    const node = context.node;
+    const version = await majorVersionOf(node);
+    await using system = await startSystem(context.rustProgram, 'none');
+    await using embedded = await spawnTestSystem({ handoff: 'none' });
+    const contests = [
+      connects(system, 1),
+      connects(system, 16),
+      lends(embedded.target, 1, node, version),
+      lends(embedded.target, 100, node, version),
+    ];
+    const tables: Table[] = [];
+    for (const contest of contests) tables.push(await measure(context, contest, node, version));
+    return {
+      tables,
+      notes: ['Each figure of ours is from a process of its own; broker and backend run on this Node.'],
+    };
+  },
+};
+
+async function measure(
+  context: BenchContext,
+  { title, unit, ours, peer, atMostOfPeer }: Contest,
+  node: string,
+  version: string,
+): Promise<Table> {
+  const here = `BrokerPool, Node ${majorOf(process.version)}`;
+  const there = `BrokerPool, Node ${version}`;
+  const contenders: Contender[] = [
+    { name: here, role: 'floor', turn: () => ours() },
+    { name: there, role: 'ours', turn: () => ours(node) },
+    ...(peer === undefined ? [] : [peer]),
+  ];
+  const rounds = await alternate(context, title, contenders, otherNode.budgetMs / 4, ({ turn }) => turn());
+  return {
+    title,
+    unit,
+    better: 'lower',
+    baseline: here,
+    rows: contenders.map(({ name, role }): Row => ({ name, role, rounds: rounds.get(name) ?? [] })),
+    targets: [
+      { row: there, against: here, atMost: MOST },
+      ...(peer === undefined ? [] : [{ row: there, against: peer.name, atMost: atMostOfPeer }]),
+    ],
+  };
+}
+
+function connects({ rust, target, brokerName }: BenchSystem, callers: number): Contest {
+  const task: ConnectTask = {
+    build: THIS_BUILD,
+    options: { ...target, max: callers, maxConnecting: callers, endpointCache: false },
+    route: 'broker-negotiated',
+    callers,
+    paced: rust === undefined,
+  };
+  const figure = callers === 1 ? 'median' : 'mean';
+  return {
+    title: `negotiated, ${callers} caller${callers === 1 ? '' : 's'}, ${brokerName}`,
+    unit: 'µs',
+    ours: (execPath) => askProgram<number>('connect', task, execPath === undefined ? {} : { execPath }),
+    ...(rust !== undefined && {
+      peer: { name: RUST, role: 'peer', turn: () => timeOf(rust, 'negotiated', callers, figure) },
+    }),
+    atMostOfPeer: 1,
+  };
+}
+
+function lends(target: TestTarget, callers: number, node: string, version: string): Contest {
+  const task = { callers, max: 10, target } as const;
+  const ask = (lender: LendTask['lender'], execPath?: string): Promise<number> =>
+    askProgram<number>('lend', { ...task, lender }, execPath === undefined ? {} : { execPath });
+  return {
+    title:
+      callers === 1 ? 'acquire and release, one caller' : `acquire and release, ${callers} callers for 10`,
+    unit: 'ns',
+    ours: (execPath) => ask(OURS, execPath),
+    peer: { name: `${PEER}, Node ${version}`, role: 'peer', turn: () => ask(PEER, node) },
+    atMostOfPeer: callers === 1 ? 0.18 : 0.3,
+  };
+}

@@ -1,0 +1,67 @@
+/** One turn of `npm run bench:slips`: what an operation costs in processor time, in a process of its own. */
+import type { TestTarget } from '../../src/testing/index.js';
+import { sendAnswer } from '../harness/child.js';
+import { processorTime } from '../harness/processor-time.js';
+import { decoders, encoders, type Codec } from '../peers/codecs.js';
+import { bareConnector, pacedCloserOf, poolConnector } from '../peers/connectors.js';
+import { openLender, type LenderName } from '../peers/lenders.js';
+
+/** What a turn is told. */
+export type ProcessorTimeTask =
+  | {
+      readonly what: 'lend';
+      readonly lender: LenderName;
+      readonly callers: number;
+      readonly target: TestTarget;
+    }
+  | {
+      readonly what: 'connect';
+      readonly who: 'pool' | 'bare';
+      readonly target: TestTarget;
+      readonly endpoint: string;
+    }
+  | {
+      readonly what: 'decode' | 'encode';
+      readonly codec: Codec['name'];
+      readonly bytes: number;
+    };
+
+const LENT_CONNECTIONS = 10;
+/** Less than a backlog: the backend may get no processor meanwhile. */
+const MOST_CONNECTS = 200;
+
+/** Nanoseconds for each operation. */
+async function measure(task: ProcessorTimeTask): Promise<number> {
+  switch (task.what) {
+    case 'lend': {
+      const lender = await openLender(task.lender, LENT_CONNECTIONS, task.target);
+      const lend = async (times: number): Promise<void> => {
+        for (let time = 0; time < times; time++) lender.release(await lender.acquire());
+      };
+      return await processorTime(lend, { callers: task.callers });
+    }
+    case 'connect': {
+      const { connect } =
+        task.who === 'pool' ? poolConnector({ ...task.target, max: 1 }) : bareConnector(task.endpoint);
+      const connectAndClose = async (times: number): Promise<void> => {
+        for (let time = 0; time < times; time++) (await connect()).close();
+      };
+      // When the backend answers this one, it has accepted all before it.
+      const between = async (): Promise<void> => await pacedCloserOf(await connect())();
+      return await processorTime(connectAndClose, { mostTimes: MOST_CONNECTS, between });
+    }
+    case 'decode':
+    case 'encode': {
+      const codecs = task.what === 'decode' ? decoders(task.bytes) : encoders(task.bytes);
+      const codec = codecs.find(({ name }) => name === task.codec);
+      if (codec === undefined) throw new Error(`there is no codec ${task.codec}`);
+      const run = async (times: number): Promise<void> => {
+        for (let time = 0; time < times; time++) codec.run();
+      };
+      return (await processorTime(run)) / codec.frames;
+    }
+  }
+}
+
+const task: ProcessorTimeTask = JSON.parse(process.argv[2] ?? '');
+await sendAnswer(await measure(task));

@@ -1,0 +1,57 @@
+import { short } from '../harness/print.js';
+import type { Measured } from './measure.js';
+import type { SlipRow } from './rows.js';
+
+/** The ratios of the last landed build, by row. */
+export type LandedRatios = Readonly<Record<string, number>>;
+
+/** What became of one row. */
+export interface SlipVerdict {
+  readonly row: SlipRow;
+  readonly ratio: number;
+  /** `undefined` where the landed results lack the row. */
+  readonly timesWorse: number | undefined;
+  readonly passed: boolean;
+  readonly measured: Measured;
+}
+
+/**
+ * The fastest round of ours by the fastest of the peer: other programs make a round slower, never faster.
+ */
+export function ratioOfFastest({ ours, peer }: Measured): number {
+  return Math.min(...ours) / Math.min(...peer);
+}
+
+export function judgeRow(row: SlipRow, measured: Measured, landed: LandedRatios): SlipVerdict {
+  const ratio = ratioOfFastest(measured);
+  const before = landed[row.name];
+  const timesWorse = before === undefined ? undefined : ratio / before;
+  return { row, ratio, timesWorse, passed: timesWorse !== undefined && timesWorse <= row.bound, measured };
+}
+
+/** The rounds of both. */
+export function joined(first: Measured, second: Measured): Measured {
+  return { ours: [...first.ours, ...second.ours], peer: [...first.peer, ...second.peer] };
+}
+
+export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipVerdict): string {
+  const what = `${passed ? '✓' : '✗'} ${row.name}: ${short(ratio)} × ${row.against}`;
+  const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ns`;
+  if (timesWorse === undefined) return `${what}, no landed result; ${rounds}`;
+  return `${what}, ${short(timesWorse)} times the landed ratio, at most ${row.bound} allowed; ${rounds}`;
+}
+
+function spread(rounds: readonly number[]): string {
+  return `${short(Math.min(...rounds))}–${short(Math.max(...rounds))}`;
+}
+
+/** In the words of ava, which CI counts. */
+export function describeCounts(verdicts: readonly SlipVerdict[]): string {
+  const passed = verdicts.filter((verdict) => verdict.passed).length;
+  const failed = verdicts.length - passed;
+  const tests = (count: number): string => `${count} ${count === 1 ? 'test' : 'tests'}`;
+  return [
+    ...(passed > 0 ? [`  ${tests(passed)} passed`] : []),
+    ...(failed > 0 ? [`  ${tests(failed)} failed`] : []),
+  ].join('\n');
+}

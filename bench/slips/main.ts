@@ -1,0 +1,83 @@
+/**
+ * `npm run bench:slips`: compares this build with the landed results. Ends with 1 where a row got slower by more than
+ * its bound, in a second try as well. `--write` makes this build the landed one.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { spawnTestSystem } from '../../src/testing/index.js';
+import { machine } from '../harness/machine.js';
+import { installPeers } from '../harness/peer-modules.js';
+import {
+  describeCounts,
+  describeSlip,
+  joined,
+  judgeRow,
+  ratioOfFastest,
+  type LandedRatios,
+  type SlipVerdict,
+} from './judge.js';
+import { measureRows, type Measured } from './measure.js';
+import { ROWS, type SlipSystem } from './rows.js';
+
+/** From dist/bench/slips the project is three levels up. */
+const LANDED_FILE = fileURLToPath(new URL('../../../bench/results/landed.json', import.meta.url));
+const ROUNDS = 4;
+const BUDGET_MS = 40_000;
+/** The landed results serve for weeks. */
+const ROUNDS_TO_WRITE = 9;
+
+/** What the file holds. */
+interface Landed {
+  readonly takenAt: string;
+  readonly machine: Readonly<Record<string, string | number>>;
+  /** Processor time of ours by that of the peer, of the fastest rounds. */
+  readonly ratios: LandedRatios;
+}
+
+function writeLanded(measured: ReadonlyMap<string, Measured>): void {
+  const landed: Landed = {
+    takenAt: new Date().toISOString(),
+    machine: machine(false),
+    ratios: Object.fromEntries(
+      ROWS.map(({ name }) => [name, Number(ratioOfFastest(measuredOf(measured, name)).toFixed(4))]),
+    ),
+  };
+  writeFileSync(LANDED_FILE, `${JSON.stringify(landed, undefined, 2)}\n`);
+  console.log(`wrote ${LANDED_FILE}`);
+}
+
+function measuredOf(measured: ReadonlyMap<string, Measured>, name: string): Measured {
+  return measured.get(name) ?? { ours: [], peer: [] };
+}
+
+/** A row out of its bound gets as many rounds again; the fastest of all rounds count. */
+async function compare(system: SlipSystem): Promise<SlipVerdict[]> {
+  const { ratios }: Landed = JSON.parse(readFileSync(LANDED_FILE, 'utf8'));
+  const measured = await measureRows(ROWS, system, ROUNDS, BUDGET_MS);
+  const verdicts = ROWS.map((row) => judgeRow(row, measuredOf(measured, row.name), ratios));
+  const slipped = verdicts.filter(({ passed }) => !passed);
+  if (slipped.length === 0) return verdicts;
+  console.log(`measured again: ${slipped.map(({ row }) => row.name).join('; ')}`);
+  const rows = slipped.map(({ row }) => row);
+  const again = await measureRows(rows, system, ROUNDS, BUDGET_MS);
+  return verdicts.map((verdict) => {
+    const { row } = verdict;
+    if (!rows.includes(row)) return verdict;
+    return judgeRow(row, joined(verdict.measured, measuredOf(again, row.name)), ratios);
+  });
+}
+
+const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
+installPeers();
+await using system = await spawnTestSystem({ handoff: 'none' });
+const { target, backend } = system;
+const slipSystem = { target, endpoint: backend.endpoint };
+if (values.write) {
+  writeLanded(await measureRows(ROWS, slipSystem, ROUNDS_TO_WRITE, Infinity));
+} else {
+  const verdicts = await compare(slipSystem);
+  for (const verdict of verdicts) console.log(describeSlip(verdict));
+  console.log(describeCounts(verdicts));
+  if (verdicts.some(({ passed }) => !passed)) process.exitCode = 1;
+}

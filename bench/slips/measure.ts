@@ -1,0 +1,41 @@
+import { askProgram } from '../harness/child.js';
+import { alternate } from '../harness/rounds.js';
+import type { ProcessorTimeTask } from '../programs/processor-time.js';
+import type { SlipRow, SlipSystem } from './rows.js';
+
+/** Nanoseconds of processor time for an operation, a figure a round. */
+export interface Measured {
+  readonly ours: readonly number[];
+  readonly peer: readonly number[];
+}
+
+/**
+ * Each row by its name. Rows take turns, and so do the two of a row, each in a process of its own. Rounds after the third
+ * are left out when the budget is used up.
+ */
+export async function measureRows(
+  rows: readonly SlipRow[],
+  system: SlipSystem,
+  rounds: number,
+  budgetMs: number,
+): Promise<Map<string, Measured>> {
+  const contenders = rows.flatMap(({ name, ours, peer }) => [
+    { name: `${name}, ours`, task: ours(system) },
+    { name: `${name}, peer`, task: peer(system) },
+  ]);
+  const context = {
+    rounds,
+    rustProgram: undefined,
+    against: undefined,
+    node: undefined,
+    filters: [],
+    progress: () => {},
+  };
+  const turn = ({ task }: { task: ProcessorTimeTask }): Promise<number> =>
+    askProgram<number>('processor-time', task);
+  const figures = await alternate(context, 'slips', contenders, budgetMs, turn);
+  const figuresOf = (name: string): number[] => figures.get(name) ?? [];
+  return new Map(
+    rows.map(({ name }) => [name, { ours: figuresOf(`${name}, ours`), peer: figuresOf(`${name}, peer`) }]),
+  );
+}
