@@ -63,7 +63,7 @@ export const endToEnd: BenchCase = {
       ],
       notes: [
         "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",
-        'The session asks the same service in frames; all others in a protocol as simple as HTTP, one request at a time on a connection.',
+        'The session asks the same service in frames; all others in a protocol as simple as HTTP, one request at a time on a connection. The floor of a session is one socket with ready-made frames, whose answers are counted by their bytes.',
         'The other pools are told the endpoint; BrokerPool asks the broker for it.',
       ],
     };

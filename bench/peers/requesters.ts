@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net';
 import { BrokerPool, connectToBackend } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
+import { FrameKind, PROTOCOL_VERSION } from '../../src/wire/envelope.js';
 import type { Role } from '../harness/result.js';
+import { afterPromises } from '../../src/clock.js';
+import { FrameWriter, type OutgoingFrame } from '../../src/frames/codec/frame-writer.js';
 import { openSession } from '../../src/frames/index.js';
 import { ECHO_PROTOCOL } from '../../test/interop/rust-frames.js';
 import type { ServiceReady } from '../programs/service.js';
@@ -22,6 +25,8 @@ export const OURS = 'BrokerPool';
 export const SESSION = 'session.request';
 /** A Node service has one thread: further connections only make for more writes. */
 export const SESSION_OF_ONE = 'session.request, 1 connection';
+/** The floor of sessions. */
+export const BARE_FRAMES = 'ready-made frames, 1 socket';
 export const OWN_SOCKET = 'a socket of its own for each caller';
 
 /** How the requester over a peer's pool is called. */
@@ -35,7 +40,7 @@ const nothingToClose = async (): Promise<void> => {};
  * The peers' pools over bare `net.connect`: they are told the endpoint, which ours has to ask the broker for.
  */
 export async function openRequesters(
-  { target, backendEndpoint, framesTarget }: ServiceReady,
+  { target, backendEndpoint, framesTarget, framesEndpoint }: ServiceReady,
   callers: number,
   max: number,
 ): Promise<Requester[]> {
@@ -53,6 +58,7 @@ export async function openRequesters(
     perRequest('net.connect for each request', 'peer', () => bareConnect(backendEndpoint)),
     perRequest('naive negotiation for each request', 'peer', () => naiveNegotiate(target)),
     await ownSockets(backendEndpoint, callers),
+    await bareFrames(framesEndpoint, callers),
   ];
 }
 
@@ -138,4 +144,42 @@ async function ownSockets(endpoint: string, callers: number): Promise<Requester>
       for (const socket of all) socket.destroy();
     },
   };
+}
+
+/**
+ * What callers of frames cannot go below: the same frame for each request of a turn, all in one write, and answers
+ * that are told apart by their length alone.
+ */
+async function bareFrames(endpoint: string, callers: number): Promise<Requester> {
+  const path = '/artifact/0';
+  const request = frameOf({ payload: Buffer.from(path) });
+  const answerBytes = frameOf({ payload: Buffer.from(bodyFor(path)), kind: FrameKind.RESPONSE }).length;
+  const requests = Buffer.concat(Array.from({ length: callers }, () => request));
+  const socket = await bareConnect(endpoint);
+  const waiting: (() => void)[] = [];
+  let unsent = 0;
+  let unread = 0;
+  const send = (): void => {
+    socket.write(requests.subarray(0, unsent * request.length));
+    unsent = 0;
+  };
+  socket.on('data', (piece: Buffer) => {
+    for (unread += piece.length; unread >= answerBytes; unread -= answerBytes) waiting.shift()?.();
+  });
+  return {
+    name: BARE_FRAMES,
+    role: 'floor',
+    request: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        if (++unsent === 1) afterPromises(send);
+      }),
+    close: async () => void socket.destroy(),
+  };
+}
+
+function frameOf(frame: OutgoingFrame): Buffer {
+  const writer = new FrameWriter();
+  writer.add({ envelopeVersion: PROTOCOL_VERSION, payloadProtocol: ECHO_PROTOCOL, requestId: 1, ...frame });
+  return Buffer.concat(writer.take());
 }

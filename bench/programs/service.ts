@@ -17,21 +17,24 @@ export interface ServiceReady {
   readonly backendEndpoint: string;
   /** Behind it the service that is asked in frames. */
   readonly framesTarget: TestTarget;
+  readonly framesEndpoint: string;
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'bps-'));
+const framesEndpoint = join(directory, 'frames.sock');
 const frames = await serveBackend({
-  endpoint: join(directory, 'frames.sock'),
+  endpoint: framesEndpoint,
   payloadProtocols: [ECHO_PROTOCOL],
   onRequest: ({ payload }) => Buffer.from(bodyFor(Buffer.from(payload).toString('latin1')), 'latin1'),
 });
-const framesSystem = await startTestSystem({ service: { endpoint: join(directory, 'frames.sock') } });
+const framesSystem = await startTestSystem({ service: { endpoint: framesEndpoint } });
 
 const system = await startTestSystem({ backend: { onConnection: serveHttpLike } });
 const ready: ServiceReady = {
   target: system.target,
   backendEndpoint: system.backend.endpoint,
   framesTarget: framesSystem.target,
+  framesEndpoint,
 };
 process.stdout.write(`${JSON.stringify(ready)}\n`);
 for await (const line of createInterface({ input: process.stdin })) process.stdout.write(`${line}\n`);

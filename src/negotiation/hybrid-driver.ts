@@ -4,6 +4,7 @@ import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
 import { printable } from '../errors.js';
 import { loadNativeOrWarn, type Native } from '../os/native.js';
+import { PooledSocket } from '../os/pooled-socket.js';
 import { warnProcess } from '../process-warning.js';
 import type { Driver, DriverName, Job, Outcome } from './job.js';
 import { EventLoopDriver } from './event-loop/event-loop-driver.js';
@@ -47,7 +48,7 @@ export class HybridDriver implements Driver {
     this.#warn = warn;
     this.#workerUrl = workerUrl;
     this.#threadRetryMs = threadRetryMs;
-    this.#own = new EventLoopDriver(systemClock, native, true);
+    this.#own = new EventLoopDriver(systemClock, native, true, (descriptor) => PooledSocket.over(descriptor));
   }
 
   get name(): DriverName {

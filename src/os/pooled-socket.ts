@@ -1,8 +1,7 @@
-import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks';
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { outOfContext, RESOURCE_NUMBERS } from '../async-context.js';
+import { isOutOfContext, outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import type { SocketInternals, StreamHandle } from './node-internals.js';
 import { pushCopy, READ_BUFFER, READ_MEMBERS } from './read-buffer.js';
@@ -12,6 +11,8 @@ import {
   isOwnedBy,
   learnHandle,
   lookAt,
+  pipeOver,
+  socketOverDescriptor,
   type Made,
   startReading,
   stopReading,
@@ -44,7 +45,7 @@ export class PooledSocket extends Socket {
   /** Its holder has unreferenced it. */
   #atRest = false;
 
-  private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher) {
+  private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher | undefined) {
     // All of them, as in `socketOverDescriptor`.
     const options = {
       handle,
@@ -63,6 +64,17 @@ export class PooledSocket extends Socket {
     this.#watcher = watcher;
   }
 
+  /**
+   * A socket that owns `descriptor`, that of a Unix socket, from here on, for {@link PooledSocket.adopt}, which
+   * then needs no other. It reads nothing until then.
+   */
+  static over(descriptor: number): Socket {
+    const handle = pipeOver(descriptor);
+    if (handle === undefined) return socketOverDescriptor(descriptor);
+    if (READ_MEMBERS !== undefined) handle.useUserBuffer(READ_BUFFER);
+    return new PooledSocket(handle, undefined);
+  }
+
   /** Takes a connection and its unread bytes over from the socket that opened it; destroyed if it is dead. */
   static adopt(opened: Socket, watcher: SocketWatcher): PooledSocket {
     const handle = opened.readable && opened.writable ? handleOf(opened) : undefined;
@@ -70,14 +82,16 @@ export class PooledSocket extends Socket {
       opened.on('error', () => {}).destroy();
       return new PooledSocket(undefined, watcher).destroy();
     }
-    const greeting = takeUnread(opened);
-    neuter(opened);
-    const socket = new PooledSocket(handle, watcher);
+    const isOver = #handle in opened;
+    const greeting = isOver ? undefined : takeUnread(opened);
+    if (!isOver) neuter(opened);
+    const socket = isOver ? opened : new PooledSocket(handle, watcher);
+    socket.#watcher = watcher;
     socket.#context = 'opener';
     made ??= lookAt(socket);
     learnHandle(handle, socket);
     // Once for each handle: Node keeps every buffer that it is given until the handle closes.
-    if (READ_MEMBERS !== undefined) handle.useUserBuffer?.(READ_BUFFER);
+    if (!isOver && READ_MEMBERS !== undefined) handle.useUserBuffer?.(READ_BUFFER);
     PooledSocket.resumeReading(socket);
     if (greeting !== undefined) socket.unshift(greeting);
     return socket;
@@ -237,31 +251,6 @@ export class PooledSocket extends Socket {
 }
 
 let made: Made | undefined;
-
-/**
- * Whether what `AsyncLocalStorage` holds is kept on the resource that is running, as before Node 24. Its class has
- * another method then.
- */
-const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
-
-/**
- * Whether this call runs in no asynchronous context, and nothing watches contexts: where there are stores or hooks,
- * each reaction of a promise has an id of its own. False also where Node does not show it.
- */
-export function isOutOfContext(): boolean {
-  if (!IS_KEPT_ON_RESOURCE || executionAsyncId() !== 0) return false;
-  // A resource gets the stores of the context in which it is made. After the first call of `executionAsyncResource`,
-  // which would tell the same, Node takes a detour for each callback of the process: 1 µs for a request.
-  const resource = new AsyncResource('BrokerPool', 0);
-  const symbols = Object.getOwnPropertySymbols(resource);
-  // A store that has been left leaves its symbol behind.
-  return (
-    symbols.length === RESOURCE_NUMBERS.size ||
-    symbols.every(
-      (symbol) => RESOURCE_NUMBERS.has(symbol.description) || Reflect.get(resource, symbol) === undefined,
-    )
-  );
-}
 
 /** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
 function neuter(socket: Socket): void {

@@ -1,7 +1,9 @@
 import { afterThisCode, type Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
+import type { SocketMaker } from '../sockets/dial.js';
 import { EventLoopNegotiation } from './event-loop-negotiation.js';
+import type { NegotiationEnvironment } from './negotiation-environment.js';
 import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
@@ -14,18 +16,17 @@ import type { Driver, DriverName, Job, Outcome } from '../job.js';
  */
 export class EventLoopDriver implements Driver {
   readonly name: DriverName;
-  readonly #clock: Clock;
-  readonly #native: Native | undefined;
-  readonly #background: boolean;
+  readonly #environment: NegotiationEnvironment;
   readonly #running = new Set<EventLoopNegotiation>();
   #closed = false;
 
-  /** @param background jobs do not keep the process alive, but for a second at most for the broker's sake */
-  constructor(clock: Clock, native: Native | undefined, background = false) {
+  /**
+   * @param background jobs do not keep the process alive, but for a second at most for the broker's sake
+   * @param makeSocket makes the socket of a backend that is dialled on the spot
+   */
+  constructor(clock: Clock, native: Native | undefined, background = false, makeSocket?: SocketMaker) {
     this.name = native === undefined ? 'event-loop-without-ffi' : 'event-loop';
-    this.#clock = clock;
-    this.#native = native;
-    this.#background = background;
+    this.#environment = { clock, native, background, makeSocket };
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
@@ -33,16 +34,10 @@ export class EventLoopDriver implements Driver {
       afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
-    const negotiation = new EventLoopNegotiation(
-      job,
-      this.#clock,
-      this.#native,
-      this.#background,
-      (outcome) => {
-        this.#running.delete(negotiation);
-        settle(outcome);
-      },
-    );
+    const negotiation = new EventLoopNegotiation(job, this.#environment, (outcome) => {
+      this.#running.delete(negotiation);
+      settle(outcome);
+    });
     this.#running.add(negotiation);
     negotiation.begin();
     return () => negotiation.release();

@@ -17,6 +17,7 @@ import {
   systemFailureOf,
   type DialOutcome,
 } from '../sockets/dial.js';
+import type { NegotiationEnvironment } from './negotiation-environment.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
@@ -32,8 +33,7 @@ type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonl
 export class EventLoopNegotiation {
   readonly #job: Job;
   readonly #clock: Clock;
-  readonly #native: Native | undefined;
-  readonly #background: boolean;
+  readonly #environment: NegotiationEnvironment;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
   /** The connection to the broker while its reply is awaited. */
@@ -59,18 +59,10 @@ export class EventLoopNegotiation {
   readonly #onEnd = (): void => this.#follow(this.#exchange.end());
   readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
 
-  /** @param background the job keeps the process alive for a second at most, for the broker's sake */
-  constructor(
-    job: Job,
-    clock: Clock,
-    native: Native | undefined,
-    background: boolean,
-    settle: (outcome: Outcome) => void,
-  ) {
+  constructor(job: Job, environment: NegotiationEnvironment, settle: (outcome: Outcome) => void) {
     this.#job = job;
-    this.#clock = clock;
-    this.#native = native;
-    this.#background = background;
+    this.#clock = environment.clock;
+    this.#environment = environment;
     this.#settle = settle;
     this.#exchange = exchangeFor(job);
   }
@@ -82,8 +74,9 @@ export class EventLoopNegotiation {
     const problem = checkFile(brokerEndpoint, trust);
     if (problem !== undefined) return this.#refuse(untrusted(brokerEndpoint, problem));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
-    if (this.#native === undefined || !isMainThread) this.#dialBroker();
-    else this.#connectAndSend(this.#native);
+    const { native } = this.#environment;
+    if (native === undefined || !isMainThread) this.#dialBroker();
+    else this.#connectAndSend(native);
   }
 
   release(): void {
@@ -148,8 +141,12 @@ export class EventLoopNegotiation {
     // sleeps 5 ms (V-21).
     const onCalled = (socket: Socket): void => {
       const descriptor = descriptorOf(socket);
-      if (this.#native !== undefined && descriptor >= 0 && checkPeer(descriptor, trust) === undefined)
-        sent = Math.max(0, this.#native.system.send(descriptor, request));
+      if (
+        this.#environment.native !== undefined &&
+        descriptor >= 0 &&
+        checkPeer(descriptor, trust) === undefined
+      )
+        sent = Math.max(0, this.#environment.native.system.send(descriptor, request));
     };
     // A bare connect and hang-up ends a broker as a hang-up in mid-Hello does (V-31): it gets the rest of the
     // request, and its reply is read.
@@ -157,7 +154,7 @@ export class EventLoopNegotiation {
       if (sent < request.length) socket.write(request.subarray(sent));
       drainReply(socket, this.#abandoned);
     };
-    const keepAlive = !this.#background;
+    const keepAlive = !this.#environment.background;
     const clock = this.#clock;
     const options = { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive, onCalled, onLateConnect };
     this.#stopDialling = dial(options, (outcome) => {
@@ -170,7 +167,7 @@ export class EventLoopNegotiation {
 
   #listen(connection: Socket | ReplyChannel): void {
     this.#connection = connection;
-    if (this.#background) {
+    if (this.#environment.background) {
       connection.unref();
       this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
     }
@@ -229,11 +226,12 @@ export class EventLoopNegotiation {
       const { socket } = outcome;
       this.#finish({ kind: 'connected', socket, endpoint, route: 'broker-negotiated', negotiated });
     };
-    const outcome = dialNow(this.#native, endpoint, trust);
+    const { native, makeSocket, background } = this.#environment;
+    const outcome = dialNow(native, endpoint, trust, makeSocket);
     if (outcome !== undefined) return settle(outcome);
     const clock = this.#clock;
     const deadlineMs = clock.now() + timeoutMs;
-    const keepAlive = !this.#background;
+    const keepAlive = !background;
     this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive }, settle);
   }
 
@@ -265,7 +263,7 @@ export class EventLoopNegotiation {
   get #abandoned(): AbandonedRequest {
     return {
       brokerEndpoint: this.#job.brokerEndpoint,
-      sinceMs: this.#background ? startedAtMs(this.#job) : undefined,
+      sinceMs: this.#environment.background ? startedAtMs(this.#job) : undefined,
     };
   }
 

@@ -67,10 +67,17 @@ export function dialFailure(
   return outcome.kind === 'timeout' ? outcome.failure : connectFailure(peer, endpoint, outcome.system);
 }
 
+/** Makes a socket that owns the descriptor of a Unix socket. */
+export type SocketMaker = (descriptor: number) => Socket;
+
 /** A socket that owns `descriptor` from now on. When it cannot be made, the descriptor is closed. */
-export function socketOver(system: SystemCalls, descriptor: number): Socket | Error {
+export function socketOver(
+  system: SystemCalls,
+  descriptor: number,
+  makeSocket: SocketMaker = socketOverDescriptor,
+): Socket | Error {
   try {
-    return socketOverDescriptor(descriptor);
+    return makeSocket(descriptor);
   } catch (error) {
     system.close(descriptor);
     return error instanceof Error ? error : new Error(String(error));
@@ -83,12 +90,12 @@ export function socketOver(system: SystemCalls, descriptor: number): Socket | Er
  */
 export function connectWithin(
   native: Native | undefined,
-  options: Omit<DialOptions, 'deadlineMs'>,
+  options: Omit<DialOptions, 'deadlineMs'> & { readonly makeSocket?: SocketMaker | undefined },
   signal: AbortSignal | undefined,
   aborted: string,
 ): DialOutcome | Promise<DialOutcome> {
-  const { endpoint, timeoutMs, clock, trust } = options;
-  const outcome = dialNow(native, endpoint, trust);
+  const { endpoint, timeoutMs, clock, trust, makeSocket } = options;
+  const outcome = dialNow(native, endpoint, trust, makeSocket);
   if (outcome !== undefined) return outcome;
   const start = (settle: (outcome: DialOutcome) => void): (() => void) =>
     dial({ ...options, deadlineMs: clock.now() + timeoutMs }, settle);
@@ -106,6 +113,7 @@ export function dialNow(
   native: Native | undefined,
   endpoint: string,
   trust?: EndpointTrust,
+  makeSocket?: SocketMaker,
 ): DialOutcome | undefined {
   if (native === undefined || !isMainThread) return undefined;
   const { system } = native;
@@ -122,7 +130,7 @@ export function dialNow(
     system.close(descriptor);
     return { kind: 'refused', system: untrusted(endpoint, stranger) };
   }
-  const socket = socketOver(system, descriptor);
+  const socket = socketOver(system, descriptor, makeSocket);
   return socket instanceof Error
     ? { kind: 'refused', system: systemFailureOf(socket) }
     : { kind: 'connected', socket };

@@ -5,7 +5,12 @@ import type { Clock } from '../../clock.js';
 import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';
 import { connectByIdentity } from '../../identity/connect-by-identity.js';
-import { connectWithin, dialFailure, type DialOutcome } from '../../negotiation/sockets/dial.js';
+import {
+  connectWithin,
+  dialFailure,
+  type DialOutcome,
+  type SocketMaker,
+} from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
 import {
   describeNegotiated,
@@ -18,6 +23,7 @@ import {
 import type { EndpointTrust } from '../../os/endpoint-trust.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
+import { PooledSocket } from '../../os/pooled-socket.js';
 import type { EndpointCache } from '../../endpoint-cache/endpoint-cache.js';
 import type { ConnectRequest } from './connect-request.js';
 import { Retries, type BeforeRetry } from './retries.js';
@@ -36,6 +42,9 @@ export function discard({ socket, handoffToken }: NewConnection): void {
   socket.destroy();
   handoffToken?.fill(0);
 }
+
+/** No other socket comes between the connect and the pooled connection. */
+const makePooledSocket: SocketMaker = (descriptor) => PooledSocket.over(descriptor);
 
 export interface ConnectorSettings {
   readonly handoffReadyTimeoutMs: number;
@@ -180,7 +189,7 @@ export class Connector {
     endpoint: string,
     isSeam: boolean,
   ): Promise<NewConnection | undefined> {
-    const outcome = await this.#connectTo(endpoint);
+    const outcome = await this.#connectTo(endpoint, makePooledSocket);
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // A shortage says nothing about the endpoint, and a Hello would fare no better.
     if (isSeam || (outcome.kind === 'refused' && isShortage(outcome.system))) {
@@ -209,9 +218,9 @@ export class Connector {
     }
   }
 
-  #connectTo(endpoint: string): DialOutcome | Promise<DialOutcome> {
+  #connectTo(endpoint: string, makeSocket?: SocketMaker): DialOutcome | Promise<DialOutcome> {
     const { roundTripTimeoutMs: timeoutMs, trust } = this.#settings;
-    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false };
+    const options = { endpoint, timeoutMs, clock: this.#clock, trust, keepAlive: false, makeSocket };
     return connectWithin(loadNative(), options, this.#closing.signal, 'the pool was closed');
   }
 

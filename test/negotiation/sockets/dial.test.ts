@@ -5,6 +5,8 @@ import { LONGEST_RETRY_MS } from '../../../src/negotiation/connect-failures.js';
 import { dial, dialNow, type DialOutcome } from '../../../src/negotiation/sockets/dial.js';
 import { errno } from '../../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../../src/os/native.js';
+import { PooledSocket } from '../../../src/os/pooled-socket.js';
+import type { SocketWatcher } from '../../../src/os/socket-watcher.js';
 import { endpointIn } from '../../helpers/endpoints.js';
 import { FakeClock } from '../../helpers/fake-clock.js';
 import test from '../../helpers/sanitary.js';
@@ -26,6 +28,35 @@ nativeTest('a listener is connected to on the spot', async (t) => {
   t.is(await echo(outcome.socket, 'hello'), 'hello');
   await closed(outcome.socket);
 });
+
+nativeTest(
+  'a dial with the maker of pooled sockets makes the socket that a pooled connection keeps',
+  async (t) => {
+    const { backend } = await startSystem(t);
+    // The class of the handles is known from the first socket on.
+    const first = dialNow(native, backend.endpoint);
+    if (first?.kind !== 'connected') return t.fail();
+    await closed(first.socket);
+    const outcome = dialNow(native, backend.endpoint, undefined, (descriptor) =>
+      PooledSocket.over(descriptor),
+    );
+    if (outcome?.kind !== 'connected') return t.fail();
+    let bytes = 0;
+    const watcher: SocketWatcher = {
+      isLent: false,
+      onBytes: () => (bytes += 1),
+      onEnd: () => {},
+      onRest: () => {},
+      beforeClose: () => {},
+      onDeath: () => {},
+    };
+    const adopted = PooledSocket.adopt(outcome.socket, watcher);
+    t.true(Object.is(adopted, outcome.socket));
+    t.is(await echo(adopted, 'hello'), 'hello');
+    t.is(bytes, 1, 'its watcher is told');
+    await closed(adopted);
+  },
+);
 
 nativeTest('a dial without a listener is refused on the spot and leaves no descriptor', async (t) => {
   const { directory } = await startSystem(t);

@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { BrokerPool } from '../../../src/index.js';
-import { isOutOfContext } from '../../../src/os/pooled-socket.js';
+import { isOutOfContext } from '../../../src/async-context.js';
 import type { TestTarget } from '../../../src/testing/index.js';
 
 const [, , targetText = ''] = process.argv;
