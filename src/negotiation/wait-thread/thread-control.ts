@@ -25,6 +25,8 @@ export interface ThreadControlOptions {
   readonly poller?: PollerKind;
   /** For tests. */
   readonly workerUrl?: string | undefined;
+  /** For tests. @default `START_LIMIT_MS` */
+  readonly startLimitMs?: number;
 }
 
 /**
@@ -64,6 +66,7 @@ export class WorkerSession {
     thread: WorkerThread,
     task: Omit<ThreadTask, 'port'>,
     commands: Iterable<ThreadCommand>,
+    startLimitMs: number,
     onOutcomes: (outcomes: ThreadOutcome[]) => void,
   ) {
     const { port1, port2 } = new MessageChannel();
@@ -71,7 +74,7 @@ export class WorkerSession {
     for (const command of commands) this.send(command);
     let resolveBegun: (beginning: Beginning) => void = () => {};
     this.begun = new Promise<Beginning>((resolve) => (resolveBegun = resolve));
-    const limit = systemClock.deadline(START_LIMIT_MS, () => resolveBegun('late'));
+    const limit = systemClock.deadline(startLimitMs, () => resolveBegun('late'));
     this.#settleBegun = (beginning) => {
       limit.cancel();
       resolveBegun(beginning);
@@ -120,6 +123,7 @@ export class ThreadControl {
   readonly shared = new SharedThreadState();
   /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
   readonly watch: Watch | undefined;
+  readonly startLimitMs: number;
   readonly #native: Native;
   readonly #handles: PollerHandles;
   readonly #thread: WorkerThread;
@@ -144,6 +148,7 @@ export class ThreadControl {
     this.#handles = handles;
     this.watch = sharedWatch(native.polling, handles);
     this.#thread = new WorkerThread(this.shared.buffer, options.workerUrl);
+    this.startLimitMs = options.startLimitMs ?? START_LIMIT_MS;
   }
 
   /** Whether the thread has started, so that a job does not wait for that. */
@@ -158,7 +163,7 @@ export class ThreadControl {
   start(commands: ThreadCommand[], onOutcomes: (outcomes: ThreadOutcome[]) => void): WorkerSession {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
     if (!this.ready) this.shared.beginStart();
-    const session = new WorkerSession(this.#thread, task, commands, onOutcomes);
+    const session = new WorkerSession(this.#thread, task, commands, this.startLimitMs, onOutcomes);
     waiting.add(this);
     this.#session = session;
     void session.begun.then((beginning) => this.#onBegun(beginning));
