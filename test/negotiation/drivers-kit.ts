@@ -4,7 +4,6 @@ import { encodeHelloFrame } from '../../src/negotiation/exchange/hello.js';
 import type { AdminJob, Driver, HandshakeJob, Job, Outcome } from '../../src/negotiation/job.js';
 import { HybridDriver } from '../../src/negotiation/hybrid-driver.js';
 import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-driver.js';
-import { START_LIMIT_MS } from '../../src/negotiation/wait-thread/thread-control.js';
 import { WorkerDriver, type WorkerDriverOptions } from '../../src/negotiation/wait-thread/worker-driver.js';
 import { ownTrust } from '../../src/os/endpoint-trust.js';
 import { loadNative, type Native } from '../../src/os/native.js';
@@ -12,8 +11,6 @@ import { scaled } from '../helpers/patience.js';
 import { SERVICE, VERSION } from '../helpers/talk.js';
 
 const native = loadNative();
-/** For a thread that is emulated, on a machine that is busy. */
-const SLOW_START = { startLimitMs: scaled(START_LIMIT_MS) };
 /** Longer than any exchange takes. */
 const LONG_MS = scaled(20_000);
 
@@ -32,9 +29,9 @@ export const DRIVERS: ReadonlyMap<string, () => Driver> = new Map<string, () => 
     ? []
     : ([
         ['event-loop driver with native sends', () => new EventLoopDriver(systemClock, native)],
-        ['worker driver', () => workerDriver(native, SLOW_START)],
+        ['worker driver', () => workerDriver(native)],
         ['hybrid driver', () => new HybridDriver(native)],
-        ['worker driver on poll', () => workerDriver(native, { ...SLOW_START, poller: 'poll' })],
+        ['worker driver on poll', () => workerDriver(native, { poller: 'poll' })],
       ] as const)),
 ]);
 
