@@ -5,11 +5,10 @@ import { allFilesBut } from './ava.together.js';
 
 /** The longest ones begin first, so that none of them runs alone at the end. */
 const LONGEST = [
-  'hostile/process-faults',
+  'together/faults',
   'pool/process-end/process-end',
-  'pool/thread-ends',
-  'sharing/threads',
-  'pool/features/stalls',
+  'together/threads',
+  'together/thread-faults',
   'hostile/drivers',
   'cli/ending',
   'package-tarball',
@@ -21,11 +20,7 @@ const LONGEST = [
   'together/drivers',
   'together/rules',
   'pool/model/planted-faults',
-  'negotiation/wait-thread/worker-death',
-  'negotiation/wait-thread/worker-failure',
-  'pool/outage',
   'pool/without-thread',
-  'sharing/stress',
 ].map((name) => `dist/test/${name}.test.js`);
 const missing = LONGEST.filter((path) => !existsSync(path));
 if (missing.length > 0) throw new Error(`no such tests: ${missing.join(', ')}`);

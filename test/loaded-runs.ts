@@ -4,6 +4,7 @@
  * 1 if there were any.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { compiled } from './compiled.js';
@@ -18,11 +19,15 @@ const loops = Array.from({ length: Number(values.loops) }, () =>
 process.once('exit', () => loops.forEach((loop) => loop.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
+/** The load average needs a minute to show the loops; a few processes run tests beside them. */
+const PATIENCE = Math.min(6, 1 + (loops.length + 2) / availableParallelism());
+
 /** What AVA says of one run, and whether all tests passed. */
 async function run(): Promise<{ readonly passed: boolean; readonly output: string }> {
   const args = ['--config', positionals.length === 0 ? 'ava.suite.config.js' : 'ava.config.js'];
   const ava = spawn('ava', [...args, ...positionals.map(compiled)], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { BROKER_POOL_TEST_PATIENCE: String(PATIENCE), ...process.env },
     shell: process.platform === 'win32',
   });
   const [output, code] = await Promise.all([text(ava.stdout), exitCode(ava)]);

@@ -5,8 +5,6 @@
  */
 import { rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { EmbeddedBackend } from './embedded-backend.js';
-import { EmbeddedBroker } from './embedded-broker.js';
 import {
   COUNTS_COMMAND,
   STOP_COMMAND,
@@ -21,9 +19,10 @@ function say(message: ServeReady | ServeFailure | BrokerProcessCounts | BackendP
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** Starts the server of the task. */
+/** Starts the server of the task. Only its own modules are loaded: half of the start is that. */
 async function serve(task: ServeTask) {
   if (task.role === 'broker') {
+    const { EmbeddedBroker } = await import('./embedded-broker.js');
     const { role: _role, isTemporary: _isTemporary, ...options } = task;
     const broker = await EmbeddedBroker.start(options);
     say({ pid: process.pid, endpoint: broker.endpoint });
@@ -33,6 +32,7 @@ async function serve(task: ServeTask) {
     };
     return { counts, stop: () => broker.stop() };
   }
+  const { EmbeddedBackend } = await import('./embedded-backend.js');
   const { role: _role, isTemporary: _isTemporary, ...options } = task;
   const backend = await EmbeddedBackend.start(options);
   const { endpoint, handoffEndpoint } = backend;

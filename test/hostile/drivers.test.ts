@@ -21,7 +21,7 @@ import { ADMIN_WIRE, header, negotiatedWire, OTHER_TOKEN, readyWire } from './wi
 
 const seed = seedFromEnvironment();
 /** For streams that a real socket has to carry; the pure exchanges see far more. */
-const CONNECTIONS = 150;
+const CONNECTIONS = 60;
 /** Deadlines that are meant to pass. */
 const SHORT_MS = scaled(100);
 /** The same for a peer that never stops sending: it takes a whole processor. */

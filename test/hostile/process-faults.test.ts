@@ -217,7 +217,7 @@ posixTest('10,000 callers at once who each need a Hello, backlog 16: none fails 
 });
 
 const canHandOff = loadNative() !== undefined;
-const handingOver = lastingSystem(() => ({ handoff: canHandOff ? 'accept' : 'none' }));
+const handingOver = lastingSystem({ handoff: canHandOff ? 'accept' : 'none' });
 
 /**
  * Runs the script in a process that may have few descriptors; Node's loader, which opens the modules of a

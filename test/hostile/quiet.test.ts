@@ -1,12 +1,13 @@
 import { systemClock, type Clock, type Deadline } from '../../src/clock.js';
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool } from '../../src/broker-pool.js';
+import { lastingSystem } from '../helpers/lasting-system.js';
 import { Leftovers, until } from '../helpers/leftovers.js';
-import { ProcessSystem } from '../helpers/process-system.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import test from '../helpers/sanitary.js';
 import { ask } from '../helpers/talk.js';
 import { onWindows, testWhere } from '../helpers/test-where.js';
 
+const systemOf = lastingSystem();
 const posixTest = testWhere(!onWindows, 'POSIX', test.serial);
 const threadTest = testWhere(
   process.platform === 'linux' && loadNative() !== undefined,
@@ -56,26 +57,31 @@ class WatchedClock implements Clock {
 }
 
 threadTest(
-  'a pool has no thread before its first Hello, one for any number of them, and none after its end (G-08)',
+  'a pool has no thread before it asks for a handoff, one for any number of them, and none after its end (G-08)',
   async (t) => {
-    const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
+    const system = await systemOf(t);
     const leftovers = new Leftovers();
     const threads = (): string[] => leftovers.list().filter((line) => line.startsWith('threads'));
-    const pool = new BrokerPool({ ...system.target, max: 50, maxConnecting: 50, endpointCache: false });
+    const pool = new BrokerPool({
+      ...system.target,
+      max: 50,
+      maxConnecting: 50,
+      endpointCache: false,
+      adoptHandedOffConnection: true,
+    });
     t.deepEqual(threads(), []);
     const leases = await Promise.all(Array.from({ length: 50 }, () => pool.acquire()));
     t.deepEqual(threads(), ['threads: 1']);
     for (const lease of leases) lease.release();
     await pool.close();
     t.true(await until(() => threads().length === 0));
-    await system.stop();
   },
 );
 
 posixTest(
   'an idle pool keeps nothing alive, and hundreds of callers share a few timers (G-09)',
   async (t) => {
-    const system = await ProcessSystem.start({ directory: temporaryDirectory(t) });
+    const system = await systemOf(t);
     const leftovers = new Leftovers();
     const clock = new WatchedClock();
     const pool = new BrokerPool({ ...system.target, max: 2 }, clock);
@@ -90,6 +96,5 @@ posixTest(
     t.true(await until(() => active().length === 0), active().join());
     await pool.close();
     t.is(clock.set, 0);
-    await system.stop();
   },
 );

@@ -5,9 +5,9 @@ import { EventLoopDriver } from '../../src/negotiation/event-loop/event-loop-dri
 import { loadNative } from '../../src/os/native.js';
 import { BrokerPool, connectSharedPool, type Lease } from '../../src/index.js';
 import { canHandOff } from '../../src/testing/embedded-backend.js';
+import { lastingSystem } from '../helpers/lasting-system.js';
 import { countInOwnMemory, masked, type MaskedWord } from '../helpers/own-memory.js';
-import { ProcessSystem } from '../helpers/process-system.js';
-import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import test from '../helpers/sanitary.js';
 import { testWhere } from '../helpers/test-where.js';
 import { workerDriver } from '../negotiation/drivers-kit.js';
 
@@ -18,6 +18,8 @@ const memoryTest = testWhere(
   test.serial,
 );
 const COUNT = 4;
+
+const systemOf = lastingSystem({ handoff: 'accept' });
 
 /**
  * Connections whose bytes do not come through a stream: the package cannot overwrite the buffers that Node
@@ -80,8 +82,7 @@ function copiesIn({ open, unshared = [], closed }: CopyCounts): number {
 
 for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
   memoryTest(`the token of ${title} is in memory once, and not at all when they are closed`, async (t) => {
-    const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
-    t.teardown(() => system.stop());
+    const system = await systemOf(t);
     const counts = await fewestCopies(COPIES, async () => {
       const pool = new BrokerPool(
         {
@@ -110,8 +111,7 @@ for (const [title, createDriver, adoptHandedOffConnection] of WAITS) {
 memoryTest(
   'a thread that shares a pool has one more copy of the token, until the connection closes',
   async (t) => {
-    const system = await ProcessSystem.start({ directory: temporaryDirectory(t), handoff: 'accept' });
-    t.teardown(() => system.stop());
+    const system = await systemOf(t);
     const counts = await fewestCopies(SHARED_COPIES, async () => {
       const pool = new BrokerPool({
         ...system.target,

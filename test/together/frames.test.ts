@@ -1,3 +1,4 @@
+import '../frames/backpressure.test.js';
 import '../frames/close.test.js';
 import '../frames/codec/golden.test.js';
 import '../frames/giving-up.test.js';

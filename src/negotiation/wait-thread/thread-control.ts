@@ -22,17 +22,20 @@ const LINGER_MS = 50;
 
 export interface ThreadControlOptions {
   /** For tests. */
+  readonly startLimitMs?: number;
+  /** For tests. */
   readonly poller?: PollerKind;
   /** For tests. */
   readonly workerUrl?: string | undefined;
 }
 
 /**
- * How long a thread may take to begin a session. It takes 40 ms, a second on a loaded machine; a thread that
- * takes longer hangs, in a module that `--require` or `--import` loads into each thread for example. No job
- * waits for that: the event loop runs them meanwhile.
+ * How long a thread may take to begin a session. It takes 40 ms, and six seconds where forty programs share two
+ * processors; a thread that takes longer hangs, in a module that `--require` or `--import` loads into each thread
+ * for example. No job waits for that: the event loop runs them meanwhile. A limit that is too short aborts the
+ * process on Node 20, where a thread must not be terminated while it loads its modules.
  */
-export const START_LIMIT_MS = 5_000;
+const START_LIMIT_MS = 20_000;
 
 /**
  * The controls whose threads may be in a wait. Node joins its threads at the end of the process,
@@ -65,13 +68,14 @@ export class WorkerSession {
     task: Omit<ThreadTask, 'port'>,
     commands: Iterable<ThreadCommand>,
     onOutcomes: (outcomes: ThreadOutcome[]) => void,
+    startLimitMs: number,
   ) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     for (const command of commands) this.send(command);
     let resolveBegun: (beginning: Beginning) => void = () => {};
     this.begun = new Promise<Beginning>((resolve) => (resolveBegun = resolve));
-    const limit = systemClock.deadline(START_LIMIT_MS, () => resolveBegun('late'));
+    const limit = systemClock.deadline(startLimitMs, () => resolveBegun('late'));
     this.#settleBegun = (beginning) => {
       limit.cancel();
       resolveBegun(beginning);
@@ -118,6 +122,7 @@ export class WorkerSession {
  */
 export class ThreadControl {
   readonly shared = new SharedThreadState();
+  readonly startLimitMs: number;
   /** Puts descriptors on the thread's watch from here; `undefined` where only the thread can. */
   readonly watch: Watch | undefined;
   readonly #native: Native;
@@ -132,6 +137,7 @@ export class ThreadControl {
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
   constructor(native: Native, options: ThreadControlOptions) {
     this.#native = native;
+    this.startLimitMs = options.startLimitMs ?? START_LIMIT_MS;
     const handles = openPoller(native, options.poller);
     if ('result' in handles) {
       const system = systemFailure(handles.syscall, handles.result);
@@ -158,7 +164,7 @@ export class ThreadControl {
   start(commands: ThreadCommand[], onOutcomes: (outcomes: ThreadOutcome[]) => void): WorkerSession {
     const task = { handles: this.#handles, shared: this.shared.buffer, lingerMs: LINGER_MS };
     if (!this.ready) this.shared.beginStart();
-    const session = new WorkerSession(this.#thread, task, commands, onOutcomes);
+    const session = new WorkerSession(this.#thread, task, commands, onOutcomes, this.startLimitMs);
     waiting.add(this);
     this.#session = session;
     void session.begun.then((beginning) => this.#onBegun(beginning));

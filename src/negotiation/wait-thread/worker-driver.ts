@@ -6,12 +6,7 @@ import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
 import { holdForReply, unansweredFailure } from '../sockets/drain-reply.js';
 import { NOT_STARTED, receiveOutcome, recoverOrphan, startJob } from './job-sockets.js';
 import { commandsFor, GRACE_MS, startCommand, SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
-import {
-  START_LIMIT_MS,
-  ThreadControl,
-  type ThreadControlOptions,
-  type WorkerSession,
-} from './thread-control.js';
+import { ThreadControl, type ThreadControlOptions, type WorkerSession } from './thread-control.js';
 import type { ThreadCommand, ThreadOutcome } from './thread-protocol.js';
 
 /** How long `close` waits for a thread that has been told to end. A healthy one takes a millisecond. */
@@ -151,7 +146,8 @@ export class WorkerDriver implements Driver {
   }
 
   async #failIfLate(session: WorkerSession): Promise<void> {
-    if ((await session.begun) === 'late') this.#fail(`it did not begin within ${START_LIMIT_MS} ms`);
+    if ((await session.begun) === 'late')
+      this.#fail(`it did not begin within ${this.#thread.startLimitMs} ms`);
   }
 
   /** The commands for a new session. */

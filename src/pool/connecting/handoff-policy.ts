@@ -17,7 +17,7 @@ const LOOK_AGAIN_MS = 60_000;
 /** The weight of the newest sample in a route's average. */
 const NEWEST_WEIGHT = 0.2;
 
-/** What became of one negotiation. */
+/** The outcome of one negotiation, as far as handoffs go. */
 export interface HandoffResult {
   /** Whether the ready event was waited for. */
   readonly waited: boolean;

@@ -3,7 +3,7 @@ import type { Route } from '../../negotiation/job.js';
 import type { Target } from '../../target.js';
 import type { CloseReason } from '../close-reason.js';
 
-/** What every event has. */
+/** The fields of every event. */
 export interface PoolEvent {
   /** The name of the pool. */
   readonly pool: string;

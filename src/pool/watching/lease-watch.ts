@@ -33,7 +33,7 @@ export interface AcquireOrigin {
   readonly context: RunInContext | undefined;
 }
 
-/** What the end of a lease needs of its beginning. It must not refer to the lease, whose loss it notices. */
+/** The beginning of a lease, for its end. It must not refer to the lease, whose loss it notices. */
 interface WatchedLease extends Timed {
   readonly connection: PooledConnection;
   readonly acquireId: number;

@@ -132,7 +132,7 @@ test('any stream in any pieces ends as in one piece', (t) => {
           deepStrictEqual(outcome(start, cut(stream, places)), outcome(start, [stream]));
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 300 },
     );
   });
 });
@@ -157,7 +157,7 @@ test('no bytes at all make an exchange throw, and the same bytes end it the same
       fc.property(starts, anyBytes, fc.array(fc.nat(400), { maxLength: 10 }), (start, stream, places) => {
         deepStrictEqual(outcome(start, cut(stream, places)), outcome(start, [stream]));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 600 },
     );
   });
 });

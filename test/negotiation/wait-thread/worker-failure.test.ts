@@ -4,11 +4,11 @@ import { createRequire } from 'node:module';
 import type { ExecutionContext } from 'ava';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { GRACE_MS } from '../../../src/negotiation/wait-thread/submitted-jobs.js';
-import { START_LIMIT_MS } from '../../../src/negotiation/wait-thread/thread-control.js';
 import type { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
 import { BLOCKED_MS, THREAD_FAULT_VARIABLE, THREAD_FAULTS } from '../../helpers/failing-worker.js';
 import { Leftovers, until } from '../../helpers/leftovers.js';
+import { scaled } from '../../helpers/patience.js';
 import test from '../../helpers/sanitary.js';
 import { closed, echo, startSystem } from '../../helpers/system.js';
 import { testWhere } from '../../helpers/test-where.js';
@@ -18,10 +18,17 @@ const native = loadNative();
 const workerUrl = new URL('../../helpers/failing-worker.js', import.meta.url).href;
 const threadsTest = testWhere(native !== undefined, 'the C library', test.serial);
 
+/** For threads that never begin: long enough for them to have loaded Node's own modules. */
+const START_LIMIT_MS = scaled(1_500);
+
 function driverWith(fault: string, reasons: string[] = [], url = workerUrl): WorkerDriver {
   if (native === undefined) throw new Error('no threads here');
   process.env[THREAD_FAULT_VARIABLE] = fault;
-  return workerDriver(native, { workerUrl: url, onFailed: (reason) => reasons.push(reason) });
+  return workerDriver(native, {
+    workerUrl: url,
+    onFailed: (reason) => reasons.push(reason),
+    ...((fault === 'loops' || fault === 'sleeps') && { startLimitMs: START_LIMIT_MS }),
+  });
 }
 
 /** Puts a class in place of the one by which piscina creates its threads. */
@@ -68,6 +75,8 @@ threadsTest(
     t.true(await until(() => reasons.length === 1));
     await driver.close();
     t.is(failureOf(await outcome).code, 'ABORTED');
+    // Hellos that the broker reads only now, too: an owed reply is awaited for 35 s.
+    broker.behaviour = { kind: 'answer' };
     broker.releaseSilent();
     await broker.until(() => broker.openConnections === 0);
   },
@@ -153,7 +162,7 @@ threadsTest(
     t.is(driver.name, 'event-loop');
     broker.behaviour = { kind: 'answer' };
     broker.releaseSilent();
-    t.true(await until(() => before.list().length === 0, 4 * START_LIMIT_MS), before.list().join());
+    t.true(await until(() => before.list().length === 0, 10 * START_LIMIT_MS), before.list().join());
     await driver.close();
   },
 );

@@ -1,9 +1,0 @@
-import '../negotiation/exchange/admin-exchange.test.js';
-import '../negotiation/exchange/handshake.endpoints.test.js';
-import '../negotiation/exchange/handshake.ends.test.js';
-import '../negotiation/exchange/handshake.handoff.test.js';
-import '../negotiation/exchange/handshake.refusals.test.js';
-import '../negotiation/exchange/handshake.reply.test.js';
-import '../negotiation/exchange/handshake.tokens.test.js';
-import '../negotiation/exchange/hello.test.js';
-import '../negotiation/exchange/splits.test.js';

@@ -1,0 +1,2 @@
+import '../hostile/fault-schedule.test.js';
+import '../hostile/pool.test.js';
