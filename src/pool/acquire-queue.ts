@@ -12,7 +12,7 @@ import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 /** A sweep follows another no sooner than this, in milliseconds: a timeout is never that much too late. */
 const SHORTEST_SWEEP_MS = 4;
 const LONGEST_SWEEP_MS = 25;
-/** So many waiters make the next sweep one millisecond later: sweeping stays cheap beside serving. */
+/** The next sweep comes a millisecond later for each 5,000 waiters: sweeping stays cheap beside serving. */
 const WAITERS_PER_SWEEP_MS = 5_000;
 
 /** The values that the waiters of one turn share. */

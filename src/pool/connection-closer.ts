@@ -8,7 +8,7 @@ import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 
-/** So many connections make the next look at all of them one millisecond later. */
+/** The next look at all connections comes a millisecond later for each thousand of them. */
 const CONNECTIONS_PER_LOOK_MS = 1_000;
 
 /**

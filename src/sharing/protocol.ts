@@ -1,7 +1,7 @@
 import type { ErrorData } from '../error-data.js';
 import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 
-/** Both ends must have the same: a worker may have loaded another copy of this package. */
+/** The version of the messages: a worker may have loaded another copy of this package. */
 export const SHARING_VERSION = 3;
 
 /** Describes a connection; sent with its first lease to a worker. */

@@ -7,7 +7,7 @@ const FAILURES_TO_OPEN = 3;
 /** How long the breaker stays open before one connect tries again; it doubles with each try that fails. */
 const FIRST_OPEN_MS = 30_000;
 const LONGEST_OPEN_MS = 600_000;
-/** `auto`: so many connects by each route before they are compared. */
+/** `auto`: connects by each route before the two are compared. */
 const SAMPLES_TO_COMPARE = 3;
 /**
  * `auto`: when the slower route gets another chance. The span doubles with each one that it does not use, up

@@ -37,7 +37,7 @@ export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
   readonly reason: CloseReason;
   /** Whether it ever was ready; without that, `reason` is `error`. */
   readonly wasReady: boolean;
-  /** Since it became ready, or since its connect began. */
+  /** Time since it became ready, or since its connect began. */
   readonly ageMs: number;
   /** How often it was leased. */
   readonly uses: number;

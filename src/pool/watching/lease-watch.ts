@@ -184,7 +184,7 @@ export class LeaseWatch {
     return { acquireId, stack, context };
   }
 
-  /** Of an acquire that began before there were listeners. */
+  /** The origin of an acquire that began before there were listeners. */
   #unheardOrigin(): AcquireOrigin {
     return { acquireId: ++this.#environment.ids.acquire, stack: '', context: outOfContext };
   }
