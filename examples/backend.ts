@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { serveBackend } from 'broker-pool/backend';
 
 const directory = mkdtempSync(join(tmpdir(), 'backend-'));
 const backend = await serveBackend({
-  endpoint: join(directory, 'backend.sock'),
+  // Windows has pipes in place of socket files.
+  endpoint: process.platform === 'win32' ? basename(directory) : join(directory, 'backend.sock'),
   payloadProtocols: [0xf001],
   onRequest: ({ payload }) => Buffer.from(Buffer.from(payload).toString().toUpperCase()),
   httpServer: createServer((request, response) => response.end(`${request.method} ${request.url}\n`)),

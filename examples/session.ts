@@ -1,7 +1,7 @@
 /** A request and its answer, through a broker and without one: `node session.ts`. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { BrokerPool } from 'broker-pool';
 import { serveBackend } from 'broker-pool/backend';
 import { openSession } from 'broker-pool/frames';
@@ -10,7 +10,8 @@ import { startTestSystem } from 'broker-pool/testing';
 const payloadProtocol = 0xf001; // of the range for private use
 const directory = mkdtempSync(join(tmpdir(), 'session-'));
 const backend = await serveBackend({
-  endpoint: join(directory, 'backend.sock'),
+  // Windows has pipes in place of socket files.
+  endpoint: process.platform === 'win32' ? basename(directory) : join(directory, 'backend.sock'),
   payloadProtocols: [payloadProtocol],
   onRequest: ({ payload }) => Buffer.from(Buffer.from(payload).toString().toUpperCase()),
 });

@@ -1,4 +1,4 @@
-/** What a {@link Fifo} needs of an item. Both fields belong to the queue. */
+/** An item of a {@link Fifo}. Both fields belong to the queue. */
 export interface Queued<Item> {
   previous: Item | undefined;
   next: Item | undefined;

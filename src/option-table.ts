@@ -34,7 +34,7 @@ type CheckedBy<Entry> = Entry extends { check(...parameters: never): infer Check
 type WhereRequired<Name, Entry> = Entry extends { readonly required: true } ? Name : never;
 type WhereUndefined<Name, Entry> = undefined extends CheckedBy<Entry> ? Name : never;
 
-/** What callers give. Mapped types over the table keep the JSDoc of its entries. */
+/** The options that callers give. Mapped types over the table keep the JSDoc of its entries. */
 export type OptionsOf<Table> = {
   [Name in keyof Table as Exclude<Name, WhereRequired<Name, Table[Name]>>]?: GivenTo<Table[Name]> | undefined;
 } & { [Name in keyof Table as WhereRequired<Name, Table[Name]>]: GivenTo<Table[Name]> };

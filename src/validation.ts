@@ -97,7 +97,7 @@ export function checkLabel(field: string, value: unknown): string {
   throw refused(field, `must be 1 to ${LONGEST_NAME} characters that can be shown`, value);
 }
 
-/** What a duration may be besides a positive number. */
+/** Values that a duration may have besides positive numbers. */
 export interface DurationRange {
   readonly allowZero?: boolean;
   readonly allowInfinity?: boolean;

@@ -39,7 +39,7 @@ export class BackendServer {
   readonly #connections: ClientConnections;
   readonly #servers: Server[] = [];
   #intake: HandoffIntake | undefined;
-  /** What stands in the identity file that it has written. */
+  /** The identity in the file that it has written. */
   #published: DaemonProcess | undefined;
   #isClosing = false;
 

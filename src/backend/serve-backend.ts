@@ -24,9 +24,9 @@ export interface Backend extends AsyncDisposable {
   readonly endpoint: string;
   /** Where brokers hand connections over, if they do. */
   readonly handoffEndpoint: string | undefined;
-  /** What the broker that launched this process told it; `undefined` where none did. */
+  /** The launch of this process by its broker; `undefined` where no broker launched it. */
   readonly launch: LaunchEnvironment | undefined;
-  /** Who the backend is to brokers and clients. The first call may hash the executable, in a part of a second. */
+  /** Its identity for brokers and clients. The first call may hash the executable, in a part of a second. */
   identity(): Promise<DaemonProcess>;
   /** Counts since the start, and the connections that are open now. */
   stats(): BackendStats;

@@ -8,7 +8,7 @@ export interface Output extends Writable {
   readonly rows?: number;
 }
 
-/** What a command reads and writes: the streams of the process, or those of a test. */
+/** The streams of a command: those of the process, or of a test. */
 export interface CommandIo {
   readonly stdin: Readable;
   readonly stdout: Output;
@@ -28,7 +28,7 @@ export interface Parameter {
   readonly choices?: readonly string[];
 }
 
-/** What a command is given. */
+/** The arguments of a command. */
 export interface CommandInput<Options extends OptionDefinitions> {
   /** The words for `parameters`, as many as were given. */
   readonly words: readonly string[];

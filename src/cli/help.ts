@@ -13,7 +13,7 @@ function synopsis({ name, parameters = [] }: Command): string {
   return ['broker-pool', name, ...words, '[options]'].join(' ');
 }
 
-/** What `--help` prints for a command. */
+/** The text of `--help` for a command. */
 export function usageOf(command: Command): string {
   const rows: Row[] = [
     ...(command.parameters ?? []).map(({ name, help, choices }): Row => [name, withChoices(help, choices)]),
@@ -27,7 +27,7 @@ export function usageOf(command: Command): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** What `broker-pool --help` prints. */
+/** The text of `broker-pool --help`. */
 export function overview(commands: readonly { readonly name: string; readonly summary: string }[]): string {
   const rows = commands.map(({ name, summary }): Row => [name, summary]);
   const parts = [

@@ -3,7 +3,7 @@ import { checkServiceName, checkVersion } from '../validation.js';
 import { splitTargetKey } from '../target.js';
 
 /**
- * What a broker answered about one target. A failure is a mark on the answer that it proves wrong, so that a
+ * The answer of a broker about one target. A failure is a mark on the answer that it proves wrong, so that a
  * newer answer survives an older failure, in whatever order the two reach the file.
  */
 export interface Answer {

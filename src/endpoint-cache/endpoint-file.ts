@@ -36,7 +36,7 @@ export function openEndpointFile(
 }
 
 /**
- * This long after a write, or up to half as long again, the file is read to see whether the write is still
+ * How long after a write, or up to half as long again, the file is read to see whether the write is still
  * there. Until then changes gather for the next write.
  */
 const SETTLE_MS = 100;

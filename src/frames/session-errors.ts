@@ -8,7 +8,7 @@ import {
 } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 
-/** Whom a session talks to, for error messages. */
+/** The other end of a session, for error messages. */
 export interface SessionTarget {
   readonly endpoint?: string | undefined;
   readonly serviceName?: string | undefined;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { currentContext } from '../async-context.js';
 import { systemClock } from '../clock.js';
 
-/** What an agent calls of a request. Node's types leave out that there may be an error instead of a socket. */
+/** The member of a request that agents call. Node's types leave out the error in place of a socket. */
 export interface AgentRequest {
   onSocket(socket: Socket | undefined, error?: Error): void;
 }

@@ -9,7 +9,7 @@ const WORKER_FILE = packageFile('workers/file-hasher.js');
 /** A thread has five, needs one or two more while it loads its files, and one for the file. */
 const THREAD_DESCRIPTORS = 9;
 
-/** What the thread is told. */
+/** The task of the thread. */
 export interface HashTask {
   readonly path: string;
 }

@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { isRefused } from '../os/is-refused.js';
 import { isAlive } from '../os/process-alive.js';
-import { kindOf, look } from '../os/trusted-file.js';
+import { ANY_OTHER, kindOf, look } from '../os/trusted-file.js';
 
 /** Environment variables by name. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const PRIVATE = 0o700;
-const ANY_OTHER = 0o077;
 /** `<process id>-<8 hex digits>.sock`: a process may publish several times, from several threads. */
 const NAME = /^(\d{1,10})-[0-9a-f]{8}\.sock$/;
 

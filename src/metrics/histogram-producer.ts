@@ -34,7 +34,7 @@ export interface EmptyResource {
   getRawAttributes(): [];
 }
 
-/** What a reader of the SDK gets from a producer. */
+/** The result of a producer, for a reader of the SDK. */
 export interface CollectedHistograms {
   resourceMetrics: {
     resource: EmptyResource;

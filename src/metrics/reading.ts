@@ -5,7 +5,7 @@ import type { PoolCounts, PoolStats } from '../pool/watching/stats.js';
 import { described, quoted } from '../validation.js';
 import { warnProcess } from '../process-warning.js';
 
-/** What a pool said of itself, or of one of its targets, at one moment. */
+/** The counts of a pool, or of one of its targets, at one moment. */
 export interface Reading {
   /** The attributes that all its series have, by their names in OpenTelemetry. */
   readonly attributes: Readonly<Record<string, string>>;

@@ -24,7 +24,7 @@ export function backlogFailure(endpoint: string, timeoutMs: number): Failure {
   return { code: 'TIMEOUT', phase: 'connect', message, endpoint };
 }
 
-/** Whom a connect was for; a `backend` is one whose endpoint no broker has named in this call. */
+/** The other end of a connect; a `backend` is one whose endpoint no broker has named in this call. */
 export type Peer = 'broker' | 'negotiated backend' | 'backend';
 
 /** A connect that the system refused (C-18, C-30). */

@@ -31,7 +31,7 @@ interface JobBase {
   readonly deadlineMs: number;
   /** The span that led to `deadlineMs`, and the limit for dialling the backend, counted from that dial on. */
   readonly roundTripTimeoutMs: number;
-  /** Who may be behind the broker's endpoint and the backend's; `undefined` trusts every peer. */
+  /** The users who may be behind the two endpoints, broker's and backend's; `undefined` trusts every peer. */
   readonly trust: EndpointTrust | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Room for so many descriptors at first. */
+/** Descriptors for which there is room at first. */
 const FIRST_SLOTS = 256;
 /** As many descriptors as a Linux process may have (fs.nr_open). Room that is not used costs addresses only. */
 const MOST_SLOTS = 2 ** 20;

@@ -22,7 +22,7 @@ const MAX_LINKS = 40;
 const ALLOW_SHARED = 'allow it with trust: { sharedDirectories: true }';
 
 /**
- * For so long the ancestors of a directory count as safe after a check. They were safe because only their
+ * How long the ancestors of a directory count as safe after a check. They were safe because only their
  * owners could change them; a change by an owner is noticed a second later: `checkFile` remembers a directory for
  * 100 ms more.
  */

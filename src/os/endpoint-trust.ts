@@ -45,7 +45,7 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
 }
 
 /**
- * For so long a socket's directory counts as safe after a check: of many Hellos in a row each would look at it
+ * How long a socket's directory counts as safe after a check: of many Hellos in a row each would look at it
  * again. Until then only users who are trusted, or root, could open it to others. The socket itself is looked at
  * before each Hello.
  */

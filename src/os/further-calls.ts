@@ -1,7 +1,7 @@
 import { DARWIN, LINUX, type SocketNumbers } from './abi.js';
 import { loadNative, type Binder, type SystemCalls } from './native.js';
 
-/** What calls beyond the connect path are bound with. */
+/** The means to bind calls beyond the connect path. */
 export interface Bindings extends Binder {
   readonly system: SystemCalls;
   readonly platform: 'linux' | 'darwin';

@@ -1,7 +1,7 @@
 import { DARWIN, F_SETFD, FD_CLOEXEC, LINUX } from './abi.js';
 import { boundOnce, type Bindings } from './further-calls.js';
 
-/** What {@link HandlePassing.receiveHandle} got. */
+/** The result of {@link HandlePassing.receiveHandle}. */
 export interface ReceivedHandle {
   /** How many bytes arrived; 0 is the end of the stream, a negative number the negated errno. */
   readonly bytes: number;

@@ -41,7 +41,7 @@ const SETUP_SINGLE_ISSUER = 1 << 12;
 /** The kernel completes entries inside our own enter; it does not interrupt the thread. */
 const SETUP_DEFER_TASKRUN = 1 << 13;
 
-/** Both rings in one mapping (5.4). */
+/** The kernel maps both rings at once (5.4). */
 const FEATURE_SINGLE_MMAP = 1 << 0;
 /** Linux 6.12 has it. Older kernels retry a connect that finds a full backlog, the oldest without end. */
 const FEATURE_MIN_TIMEOUT = 1 << 15;

@@ -12,6 +12,12 @@ export function isRefused(path: string): Promise<boolean> {
       socket.destroy();
       resolve(false);
     });
-    socket.once('error', (error) => resolve(['ECONNREFUSED', 'ENOENT'].includes(systemCode(error) ?? '')));
+    socket.once('error', (error) => resolve(isNoListener(error)));
   });
+}
+
+/** Whether a dial has failed because no process listens there. */
+export function isNoListener(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === 'ECONNREFUSED' || code === 'ENOENT';
 }

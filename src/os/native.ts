@@ -113,7 +113,7 @@ export function loadedNative(): Native | undefined {
 }
 
 /**
- * Whether the system has so many descriptors left for this process. Node does not survive every shortage: it
+ * Whether the system has `count` descriptors left for this process. Node does not survive every shortage: it
  * loses a descriptor with a thread that it cannot start, and remembers a package as missing when it could not
  * open the files of the package.
  */

@@ -15,6 +15,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from './errno.js';
 import { readShortFile, RefusedFile } from './short-file.js';
+import { ANY_OTHER } from './trusted-file.js';
 
 /** Another process is in the way of replacing the file. The message says how. */
 export class BusyFile extends Error {}
@@ -26,7 +27,6 @@ const BUSY_CODES: readonly (string | undefined)[] = ['EACCES', 'EBUSY', 'EPERM']
 
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const PRIVATE_MODE = 0o600;
-const ANY_OTHER = 0o077;
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 

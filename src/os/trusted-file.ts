@@ -1,5 +1,8 @@
 import { lstatSync, type Stats } from 'node:fs';
 
+/** The permissions of group and others. */
+export const ANY_OTHER = 0o077;
+
 /** Users whose files are trusted. Files of root are trusted always: root may do anything anyhow. */
 export type UserIds = readonly number[];
 

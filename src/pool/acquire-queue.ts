@@ -12,10 +12,10 @@ import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 /** A sweep follows another no sooner than this, in milliseconds: a timeout is never that much too late. */
 const SHORTEST_SWEEP_MS = 4;
 const LONGEST_SWEEP_MS = 25;
-/** So many waiters make the next sweep one millisecond later: sweeping stays cheap beside serving. */
+/** The next sweep comes a millisecond later for each 5,000 waiters: sweeping stays cheap beside serving. */
 const WAITERS_PER_SWEEP_MS = 5_000;
 
-/** What the waiters of one turn have in common. */
+/** The values that the waiters of one turn share. */
 interface WaitTerms {
   /** When the wait began. */
   readonly started: CachedTime;
@@ -55,6 +55,8 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   readonly #timer: SharedTimer;
   readonly #watch: LeaseWatch;
   #latestDeadlineMs = 0;
+  /** Its first word tells other threads whether callers wait: 1 or 0. */
+  #demand: Int32Array | undefined;
   /** Those of the latest waiter, whose deadline the sweep knows. */
   #terms: WaitTerms | undefined;
 
@@ -64,6 +66,12 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     this.#cachedClock = cachedClock;
     this.#timer = timer;
     this.#watch = watch;
+  }
+
+  /** Has the first word say to other threads from now on whether callers wait. */
+  showDemand(words: Int32Array): void {
+    this.#demand = words;
+    Atomics.store(words, 0, this.size > 0 ? 1 : 0);
   }
 
   /** Until when a caller waits, on the monotonic clock; 0 without callers. */
@@ -108,7 +116,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     if (deadlineMs > this.#latestDeadlineMs || this.size === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.sweepAtMs) this.sweepAtMs = deadlineMs;
     if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
-    if (this.size === 0) this.#timer.keepAlive(true);
+    if (this.size === 0) {
+      this.#timer.keepAlive(true);
+      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 1);
+    }
     // An origin holds its caller's context, which must not outlive the wait.
     if (terms.origin === undefined) this.#terms = terms;
     return terms;
@@ -128,7 +139,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   serveFirst(connection: PooledConnection): void {
     const waiter = this.shift();
     if (waiter === undefined) throw new Error('the queue is empty');
-    if (this.size === 0) this.#timer.keepAlive(false);
+    if (this.size === 0) {
+      this.#timer.keepAlive(false);
+      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 0);
+    }
     const { terms } = waiter;
     terms.stopListening?.();
     const now = this.#cachedClock.time();
@@ -150,7 +164,10 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     const waitMs = this.waitMs(waiter);
     const error = callerError(failure, isShared, snapshot, terms.attemptsBefore, waitMs);
     this.remove(waiter);
-    if (this.size === 0) this.#timer.keepAlive(false);
+    if (this.size === 0) {
+      this.#timer.keepAlive(false);
+      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 0);
+    }
     terms.stopListening?.();
     this.#watch.fail(terms.origin, error, waitMs);
     waiter.settle(rejectionOf(error));

@@ -8,7 +8,7 @@ import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 
-/** So many connections make the next look at all of them one millisecond later. */
+/** The next look at all connections comes a millisecond later for each thousand of them. */
 const CONNECTIONS_PER_LOOK_MS = 1_000;
 
 /**
@@ -78,7 +78,7 @@ export class ConnectionCloser {
       if (connection.state !== 'idle') continue;
       const idleMs = connection.idleFromMs(nowMs);
       if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size - this.#entries.detached > minimum)
-        this.close(connection, 'idle');
+        this.closeIdle(connection, 'idle');
       else if (Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs <= nowMs) {
         this.#checkedAtMs.set(connection, nowMs);
         silent.push(connection);
@@ -123,6 +123,18 @@ export class ConnectionCloser {
     return true;
   }
 
+  /** The turn has ended: the connections that became idle in it rest from now on. */
+  restIdle(nowMs: number): void {
+    let connection = this.#entries.newestIdle;
+    for (; connection !== undefined && !connection.resting; connection = connection.older)
+      connection.rest(nowMs);
+  }
+
+  /** Closes an idle connection. Returns false if another thread has just claimed it: it is leased then. */
+  closeIdle(connection: PooledConnection, reason: CloseReason): boolean {
+    return connection.sharedWith?.recall() !== 'claimed' && this.close(connection, reason);
+  }
+
   /** How many released connections wait for their last bytes to leave. */
   get draining(): number {
     return this.#drains.size;
@@ -160,8 +172,8 @@ export class ConnectionCloser {
   }
 
   #closeOrMark(connection: PooledConnection, reason: CloseReason): void {
-    if (connection.state === 'idle') this.close(connection, reason);
-    else if (connection.state === 'detached') connection.retire(reason);
-    else connection.closeOnRelease ??= reason;
+    if (connection.state === 'idle' && this.closeIdle(connection, reason)) return;
+    if (connection.state === 'detached') connection.retire(reason);
+    else connection.closeWhenBack(reason);
   }
 }

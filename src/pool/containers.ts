@@ -5,7 +5,7 @@
  */
 export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'detached' | 'removed';
 
-/** What the list needs of an entry. The links and the index belong to the list. */
+/** An entry of the list. The links and the index belong to the list. */
 export interface ListEntry<E> {
   state: EntryState;
   /** Neighbours among the idle entries. */
@@ -59,6 +59,13 @@ export class EntryList<E extends ListEntry<E>> {
     entry.state = 'leased';
     this.idle -= 1;
     return entry;
+  }
+
+  /** Leases an idle entry, wherever it stands. */
+  lease(entry: E): void {
+    if (entry.state !== 'idle') throw new Error(`cannot lease an entry that is ${entry.state}`);
+    this.#unlinkIdle(entry);
+    entry.state = 'leased';
   }
 
   /** Makes a leased or reserved entry idle, to be leased next. */
@@ -145,7 +152,7 @@ export class EntryList<E extends ListEntry<E>> {
   }
 }
 
-/** What the queue needs of a waiter. The links belong to the queue. */
+/** A waiter of the queue. The links belong to the queue. */
 export interface QueuedWaiter<W> {
   next: W | undefined;
   previous: W | undefined;

@@ -43,19 +43,36 @@ export interface LeasedConnection {
   needsReset: boolean;
 }
 
+/** How another thread may lease again, before it asks, what it has just given back: the pool's `Claims`. */
+export interface ClaimRules {
+  /** Two 32-bit words. Another thread claims nothing while one of them is not 0. */
+  readonly refusals: SharedArrayBuffer;
+  /** How many further leases of a connection may begin by a claim. */
+  left(connection: LeasedConnection): number;
+  /**
+   * Ends the lease of a connection that its thread may claim: it is idle until then. False where the pool
+   * allows no claim, and the lease must end in another way.
+   */
+  rest(connection: LeasedConnection): boolean;
+  /**
+   * The lease of a connection that another thread has claimed; `undefined` where the connection has closed.
+   * The pool may know the claim before it has acted on the release: that comes first then.
+   */
+  begin(connection: LeasedConnection): Lease | undefined;
+}
+
 /** The pool of a connection, or in another thread the client of one. */
 export interface LeaseOwner {
   /** Absent in another thread than the pool's. */
   readonly target?: Target;
-  /**
-   * Whether it has no other use for a leased connection, so that its holder may use it once more. Absent where that is
-   * not known.
-   */
+  /** Whether the holder of a leased connection may use it once more. Absent where that is not known. */
   isSpare?(connection: LeasedConnection): boolean;
   /** Callers that wait for a connection. Absent where that is not known. */
   readonly waiting?: number;
   /** Callers that wait for what other callers hold. Absent where that is not known. */
   readonly unserved?: number;
+  /** For threads that may lease again what they have given back. Absent where none may. */
+  readonly claims?: ClaimRules | undefined;
   /** A detached connection is at rest while callers wait. */
   onRest?(): void;
   /** Takes a leased connection back. */
@@ -136,7 +153,7 @@ export interface Lease extends AsyncDisposable {
   detach(): Socket;
   /** Releases unless that has been done: the end of `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
-  /** What logs show: neither the token nor the pool behind it. */
+  /** The object that logs show, without the token and the pool. */
   toJSON?(): LeaseDescription;
 }
 
@@ -204,7 +221,7 @@ class PoolLease implements Lease {
     if (!this.spent) this.release();
   }
 
-  /** What consoles show: neither the token nor the pool behind it. */
+  /** The text that consoles show, without the token and the pool. */
   [inspect.custom](): string {
     if (this.connection === undefined) return 'Lease (spent)';
     const { id, endpoint, route, owner } = this.connection;

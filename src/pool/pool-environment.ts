@@ -6,7 +6,7 @@ import type { PoolSettings } from './options.js';
 import type { EventSources } from './watching/event-sources.js';
 import type { EntryPoint } from '../caller-stack.js';
 
-/** What the pools of all targets share. */
+/** Settings and services that the pools of all targets share. */
 export interface PoolEnvironment {
   readonly settings: PoolSettings;
   readonly connector: OpensConnections;

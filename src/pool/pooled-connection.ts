@@ -4,7 +4,7 @@ import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket } from '../os/pooled-socket.js';
 import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
-import type { SocketEnd, SocketWatcher } from '../os/socket-watcher.js';
+import type { SocketEnd, SocketProblem, SocketWatcher } from '../os/socket-watcher.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
@@ -16,6 +16,13 @@ export interface SharedWith {
   readonly isLent: boolean;
   /** One of them has received bytes of the backend, which this thread's socket cannot know. */
   readonly everReceived: boolean;
+  /**
+   * Takes an idle connection from the thread that may claim it, or says why no other caller may have it;
+   * `'claimed'`: that thread was faster, and the connection is leased now.
+   */
+  recall(): SocketProblem | 'claimed' | undefined;
+  /** From now on no thread may claim the connection. */
+  forbidClaims(): void;
   /** The connection is about to close. */
   onClosing(): void;
   /** The thread that has the connection, detached, closes it as soon as it is at rest. */
@@ -183,6 +190,12 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   detach(): void {
     if (this.closeOnRelease === 'uses') this.closeOnRelease = undefined;
     if (!this.isLent) PooledSocket.detach(this.socket);
+  }
+
+  /** A leased connection closes as soon as it comes back. */
+  closeWhenBack(reason: CloseReason): void {
+    this.closeOnRelease ??= reason;
+    this.sharedWith?.forbidClaims();
   }
 
   /** Closes a detached connection as soon as it is at rest. */

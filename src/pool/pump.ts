@@ -90,7 +90,7 @@ export class Pump {
       this.#runsDue = 0;
     }
     if (!this.limits.closing || this.queue.size > 0) return;
-    for (const connection of this.entries.idleEntries()) this.closer.close(connection, 'poolClosed');
+    for (const connection of this.entries.idleEntries()) this.closer.closeIdle(connection, 'poolClosed');
     this.onQuieter();
   }
 
@@ -117,13 +117,13 @@ export class Pump {
       if (connection !== validated && this.#health?.isDue(connection, this.#cachedClock.time().ms))
         return undefined;
       // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
-      if (connection.socket.destroyed) {
-        this.close(connection, 'stale');
-        continue;
+      const problem = connection.socket.destroyed ? 'stale' : connection.sharedWith?.recall();
+      if (problem === undefined) {
+        this.entries.leaseNewest();
+        connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
+        return connection;
       }
-      this.entries.leaseNewest();
-      connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
-      return connection;
+      if (problem !== 'claimed') this.close(connection, problem);
     }
   }
 

@@ -32,7 +32,7 @@ export class Shutdown {
     this.#free = free;
   }
 
-  /** Since the first call of `close` or `destroy`. */
+  /** Time since the first call of `close` or `destroy`. */
   get durationMs(): number {
     return this.#clock.now() - this.#sinceMs;
   }

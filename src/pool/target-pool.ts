@@ -4,6 +4,7 @@ import type { BrokerPoolError } from '../errors.js';
 import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
+import { Claims } from './claims.js';
 import type { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
@@ -22,8 +23,7 @@ import type { TargetStats } from './watching/stats.js';
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
  * {@link Pump} connects the two.
  *
- * The path of a lease out and back is here, with the fields that it reads: in another object each hop shows,
- * and moving parts of it there once cost 15 %.
+ * The path of a lease out and back is here: moving parts of it to another object once cost 15 %.
  */
 export class TargetPool implements LeaseOwner {
   readonly target: Target;
@@ -41,6 +41,7 @@ export class TargetPool implements LeaseOwner {
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
   #endedBy: BrokerPoolError | undefined;
+  #claims: Claims | undefined;
 
   constructor(target: Target, environment: PoolEnvironment) {
     const { clock, settings, capacity } = environment;
@@ -50,7 +51,7 @@ export class TargetPool implements LeaseOwner {
     this.#maxUses = settings.maxUses;
     this.#maxWaiting = settings.maxWaiting;
     this.#validates = settings.validate !== undefined;
-    this.#cachedClock = new CachedClock(clock, (nowMs) => this.#onTurnEnd(nowMs));
+    this.#cachedClock = new CachedClock(clock, (nowMs) => this.#pump.closer.restIdle(nowMs));
     this.#timer = new SharedTimer(
       clock,
       (dueByMs) => this.#onDeadline(dueByMs),
@@ -153,6 +154,12 @@ export class TargetPool implements LeaseOwner {
     return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
   }
 
+  get claims(): Claims | undefined {
+    if (this.#claims === undefined && !this.#validates && !this.#capacity && !this.#limits.closing)
+      this.#claims = new Claims(this.#entries, this.#queue, this.#watch, this.#cachedClock, this.#maxUses);
+    return this.#claims;
+  }
+
   onRelease(connection: PooledConnection): void {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
@@ -199,6 +206,7 @@ export class TargetPool implements LeaseOwner {
   beginClose(onQuieter: () => void): void {
     this.#pump.onQuieter = onQuieter;
     this.#limits.closing = true;
+    this.#claims?.close();
     for (const connection of this.#entries.entries())
       if (connection.state === 'detached') connection.retire('poolClosed');
     this.#pump.run();
@@ -248,18 +256,11 @@ export class TargetPool implements LeaseOwner {
     const connection = this.#entries.newestIdle;
     if (connection === undefined || this.#queue.size > 0 || this.#limits.closing) return undefined;
     // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
-    if (this.#validates || connection.socket.destroyed) return this.#pump.leaseIdle();
+    const mustLook = this.#validates || connection.sharedWith !== undefined || connection.socket.destroyed;
+    if (mustLook) return this.#pump.leaseIdle();
     this.#entries.leaseNewest();
     connection.use(this.#maxUses, this.#cachedClock.time());
     return connection;
-  }
-
-  #onTurnEnd(nowMs: number): void {
-    let connection = this.#entries.newestIdle;
-    while (connection !== undefined && !connection.resting) {
-      connection.rest(nowMs);
-      connection = connection.older;
-    }
   }
 
   #onDeadline(dueByMs: number): void {

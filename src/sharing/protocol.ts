@@ -1,8 +1,8 @@
 import type { ErrorData } from '../error-data.js';
 import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 
-/** Both ends must have the same: a worker may have loaded another copy of this package. */
-export const SHARING_VERSION = 2;
+/** The version of the messages: a worker may have loaded another copy of this package. */
+export const SHARING_VERSION = 3;
 
 /** Describes a connection; sent with its first lease to a worker. */
 export interface ConnectionInfo {
@@ -35,6 +35,14 @@ export interface Welcome extends SharedDefaults {
   readonly ledger: SharedArrayBuffer;
 }
 
+/** What a worker reads and writes to claim a connection. */
+export interface ClaimMemory {
+  /** The memory of the connection's `ClaimWords`. */
+  readonly words: SharedArrayBuffer;
+  /** No claims while one of its 32-bit words is not 0: callers wait, or the pool closes. */
+  readonly refusals: SharedArrayBuffer;
+}
+
 /** From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and its lease. */
 export type HostMessage =
   | Welcome
@@ -46,6 +54,8 @@ export type HostMessage =
       readonly slot: number;
       /** With a descriptor. */
       readonly info?: ConnectionInfo | undefined;
+      /** With a descriptor, if the worker may claim the connection when it has given it back. */
+      readonly claim?: ClaimMemory | undefined;
       /** Bytes that the pool's thread had read before the first lease of the connection. */
       readonly greeting?: Uint8Array | undefined;
     }
@@ -79,7 +89,11 @@ export type ClientMessage =
       readonly kept: boolean;
       /** Whether the worker has ever received bytes on this connection. */
       readonly everReceived: boolean;
+      /** The turn in which the connection may be claimed; 0 if it may not. */
+      readonly turn: number;
     }
+  /** The worker has leased a connection again that it has just given back. */
+  | { readonly kind: 'claimed'; readonly acquireId: number; readonly connectionId: number }
   /** The caller keeps the connection; `destroy` follows when its socket has closed. */
   | { readonly kind: 'detach'; readonly acquireId: number }
   | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
@@ -108,7 +122,13 @@ export function isClientMessage(value: unknown): value is ClientMessage {
     case 'detach':
       return true;
     case 'release':
-      return typeof value['kept'] === 'boolean' && typeof value['everReceived'] === 'boolean';
+      return (
+        typeof value['kept'] === 'boolean' &&
+        typeof value['everReceived'] === 'boolean' &&
+        isCount(value['turn'])
+      );
+    case 'claimed':
+      return isCount(value['connectionId']);
     case 'destroy':
       return isSharedCloseReason(value['reason']);
     default:

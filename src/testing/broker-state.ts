@@ -12,7 +12,7 @@ type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
 
 const ANSWER: ReplyBehaviour = { kind: 'answer' };
 
-/** What an embedded broker has received, and how it behaves: its conversations read and change it. */
+/** The requests and the behaviour of an embedded broker: its conversations read and change them. */
 export class BrokerState {
   readonly settings: SettingsOf<typeof embeddedBrokerOptions>;
   readonly endpoint: string;

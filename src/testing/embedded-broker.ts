@@ -64,7 +64,7 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   /**
-   * What the broker does with a Hello unless {@link EmbeddedBroker.script} or `decide` say otherwise. Throws
+   * The behaviour towards a Hello, unless {@link EmbeddedBroker.script} or `decide` say otherwise. Throws
    * `INVALID_ARGUMENT` for a behaviour that does not exist.
    */
   get behaviour(): BrokerBehaviour {

@@ -1,3 +1,4 @@
+import { MAX_U64 } from '../wire/frame.js';
 import {
   FrameKind,
   PayloadEncoding,
@@ -107,8 +108,6 @@ export function findService(
   }
   return service;
 }
-
-const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 
 /** Whether a version's numbers lie below the floor's. Numbers beyond 64 bits are not blocked (V-56). */
 function isBelow(version: string, floor: string): boolean {

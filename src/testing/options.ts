@@ -7,7 +7,7 @@ import type { DaemonProcess, Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
 
-/** What a backend does with a connection that a broker offers. */
+/** The behaviour of a backend towards a connection that a broker offers. */
 export type HandoffMode =
   /** Accepts and serves it. */
   | 'accept'

@@ -13,7 +13,7 @@ const spawnOptions = {
   directory: unchecked<string>(),
   /** Connections that may wait to be accepted, at each. @default Node's */
   backlog: unchecked<number>(),
-  /** What the backend does with offered connections. @default 'accept' where there is FFI, else 'none' */
+  /** The backend's behaviour towards offered connections. @default 'accept' where there is FFI, else 'none' */
   handoff: derived<HandoffMode | 'none'>(checkHandoff, () => (canHandOff() ? 'accept' : 'none')),
 };
 

@@ -1,7 +1,7 @@
 import { defineMessage } from './codec.js';
 import type { Message } from './field-table.js';
 
-/** What a broker can be asked about itself. */
+/** The requests that a broker answers about itself. */
 export const AdminVerb = {
   UNSPECIFIED: 0,
   STATUS: 1,
@@ -44,7 +44,7 @@ const ADMIN_REPLY = {
   /** An {@link AdminReplyKind}; unknown numbers survive decoding. */
   kind: 'enum',
   body: 'string',
-  /** What a program showing the body should exit with; not 0 is an answer all the same. */
+  /** The exit code for a program that shows the body; not 0 is an answer all the same. */
   exitCode: 'u32',
   /** MIME type of the body. */
   contentType: 'string',

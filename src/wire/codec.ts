@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types';
 import type { Writer } from 'protobufjs/minimal.js';
 import { BrokerPoolError, invalidArgument, type ErrorCode } from '../errors.js';
-import { copyOf } from './frame.js';
+import { copyOf, LONE_SURROGATE, MAX_U32, MAX_U64 } from './frame.js';
 import { broker } from './gen/broker-v1-typed.js';
 import type { FieldKind, FieldTable, Message } from './field-table.js';
 
@@ -42,7 +42,7 @@ type KindOf<Value> = {
       : never;
 }[FieldKind];
 
-/** What a table must say about a message: every field of the generated code, with a kind that fits it. */
+/** The form of a message's table: every field of the generated code, with a kind that fits it. */
 type TableFor<Name extends MessageName> = {
   readonly [Field in Exclude<keyof Wire<Name>, '$unknowns'>]-?:
     | KindOf<NonNullable<Wire<Name>[Field]>>
@@ -76,10 +76,7 @@ interface PlannedField {
   readonly isOptional: boolean;
 }
 
-const MAX_U32 = 0xffff_ffff;
-const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const NOTHING = new Uint8Array(0);
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Makes the codec of a message from its table. The compiler checks the table against the generated code.

@@ -39,7 +39,7 @@ const FRAME = {
   envelopeVersion: 'u32',
   /** A {@link FrameKind}; unknown numbers survive decoding. */
   kind: 'enum',
-  /** What the payload is: a {@link PayloadProtocol} or a consumer's own id. */
+  /** The protocol of the payload: a {@link PayloadProtocol} or a consumer's own id. */
   payloadProtocol: 'u32',
   payload: 'bytes',
   /** Chosen by the sender of the request, repeated in the response. */
@@ -111,7 +111,7 @@ export function responseTo<Id>(
   };
 }
 
-/** What a frame must be to be read any further. */
+/** The conditions for reading a frame any further. */
 export interface ExpectedEnvelope {
   readonly kind: FrameKind;
   /** A {@link PayloadProtocol} or a consumer's own id. */

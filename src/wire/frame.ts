@@ -1,5 +1,11 @@
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 
+/** The largest numbers of 32 and of 64 bits. */
+export const MAX_U32 = 0xffff_ffff;
+export const MAX_U64 = 0xffff_ffff_ffff_ffffn;
+/** Half a character: it has no UTF-8 form, and no message can hold it. */
+export const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** The first byte of every frame: the layout "length, then body". Not the envelope's version. */
 export const FRAMING_VERSION = 1; // W-15
 
@@ -76,7 +82,7 @@ export function encodeFrame(body: Uint8Array): Uint8Array {
  */
 export class FrameDecoder {
   readonly #maxBodyBytes: number;
-  // What has arrived and was not read yet lies from #start to #end.
+  // The bytes that have arrived and were not read yet lie from #start to #end.
   #buffer: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;

@@ -31,7 +31,7 @@ const DAEMON_PROCESS = {
   exeHash: 'bytes',
 } as const;
 
-/** Who a backend process is. Decoding skips the SHA-256 that responders append for old brokers. */
+/** The identity of a backend process. Decoding skips the SHA-256 that responders append for old brokers. */
 export interface DaemonProcess extends Message<typeof DAEMON_PROCESS> {}
 
 const endpointCodec = defineMessage('Endpoint', ENDPOINT);

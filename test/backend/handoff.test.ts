@@ -8,6 +8,7 @@ import * as fc from 'fast-check';
 import { endpointIn } from '../helpers/endpoints.js';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
+import { FFI, testWhere } from '../helpers/test-where.js';
 import { framesIn, readBytes, readToEnd } from '../testing/raw-peer.js';
 import { loadHandlePassing } from '../../src/os/handle-passing.js';
 import { loadNative } from '../../src/os/native.js';
@@ -20,8 +21,8 @@ import { dial, directory, echoing, probe, request, start } from './kit.js';
 
 const passing = loadHandlePassing();
 const system = loadNative()?.system;
-const withFfi = passing === undefined ? test.serial.skip : test.serial;
-const onLinux = passing !== undefined && process.platform === 'linux' ? test.serial : test.serial.skip;
+const withFfi = testWhere(passing !== undefined, FFI, test.serial);
+const onLinux = testWhere(process.platform === 'linux', 'Linux', withFfi);
 // An open ring is a descriptor that closes in its own time.
 process.env['BROKER_POOL_IO_URING'] = '0';
 
@@ -294,7 +295,7 @@ onLinux('random bytes at the handoff endpoint leave no descriptor open', async (
   t.is(framesIn(await readToEnd(client)).length, 1);
 });
 
-const withoutFfi = passing === undefined ? test : test.skip;
+const withoutFfi = testWhere(passing === undefined, 'a process without the C library');
 
 withoutFfi('a handoff endpoint without the C library is an error that names it', async (t) => {
   const folder = directory(t);

@@ -1,6 +1,6 @@
 import { openSession, type Session } from '../../src/frames/index.js';
 import { BrokerPool, connectSharedPool } from '../../src/index.js';
-import { FAKE_BACKEND } from '../helpers/endpoints.js';
+import { FAKE_BACKEND, FAKE_BROKER } from '../helpers/endpoints.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { canShare } from '../sharing/kit.js';
@@ -88,7 +88,11 @@ test.serial(
     t.throws(() => openSession(pool, { payloadProtocol: PROTOCOL }), { code: 'BROKER_DISABLED' });
     t.notThrows(() => openSession(target, { payloadProtocol: PROTOCOL }));
     const names = { serviceName: 'service', wantedVersion: '1.0.0' };
-    await using direct = new BrokerPool({ ...names, identityFile: '/nowhere/service.identity.json' });
+    await using direct = new BrokerPool({
+      ...names,
+      brokerEndpoint: FAKE_BROKER,
+      identityFile: '/nowhere/service.identity.json',
+    });
     t.notThrows(() => openSession(direct, { payloadProtocol: PROTOCOL }));
     t.throws(() => openSession(direct, { payloadProtocol: PROTOCOL, serviceName: 'other' }), {
       code: 'BROKER_DISABLED',

@@ -109,9 +109,12 @@ function judgeHelloReply(payload: Uint8Array, rest: Uint8Array, mode: Mode): Ver
 function dialled(pipe: string): string | undefined {
   const name = Buffer.from(pipe);
   if (process.platform === 'win32') {
-    const [, leaf = ''] = /^(?:\\\\\.\\pipe\\)?(.*)$/s.exec(pipe) ?? [];
-    const leads = /^$|\0|(?:^|[\\/])\.\.(?:[\\/]|$)/.test(leaf) || Buffer.byteLength(leaf) > 260 - 9;
-    return leads ? undefined : `\\\\.\\pipe\\${leaf}`;
+    const leaf = pipe.replace(/^[\\/]{2}[.?][\\/]pipe[\\/]/i, '');
+    const parts = leaf.split(/[\\/]/);
+    const isDrive = leaf === pipe && /^[a-z]:/i.test(leaf);
+    const leads = isDrive || leaf.includes('\0') || parts.some((part) => ['', '.', '..'].includes(part));
+    const endpoint = `\\\\.\\pipe\\${parts.join('\\')}`;
+    return leads || endpoint.length > 260 ? undefined : endpoint;
   }
   const isLinux = process.platform === 'linux';
   if (isLinux && name[0] === 0) return name.length > 1 && name.length <= 108 ? pipe : undefined;

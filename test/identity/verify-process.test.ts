@@ -9,6 +9,7 @@ import { verifyProcess } from '../../src/identity/verify-process.js';
 import type { DaemonProcess } from '../../src/wire/messages.js';
 import { failureOf } from '../helpers/pools.js';
 import test, { temporaryDirectory } from '../helpers/sanitary.js';
+import { testWhere } from '../helpers/test-where.js';
 import { IDENTITY } from './kit.js';
 
 /** A small executable: hashing Node's takes seconds. */
@@ -29,7 +30,11 @@ async function startProcess(t: ExecutionContext): Promise<DaemonProcess> {
 }
 
 // A multi-call binary finds its name in argv[0], and macOS does not run a copy of a signed system binary.
-const checked = process.platform === 'linux' && SLEEP !== undefined ? test.serial : test.serial.skip;
+const checked = testWhere(
+  process.platform === 'linux' && SLEEP !== undefined,
+  'Linux, and a program to run',
+  test.serial,
+);
 process.env['XDG_CACHE_HOME'] = '/nonexistent';
 
 checked('a process of that executable and boot is the one that the identity names (P-24)', async (t) => {

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare, openPool, poolEvent, startSharer } from './kit.js';
 
-const sharingTest = canShare ? test.serial : test.skip;
+const sharingTest = testWhere(canShare, SHARING, test.serial);
 
 sharingTest('a lease that another thread detaches counts until its socket closes', async (t) => {
   const pool = openPool(t, await startSystem(t), { max: 1 });

@@ -7,7 +7,8 @@ const GOOD = [
   acquire,
   { ...acquire, abortable: true, serviceName: 'demo', wantedVersion: '1.0.0' },
   { kind: 'abort', acquireId: 0 },
-  { kind: 'release', acquireId: 1, kept: true, everReceived: false },
+  { kind: 'release', acquireId: 1, kept: true, everReceived: false, turn: 0 },
+  { kind: 'claimed', acquireId: 2, connectionId: 1 },
   { kind: 'destroy', acquireId: 1, reason: 'dirty' },
   { kind: 'leave' },
 ];

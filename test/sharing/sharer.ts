@@ -104,6 +104,17 @@ export const commands = {
     Atomics.wait(words, 1, 0, waitMs);
     leaseOf(name).release();
   },
+  /** As `releaseUnseen`, and acquires before this thread's loop turns. */
+  async acquireAfterUnseen(name: string, next: string, waitMs: number) {
+    commands.releaseUnseen(name, waitMs);
+    return await commands.acquire(next);
+  },
+  /** Gives a connection back, leases it again, and ends the thread before its loop turns. */
+  async claimAndExit(name: string) {
+    leaseOf(name).release();
+    await shared.acquire();
+    process.exit(0);
+  },
   close: async (options?: { timeoutMs: number }) => await shared.close(options),
   exit: (code: number) => process.exit(code),
   fail: () =>

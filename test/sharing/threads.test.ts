@@ -404,8 +404,7 @@ sharingTest('an invalid message cuts off its thread, and other threads go on', a
 sharingTest('an acquire times out while the pool’s thread is too busy to answer', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
-  await sharer.call('acquire', 'warm');
-  await sharer.call('release', 'warm');
+  await pool.use(() => {});
   const waiting = failureOf(sharer.call('acquire', 'a', { timeoutMs: 50 }));
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, scaled(600));
   const error = await waiting;

@@ -1,7 +1,7 @@
 import { throwLater } from '../../clock.js';
 import { checkName } from '../../validation.js';
 
-/** Whose bytes these are: the service's own protocol, frames, or too few to tell. */
+/** The protocol of some bytes: the service's own, frames, or too few to tell. */
 export type Classification = 'own' | 'frames' | 'incomplete';
 
 const CLASSIFICATIONS: readonly Classification[] = ['own', 'frames', 'incomplete'];

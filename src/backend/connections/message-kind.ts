@@ -8,7 +8,7 @@ import {
   PROTOCOL_VERSION,
 } from '../../wire/messages.js';
 
-/** What a backend does with a frame. `ignored` frames get no answer; `fatal` ones end the connection. */
+/** The kind of a frame for a backend. `ignored` frames get no answer; `fatal` ones end the connection. */
 export type MessageKind = 'probe' | 'request' | 'ignored' | 'fatal';
 
 /** The rules of S-71: probe, then protocols of the broker, then those that are not served. */

@@ -5,7 +5,7 @@ import { BackendIdentity } from '../identity/backend-identity.js';
 import type { BackendSettings } from '../options.js';
 import type { BackendRequest } from './backend-request.js';
 
-/** What a backend has counted since it started. */
+/** Counts of a backend since it started. */
 export interface BackendCounts {
   /** Connections accepted at the endpoint. */
   accepted: number;

@@ -2,11 +2,11 @@ import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { invalidArgument } from '../../errors.js';
+import { ANY_OTHER } from '../../os/trusted-file.js';
 import { checkAbsolutePath } from '../../validation.js';
 
 const DIRECTORY = 'RUNNING_PROCESS_SERVICE_DEF_DIR';
 const CONFIGURATION = 'XDG_CONFIG_HOME';
-const ANY_OTHER = 0o077;
 
 /**
  * Where this user's brokers look for definitions.

@@ -2,7 +2,7 @@ import { checkEndpoint } from '../../endpoint.js';
 import { invalidArgument } from '../../errors.js';
 import { quoted } from '../../validation.js';
 
-/** What a broker tells a backend that it has launched. */
+/** The variables that a broker sets for a backend that it launches. */
 export interface LaunchEnvironment {
   readonly serviceName: string;
   readonly serviceVersion: string;
@@ -23,7 +23,7 @@ const ENDPOINT = `${PREFIX}BACKEND_PIPE`;
 const LISTENER = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
 
 /**
- * What the broker that launched this process told it; `undefined` for a process that no broker launched.
+ * The launch of this process by its broker; `undefined` for a process that no broker launched.
  *
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an endpoint that cannot be listened on
  */

@@ -9,7 +9,7 @@ import { helloSkips, idleLeases, negotiatedConnects, requests, type Measure } fr
 /** A pool may ask the broker so often for an endpoint that it remembers. */
 const SPARE_HELLOS = 20;
 
-/** What to measure. */
+/** The subject of a measurement. */
 export interface BenchOptions {
   readonly target: {
     readonly serviceName: string;

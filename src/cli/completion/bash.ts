@@ -30,7 +30,7 @@ complete -F _broker_pool broker-pool
 `;
 }
 
-/** What follows an option: names of files, some words, or what only the user knows. */
+/** The value of an option: the name of a file, one of some words, or a text that only the user knows. */
 function valueCases({ name, options }: KnownCommand): string[] {
   return options.flatMap(({ name: option, short, value }) => {
     if (value === 'none') return [];

@@ -10,7 +10,7 @@ export interface KnownOption {
   readonly short: string | undefined;
   readonly help: string;
   readonly isRepeatable: boolean;
-  /** What follows it. */
+  /** The value that follows it. */
   readonly value: 'none' | 'any' | 'path' | readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { definitionDirectory } from '../../backend/definition/definition-directory.js';
 import { checkBinary, checkBinaryDirectory } from '../../backend/definition/launchable-binary.js';
 import { invalidArgument, printable } from '../../errors.js';
-import { look } from '../../os/trusted-file.js';
+import { ANY_OTHER, look } from '../../os/trusted-file.js';
 import { checkAbsolutePath, checkServiceName, checkVersion } from '../../validation.js';
 import { BrokerIsolation, decodeServiceDefinition, type ServiceDefinition } from '../../wire/messages.js';
 import type { Examination } from './examination.js';
@@ -12,7 +12,6 @@ import { isBelow } from './versions.js';
 
 const SUFFIX = '.servicedef';
 const INSTALL = 'write it with installServiceDefinition of broker-pool/backend';
-const ANY_OTHER = 0o077;
 const PERMISSIONS = 0o777;
 const LONGEST_FILE_BYTES = 1024 * 1024;
 

@@ -36,7 +36,7 @@ const OF_OTHERS: readonly string[] = [
 ];
 const KNOWN: readonly string[] = [...Object.values(EnvironmentVariables), ...OF_OTHERS];
 const OURS = /^(?:RUNNING_PROCESS|BROKER_POOL)_/i;
-/** What a broker tells a backend, and what tests of this package tell programs. */
+/** Variables that a broker sets for a backend, and those that tests of this package set for programs. */
 const OF_CHILDREN = /^(?:RUNNING_PROCESS_BROKER_V1|BROKER_POOL_TEST)_/;
 
 /** Checks the variables that decide where and how this user's clients connect. */

@@ -29,7 +29,7 @@ export interface Examination {
   readonly host: Host;
 }
 
-/** What surrounds this process. Tests put another one in its place. */
+/** The system around this process. Tests put another one in its place. */
 export interface Host {
   /** As in `process.version`. */
   readonly nodeVersion: string;

@@ -2,7 +2,7 @@ import { printable } from '../../errors.js';
 import { readSnapshot } from '../../inspection/read-snapshot.js';
 import { directoryProblem, removeLeftSockets, socketsIn } from '../../inspection/place.js';
 import type { Snapshot } from '../../inspection/snapshot.js';
-import { systemCode } from '../../os/errno.js';
+import { isNoListener } from '../../os/is-refused.js';
 import { look } from '../../os/trusted-file.js';
 
 /** A process that publishes pools, from one thread or several. */
@@ -38,16 +38,11 @@ export async function readPublished(directory: string, pid?: number): Promise<Pu
       const known = processes.get(id);
       if (known === undefined) processes.set(id, [outcome.value]);
       else known.push(outcome.value);
-    } else if (!isGone(outcome.reason)) {
+    } else if (!isNoListener(outcome.reason)) {
       problems.push(`process ${id} cannot be read: ${printable(messageOf(outcome.reason))}`);
     }
   }
   return { processes: Array.from(processes, ([id, snapshots]) => ({ pid: id, snapshots })), problems };
-}
-
-function isGone(error: unknown): boolean {
-  const code = systemCode(error);
-  return code === 'ECONNREFUSED' || code === 'ENOENT';
 }
 
 function messageOf(error: unknown): string {

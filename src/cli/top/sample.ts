@@ -37,7 +37,7 @@ export interface Sample {
   readonly rows: readonly Row[];
 }
 
-/** What one line says of a pool. */
+/** The figures of one line about a pool. */
 export interface PoolSummary {
   readonly key: string;
   readonly name: string;
@@ -103,7 +103,7 @@ export class Snapshots {
     { readonly atMs: number; readonly count: number; readonly sumMs: number }
   >();
 
-  /** What has happened since the last call for this row. */
+  /** The events since the last call for this row. */
   since(
     key: string,
     { waitMs: { count, sumMs } }: Pick<PoolCounts, 'waitMs'>,

@@ -1,5 +1,12 @@
 import { invalidArgument } from '../../errors.js';
-import { checkBodyLength, FRAME_HEADER_BYTES, FRAMING_VERSION } from '../../wire/frame.js';
+import {
+  checkBodyLength,
+  FRAME_HEADER_BYTES,
+  FRAMING_VERSION,
+  LONE_SURROGATE,
+  MAX_U32,
+  MAX_U64,
+} from '../../wire/frame.js';
 import type { FrameView, Uint64 } from './frame-view.js';
 
 /** A frame to send. Fields that are left out are 0 or empty. */
@@ -14,9 +21,6 @@ const BLOCK_BYTES = 32 * 1024;
 const MOST_FIELD_BYTES = 80;
 /** The most bytes of UTF-8 that one unit of a JavaScript string takes. */
 const MOST_BYTES_PER_UNIT = 3;
-const MAX_U32 = 0xffff_ffff;
-const MAX_U64 = 0xffff_ffff_ffff_ffffn;
-const LONE_SURROGATE = /\p{Surrogate}/u;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /**

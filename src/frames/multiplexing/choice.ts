@@ -1,4 +1,4 @@
-/** Requests and answers of at least so many bytes count as large: others should not wait behind them. */
+/** The size from which requests and answers count as large: others should not wait behind them. */
 export const LARGE_BYTES = 256 * 1024;
 
 /** A connection as the choice sees it. */

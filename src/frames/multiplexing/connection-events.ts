@@ -1,7 +1,7 @@
 import type { BrokerPoolError } from '../../errors.js';
 import type { PendingRequest } from './pending-request.js';
 
-/** What a connection tells its session. It tells nothing while a call of the session is under way. */
+/** News of a connection for its session. None comes while a call of the session is under way. */
 export interface ConnectionEvents<Connection> {
   /** The answer to a request; several may come one after the other. */
   onAnswer(request: PendingRequest<Connection>, payload: Uint8Array): void;

@@ -13,7 +13,7 @@ export interface Identified {
   id: Uint64;
 }
 
-/** What is left of a request whose caller has given up. */
+/** Stands for a request whose caller has given up. */
 class AbandonedId implements Identified {
   readonly id: Uint64;
 

@@ -17,10 +17,10 @@ import { ABANDONED, RequestTable } from './request-table.js';
 
 export type Request = PendingRequest<SessionConnection>;
 
-/** So much is given to the socket at once. Then the requests wait until the kernel has it. */
+/** Bytes that the socket gets at once. Then the requests wait until the kernel has them. */
 const WRITE_BYTES = 64 * 1024;
 
-/** So many answers at least are worth a write of their own. */
+/** The fewest answers that are worth a write of their own. */
 const FEWEST_ANSWERS = 4;
 
 /** One connection with many requests in flight: the adapter between a socket and the {@link RequestTable}. */

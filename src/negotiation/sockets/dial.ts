@@ -36,7 +36,7 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   /**
-   * Who may be behind the endpoint. The caller checks the socket file itself where that must come first.
+   * Users who may be behind the endpoint. The caller checks the socket file itself where that must come first.
    * @default every peer is trusted
    */
   readonly trust?: EndpointTrust | undefined;
@@ -235,7 +235,7 @@ function abandon(socket: Socket, onLateConnect: ((socket: Socket) => void) | und
   else socket.once('connect', () => onLateConnect(socket));
 }
 
-/** What Node reported, as data. */
+/** The error that Node reported, as data. */
 export function systemFailureOf(error: NodeJS.ErrnoException): SystemFailure {
   return {
     code: error.code ?? 'UNKNOWN',

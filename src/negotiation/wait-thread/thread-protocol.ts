@@ -74,7 +74,7 @@ export interface CommandPort {
   post(outcomes: ThreadOutcome[]): void;
 }
 
-/** What must happen before a connection in the ledger may be closed. */
+/** The obligation to meet before a connection in the ledger may be closed. */
 export const CloseObligation = {
   /** No obligation: the peer is a backend, or the reply is in. */
   NONE: 0,
@@ -87,7 +87,7 @@ export const CloseObligation = {
 } as const;
 export type CloseObligation = (typeof CloseObligation)[keyof typeof CloseObligation];
 
-/** What a dead thread had open for a job. */
+/** The descriptors that a dead thread had open for a job. */
 export interface OrphanedSocket {
   readonly descriptor: number;
   readonly obligation: CloseObligation;

@@ -10,7 +10,7 @@ export interface AttemptCounts {
 /** One target as the connector sees it. */
 export interface ConnectRequest {
   readonly target: Target;
-  /** Of the target. */
+  /** The key of the target in caches. */
   readonly key: string;
   readonly attempts: AttemptCounts;
   /** Until when callers wait for a connection, on the monotonic clock; 0 without callers. */

@@ -3,10 +3,7 @@ import type { CloseReason } from '../close-reason.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import { Backoff, LONGEST_PAUSE_MS } from './backoff.js';
 
-/**
- * For so long, in milliseconds, an endpoint is kept on which the broker insists. The span doubles up to
- * {@link LONGEST_PAUSE_MS}.
- */
+/** How long an endpoint is kept on which the broker insists; it doubles up to {@link LONGEST_PAUSE_MS}. */
 const FIRST_KEPT_MS = 100;
 /**
  * A connection to a remembered endpoint that its backend ends within this time, in milliseconds, was of no
@@ -59,7 +56,7 @@ export class EndpointDoubts {
   }
 
   /**
-   * Learns from how a connection ended. Against its endpoint speaks that `validate` or a caller found it
+   * Learns from how a connection ended. Evidence against its endpoint is that `validate` or a caller found it
    * invalid, that the backend never said a word (X-26), and that it was dialled from memory and ended before
    * it was of use, even if bytes came. One that was never leased and is dirty is of no use either: it would
    * be validated again and again.

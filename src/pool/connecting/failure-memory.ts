@@ -3,7 +3,7 @@ import { Backoff } from './backoff.js';
 import { EndpointDoubts } from './endpoint-doubts.js';
 import { RefusalCache } from './refusal-cache.js';
 
-/** What failures of a target say about its next connect. A target without failures has none. */
+/** Evidence from a target's failures about its next connect. A target without failures has none. */
 export class FailureMemory {
   readonly backoff: Backoff;
   readonly doubts: EndpointDoubts;

@@ -7,7 +7,7 @@ const FAILURES_TO_OPEN = 3;
 /** How long the breaker stays open before one connect tries again; it doubles with each try that fails. */
 const FIRST_OPEN_MS = 30_000;
 const LONGEST_OPEN_MS = 600_000;
-/** `auto`: so many connects by each route before they are compared. */
+/** `auto`: connects by each route before the two are compared. */
 const SAMPLES_TO_COMPARE = 3;
 /**
  * `auto`: when the slower route gets another chance. The span doubles with each one that it does not use, up
@@ -17,7 +17,7 @@ const LOOK_AGAIN_MS = 60_000;
 /** The weight of the newest sample in a route's average. */
 const NEWEST_WEIGHT = 0.2;
 
-/** What became of one negotiation. */
+/** The outcome of one negotiation, as far as handoffs go. */
 export interface HandoffResult {
   /** Whether the ready event was waited for. */
   readonly waited: boolean;

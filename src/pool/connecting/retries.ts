@@ -129,7 +129,7 @@ export class Retries {
         resolve();
       };
       pauses.add(end);
-      // Not a reason for the process to stay: the timer of the callers who wait is one.
+      // Unref'd: the timer of the callers who wait keeps the process alive.
       const cancel = this.#clock.schedule(delayMs, end);
       const stopListening = onAbort(this.#closing, end);
       const takeAway =

@@ -3,7 +3,7 @@ import type { Route } from '../../negotiation/job.js';
 import type { Target } from '../../target.js';
 import type { CloseReason } from '../close-reason.js';
 
-/** What every event has. */
+/** The fields of every event. */
 export interface PoolEvent {
   /** The name of the pool. */
   readonly pool: string;
@@ -37,7 +37,7 @@ export interface ConnectionClosedEvent extends ConnectionCreatedEvent {
   readonly reason: CloseReason;
   /** Whether it ever was ready; without that, `reason` is `error`. */
   readonly wasReady: boolean;
-  /** Since it became ready, or since its connect began. */
+  /** Time since it became ready, or since its connect began. */
   readonly ageMs: number;
   /** How often it was leased. */
   readonly uses: number;

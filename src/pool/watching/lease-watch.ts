@@ -33,7 +33,7 @@ export interface AcquireOrigin {
   readonly context: RunInContext | undefined;
 }
 
-/** What the end of a lease needs of its beginning. It must not refer to the lease, whose loss it notices. */
+/** The beginning of a lease, for its end. It must not refer to the lease, whose loss it notices. */
 interface WatchedLease extends Timed {
   readonly connection: PooledConnection;
   readonly acquireId: number;
@@ -184,7 +184,7 @@ export class LeaseWatch {
     return { acquireId, stack, context };
   }
 
-  /** Of an acquire that began before there were listeners. */
+  /** The origin of an acquire that began before there were listeners. */
   #unheardOrigin(): AcquireOrigin {
     return { acquireId: ++this.#environment.ids.acquire, stack: '', context: outOfContext };
   }

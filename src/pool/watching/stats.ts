@@ -97,7 +97,7 @@ export interface PoolStats extends PoolCounts {
 export interface Counters {
   readonly createdByRoute: Record<Route, number>;
   readonly closedByReason: Record<CloseReason, number>;
-  /** Of connections that are closed; those of open ones are with the connections. */
+  /** Leases of connections that are closed; open connections count their own. */
   readonly acquiredByRoute: Record<Route, number>;
   connectFailures: number;
   retries: number;

@@ -1,10 +1,22 @@
 import { afterThisCode } from '../../clock.js';
 import type { Route } from '../../negotiation/job.js';
-import { socketOverDescriptor } from '../../os/socket-handle.js';
+import { wouldBlock } from '../../os/errno.js';
+import { descriptorOf, socketOverDescriptor } from '../../os/socket-handle.js';
 import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import type { SocketEnd, SocketProblem, SocketWatcher } from '../../os/socket-watcher.js';
+import type { TargetOptions } from '../../pool/options.js';
+import type { ClaimWords } from '../claim-words.js';
 import type { ConnectionInfo } from '../protocol.js';
+
+/** How this thread claims a connection. */
+export interface Claim {
+  readonly words: ClaimWords;
+  /** No claims while one of them is not 0. */
+  readonly refusals: Int32Array;
+  /** As in `DescriptorCalls`. */
+  readonly peek: (descriptor: number) => number;
+}
 
 /**
  * A connection of a shared pool in the thread that uses it: a socket over a duplicate of the descriptor.
@@ -26,9 +38,27 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   #retiring = false;
   /** The acquire that led to the current lease, or to the last one. */
   acquireId: number;
+  readonly #claim: Claim | undefined;
+  /** In which it was given back last. */
+  #turn = 0;
+  readonly #serviceName: string | undefined;
+  readonly #wantedVersion: string | undefined;
 
-  /** Begins the first lease. Owns the descriptor from here on, unless it throws. */
-  constructor(id: number, acquireId: number, descriptor: number, info: ConnectionInfo, owner: LeaseOwner) {
+  /**
+   * Begins the first lease. Owns the descriptor from here on, unless it throws.
+   *
+   * @param claim `undefined` where this thread may claim nothing
+   * @param target which the acquire names: a claim must name the same
+   */
+  constructor(
+    id: number,
+    acquireId: number,
+    descriptor: number,
+    info: ConnectionInfo,
+    claim: Claim | undefined,
+    { serviceName, wantedVersion }: TargetOptions,
+    owner: LeaseOwner,
+  ) {
     this.id = id;
     this.acquireId = acquireId;
     this.endpoint = info.endpoint;
@@ -36,6 +66,9 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     this.negotiation =
       info.negotiation && new Negotiation(info.negotiation.negotiated, info.negotiation.handoffToken);
     this.owner = owner;
+    this.#claim = claim;
+    this.#serviceName = serviceName;
+    this.#wantedVersion = wantedVersion;
     this.socket = PooledSocket.adopt(socketOverDescriptor(descriptor), this);
   }
 
@@ -67,6 +100,30 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     PooledSocket.holdReading(this.socket);
     this.socket.unref();
     return undefined;
+  }
+
+  /** Offers a connection that rests to this thread's next caller. Returns the turn, or 0: it offers nothing. */
+  offer(): number {
+    if (this.#claim === undefined) return 0;
+    this.#turn = this.#claim.words.offer(this.#turn);
+    return this.#turn;
+  }
+
+  /** Whether the pool has not taken it since this thread gave it back. */
+  get isOffered(): boolean {
+    return this.#claim?.words.isOffered(this.#turn) === true;
+  }
+
+  /** Takes it for a caller of this thread who asks for such a target. False where it must ask the pool. */
+  tryClaim({ serviceName, wantedVersion }: TargetOptions): boolean {
+    if (this.#claim === undefined || !this.isOffered) return false;
+    if (serviceName !== this.#serviceName || wantedVersion !== this.#wantedVersion) return false;
+    const { words, refusals, peek } = this.#claim;
+    for (let index = 0; index < refusals.length; index++)
+      if (Atomics.load(refusals, index) !== 0) return false;
+    if (!words.isAllowed(this.#turn)) return false;
+    // Bytes that have come since its release are another conversation's: the pool finds them, and closes it.
+    return wouldBlock(peek(descriptorOf(this.socket))) && words.take(this.#turn);
   }
 
   /** Gives the connection to its holder for good. */

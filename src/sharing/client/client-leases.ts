@@ -1,5 +1,7 @@
 import { systemClock } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
+import type { TargetOptions } from '../../pool/options.js';
+import { loadDescriptorCalls } from '../../os/descriptors.js';
 import { DescriptorLedger } from '../../os/descriptor-ledger.js';
 import { socketOverDescriptor } from '../../os/socket-handle.js';
 import { afterDrain } from '../../os/drain.js';
@@ -8,14 +10,17 @@ import type { CloseReason } from '../../pool/close-reason.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import {
   isSharedCloseReason,
+  type ClaimMemory,
   type ClientMessage,
   type ConnectionInfo,
   type HostMessage,
   type SharedCloseReason,
 } from '../protocol.js';
-import { ClientConnection } from './client-connection.js';
+import { ClaimWords } from '../claim-words.js';
+import { ClientConnection, type Claim } from './client-connection.js';
 
 export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
+type Wakeup = Pick<LeaseMessage, 'acquireId' | 'connectionId'>;
 
 /**
  * Sockets that one thread keeps between leases, each a descriptor. Beyond it every lease costs as much as the
@@ -26,11 +31,13 @@ const KEPT_AT_MOST = 256;
 /** The leases that this thread has from the pool of another, and the sockets that it keeps between them. */
 export class ClientLeases implements LeaseOwner {
   readonly #post: (message: ClientMessage) => void;
-  readonly #onReturned: () => void;
+  readonly #onChange: () => void;
   readonly #ledger: DescriptorLedger;
   /** By number, without those that the pool has closed. */
   readonly #connections = new Map<number, ClientConnection>();
   readonly #leased = new Set<LeasedConnection>();
+  /** Connections that this thread may claim, the last one last. */
+  readonly #offered: ClientConnection[] = [];
   /** Connections that their holders have for good. */
   readonly #detached = new Set<ClientConnection>();
   #retiring = false;
@@ -40,12 +47,12 @@ export class ClientLeases implements LeaseOwner {
   /**
    * @param ledger the memory of the pool's ledger
    * @param post sends a message to the pool's thread
-   * @param onReturned is called after each lease that ends
+   * @param onChange is called after each lease that ends, or begins by a claim
    */
-  constructor(ledger: SharedArrayBuffer, post: (message: ClientMessage) => void, onReturned: () => void) {
+  constructor(ledger: SharedArrayBuffer, post: (message: ClientMessage) => void, onChange: () => void) {
     this.#ledger = new DescriptorLedger(ledger);
     this.#post = post;
-    this.#onReturned = onReturned;
+    this.#onChange = onChange;
   }
 
   /** How many connections the pool has still to get back; detached ones count once they are to close. */
@@ -62,13 +69,31 @@ export class ClientLeases implements LeaseOwner {
   /**
    * The lease that is offered, or `undefined` if its connection has closed; the pool knows that already.
    *
+   * @param target which the acquire names
    * @throws {BrokerPoolError} `WORKER_FAILED` if this thread cannot make a socket of the descriptor; the
    * connection is given up then
    */
-  accept(message: LeaseMessage): Lease | undefined {
-    const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message);
+  accept(message: LeaseMessage, target: TargetOptions): Lease | undefined {
+    const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message, target);
     if (connection === undefined) return undefined;
     this.#leased.add(connection);
+    return leaseOf(connection);
+  }
+
+  /**
+   * The lease of a connection that this thread has just given back, without asking the pool; `undefined`
+   * where it must ask. A caller may not overtake those that wait.
+   */
+  claim(acquireId: number, target: TargetOptions): Lease | undefined {
+    while (this.#offered.at(-1)?.isOffered === false) this.#offered.pop();
+    const connection = this.#offered.findLast((each) => each.tryClaim(target));
+    if (connection === undefined) return undefined;
+    const { id: connectionId } = connection;
+    this.#post({ kind: 'claimed', acquireId, connectionId });
+    // Reading may show that it is dead; the pool is told then.
+    if (this.#wake({ acquireId, connectionId }) === undefined) return undefined;
+    this.#leased.add(connection);
+    this.#onChange();
     return leaseOf(connection);
   }
 
@@ -76,7 +101,7 @@ export class ClientLeases implements LeaseOwner {
   decline({ acquireId, connectionId, slot, info }: LeaseMessage): void {
     wipeToken(info);
     const kept = slot < 0 && this.#connections.has(connectionId);
-    this.#post({ kind: 'release', acquireId, kept, everReceived: false });
+    this.#post({ kind: 'release', acquireId, kept, everReceived: false, turn: 0 });
   }
 
   onGone(connectionId: number): void {
@@ -84,6 +109,7 @@ export class ClientLeases implements LeaseOwner {
     if (connection === undefined) return;
     this.#connections.delete(connectionId);
     this.#detached.delete(connection);
+    this.#withdraw(connection);
     this.#draining.get(connection)?.();
     this.#draining.delete(connection);
     connection.destroy();
@@ -103,14 +129,14 @@ export class ClientLeases implements LeaseOwner {
       this.#post({ kind: 'detach', acquireId: connection.acquireId });
       if (this.#retiring) connection.retire();
     }
-    this.#onReturned();
+    this.#onChange();
   }
 
   onRelease(leased: LeasedConnection): void {
     this.#leased.delete(leased);
     const connection = this.#current(leased);
     if (connection !== undefined) this.#giveBack(connection);
-    this.#onReturned();
+    this.#onChange();
   }
 
   onDestroy(leased: LeasedConnection, reason: CloseReason): void {
@@ -118,7 +144,7 @@ export class ClientLeases implements LeaseOwner {
     const connection = this.#current(leased);
     if (connection !== undefined)
       this.#destroy(connection, isSharedCloseReason(reason) ? reason : 'destroyed');
-    this.#onReturned();
+    this.#onChange();
   }
 
   /** Destroys everything without telling the pool. Callers keep their leases, whose sockets are closed. */
@@ -136,13 +162,25 @@ export class ClientLeases implements LeaseOwner {
     return connection === leased ? connection : undefined;
   }
 
-  #wake({ acquireId, connectionId }: LeaseMessage): ClientConnection | undefined {
-    this.#connections.get(connectionId)?.wake(acquireId);
+  #wake({ acquireId, connectionId }: Wakeup): ClientConnection | undefined {
+    const connection = this.#connections.get(connectionId);
+    if (connection === undefined) return undefined;
+    this.#withdraw(connection);
+    connection.wake(acquireId);
     // Reading may have shown that it is dead; the pool has been told then.
     return this.#connections.get(connectionId);
   }
 
-  #takeOver({ acquireId, connectionId, slot, info, greeting }: LeaseMessage): ClientConnection | undefined {
+  /** It is leased or closed: no caller may claim it. */
+  #withdraw(connection: ClientConnection): void {
+    const index = this.#offered.lastIndexOf(connection);
+    if (index >= 0) this.#offered.splice(index, 1);
+  }
+
+  #takeOver(
+    { acquireId, connectionId, slot, info, claim: memory, greeting }: LeaseMessage,
+    target: TargetOptions,
+  ): ClientConnection | undefined {
     const descriptor = this.#ledger.take(slot);
     if (descriptor === undefined || info === undefined) {
       wipeToken(info);
@@ -150,7 +188,8 @@ export class ClientLeases implements LeaseOwner {
     }
     let connection: ClientConnection;
     try {
-      connection = new ClientConnection(connectionId, acquireId, descriptor, info, this);
+      const claim = claimOf(memory);
+      connection = new ClientConnection(connectionId, acquireId, descriptor, info, claim, target, this);
     } catch (cause) {
       wipeToken(info);
       this.#ledger.offer(slot, descriptor);
@@ -171,7 +210,9 @@ export class ClientLeases implements LeaseOwner {
     const kept = this.#connections.size <= KEPT_AT_MOST;
     const everReceived = PooledSocket.hasRead(connection.socket);
     if (!kept) this.onGone(connection.id);
-    this.#post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived });
+    const turn = kept ? connection.offer() : 0;
+    if (turn > 0) this.#offered.push(connection);
+    this.#post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived, turn });
   }
 
   /** Gives a connection back when its last bytes have left. */
@@ -180,7 +221,7 @@ export class ClientLeases implements LeaseOwner {
       this.#draining.delete(connection);
       if (drained) this.#giveBack(connection);
       else this.#destroy(connection, 'dirty');
-      this.#onReturned();
+      this.#onChange();
     });
     this.#draining.set(connection, stop);
   }
@@ -189,6 +230,18 @@ export class ClientLeases implements LeaseOwner {
     this.onGone(connection.id);
     this.#post({ kind: 'destroy', acquireId: connection.acquireId, reason });
   }
+}
+
+/** How this thread claims a connection; `undefined` where the pool allows none, or the thread cannot peek. */
+function claimOf(memory: ClaimMemory | undefined): Claim | undefined {
+  const calls = memory && loadDescriptorCalls();
+  if (calls === undefined || memory === undefined) return undefined;
+  const { words, refusals } = memory;
+  return {
+    words: new ClaimWords(words),
+    refusals: new Int32Array(refusals),
+    peek: (descriptor) => calls.peek(descriptor),
+  };
 }
 
 function wipeToken(info: ConnectionInfo | undefined): void {

@@ -91,7 +91,8 @@ export class SharedPool implements AsyncDisposable {
           ? abortedError(signal, ABORTED)
           : this.#refusal && errorFromData(this.#refusal);
       if (failure !== undefined) throw explainedError(failure, this.#tried(options, 0));
-      return this.#ask(options);
+      const lease = this.#pending.size > 0 ? undefined : this.#leases.claim(++this.#lastAcquireId, options);
+      return lease === undefined ? this.#ask(options) : Promise.resolve(lease);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -207,7 +208,7 @@ export class SharedPool implements AsyncDisposable {
     const acquire = this.#pending.get(message.acquireId);
     if (acquire === undefined) return this.#leases.decline(message);
     try {
-      const lease = this.#leases.accept(message);
+      const lease = this.#leases.accept(message, acquire.options);
       // The connection has closed on the way here.
       if (lease === undefined) this.#postAcquire(acquire);
       else this.#settle(acquire, lease);

@@ -6,12 +6,13 @@ import type { CloseReason } from '../../pool/close-reason.js';
 import type { PooledConnection, SharedWith } from '../../pool/pooled-connection.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import type { SocketProblem } from '../../os/socket-watcher.js';
+import type { Claimable } from './claimable.js';
 
 /**
  * Tells another thread that has a duplicate: the connection is closed, or, where the thread has it detached, is to
- * close as soon as it is at rest.
+ * close as soon as it is at rest, or the thread may no longer claim it.
  */
-export type TellHolder = (connection: HostConnection, news: 'gone' | 'retire') => void;
+export type TellHolder = (connection: HostConnection, news: 'gone' | 'retire' | 'forbid claims') => void;
 
 /**
  * A pooled connection that other threads have duplicates of. Its own socket stays in this thread, and reads
@@ -21,7 +22,10 @@ export class HostConnection implements SharedWith {
   readonly pooled: PooledConnection;
   readonly holders = new Set<TellHolder>();
   everReceived = false;
+  /** Also while a thread may claim it: neither reads then. */
   isLent = false;
+  /** While it is idle, and a thread may claim it. */
+  claimable: Claimable | undefined;
   readonly #calls: DescriptorCalls;
 
   private constructor(pooled: PooledConnection, calls: DescriptorCalls) {
@@ -66,7 +70,18 @@ export class HostConnection implements SharedWith {
     if (!wouldBlock(peeked)) return 'error';
     this.isLent = false;
     PooledSocket.resumeReading(socket);
-    return undefined;
+    return socket.destroyed ? 'error' : undefined;
+  }
+
+  recall(): SocketProblem | 'claimed' | undefined {
+    const { claimable } = this;
+    if (claimable === undefined) return undefined;
+    this.claimable = undefined;
+    return claimable.take(this.pooled) ? this.takeBack() : 'claimed';
+  }
+
+  forbidClaims(): void {
+    for (const tell of this.holders) tell(this, 'forbid claims');
   }
 
   /** Ends the lease in the pool. With a problem the connection closes. */
@@ -86,6 +101,7 @@ export class HostConnection implements SharedWith {
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.pooled.socket));
+    this.claimable = undefined;
     for (const tell of this.holders) tell(this, 'gone');
     this.holders.clear();
   }

@@ -5,10 +5,18 @@ import { InFlightDescriptors } from '../../os/in-flight-descriptors.js';
 import { copyOf } from '../../wire/frame.js';
 import type { Lease } from '../../pool/lease.js';
 import type { CloseReason } from '../../pool/close-reason.js';
+import { systemClock } from '../../clock.js';
 import type { ClientMessage, HostMessage } from '../protocol.js';
+import { Claimable } from './claimable.js';
 import type { HostConnection, TellHolder } from './host-connection.js';
 
 type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
+
+/**
+ * How long a connection that a thread has given back may be claimed, in milliseconds. No thread reads from it
+ * meanwhile: its end, and bytes of a backend that were not asked for, show that much later.
+ */
+const CLAIMABLE_MS = 10;
 
 interface HostLease {
   /** Not used, but kept: the leak watch takes a collected handle for a lost lease. */
@@ -17,6 +25,15 @@ interface HostLease {
   /** Where its descriptor was offered; -1 where the thread had a duplicate. */
   readonly slot: number;
   readonly greeted: boolean;
+}
+
+/** A connection that the thread has a duplicate of. */
+interface Held {
+  readonly connection: HostConnection;
+  /** The number of the lease where the thread has one. */
+  acquireId: number | undefined;
+  /** `undefined` where the pool allows no claims. */
+  readonly claimable: Claimable | undefined;
 }
 
 /**
@@ -29,8 +46,11 @@ export class HostLeases {
   readonly #post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void;
   /** By the acquire's number. */
   readonly #leases = new Map<number, HostLease>();
-  /** Connections that the thread has duplicates of, and the number of the lease where it has one. */
-  readonly #held = new Map<HostConnection, number | undefined>();
+  /** By the connection's number. */
+  readonly #held = new Map<number, Held>();
+  /** Connections that the thread may claim, or has claimed. */
+  readonly #offered = new Set<Held>();
+  #cancelRecall: (() => void) | undefined;
 
   /** @param post sends a message to the thread; it moves the memory in `moved` instead of copying it */
   constructor(calls: DescriptorCalls, post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void) {
@@ -50,9 +70,10 @@ export class HostLeases {
   lend(acquireId: number, lease: Lease, connection: HostConnection): BrokerPoolError | undefined {
     const { pooled } = connection;
     const message = { kind: 'lease', acquireId, connectionId: pooled.id } as const;
-    if (this.#held.has(connection)) {
+    const held = this.#held.get(pooled.id);
+    if (held !== undefined) {
       connection.lend();
-      this.#begin(acquireId, { lease, connection, slot: -1, greeted: false });
+      this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
       this.#post({ ...message, slot: -1 });
       return undefined;
     }
@@ -63,8 +84,13 @@ export class HostLeases {
     }
     const slot = this.#inFlight.add(descriptor);
     const greeting = connection.lend();
-    this.#begin(acquireId, { lease, connection, slot, greeted: greeting !== undefined });
     const { endpoint, route, negotiation } = pooled;
+    const { claims } = pooled.owner;
+    const claimable = claims && new Claimable(claims);
+    const first = { connection, acquireId, claimable };
+    this.#held.set(pooled.id, first);
+    connection.holders.add(this.#tell);
+    this.#begin(first, acquireId, { lease, connection, slot, greeted: greeting !== undefined });
     const token = negotiation?.handoffToken();
     const handoffToken = token && copyOf(token);
     const info = {
@@ -72,19 +98,38 @@ export class HostLeases {
       route,
       negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
     };
-    this.#post({ ...message, slot, info, greeting }, handoffToken && [handoffToken.buffer]);
+    const claim = claimable?.memory;
+    this.#post({ ...message, slot, info, claim, greeting }, handoffToken && [handoffToken.buffer]);
     return undefined;
   }
 
-  release({ acquireId, kept, everReceived }: ReleaseMessage): void {
+  release({ acquireId, kept, everReceived, turn }: ReleaseMessage): void {
     const lease = this.#leases.get(acquireId);
     // Its connection may have closed while the message was on its way.
     if (lease === undefined) return;
     const { connection } = lease;
     const untaken = this.#end(acquireId, lease, kept);
     if (everReceived) connection.everReceived = true;
+    const held = this.#held.get(connection.pooled.id);
+    if (turn > 0 && held?.claimable !== undefined) this.#offer(held, held.claimable, turn);
     // A greeting that no caller has read cannot go back to this thread's socket.
-    connection.giveBack(untaken && lease.greeted ? 'dirty' : connection.takeBack());
+    else connection.giveBack(untaken && lease.greeted ? 'dirty' : connection.takeBack());
+  }
+
+  /**
+   * Begins a lease that the thread has taken without asking. False if it had no right to; not if the
+   * connection has closed meanwhile, as the thread will hear.
+   */
+  claim(acquireId: number, connectionId: number): boolean {
+    const held = this.#held.get(connectionId);
+    if (held === undefined) return true;
+    const { connection, claimable } = held;
+    if (claimable === undefined || (claimable.early === undefined && connection.claimable !== claimable))
+      return false;
+    connection.claimable = undefined;
+    const lease = claimable.begin(connection.pooled);
+    if (lease !== undefined) this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
+    return true;
   }
 
   /** The lease stays until the thread has closed the socket: it says so by `destroy`. */
@@ -102,8 +147,15 @@ export class HostLeases {
 
   /** Ends all leases; the thread keeps no duplicates. */
   destroyAll(reason: CloseReason): void {
+    this.#cancelRecall?.();
     for (const acquireId of Array.from(this.#leases.keys())) this.destroy(acquireId, reason);
-    for (const connection of this.#held.keys()) connection.holders.delete(this.#tell);
+    for (const held of Array.from(this.#held.values())) {
+      const { connection, claimable } = held;
+      this.#recall(held);
+      // A claim whose message has not come, and will not.
+      if (claimable?.early !== undefined) connection.giveBack(reason);
+      connection.holders.delete(this.#tell);
+    }
     this.#held.clear();
   }
 
@@ -120,15 +172,21 @@ export class HostLeases {
   }
 
   readonly #tell: TellHolder = (connection, news) => {
-    if (news === 'gone') this.#onGone(connection);
-    else if (this.#held.get(connection) !== undefined)
+    const held = this.#held.get(connection.pooled.id);
+    if (news === 'gone') this.#onGone(connection, held);
+    else if (news === 'forbid claims') held?.claimable?.forbid();
+    else if (held?.acquireId !== undefined)
       this.#post({ kind: 'retire', connectionId: connection.pooled.id });
   };
 
-  #onGone(connection: HostConnection): void {
-    const acquireId = this.#held.get(connection);
-    this.#held.delete(connection);
-    this.#post({ kind: 'gone', connectionId: connection.pooled.id });
+  #onGone(connection: HostConnection, held: Held | undefined): void {
+    const { id } = connection.pooled;
+    this.#held.delete(id);
+    this.#post({ kind: 'gone', connectionId: id });
+    if (held === undefined) return;
+    this.#offered.delete(held);
+    const { acquireId, claimable } = held;
+    claimable?.close();
     if (acquireId === undefined) return;
     const slot = this.#leases.get(acquireId)?.slot ?? -1;
     this.#leases.delete(acquireId);
@@ -137,20 +195,50 @@ export class HostLeases {
     connection.giveBack('stale');
   }
 
-  #begin(acquireId: number, lease: HostLease): void {
+  #begin(held: Held, acquireId: number, lease: HostLease): void {
     this.#leases.set(acquireId, lease);
-    this.#held.set(lease.connection, acquireId);
-    lease.connection.holders.add(this.#tell);
+    held.acquireId = acquireId;
+    held.claimable?.allow(lease.connection.pooled);
+  }
+
+  /** The thread has given a connection back, and may claim it. */
+  #offer(held: Held, claimable: Claimable, turn: number): void {
+    const { connection } = held;
+    const { pooled } = connection;
+    if (claimable.rest(pooled, turn)) {
+      connection.claimable = claimable;
+      this.#offered.add(held);
+      this.#cancelRecall ??= systemClock.schedule(CLAIMABLE_MS, () => this.#recallAll());
+    } else if (claimable.take(pooled)) {
+      connection.giveBack(connection.takeBack());
+    } else {
+      // The thread was faster than the caller that waits, or than the news that the connection is to close.
+      claimable.forbid();
+    }
+  }
+
+  /** Reads again from the connections that the thread has not claimed. */
+  #recallAll(): void {
+    this.#cancelRecall = undefined;
+    for (const held of this.#offered) this.#recall(held);
+    this.#offered.clear();
+  }
+
+  #recall({ connection, claimable }: Held): void {
+    if (claimable === undefined || connection.claimable !== claimable) return;
+    const problem = connection.recall();
+    if (problem !== undefined && problem !== 'claimed') connection.giveBack(problem);
   }
 
   /** Returns whether the thread had never taken the descriptor. */
   #end(acquireId: number, { connection, slot }: HostLease, kept: boolean): boolean {
     this.#leases.delete(acquireId);
     const untaken = slot >= 0 && this.#inFlight.end(slot);
-    if (kept && !untaken) {
-      this.#held.set(connection, undefined);
+    const held = this.#held.get(connection.pooled.id);
+    if (kept && !untaken && held !== undefined) {
+      held.acquireId = undefined;
     } else {
-      this.#held.delete(connection);
+      this.#held.delete(connection.pooled.id);
       connection.holders.delete(this.#tell);
     }
     return untaken;

@@ -66,6 +66,14 @@ export class HostPort {
         if (this.#waiting.has(message.acquireId) || this.#leases.has(message.acquireId))
           return this.#onBrokenMessage();
         return this.#acquire(message);
+      case 'claimed':
+        if (
+          this.#waiting.has(message.acquireId) ||
+          this.#leases.has(message.acquireId) ||
+          !this.#leases.claim(message.acquireId, message.connectionId)
+        )
+          return this.#onBrokenMessage();
+        return;
       case 'abort':
         return this.#abort(message.acquireId);
       case 'release':

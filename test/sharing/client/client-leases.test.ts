@@ -20,5 +20,5 @@ test('a declined lease goes back, and its token is overwritten', (t) => {
   const message: LeaseMessage = { kind: 'lease', acquireId: 1, connectionId: 2, slot: 0, info };
   leases.decline(message);
   t.deepEqual(handoffToken, new Uint8Array(16));
-  t.deepEqual(posted, [{ kind: 'release', acquireId: 1, kept: false, everReceived: false }]);
+  t.deepEqual(posted, [{ kind: 'release', acquireId: 1, kept: false, everReceived: false, turn: 0 }]);
 });

@@ -1,0 +1,75 @@
+import type { CachedClock } from '../clock.js';
+import type { AcquireQueue } from './acquire-queue.js';
+import type { EntryList } from './containers.js';
+import { leaseOf, type ClaimRules, type Lease } from './lease.js';
+import type { PooledConnection } from './pooled-connection.js';
+import type { LeaseWatch } from './watching/lease-watch.js';
+
+/** Index of the word that is 1 once the pool closes. The one before it is 1 while callers wait. */
+const POOL_CLOSES = 1;
+
+/**
+ * Leases of one target that begin without an acquire: another thread claims a connection that it has just
+ * given back. The pool hears of a claim a moment later, so it says beforehand where it would refuse one.
+ */
+export class Claims implements ClaimRules {
+  readonly refusals: SharedArrayBuffer;
+  readonly #refusals: Int32Array;
+  readonly #entries: EntryList<PooledConnection>;
+  readonly #queue: AcquireQueue;
+  readonly #watch: LeaseWatch;
+  readonly #cachedClock: CachedClock;
+  readonly #maxUses: number;
+
+  constructor(
+    entries: EntryList<PooledConnection>,
+    queue: AcquireQueue,
+    watch: LeaseWatch,
+    cachedClock: CachedClock,
+    maxUses: number,
+  ) {
+    this.#entries = entries;
+    this.#queue = queue;
+    this.#watch = watch;
+    this.#cachedClock = cachedClock;
+    this.#maxUses = maxUses;
+    this.refusals = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
+    this.#refusals = new Int32Array(this.refusals);
+    queue.showDemand(this.#refusals);
+  }
+
+  /** The pool closes: it must not be given new leases. */
+  close(): void {
+    Atomics.store(this.#refusals, POOL_CLOSES, 1);
+  }
+
+  left({ closeOnRelease, uses }: PooledConnection): number {
+    const isRefused = this.#queue.size > 0 || Atomics.load(this.#refusals, POOL_CLOSES) === 1;
+    return isRefused || closeOnRelease !== undefined ? 0 : this.#maxUses - uses;
+  }
+
+  rest(connection: PooledConnection): boolean {
+    if (this.left(connection) === 0 || connection.needsReset) return false;
+    this.#watch.end(connection, this.#cachedClock.time());
+    connection.leasedAt = undefined;
+    // A listener may have acquired, or ended the pool.
+    if (connection.state !== 'leased' || this.left(connection) === 0) return false;
+    this.#entries.makeIdle(connection);
+    return true;
+  }
+
+  begin(connection: PooledConnection): Lease | undefined {
+    const now = this.#cachedClock.time();
+    if (connection.state === 'leased') this.#watch.end(connection, now);
+    else if (connection.state === 'idle') this.#entries.lease(connection);
+    if (connection.state !== 'leased') return undefined;
+    connection.use(this.#maxUses, now);
+    if (!this.#watch.wanted) return leaseOf(connection);
+    try {
+      return this.#watch.leaseAtOnce(connection, this.#cachedClock);
+    } catch {
+      // A listener has ended the pool.
+      return undefined;
+    }
+  }
+}

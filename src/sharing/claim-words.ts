@@ -1,0 +1,60 @@
+const OFFERED_TURN = 0;
+const LAST_TURN = 1;
+
+/** After the highest turn comes 1: 0 is "not offered". */
+const MOST_TURNS = 2 ** 31 - 1;
+
+/** A thread that is so many claims of a connection ahead of the pool's asks for the next lease. */
+const CLAIMS_AHEAD = 16;
+
+/**
+ * Which of two threads has a connection that one of them has given back: that thread, which may claim it for
+ * its next caller without asking, or the pool's thread. In memory that both see.
+ *
+ * Layout: two 32-bit words. The first one is the turn in which the thread gave the connection back, or 0. Only
+ * the thread writes a turn. Both sides take the connection by compare-and-exchange of the turn that they know
+ * for 0: only one of them gets it, and the pool's thread none whose release it has not read. The second word is
+ * the last turn that the thread may claim. Only the pool's thread writes it.
+ */
+export class ClaimWords {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array;
+
+  /** @param memory of the other side */
+  constructor(memory = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Thread: offers a connection that nothing reads any more. Returns the turn. */
+  offer(lastTurn: number): number {
+    const turn = lastTurn === MOST_TURNS ? 1 : lastTurn + 1;
+    Atomics.store(this.#words, OFFERED_TURN, turn);
+    return turn;
+  }
+
+  /** Thread: whether neither has taken the connection that was given back in this turn. */
+  isOffered(turn: number): boolean {
+    return turn !== 0 && Atomics.load(this.#words, OFFERED_TURN) === turn;
+  }
+
+  /** Takes the connection that was given back in this turn, unless the other thread is faster. */
+  take(turn: number): boolean {
+    return Atomics.compareExchange(this.#words, OFFERED_TURN, turn, 0) === turn;
+  }
+
+  /** Thread: whether the pool allows a claim of the connection that was given back in this turn. */
+  isAllowed(turn: number): boolean {
+    return ((Atomics.load(this.#words, LAST_TURN) - turn) | 0) >= 0;
+  }
+
+  /** Pool's thread: allows the claims of so many turns after this one. */
+  allow(turn: number, claims: number): void {
+    Atomics.store(this.#words, LAST_TURN, turn + Math.min(claims, CLAIMS_AHEAD));
+  }
+
+  /** Pool's thread: allows no claim after the turns that the thread may have gone ahead of this one. */
+  forbid(turn: number): void {
+    Atomics.store(this.#words, LAST_TURN, turn - 2 * CLAIMS_AHEAD);
+  }
+}
