@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { loadNative } from '../../src/os/native.js';
 import { canHandOff } from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
