@@ -9,6 +9,7 @@ import type { Table } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { buildIn, THIS_BUILD } from '../peers/build.js';
 import { OURS } from '../peers/lenders.js';
+import { WEIGHING_OPTIONS } from './idle-connections.js';
 import { startSystem, type BenchSystem } from '../peers/system.js';
 import type { ConnectTask } from '../programs/connect.js';
 import type { HoldAnswer, HoldTask } from '../programs/hold.js';
@@ -19,7 +20,6 @@ const OTHER = 'the other build';
 /** What a change may cost. */
 const ALLOWED = 1.03;
 const WEIGHED_CONNECTIONS = 4_000;
-const NODE_OPTIONS = ['--expose-gc', '--no-memory-reducer'];
 
 /** The systems that all rows share. */
 interface Systems {
@@ -122,7 +122,7 @@ async function weigh({ embedded }: Systems, build: string): Promise<number> {
   const { backend, target } = embedded;
   const held = { connections: WEIGHED_CONNECTIONS, parksThread: false } as const;
   const task: HoldTask = { who: 'pool', target, backendEndpoint: backend.endpoint, build, ...held };
-  await using program = await startProgram<HoldAnswer>('hold', task, NODE_OPTIONS);
+  await using program = await startProgram<HoldAnswer>('hold', task, WEIGHING_OPTIONS);
   const { all, heap } = program.ready;
   return all ?? heap;
 }

@@ -19,6 +19,11 @@ const SETTLE_MS = 6_000;
  * doing.
  */
 const NODE_OPTIONS = ['--expose-gc', '--no-memory-reducer'];
+/**
+ * Compiles no machine code: how much of it there is depends on what else runs while the connections open, and it was a
+ * twentieth of what was weighed.
+ */
+export const WEIGHING_OPTIONS: readonly string[] = [...NODE_OPTIONS, '--no-opt', '--no-sparkplug'];
 const WATCH_MS = 3_000;
 
 const POOL = 'BrokerPool, idle';
@@ -49,7 +54,7 @@ export const idleConnections: BenchCase = {
     return {
       tables: [...memory, ...activity],
       notes: [
-        `Memory in use with ${whole(WEIGHED_CONNECTIONS)} connections after collections; native memory as the C library counts it.`,
+        `Memory in use with ${whole(WEIGHED_CONNECTIONS)} connections after collections, without machine code; native memory as the C library counts it.`,
         ...(hasProc
           ? [
               `Wake-ups and processor time: all threads, the pool's parked wait thread among them, ${whole(CONNECTIONS)} connections, ${SETTLE_MS / 1_000} s after the last connect, V8's tidying off`,
@@ -64,10 +69,11 @@ function hold(
   { backend, target }: SpawnedTestSystem,
   { who }: Holder,
   connections: number,
-  parksThread = false,
+  parksThread: boolean,
+  nodeOptions: readonly string[],
 ): Promise<RunningProgram<HoldAnswer>> {
   const task: HoldTask = { who, target, backendEndpoint: backend.endpoint, connections, parksThread };
-  return startProgram<HoldAnswer>('hold', task, NODE_OPTIONS);
+  return startProgram<HoldAnswer>('hold', task, nodeOptions);
 }
 
 async function measureMemory(context: BenchContext, system: SpawnedTestSystem): Promise<Table[]> {
@@ -77,7 +83,7 @@ async function measureMemory(context: BenchContext, system: SpawnedTestSystem): 
     HOLDERS,
     idleConnections.budgetMs / 2,
     async (holder) => {
-      await using program = await hold(system, holder, WEIGHED_CONNECTIONS);
+      await using program = await hold(system, holder, WEIGHED_CONNECTIONS, false, WEIGHING_OPTIONS);
       return program.ready;
     },
   );
@@ -102,7 +108,9 @@ async function measureMemory(context: BenchContext, system: SpawnedTestSystem): 
 
 /** Both at once: neither has anything to do, so neither is in the other's way. */
 async function measureActivity(context: BenchContext, system: SpawnedTestSystem): Promise<Table[]> {
-  const programs = await Promise.all(HOLDERS.map((holder) => hold(system, holder, CONNECTIONS, true)));
+  const programs = await Promise.all(
+    HOLDERS.map((holder) => hold(system, holder, CONNECTIONS, true, NODE_OPTIONS)),
+  );
   const windows: Activity[][] = HOLDERS.map(() => []);
   try {
     context.progress('waiting for the processes to settle');

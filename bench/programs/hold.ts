@@ -29,8 +29,9 @@ export interface HoldAnswer {
   readonly all: number | null;
 }
 
-/** Opens one in order to load what has to be loaded; then the others. */
 const OPEN_AT_ONCE = 50;
+/** Opened before anything is weighed: what loads while they open is no part of a connection. */
+const OPENED_FIRST = 500;
 
 const task: HoldTask = JSON.parse(process.argv[2] ?? '');
 /** What must not be collected. */
@@ -51,12 +52,13 @@ async function openPool({
     adoptHandedOffConnection: parksThread,
   });
   held.push(pool);
-  (await pool.acquire()).release();
-  return async () => {
-    const leases = await Promise.all(Array.from({ length: connections }, () => pool.acquire()));
+  const openUntil = async (count: number): Promise<void> => {
+    const leases = await Promise.all(Array.from({ length: count }, () => pool.acquire()));
     for (const lease of leases) lease.release();
-    if (pool.stats().idle !== connections) throw new Error(`${pool.stats().idle} connections are idle`);
+    if (pool.stats().idle !== count) throw new Error(`${pool.stats().idle} connections are idle`);
   };
+  await openUntil(OPENED_FIRST);
+  return () => openUntil(connections);
 }
 
 async function openBare({ backendEndpoint, connections }: HoldTask): Promise<() => Promise<void>> {
@@ -66,12 +68,12 @@ async function openBare({ backendEndpoint, connections }: HoldTask): Promise<() 
     held.push(socket);
     await once(socket, 'connect');
   };
-  await open();
-  return async () => {
-    for (let opened = 1; opened < connections; opened += OPEN_AT_ONCE) {
-      await Promise.all(Array.from({ length: Math.min(OPEN_AT_ONCE, connections - opened) }, open));
-    }
+  const openUntil = async (count: number): Promise<void> => {
+    for (let opened = held.length; opened < count; opened = held.length)
+      await Promise.all(Array.from({ length: Math.min(OPEN_AT_ONCE, count - opened) }, open));
   };
+  await openUntil(OPENED_FIRST);
+  return () => openUntil(connections);
 }
 
 /** After several collections, with a pause for what the sockets do in later turns. */
@@ -88,11 +90,11 @@ const openOthers = await (task.who === 'pool' ? openPool(task) : openBare(task))
 const before = await settledMemory();
 await openOthers();
 const after = await settledMemory();
-const heap = (after.heap - before.heap) / (task.connections - 1);
+const heap = (after.heap - before.heap) / (task.connections - OPENED_FIRST);
 const native =
   after.native === undefined || before.native === undefined
     ? undefined
-    : (after.native - before.native) / (task.connections - 1);
+    : (after.native - before.native) / (task.connections - OPENED_FIRST);
 const answer: HoldAnswer = { heap, all: native === undefined ? null : heap + native };
 process.stdout.write(`${JSON.stringify(answer)}\n`);
 process.stdin.resume();

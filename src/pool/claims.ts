@@ -51,7 +51,7 @@ export class Claims implements ClaimRules {
   rest(connection: PooledConnection): boolean {
     if (this.left(connection) === 0 || connection.needsReset) return false;
     this.#watch.end(connection, this.#cachedClock.time());
-    connection.leasedAt = undefined;
+    connection.since = undefined;
     // A listener may have acquired, or ended the pool.
     if (connection.state !== 'leased' || this.left(connection) === 0) return false;
     this.#entries.makeIdle(connection);

@@ -97,7 +97,7 @@ export class HealthChecks {
   /** Whether an idle connection must be checked before it is leased. */
   isDue(connection: PooledConnection, nowMs: number): boolean {
     // The time of the turn may be older than a check that ended in it.
-    const idleMs = connection.resting ? Math.max(0, nowMs - connection.idleSinceMs) : 0;
+    const idleMs = nowMs - connection.idleFromMs(nowMs);
     return idleMs >= this.#settings.validateAfterIdleMs;
   }
 

@@ -29,6 +29,29 @@ export interface SharedWith {
   retire(): void;
 }
 
+/** How a connection was opened. */
+interface Opening {
+  readonly endpoint: string;
+  readonly route: Route;
+  /** `undefined` after a Hello-skip. */
+  readonly negotiation: Negotiation | undefined;
+}
+
+/** That of the latest Hello-skip. Most connections of a process are of one endpoint, and share it. */
+let latestSkip: Opening | undefined;
+
+function skipOf({ endpoint, route }: NewConnection): Opening {
+  if (latestSkip?.endpoint !== endpoint || latestSkip.route !== route)
+    latestSkip = { endpoint, route, negotiation: undefined };
+  return latestSkip;
+}
+
+/**
+ * Connections to which `validate` has written before the first lease: what arrives from then on is no greeting. Not a
+ * field: few connections are among them.
+ */
+const spokenTo = new WeakSet<PooledConnection>();
+
 /**
  * One connection in the pool, with a new socket object for each caller that has used the old one.
  *
@@ -38,10 +61,6 @@ export interface SharedWith {
 export class PooledConnection implements ListEntry<PooledConnection>, SocketWatcher {
   readonly id: number;
   socket: PooledSocket;
-  readonly endpoint: string;
-  readonly route: Route;
-  /** `undefined` after a Hello-skip. */
-  readonly negotiation: Negotiation | undefined;
   readonly owner: LeaseOwner;
   readonly bornMs: number;
   /** When its lifetime is over, on the monotonic clock; `Infinity` if never. */
@@ -52,10 +71,11 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   index = -1;
   /** How often it has been leased. */
   uses = 0;
-  /** When its lease began. */
-  leasedAt: CachedTime | undefined = undefined;
-  /** Since when it rests; -1 while it is leased, and until the turn in which it became idle has ended. */
-  idleSinceMs = -1;
+  /**
+   * When its lease began, until the turn in which it becomes idle has ended; from then on, as a number, since when it
+   * rests. One field, for both are never wanted at once.
+   */
+  since: CachedTime | number | undefined = undefined;
   /** Why it closes as soon as it comes back. */
   closeOnRelease: CloseReason | undefined = undefined;
   /**
@@ -63,25 +83,20 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    * it.
    */
   needsReset = false;
-  /** `validate` has written before the first lease: what arrives from then on is no greeting. */
-  spokenTo = false;
   sharedWith: SharedWith | undefined = undefined;
+  readonly #opening: Opening;
 
   /**
    * @param bornMs in whole milliseconds
    * @param expiresAtMs in whole milliseconds, or `Infinity`
    */
-  constructor(
-    id: number,
-    { socket, endpoint, route, negotiated, handoffToken }: NewConnection,
-    owner: LeaseOwner,
-    bornMs: number,
-    expiresAtMs: number,
-  ) {
+  constructor(id: number, opened: NewConnection, owner: LeaseOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
-    this.endpoint = endpoint;
-    this.route = route;
-    this.negotiation = negotiated && new Negotiation(negotiated, handoffToken);
+    const { socket, endpoint, route, negotiated, handoffToken } = opened;
+    this.#opening =
+      negotiated === undefined
+        ? skipOf(opened)
+        : { endpoint, route, negotiation: new Negotiation(negotiated, handoffToken) };
     this.owner = owner;
     this.bornMs = bornMs;
     this.expiresAtMs = expiresAtMs;
@@ -89,15 +104,26 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     this.socket = PooledSocket.adopt(socket, this);
   }
 
+  get endpoint(): string {
+    return this.#opening.endpoint;
+  }
+
+  get route(): Route {
+    return this.#opening.route;
+  }
+
+  get negotiation(): Negotiation | undefined {
+    return this.#opening.negotiation;
+  }
+
   /** A lease begins. The socket keeps the process alive from now on. */
   use(maxUses: number, leasedAt: CachedTime): void {
     this.uses += 1;
+    const { since } = this;
     // A new object in an old one is a note for the collector, which takes longer than this question.
-    if (this.leasedAt !== leasedAt) this.leasedAt = leasedAt;
+    if (since !== leasedAt) this.since = leasedAt;
     if (this.uses >= maxUses) this.closeOnRelease ??= 'uses';
-    if (this.idleSinceMs < 0) return;
-    this.idleSinceMs = -1;
-    this.socket.ref();
+    if (typeof since === 'number') this.socket.ref();
   }
 
   /**
@@ -111,7 +137,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     if (typeof next === 'string') return next;
     this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
-    if (this.idleSinceMs < 0) this.socket.ref();
+    if (!this.resting) this.socket.ref();
     this.needsReset = false;
     return undefined;
   }
@@ -132,8 +158,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    * @param wrote whether `validate` has written
    */
   recycleChecked(greeting: Uint8Array | undefined, wrote: boolean): CloseReason | 'unsent' | undefined {
-    this.spokenTo ||= wrote;
-    const late = this.spokenTo ? undefined : withoutThrowing(() => this.takeGreeting());
+    if (wrote) spokenTo.add(this);
+    const late = spokenTo.has(this) ? undefined : withoutThrowing(() => this.takeGreeting());
     const reason = this.recycle();
     if (reason !== undefined) return reason;
     if (late !== undefined) this.socket.unshift(late);
@@ -147,8 +173,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    */
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
-    this.idleSinceMs = Math.floor(nowMs);
-    this.leasedAt = undefined;
+    this.since = Math.floor(nowMs);
     this.socket.unref();
   }
 
@@ -170,18 +195,18 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Whether {@link PooledConnection.rest} has been called since its last lease. */
   get resting(): boolean {
-    return this.idleSinceMs >= 0;
+    return typeof this.since === 'number';
   }
 
   /** Since when it is idle. One that is leased, or became idle in this turn, counts as idle from now on. */
   idleFromMs(nowMs: number): number {
-    return this.idleSinceMs < 0 ? nowMs : Math.min(this.idleSinceMs, nowMs);
+    return typeof this.since === 'number' ? Math.min(this.since, nowMs) : nowMs;
   }
 
   /** Bytes arrived. */
   onBytes(): void {
     // Before the first lease they are a backend's greeting, and the first caller's due.
-    if (this.uses === 0 && !this.spokenTo) return;
+    if (this.uses === 0 && !spokenTo.has(this)) return;
     this.needsReset = true;
     if (this.state === 'idle') this.owner.onDestroy(this, 'dirty');
   }

@@ -82,7 +82,7 @@ export class TargetLimits implements CapacityUser {
   get idleSinceMs(): number {
     const oldest = this.#entries.oldestIdle;
     if (oldest === undefined) return Infinity;
-    return oldest.resting ? oldest.idleSinceMs : Number.MAX_VALUE;
+    return oldest.idleFromMs(Number.MAX_VALUE);
   }
 
   /** How many connections are kept open. */

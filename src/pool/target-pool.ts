@@ -164,7 +164,7 @@ export class TargetPool implements LeaseOwner {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
     const now = this.#cachedClock.time();
-    if (this.#watch.leases.size > 0 || now !== connection.leasedAt) this.#watch.end(connection, now);
+    if (this.#watch.leases.size > 0 || now !== connection.since) this.#watch.end(connection, now);
     let problem = connection.recycle();
     if (problem === undefined && this.#capacity?.shouldYield(this.#limits)) problem = 'evicted';
     if (problem !== undefined) this.#pump.takeBack(connection, problem);

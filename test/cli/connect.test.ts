@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { loadNative } from '../../src/os/native.js';
 import { canHandOff } from '../../src/testing/index.js';
 import test from '../helpers/sanitary.js';
-import { SERVICE, startSystem, VERSION } from '../helpers/system.js';
+import { SERVICE, startGreetingSystem, startSystem, VERSION } from '../helpers/system.js';
 import { HALF_OPEN, onWindows, testWhere } from '../helpers/test-where.js';
 import { run, runIn, start } from './run.js';
 
@@ -58,15 +57,7 @@ withHalves('the end of the input ends one side: a backend that waits for it can 
 });
 
 withFfi("the end of the backend's side leaves the input open", async (t) => {
-  const received: Promise<string>[] = [];
-  const { broker } = await startSystem(t, {
-    backend: {
-      onConnection: (socket) => {
-        received.push(text(socket));
-        socket.end('greeting');
-      },
-    },
-  });
+  const { broker, received } = await startGreetingSystem(t);
   const stdin = new PassThrough();
   const command = start(['connect', SERVICE, '--broker', broker.endpoint], { stdin });
   const [greeting]: Buffer[] = await once(command.stdout, 'data');

@@ -141,7 +141,7 @@ test('the largest payload that fits is sent, a larger one fails by itself (S-49,
   const backend = await startBackend(t, (request, connection) => connection.answer(request, bytes('ok')));
   const session = openDirect(t, backend, { connections: 1 });
   const largest = Buffer.alloc(16_777_203, 1);
-  t.is(text(await session.request(largest)), 'ok');
+  t.is(text(await session.request(largest, { timeoutMs: 120_000 })), 'ok');
   t.is(backend.requests[0]?.payload.length, largest.length);
   const error = await failureOf(session.request(Buffer.alloc(16_777_216)));
   t.is(error.code, 'FRAME_TOO_LARGE');

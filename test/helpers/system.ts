@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
 import { EmbeddedBackend } from '../../src/testing/embedded-backend.js';
 import { EmbeddedBroker } from '../../src/testing/embedded-broker.js';
@@ -49,4 +50,20 @@ export async function startSystem(t: ExecutionContext, options: SystemOptions = 
     directory,
     target: { brokerEndpoint: broker.endpoint, serviceName: SERVICE, wantedVersion: VERSION },
   };
+}
+
+/** A system whose backend greets and ends its side at once, and the texts that its connections bring. */
+export async function startGreetingSystem(
+  t: ExecutionContext,
+): Promise<TestSystem & { readonly received: readonly Promise<string>[] }> {
+  const received: Promise<string>[] = [];
+  const system = await startSystem(t, {
+    backend: {
+      onConnection: (socket) => {
+        received.push(text(socket));
+        socket.end('greeting');
+      },
+    },
+  });
+  return { ...system, received };
 }

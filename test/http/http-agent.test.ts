@@ -8,6 +8,7 @@ import { connectSharedPool, type BrokerPool } from '../../src/index.js';
 import { httpAgent } from '../../src/http/index.js';
 import { until } from '../helpers/leftovers.js';
 import { poolBefore } from '../helpers/pools.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare } from '../sharing/kit.js';
@@ -209,7 +210,7 @@ test("a request's timeout runs while it waits for a connection, and during its a
 
 test('a request that gets no connection fails with the TIMEOUT of the pool, whatever setTimeout says', async (t) => {
   const pool = await poolBefore(t, httpServer(), { max: 1, acquireTimeoutMs: 50 });
-  const held = await pool.acquire();
+  const held = await pool.acquire({ timeoutMs: 30_000 });
   const asking = get({ agent: httpAgent(pool), host: 'backend' });
   asking.setTimeout(1, () => t.fail('there was no connection whose pause could be too long'));
   t.like(await errorOf(asking), { code: 'TIMEOUT', phase: 'queue' });
@@ -344,13 +345,17 @@ test('a connection that its backend announced to close within a second is closed
 });
 
 test('a connection is not used in the last second that its backend announced', async (t) => {
-  const server = httpServer((_, response) => response.setHeader('keep-alive', 'timeout=2').end('word'));
+  // Both requests must be answered within this.
+  const usableS = Math.ceil(scaled(1_000) / 1_000);
+  const server = httpServer((_, response) =>
+    response.setHeader('keep-alive', `timeout=${usableS + 1}`).end('word'),
+  );
   const pool = await poolBefore(t, server);
   const agent = httpAgent(pool);
   t.is(await ask({ agent }), 'word');
   t.is(await ask({ agent }), 'word');
   t.is(pool.stats().created, 1);
-  await pause(1_001);
+  await pause(usableS * 1_000 + 1);
   t.is(await ask({ agent }), 'word');
   t.like(pool.stats(), { created: 2, closedByReason: { destroyed: 1 } });
 });

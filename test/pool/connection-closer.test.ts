@@ -103,7 +103,7 @@ test('a connection that `min` keeps stays, and gets its time again', (t) => {
 test('a connection that became idle in this very turn does not count as idle for ever', (t) => {
   const { clock, did, add } = setUp({ idleTimeoutMs: 500 });
   const connection = add('a');
-  connection.idleSinceMs = -1;
+  connection.since = undefined;
   clock.advance(900);
   t.deepEqual(did, []);
 });

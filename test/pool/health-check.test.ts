@@ -60,7 +60,7 @@ test('a connection is due when it has been idle for `validateAfterIdleMs`', (t) 
 test('a connection that became idle in this turn is due only with validateAfterIdleMs 0', (t) => {
   const { clock, health, idle } = setUp();
   const connection = idle();
-  connection.idleSinceMs = -1;
+  connection.since = undefined;
   t.false(health.isDue(connection, clock.now()));
   t.true(setUp({ validateAfterIdleMs: 0 }).health.isDue(connection, clock.now()));
 });
@@ -220,7 +220,7 @@ test('a check does not make an idle connection younger', async (t) => {
   const checking = check(connection, false);
   t.is(health.expected, 0);
   await checking;
-  t.is(connection.idleSinceMs, 1_000);
+  t.is(connection.since, 1_000);
 });
 
 test('after a keepalive a spare connection is as spare as before', async (t) => {

@@ -144,14 +144,14 @@ test('5: the error says whether the time went by in the queue, at the broker or 
   const validate = (): boolean | Promise<boolean> => (hang ? new Promise<boolean>(() => {}) : true);
   const pool = openPool(t, system.target, { max: 1, validate, validateAfterIdleMs: 0 });
   system.broker.behaviour = { kind: 'silent' };
-  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'hello');
+  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(100) }))).phase, 'hello');
   await system.broker.until(() => system.broker.helloCount === 1);
   system.broker.releaseSilent();
   const held = await pool.acquire();
-  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'queue');
+  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(100) }))).phase, 'queue');
   hang = true;
   held.release();
-  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(20) }))).phase, 'validate');
+  t.is((await failureOf(pool.acquire({ timeoutMs: scaled(100) }))).phase, 'validate');
 });
 
 testWhere(!onWindows, 'SIGSTOP')('5: or in a dial of the backend', async (t) => {

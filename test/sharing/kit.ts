@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
-import { BrokerPool, BrokerPoolError, type BrokerPoolOptions, type PoolEventName } from '../../src/index.js';
+import { type BrokerPool, type BrokerPoolOptions, type PoolEventName } from '../../src/index.js';
 import { loadDescriptorCalls } from '../../src/os/descriptors.js';
 import { errorFromData, type ErrorData } from '../../src/error-data.js';
 import { until } from '../helpers/leftovers.js';
+import { failureOf, openPool as openPoolTo } from '../helpers/pools.js';
 import type { TestSystem } from '../helpers/system.js';
 import type { Commands } from './sharer.js';
 
@@ -16,19 +17,10 @@ export function openPool(
   { target }: TestSystem,
   options: BrokerPoolOptions = {},
 ): BrokerPool {
-  const pool = new BrokerPool({ ...target, ...options });
-  t.teardown(() => pool.destroy());
-  return pool;
+  return openPoolTo(t, target, options);
 }
 
-export async function failureOf(promise: Promise<unknown>): Promise<BrokerPoolError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof BrokerPoolError) return error;
-  throw new Error(`no BrokerPoolError: ${String(error)}`);
-}
+export { failureOf };
 
 interface Answer {
   readonly call: number;

@@ -1,4 +1,5 @@
 import { until } from '../helpers/leftovers.js';
+import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
 import { SHARING, testWhere } from '../helpers/test-where.js';
@@ -103,7 +104,8 @@ sharingTest(
     const pool = openPool(t, await startSystem(t), { max: 1 });
     const sharer = await startSharer(t, pool);
     const held = await pool.acquire();
-    const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: 30 }));
+    // The pool's thread must answer within this.
+    const error = await failureOf(sharer.call('acquire', 'a', { timeoutMs: scaled(250) }));
     t.like(error, { code: 'TIMEOUT', phase: 'queue' });
     t.regex(error.message, /within \d+ ms .*total 1, idle 0, connecting 0, waiting 1/);
     held.release();
@@ -404,7 +406,7 @@ sharingTest('an acquire times out while the pool’s thread is too busy to answe
   const sharer = await startSharer(t, pool);
   await pool.use(() => {});
   const waiting = failureOf(sharer.call('acquire', 'a', { timeoutMs: 50 }));
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, scaled(600));
   const error = await waiting;
   t.like(error, { code: 'TIMEOUT', phase: 'queue' });
   t.regex(error.message, /did not answer/);

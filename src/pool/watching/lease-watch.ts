@@ -132,8 +132,8 @@ export class LeaseWatch {
   /** A lease ends. One that ends in the turn in which it began counts as 0 ms and is not recorded. */
   end(connection: PooledConnection, now: CachedTime): void {
     this.#publishEnd(connection, now.ms);
-    const { leasedAt } = connection;
-    const usedMs = leasedAt === undefined || leasedAt === now ? 0 : now.ms - leasedAt.ms;
+    const { since } = connection;
+    const usedMs = typeof since !== 'object' || since === now ? 0 : now.ms - since.ms;
     if (usedMs > 0) this.useTimes.record(usedMs);
   }
 

@@ -19,6 +19,7 @@ import { ownIdentity } from '../../../src/testing/identity-probe.js';
 import { IDENTITY } from '../../identity/kit.js';
 import { onWindows, POSIX, testWhere } from '../../helpers/test-where.js';
 import { examine, machine, problemsOf, SOUND_HOST, startBroker, type Machine } from './kit.js';
+import { scaled } from '../../helpers/patience.js';
 
 const onPosix = testWhere(!onWindows, POSIX);
 const onLinux = testWhere(process.platform === 'linux', 'Linux');
@@ -164,10 +165,11 @@ async function leaveSocket(path: string): Promise<void> {
 }
 
 onPosix('a silent broker is a failure, and its reply is awaited (V-31)', async (t) => {
-  const quiet = machine(t, { limitMs: 50 });
+  const limitMs = scaled(100);
+  const quiet = machine(t, { limitMs });
   const broker = await startBroker(t, quiet.endpoint);
   broker.adminBehaviour = { kind: 'silent' };
-  await hasProblems(t, quiet, [['broker', 'failure', /does not answer within 50 ms/]]);
+  await hasProblems(t, quiet, [['broker', 'failure', new RegExp(`does not answer within ${limitMs} ms`)]]);
   const { requests } = quiet.examination;
   t.is(requests.count, 1);
   await broker.until(() => broker.adminCount === 1);
