@@ -9,6 +9,7 @@ import { replaceSection } from '../../test/helpers/markdown.js';
 import { machine } from '../harness/machine.js';
 import { installPeers } from '../harness/peer-modules.js';
 import { describeRun } from '../harness/print.js';
+import { QuietWatch } from '../harness/quiet.js';
 import { describeMinute, findingsOf, reportOf, STEADY_QUESTION } from './findings.js';
 import { drawMinutes } from './picture.js';
 import { runMinutes } from './run-minutes.js';
@@ -21,6 +22,7 @@ const USAGE = `npm run bench:steady -- [options]        acquires at a fixed rate
 
   --minutes <n>       how long (default 60)
   --rate <n>          acquires a second (default 1000)
+  --quiet-check       measures, and keeps figures, only while nothing else uses the machine
   --report <file>     writes the figures between the marks of a Markdown file
   --pictures <folder> draws steady.svg there`;
 
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
     options: {
       minutes: { type: 'string', default: '60' },
       rate: { type: 'string', default: '1000' },
+      'quiet-check': { type: 'boolean', default: false },
       report: { type: 'string' },
       pictures: { type: 'string' },
       help: { type: 'boolean', default: false, short: 'h' },
@@ -50,10 +53,13 @@ async function main(): Promise<void> {
   const minutes = countOf('minutes', values.minutes);
   const perSecond = countOf('rate', values.rate);
   installPeers();
+  const quiet = values['quiet-check'] ? new QuietWatch() : undefined;
+  await quiet?.watch();
   const takenAt = new Date().toISOString();
   const measured = await runMinutes({ minutes, perSecond, minuteMs: MINUTE_MS }, (minute, number) =>
     console.error(`minute ${number} of ${minutes}: ${describeMinute(minute)}`),
   );
+  await quiet?.watch();
   const run = { takenAt, machine: machine(false), cases: [findingsOf(measured, perSecond)] };
   console.log(describeRun(run));
   write(RESULT_FILE, `${JSON.stringify({ ...run, minutes: measured }, undefined, 1)}\n`);
