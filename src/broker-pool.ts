@@ -10,7 +10,7 @@ import { checkError, quoted } from './validation.js';
 import { openDriver } from './negotiation/hybrid-driver.js';
 import type { Driver } from './negotiation/job.js';
 import { closedError, destroyedError } from './pool/acquire-errors.js';
-import { noteDefaults } from './pool/broker-need.js';
+import { noteDefaults } from './broker-need.js';
 import { Capacity } from './pool/capacity.js';
 import { Shutdown } from './pool/shutdown.js';
 import { Connector } from './pool/connecting/connector.js';

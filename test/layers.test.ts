@@ -19,6 +19,7 @@ function partOf(path: string): string {
 const LEAVES = [
   'abort',
   'async-context',
+  'broker-need',
   'caller-stack',
   'clock',
   'deadline-queue',
@@ -47,6 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'error-data': ['errors'],
   clock: ['async-context'],
   'async-context': [],
+  'broker-need': ['target'],
   'caller-stack': [],
   version: [],
   'exit-hook': [],

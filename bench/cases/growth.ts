@@ -84,7 +84,7 @@ export const growth: BenchCase = {
       tables,
       notes: [
         `The pools of connections are open side by side: ${whole(most)} connected sockets; ${whole(mostDescriptors())} are allowed.`,
-        'The floor of 10,000 waiting is the bare queue, a promise for each: the collector copies suspended callers again and again. The pool is judged by its cost beside that queue.',
+        'The floor of 10,000 waiting is the bare queue, a promise for each: the collector copies suspended callers again and again.',
         `${LARGE_YOUNG_GENERATION} gives them room enough to come and go without that: a service with thousands of waiting callers may want it.`,
         'Sizes take turns within one process. The container alone holds plain entries: it has no sockets to run out of.',
       ],
@@ -132,15 +132,7 @@ async function measure(context: BenchContext, growing: Growth, target: TestTarge
       rounds,
     })),
   ];
-  const table: Table = {
-    ...common,
-    title,
-    unit: 'ns',
-    rows,
-    // Where a bare queue grows too, the pool is judged by the table beside it.
-    targets: bare.length === 0 ? targets : [],
-    ...(inPictures === false && { pictures: [] }),
-  };
+  const table: Table = { ...common, title, unit: 'ns', rows, ...(inPictures === false && { pictures: [] }) };
   if (bare.length === 0) return [table];
   const bareOf = (size: number): Grown | undefined => bare.find((one) => one.size === size);
   const multiples = ours.map(({ size, rounds }): Row => ({

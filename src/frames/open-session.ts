@@ -2,7 +2,7 @@ import { brokerDisabledByEnv } from '../client/environment.js';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ownTrust } from '../os/endpoint-trust.js';
-import { needsBroker } from '../pool/broker-need.js';
+import { needsBroker } from '../broker-need.js';
 import type { LeasingPool } from '../pool/leasing-pool.js';
 import { checkAbsolutePath, described, rejectUnknownOptions } from '../validation.js';
 import { checkSessionOptions, type SessionOptions, type SessionSettings } from './options.js';

@@ -2,6 +2,8 @@
  * A connection to a broker that is only read, without a stream: to make and to end a `net.Socket` takes a seventh
  * of a negotiation, and its reads allocate 64 KiB each.
  */
+import { wouldBlock } from './errno.js';
+import type { SystemCalls } from './native.js';
 import { pipeOver, type PipeHandle } from './socket-handle.js';
 
 /** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
@@ -13,12 +15,14 @@ type OnEnd = () => void;
 const RECEIVED = new Uint8Array(64 * 1024);
 
 export class ReplyChannel {
+  readonly #system: SystemCalls;
   readonly #handle: PipeHandle;
   #onBytes: OnBytes;
   #onEnd: OnEnd;
   #bytesRead = 0;
 
-  private constructor(handle: PipeHandle, onBytes: OnBytes, onEnd: OnEnd) {
+  private constructor(system: SystemCalls, handle: PipeHandle, onBytes: OnBytes, onEnd: OnEnd) {
+    this.#system = system;
     this.#handle = handle;
     this.#onBytes = onBytes;
     this.#onEnd = onEnd;
@@ -30,10 +34,15 @@ export class ReplyChannel {
    * A channel that owns `descriptor`, that of a connected Unix socket, and reads from now on. `undefined` where
    * Node's handles cannot be used so, and before the first socket: the descriptor is still the caller's then.
    */
-  static over(descriptor: number, onBytes: OnBytes, onEnd: OnEnd): ReplyChannel | undefined {
+  static over(
+    system: SystemCalls,
+    descriptor: number,
+    onBytes: OnBytes,
+    onEnd: OnEnd,
+  ): ReplyChannel | undefined {
     const handle = pipeOver(descriptor);
     if (handle === undefined) return undefined;
-    const channel = new ReplyChannel(handle, onBytes, onEnd);
+    const channel = new ReplyChannel(system, handle, onBytes, onEnd);
     handle.readStart();
     return channel;
   }
@@ -53,11 +62,17 @@ export class ReplyChannel {
     this.#handle.close();
   }
 
-  /** The number of bytes that Node hands to a socket's stream stays inside Node, so the handle's count tells it. */
+  /**
+   * The number of bytes that Node hands to a socket's stream stays inside Node, so the handle's count tells it.
+   * Where it has not grown, the connection has ended, or a read that filled the buffer was followed by one that
+   * found nothing: the kernel tells which.
+   */
   #onRead(): void {
-    const count = this.#handle.bytesRead - this.#bytesRead;
-    if (count === 0) return this.#onEnd();
-    this.#bytesRead += count;
+    const read = this.#handle.bytesRead - this.#bytesRead;
+    this.#bytesRead += read;
+    const count = read > 0 ? read : this.#system.receive(this.#handle.fd, RECEIVED);
+    if (wouldBlock(count)) return;
+    if (count <= 0) return this.#onEnd();
     const bytes = RECEIVED.subarray(0, count);
     this.#onBytes(bytes);
     // There may be a token in it.

@@ -116,13 +116,16 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     if (deadlineMs > this.#latestDeadlineMs || this.size === 0) this.#latestDeadlineMs = deadlineMs;
     if (deadlineMs < this.sweepAtMs) this.sweepAtMs = deadlineMs;
     if (this.sweepAtMs < this.#timer.dueMs) this.#timer.set(this.sweepAtMs);
-    if (this.size === 0) {
-      this.#timer.keepAlive(true);
-      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 1);
-    }
+    if (this.size === 0) this.#onDemand(true);
     // An origin holds its caller's context, which must not outlive the wait.
     if (terms.origin === undefined) this.#terms = terms;
     return terms;
+  }
+
+  /** Callers begin to wait, or wait no more. */
+  #onDemand(isWaiting: boolean): void {
+    this.#timer.keepAlive(isWaiting);
+    if (this.#demand !== undefined) Atomics.store(this.#demand, 0, Number(isWaiting));
   }
 
   /** Calls `onAbort` where the signal aborts while the waiter is in the queue. */
@@ -139,10 +142,7 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   serveFirst(connection: PooledConnection): void {
     const waiter = this.shift();
     if (waiter === undefined) throw new Error('the queue is empty');
-    if (this.size === 0) {
-      this.#timer.keepAlive(false);
-      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 0);
-    }
+    if (this.size === 0) this.#onDemand(false);
     const { terms } = waiter;
     terms.stopListening?.();
     const now = this.#cachedClock.time();
@@ -164,10 +164,7 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     const waitMs = this.waitMs(waiter);
     const error = callerError(failure, isShared, snapshot, terms.attemptsBefore, waitMs);
     this.remove(waiter);
-    if (this.size === 0) {
-      this.#timer.keepAlive(false);
-      if (this.#demand !== undefined) Atomics.store(this.#demand, 0, 0);
-    }
+    if (this.size === 0) this.#onDemand(false);
     terms.stopListening?.();
     this.#watch.fail(terms.origin, error, waitMs);
     waiter.settle(rejectionOf(error));

@@ -1,8 +1,7 @@
 import type { CachedClock } from '../clock.js';
-import type { AcquireQueue } from './acquire-queue.js';
-import type { EntryList } from './containers.js';
 import { leaseOf, type ClaimRules, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
+import type { Pump } from './pump.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 
 /** Index of the word that is 1 once the pool closes. The one before it is 1 while callers wait. */
@@ -15,27 +14,19 @@ const POOL_CLOSES = 1;
 export class Claims implements ClaimRules {
   readonly refusals: SharedArrayBuffer;
   readonly #refusals: Int32Array;
-  readonly #entries: EntryList<PooledConnection>;
-  readonly #queue: AcquireQueue;
+  readonly #pump: Pump;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
   readonly #maxUses: number;
 
-  constructor(
-    entries: EntryList<PooledConnection>,
-    queue: AcquireQueue,
-    watch: LeaseWatch,
-    cachedClock: CachedClock,
-    maxUses: number,
-  ) {
-    this.#entries = entries;
-    this.#queue = queue;
+  constructor(pump: Pump, watch: LeaseWatch, cachedClock: CachedClock, maxUses: number) {
+    this.#pump = pump;
     this.#watch = watch;
     this.#cachedClock = cachedClock;
     this.#maxUses = maxUses;
     this.refusals = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
     this.#refusals = new Int32Array(this.refusals);
-    queue.showDemand(this.#refusals);
+    pump.queue.showDemand(this.#refusals);
   }
 
   /** The pool closes: it must not be given new leases. */
@@ -44,7 +35,7 @@ export class Claims implements ClaimRules {
   }
 
   left({ closeOnRelease, uses }: PooledConnection): number {
-    const isRefused = this.#queue.size > 0 || Atomics.load(this.#refusals, POOL_CLOSES) === 1;
+    const isRefused = this.#pump.queue.size > 0 || Atomics.load(this.#refusals, POOL_CLOSES) === 1;
     return isRefused || closeOnRelease !== undefined ? 0 : this.#maxUses - uses;
   }
 
@@ -54,14 +45,14 @@ export class Claims implements ClaimRules {
     connection.since = undefined;
     // A listener may have acquired, or ended the pool.
     if (connection.state !== 'leased' || this.left(connection) === 0) return false;
-    this.#entries.makeIdle(connection);
+    this.#pump.entries.makeIdle(connection);
     return true;
   }
 
   begin(connection: PooledConnection): Lease | undefined {
     const now = this.#cachedClock.time();
     if (connection.state === 'leased') this.#watch.end(connection, now);
-    else if (connection.state === 'idle') this.#entries.lease(connection);
+    else if (connection.state === 'idle') this.#pump.entries.lease(connection);
     if (connection.state !== 'leased') return undefined;
     connection.use(this.#maxUses, now);
     if (!this.#watch.wanted) return leaseOf(connection);

@@ -156,7 +156,7 @@ export class TargetPool implements LeaseOwner {
 
   get claims(): Claims | undefined {
     if (this.#claims === undefined && !this.#validates && !this.#capacity && !this.#limits.closing)
-      this.#claims = new Claims(this.#entries, this.#queue, this.#watch, this.#cachedClock, this.#maxUses);
+      this.#claims = new Claims(this.#pump, this.#watch, this.#cachedClock, this.#maxUses);
     return this.#claims;
   }
 

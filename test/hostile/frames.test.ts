@@ -3,7 +3,7 @@ import { fuzzExchanges } from './exchange-property.js';
 import { seedFromEnvironment, SEED_VARIABLE } from '../helpers/seed.js';
 
 /** `npm run test:hostile` sends millions. */
-const FRAMES = 5_000;
+const FRAMES = 15_000;
 const seed = seedFromEnvironment();
 
 test(`G-04: ${FRAMES} hostile frames end as the protocol says, with the right code and not a byte lost`, (t) => {

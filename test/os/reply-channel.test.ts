@@ -35,7 +35,7 @@ function listen(descriptor: number): Heard {
     memory = bytes;
     add(Buffer.from(bytes).toString());
   };
-  const channel = ReplyChannel.over(descriptor, onBytes, () => add('end'));
+  const channel = system && ReplyChannel.over(system, descriptor, onBytes, () => add('end'));
   if (channel === undefined) throw new Error('no handles of pipes here');
   const next = (): Promise<void> => new Promise((resolve) => (tell = resolve));
   return { channel, pieces, memory: () => memory, next };
@@ -65,6 +65,23 @@ async function peer(t: ExecutionContext) {
   t.true(hasPipes());
   return connect;
 }
+
+withFfi('a piece that fills the buffer, with nothing behind it, is not the end', async (t) => {
+  const connect = await peer(t);
+  const { descriptor, other } = await connect();
+  await new Promise((resolve) => other.write('x'.repeat(64 * 1024), resolve));
+  const heard = listen(descriptor);
+  await heard.next();
+  other.write('more');
+  await heard.next();
+  other.end();
+  await heard.next();
+  t.deepEqual(
+    heard.pieces.map((piece) => piece.slice(-4)),
+    ['xxxx', 'more', 'end'],
+  );
+  heard.channel.close();
+});
 
 withFfi('a channel tells of each piece and of the end, and overwrites each piece', async (t) => {
   const connect = await peer(t);

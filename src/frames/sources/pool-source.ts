@@ -1,4 +1,4 @@
-import { namesFor } from '../../pool/broker-need.js';
+import { namesFor } from '../../broker-need.js';
 import { heldBy, type Lease, type LeaseOwner } from '../../pool/lease.js';
 import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { AcquireOptions } from '../../pool/options.js';

@@ -102,7 +102,7 @@ export class EventLoopNegotiation {
       native.system.close(descriptor);
       return this.#refuse(untrusted(endpoint, stranger));
     }
-    const channel = sent === request.length ? this.#channelOver(descriptor) : undefined;
+    const channel = sent === request.length ? this.#channelOver(native, descriptor) : undefined;
     const connection = channel ?? socketOver(native.system, descriptor);
     if (connection instanceof Error) return this.#refuse(systemFailureOf(connection));
     this.#listen(connection);
@@ -117,13 +117,13 @@ export class EventLoopNegotiation {
   }
 
   /** `undefined` for a connection that may be adopted: it becomes the caller's, a stream like any other. */
-  #channelOver(descriptor: number): ReplyChannel | undefined {
+  #channelOver({ system }: Native, descriptor: number): ReplyChannel | undefined {
     const job = this.#job;
     const mayBeAdopted = job.kind === 'handshake' && job.adoptHandedOffConnection;
     if (mayBeAdopted || !hasPipes()) return undefined;
     const onBytes = (bytes: Uint8Array): void =>
       this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
-    return ReplyChannel.over(descriptor, onBytes, this.#onEnd);
+    return ReplyChannel.over(system, descriptor, onBytes, this.#onEnd);
   }
 
   #refuse(system: SystemFailure): void {

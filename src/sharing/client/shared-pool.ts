@@ -9,7 +9,7 @@ import { errorFromData, type ErrorData } from '../../error-data.js';
 import { BrokerPoolError } from '../../errors.js';
 import { explainedError, type Tried } from '../../explained-error.js';
 import { ABORTED, asPoolError } from '../../pool/acquire-errors.js';
-import { noteDefaults } from '../../pool/broker-need.js';
+import { noteDefaults } from '../../broker-need.js';
 import { resolveBy, type Lease, type ResolvedBackend } from '../../pool/lease.js';
 import { useLease } from '../../pool/leasing-pool.js';
 import {

@@ -1,4 +1,4 @@
-import { identityFileOf, type Target } from '../target.js';
+import { identityFileOf, type Target } from './target.js';
 
 type Defaults = Partial<Record<'identityFile' | 'serviceName' | 'wantedVersion', string | undefined>>;
 type Names = Partial<Record<keyof Omit<Target, 'brokerEndpoint'>, string | undefined>>;
