@@ -73,7 +73,7 @@ export const coldStart: BenchCase = {
         `Each start is a new process; the figure of a round is the fastest of ${STARTS_PER_ROUND}. Loading modules counts in the second table only.`,
         'BrokerPool and connectToBackend negotiate; bare net.connect knows the endpoint.',
         'The bare sockets make the two connects of a negotiation and wait for the broker: the floor of a negotiation in Node.',
-        'A few negotiations at a time are waited for on the event loop; the wait thread starts with the first handoff, or the third at once.',
+        'Negotiations are waited for on the event loop; the wait thread starts with the first handoff.',
       ],
     };
   },

@@ -105,9 +105,9 @@ export interface Answered {
 export type Outcome = Connected | Answered | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
- * Where negotiations run: `worker` on the event loop or on the wait thread, whichever is faster; `event-loop`
- * on the event loop alone; `event-loop-without-ffi` likewise, and without the system calls that check who is
- * behind an endpoint.
+ * Where negotiations run: `worker` on the event loop, handoffs on the wait thread; `event-loop` on the event
+ * loop alone; `event-loop-without-ffi` likewise, and without the system calls that check who is behind an
+ * endpoint.
  */
 export type DriverName = 'worker' | 'event-loop' | 'event-loop-without-ffi';
 
