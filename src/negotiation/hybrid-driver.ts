@@ -115,8 +115,8 @@ export class HybridDriver implements Driver {
 let hasWarned = false;
 
 /**
- * Warns once in a process that there is no wait thread. Every feature works without it; many negotiations at
- * a time cost the event loop more.
+ * Warns once in a process that there is no wait thread. Every feature works without it: the event loop waits
+ * for handoffs too.
  */
 function warnOfMissingThread(reason: string): void {
   if (hasWarned) return;
