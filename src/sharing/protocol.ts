@@ -35,7 +35,7 @@ export interface Welcome extends SharedDefaults {
   readonly ledger: SharedArrayBuffer;
 }
 
-/** What a worker reads and writes to claim a connection. */
+/** Memory that a thread reads and writes to claim a connection. */
 export interface ClaimMemory {
   /** The memory of the connection's `ClaimWords`. */
   readonly words: SharedArrayBuffer;

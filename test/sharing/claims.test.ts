@@ -325,7 +325,17 @@ for (const [what, options] of [
   });
 }
 
-sharingTest('a thread does not claim a connection on which bytes have come since its release', async (t) => {
+sharingTest('a thread that leases and claims does not load koffi', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  const sharer = await startSharer(t, pool);
+  await sharer.call('acquire', 'a');
+  await sharer.call('release', 'a');
+  await sharer.call('acquire', 'b');
+  t.is(await sharer.call('echo', 'b', 'word'), 'word');
+  t.false(await sharer.call('hasLoadedKoffi'));
+});
+
+sharingTest('a thread does not claim a connection on which bytes came in an earlier turn', async (t) => {
   const pool = openPool(t, await startSystem(t));
   const sharer = await startSharer(t, pool);
   const first = await sharer.call('acquire', 'a');

@@ -7,6 +7,7 @@ import type { AcquireOptions, Lease } from '../../src/index.js';
 // Not by the index: each test starts threads, and half of a start is modules that no thread of a guest needs.
 import { connectSharedPool } from '../../src/sharing/client/connect-shared-pool.js';
 import { errorToData } from '../../src/error-data.js';
+import { loadedNative } from '../../src/os/native.js';
 import { echo, read } from '../helpers/talk.js';
 
 const { port, counter }: { readonly port: MessagePort; readonly counter: SharedArrayBuffer } = workerData;
@@ -104,11 +105,13 @@ export const commands = {
     Atomics.wait(words, 1, 0, waitMs);
     leaseOf(name).release();
   },
-  /** As `releaseUnseen`, and acquires before this thread's loop turns. */
+  /** As `releaseUnseen`, and acquires in the next turn of this thread's loop. */
   async acquireAfterUnseen(name: string, next: string, waitMs: number) {
     commands.releaseUnseen(name, waitMs);
+    await new Promise(setImmediate);
     return await commands.acquire(next);
   },
+  hasLoadedKoffi: () => loadedNative() !== undefined,
   /** Gives a connection back, leases it again, and ends the thread before its loop turns. */
   async claimAndExit(name: string) {
     leaseOf(name).release();

@@ -7,9 +7,9 @@ import type { NegotiationEnvironment } from './negotiation-environment.js';
 import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
- * The event-loop driver: the same exchanges on `net.Socket`. It serves a few short waits at a time, callers
- * that connect once, and every job where descriptors cannot cross threads (Windows) or the C library is out
- * of reach.
+ * The event-loop driver: the same exchanges on the event loop. It serves all short negotiations, callers that
+ * connect once, and every job where descriptors cannot cross threads (Windows) or the C library is out of
+ * reach.
  *
  * Given `native` it connects and sends at once (V-21) and dials backends on the spot; without, the request
  * follows the connect in a later turn of the event loop, and a registered broker may sleep 5 ms in between.

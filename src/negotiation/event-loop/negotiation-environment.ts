@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import type { Native } from '../../os/native.js';
 import type { SocketMaker } from '../sockets/dial.js';
 
-/** What all jobs of a driver share. */
+/** Values that all jobs of a driver share. */
 export interface NegotiationEnvironment {
   readonly clock: Clock;
   readonly native: Native | undefined;

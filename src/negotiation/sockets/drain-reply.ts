@@ -50,7 +50,7 @@ export function drainReply(
     if (reply?.reached === true) close();
   };
   if (connection instanceof ReplyChannel) connection.listen(onBytes, close);
-  else connection.on('data', onBytes).on('end', close).on('error', close);
+  else connection.on('data', onBytes).on('end', close).on('error', close).on('close', close);
 }
 
 /**

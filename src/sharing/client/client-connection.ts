@@ -14,8 +14,8 @@ export interface Claim {
   readonly words: ClaimWords;
   /** No claims while one of them is not 0. */
   readonly refusals: Int32Array;
-  /** As in `DescriptorCalls`. */
-  readonly peek: (descriptor: number) => number;
+  /** As in `DescriptorCalls`; `undefined` in a thread without the C library. */
+  readonly peek: ((descriptor: number) => number) | undefined;
 }
 
 /**
@@ -38,8 +38,10 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   #retiring = false;
   /** The acquire that led to the current lease, or to the last one. */
   acquireId: number;
+  /** Given back in this turn of the event loop, so that bytes of another conversation cannot have been noticed yet. */
+  isFresh = false;
   readonly #claim: Claim | undefined;
-  /** In which it was given back last. */
+  /** The number of its last release. */
   #turn = 0;
   readonly #serviceName: string | undefined;
   readonly #wantedVersion: string | undefined;
@@ -106,6 +108,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   offer(): number {
     if (this.#claim === undefined) return 0;
     this.#turn = this.#claim.words.offer(this.#turn);
+    this.isFresh = true;
     return this.#turn;
   }
 
@@ -122,8 +125,8 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     for (let index = 0; index < refusals.length; index++)
       if (Atomics.load(refusals, index) !== 0) return false;
     if (!words.isAllowed(this.#turn)) return false;
-    // Bytes that have come since its release are another conversation's: the pool finds them, and closes it.
-    return wouldBlock(peek(descriptorOf(this.socket))) && words.take(this.#turn);
+    if (!this.isFresh && !isSilent(peek?.(descriptorOf(this.socket)))) return false;
+    return words.take(this.#turn);
   }
 
   /** Gives the connection to its holder for good. */
@@ -159,4 +162,9 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     const isHolders = this.#detached && !this.#ended && end === 'stale';
     this.owner.onDestroy(this, isHolders ? 'destroyed' : end);
   }
+}
+
+/** Bytes that have come since a release are another conversation's: the pool finds them, and closes the connection. */
+function isSilent(peeked: number | undefined): boolean {
+  return peeked !== undefined && wouldBlock(peeked);
 }

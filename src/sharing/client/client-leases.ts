@@ -3,6 +3,7 @@ import { BrokerPoolError } from '../../errors.js';
 import type { TargetOptions } from '../../pool/options.js';
 import { loadDescriptorCalls } from '../../os/descriptors.js';
 import { DescriptorLedger } from '../../os/descriptor-ledger.js';
+import { loadedNative } from '../../os/native.js';
 import { socketOverDescriptor } from '../../os/socket-handle.js';
 import { afterDrain } from '../../os/drain.js';
 import { leaseOf, type Lease, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
@@ -38,6 +39,8 @@ export class ClientLeases implements LeaseOwner {
   readonly #leased = new Set<LeasedConnection>();
   /** Connections that this thread may claim, the last one last. */
   readonly #offered: ClientConnection[] = [];
+  /** The end of this turn makes what was given back in it older. */
+  #isAgeing = false;
   /** Connections that their holders have for good. */
   readonly #detached = new Set<ClientConnection>();
   #retiring = false;
@@ -211,8 +214,18 @@ export class ClientLeases implements LeaseOwner {
     const everReceived = PooledSocket.hasRead(connection.socket);
     if (!kept) this.onGone(connection.id);
     const turn = kept ? connection.offer() : 0;
-    if (turn > 0) this.#offered.push(connection);
+    if (turn > 0) this.#offer(connection);
     this.#post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived, turn });
+  }
+
+  #offer(connection: ClientConnection): void {
+    this.#offered.push(connection);
+    if (this.#isAgeing) return;
+    this.#isAgeing = true;
+    systemClock.afterTurn(() => {
+      this.#isAgeing = false;
+      for (const each of this.#connections.values()) each.isFresh = false;
+    });
   }
 
   /** Gives a connection back when its last bytes have left. */
@@ -232,16 +245,16 @@ export class ClientLeases implements LeaseOwner {
   }
 }
 
-/** How this thread claims a connection; `undefined` where the pool allows none, or the thread cannot peek. */
+/**
+ * How this thread claims a connection; `undefined` where the pool allows none. A thread that is terminated while it
+ * loads koffi aborts the process, so koffi is used only where the thread has loaded it for something else.
+ */
 function claimOf(memory: ClaimMemory | undefined): Claim | undefined {
-  const calls = memory && loadDescriptorCalls();
-  if (calls === undefined || memory === undefined) return undefined;
+  if (memory === undefined) return undefined;
   const { words, refusals } = memory;
-  return {
-    words: new ClaimWords(words),
-    refusals: new Int32Array(refusals),
-    peek: (descriptor) => calls.peek(descriptor),
-  };
+  const calls = loadedNative() && loadDescriptorCalls();
+  const peek = calls && ((descriptor: number): number => calls.peek(descriptor));
+  return { words: new ClaimWords(words), refusals: new Int32Array(refusals), peek };
 }
 
 function wipeToken(info: ConnectionInfo | undefined): void {

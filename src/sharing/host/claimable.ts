@@ -3,11 +3,11 @@ import type { PooledConnection } from '../../pool/pooled-connection.js';
 import { ClaimWords } from '../claim-words.js';
 import type { ClaimMemory } from '../protocol.js';
 
-/** What the pool's thread knows of the claims of one connection by one other thread. */
+/** The claims of one connection by one other thread, as the pool's thread knows them. */
 export class Claimable {
   readonly #claims: ClaimRules;
   readonly #words = new ClaimWords();
-  /** In which the thread gave the connection back last. */
+  /** The number of the last release by the thread. */
   #turn = 0;
   /** A lease by a claim that is known before its message has come. */
   early: Lease | undefined;
