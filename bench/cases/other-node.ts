@@ -4,11 +4,9 @@ import { askProgram } from '../harness/child.js';
 import { majorOf, majorVersionOf } from '../harness/other-node.js';
 import type { Role, Row, Table } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
-import { THIS_BUILD } from '../peers/build.js';
 import { OURS } from '../peers/lenders.js';
 import { timeOf } from '../peers/rust-client.js';
-import { startSystem, type BenchSystem } from '../peers/system.js';
-import type { ConnectTask } from '../programs/connect.js';
+import { negotiationTask, startSystem, type BenchSystem } from '../peers/system.js';
 import type { LendTask } from '../programs/lend.js';
 
 const RUST = 'Rust client';
@@ -92,14 +90,9 @@ async function measure(
   };
 }
 
-function connects({ rust, target, brokerName }: BenchSystem, callers: number): Contest {
-  const task: ConnectTask = {
-    build: THIS_BUILD,
-    options: { ...target, max: callers, maxConnecting: callers, endpointCache: false },
-    route: 'broker-negotiated',
-    callers,
-    paced: rust === undefined,
-  };
+function connects(system: BenchSystem, callers: number): Contest {
+  const { rust, brokerName } = system;
+  const task = negotiationTask(system, callers);
   const figure = callers === 1 ? 'median' : 'mean';
   return {
     title: `negotiated, ${callers} caller${callers === 1 ? '' : 's'}, ${brokerName}`,

@@ -2,11 +2,9 @@ import type { BenchCase, BenchContext } from '../harness/case.js';
 import { askProgram } from '../harness/child.js';
 import type { Role, Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
-import { THIS_BUILD } from '../peers/build.js';
 import { POOL } from '../peers/connectors.js';
 import { timeOf } from '../peers/rust-client.js';
-import { startSystem, type BenchSystem } from '../peers/system.js';
-import type { ConnectTask } from '../programs/connect.js';
+import { negotiationTask, startSystem, type BenchSystem } from '../peers/system.js';
 
 const WITHOUT = 'BrokerPool, no io_uring';
 const RUST = 'Rust client';
@@ -71,19 +69,9 @@ async function measure(
   };
 }
 
-function contendersOf(
-  { target, rust }: BenchSystem,
-  callers: number,
-  figure: Question['figure'],
-): Contender[] {
-  const task: ConnectTask = {
-    build: THIS_BUILD,
-    options: { ...target, max: callers, maxConnecting: callers, endpointCache: false },
-    route: 'broker-negotiated',
-    callers,
-    paced: rust === undefined,
-    mean: figure === 'mean',
-  };
+function contendersOf(system: BenchSystem, callers: number, figure: Question['figure']): Contender[] {
+  const { rust } = system;
+  const task = { ...negotiationTask(system, callers), mean: figure === 'mean' };
   const ours = (env: NodeJS.ProcessEnv) => () => askProgram<number>('connect', task, { env });
   const contenders: Contender[] = [
     { name: POOL, role: 'ours', turn: ours({}) },

@@ -3,6 +3,9 @@ import type { BenchContext } from './case.js';
 /** Fewer rounds make no median that one noisy round could not move. */
 export const FEWEST_ROUNDS = 3;
 
+/** How many rounds there are, and where to say which one it is. */
+export type RoundsContext = Pick<BenchContext, 'rounds' | 'progress'>;
+
 /** Something that takes turns with others. */
 export interface Contender {
   readonly name: string;
@@ -14,7 +17,7 @@ export interface Contender {
  * for the first three rounds.
  */
 export async function alternate<C extends Contender, R>(
-  context: BenchContext,
+  context: RoundsContext,
   what: string,
   contenders: readonly C[],
   budgetMs: number,

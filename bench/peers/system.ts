@@ -1,5 +1,7 @@
 import { spawnTestSystem, type TestTarget } from '../../src/testing/index.js';
 import { RealBroker } from '../../test/interop/real-broker.js';
+import type { ConnectTask } from '../programs/connect.js';
+import { THIS_BUILD } from './build.js';
 import { RustClient } from './rust-client.js';
 
 /** A broker and an echo backend in other processes, and the Rust client where the broker is the real one. */
@@ -49,5 +51,16 @@ async function startReal(program: string, handoff: 'accept' | 'none'): Promise<B
       await rust.stop();
       await real.stop();
     },
+  };
+}
+
+/** A turn of negotiated connects by the pool of this build, for `callers` at a time. */
+export function negotiationTask({ target, rust }: BenchSystem, callers: number): ConnectTask {
+  return {
+    build: THIS_BUILD,
+    options: { ...target, max: callers, maxConnecting: callers, endpointCache: false },
+    route: 'broker-negotiated',
+    callers,
+    paced: rust === undefined,
   };
 }

@@ -23,14 +23,7 @@ export async function measureRows(
     { name: `${name}, ours`, task: ours(system) },
     { name: `${name}, peer`, task: peer(system) },
   ]);
-  const context = {
-    rounds,
-    rustProgram: undefined,
-    against: undefined,
-    node: undefined,
-    filters: [],
-    progress: () => {},
-  };
+  const context = { rounds, progress: () => {} };
   const turn = ({ task }: { task: ProcessorTimeTask }): Promise<number> =>
     askProgram<number>('processor-time', task);
   const figures = await alternate(context, 'slips', contenders, budgetMs, turn);

@@ -1,15 +1,6 @@
 import type { Socket } from 'node:net';
 import { handleOf, startReading, stopReading } from './socket-handle.js';
 
-/** The part of a stream's handle that says where its bytes go. */
-interface BufferedHandle {
-  useUserBuffer(buffer: Uint8Array): void;
-}
-
-function hasUserBuffer(handle: object): handle is BufferedHandle {
-  return 'useUserBuffer' in handle && typeof handle.useUserBuffer === 'function';
-}
-
 /**
  * Calls `onReadable` while the kernel holds bytes of a socket, or its end, and takes none of them: for bytes
  * that must be read by a system call of one's own, because a descriptor comes with them (H-05). It is called
@@ -21,7 +12,7 @@ function hasUserBuffer(handle: object): handle is BufferedHandle {
  */
 export function watchReadable(socket: Socket, onReadable: () => void): () => void {
   const handle = handleOf(socket);
-  if (handle === undefined || !hasUserBuffer(handle)) throw new Error('the socket has no handle to watch');
+  if (handle?.useUserBuffer === undefined) throw new Error('the socket has no handle to watch');
   handle.useUserBuffer(new Uint8Array(0));
   Reflect.set(handle, 'onread', onReadable);
   startReading(handle);

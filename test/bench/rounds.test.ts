@@ -1,16 +1,8 @@
-import type { BenchContext } from '../../bench/harness/case.js';
-import { alternate, rotated } from '../../bench/harness/rounds.js';
+import { alternate, rotated, type RoundsContext } from '../../bench/harness/rounds.js';
 import test from '../helpers/sanitary.js';
 
-function context(rounds: number): BenchContext {
-  return {
-    rounds,
-    rustProgram: undefined,
-    against: undefined,
-    node: undefined,
-    filters: [],
-    progress: () => {},
-  };
+function context(rounds: number): RoundsContext {
+  return { rounds, progress: () => {} };
 }
 
 const CONTENDERS = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];

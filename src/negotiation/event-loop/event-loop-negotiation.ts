@@ -136,17 +136,14 @@ export class EventLoopNegotiation {
 
   #dialBroker(): void {
     const { brokerEndpoint: endpoint, request, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
+    const { native, background } = this.#environment;
     let sent = 0;
     // The kernel may have connected already. Node reports that a turn later, and a broker that finds no request
     // sleeps 5 ms (V-21).
     const onCalled = (socket: Socket): void => {
       const descriptor = descriptorOf(socket);
-      if (
-        this.#environment.native !== undefined &&
-        descriptor >= 0 &&
-        checkPeer(descriptor, trust) === undefined
-      )
-        sent = Math.max(0, this.#environment.native.system.send(descriptor, request));
+      if (native !== undefined && descriptor >= 0 && checkPeer(descriptor, trust) === undefined)
+        sent = Math.max(0, native.system.send(descriptor, request));
     };
     // A bare connect and hang-up ends a broker as a hang-up in mid-Hello does (V-31): it gets the rest of the
     // request, and its reply is read.
@@ -154,7 +151,7 @@ export class EventLoopNegotiation {
       if (sent < request.length) socket.write(request.subarray(sent));
       drainReply(socket, this.#abandoned);
     };
-    const keepAlive = !this.#environment.background;
+    const keepAlive = !background;
     const clock = this.#clock;
     const options = { endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive, onCalled, onLateConnect };
     this.#stopDialling = dial(options, (outcome) => {
