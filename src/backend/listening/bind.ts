@@ -67,7 +67,7 @@ async function bindFile(server: Server, endpoint: string, { backlog, trust }: Bi
       : checkDirectories(directory, stats, trust.userIds, monotonicNowMs());
   if (problem !== undefined) throw startError(endpoint, problem);
   const mode = socketMode(endpoint, trust);
-  await withBindLock(endpoint, async () => {
+  const bindOrReplace = async (): Promise<void> => {
     try {
       await listen(server, endpoint, backlog);
     } catch (error) {
@@ -75,7 +75,14 @@ async function bindFile(server: Server, endpoint: string, { backlog, trust }: Bi
       await listen(server, endpoint, backlog);
     }
     chmodSync(endpoint, mode);
-  });
+  };
+  await withBindLock(endpoint, bindOrReplace, () => isServed(endpoint));
+}
+
+/** Whether a process listens at a socket file. */
+async function isServed(endpoint: string): Promise<boolean> {
+  const stats = lstatSync(endpoint, { throwIfNoEntry: false });
+  return stats?.isSocket() === true && !(await isRefused(endpoint));
 }
 
 /** Other users may connect only where the kernel says who they are. */
