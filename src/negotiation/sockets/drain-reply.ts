@@ -30,12 +30,13 @@ export function streamConnection(
   let isRead = true;
   // 'readable' and not 'data': a socket that has flowed drops bytes that arrive before its next reader.
   const onReadable = (): void => {
-    while (isRead) {
+    for (;;) {
       const chunk: Buffer | null = socket.read();
       if (chunk === null) return;
       onBytes(chunk);
       // There may be a token in it.
       chunk.fill(0);
+      if (!isRead) return;
     }
   };
   const end = (failure?: SystemFailure): void => {
