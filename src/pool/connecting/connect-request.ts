@@ -1,4 +1,5 @@
 import type { Target } from '../../target.js';
+import type { NewConnection } from './connector.js';
 import type { HandoffPolicy } from './handoff-policy.js';
 
 /** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
@@ -27,4 +28,6 @@ export interface ConnectRequest {
   readonly handoff: HandoffPolicy | undefined;
   /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
   isCold: boolean;
+  /** The negotiation for which other connects of the target wait; `undefined` while there is none. */
+  helloUnderWay: Promise<NewConnection> | undefined;
 }

@@ -70,6 +70,7 @@ export class ConnectionOpener {
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: adopts ? new HandoffPolicy(settings.adoptHandedOffConnection, clock) : undefined,
       isCold: true,
+      helloUnderWay: undefined,
     };
   }
 
@@ -77,7 +78,7 @@ export class ConnectionOpener {
   phase(mayOpen: number): 'hello' | 'connect' | undefined {
     if (this.#limits.expected === 0)
       return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
-    return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
+    return this.#request.helloUnderWay === undefined ? 'connect' : 'hello';
   }
 
   /** The endpoint of an open connection, or the remembered one where a connect may skip the Hello. */
@@ -131,6 +132,8 @@ export class ConnectionOpener {
       dropped: false,
       hadSlot: false,
       resume: undefined,
+      next: undefined,
+      previous: undefined,
     };
     this.#limits.begin(connect);
     if (spare) this.#spareUnderWay += 1;
