@@ -33,7 +33,7 @@ export const acquireRelease: BenchCase = {
   name: 'acquire-release',
   question:
     'What does it cost to acquire an idle connection and release it, alone and when 100 callers contend for 10?',
-  budgetMs: 40_000,
+  budgetMs: 60_000,
   pictures: ['bars'],
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });

@@ -18,7 +18,7 @@ const RUST = 'accepted by the Rust backend';
 export const backendHandoffs: BenchCase = {
   name: 'backend-handoffs',
   question: 'How long does a client wait for a connection that the broker hands over to a Node backend?',
-  budgetMs: 15_000,
+  budgetMs: 10_000,
   pictures: ['bars'],
   async run(context) {
     const { rustProgram } = context;

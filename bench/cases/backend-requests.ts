@@ -15,7 +15,7 @@ const BYTES = 64;
 const CLIENTS = 16;
 const IN_FLIGHT = 16;
 const WARM_UP: TurnLength = { operations: 5_000, milliseconds: 200 };
-const TURN: TurnLength = { operations: 1_000, milliseconds: 400 };
+const TURN: TurnLength = { operations: 1_000, milliseconds: 300 };
 
 const NODE = 'Node serveBackend';
 const RUST = 'Rust mux backend';

@@ -1,4 +1,4 @@
-import type { BrokerPoolOptions, Route } from '../../src/index.js';
+import type { Route } from '../../src/index.js';
 import { spawnTestSystem, type SpawnedTestSystem } from '../../src/testing/index.js';
 import { selectByName } from '../harness/arguments.js';
 import type { BenchCase, BenchContext } from '../harness/case.js';
@@ -11,7 +11,7 @@ import { buildIn, THIS_BUILD } from '../peers/build.js';
 import { OURS } from '../peers/lenders.js';
 import { WEIGHING_OPTIONS } from './idle-connections.js';
 import { startSystem, type BenchSystem } from '../peers/system.js';
-import type { ConnectTask } from '../programs/connect.js';
+import type { ConnectAnswer, ConnectTask } from '../programs/connect.js';
 import type { HoldAnswer, HoldTask } from '../programs/hold.js';
 import type { LendTask } from '../programs/lend.js';
 
@@ -133,9 +133,9 @@ function connect(what: string, callers: number, route: Route, systemOf: SystemOf
   return {
     name: `${what}, ${callers} caller${callers === 1 ? '' : 's'}`,
     unit: 'µs',
-    turn: (systems, build) => {
+    turn: async (systems, build) => {
       const { rust, target } = systemOf(systems);
-      const options: BrokerPoolOptions = {
+      const options: ConnectTask['options'] = {
         ...target,
         max: callers,
         maxConnecting: callers,
@@ -143,7 +143,8 @@ function connect(what: string, callers: number, route: Route, systemOf: SystemOf
         ...(route !== 'hello-skip' && { endpointCache: false }),
       };
       const task: ConnectTask = { build, options, route, callers, paced: rust === undefined };
-      return askProgram<number>('connect', task);
+      const { median, mean } = await askProgram<ConnectAnswer>('connect', task);
+      return callers === 1 ? median : mean;
     },
   };
 }

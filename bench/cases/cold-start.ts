@@ -3,13 +3,12 @@ import { askProgram } from '../harness/child.js';
 import type { Role, Table, Target } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { startSystem } from '../peers/system.js';
-import { BARE, NAIVE, ONE_SHOT } from '../peers/connectors.js';
+import { BARE, BARE_NEGOTIATION, NAIVE, ONE_SHOT } from '../peers/connectors.js';
 import { helloFrame } from '../peers/naive-client.js';
 import type { ColdAnswer, ColdTask } from '../programs/cold-start.js';
 
 const POOL = 'BrokerPool, first lease';
 const BY_THREAD = 'BrokerPool, first lease by handoff';
-const BARE_NEGOTIATION = 'bare sockets, ready-made Hello, nothing checked';
 /** One start says little. */
 const STARTS_PER_ROUND = 3;
 
@@ -32,7 +31,7 @@ const STARTERS: readonly Starter[] = [
 export const coldStart: BenchCase = {
   name: 'cold-start',
   question: 'How long does a new process take to its first connection, negotiated, thread start included?',
-  budgetMs: 15_000,
+  budgetMs: 30_000,
   pictures: ['bars'],
   async run(context) {
     await using plain = await startSystem(context.rustProgram);

@@ -28,7 +28,7 @@ const IN_PICTURES: readonly number[] = [1, 16];
 /** The real broker takes 5 ms for each handoff, one at a time: more callers only wait longer. */
 const MOST_HANDOFF_CALLERS = 16;
 const WARM_UP_MS = 150;
-const TURN_MS = 150;
+const TURN_MS = 120;
 
 interface RouteCase {
   readonly title: string;
@@ -85,7 +85,7 @@ export const connectLatency: BenchCase = {
   name: 'connect-latency',
   question:
     'How long from "I want a connection" to a usable socket, and how many a second, by route and callers?',
-  budgetMs: 60_000,
+  budgetMs: 75_000,
   pictures: ['bars', 'percentiles'],
   async run(context) {
     const tables: Table[] = [];

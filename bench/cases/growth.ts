@@ -31,7 +31,7 @@ interface Growth {
 export const growth: BenchCase = {
   name: 'growth',
   question: 'Does acquire and release cost more with 10,000 waiters or 10,000 idle connections than with 10?',
-  budgetMs: 40_000,
+  budgetMs: 60_000,
   pictures: ['bars'],
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });

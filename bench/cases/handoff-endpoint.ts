@@ -29,7 +29,7 @@ const without = (name: string): string => `${name}, none`;
 export const handoffEndpoint: BenchCase = {
   name: 'handoff-endpoint',
   question: 'What does a client that adopts nothing pay for a broker that could hand its connection off?',
-  budgetMs: 10_000,
+  budgetMs: 15_000,
   pictures: ['bars'],
   async run(context) {
     await using plain = await startSystem(context.rustProgram, 'none');

@@ -5,7 +5,7 @@ import { whole } from '../harness/print.js';
 import { activityOf, hasProc, type Activity } from '../harness/proc.js';
 import { startProgram, type RunningProgram } from '../harness/program.js';
 import type { Table, Target } from '../harness/result.js';
-import { alternate } from '../harness/rounds.js';
+import { alternate, FEWEST_ROUNDS } from '../harness/rounds.js';
 import type { HoldAnswer, HoldTask } from '../programs/hold.js';
 
 /** Watched for what they do. */
@@ -44,7 +44,7 @@ const HOLDERS: readonly Holder[] = [
 export const idleConnections: BenchCase = {
   name: 'idle-connections',
   question: 'What do pooled idle connections cost in memory and processor time, beside as many bare sockets?',
-  budgetMs: 35_000,
+  budgetMs: 55_000,
   pictures: ['bars'],
   async run(context) {
     // A bare connect does not wait for a place in the backlog, and opening is not what is weighed.
@@ -115,7 +115,7 @@ async function measureActivity(context: BenchContext, system: SpawnedTestSystem)
   try {
     context.progress('waiting for the processes to settle');
     await delay(SETTLE_MS);
-    for (let round = 0; round < Math.min(context.rounds, 3); round++) {
+    for (let round = 0; round < Math.min(context.rounds, FEWEST_ROUNDS); round++) {
       context.progress(`watching idle processes: round ${round + 1}`);
       const before = programs.map(({ pid }) => activityOf(pid));
       await delay(WATCH_MS);

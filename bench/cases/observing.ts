@@ -10,7 +10,7 @@ import type { LendTask } from '../programs/lend.js';
 export const observing: BenchCase = {
   name: 'observing',
   question: 'What do metrics cost the acquire and the release of an idle connection?',
-  budgetMs: 10_000,
+  budgetMs: 25_000,
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });
     const contenders = OBSERVERS.map((name) => ({ name }));

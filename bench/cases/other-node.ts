@@ -4,9 +4,11 @@ import { askProgram } from '../harness/child.js';
 import { majorOf, majorVersionOf } from '../harness/other-node.js';
 import type { Role, Row, Table } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
-import { OURS } from '../peers/lenders.js';
+import { BARE_NEGOTIATION } from '../peers/connectors.js';
+import { FLOOR, OURS } from '../peers/lenders.js';
 import { timeOf } from '../peers/rust-client.js';
 import { negotiationTask, startSystem, type BenchSystem } from '../peers/system.js';
+import type { ConnectAnswer, ConnectTask } from '../programs/connect.js';
 import type { LendTask } from '../programs/lend.js';
 
 const RUST = 'Rust client';
@@ -27,6 +29,8 @@ interface Contest {
   readonly unit: string;
   /** What is ours in it on a Node, this one where none is named. */
   readonly ours: (execPath?: string) => Promise<number>;
+  /** The same work on the other Node without this package. */
+  readonly floor: Contender;
   /** Absent without the real broker. */
   readonly peer?: Contender;
   /** What ours may take of the time of the peer, on this Node as on the other. */
@@ -37,7 +41,7 @@ interface Contest {
 export const otherNode: BenchCase = {
   name: 'other-node',
   question: 'What do a negotiation, and acquire and release, take on another Node than this one?',
-  budgetMs: 25_000,
+  budgetMs: 85_000,
   async run(context) {
     if (context.node === undefined)
       return {
@@ -49,8 +53,8 @@ export const otherNode: BenchCase = {
     await using system = await startSystem(context.rustProgram, 'none');
     await using embedded = await spawnTestSystem({ handoff: 'none' });
     const contests = [
-      connects(system, 1),
-      connects(system, 16),
+      connects(system, 1, node, version),
+      connects(system, 16, node, version),
       lends(embedded.target, 1, node, version),
       lends(embedded.target, 100, node, version),
     ];
@@ -58,14 +62,16 @@ export const otherNode: BenchCase = {
     for (const contest of contests) tables.push(await measure(context, contest, node, version));
     return {
       tables,
-      notes: ['Each figure of ours is from a process of its own; broker and backend run on this Node.'],
+      notes: [
+        'Each figure of ours and of the floors is from a process of its own; broker and backend run on this Node.',
+      ],
     };
   },
 };
 
 async function measure(
   context: BenchContext,
-  { title, unit, ours, peer, atMostOfPeer }: Contest,
+  { title, unit, ours, floor, peer, atMostOfPeer }: Contest,
   node: string,
   version: string,
 ): Promise<Table> {
@@ -75,6 +81,7 @@ async function measure(
     { name: here, role: 'floor', turn: () => ours() },
     { name: there, role: 'ours', turn: () => ours(node) },
     ...(peer === undefined ? [] : [peer]),
+    floor,
   ];
   const rounds = await alternate(context, title, contenders, otherNode.budgetMs / 4, ({ turn }) => turn());
   return {
@@ -90,16 +97,33 @@ async function measure(
   };
 }
 
-function connects(system: BenchSystem, callers: number): Contest {
-  const { rust, brokerName } = system;
+function connects(system: BenchSystem, callers: number, node: string, version: string): Contest {
+  const { rust, brokerName, backendEndpoint } = system;
   const task = negotiationTask(system, callers);
   const figure = callers === 1 ? 'median' : 'mean';
+  const ask = async (wanted: ConnectTask, execPath?: string): Promise<number> => {
+    const answer = await askProgram<ConnectAnswer>(
+      'connect',
+      wanted,
+      execPath === undefined ? {} : { execPath },
+    );
+    return answer[figure];
+  };
   return {
     title: `negotiated, ${callers} caller${callers === 1 ? '' : 's'}, ${brokerName}`,
     unit: 'µs',
-    ours: (execPath) => askProgram<number>('connect', task, execPath === undefined ? {} : { execPath }),
+    ours: (execPath) => ask(task, execPath),
+    floor: {
+      name: `${BARE_NEGOTIATION}, Node ${version}`,
+      role: 'floor',
+      turn: () => ask({ ...task, bareBackend: backendEndpoint }, node),
+    },
     ...(rust !== undefined && {
-      peer: { name: RUST, role: 'peer', turn: () => timeOf(rust, 'negotiated', callers, figure) },
+      peer: {
+        name: RUST,
+        role: 'peer',
+        turn: async () => (await timeOf(rust, 'negotiated', callers))[figure],
+      },
     }),
     atMostOfPeer: 1,
   };
@@ -115,6 +139,7 @@ function lends(target: TestTarget, callers: number, node: string, version: strin
     unit: 'ns',
     ours: (execPath) => ask(OURS, execPath),
     peer: { name: `${PEER}, Node ${version}`, role: 'peer', turn: () => ask(PEER, node) },
+    floor: { name: `${FLOOR}, Node ${version}`, role: 'floor', turn: () => ask(FLOOR, node) },
     atMostOfPeer: callers === 1 ? 0.18 : 0.3,
   };
 }

@@ -10,7 +10,7 @@ import { requestsInTurn } from '../peers/frame-clients.js';
 
 const SMALL = { bytes: 64, callers: 1 };
 const LARGE_BYTES = 15 * 1024 * 1024;
-const TURN_MS = 1_500;
+const TURN_MS = 1_000;
 const MOST_MORE_MS = 5;
 
 const ALONE = 'small requests alone';

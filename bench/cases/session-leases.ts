@@ -22,7 +22,7 @@ const LEASE = 'a lease a request, raw bytes';
 export const sessionLeases: BenchCase = {
   name: 'session-leases',
   question: `How many requests a second do ${CALLERS} callers of one pool get answered, through a session and with a lease each?`,
-  budgetMs: 15_000,
+  budgetMs: 10_000,
   pictures: ['bars'],
   async run(context) {
     await using system = await startFrameSystem(context.rustProgram);

@@ -22,7 +22,7 @@ const HOLDERS: readonly { name: string; who: HoldRequestsTask['who']; role: 'our
 export const sessionMemory: BenchCase = {
   name: 'session-memory',
   question: `What do ${whole(REQUESTS)} requests in flight cost in memory, beside their payloads?`,
-  budgetMs: 15_000,
+  budgetMs: 30_000,
   pictures: ['bars'],
   async run(context) {
     await using backend = await startSilentBackend();

@@ -12,7 +12,7 @@ const MEDIUM_BYTES = 16 * 1024;
 /** Enough for every connection of the defaults to have several requests in flight. */
 const DEFAULT_CALLERS = 64;
 const WARM_UP: TurnLength = { operations: 2_000, milliseconds: 200 };
-const TURN: TurnLength = { operations: 100, milliseconds: 400 };
+const TURN: TurnLength = { operations: 100, milliseconds: 250 };
 
 const ONE = 'session, 1 connection × 1 in flight';
 const SIXTEEN = 'session, 1 connection × 16 in flight';
@@ -26,7 +26,7 @@ const BARE_PIPELINE = 'bare Node socket, 1 connection × 16 in flight';
 export const sessionRequests: BenchCase = {
   name: 'session-requests',
   question: 'How many requests a second does a session get answered, by size and requests in flight?',
-  budgetMs: 30_000,
+  budgetMs: 25_000,
   pictures: ['bars'],
   async run(context) {
     await using backend = await startFrameBackend(context.rustProgram);

@@ -29,7 +29,7 @@ const CONTENDERS: readonly Contender[] = [
 export const sharedAcquire: BenchCase = {
   name: 'shared-acquire',
   question: 'What does it cost another thread to acquire an idle connection of a shared pool and release it?',
-  budgetMs: 20_000,
+  budgetMs: 35_000,
   pictures: ['bars'],
   async run(context) {
     await using system = await spawnTestSystem({ handoff: 'none' });

@@ -27,10 +27,12 @@ export interface BenchArguments {
   readonly help: boolean;
 }
 
+const DEFAULT_ROUNDS = 7;
+
 export const USAGE = `npm run bench -- [part of a case's name …] [options]        bench:real adds the real broker and the Rust client
 
   --list              the cases and their questions
-  --rounds <n>        how often each contender gets its turn (default 5)
+  --rounds <n>        how often each contender gets its turn (default ${DEFAULT_ROUNDS})
   --json              JSON on standard output instead of tables
   --compare <file>    what got slower and what faster since that run (a file of bench/results or from --json)
   --bound <factor>    with --compare: exit code 1 where a row got slower by more than that
@@ -40,7 +42,6 @@ export const USAGE = `npm run bench -- [part of a case's name …] [options]    
   --pictures <folder> draws SVG pictures there
   --table <file>      writes the targets, and what was reached, between the marks of a Markdown file`;
 
-const DEFAULT_ROUNDS = 5;
 const MOST_ROUNDS = 1_000;
 
 /** Throws with a message for the user. */

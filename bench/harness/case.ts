@@ -28,7 +28,7 @@ export interface BenchCase {
   readonly name: string;
   readonly question: string;
   /**
-   * How long it is meant to take at most: rounds after the third are left out for it, and at twice that the
+   * How long it is meant to take at most: rounds after the seventh are left out for it, and at twice that the
    * harness ends it.
    */
   readonly budgetMs: number;

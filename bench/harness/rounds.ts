@@ -1,10 +1,13 @@
 import type { BenchContext } from './case.js';
 
-/** Fewer rounds make no median that one noisy round could not move. */
-export const FEWEST_ROUNDS = 3;
+/** The median of fewer rounds is one that two noisy rounds can move. */
+export const FEWEST_ROUNDS = 7;
 
 /** How many rounds there are, and where to say which one it is. */
-export type RoundsContext = Pick<BenchContext, 'rounds' | 'progress'>;
+export interface RoundsContext extends Pick<BenchContext, 'rounds' | 'progress'> {
+  /** So many rounds are made beyond the budget as well. @default 7 */
+  readonly fewest?: number;
+}
 
 /** Something that takes turns with others. */
 export interface Contender {
@@ -13,8 +16,8 @@ export interface Contender {
 
 /**
  * Gives each contender its turn in each round, and returns what the turns returned, by name. Each round
- * begins with another contender, so that no contender always runs behind the same one. `budgetMs` is kept to, but
- * for the first three rounds.
+ * begins with another contender, so that no contender always runs behind the same one. No round begins after
+ * `budgetMs`, except the first seven, or as many fewer as were asked for.
  */
 export async function alternate<C extends Contender, R>(
   context: RoundsContext,
@@ -24,11 +27,12 @@ export async function alternate<C extends Contender, R>(
   turn: (contender: C) => Promise<R>,
 ): Promise<Map<string, R[]>> {
   const results = new Map<string, R[]>(contenders.map(({ name }) => [name, []]));
+  const { rounds, fewest = FEWEST_ROUNDS } = context;
   const startedMs = performance.now();
-  for (let round = 0; round < context.rounds; round++) {
-    if (round >= FEWEST_ROUNDS && performance.now() - startedMs > budgetMs) break;
+  for (let round = 0; round < rounds; round++) {
+    if (round >= fewest && performance.now() - startedMs > budgetMs) break;
     for (const contender of rotated(contenders, round)) {
-      context.progress(`${what}: round ${round + 1} of ${context.rounds}, ${contender.name}`);
+      context.progress(`${what}: round ${round + 1} of ${rounds}, ${contender.name}`);
       results.get(contender.name)?.push(await turn(contender));
     }
   }

@@ -9,6 +9,16 @@ export function latencyRow(name: string, role: Role, turns: readonly Pick<Turn, 
   return { name, role, rounds: turns.map(({ latencies }) => latencies.atUs(0.5)), latency: all.summary() };
 }
 
+/** As {@link latencyRow}, with another percentile of each round. */
+export function percentileRow(
+  name: string,
+  role: Role,
+  turns: readonly Pick<Turn, 'latencies'>[],
+  share: number,
+): Row {
+  return { ...latencyRow(name, role, turns), rounds: turns.map(({ latencies }) => latencies.atUs(share)) };
+}
+
 export function throughputRow(name: string, role: Role, turns: readonly Turn[]): Row {
   return { name, role, rounds: turns.map(({ perSecond }) => perSecond) };
 }

@@ -5,12 +5,14 @@ import { BrokerPool, connectToBackend, type BrokerPoolOptions, type Route } from
 import type { TestTarget } from '../../src/testing/index.js';
 import type { CleanUp } from '../harness/closed-loop.js';
 import type { Role } from '../harness/result.js';
-import { bareConnect, naiveNegotiate } from './naive-client.js';
+import { bareNegotiate } from './bare-negotiation.js';
+import { bareConnect, helloFrame, naiveNegotiate } from './naive-client.js';
 
 export const POOL = 'BrokerPool, new connection';
 export const ONE_SHOT = 'connectToBackend';
 export const NAIVE = 'naive event-loop client';
 export const BARE = 'bare net.connect';
+export const BARE_NEGOTIATION = 'bare sockets, ready-made Hello, nothing checked';
 
 /** A connection, by whatever way, with how to close it. */
 export interface Connected {
@@ -83,6 +85,14 @@ export function oneShotConnector(options: Parameters<typeof connectToBackend>[0]
 
 export function naiveConnector(target: TestTarget): ConnectorContender {
   return socketConnector(NAIVE, 'peer', () => naiveNegotiate(target));
+}
+
+/** The floor of a negotiation: bare sockets, a ready-made Hello, nothing checked. */
+export function bareNegotiator(target: TestTarget, backendEndpoint: string): ConnectorContender {
+  const hello = helloFrame(target, 0);
+  return socketConnector(BARE_NEGOTIATION, 'floor', () =>
+    bareNegotiate(target.brokerEndpoint, backendEndpoint, hello),
+  );
 }
 
 export function bareConnector(endpoint: string): ConnectorContender {

@@ -1,5 +1,6 @@
 import { LineProcess, type RealEndpoints } from '../../test/interop/real-broker.js';
 import type { Turn, TurnLength } from '../harness/closed-loop.js';
+import type { ConnectAnswer } from '../programs/connect.js';
 import { Latencies } from '../harness/statistics.js';
 
 /** By which way to connect, as the Rust program names it. */
@@ -49,13 +50,8 @@ export class RustClient {
 
 const TURN_MS = 400;
 
-/** Microseconds of one turn beside bench/programs/connect.ts, whose turns are as long. */
-export async function timeOf(
-  rust: RustClient,
-  route: RustRoute,
-  callers: number,
-  figure: 'median' | 'mean',
-): Promise<number> {
-  const turn = await rust.turn(route, callers, { operations: 0, milliseconds: TURN_MS });
-  return figure === 'mean' ? 1e6 / turn.perSecond : turn.latencies.atUs(0.5);
+/** One turn beside bench/programs/connect.ts, whose turns are as long. */
+export async function timeOf(rust: RustClient, route: RustRoute, callers: number): Promise<ConnectAnswer> {
+  const { latencies, perSecond } = await rust.turn(route, callers, { operations: 0, milliseconds: TURN_MS });
+  return { median: latencies.atUs(0.5), mean: 1e6 / perSecond };
 }

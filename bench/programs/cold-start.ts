@@ -22,9 +22,6 @@ export interface ColdAnswer {
   readonly fromStart: number;
 }
 
-/** Not imported: what a way loads is part of its figure. */
-const FRAME_HEADER_BYTES = 5;
-
 type Opener = () => Promise<unknown>;
 
 async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Promise<Opener> {
@@ -49,30 +46,8 @@ async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Prom
       return () => naiveNegotiate(target);
     }
     case 'bare-negotiation': {
-      const [{ connect }, { writeSync }, { descriptorOf }] = await Promise.all([
-        import('node:net'),
-        import('node:fs'),
-        import('../../src/os/socket-handle.js'),
-      ]);
-      const bytes = Buffer.from(hello, 'base64');
-      return () =>
-        new Promise((resolve, reject) => {
-          const broker = connect(target.brokerEndpoint).once('error', reject);
-          // Before the broker looks (V-21). 'connect' comes too late for that.
-          writeSync(descriptorOf(broker), bytes);
-          let reply = Buffer.alloc(0);
-          broker.on('data', (piece: Buffer) => {
-            reply = Buffer.concat([reply, piece]);
-            // Header and body are two writes (W-12). A broker that cannot write the second one ends (V-31).
-            if (
-              reply.length < FRAME_HEADER_BYTES ||
-              reply.length < FRAME_HEADER_BYTES + reply.readUInt32LE(1)
-            )
-              return;
-            broker.destroy();
-            const socket = connect(backendEndpoint, () => resolve(socket)).once('error', reject);
-          });
-        });
+      const { bareNegotiate } = await import('../peers/bare-negotiation.js');
+      return () => bareNegotiate(target.brokerEndpoint, backendEndpoint, Buffer.from(hello, 'base64'));
     }
     case 'bare': {
       const { connect } = await import('node:net');

@@ -21,7 +21,7 @@ export interface GrowTask {
    */
   readonly kind: 'idle' | 'waiting';
   readonly rounds: number;
-  /** After this no further round begins, but for the first three. */
+  /** After this no further round begins, except the first seven. */
   readonly budgetMs: number;
 }
 
@@ -63,9 +63,10 @@ async function measure(task: GrowTask): Promise<Grown[]> {
   for (let round = 0; round < task.rounds; round++) {
     if (round >= FEWEST_ROUNDS && performance.now() - startedMs > task.budgetMs) break;
     for (const { callers, lender, rounds } of rotated(growing, round)) {
-      const nanoseconds = await timeBatches(callers, async (times) => {
+      const work = async (times: number): Promise<void> => {
         for (let time = 0; time < times; time++) lender.release(await lender.acquire());
-      });
+      };
+      const nanoseconds = await timeBatches(callers, work, round > 0);
       rounds.push(nanoseconds);
     }
   }

@@ -34,6 +34,7 @@ export function joined(first: Measured, second: Measured): Measured {
   return { ours: [...first.ours, ...second.ours], peer: [...first.peer, ...second.peer] };
 }
 
+/** CI counts lines that begin so. */
 export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipVerdict): string {
   const what = `${passed ? '✓' : '✗'} ${row.name}: ${short(ratio)} × ${row.against}`;
   const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ns`;
@@ -43,15 +44,4 @@ export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipV
 
 function spread(rounds: readonly number[]): string {
   return `${short(Math.min(...rounds))}–${short(Math.max(...rounds))}`;
-}
-
-/** In the words of ava, which CI counts. */
-export function describeCounts(verdicts: readonly SlipVerdict[]): string {
-  const passed = verdicts.filter((verdict) => verdict.passed).length;
-  const failed = verdicts.length - passed;
-  const tests = (count: number): string => `${count} ${count === 1 ? 'test' : 'tests'}`;
-  return [
-    ...(passed > 0 ? [`  ${tests(passed)} passed`] : []),
-    ...(failed > 0 ? [`  ${tests(failed)} failed`] : []),
-  ].join('\n');
 }

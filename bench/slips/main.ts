@@ -9,7 +9,6 @@ import { spawnTestSystem } from '../../src/testing/index.js';
 import { machine } from '../harness/machine.js';
 import { installPeers } from '../harness/peer-modules.js';
 import {
-  describeCounts,
   describeSlip,
   joined,
   judgeRow,
@@ -78,6 +77,5 @@ if (values.write) {
 } else {
   const verdicts = await compare(slipSystem);
   for (const verdict of verdicts) console.log(describeSlip(verdict));
-  console.log(describeCounts(verdicts));
   if (verdicts.some(({ passed }) => !passed)) process.exitCode = 1;
 }

@@ -10,51 +10,87 @@ const COMPARED_MINUTES = 10;
 const WARM_UP_MINUTES = 1;
 /** Above the noise of single minutes. The slope tells smaller growth. */
 const MOST_HEAP_GROWTH = 1.02;
-const MOST_P99_GROWTH = 1.1;
+/** Above what ten minutes of the same pool differ by on a quiet machine. */
+const MOST_P99_GROWTH = 1.25;
 /** A slope that is so many standard errors above 0 is growth. */
 const CERTAIN = 2;
 
 const KIB = 1_024;
+const SECONDS = 60;
+
+interface TimedFrom {
+  readonly title: string;
+  readonly p99: (minute: Minute) => number;
+}
+
+const LATENCIES: readonly TimedFrom[] = [
+  { title: '99 % of acquires, from the call', p99: ({ fromCall }) => fromCall.p99 },
+  { title: '99 % of acquires, from the schedule', p99: ({ fromSchedule }) => fromSchedule.p99 },
+];
+
+/** What a run has measured, as `bench/results/steady.json` keeps it. */
+export interface Measured extends Pick<BenchRun, 'takenAt' | 'machine'> {
+  readonly minutes: readonly Minute[];
+}
+
+/** What a file of an older run holds. Throws unless it is one. */
+export function parseMeasured(file: string, text: string): Measured {
+  const content: Measured | null = JSON.parse(text);
+  if (Array.isArray(content?.minutes) && content.minutes.length > 0) return content;
+  throw new Error(`${file} is no run of bench:steady: it has no minutes`);
+}
 
 /** What a run says. */
-export function findingsOf(minutes: readonly Minute[], perSecond: number): CaseResult {
+export function findingsOf(minutes: readonly Minute[]): CaseResult {
   const warm = warmOf(minutes);
   const compared = Math.max(1, Math.min(COMPARED_MINUTES, Math.floor(warm.length / 2)));
+  const first = warm.slice(0, compared);
   const table = (title: string, unit: string, atMost: number, figure: (minute: Minute) => number): Table => {
     const row = (name: string, role: Row['role'], part: readonly Minute[]): Row => ({
       name: `${name} ${compared === 1 ? 'minute' : `${compared} minutes`}`,
       role,
       rounds: part.map(figure),
     });
-    const first = row('first', 'floor', warm.slice(0, compared));
-    const last = row('last', 'ours', warm.slice(-compared));
-    const targets = [{ row: last.name, against: first.name, atMost }];
-    return { title, unit, better: 'lower', baseline: first.name, rows: [first, last], targets };
+    const before = row('first', 'floor', first);
+    const after = row('last', 'ours', warm.slice(-compared));
+    const targets = [{ row: after.name, against: before.name, atMost }];
+    return { title, unit, better: 'lower', baseline: before.name, rows: [before, after], targets };
   };
   return {
     name: 'steady',
     question: STEADY_QUESTION,
     tables: [
-      table('99 % of acquires, from the call', 'µs', MOST_P99_GROWTH, ({ fromCall }) => fromCall.p99),
-      table(
-        '99 % of acquires, from the schedule',
-        'µs',
-        MOST_P99_GROWTH,
-        ({ fromSchedule }) => fromSchedule.p99,
-      ),
+      ...LATENCIES.map(({ title, p99 }) => table(title, 'µs', mostGrowthOf(first.map(p99)), p99)),
       table('heap', 'KiB', MOST_HEAP_GROWTH, ({ held }) => held.heapUsed / KIB),
       table('descriptors', 'open', 1, ({ held }) => held.descriptors),
       table('threads', 'running', 1, ({ held }) => held.threads),
       table('timers and handles', 'active', 1, ({ held }) => held.activeResources),
     ],
     notes: [
-      `${whole(perSecond)} acquires a second for ${minutes.length} minutes; every tenth caller waits for an echo, every thousandth destroys its connection.`,
+      `${whole(Math.round((minutes[0]?.acquires ?? 0) / SECONDS))} acquires a second for ${minutes.length} minutes; every tenth caller waits for an echo, every thousandth destroys its connection.`,
       `The first minute is left out. Memory is counted between minutes, with no lease out, after collections.`,
+      `p99 is flat where the last minutes have at most ${MOST_P99_GROWTH} times that of the first, or no more than the slowest of the first.`,
+      ...LATENCIES.map(({ title, p99 }) => describeP99(title, warm.map(p99))),
       describeHeap(minutes),
       describeFailures(minutes),
     ],
     pictures: [],
   };
+}
+
+/** A p99 that grows by less than the first minutes differ among themselves does not show. */
+function mostGrowthOf(firstP99s: readonly number[]): number {
+  return Math.max(MOST_P99_GROWTH, Math.max(...firstP99s) / median(firstP99s));
+}
+
+function describeP99(title: string, p99s: readonly number[]): string {
+  const { slope, error } = trendOf(p99s);
+  return `${title}: ${short(slope)} µs more each minute, standard error ${short(error)}: ${verdictOf(slope, error)}.`;
+}
+
+function verdictOf(slope: number, error: number): string {
+  if (Number.isNaN(error)) return 'too few minutes to tell';
+  return slope - CERTAIN * error > 0 ? 'it grows' : 'no growth';
 }
 
 /** The minutes that are compared: all but the first, unless there is no other. */
@@ -67,13 +103,11 @@ function describeHeap(minutes: readonly Minute[]): string {
   const warm = warmOf(minutes);
   const { slope, error } = trendOf(warm.map(({ held }) => held.heapUsed));
   const thousands = (warm[0]?.acquires ?? Number.NaN) / 1_000;
-  const verdict =
-    slope - CERTAIN * error > 0 ? 'it grows' : Number.isNaN(error) ? 'too few minutes to tell' : 'no growth';
   const objects = minutes.flatMap(({ held }, at) =>
     held.objects === undefined ? [] : [`${whole(held.objects)} (${at + 1})`],
   );
   return (
-    `Heap for each 1,000 acquires: ${short(slope / thousands)} bytes, standard error ${short(error / thousands)}: ${verdict}. ` +
+    `Heap for each 1,000 acquires: ${short(slope / thousands)} bytes, standard error ${short(error / thousands)}: ${verdictOf(slope, error)}. ` +
     `Bytes of objects without what the engine keeps for itself, after minutes: ${objects.join(', ')}.`
   );
 }
@@ -110,6 +144,13 @@ export function reportOf(minutes: readonly Minute[], { takenAt, machine, cases }
   for (let at = 0; at < minutes.length; at += perLine)
     lines.push(reportLine(minutes.slice(at, at + perLine), at + 1));
   const [result] = cases;
+  const { system, node, cores, priority } = machine;
+  const where = [
+    system,
+    `Node ${String(node).slice(1)}`,
+    `${cores} cores`,
+    ...(priority === undefined ? [] : [priority]),
+  ];
   const verdicts = (result?.tables ?? []).map(({ title, rows: [first, last] }) =>
     first === undefined || last === undefined ? title : `${title} ${short(ratioOf(last, first).middle)}`,
   );
@@ -122,7 +163,7 @@ export function reportOf(minutes: readonly Minute[], { takenAt, machine, cases }
     '',
     ...(result?.notes ?? []).map((note) => `- ${note}`),
     '',
-    `Taken on ${takenAt.slice(0, 10)} at ${takenAt.slice(11, 16)} UTC: ${machine['system']}, Node ${String(machine['node']).slice(1)}, ${machine['cores']} cores.`,
+    `Taken on ${takenAt.slice(0, 10)} at ${takenAt.slice(11, 16)} UTC: ${where.join(', ')}.`,
   ].join('\n');
 }
 

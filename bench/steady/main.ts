@@ -1,7 +1,7 @@
 /**
  * `npm run bench:steady`: acquires at a fixed rate for a long time, minute by minute, and whether anything grows.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -10,7 +10,14 @@ import { machine } from '../harness/machine.js';
 import { installPeers } from '../harness/peer-modules.js';
 import { describeRun } from '../harness/print.js';
 import { QuietWatch } from '../harness/quiet.js';
-import { describeMinute, findingsOf, reportOf, STEADY_QUESTION } from './findings.js';
+import {
+  describeMinute,
+  findingsOf,
+  parseMeasured,
+  reportOf,
+  STEADY_QUESTION,
+  type Measured,
+} from './findings.js';
 import { drawMinutes } from './picture.js';
 import { runMinutes } from './run-minutes.js';
 
@@ -22,6 +29,7 @@ const USAGE = `npm run bench:steady -- [options]        acquires at a fixed rate
 
   --minutes <n>       how long (default 60)
   --rate <n>          acquires a second (default 1000)
+  --from <file>       renders the figures of an older run (bench/results/steady.json) again, and measures nothing
   --quiet-check       measures, and keeps figures, only while nothing else uses the machine
   --report <file>     writes the figures between the marks of a Markdown file
   --pictures <folder> draws steady.svg there`;
@@ -38,11 +46,24 @@ function write(file: string, text: string): void {
   console.error(`wrote ${file}`);
 }
 
+async function measure(minutes: number, perSecond: number, quietCheck: boolean): Promise<Measured> {
+  const quiet = quietCheck ? new QuietWatch() : undefined;
+  await quiet?.watch();
+  const takenAt = new Date().toISOString();
+  const wanted = { minutes, perSecond, minuteMs: MINUTE_MS };
+  const measured = await runMinutes(wanted, (minute, number) =>
+    console.error(`minute ${number} of ${minutes}: ${describeMinute(minute)}`),
+  );
+  await quiet?.watch();
+  return { takenAt, machine: machine(false), minutes: measured };
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '60' },
       rate: { type: 'string', default: '1000' },
+      from: { type: 'string' },
       'quiet-check': { type: 'boolean', default: false },
       report: { type: 'string' },
       pictures: { type: 'string' },
@@ -53,19 +74,17 @@ async function main(): Promise<void> {
   const minutes = countOf('minutes', values.minutes);
   const perSecond = countOf('rate', values.rate);
   installPeers();
-  const quiet = values['quiet-check'] ? new QuietWatch() : undefined;
-  await quiet?.watch();
-  const takenAt = new Date().toISOString();
-  const measured = await runMinutes({ minutes, perSecond, minuteMs: MINUTE_MS }, (minute, number) =>
-    console.error(`minute ${number} of ${minutes}: ${describeMinute(minute)}`),
-  );
-  await quiet?.watch();
-  const run = { takenAt, machine: machine(false), cases: [findingsOf(measured, perSecond)] };
+  const measured =
+    values.from === undefined
+      ? await measure(minutes, perSecond, values['quiet-check'])
+      : parseMeasured(values.from, readFileSync(values.from, 'utf8'));
+  const run = { ...measured, cases: [findingsOf(measured.minutes)] };
   console.log(describeRun(run));
-  write(RESULT_FILE, `${JSON.stringify({ ...run, minutes: measured }, undefined, 1)}\n`);
-  if (values.report !== undefined) replaceSection(values.report, 'steady report', reportOf(measured, run));
+  if (values.from === undefined) write(RESULT_FILE, `${JSON.stringify(run, undefined, 1)}\n`);
+  if (values.report !== undefined)
+    replaceSection(values.report, 'steady report', reportOf(measured.minutes, run));
   if (values.pictures !== undefined)
-    write(join(values.pictures, 'steady.svg'), await drawMinutes(STEADY_QUESTION, measured));
+    write(join(values.pictures, 'steady.svg'), await drawMinutes(STEADY_QUESTION, measured.minutes));
 }
 
 try {

@@ -3,7 +3,7 @@
  * of the package knows {@link checkDirectories} alone.
  *
  * Optional. To remove it: delete this file and test/os/directory-trust.test.ts; in endpoint-trust.ts the import,
- * the call and the parameter `nowMs`; in src/backend/listening/bind.ts the import and the check.
+ * the call in `checkFile` with its parameter `nowMs`, and `checkFolder` with its callers.
  * `trust.sharedDirectories` then has no effect; the tests of directories in endpoint-trust.test.ts and
  * trust.test.ts go with it.
  */
@@ -23,53 +23,60 @@ const ALLOW_SHARED = 'allow it with trust: { sharedDirectories: true }';
 
 /**
  * How long the ancestors of a directory count as safe after a check. They were safe because only their
- * owners could change them; a change by an owner is noticed a second later: `checkFile` remembers a directory for
- * 100 ms more.
+ * owners could change them; a change by an owner is noticed a second later: `checkFile` does not look at a
+ * directory for 100 ms more.
  */
-const REMEMBERED_MS = 900;
+const ANCESTORS_SAFE_MS = 900;
 const MAX_REMEMBERED = 64;
 
+/** A directory that was safe, as its ancestors were. */
 interface SafeDirectory {
   readonly device: number;
   readonly inode: number;
-  readonly untilMs: number;
+  readonly ancestorsSafeUntilMs: number;
+  /** When the directory itself was last found safe. */
+  lookedAtMs: number;
 }
 
-/** Directories with safe ancestors: looking at each ancestor before each Hello costs more than all other checks. */
+/** Looking at each ancestor before each Hello costs more than all other checks. */
 const safe = new WeakMap<UserIds, Map<string, SafeDirectory>>();
 
 /**
- * Checks the directory of a socket and all its ancestors. Returns why one is not trusted, or `undefined`.
+ * Checks the directory of a socket and all its ancestors. Returns why one is not trusted, or `undefined`. A
+ * missing directory has no problem: the dial reports it better.
  *
- * @param stats of the directory itself
  * @param nowMs on the monotonic clock
+ * @param againMs how long a look at the directory itself counts, in milliseconds
  */
 export function checkDirectories(
   directory: string,
-  stats: Stats,
   trusted: UserIds,
   nowMs: number,
+  againMs = 0,
 ): string | undefined {
-  const problem = checkDirectory(directory, stats, trusted);
-  if (problem !== undefined) return problem;
   const remembered = safe.get(trusted) ?? new Map<string, SafeDirectory>();
   const known = remembered.get(directory);
-  if (known?.inode === stats.ino && known.device === stats.dev && nowMs < known.untilMs) return undefined;
-  const onTheWay = checkAncestors(directory, trusted);
-  if (onTheWay !== undefined) return onTheWay;
+  if (known !== undefined && nowMs - known.lookedAtMs < againMs) return undefined;
+  const stats = look(directory);
+  if (stats === undefined) return undefined;
+  // A sticky directory is not enough here: it does not keep another user from creating the socket first.
+  if (!stats.isDirectory() || isForeign(stats, trusted) || (stats.mode & OTHERS_MAY_WRITE) !== 0)
+    return directoryProblem(directory, stats, trusted);
+  if (known?.inode === stats.ino && known.device === stats.dev && nowMs < known.ancestorsSafeUntilMs) {
+    known.lookedAtMs = nowMs;
+    return undefined;
+  }
+  const problem = checkAncestors(directory, trusted);
+  if (problem !== undefined) return problem;
   if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-  remembered.set(directory, { device: stats.dev, inode: stats.ino, untilMs: nowMs + REMEMBERED_MS });
+  const ancestorsSafeUntilMs = nowMs + ANCESTORS_SAFE_MS;
+  remembered.set(directory, { device: stats.dev, inode: stats.ino, ancestorsSafeUntilMs, lookedAtMs: nowMs });
   safe.set(trusted, remembered);
   return undefined;
 }
 
-/**
- * Why the directory of a socket is not trusted, or `undefined`. A sticky directory is not enough here: it does
- * not keep another user from creating the socket first.
- */
-function checkDirectory(directory: string, stats: Stats, trusted: UserIds): string | undefined {
-  if (stats.isDirectory() && !isForeign(stats, trusted) && (stats.mode & OTHERS_MAY_WRITE) === 0)
-    return undefined;
+/** Why the directory of a socket is not trusted. */
+function directoryProblem(directory: string, stats: Stats, trusted: UserIds): string {
   const named = `its directory ${printable(directory)}`;
   if (stats.isSymbolicLink())
     return `${named} is no directory but a symbolic link: name the one that it leads to, or ${ALLOW_SHARED}`;

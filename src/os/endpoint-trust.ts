@@ -49,10 +49,7 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
  * again. Until then only users who are trusted, or root, could open it to others. The socket itself is looked at
  * before each Hello.
  */
-const REMEMBERED_MS = 100;
-const MAX_REMEMBERED = 64;
-/** Until when the directories that were found safe count as such. */
-const safe = new WeakMap<UserIds, Map<string, number>>();
+const DIRECTORY_SAFE_MS = 100;
 
 /** Parts of a path that lead nowhere: `//`, `/./`, and the same at its end. */
 const HAS_EMPTY_PARTS = /\/\.?(?:\/|$)/;
@@ -78,25 +75,13 @@ export function checkFile(
   const path = HAS_EMPTY_PARTS.test(endpoint) ? `/${namesOf(endpoint).join('/')}` : endpoint;
   const file = look(path);
   if (file === undefined) return undefined;
-  const problem = sharedDirectories ? undefined : checkDirectory(posix.dirname(path), userIds, nowMs);
+  const problem = sharedDirectories
+    ? undefined
+    : checkDirectories(posix.dirname(path), userIds, nowMs, DIRECTORY_SAFE_MS);
   if (problem !== undefined) return problem;
   if (file.isSymbolicLink()) return 'it is no socket but a symbolic link: name the socket that it leads to';
   if (!file.isSocket()) return `it is no socket but ${kindOf(file)}`;
   return userIds.includes(file.uid) ? undefined : `it ${belongsTo(file.uid)}`;
-}
-
-/** A refusal is not remembered. A missing directory has no problem: the dial reports it better. */
-function checkDirectory(directory: string, userIds: UserIds, nowMs: number): string | undefined {
-  const remembered = safe.get(userIds) ?? new Map<string, number>();
-  if (nowMs < (remembered.get(directory) ?? 0)) return undefined;
-  const folder = look(directory);
-  if (folder === undefined) return undefined;
-  const problem = checkDirectories(directory, folder, userIds, nowMs);
-  if (problem !== undefined) return problem;
-  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-  remembered.set(directory, nowMs + REMEMBERED_MS);
-  safe.set(userIds, remembered);
-  return undefined;
 }
 
 /**
@@ -104,8 +89,7 @@ function checkDirectory(directory: string, userIds: UserIds, nowMs: number): str
  * `undefined`.
  */
 export function checkFolder(directory: string, trust: EndpointTrust): string | undefined {
-  const folder = look(directory);
-  return folder && checkDirectories(directory, folder, trust.userIds, monotonicNowMs());
+  return trust.sharedDirectories ? undefined : checkDirectories(directory, trust.userIds, monotonicNowMs());
 }
 
 /**

@@ -2,14 +2,16 @@
  * A connection to a broker that is only read, without a stream: to make and to end a `net.Socket` takes a seventh
  * of a negotiation, and its reads allocate 64 KiB each.
  */
-import { wouldBlock } from './errno.js';
+import { systemClock } from '../clock.js';
+import type { SystemFailure } from '../errors.js';
+import { systemFailure, wouldBlock } from './errno.js';
 import type { SystemCalls } from './native.js';
 import { pipeOver, type PipeHandle } from './socket-handle.js';
 
 /** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
-type OnBytes = (bytes: Uint8Array) => void;
-/** The peer has ended the connection, or reading has failed: nothing more arrives. */
-type OnEnd = () => void;
+export type OnBytes = (bytes: Uint8Array) => void;
+/** The peer has ended the connection, or reading has failed with `failure`: nothing more arrives. */
+export type OnEnd = (failure?: SystemFailure) => void;
 
 /** Shared by all channels: each piece has been consumed before the next one of any channel is read. */
 const RECEIVED = new Uint8Array(64 * 1024);
@@ -43,7 +45,9 @@ export class ReplyChannel {
     const handle = pipeOver(descriptor);
     if (handle === undefined) return undefined;
     const channel = new ReplyChannel(system, handle, onBytes, onEnd);
-    handle.readStart();
+    const started = handle.readStart();
+    // Later: no function of the caller is called before it has the channel.
+    if (started !== 0) systemClock.afterTurn(() => channel.#end(started));
     return channel;
   }
 
@@ -59,7 +63,13 @@ export class ReplyChannel {
   }
 
   close(): void {
+    this.#onEnd = () => {};
     this.#handle.close();
+  }
+
+  /** Closes: there is no stream to keep. */
+  detach(): undefined {
+    this.close();
   }
 
   /**
@@ -72,10 +82,15 @@ export class ReplyChannel {
     this.#bytesRead += read;
     const count = read > 0 ? read : this.#system.receive(this.#handle.fd, RECEIVED);
     if (wouldBlock(count)) return;
-    if (count <= 0) return this.#onEnd();
+    if (count <= 0) return this.#end(count);
     const bytes = RECEIVED.subarray(0, count);
     this.#onBytes(bytes);
     // There may be a token in it.
     bytes.fill(0);
+  }
+
+  /** @param result of the last read: 0, or the negated errno */
+  #end(result: number): void {
+    this.#onEnd(result < 0 ? systemFailure('read', result) : undefined);
   }
 }

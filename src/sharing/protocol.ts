@@ -2,7 +2,7 @@ import type { ErrorData } from '../error-data.js';
 import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 
 /** The version of the messages: a worker may have loaded another copy of this package. */
-export const SHARING_VERSION = 3;
+export const SHARING_VERSION = 4;
 
 /** Describes a connection; sent with its first lease to a worker. */
 export interface ConnectionInfo {
@@ -33,6 +33,8 @@ export interface Welcome extends SharedDefaults {
   readonly version: number;
   /** The memory of the `DescriptorLedger`. */
   readonly ledger: SharedArrayBuffer;
+  /** The memory of the `LeaseLog`. */
+  readonly log: SharedArrayBuffer;
 }
 
 /** Memory that a thread reads and writes to claim a connection. */
@@ -80,8 +82,11 @@ export type ClientMessage =
       readonly serviceName?: string | undefined;
       readonly wantedVersion?: string | undefined;
     }
+  /** The thread has written into the `LeaseLog`, which is read before each message. */
+  | { readonly kind: 'read' }
   /** The caller has given up. A lease that is already on its way comes back as `release`. */
   | { readonly kind: 'abort'; readonly acquireId: number }
+  /** Where the log has no room. */
   | {
       readonly kind: 'release';
       readonly acquireId: number;
@@ -92,7 +97,7 @@ export type ClientMessage =
       /** The turn in which the connection may be claimed; 0 if it may not. */
       readonly turn: number;
     }
-  /** The worker has leased a connection again that it has just given back. */
+  /** The worker has leased a connection again that it has just given back. Where the log has no room. */
   | { readonly kind: 'claimed'; readonly acquireId: number; readonly connectionId: number }
   /** The caller keeps the connection; `destroy` follows when its socket has closed. */
   | { readonly kind: 'detach'; readonly acquireId: number }
@@ -107,7 +112,7 @@ export function isSharedCloseReason(value: unknown): value is SharedCloseReason 
 /** Whether a message of a worker can be acted on: a bug in a worker must not damage the pool. */
 export function isClientMessage(value: unknown): value is ClientMessage {
   if (!isRecord(value)) return false;
-  if (value['kind'] === 'leave') return true;
+  if (value['kind'] === 'leave' || value['kind'] === 'read') return true;
   if (!isCount(value['acquireId'])) return false;
   switch (value['kind']) {
     case 'acquire':

@@ -2,9 +2,11 @@ import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   symlinkSync,
@@ -17,6 +19,7 @@ import test from '../helpers/sanitary.js';
 import { FFI, onWindows, POSIX, testWhere } from '../helpers/test-where.js';
 import { framesIn, readToEnd } from '../testing/raw-peer.js';
 import { serveBackend } from '../../src/backend/index.js';
+import { loadListeningCalls } from '../../src/os/listening.js';
 import { loadNative } from '../../src/os/native.js';
 import { encodeAddress } from '../../src/os/socket.js';
 import { deferred, dial, directory, DIGEST, ECHO, echoing, request, start } from './kit.js';
@@ -70,11 +73,23 @@ withFfi('one of twenty backends that find the same leftover at a time serves', a
     Array.from({ length: 20 }, () => serveBackend({ ...echoing, endpoint, identity })),
   );
   const served = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  // First: an assertion that fails throws, and would leave the sockets open.
+  await Promise.all(served.map((backend) => backend.close()));
   t.is(served.length, 1);
   for (const result of results)
     if (result.status === 'rejected') t.like(result.reason, { code: 'ENDPOINT_IN_USE' });
-  await served[0]?.close();
 });
+
+withFfi(
+  'a backend that finds the lock held learns that another one serves without waiting for it',
+  async (t) => {
+    const { endpoint } = await start(t, echoing);
+    const lock = openSync(`${endpoint}.bind.lock`, 'w+', 0o600);
+    t.teardown(() => closeSync(lock));
+    t.is(loadListeningCalls()?.lock(lock), 0);
+    await t.throwsAsync(serveBackend({ ...echoing, endpoint }), { code: 'ENDPOINT_IN_USE' });
+  },
+);
 
 onPosix('a file or a link in the place of the socket is not removed', async (t) => {
   const folder = directory(t);

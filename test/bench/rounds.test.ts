@@ -23,16 +23,19 @@ test('each contender gets one turn a round, and each round begins with another',
   );
 });
 
-test('no time left ends the rounds after the third', async (t) => {
-  const results = await alternate(context(10), 'test', CONTENDERS, -1, async () => 1);
-  t.deepEqual(
-    [...results.values()],
-    [
-      [1, 1, 1],
-      [1, 1, 1],
-      [1, 1, 1],
-    ],
-  );
+/** How many rounds are made when the budget is used up from the beginning. */
+async function roundsWithoutTime(wanted: RoundsContext): Promise<number[]> {
+  const results = await alternate(wanted, 'test', CONTENDERS, -1, async () => 1);
+  return [...results.values()].map(({ length }) => length);
+}
+
+test('no time left ends the rounds after the seventh', async (t) => {
+  t.deepEqual(await roundsWithoutTime(context(10)), [7, 7, 7]);
+});
+
+test('fewer rounds than seven are made where fewer were asked for, or are enough', async (t) => {
+  t.deepEqual(await roundsWithoutTime(context(2)), [2, 2, 2]);
+  t.deepEqual(await roundsWithoutTime({ ...context(10), fewest: 3 }), [3, 3, 3]);
 });
 
 test('a turn that fails ends the bench: its figure must not be missing in silence', async (t) => {

@@ -1,12 +1,13 @@
 /** The connection of a broker without a stream: what it tells of, and what it leaves behind. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { loadNative } from '../../src/os/native.js';
 import { ReplyChannel } from '../../src/os/reply-channel.js';
 import { connectTo } from '../../src/os/socket.js';
-import { hasPipes, socketOverDescriptor } from '../../src/os/socket-handle.js';
+import { handleOf, hasPipes, socketOverDescriptor } from '../../src/os/socket-handle.js';
 import { temporaryDirectory } from '../helpers/sanitary.js';
 import { FFI, testWhere } from '../helpers/test-where.js';
 
@@ -35,7 +36,8 @@ function listen(descriptor: number): Heard {
     memory = bytes;
     add(Buffer.from(bytes).toString());
   };
-  const channel = system && ReplyChannel.over(system, descriptor, onBytes, () => add('end'));
+  const channel =
+    system && ReplyChannel.over(system, descriptor, onBytes, (failure) => add(failure?.message ?? 'end'));
   if (channel === undefined) throw new Error('no handles of pipes here');
   const next = (): Promise<void> => new Promise((resolve) => (tell = resolve));
   return { channel, pieces, memory: () => memory, next };
@@ -148,5 +150,24 @@ withFfi('a reset tells of the end', async (t) => {
   other.destroy();
   await told;
   t.deepEqual(heard.pieces, ['end']);
+  heard.channel.close();
+});
+
+withFfi('a channel that cannot read tells its error in a later turn', async (t) => {
+  const connect = await peer(t);
+  const [{ descriptor }, probe] = [await connect(), await connect()];
+  const socket = socketOverDescriptor(probe.descriptor);
+  t.teardown(() => socket.destroy());
+  const handle = handleOf(socket);
+  const Pipe: unknown = handle && Object.getPrototypeOf(handle);
+  if (typeof Pipe !== 'object' || Pipe === null) throw new Error('no handle');
+  // The method is that of a class above, which this one hides.
+  const value = (): number => -constants.errno.ENOMEM;
+  Object.defineProperty(Pipe, 'readStart', { configurable: true, value });
+  const heard = listen(descriptor);
+  Reflect.deleteProperty(Pipe, 'readStart');
+  t.deepEqual(heard.pieces, []);
+  await heard.next();
+  t.deepEqual(heard.pieces, ['read ENOMEM']);
   heard.channel.close();
 });

@@ -111,6 +111,56 @@ sharingTest('a thread asks the pool after sixteen claims that the pool has not r
   t.true(await settled(pool, 0));
 });
 
+sharingTest('a thread claims while the answer to another of its acquires is on the way', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 2, min: 2 });
+  await pool.warm();
+  await using shared = await connectSharedPool(pool.share());
+  const first = await shared.acquire();
+  const answered = new Promise<void>((resolve) => pool.once('acquired', () => resolve()));
+  let hasArrived = false;
+  const second = shared.acquire().then((lease) => {
+    hasArrived = true;
+    return lease;
+  });
+  await answered;
+  const { connectionId } = first;
+  first.release();
+  const claimed = await mustClaim(shared);
+  t.is(claimed.connectionId, connectionId);
+  t.false(hasArrived);
+  t.not((await second).connectionId, connectionId);
+  t.is(await echo(claimed.socket, 'claimed'), 'claimed');
+  claimed.release();
+  (await second).release();
+  t.true(await settled(pool, 0));
+});
+
+sharingTest('a thread does not claim while another of its acquires has no answer', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  await using shared = await connectSharedPool(pool.share());
+  const first = await shared.acquire();
+  const second = shared.acquire();
+  first.release();
+  t.is(await claim(shared), undefined);
+  (await second).release();
+  t.true(await settled(pool, 0));
+});
+
+sharingTest('an acquire that its caller aborts keeps no later one from a claim', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  await using shared = await connectSharedPool(pool.share());
+  const first = await shared.acquire();
+  const aborter = new AbortController();
+  const aborted = failureOf(shared.acquire({ signal: aborter.signal }));
+  t.true(await until(() => pool.stats().waiting === 1));
+  aborter.abort();
+  t.is((await aborted).code, 'ABORTED');
+  t.true(await until(() => pool.stats().waiting === 0));
+  first.release();
+  (await mustClaim(shared)).release();
+  t.true(await settled(pool, 0));
+});
+
 sharingTest('a thread claims only connections to the target that its caller names', async (t) => {
   const system = await startSystem(t);
   system.broker.services.set('other', { endpoint: system.backend.endpoint, version: '2.0.0' });
@@ -369,6 +419,19 @@ sharingTest('the claimed lease of a thread that ends at once closes as leaked', 
   t.like(pool.stats(), { leased: 0, created: 1 });
   t.is(pool.stats().targets[0]?.closedByReason.leaked, 1);
   await system.backend.until(() => system.backend.connections === 0);
+});
+
+sharingTest('a connection that a thread gives back as it ends goes to the next caller', async (t) => {
+  const pool = openPool(t, await startSystem(t), { max: 1 });
+  const sharer = await startSharer(t, pool);
+  const { connectionId } = await sharer.call('acquire', 'a');
+  sharer.tell('releaseAndExit', 'a');
+  const next = await pool.acquire();
+  t.is(next.connectionId, connectionId);
+  t.is(await echo(next.socket, 'next'), 'next');
+  next.release();
+  await sharer.exited;
+  t.like(pool.stats(), { created: 1, idle: 1 });
 });
 
 sharingTest('a claim of a connection that a thread has on lease cuts the thread off', async (t) => {

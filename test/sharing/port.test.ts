@@ -206,6 +206,15 @@ sharingTest('a caller in another thread gets a greeting that the pool has read',
   lease.destroy();
 });
 
+sharingTest('a thread closes its socket of a lease that it destroys at once', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  await using shared = await connectSharedPool(pool.share());
+  const lease = await shared.acquire();
+  const { socket } = lease;
+  lease.destroy();
+  t.true(socket.destroyed);
+});
+
 sharingTest('a lease of a handed-off connection has its token until the connection closes', async (t) => {
   const system = await startSystem(t, { backend: { handoff: 'accept' } });
   const pool = openPool(t, system, { adoptHandedOffConnection: true, endpointCache: false });

@@ -11,6 +11,7 @@ const GOOD = [
   { kind: 'claimed', acquireId: 2, connectionId: 1 },
   { kind: 'destroy', acquireId: 1, reason: 'dirty' },
   { kind: 'leave' },
+  { kind: 'read' },
 ];
 
 test('every message of a worker is accepted', (t) => {

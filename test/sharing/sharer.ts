@@ -118,6 +118,11 @@ export const commands = {
     await shared.acquire();
     process.exit(0);
   },
+  /** Gives a connection back and ends the thread at once. */
+  releaseAndExit(name: string) {
+    leaseOf(name).release();
+    process.exit(0);
+  },
   close: async (options?: { timeoutMs: number }) => await shared.close(options),
   exit: (code: number) => process.exit(code),
   fail: () =>

@@ -22,6 +22,8 @@ import '../pool/options.test.js';
 import '../pool/pool-names.test.js';
 import '../pool/pump.test.js';
 import '../sharing/client/client-leases.test.js';
+import '../sharing/client/host-link.test.js';
+import '../sharing/lease-log.test.js';
 import '../os/descriptor-ledger.test.js';
 import '../sharing/protocol.test.js';
 import '../pool/waiter-queue.test.js';

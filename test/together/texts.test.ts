@@ -1,3 +1,4 @@
+import '../ci-summary.test.js';
 import '../documents.test.js';
 import '../documents/first-service.test.js';
 import '../documents/references.test.js';

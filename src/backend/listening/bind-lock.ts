@@ -1,8 +1,9 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { monotonicNowMs, systemClock } from '../../clock.js';
 import { loadListeningCalls } from '../../os/listening.js';
+import { inUseError } from './start-error.js';
 
-/** A holder needs the lock for a few system calls, and a dial at the most. */
+/** A holder needs the lock for a few system calls, and a dial at most. */
 const WAIT_LIMIT_MS = 5_000;
 const PAUSE_MS = 10;
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -11,8 +12,16 @@ const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
  * Runs `work` while no other process of this package or of the Rust crate binds or recovers the socket: two
  * that find the same stale file would otherwise remove each other's sockets. The lock is `<socket>.bind.lock`,
  * and ends with its holder, however that ends. Without the C library there is no lock.
+ *
+ * @param isServed ends the wait: where a process listens, the turn of this one would only find that out. Of many
+ * backends that start at once, the last would have waited for the dials of all others
+ * @throws `ENDPOINT_IN_USE` where a process listens
  */
-export async function withBindLock<T>(endpoint: string, work: () => Promise<T>): Promise<T> {
+export async function withBindLock<T>(
+  endpoint: string,
+  work: () => Promise<T>,
+  isServed: () => Promise<boolean>,
+): Promise<T> {
   const calls = loadListeningCalls();
   if (calls === undefined) return await work();
   const path = `${endpoint}.bind.lock`;
@@ -31,6 +40,7 @@ export async function withBindLock<T>(endpoint: string, work: () => Promise<T>):
     } finally {
       closeSync(descriptor);
     }
+    if (await isServed()) throw inUseError(endpoint);
     if (monotonicNowMs() > deadlineMs) throw new Error(`${path} stays locked by another process`);
     await new Promise<void>((resolve) => void systemClock.schedule(PAUSE_MS, resolve, true));
   }

@@ -2,12 +2,9 @@ import { chmodSync, lstatSync, mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import type { ListenOptions, Server } from 'node:net';
 import { dirname } from 'node:path';
 import { BrokerPoolError } from '../../errors.js';
-import { monotonicNowMs } from '../../clock.js';
-import { checkDirectories } from '../../os/directory-trust.js';
-import { canAskForPeers, type EndpointTrust } from '../../os/endpoint-trust.js';
+import { canAskForPeers, checkFolder, type EndpointTrust } from '../../os/endpoint-trust.js';
 import { systemCode } from '../../os/errno.js';
 import { isRefused } from '../../os/is-refused.js';
-import { look } from '../../os/trusted-file.js';
 import { withBindLock } from './bind-lock.js';
 import { inUseError, startError } from './start-error.js';
 
@@ -59,15 +56,11 @@ export async function bind(server: Server, endpoint: string, options: BindOption
 async function bindFile(server: Server, endpoint: string, { backlog, trust }: BindOptions): Promise<void> {
   const directory = dirname(endpoint);
   mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
-  const stats = look(directory);
   // Clients refuse such a directory, too: there another user could replace the socket.
-  const problem =
-    trust.sharedDirectories || stats === undefined
-      ? undefined
-      : checkDirectories(directory, stats, trust.userIds, monotonicNowMs());
+  const problem = checkFolder(directory, trust);
   if (problem !== undefined) throw startError(endpoint, problem);
   const mode = socketMode(endpoint, trust);
-  await withBindLock(endpoint, async () => {
+  const bindOrReplace = async (): Promise<void> => {
     try {
       await listen(server, endpoint, backlog);
     } catch (error) {
@@ -75,7 +68,14 @@ async function bindFile(server: Server, endpoint: string, { backlog, trust }: Bi
       await listen(server, endpoint, backlog);
     }
     chmodSync(endpoint, mode);
-  });
+  };
+  await withBindLock(endpoint, bindOrReplace, () => isServed(endpoint));
+}
+
+/** Whether a process listens at a socket file. */
+async function isServed(endpoint: string): Promise<boolean> {
+  const stats = lstatSync(endpoint, { throwIfNoEntry: false });
+  return stats?.isSocket() === true && !(await isRefused(endpoint));
 }
 
 /** Other users may connect only where the kernel says who they are. */

@@ -52,7 +52,7 @@ export function checkDirectories(examination: Examination): Finding[] {
   const stats = look(directory);
   if (stats === undefined) return [missing(directory)];
   const trust = checkTrust('trust', examination.trust);
-  const problem = trust.sharedDirectories ? undefined : checkFolder(directory, trust);
+  const problem = checkFolder(directory, trust);
   if (problem !== undefined)
     return [failure(printable(directory), `is not trusted: ${inCommandWords(problem)}`, TRUST)];
   // A link or a file that is trusted all the same.

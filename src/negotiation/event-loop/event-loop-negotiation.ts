@@ -1,4 +1,4 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import type { Clock, Deadline } from '../../clock.js';
 import type { Failure, SystemFailure } from '../../errors.js';
@@ -21,10 +21,12 @@ import type { NegotiationEnvironment } from './negotiation-environment.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
-  holdForReply,
   drainReply,
+  holdForReply,
+  streamConnection,
   unansweredFailure,
   type AbandonedRequest,
+  type BrokerConnection,
 } from '../sockets/drain-reply.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
@@ -38,8 +40,10 @@ export class EventLoopNegotiation {
   readonly #environment: NegotiationEnvironment;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
+  /** Whether the connection to the broker may become the caller's, a stream like any other. */
+  readonly #mayAdopt: boolean;
   /** The connection to the broker while its reply is awaited. */
-  #connection: Socket | ReplyChannel | undefined;
+  #connection: BrokerConnection | undefined;
   #stopDialling: (() => void) | undefined;
   #deadline: Deadline | undefined;
   /** Lets the process end before the broker has replied. */
@@ -47,19 +51,9 @@ export class EventLoopNegotiation {
   /** The deadline that the timer is set to. */
   #armedForMs: number | undefined;
   #ended = false;
-  /** 'readable' and not 'data': a socket that has flowed drops bytes that arrive before its next reader. */
-  readonly #onReadable = (): void => {
-    while (this.#connection instanceof Socket) {
-      const chunk: Buffer | null = this.#connection.read();
-      if (chunk === null) return;
-      const step = this.#exchange.receive(chunk, this.#clock.now());
-      // There may be a token in it.
-      chunk.fill(0);
-      this.#follow(step);
-    }
-  };
-  readonly #onEnd = (): void => this.#follow(this.#exchange.end());
-  readonly #onError = (error: Error): void => this.#follow(this.#exchange.end(systemFailureOf(error)));
+  readonly #onBytes = (bytes: Uint8Array): void =>
+    this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
+  readonly #onEnd = (failure?: SystemFailure): void => this.#follow(this.#exchange.end(failure));
 
   constructor(job: Job, environment: NegotiationEnvironment, settle: (outcome: Outcome) => void) {
     this.#job = job;
@@ -67,6 +61,7 @@ export class EventLoopNegotiation {
     this.#environment = environment;
     this.#settle = settle;
     this.#exchange = exchangeFor(job);
+    this.#mayAdopt = job.kind === 'handshake' && job.adoptHandedOffConnection;
   }
 
   begin(): void {
@@ -104,28 +99,23 @@ export class EventLoopNegotiation {
       native.system.close(descriptor);
       return this.#refuse(untrusted(endpoint, stranger));
     }
-    const channel = sent === request.length ? this.#channelOver(native, descriptor) : undefined;
-    const connection = channel ?? socketOver(native.system, descriptor);
-    if (connection instanceof Error) return this.#refuse(systemFailureOf(connection));
-    this.#listen(connection);
-    if (sent === request.length || connection instanceof ReplyChannel) return;
+    const isSent = sent === request.length;
+    const { system } = native;
+    if (isSent && !this.#mayAdopt && hasPipes()) {
+      const channel = ReplyChannel.over(system, descriptor, this.#onBytes, this.#onEnd);
+      if (channel !== undefined) return this.#await(channel);
+    }
+    const socket = socketOver(system, descriptor);
+    if (socket instanceof Error) return this.#refuse(systemFailureOf(socket));
+    this.#await(streamConnection(socket, this.#onBytes, this.#onEnd));
+    if (isSent) return;
     if (sent >= 0 || wouldBlock(sent)) {
       // Half a request must not stay on the line (V-31).
-      connection.write(request.subarray(Math.max(sent, 0)));
+      socket.write(request.subarray(Math.max(sent, 0)));
       return;
     }
     const failure = systemFailure('send', sent, endpoint);
     this.#clock.afterTurn(() => this.#follow(this.#exchange.end(failure)));
-  }
-
-  /** `undefined` for a connection that may be adopted: it becomes the caller's, a stream like any other. */
-  #channelOver({ system }: Native, descriptor: number): ReplyChannel | undefined {
-    const job = this.#job;
-    const mayBeAdopted = job.kind === 'handshake' && job.adoptHandedOffConnection;
-    if (mayBeAdopted || !hasPipes()) return undefined;
-    const onBytes = (bytes: Uint8Array): void =>
-      this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
-    return ReplyChannel.over(system, descriptor, onBytes, this.#onEnd);
   }
 
   #refuse(system: SystemFailure): void {
@@ -151,7 +141,7 @@ export class EventLoopNegotiation {
     // request, and its reply is read.
     const onLateConnect = (socket: Socket): void => {
       if (sent < request.length) socket.write(request.subarray(sent));
-      drainReply(socket, this.#abandoned);
+      drainReply(streamConnection(socket), this.#abandoned);
     };
     const keepAlive = !background;
     const clock = this.#clock;
@@ -159,19 +149,18 @@ export class EventLoopNegotiation {
     this.#stopDialling = dial(options, (outcome) => {
       if (outcome.kind !== 'connected')
         return this.#finish({ kind: 'failed', failure: dialFailure('broker', endpoint, outcome) });
-      this.#listen(outcome.socket);
-      if (sent < request.length) outcome.socket.write(request.subarray(sent));
+      const { socket } = outcome;
+      this.#await(streamConnection(socket, this.#onBytes, this.#onEnd));
+      if (sent < request.length) socket.write(request.subarray(sent));
     });
   }
 
-  #listen(connection: Socket | ReplyChannel): void {
+  #await(connection: BrokerConnection): void {
     this.#connection = connection;
     if (this.#environment.background) {
       connection.unref();
       this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
     }
-    if (connection instanceof Socket)
-      connection.on('readable', this.#onReadable).on('end', this.#onEnd).on('error', this.#onError);
     this.#armDeadline();
   }
 
@@ -195,21 +184,21 @@ export class EventLoopNegotiation {
       case 'adopt':
         return this.#adopt(step);
       case 'reconnect':
-        this.#closeBroker();
+        this.#endWait()?.close();
         return this.#dialBackend(step);
       case 'answer':
-        this.#closeBroker();
+        this.#endWait()?.close();
         return this.#finish({ kind: 'answered', reply: step.reply });
       case 'failed':
         if (step.replyPending) this.#drainReply();
-        else this.#closeBroker();
+        else this.#endWait()?.close();
         return this.#finish({ kind: 'failed', failure: step.failure });
     }
   }
 
   #adopt({ negotiated, endpoint, residue }: StepTo<'adopt'>): void {
-    const socket = this.#detach();
-    if (!(socket instanceof Socket)) return;
+    const socket = this.#endWait()?.detach();
+    if (socket === undefined) return;
     socket.ref();
     if (residue.length > 0) socket.unshift(residue);
     this.#finish({ kind: 'connected', socket, endpoint, route: 'handle-passed', negotiated });
@@ -234,26 +223,17 @@ export class EventLoopNegotiation {
     this.#stopDialling = dial({ endpoint, deadlineMs, timeoutMs, clock, trust, keepAlive }, settle);
   }
 
-  /** Takes all listeners of this negotiation off the broker's connection. */
-  #detach(): Socket | ReplyChannel | undefined {
+  /** Ends the wait for the broker. Its connection, if there is one, is then another's to close. */
+  #endWait(): BrokerConnection | undefined {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#deadline?.cancel();
     this.#letGo?.();
-    // One by one: Node closes the socket by listeners of its own.
-    if (connection instanceof Socket)
-      connection.off('readable', this.#onReadable).off('end', this.#onEnd).off('error', this.#onError);
     return connection;
   }
 
-  #closeBroker(): void {
-    const connection = this.#detach();
-    if (connection instanceof Socket) connection.on('error', () => {}).destroy();
-    else connection?.close();
-  }
-
   #drainReply(): void {
-    const connection = this.#detach();
+    const connection = this.#endWait();
     if (connection === undefined) return;
     drainReply(connection, { ...this.#abandoned, progress: this.#exchange.replyProgress });
   }

@@ -1,12 +1,73 @@
 import type { Socket } from 'node:net';
 import { systemClock, type Clock } from '../../clock.js';
-import { printableEndpoint, type Failure } from '../../errors.js';
-import { ReplyChannel } from '../../os/reply-channel.js';
+import { printableEndpoint, type Failure, type SystemFailure } from '../../errors.js';
+import type { OnBytes, OnEnd } from '../../os/reply-channel.js';
 import { FrameEnd, type FrameProgress } from '../../wire/frame.js';
 import { connectFailure } from '../connect-failures.js';
+import { systemFailureOf } from './dial.js';
 
 /** A broker gives up on a Hello after 30 s (V-20); from then on a hang-up does it no harm. */
 export const GIVE_UP_MS = 35_000;
+
+/** A connection to a broker, read by two functions: a `ReplyChannel`, or a socket by {@link streamConnection}. */
+export interface BrokerConnection {
+  /** The connection no longer keeps the process alive. */
+  unref(): void;
+  /** Calls these functions from now on. */
+  listen(onBytes: OnBytes, onEnd: OnEnd): void;
+  /** Closes, and calls no function any more. */
+  close(): void;
+  /** Gives the socket away, without a listener of its own; closes a connection that has none. */
+  detach(): Socket | undefined;
+}
+
+/** The connection to a broker over a socket. Bytes that `onBytes` gets are overwritten as soon as it returns. */
+export function streamConnection(
+  socket: Socket,
+  onBytes: OnBytes = () => {},
+  onEnd: OnEnd = () => {},
+): BrokerConnection {
+  let isRead = true;
+  // 'readable' and not 'data': a socket that has flowed drops bytes that arrive before its next reader.
+  const onReadable = (): void => {
+    for (;;) {
+      const chunk: Buffer | null = socket.read();
+      if (chunk === null) return;
+      onBytes(chunk);
+      // There may be a token in it.
+      chunk.fill(0);
+      if (!isRead) return;
+    }
+  };
+  const end = (failure?: SystemFailure): void => {
+    if (isRead) onEnd(failure);
+    isRead = false;
+  };
+  const onError = (error: Error): void => end(systemFailureOf(error));
+  const onClose = (): void => end();
+  socket.on('readable', onReadable).on('end', onClose).on('error', onError).on('close', onClose);
+  return {
+    unref: () => void socket.unref(),
+    listen(nextOnBytes, nextOnEnd) {
+      onBytes = nextOnBytes;
+      onEnd = nextOnEnd;
+    },
+    close() {
+      isRead = false;
+      // The listeners stay: an error that Node has yet to emit must not end the process.
+      socket.destroy();
+    },
+    detach() {
+      isRead = false;
+      // One by one: Node closes the socket by listeners of its own.
+      return socket
+        .off('readable', onReadable)
+        .off('end', onClose)
+        .off('error', onError)
+        .off('close', onClose);
+    },
+  };
+}
 
 /** A request whose caller has given up before the broker's reply. */
 export interface AbandonedRequest {
@@ -27,7 +88,7 @@ export interface AbandonedRequest {
  * it. A registered broker whose client hangs up before the reply ends its accept loop (V-31, X-20).
  */
 export function drainReply(
-  connection: Socket | ReplyChannel,
+  connection: BrokerConnection,
   { brokerEndpoint, progress, sinceMs, clock = systemClock }: AbandonedRequest,
 ): void {
   // A frame and no header alone: the broker writes the body in a call of its own (W-12).
@@ -37,8 +98,7 @@ export function drainReply(
   connection.unref();
   const removeUnanswered = addUnanswered(brokerEndpoint, nowMs + GIVE_UP_MS);
   const close = (): void => {
-    if (connection instanceof ReplyChannel) connection.close();
-    else connection.destroy();
+    connection.close();
     letGo();
     giveUp.cancel();
     removeUnanswered();
@@ -46,11 +106,9 @@ export function drainReply(
   const giveUp = clock.deadline(GIVE_UP_MS, close);
   const onBytes = (bytes: Uint8Array): void => {
     reply?.push(bytes);
-    bytes.fill(0);
     if (reply?.reached === true) close();
   };
-  if (connection instanceof ReplyChannel) connection.listen(onBytes, close);
-  else connection.on('data', onBytes).on('end', close).on('error', close).on('close', close);
+  connection.listen(onBytes, close);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Watch } from '../../os/poller-kinds.js';
 import { NO_PROGRESS } from '../../wire/frame.js';
 import { startedAtMs, type Job, type Outcome } from '../job.js';
 import { socketOver } from '../sockets/dial.js';
-import { drainReply } from '../sockets/drain-reply.js';
+import { drainReply, streamConnection } from '../sockets/drain-reply.js';
 import {
   CloseObligation,
   type OrphanedSocket,
@@ -68,7 +68,8 @@ function drainOnEventLoop(system: SystemCalls, job: Job, { descriptor, sent, pro
   const socket = socketOver(system, descriptor);
   if (socket instanceof Error) return;
   if (sent < job.request.length) socket.write(job.request.subarray(sent));
-  drainReply(socket, { brokerEndpoint: job.brokerEndpoint, progress, sinceMs: startedAtMs(job) });
+  const { brokerEndpoint } = job;
+  drainReply(streamConnection(socket), { brokerEndpoint, progress, sinceMs: startedAtMs(job) });
 }
 
 /**

@@ -12,13 +12,13 @@ import { PooledSocket } from '../../os/pooled-socket.js';
 import {
   isSharedCloseReason,
   type ClaimMemory,
-  type ClientMessage,
   type ConnectionInfo,
   type HostMessage,
   type SharedCloseReason,
 } from '../protocol.js';
 import { ClaimWords } from '../claim-words.js';
 import { ClientConnection, type Claim } from './client-connection.js';
+import type { HostLink } from './host-link.js';
 
 export type LeaseMessage = HostMessage & { readonly kind: 'lease' };
 type Wakeup = Pick<LeaseMessage, 'acquireId' | 'connectionId'>;
@@ -31,7 +31,7 @@ const KEPT_AT_MOST = 256;
 
 /** The leases that this thread has from the pool of another, and the sockets that it keeps between them. */
 export class ClientLeases implements LeaseOwner {
-  readonly #post: (message: ClientMessage) => void;
+  readonly #host: HostLink;
   readonly #onChange: () => void;
   readonly #ledger: DescriptorLedger;
   /** By number, without those that the pool has closed. */
@@ -49,12 +49,12 @@ export class ClientLeases implements LeaseOwner {
 
   /**
    * @param ledger the memory of the pool's ledger
-   * @param post sends a message to the pool's thread
+   * @param host hears of leases that end, or begin by a claim
    * @param onChange is called after each lease that ends, or begins by a claim
    */
-  constructor(ledger: SharedArrayBuffer, post: (message: ClientMessage) => void, onChange: () => void) {
+  constructor(ledger: SharedArrayBuffer, host: HostLink, onChange: () => void) {
     this.#ledger = new DescriptorLedger(ledger);
-    this.#post = post;
+    this.#host = host;
     this.#onChange = onChange;
   }
 
@@ -92,7 +92,7 @@ export class ClientLeases implements LeaseOwner {
     const connection = this.#offered.findLast((each) => each.tryClaim(target));
     if (connection === undefined) return undefined;
     const { id: connectionId } = connection;
-    this.#post({ kind: 'claimed', acquireId, connectionId });
+    this.#host.claim(acquireId, connectionId);
     // Reading may show that it is dead; the pool is told then.
     if (this.#wake({ acquireId, connectionId }) === undefined) return undefined;
     this.#leased.add(connection);
@@ -104,7 +104,7 @@ export class ClientLeases implements LeaseOwner {
   decline({ acquireId, connectionId, slot, info }: LeaseMessage): void {
     wipeToken(info);
     const kept = slot < 0 && this.#connections.has(connectionId);
-    this.#post({ kind: 'release', acquireId, kept, everReceived: false, turn: 0 });
+    this.#host.release(acquireId, kept, false, 0);
   }
 
   onGone(connectionId: number): void {
@@ -129,7 +129,7 @@ export class ClientLeases implements LeaseOwner {
     if (connection !== undefined) {
       this.#detached.add(connection);
       connection.detach();
-      this.#post({ kind: 'detach', acquireId: connection.acquireId });
+      this.#host.post({ kind: 'detach', acquireId: connection.acquireId });
       if (this.#retiring) connection.retire();
     }
     this.#onChange();
@@ -196,7 +196,7 @@ export class ClientLeases implements LeaseOwner {
     } catch (cause) {
       wipeToken(info);
       this.#ledger.offer(slot, descriptor);
-      this.#post({ kind: 'destroy', acquireId, reason: 'error' });
+      this.#host.post({ kind: 'destroy', acquireId, reason: 'error' });
       const message = 'failed to take over a connection from the thread of the pool';
       throw new BrokerPoolError('WORKER_FAILED', message, { cause });
     }
@@ -215,7 +215,7 @@ export class ClientLeases implements LeaseOwner {
     if (!kept) this.onGone(connection.id);
     const turn = kept ? connection.offer() : 0;
     if (turn > 0) this.#offer(connection);
-    this.#post({ kind: 'release', acquireId: connection.acquireId, kept, everReceived, turn });
+    this.#host.release(connection.acquireId, kept, everReceived, turn);
   }
 
   #offer(connection: ClientConnection): void {
@@ -241,7 +241,7 @@ export class ClientLeases implements LeaseOwner {
 
   #destroy(connection: ClientConnection, reason: SharedCloseReason): void {
     this.onGone(connection.id);
-    this.#post({ kind: 'destroy', acquireId: connection.acquireId, reason });
+    this.#host.post({ kind: 'destroy', acquireId: connection.acquireId, reason });
   }
 }
 

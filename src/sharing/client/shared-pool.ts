@@ -18,18 +18,16 @@ import {
   type AcquireOptions,
   type CloseOptions,
 } from '../../pool/options.js';
-import type { ClientMessage, HostMessage, Welcome } from '../protocol.js';
+import { LeaseLog } from '../lease-log.js';
+import type { HostMessage, Welcome } from '../protocol.js';
 import { ClientLeases, type LeaseMessage } from './client-leases.js';
+import { HostLink, type AskedAcquire } from './host-link.js';
 
 /** How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that. */
 const ANSWER_GRACE_MS = 100;
 
 /** An acquire that waits for the answer of the pool's thread. */
-interface PendingAcquire extends Timed {
-  readonly id: number;
-  readonly timeoutMs: number;
-  readonly askedAtMs: number;
-  readonly options: AcquireOptions;
+interface PendingAcquire extends Timed, AskedAcquire {
   readonly resolve: (lease: Lease | Promise<never>) => void;
   /** Removes the abort listener. */
   stopListening: (() => void) | undefined;
@@ -46,6 +44,7 @@ export class SharedPool implements AsyncDisposable {
   readonly #defaults: Welcome;
   readonly #pending = new Map<number, PendingAcquire>();
   readonly #deadlines = new DeadlineTimer<PendingAcquire>(systemClock, (acquire) => this.#onDue(acquire));
+  readonly #host: HostLink;
   readonly #leases: ClientLeases;
   #lastAcquireId = 0;
   #busy = false;
@@ -63,11 +62,8 @@ export class SharedPool implements AsyncDisposable {
     this.#port = port;
     this.#defaults = welcome;
     noteDefaults(this, welcome);
-    this.#leases = new ClientLeases(
-      welcome.ledger,
-      (message) => this.#post(message),
-      () => this.#onChange(),
-    );
+    this.#host = new HostLink(port, new LeaseLog(welcome.log));
+    this.#leases = new ClientLeases(welcome.ledger, this.#host, () => this.#onChange());
     port.on('message', (message: HostMessage) => outOfContext(() => this.#onMessage(message)));
     port.on('close', () =>
       this.#end({ code: 'POOL_CLOSED', message: 'the thread of the pool has ended, or the port was closed' }),
@@ -91,7 +87,9 @@ export class SharedPool implements AsyncDisposable {
           ? abortedError(signal, ABORTED)
           : this.#refusal && errorFromData(this.#refusal);
       if (failure !== undefined) throw explainedError(failure, this.#tried(options, 0));
-      const lease = this.#pending.size > 0 ? undefined : this.#leases.claim(++this.#lastAcquireId, options);
+      // No caller is overtaken: one with an answer does not wait for what is claimed here.
+      const mayClaim = this.#pending.size === 0 || this.#host.isAnswered;
+      const lease = mayClaim ? this.#leases.claim(++this.#lastAcquireId, options) : undefined;
       return lease === undefined ? this.#ask(options) : Promise.resolve(lease);
     } catch (error) {
       return Promise.reject(error);
@@ -146,7 +144,7 @@ export class SharedPool implements AsyncDisposable {
         };
       });
     }
-    if (this.#connected) this.#post({ kind: 'leave' });
+    if (this.#connected) this.#host.post({ kind: 'leave' });
     this.#end(refusal);
   }
 
@@ -170,18 +168,12 @@ export class SharedPool implements AsyncDisposable {
       this.#pending.set(id, acquire);
       this.#deadlines.put(acquire);
       this.#onChange();
-      this.#postAcquire(acquire);
+      this.#host.ask(acquire);
       if (signal === undefined) return;
       acquire.stopListening = failOnAbort(signal, ABORTED, (error) => this.#giveUp(acquire, error));
       // A signal that is not a real one may have run any code.
       if (!this.#pending.has(id)) acquire.stopListening();
     });
-  }
-
-  #postAcquire({ id: acquireId, askedAtMs, timeoutMs, options }: PendingAcquire): void {
-    const { serviceName, wantedVersion, signal } = options;
-    const abortable = signal !== undefined;
-    this.#post({ kind: 'acquire', acquireId, timeoutMs, askedAtMs, abortable, serviceName, wantedVersion });
   }
 
   #onMessage(message: HostMessage): void {
@@ -210,7 +202,7 @@ export class SharedPool implements AsyncDisposable {
     try {
       const lease = this.#leases.accept(message, acquire.options);
       // The connection has closed on the way here.
-      if (lease === undefined) this.#postAcquire(acquire);
+      if (lease === undefined) this.#host.ask(acquire);
       else this.#settle(acquire, lease);
     } catch (error) {
       this.#fail(acquire, asPoolError(error));
@@ -226,7 +218,7 @@ export class SharedPool implements AsyncDisposable {
 
   /** A lease that is already on its way is declined when it arrives. */
   #giveUp(acquire: PendingAcquire, failure: BrokerPoolError, advice?: string): void {
-    this.#post({ kind: 'abort', acquireId: acquire.id });
+    this.#host.post({ kind: 'abort', acquireId: acquire.id });
     this.#fail(acquire, failure, advice);
   }
 
@@ -261,10 +253,6 @@ export class SharedPool implements AsyncDisposable {
     if (busy) return this.#port.ref();
     this.#port.unref();
     this.#onQuiet?.();
-  }
-
-  #post(message: ClientMessage): void {
-    this.#port.postMessage(message);
   }
 
   #end(reason: ErrorData): void {

@@ -6,11 +6,9 @@ import { copyOf } from '../../wire/frame.js';
 import type { Lease } from '../../pool/lease.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import { systemClock } from '../../clock.js';
-import type { ClientMessage, HostMessage } from '../protocol.js';
+import type { HostMessage } from '../protocol.js';
 import { Claimable } from './claimable.js';
 import type { HostConnection, TellHolder } from './host-connection.js';
-
-type ReleaseMessage = ClientMessage & { readonly kind: 'release' };
 
 /**
  * How long a connection that a thread has given back may be claimed, in milliseconds. No thread reads from it
@@ -103,7 +101,7 @@ export class HostLeases {
     return undefined;
   }
 
-  release({ acquireId, kept, everReceived, turn }: ReleaseMessage): void {
+  release(acquireId: number, kept: boolean, everReceived: boolean, turn: number): void {
     const lease = this.#leases.get(acquireId);
     // Its connection may have closed while the message was on its way.
     if (lease === undefined) return;

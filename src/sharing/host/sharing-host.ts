@@ -10,6 +10,7 @@ import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { TargetOptions } from '../../pool/options.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import { PooledConnection } from '../../pool/pooled-connection.js';
+import { LeaseLog, type LogReader } from '../lease-log.js';
 import { HostConnection } from './host-connection.js';
 import {
   isClientMessage,
@@ -26,11 +27,12 @@ type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
  * One port of a shared pool, on the pool's thread: acquires leases for the thread at the other end, and gives
  * them back to the pool when that thread ends.
  */
-export class HostPort {
+export class HostPort implements LogReader {
   readonly #port: MessagePort;
   readonly #calls: DescriptorCalls;
   readonly #pool: Required<LeasingPool>;
   readonly #leases: HostLeases;
+  readonly #log = new LeaseLog();
   /** By the acquire's number; `undefined` for acquires without a signal of their own. */
   readonly #waiting = new Map<number, AbortController | undefined>();
   readonly #closed = new AbortController();
@@ -47,7 +49,8 @@ export class HostPort {
     this.#pool = pool;
     this.#leases = new HostLeases(calls, (message, moved) => this.#post(message, moved));
     const { ledger } = this.#leases;
-    this.#post({ kind: 'welcome', version: SHARING_VERSION, ledger, ...defaults });
+    const { memory: log } = this.#log;
+    this.#post({ kind: 'welcome', version: SHARING_VERSION, ledger, log, ...defaults });
     port.on('message', (value: unknown) => this.#onMessage(value));
     port.on('messageerror', () => this.#onBrokenMessage());
     port.on('close', () => this.#onPortClosed());
@@ -61,23 +64,23 @@ export class HostPort {
 
   #onMessage(message: unknown): void {
     if (!isClientMessage(message)) return this.#onBrokenMessage();
+    this.#log.read(this);
+    if (!this.#open) return;
     switch (message.kind) {
+      case 'read':
+        return;
       case 'acquire':
         if (this.#waiting.has(message.acquireId) || this.#leases.has(message.acquireId))
           return this.#onBrokenMessage();
         return this.#acquire(message);
       case 'claimed':
-        if (
-          this.#waiting.has(message.acquireId) ||
-          this.#leases.has(message.acquireId) ||
-          !this.#leases.claim(message.acquireId, message.connectionId)
-        )
-          return this.#onBrokenMessage();
-        return;
+        this.#log.countMessage();
+        return this.onClaim(message.acquireId, message.connectionId);
       case 'abort':
         return this.#abort(message.acquireId);
       case 'release':
-        return this.#leases.release(message);
+        this.#log.countMessage();
+        return this.onRelease(message.acquireId, message.kept, message.everReceived, message.turn);
       case 'detach':
         return this.#leases.detach(message.acquireId);
       case 'destroy':
@@ -85,6 +88,16 @@ export class HostPort {
       case 'leave':
         return this.#onLeave();
     }
+  }
+
+  onRelease(acquireId: number, kept: boolean, everReceived: boolean, turn: number): void {
+    if (this.#open) this.#leases.release(acquireId, kept, everReceived, turn);
+  }
+
+  onClaim(acquireId: number, connectionId: number): void {
+    if (!this.#open) return;
+    const isKnown = this.#waiting.has(acquireId) || this.#leases.has(acquireId);
+    if (isKnown || !this.#leases.claim(acquireId, connectionId)) this.#onBrokenMessage();
   }
 
   #acquire(message: AcquireMessage): void {
@@ -119,7 +132,7 @@ export class HostPort {
 
   #abort(acquireId: number): void {
     const aborter = this.#waiting.get(acquireId);
-    this.#waiting.delete(acquireId);
+    if (this.#waiting.delete(acquireId)) this.#log.countAnswer();
     aborter?.abort();
   }
 
@@ -132,10 +145,12 @@ export class HostPort {
       return this.#acquire(message);
     }
     const error = this.#leases.lend(message.acquireId, lease, HostConnection.of(connection, this.#calls));
-    if (error !== undefined) this.#fail(message.acquireId, error);
+    if (error === undefined) this.#log.countAnswer();
+    else this.#fail(message.acquireId, error);
   }
 
   #fail(acquireId: number, error: unknown): void {
+    this.#log.countAnswer();
     this.#post({ kind: 'failed', acquireId, error: errorToData(asPoolError(error)) });
   }
 
@@ -165,6 +180,7 @@ export class HostPort {
   /** The thread has ended, or closed the port. */
   #onPortClosed(): void {
     if (!this.#open) return;
+    this.#log.read(this);
     this.#close();
     this.#leases.abandon();
   }

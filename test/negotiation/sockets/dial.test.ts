@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
 import { LONGEST_RETRY_MS } from '../../../src/negotiation/connect-failures.js';
-import { dial, dialNow, type DialOutcome } from '../../../src/negotiation/sockets/dial.js';
+import { dial, dialNow, systemFailureOf, type DialOutcome } from '../../../src/negotiation/sockets/dial.js';
 import { errno } from '../../../src/os/errno.js';
 import { loadNative, type Native, type SystemCalls } from '../../../src/os/native.js';
 import { PooledSocket } from '../../../src/os/pooled-socket.js';
@@ -232,4 +232,10 @@ test('a listener that stays busy is asked again after ever longer pauses, up to 
   t.deepEqual(pauses, [1, 1, 2, 4, 8, 16, 16, 16, 16, 16, 16]);
   await turn();
   clock.advance(60_000);
+});
+
+test('the failure of a socket names the call that Node reports, and connect where Node reports none', (t) => {
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' });
+  t.deepEqual(systemFailureOf(reset), { code: 'ECONNRESET', syscall: 'read', message: 'read ECONNRESET' });
+  t.like(systemFailureOf(new Error('no handle')), { code: 'UNKNOWN', syscall: 'connect' });
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Driver, Job, Outcome } from '../../../src/negotiation/job.js';
-import { GIVE_UP_MS, drainReply } from '../../../src/negotiation/sockets/drain-reply.js';
+import { GIVE_UP_MS, drainReply, streamConnection } from '../../../src/negotiation/sockets/drain-reply.js';
 import { heard, keep, say } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { ADMIN_WIRE, negotiatedWire, readyWire } from '../../hostile/wires.js';
@@ -166,7 +166,7 @@ test('a drain ends 35 s after the request, and not before', async (t) => {
   const socket = connect(endpoint);
   await once(socket, 'connect');
   const clock = new FakeClock();
-  drainReply(socket, { brokerEndpoint: endpoint, clock });
+  drainReply(streamConnection(socket), { brokerEndpoint: endpoint, clock });
   clock.advance(GIVE_UP_MS - 1);
   t.false(socket.destroyed);
   clock.advance(1);

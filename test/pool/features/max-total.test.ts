@@ -222,3 +222,23 @@ test('a connect lends its place also if its caller leaves after another target h
   await connect();
   (await acquiring).release();
 });
+
+test('a connect whose caller a release has served lends its place to another target', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { maxTotal: 3 });
+  const other = { serviceName: 'other' };
+  const acquires = [pool.acquire(), pool.acquire(other)];
+  await connect();
+  await connect();
+  const [lease, otherLease] = await Promise.all(acquires);
+  const next = pool.acquire();
+  const waiting = pool.acquire(other);
+  t.is(driver.pending.size, 1, 'there is no place for the other target');
+  lease?.release();
+  const served = await next;
+  t.is(driver.pending.size, 2);
+  await connect();
+  await connect();
+  (await waiting).release();
+  served.release();
+  otherLease?.release();
+});
