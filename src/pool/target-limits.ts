@@ -20,6 +20,26 @@ export interface PendingConnect extends QueuedWaiter<PendingConnect> {
   resume: ((isWanted: boolean) => void) | undefined;
 }
 
+/** A connect that is about to begin. */
+export function pendingConnect(
+  id: number,
+  startedMs: number,
+  generation: number,
+  spare: boolean,
+): PendingConnect {
+  return {
+    id,
+    startedMs,
+    generation,
+    spare,
+    dropped: false,
+    hadSlot: false,
+    resume: undefined,
+    next: undefined,
+    previous: undefined,
+  };
+}
+
 /**
  * How many connections a target may and must have (`max`, `maxConnecting`, `min`, its share of `maxTotal`), and
  * its connects under way with their slots of `maxTotal`. An attempt holds a slot; a pause does not. While no

@@ -7,4 +7,3 @@ import '../pool/features/throwing-members.test.js';
 import '../pool/features/tokens.test.js';
 import '../pool/holders.test.js';
 import '../pool/token-printing.test.js';
-import '../pool/features/young-garbage.test.js';

@@ -1,5 +1,4 @@
 import type { Target } from '../../target.js';
-import type { NewConnection } from './connector.js';
 import type { HandoffPolicy } from './handoff-policy.js';
 
 /** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
@@ -29,5 +28,5 @@ export interface ConnectRequest {
   /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
   isCold: boolean;
   /** The negotiation for which other connects of the target wait; `undefined` while there is none. */
-  helloUnderWay: Promise<NewConnection> | undefined;
+  helloUnderWay: Promise<unknown> | undefined;
 }
