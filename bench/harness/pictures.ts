@@ -23,7 +23,7 @@ export interface Picture {
   readonly svg: string;
 }
 
-/** What the plotting library is told: the panels, and how they look. */
+/** The plotting library's input: the panels and their look. */
 export interface Specification extends Record<string, unknown> {
   readonly concat: readonly Panel[];
 }
@@ -50,7 +50,7 @@ const ROLE_COLOURS = {
   scale: { domain: ['ours', 'peer', 'floor'], range: [LIGHT.ours, LIGHT.peer, LIGHT.floor] },
 };
 
-/** What the run's cases want to have drawn. */
+/** The pictures that the run's cases ask for. */
 export async function drawPictures(run: BenchRun): Promise<Picture[]> {
   const pictures: Picture[] = [];
   for (const result of run.cases) {
@@ -178,7 +178,7 @@ function barsOf(table: Table): Bar[] {
   }));
 }
 
-/** How long the slowest take: from the median over 99 % to 99.9 %, on a logarithmic scale. */
+/** Times of the slowest: from the median over 99 % to 99.9 %, on a logarithmic scale. */
 export function percentiles(result: CaseResult): Specification {
   const panels = drawn(result, 'percentiles')
     .filter(({ rows }) => rows.some(({ latency }) => latency !== undefined))
@@ -236,7 +236,7 @@ function drawn({ tables }: CaseResult, kind: PictureKind): Table[] {
   );
 }
 
-/** What the table says of ours. */
+/** Our figures in the table. */
 function answerOf(table: Table): string | string[] {
   const better = `${table.better} is better`;
   const baseline = findRow(table, table.baseline);

@@ -25,7 +25,7 @@ import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 const DETACHED = 1;
 const ABANDONED = 2;
 const AT_REST = 4;
-// In which context its callbacks run: that of the code that opened it; none, as its first caller; that of this caller.
+// The context of its callbacks: that of the code that opened it; none, as its first caller; that of this caller.
 const OPENERS_CONTEXT = 8;
 const NO_CONTEXT = 16;
 const CALLERS_CONTEXT = 32;

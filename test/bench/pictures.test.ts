@@ -29,7 +29,7 @@ function resultOf(...tables: Partial<Table>[]): CaseResult {
   return { name: 'case', question: 'How long?', tables: whole, notes: ['a note'], pictures: ['bars'] };
 }
 
-/** What each panel of a specification draws. */
+/** The figures that each panel of a specification draws. */
 function valuesOf({ concat }: ReturnType<typeof bars>): (readonly object[])[] {
   return concat.map(({ data }) => data.values);
 }

@@ -15,7 +15,7 @@ const NO_CONNECTOR: OpensConnections = {
   retryNow: () => {},
 };
 
-/** What a target pool or a part of one needs, on a fake clock. */
+/** The environment of a target pool or a part of one, on a fake clock. */
 export function poolEnvironment(
   options: BrokerPoolOptions = {},
   parts: Partial<PoolEnvironment> = {},

@@ -1,4 +1,4 @@
-/** What tests and programs without AVA both use to talk to an echo. */
+/** Talks to an echo, for tests and for programs without AVA. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 

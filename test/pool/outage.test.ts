@@ -18,7 +18,7 @@ const PATIENCE_MS = 2_000 * patience();
 interface Outage {
   readonly kill: (system: ProcessSystem) => Promise<unknown>;
   readonly restart: (system: ProcessSystem) => Promise<unknown>;
-  /** What callers may be told meanwhile. */
+  /** The codes that callers may get meanwhile. */
   readonly codes: readonly string[];
 }
 

@@ -19,7 +19,7 @@ export interface ConnectRequest {
   readonly identityFile: string | undefined;
   /** The framed Hello. */
   readonly hello: Uint8Array;
-  /** That of a negotiation whose handoff is adopted. */
+  /** The Hello of a negotiation whose handoff is adopted. */
   readonly adoptingHello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own. */
   readonly maySkipHello: boolean;

@@ -31,7 +31,7 @@ const COME_BACK_LATER: BrokerBehaviour = {
 /** A handoff is offered, and its ready event never comes. */
 const NEVER_READY: BrokerBehaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
 
-/** What came of a program, and how long after its last line it ended. */
+/** The end of a program, and how long after its last line it ended. */
 interface End {
   readonly outcome: string;
   readonly afterMs: number;
@@ -44,7 +44,7 @@ async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour
   return await runWith(what, target);
 }
 
-/** So many programs run at a time: all at once they would keep each other from ending in time. */
+/** Programs that run at a time: all at once they would keep each other from ending in time. */
 const LANES = Array.from({ length: 6 }, (): Promise<unknown> => Promise.resolve());
 
 /** Runs a program when the one before it in its lane has ended. */
@@ -112,7 +112,7 @@ test('a finished program ends, though its pools have begun Hellos one after the 
   t.true(end.afterMs < mostMs(), `${end.afterMs} ms after its last line`);
 });
 
-/** What a caller waits for with nothing else that keeps the process alive. */
+/** Waits of a caller that nothing else but the wait keeps alive. */
 const WAITS: readonly (readonly [
   what: string,
   broker: string,
