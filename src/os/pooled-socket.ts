@@ -4,8 +4,9 @@ import { Duplex } from 'node:stream';
 import { isOutOfContext, outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import type { SocketInternals, StreamHandle } from './node-internals.js';
-import { pushCopy, READ_BUFFER, READ_MEMBERS } from './read-buffer.js';
+import { pushCopy, READ_BUFFER, READ_BUFFER_OF_SOCKETS, READ_MEMBERS } from './read-buffer.js';
 import {
+  flowsAtOnce,
   handleOf,
   isAsMade,
   isOwnedBy,
@@ -58,7 +59,7 @@ export class PooledSocket extends Socket {
     };
     super(options);
     if (READ_MEMBERS !== undefined && handle?.useUserBuffer !== undefined) {
-      this[READ_MEMBERS.buffer] = READ_BUFFER;
+      this[READ_MEMBERS.buffer] = READ_BUFFER_OF_SOCKETS;
       this[READ_MEMBERS.callback] = pushCopy;
     }
     this.#handle = handle;
@@ -219,7 +220,7 @@ export class PooledSocket extends Socket {
   }
 
   override resume(): this {
-    Duplex.prototype.resume.call(this);
+    if (!flowsAtOnce(this)) Duplex.prototype.resume.call(this);
     return this;
   }
 
