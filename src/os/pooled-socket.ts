@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { isOutOfContext, outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import type { SocketInternals, StreamHandle } from './node-internals.js';
-import { pushCopy, READ_BUFFER, READ_MEMBERS } from './read-buffer.js';
+import { pushCopy, READ_BUFFER, READ_BUFFER_OF_SOCKETS, READ_MEMBERS } from './read-buffer.js';
 import {
   handleOf,
   isAsMade,
@@ -58,7 +58,7 @@ export class PooledSocket extends Socket {
     };
     super(options);
     if (READ_MEMBERS !== undefined && handle?.useUserBuffer !== undefined) {
-      this[READ_MEMBERS.buffer] = READ_BUFFER;
+      this[READ_MEMBERS.buffer] = READ_BUFFER_OF_SOCKETS;
       this[READ_MEMBERS.callback] = pushCopy;
     }
     this.#handle = handle;
