@@ -12,8 +12,8 @@ import { Negotiation, type LeaseOwner } from './lease.js';
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {
-  /** One of them has the connection on lease. */
-  readonly isLent: boolean;
+  /** One of them has the connection on lease, or may claim it. */
+  readonly isLeasedElsewhere: boolean;
   /** One of them has received bytes of the backend, which this thread's socket cannot know. */
   readonly everReceived: boolean;
   /**
@@ -214,7 +214,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Gives the connection to its holder for good. Its last lease is not counted against `maxUses` any more. */
   detach(): void {
     if (this.closeOnRelease === 'uses') this.closeOnRelease = undefined;
-    if (!this.isLent) PooledSocket.detach(this.socket);
+    if (!this.sharedWith?.isLeasedElsewhere) PooledSocket.detach(this.socket);
   }
 
   /** A leased connection closes as soon as it comes back. */
@@ -226,7 +226,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Closes a detached connection as soon as it is at rest. */
   retire(reason: CloseReason): void {
     this.closeOnRelease ??= reason;
-    if (this.isLent) this.sharedWith?.retire();
+    if (this.sharedWith?.isLeasedElsewhere) this.sharedWith.retire();
     else if (PooledSocket.isAtRest(this.socket)) this.owner.onDestroy(this, this.closeOnRelease);
   }
 
@@ -242,7 +242,9 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Detached, and its holder in this thread uses it for nothing at present. */
   get isAtRest(): boolean {
-    return this.state === 'detached' && !this.isLent && PooledSocket.isAtRest(this.socket);
+    return (
+      this.state === 'detached' && !this.sharedWith?.isLeasedElsewhere && PooledSocket.isAtRest(this.socket)
+    );
   }
 
   /** The backend or the caller has ended its side. A caller may still read what came before. */
@@ -253,8 +255,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, 'stale');
   }
 
-  get isLent(): boolean {
-    return this.sharedWith?.isLent === true;
+  get mustNotRead(): boolean {
+    return this.sharedWith?.isLeasedElsewhere === true;
   }
 
   beforeClose(): void {

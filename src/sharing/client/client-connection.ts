@@ -31,8 +31,8 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly negotiation: Negotiation | undefined;
   readonly owner: LeaseOwner;
   needsReset = false;
-  /** This thread has no lease of it. */
-  isLent = false;
+  /** True between the leases of this thread. */
+  mustNotRead = false;
   #ended = false;
   #detached = false;
   #retiring = false;
@@ -82,7 +82,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   wake(acquireId: number): void {
     this.acquireId = acquireId;
     this.socket.ref();
-    this.isLent = false;
+    this.mustNotRead = false;
     PooledSocket.resumeReading(this.socket);
   }
 
@@ -98,7 +98,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
       this.socket = next;
       this.needsReset = false;
     }
-    this.isLent = true;
+    this.mustNotRead = true;
     PooledSocket.holdReading(this.socket);
     this.socket.unref();
     return undefined;
