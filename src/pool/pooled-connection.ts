@@ -8,7 +8,7 @@ import type { SocketEnd, SocketProblem, SocketWatcher } from '../os/socket-watch
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
-import { Negotiation, type LeaseOwner } from './lease.js';
+import { BrokerAnswer, type LeaseOwner } from './lease.js';
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {
@@ -34,7 +34,7 @@ interface Opening {
   readonly endpoint: string;
   readonly route: Route;
   /** `undefined` after a Hello-skip. */
-  readonly negotiation: Negotiation | undefined;
+  readonly answer: BrokerAnswer | undefined;
 }
 
 /** That of the latest Hello-skip. Most connections of a process are of one endpoint, and share it. */
@@ -42,7 +42,7 @@ let latestSkip: Opening | undefined;
 
 function skipOf({ endpoint, route }: NewConnection): Opening {
   if (latestSkip?.endpoint !== endpoint || latestSkip.route !== route)
-    latestSkip = { endpoint, route, negotiation: undefined };
+    latestSkip = { endpoint, route, answer: undefined };
   return latestSkip;
 }
 
@@ -96,7 +96,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     this.#opening =
       negotiated === undefined
         ? skipOf(opened)
-        : { endpoint, route, negotiation: new Negotiation(negotiated, handoffToken) };
+        : { endpoint, route, answer: new BrokerAnswer(negotiated, handoffToken) };
     this.owner = owner;
     this.bornMs = bornMs;
     this.expiresAtMs = expiresAtMs;
@@ -112,8 +112,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     return this.#opening.route;
   }
 
-  get negotiation(): Negotiation | undefined {
-    return this.#opening.negotiation;
+  get answer(): BrokerAnswer | undefined {
+    return this.#opening.answer;
   }
 
   /** A lease begins. The socket keeps the process alive from now on. */
@@ -180,7 +180,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Closes the socket, whether or not it is dead already. */
   destroy(): void {
     PooledSocket.close(this.socket);
-    this.negotiation?.wipeToken();
+    this.answer?.wipeToken();
   }
 
   /** The text that consoles show, also for a printed socket: without the token. */

@@ -20,7 +20,7 @@ import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;
 
-/** Opens the connections of one target. The pump runs each connect: `begin`, `negotiate`, `finish`. */
+/** Opens the connections of one target. The pump runs each connect: `begin`, `connect`, `finish`. */
 export class ConnectionOpener {
   readonly target: Target;
   readonly key: string;
@@ -84,8 +84,8 @@ export class ConnectionOpener {
   get known(): ResolvedBackend | undefined {
     const open = this.#entries.entries().find(({ closeOnRelease }) => closeOnRelease === undefined);
     if (open !== undefined) {
-      const { endpoint, negotiation } = open;
-      return { endpoint, ...(negotiation && { negotiated: negotiation.negotiated }) };
+      const { endpoint, answer } = open;
+      return { endpoint, ...(answer && { negotiated: answer.negotiated }) };
     }
     const endpoint = this.#request.maySkipHello ? this.#environment.cache?.get(this.key) : undefined;
     return endpoint === undefined ? undefined : { endpoint };
@@ -140,7 +140,7 @@ export class ConnectionOpener {
   }
 
   /** Connects, with retries for as long as a caller waits. */
-  negotiate(connect: PendingConnect): Promise<NewConnection> {
+  connect(connect: PendingConnect): Promise<NewConnection> {
     return this.#environment.connector.connect(this.#request, connect.startedMs, (failed) =>
       this.#beforeRetry(connect, failed),
     );

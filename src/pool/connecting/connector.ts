@@ -66,7 +66,7 @@ export class Connector {
   readonly #cache: EndpointCache | undefined;
   readonly #clock: Clock;
   readonly #driver: () => Driver;
-  readonly #hellos = new Map<string, Promise<NewConnection>>();
+  readonly #negotiations = new Map<string, Promise<NewConnection>>();
   #underWay = 0;
   #onIdle = (): void => {};
   readonly #retries: Retries;
@@ -87,9 +87,9 @@ export class Connector {
     setMaxListeners(0, this.#closing.signal);
   }
 
-  /** Whether a Hello of this target is under way. */
+  /** Whether a negotiation of this target is under way. */
   isNegotiating(key: string): boolean {
-    return this.#hellos.has(key);
+    return this.#negotiations.has(key);
   }
 
   /** Ends the pauses of this target's connects: they try again at once. */
@@ -168,7 +168,7 @@ export class Connector {
         if (opened !== undefined) return opened;
         continue;
       }
-      const other = this.#hellos.get(key);
+      const other = this.#negotiations.get(key);
       if (other === undefined || !this.#waitsForOthers(request)) return await this.#negotiate(request);
       // Shares the other's failure; after its success the endpoint is known.
       await other;
@@ -227,17 +227,17 @@ export class Connector {
   async #negotiate(request: ConnectRequest): Promise<NewConnection> {
     const { key, attempts } = request;
     attempts.begun += 1;
-    const hello = this.#sayHello(request);
-    if (!this.#hellos.has(key)) this.#hellos.set(key, hello);
+    const negotiation = this.#runNegotiation(request);
+    if (!this.#negotiations.has(key)) this.#negotiations.set(key, negotiation);
     try {
-      return await hello;
+      return await negotiation;
     } finally {
       attempts.ended += 1;
-      if (this.#hellos.get(key) === hello) this.#hellos.delete(key);
+      if (this.#negotiations.get(key) === negotiation) this.#negotiations.delete(key);
     }
   }
 
-  async #sayHello(request: ConnectRequest): Promise<NewConnection> {
+  async #runNegotiation(request: ConnectRequest): Promise<NewConnection> {
     const { target, key, handoff } = request;
     const { handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#settings;
     const adoptHandedOffConnection = handoff?.shouldWait() ?? false;

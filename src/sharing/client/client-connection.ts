@@ -2,7 +2,7 @@ import { afterThisCode } from '../../clock.js';
 import type { Route } from '../../negotiation/job.js';
 import { wouldBlock } from '../../os/errno.js';
 import { descriptorOf, socketOverDescriptor } from '../../os/socket-handle.js';
-import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
+import { BrokerAnswer, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import type { SocketEnd, SocketProblem, SocketWatcher } from '../../os/socket-watcher.js';
 import type { TargetOptions } from '../../pool/options.js';
@@ -28,7 +28,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiation: Negotiation | undefined;
+  readonly answer: BrokerAnswer | undefined;
   readonly owner: LeaseOwner;
   needsReset = false;
   /** True between the leases of this thread. */
@@ -65,8 +65,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     this.acquireId = acquireId;
     this.endpoint = info.endpoint;
     this.route = info.route;
-    this.negotiation =
-      info.negotiation && new Negotiation(info.negotiation.negotiated, info.negotiation.handoffToken);
+    this.answer = info.answer && new BrokerAnswer(info.answer.negotiated, info.answer.handoffToken);
     this.owner = owner;
     this.#claim = claim;
     this.#serviceName = serviceName;
@@ -76,7 +75,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
 
   destroy(): void {
     PooledSocket.close(this.socket);
-    this.negotiation?.wipeToken();
+    this.answer?.wipeToken();
   }
 
   wake(acquireId: number): void {
