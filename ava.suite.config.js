@@ -31,6 +31,9 @@ function place(file) {
   return index < 0 ? LONGEST.length : index;
 }
 
+// Many tests wait for timers and other processes, the longest ones most of all.
+const concurrency = availableParallelism() + 2;
+
 /**
  * The whole suite, as `npm test` runs it. Of a small test file most of the time is the start of its process, so that
  * those whose tests leave each other alone share one: each file in test/together imports some. A new test file has a
@@ -38,8 +41,12 @@ function place(file) {
  */
 export default {
   ...base,
-  // Many tests wait for timers and other processes, the longest ones most of all.
-  concurrency: availableParallelism() + 2,
+  concurrency,
+  environmentVariables: {
+    ...base.environmentVariables,
+    // The linter runs beside them.
+    BROKER_POOL_TEST_LEAST_PATIENCE: String((concurrency + 1) / availableParallelism()),
+  },
   sortTestFiles: (one, other) => place(one) - place(other) || one.localeCompare(other),
   files: allFilesBut([], base, false),
 };

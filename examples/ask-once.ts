@@ -34,7 +34,7 @@ try {
   console.log(`${String(answer)} by ${route}`);
   socket.destroy();
 } catch (error) {
-  // Of this package, or of the socket, whose errors are Node's own.
+  // An error of this package, or of the socket, whose errors are Node's own.
   console.error(`ask-once: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }

@@ -40,7 +40,7 @@ async function failing(call: () => unknown): Promise<void> {
   }
 }
 
-// What a broker may answer.
+// Answers of a broker.
 const unknown = Uint8Array.of(255);
 const behaviours: BrokerBehaviour[] = [
   { kind: 'refuse', code: RefusalCode.SERVICE_UNKNOWN, reason: 'no definition' }, // REFUSED
@@ -63,7 +63,7 @@ broker.adminBehaviour = { kind: 'envelope', frame: { payload: unknown } };
 const { brokerEndpoint } = target;
 await failing(() => sendAdminRequest({ brokerEndpoint, verb: 'STATUS' })); // DECODE_ADMIN_REPLY
 
-// What a pool says.
+// Errors of a pool.
 const pool = new BrokerPool({
   ...target,
   max: 1,
@@ -90,7 +90,7 @@ try {
   print(sharingError); // WORKER_FAILED
 }
 
-// What a session says.
+// Errors of a session.
 const session = openSession(pool, { payloadProtocol });
 process.env['RUNNING_PROCESS_DISABLE'] = '1';
 await failing(() => openSession(pool, { payloadProtocol })); // BROKER_DISABLED
@@ -106,7 +106,7 @@ await failing(() => session.request(hello)); // SESSION_CLOSED
 await pool.close();
 await failing(() => pool.acquire()); // POOL_CLOSED
 
-// What a backend says.
+// Errors of a backend.
 const identityFile = join(directory, 'identity.json');
 const backend = await serveBackend({
   endpoint: join(directory, 'backend.sock'),

@@ -67,7 +67,7 @@ async function serve(incoming: IncomingMessage, answer: ServerResponse): Promise
 
 const server = createServer((incoming, answer) => {
   serve(incoming, answer).catch((error: NodeJS.ErrnoException) => {
-    // Of the pool, of the connection to the backend, or of the limit: its code says which.
+    // An error of the pool, of the connection to the backend, or of the limit: its code says which.
     const isLate = error.code === 'TIMEOUT' || error.name === 'AbortError';
     if (answer.headersSent) answer.destroy();
     else answer.writeHead(isLate ? 504 : 502).end(`${error.code ?? 'error'}: ${error.message}\n`);

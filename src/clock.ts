@@ -10,7 +10,7 @@ import { outOfContext } from './async-context.js';
  */
 const { setTimeout, clearTimeout, setImmediate, clearImmediate } = timers;
 const { queueMicrotask } = globalThis;
-/** Of the prototype: a test may have put another one on the object itself, which is where Bun has its own. */
+/** The prototype's: a test may have put another one on the object itself. Bun has its own there. */
 const prototype: { now(): number } = Object.getPrototypeOf(performance);
 const realPerformance = 'now' in prototype ? prototype : performance;
 const performanceNow = realPerformance.now.bind(performance);

@@ -30,7 +30,7 @@ export function didYouMean(name: string, knownNames: readonly string[]): string 
 /** The one known name within two edits, letter case aside; of two equally near ones neither is obvious. */
 function nearestName(name: string, knownNames: readonly string[]): string | undefined {
   let nearest: string | undefined;
-  // Of a short name, two edits would leave hardly a letter.
+  // Two edits of a short name would leave hardly a letter.
   let best = Math.min(2, Math.floor(name.length / 2)) + 1;
   for (const known of knownNames) {
     const edits = editDistance(name.toLowerCase(), known.toLowerCase());

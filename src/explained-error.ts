@@ -12,6 +12,7 @@ import {
 export interface Tried {
   /** The request, where it was no connection to a service. */
   readonly action?: string | undefined;
+  /** `''` as left out: an identity file has made a broker needless. */
   readonly brokerEndpoint?: string | undefined;
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;
@@ -102,9 +103,8 @@ export function explainedError(
   const message = [`${failure.message} (${describeTried(tried)}).`, tried.advice ?? adviceFor(failure)]
     .join(' ')
     .trimEnd();
-  return asFailure(
-    new BrokerPoolError(failure.code, message, { ...details, endpoint: failure.endpoint ?? brokerEndpoint }),
-  );
+  const endpoint = failure.endpoint ?? (brokerEndpoint === '' ? undefined : brokerEndpoint);
+  return asFailure(new BrokerPoolError(failure.code, message, { ...details, endpoint }));
 }
 
 function describeTried({
@@ -117,7 +117,8 @@ function describeTried({
   situation,
 }: Tried): string {
   const service = [action, serviceName, wantedVersion].filter((name) => name !== undefined).join(' ');
-  const broker = brokerEndpoint === undefined ? '' : `at ${printableEndpoint(brokerEndpoint)}`;
+  const broker =
+    brokerEndpoint === undefined || brokerEndpoint === '' ? '' : `at ${printableEndpoint(brokerEndpoint)}`;
   const where = [service, broker].filter((part) => part !== '').join(' ');
   const tries = attempts === undefined ? '' : `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} in `;
   const spent = elapsedMs === undefined ? '' : `${tries}${Math.round(elapsedMs)} ms`;

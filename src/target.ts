@@ -1,5 +1,6 @@
 /** A service and version that a broker is asked for. */
 export interface Target {
+  /** `''` where an identity file makes a broker needless and none is named. */
   readonly brokerEndpoint: string;
   readonly serviceName: string;
   readonly wantedVersion: string;

@@ -103,7 +103,7 @@ export interface DurationRange {
   readonly allowInfinity?: boolean;
 }
 
-/** Which whole numbers are allowed. */
+/** The allowed whole numbers. */
 export interface CountRange {
   readonly min: number;
   readonly allowInfinity?: boolean;

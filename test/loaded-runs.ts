@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 /** The load average needs a minute to show the loops; a few processes run tests beside them. */
 const PATIENCE = Math.min(6, 1 + (loops.length + 2) / availableParallelism());
 
-/** What AVA says of one run, and whether all tests passed. */
+/** AVA's output of one run, and whether all tests passed. */
 async function run(): Promise<{ readonly passed: boolean; readonly output: string }> {
   const args = ['--config', positionals.length === 0 ? 'ava.suite.config.js' : 'ava.config.js'];
   const ava = spawn('ava', [...args, ...positionals.map(compiled)], {

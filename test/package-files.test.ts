@@ -11,7 +11,7 @@ const MODULE = fileURLToPath(new URL('../src/package-files.js', import.meta.url)
 const WORKER = join(dirname(MODULE), '../workers/negotiator.js');
 const LIMIT_MS = scaled(40_000);
 
-/** What a program sees that imports a copy of the module by `node --eval`. */
+/** The output of a program that imports a copy of the module by `node --eval`. */
 async function seenFrom(module: string): Promise<string> {
   const code = `import(${JSON.stringify(pathToFileURL(module))}).then(({ packageFile }) => console.log(packageFile('workers/negotiator.js')))`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--eval', code], { timeout: LIMIT_MS });

@@ -11,7 +11,7 @@ const NATIVE = new URL('../src/os/native.js', import.meta.url).href;
 const SEND = new URL('../src/os/socket.js', import.meta.url).href;
 const BROKER = endpointIn('/run', 'broker');
 
-/** What a process prints that reads its environment more than once. */
+/** The output of a process that reads its environment more than once. */
 async function warningsWith(env: Record<string, string>): Promise<string> {
   const script = `
     const { BrokerPool } = await import(${JSON.stringify(INDEX)});

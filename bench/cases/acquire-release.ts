@@ -13,7 +13,7 @@ interface Situation {
   readonly title: string;
   readonly callers: number;
   readonly max: number;
-  /** What part of the time of the fastest peer ours may take. */
+  /** Most of our time as a part of the fastest peer's. */
   readonly atMost: number;
 }
 

@@ -19,7 +19,7 @@ import {
 
 const BACKLOG = 16;
 const BURST = 500;
-/** How long the listener does something else while the burst arrives. */
+/** Time of the listener's other work while the burst arrives. */
 const PAUSE_MS = 50;
 const STOP_MS = 10;
 const TURN_LIMIT_MS = 10_000;
@@ -45,7 +45,7 @@ export const backlogBursts: BenchCase = {
   },
 };
 
-/** What is begun before a burst; it returns how to end it. */
+/** Begins an obstacle before a burst, and returns the function that ends it. */
 type Preparation = () => Promise<() => void>;
 
 /**
@@ -112,7 +112,7 @@ async function measure(
   return { title, unit: `failed of ${BURST}`, better: 'lower', baseline: BARE, rows, targets };
 }
 
-/** How many fail. Those that succeed stay open until the last one has an outcome. */
+/** Counts failures. Connections stay open until the last connect has an outcome. */
 async function burst({ connect, name }: ConnectorContender, prepare: Preparation): Promise<number> {
   const end = await prepare();
   setTimeout(end, PAUSE_MS);

@@ -17,7 +17,7 @@ import type { LendTask } from '../programs/lend.js';
 
 const THIS = 'this build';
 const OTHER = 'the other build';
-/** What a change may cost. */
+/** Most that a change may cost. */
 const ALLOWED = 1.03;
 const WEIGHED_CONNECTIONS = 4_000;
 

@@ -34,7 +34,7 @@ interface RouteCase {
   readonly title: string;
   readonly route: Route;
   readonly rustRoute: RustRoute;
-  /** What ours has to reach for a number of callers, where the Rust client is there. */
+  /** Our targets for a number of callers, where the Rust client is there. */
   targets(callers: number): { readonly latency?: readonly Target[]; readonly throughput?: readonly Target[] };
 }
 

@@ -27,13 +27,13 @@ interface Contender {
 interface Contest {
   readonly title: string;
   readonly unit: string;
-  /** What is ours in it on a Node, this one where none is named. */
+  /** Measures our package on the Node at `execPath`, by default on this one. */
   readonly ours: (execPath?: string) => Promise<number>;
   /** The same work on the other Node without this package. */
   readonly floor: Contender;
   /** Absent without the real broker. */
   readonly peer?: Contender;
-  /** What ours may take of the time of the peer, on this Node as on the other. */
+  /** Most of our time as a part of the peer's, on this Node and on the other. */
   readonly atMostOfPeer: number;
 }
 

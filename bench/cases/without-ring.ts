@@ -10,7 +10,7 @@ import { negotiationTask, startSystem, type BenchSystem } from '../peers/system.
 const WITHOUT = 'BrokerPool, no io_uring';
 const RUST = 'Rust client';
 
-/** What is asked of a number of callers: the targets of each figure. */
+/** The targets of each figure for a number of callers. */
 interface Question {
   readonly callers: number;
   readonly targets: Readonly<Partial<Record<keyof ConnectAnswer, readonly Target[]>>>;

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** What the program was asked for. */
+/** The parsed arguments of the program. */
 export interface BenchArguments {
   /** Parts of case names; none means all. */
   readonly filters: readonly string[];

@@ -7,7 +7,7 @@ const WARM_AGAIN_MS = 60;
 const BATCH_MS = 50;
 const BATCHES = 5;
 
-/** What each caller of a batch does: the operation, so many times. */
+/** One caller of a batch: repeats the operation. */
 export type Work = (times: number) => Promise<void>;
 
 /** Fewer would time how the callers begin and end, and not how they go on. */

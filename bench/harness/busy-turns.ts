@@ -1,10 +1,10 @@
 import type { CleanUp } from './closed-loop.js';
 import { Latencies } from './statistics.js';
 
-/** What was seen while the loop was busy. */
+/** The figures of a busy loop. */
 export interface BusyTurns {
   readonly latencies: Latencies;
-  /** How long each turn of the loop was. */
+  /** The length of each turn of the loop. */
   readonly turnsUs: readonly number[];
 }
 

@@ -9,7 +9,7 @@ const PIECES = 15;
 /** Code is compiled meanwhile. */
 const WARM_UP_PIECES = 5;
 
-/** What fixed work took: it belongs to no package, so that a change is the machine's. */
+/** Times of fixed work that belongs to no package: a change is the machine's. */
 export interface Calibration {
   /** Microseconds for a loop of awaited promises. */
   readonly promisesUs: number;

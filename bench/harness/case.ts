@@ -1,8 +1,8 @@
 import type { PictureKind, Table } from './result.js';
 
-/** What the harness gives a bench. */
+/** The harness's services for a bench. */
 export interface BenchContext {
-  /** How often each contender gets its turn; fewer where the time is up. */
+  /** Turns of each contender; fewer where the time is up. */
   readonly rounds: number;
   /** The Rust program (broker, backend and client), where the real broker was asked for. */
   readonly rustProgram: string | undefined;
@@ -16,7 +16,7 @@ export interface BenchContext {
   progress(what: string): void;
 }
 
-/** What a bench has to say. */
+/** One bench. */
 export interface Findings {
   readonly tables: readonly Table[];
   readonly notes: readonly string[];
@@ -28,7 +28,7 @@ export interface BenchCase {
   readonly name: string;
   readonly question: string;
   /**
-   * How long it is meant to take at most: rounds after the seventh are left out for it, and at twice that the
+   * Most time that it should take: rounds after the seventh are left out for it, and at twice that the
    * harness ends it.
    */
   readonly budgetMs: number;

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** What a child may be given besides its input. */
+/** Options of a child besides its input. */
 export interface ChildOptions {
   /** For Node itself, for example `--expose-gc`. */
   readonly nodeOptions?: readonly string[];

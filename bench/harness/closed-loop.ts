@@ -3,16 +3,16 @@ import { Latencies } from './statistics.js';
 /** At a third of the cost of the method: it is asked twice for each operation. */
 const now = performance.now.bind(performance);
 
-/** What one turn of one contender showed. */
+/** The figures of one turn of one contender. */
 export interface Turn {
   readonly latencies: Latencies;
   readonly perSecond: number;
 }
 
-/** What follows an operation before its caller begins the next. */
+/** The pause of a caller between two operations. */
 export type CleanUp = () => void | Promise<void>;
 
-/** How long a turn lasts: at least so many operations, then until the time is up. */
+/** The length of a turn: a least number of operations, then until the time is up. */
 export interface TurnLength {
   readonly operations: number;
   readonly milliseconds: number;

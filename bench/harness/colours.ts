@@ -9,7 +9,7 @@ export const LIGHT = {
   floor: '#c8cdd3',
 } as const;
 
-/** What each of them becomes on a dark page. */
+/** The colours in their place on a dark page. */
 const DARK: Readonly<Record<(typeof LIGHT)[keyof typeof LIGHT], string>> = {
   [LIGHT.background]: '#0d1117',
   [LIGHT.text]: '#e6edf3',

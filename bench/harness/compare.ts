@@ -4,13 +4,13 @@ import { findRow, ratioOf, type Ratio } from './statistics.js';
 /** Less than this is not worth a word, however quiet the machine was. */
 const SMALLEST_CHANGE = 1.05;
 
-/** How one of our rows has moved between two runs, against its table's baseline. */
+/** The change of one of our rows between two runs, relative to its table's baseline. */
 export interface Change {
   /** Case, table and row. */
   readonly where: string;
   readonly before: Ratio;
   readonly after: Ratio;
-  /** How many times worse it is now; below 1 it is better. */
+  /** The factor by which it is worse now; below 1 it is better. */
   readonly timesWorse: number;
   readonly verdict: 'slower' | 'faster' | 'same';
 }
@@ -18,7 +18,7 @@ export interface Change {
 /** Two runs beside each other. */
 export interface Comparison {
   readonly changes: readonly Change[];
-  /** What only one of the runs has, so that nothing could be said. */
+  /** Rows that only one of the runs has. */
   readonly unmatched: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function slips({ changes }: Comparison, bound: number): readonly Change[]
   return changes.filter(({ verdict, timesWorse }) => verdict === 'slower' && timesWorse > bound);
 }
 
-/** What a file of an older run holds. Throws unless it is one. */
+/** Reads the file of an older run. Throws for any other file. */
 export function parseRun(file: string, text: string): BenchRun {
   const content: unknown = JSON.parse(text);
   if (!isRun(content)) throw new Error(`${file} is no run of these benches: it has no list of cases`);

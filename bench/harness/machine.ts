@@ -6,7 +6,7 @@ import { priorityOfThisProcess } from './priority.js';
 /** From dist/bench/harness the project is three levels up. */
 const PROJECT = new URL('../../../', import.meta.url);
 
-/** What the figures were measured on and with. */
+/** The machine and the versions that the figures were measured with. */
 export function machine(real: boolean): Record<string, string | number> {
   const { version }: { version: string } = JSON.parse(readFileSync(new URL('package.json', PROJECT), 'utf8'));
   const cpus = os.cpus();

@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 
-/** What glibc's mallinfo2 returns; the field of interest is what is in use. */
+/** The struct that glibc's mallinfo2 returns. Only the bytes in use are read. */
 interface AllocatorState {
   readonly uordblks: number;
 }

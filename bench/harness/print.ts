@@ -10,7 +10,7 @@ export function describeRun(run: BenchRun): string {
   return [machine, ...run.cases.map(describeCase), describeVerdicts(run)].join('\n\n');
 }
 
-/** How many targets are met, and which are not. */
+/** Counts the targets that are met, and names the others. */
 function describeVerdicts(run: BenchRun): string {
   const verdicts = run.cases.flatMap(({ name, tables }) =>
     tables.flatMap((table) => judge(table).map((verdict) => ({ name, table, verdict }))),
@@ -56,12 +56,12 @@ function describeVerdict({ target, reached, met }: Verdict): string {
   return `  ${met ? '✓' : '✗'} ${row}: ${short(reached)} × ${against}, wanted ${wantedOf(target)}`;
 }
 
-/** What a target asks, in words. */
+/** Describes a target in words. */
 export function wantedOf({ atMost, atLeast }: Target): string {
   return atMost === undefined ? `at least ${short(atLeast ?? Number.NaN)}` : `at most ${short(atMost)}`;
 }
 
-/** What got slower, what faster, and what could not be compared. */
+/** Lists rows that are slower, rows that are faster, and rows that could not be compared. */
 export function describeComparison({ changes, unmatched }: Comparison): string {
   const of = (verdict: Change['verdict']): Change[] => changes.filter((change) => change.verdict === verdict);
   const slower = of('slower').toSorted((a, b) => b.timesWorse - a.timesWorse);

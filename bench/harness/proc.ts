@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What Linux says about a process; elsewhere there is nothing to read. */
+/** Linux's account of a process; other systems have none. */
 export const hasProc = process.platform === 'linux';
 
 /** On systems that do not say: what macOS allows a shell. */
 const ASSUMED_DESCRIPTORS = 256;
 
-/** How many descriptors this process may have open. */
+/** The limit of this process's open descriptors. */
 export function mostDescriptors(): number {
   if (!hasProc) return ASSUMED_DESCRIPTORS;
   const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
 }
 
-/** What all threads of a process have done so far. */
+/** Counts over all threads of a process. */
 export interface Activity {
-  /** How often a thread went to sleep by itself: each time it had been woken before. */
+  /** Voluntary sleeps of threads: a thread was woken before each of them. */
   readonly sleeps: number;
   readonly cpuUs: number;
 }

@@ -5,7 +5,7 @@ const WARM_UP_NS = 300e6;
 const BATCH_NS = 20e6;
 const BATCHES = 16;
 
-/** How an operation is repeated. */
+/** The repetition of an operation. */
 export interface Repetition {
   /** They work side by side. @default 1 */
   readonly callers?: number;
@@ -16,7 +16,7 @@ export interface Repetition {
 }
 
 /**
- * Nanoseconds of processor time for one operation, all threads of this process together: programs beside it hardly
+ * Nanoseconds of processor time for one operation, all threads of this process together: other programs hardly
  * move it, and waiting does not count. The lower quartile of batches; what an operation leaves to a later turn of the
  * event loop is paid in its batch.
  */

@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 
-/** Where lines stay, not every step is worth one. */
+/** Most time between two lines of an output that keeps its lines. */
 const QUIET_MS = 5_000;
 const CLEAR_LINE = '\r\u001B[2K';
 

@@ -5,13 +5,13 @@ import { calibrate, type Calibration } from './calibration.js';
 import { hasProc } from './proc.js';
 import { short } from './print.js';
 
-/** How long the machine is watched. */
+/** Time for which the machine is watched. */
 const WATCH_MS = 3_000;
-/** Of all processors' time; a machine that only runs this program uses some tenths of a per cent. */
+/** Part of all processors' time; a machine that only runs this program uses some tenths of a per cent. */
 const MOST_BUSY_SHARE = 0.05;
-/** Of all processors' time, taken by the machine below a virtual one. */
+/** Part of all processors' time, taken by the machine below a virtual one. */
 const MOST_STOLEN_SHARE = 0.01;
-/** How far the calibrations of a run may lie apart. A virtual machine without other load reaches 1.5. */
+/** Most by which the calibrations of a run may differ. A virtual machine without other load reaches 1.5. */
 const MOST_SPREAD: Readonly<Record<keyof Calibration, number>> = { promisesUs: 1.9, roundTripUs: 1.9 };
 const CALIBRATED: Readonly<Record<keyof Calibration, string>> = {
   promisesUs: 'a loop of promises',
@@ -42,16 +42,16 @@ export function noiseBetween(before: ProcessorTimes, after: ProcessorTimes): str
   return `other programs take ${Math.round(share * 100)} % of the processors, at most ${MOST_BUSY_SHARE * 100} % are allowed`;
 }
 
-/** What the kernel counted since its start, in its own unit. */
+/** The kernel's counts since its start, in its own unit. */
 export interface StolenTimes {
   readonly stolen: number;
   readonly all: number;
 }
 
-/** Out of the text of /proc/stat; `undefined` where it does not tell. */
+/** Reads the text of /proc/stat; `undefined` where it lacks the counts. */
 export function stolenTimesIn(text: string): StolenTimes | undefined {
   const line = /^cpu +(.*)$/m.exec(text)?.[1];
-  // user nice system idle iowait irq softirq steal; what follows is part of user and nice.
+  // user nice system idle iowait irq softirq steal; the further fields are part of user and nice.
   const times = line?.split(' ').slice(0, 8).map(Number) ?? [];
   const [stolen] = times.slice(7);
   return stolen === undefined ? undefined : { stolen, all: times.reduce((sum, time) => sum + time, 0) };
@@ -67,7 +67,7 @@ export function theftBetween(
   return `the hypervisor took ${short(share * 100)} % of the processors, at most ${MOST_STOLEN_SHARE * 100} % are allowed`;
 }
 
-/** How far the calibrations lie apart, if too far. */
+/** The difference of the calibrations, if it is too large. */
 export function spreadOf(calibrations: readonly Calibration[]): string | undefined {
   for (const key of ['promisesUs', 'roundTripUs'] as const) {
     const figures = calibrations.map((calibration) => calibration[key]);

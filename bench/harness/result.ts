@@ -1,5 +1,5 @@
 /**
- * What a bench returns: plain data, so that it can cross processes, be written as JSON, compared with an
+ * The result of a bench: plain data, so that it can cross processes, be written as JSON, compared with an
  * older run, printed and drawn by code that knows no bench.
  */
 
@@ -31,7 +31,7 @@ export interface Row {
   readonly latency?: LatencySummary;
 }
 
-/** What a row has to reach, as a multiple of another row of its table. */
+/** The target of a row, as a multiple of another row of its table. */
 export interface Target {
   readonly row: string;
   readonly against: string;
@@ -57,17 +57,17 @@ export interface Table {
 /** `bars` show the figures of the rows, `percentiles` the latencies of all rounds. */
 export type PictureKind = 'bars' | 'percentiles';
 
-/** What one bench has found. */
+/** The result of one bench. */
 export interface CaseResult {
   readonly name: string;
   readonly question: string;
   readonly tables: readonly Table[];
-  /** What a reader must know to judge the figures. */
+  /** Facts that a reader needs to judge the figures. */
   readonly notes: readonly string[];
   readonly pictures: readonly PictureKind[];
 }
 
-/** What one call of the program has found. */
+/** The results of one call of the program. */
 export interface BenchRun {
   readonly takenAt: string;
   readonly machine: Readonly<Record<string, string | number>>;

@@ -3,9 +3,9 @@ import type { BenchContext } from './case.js';
 /** The median of fewer rounds is one that two noisy rounds can move. */
 export const FEWEST_ROUNDS = 7;
 
-/** How many rounds there are, and where to say which one it is. */
+/** The number of rounds, and the output for their progress. */
 export interface RoundsContext extends Pick<BenchContext, 'rounds' | 'progress'> {
-  /** So many rounds are made beyond the budget as well. @default 7 */
+  /** Rounds that are made beyond the budget as well. @default 7 */
   readonly fewest?: number;
 }
 

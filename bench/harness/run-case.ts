@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { BenchCase, BenchContext } from './case.js';
 import type { CaseResult } from './result.js';
 
-/** What the process of a case is told, as JSON. */
+/** The task of a case's process, as JSON. */
 export interface CaseTask extends Omit<BenchContext, 'progress'> {
   readonly name: string;
 }
 
-/** What it sends. */
+/** The messages of that process. */
 export type CaseMessage =
   | { readonly kind: 'progress'; readonly what: string }
   | { readonly kind: 'result'; readonly result: CaseResult };

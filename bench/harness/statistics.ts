@@ -73,7 +73,7 @@ function divide(value: number, by: number): number {
 
 /** A straight line through values that follow each other at equal distances. */
 export interface Trend {
-  /** How much is added from one value to the next. */
+  /** The step from one value to the next. */
   readonly slope: number;
   /** The standard error of the slope. NaN of fewer than three values. */
   readonly error: number;

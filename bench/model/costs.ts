@@ -1,17 +1,17 @@
 import type { BenchRun, Row, Table } from '../harness/result.js';
 import { median } from '../harness/statistics.js';
 
-/** What the model is fed with, measured by `npm run bench:real`; times in seconds. */
+/** The model's input, measured by `npm run bench:real`; times in seconds. */
 export interface MeasuredCosts {
-  /** What one Hello keeps the registered broker from the next one. */
+  /** Time of the registered broker for one Hello. */
   readonly hello: number;
   /** The same for a handoff. */
   readonly handoff: number;
-  /** What one connection takes an accepting thread. */
+  /** Time of an accepting thread for one connection. */
   readonly accept: number;
-  /** How long after the connect a naive client's Hello comes: what an event loop needs for a bare connect. */
+  /** Time from a naive client's connect to its Hello: an event loop needs it for a bare connect. */
   readonly naiveHelloAfter: number;
-  /** What ours takes for a connect of its own, alone. */
+  /** Time of this package for a connect alone. */
   readonly ourNegotiated: number;
   readonly ourSkip: number;
   /** Negotiations of Rust threads in a closed loop: callers and the median time, for the check. */

@@ -5,9 +5,9 @@
 
 /** A broker as a queue sees it. */
 export interface Queue {
-  /** How many are served at once. */
+  /** Servers that work at once. */
   readonly servers: number;
-  /** What one takes, in seconds. */
+  /** Service time in seconds. */
   readonly serviceSeconds: number;
 }
 
@@ -49,7 +49,7 @@ function waitProbability(servers: number, load: number): number {
   return blocking / (1 - load * (1 - blocking));
 }
 
-/** How long the last of a burst waits that arrives all at once, in seconds. */
+/** Wait of the last one of a burst that arrives at once, in seconds. */
 export function burstWaitSeconds({ servers, serviceSeconds }: Queue, burst: number): number {
   return Math.floor(Math.max(0, burst - 1) / servers) * serviceSeconds;
 }

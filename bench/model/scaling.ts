@@ -3,7 +3,7 @@ import type { MeasuredCosts } from './costs.js';
 import { burstWaitSeconds, capacityPerSecond, meanWaitSeconds, utilisation, type Queue } from './queueing.js';
 import { simulate, type LateHello } from './simulation.js';
 
-/** What is asked about: a host that the benches' machine is not. */
+/** The host that the model is asked about; the benches run on another. */
 const PROCESSES = 1_000;
 const LAUNCH_WORKERS = 8;
 const BROKER_SLEEP_SECONDS = 0.005;

@@ -1,14 +1,14 @@
 import type { Queue } from './queueing.js';
 
-/** What can make a service longer than the queue's own. */
+/** Delays that make a service longer than the queue's own. */
 export interface LateHello {
-  /** How long after the connect the Hello arrives. */
+  /** Time from the connect to the arrival of the Hello. */
   readonly afterSeconds: number;
-  /** What the broker sleeps when it looks and finds none (V-21). */
+  /** The broker's sleep after a look that finds no Hello (V-21). */
   readonly sleepSeconds: number;
 }
 
-/** What is simulated. */
+/** The simulated burst. */
 export interface SimulationOptions {
   readonly queue: Queue;
   readonly arrivalsPerSecond: number;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** What a build exports. */
+/** The exports of a build. */
 export type Build = typeof import('../../src/index.js');
 
 /** The URL of the entry of this build. */

@@ -13,7 +13,7 @@ export interface FrameClient extends AsyncDisposable {
   turn(length: TurnLength): Promise<Turn>;
 }
 
-/** What a client sends. */
+/** The request of a client. */
 export interface FrameLoad {
   readonly bytes: number;
   /** Requests at a time. */

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 const HEAD_END = '\r\n\r\n';
 const BODY_BYTES = 1_024;
 
-/** What the service answers to a path: the path, filled up to 1 KiB. */
+/** The service's answer to a path: the path, filled up to 1 KiB. */
 export function bodyFor(path: string): string {
   return path.padEnd(BODY_BYTES, '.');
 }

@@ -12,7 +12,7 @@ import {
 } from '../../src/wire/messages.js';
 
 /**
- * What one would write first: connect, and send the Hello when 'connect' fires. By then the real broker has
+ * A first attempt at a client: connect, and send the Hello when 'connect' fires. By then the real broker has
  * looked, found nothing, and gone to sleep for 5 ms (V-21).
  */
 export async function naiveNegotiate(target: TestTarget): Promise<Socket> {

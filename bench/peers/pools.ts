@@ -1,6 +1,6 @@
 import { importPeer } from '../harness/peer-modules.js';
 
-/** What is pooled, as a peer sees it. */
+/** The pooled resource, as a peer sees it. */
 export interface ResourceFactory<R> {
   create(): Promise<R>;
   destroy(resource: R): Promise<void>;

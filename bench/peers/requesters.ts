@@ -26,10 +26,10 @@ export const SESSION = 'session.request';
 /** A Node service has one thread: further connections only make for more writes. */
 export const SESSION_OF_ONE = 'session.request, 1 connection';
 /** The floor of sessions. */
-export const BARE_FRAMES = 'ready-made frames, 1 socket';
+const BARE_FRAMES = 'ready-made frames, 1 socket';
 export const OWN_SOCKET = 'a socket of its own for each caller';
 
-/** How the requester over a peer's pool is called. */
+/** The name of the requester over a peer's pool. */
 export function overPool(name: PeerName): string {
   return `${name} over net.connect`;
 }
@@ -147,7 +147,7 @@ async function ownSockets(endpoint: string, callers: number): Promise<Requester>
 }
 
 /**
- * What callers of frames cannot go below: the same frame for each request of a turn, all in one write, and answers
+ * The least cost for callers of frames: the same frame for each request of a turn, all in one write, and answers
  * that are told apart by their length alone.
  */
 async function bareFrames(endpoint: string, callers: number): Promise<Requester> {

@@ -3,7 +3,7 @@ import { BrokerPool } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 
-/** What a turn is told. */
+/** The task of one turn. */
 export interface StuckTask {
   readonly target: TestTarget;
   readonly stuck: number;

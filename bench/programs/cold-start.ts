@@ -5,7 +5,7 @@
 import { sendAnswer } from '../harness/child.js';
 import type { TestTarget } from '../../src/testing/index.js';
 
-/** What it is told. */
+/** The program's task. */
 export interface ColdTask {
   readonly who: 'pool' | 'adopting-pool' | 'one-shot' | 'naive' | 'bare-negotiation' | 'bare';
   readonly target: TestTarget;

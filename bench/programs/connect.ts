@@ -13,7 +13,7 @@ import {
   type ConnectorContender,
 } from '../peers/connectors.js';
 
-/** What a turn is told. */
+/** The task of one turn. */
 export interface ConnectTask {
   /** The URL of the build whose pool is meant. */
   readonly build: string;

@@ -10,7 +10,7 @@ import { openOurs } from '../peers/lenders.js';
 import type { ResourcePool } from '../peers/pools.js';
 import { PromiseQueue } from '../peers/promise-queue.js';
 
-/** What the program is told. */
+/** The program's task. */
 export interface GrowTask {
   readonly target: TestTarget;
   /** Idle connections, or callers, by which the pools differ. */
@@ -25,7 +25,7 @@ export interface GrowTask {
   readonly budgetMs: number;
 }
 
-/** What one pool of one size costs, in nanoseconds, round by round. */
+/** Cost of one pool of one size, in nanoseconds, round by round. */
 export interface Grown {
   readonly who: 'ours' | 'floor';
   readonly size: number;

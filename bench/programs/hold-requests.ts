@@ -5,23 +5,23 @@ import { ECHO_PROTOCOL } from '../../test/interop/rust-frames.js';
 import { sendAnswer } from '../harness/child.js';
 import { nativeBytes } from '../harness/native-memory.js';
 
-/** What it is told. */
+/** The program's task. */
 export interface HoldRequestsTask {
   readonly who: 'sent' | 'waiting' | 'payloads';
   readonly endpoint: string;
   readonly requests: number;
-  /** Of a payload. */
+  /** Bytes of a payload. */
   readonly bytes: number;
 }
 
-/** What each request holds, payload included. */
+/** Bytes that each request holds, payload included. */
 export interface HoldRequestsAnswer {
   readonly bytesEach: number;
 }
 
 const CONNECTIONS = 4;
 const task: HoldRequestsTask = JSON.parse(process.argv[2] ?? '');
-/** What must not be collected. */
+/** Referenced, so that the collector leaves it. */
 const held: (Promise<Uint8Array> | Uint8Array)[] = [];
 
 function hold(session: Session | undefined, count: number): void {

@@ -9,7 +9,7 @@ import type { TestTarget } from '../../src/testing/index.js';
 import { nativeBytes } from '../harness/native-memory.js';
 import { loadBuild, THIS_BUILD } from '../peers/build.js';
 
-/** What it is told. */
+/** The program's task. */
 export interface HoldTask {
   readonly who: 'pool' | 'bare';
   readonly target: TestTarget;
@@ -34,7 +34,7 @@ const OPEN_AT_ONCE = 50;
 const OPENED_FIRST = 500;
 
 const task: HoldTask = JSON.parse(process.argv[2] ?? '');
-/** What must not be collected. */
+/** Referenced, so that the collector leaves it. */
 const held: (Socket | BrokerPool)[] = [];
 
 async function openPool({

@@ -14,11 +14,11 @@ import { sendAnswer } from '../harness/child.js';
 /** Callers of one thread. */
 export interface Situation {
   readonly callers: number;
-  /** Whether each lease asks the backend for an echo; with `message`, the caller keeps a lease for it. */
+  /** Each lease asks the backend for an echo; with `message`, the caller keeps a lease for it. */
   readonly echoes: boolean;
 }
 
-/** What a turn is told. It answers with nanoseconds for each situation. */
+/** The task of one turn, whose answer is nanoseconds for each situation. */
 export interface AcrossTask {
   /** `message` goes to the pool's thread and back, `across` is a shared pool, `beside` the pool itself. */
   readonly way: 'message' | 'across' | 'beside';
@@ -34,7 +34,7 @@ interface Across extends AcrossTask {
 
 const WORD = Buffer.from('0123456789abcdef');
 
-/** Asks for an echo, with as little of our own as there can be. */
+/** Asks for an echo, with as little code of the bench as possible. */
 function askEcho({ socket }: Lease): Promise<void> {
   return new Promise((resolve) => {
     socket.once('data', (answer: Buffer) => {

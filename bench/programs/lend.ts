@@ -8,7 +8,7 @@ import { timeBatches } from '../harness/batches.js';
 import type { Observer } from '../peers/observers.js';
 import { openLender, openOurs, OURS, type LenderName } from '../peers/lenders.js';
 
-/** What a turn is told. */
+/** The task of one turn. */
 export interface LendTask {
   readonly lender: LenderName;
   /** `tryAcquire` instead of `acquire`, which only ours has. */
@@ -16,7 +16,7 @@ export interface LendTask {
   readonly callers: number;
   readonly max: number;
   readonly target: TestTarget;
-  /** What observes our pool: it scrapes, or collects, once at the end of each batch. @default none */
+  /** The observer of our pool: it scrapes, or collects, once at the end of each batch. @default none */
   readonly observer?: Observer;
   /** The URL of the build whose pool is meant. @default this one */
   readonly build?: string;

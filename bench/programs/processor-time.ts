@@ -6,7 +6,7 @@ import { decoders, encoders, type Codec } from '../peers/codecs.js';
 import { bareConnector, pacedCloserOf, poolConnector } from '../peers/connectors.js';
 import { openLender, type LenderName } from '../peers/lenders.js';
 
-/** What a turn is told. */
+/** The task of one turn. */
 export type ProcessorTimeTask =
   | {
       readonly what: 'lend';

@@ -12,7 +12,7 @@ import { hasProc } from '../harness/proc.js';
 import type { LatencySummary } from '../harness/result.js';
 import { Latencies } from '../harness/statistics.js';
 
-/** What the program is told. */
+/** The program's task. */
 export interface SteadyTask {
   readonly target: TestTarget;
   readonly perSecond: number;
@@ -21,19 +21,19 @@ export interface SteadyTask {
   readonly minuteMs: number;
 }
 
-/** What one minute showed. */
+/** The figures of one minute. */
 export interface Minute {
   readonly acquires: number;
-  /** From the instant that the schedule named: a stall of the event loop counts for each acquire it held up. */
+  /** From the scheduled instant: a stall of the event loop counts for each acquire it held up. */
   readonly fromSchedule: LatencySummary;
   /** From the call of `acquire`. */
   readonly fromCall: LatencySummary;
-  /** How often an acquire or its use failed, by code. */
+  /** Failed acquires and uses, by code. */
   readonly failures: Readonly<Record<string, number>>;
   readonly held: Held;
 }
 
-/** What the process holds between two minutes, with no lease out and its garbage collected. */
+/** Resources of the process between two minutes, with no lease out and its garbage collected. */
 export interface Held {
   /** Bytes. */
   readonly heapUsed: number;
@@ -51,7 +51,7 @@ export interface Held {
 
 /** A tenth of the callers talk to the backend before they release. */
 const ECHO_EVERY = 10;
-/** One connection in so many acquires is destroyed by its caller, and the pool opens another. */
+/** After each thousandth acquire the caller destroys the connection, and the pool opens another. */
 const DESTROY_EVERY = 1_000;
 /** Counting objects takes a second, and garbage. */
 const OBJECTS_EVERY = 10;

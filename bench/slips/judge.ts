@@ -5,7 +5,7 @@ import type { SlipRow } from './rows.js';
 /** The ratios of the last landed build, by row. */
 export type LandedRatios = Readonly<Record<string, number>>;
 
-/** What became of one row. */
+/** The verdict on one row. */
 export interface SlipVerdict {
   readonly row: SlipRow;
   readonly ratio: number;
@@ -16,7 +16,7 @@ export interface SlipVerdict {
 }
 
 /**
- * The fastest round of ours by the fastest of the peer: other programs make a round slower, never faster.
+ * Our fastest round divided by the peer's: other programs make a round slower, never faster.
  */
 export function ratioOfFastest({ ours, peer }: Measured): number {
   return Math.min(...ours) / Math.min(...peer);
@@ -34,7 +34,7 @@ export function joined(first: Measured, second: Measured): Measured {
   return { ours: [...first.ours, ...second.ours], peer: [...first.peer, ...second.peer] };
 }
 
-/** CI counts lines that begin so. */
+/** The verdict as a line. CI counts lines by their beginning. */
 export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipVerdict): string {
   const what = `${passed ? '✓' : '✗'} ${row.name}: ${short(ratio)} × ${row.against}`;
   const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ns`;

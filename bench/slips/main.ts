@@ -26,7 +26,7 @@ const BUDGET_MS = 40_000;
 /** The landed results serve for weeks. */
 const ROUNDS_TO_WRITE = 9;
 
-/** What the file holds. */
+/** Content of the file. */
 interface Landed {
   readonly takenAt: string;
   readonly machine: Readonly<Record<string, string | number>>;

@@ -12,9 +12,9 @@ export interface SlipSystem {
 /** An operation of ours beside that of a peer. */
 export interface SlipRow {
   readonly name: string;
-  /** What ours is a multiple of. */
+  /** The peer that our time is divided by. */
   readonly against: string;
-  /** So many times the landed ratio is a slip. */
+  /** A ratio above this multiple of the landed one is a slip. */
   readonly bound: number;
   readonly ours: (system: SlipSystem) => ProcessorTimeTask;
   readonly peer: (system: SlipSystem) => ProcessorTimeTask;
@@ -46,7 +46,7 @@ function code(what: 'decode' | 'encode', bytes: number): SlipRow {
   };
 }
 
-/** What CI compares: the shortest operations, whose cost is this package's own. */
+/** The rows that CI compares: the shortest operations, whose cost is this package's own. */
 export const ROWS: readonly SlipRow[] = [
   lend('acquire and release, one caller', 1),
   lend('acquire and release, 100 callers for 10 connections', 100),

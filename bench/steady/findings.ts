@@ -4,15 +4,15 @@ import { median, ratioOf, trendOf } from '../harness/statistics.js';
 import type { Held, Minute } from '../programs/steady.js';
 
 export const STEADY_QUESTION = 'Does a pool grow or slow down under a constant load?';
-/** So many minutes at the end are compared with as many at the beginning, fewer where the run is short. */
+/** Minutes at the end that are compared with as many at the beginning; fewer where the run is short. */
 const COMPARED_MINUTES = 10;
 /** The first minute compiles, opens connections and lets buffers reach their size. */
 const WARM_UP_MINUTES = 1;
-/** Above the noise of single minutes. The slope tells smaller growth. */
+/** Above the noise of single minutes. The slope shows smaller growth. */
 const MOST_HEAP_GROWTH = 1.02;
 /** Above what ten minutes of the same pool differ by on a quiet machine. */
 const MOST_P99_GROWTH = 1.25;
-/** A slope that is so many standard errors above 0 is growth. */
+/** Standard errors above 0 from which a slope counts as growth. */
 const CERTAIN = 2;
 
 const KIB = 1_024;
@@ -28,19 +28,19 @@ const LATENCIES: readonly TimedFrom[] = [
   { title: '99 % of acquires, from the schedule', p99: ({ fromSchedule }) => fromSchedule.p99 },
 ];
 
-/** What a run has measured, as `bench/results/steady.json` keeps it. */
+/** The measurements of a run, as `bench/results/steady.json` keeps it. */
 export interface Measured extends Pick<BenchRun, 'takenAt' | 'machine'> {
   readonly minutes: readonly Minute[];
 }
 
-/** What a file of an older run holds. Throws unless it is one. */
+/** Reads the file of an older run. Throws for any other file. */
 export function parseMeasured(file: string, text: string): Measured {
   const content: Measured | null = JSON.parse(text);
   if (Array.isArray(content?.minutes) && content.minutes.length > 0) return content;
   throw new Error(`${file} is no run of bench:steady: it has no minutes`);
 }
 
-/** What a run says. */
+/** The findings of a run. */
 export function findingsOf(minutes: readonly Minute[]): CaseResult {
   const warm = warmOf(minutes);
   const compared = Math.max(1, Math.min(COMPARED_MINUTES, Math.floor(warm.length / 2)));

@@ -11,7 +11,7 @@ const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 const GRACE_MS = 1_500;
 const SIGPIPE = 13;
 
-/** How a command is ended from outside. */
+/** The end of a command from outside. */
 export interface Interruption {
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;

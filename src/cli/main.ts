@@ -10,7 +10,7 @@ endOnFaults();
 showWarnings(argv[2] === 'doctor');
 closeEndedOutput();
 const { signal, exitCode } = endFromOutside();
-// Of a command that never ends although nothing is left to wait for.
+// The exit code of a command that never ends although nothing is left to wait for.
 process.exitCode = ExitCode.FAILED;
 // Not awaited: in the published package other modules import this one, and would wait for it.
 void run();

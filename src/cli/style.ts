@@ -1,6 +1,6 @@
 import type { Output } from './command.js';
 
-/** How a text looks. */
+/** The look of a text. */
 export type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
 const CODES: Readonly<Record<Tone, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };

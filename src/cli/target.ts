@@ -1,6 +1,6 @@
 import type { Parameter } from './command.js';
 
-/** Of the backends that `broker-pool serve` starts. */
+/** The version of the backends that `broker-pool serve` starts. */
 export const DEFAULT_VERSION = '1.0.0';
 
 /** The words of every command that reaches a service. */

@@ -9,7 +9,7 @@ import type { Published, PublishingProcess } from './top/processes.js';
 import { wholeNumber } from './values.js';
 
 const DEFAULT_INTERVAL_MS = 1_000;
-/** Of an output that is no terminal: room for all columns. */
+/** The width of an output that is no terminal: room for all columns. */
 const WIDE = 140;
 const SIGINT = 2;
 

@@ -5,7 +5,7 @@ import { enterContext } from '../os/socket-handle.js';
 import { heldBy, type Lease } from '../pool/lease.js';
 import { noteKeepAlive } from './keep-alive-hints.js';
 
-/** So that the connection goes through the pool's checks and counts now and then, however busy an agent is. */
+/** Requests before a busy agent gives the connection back, for the pool's checks and counts. */
 const MOST_IN_A_ROW = 32;
 
 /** The socket of a lease while requests of one agent use it. Node tells by events of the socket what becomes of it. */

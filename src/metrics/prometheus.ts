@@ -137,7 +137,7 @@ class PoolMetric implements RegisteredMetric {
     this.name = this.key;
     this.help = instrument.description;
     this.type = TYPES[instrument.kind];
-    // Of the processes of a cluster.
+    // For the sum over the processes of a cluster.
     this.aggregator = instrument.kind === 'Gauge' ? 'max' : 'sum';
     this.#instrument = instrument;
     this.#pools = pools;

@@ -14,7 +14,7 @@ export interface Reading {
   readonly max: number;
   /** Connections that are kept open. */
   readonly min: number;
-  /** Of the whole pool only. */
+  /** Only in the reading of the whole pool. */
   readonly cachedEndpoints?: number;
 }
 

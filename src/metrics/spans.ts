@@ -17,7 +17,7 @@ import type { Target } from '../target.js';
 /** An acquire under way. */
 interface AcquireSpan {
   readonly span: Span;
-  /** That of the caller. */
+  /** The caller's context. */
   readonly context: Context;
   readonly target: Target;
 }

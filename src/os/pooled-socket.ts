@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { isOutOfContext, outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
 import type { SocketInternals, StreamHandle } from './node-internals.js';
-import { pushCopy, READ_BUFFER, READ_MEMBERS } from './read-buffer.js';
+import { pushCopy, READ_BUFFER, READ_BUFFER_OF_SOCKETS, READ_MEMBERS } from './read-buffer.js';
 import {
   handleOf,
   isAsMade,
@@ -25,7 +25,7 @@ import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 const DETACHED = 1;
 const ABANDONED = 2;
 const AT_REST = 4;
-// In which context its callbacks run: that of the code that opened it; none, as its first caller; that of this caller.
+// The context of its callbacks: that of the code that opened it; none, as its first caller; that of this caller.
 const OPENERS_CONTEXT = 8;
 const NO_CONTEXT = 16;
 const CALLERS_CONTEXT = 32;
@@ -58,7 +58,7 @@ export class PooledSocket extends Socket {
     };
     super(options);
     if (READ_MEMBERS !== undefined && handle?.useUserBuffer !== undefined) {
-      this[READ_MEMBERS.buffer] = READ_BUFFER;
+      this[READ_MEMBERS.buffer] = READ_BUFFER_OF_SOCKETS;
       this[READ_MEMBERS.callback] = pushCopy;
     }
     this.#handle = handle;

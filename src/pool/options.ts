@@ -1,11 +1,13 @@
 import { identityOptions, type ClientIdentityOptions } from '../client/client-identity.js';
 import { brokerOptions, cancelOptions, negotiationOptions } from '../client/common-options.js';
+import { checkEndpoint } from '../endpoint.js';
 import { invalidArgument } from '../errors.js';
 import { checkSocketsComparable } from '../os/runtime.js';
 import {
   callable,
   converted,
   count,
+  derived,
   duration,
   option,
   optional,
@@ -54,7 +56,7 @@ const poolOptions = {
   wantedVersion: optional(checkVersion),
   /**
    * Absolute path of the identity file of the pool's own service: its connections need no broker. `serviceName` and
-   * `wantedVersion` then only name it. @default none
+   * `wantedVersion` then only name it; `brokerEndpoint` is for other targets. @default none
    * @see docs/frames.md#without-a-broker
    */
   identityFile: optional((name, value) => checkAbsolutePath(name, value)),
@@ -139,6 +141,8 @@ const poolOptions = {
 
 export const allPoolOptions = { ...poolOptions, ...brokerOptions, ...negotiationOptions, ...identityOptions };
 
+const brokerlessOptions = { ...allPoolOptions, brokerEndpoint: derived(checkEndpoint, () => '') };
+
 /** Options of a `BrokerPool`. Limits are per target unless said otherwise. */
 export interface BrokerPoolOptions
   extends
@@ -188,7 +192,7 @@ export interface CloseOptions extends OptionsOf<typeof closeOptions> {}
  */
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
   checkSocketsComparable();
-  const settings = readOptions(allPoolOptions, options);
+  const settings = readSettings(options);
   const { max, min, maxTotal, keepaliveMs, validate } = settings;
   const most = Math.min(max, maxTotal);
   if (min > most)
@@ -199,6 +203,19 @@ export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
   if (keepaliveMs !== Infinity && validate === undefined)
     throw invalidArgument('keepaliveMs', 'needs validate, the function that it calls');
   return settings;
+}
+
+/**
+ * The settings of a pool that finds its own backend by a file have the broker endpoint `''` where none is given: to
+ * derive it runs a command on some systems, and throws on others.
+ */
+function readSettings(options: BrokerPoolOptions): PoolSettings {
+  const { identityFile, serviceName, wantedVersion, brokerEndpoint } = Object(options);
+  const needsBroker = [identityFile, serviceName, wantedVersion].includes(undefined);
+  return readOptions(
+    needsBroker || brokerEndpoint !== undefined ? allPoolOptions : brokerlessOptions,
+    options,
+  );
 }
 
 function checkAdoption(name: string, value: unknown): boolean | 'auto' {

@@ -37,7 +37,7 @@ interface Opening {
   readonly answer: BrokerAnswer | undefined;
 }
 
-/** That of the latest Hello-skip. Most connections of a process are of one endpoint, and share it. */
+/** The opening of the latest Hello-skip. Most connections of a process are of one endpoint, and share it. */
 let latestSkip: Opening | undefined;
 
 function skipOf({ endpoint, route }: NewConnection): Opening {

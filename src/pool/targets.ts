@@ -1,9 +1,10 @@
 import type { BrokerPoolError } from '../errors.js';
+import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { closedError } from './acquire-errors.js';
 import { targetOf, type TargetOptions } from './options.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import { TargetPool } from './target-pool.js';
-import { targetKey, type Target } from '../target.js';
+import { identityFileOf, targetKey, type Target } from '../target.js';
 import { publishRefusal } from './watching/lease-watch.js';
 import { sumCounts, type PoolCounts, type PoolState, type TargetStats } from './watching/stats.js';
 
@@ -25,9 +26,12 @@ export class Targets implements Iterable<TargetPool> {
   #droppedCounts: PoolCounts = sumCounts([]);
   #dropAt = FEW;
   #state: PoolState = 'open';
+  /** `''` until a call needs one, where the pool's own target needs none. */
+  #brokerEndpoint: string;
 
   constructor(environment: PoolEnvironment) {
     this.#environment = environment;
+    this.#brokerEndpoint = environment.settings.brokerEndpoint;
     const { brokerEndpoint, serviceName, wantedVersion } = environment.settings;
     if (serviceName !== undefined && wantedVersion !== undefined)
       this.default = this.#add({ brokerEndpoint, serviceName, wantedVersion });
@@ -57,11 +61,11 @@ export class Targets implements Iterable<TargetPool> {
 
   /** Forgets the endpoint and connections of a target; without a target, all that the broker has named. */
   clear(options: TargetOptions | undefined): void {
-    const { cache, settings } = this.#environment;
+    const { cache } = this.#environment;
     if (options === undefined) {
       for (const pool of this) pool.clear();
       // The endpoint file may have endpoints that other processes have left.
-      cache?.clear(settings.brokerEndpoint);
+      if (this.#brokerEndpoint !== '') cache?.clear(this.#brokerEndpoint);
       return;
     }
     const pool = this.find(options);
@@ -107,7 +111,10 @@ export class Targets implements Iterable<TargetPool> {
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` */
   #describe(options: TargetOptions = {}): Target {
     const { settings } = this.#environment;
-    return { brokerEndpoint: settings.brokerEndpoint, ...targetOf(settings, options) };
+    const target = { brokerEndpoint: settings.brokerEndpoint, ...targetOf(settings, options) };
+    if (target.brokerEndpoint !== '' || identityFileOf(target, settings) !== undefined) return target;
+    this.#brokerEndpoint ||= sharedBrokerEndpoint();
+    return { ...target, brokerEndpoint: this.#brokerEndpoint };
   }
 
   #add(target: Target): TargetPool {

@@ -1,7 +1,7 @@
 import type { DaemonProcess } from './identity.js';
 
 const MAX_U32 = 0xffff_ffff;
-/** Of a BLAKE3. */
+/** Bytes of a BLAKE3 hash. */
 const HASH_BYTES = 32;
 
 /**

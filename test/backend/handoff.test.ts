@@ -74,7 +74,7 @@ class Offering {
     else passing!.sendHandle(this.descriptor, bytes, passed);
   }
 
-  /** What the backend sends until it closes. */
+  /** The bytes that the backend sends until it closes. */
   answer(): Promise<Buffer> {
     this.#socket = new Socket({ fd: this.descriptor, allowHalfOpen: true });
     return readToEnd(this.#socket);

@@ -13,7 +13,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** What a command finds around it. */
+/** The surroundings of a command. */
 export interface Surroundings {
   /** @default empty */
   readonly stdin?: Readable | string | Uint8Array;

@@ -7,7 +7,7 @@ const ROOT = new URL('../../../', import.meta.url);
 /** The files that a module loads with itself: those of `import()` come later, those of types never. */
 function loadedWith(path: string, found = new Set<string>()): Set<string> {
   const file = new URL(path, ROOT);
-  // What is generated is JavaScript.
+  // The generated code is JavaScript.
   if (found.has(path) || !existsSync(file)) return found;
   found.add(path);
   const source = readFileSync(file, 'utf8');

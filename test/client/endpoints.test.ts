@@ -13,7 +13,7 @@ import { BrokerPoolError } from '../../src/errors.js';
 import { BrokerPool, connectToBackend, sendAdminRequest } from '../../src/index.js';
 import { checkEndpoint } from '../../src/endpoint.js';
 
-/** What the published Rust crate derives; the file says which one and how. */
+/** Endpoints that the published Rust crate derives; the file says which one and how. */
 interface Vectors {
   readonly uid: number;
   readonly userHash: string;

@@ -22,7 +22,7 @@ export interface Block {
   readonly code: string;
   /** Why it is compiled only: `<!-- not run: … -->` above the fence. */
   readonly notRun: string | undefined;
-  /** What it prints, line by line, if it prints and each `console.log` has a comment that says it. */
+  /** Its output, line by line, if it prints and each `console.log` has a comment that says it. */
   readonly prints: readonly string[] | undefined;
 }
 

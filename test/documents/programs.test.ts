@@ -34,7 +34,7 @@ function fileOf({ name, language }: Block): string {
 
 let compiling: Promise<string> | undefined;
 
-/** What the compiler says, once for all. */
+/** The compiler's messages, of one run for all. */
 function compiled(): Promise<string> {
   return (compiling ??= compile());
 }

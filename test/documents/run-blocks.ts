@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { surround } from './surroundings.js';
 
-/** What a program wrote until it ended. */
+/** The output of a program until its end. */
 export interface Ended {
   readonly program: string;
   readonly stdout: string;
@@ -34,5 +34,5 @@ for (const [index, program] of process.argv.slice(2).entries()) {
   const ended: Ended = { program, ...written };
   print(`${JSON.stringify(ended)}\n`);
 }
-// What the programs leave open ends here.
+// Ends all that the programs leave open.
 process.exit();

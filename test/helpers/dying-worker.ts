@@ -15,7 +15,7 @@ export interface Plan {
   readonly nth: number;
 }
 
-/** What is written beside the file when the thread has died. */
+/** The mark beside the file when the thread has died. */
 export interface Death {
   /** A descriptor that is in no ledger: opened and not noted, or struck out and not closed. */
   readonly unknown: number | undefined;

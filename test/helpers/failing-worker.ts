@@ -14,7 +14,7 @@ import negotiate from '../../workers/negotiator.js';
  */
 export const THREAD_FAULT_VARIABLE = 'BROKER_POOL_TEST_THREAD_FAULT';
 
-/** What the thread does while it loads, so that it never becomes ready; `fails`: when it is given a run. */
+/** The thread's failure while it loads, so that it never becomes ready; `fails`: when it is given a run. */
 export const THREAD_FAULTS = ['exits', 'throws', 'loops', 'sleeps', 'fails'] as const;
 
 /** How long a system call of the thread lasts: longer than `close` may wait. */

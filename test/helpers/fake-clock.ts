@@ -11,7 +11,7 @@ export class FakeClock implements Clock {
   nowMs = 1_000;
   /** All timers that were due by then have run. */
   ranUntilMs = 1_000;
-  /** What `random` answers. */
+  /** The result of `random`. */
   chance: () => number;
   readonly #timers = new Set<SetTimer>();
   readonly #turnEnds = new Set<() => void>();

@@ -19,7 +19,7 @@ export type RingCall = 'io_uring_setup' | 'io_uring_enter' | 'mmap';
 /** One system call that fails, once. Plain data: it crosses threads. */
 export interface Fault {
   readonly call: FaultyCall;
-  /** Which call of its kind, counted from 1. */
+  /** The number of the call among those of its kind, from 1. */
   readonly nth: number;
   /** The errno's name. */
   readonly code: string;

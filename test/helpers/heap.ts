@@ -7,7 +7,7 @@ setFlagsFromString('--expose-gc');
 /** Collects all garbage now. */
 export const collectGarbage: () => void = runInNewContext('gc');
 
-/** What is in use after a collection, in bytes: objects, and the memory of buffers. */
+/** Bytes in use after a collection: objects, and the memory of buffers. */
 export function bytesInUse(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();

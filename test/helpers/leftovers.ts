@@ -22,7 +22,7 @@ export async function until(condition: () => boolean, limitMs = LIMIT_MS * patie
 }
 
 /**
- * What the process has opened since this object was made and has not closed: descriptors, threads, and
+ * Resources that the process has opened since this object was made and has not closed: descriptors, threads, and
  * whatever else keeps the event loop alive. Descriptors and threads are seen on Linux only.
  */
 export class Leftovers {
@@ -61,7 +61,7 @@ function openWhatNodeOpensOnce(): void {
 }
 
 /**
- * What each open descriptor leads to. Pipes and sockets have a number of their own, so reuse of descriptors
+ * The target of each open descriptor. Pipes and sockets have a number of their own, so reuse of descriptors
  * hides nothing.
  */
 function descriptorTargets(): string[] {

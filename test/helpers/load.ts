@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BrokerPool, BrokerPoolError, Lease } from '../../src/index.js';
 
-/** What a caller without luck waits before it tries again. */
+/** The pause of a caller before it tries again. */
 const PAUSE_MS = 2;
 /** Every so many leases a caller throws its connection away, so that there is always something to open. */
 const DESTROY_EVERY = 10;

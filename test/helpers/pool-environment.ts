@@ -11,11 +11,10 @@ export const TARGET = { brokerEndpoint: FAKE_BROKER, serviceName: 'demo', wanted
 /** Opens nothing. */
 const NO_CONNECTOR: OpensConnections = {
   connect: () => new Promise(() => {}),
-  isNegotiating: () => false,
   retryNow: () => {},
 };
 
-/** What a target pool or a part of one needs, on a fake clock. */
+/** The environment of a target pool or a part of one, on a fake clock. */
 export function poolEnvironment(
   options: BrokerPoolOptions = {},
   parts: Partial<PoolEnvironment> = {},

@@ -88,7 +88,7 @@ export class ProcessSystem {
 
   async stop(): Promise<void> {
     await Promise.all([this.#broker?.stop(), this.#backend?.stop()]);
-    // What was killed has left its files.
+    // A killed process has left its files.
     for (const file of [this.target.brokerEndpoint, this.backendEndpoint, this.#handoffEndpoint])
       rmSync(file, { recursive: true, force: true });
   }

@@ -1,6 +1,7 @@
-/** What tests and programs without AVA both use to talk to an echo. */
+/** Talks to an echo, for tests and for programs without AVA. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 
 export const SERVICE = 'demo';
 export const VERSION = '1.0.0';
@@ -16,6 +17,7 @@ export async function read(socket: Socket, length: number): Promise<string> {
   for (;;) {
     const chunk: Buffer | null = socket.read(length);
     if (chunk !== null) return chunk.toString('latin1');
+    await letRestCome(socket);
     await once(socket, 'readable');
   }
 }
@@ -36,8 +38,14 @@ export async function ask(socket: Socket, word: string): Promise<string> {
     const chunk: Buffer | null = socket.read(word.length);
     if (chunk !== null) return chunk.toString('latin1');
     if (socket.destroyed || socket.readableEnded) throw new Error('the connection ended');
+    await letRestCome(socket);
     await firstOf(socket, 'readable', 'close', 'end', 'error');
   }
+}
+
+/** With a part of an answer a socket is 'readable' to each listener at once: nothing would read the rest. */
+async function letRestCome(socket: Socket): Promise<void> {
+  if (socket.readableLength > 0) await turn();
 }
 
 function firstOf(socket: Socket, ...events: readonly string[]): Promise<void> {

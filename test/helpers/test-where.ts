@@ -11,21 +11,21 @@ export const onWindows = process.platform === 'win32';
  */
 export const onWine = onWindows && process.env['WINELOADER'] !== undefined;
 
-/** What the derivation of endpoints needs. */
+/** Needed to derive endpoints. */
 export const USER_ID = 'a user id, which Wine does not name';
-/** What a refusal of a second server needs. */
+/** Needed to refuse a second server. */
 export const OWN_PIPE = 'a pipe of one server alone, which Wine does not have';
 
-/** What the answer to a client that has ended its side needs: a pipe of Windows ends as a whole. */
+/** Needed to answer a client that has ended its side: a pipe of Windows ends as a whole. */
 export const HALF_OPEN = 'connections that end by halves';
 
-/** What socket files, modes and inherited descriptors need. */
+/** Needed for socket files, modes and inherited descriptors. */
 export const POSIX = 'a POSIX system';
 
-/** What system calls beyond Node's need. */
+/** Needed for system calls beyond Node's. */
 export const FFI = 'the C library';
 
-/** What a shared pool needs: its connections move between threads as descriptors. */
+/** Needed for a shared pool: its connections move between threads as descriptors. */
 export const SHARING = 'descriptors in other threads';
 
 /**

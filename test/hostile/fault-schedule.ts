@@ -29,7 +29,7 @@ const WORKER_URL = new URL('../helpers/faulty-worker.js', import.meta.url).href;
 const DEADLINE_MS = 20_000;
 const MOST_LATENESS_MS = 10_000;
 
-/** What the schedules run against, and a directory for files of theirs. */
+/** The peers of the schedules, and a directory for files of theirs. */
 export interface ScheduleSystem {
   readonly broker: EmbeddedBroker;
   readonly backend: EmbeddedBackend;
@@ -208,7 +208,7 @@ function note(
   records.set(call, record);
 }
 
-/** So many calls of each kind, each of them with each error. */
+/** Calls of each kind that fail, each of them with each error. */
 function faultsOf(...calls: readonly (readonly [call: FaultyCall, count: number])[]): Fault[] {
   return calls.flatMap(([call, count]) =>
     Array.from({ length: count }, (_, index) =>

@@ -58,7 +58,7 @@ const newPool = (adoptHandedOffConnection = false): BrokerPool =>
 const once = async (pool: BrokerPool): Promise<string> =>
   await pool.use(({ socket }) => echo(socket, 'hello'));
 
-// What Node opens once and keeps is opened by this.
+// Opens the descriptors that Node opens once and keeps.
 const warmUp = newPool();
 await once(warmUp);
 await warmUp.close();

@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { encodeTree, messages, messagesIn, TOKEN, type TreeField } from './message-tree.js';
 import type { Mode } from './oracle.js';
 
-/** What a broker sends in one connection, and how it arrives. */
+/** A broker's bytes in one connection, and the pieces in which they arrive. */
 export interface HostileStream {
   readonly mode: Mode;
   readonly stream: Uint8Array;

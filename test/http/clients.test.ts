@@ -52,7 +52,7 @@ test("Node's fetch and ky post over the connector, and have the error of the poo
   for (const dispatcher of dispatchers) await dispatcher.close();
 });
 
-/** What an example prints. It must not write to its standard error. */
+/** The output of an example, which must not write to its standard error. */
 async function outputOf(example: string): Promise<string> {
   const path = fileURLToPath(new URL(`../../examples/${example}.js`, import.meta.url));
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [path], { timeout: scaled(40_000) });

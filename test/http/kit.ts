@@ -9,9 +9,12 @@ import {
 import type { Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 
-/** A backend that answers with the request's method, path and body, unless it is told otherwise. */
+/**
+ * A backend that answers with the request's method, path and body, unless it is told otherwise. It keeps connections,
+ * however long a busy machine takes from one request to the next: Node's own server closes them after five seconds.
+ */
 export function httpServer(listener: RequestListener = answerInKind): Server {
-  return createServer(listener);
+  return createServer({ keepAliveTimeout: 0 }, listener);
 }
 
 export const answerInKind: RequestListener = (asked, response) => {

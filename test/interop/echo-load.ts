@@ -20,7 +20,7 @@ export interface EchoLoadOptions {
   readonly repeated?: readonly string[];
 }
 
-/** What came of a load. */
+/** The result of a load. */
 export interface EchoLoadReport {
   readonly answered: number;
   readonly aborted: number;

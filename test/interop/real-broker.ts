@@ -97,7 +97,7 @@ export interface RealEndpoints {
 }
 
 /**
- * What the program has counted. `restarts`: how often a client's hang-up ended the broker's accept loop
+ * The program's counts. `restarts`: how often a client's hang-up ended the broker's accept loop
  * (V-31).
  */
 export interface RealStats {

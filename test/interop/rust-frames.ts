@@ -44,7 +44,7 @@ export interface RustRound {
   readonly inFlight?: number;
 }
 
-/** What the program prints after a round. */
+/** The program's line after a round. */
 export interface RustReport {
   readonly route: 'hello-skip' | 'broker-negotiated' | 'handle-passed' | 'endpoint' | 'identity-file';
   readonly endpoint: string;
@@ -125,7 +125,7 @@ interface BackendReady {
   readonly pid: number;
 }
 
-/** What the mux backend has counted. */
+/** The counts of the mux backend. */
 export interface MuxStats {
   readonly backendConnections: number;
   readonly backendOpen: number;
@@ -209,7 +209,7 @@ export class RustBackend implements AsyncDisposable {
   }
 }
 
-/** What `large BYTES` is answered with. */
+/** The answer to `large BYTES`. */
 export function pattern(bytes: number): Uint8Array {
   const filled = new Uint8Array(bytes);
   for (let index = 0; index < bytes; index += 1) filled[index] = index * 31 + bytes;

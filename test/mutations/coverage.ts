@@ -1,4 +1,4 @@
-/** Which code each test file runs: V8's block coverage of its process, its threads and its child processes. */
+/** The code that each test file runs: V8's block coverage of its process, its threads and its child processes. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { compiledFilesOf } from './files.js';
 const CACHE = join(ROOT, 'dist-coverage');
 const LIMIT_MS = 300_000;
 
-/** What one test file runs while nothing is changed. */
+/** The code that one test file runs while nothing is changed. */
 export interface TestCoverage {
   readonly test: string;
   readonly durationMs: number;
@@ -115,7 +115,7 @@ function paintReport(json: string, copy: MutableCopy, painted: Map<string, Uint8
     if (!url.startsWith(`${base}src/`) && !url.startsWith(`${base}workers/`)) continue;
     const ranges = functions.flatMap((each) => each.ranges);
     const paint = new Uint8Array(Math.max(...ranges.map(({ endOffset }) => endOffset)));
-    // What is inside another range comes after it, and counts instead of it.
+    // A range inside another range comes after it, and counts instead of it.
     for (const { startOffset, endOffset, count } of ranges.toSorted(outerFirst))
       paint.fill(count > 0 ? 1 : 0, startOffset, endOffset);
     const file = url.slice(base.length);

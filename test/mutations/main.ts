@@ -192,7 +192,7 @@ function isSame(survivor: KnownSurvivor, { where, kind, before }: Mutant): boole
   return survivor.where === where && survivor.kind === kind && survivor.before === before;
 }
 
-/** So many of them, the same for the same seed; all where `size` is 0. */
+/** A sample of `size` of them, the same for the same seed; all where `size` is 0. */
 function sampled<T>(items: readonly T[], size: number, seed: number): T[] {
   const left = [...items];
   if (size === 0) return left;

@@ -8,7 +8,7 @@ export interface Mutant {
   /** The method or function around it, with its class. */
   readonly where: string;
   readonly kind: string;
-  /** What stood there, with the expression around an operator, on one line. */
+  /** The original text, with the expression around an operator, on one line. */
   readonly before: string;
   readonly after: string;
   readonly start: number;

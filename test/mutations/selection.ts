@@ -1,4 +1,4 @@
-/** Which tests are asked whether they notice a mutant, and in which order. */
+/** Selects the tests that are run against a mutant, and their order. */
 import { importsOf } from './files.js';
 import type { Mutant } from './mutants.js';
 

@@ -80,7 +80,7 @@ test('a file of the maximal length is read, and a longer one refused', (t) => {
   refuses(t, file, 'is longer than 1000 bytes');
 });
 
-/** What may be planted under the file's name, and what is said to it. */
+/** Files that another user may plant under the name, and the refusal of each. */
 const PLANTED: Readonly<
   Record<string, readonly [plant: (path: string, directory: string) => void, message: string]>
 > = {

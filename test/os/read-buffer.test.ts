@@ -24,6 +24,28 @@ test('the read buffer cannot be transferred, and a console shows none of its byt
   t.is(READ_BUFFER.length, READ_BYTES);
 });
 
+test('an assertion that prints a socket or a lease shows no bytes of other connections, and is short', async (t) => {
+  const pool = new BrokerPool((await startSystem(t)).target);
+  t.teardown(() => pool.destroy());
+  const lease = await pool.acquire();
+  const { socket } = lease;
+  READ_BUFFER.fill('secret');
+  for (const value of [lease, socket]) {
+    // As node:assert prints the two values that it compares.
+    const text = inspect(value, {
+      compact: false,
+      customInspect: false,
+      depth: 1_000,
+      maxArrayLength: Infinity,
+      maxStringLength: null,
+      getters: true,
+    });
+    t.false(text.replaceAll(/\s/g, '').includes(Array.from(Buffer.from('secret')).join(',')));
+    t.true(text.split('\n').length < 2_000, `${text.split('\n').length} lines`);
+  }
+  lease.release();
+});
+
 test('bytes that a socket has delivered stay as they are while others read', async (t) => {
   const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 2 });
   t.teardown(() => pool.destroy());

@@ -14,7 +14,7 @@ import { FFI, testWhere } from '../helpers/test-where.js';
 const system = loadNative()?.system;
 const withFfi = testWhere(system !== undefined, FFI);
 
-/** What a channel has told: pieces as text, and `end`. */
+/** Calls of a channel: pieces as text, then `end` or the error. */
 interface Heard {
   readonly channel: ReplyChannel;
   readonly pieces: string[];

@@ -1,4 +1,4 @@
-/** What becomes of the submission ring when its calls fail. */
+/** The submission ring when its calls fail. */
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
@@ -19,7 +19,7 @@ const IO_URING_SETUP = 425;
 const IO_URING_ENTER = 426;
 /** Connect and send are submitted together. */
 const BOTH = 2;
-/** Of the first `struct io_uring_sqe`: flags u8 at 1. */
+/** The flags of the first `struct io_uring_sqe`: u8 at 1. */
 const SQE_FLAGS = 1;
 
 /** A thread's calls, with every system call of its ring going through `intercept`. */

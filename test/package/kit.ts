@@ -60,7 +60,7 @@ export function writeFiles(folder: string, files: Readonly<Record<string, string
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
 }
 
-/** What a program prints; rejects where it fails, with all that it printed. */
+/** The output of a program; rejects where it fails, with all that it printed. */
 export async function run(
   program: string,
   parameters: readonly string[],

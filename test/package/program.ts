@@ -25,7 +25,7 @@ try {
 await system.stop();
 `;
 
-/** What it prints where the C library and the wait thread work. */
+/** Its output where the C library and the wait thread work. */
 export const PRINTED = 'ping by broker-negotiated\nping by broker-negotiated\nworker\n';
 
 /** The same in a test of Jest. */

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
 
-/** What the pools are in the middle of. */
+/** The work that the pools are in the middle of. */
 export type ThreadState =
   | 'with idle connections'
   | 'with leases'

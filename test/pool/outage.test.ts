@@ -5,18 +5,20 @@ import { patience, scaled } from '../helpers/patience.js';
 import { openPool } from '../helpers/pools.js';
 import type { ProcessSystem } from '../helpers/process-system.js';
 import test from '../helpers/sanitary.js';
-import { onWindows } from '../helpers/test-where.js';
 
 const CALLERS = 20;
-/** A process of Windows may take a second under Wine to be killed or to start, and all others wait for that. */
-const TIMEOUT_MS = onWindows ? scaled(1_000) : 1_000;
+/**
+ * A process of Windows may take a second under Wine to be killed or to start, and all others wait for that. On a busy
+ * machine a caller waits as long for its turn.
+ */
+const TIMEOUT_MS = scaled(1_000);
 /** More than any machine needs to get round to a timer. */
 const PATIENCE_MS = 2_000 * patience();
 
 interface Outage {
   readonly kill: (system: ProcessSystem) => Promise<unknown>;
   readonly restart: (system: ProcessSystem) => Promise<unknown>;
-  /** What callers may be told meanwhile. */
+  /** The codes that callers may get meanwhile. */
   readonly codes: readonly string[];
 }
 

@@ -6,7 +6,7 @@ import { connectSharedPool } from '../../src/sharing/client/connect-shared-pool.
 import { SeededRandom } from '../helpers/seeded-random.js';
 import { ask } from '../helpers/talk.js';
 
-/** What the thread is to do. */
+/** The thread's task. */
 export interface ClaimTask {
   readonly port: MessagePort;
   /** One for each connection, by its number: the thread that has it on lease, or 0. */

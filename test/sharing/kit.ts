@@ -32,7 +32,7 @@ interface Answer {
 /** A thread with a shared pool. */
 export class Sharer {
   readonly worker: Worker;
-  /** What `block` speaks through. */
+  /** The channel of `block`. */
   readonly #words = new Int32Array(new SharedArrayBuffer(8));
   readonly exited: Promise<unknown>;
   readonly #calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();

@@ -16,7 +16,7 @@ const words = new Int32Array(counter);
 const leases = new Map<string, Lease>();
 const detached = new Map<string, Socket>();
 const aborters = new Map<string, AbortController>();
-/** What shared memory says while the thread is blocked. */
+/** The state in shared memory while the thread is blocked. */
 export const BLOCKED = 1;
 
 /** Bytes that reached listeners which were left on sockets. */
@@ -45,7 +45,7 @@ function describe(lease: Lease) {
   };
 }
 
-/** What a test can ask for. */
+/** Requests of a test. */
 export const commands = {
   async acquire(name: string, options: AcquireOptions = {}) {
     const aborter = new AbortController();

@@ -4,7 +4,7 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { connectSharedPool } from '../../src/sharing/client/connect-shared-pool.js';
 import { echo } from '../helpers/talk.js';
 
-/** What the thread is to do. */
+/** The thread's task. */
 export interface StressTask {
   readonly port: MessagePort;
   /** Seen by all threads: [0] leases held now, [1] most of them at once, [2] leases that were had. */

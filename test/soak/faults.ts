@@ -9,7 +9,7 @@ import type { SoakPool } from './pools.js';
 import type { Random } from './random.js';
 import { nowMs } from './real-time.js';
 
-/** What faults are made with. */
+/** The means to make faults. */
 export interface FaultSurroundings {
   readonly random: Random;
   readonly peers: Peers;
@@ -24,7 +24,7 @@ export interface FaultSurroundings {
 
 export interface Fault {
   readonly name: string;
-  /** What the pool promises about it, by id; see docs/reliability.md. */
+  /** The pool's promises about it, by id; see docs/reliability.md. */
   readonly promised: string;
   /** Injected in one of so many rounds, the first one included. @default 1 */
   readonly oneRoundIn?: number;

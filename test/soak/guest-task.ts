@@ -1,4 +1,4 @@
-/** What a guest is told in its first argument, as JSON. */
+/** The task of a guest: its first argument, as JSON. */
 export interface GuestTask {
   readonly brokerEndpoint: string;
   readonly services: readonly string[];

@@ -1,6 +1,6 @@
 import type { EmbeddedService } from '../../src/testing/hello-rules.js';
 
-/** What a peer process is told in its first argument, as JSON. */
+/** The task of a peer process: its first argument, as JSON. */
 export type PeerTask = { readonly seed: number } & (
   | {
       readonly role: 'broker';

@@ -3,7 +3,7 @@ import { GUEST_FAULTS } from './guest-faults.js';
 import { OWN_FAULTS, PEER_FAULTS, type Fault, type FaultSurroundings } from './faults.js';
 import type { Ending } from './load.js';
 
-/** What came of all injections of one fault. */
+/** The results of all injections of one fault. */
 export interface FaultRecord {
   readonly fault: Fault;
   injected: number;

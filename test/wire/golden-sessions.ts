@@ -17,7 +17,7 @@ export interface GoldenRequest {
   readonly response: Uint8Array;
 }
 
-/** What the crate's blocking client did with one answer. */
+/** The crate's blocking client's reaction to one answer. */
 export type GoldenOutcome = { readonly payloadHex: string } | { readonly error: string };
 
 /** Bytes in answer to request 1, and what the crate's client makes of them. */
@@ -31,7 +31,7 @@ export interface GoldenAnswer {
   readonly second: GoldenOutcome | null;
 }
 
-/** What a client sends, and what the crate's mux with an echo handler does. */
+/** A client's bytes, and the reaction of the crate's mux with an echo handler. */
 export interface GoldenExchange {
   readonly name: string;
   readonly sentHex: string;

@@ -41,7 +41,7 @@ export interface Host {
   ringProblem(this: void): string | undefined;
   /** Why the wait thread does not start; `undefined` when it has started, and ended again. */
   threadProblem(this: void): Promise<string | undefined>;
-  /** Of this process. `undefined` where the system does not tell. */
+  /** Descriptors of this process; `undefined` where the system does not tell. */
   descriptors(this: void): { readonly limit: number; readonly open: number } | undefined;
   /** Names of the socket files that processes listen at; `undefined` where the system does not tell. */
   listeningNames(this: void): ReadonlySet<string> | undefined;

@@ -11,7 +11,7 @@ import type { Host } from './examination.js';
 
 /** The process must not end while the thread starts. */
 const LONGEST_START_MS = 10_000;
-/** Of `/proc/net/unix`: the socket listens. */
+/** The flag of `/proc/net/unix` for a socket that listens. */
 const LISTENS = 0x10000;
 
 /** The process and the system that this code runs on. */

@@ -21,7 +21,7 @@ export function checkSockets(examination: Examination): Finding[] {
     .filter((name) => NAME.test(name))
     .map((name) => posix.join(directory, name))
     .filter((path) => look(path)?.isSocket() === true);
-  // That of the broker itself is a finding of the check that asks it.
+  // The check that asks the broker reports the broker's own socket.
   // By name: the kernel knows the path by which the process has bound it, which may lead through links.
   const stale = sockets.filter((path) => path !== endpoint && !listening.has(posix.basename(path)));
   const subject = printable(directory);

@@ -27,7 +27,7 @@ export async function readPublished(directory: string, pid?: number): Promise<Pu
   const problem = directoryProblem(directory);
   if (problem !== undefined) throw new Error(`${printable(directory)} ${problem}`);
   const sockets = socketsIn(directory).filter((socket) => pid === undefined || socket.pid === pid);
-  // Of no interest here: what cannot be removed cannot be read either.
+  // The failure is ignored: a socket that cannot be removed cannot be read either.
   await removeLeftSockets(sockets).catch(() => {});
   const processes = new Map<number, [Snapshot, ...Snapshot[]]>();
   const problems: string[] = [];

@@ -27,7 +27,7 @@ export function uint64(value: bigint): Uint64 {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }
 
-/** How a payload is taken out of the bytes in which it lies from `start` to `end`. */
+/** Takes a payload out of the bytes in which it lies from `start` to `end`. */
 export type TakePayload = (bytes: Uint8Array, start: number, end: number) => Uint8Array;
 
 /** A view, for as long as nothing changes the bytes. */

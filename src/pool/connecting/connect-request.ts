@@ -19,7 +19,7 @@ export interface ConnectRequest {
   readonly identityFile: string | undefined;
   /** The framed Hello. */
   readonly hello: Uint8Array;
-  /** That of a negotiation whose handoff is adopted. */
+  /** The Hello of a negotiation whose handoff is adopted. */
   readonly adoptingHello: Uint8Array;
   /** Hello-skip is allowed: the wanted version is the caller's own. */
   readonly maySkipHello: boolean;
@@ -27,4 +27,6 @@ export interface ConnectRequest {
   readonly handoff: HandoffPolicy | undefined;
   /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
   isCold: boolean;
+  /** The negotiation for which other connects of the target wait; `undefined` while there is none. */
+  negotiation: Promise<unknown> | undefined;
 }

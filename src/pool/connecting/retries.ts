@@ -9,7 +9,7 @@ import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 /** An attempt that has failed and is tried again. */
 export interface FailedAttempt {
   readonly error: BrokerPoolError;
-  /** Which one; the first is 1. */
+  /** The number of the attempt; the first is 1. */
   readonly attempt: number;
   readonly delayMs: number;
   /** Begins the pause, and resolves at its end. */
@@ -88,7 +88,7 @@ export class Retries {
     const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - startedMs) };
     if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
     if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
-    // How soon a silent broker speaks again cannot be known: that is worth all the caller's time.
+    // A silent broker may speak again at any time: waiting for it is worth all the caller's time.
     if (nowMs + delayMs >= wantedUntilMs && !isUnanswered(error)) {
       const dueIn = `which is due in ${Math.round(delayMs)} ms`;
       const why = `no caller has time for the next attempt, ${dueIn}: give acquire more time`;

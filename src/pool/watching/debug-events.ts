@@ -11,7 +11,9 @@ type Describe<Name extends PoolEventName> = (event: PoolEvents[Name]) => string;
  */
 const DESCRIPTIONS: { readonly [Name in PoolEventName]?: Describe<Name> } = {
   connectionCreated: ({ connectionId, target }) =>
-    `connection ${connectionId} begins, broker ${printableEndpoint(target.brokerEndpoint)}`,
+    `connection ${connectionId} begins, ${
+      target.brokerEndpoint === '' ? 'no broker' : `broker ${printableEndpoint(target.brokerEndpoint)}`
+    }`,
   connectRetrying: ({ connectionId, attempt, delayMs, error }) =>
     `connection ${connectionId} tries again in ${ms(delayMs)}, attempt ${attempt} failed: ${failure(error)}`,
   connectionReady: ({ connectionId, route, endpoint, connectMs }) =>

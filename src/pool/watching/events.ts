@@ -18,7 +18,7 @@ export interface ConnectionCreatedEvent extends PoolEvent {
 
 /** An attempt of a connect has failed, and another follows after a pause. */
 export interface ConnectRetryingEvent extends ConnectionCreatedEvent {
-  /** Which attempt has failed; the first is 1. */
+  /** The number of the failed attempt; the first is 1. */
   readonly attempt: number;
   /** How long the pause is. The broker may end it sooner, where it had too many unanswered requests. */
   readonly delayMs: number;

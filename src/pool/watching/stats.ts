@@ -66,6 +66,7 @@ export function poolText({ state, total, idle, leased, connecting, waiting }: Po
 
 /** The counts of one target, and which. */
 export interface TargetStats extends PoolCounts {
+  /** Empty for a target that needs no broker, where the option `brokerEndpoint` is left out. */
   readonly brokerEndpoint: string;
   readonly serviceName: string;
   readonly wantedVersion: string;

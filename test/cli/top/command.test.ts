@@ -50,7 +50,7 @@ onLinux('top --once prints one table after an interval', async (t) => {
   const { exitCode, stdout, stderr } = await runIn({ env }, 'top', '--once', '--interval', '100');
   t.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: '' });
   const lines = stdout.split('\n');
-  t.regex(lines[0] ?? '', new RegExp(`^process ${process.pid}   .*   up \\d+ s$`));
+  t.regex(lines[0] ?? '', new RegExp(`^process ${process.pid}   .*   up (\\d+ min )?\\d+ s$`));
   t.regex(lines[2] ?? '', /^POOL \/ TARGET +LEASED +WAITING .* FAILURES$/);
   t.true(lines[3]?.startsWith(`${pool.name}   0 connections`));
   t.false(stdout.includes('\u001B'));

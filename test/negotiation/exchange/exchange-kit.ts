@@ -54,7 +54,7 @@ export function adminExchange(): AdminExchange {
   });
 }
 
-/** What a real broker says yes with: it gives the token to every client (C-03). */
+/** A real broker's Negotiated: it gives the token to every client (C-03). */
 export const NEGOTIATED: Negotiated = {
   negotiatedProtocol: 1,
   daemonVersion: '1.2.3',

@@ -78,7 +78,7 @@ const otherTokens = {
   'of zeros': new Uint8Array(16),
 };
 
-/** What arrives in place of the handoff-ready event. */
+/** Bytes that arrive in place of the handoff-ready event. */
 const notReady: Readonly<Record<string, Uint8Array>> = {
   'a rejection with the right token': readyFrame({ accepted: false, errorDetail: 'busy' }),
   ...Object.fromEntries(

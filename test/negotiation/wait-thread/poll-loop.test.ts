@@ -54,7 +54,7 @@ function start(changes: Partial<StartCommand> = {}): StartCommand {
   };
 }
 
-/** What happens in one wait: how long it was to take, and what becomes readable. */
+/** One wait: how long it was to take, and what becomes readable. */
 type Turn = (world: World, timeoutMs: number, ready: (descriptor: number) => void) => void;
 
 /** A poll loop whose system, poller and clock are the test's. The session ends when the turns are used up. */
@@ -66,16 +66,16 @@ class World {
   readonly watched: number[] = [];
   readonly closed: number[] = [];
   nowMs = 1_000;
-  /** What the next sends return; then whatever they are given. */
+  /** Results of the next sends; then whatever they are given. */
   sends: number[] = [];
   received: Uint8Array | undefined;
-  /** What a look finds that does not wait. */
+  /** The result of a look that does not wait. */
   look: (ready: (descriptor: number) => void) => void = () => {};
   /** Where the loop wanted to have what it receives. */
   receiveBuffer: Uint8Array | undefined;
-  /** What the poller answers to a descriptor for its watch. */
+  /** The poller's answer to a descriptor for its watch. */
   watchResult = 0;
-  /** What the next connects return; then 0. */
+  /** Results of the next connects; then 0. */
   connects: number[] = [];
   #lastDescriptor = 100;
 

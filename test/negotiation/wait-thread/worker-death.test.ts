@@ -18,7 +18,7 @@ interface Case {
   /** The main thread has connected and sent the request. */
   readonly begun: boolean;
   readonly adopts: boolean;
-  /** What becomes of the first Hello. */
+  /** The fate of the first Hello. */
   readonly first: BrokerBehaviour;
   /**
    * The calls that are made for it, each with its number among those of its kind. `own` and `disown` are the

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { serveBackend } from '../../../src/backend/index.js';
 import { endpointIn } from '../../helpers/endpoints.js';
+import { sharedBrokerEndpoint } from '../../../src/connect.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
+import { testWhere } from '../../helpers/test-where.js';
 
 const target = { serviceName: 'zccache', wantedVersion: '1.11.20', acquireTimeoutMs: 120_000 };
 
@@ -38,4 +40,32 @@ test('other services and other versions ask the broker', async (t) => {
 test('a relative path is refused', (t) => {
   const wrong = (): unknown => openPool(t, { ...target, identityFile: 'service.identity.json' });
   t.throws(wrong, { code: 'INVALID_ARGUMENT', message: /^identityFile must be an absolute path/ });
+});
+
+const hasRuntimeDirectory = testWhere(process.platform === 'linux', 'XDG_RUNTIME_DIR');
+
+hasRuntimeDirectory('a pool with an identity file derives the broker only for other targets', async (t) => {
+  const directory = temporaryDirectory(t);
+  const identityFile = join(directory, 'service.identity.json');
+  const { XDG_RUNTIME_DIR: before } = process.env;
+  t.teardown(() => {
+    if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+    else process.env['XDG_RUNTIME_DIR'] = before;
+  });
+  // No endpoint can be derived.
+  process.env['XDG_RUNTIME_DIR'] = 'relative';
+  const message = /^the environment variable XDG_RUNTIME_DIR must be an absolute path/;
+  t.throws(() => openPool(t, target), { code: 'INVALID_ARGUMENT', message });
+  const pool = openPool(t, { ...target, identityFile });
+  const failure = await failureOf(pool.acquire());
+  t.like(failure, { code: 'IDENTITY_FILE', endpoint: undefined });
+  t.regex(failure.message, /\(zccache 1\.11\.20, 1 attempt in \d+ ms\)/);
+  t.is(pool.stats().targets[0]?.brokerEndpoint, '');
+  const other = { serviceName: 'other' };
+  t.like(await failureOf(pool.acquire(other)), { code: 'INVALID_ARGUMENT' });
+  pool.clear();
+  process.env['XDG_RUNTIME_DIR'] = directory;
+  const brokerEndpoint = sharedBrokerEndpoint();
+  t.like(await failureOf(pool.acquire(other)), { code: 'BROKER_CONNECT', endpoint: brokerEndpoint });
+  t.is(pool.stats().targets[1]?.brokerEndpoint, brokerEndpoint);
 });

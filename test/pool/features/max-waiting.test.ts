@@ -2,7 +2,7 @@ import { fakePool, type FakePool } from '../../helpers/fake-pool.js';
 import { failureOf } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
 
-/** So many leases of a target. */
+/** Leases a number of connections of a target. */
 async function lease({ pool, connect }: FakePool, count: number, serviceName = 'demo') {
   const acquiring = Array.from({ length: count }, () => pool.acquire({ serviceName }));
   while (pool.stats().connecting > 0) await connect();

@@ -166,8 +166,10 @@ serial(
   'a process that is stopped while replies arrive has its connections when it goes on (SIGSTOP, SIGCONT)',
   async (t) => {
     const connects = 6;
+    // All Hellos must have arrived before.
+    const limitMs = scaled(600);
     const { target, broker } = await startSystem(t);
-    const child = fork(STOPPED_PROGRAM, [JSON.stringify(target), String(connects), '600']);
+    const child = fork(STOPPED_PROGRAM, [JSON.stringify(target), String(connects), String(limitMs)]);
     t.teardown(() => void child.kill('SIGKILL'));
     const exited = once(child, 'exit');
     await once(child, 'message');
@@ -177,7 +179,7 @@ serial(
     await broker.until(() => broker.helloCount === 1 + connects);
     pauseProcess(child);
     broker.releaseSilent();
-    await sleep(scaled(1_500));
+    await sleep(limitMs + 200);
     child.kill('SIGCONT');
     t.deepEqual(
       (await outcomes)[0],

@@ -94,9 +94,14 @@ class MovedBackend {
   }
 }
 
-const STARTED_MS = systemClock.now();
-/** The end of a connection speaks against its endpoint for a second: here that is 20 s, on a busy machine too. */
-const slowClock: Clock = { ...systemClock, now: () => STARTED_MS + (systemClock.now() - STARTED_MS) / 20 };
+/**
+ * The end of a connection speaks against its endpoint for a second: here that is 20 s, on a busy machine too. It
+ * starts with the time of the system, by which the driver counts the 30 s of a Hello.
+ */
+function slowClock(): Clock {
+  const startedMs = systemClock.now();
+  return { ...systemClock, now: () => startedMs + (systemClock.now() - startedMs) / 20 };
+}
 
 /** A pool that has leased one connection from the right backend, before that moved. */
 async function poolOfMoved(
@@ -105,7 +110,7 @@ async function poolOfMoved(
   options?: BrokerPoolOptions,
 ): Promise<{ moved: MovedBackend; pool: BrokerPool }> {
   const moved = await MovedBackend.start(t);
-  const pool = moved.openPool(options, slowClock);
+  const pool = moved.openPool(options, slowClock());
   const lease = await pool.acquire();
   t.is(await ask(lease.socket), 'right');
   lease.release();

@@ -14,7 +14,7 @@ import { PoolModel } from './pool-model.js';
 import { RuleBroken, type Rule } from './rules.js';
 
 const STEPS = 300;
-/** So many pools, each with a scenario of its own, must be enough to notice a fault. */
+/** Pools, each with a scenario of its own, must be enough to notice a fault. */
 const SEEDS = 40;
 
 interface Fault {

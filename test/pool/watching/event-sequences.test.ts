@@ -31,7 +31,7 @@ interface Stage extends FakePool {
 
 interface Row {
   readonly options?: BrokerPoolOptions;
-  /** What was there before. */
+  /** The events before. */
   readonly before?: (stage: Stage) => Promise<unknown>;
   readonly run: (stage: Stage) => Promise<unknown>;
 }
