@@ -6,7 +6,7 @@ import type { LeaseOwner, ResolvedBackend } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
-import type { PendingConnect, TargetLimits } from '../target-limits.js';
+import { pendingConnect, type PendingConnect, type TargetLimits } from '../target-limits.js';
 import { identityFileOf, targetKey, type Target } from '../../target.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
@@ -70,6 +70,7 @@ export class ConnectionOpener {
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: adopts ? new HandoffPolicy(settings.adoptHandedOffConnection, clock) : undefined,
       isCold: true,
+      helloUnderWay: undefined,
     };
   }
 
@@ -77,7 +78,7 @@ export class ConnectionOpener {
   phase(mayOpen: number): 'hello' | 'connect' | undefined {
     if (this.#limits.expected === 0)
       return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
-    return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
+    return this.#request.helloUnderWay === undefined ? 'connect' : 'hello';
   }
 
   /** The endpoint of an open connection, or the remembered one where a connect may skip the Hello. */
@@ -123,15 +124,7 @@ export class ConnectionOpener {
   /** Begins a connect, for which a slot has been taken. */
   begin(spare: boolean): PendingConnect {
     const { clock, events, ids } = this.#environment;
-    const connect: PendingConnect = {
-      id: ++ids.connection,
-      startedMs: clock.now(),
-      generation: this.#generation,
-      spare,
-      dropped: false,
-      hadSlot: false,
-      resume: undefined,
-    };
+    const connect = pendingConnect(++ids.connection, clock.now(), this.#generation, spare);
     this.#limits.begin(connect);
     if (spare) this.#spareUnderWay += 1;
     if (events.connectionCreated.wanted)

@@ -32,10 +32,6 @@ class FakeConnector implements OpensConnections {
     return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
   }
 
-  isNegotiating(): boolean {
-    return false;
-  }
-
   retryNow(key: string): void {
     this.retriedNow.push(key);
   }
