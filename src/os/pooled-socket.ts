@@ -229,7 +229,7 @@ export class PooledSocket extends Socket {
   }
 
   override _read(size: number): void {
-    if (this.#watcher?.isLent !== true) super._read(size);
+    if (this.#watcher?.mustNotRead !== true) super._read(size);
   }
 
   /** Shuts the handle down for writing, which nothing but a later write would show. */

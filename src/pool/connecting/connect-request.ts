@@ -28,5 +28,5 @@ export interface ConnectRequest {
   /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
   isCold: boolean;
   /** The negotiation for which other connects of the target wait; `undefined` while there is none. */
-  helloUnderWay: Promise<unknown> | undefined;
+  negotiation: Promise<unknown> | undefined;
 }

@@ -67,7 +67,7 @@ export class Connector {
   readonly #clock: Clock;
   readonly #driver: () => Driver;
   #underWay = 0;
-  #onIdle = (): void => {};
+  #onIdle: (() => void) | undefined;
   readonly #retries: Retries;
   readonly #closing = new AbortController();
 
@@ -112,7 +112,7 @@ export class Connector {
       return await this.#retry(request, startedMs, beforeRetry, error);
     } finally {
       this.#underWay -= 1;
-      if (this.#underWay === 0) this.#onIdle();
+      if (this.#underWay === 0) this.#onIdle?.();
     }
   }
 
@@ -162,7 +162,7 @@ export class Connector {
         if (opened !== undefined) return opened;
         continue;
       }
-      const other = request.helloUnderWay;
+      const other = request.negotiation;
       if (other === undefined || !this.#waitsForOthers(request)) return await this.#negotiate(request);
       // Shares the other's failure; after its success the endpoint is known.
       await other;
@@ -221,17 +221,17 @@ export class Connector {
   async #negotiate(request: ConnectRequest): Promise<NewConnection> {
     const { attempts } = request;
     attempts.begun += 1;
-    const hello = this.#sayHello(request);
-    request.helloUnderWay ??= hello;
+    const negotiation = this.#runNegotiation(request);
+    request.negotiation ??= negotiation;
     try {
-      return await hello;
+      return await negotiation;
     } finally {
       attempts.ended += 1;
-      if (request.helloUnderWay === hello) request.helloUnderWay = undefined;
+      if (request.negotiation === negotiation) request.negotiation = undefined;
     }
   }
 
-  async #sayHello(request: ConnectRequest): Promise<NewConnection> {
+  async #runNegotiation(request: ConnectRequest): Promise<NewConnection> {
     const { target, key, handoff } = request;
     const { handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#settings;
     const adoptHandedOffConnection = handoff?.shouldWait() ?? false;

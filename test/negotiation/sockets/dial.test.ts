@@ -43,7 +43,7 @@ nativeTest(
     if (outcome?.kind !== 'connected') return t.fail();
     let bytes = 0;
     const watcher: SocketWatcher = {
-      isLent: false,
+      mustNotRead: false,
       onBytes: () => (bytes += 1),
       onEnd: () => {},
       onRest: () => {},
