@@ -55,12 +55,22 @@ try {
  */
 const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
 
+/** Under which promises, as resources do, have an id while anything watches contexts. */
+const ID_SYMBOL = Object.getOwnPropertySymbols(EMPTY).find(
+  ({ description }) => description === 'async_id_symbol',
+);
+
+/** Makes a promise of Node's own, also where a library has replaced the global class. */
+async function newPromise(): Promise<void> {}
+
 /**
  * Whether this call runs in no asynchronous context, and nothing watches contexts: where there are stores or hooks,
  * each reaction of a promise has an id of its own. False also where Node does not show it.
  */
 export function isOutOfContext(): boolean {
   if (!IS_KEPT_ON_RESOURCE || executionAsyncId() !== 0) return false;
+  // While a promise gets no id, nothing watches contexts, and no store is in use. The resource below takes 0.6 µs more.
+  if (ID_SYMBOL !== undefined && !(ID_SYMBOL in newPromise())) return true;
   // A resource gets the stores of the context in which it is made. After the first call of `executionAsyncResource`,
   // which would tell the same, Node takes a detour for each callback of the process: 1 µs for a request.
   const resource = new AsyncResource('BrokerPool', 0);

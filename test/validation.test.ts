@@ -262,7 +262,7 @@ test('an unknown option is refused, and the name that was meant is suggested if 
   }
 });
 
-test('of more than twelve options none is listed', (t) => {
+test('the refusal of an unknown option lists no names where there are more than twelve', (t) => {
   const names = Array.from({ length: 12 }, (_, index) => `name${index}`);
   const message = 'options has no option "colour"';
   const call = (all: readonly string[]) => () =>

@@ -1,21 +1,8 @@
 import { inLightAndDark, LIGHT } from './colours.js';
-import { importPeer } from './peer-modules.js';
+import { LONGEST_LABEL, picture, render, type Panel, type Specification } from './picture-layout.js';
 import { short } from './print.js';
 import type { BenchRun, CaseResult, PictureKind, Row, Table } from './result.js';
 import { findRow, judge, median } from './statistics.js';
-
-/** The parts of the plotting library that are used here. */
-interface VegaLite {
-  compile(specification: object, options: { logger: object }): { spec: object };
-}
-interface Vega {
-  parse(specification: object): object;
-  /** @param level 0 for silence */
-  logger(level: number): object;
-  /** Its own guess is far too wide where there is no canvas: half of the picture would stay empty. */
-  textMetrics: { width(item: { readonly fontSize?: number }, text: unknown): number };
-  View: new (runtime: object, options: object) => { toSVG(): Promise<string> };
-}
 
 /** A picture and the name of its file. */
 export interface Picture {
@@ -23,22 +10,7 @@ export interface Picture {
   readonly svg: string;
 }
 
-/** The plotting library's input: the panels and their look. */
-export interface Specification extends Record<string, unknown> {
-  readonly concat: readonly Panel[];
-}
-
-export interface Panel extends Record<string, unknown> {
-  readonly data: { readonly values: readonly object[] };
-}
-
-const PANEL_WIDTH = 250;
-/** A panel alone would else leave the half beside it empty. */
-const LONE_PANEL_WIDTH = 480;
-/** In multiples of the font's size; the mean of usual fonts is a little less. */
-const WIDTH_OF_A_LETTER = 0.54;
 const BAR_HEIGHT = 22;
-const FONT = 'system-ui, sans-serif';
 /** A bar so many times as long as ours and the baseline's is cut off: it would leave those no length to compare. */
 const LONGEST_BAR = 4;
 /** Room beside the longest bar for its figure. */
@@ -66,52 +38,6 @@ function specificationOf(result: CaseResult, kind: PictureKind): Specification {
   return kind === 'bars' ? bars(result) : percentiles(result);
 }
 
-export async function render(specification: Specification): Promise<string> {
-  const vega = await importPeer<Vega>('vega');
-  const vegaLite = await importPeer<VegaLite>('vega-lite');
-  vega.textMetrics.width = ({ fontSize = 11 }, text) => String(text).length * fontSize * WIDTH_OF_A_LETTER;
-  const { spec } = vegaLite.compile(specification, { logger: vega.logger(0) });
-  return await new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
-}
-
-/** Panels under the question, by default side by side in two columns. */
-export function picture(
-  question: string,
-  explanation: string,
-  panels: readonly Panel[],
-  columns = 2,
-): Specification {
-  const width = panels.length === 1 || columns === 1 ? LONE_PANEL_WIDTH : PANEL_WIDTH;
-  return {
-    title: {
-      text: question,
-      subtitle: explanation,
-      anchor: 'start',
-      fontSize: 16,
-      subtitleFontSize: 12,
-      offset: 14,
-    },
-    background: LIGHT.background,
-    padding: 16,
-    columns,
-    spacing: 28,
-    concat: panels.map((one) => ({ ...one, width })),
-    config: {
-      font: FONT,
-      title: { color: LIGHT.text, subtitleColor: LIGHT.faint, font: FONT, subtitleFont: FONT },
-      axis: {
-        labelColor: LIGHT.text,
-        titleColor: LIGHT.faint,
-        labelFont: FONT,
-        titleFont: FONT,
-        titleFontWeight: 'normal',
-      },
-      text: { color: LIGHT.text, font: FONT },
-      view: { stroke: null },
-    },
-  };
-}
-
 function panel(table: Table, height: number, rest: Panel): Panel {
   return {
     title: { text: table.title, subtitle: answerOf(table), anchor: 'start', frame: 'group', fontSize: 13 },
@@ -125,7 +51,7 @@ const names = {
   type: 'nominal',
   sort: null,
   title: null,
-  axis: { labelLimit: 300, ticks: false, domain: false, labelPadding: 8 },
+  axis: { labelLimit: LONGEST_LABEL, ticks: false, domain: false, labelPadding: 8 },
 };
 
 /** The figures of the rows: bars that begin at 0. */
@@ -154,7 +80,14 @@ export function bars(result: CaseResult): Specification {
       ],
     });
   });
-  return picture(result.question, 'Green: broker-pool. Medians of the rounds.', panels);
+  return picture(
+    result.question,
+    [
+      'Green: broker-pool. Blue: others. Grey: bare sockets and the like. Bars: medians of the rounds.',
+      'A ratio is the median of those within each round, and so not the ratio of two bars.',
+    ],
+    panels,
+  );
 }
 
 interface Bar {

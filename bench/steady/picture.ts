@@ -1,5 +1,5 @@
 import { inLightAndDark, LIGHT } from '../harness/colours.js';
-import { picture, render, type Panel, type Specification } from '../harness/pictures.js';
+import { picture, render, type Panel, type Specification } from '../harness/picture-layout.js';
 import type { Minute } from '../programs/steady.js';
 
 const HEIGHT = 110;

@@ -32,6 +32,8 @@ export type HandleMethods = { readonly [name in HandleMethod]?: unknown };
  */
 export interface SocketInternals {
   destroyed: boolean;
+  /** Has a setter, which its types hide. */
+  readableFlowing: boolean | null;
   _handle?: StreamHandle | null;
   readonly parser?: unknown;
   readonly _eventsCount?: unknown;

@@ -6,6 +6,7 @@ import { DRAINED_BYTES } from './drain.js';
 import type { SocketInternals, StreamHandle } from './node-internals.js';
 import { pushCopy, READ_BUFFER, READ_BUFFER_OF_SOCKETS, READ_MEMBERS } from './read-buffer.js';
 import {
+  flowsAtOnce,
   handleOf,
   isAsMade,
   isOwnedBy,
@@ -219,7 +220,7 @@ export class PooledSocket extends Socket {
   }
 
   override resume(): this {
-    Duplex.prototype.resume.call(this);
+    if (!flowsAtOnce(this)) Duplex.prototype.resume.call(this);
     return this;
   }
 
@@ -228,7 +229,7 @@ export class PooledSocket extends Socket {
   }
 
   override _read(size: number): void {
-    if (this.#watcher?.isLent !== true) super._read(size);
+    if (this.#watcher?.mustNotRead !== true) super._read(size);
   }
 
   /** Shuts the handle down for writing, which nothing but a later write would show. */

@@ -7,7 +7,7 @@ export type SocketEnd = 'error' | 'stale' | 'destroyed';
 /** The connection behind a `PooledSocket`, which cannot rely on the socket's listeners. */
 export interface SocketWatcher {
   /** Arriving bytes belong to another thread: the socket must not read. */
-  readonly isLent: boolean;
+  readonly mustNotRead: boolean;
   /** Bytes have arrived. */
   onBytes(): void;
   /** One side has ended: of the peer's, the caller may still have bytes to read. */

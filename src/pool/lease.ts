@@ -11,7 +11,7 @@ import type { Target } from '../target.js';
  * The broker's answer for a negotiated connection. The token is a private member: a console that prints a
  * lease does not show it.
  */
-export class Negotiation {
+export class BrokerAnswer {
   readonly negotiated: NegotiatedInfo;
   readonly #handoffToken: Uint8Array | undefined;
 
@@ -37,7 +37,7 @@ export interface LeasedConnection {
   readonly socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiation: Negotiation | undefined;
+  readonly answer: BrokerAnswer | undefined;
   readonly owner: LeaseOwner;
   /** The caller has had the socket in hand. */
   needsReset: boolean;
@@ -180,11 +180,11 @@ class PoolLease implements Lease {
   }
 
   get negotiated(): NegotiatedInfo | undefined {
-    return this.#held().negotiation?.negotiated;
+    return this.#held().answer?.negotiated;
   }
 
   get handoffToken(): Uint8Array | undefined {
-    return this.#held().negotiation?.handoffToken();
+    return this.#held().answer?.handoffToken();
   }
 
   get connectionId(): number {

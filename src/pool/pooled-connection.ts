@@ -8,12 +8,12 @@ import type { SocketEnd, SocketProblem, SocketWatcher } from '../os/socket-watch
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connector.js';
 import type { EntryState, ListEntry } from './containers.js';
-import { Negotiation, type LeaseOwner } from './lease.js';
+import { BrokerAnswer, type LeaseOwner } from './lease.js';
 
 /** Other threads that have duplicates of a connection's descriptor. */
 export interface SharedWith {
-  /** One of them has the connection on lease. */
-  readonly isLent: boolean;
+  /** One of them has the connection on lease, or may claim it. */
+  readonly isLeasedElsewhere: boolean;
   /** One of them has received bytes of the backend, which this thread's socket cannot know. */
   readonly everReceived: boolean;
   /**
@@ -34,7 +34,7 @@ interface Opening {
   readonly endpoint: string;
   readonly route: Route;
   /** `undefined` after a Hello-skip. */
-  readonly negotiation: Negotiation | undefined;
+  readonly answer: BrokerAnswer | undefined;
 }
 
 /** The opening of the latest Hello-skip. Most connections of a process are of one endpoint, and share it. */
@@ -42,7 +42,7 @@ let latestSkip: Opening | undefined;
 
 function skipOf({ endpoint, route }: NewConnection): Opening {
   if (latestSkip?.endpoint !== endpoint || latestSkip.route !== route)
-    latestSkip = { endpoint, route, negotiation: undefined };
+    latestSkip = { endpoint, route, answer: undefined };
   return latestSkip;
 }
 
@@ -96,7 +96,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     this.#opening =
       negotiated === undefined
         ? skipOf(opened)
-        : { endpoint, route, negotiation: new Negotiation(negotiated, handoffToken) };
+        : { endpoint, route, answer: new BrokerAnswer(negotiated, handoffToken) };
     this.owner = owner;
     this.bornMs = bornMs;
     this.expiresAtMs = expiresAtMs;
@@ -112,8 +112,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     return this.#opening.route;
   }
 
-  get negotiation(): Negotiation | undefined {
-    return this.#opening.negotiation;
+  get answer(): BrokerAnswer | undefined {
+    return this.#opening.answer;
   }
 
   /** A lease begins. The socket keeps the process alive from now on. */
@@ -180,7 +180,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Closes the socket, whether or not it is dead already. */
   destroy(): void {
     PooledSocket.close(this.socket);
-    this.negotiation?.wipeToken();
+    this.answer?.wipeToken();
   }
 
   /** The text that consoles show, also for a printed socket: without the token. */
@@ -214,7 +214,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Gives the connection to its holder for good. Its last lease is not counted against `maxUses` any more. */
   detach(): void {
     if (this.closeOnRelease === 'uses') this.closeOnRelease = undefined;
-    if (!this.isLent) PooledSocket.detach(this.socket);
+    if (!this.sharedWith?.isLeasedElsewhere) PooledSocket.detach(this.socket);
   }
 
   /** A leased connection closes as soon as it comes back. */
@@ -226,7 +226,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Closes a detached connection as soon as it is at rest. */
   retire(reason: CloseReason): void {
     this.closeOnRelease ??= reason;
-    if (this.isLent) this.sharedWith?.retire();
+    if (this.sharedWith?.isLeasedElsewhere) this.sharedWith.retire();
     else if (PooledSocket.isAtRest(this.socket)) this.owner.onDestroy(this, this.closeOnRelease);
   }
 
@@ -242,7 +242,9 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Detached, and its holder in this thread uses it for nothing at present. */
   get isAtRest(): boolean {
-    return this.state === 'detached' && !this.isLent && PooledSocket.isAtRest(this.socket);
+    return (
+      this.state === 'detached' && !this.sharedWith?.isLeasedElsewhere && PooledSocket.isAtRest(this.socket)
+    );
   }
 
   /** The backend or the caller has ended its side. A caller may still read what came before. */
@@ -253,8 +255,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     if (this.state === 'idle' || this.state === 'reserved') this.owner.onDestroy(this, 'stale');
   }
 
-  get isLent(): boolean {
-    return this.sharedWith?.isLent === true;
+  get mustNotRead(): boolean {
+    return this.sharedWith?.isLeasedElsewhere === true;
   }
 
   beforeClose(): void {

@@ -216,7 +216,7 @@ export class Pump {
       const connect = this.opener.begin(spare);
       let opened: NewConnection | BrokerPoolError;
       try {
-        opened = await this.opener.negotiate(connect);
+        opened = await this.opener.connect(connect);
       } catch (error) {
         opened = asPoolError(error);
       }

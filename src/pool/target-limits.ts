@@ -1,11 +1,11 @@
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity, CapacityUser } from './capacity.js';
-import type { EntryList } from './containers.js';
+import { WaiterQueue, type EntryList, type QueuedWaiter } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
 
 /** One connect of a target, with all its attempts. */
-export interface PendingConnect {
+export interface PendingConnect extends QueuedWaiter<PendingConnect> {
   readonly id: number;
   readonly startedMs: number;
   /** How often the target had been cleared when it began. */
@@ -18,6 +18,26 @@ export interface PendingConnect {
   hadSlot: boolean;
   /** Set while it waits for a slot to try again; called with whether to. */
   resume: ((isWanted: boolean) => void) | undefined;
+}
+
+/** A connect that is about to begin. */
+export function pendingConnect(
+  id: number,
+  startedMs: number,
+  generation: number,
+  spare: boolean,
+): PendingConnect {
+  return {
+    id,
+    startedMs,
+    generation,
+    spare,
+    dropped: false,
+    hadSlot: false,
+    resume: undefined,
+    next: undefined,
+    previous: undefined,
+  };
 }
 
 /**
@@ -35,8 +55,9 @@ export class TargetLimits implements CapacityUser {
   keepsMinimum = false;
   /** Connects that have begun and not ended; a field, since each caller that begins to wait reads it. */
   connects = 0;
-  // The sets are changed here only.
-  readonly holding = new Set<PendingConnect>();
+  // These three are changed here only.
+  /** Each connect enters and leaves: the tables of a `Set` would keep connects until a full collection. */
+  readonly holding = new WaiterQueue<PendingConnect>();
   readonly pausing = new Set<PendingConnect>();
   /** Connects without a slot that need one, to try again or for the connection that they bring. */
   readonly lacking = new Set<PendingConnect>();
@@ -127,14 +148,14 @@ export class TargetLimits implements CapacityUser {
   /** A connect begins, for which a slot has been taken. */
   begin(connect: PendingConnect): void {
     this.connects += 1;
-    this.holding.add(connect);
+    this.holding.push(connect);
   }
 
   /** An attempt has failed that is tried again later. */
   pause(connect: PendingConnect): void {
     this.pausing.add(connect);
     this.lacking.delete(connect);
-    if (this.holding.delete(connect)) this.capacity?.release();
+    if (this.holding.remove(connect)) this.capacity?.release();
   }
 
   /** A pause is over. Resolves with whether to try again, as soon as that is known. */
@@ -149,14 +170,13 @@ export class TargetLimits implements CapacityUser {
     const [connect] = this.lacking;
     if (connect === undefined) throw new Error('no connect lacks a slot');
     this.lacking.delete(connect);
-    this.holding.add(connect);
+    this.holding.push(connect);
     settle(connect, true);
   }
 
   yieldConnect(): boolean {
-    const [connect] = this.holding;
+    const connect = this.holding.shift();
     if (connect === undefined) return false;
-    this.holding.delete(connect);
     this.lacking.add(connect);
     this.capacity?.release();
     return true;
@@ -190,7 +210,7 @@ export class TargetLimits implements CapacityUser {
     this.connects -= 1;
     this.pausing.delete(connect);
     this.lacking.delete(connect);
-    connect.hadSlot = this.holding.delete(connect);
+    connect.hadSlot = this.holding.remove(connect);
   }
 }
 

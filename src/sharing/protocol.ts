@@ -8,7 +8,7 @@ export const SHARING_VERSION = 4;
 export interface ConnectionInfo {
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiation:
+  readonly answer:
     | { readonly negotiated: NegotiatedInfo; readonly handoffToken: Uint8Array | undefined }
     | undefined;
 }

@@ -167,7 +167,7 @@ for (const [what, options, message] of [
   });
 }
 
-test('without an endpoint, and not launched by a broker, there is none to serve', async (t) => {
+test('a backend without an endpoint that no broker has launched is INVALID_ARGUMENT', async (t) => {
   await t.throwsAsync(serveBackend(echoing), {
     code: 'INVALID_ARGUMENT',
     message: /^endpoint must be given/,
@@ -244,7 +244,7 @@ test('a later close may shorten the time, and a wrong option rejects', async (t)
   t.is(backend.stats().connections, 0);
 });
 
-test('where the identity file cannot be written nothing stays open', async (t) => {
+test('a backend whose identity file cannot be written leaves nothing open', async (t) => {
   const folder = directory(t);
   const options = {
     ...echoing,

@@ -106,3 +106,20 @@ test('a printed run shows the machine, each question, figures, ratios, targets a
     t.true(text.includes(part), part);
   t.regex(text, /^ {2}ours +20\.0 +2\.00 +2\.00–2\.00 +20\.0 +20\.0 +20\.0 +20\.0$/m);
 });
+
+test('panels with short labels stand side by side, and with long ones one below the other', (t) => {
+  const columnsWith = (name: string): unknown => {
+    const table = { rows: [row('base', 10, { role: 'peer' }), row(name, 20)] };
+    return bars(resultOf(table, table))['columns'];
+  };
+  t.is(columnsWith('ours'), 2);
+  t.is(columnsWith('a name that is far too long for two panels'), 1);
+});
+
+test('a long question is broken into lines of at most 90 letters', (t) => {
+  const question = Array.from({ length: 40 }, () => 'word').join(' ');
+  const { text } = bars({ ...resultOf({ rows: [row('ours', 20)] }), question }).title;
+  t.is(text.join(' '), question);
+  t.is(text.length, 3);
+  t.true(text.every(({ length }) => length <= 90));
+});

@@ -45,7 +45,7 @@ test('a cached endpoint is dialled directly when the versions match, even withou
   await closed(connection.socket);
 });
 
-test('without a cached endpoint the broker is asked (C-16)', async (t) => {
+test('a connect without a cached endpoint asks the broker (C-16)', async (t) => {
   const system = await startSystem(t);
   t.is(await routeOf(system.target), 'broker-negotiated');
   t.is(system.broker.helloCount, 1);
@@ -90,7 +90,7 @@ test('the own version may be any string: it is compared, and never sent (C-11)',
   }
 });
 
-test('with another own version the cached endpoint is not dialled (C-15)', async (t) => {
+test('a connect with another own version does not dial the cached endpoint (C-15)', async (t) => {
   const system = await startSystem(t);
   const options = { ...system.target, selfVersion: '9.9.9', cachedBackendEndpoint: system.backend.endpoint };
   t.is(await routeOf(options), 'broker-negotiated');

@@ -75,7 +75,7 @@ test('a whole number above 0 is the round-trip limit, blanks around it aside (C-
   t.is(clientTimeoutFromEnv({ RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS: '+0250' }), 250);
 });
 
-test('without a usable number the round-trip limit is 30 s (C-28)', (t) => {
+test('the round-trip limit is 30 s without a usable number (C-28)', (t) => {
   t.is(clientTimeoutFromEnv({}), 30_000);
   for (const value of [
     '',

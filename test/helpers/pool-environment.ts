@@ -11,7 +11,6 @@ export const TARGET = { brokerEndpoint: FAKE_BROKER, serviceName: 'demo', wanted
 /** Opens nothing. */
 const NO_CONNECTOR: OpensConnections = {
   connect: () => new Promise(() => {}),
-  isNegotiating: () => false,
   retryNow: () => {},
 };
 

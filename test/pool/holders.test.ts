@@ -19,6 +19,7 @@ test('undici keeps a detached socket between requests, and close() ends it at re
   const pool = await poolBefore(t, httpServer());
   const client = new Client('http://backend', {
     connect: undiciConnector(pool),
+    keepAliveTimeout: 600_000,
   });
   for (const body of ['first', 'second']) {
     const reply = await client.request({ path: '/', method: 'POST', body });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPool } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
@@ -90,6 +90,49 @@ for (const [habit, leave] of Object.entries(HABITS)) {
     }
   });
 }
+
+/** What a caller sees that listens for data, pauses at once, and resumes a turn later. */
+async function pausedAndResumed(socket: Socket): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  socket.on('data', (data: Buffer) => seen.push(String(data))).on('pause', () => seen.push('pause'));
+  seen.push(socket.readableFlowing);
+  socket.write('x');
+  socket.pause();
+  await turn();
+  seen.push(socket.readableFlowing);
+  socket.resume();
+  await once(socket, 'data');
+  return seen;
+}
+
+test('a leased socket flows, pauses and resumes as a bare one does', async (t) => {
+  const { target, backend } = await startSystem(t);
+  const pool = new BrokerPool(target);
+  const bare = connect(backend.endpoint);
+  await once(bare, 'connect');
+  const expected = await pausedAndResumed(bare);
+  bare.destroy();
+  t.deepEqual(expected, [true, 'pause', false, 'x']);
+  // The first lease of a connection, and one whose socket has been made anew.
+  for (let time = 0; time < 2; time++)
+    t.deepEqual(await pool.use(({ socket }) => pausedAndResumed(socket)), expected);
+  await pool.close();
+});
+
+test('a listener for resume that was there first hears that a leased socket flows', async (t) => {
+  const { target } = await startSystem(t);
+  const pool = new BrokerPool(target);
+  for (let time = 0; time < 2; time++) {
+    const heard = await pool.use(async ({ socket }) => {
+      const resume = once(socket, 'resume');
+      socket.on('data', () => {});
+      await resume;
+      return socket.readableFlowing;
+    });
+    t.true(heard);
+  }
+  await pool.close();
+});
 
 test('thirty callers who each listen for the end of their request leave no listener', async (t) => {
   const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });

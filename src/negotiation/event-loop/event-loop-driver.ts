@@ -17,7 +17,11 @@ import type { Driver, DriverName, Job, Outcome } from '../job.js';
 export class EventLoopDriver implements Driver {
   readonly name: DriverName;
   readonly #environment: NegotiationEnvironment;
-  readonly #running = new Set<EventLoopNegotiation>();
+  /**
+   * An array: a table of a `Set` that has been outgrown points to the next one, so that one table in the old
+   * generation keeps all later ones, with their negotiations and sockets, until a full collection.
+   */
+  readonly #running: EventLoopNegotiation[] = [];
   #closed = false;
 
   /**
@@ -35,10 +39,10 @@ export class EventLoopDriver implements Driver {
       return () => {};
     }
     const negotiation = new EventLoopNegotiation(job, this.#environment, (outcome) => {
-      this.#running.delete(negotiation);
+      this.#remove(negotiation);
       settle(outcome);
     });
-    this.#running.add(negotiation);
+    negotiation.index = this.#running.push(negotiation) - 1;
     negotiation.begin();
     return () => negotiation.release();
   }
@@ -50,7 +54,15 @@ export class EventLoopDriver implements Driver {
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const negotiation of this.#running) negotiation.release();
+    for (const negotiation of Array.from(this.#running)) negotiation.release();
     return Promise.resolve();
+  }
+
+  /** The last one moves to the index of the removed one. */
+  #remove(negotiation: EventLoopNegotiation): void {
+    const last = this.#running.pop();
+    if (last === undefined || last === negotiation) return;
+    last.index = negotiation.index;
+    this.#running[last.index] = last;
   }
 }

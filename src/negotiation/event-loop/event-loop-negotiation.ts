@@ -33,6 +33,8 @@ type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonl
 
 /** One job of the event-loop driver, from its connect to its outcome. */
 export class EventLoopNegotiation {
+  /** Where the driver keeps it. */
+  index = -1;
   readonly #job: Job;
   readonly #clock: Clock;
   readonly #environment: NegotiationEnvironment;

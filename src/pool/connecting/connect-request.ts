@@ -27,4 +27,6 @@ export interface ConnectRequest {
   readonly handoff: HandoffPolicy | undefined;
   /** No connect to this target has succeeded yet: one Hello goes ahead, the others wait for it. */
   isCold: boolean;
+  /** The negotiation for which other connects of the target wait; `undefined` while there is none. */
+  negotiation: Promise<unknown> | undefined;
 }

@@ -6,7 +6,7 @@ import type { LeaseOwner, ResolvedBackend } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
-import type { PendingConnect, TargetLimits } from '../target-limits.js';
+import { pendingConnect, type PendingConnect, type TargetLimits } from '../target-limits.js';
 import { identityFileOf, targetKey, type Target } from '../../target.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
@@ -20,7 +20,7 @@ import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;
 
-/** Opens the connections of one target. The pump runs each connect: `begin`, `negotiate`, `finish`. */
+/** Opens the connections of one target. The pump runs each connect: `begin`, `connect`, `finish`. */
 export class ConnectionOpener {
   readonly target: Target;
   readonly key: string;
@@ -70,6 +70,7 @@ export class ConnectionOpener {
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
       handoff: adopts ? new HandoffPolicy(settings.adoptHandedOffConnection, clock) : undefined,
       isCold: true,
+      negotiation: undefined,
     };
   }
 
@@ -77,15 +78,15 @@ export class ConnectionOpener {
   phase(mayOpen: number): 'hello' | 'connect' | undefined {
     if (this.#limits.expected === 0)
       return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
-    return this.#environment.connector.isNegotiating(this.key) ? 'hello' : 'connect';
+    return this.#request.negotiation === undefined ? 'connect' : 'hello';
   }
 
   /** The endpoint of an open connection, or the remembered one where a connect may skip the Hello. */
   get known(): ResolvedBackend | undefined {
     const open = this.#entries.entries().find(({ closeOnRelease }) => closeOnRelease === undefined);
     if (open !== undefined) {
-      const { endpoint, negotiation } = open;
-      return { endpoint, ...(negotiation && { negotiated: negotiation.negotiated }) };
+      const { endpoint, answer } = open;
+      return { endpoint, ...(answer && { negotiated: answer.negotiated }) };
     }
     const endpoint = this.#request.maySkipHello ? this.#environment.cache?.get(this.key) : undefined;
     return endpoint === undefined ? undefined : { endpoint };
@@ -123,15 +124,7 @@ export class ConnectionOpener {
   /** Begins a connect, for which a slot has been taken. */
   begin(spare: boolean): PendingConnect {
     const { clock, events, ids } = this.#environment;
-    const connect: PendingConnect = {
-      id: ++ids.connection,
-      startedMs: clock.now(),
-      generation: this.#generation,
-      spare,
-      dropped: false,
-      hadSlot: false,
-      resume: undefined,
-    };
+    const connect = pendingConnect(++ids.connection, clock.now(), this.#generation, spare);
     this.#limits.begin(connect);
     if (spare) this.#spareUnderWay += 1;
     if (events.connectionCreated.wanted)
@@ -140,7 +133,7 @@ export class ConnectionOpener {
   }
 
   /** Connects, with retries for as long as a caller waits. */
-  negotiate(connect: PendingConnect): Promise<NewConnection> {
+  connect(connect: PendingConnect): Promise<NewConnection> {
     return this.#environment.connector.connect(this.#request, connect.startedMs, (failed) =>
       this.#beforeRetry(connect, failed),
     );

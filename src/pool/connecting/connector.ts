@@ -56,7 +56,7 @@ export interface ConnectorSettings {
 }
 
 /** A {@link Connector}, or a test's stand-in. */
-export type OpensConnections = Pick<Connector, 'connect' | 'isNegotiating' | 'retryNow'>;
+export type OpensConnections = Pick<Connector, 'connect' | 'retryNow'>;
 
 /**
  * Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target.
@@ -66,7 +66,6 @@ export class Connector {
   readonly #cache: EndpointCache | undefined;
   readonly #clock: Clock;
   readonly #driver: () => Driver;
-  readonly #hellos = new Map<string, Promise<NewConnection>>();
   #underWay = 0;
   #onIdle = (): void => {};
   readonly #retries: Retries;
@@ -85,11 +84,6 @@ export class Connector {
     this.#retries = new Retries(clock, settings.retry.attempts, this.#closing.signal);
     // p-retry listens once for each connect under way, and many may be.
     setMaxListeners(0, this.#closing.signal);
-  }
-
-  /** Whether a Hello of this target is under way. */
-  isNegotiating(key: string): boolean {
-    return this.#hellos.has(key);
   }
 
   /** Ends the pauses of this target's connects: they try again at once. */
@@ -168,7 +162,7 @@ export class Connector {
         if (opened !== undefined) return opened;
         continue;
       }
-      const other = this.#hellos.get(key);
+      const other = request.negotiation;
       if (other === undefined || !this.#waitsForOthers(request)) return await this.#negotiate(request);
       // Shares the other's failure; after its success the endpoint is known.
       await other;
@@ -225,19 +219,19 @@ export class Connector {
   }
 
   async #negotiate(request: ConnectRequest): Promise<NewConnection> {
-    const { key, attempts } = request;
+    const { attempts } = request;
     attempts.begun += 1;
-    const hello = this.#sayHello(request);
-    if (!this.#hellos.has(key)) this.#hellos.set(key, hello);
+    const negotiation = this.#runNegotiation(request);
+    request.negotiation ??= negotiation;
     try {
-      return await hello;
+      return await negotiation;
     } finally {
       attempts.ended += 1;
-      if (this.#hellos.get(key) === hello) this.#hellos.delete(key);
+      if (request.negotiation === negotiation) request.negotiation = undefined;
     }
   }
 
-  async #sayHello(request: ConnectRequest): Promise<NewConnection> {
+  async #runNegotiation(request: ConnectRequest): Promise<NewConnection> {
     const { target, key, handoff } = request;
     const { handoffReadyTimeoutMs, roundTripTimeoutMs, trust } = this.#settings;
     const adoptHandedOffConnection = handoff?.shouldWait() ?? false;

@@ -2,7 +2,7 @@ import { afterThisCode } from '../../clock.js';
 import type { Route } from '../../negotiation/job.js';
 import { wouldBlock } from '../../os/errno.js';
 import { descriptorOf, socketOverDescriptor } from '../../os/socket-handle.js';
-import { Negotiation, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
+import { BrokerAnswer, type LeasedConnection, type LeaseOwner } from '../../pool/lease.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import type { SocketEnd, SocketProblem, SocketWatcher } from '../../os/socket-watcher.js';
 import type { TargetOptions } from '../../pool/options.js';
@@ -28,11 +28,11 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   socket: PooledSocket;
   readonly endpoint: string;
   readonly route: Route;
-  readonly negotiation: Negotiation | undefined;
+  readonly answer: BrokerAnswer | undefined;
   readonly owner: LeaseOwner;
   needsReset = false;
-  /** This thread has no lease of it. */
-  isLent = false;
+  /** True between the leases of this thread. */
+  mustNotRead = false;
   #ended = false;
   #detached = false;
   #retiring = false;
@@ -65,8 +65,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
     this.acquireId = acquireId;
     this.endpoint = info.endpoint;
     this.route = info.route;
-    this.negotiation =
-      info.negotiation && new Negotiation(info.negotiation.negotiated, info.negotiation.handoffToken);
+    this.answer = info.answer && new BrokerAnswer(info.answer.negotiated, info.answer.handoffToken);
     this.owner = owner;
     this.#claim = claim;
     this.#serviceName = serviceName;
@@ -76,13 +75,13 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
 
   destroy(): void {
     PooledSocket.close(this.socket);
-    this.negotiation?.wipeToken();
+    this.answer?.wipeToken();
   }
 
   wake(acquireId: number): void {
     this.acquireId = acquireId;
     this.socket.ref();
-    this.isLent = false;
+    this.mustNotRead = false;
     PooledSocket.resumeReading(this.socket);
   }
 
@@ -98,7 +97,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
       this.socket = next;
       this.needsReset = false;
     }
-    this.isLent = true;
+    this.mustNotRead = true;
     PooledSocket.holdReading(this.socket);
     this.socket.unref();
     return undefined;

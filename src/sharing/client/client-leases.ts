@@ -258,5 +258,5 @@ function claimOf(memory: ClaimMemory | undefined): Claim | undefined {
 }
 
 function wipeToken(info: ConnectionInfo | undefined): void {
-  info?.negotiation?.handoffToken?.fill(0);
+  info?.answer?.handoffToken?.fill(0);
 }

@@ -23,7 +23,7 @@ export class HostConnection implements SharedWith {
   readonly holders = new Set<TellHolder>();
   everReceived = false;
   /** Also while a thread may claim it: neither reads then. */
-  isLent = false;
+  isLeasedElsewhere = false;
   /** While it is idle, and a thread may claim it. */
   claimable: Claimable | undefined;
   readonly #calls: DescriptorCalls;
@@ -52,7 +52,7 @@ export class HostConnection implements SharedWith {
    */
   lend(): Uint8Array | undefined {
     const { socket } = this.pooled;
-    this.isLent = true;
+    this.isLeasedElsewhere = true;
     PooledSocket.holdReading(socket);
     const greeting = takeUnread(socket);
     // A copy: a message takes along the whole buffer of a view.
@@ -68,7 +68,7 @@ export class HostConnection implements SharedWith {
     if (peeked === 0) return 'stale';
     if (peeked > 0) return 'dirty';
     if (!wouldBlock(peeked)) return 'error';
-    this.isLent = false;
+    this.isLeasedElsewhere = false;
     PooledSocket.resumeReading(socket);
     return socket.destroyed ? 'error' : undefined;
   }

@@ -82,19 +82,19 @@ export class HostLeases {
     }
     const slot = this.#inFlight.add(descriptor);
     const greeting = connection.lend();
-    const { endpoint, route, negotiation } = pooled;
+    const { endpoint, route, answer } = pooled;
     const { claims } = pooled.owner;
     const claimable = claims && new Claimable(claims);
     const first = { connection, acquireId, claimable };
     this.#held.set(pooled.id, first);
     connection.holders.add(this.#tell);
     this.#begin(first, acquireId, { lease, connection, slot, greeted: greeting !== undefined });
-    const token = negotiation?.handoffToken();
+    const token = answer?.handoffToken();
     const handoffToken = token && copyOf(token);
     const info = {
       endpoint,
       route,
-      negotiation: negotiation && { negotiated: negotiation.negotiated, handoffToken },
+      answer: answer && { negotiated: answer.negotiated, handoffToken },
     };
     const claim = claimable?.memory;
     this.#post({ ...message, slot, info, claim, greeting }, handoffToken && [handoffToken.buffer]);

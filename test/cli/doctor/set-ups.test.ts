@@ -397,7 +397,7 @@ onPosix('a file of endpoints that cannot be used is a warning', async (t) => {
   );
 });
 
-onPosix('without FFI there is one warning, and none of what needs it', async (t) => {
+onPosix('a machine without FFI has one warning, and no other problem', async (t) => {
   const poor = machine(t, { host: { ...SOUND_HOST, ffiProblem: () => 'no prebuilt library' } });
   await startBroker(t, poor.endpoint);
   await hasProblems(t, poor, [['ffi', 'warning', /cannot be reached: no prebuilt library/]]);

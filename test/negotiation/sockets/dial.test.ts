@@ -43,7 +43,7 @@ nativeTest(
     if (outcome?.kind !== 'connected') return t.fail();
     let bytes = 0;
     const watcher: SocketWatcher = {
-      isLent: false,
+      mustNotRead: false,
       onBytes: () => (bytes += 1),
       onEnd: () => {},
       onRest: () => {},
@@ -92,7 +92,7 @@ nativeTest('a full backlog is left to the dial that waits', async (t) => {
   t.is(dialNow(nativeWith({ connect: () => -(errno['EAGAIN'] ?? 0) }), backend.endpoint), undefined);
 });
 
-test('without native calls everything is left to the dial that waits', async (t) => {
+test('dialNow leaves a connect to the dial that waits where there are no native calls', async (t) => {
   const { backend } = await startSystem(t);
   t.is(dialNow(undefined, backend.endpoint), undefined);
   const outcome = await new Promise<DialOutcome>((settle) => {

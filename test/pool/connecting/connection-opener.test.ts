@@ -32,10 +32,6 @@ class FakeConnector implements OpensConnections {
     return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
   }
 
-  isNegotiating(): boolean {
-    return false;
-  }
-
   retryNow(key: string): void {
     this.retriedNow.push(key);
   }
@@ -80,7 +76,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   /** Runs a connect as the pump does. */
   const run = async (spare: boolean): Promise<void> => {
     const connect = opener.begin(spare);
-    const opened = await opener.negotiate(connect).catch(asPoolError);
+    const opened = await opener.connect(connect).catch(asPoolError);
     const result = opener.finish(connect, opened);
     if (result instanceof PooledConnection) {
       entries.add(result);

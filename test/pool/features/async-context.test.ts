@@ -275,9 +275,9 @@ test('one connection serves callers without a context and with one in turn, each
     timeout: scaled(60_000),
   });
   const { heard, wasOut, created } = JSON.parse(stdout);
-  t.deepEqual(heard, ['none', 'none', 'first', 'none', 'second', 'none']);
+  t.deepEqual(heard, ['none', 'none', 'first', 'none', 'second', 'none', 'entered']);
   t.is(created, 1);
-  t.deepEqual([wasOut[2], wasOut[4]], [false, false]);
+  t.deepEqual([wasOut[2], wasOut[4], wasOut[6], wasOut[7]], [false, false, false, false]);
   // Before Node 24 the way without a context is the short one.
   if ('_enable' in AsyncLocalStorage.prototype) t.deepEqual([wasOut[1], wasOut[5]], [true, true]);
   else t.false(wasOut.includes(true));

@@ -1,6 +1,6 @@
 /**
- * Uses one connection in turn without any `AsyncLocalStorage`, in a store, and behind one, and prints what its
- * listeners find in the store: `node first-context.js <target as JSON>`.
+ * Uses one connection in turn without any `AsyncLocalStorage`, in a store, behind one, and in one that was entered,
+ * and prints what its listeners find in the store: `node first-context.js <target as JSON>`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
@@ -30,6 +30,11 @@ await talk();
 await storage.run('second', talk);
 storage.disable();
 await talk();
+// No promise has an id here, and the store is that of the whole program.
+storage.enterWith('entered');
+wasOut.push(isOutOfContext());
+await talk();
+storage.disable();
 const { created } = pool.stats();
 await pool.close();
 process.stdout.write(JSON.stringify({ heard, wasOut, created }));

@@ -11,10 +11,10 @@ test('a declined lease goes back, and its token is overwritten', (t) => {
   const host = new HostLink({ postMessage: () => {} }, new LeaseLog(log.memory));
   const leases = new ClientLeases(new DescriptorLedger().memory, host, () => {});
   const handoffToken = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
-  const negotiated = pooledConnection({ handoffToken }).negotiation?.negotiated;
+  const negotiated = pooledConnection({ handoffToken }).answer?.negotiated;
   if (negotiated === undefined) return t.fail();
-  const negotiation = { negotiated, handoffToken };
-  const info = { endpoint: FAKE_BACKEND, route: 'handle-passed', negotiation } as const;
+  const answer = { negotiated, handoffToken };
+  const info = { endpoint: FAKE_BACKEND, route: 'handle-passed', answer } as const;
   const message: LeaseMessage = { kind: 'lease', acquireId: 1, connectionId: 2, slot: 0, info };
   leases.decline(message);
   t.deepEqual(handoffToken, new Uint8Array(16));

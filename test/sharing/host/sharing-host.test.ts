@@ -105,7 +105,7 @@ sharingTest(
       peeked = result;
       t.is(connection.takeBack(), problem, String(result));
     }
-    t.false(connection.isLent);
+    t.false(connection.isLeasedElsewhere);
     lease.release();
   },
 );
