@@ -7,7 +7,7 @@ import type { AcrossTask, Situation } from '../programs/lend-across.js';
 
 const SITUATIONS: readonly (Situation & { readonly title: string })[] = [
   { title: 'one caller', callers: 1, echoes: false },
-  { title: '8 callers, 8 connections', callers: 8, echoes: false },
+  { title: '8 callers, 8 connections, beside 8 messages that travel together', callers: 8, echoes: false },
   { title: 'one caller, each lease with an echo', callers: 1, echoes: true },
 ];
 
@@ -49,7 +49,7 @@ export const sharedAcquire: BenchCase = {
         tableOf(title, (name) => (rounds.get(name) ?? []).map((all) => all[index] ?? NaN)),
       ),
       notes: [
-        'All callers are in one thread, which releases and acquires again at once. With an echo, the row of the message asks for it on a connection that it holds all the time.',
+        'All callers are in one thread, which releases and acquires again at once. The messages of 8 callers travel together: one wake-up serves them all. With an echo, the row of the message asks for it on a connection that it holds all the time.',
       ],
     };
   },

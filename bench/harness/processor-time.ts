@@ -11,6 +11,8 @@ export interface Repetition {
   readonly callers?: number;
   /** In a batch, for each caller. @default as many as take 20 ms */
   readonly mostTimes?: number;
+  /** Before the first batch that counts, for each caller, so that V8 has compiled the operation. @default 0 */
+  readonly warmUpTimes?: number;
   /** Runs after each batch and does not count. */
   readonly between?: () => Promise<void>;
 }
@@ -22,10 +24,11 @@ export interface Repetition {
  */
 export async function processorTime(
   work: Work,
-  { callers = 1, mostTimes = Infinity, between }: Repetition = {},
+  { callers = 1, mostTimes = Infinity, warmUpTimes = 0, between }: Repetition = {},
 ): Promise<number> {
   let times = 1;
   let spentNs = 0;
+  let done = 0;
   const batch = async (): Promise<number> => {
     const beganNs = processorNs();
     await Promise.all(Array.from({ length: callers }, () => work(times)));
@@ -34,9 +37,10 @@ export async function processorTime(
     await between?.();
     return nanoseconds;
   };
-  while (spentNs < WARM_UP_NS) {
+  while (spentNs < WARM_UP_NS || done < warmUpTimes) {
     const nanoseconds = await batch();
     spentNs += nanoseconds;
+    done += times;
     times = Math.min(mostTimes, nextTimes(times, nanoseconds));
   }
   const figures: number[] = [];

@@ -8,8 +8,9 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import { BrokerPool, connectSharedPool, type Lease } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
-import { timeBatches } from '../harness/batches.js';
+import { timeBatches, type Work } from '../harness/batches.js';
 import { sendAnswer } from '../harness/child.js';
+import { processorTime } from '../harness/processor-time.js';
 
 /** Callers of one thread. */
 export interface Situation {
@@ -24,6 +25,8 @@ export interface AcrossTask {
   readonly way: 'message' | 'across' | 'beside';
   readonly situations: readonly Situation[];
   readonly target: TestTarget;
+  /** What is measured, of all threads together. @default the time that passes */
+  readonly unit?: 'processor time';
 }
 
 interface Across extends AcrossTask {
@@ -49,11 +52,19 @@ interface Source {
   acquire(): Promise<Lease>;
 }
 
-async function lend(source: Source, { callers, echoes }: Situation): Promise<number> {
+type Measure = (callers: number, work: Work) => Promise<number>;
+
+/** An operation costs ten times as much before V8 has compiled it, in both threads. */
+const WARM_UP_TIMES = 5_000;
+
+const timeProcessor: Measure = (callers, work) =>
+  processorTime(work, { callers, warmUpTimes: WARM_UP_TIMES });
+
+async function lend(source: Source, { callers, echoes }: Situation, timeWork: Measure): Promise<number> {
   const leases = await Promise.all(Array.from({ length: callers }, () => source.acquire()));
   await Promise.all(leases.map(askEcho));
   for (const lease of leases) lease.release();
-  return await timeBatches(callers, async (times) => {
+  return await timeWork(callers, async (times) => {
     for (let time = 0; time < times; time++) {
       const lease = await source.acquire();
       if (echoes) await askEcho(lease);
@@ -63,12 +74,17 @@ async function lend(source: Source, { callers, echoes }: Situation): Promise<num
 }
 
 /** Messages there and back, as many at once as there are callers. */
-async function mirror(source: Source, { callers, echoes }: Situation, port: MessagePort): Promise<number> {
+async function mirror(
+  source: Source,
+  { callers, echoes }: Situation,
+  port: MessagePort,
+  timeWork: Measure,
+): Promise<number> {
   const lease = await source.acquire();
   const waiting: (() => void)[] = [];
   const onAnswer = (): void => waiting.shift()?.();
   port.on('message', onAnswer);
-  const nanoseconds = await timeBatches(callers, async (times) => {
+  const nanoseconds = await timeWork(callers, async (times) => {
     for (let time = 0; time < times; time++) {
       const answered = new Promise<void>((resolve) => waiting.push(resolve));
       port.postMessage({ kind: 'acquire', acquireId: time });
@@ -90,10 +106,11 @@ async function each(
   return all;
 }
 
-async function measureAcross({ way, situations, port, mirror: far }: Across): Promise<number[]> {
+async function measureAcross({ way, situations, port, mirror: far, unit }: Across): Promise<number[]> {
   await using shared = await connectSharedPool(port);
+  const timeWork = unit === undefined ? timeBatches : timeProcessor;
   return await each(situations, (situation) =>
-    way === 'message' ? mirror(shared, situation, far) : lend(shared, situation),
+    way === 'message' ? mirror(shared, situation, far, timeWork) : lend(shared, situation, timeWork),
   );
 }
 
@@ -101,7 +118,7 @@ async function measure(task: AcrossTask): Promise<number[]> {
   const { situations, target, way } = task;
   const max = Math.max(...situations.map(({ callers }) => callers));
   const pool = new BrokerPool({ ...target, max, idleTimeoutMs: Infinity, maxLifetimeMs: Infinity });
-  if (way === 'beside') return await each(situations, (situation) => lend(pool, situation));
+  if (way === 'beside') return await each(situations, (situation) => lend(pool, situation, timeBatches));
   const { port1, port2 } = new MessageChannel();
   port1.on('message', (message) => port1.postMessage(message));
   const port = pool.share();

@@ -37,7 +37,7 @@ export function joined(first: Measured, second: Measured): Measured {
 /** The verdict as a line. CI counts lines by their beginning. */
 export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipVerdict): string {
   const what = `${passed ? '✓' : '✗'} ${row.name}: ${short(ratio)} × ${row.against}`;
-  const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ns`;
+  const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ${row.unit ?? 'ns'}`;
   if (timesWorse === undefined) return `${what}, no landed result; ${rounds}`;
   return `${what}, ${short(timesWorse)} times the landed ratio, at most ${row.bound} allowed; ${rounds}`;
 }

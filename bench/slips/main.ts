@@ -1,6 +1,6 @@
 /**
  * `npm run bench:slips`: compares this build with the landed results. Ends with 1 where a row got slower by more than
- * its bound, in a second try as well. `--write` makes this build the landed one.
+ * its bound, in a second try as well. `--write` makes this build the landed one. Words choose rows.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ import {
   type SlipVerdict,
 } from './judge.js';
 import { measureRows, type Measured } from './measure.js';
-import { ROWS, type SlipSystem } from './rows.js';
+import { BACKLOG, ROWS, type SlipRow, type SlipSystem } from './rows.js';
 
 /** From dist/bench/slips the project is three levels up. */
 const LANDED_FILE = fileURLToPath(new URL('../../../bench/results/landed.json', import.meta.url));
@@ -34,13 +34,21 @@ interface Landed {
   readonly ratios: LandedRatios;
 }
 
+function readLanded(): Landed {
+  return JSON.parse(readFileSync(LANDED_FILE, 'utf8'));
+}
+
+/** Rows that have not been measured keep their figures. */
 function writeLanded(measured: ReadonlyMap<string, Measured>): void {
-  const landed: Landed = {
+  const { ratios } = readLanded();
+  const written = ROWS.map(({ name }): [string, number | undefined] => {
+    const figures = measured.get(name);
+    return [name, figures === undefined ? ratios[name] : Number(ratioOfFastest(figures).toFixed(4))];
+  });
+  const landed = {
     takenAt: new Date().toISOString(),
     machine: machine(false),
-    ratios: Object.fromEntries(
-      ROWS.map(({ name }) => [name, Number(ratioOfFastest(measuredOf(measured, name)).toFixed(4))]),
-    ),
+    ratios: Object.fromEntries(written),
   };
   writeFileSync(LANDED_FILE, `${JSON.stringify(landed, undefined, 2)}\n`);
   console.log(`wrote ${LANDED_FILE}`);
@@ -51,31 +59,37 @@ function measuredOf(measured: ReadonlyMap<string, Measured>, name: string): Meas
 }
 
 /** A row out of its bound gets as many rounds again; the fastest of all rounds count. */
-async function compare(system: SlipSystem): Promise<SlipVerdict[]> {
-  const { ratios }: Landed = JSON.parse(readFileSync(LANDED_FILE, 'utf8'));
-  const measured = await measureRows(ROWS, system, ROUNDS, BUDGET_MS);
-  const verdicts = ROWS.map((row) => judgeRow(row, measuredOf(measured, row.name), ratios));
+async function compare(rows: readonly SlipRow[], system: SlipSystem): Promise<SlipVerdict[]> {
+  const { ratios } = readLanded();
+  const measured = await measureRows(rows, system, ROUNDS, BUDGET_MS);
+  const verdicts = rows.map((row) => judgeRow(row, measuredOf(measured, row.name), ratios));
   const slipped = verdicts.filter(({ passed }) => !passed);
   if (slipped.length === 0) return verdicts;
   console.log(`measured again: ${slipped.map(({ row }) => row.name).join('; ')}`);
-  const rows = slipped.map(({ row }) => row);
-  const again = await measureRows(rows, system, ROUNDS, BUDGET_MS);
+  const doubtful = slipped.map(({ row }) => row);
+  const again = await measureRows(doubtful, system, ROUNDS, BUDGET_MS);
   return verdicts.map((verdict) => {
     const { row } = verdict;
-    if (!rows.includes(row)) return verdict;
+    if (!doubtful.includes(row)) return verdict;
     return judgeRow(row, joined(verdict.measured, measuredOf(again, row.name)), ratios);
   });
 }
 
-const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
+const { values, positionals } = parseArgs({
+  options: { write: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const isChosen = ({ name }: SlipRow): boolean =>
+  positionals.length === 0 || positionals.some((word) => name.includes(word));
+const chosen = ROWS.filter(isChosen);
 installPeers();
-await using system = await spawnTestSystem({ handoff: 'none' });
+await using system = await spawnTestSystem({ handoff: 'none', backlog: BACKLOG });
 const { target, backend } = system;
-const slipSystem = { target, endpoint: backend.endpoint };
+const slipSystem = { target, endpoint: backend.endpoint, pid: backend.pid ?? 0 };
 if (values.write) {
-  writeLanded(await measureRows(ROWS, slipSystem, ROUNDS_TO_WRITE, Infinity));
+  writeLanded(await measureRows(chosen, slipSystem, ROUNDS_TO_WRITE, Infinity));
 } else {
-  const verdicts = await compare(slipSystem);
+  const verdicts = await compare(chosen, slipSystem);
   for (const verdict of verdicts) console.log(describeSlip(verdict));
   if (verdicts.some(({ passed }) => !passed)) process.exitCode = 1;
 }

@@ -1,9 +1,11 @@
 import { askProgram } from '../harness/child.js';
 import { alternate } from '../harness/rounds.js';
-import type { ProcessorTimeTask } from '../programs/processor-time.js';
-import type { SlipRow, SlipSystem } from './rows.js';
+import { startProgram } from '../harness/program.js';
+import type { HoldAnswer } from '../programs/hold.js';
+import { WEIGHING_OPTIONS } from '../cases/idle-connections.js';
+import type { SlipRow, SlipSystem, SlipTask } from './rows.js';
 
-/** Nanoseconds of processor time for an operation, a figure a round. */
+/** Nanoseconds of processor time for an operation, or bytes of a connection, a figure a round. */
 export interface Measured {
   readonly ours: readonly number[];
   readonly peer: readonly number[];
@@ -27,11 +29,24 @@ export async function measureRows(
     { name: `${name}, peer`, task: peer(system) },
   ]);
   const context = { rounds, fewest: FEWEST_ROUNDS, progress: () => {} };
-  const turn = ({ task }: { task: ProcessorTimeTask }): Promise<number> =>
-    askProgram<number>('processor-time', task);
-  const figures = await alternate(context, 'slips', contenders, budgetMs, turn);
+  const figures = await alternate(context, 'slips', contenders, budgetMs, ({ task }) => measureOne(task));
   const figuresOf = (name: string): number[] => figures.get(name) ?? [];
   return new Map(
     rows.map(({ name }) => [name, { ours: figuresOf(`${name}, ours`), peer: figuresOf(`${name}, peer`) }]),
   );
+}
+
+async function measureOne({ program, task }: SlipTask): Promise<number> {
+  switch (program) {
+    case 'processor-time':
+      return await askProgram<number>(program, task);
+    case 'lend-across': {
+      const [nanoseconds = Number.NaN] = await askProgram<number[]>(program, task);
+      return nanoseconds;
+    }
+    case 'hold': {
+      await using holder = await startProgram<HoldAnswer>(program, task, WEIGHING_OPTIONS);
+      return holder.ready.all ?? holder.ready.heap;
+    }
+  }
 }

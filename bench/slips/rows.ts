@@ -1,13 +1,23 @@
 import type { TestTarget } from '../../src/testing/index.js';
 import { GENERIC, OURS as OUR_CODEC } from '../peers/codecs.js';
 import { OURS } from '../peers/lenders.js';
+import type { HoldTask } from '../programs/hold.js';
+import type { AcrossTask } from '../programs/lend-across.js';
 import type { ProcessorTimeTask } from '../programs/processor-time.js';
 
 /** The embedded broker and backend of all rows. */
 export interface SlipSystem {
   readonly target: TestTarget;
   readonly endpoint: string;
+  /** Of the backend's process. */
+  readonly pid: number;
 }
+
+/** What is measured in a process of its own. */
+export type SlipTask =
+  | { readonly program: 'processor-time'; readonly task: ProcessorTimeTask }
+  | { readonly program: 'lend-across'; readonly task: AcrossTask }
+  | { readonly program: 'hold'; readonly task: HoldTask };
 
 /** An operation of ours beside that of a peer. */
 export interface SlipRow {
@@ -16,23 +26,30 @@ export interface SlipRow {
   readonly against: string;
   /** A ratio above this multiple of the landed one is a slip. */
   readonly bound: number;
-  readonly ours: (system: SlipSystem) => ProcessorTimeTask;
-  readonly peer: (system: SlipSystem) => ProcessorTimeTask;
+  /** @default 'ns' */
+  readonly unit?: 'bytes';
+  readonly ours: (system: SlipSystem) => SlipTask;
+  readonly peer: (system: SlipSystem) => SlipTask;
 }
 
 const PEER = 'lightning-pool';
 /** Ratios of the same build lie within a tenth, on a busy machine as well. */
 const STEADY = 1.25;
-/** The kernel's part of a connect, and what other programs leave of its caches, are noise of a fifth. */
-const NOISY = 1.4;
+const HELD_CONNECTIONS = 2_000;
+/** Connects within a turn, before the backend accepts any: the rows' backlog is as large. */
+export const BACKLOG = 2_000;
+
+function timed(task: ProcessorTimeTask): SlipTask {
+  return { program: 'processor-time', task };
+}
 
 function lend(name: string, callers: number): SlipRow {
   return {
     name,
     against: PEER,
     bound: STEADY,
-    ours: ({ target }) => ({ what: 'lend', lender: OURS, callers, target }),
-    peer: ({ target }) => ({ what: 'lend', lender: PEER, callers, target }),
+    ours: ({ target }) => timed({ what: 'lend', lender: OURS, callers, target }),
+    peer: ({ target }) => timed({ what: 'lend', lender: PEER, callers, target }),
   };
 }
 
@@ -41,9 +58,23 @@ function code(what: 'decode' | 'encode', bytes: number): SlipRow {
     name: `${what} ${bytes} B`,
     against: GENERIC,
     bound: STEADY,
-    ours: () => ({ what, codec: OUR_CODEC, bytes }),
-    peer: () => ({ what, codec: GENERIC, bytes }),
+    ours: () => timed({ what, codec: OUR_CODEC, bytes }),
+    peer: () => timed({ what, codec: GENERIC, bytes }),
   };
+}
+
+function across(way: AcrossTask['way'], callers: number) {
+  return ({ target }: SlipSystem): SlipTask => ({
+    program: 'lend-across',
+    task: { way, situations: [{ callers, echoes: false }], target, unit: 'processor time' },
+  });
+}
+
+function hold(who: HoldTask['who']) {
+  return ({ target, endpoint: backendEndpoint }: SlipSystem): SlipTask => ({
+    program: 'hold',
+    task: { who, target, backendEndpoint, connections: HELD_CONNECTIONS, parksThread: false },
+  });
 }
 
 /** The rows that CI compares: the shortest operations, whose cost is this package's own. */
@@ -51,11 +82,26 @@ export const ROWS: readonly SlipRow[] = [
   lend('acquire and release, one caller', 1),
   lend('acquire and release, 100 callers for 10 connections', 100),
   {
+    name: 'acquire and release in another thread, 8 callers',
+    against: 'a message there and back',
+    bound: STEADY,
+    ours: across('across', 8),
+    peer: across('message', 8),
+  },
+  {
     name: 'Hello-skip',
     against: 'bare net.connect',
-    bound: NOISY,
-    ours: ({ target, endpoint }) => ({ what: 'connect', who: 'pool', target, endpoint }),
-    peer: ({ target, endpoint }) => ({ what: 'connect', who: 'bare', target, endpoint }),
+    bound: STEADY,
+    ours: ({ target, endpoint, pid }) => timed({ what: 'connect', who: 'pool', target, endpoint, pid }),
+    peer: ({ target, endpoint, pid }) => timed({ what: 'connect', who: 'bare', target, endpoint, pid }),
+  },
+  {
+    name: 'memory of an idle connection',
+    against: 'bare net.Socket',
+    bound: STEADY,
+    unit: 'bytes',
+    ours: hold('pool'),
+    peer: hold('bare'),
   },
   code('decode', 64),
   code('encode', 64),

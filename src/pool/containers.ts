@@ -201,7 +201,7 @@ export class WaiterQueue<W extends QueuedWaiter<W>> {
 
   /** Takes a waiter out of any position. Returns false if it was out already. */
   remove(waiter: W): boolean {
-    if (!this.includes(waiter)) return false;
+    if (waiter.next === undefined && waiter !== this.last) return false;
     if (waiter === this.first) {
       this.shift();
       return true;

@@ -20,26 +20,6 @@ export interface PendingConnect extends QueuedWaiter<PendingConnect> {
   resume: ((isWanted: boolean) => void) | undefined;
 }
 
-/** A connect that is about to begin. */
-export function pendingConnect(
-  id: number,
-  startedMs: number,
-  generation: number,
-  spare: boolean,
-): PendingConnect {
-  return {
-    id,
-    startedMs,
-    generation,
-    spare,
-    dropped: false,
-    hadSlot: false,
-    resume: undefined,
-    next: undefined,
-    previous: undefined,
-  };
-}
-
 /**
  * How many connections a target may and must have (`max`, `maxConnecting`, `min`, its share of `maxTotal`), and
  * its connects under way with their slots of `maxTotal`. An attempt holds a slot; a pause does not. While no
@@ -146,9 +126,21 @@ export class TargetLimits implements CapacityUser {
   }
 
   /** A connect begins, for which a slot has been taken. */
-  begin(connect: PendingConnect): void {
+  begin(id: number, startedMs: number, generation: number, spare: boolean): PendingConnect {
+    const connect: PendingConnect = {
+      id,
+      startedMs,
+      generation,
+      spare,
+      dropped: false,
+      hadSlot: false,
+      resume: undefined,
+      next: undefined,
+      previous: undefined,
+    };
     this.connects += 1;
     this.holding.push(connect);
+    return connect;
   }
 
   /** An attempt has failed that is tried again later. */

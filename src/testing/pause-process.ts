@@ -13,7 +13,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  * thread answer a last request after `kill` has returned. On Linux this returns when each thread is stopped; elsewhere
  * there is no cheap look at a thread's state, and it returns when the signal is sent. Not on Windows.
  */
-export function pauseProcess(child: ChildProcess): void {
+export function pauseProcess(child: Pick<ChildProcess, 'pid' | 'kill'>): void {
   const { pid } = child;
   if (pid === undefined || !child.kill('SIGSTOP') || process.platform !== 'linux') return;
   const limit = monotonicNowMs() + STOP_LIMIT_MS;

@@ -1,14 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { describeSlip, joined, judgeRow, ratioOfFastest, type SlipVerdict } from '../../bench/slips/judge.js';
-import { ROWS, type SlipRow } from '../../bench/slips/rows.js';
+import { ROWS, type SlipRow, type SlipTask } from '../../bench/slips/rows.js';
 import test from '../helpers/sanitary.js';
 
+const TASK: SlipTask = {
+  program: 'processor-time',
+  task: { what: 'decode', codec: 'generic codec', bytes: 1 },
+};
 const ROW: SlipRow = {
   name: 'acquire',
   against: 'a peer',
   bound: 1.25,
-  ours: () => ({ what: 'decode', codec: 'generic codec', bytes: 1 }),
-  peer: () => ({ what: 'decode', codec: 'generic codec', bytes: 1 }),
+  ours: () => TASK,
+  peer: () => TASK,
 };
 const LANDED = { acquire: 0.2 };
 

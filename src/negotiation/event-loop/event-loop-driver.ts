@@ -39,7 +39,12 @@ export class EventLoopDriver implements Driver {
       return () => {};
     }
     const negotiation = new EventLoopNegotiation(job, this.#environment, (outcome) => {
-      this.#remove(negotiation);
+      // The last one moves to the index of the one that leaves.
+      const last = this.#running.pop();
+      if (last !== undefined && last !== negotiation) {
+        last.index = negotiation.index;
+        this.#running[last.index] = last;
+      }
       settle(outcome);
     });
     negotiation.index = this.#running.push(negotiation) - 1;
@@ -56,13 +61,5 @@ export class EventLoopDriver implements Driver {
     this.#closed = true;
     for (const negotiation of Array.from(this.#running)) negotiation.release();
     return Promise.resolve();
-  }
-
-  /** The last one moves to the index of the removed one. */
-  #remove(negotiation: EventLoopNegotiation): void {
-    const last = this.#running.pop();
-    if (last === undefined || last === negotiation) return;
-    last.index = negotiation.index;
-    this.#running[last.index] = last;
   }
 }

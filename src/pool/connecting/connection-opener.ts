@@ -6,7 +6,7 @@ import type { LeaseOwner, ResolvedBackend } from '../lease.js';
 import type { PoolEnvironment } from '../pool-environment.js';
 import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
-import { pendingConnect, type PendingConnect, type TargetLimits } from '../target-limits.js';
+import type { PendingConnect, TargetLimits } from '../target-limits.js';
 import { identityFileOf, targetKey, type Target } from '../../target.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
@@ -124,8 +124,7 @@ export class ConnectionOpener {
   /** Begins a connect, for which a slot has been taken. */
   begin(spare: boolean): PendingConnect {
     const { clock, events, ids } = this.#environment;
-    const connect = pendingConnect(++ids.connection, clock.now(), this.#generation, spare);
-    this.#limits.begin(connect);
+    const connect = this.#limits.begin(++ids.connection, clock.now(), this.#generation, spare);
     if (spare) this.#spareUnderWay += 1;
     if (events.connectionCreated.wanted)
       events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: connect.id });

@@ -67,7 +67,7 @@ export class Connector {
   readonly #clock: Clock;
   readonly #driver: () => Driver;
   #underWay = 0;
-  #onIdle = (): void => {};
+  #onIdle: (() => void) | undefined;
   readonly #retries: Retries;
   readonly #closing = new AbortController();
 
@@ -112,7 +112,7 @@ export class Connector {
       return await this.#retry(request, startedMs, beforeRetry, error);
     } finally {
       this.#underWay -= 1;
-      if (this.#underWay === 0) this.#onIdle();
+      if (this.#underWay === 0) this.#onIdle?.();
     }
   }
 
