@@ -49,6 +49,12 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
       'A closed port has no leases: a second close finds none, unless the thread takes a descriptor in that moment.',
   },
   {
+    where: 'ClientLeases.onGone',
+    kind: 'no call',
+    before: 'this.#draining.get(connection)?.();',
+    reason: 'The drain ends by its own limit, and the pool ignores a message about a lease that has ended.',
+  },
+  {
     where: 'Pump.onWaiter',
     kind: '> becomes >=',
     before: 'lacking.size > 0',

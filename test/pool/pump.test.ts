@@ -1,4 +1,5 @@
 import type { Lease } from '../../src/index.js';
+import { heldBy } from '../../src/pool/lease.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
 import test from '../helpers/sanitary.js';
 
@@ -53,4 +54,19 @@ test('a connect that fails leaves the callers to another one that is under way',
   t.like(pool.stats(), { waiting: 2, connecting: 1 });
   await connect();
   for (const acquiring of acquires) (await acquiring).release();
+});
+
+test('a caller waits for those of others only beyond the connects that are under way', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 2 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const owner = heldBy(lease)?.owner;
+  const waiting = [pool.acquire()];
+  t.is(owner?.unserved, 0);
+  waiting.push(pool.acquire());
+  t.is(owner?.unserved, 1);
+  lease.release();
+  await connect();
+  for (const served of await Promise.all(waiting)) served.release();
 });

@@ -274,6 +274,16 @@ sharingTest('clear() closes a connection that a thread has claimed when it comes
   t.true(await settled(pool, 0));
 });
 
+sharingTest('no claim begins on a connection that clear() closes when it comes back', async (t) => {
+  const pool = openPool(t, await startSystem(t));
+  await using shared = await connectSharedPool(pool.share());
+  const lease = await shared.acquire();
+  pool.clear();
+  lease.release();
+  t.is(await claim(shared), undefined);
+  t.true(await until(() => pool.stats().closedByReason.stale === 1));
+});
+
 sharingTest('clear() closes a connection that may be claimed, and its thread gets another one', async (t) => {
   const pool = openPool(t, await startSystem(t));
   await using shared = await connectSharedPool(pool.share());

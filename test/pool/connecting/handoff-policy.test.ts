@@ -87,6 +87,37 @@ test('downgrades between handoffs that work do not open the breaker', (t) => {
   t.true(policy.shouldWait());
 });
 
+test('after three connections whose backend never spoke no negotiation waits for half a minute (C-48)', (t) => {
+  const clock = new FakeClock();
+  const policy = new HandoffPolicy(true, clock);
+  times(2, () => policy.onClosed(false, true));
+  times(5, () => policy.onClosed(false, false));
+  t.true(policy.shouldWait(), 'one that its caller closes tells nothing');
+  policy.onClosed(false, true);
+  t.false(policy.shouldWait());
+  clock.advance(29_999);
+  t.false(policy.shouldWait());
+  clock.advance(1);
+  t.true(policy.shouldWait());
+  policy.onClosed(false, true);
+  clock.advance(59_999);
+  t.false(policy.shouldWait(), 'the next pause is twice as long');
+  clock.advance(1);
+  t.true(policy.shouldWait());
+});
+
+test('a connection whose backend spoke closes the breaker (C-48)', (t) => {
+  const clock = new FakeClock();
+  const policy = new HandoffPolicy(true, clock);
+  times(4, () => policy.onClosed(false, true));
+  t.false(policy.shouldWait());
+  policy.onClosed(true, true);
+  t.true(policy.shouldWait());
+  times(3, () => policy.onClosed(false, true));
+  clock.advance(30_000);
+  t.true(policy.shouldWait(), 'the pauses begin with the shortest');
+});
+
 test('a broker that offers nothing is no downgrade', (t) => {
   const policy = new HandoffPolicy(true, new FakeClock());
   times(10, () => policy.learn({ waited: true, offered: false, adopted: false, durationMs: 1 }));

@@ -155,3 +155,19 @@ test('a connection that tryAcquire finds dead is replaced', async (t) => {
   await connect();
   t.like(pool.stats(), { total: 1, idle: 1, created: 2 });
 });
+
+test('warm does not count detached connections towards min', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { min: 1 });
+  await settled();
+  await connect();
+  const lease = await pool.acquire();
+  const socket = lease.detach();
+  t.is(driver.pending.size, 1);
+  let isWarm = false;
+  const warming = pool.warm().then(() => (isWarm = true));
+  await settled();
+  t.false(isWarm);
+  await connect();
+  await warming;
+  socket.destroy();
+});
