@@ -35,7 +35,7 @@ function causeToData(cause: unknown, depth: number): CauseData {
   if (!(cause instanceof Error)) return { text: String(cause) };
   const { name, message } = cause;
   const fields: Record<string, string> = {};
-  // Those of a system error among them: code and syscall.
+  // A system error has code and syscall among its fields.
   for (const [key, value] of Object.entries(cause)) if (typeof value === 'string') fields[key] = value;
   return { fields: { ...fields, name, message } };
 }

@@ -249,6 +249,42 @@ test('documents and sources name their subjects: they use no indefinite pronoun 
   t.deepEqual(found, []);
 });
 
+const BARE_OPENING = /^(?:Of|That of|Those|Its?|They|Theirs?)\b/;
+
+/** The first line of each comment, without its marks. */
+function commentOpenings(text: string): string[] {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.flatMap((line, index) => {
+    const before = lines[index - 1] ?? '';
+    if (line.startsWith('* ')) return before === '/**' ? [line.slice(2)] : [];
+    const [, opening] = /(?:^|\s)(?:\/\/|\/\*\*) (.*)$/.exec(line) ?? [];
+    return opening === undefined || (line.startsWith('//') && before.startsWith('//')) ? [] : [opening];
+  });
+}
+
+test('no comment of src and workers begins with a pronoun or with "Of": its first word says what it is about', (t) => {
+  const found = ['src', 'workers'].flatMap((folder) =>
+    textsIn(folder, /\.ts$/)
+      .flatMap(commentOpenings)
+      .filter((opening) => BARE_OPENING.test(opening))
+      .map((opening) => `${folder}: ${opening}`),
+  );
+  t.deepEqual(found, []);
+});
+
+test('the opening of a comment is found in each of its forms, and only there', (t) => {
+  const source = `
+    // One.
+    // Its second line.
+    /** Two. */
+    /**
+     * Three.
+     * It goes on.
+     */
+    const url = 'https://example.org'; // Four.`;
+  t.deepEqual(commentOpenings(source), ['One.', 'Two. */', 'Three.', 'Four.']);
+});
+
 /** Each source that is not generated, comments included, without the line break at its end. */
 const writtenSources = sourcesIn('src')
   .filter(({ path }) => !path.startsWith('src/wire/gen/'))

@@ -1,19 +1,13 @@
 import type { BenchCase } from '../harness/case.js';
-import { closedLoop, type Turn } from '../harness/closed-loop.js';
-import { startProgram } from '../harness/program.js';
+import type { Turn } from '../harness/closed-loop.js';
+import { startProgram, type RunningProgram } from '../harness/program.js';
 import type { Row } from '../harness/result.js';
 import { alternate } from '../harness/rounds.js';
 import { latencyRow, percentileRow, throughputRow } from '../harness/rows.js';
-import { median } from '../harness/statistics.js';
+import { Latencies, median } from '../harness/statistics.js';
 import { PEER_NAMES } from '../peers/pools.js';
-import {
-  openRequesters,
-  OURS,
-  overPool,
-  OWN_SOCKET,
-  SESSION_OF_ONE,
-  type Requester,
-} from '../peers/requesters.js';
+import { OURS, overPool, OWN_SOCKET, REQUESTERS, SESSION_OF_ONE } from '../peers/requesters.js';
+import type { RequestsAnswer, RequestsTask } from '../programs/requests.js';
 import type { ServiceReady } from '../programs/service.js';
 
 const CALLERS = 32;
@@ -29,13 +23,16 @@ export const endToEnd: BenchCase = {
   pictures: ['bars', 'percentiles'],
   async run(context) {
     await using service = await startProgram<ServiceReady>('service');
-    const requesters = await openRequesters(service.ready, CALLERS, MAX);
-    // Each answer is checked, before the clock runs and while it does.
-    for (const requester of requesters) await load(requester, 50);
-    const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, (requester) =>
-      load(requester, TURN_MS),
+    const requesters = await Promise.all(
+      REQUESTERS.map(async ({ name, role }) => {
+        const task: RequestsTask = { name, service: service.ready, callers: CALLERS, max: MAX };
+        return { name, role, program: await startProgram('requests', task) };
+      }),
     );
-    for (const requester of requesters) await requester.close();
+    const turns = await alternate(context, 'requests', requesters, endToEnd.budgetMs, ({ program }) =>
+      turnOf(program),
+    );
+    for (const { program } of requesters) await program[Symbol.asyncDispose]();
     const turnsOf = (name: string): readonly Turn[] => turns.get(name) ?? [];
     const latencies = requesters.map(({ name, role }) => latencyRow(name, role, turnsOf(name)));
     const slowest = requesters.map(({ name, role }) => percentileRow(name, role, turnsOf(name), 0.99));
@@ -75,6 +72,7 @@ export const endToEnd: BenchCase = {
       notes: [
         "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",
         'The session asks the same service in frames; all others in a protocol as simple as HTTP, one request at a time on a connection. The floor of a session is one socket with ready-made frames, whose answers are counted by their bytes.',
+        'Each contender has a process of its own: what V8 has learnt from the sockets of one does not decide about another.',
         'The other pools are told the endpoint; BrokerPool asks the broker for it.',
       ],
     };
@@ -89,11 +87,9 @@ function fastestPool(rates: readonly Row[]): string {
   return fastest.name;
 }
 
-function load({ request }: Requester, milliseconds: number) {
-  let lastRequest = 0;
-  const operation = async (): Promise<() => void> => {
-    await request(`/artifact/${++lastRequest}`);
-    return () => {};
-  };
-  return closedLoop(operation, CALLERS, { operations: CALLERS, milliseconds });
+async function turnOf(program: RunningProgram<unknown>): Promise<Turn> {
+  const { perSecond, samplesNs } = await program.ask<RequestsAnswer>(String(TURN_MS));
+  const latencies = new Latencies();
+  for (const sample of samplesNs) latencies.recordNs(sample);
+  return { latencies, perSecond };
 }

@@ -36,30 +36,74 @@ export function overPool(name: PeerName): string {
 
 const nothingToClose = async (): Promise<void> => {};
 
+/** A requester that is not open yet. */
+export interface RequesterKind extends Pick<Requester, 'name' | 'role'> {
+  readonly open: (service: ServiceReady, callers: number, max: number) => Requester | Promise<Requester>;
+}
+
+const CONNECT_TO_BACKEND = 'connectToBackend for each request';
+const NET_CONNECT = 'net.connect for each request';
+const NAIVE = 'naive negotiation for each request';
+
 /**
  * The peers' pools over bare `net.connect`: they are told the endpoint, which ours has to ask the broker for.
  */
-export async function openRequesters(
-  { target, backendEndpoint, framesTarget, framesEndpoint }: ServiceReady,
+export const REQUESTERS: readonly RequesterKind[] = [
+  { name: OURS, role: 'ours', open: ({ target }, _, max) => poolRequester(target, max) },
+  {
+    name: SESSION,
+    role: 'ours',
+    open: ({ framesTarget }, _, max) => sessionRequester(SESSION, framesTarget, max, {}),
+  },
+  {
+    name: SESSION_OF_ONE,
+    role: 'ours',
+    open: ({ framesTarget }, _, max) =>
+      sessionRequester(SESSION_OF_ONE, framesTarget, max, { connections: 1 }),
+  },
+  {
+    name: CONNECT_TO_BACKEND,
+    role: 'ours',
+    open: ({ target }) =>
+      perRequest(CONNECT_TO_BACKEND, 'ours', async () => (await connectToBackend(target)).socket),
+  },
+  ...PEER_NAMES.map((name): RequesterKind => ({
+    name: overPool(name),
+    role: 'peer',
+    open: ({ backendEndpoint }, _, max) => peerRequester(name, backendEndpoint, max),
+  })),
+  {
+    name: NET_CONNECT,
+    role: 'peer',
+    open: ({ backendEndpoint }) => perRequest(NET_CONNECT, 'peer', () => bareConnect(backendEndpoint)),
+  },
+  {
+    name: NAIVE,
+    role: 'peer',
+    open: ({ target }) => perRequest(NAIVE, 'peer', () => naiveNegotiate(target)),
+  },
+  {
+    name: OWN_SOCKET,
+    role: 'floor',
+    open: ({ backendEndpoint }, callers) => ownSockets(backendEndpoint, callers),
+  },
+  {
+    name: BARE_FRAMES,
+    role: 'floor',
+    open: ({ framesEndpoint }, callers) => bareFrames(framesEndpoint, callers),
+  },
+];
+
+/** Throws where there is no requester of that name. */
+export async function openRequester(
+  name: string,
+  service: ServiceReady,
   callers: number,
   max: number,
-): Promise<Requester[]> {
-  const peers = await Promise.all(PEER_NAMES.map((name) => peerRequester(name, backendEndpoint, max)));
-  return [
-    poolRequester(target, max),
-    sessionRequester(SESSION, framesTarget, max, {}),
-    sessionRequester(SESSION_OF_ONE, framesTarget, max, { connections: 1 }),
-    perRequest(
-      'connectToBackend for each request',
-      'ours',
-      async () => (await connectToBackend(target)).socket,
-    ),
-    ...peers,
-    perRequest('net.connect for each request', 'peer', () => bareConnect(backendEndpoint)),
-    perRequest('naive negotiation for each request', 'peer', () => naiveNegotiate(target)),
-    await ownSockets(backendEndpoint, callers),
-    await bareFrames(framesEndpoint, callers),
-  ];
+): Promise<Requester> {
+  const kind = REQUESTERS.find((one) => one.name === name);
+  if (kind === undefined) throw new Error(`there is no requester ${name}`);
+  return await kind.open(service, callers, max);
 }
 
 function poolRequester(target: TestTarget, max: number): Requester {

@@ -26,7 +26,7 @@ export interface Backend extends AsyncDisposable {
   readonly handoffEndpoint: string | undefined;
   /** The launch of this process by its broker; `undefined` where no broker launched it. */
   readonly launch: LaunchEnvironment | undefined;
-  /** Its identity for brokers and clients. The first call may hash the executable, in a part of a second. */
+  /** The backend's identity for brokers and clients. The first call may hash the executable, in a part of a second. */
   identity(): Promise<DaemonProcess>;
   /** Counts since the start, and the connections that are open now. */
   stats(): BackendStats;

@@ -6,7 +6,7 @@ import { runCommandLine } from './run.js';
 
 const { stdout, stderr, env, argv } = process;
 endOnFaults();
-// Its findings say the same, and what to do.
+// The findings of `doctor` say what a warning says, and what to do.
 showWarnings(argv[2] === 'doctor');
 closeEndedOutput();
 const { signal, exitCode } = endFromOutside();

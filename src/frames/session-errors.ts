@@ -20,7 +20,7 @@ export interface RequestFacts {
   readonly target: SessionTarget;
   readonly attempts: number;
   readonly elapsedMs: number;
-  /** Its caller has allowed to repeat it. */
+  /** Whether the caller has allowed to repeat the request. */
   readonly isIdempotent?: boolean;
   /** Where the request was when it failed. */
   readonly situation?: string | undefined;

@@ -34,7 +34,7 @@ class PoolAgent extends Agent {
   addRequest(request: ClientRequest, options: { readonly timeout?: number }): void {
     const asking: AgentRequest = request;
     try {
-      // Its signal had aborted before.
+      // The request's signal had aborted before.
       if (request.destroyed) return asking.onSocket(undefined);
       const leased = this.#takeSpare() ?? this.#takeIdle();
       if (leased === undefined) void this.#wait(request, options.timeout);

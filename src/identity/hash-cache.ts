@@ -56,7 +56,7 @@ async function findHash(build: Build): Promise<Uint8Array> {
   const cached = read(build.path + BESIDE, build) ?? read(cacheFile(build.path), build);
   if (cached !== undefined) return cached;
   const hash = await hashFile(build.path);
-  // It is that of the build only if no other one took its place meanwhile.
+  // The hash belongs to the build only if no other build took its place meanwhile.
   if (isSame(buildOf(build.path), build)) store({ ...build, blake3: Buffer.from(hash).toString('hex') });
   return hash;
 }

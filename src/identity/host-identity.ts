@@ -33,6 +33,6 @@ async function findBootId(): Promise<string> {
 
 /** The file that this process runs, as the system reports it to a broker. */
 export function executablePath(): string {
-  // P-11. Of a file that was replaced the system says " (deleted)", to a broker as well.
+  // P-11. The kernel appends " (deleted)" to the path of a replaced file, for a broker as well.
   return process.platform === 'linux' ? readlinkSync('/proc/self/exe') : realpathSync(process.execPath);
 }

@@ -79,7 +79,7 @@ export async function publishPools(
     if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));
   };
   closeWith(pools, () => void close());
-  // They may have closed while the server began to listen.
+  // The pools may have closed while the server began to listen.
   if (pools.every((one) => one.closed)) await close();
   return { endpoint, close, [Symbol.asyncDispose]: close };
 }

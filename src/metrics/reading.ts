@@ -70,7 +70,7 @@ export class MeasuredPools {
     try {
       const stats = pool.stats();
       if (stats.state !== 'closed') return readingsIn(stats, byTarget);
-      // It has given its name back: another pool may have it by now.
+      // A closed pool has given its name back: another pool may have it by now.
       this.#pools.delete(pool);
       return this.#readsLast ? readingsIn({ ...stats, max: 0 }, byTarget) : [];
     } catch (error) {

@@ -81,7 +81,7 @@ export class PoolSpans {
     this.#removals.push(() => emitter.off(name, listener));
   }
 
-  /** Its listener runs in the context of the caller. */
+  /** The listener of this event runs in the context of the caller. */
   #beginAcquire(acquireId: number, target: Target): void {
     const active = context.active();
     const options = { kind: SpanKind.INTERNAL, attributes: this.#attributesOf(target) };
@@ -95,7 +95,7 @@ export class PoolSpans {
 
   #endAcquire(acquireId: number, attributes: Attributes, error?: BrokerPoolFailure): void {
     const acquire = this.#acquires.get(acquireId);
-    // It began before there were listeners.
+    // The acquire began before there were listeners.
     if (acquire === undefined) return;
     this.#acquires.delete(acquireId);
     this.#forget(acquire);

@@ -85,7 +85,7 @@ export function loadNative(): Native | undefined {
 
 /**
  * {@link loadNative} for code that connects: without the C library the kernel does not name the peers. Where it
- * is missing against the user's will, the process gets one warning.
+ * is missing and the user has not switched it off, the process gets one warning.
  */
 export function loadNativeOrWarn(): Native | undefined {
   const native = loadNative();

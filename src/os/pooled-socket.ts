@@ -26,7 +26,7 @@ import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 const DETACHED = 1;
 const ABANDONED = 2;
 const AT_REST = 4;
-// The context of its callbacks: that of the code that opened it; none, as its first caller; that of this caller.
+// In whose context the socket's callbacks run: its opener's, none (the first caller had none), this caller's.
 const OPENERS_CONTEXT = 8;
 const NO_CONTEXT = 16;
 const CALLERS_CONTEXT = 32;

@@ -29,7 +29,7 @@ interface WaitTerms {
 
 /** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
 export interface Waiter extends QueuedWaiter<Waiter> {
-  /** Its own with a signal or an origin, else shared. */
+  /** A waiter with a signal or an origin has terms of its own; the others share theirs. */
   terms: WaitTerms;
   /** Settles the caller's promise. */
   settle: (outcome: Lease | Promise<never>) => void;
@@ -55,9 +55,9 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   readonly #timer: SharedTimer;
   readonly #watch: LeaseWatch;
   #latestDeadlineMs = 0;
-  /** Its first word tells other threads whether callers wait: 1 or 0. */
+  /** The first word of this memory tells other threads whether callers wait: 1 or 0. */
   #demand: Int32Array | undefined;
-  /** Those of the latest waiter, whose deadline the sweep knows. */
+  /** The latest waiter's terms, whose deadline the sweep knows. */
   #terms: WaitTerms | undefined;
 
   constructor(clock: Clock, cachedClock: CachedClock, timer: SharedTimer, watch: LeaseWatch) {

@@ -1,8 +1,8 @@
 /** A target as {@link Capacity} sees it. */
 export interface CapacityUser {
-  /** Its connections, those under way included. */
+  /** Connections of the target, those under way included. */
   readonly held: number;
-  /** Those of them that can make room for another target: idle connections, and connects under way. */
+  /** Connections that can make room for another target: idle ones, and connects under way. */
   readonly spare: number;
   /**
    * Since when the connection that has been idle longest is idle, on the monotonic clock; `Infinity` where
@@ -159,7 +159,7 @@ export class Capacity {
           : Array.from(this.#users).find(
               (other) => other !== user && other.waiting === 0 && other.yieldConnect(),
             );
-      // It may have fallen below its minimum.
+      // The giver may have fallen below its minimum.
       if (giver !== undefined) this.#spareLine.add(giver);
       return giver !== undefined;
     } finally {

@@ -94,7 +94,7 @@ export class ConnectionCloser {
     if (!this.#entries.remove(connection)) return false;
     this.#drains.get(connection)?.();
     this.#drains.delete(connection);
-    // Its lease may still come back.
+    // A lease of the connection may still come back.
     connection.closeOnRelease ??= reason;
     if (this.#entries.size === 0) {
       this.nextMs = Infinity;

@@ -12,7 +12,7 @@ export interface PendingConnect extends QueuedWaiter<PendingConnect> {
   readonly generation: number;
   /** Whether it began to maintain `min`, without a caller. */
   readonly spare: boolean;
-  /** It ends because no caller waits any more, which is no failure of the target. */
+  /** Whether the connect ends because no caller waits any more, which is no failure of the target. */
   dropped: boolean;
   /** Whether it held a slot when it ended. */
   hadSlot: boolean;

@@ -88,7 +88,7 @@ export class ServerProcess<Counts> implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** Its counters. */
+  /** The server's counters. */
   counts(): Promise<Counts> {
     const answer = this.#asked.then(() => {
       this.#child.stdin?.write(`${COUNTS_COMMAND}\n`);

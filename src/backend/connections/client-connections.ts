@@ -6,7 +6,7 @@ import { HttpConnections } from './http-connections.js';
 
 /** The open connections of a backend. */
 export class ClientConnections {
-  /** Those that serve frames; the service owns the others. */
+  /** A connection that serves frames has its `FrameConnection`; the service owns the others. */
   readonly #open = new Map<Socket, FrameConnection | undefined>();
   readonly #onChange: () => void;
   readonly #http: HttpConnections | undefined;

@@ -17,6 +17,6 @@ export function removeIdentityFile(path: string, identity: DaemonProcess): void 
     const { pid, ipcEndpoint } = parseIdentityFile(readFileSync(path, 'utf8'));
     if (pid === identity.pid && ipcEndpoint?.path === identity.ipcEndpoint?.path) rmSync(path);
   } catch {
-    // It is gone, or another program's.
+    // The file is gone, or another program's.
   }
 }

@@ -22,7 +22,7 @@ export interface Measure {
 export interface Bounds {
   /** Throws when the measure asks too much of the broker. */
   readonly check: () => void;
-  /** It begins nothing more after this time. */
+  /** The measure begins nothing more after this time. */
   readonly timeMs: number;
   readonly signal: AbortSignal;
   readonly progress: Progress;

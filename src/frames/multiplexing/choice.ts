@@ -5,7 +5,7 @@ export const LARGE_BYTES = 256 * 1024;
 export interface Candidate {
   /** Requests on it, the unsent and the abandoned ones included. */
   readonly inFlight: number;
-  /** It takes no further request. */
+  /** Whether the connection takes no further request. */
   readonly isFull: boolean;
   /** A large request or a large answer is under way on it. */
   readonly isSlow: boolean;

@@ -79,7 +79,7 @@ export class Dispatcher {
     this.#pump();
   }
 
-  /** Its caller has given up. */
+  /** The request's caller has given up. */
   giveUp(request: Request): void {
     const { connection } = request;
     if (connection === undefined) {

@@ -24,7 +24,7 @@ export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<
   startedMs = Infinity;
   traceparent = '';
   tracestate = '';
-  /** It may be sent again when its connection dies before the answer. */
+  /** Whether the request may be sent again when its connection dies before the answer. */
   isIdempotent = false;
   state: RequestState = 'queued';
   connection: Connection | undefined = undefined;

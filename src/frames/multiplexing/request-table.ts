@@ -55,7 +55,7 @@ export class RequestTable<Request extends Identified> {
     return this.#size;
   }
 
-  /** Those of them whose callers have given up. */
+  /** Requests whose callers have given up. */
   get abandoned(): number {
     return this.#abandoned;
   }

@@ -40,9 +40,9 @@ export class SessionConnection implements Candidate {
   #isOver = false;
   /** When it was opened, on the monotonic clock. */
   readonly sinceMs: number;
-  /** It has carried a request since the session last looked. */
+  /** Whether the connection has carried a request since the session last looked. */
   wasUsed = true;
-  /** It takes no further request, and goes back when no caller waits. */
+  /** Whether the connection takes no further request, and goes back when no caller waits. */
   isRetiring = false;
 
   constructor(
@@ -115,7 +115,7 @@ export class SessionConnection implements Candidate {
     this.#flushSoon();
   }
 
-  /** Its caller has given up. An unsent request is not sent; otherwise its answer is dropped when it comes. */
+  /** A caller has given up. An unsent request is not sent; the answer to a sent one is dropped when it comes. */
   giveUp(request: Request): void {
     this.#forgetSize(request);
     if (request.state === 'assigned') this.#unsent.remove(request);

@@ -54,7 +54,7 @@ export class Turnover {
     connection.isRetiring = true;
   }
 
-  /** Nothing waits for it any more, or a slow request on it holds up both sides. */
+  /** No caller waits for the connection any more, or a slow request on it holds up both sides. */
   #resume(connection: SessionConnection): void {
     this.#yielding = undefined;
     connection.isRetiring = false;
@@ -78,7 +78,7 @@ export class Turnover {
     this.onDropped(connection);
   }
 
-  /** Where no answer has come that could have led to it. */
+  /** Decides what `onProgress` decides, since no answer may have come. */
   #reconsider([oldest]: readonly SessionConnection[]): void {
     const yielding = this.#yielding;
     if (yielding === undefined) {

@@ -19,7 +19,7 @@ interface Extras {
   count: number;
 }
 
-/** Those of the sessions over one pool and target. */
+/** The sessions over one pool and target share their count. */
 const extrasByOwner = new WeakMap<LeaseOwner, Extras>();
 
 function extrasOf(owner: LeaseOwner | undefined): Extras {

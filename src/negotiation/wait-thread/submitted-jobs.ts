@@ -16,7 +16,7 @@ export const GRACE_MS = 500;
  */
 export class SubmittedJob implements Timed {
   readonly job: Job;
-  /** Its place in the ledger; -1 before it has one and once it has ended. */
+  /** The job's place in the ledger; -1 before it has one and once it has ended. */
   slot = -1;
   /** How far the main thread has come, for the thread that goes on. */
   progress: JobStart = NOT_STARTED;

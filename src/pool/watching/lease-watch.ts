@@ -139,7 +139,7 @@ export class LeaseWatch {
 
   #publishEnd(connection: PooledConnection, nowMs: number): void {
     const watched = this.leases.get(connection);
-    // It began before there were listeners.
+    // The lease began before there were listeners.
     if (watched === undefined) return;
     this.#forget(watched);
     const { pool, released } = this.#environment.events;

@@ -157,7 +157,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   beforeClose(): void {}
 
   onDeath(end: SocketEnd): void {
-    // Its holder may close a detached one as it likes.
+    // The holder of a detached connection may close it at any time.
     const isHolders = this.#detached && !this.#ended && end === 'stale';
     this.owner.onDestroy(this, isHolders ? 'destroyed' : end);
   }

@@ -39,7 +39,7 @@ export class ClientLeases implements LeaseOwner {
   readonly #leased = new Set<LeasedConnection>();
   /** Connections that this thread may claim, the last one last. */
   readonly #offered: ClientConnection[] = [];
-  /** The end of this turn makes what was given back in it older. */
+  /** Whether the end of this turn will age the connections that were given back in it. */
   #isAgeing = false;
   /** Connections that their holders have for good. */
   readonly #detached = new Set<ClientConnection>();
@@ -173,7 +173,7 @@ export class ClientLeases implements LeaseOwner {
     return this.#connections.get(connectionId);
   }
 
-  /** It is leased or closed: no caller may claim it. */
+  /** The connection is leased or closed: no caller may claim it. */
   #withdraw(connection: ClientConnection): void {
     const index = this.#offered.lastIndexOf(connection);
     if (index >= 0) this.#offered.splice(index, 1);

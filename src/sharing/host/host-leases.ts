@@ -104,7 +104,7 @@ export class HostLeases {
 
   release(acquireId: number, kept: boolean, everReceived: boolean, turn: number): void {
     const lease = this.#leases.get(acquireId);
-    // Its connection may have closed while the message was on its way.
+    // The connection may have closed while the message was on its way.
     if (lease === undefined) return;
     const { connection } = lease;
     const untaken = this.#end(acquireId, lease, kept);

@@ -140,7 +140,7 @@ export class HostPort implements LogReader {
     const connection = heldBy(lease);
     if (!(connection instanceof PooledConnection)) throw new Error('not a lease of this pool');
     if (connection.socket.destroyed) {
-      // It has died since the pool leased it.
+      // The connection has died since the pool leased it.
       connection.owner.onDestroy(connection, 'stale');
       return this.#acquire(message);
     }
