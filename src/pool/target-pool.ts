@@ -22,9 +22,8 @@ import type { TargetStats } from './watching/stats.js';
 
 /**
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
- * {@link Pump} connects the two.
- *
- * The path of a lease out and back is here: moving parts of it to another object once cost 15 %.
+ * {@link Pump} connects the two. The path of a lease out and back is here: moving parts of it to another object
+ * once cost 15 %.
  */
 export class TargetPool implements LeaseOwner {
   readonly target: Target;
@@ -43,6 +42,7 @@ export class TargetPool implements LeaseOwner {
   readonly #maxWaiting: number;
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
+  readonly #hasCapacity: boolean;
   #endedBy: BrokerPoolError | undefined;
   #claims: Claims | undefined;
 
@@ -53,6 +53,7 @@ export class TargetPool implements LeaseOwner {
     this.#maxUses = settings.maxUses;
     this.#maxWaiting = settings.maxWaiting;
     this.#validates = settings.validate !== undefined;
+    this.#hasCapacity = capacity !== undefined;
     const pump = (): void => this.#pump.run();
     const evictIdle = (): boolean => this.#closer.evictIdle();
     const onDue = (dueByMs: number): void => this.#onDeadline(dueByMs);
@@ -151,13 +152,13 @@ export class TargetPool implements LeaseOwner {
   }
 
   isSpare({ closeOnRelease, state }: PooledConnection): boolean {
-    if (this.#queue.size > 0 || this.#watch.wanted || this.#limits.capacity !== undefined) return false;
+    if (this.#queue.size > 0 || this.#watch.wanted || this.#hasCapacity) return false;
     return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
   }
 
   /** For threads that may lease again what they have given back; `undefined` where none may. */
   get claims(): Claims | undefined {
-    if (this.#claims === undefined && !this.#validates && !this.#limits.capacity && !this.#limits.closing)
+    if (this.#claims === undefined && !this.#validates && !this.#hasCapacity && !this.#limits.closing)
       this.#claims = new Claims(this.#queue, this.#entries, this.#watch, this.#cachedClock, this.#maxUses);
     return this.#claims;
   }
@@ -168,7 +169,7 @@ export class TargetPool implements LeaseOwner {
     const now = this.#cachedClock.time();
     if (this.#watch.leases.size > 0 || now !== connection.since) this.#watch.end(connection, now);
     let problem = connection.recycle();
-    if (problem === undefined) problem = this.#limits.whyNotKeep;
+    if (problem === undefined && this.#hasCapacity) problem = this.#limits.whyNotKeep;
     if (problem !== undefined) this.#pump.takeBack(connection, problem);
     else if (this.#queue.size > 0) {
       connection.use(this.#maxUses, now);
@@ -219,7 +220,6 @@ export class TargetPool implements LeaseOwner {
     return this.#limits.isUnused;
   }
 
-  /** Ends an unused pool. */
   drop(): void {
     this.#stopTimers();
     this.#limits.capacity?.leave(this.#limits);
