@@ -10,7 +10,7 @@ const LONGEST = [
   'together/threads',
   'together/thread-faults',
   'hostile/drivers',
-  'cli/ending',
+  'cli/process-end',
   'package-tarball',
   'documents/programs',
   'together/processes',

@@ -8,7 +8,7 @@ import base from './ava.config.js';
 const SAME_WITHOUT_FFI = {
   'bench/': 'arithmetic on measurements',
   'cli/admin.test.js': 'words and exit codes; its requests are those of client/',
-  'cli/ending.test.js': 'signals and output that cannot be written',
+  'cli/process-end.test.js': 'signals and output that cannot be written',
   'cli/endpoint.test.js': 'names, which no call of the C library gives',
   'cli/main.test.js': 'words and exit codes',
   'documents/': 'programs whose parts have tests of their own, and rules',

@@ -13,6 +13,10 @@ import {
  * One option of a call: the type that callers give, and the type it has once checked. A table of options is
  * the one place that names them: types, settings, known names and the tables of the documents derive from it.
  * The JSDoc above an entry is what editors show to callers.
+ *
+ * Three checks stand beside their tables a second time, written out, since they run with each call:
+ * `checkAcquireOptions`, `checkTargetOptions` and `checkRequestOptions`. test/option-table.test.ts fails when one
+ * of them lacks a check.
  */
 export interface Option<Given, Checked = Given> {
   /** Throws `INVALID_ARGUMENT` that begins with `name`. Not called for `undefined`. */

@@ -15,13 +15,16 @@ import {
   type OptionsOf,
   type OptionTable,
 } from '../src/option-table.js';
+import { checkRequestOptions, requestOptions } from '../src/frames/options.js';
 import { endpointCacheOptions } from '../src/endpoint-cache/options.js';
 import {
   allAcquireOptions,
   allPoolOptions,
   checkAcquireOptions,
+  checkTargetOptions,
   closeOptions,
   retryOptions,
+  targetOptions,
 } from '../src/pool/options.js';
 import { checkString } from '../src/validation.js';
 import { endpointIn } from './helpers/endpoints.js';
@@ -87,6 +90,8 @@ const readers: Readonly<Record<string, [OptionTable, (options: object) => unknow
   retry: [retryOptions, (options) => readOptions(retryOptions, options)],
   trust: [trustOptions, (options) => readOptions(trustOptions, options)],
   acquire: [allAcquireOptions, checkAcquireOptions],
+  'a call with a target': [targetOptions, checkTargetOptions],
+  request: [requestOptions, checkRequestOptions],
   close: [closeOptions, (options) => readOptions(closeOptions, options)],
   connectToBackend: [
     allConnectOptions,

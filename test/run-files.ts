@@ -4,7 +4,8 @@
  * a folder goes to ava, such as `--match='*seed*'`.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, fstatSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { compiled } from './compiled.js';
 
 /** Folders whose tests have a configuration of their own. */
@@ -29,8 +30,15 @@ function endOf(child: ChildProcess): Promise<number> {
   });
 }
 
+/** A watching ava reads commands from a terminal or a pipe. It cannot read `/dev/null` or a file, and dies. */
+function canReadCommands(): boolean {
+  const stats = fstatSync(0);
+  return isatty(0) || stats.isFIFO() || stats.isSocket();
+}
+
 function runAva(args: readonly string[]): Promise<number> {
-  const child = spawn('ava', args, { stdio: 'inherit', shell: isWindows });
+  const stdin = !args.includes('--watch') || canReadCommands() ? 'inherit' : 'pipe';
+  const child = spawn('ava', args, { stdio: [stdin, 'inherit', 'inherit'], shell: isWindows });
   process.once('exit', () => child.kill());
   return endOf(child);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { closeEndedOutput, endFromOutside, endOnFaults, showWarnings } from './ending.js';
+import { closeEndedOutput, endFromOutside, endOnFaults, showWarnings } from './process-end.js';
 import { ExitCode } from './exit-codes.js';
 import { openInput } from './input.js';
 import { runCommandLine } from './run.js';

@@ -91,7 +91,7 @@ export function checkSessionOptions(options: SessionOptions | undefined): Sessio
   return readOptions(sessionOptions, options === undefined ? {} : options);
 }
 
-const requestOptions = {
+export const requestOptions = {
   /** Aborting it ends the wait with `ABORTED`. @default none */
   signal: abortSignal(),
   /** How long the request may take, connecting included, in milliseconds. @default that of the session */

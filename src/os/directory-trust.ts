@@ -2,10 +2,7 @@
  * Checks the directories of a socket: a user who can write to one could put another socket in its place. The rest
  * of the package knows {@link checkDirectories} alone.
  *
- * Optional. To remove it: delete this file and test/os/directory-trust.test.ts; in endpoint-trust.ts the import,
- * the call in `checkFile` with its parameter `nowMs`, and `checkFolder` with its callers.
- * `trust.sharedDirectories` then has no effect; the tests of directories in endpoint-trust.test.ts and
- * trust.test.ts go with it.
+ * Optional: docs/architecture.md tells how to remove it.
  */
 import { readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';

@@ -3,11 +3,8 @@
  * whether it is used. With two calls the thread returns to JavaScript in between, and the connect has woken the
  * broker: in up to a quarter of all Hellos the broker reads first, finds no bytes and sleeps 5 ms (V-21).
  *
- * Optional. `connectAndSend` in socket.ts uses {@link ringOf}, and makes the two calls one after the other without
- * a ring; ring-problem.ts tells `doctor` why there is none. To remove it: delete this file, ring-problem.ts with
- * the finding in src/cli/doctor, and the two tests in test/os (io-uring, ring-faults); delete the lines that name
- * `ring` or `together` in socket.ts; let `hasRing` in test/helpers/ring.ts return false. `BROKER_POOL_IO_URING`
- * then has no effect.
+ * Optional: docs/architecture.md tells how to remove it. `connectAndSend` in socket.ts uses {@link ringOf}, and
+ * makes the two calls one after the other without a ring; ring-problem.ts tells `doctor` why there is none.
  */
 import { systemClock } from '../clock.js';
 import { isSwitchedOff } from '../process-warning.js';

@@ -202,17 +202,13 @@ export class WaiterQueue<W extends QueuedWaiter<W>> {
   /** Takes a waiter out of any position. Returns false if it was out already. */
   remove(waiter: W): boolean {
     if (waiter.next === undefined && waiter !== this.last) return false;
-    if (waiter === this.first) {
-      this.shift();
-      return true;
-    }
-    this.#linkBackwards();
+    if (waiter !== this.first) this.#linkBackwards();
     const { next, previous } = waiter;
-    if (previous !== undefined) previous.next = next;
-    if (next === undefined) {
-      this.last = previous;
-      this.#linkedUntil = previous;
-    } else next.previous = previous;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.last = previous;
+    else next.previous = previous;
+    if (waiter === this.#linkedUntil) this.#linkedUntil = previous;
     waiter.previous = undefined;
     waiter.next = undefined;
     this.size -= 1;

@@ -43,37 +43,14 @@ export interface LeasedConnection {
   needsReset: boolean;
 }
 
-/** How another thread may lease again, before it asks, what it has just given back: the pool's `Claims`. */
-export interface ClaimRules {
-  /** Two 32-bit words. Another thread claims nothing while one of them is not 0. */
-  readonly refusals: SharedArrayBuffer;
-  /** How many further leases of a connection may begin by a claim. */
-  left(connection: LeasedConnection): number;
-  /**
-   * Ends the lease of a connection that its thread may claim: it is idle until then. False where the pool
-   * allows no claim, and the lease must end in another way.
-   */
-  rest(connection: LeasedConnection): boolean;
-  /**
-   * The lease of a connection that another thread has claimed; `undefined` where the connection has closed.
-   * The pool may know the claim before it has acted on the release: that comes first then.
-   */
-  begin(connection: LeasedConnection): Lease | undefined;
-}
-
-/** The pool of a connection, or in another thread the client of one. */
+/** The pool of a connection, or in another thread the client of one, which knows nothing of the optional members. */
 export interface LeaseOwner {
-  /** Absent in another thread than the pool's. */
   readonly target?: Target;
-  /** Whether the holder of a leased connection may use it once more. Absent where that is not known. */
+  /** Whether the holder of a leased connection may use it once more. */
   isSpare?(connection: LeasedConnection): boolean;
-  /** Callers that wait for a connection. Absent where that is not known. */
-  readonly waiting?: number;
-  /** Callers that wait for what other callers hold. Absent where that is not known. */
+  /** Callers that wait for what other callers hold. */
   readonly unserved?: number;
-  /** For threads that may lease again what they have given back. Absent where none may. */
-  readonly claims?: ClaimRules | undefined;
-  /** A detached connection is at rest while callers wait. */
+  /** A detached connection is at rest. */
   onRest?(): void;
   /** Takes a leased connection back. */
   onRelease(connection: LeasedConnection): void;

@@ -231,7 +231,6 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   }
 
   onRest(): void {
-    if (this.closeOnRelease === undefined && !this.owner.waiting) return;
     // Not in the middle of its holder's work: an HTTP agent unreferences a socket before it puts it away.
     afterThisCode(() => {
       if (this.state !== 'detached') return;

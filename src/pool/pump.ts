@@ -1,21 +1,20 @@
 import { outOfContext } from '../async-context.js';
-import type { CachedClock, SharedTimer } from '../clock.js';
+import type { CachedClock } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
-import { asPoolError, type PoolSnapshot } from './acquire-errors.js';
-import type { AcquireQueue } from './acquire-queue.js';
+import { asPoolError } from './acquire-errors.js';
+import type { AcquireQueue, Waiter } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
-import { ConnectionOpener } from './connecting/connection-opener.js';
+import type { ConnectionOpener } from './connecting/connection-opener.js';
 import type { NewConnection } from './connecting/connector.js';
-import { ConnectionCloser } from './connection-closer.js';
-import { EntryList } from './containers.js';
+import type { ConnectionCloser } from './connection-closer.js';
+import type { EntryList } from './containers.js';
 import { HealthChecks } from './health-check.js';
-import type { LeaseOwner } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
-import { TargetLimits } from './target-limits.js';
-import type { Target } from '../target.js';
-import type { WarmUps } from './warm-ups.js';
+import type { TargetLimits } from './target-limits.js';
+import type { WaiterFailures } from './waiter-failures.js';
+import { WarmUps } from './warm-ups.js';
 
 /**
  * Connects the waiters of a target with its connections: idle ones first, then a validation or a connect for
@@ -24,50 +23,42 @@ import type { WarmUps } from './warm-ups.js';
  * Every change of capacity ends in `run`; only a release while a caller waits goes straight to that caller.
  */
 export class Pump {
-  readonly entries = new EntryList<PooledConnection>();
-  readonly queue: AcquireQueue;
-  readonly limits: TargetLimits;
-  readonly opener: ConnectionOpener;
-  readonly closer: ConnectionCloser;
-  warmUps: WarmUps | undefined = undefined;
   /** Hears, while the pool closes, that fewer callers wait or hold connections. */
   onQuieter: () => void = () => {};
   readonly #environment: PoolEnvironment;
+  readonly #queue: AcquireQueue;
+  readonly #entries: EntryList<PooledConnection>;
+  readonly #limits: TargetLimits;
+  readonly #opener: ConnectionOpener;
+  readonly #closer: ConnectionCloser;
+  readonly #failures: WaiterFailures;
   readonly #cachedClock: CachedClock;
+  #warmUps: WarmUps | undefined;
   readonly #health: HealthChecks | undefined;
   /** 1 while it runs, more if it has been called meanwhile. */
   #runsDue = 0;
 
-  /** @param owner gets leases back */
   constructor(
-    target: Target,
     environment: PoolEnvironment,
     queue: AcquireQueue,
+    entries: EntryList<PooledConnection>,
+    limits: TargetLimits,
+    opener: ConnectionOpener,
+    closer: ConnectionCloser,
+    failures: WaiterFailures,
     cachedClock: CachedClock,
-    timer: SharedTimer,
-    owner: LeaseOwner,
   ) {
-    const { settings, clock, capacity } = environment;
+    const { settings, clock } = environment;
     this.#environment = environment;
-    this.queue = queue;
+    this.#queue = queue;
+    this.#entries = entries;
+    this.#limits = limits;
+    this.#opener = opener;
+    this.#closer = closer;
+    this.#failures = failures;
     this.#cachedClock = cachedClock;
-    const evictIdle = (): boolean => this.closer.evictIdle();
-    this.limits = new TargetLimits(settings, capacity, this.entries, queue, evictIdle, () => this.run());
-    this.opener = new ConnectionOpener(target, environment, this.limits, this.entries, queue, owner);
-    this.closer = new ConnectionCloser(environment, this.entries, this.opener, timer);
     if (settings.validate !== undefined)
-      this.#health = new HealthChecks(this.entries, settings.validate, settings, clock, () => this.run());
-  }
-
-  /** Whether no connection is leased, detached or drains, and no caller waits. */
-  get quiet(): boolean {
-    const { leased, detached } = this.entries;
-    return leased === 0 && detached === 0 && this.queue.size === 0 && this.closer.draining === 0;
-  }
-
-  /** Whether as many connections are open as `min` asks for. */
-  get warm(): boolean {
-    return this.entries.size - this.entries.detached >= this.limits.minimum;
+      this.#health = new HealthChecks(entries, settings.validate, settings, clock, () => this.run());
   }
 
   /** @param validated an idle connection that was just validated: one waiter may have it unchecked */
@@ -89,37 +80,52 @@ export class Pump {
       // A run that stays counted would keep every later one from starting.
       this.#runsDue = 0;
     }
-    if (!this.limits.closing || this.queue.size > 0) return;
-    for (const connection of this.entries.idleEntries()) this.closer.closeIdle(connection, 'poolClosed');
+    if (!this.#limits.closing || this.#queue.size > 0) return;
+    for (const connection of this.#entries.idleEntries()) this.#closer.closeIdle(connection, 'poolClosed');
     this.onQuieter();
   }
 
   /** Opens a spare connection where `min` lacks one. */
   keepWarm(): void {
-    if (this.limits.held - this.entries.detached < this.limits.minimum && this.opener.takeSpareSlot())
+    if (this.#limits.held - this.#entries.detached < this.#limits.minimum && this.#opener.takeSpareSlot())
       void this.#connect(true);
+  }
+
+  /** Keeps `min` connections open from now on. Resolves when they are; `undefined` where they are already. */
+  keepMinimum(
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    timeoutError: () => BrokerPoolError,
+  ): Promise<void> | undefined {
+    this.#limits.keepsMinimum = true;
+    this.#opener.retryNow();
+    if (this.#limits.isWarm) return undefined;
+    this.#warmUps ??= new WarmUps(this.#environment.clock);
+    const warm = this.#warmUps.wait(timeoutMs, signal, timeoutError);
+    this.keepWarm();
+    return warm;
   }
 
   /** A caller has come to the end of the queue. */
   onWaiter(): void {
-    const { entries, limits } = this;
     // Checks under way began for earlier callers.
-    this.#health?.expectAtMost(this.queue.size - 1);
+    this.#health?.expectAtMost(this.#queue.size - 1);
     // With nothing idle and no room for a connect the pump could only look in vain.
-    if (entries.idle + entries.detached > 0 || limits.lacking.size > 0 || limits.belowLimits()) this.run();
+    const { idle, detached } = this.#entries;
+    if (idle + detached > 0 || this.#limits.lacking.size > 0 || this.#limits.belowLimits()) this.run();
   }
 
   /** Leases the newest idle connection; `undefined` without one, and where it must be validated first. */
   leaseIdle(validated?: PooledConnection): PooledConnection | undefined {
     for (;;) {
-      const connection = this.entries.newestIdle;
+      const connection = this.#entries.newestIdle;
       if (connection === undefined) return undefined;
       if (connection !== validated && this.#health?.isDue(connection, this.#cachedClock.time().ms))
         return undefined;
       // A caller that kept the socket may have destroyed it in this turn: 'close' has not fired yet.
       const problem = connection.socket.destroyed ? 'stale' : connection.sharedWith?.recall();
       if (problem === undefined) {
-        this.entries.leaseNewest();
+        this.#entries.leaseNewest();
         connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
         return connection;
       }
@@ -130,10 +136,10 @@ export class Pump {
   /** Closes a leased connection that cannot go to another caller, or waits until its last bytes have left. */
   takeBack(connection: PooledConnection, problem: CloseReason | 'unsent'): void {
     if (problem !== 'unsent') return this.close(connection, problem);
-    this.closer.drain(connection, (hasDrained) => {
-      const reason = hasDrained ? (connection.recycle() ?? this.limits.whyNotKeep) : 'dirty';
+    this.#closer.drain(connection, (hasDrained) => {
+      const reason = hasDrained ? (connection.recycle() ?? this.#limits.whyNotKeep) : 'dirty';
       if (reason !== undefined) return this.close(connection, reason === 'unsent' ? 'dirty' : reason);
-      this.entries.makeIdle(connection);
+      this.#entries.makeIdle(connection);
       this.#cachedClock.markBusy();
       this.run();
     });
@@ -141,57 +147,54 @@ export class Pump {
 
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): void {
     this.#health?.stop(connection);
-    if (this.closer.close(connection, reason, error)) this.run();
+    if (this.#closer.close(connection, reason, error)) this.run();
   }
 
   /** Forgets the endpoint; idle connections close now, the others when they come back or arrive. */
   clear(): void {
-    this.opener.clear();
-    this.closer.closeAll('stale');
+    this.#opener.clear();
+    this.#closer.closeAll('stale');
     this.run();
   }
 
   /** Closes the connections that are due by `dueByMs`, or begins their keepalives. */
   reap(dueByMs: number): void {
-    if (dueByMs < this.closer.nextMs) return;
-    const silent = this.closer.closeDue(dueByMs, this.limits.minimum);
+    if (dueByMs < this.#closer.nextMs) return;
+    const silent = this.#closer.closeDue(dueByMs, this.#limits.minimum);
     this.run();
     for (const connection of silent) if (connection.state === 'idle') void this.#validate(connection, false);
   }
 
-  /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
-  failAll(failure: BrokerPoolError, isShared: boolean): void {
-    for (let waiter = this.queue.first; waiter !== undefined; waiter = this.queue.first)
-      this.queue.fail(waiter, failure, isShared, this.snapshot());
+  /** Fails one caller that waits. */
+  fail(waiter: Waiter, failure: BrokerPoolError): void {
+    this.#failures.fail(waiter, failure);
     this.run();
   }
 
-  /** The state of the target that errors tell. */
-  snapshot(): PoolSnapshot {
-    const { size: total, idle, leased, detached } = this.entries;
-    const { target, attempts } = this.opener;
-    const { max, waiting, holding } = this.limits;
-    const connecting = holding.size;
-    return { target, max, total, idle, leased, detached, connecting, waiting, attempts: attempts.begun };
+  /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
+  failAll(failure: BrokerPoolError, isShared: boolean): void {
+    this.#failures.failAll(failure, isShared);
+    this.#warmUps?.endAll(failure);
+    this.run();
   }
 
   #serveWaiters(validated: PooledConnection | undefined): void {
-    while (this.queue.size > 0) {
+    while (this.#queue.size > 0) {
       const connection = this.leaseIdle(validated);
       if (connection === undefined) return;
-      this.queue.serveFirst(connection);
+      this.#queue.serveFirst(connection);
     }
   }
 
   /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */
   #findMore(): void {
-    const { limits } = this;
-    this.#health?.expectAtMost(this.queue.size);
-    if (this.queue.size === 0 && limits.lacking.size > 0) limits.dropUnwanted();
-    while (limits.expected + (this.#health?.expected ?? 0) < this.queue.size) {
-      const idle = this.entries.newestIdle;
+    const limits = this.#limits;
+    this.#health?.expectAtMost(this.#queue.size);
+    if (this.#queue.size === 0 && limits.lacking.size > 0) limits.dropUnwanted();
+    while (limits.expected + (this.#health?.expected ?? 0) < this.#queue.size) {
+      const idle = this.#entries.newestIdle;
       if (idle !== undefined) void this.#validate(idle, true);
-      else if (!this.opener.takeSlot()) return this.#evictResting();
+      else if (!this.#opener.takeSlot()) return this.#evictResting();
       else if (limits.lacking.size > 0) limits.grantSlot();
       else void this.#connect(false);
     }
@@ -200,28 +203,28 @@ export class Pump {
 
   /** Detached connections that are at rest make room for callers: their holders can open others. */
   #evictResting(): void {
-    const { mayOpen, expected } = this.limits;
-    if (mayOpen <= 0 && this.closer.evictResting(this.queue.size - expected)) this.run();
+    const { mayOpen, expected } = this.#limits;
+    if (mayOpen <= 0 && this.#closer.evictResting(this.#queue.size - expected)) this.run();
   }
 
   /** Without callers, idle connections and connects under way may stand in the way of another target. */
   #makeRoom(capacity: Capacity): void {
-    while (this.limits.spare > 0 && this.queue.size === 0 && capacity.shouldYield(this.limits))
-      if (!this.closer.evictIdle()) this.limits.yieldConnect();
+    while (this.#limits.spare > 0 && this.#queue.size === 0 && capacity.shouldYield(this.#limits))
+      if (!this.#closer.evictIdle()) this.#limits.yieldConnect();
   }
 
   /** A connect belongs to the pool: a caller that gives up does not take it along. */
   #connect(spare: boolean): Promise<void> {
     return outOfContext(async () => {
-      const connect = this.opener.begin(spare);
+      const connect = this.#opener.begin(spare);
       let opened: NewConnection | BrokerPoolError;
       try {
-        opened = await this.opener.connect(connect);
+        opened = await this.#opener.connect(connect);
       } catch (error) {
         opened = asPoolError(error);
       }
       // From here on in one turn: a connection must count all the time.
-      const result = this.opener.finish(connect, opened);
+      const result = this.#opener.finish(connect, opened);
       if (result instanceof PooledConnection) return this.#onOpened(result);
       if (connect.dropped) this.run();
       else this.#onOpenFailed(result);
@@ -230,31 +233,31 @@ export class Pump {
   }
 
   #onOpened(connection: PooledConnection): void {
-    this.entries.add(connection);
-    this.closer.watch(connection, this.#environment.clock.now());
-    const isWanted = this.queue.size > 0;
-    const reason = connection.closeOnRelease ?? (isWanted ? undefined : this.limits.whyNotKeep);
-    if (reason !== undefined) this.closer.close(connection, reason);
-    else if (this.#health !== undefined && this.opener.isFromMemory(connection))
+    this.#entries.add(connection);
+    this.#closer.watch(connection, this.#environment.clock.now());
+    const isWanted = this.#queue.size > 0;
+    const reason = connection.closeOnRelease ?? (isWanted ? undefined : this.#limits.whyNotKeep);
+    if (reason !== undefined) this.#closer.close(connection, reason);
+    else if (this.#health !== undefined && this.#opener.isFromMemory(connection))
       // Another program may listen on a remembered endpoint by now.
       void this.#validate(connection, isWanted);
     else if (isWanted) {
       connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
-      this.queue.serveFirst(connection);
+      this.#queue.serveFirst(connection);
     } else {
-      this.entries.makeIdle(connection);
+      this.#entries.makeIdle(connection);
       this.#cachedClock.markBusy();
     }
     // One connect less is under way: another may begin.
     this.run();
-    if (this.warmUps !== undefined && !this.limits.closing && this.warm) this.warmUps.endAll();
+    if (this.#warmUps !== undefined && !this.#limits.closing && this.#limits.isWarm) this.#warmUps.endAll();
   }
 
   /** Fails the callers that wait, unless an open connection or another connect can still serve them. */
   #onOpenFailed(error: BrokerPoolError): void {
-    this.warmUps?.endAll(error);
-    if (this.entries.size > 0) this.run();
-    else if (this.limits.connects === 0) this.failAll(error, true);
+    this.#warmUps?.endAll(error);
+    if (this.#entries.size > 0) this.run();
+    else if (this.#limits.connects === 0) this.failAll(error, true);
   }
 
   async #validate(connection: PooledConnection, isWanted: boolean): Promise<void> {
@@ -264,11 +267,11 @@ export class Pump {
     if (connection.state !== 'reserved') return this.run();
     if (reason !== undefined) return this.close(connection, reason, error);
     // After a keepalive the connection is as spare and as old as before, unless a caller has come.
-    if (!isWanted && this.queue.size === 0) {
-      this.entries.makeIdleAsOldest(connection);
+    if (!isWanted && this.#queue.size === 0) {
+      this.#entries.makeIdleAsOldest(connection);
       return this.run();
     }
-    this.entries.makeIdle(connection);
+    this.#entries.makeIdle(connection);
     connection.rest(this.#environment.clock.now());
     this.run(connection);
   }

@@ -91,6 +91,16 @@ export class TargetLimits implements CapacityUser {
     return this.closing || !this.keepsMinimum ? 0 : this.#settings.min;
   }
 
+  /** Whether as many connections are open as {@link TargetLimits.minimum} says. */
+  get isWarm(): boolean {
+    return this.#entries.size - this.#entries.detached >= this.minimum;
+  }
+
+  /** Whether the target has no connections, connects or callers, and keeps nothing warm. */
+  get isUnused(): boolean {
+    return this.held === 0 && this.connects === 0 && this.waiting === 0 && this.minimum === 0;
+  }
+
   /** How many more connections may be opened. */
   get mayOpen(): number {
     const mayOpen = this.max - this.held;

@@ -3,27 +3,27 @@ import { CachedClock, SharedTimer } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { ABORTED, callerError, queueFullError } from './acquire-errors.js';
 import { AcquireQueue } from './acquire-queue.js';
-import type { Capacity } from './capacity.js';
 import { Claims } from './claims.js';
-import type { EntryList } from './containers.js';
+import { ConnectionOpener } from './connecting/connection-opener.js';
+import { ConnectionCloser } from './connection-closer.js';
+import { EntryList } from './containers.js';
 import { leaseOf, type Lease, type LeaseOwner, type ResolvedBackend } from './lease.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 import { Pump } from './pump.js';
-import type { TargetLimits } from './target-limits.js';
+import { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
 import { statsOfTarget } from './target-stats.js';
-import { expire, failWaiter } from './waiter-failures.js';
+import { WaiterFailures } from './waiter-failures.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import type { TargetStats } from './watching/stats.js';
 
 /**
  * The pool of one target. Connections are in an `EntryList`, callers that wait in an `AcquireQueue`, and the
- * {@link Pump} connects the two.
- *
- * The path of a lease out and back is here: moving parts of it to another object once cost 15 %.
+ * {@link Pump} connects the two. The path of a lease out and back is here: moving parts of it to another object
+ * once cost 15 %.
  */
 export class TargetPool implements LeaseOwner {
   readonly target: Target;
@@ -32,14 +32,17 @@ export class TargetPool implements LeaseOwner {
   readonly #limits: TargetLimits;
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
+  readonly #opener: ConnectionOpener;
+  readonly #closer: ConnectionCloser;
+  readonly #failures: WaiterFailures;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
   readonly #timer: SharedTimer;
-  readonly #capacity: Capacity | undefined;
   readonly #maxUses: number;
   readonly #maxWaiting: number;
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
+  readonly #hasCapacity: boolean;
   #endedBy: BrokerPoolError | undefined;
   #claims: Claims | undefined;
 
@@ -47,26 +50,30 @@ export class TargetPool implements LeaseOwner {
     const { clock, settings, capacity } = environment;
     this.target = target;
     this.#environment = environment;
-    this.#capacity = capacity;
     this.#maxUses = settings.maxUses;
     this.#maxWaiting = settings.maxWaiting;
     this.#validates = settings.validate !== undefined;
-    this.#cachedClock = new CachedClock(clock, (nowMs) => this.#pump.closer.restIdle(nowMs));
-    this.#timer = new SharedTimer(
-      clock,
-      (dueByMs) => this.#onDeadline(dueByMs),
-      () => Math.min(this.#queue.sweepAtMs, this.#pump.closer.nextMs, this.#watch.nextDeadlineMs),
-    );
-    this.#watch = new LeaseWatch(target, environment, this.#timer, (connection) =>
-      this.onDestroy(connection, 'leaked'),
-    );
-    this.#queue = new AcquireQueue(clock, this.#cachedClock, this.#timer, this.#watch);
-    this.#pump = new Pump(target, environment, this.#queue, this.#cachedClock, this.#timer, this);
-    this.#limits = this.#pump.limits;
-    this.#entries = this.#pump.entries;
-    if (target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion)
-      this.#limits.keepsMinimum = true;
-    capacity?.join(this.#limits);
+    this.#hasCapacity = capacity !== undefined;
+    const pump = (): void => this.#pump.run();
+    const evictIdle = (): boolean => this.#closer.evictIdle();
+    const onDue = (dueByMs: number): void => this.#onDeadline(dueByMs);
+    const nextMs = (): number =>
+      Math.min(this.#queue.sweepAtMs, this.#closer.nextMs, this.#watch.nextDeadlineMs);
+    const onLeak = (connection: PooledConnection): void => this.onDestroy(connection, 'leaked');
+    const cachedClock = (this.#cachedClock = new CachedClock(clock, (nowMs) => this.#closer.restIdle(nowMs)));
+    const timer = (this.#timer = new SharedTimer(clock, onDue, nextMs));
+    this.#watch = new LeaseWatch(target, environment, timer, onLeak);
+    const queue = (this.#queue = new AcquireQueue(clock, cachedClock, timer, this.#watch));
+    const entries = (this.#entries = new EntryList<PooledConnection>());
+    const limits = (this.#limits = new TargetLimits(settings, capacity, entries, queue, evictIdle, pump));
+    const opener = new ConnectionOpener(target, environment, limits, entries, queue, this, pump);
+    this.#opener = opener;
+    const closer = (this.#closer = new ConnectionCloser(environment, entries, opener, timer));
+    const failures = (this.#failures = new WaiterFailures(queue, entries, limits, opener, closer));
+    this.#pump = new Pump(environment, queue, entries, limits, opener, closer, failures, cachedClock);
+    limits.keepsMinimum =
+      target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion;
+    capacity?.join(limits);
   }
 
   /** Opens connections up to `min`, in the background. */
@@ -98,7 +105,7 @@ export class TargetPool implements LeaseOwner {
       this.#watch.hearsWaits
     )
       return this.#wait(timeoutMs, signal);
-    const lease = this.#queue.enter(timeoutMs, undefined, this.#pump.opener.attempts.ended);
+    const lease = this.#queue.enter(timeoutMs, undefined, this.#opener.attempts.ended);
     this.#pump.onWaiter();
     return lease;
   }
@@ -107,38 +114,33 @@ export class TargetPool implements LeaseOwner {
     const { size } = this.#queue;
     if (size >= this.#maxWaiting && size - this.#limits.places >= this.#maxWaiting)
       return this.#refuse(queueFullError(this.#maxWaiting));
-    const refusal = this.#entries.size === 0 ? this.#pump.opener.refusal : undefined;
+    const refusal = this.#entries.size === 0 ? this.#opener.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
     const origin = this.#watch.beginWait();
     // A listener that has just heard of the acquire may have ended the pool, or aborted the signal.
-    const failure =
-      this.#endedBy ??
-      (signal !== undefined && hasAborted(signal) ? abortedError(signal, ABORTED) : undefined);
+    const isAborted = signal !== undefined && hasAborted(signal);
+    const failure = this.#endedBy ?? (isAborted ? abortedError(signal, ABORTED) : undefined);
     if (failure !== undefined) {
-      const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.ended, 0);
+      const error = callerError(failure, false, this.#failures.snapshot(), this.#opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
-    const lease = this.#queue.enter(timeoutMs, origin, this.#pump.opener.attempts.ended);
+    const lease = this.#queue.enter(timeoutMs, origin, this.#opener.attempts.ended);
     const { last } = this.#queue;
     if (signal !== undefined && last !== undefined)
-      this.#queue.listen(last, signal, (error) => failWaiter(this.#pump, last, error));
+      this.#queue.listen(last, signal, (error) => this.#pump.fail(last, error));
     this.#pump.onWaiter();
     return lease;
   }
 
   /** Where the backend listens, as far as that is known without asking the broker. */
   get known(): ResolvedBackend | undefined {
-    return this.#pump.opener.known;
+    return this.#opener.known;
   }
 
   /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return warmUp(this.#pump, this.#environment.clock, timeoutMs, signal);
-  }
-
-  get waiting(): number {
-    return this.#queue.size;
+    return warmUp(this.#pump, this.#opener, this.#failures, this.#environment.clock, timeoutMs, signal);
   }
 
   get unserved(): number {
@@ -146,17 +148,18 @@ export class TargetPool implements LeaseOwner {
   }
 
   onRest(): void {
-    this.#pump.run();
+    if (this.#queue.size > 0) this.#pump.run();
   }
 
   isSpare({ closeOnRelease, state }: PooledConnection): boolean {
-    if (this.#queue.size > 0 || this.#watch.wanted || this.#capacity !== undefined) return false;
+    if (this.#queue.size > 0 || this.#watch.wanted || this.#hasCapacity) return false;
     return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
   }
 
+  /** For threads that may lease again what they have given back; `undefined` where none may. */
   get claims(): Claims | undefined {
-    if (this.#claims === undefined && !this.#validates && !this.#capacity && !this.#limits.closing)
-      this.#claims = new Claims(this.#pump, this.#watch, this.#cachedClock, this.#maxUses);
+    if (this.#claims === undefined && !this.#validates && !this.#hasCapacity && !this.#limits.closing)
+      this.#claims = new Claims(this.#queue, this.#entries, this.#watch, this.#cachedClock, this.#maxUses);
     return this.#claims;
   }
 
@@ -166,7 +169,7 @@ export class TargetPool implements LeaseOwner {
     const now = this.#cachedClock.time();
     if (this.#watch.leases.size > 0 || now !== connection.since) this.#watch.end(connection, now);
     let problem = connection.recycle();
-    if (problem === undefined && this.#capacity?.shouldYield(this.#limits)) problem = 'evicted';
+    if (problem === undefined && this.#hasCapacity) problem = this.#limits.whyNotKeep;
     if (problem !== undefined) this.#pump.takeBack(connection, problem);
     else if (this.#queue.size > 0) {
       connection.use(this.#maxUses, now);
@@ -214,38 +217,35 @@ export class TargetPool implements LeaseOwner {
 
   /** Whether it has no connections, connects or callers, and keeps nothing warm. */
   get unused(): boolean {
-    const { held, connects, waiting, minimum } = this.#limits;
-    return held === 0 && connects === 0 && waiting === 0 && minimum === 0;
+    return this.#limits.isUnused;
   }
 
-  /** Ends an unused pool. */
   drop(): void {
     this.#stopTimers();
-    this.#capacity?.leave(this.#limits);
+    this.#limits.capacity?.leave(this.#limits);
   }
 
   /** Whether no caller holds a connection or waits for one. */
   get quiet(): boolean {
-    return this.#pump.quiet;
+    return this.#entries.leased + this.#entries.detached + this.#queue.size + this.#closer.draining === 0;
   }
 
   /** Closes everything and fails the callers that wait. */
   destroy(error: BrokerPoolError): void {
     this.#limits.closing = true;
-    this.#pump.opener.stop();
+    this.#opener.stop();
     this.#endedBy = error;
     this.#pump.failAll(error, false);
-    this.#pump.warmUps?.endAll(error);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stopTimers();
   }
 
   stats(): TargetStats {
-    return statsOfTarget(this.#pump, this.#watch);
+    return statsOfTarget(this.#entries, this.#limits, this.#opener, this.#queue, this.#watch);
   }
 
   #stopTimers(): void {
-    this.#pump.opener.stop();
+    this.#opener.stop();
     this.#watch.stop();
     this.#timer.cancel();
     this.#cachedClock.stop();
@@ -267,13 +267,13 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    expire(this.#pump, dueByMs);
+    if (this.#failures.expire(dueByMs)) this.#pump.run();
     this.#pump.reap(dueByMs);
   }
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = callerError(failure, false, this.#pump.snapshot(), this.#pump.opener.attempts.begun, 0);
+    const error = callerError(failure, false, this.#failures.snapshot(), this.#opener.attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

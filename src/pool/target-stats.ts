@@ -1,10 +1,17 @@
-import type { Pump } from './pump.js';
+import type { AcquireQueue } from './acquire-queue.js';
+import type { ConnectionOpener } from './connecting/connection-opener.js';
+import type { EntryList } from './containers.js';
+import type { PooledConnection } from './pooled-connection.js';
+import type { TargetLimits } from './target-limits.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
 import { countsOf, type TargetStats } from './watching/stats.js';
 
 /** The counts of one target, and which it is. */
 export function statsOfTarget(
-  { entries, limits, opener, queue }: Pump,
+  entries: EntryList<PooledConnection>,
+  limits: TargetLimits,
+  opener: ConnectionOpener,
+  queue: AcquireQueue,
   { failures, useTimes: uses }: LeaseWatch,
 ): TargetStats {
   const { size: total, idle, leased, detached } = entries;

@@ -15,6 +15,20 @@ const CLAIMS_AHEAD = 16;
  * the thread writes a turn. Both sides take the connection by compare-and-exchange of the turn that they know
  * for 0: only one of them gets it, and the pool's thread none whose release it has not read. The second word is
  * the last turn that the thread may claim. Only the pool's thread writes it.
+ *
+ * The states of a connection that a thread keeps a socket of; the turn stands for the first word:
+ *
+ * | state     | turn | in the pool    | reads  | next state                                               |
+ * | --------- | ---- | -------------- | ------ | -------------------------------------------------------- |
+ * | leased    | 0    | leased         | thread | offered by `offer`; pooled by a release without an offer |
+ * | offered   | n    | leased         | none   | claimable by `Claims.rest`; claimed or pooled by `take`  |
+ * | claimable | n    | idle           | none   | claimed or pooled by `take`                              |
+ * | claimed   | 0    | leased or idle | thread | leased by `Claims.begin`                                 |
+ * | pooled    | 0    | any            | pool   | leased by a message                                      |
+ *
+ * Of an offered connection the pool has not read the release yet, of a claimed one not the claim. It learns of a
+ * claim from the log, or earlier because its own `take` fails (`Claimable.early`). It takes a claimable connection
+ * when it needs or closes it, and after 10 ms. Each state may end in a close, of which the thread hears by `gone`.
  */
 export class ClaimWords {
   readonly memory: SharedArrayBuffer;

@@ -45,20 +45,20 @@ const ANSWER: ReplyBehaviour = { kind: 'answer' };
 const UNKNOWN_REQUEST = { requestId: 0n, traceparent: '', tracestate: '' };
 
 /** Whether a connection closes after its one request: only a pretended handoff keeps it. */
-type Ending = 'close' | 'keep';
+type AfterReply = 'close' | 'keep';
 
 /** Talks to one client: one request, one reply, the end (V-01). */
 export async function converse(client: ClientConnection, broker: BrokerState): Promise<void> {
   const first = await readFirstFrame(client.socket, broker.settings.helloTimeoutMs);
-  let ending: Ending = 'close';
-  if (first.kind === 'frame') ending = await answer(first.body, client, broker);
+  let after: AfterReply = 'close';
+  if (first.kind === 'frame') after = await answer(first.body, client, broker);
   else if (first.kind === 'violation') await refuse(client, rules.framingRefusal(first.error.code));
   else if (first.kind === 'ended') await refuse(client, rules.INCOMPLETE_FRAME);
   // Expired: no refusal, just a close (V-22).
-  if (ending === 'close') client.close();
+  if (after === 'close') client.close();
 }
 
-async function answer(body: Uint8Array, client: ClientConnection, broker: BrokerState): Promise<Ending> {
+async function answer(body: Uint8Array, client: ClientConnection, broker: BrokerState): Promise<AfterReply> {
   const frame = decoded(() => decodeFrame(body));
   if (frame === undefined) return refuse(client, rules.MALFORMED_FRAME);
   if (frame.payloadProtocol === PayloadProtocol.ADMIN) return answerAdmin(frame, client, broker);
@@ -70,7 +70,7 @@ async function answer(body: Uint8Array, client: ClientConnection, broker: Broker
 }
 
 /** A malformed admin request gets no reply. */
-async function answerAdmin(frame: Frame, client: ClientConnection, broker: BrokerState): Promise<Ending> {
+async function answerAdmin(frame: Frame, client: ClientConnection, broker: BrokerState): Promise<AfterReply> {
   const isReadable =
     frame.envelopeVersion === PROTOCOL_VERSION &&
     frame.kind === FrameKind.REQUEST &&
@@ -87,7 +87,7 @@ async function answerHello(
   frame: Frame,
   client: ClientConnection,
   broker: BrokerState,
-): Promise<Ending> {
+): Promise<AfterReply> {
   const { behaviour: decided, silenceOver } = broker.addHello(hello, frame);
   const behaviour = await decided;
   const transport = isReplyBehaviour(behaviour) ? behaviour : ANSWER;
@@ -172,7 +172,11 @@ function negotiate(hello: Hello, service: rules.EmbeddedService, behaviour: Brok
   };
 }
 
-async function refuse(client: ClientConnection, refusal: rules.Refusal, request?: Frame): Promise<Ending> {
+async function refuse(
+  client: ClientConnection,
+  refusal: rules.Refusal,
+  request?: Frame,
+): Promise<AfterReply> {
   await client.reply(refusalTo(request, refusal), ANSWER, () => Promise.resolve());
   return 'close';
 }

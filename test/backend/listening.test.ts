@@ -289,9 +289,13 @@ test('close waits for a request no longer than timeoutMs, and aborts its signal'
   client.write(request('x'));
   const aborted = once(await signal.promise, 'abort');
   const received = readToEnd(client);
+  const sinceMs = performance.now();
   await backend.close({ timeoutMs: 20 });
   await aborted;
   t.is((await received).length, 0);
+  const elapsedMs = performance.now() - sinceMs;
+  // The default is 10 s: a close that ignores `timeoutMs` takes longer.
+  t.true(elapsedMs >= 19 && elapsedMs < 10_000, String(elapsedMs));
 });
 
 test('close leaves connections of onConnection to the service until timeoutMs', async (t) => {

@@ -17,8 +17,8 @@ const RUNNER = fileURLToPath(new URL('run-blocks.js', import.meta.url));
 const LIMIT_MS = scaled(60_000);
 /** Processes that run at once. */
 const AT_ONCE = 3;
-/** A program that says this changes its process, or fails later than it ends, and has a process of its own. */
-const OWN_PROCESS = /process\.(?!env|stdout)|setGlobal|node:http2|node:test/;
+/** A program that says this changes its process, or prints or fails later than it ends, and has its own process. */
+const OWN_PROCESS = /process\.(?!env)|setGlobal|node:http2|node:test/;
 
 const blocks = USER_DOCUMENTS.flatMap(blocksIn);
 const programs = blocks.filter(({ language }) => language === 'ts' || language === 'js');

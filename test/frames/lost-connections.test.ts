@@ -193,7 +193,7 @@ for (const [what, onRequest, options] of [
   });
 }
 
-test('the error of the pool is that of the request', async (t) => {
+test('a request over a pool fails with the REFUSED of the acquire, which names the service', async (t) => {
   const { pool } = await startPooled(t, echo);
   const session = openPooled(t, pool, { serviceName: 'unknown-service' });
   const error = await failureOf(session.request(bytes('x')));

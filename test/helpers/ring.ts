@@ -1,7 +1,7 @@
 import { ThreadRing } from '../../src/os/io-uring.js';
 import type { Native } from '../../src/os/native.js';
 
-/** Whether the kernel grants an io_uring. Always false once io_uring is removed, see src/os/io-uring.ts. */
+/** Whether the kernel grants an io_uring. */
 export function hasRing(native: Native | undefined): boolean {
   if (native?.binder === undefined || process.platform !== 'linux') return false;
   const ring = new ThreadRing(native.binder, native.system);

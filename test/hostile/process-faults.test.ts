@@ -169,7 +169,7 @@ posixTest('a pool leases connections to a stopped backend, which answers after i
 });
 
 posixTest(
-  "the broker's socket file is removed, replaced by something else, and put back (G-13, G-15)",
+  "acquire fails with BROKER_CONNECT while the broker's socket file is gone, a folder or a plain file, and works once the broker is back (G-13, G-15)",
   async (t) => {
     const system = await systemOf(t);
     const pool = openPool(t, system, { endpointCache: false });

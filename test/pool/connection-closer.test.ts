@@ -42,7 +42,8 @@ function setUp(options: BrokerPoolOptions = {}, spare = true) {
     () => false,
     () => {},
   );
-  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
+  const pump = (): void => {};
+  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner(), pump);
   const closer = new ConnectionCloser(environment, entries, opener, timer);
   /** An idle connection that the closer watches. */
   const add = (name: string, expiresAtMs = Infinity): PooledConnection => {

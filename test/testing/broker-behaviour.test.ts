@@ -51,17 +51,17 @@ async function sayHello(broker: EmbeddedBroker) {
   return socket;
 }
 
-test('close: hangs up without a byte', async (t) => {
+test('close hangs up without a byte', async (t) => {
   t.is((await streamFor(t, { kind: 'close' })).length, 0);
 });
 
-test('halfFrame: half of the reply, or as many bytes as asked for', async (t) => {
+test('halfFrame sends half of the reply, or as many bytes as asked for', async (t) => {
   const half = await streamFor(t, { kind: 'halfFrame' });
   t.true(half.length > 5 && half.length < 5 + half.readUInt32LE(1));
   t.is((await streamFor(t, { kind: 'halfFrame', bytes: 3 })).length, 3);
 });
 
-test('garbage: a frame around a body that is no Frame, or the bytes asked for', async (t) => {
+test('garbage sends a frame around a body that is no Frame, or the bytes asked for', async (t) => {
   const garbage = await streamFor(t, { kind: 'garbage' });
   t.throws(() => framesIn(garbage), { code: 'DECODE_FRAME' });
   t.deepEqual(await streamFor(t, { kind: 'garbage', bytes: Buffer.from('xyz') }), Buffer.from('xyz'));
@@ -72,17 +72,17 @@ test('wrongVersionByte and oversizedHeader break the framing', async (t) => {
   t.deepEqual(await streamFor(t, { kind: 'oversizedHeader' }), Buffer.from([1, 1, 0, 0, 1]));
 });
 
-test('chunked: the same reply, in pieces', async (t) => {
+test('chunked sends the whole reply', async (t) => {
   t.is(replyIn(await streamFor(t, { kind: 'chunked' })).result?.kind, 'negotiated');
 });
 
-test('extraBytes: the reply and more', async (t) => {
+test('extraBytes sends the reply and then the bytes asked for', async (t) => {
   const stream = await streamFor(t, { kind: 'extraBytes', bytes: Buffer.from('more') });
   t.is(stream.subarray(-4).toString(), 'more');
   t.is(replyIn(stream.subarray(0, -4)).result?.kind, 'negotiated');
 });
 
-test('envelope: the reply under another envelope', async (t) => {
+test('envelope sends the reply under the envelope asked for', async (t) => {
   const { frame, result } = replyIn(
     await streamFor(t, { kind: 'envelope', frame: { kind: FrameKind.EVENT, requestId: 8n } }),
   );
@@ -90,14 +90,14 @@ test('envelope: the reply under another envelope', async (t) => {
   t.is(result?.kind, 'negotiated');
 });
 
-test('refuse: any code, reason and hint', async (t) => {
+test('refuse sends the code, reason and hint asked for', async (t) => {
   const { result } = replyIn(
     await streamFor(t, { kind: 'refuse', code: 99, reason: 'because', retryAfterMs: 50 }),
   );
   t.like(result, { kind: 'refused', refused: { code: 99, reason: 'because', retryAfterMs: 50n } });
 });
 
-test('negotiate, emptyPipe and noResult: a HelloReply with other contents', async (t) => {
+test('negotiate, emptyPipe and noResult change the contents of the HelloReply', async (t) => {
   const changed = replyIn(
     await streamFor(t, {
       kind: 'negotiate',
@@ -112,7 +112,7 @@ test('negotiate, emptyPipe and noResult: a HelloReply with other contents', asyn
   t.is(replyIn(await streamFor(t, { kind: 'noResult' })).result, undefined);
 });
 
-test('delay: the reply comes when the promise settles, however it does', async (t) => {
+test('delay sends the reply when the promise settles, however it does', async (t) => {
   const broker = await startBroker(t);
   let release = (): void => {};
   const wait = new Promise<void>((_, reject) => {
@@ -127,7 +127,7 @@ test('delay: the reply comes when the promise settles, however it does', async (
   t.is(broker.earlyHangUps, 0);
 });
 
-test('silent: no reply until it is released', async (t) => {
+test('silent sends no reply until it is released', async (t) => {
   const broker = await startBroker(t);
   broker.script({ kind: 'silent' }, { kind: 'silent' });
   const clients = [await sayHello(broker), await sayHello(broker)];
@@ -215,7 +215,7 @@ test('stopping a broker rejects its waiters', async (t) => {
   );
 });
 
-test('readyThenBackendBytes: event and backend bytes ride with the reply, then the connection echoes (C-47)', async (t) => {
+test('readyThenBackendBytes sends event and backend bytes with the reply, then the connection echoes (C-47)', async (t) => {
   const broker = await startBroker(t);
   broker.script({ kind: 'readyThenBackendBytes', bytes: Buffer.from('first') });
   const client = await sayHello(broker);

@@ -3,7 +3,6 @@ import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import type { SocketMaker } from '../sockets/dial.js';
 import { EventLoopNegotiation } from './event-loop-negotiation.js';
-import type { NegotiationEnvironment } from './negotiation-environment.js';
 import type { Driver, DriverName, Job, Outcome } from '../job.js';
 
 /**
@@ -16,7 +15,10 @@ import type { Driver, DriverName, Job, Outcome } from '../job.js';
  */
 export class EventLoopDriver implements Driver {
   readonly name: DriverName;
-  readonly #environment: NegotiationEnvironment;
+  readonly #clock: Clock;
+  readonly #native: Native | undefined;
+  readonly #background: boolean;
+  readonly #makeSocket: SocketMaker | undefined;
   /**
    * An array: a table of a `Set` that has been outgrown points to the next one, so that one table in the old
    * generation keeps all later ones, with their negotiations and sockets, until a full collection.
@@ -30,7 +32,10 @@ export class EventLoopDriver implements Driver {
    */
   constructor(clock: Clock, native: Native | undefined, background = false, makeSocket?: SocketMaker) {
     this.name = native === undefined ? 'event-loop-without-ffi' : 'event-loop';
-    this.#environment = { clock, native, background, makeSocket };
+    this.#clock = clock;
+    this.#native = native;
+    this.#background = background;
+    this.#makeSocket = makeSocket;
   }
 
   start(job: Job, settle: (outcome: Outcome) => void): () => void {
@@ -38,15 +43,22 @@ export class EventLoopDriver implements Driver {
       afterThisCode(() => settle({ kind: 'failed', failure: abandonedFailure(job) }));
       return () => {};
     }
-    const negotiation = new EventLoopNegotiation(job, this.#environment, (outcome) => {
-      // The last one moves to the index of the one that leaves.
-      const last = this.#running.pop();
-      if (last !== undefined && last !== negotiation) {
-        last.index = negotiation.index;
-        this.#running[last.index] = last;
-      }
-      settle(outcome);
-    });
+    const negotiation = new EventLoopNegotiation(
+      job,
+      this.#clock,
+      this.#native,
+      this.#background,
+      this.#makeSocket,
+      (outcome) => {
+        // The last one moves to the index of the one that leaves.
+        const last = this.#running.pop();
+        if (last !== undefined && last !== negotiation) {
+          last.index = negotiation.index;
+          this.#running[last.index] = last;
+        }
+        settle(outcome);
+      },
+    );
     negotiation.index = this.#running.push(negotiation) - 1;
     negotiation.begin();
     return () => negotiation.release();

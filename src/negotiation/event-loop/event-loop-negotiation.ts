@@ -16,8 +16,8 @@ import {
   socketOver,
   systemFailureOf,
   type DialOutcome,
+  type SocketMaker,
 } from '../sockets/dial.js';
-import type { NegotiationEnvironment } from './negotiation-environment.js';
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
@@ -37,7 +37,9 @@ export class EventLoopNegotiation {
   index = -1;
   readonly #job: Job;
   readonly #clock: Clock;
-  readonly #environment: NegotiationEnvironment;
+  readonly #native: Native | undefined;
+  readonly #background: boolean;
+  readonly #makeSocket: SocketMaker | undefined;
   readonly #settle: (outcome: Outcome) => void;
   readonly #exchange: Exchange;
   /** Whether the connection to the broker may become the caller's, a stream like any other. */
@@ -55,10 +57,23 @@ export class EventLoopNegotiation {
     this.#follow(this.#exchange.receive(bytes, this.#clock.now()));
   readonly #onEnd = (failure?: SystemFailure): void => this.#follow(this.#exchange.end(failure));
 
-  constructor(job: Job, environment: NegotiationEnvironment, settle: (outcome: Outcome) => void) {
+  /**
+   * @param background it keeps the process alive for a second at most, for the broker's sake
+   * @param makeSocket makes the socket of a backend that is dialled on the spot; `undefined`: a `net.Socket`
+   */
+  constructor(
+    job: Job,
+    clock: Clock,
+    native: Native | undefined,
+    background: boolean,
+    makeSocket: SocketMaker | undefined,
+    settle: (outcome: Outcome) => void,
+  ) {
     this.#job = job;
-    this.#clock = environment.clock;
-    this.#environment = environment;
+    this.#clock = clock;
+    this.#native = native;
+    this.#background = background;
+    this.#makeSocket = makeSocket;
     this.#settle = settle;
     this.#exchange = exchangeFor(job);
     this.#mayAdopt = job.kind === 'handshake' && job.adoptHandedOffConnection;
@@ -71,7 +86,7 @@ export class EventLoopNegotiation {
     const problem = checkFile(brokerEndpoint, trust);
     if (problem !== undefined) return this.#refuse(untrusted(brokerEndpoint, problem));
     // A worker thread can be terminated at any moment: a descriptor that is not Node's would be lost.
-    const { native } = this.#environment;
+    const native = this.#native;
     if (native === undefined || !isMainThread) this.#dialBroker();
     else this.#connectAndSend(native);
   }
@@ -128,7 +143,8 @@ export class EventLoopNegotiation {
 
   #dialBroker(): void {
     const { brokerEndpoint: endpoint, request, deadlineMs, roundTripTimeoutMs: timeoutMs, trust } = this.#job;
-    const { native, background } = this.#environment;
+    const native = this.#native;
+    const background = this.#background;
     let sent = 0;
     // The kernel may have connected already. Node reports that a turn later, and a broker that finds no request
     // sleeps 5 ms (V-21).
@@ -157,7 +173,7 @@ export class EventLoopNegotiation {
 
   #await(connection: BrokerConnection): void {
     this.#connection = connection;
-    if (this.#environment.background) {
+    if (this.#background) {
       connection.unref();
       this.#letGo = holdForReply(this.#job.brokerEndpoint, startedAtMs(this.#job));
     }
@@ -214,7 +230,9 @@ export class EventLoopNegotiation {
       const { socket } = outcome;
       this.#finish({ kind: 'connected', socket, endpoint, route: 'broker-negotiated', negotiated });
     };
-    const { native, makeSocket, background } = this.#environment;
+    const native = this.#native;
+    const makeSocket = this.#makeSocket;
+    const background = this.#background;
     const outcome = dialNow(native, endpoint, trust, makeSocket);
     if (outcome !== undefined) return settle(outcome);
     const clock = this.#clock;
@@ -242,7 +260,7 @@ export class EventLoopNegotiation {
   get #abandoned(): AbandonedRequest {
     return {
       brokerEndpoint: this.#job.brokerEndpoint,
-      sinceMs: this.#environment.background ? startedAtMs(this.#job) : undefined,
+      sinceMs: this.#background ? startedAtMs(this.#job) : undefined,
     };
   }
 

@@ -133,6 +133,7 @@ export class ThreadControl {
   /** The thread that has begun a session. */
   #begunWorker: WorkerThread['worker'];
   #hasEnded = false;
+  #isFree = false;
 
   /** @throws {BrokerPoolError} `WORKER_FAILED` where the system has no descriptors for it */
   constructor(native: Native, options: ThreadControlOptions) {
@@ -177,8 +178,9 @@ export class ThreadControl {
     waiting.delete(this);
   }
 
+  /** Does nothing once all is free: the number of the descriptor may be that of another file then. */
   wake(): void {
-    wakePoller(this.#native.polling, this.#handles);
+    if (!this.#isFree) wakePoller(this.#native.polling, this.#handles);
   }
 
   /**
@@ -211,6 +213,7 @@ export class ThreadControl {
   /** Closes the descriptors of the wait. Call it when the last session has ended. */
   async free(): Promise<void> {
     await this.#thread.end();
+    this.#isFree = true;
     closePoller(this.#native.system, this.#handles);
   }
 

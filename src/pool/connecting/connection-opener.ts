@@ -32,6 +32,7 @@ export class ConnectionOpener {
   readonly #entries: EntryList<PooledConnection>;
   readonly #limits: TargetLimits;
   readonly #owner: LeaseOwner;
+  readonly #pump: () => void;
   readonly #request: ConnectRequest;
   #failures: FailureMemory | undefined;
   /** Connects under way that began without a caller: one at most. */
@@ -40,7 +41,10 @@ export class ConnectionOpener {
   #lastError: BrokerPoolError | undefined;
   #stopped = false;
 
-  /** @param owner gets the leases of the connections back */
+  /**
+   * @param owner gets the leases of the connections back
+   * @param pump runs the pump after a pause
+   */
   constructor(
     target: Target,
     environment: PoolEnvironment,
@@ -48,6 +52,7 @@ export class ConnectionOpener {
     entries: EntryList<PooledConnection>,
     queue: AcquireQueue,
     owner: LeaseOwner,
+    pump: () => void,
   ) {
     const { clock, settings } = environment;
     this.target = target;
@@ -56,6 +61,7 @@ export class ConnectionOpener {
     this.#entries = entries;
     this.#limits = limits;
     this.#owner = owner;
+    this.#pump = pump;
     const identity = { ...settings, ...target };
     const adopts = settings.adoptHandedOffConnection !== false;
     const hello = encodeHelloFrame(identity, settings.handoffToken);
@@ -241,7 +247,7 @@ export class ConnectionOpener {
   get #memory(): FailureMemory {
     const { clock, cache } = this.#environment;
     const forget = (endpoint: string): void => cache?.invalidate(this.key, endpoint);
-    return (this.#failures ??= new FailureMemory(clock, forget, () => this.#limits.pump()));
+    return (this.#failures ??= new FailureMemory(clock, forget, this.#pump));
   }
 
   async #beforeRetry(
@@ -265,7 +271,7 @@ export class ConnectionOpener {
     const isWanted = this.#limits.awaitSlot(connect);
     // Drops the connect where no caller waits, and else finds a slot for it.
     if (this.#stopped) this.#limits.dropUnwanted();
-    else this.#limits.pump();
+    else this.#pump();
     return await isWanted;
   }
 }

@@ -130,19 +130,11 @@ function noRoutes(): Record<Route, number> {
   return { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
 }
 
-type Moment =
-  | 'total'
-  | 'idle'
-  | 'leased'
-  | 'detached'
-  | 'connecting'
-  | 'pausing'
-  | 'waiting'
-  | 'oldestWaitMs'
-  | 'timeouts';
-
 /** The counts of a target at this moment, and the durations that it has recorded. */
-export interface LiveCounts extends Pick<PoolCounts, Moment> {
+export interface LiveCounts extends Omit<
+  PoolCounts,
+  keyof Counters | 'created' | 'failuresByCode' | 'waitMs' | 'connectMs' | 'useMs'
+> {
   readonly failures: Readonly<Partial<Record<ErrorCode, number>>>;
   /** Waits that took time. */
   readonly waits: Histogram;

@@ -50,7 +50,7 @@ export class ClientLeases implements LeaseOwner {
   /**
    * @param ledger the memory of the pool's ledger
    * @param host hears of leases that end, or begin by a claim
-   * @param onChange is called after each lease that ends, or begins by a claim
+   * @param onChange is called after each lease that ends
    */
   constructor(ledger: SharedArrayBuffer, host: HostLink, onChange: () => void) {
     this.#ledger = new DescriptorLedger(ledger);
@@ -96,7 +96,6 @@ export class ClientLeases implements LeaseOwner {
     // Reading may show that it is dead; the pool is told then.
     if (this.#wake({ acquireId, connectionId }) === undefined) return undefined;
     this.#leased.add(connection);
-    this.#onChange();
     return leaseOf(connection);
   }
 

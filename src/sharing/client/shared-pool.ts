@@ -90,7 +90,9 @@ export class SharedPool implements AsyncDisposable {
       // No caller is overtaken: one with an answer does not wait for what is claimed here.
       const mayClaim = this.#pending.size === 0 || this.#host.isAnswered;
       const lease = mayClaim ? this.#leases.claim(++this.#lastAcquireId, options) : undefined;
-      return lease === undefined ? this.#ask(options) : Promise.resolve(lease);
+      if (lease === undefined) return this.#ask(options);
+      this.#onChange();
+      return Promise.resolve(lease);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,18 +1,19 @@
-import type { ClaimRules, Lease } from '../../pool/lease.js';
+import type { Claims } from '../../pool/claims.js';
+import type { Lease } from '../../pool/lease.js';
 import type { PooledConnection } from '../../pool/pooled-connection.js';
 import { ClaimWords } from '../claim-words.js';
 import type { ClaimMemory } from '../protocol.js';
 
 /** The claims of one connection by one other thread, as the pool's thread knows them. */
 export class Claimable {
-  readonly #claims: ClaimRules;
+  readonly #claims: Claims;
   readonly #words = new ClaimWords();
   /** The number of the last release by the thread. */
   #turn = 0;
   /** A lease by a claim that is known before its message has come. */
   early: Lease | undefined;
 
-  constructor(claims: ClaimRules) {
+  constructor(claims: Claims) {
     this.#claims = claims;
   }
 

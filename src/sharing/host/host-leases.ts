@@ -5,6 +5,7 @@ import { InFlightDescriptors } from '../../os/in-flight-descriptors.js';
 import { copyOf } from '../../wire/frame.js';
 import type { Lease } from '../../pool/lease.js';
 import type { CloseReason } from '../../pool/close-reason.js';
+import { TargetPool } from '../../pool/target-pool.js';
 import { systemClock } from '../../clock.js';
 import type { HostMessage } from '../protocol.js';
 import { Claimable } from './claimable.js';
@@ -83,7 +84,7 @@ export class HostLeases {
     const slot = this.#inFlight.add(descriptor);
     const greeting = connection.lend();
     const { endpoint, route, answer } = pooled;
-    const { claims } = pooled.owner;
+    const claims = pooled.owner instanceof TargetPool ? pooled.owner.claims : undefined;
     const claimable = claims && new Claimable(claims);
     const first = { connection, acquireId, claimable };
     this.#held.set(pooled.id, first);

@@ -107,7 +107,7 @@ test('a handoff needs no endpoint: one that cannot be dialled is reported as emp
   });
 });
 
-test('no endpoint at all keeps its own code', (t) => {
+test('an empty endpoint fails with EMPTY_BACKEND_PIPE, not with BACKEND_CONNECT', (t) => {
   for (const way of WAYS) t.deepEqual(way(''), EMPTY_PIPE);
 });
 

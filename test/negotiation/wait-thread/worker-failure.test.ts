@@ -82,6 +82,39 @@ threadsTest(
   },
 );
 
+/** A driver, and the descriptors to which it writes a wake-up after it has closed them. */
+function watchedDriver(url: string | undefined): { driver: WorkerDriver; misled: number[] } {
+  if (native === undefined) throw new Error('no threads here');
+  const { system, polling } = native;
+  const freed = new Set<number>();
+  const misled: number[] = [];
+  const close = (descriptor: number): number => {
+    freed.add(descriptor);
+    return system.close(descriptor);
+  };
+  const write = (descriptor: number, bytes: Uint8Array): number => {
+    if (freed.has(descriptor)) misled.push(descriptor);
+    return polling.write(descriptor, bytes);
+  };
+  const calls = { ...native, system: { ...system, close }, polling: { ...polling, write } };
+  return { driver: workerDriver(calls, { workerUrl: url }), misled };
+}
+
+for (const [what, url] of [
+  ['has a thread', undefined],
+  ['has lost its thread', new URL('nowhere.js', import.meta.url).href],
+] as const)
+  threadsTest(`the close of a driver that ${what} writes no wake-up into a closed descriptor`, async (t) => {
+    const { broker } = await startSystem(t);
+    const before = new Leftovers();
+    const { driver, misled } = watchedDriver(url);
+    await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+    // The descriptors of a driver whose thread has failed are closed long before the driver is.
+    if (url !== undefined) t.true(await until(() => before.list().length === 0), before.list().join());
+    await driver.close();
+    t.deepEqual(misled, [], 'the number may be that of another file by then');
+  });
+
 threadsTest('a job whose worker file is missing runs on the event loop', (t) =>
   checkFallback(t, '', new URL('nowhere.js', import.meta.url).href),
 );

@@ -72,7 +72,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const { settings } = environment;
   const pump = (): void => void (stage.pumps += 1);
   const limits = new TargetLimits(settings, capacity, entries, queue, () => false, pump);
-  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
+  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner(), pump);
   /** Runs a connect as the pump does. */
   const run = async (spare: boolean): Promise<void> => {
     const connect = opener.begin(spare);
@@ -149,7 +149,7 @@ test('an endless lifetime stays endless', async (t) => {
   t.is(stage.opened[0]?.expiresAtMs, Infinity);
 });
 
-test('after a failure spare connects pause, and so do others while something is open', async (t) => {
+test('after a failure spare connects pause, and so do connects for callers while a connection is open', async (t) => {
   const { clock, connector, stage, opener, open, openSpare } = setUp();
   open();
   await connector.fail(DOWN);
@@ -210,7 +210,7 @@ test('a refusal that forbids is remembered for a second, and spare connects stay
   t.true(openSpare());
 });
 
-test('a caller need not wait for that, and a success ends it', async (t) => {
+test('a caller may connect while a refusal keeps spare connects away, and its success lets them come back', async (t) => {
   const { clock, connector, stage, open, openSpare } = setUp();
   openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));

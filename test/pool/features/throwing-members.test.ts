@@ -26,7 +26,7 @@ function memberNames(): string[] {
 }
 
 for (const end of ['release', 'destroy'] as const) {
-  test(`whichever member of its socket throws, ${end} gives the place back and the next caller is served`, async (t) => {
+  test(`${end} gives the place back where a public member of the socket but emit throws, and the next caller is served`, async (t) => {
     const { target } = await startSystem(t);
     const pool = openPool(t, target, { max: 1, maxTotal: 1, acquireTimeoutMs: 10_000 });
     const names = memberNames();

@@ -51,9 +51,11 @@ const faults: readonly Fault[] = [
     title: 'the waiter that came last is served first',
     prototype: WaiterQueue.prototype,
     name: 'shift',
-    plant: method((queue: WaiterQueue<never>) => {
+    plant: method((queue: WaiterQueue<never>, shift) => {
       const waiter = queue.last;
-      if (waiter !== undefined) queue.remove(waiter);
+      // `remove` shifts the first one.
+      if (waiter === undefined || waiter === queue.first) return shift();
+      queue.remove(waiter);
       return waiter;
     }),
     breaks: ['first come, first served'],

@@ -26,10 +26,10 @@ export interface Interruption {
  */
 export function endFromOutside(): Interruption {
   const controller = new AbortController();
-  let ending: number | undefined;
+  let endedWith: number | undefined;
   let isDoneWell = true;
   const end = (exitCode: number): void => {
-    ending = exitCode;
+    endedWith = exitCode;
     process.exitCode = exitCode;
     systemClock.schedule(GRACE_MS, () => process.exit(exitCode));
     controller.abort();
@@ -37,14 +37,14 @@ export function endFromOutside(): Interruption {
   for (const name of SIGNALS) {
     process.on(name, () => {
       const exitCode = ExitCode.SIGNAL + constants.signals[name];
-      if (ending === undefined) end(exitCode);
+      if (endedWith === undefined) end(exitCode);
       else process.exit(exitCode);
     });
   }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     isDoneWell = false;
     // Each write that was under way fails by itself.
-    if (ending !== undefined) return;
+    if (endedWith !== undefined) return;
     const hasLeft = error.code === 'EPIPE';
     if (!hasLeft) console.error(`broker-pool: cannot write the output: ${error.message}`);
     end(hasLeft ? ExitCode.SIGNAL + SIGPIPE : ExitCode.FAILED);
@@ -53,7 +53,7 @@ export function endFromOutside(): Interruption {
   process.stderr.on('error', () => {});
   return {
     signal: controller.signal,
-    exitCode: (code) => (code === ExitCode.DONE && isDoneWell ? code : (ending ?? code)),
+    exitCode: (code) => (code === ExitCode.DONE && isDoneWell ? code : (endedWith ?? code)),
   };
 }
 
