@@ -1,7 +1,9 @@
 /** A thread with pools of its own, which ends as it is told; see `thread-ends.test.ts`. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { BrokerPool, type BrokerPoolOptions } from '../../src/index.js';
+// The index loads more modules, and loading is most of what such a thread costs.
+import { BrokerPool } from '../../src/broker-pool.js';
+import type { BrokerPoolOptions } from '../../src/index.js';
 
 /** The work that the pools are in the middle of. */
 export type ThreadState =
