@@ -36,7 +36,7 @@ const BUGS: readonly Bug[] = [
   {
     title: 'a lost wake-up: the wait thread is not told that there is a command',
     file: 'src/negotiation/wait-thread/thread-control.js',
-    find: 'wake() {\n        wakePoller(this.#native.polling, this.#handles);',
+    find: 'wake() {\n        if (!this.#isFree)\n            wakePoller(this.#native.polling, this.#handles);',
     replace: 'wake() {',
   },
   {
