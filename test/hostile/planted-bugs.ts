@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { replaceSection } from '../helpers/markdown.js';
+import { BUGS, planted, type Bug } from './bugs.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const COPY = 'dist-planted';
@@ -17,47 +18,6 @@ const COPY = 'dist-planted';
 const CONFIG = 'ava.planted-tmp.config.js';
 /** A bug may well make a suite hang. */
 const SUITE_LIMIT_MS = 90_000;
-
-interface Bug {
-  readonly title: string;
-  /** The file of the build in which `find` is replaced. */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-
-const BUGS: readonly Bug[] = [
-  {
-    title: 'a skipped close: the wait thread forgets descriptors that it should close',
-    file: 'src/negotiation/wait-thread/job-descriptors.js',
-    find: 'this.#system.close(active.descriptor);',
-    replace: '',
-  },
-  {
-    title: 'a lost wake-up: the wait thread is not told that there is a command',
-    file: 'src/negotiation/wait-thread/thread-control.js',
-    find: 'wake() {\n        if (!this.#isFree)\n            wakePoller(this.#native.polling, this.#handles);',
-    replace: 'wake() {',
-  },
-  {
-    title: 'a missing deadline: the wait thread waits for a missing reply without end',
-    file: 'src/negotiation/wait-thread/poll-loop.js',
-    find: '        active.dueMs = active.exchange.deadlineMs;\n        this.#due.put(active);',
-    replace: '',
-  },
-  {
-    title: 'a token compared after `accepted`: an acceptance with a wrong token counts',
-    file: 'src/negotiation/exchange/handshake.js',
-    find: 'return same && ack.accepted;',
-    replace: 'return ack.accepted;',
-  },
-  {
-    title: 'a waiter settled twice: a served caller stays at the head of the queue',
-    file: 'src/pool/acquire-queue.js',
-    find: 'serveFirst(connection) {\n        const waiter = this.shift();',
-    replace: 'serveFirst(connection) {\n        const waiter = this.first;',
-  },
-];
 
 /** A suite and how it is run against the copy. */
 const SUITES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -83,14 +43,10 @@ async function fails(command: readonly string[]): Promise<boolean> {
 }
 
 /** Puts the bug into the copy, and returns how to take it out again. */
-function plant({ file, find, replace }: Bug): () => void {
-  const path = join(ROOT, COPY, file);
+function plant(bug: Bug): () => void {
+  const path = join(ROOT, COPY, bug.file);
   const code = readFileSync(path, 'utf8');
-  if (code.split(find).length !== 2) throw new Error(`${file} does not hold just one of: ${find}`);
-  writeFileSync(
-    path,
-    code.replace(find, () => replace),
-  );
+  writeFileSync(path, planted(code, bug));
   return () => writeFileSync(path, code);
 }
 

@@ -8,6 +8,7 @@ import '../layers.test.js';
 import '../mutations/mutants.test.js';
 import '../mutations/selection.test.js';
 import '../package-files.test.js';
+import '../hostile/bugs.test.js';
 import '../types/exports.test.js';
 import '../types/no-any.test.js';
 import '../types/undefined-options.test.js';
