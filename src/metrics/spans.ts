@@ -110,10 +110,11 @@ export class PoolSpans {
   #beginConnect({ connectionId, target }: ConnectionCreatedEvent): void {
     const [acquire] = this.#unserved.get(target) ?? [];
     if (acquire !== undefined) this.#forget(acquire);
+    const { brokerEndpoint } = target;
     const attributes = {
       ...this.#attributesOf(target),
       'broker_pool.connection.id': connectionId,
-      'broker_pool.broker.endpoint': target.brokerEndpoint,
+      ...(brokerEndpoint !== '' && { 'broker_pool.broker.endpoint': brokerEndpoint }),
     };
     const options = { kind: SpanKind.CLIENT, attributes, root: acquire === undefined };
     const parent = acquire && trace.setSpan(acquire.context, acquire.span);

@@ -188,12 +188,16 @@ export function takeUnread(socket: Socket): Uint8Array | undefined {
 }
 
 /**
- * Lets a socket flow that has no unread bytes and that no listener awaits in another way. Node does it in a tick of its
+ * Lets a socket flow that has no unread bytes and that its caller awaits by `data` alone. Node does it in a tick of its
  * own, which takes a twentieth of a short request.
  * A listener for `resume` that comes only later in that tick hears nothing.
+ *
+ * Without a listener for `data` it is Node's to do: where listeners for `readable` have just been removed, Node stops
+ * the flow at the end of the tick unless it has begun it itself.
  */
 export function flowsAtOnce(socket: Socket): boolean {
-  if (socket.readableFlowing !== null || socket.readableLength > 0) return false;
+  if (socket.readableFlowing !== null || socket.readableLength > 0 || socket.isPaused()) return false;
+  if (socket.listenerCount('data') === 0) return false;
   if (socket.listenerCount('readable') > 0 || socket.listenerCount('resume') > 0) return false;
   // As Node does in that tick: the stream then knows that a read is under way.
   Duplex.prototype.read.call(socket, 0);

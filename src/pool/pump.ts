@@ -173,8 +173,9 @@ export class Pump {
 
   /** Fails all callers that wait. @param isShared whether other callers may have the same failure */
   failAll(failure: BrokerPoolError, isShared: boolean): void {
-    this.#failures.failAll(failure, isShared);
+    // Before the callers: one that hears of its failure may warm the pool anew.
     this.#warmUps?.endAll(failure);
+    this.#failures.failAll(failure, isShared);
     this.run();
   }
 

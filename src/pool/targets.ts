@@ -64,8 +64,9 @@ export class Targets implements Iterable<TargetPool> {
     const { cache } = this.#environment;
     if (options === undefined) {
       for (const pool of this) pool.clear();
+      const brokerEndpoint = this.#knownBroker();
       // The endpoint file may have endpoints that other processes have left.
-      if (this.#brokerEndpoint !== '') cache?.clear(this.#brokerEndpoint);
+      if (brokerEndpoint !== '') cache?.clear(brokerEndpoint);
       return;
     }
     const pool = this.find(options);
@@ -106,6 +107,18 @@ export class Targets implements Iterable<TargetPool> {
     const error = closedError(target);
     if (this.#state === 'closing') publishRefusal(this.#environment, target, error);
     throw error;
+  }
+
+  /** The broker whose endpoints may be remembered; `''` where no call can have asked one. */
+  #knownBroker(): string {
+    const { endpointCache } = this.#environment.settings;
+    if (this.#brokerEndpoint !== '' || !endpointCache || endpointCache.file === undefined)
+      return this.#brokerEndpoint;
+    try {
+      return (this.#brokerEndpoint = sharedBrokerEndpoint());
+    } catch {
+      return '';
+    }
   }
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` */

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { context, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
@@ -6,11 +7,12 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan,
 } from '@opentelemetry/sdk-trace-base';
-import type { BrokerPool } from '../../src/index.js';
+import { BrokerPool } from '../../src/index.js';
 import { instrument } from '../../src/metrics/opentelemetry.js';
+import { FAKE_BROKER } from '../helpers/endpoints.js';
 import { fakePool, settled } from '../helpers/fake-pool.js';
 import { failureOf } from '../helpers/pools.js';
-import test from '../helpers/sanitary.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
 
 test.before(() => context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
 test.after.always(() => context.disable());
@@ -71,6 +73,23 @@ test('the span of an acquire is a child of its caller, that of its connect a chi
     'server.address': endpoint,
   });
   t.is(acquire?.status.code, SpanStatusCode.UNSET);
+});
+
+test('the span of a connect names the broker where there is one', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const { ended } = openSdk(pool);
+  const acquiring = pool.acquire();
+  await connect();
+  (await acquiring).release();
+  const identityFile = join(temporaryDirectory(t), 'missing.identity.json');
+  const brokerless = new BrokerPool({ serviceName: 'demo', wantedVersion: '1.0.0', identityFile });
+  const other = openSdk(brokerless);
+  await t.throwsAsync(brokerless.acquire({ timeoutMs: 60_000 }), { code: 'IDENTITY_FILE' });
+  await brokerless.close();
+  const name = 'broker_pool.broker.endpoint';
+  t.is(ended('connect')[0]?.attributes[name], FAKE_BROKER);
+  t.is(other.ended('connect').length, 1);
+  t.false(name in (other.ended('connect')[0]?.attributes ?? {}));
 });
 
 test('the acquire of an idle connection has a span, and no connect', async (t) => {

@@ -134,6 +134,49 @@ test('a listener for resume that was there first hears that a leased socket flow
   await pool.close();
 });
 
+/** Whether a socket flows, believes that it does, and has taken an answer, after each of several ways to begin. */
+async function begun(socket: Socket): Promise<unknown[]> {
+  socket.write('x');
+  while (socket.bytesRead === 0) await turn();
+  await turn();
+  return [socket.readableFlowing, socket.isPaused(), socket.readableLength];
+}
+
+const BEGINNINGS: Readonly<Record<string, (socket: Socket) => Promise<void> | void>> = {
+  'resumed with its readable listeners just taken off': (socket) =>
+    void socket.removeAllListeners('readable').resume(),
+  'resumed with all listeners just taken off': (socket) => void socket.removeAllListeners().resume(),
+  'listened to with all listeners just taken off': (socket) =>
+    void socket.removeAllListeners().on('data', () => {}),
+  'listened to after a pause, and a readable listener that has gone': async (socket) => {
+    const listener = (): void => {};
+    socket.pause().on('readable', listener).off('readable', listener);
+    await turn();
+    socket.on('data', () => {});
+  },
+};
+
+for (const [beginning, begin] of Object.entries(BEGINNINGS)) {
+  test(`a leased socket that is ${beginning} flows as a bare one does`, async (t) => {
+    const { target, backend } = await startSystem(t);
+    const pool = new BrokerPool(target);
+    const bare = connect(backend.endpoint);
+    await once(bare, 'connect');
+    await begin(bare);
+    const expected = await begun(bare);
+    bare.destroy();
+    t.deepEqual(expected, [true, false, 0]);
+    for (let time = 0; time < 2; time++) {
+      const seen = await pool.use(async ({ socket }) => {
+        await begin(socket);
+        return await begun(socket);
+      });
+      t.deepEqual(seen, expected);
+    }
+    await pool.close();
+  });
+}
+
 test('thirty callers who each listen for the end of their request leave no listener', async (t) => {
   const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
   t.teardown(() => pool.destroy());

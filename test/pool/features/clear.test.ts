@@ -1,8 +1,14 @@
 import { join } from 'node:path';
+import { systemClock } from '../../../src/clock.js';
+import { sharedBrokerEndpoint } from '../../../src/connect.js';
+import { EndpointFile } from '../../../src/endpoint-cache/endpoint-file.js';
 import { BrokerPool } from '../../../src/index.js';
+import { targetKey } from '../../../src/target.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
+import { testWhere } from '../../helpers/test-where.js';
 import { contentOf } from '../../endpoint-cache/kit.js';
 
 test('clear closes idle connections at once, leased ones on release, and connects under way when they arrive', async (t) => {
@@ -110,4 +116,21 @@ test('clear without a target forgets what other pools have left of the broker in
   second.clear();
   await second.close();
   t.deepEqual(forgotten(), [true]);
+});
+
+const canDerive = testWhere(process.platform === 'linux', 'a broker endpoint without a command');
+
+canDerive('clear of a pool with an identity file forgets what others have left of the broker', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'endpoints.json');
+  const target = { serviceName: 'demo', wantedVersion: '1.0.0' };
+  const key = targetKey({ ...target, serviceName: 'other', brokerEndpoint: sharedBrokerEndpoint() });
+  const before = new EndpointFile(file, 8, systemClock);
+  before.set(key, endpointIn(directory, 'other'));
+  before.close();
+  const identityFile = join(directory, 'demo.identity.json');
+  const pool = new BrokerPool({ ...target, identityFile, endpointCache: { file } });
+  pool.clear();
+  await pool.close();
+  t.true(contentOf(file).answers.get(key)?.forgotten);
 });

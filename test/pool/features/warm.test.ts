@@ -43,6 +43,20 @@ test('warm does not wait for the back-off after failures', async (t) => {
   t.is(pool.stats().idle, 1);
 });
 
+test('warm that is called when an acquire has just failed waits for the next connect', async (t) => {
+  const { pool, connect, fail } = fakePool(t, { min: 1 });
+  await settled();
+  const warming: Promise<void>[] = [];
+  pool.once('acquireFailed', () => void warming.push(pool.warm()));
+  const failing = failureOf(pool.acquire());
+  await fail();
+  t.is((await failing).code, 'BROKER_CONNECT');
+  t.is(warming.length, 1);
+  await connect();
+  await Promise.all(warming);
+  t.is(pool.stats().idle, 1);
+});
+
 test('connects for min back off exponentially, and a caller tries at once', async (t) => {
   const { pool, driver, fail, pass } = fakePool(t, { min: 1 });
   await settled();
