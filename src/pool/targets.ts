@@ -112,13 +112,17 @@ export class Targets implements Iterable<TargetPool> {
   /** The broker whose endpoints may be remembered; `''` where no call can have asked one. */
   #knownBroker(): string {
     const { endpointCache } = this.#environment.settings;
-    if (this.#brokerEndpoint !== '' || !endpointCache || endpointCache.file === undefined)
-      return this.#brokerEndpoint;
+    if (!endpointCache || endpointCache.file === undefined) return this.#brokerEndpoint;
     try {
-      return (this.#brokerEndpoint = sharedBrokerEndpoint());
+      return this.#deriveBroker();
     } catch {
       return '';
     }
+  }
+
+  /** The broker of the pool's calls, derived once where no option names it. */
+  #deriveBroker(): string {
+    return (this.#brokerEndpoint ||= sharedBrokerEndpoint());
   }
 
   /** @throws {BrokerPoolError} `INVALID_ARGUMENT` */
@@ -126,8 +130,7 @@ export class Targets implements Iterable<TargetPool> {
     const { settings } = this.#environment;
     const target = { brokerEndpoint: settings.brokerEndpoint, ...targetOf(settings, options) };
     if (target.brokerEndpoint !== '' || identityFileOf(target, settings) !== undefined) return target;
-    this.#brokerEndpoint ||= sharedBrokerEndpoint();
-    return { ...target, brokerEndpoint: this.#brokerEndpoint };
+    return { ...target, brokerEndpoint: this.#deriveBroker() };
   }
 
   #add(target: Target): TargetPool {

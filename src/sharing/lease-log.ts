@@ -71,7 +71,7 @@ export class LeaseLog {
   read(reader: LogReader): void {
     Atomics.store(this.#words, RUNG, 0);
     const end = Atomics.load(this.#words, WRITTEN);
-    // A listener that hears of a record may end the sharing, which reads the rest.
+    // A listener that hears of a record may end the sharing: the reader then drops the rest.
     while (((end - this.#next) | 0) > 0) {
       const at = (this.#next & (this.#capacity - 1)) * FIELDS;
       const acquireId = this.#records[at] ?? 0;
