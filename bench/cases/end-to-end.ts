@@ -77,7 +77,7 @@ export const endToEnd: BenchCase = {
       ],
       notes: [
         "The service is one Node process beside the client; answers of 1 KiB are compared byte by byte. Most of a request's time is not the pool.",
-        'The session asks the same service in frames; all others in a protocol as simple as HTTP, one request at a time on a connection. The floor of a session is one socket with ready-made frames, whose answers are counted by their bytes.',
+        'The session asks the same service in frames; all others in a protocol as simple as HTTP, one request at a time on a connection. The floor of a session is one socket with ready-made frames, whose answers are counted by their bytes. The floor of a pool is an array of as many sockets and a queue, which checks nothing.',
         'Each contender has a process of its own: what V8 has learnt from the sockets of one does not decide about another.',
         'The other pools are told the endpoint; BrokerPool asks the broker for it.',
       ],

@@ -8,7 +8,7 @@ import { decoders, encoders, GENERIC, OURS, type Codec } from '../peers/codecs.j
 export const frameCodec: BenchCase = {
   name: 'frame-codec',
   question: 'What does it cost to decode and to encode a frame of 64 B, and of 16 KiB?',
-  budgetMs: 25_000,
+  budgetMs: 20_000,
   async run(context) {
     const tables: Table[] = [];
     for (const bytes of [64, 16 * 1024]) {

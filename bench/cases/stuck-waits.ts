@@ -19,7 +19,7 @@ const SPARE_DESCRIPTORS = 200;
 export const stuckWaits: BenchCase = {
   name: 'stuck-waits',
   question: `How long does a negotiated connect take while ${whole(WANTED)} others wait for replies that never come?`,
-  budgetMs: 25_000,
+  budgetMs: 20_000,
   pictures: ['bars', 'percentiles'],
   async run(context) {
     await using broker = await startProgram<TestTarget>('silent-broker');

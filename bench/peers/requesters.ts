@@ -25,6 +25,8 @@ export const OURS = 'BrokerPool';
 export const SESSION = 'session.request';
 /** A Node service has one thread: further connections only make for more writes. */
 export const SESSION_OF_ONE = 'session.request, 1 connection';
+/** The floor of pools: no check, no deadline, no limit but the number of sockets. */
+export const BARE_POOL = 'an array of sockets and a queue';
 /** The floor of sessions. */
 const BARE_FRAMES = 'ready-made frames, 1 socket';
 export const OWN_SOCKET = 'a socket of its own for each caller';
@@ -86,6 +88,11 @@ export const REQUESTERS: readonly RequesterKind[] = [
     name: OWN_SOCKET,
     role: 'floor',
     open: ({ backendEndpoint }, callers) => ownSockets(backendEndpoint, callers),
+  },
+  {
+    name: BARE_POOL,
+    role: 'floor',
+    open: ({ backendEndpoint }, _, max) => barePool(backendEndpoint, max),
   },
   {
     name: BARE_FRAMES,
@@ -173,16 +180,23 @@ function perRequest(name: string, role: Role, open: () => Promise<Socket>): Requ
 
 /** The floor: no caller waits for a socket, since each has its own. */
 async function ownSockets(endpoint: string, callers: number): Promise<Requester> {
-  const idle = await Promise.all(Array.from({ length: callers }, () => bareConnect(endpoint)));
-  const all = [...idle];
+  return { ...(await barePool(endpoint, callers)), name: OWN_SOCKET };
+}
+
+/** The least cost for callers of `max` sockets: one that is free goes to the caller that has waited longest. */
+async function barePool(endpoint: string, max: number): Promise<Requester> {
+  const all = await Promise.all(Array.from({ length: max }, () => bareConnect(endpoint)));
+  const idle = [...all];
+  const waiting: ((socket: Socket) => void)[] = [];
   return {
-    name: OWN_SOCKET,
+    name: BARE_POOL,
     role: 'floor',
     request: async (path) => {
-      const socket = idle.pop();
-      if (socket === undefined) throw new Error('more callers than sockets');
+      const socket = idle.pop() ?? (await new Promise<Socket>((resolve) => waiting.push(resolve)));
       await requestHttpLike(socket, path);
-      idle.push(socket);
+      const next = waiting.shift();
+      if (next === undefined) idle.push(socket);
+      else next(socket);
     },
     close: async () => {
       for (const socket of all) socket.destroy();
