@@ -340,11 +340,13 @@ onPosix(
     const client = await dial(t, endpoint);
     client.write(request('x'));
     await once(child, 'message');
+    // The child may exit before the client has read the end.
+    const exited = once(child, 'exit');
     child.kill('SIGTERM');
     while (existsSync(identityFile)) await new Promise(setImmediate);
     child.send('go');
     t.is(framesIn(await readToEnd(client)).length, 1);
-    const [, signal] = await once(child, 'exit');
+    const [, signal] = await exited;
     t.is(signal, 'SIGTERM');
     t.false(existsSync(endpoint));
   },
@@ -428,9 +430,10 @@ for (const [what, value, message] of [
       `await serveBackend({ onConnection() {} }).catch((error) => process.send(error.message)); process.disconnect();`,
       { RUNNING_PROCESS_BROKER_V1_BACKEND_PIPE: endpoint, RUNNING_PROCESS_BROKER_LISTENER_FD: value },
     );
+    const exited = once(child, 'exit');
     const [told] = await once(child, 'message');
     t.regex(String(told), message);
     t.false(existsSync(endpoint));
-    if (child.exitCode === null) await once(child, 'exit');
+    await exited;
   });
 }
