@@ -4,20 +4,24 @@ import type { EntryList } from './containers.js';
 import type { PooledConnection } from './pooled-connection.js';
 import type { TargetLimits } from './target-limits.js';
 import type { LeaseWatch } from './watching/lease-watch.js';
-import { countsOf, type TargetStats } from './watching/stats.js';
+import type { TargetStats } from './watching/stats.js';
 
 /** The counts of one target, and which it is. */
 export function statsOfTarget(
   entries: EntryList<PooledConnection>,
-  limits: TargetLimits,
-  opener: ConnectionOpener,
-  queue: AcquireQueue,
-  { failures, useTimes: uses }: LeaseWatch,
+  { holding, pausing, lacking, minimum: min }: TargetLimits,
+  { target, counters, connectTimes }: ConnectionOpener,
+  { size: waiting, oldestWaitMs, timeouts, waits }: AcquireQueue,
+  { failures, useTimes }: LeaseWatch,
 ): TargetStats {
   const { size: total, idle, leased, detached } = entries;
-  const { holding, pausing, lacking, minimum: min } = limits;
-  const { size: waiting, oldestWaitMs, timeouts, waits } = queue;
-  const counts = countsOf(opener.counters, entries.entries(), {
+  const acquiredByRoute = { ...counters.acquiredByRoute };
+  // Open connections know themselves how often they were leased.
+  for (const { route, uses } of entries.entries()) acquiredByRoute[route] += uses;
+  const acquired = sumOf(acquiredByRoute);
+  return Object.freeze({
+    ...target,
+    min,
     total,
     idle,
     leased,
@@ -27,10 +31,21 @@ export function statsOfTarget(
     waiting,
     oldestWaitMs,
     timeouts,
-    waits,
-    connects: opener.connectTimes,
-    uses,
-    failures,
+    created: sumOf(counters.createdByRoute),
+    createdByRoute: Object.freeze({ ...counters.createdByRoute }),
+    closedByReason: Object.freeze({ ...counters.closedByReason }),
+    connectFailures: counters.connectFailures,
+    retries: counters.retries,
+    acquiredByRoute: Object.freeze(acquiredByRoute),
+    failuresByCode: Object.freeze({ ...failures }),
+    // Acquires that did not wait were not recorded.
+    waitMs: waits.snapshot(acquired - waits.count),
+    connectMs: connectTimes.snapshot(),
+    // Nor were leases that ended in the turn in which they began.
+    useMs: useTimes.snapshot(acquired - leased - useTimes.count),
   });
-  return Object.freeze({ ...opener.target, min, ...counts });
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

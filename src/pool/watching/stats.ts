@@ -1,7 +1,7 @@
-import { addHistograms, type DurationHistogram, type Histogram } from '../../histogram.js';
+import { addHistograms, type DurationHistogram } from '../../histogram.js';
 import type { ErrorCode } from '../../errors.js';
 import type { DriverName, Route } from '../../negotiation/job.js';
-import type { CloseReason } from '../close-reason.js';
+import { NO_CLOSES, type CloseReason } from '../close-reason.js';
 
 /** Counts of one target, or of all of them. Frozen. `created` less all that is closed is `total`. */
 export interface PoolCounts {
@@ -107,19 +107,7 @@ export interface Counters {
 export function newCounters(): Counters {
   return {
     createdByRoute: noRoutes(),
-    closedByReason: {
-      idle: 0,
-      lifetime: 0,
-      uses: 0,
-      dirty: 0,
-      error: 0,
-      invalid: 0,
-      stale: 0,
-      leaked: 0,
-      evicted: 0,
-      destroyed: 0,
-      poolClosed: 0,
-    },
+    closedByReason: { ...NO_CLOSES },
     acquiredByRoute: noRoutes(),
     connectFailures: 0,
     retries: 0,
@@ -130,59 +118,13 @@ function noRoutes(): Record<Route, number> {
   return { 'hello-skip': 0, 'broker-negotiated': 0, 'handle-passed': 0 };
 }
 
-/** The counts of a target at this moment, and the durations that it has recorded. */
-export interface LiveCounts extends Omit<
-  PoolCounts,
-  keyof Counters | 'created' | 'failuresByCode' | 'waitMs' | 'connectMs' | 'useMs'
-> {
-  readonly failures: Readonly<Partial<Record<ErrorCode, number>>>;
-  /** Waits that took time. */
-  readonly waits: Histogram;
-  readonly connects: Histogram;
-  /** Leases that took time. */
-  readonly uses: Histogram;
-}
-
-/** @param open the connections that are open: they know themselves how often they were leased */
-export function countsOf(
-  counters: Counters,
-  open: readonly { readonly route: Route; readonly uses: number }[],
-  moment: LiveCounts,
-): PoolCounts {
-  const { failures, waits, connects, uses, ...now } = moment;
-  const acquiredByRoute = { ...counters.acquiredByRoute };
-  for (const { route, uses: leases } of open) acquiredByRoute[route] += leases;
-  const acquired = sumOf(acquiredByRoute);
-  return {
-    ...now,
-    created: sumOf(counters.createdByRoute),
-    createdByRoute: Object.freeze({ ...counters.createdByRoute }),
-    closedByReason: Object.freeze({ ...counters.closedByReason }),
-    connectFailures: counters.connectFailures,
-    retries: counters.retries,
-    acquiredByRoute: Object.freeze(acquiredByRoute),
-    failuresByCode: Object.freeze({ ...failures }),
-    // Acquires that did not wait were not recorded.
-    waitMs: waits.snapshot(acquired - waits.count),
-    connectMs: connects.snapshot(),
-    // Nor were leases that ended in the turn in which they began.
-    useMs: uses.snapshot(acquired - now.leased - uses.count),
-  };
-}
-
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
-}
-
 /** Adds the counts of all targets; the oldest wait is the longest of them. */
 export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
   const sum = (count: (counts: PoolCounts) => number): number =>
     all.reduce((total, counts) => total + count(counts), 0);
   const none = newCounters();
-  const byKey = <Key extends string>(
-    zeros: Record<Key, number>,
-    record: (counts: PoolCounts) => Readonly<Record<Key, number>>,
-  ) => Object.freeze(all.reduce((total, counts) => addRecords(total, record(counts)), zeros));
+  const byKey = <Counts extends CountsByKey>(zeros: Counts, record: (counts: PoolCounts) => Counts): Counts =>
+    Object.freeze(all.reduce((total, counts) => addRecords(total, record(counts)), zeros));
   return {
     total: sum(({ total }) => total),
     idle: sum(({ idle }) => idle),
@@ -199,16 +141,16 @@ export function sumCounts(all: readonly PoolCounts[]): PoolCounts {
     retries: sum(({ retries }) => retries),
     acquiredByRoute: byKey(none.acquiredByRoute, ({ acquiredByRoute }) => acquiredByRoute),
     timeouts: sum(({ timeouts }) => timeouts),
-    failuresByCode: Object.freeze(
-      all.reduce((total, counts) => addRecords(total, counts.failuresByCode), {}),
-    ),
+    failuresByCode: byKey({}, ({ failuresByCode }) => failuresByCode),
     waitMs: addHistograms(all.map(({ waitMs }) => waitMs)),
     connectMs: addHistograms(all.map(({ connectMs }) => connectMs)),
     useMs: addHistograms(all.map(({ useMs }) => useMs)),
   };
 }
 
-function addRecords<Counts extends Readonly<Partial<Record<string, number>>>>(a: Counts, b: Counts): Counts {
+type CountsByKey = Readonly<Partial<Record<string, number>>>;
+
+function addRecords<Counts extends CountsByKey>(a: Counts, b: Counts): Counts {
   const sum: Record<string, number | undefined> = { ...a };
   for (const key in b) sum[key] = (sum[key] ?? 0) + (b[key] ?? 0);
   return { ...b, ...sum };

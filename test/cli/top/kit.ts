@@ -1,26 +1,11 @@
 import type { PoolStats, TargetStats } from '../../../src/index.js';
 import { Histogram } from '../../../src/histogram.js';
-import { countsOf, newCounters } from '../../../src/pool/watching/stats.js';
+import { sumCounts } from '../../../src/pool/watching/stats.js';
 import type { Snapshot } from '../../../src/inspection/snapshot.js';
 
 /** The counts of a target or pool in which nothing has happened. */
 export function counts(changes: Partial<TargetStats> = {}) {
-  const moment = {
-    total: 0,
-    idle: 0,
-    leased: 0,
-    detached: 0,
-    connecting: 0,
-    pausing: 0,
-    waiting: 0,
-    oldestWaitMs: 0,
-    timeouts: 0,
-    waits: new Histogram(),
-    connects: new Histogram(),
-    uses: new Histogram(),
-    failures: {},
-  };
-  return { ...countsOf(newCounters(), [], moment), ...changes };
+  return { ...sumCounts([]), ...changes };
 }
 
 /** Waits as a pool counts them. */
