@@ -100,26 +100,10 @@ export class ConnectionCloser {
       this.nextMs = Infinity;
       this.#timer.cancelUnlessKeptAlive();
     }
-    this.#opener.counters.closedByReason[reason] += 1;
-    this.#opener.counters.acquiredByRoute[connection.route] += connection.uses;
     this.#opener.onClosed(connection, reason);
     connection.destroy();
-    const { clock, events, capacity } = this.#environment;
-    if (events.connectionClosed.wanted) {
-      const { id: connectionId, bornMs, uses } = connection;
-      const { target } = this.#opener;
-      events.connectionClosed.publish({
-        pool: events.pool,
-        target,
-        connectionId,
-        reason,
-        wasReady: true,
-        ageMs: clock.now() - bornMs,
-        uses,
-        ...(error && { error: explainedError(error, target) }),
-      });
-    }
-    capacity?.release();
+    this.#opener.publishClosed(connection, reason, error && explainedError(error, this.#opener.target));
+    this.#environment.capacity?.release();
     return true;
   }
 

@@ -116,7 +116,7 @@ export class TargetPool implements LeaseOwner {
       return this.#refuse(queueFullError(this.#maxWaiting));
     const refusal = this.#entries.size === 0 ? this.#opener.refusal : undefined;
     if (refusal !== undefined) return this.#refuse(refusal);
-    const origin = this.#watch.beginWait();
+    const origin = this.#watch.hearsWaits ? this.#watch.beginWait() : undefined;
     // A listener that has just heard of the acquire may have ended the pool, or aborted the signal.
     const isAborted = signal !== undefined && hasAborted(signal);
     const failure = this.#endedBy ?? (isAborted ? abortedError(signal, ABORTED) : undefined);

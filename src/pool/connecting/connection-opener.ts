@@ -1,4 +1,4 @@
-import { asFailure, BrokerPoolError } from '../../errors.js';
+import { asFailure, BrokerPoolError, type BrokerPoolFailure } from '../../errors.js';
 import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
 import type { AcquireQueue } from '../acquire-queue.js';
 import type { EntryList } from '../containers.js';
@@ -8,6 +8,7 @@ import type { CloseReason } from '../close-reason.js';
 import { PooledConnection } from '../pooled-connection.js';
 import type { PendingConnect, TargetLimits } from '../target-limits.js';
 import { identityFileOf, targetKey, type Target } from '../../target.js';
+import type { ConnectionCreatedEvent } from '../watching/events.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
 import type { AttemptCounts, ConnectRequest } from './connect-request.js';
@@ -132,8 +133,7 @@ export class ConnectionOpener {
     const { clock, events, ids } = this.#environment;
     const connect = this.#limits.begin(++ids.connection, clock.now(), this.#generation, spare);
     if (spare) this.#spareUnderWay += 1;
-    if (events.connectionCreated.wanted)
-      events.connectionCreated.publish({ pool: events.pool, target: this.target, connectionId: connect.id });
+    if (events.connectionCreated.wanted) events.connectionCreated.publish(this.#subject(connect.id));
     return connect;
   }
 
@@ -167,14 +167,7 @@ export class ConnectionOpener {
     this.counters.createdByRoute[route] += 1;
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted)
-      events.connectionReady.publish({
-        pool: events.pool,
-        target: this.target,
-        connectionId: connect.id,
-        route,
-        endpoint,
-        connectMs,
-      });
+      events.connectionReady.publish({ ...this.#subject(connect.id), route, endpoint, connectMs });
     const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
     const connection = new PooledConnection(connect.id, opened, this.#owner, Math.floor(bornMs), expiresAtMs);
     if (connect.generation !== this.#generation) {
@@ -194,26 +187,37 @@ export class ConnectionOpener {
       const { backoff, refusal } = this.#memory;
       backoff.onFailure(refusal.consider(error) ? REFUSAL_CACHE_MS : 0);
     }
-    const { clock, events } = this.#environment;
-    if (events.connectionClosed.wanted)
-      events.connectionClosed.publish({
-        pool: events.pool,
-        target: this.target,
-        connectionId: connect.id,
-        reason: 'error',
-        wasReady: false,
-        ageMs: clock.now() - connect.startedMs,
-        uses: 0,
-        error: asFailure(error),
-      });
+    const { id, startedMs: bornMs } = connect;
+    this.publishClosed({ id, bornMs, uses: 0 }, 'error', asFailure(error), false);
     return error;
   }
 
-  /** Learns from how a connection ended. */
+  /** Counts a connection that closes, and learns from how it ended. */
   onClosed(connection: PooledConnection, reason: CloseReason): void {
-    if (connection.route === 'handle-passed')
+    const { route, uses } = connection;
+    this.counters.closedByReason[reason] += 1;
+    this.counters.acquiredByRoute[route] += uses;
+    if (route === 'handle-passed')
       this.#request.handoff?.onClosed(connection.everReceived, reason === 'stale' || reason === 'error');
     if (!this.#stopped) this.#memory.doubts.onClosed(connection, reason);
+  }
+
+  /** Publishes that a connection is closed, or that a connect has failed, which never was ready. */
+  publishClosed(
+    { id, bornMs, uses }: Pick<PooledConnection, 'id' | 'bornMs' | 'uses'>,
+    reason: CloseReason,
+    error: BrokerPoolFailure | undefined,
+    wasReady = true,
+  ): void {
+    const { clock, events } = this.#environment;
+    if (!events.connectionClosed.wanted) return;
+    const end = { reason, wasReady, ageMs: clock.now() - bornMs, uses, ...(error && { error }) };
+    events.connectionClosed.publish({ ...this.#subject(id), ...end });
+  }
+
+  /** The fields that all events of a connection have. */
+  #subject(connectionId: number): ConnectionCreatedEvent {
+    return { pool: this.#environment.events.pool, target: this.target, connectionId };
   }
 
   /** Whether a new connection was dialled from memory, so that it is validated before its first lease. */
@@ -256,16 +260,9 @@ export class ConnectionOpener {
   ): Promise<boolean> {
     this.#lastError = error;
     this.counters.retries += 1;
-    const { connectRetrying, pool } = this.#environment.events;
+    const { connectRetrying } = this.#environment.events;
     if (connectRetrying.wanted)
-      connectRetrying.publish({
-        pool,
-        target: this.target,
-        connectionId: connect.id,
-        attempt,
-        delayMs,
-        error: asFailure(error),
-      });
+      connectRetrying.publish({ ...this.#subject(connect.id), attempt, delayMs, error: asFailure(error) });
     this.#limits.pause(connect);
     await pause();
     const isWanted = this.#limits.awaitSlot(connect);

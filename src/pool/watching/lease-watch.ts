@@ -12,6 +12,7 @@ import type { PoolEnvironment } from '../pool-environment.js';
 import type { PooledConnection } from '../pooled-connection.js';
 import type { Target } from '../../target.js';
 import type { AcquireListeners } from './event-sources.js';
+import type { ReleasedEvent } from './events.js';
 
 /**
  * The channels that each acquire asks for subscribers. Constants of this module, not fields: V8 knows such a channel,
@@ -92,10 +93,9 @@ export class LeaseWatch {
     return this.wanted || this.#listeners.ofWaits || ACQUIRE_FAILED.hasSubscribers;
   }
 
-  /** An acquire begins that waits. `undefined` where there are neither listeners nor a leak watch. */
-  beginWait(): AcquireOrigin | undefined {
-    const isWanted = this.wanted || this.#listeners.ofWaits || ACQUIRE_FAILED.hasSubscribers;
-    return isWanted ? this.#begin(currentContext()) : undefined;
+  /** An acquire begins that waits. Asked for only where {@link LeaseWatch.hearsWaits}. */
+  beginWait(): AcquireOrigin {
+    return this.#begin(currentContext());
   }
 
   /** An acquire fails before it waits. */
@@ -111,7 +111,7 @@ export class LeaseWatch {
    */
   leaseAtOnce(connection: PooledConnection, cachedClock: CachedClock): Lease {
     const origin = this.#begin(undefined);
-    if (connection.state === 'leased') return this.#lease(connection, origin, cachedClock.time().ms, 0);
+    if (connection.state === 'leased') return this.lease(connection, origin, cachedClock.time().ms, 0);
     // A listener of acquireStarted has ended the pool.
     const error = closedError(this.#target);
     this.#count(error);
@@ -119,34 +119,45 @@ export class LeaseWatch {
     throw error;
   }
 
-  /** The lease of a caller that has waited for it. */
+  /** @param origin the start of the acquire; `undefined` where it began before there were listeners */
   lease(
     connection: PooledConnection,
     origin: AcquireOrigin | undefined,
     nowMs: number,
     waitMs: number,
   ): Lease {
-    return this.#lease(connection, origin ?? this.#unheardOrigin(), nowMs, waitMs);
+    const { acquireId, stack, context } = origin ?? this.#unheardOrigin();
+    const lease = leaseOf(connection);
+    const { clock, events, settings } = this.#environment;
+    const { pool, acquired, released } = events;
+    // A listener of `released` needs the time and the number of the acquire.
+    if (this.#lost === undefined && !acquired.wanted && !released.wanted) return lease;
+    const dueMs = clock.now() + settings.leakThresholdMs;
+    const watched = { connection, acquireId, leasedAtMs: nowMs, stack, dueMs, queueIndex: -1 };
+    this.leases.set(connection, watched);
+    if (this.#lost !== undefined) {
+      this.#lost.register(lease, watched, watched);
+      this.#due.put(watched);
+      this.#timer.set(dueMs);
+    }
+    const { id: connectionId, route } = connection;
+    acquired.publish({ pool, target: this.#target, acquireId, connectionId, route, waitMs }, context);
+    return lease;
   }
 
   /** A lease ends. One that ends in the turn in which it began counts as 0 ms and is not recorded. */
   end(connection: PooledConnection, now: CachedTime): void {
-    this.#publishEnd(connection, now.ms);
+    const watched = this.leases.get(connection);
+    if (watched !== undefined) this.#publishEnd(watched, now.ms);
     const { since } = connection;
     const usedMs = typeof since !== 'object' || since === now ? 0 : now.ms - since.ms;
     if (usedMs > 0) this.useTimes.record(usedMs);
   }
 
-  #publishEnd(connection: PooledConnection, nowMs: number): void {
-    const watched = this.leases.get(connection);
-    // The lease began before there were listeners.
-    if (watched === undefined) return;
+  #publishEnd(watched: WatchedLease, nowMs: number): void {
     this.#forget(watched);
-    const { pool, released } = this.#environment.events;
-    if (!released.wanted) return;
-    const { acquireId, leasedAtMs } = watched;
-    const heldMs = nowMs - leasedAtMs;
-    released.publish({ pool, target: this.#target, acquireId, connectionId: connection.id, heldMs });
+    const { released } = this.#environment.events;
+    if (released.wanted) released.publish(this.#held(watched, nowMs));
   }
 
   fail(origin: AcquireOrigin | undefined, error: BrokerPoolError, waitMs: number): void {
@@ -189,49 +200,27 @@ export class LeaseWatch {
     return { acquireId: ++this.#environment.ids.acquire, stack: '', context: outOfContext };
   }
 
-  #lease(connection: PooledConnection, origin: AcquireOrigin, nowMs: number, waitMs: number): Lease {
-    const lease = leaseOf(connection);
-    const { clock, events, settings } = this.#environment;
-    const { pool, acquired, released } = events;
-    // A listener of `released` needs the time and the number of the acquire.
-    if (this.#lost === undefined && !acquired.wanted && !released.wanted) return lease;
-    const { acquireId, stack, context } = origin;
-    const dueMs = clock.now() + settings.leakThresholdMs;
-    const watched = { connection, acquireId, leasedAtMs: nowMs, stack, dueMs, queueIndex: -1 };
-    this.leases.set(connection, watched);
-    if (this.#lost !== undefined) {
-      this.#lost.register(lease, watched, watched);
-      this.#due.put(watched);
-      this.#timer.set(dueMs);
-    }
-    const { id: connectionId, route } = connection;
-    acquired.publish({ pool, target: this.#target, acquireId, connectionId, route, waitMs }, context);
-    return lease;
-  }
-
   #forget(watched: WatchedLease): void {
     this.leases.delete(watched.connection);
     this.#lost?.unregister(watched);
     this.#due.remove(watched);
   }
 
-  #report({ connection, acquireId, leasedAtMs, stack }: WatchedLease, nowMs: number, lost: boolean): void {
-    const { pool, leakSuspected } = this.#environment.events;
-    const target = this.#target;
-    const heldMs = nowMs - leasedAtMs;
-    if (leakSuspected.wanted)
-      return leakSuspected.publish({
-        pool,
-        target,
-        acquireId,
-        connectionId: connection.id,
-        heldMs,
-        stack,
-        lost,
-      });
-    const what = `a lease of ${target.serviceName} ${lost ? 'was lost' : 'is out'}`;
-    const message = `${what} after ${Math.round(heldMs)} ms without being released`;
+  #report(watched: WatchedLease, nowMs: number, lost: boolean): void {
+    const { leakSuspected } = this.#environment.events;
+    const { stack } = watched;
+    const held = this.#held(watched, nowMs);
+    if (leakSuspected.wanted) return leakSuspected.publish({ ...held, stack, lost });
+    const what = `a lease of ${held.target.serviceName} ${lost ? 'was lost' : 'is out'}`;
+    const message = `${what} after ${Math.round(held.heldMs)} ms without being released`;
     outOfContext(() => warnProcess('BROKER_POOL_LEAK', message, `acquired\n${stack}`));
+  }
+
+  /** The lease, and for how long it has been out. */
+  #held({ acquireId, connection, leasedAtMs }: WatchedLease, nowMs: number): ReleasedEvent {
+    const { pool } = this.#environment.events;
+    const heldMs = nowMs - leasedAtMs;
+    return { pool, target: this.#target, acquireId, connectionId: connection.id, heldMs };
   }
 }
 
