@@ -9,7 +9,6 @@ class Entry implements ListEntry<Entry> {
   state: ListEntry<Entry>['state'] = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
-  index = 0;
 }
 
 class Waiter implements QueuedWaiter<Waiter> {

@@ -5,57 +5,54 @@
  */
 export type EntryState = 'new' | 'idle' | 'leased' | 'reserved' | 'detached' | 'removed';
 
-/** An entry of the list. The links and the index belong to the list. */
+/** An entry of the list. The links belong to the list. */
 export interface ListEntry<E> {
   state: EntryState;
-  /** Neighbours among the idle entries. */
+  /** Neighbours in the list. */
   newer: E | undefined;
   older: E | undefined;
-  /** Index among all entries. */
-  index: number;
 }
 
 /**
  * Entries that are idle, leased, reserved or detached. A container only: it knows no sockets, options, clock or events.
  * Every operation is O(1); only walking through entries takes longer.
+ *
+ * All entries are one chain: first the idle ones, the longest idle first, then the others in no promised order. So a
+ * lease of the newest idle entry moves a boundary and no entry, and an idle entry needs its two links alone.
  */
 export class EntryList<E extends ListEntry<E>> {
   // Plain fields, which only this class writes: each acquire reads some of them.
+  /** Idle, leased, reserved and detached entries together. */
+  size = 0;
   idle = 0;
   reserved = 0;
   detached = 0;
-  /** The entry that {@link EntryList.leaseNewest} leases. */
+  /** The entry that {@link EntryList.leaseNewest} leases: the last idle one of the chain. */
   newestIdle: E | undefined = undefined;
-  /** The entry that has been idle longest. */
-  oldestIdle: E | undefined = undefined;
-  /** Unordered: the last entry moves to the index of a removed one. Leasing and release do not touch it. */
-  readonly #entries: E[] = [];
+  #first: E | undefined = undefined;
 
   get leased(): number {
-    return this.#entries.length - this.idle - this.reserved - this.detached;
+    return this.size - this.idle - this.reserved - this.detached;
   }
 
-  /** Idle, leased, reserved and detached entries together. */
-  get size(): number {
-    return this.#entries.length;
+  /** The entry that has been idle longest. */
+  get oldestIdle(): E | undefined {
+    return this.idle === 0 ? undefined : this.#first;
   }
 
   /** Takes in a new entry as leased: the caller serves a waiter with it, or makes it idle. */
   add(entry: E): void {
     if (entry.state !== 'new') throw new Error(`cannot add an entry that is ${entry.state}`);
+    this.#linkAfter(this.newestIdle, entry);
     entry.state = 'leased';
-    entry.index = this.#entries.push(entry) - 1;
+    this.size += 1;
   }
 
   /** Leases the entry that became idle last, so that spare entries stay idle and can time out. */
   leaseNewest(): E | undefined {
     const entry = this.newestIdle;
     if (entry === undefined) return undefined;
-    const { older } = entry;
-    this.newestIdle = older;
-    if (older === undefined) this.oldestIdle = undefined;
-    else older.newer = undefined;
-    entry.older = undefined;
+    this.newestIdle = entry.older;
     entry.state = 'leased';
     this.idle -= 1;
     return entry;
@@ -64,7 +61,7 @@ export class EntryList<E extends ListEntry<E>> {
   /** Leases an idle entry, wherever it stands. */
   lease(entry: E): void {
     if (entry.state !== 'idle') throw new Error(`cannot lease an entry that is ${entry.state}`);
-    this.#unlinkIdle(entry);
+    this.#endIdle(entry);
     entry.state = 'leased';
   }
 
@@ -74,9 +71,11 @@ export class EntryList<E extends ListEntry<E>> {
     entry.state = 'idle';
     this.idle += 1;
     const newest = this.newestIdle;
-    entry.older = newest;
-    if (newest === undefined) this.oldestIdle = entry;
-    else newest.newer = entry;
+    // The entry that was leased last still stands at the boundary.
+    if (entry.older !== newest) {
+      this.#unlink(entry);
+      this.#linkAfter(newest, entry);
+    }
     this.newestIdle = entry;
   }
 
@@ -85,16 +84,14 @@ export class EntryList<E extends ListEntry<E>> {
     if (entry.state !== 'leased') this.#endReservation(entry);
     entry.state = 'idle';
     this.idle += 1;
-    const oldest = this.oldestIdle;
-    entry.newer = oldest;
-    if (oldest === undefined) this.newestIdle = entry;
-    else oldest.older = entry;
-    this.oldestIdle = entry;
+    this.#unlink(entry);
+    this.#linkAfter(undefined, entry);
+    this.newestIdle ??= entry;
   }
 
   /** Sets an idle or leased entry aside for maintenance: it counts, and no caller can lease it. */
   reserve(entry: E): void {
-    if (entry.state === 'idle') this.#unlinkIdle(entry);
+    if (entry.state === 'idle') this.#endIdle(entry);
     else if (entry.state !== 'leased') throw new Error(`cannot reserve an entry that is ${entry.state}`);
     entry.state = 'reserved';
     this.reserved += 1;
@@ -109,22 +106,22 @@ export class EntryList<E extends ListEntry<E>> {
 
   /** Takes an entry out for good. Returns false if it was out already. */
   remove(entry: E): boolean {
-    if (entry.state === 'idle') this.#unlinkIdle(entry);
+    if (entry.state === 'idle') this.#endIdle(entry);
     else if (entry.state === 'reserved') this.reserved -= 1;
     else if (entry.state === 'detached') this.detached -= 1;
     else if (entry.state !== 'leased') return false;
     entry.state = 'removed';
-    const last = this.#entries.pop();
-    if (last === undefined || last === entry) return true;
-    last.index = entry.index;
-    this.#entries[entry.index] = last;
+    this.#unlink(entry);
+    entry.newer = undefined;
+    entry.older = undefined;
+    this.size -= 1;
     return true;
   }
 
   /** The idle entries, the one that has been idle longest first. Removing the current entry is safe. */
   *idleEntries(): Generator<E, void, void> {
-    let entry = this.oldestIdle;
-    while (entry !== undefined) {
+    let entry = this.#first;
+    while (entry?.state === 'idle') {
       const following: E | undefined = entry.newer;
       yield entry;
       entry = following;
@@ -133,7 +130,9 @@ export class EntryList<E extends ListEntry<E>> {
 
   /** A copy of all entries, in no promised order. */
   entries(): readonly E[] {
-    return Array.from(this.#entries);
+    const entries: E[] = [];
+    for (let entry = this.#first; entry !== undefined; entry = entry.newer) entries.push(entry);
+    return entries;
   }
 
   #endReservation(entry: E): void {
@@ -141,14 +140,31 @@ export class EntryList<E extends ListEntry<E>> {
     this.reserved -= 1;
   }
 
-  #unlinkIdle(entry: E): void {
-    if (entry.newer === undefined) this.newestIdle = entry.older;
-    else entry.newer.older = entry.older;
-    if (entry.older === undefined) this.oldestIdle = entry.newer;
-    else entry.older.newer = entry.newer;
-    entry.newer = undefined;
-    entry.older = undefined;
+  /** Moves an idle entry behind the idle ones. */
+  #endIdle(entry: E): void {
     this.idle -= 1;
+    if (entry === this.newestIdle) {
+      this.newestIdle = entry.older;
+      return;
+    }
+    this.#unlink(entry);
+    this.#linkAfter(this.newestIdle, entry);
+  }
+
+  #unlink({ newer, older }: E): void {
+    if (older === undefined) this.#first = newer;
+    else older.newer = newer;
+    if (newer !== undefined) newer.older = older;
+  }
+
+  /** @param older `undefined`: the entry becomes the first one */
+  #linkAfter(older: E | undefined, entry: E): void {
+    const newer = older === undefined ? this.#first : older.newer;
+    entry.older = older;
+    entry.newer = newer;
+    if (older === undefined) this.#first = entry;
+    else older.newer = entry;
+    if (newer !== undefined) newer.older = entry;
   }
 }
 

@@ -68,7 +68,6 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   state: EntryState = 'new';
   newer: PooledConnection | undefined = undefined;
   older: PooledConnection | undefined = undefined;
-  index = -1;
   /** How often it has been leased. */
   uses = 0;
   /**

@@ -14,7 +14,6 @@ class Entry implements ListEntry<Entry> {
   state: EntryState = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
-  index = -1;
 
   constructor(id: number) {
     this.id = id;

@@ -5,7 +5,6 @@ class Entry implements ListEntry<Entry> {
   state: ListEntry<Entry>['state'] = 'new';
   newer: Entry | undefined;
   older: Entry | undefined;
-  index = -1;
 }
 
 function listWith(count: number): { list: EntryList<Entry>; entries: Entry[] } {
