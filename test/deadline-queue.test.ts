@@ -76,7 +76,7 @@ const operation = fc.oneof(
 test('after any operations the queue agrees with a sorted array', (t) => {
   t.notThrows(() => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 120 }), (operations) => {
+      fc.property(fc.array(operation, { maxLength: 120, size: 'max' }), (operations) => {
         const queue = new DeadlineQueue<Timed>();
         const items = Array.from({ length: 31 }, () => item(0));
         const queued = new Set<Timed>();
