@@ -22,10 +22,11 @@ import {
 } from './socket-handle.js';
 import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 
-// Marks of a socket: its holder has it for good, ends the connection, has unreferenced it.
+// Marks of a socket: its holder has it for good, ends the connection, has unreferenced it; the backend has spoken.
 const DETACHED = 1;
 const ABANDONED = 2;
 const AT_REST = 4;
+const SPOKEN = 64;
 // In whose context the socket's callbacks run: its opener's, none (the first caller had none), this caller's.
 const OPENERS_CONTEXT = 8;
 const NO_CONTEXT = 16;
@@ -152,7 +153,7 @@ export class PooledSocket extends Socket {
     return (socket.#marks & (DETACHED | AT_REST)) === (DETACHED | AT_REST);
   }
 
-  /** The socket's callbacks run in the asynchronous context of the first of these calls. */
+  /** A caller gets the socket, whose callbacks run in the asynchronous context of the first of these calls. */
   static enterContext(socket: PooledSocket): void {
     const marks = socket.#marks;
     if (marks & (NO_CONTEXT | CALLERS_CONTEXT)) return;
@@ -160,6 +161,16 @@ export class PooledSocket extends Socket {
     const stays = !(marks & OPENERS_CONTEXT) && isOutOfContext();
     socket.#marks = marks | (stays ? NO_CONTEXT : CALLERS_CONTEXT);
     if (!stays) socket.#handle?.asyncReset?.({});
+  }
+
+  /** Whether a caller has had the socket, or the backend has spoken: it must be renewed before the next lease. */
+  static needsReset(socket: PooledSocket): boolean {
+    return (socket.#marks & (SPOKEN | NO_CONTEXT | CALLERS_CONTEXT)) !== 0;
+  }
+
+  /** The backend has spoken, or a check may have used the socket: it must be renewed before the next lease. */
+  static markForReset(socket: PooledSocket): void {
+    socket.#marks |= SPOKEN;
   }
 
   /** Whether anything has ever arrived; not where a caller's own member throws. */

@@ -1,4 +1,5 @@
 import type { CachedClock } from '../clock.js';
+import { PooledSocket } from '../os/pooled-socket.js';
 import type { AcquireQueue } from './acquire-queue.js';
 import type { EntryList } from './containers.js';
 import { leaseOf, type Lease } from './lease.js';
@@ -55,7 +56,7 @@ export class Claims {
    * claim, and the lease must end in another way.
    */
   rest(connection: PooledConnection): boolean {
-    if (this.left(connection) === 0 || connection.needsReset) return false;
+    if (this.left(connection) === 0 || PooledSocket.needsReset(connection.socket)) return false;
     this.#watch.end(connection, this.#cachedClock.time());
     connection.since = undefined;
     // A listener may have acquired, or ended the pool.

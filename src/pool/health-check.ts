@@ -3,6 +3,7 @@ import { outOfContext } from '../async-context.js';
 import type { Clock } from '../clock.js';
 import { BrokerPoolError } from '../errors.js';
 import type { Route } from '../negotiation/job.js';
+import { PooledSocket } from '../os/pooled-socket.js';
 import { withoutThrowing } from '../os/socket-handle.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
@@ -115,7 +116,7 @@ export class HealthChecks {
     this.#entries.reserve(connection);
     // Unref'd: the callers that wait keep the process alive, and a check that they have left must not.
     if (!connection.resting) connection.rest(this.#clock.now());
-    connection.needsReset = true;
+    PooledSocket.markForReset(connection.socket);
     if (isWanted) this.#expected.add(connection);
     const { socket, endpoint, route, uses } = connection;
     const { bytesWritten } = socket;

@@ -39,8 +39,6 @@ export interface LeasedConnection {
   readonly route: Route;
   readonly answer: BrokerAnswer | undefined;
   readonly owner: LeaseOwner;
-  /** The caller has had the socket in hand. */
-  needsReset: boolean;
 }
 
 /** The pool of a connection, or in another thread the client of one, which knows nothing of the optional members. */
@@ -141,9 +139,7 @@ class PoolLease implements Lease {
   declare connection: LeasedConnection | undefined;
 
   get socket(): Socket {
-    const connection = this.#held();
-    const { socket } = connection;
-    connection.needsReset = true;
+    const { socket } = this.#held();
     PooledSocket.enterContext(socket);
     return socket;
   }

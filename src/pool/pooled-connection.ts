@@ -29,22 +29,19 @@ export interface SharedWith {
   retire(): void;
 }
 
-/** How a connection was opened. */
-interface Opening {
+/** What rarely differs between connections, so that idle ones can share it. It never changes. */
+interface Standing {
+  readonly owner: LeaseOwner;
   readonly endpoint: string;
   readonly route: Route;
   /** `undefined` after a Hello-skip. */
   readonly answer: BrokerAnswer | undefined;
+  readonly closeOnRelease: CloseReason | undefined;
+  readonly sharedWith: SharedWith | undefined;
 }
 
-/** The opening of the latest Hello-skip. Most connections of a process are of one endpoint, and share it. */
-let latestSkip: Opening | undefined;
-
-function skipOf({ endpoint, route }: NewConnection): Opening {
-  if (latestSkip?.endpoint !== endpoint || latestSkip.route !== route)
-    latestSkip = { endpoint, route, answer: undefined };
-  return latestSkip;
-}
+/** With which the latest connection of each pool began that has no answer of the broker. */
+const latestSkips = new WeakMap<LeaseOwner, Standing>();
 
 /**
  * Connections to which `validate` has written before the first lease: what arrives from then on is no greeting. Not a
@@ -61,7 +58,6 @@ const spokenTo = new WeakSet<PooledConnection>();
 export class PooledConnection implements ListEntry<PooledConnection>, SocketWatcher {
   readonly id: number;
   socket: PooledSocket;
-  readonly owner: LeaseOwner;
   readonly bornMs: number;
   /** When its lifetime is over, on the monotonic clock; `Infinity` if never. */
   readonly expiresAtMs: number;
@@ -70,49 +66,59 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   older: PooledConnection | undefined = undefined;
   /** How often it has been leased. */
   uses = 0;
-  /**
-   * When its lease began, until the turn in which it becomes idle has ended; from then on, as a number, since when it
-   * rests. One field, for both are never wanted at once.
-   */
+  /** When its lease began, until the turn in which it becomes idle ends; then, as a number, since when it rests. */
   since: CachedTime | number | undefined = undefined;
-  /** Why it closes as soon as it comes back. */
-  closeOnRelease: CloseReason | undefined = undefined;
-  /**
-   * The caller has had the socket in hand, or the backend spoke: it needs a look before the next caller gets
-   * it.
-   */
-  needsReset = false;
-  sharedWith: SharedWith | undefined = undefined;
-  readonly #opening: Opening;
+  /** Replaced, not changed: other connections may have the same object. */
+  #standing: Standing;
 
-  /**
-   * @param bornMs in whole milliseconds
-   * @param expiresAtMs in whole milliseconds, or `Infinity`
-   */
+  /** Both times are whole milliseconds; the second may be `Infinity`. */
   constructor(id: number, opened: NewConnection, owner: LeaseOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
     const { socket, endpoint, route, negotiated, handoffToken } = opened;
-    this.#opening =
-      negotiated === undefined
-        ? skipOf(opened)
-        : { endpoint, route, answer: new BrokerAnswer(negotiated, handoffToken) };
-    this.owner = owner;
+    let standing = negotiated === undefined ? latestSkips.get(owner) : undefined;
+    if (standing?.endpoint !== endpoint || standing.route !== route) {
+      const answer = negotiated && new BrokerAnswer(negotiated, handoffToken);
+      standing = { owner, endpoint, route, answer, closeOnRelease: undefined, sharedWith: undefined };
+      if (answer === undefined) latestSkips.set(owner, standing);
+    }
+    this.#standing = standing;
     this.bornMs = bornMs;
     this.expiresAtMs = expiresAtMs;
     // Last: it may have died meanwhile, and says so at once.
     this.socket = PooledSocket.adopt(socket, this);
   }
 
+  get owner(): LeaseOwner {
+    return this.#standing.owner;
+  }
+
   get endpoint(): string {
-    return this.#opening.endpoint;
+    return this.#standing.endpoint;
   }
 
   get route(): Route {
-    return this.#opening.route;
+    return this.#standing.route;
   }
 
   get answer(): BrokerAnswer | undefined {
-    return this.#opening.answer;
+    return this.#standing.answer;
+  }
+
+  /** Why it closes as soon as it comes back. */
+  get closeOnRelease(): CloseReason | undefined {
+    return this.#standing.closeOnRelease;
+  }
+
+  set closeOnRelease(closeOnRelease: CloseReason | undefined) {
+    this.#standing = { ...this.#standing, closeOnRelease };
+  }
+
+  get sharedWith(): SharedWith | undefined {
+    return this.#standing.sharedWith;
+  }
+
+  set sharedWith(sharedWith: SharedWith | undefined) {
+    this.#standing = { ...this.#standing, sharedWith };
   }
 
   /** A lease begins. The socket keeps the process alive from now on. */
@@ -130,14 +136,14 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    * left.
    */
   recycle(): CloseReason | 'unsent' | undefined {
-    if (this.closeOnRelease !== undefined) return this.closeOnRelease;
-    if (!this.needsReset) return undefined;
+    const { closeOnRelease } = this.#standing;
+    if (closeOnRelease !== undefined) return closeOnRelease;
+    if (!PooledSocket.needsReset(this.socket)) return undefined;
     const next = PooledSocket.renew(this.socket);
     if (typeof next === 'string') return next;
     this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
     if (!this.resting) this.socket.ref();
-    this.needsReset = false;
     return undefined;
   }
 
@@ -206,7 +212,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   onBytes(): void {
     // Before the first lease they are a backend's greeting, and the first caller's due.
     if (this.uses === 0 && !spokenTo.has(this)) return;
-    this.needsReset = true;
+    PooledSocket.markForReset(this.socket);
     if (this.state === 'idle') this.owner.onDestroy(this, 'dirty');
   }
 

@@ -70,7 +70,11 @@ export class Pump {
     try {
       do {
         this.#runsDue = 1;
-        this.#serveWaiters(fresh);
+        while (this.#queue.size > 0) {
+          const connection = this.leaseIdle(fresh);
+          if (connection === undefined) break;
+          this.#queue.serveFirst(connection);
+        }
         this.#findMore();
         if (this.#environment.capacity !== undefined) this.#makeRoom(this.#environment.capacity);
         this.keepWarm();
@@ -177,14 +181,6 @@ export class Pump {
     this.#warmUps?.endAll(failure);
     this.#failures.failAll(failure, isShared);
     this.run();
-  }
-
-  #serveWaiters(validated: PooledConnection | undefined): void {
-    while (this.#queue.size > 0) {
-      const connection = this.leaseIdle(validated);
-      if (connection === undefined) return;
-      this.#queue.serveFirst(connection);
-    }
   }
 
   /** Begins a validation or a connect for each caller that waits, as far as the limits allow. */

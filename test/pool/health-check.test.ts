@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BrokerPoolError } from '../../src/errors.js';
+import { PooledSocket } from '../../src/os/pooled-socket.js';
 import { EntryList } from '../../src/pool/containers.js';
 import {
   HealthChecks,
@@ -190,7 +191,8 @@ test('a listener that the hook leaves on the socket is removed', async (t) => {
   const connection = idle();
   await check(connection, true);
   t.deepEqual(notes, ['good']);
-  t.deepEqual([connection.socket.listenerCount('data'), connection.needsReset], [0, false]);
+  const { socket } = connection;
+  t.deepEqual([socket.listenerCount('data'), PooledSocket.needsReset(socket)], [0, false]);
 });
 
 test('a connection that is cleared during its check closes, even if the hook says yes', async (t) => {

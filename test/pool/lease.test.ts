@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { PooledSocket } from '../../src/os/pooled-socket.js';
 import { Lease, leaseOf } from '../../src/pool/lease.js';
 import { FAKE_BACKEND, FAKE_BROKER } from '../helpers/endpoints.js';
 import { NotingOwner, pooledConnection } from '../helpers/pooled.js';
@@ -74,9 +75,9 @@ test('a connection needs a reset only after its lease was asked for the socket',
   const connection = pooledConnection();
   const lease = leaseOf(connection);
   void [lease.endpoint, lease.route, lease.connectionId];
-  t.false(connection.needsReset);
+  t.false(PooledSocket.needsReset(connection.socket));
   t.is(lease.socket, connection.socket);
-  t.true(connection.needsReset);
+  t.true(PooledSocket.needsReset(connection.socket));
 });
 
 test('await using releases at the end, unless that has been done', async (t) => {

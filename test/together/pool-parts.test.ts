@@ -18,6 +18,7 @@ import '../endpoint-cache/endpoint-cache.test.js';
 import '../pool/entry-list.test.js';
 import '../pool/health-check.test.js';
 import '../pool/lease.test.js';
+import '../pool/pooled-connection.test.js';
 import '../pool/options.test.js';
 import '../pool/pool-names.test.js';
 import '../pool/pump.test.js';

@@ -30,7 +30,6 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly route: Route;
   readonly answer: BrokerAnswer | undefined;
   readonly owner: LeaseOwner;
-  needsReset = false;
   /** True between the leases of this thread. */
   mustNotRead = false;
   #ended = false;
@@ -91,11 +90,10 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
    */
   rest(): SocketProblem | 'unsent' | undefined {
     if (this.#ended) return 'stale';
-    if (this.needsReset) {
+    if (PooledSocket.needsReset(this.socket)) {
       const next = PooledSocket.renew(this.socket);
       if (typeof next === 'string') return next;
       this.socket = next;
-      this.needsReset = false;
     }
     this.mustNotRead = true;
     PooledSocket.holdReading(this.socket);
@@ -146,7 +144,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   }
 
   onBytes(): void {
-    this.needsReset = true;
+    PooledSocket.markForReset(this.socket);
   }
 
   onEnd(): void {
