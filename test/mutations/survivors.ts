@@ -132,4 +132,28 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: 'userId === undefined',
     reason: 'Only Windows has no user ids.',
   },
+  {
+    where: 'PollLoop.#start',
+    kind: '< becomes <=',
+    before: 'active.descriptor < 0',
+    reason: 'Descriptor 0 is standard input, which Node keeps open.',
+  },
+  {
+    where: 'PollLoop.#tryConnect',
+    kind: '< becomes <=',
+    before: 'active.descriptor < 0',
+    reason: 'Descriptor 0 is standard input, which Node keeps open.',
+  },
+  {
+    where: 'JobDescriptors.open',
+    kind: '< becomes <=',
+    before: 'descriptor < 0',
+    reason: 'Descriptor 0 is standard input, which Node keeps open.',
+  },
+  {
+    where: 'PollLoop.#wait',
+    kind: '> becomes >=',
+    before: 'unread > 0',
+    reason: 'The loop looks once more, in vain.',
+  },
 ];

@@ -2,6 +2,7 @@ import '../error-data.test.js';
 import '../negotiation/abstract-names.test.js';
 import '../negotiation/connect-failures.test.js';
 import '../negotiation/sockets/dial.test.js';
+import '../negotiation/wait-thread/poll-loop.ends.test.js';
 import '../negotiation/wait-thread/poll-loop.test.js';
 import '../os/drain.test.js';
 import '../os/handle-passing.test.js';

@@ -26,13 +26,13 @@ export class JobDescriptors {
   }
 
   /** Opens a socket for a job. Returns the negated errno if that fails. */
-  open(active: ActiveJob): number {
+  open(active: ActiveJob): number | undefined {
     const descriptor = this.#system.openSocket();
     if (descriptor < 0) return descriptor;
     active.descriptor = descriptor;
     const isBroker = active.negotiated === undefined;
     this.setObligation(active, isBroker ? CloseObligation.SEND_REQUEST : CloseObligation.NONE);
-    return descriptor;
+    return undefined;
   }
 
   setObligation(active: ActiveJob, obligation: CloseObligation): void {

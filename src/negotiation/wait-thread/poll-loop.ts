@@ -134,8 +134,8 @@ export class PollLoop {
     const { endpoint, deadlineMs } = dialling;
     const { job, negotiated } = active;
     if (active.descriptor < 0) {
-      const opened = this.#descriptors.open(active);
-      if (opened < 0) return this.#failToConnect(active, systemFailure('socket', opened, endpoint));
+      const error = this.#descriptors.open(active);
+      if (error !== undefined) return this.#failToConnect(active, systemFailure('socket', error, endpoint));
     }
     const connected = connectTo(this.#system, active.descriptor, endpoint);
     if (wouldBlock(connected)) {
@@ -224,7 +224,6 @@ export class PollLoop {
         return this.#finishConnected(active, { route: 'handle-passed', negotiated, endpoint, residue });
       }
       case 'reconnect':
-        this.#due.remove(active);
         this.#descriptors.close(active);
         active.negotiated = step.negotiated;
         return this.#dial(active, step.endpoint, this.#now() + active.job.roundTripTimeoutMs);
