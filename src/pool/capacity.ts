@@ -29,21 +29,18 @@ export interface CapacityUser {
  * under way goes on without its slot.
  */
 export class Capacity {
+  /** Slots that are taken. Changed here only. */
+  used = 0;
   readonly #max: number;
   readonly #users = new Set<CapacityUser>();
   /** Targets that need a slot, the one that has stood longest first. */
   readonly #line = new Set<CapacityUser>();
   /** Targets below their minimum that found no slot. */
   readonly #spareLine = new Set<CapacityUser>();
-  #used = 0;
   #evicting = false;
 
   constructor(max: number) {
     this.#max = max;
-  }
-
-  get used(): number {
-    return this.#used;
   }
 
   /**
@@ -51,7 +48,7 @@ export class Capacity {
    * under way of targets without callers.
    */
   availableFor(user: CapacityUser): number {
-    let slots = this.#max - this.#used;
+    let slots = this.#max - this.used;
     for (const other of this.#users) if (other !== user && other.waiting === 0) slots += other.spare;
     return slots;
   }
@@ -68,36 +65,36 @@ export class Capacity {
 
   /** A slot for a connection that a caller waits for. Without one the target stands in line. */
   take(user: CapacityUser): boolean {
-    if (this.#used >= this.#max && !this.#evictFor(user)) {
+    if (this.used >= this.#max && !this.#evictFor(user)) {
       this.#line.add(user);
       return false;
     }
     this.#line.delete(user);
-    this.#used += 1;
+    this.used += 1;
     return true;
   }
 
   /** A slot for a spare connection: a free one only. */
   takeSpare(user: CapacityUser): boolean {
-    if (this.#used >= this.#max || this.#neediest() !== undefined) {
+    if (this.used >= this.#max || this.#neediest() !== undefined) {
       this.#spareLine.add(user);
       return false;
     }
     this.#spareLine.delete(user);
-    this.#used += 1;
+    this.used += 1;
     return true;
   }
 
   /** A connect that has lost its slot brings a connection, which closes at once. */
   overbook(): void {
-    this.#used += 1;
+    this.used += 1;
   }
 
   /** A slot is free again. */
   release(): void {
-    this.#used -= 1;
+    this.used -= 1;
     if (this.#evicting) return;
-    while (this.#used < this.#max) {
+    while (this.used < this.#max) {
       const user = this.#neediest();
       if (user === undefined) return this.#offerSpare();
       this.#line.delete(user);
@@ -107,7 +104,7 @@ export class Capacity {
 
   /** The target needs no slot any more. */
   leaveLine(user: CapacityUser): void {
-    if (this.#line.delete(user) && this.#used < this.#max) this.#offerSpare();
+    if (this.#line.delete(user) && this.used < this.#max) this.#offerSpare();
   }
 
   /**

@@ -98,8 +98,7 @@ export class HealthChecks {
   /** Whether an idle connection must be checked before it is leased. */
   isDue(connection: PooledConnection, nowMs: number): boolean {
     // The time of the turn may be older than a check that ended in it.
-    const idleMs = nowMs - connection.idleFromMs(nowMs);
-    return idleMs >= this.#settings.validateAfterIdleMs;
+    return nowMs - connection.idleFromMs(nowMs) >= this.#settings.validateAfterIdleMs;
   }
 
   /**
@@ -109,31 +108,29 @@ export class HealthChecks {
    * @param isWanted a caller waits for the connection; else the check is a keepalive
    */
   check(connection: PooledConnection, isWanted: boolean): Promise<CheckResult> {
-    return outOfContext(() => this.#check(connection, isWanted));
-  }
-
-  async #check(connection: PooledConnection, isWanted: boolean): Promise<CheckResult> {
-    this.#entries.reserve(connection);
-    // Unref'd: the callers that wait keep the process alive, and a check that they have left must not.
-    if (!connection.resting) connection.rest(this.#clock.now());
-    PooledSocket.markForReset(connection.socket);
-    if (isWanted) this.#expected.add(connection);
-    const { socket, endpoint, route, uses } = connection;
-    const { bytesWritten } = socket;
-    const greeting = connection.takeGreeting();
-    const verdict = await this.#judge(connection, {
-      socket,
-      endpoint,
-      route,
-      isNew: uses === 0,
-      // A copy: the hook may change its own, and the caller gets what the backend sent.
-      ...(greeting && { greeting: copyOf(greeting) }),
+    return outOfContext(async (): Promise<CheckResult> => {
+      this.#entries.reserve(connection);
+      // Unref'd: the callers that wait keep the process alive, and a check that they have left must not.
+      if (!connection.resting) connection.rest(this.#clock.now());
+      PooledSocket.markForReset(connection.socket);
+      if (isWanted) this.#expected.add(connection);
+      const { socket, endpoint, route, uses } = connection;
+      const { bytesWritten } = socket;
+      const greeting = connection.takeGreeting();
+      const verdict = await this.#judge(connection, {
+        socket,
+        endpoint,
+        route,
+        isNew: uses === 0,
+        // A copy: the hook may change its own, and the caller gets what the backend sent.
+        ...(greeting && { greeting: copyOf(greeting) }),
+      });
+      if (verdict !== true || connection.state !== 'reserved')
+        return { reason: 'invalid', error: typeof verdict === 'boolean' ? undefined : verdict };
+      const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
+      const reason = connection.recycleChecked(greeting, !wasSilent);
+      return { reason: reason === 'unsent' ? 'dirty' : reason };
     });
-    if (verdict !== true || connection.state !== 'reserved')
-      return { reason: 'invalid', error: typeof verdict === 'boolean' ? undefined : verdict };
-    const wasSilent = withoutThrowing(() => socket.bytesWritten === bytesWritten) === true;
-    const reason = connection.recycleChecked(greeting, !wasSilent);
-    return { reason: reason === 'unsent' ? 'dirty' : reason };
   }
 
   /** The result of a check has been acted on. */
@@ -180,20 +177,14 @@ type Verdict = boolean | BrokerPoolError;
  */
 async function ask(validate: Validate, connection: ConnectionToValidate): Promise<Verdict> {
   const { endpoint } = connection;
+  const failed = (message: string, cause?: unknown): BrokerPoolError =>
+    new BrokerPoolError('VALIDATION_FAILED', message, { endpoint, cause });
   let answer: unknown;
   try {
     answer = await validate(connection);
   } catch (error) {
-    const message = error instanceof Error ? error.message : described(error);
-    return new BrokerPoolError('VALIDATION_FAILED', `validate failed: ${message}`, {
-      endpoint,
-      cause: error,
-    });
+    return failed(`validate failed: ${error instanceof Error ? error.message : described(error)}`, error);
   }
   if (typeof answer === 'boolean') return answer;
-  return new BrokerPoolError(
-    'VALIDATION_FAILED',
-    `validate must answer true or false, got ${described(answer)}`,
-    { endpoint },
-  );
+  return failed(`validate must answer true or false, got ${described(answer)}`);
 }

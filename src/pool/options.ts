@@ -239,32 +239,21 @@ const ACQUIRE_OPTION_NAMES = Object.keys(allAcquireOptions);
 /** Checks the options of one `acquire`. Written out: it runs with every call that has options. */
 export function checkAcquireOptions(options: AcquireOptions): void {
   rejectUnknownOptions('options', options, ACQUIRE_OPTION_NAMES);
-  const { signal, timeoutMs, serviceName, wantedVersion } = options;
+  const { signal, timeoutMs } = options;
   if (signal !== undefined) checkSignal('signal', signal);
   if (timeoutMs !== undefined) checkDurationMs('timeoutMs', timeoutMs);
-  if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
-  if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
+  checkTargetNames(options);
 }
 
 /** Checks the options of a call that names a target, as {@link checkAcquireOptions} does. */
 export function checkTargetOptions(options: TargetOptions): void {
   rejectUnknownOptions('options', options, TARGET_OPTION_NAMES);
-  const { serviceName, wantedVersion } = options;
-  if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
-  if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
+  checkTargetNames(options);
 }
 
-/** The target of a call whose options are checked, the pool's own parts filled in. */
-export function targetOf(
-  settings: PoolSettings,
-  options: TargetOptions,
-): { serviceName: string; wantedVersion: string } {
-  const { serviceName = settings.serviceName, wantedVersion = settings.wantedVersion } = options;
-  if (serviceName === undefined)
-    throw invalidArgument('serviceName', 'is missing: give it to the pool or to this call');
-  if (wantedVersion === undefined)
-    throw invalidArgument('wantedVersion', 'is missing: give it to the pool or to this call');
-  return { serviceName, wantedVersion };
+function checkTargetNames({ serviceName, wantedVersion }: TargetOptions): void {
+  if (serviceName !== undefined) checkServiceName('serviceName', serviceName);
+  if (wantedVersion !== undefined) checkVersion('wantedVersion', wantedVersion);
 }
 
 /** The time that `close` gives to leases. */

@@ -1,7 +1,7 @@
-import type { BrokerPoolError } from '../errors.js';
+import { invalidArgument, type BrokerPoolError } from '../errors.js';
 import { sharedBrokerEndpoint } from '../client/endpoints.js';
 import { closedError } from './acquire-errors.js';
-import { targetOf, type TargetOptions } from './options.js';
+import type { TargetOptions } from './options.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import { TargetPool } from './target-pool.js';
 import { identityFileOf, targetKey, type Target } from '../target.js';
@@ -125,10 +125,14 @@ export class Targets implements Iterable<TargetPool> {
     return (this.#brokerEndpoint ||= sharedBrokerEndpoint());
   }
 
-  /** @throws {BrokerPoolError} `INVALID_ARGUMENT` */
+  /** The target of a call, the pool's own parts filled in. @throws {BrokerPoolError} `INVALID_ARGUMENT` */
   #describe(options: TargetOptions = {}): Target {
     const { settings } = this.#environment;
-    const target = { brokerEndpoint: settings.brokerEndpoint, ...targetOf(settings, options) };
+    const { serviceName = settings.serviceName, wantedVersion = settings.wantedVersion } = options;
+    const missing = serviceName === undefined ? 'serviceName' : 'wantedVersion';
+    if (serviceName === undefined || wantedVersion === undefined)
+      throw invalidArgument(missing, 'is missing: give it to the pool or to this call');
+    const target = { brokerEndpoint: settings.brokerEndpoint, serviceName, wantedVersion };
     if (target.brokerEndpoint !== '' || identityFileOf(target, settings) !== undefined) return target;
     return { ...target, brokerEndpoint: this.#deriveBroker() };
   }

@@ -8,7 +8,6 @@ import {
   checkCloseOptions,
   checkPoolOptions,
   checkTargetOptions,
-  targetOf,
 } from '../../src/pool/options.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
 import { endpointIn } from '../helpers/endpoints.js';
@@ -218,32 +217,6 @@ for (const check of [checkAcquireOptions, checkTargetOptions]) {
       refuses(t, () => Reflect.apply(check, undefined, [{ wantedVersion }]), /^wantedVersion must be/);
   });
 }
-
-test("a call's target is the pool's where it names none, part by part", (t) => {
-  const settings = checkPoolOptions({ brokerEndpoint, serviceName: 'pools', wantedVersion: '1.0.0' });
-  t.deepEqual(targetOf(settings, {}), { serviceName: 'pools', wantedVersion: '1.0.0' });
-  t.deepEqual(targetOf(settings, { serviceName: 'mine' }), {
-    serviceName: 'mine',
-    wantedVersion: '1.0.0',
-  });
-  t.deepEqual(targetOf(settings, { wantedVersion: '2.0.0' }), {
-    serviceName: 'pools',
-    wantedVersion: '2.0.0',
-  });
-});
-
-test('a target that neither the pool nor the call names is reported by the missing part', (t) => {
-  refuses(
-    t,
-    () => targetOf(checkPoolOptions({ brokerEndpoint, wantedVersion: '1.0.0' }), {}),
-    /^serviceName is missing/,
-  );
-  refuses(
-    t,
-    () => targetOf(checkPoolOptions({ brokerEndpoint, serviceName: 'a' }), {}),
-    /^wantedVersion is missing/,
-  );
-});
 
 test('close takes a time of 0, and refuses negative and infinite ones', (t) => {
   t.is(checkCloseOptions({}), 30_000);

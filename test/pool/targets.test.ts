@@ -1,4 +1,6 @@
 import { BrokerPool } from '../../src/index.js';
+import { Targets } from '../../src/pool/targets.js';
+import { poolEnvironment, TARGET } from '../helpers/pool-environment.js';
 import test from '../helpers/sanitary.js';
 import { startSystem } from '../helpers/system.js';
 
@@ -45,4 +47,19 @@ test('the target of calls that name none is kept while it is unused, and goes on
   (await pool.acquire()).release();
   t.like(pool.stats(), { idle: 1, created: 2 });
   t.true(pool.stats().targets.some(({ serviceName }) => serviceName === system.target.serviceName));
+});
+
+test("a call's target is the pool's where it names none, part by part", (t) => {
+  const targets = new Targets(poolEnvironment());
+  t.deepEqual(targets.obtain({}).target, TARGET);
+  t.deepEqual(targets.obtain({ serviceName: 'mine' }).target, { ...TARGET, serviceName: 'mine' });
+  t.deepEqual(targets.obtain({ wantedVersion: '2.0.0' }).target, { ...TARGET, wantedVersion: '2.0.0' });
+});
+
+test('a target that neither the pool nor the call names is reported by the missing part', (t) => {
+  for (const missing of ['serviceName', 'wantedVersion']) {
+    const targets = new Targets(poolEnvironment({ [missing]: undefined }));
+    const message = new RegExp(`^${missing} is missing`);
+    t.throws(() => targets.obtain({}), { code: 'INVALID_ARGUMENT', message });
+  }
 });

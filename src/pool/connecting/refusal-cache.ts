@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf, type RefusalKind } from '../../errors.js';
+import { Backoff } from './backoff.js';
 
 /**
  * How long a refusal that forbids is remembered, in milliseconds. A user who mends the service definition
@@ -29,18 +30,17 @@ export class RefusalCache {
   readonly #clock: Clock;
   #error: BrokerPoolError | undefined;
   #untilMs = 0;
-  readonly #onSparePauseOver: () => void;
-  #cancelSparePause: (() => void) | undefined;
+  readonly #spareBackoff: Backoff;
 
   /** @param onSparePauseOver is called when spare connections may be opened again */
   constructor(clock: Clock, onSparePauseOver: () => void) {
     this.#clock = clock;
-    this.#onSparePauseOver = onSparePauseOver;
+    this.#spareBackoff = new Backoff(clock, onSparePauseOver);
   }
 
   /** Whether no spare connection may be opened. */
   get forbidsSpare(): boolean {
-    return this.#cancelSparePause !== undefined;
+    return this.#spareBackoff.pausing;
   }
 
   /** Looks at why a connect failed. Returns whether the broker forbids the target. */
@@ -48,14 +48,9 @@ export class RefusalCache {
     if (error.code !== 'REFUSED' || !FORBIDDING.has(error.refusalKind)) return false;
     this.#error = error;
     this.#untilMs = this.#clock.now() + REFUSAL_CACHE_MS;
-    this.#cancelSparePause?.();
-    this.#cancelSparePause = this.#clock.schedule(
-      SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()),
-      () => {
-        this.#cancelSparePause = undefined;
-        this.#onSparePauseOver();
-      },
-    );
+    // Begins the pause anew: each refusal says that the cause is not mended yet.
+    this.#spareBackoff.reset();
+    this.#spareBackoff.onFailure(SPARE_PAUSE_MS * (1 + JITTER * this.#clock.random()));
     return true;
   }
 
@@ -74,7 +69,6 @@ export class RefusalCache {
 
   forget(): void {
     this.#error = undefined;
-    this.#cancelSparePause?.();
-    this.#cancelSparePause = undefined;
+    this.#spareBackoff.reset();
   }
 }

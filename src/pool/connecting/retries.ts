@@ -49,16 +49,33 @@ export class Retries {
    * try again, could not load it.
    */
   async run<T>(
-    request: ConnectRequest,
+    { key, waiters }: ConnectRequest,
     startedMs: number,
     beforeRetry: BeforeRetry,
     firstError: unknown,
-    attempt: () => Promise<T>,
+    tryAgain: () => Promise<T>,
   ): Promise<T> {
-    const pauseOrGiveUp = (error: unknown, attemptNumber: number): Promise<void> =>
-      this.#pauseOrGiveUp(request, startedMs, beforeRetry, error, attemptNumber);
+    const pauseOrGiveUp = async (error: unknown, attempt: number): Promise<void> => {
+      if (!(error instanceof BrokerPoolError)) throw error;
+      const nowMs = this.#clock.now();
+      const { wantedUntilMs } = waiters;
+      const delayMs = this.#delayMs(error, attempt);
+      const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - startedMs) };
+      if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
+      if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
+      // A silent broker may speak again at any time: waiting for it is worth all the caller's time.
+      if (nowMs + delayMs >= wantedUntilMs && !isUnanswered(error)) {
+        const dueIn = `which is due in ${Math.round(delayMs)} ms`;
+        const why = `no caller has time for the next attempt, ${dueIn}: give acquire more time`;
+        throw gaveUp(error, tries, why);
+      }
+      const pause = (): Promise<void> => this.#pause(key, delayMs, error);
+      const isWanted = await beforeRetry({ error, attempt, delayMs, pause });
+      this.#closing.throwIfAborted();
+      if (!isWanted) throw gaveUp(error, tries, undefined);
+    };
     await pauseOrGiveUp(firstError, 1);
-    return await pRetry(attempt, {
+    return await pRetry(tryAgain, {
       retries: MOST_RETRIES,
       minTimeout: 0,
       maxTimeout: 0,
@@ -72,32 +89,6 @@ export class Retries {
   /** Ends the pauses of a target's connects: they try again at once. */
   retryNow(key: string): void {
     for (const end of this.#pauses.get(key) ?? []) end();
-  }
-
-  async #pauseOrGiveUp(
-    { key, waiters }: ConnectRequest,
-    startedMs: number,
-    beforeRetry: BeforeRetry,
-    error: unknown,
-    attempt: number,
-  ): Promise<void> {
-    if (!(error instanceof BrokerPoolError)) throw error;
-    const nowMs = this.#clock.now();
-    const { wantedUntilMs } = waiters;
-    const delayMs = this.#delayMs(error, attempt);
-    const tries = { attempts: attempt, elapsedMs: Math.round(nowMs - startedMs) };
-    if (delayMs === undefined) throw gaveUp(error, tries, this.#whyNoMore(error));
-    if (wantedUntilMs <= nowMs) throw gaveUp(error, tries, undefined);
-    // A silent broker may speak again at any time: waiting for it is worth all the caller's time.
-    if (nowMs + delayMs >= wantedUntilMs && !isUnanswered(error)) {
-      const dueIn = `which is due in ${Math.round(delayMs)} ms`;
-      const why = `no caller has time for the next attempt, ${dueIn}: give acquire more time`;
-      throw gaveUp(error, tries, why);
-    }
-    const pause = (): Promise<void> => this.#pause(key, delayMs, error);
-    const isWanted = await beforeRetry({ error, attempt, delayMs, pause });
-    this.#closing.throwIfAborted();
-    if (!isWanted) throw gaveUp(error, tries, undefined);
   }
 
   #delayMs(error: BrokerPoolError, attempt: number): number | undefined {

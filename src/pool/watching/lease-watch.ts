@@ -114,8 +114,7 @@ export class LeaseWatch {
     if (connection.state === 'leased') return this.lease(connection, origin, cachedClock.time().ms, 0);
     // A listener of acquireStarted has ended the pool.
     const error = closedError(this.#target);
-    this.#count(error);
-    publishFailure(this.#environment, this.#target, origin.acquireId, error, 0);
+    this.fail(origin, error, 0);
     throw error;
   }
 
