@@ -1,17 +1,12 @@
 import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { Target } from '../target.js';
+import type { TargetCounts } from './watching/stats.js';
 
 /** The state of a target pool that errors tell. */
-export interface PoolSnapshot {
+export interface PoolSnapshot extends Omit<TargetCounts, 'pausing'> {
   readonly target: Target;
   readonly max: number;
-  readonly total: number;
-  readonly idle: number;
-  readonly leased: number;
-  readonly detached: number;
-  readonly connecting: number;
-  readonly waiting: number;
   /** Connect attempts that have begun so far. */
   readonly attempts: number;
 }

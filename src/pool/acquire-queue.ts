@@ -170,6 +170,28 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     waiter.settle(rejectionOf(error));
   }
 
+  /** Fails all waiters. @param isShared whether other callers may have the same failure */
+  failAll(failure: BrokerPoolError, isShared: boolean, snapshot: () => PoolSnapshot): void {
+    for (let waiter = this.first; waiter !== undefined; waiter = this.first)
+      this.fail(waiter, failure, isShared, snapshot());
+  }
+
+  /** Fails the waiters whose time is up by `dueByMs`. Returns whether there was one. */
+  expire(
+    dueByMs: number,
+    timeoutError: (timeoutMs: number) => BrokerPoolError,
+    snapshot: () => PoolSnapshot,
+  ): boolean {
+    const expired = this.sweep(dueByMs);
+    for (const waiter of expired) {
+      // The end of one waiter may have been the end of others.
+      if (!this.includes(waiter)) continue;
+      this.timeouts += 1;
+      this.fail(waiter, timeoutError(waiter.terms.timeoutMs), false, snapshot());
+    }
+    return expired.length > 0;
+  }
+
   waitMs(waiter: Waiter): number {
     return Math.max(0, this.#clock.now() - waiter.terms.started.ms);
   }

@@ -6,7 +6,7 @@ import { PooledSocket } from '../os/pooled-socket.js';
 import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
 import type { SocketEnd, SocketProblem, SocketWatcher } from '../os/socket-watcher.js';
 import type { CloseReason } from './close-reason.js';
-import type { NewConnection } from './connecting/connector.js';
+import type { NewConnection } from './connecting/connect-request.js';
 import type { EntryState, ListEntry } from './containers.js';
 import { BrokerAnswer, type LeaseOwner } from './lease.js';
 

@@ -5,7 +5,7 @@ import { asPoolError } from './acquire-errors.js';
 import type { AcquireQueue, Waiter } from './acquire-queue.js';
 import type { Capacity } from './capacity.js';
 import type { ConnectionOpener } from './connecting/connection-opener.js';
-import type { NewConnection } from './connecting/connector.js';
+import type { NewConnection } from './connecting/connect-request.js';
 import type { ConnectionCloser } from './connection-closer.js';
 import type { EntryList } from './containers.js';
 import { HealthChecks } from './health-check.js';
@@ -13,7 +13,6 @@ import type { PoolEnvironment } from './pool-environment.js';
 import type { CloseReason } from './close-reason.js';
 import { PooledConnection } from './pooled-connection.js';
 import type { TargetLimits } from './target-limits.js';
-import type { WaiterFailures } from './waiter-failures.js';
 import { WarmUps } from './warm-ups.js';
 
 /**
@@ -31,7 +30,6 @@ export class Pump {
   readonly #limits: TargetLimits;
   readonly #opener: ConnectionOpener;
   readonly #closer: ConnectionCloser;
-  readonly #failures: WaiterFailures;
   readonly #cachedClock: CachedClock;
   #warmUps: WarmUps | undefined;
   readonly #health: HealthChecks | undefined;
@@ -45,7 +43,6 @@ export class Pump {
     limits: TargetLimits,
     opener: ConnectionOpener,
     closer: ConnectionCloser,
-    failures: WaiterFailures,
     cachedClock: CachedClock,
   ) {
     const { settings, clock } = environment;
@@ -55,7 +52,6 @@ export class Pump {
     this.#limits = limits;
     this.#opener = opener;
     this.#closer = closer;
-    this.#failures = failures;
     this.#cachedClock = cachedClock;
     if (settings.validate !== undefined)
       this.#health = new HealthChecks(entries, settings.validate, settings, clock, () => this.run());
@@ -171,7 +167,7 @@ export class Pump {
 
   /** Fails one caller that waits. */
   fail(waiter: Waiter, failure: BrokerPoolError): void {
-    this.#failures.fail(waiter, failure);
+    this.#queue.fail(waiter, failure, false, this.#opener.snapshot());
     this.run();
   }
 
@@ -179,7 +175,7 @@ export class Pump {
   failAll(failure: BrokerPoolError, isShared: boolean): void {
     // Before the callers: one that hears of its failure may warm the pool anew.
     this.#warmUps?.endAll(failure);
-    this.#failures.failAll(failure, isShared);
+    this.#queue.failAll(failure, isShared, () => this.#opener.snapshot());
     this.run();
   }
 

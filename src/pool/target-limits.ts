@@ -3,6 +3,7 @@ import type { Capacity, CapacityUser } from './capacity.js';
 import { WaiterQueue, type EntryList, type QueuedWaiter } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
+import type { TargetCounts } from './watching/stats.js';
 
 /** One connect of a target, with all its attempts. */
 export interface PendingConnect extends QueuedWaiter<PendingConnect> {
@@ -81,9 +82,15 @@ export class TargetLimits implements CapacityUser {
   }
 
   get idleSinceMs(): number {
-    const oldest = this.#entries.oldestIdle;
-    if (oldest === undefined) return Infinity;
-    return oldest.idleFromMs(Number.MAX_VALUE);
+    return this.#entries.oldestIdle?.idleFromMs(Number.MAX_VALUE) ?? Infinity;
+  }
+
+  /** The counts that stats and errors tell. */
+  get counts(): TargetCounts {
+    const { size: total, idle, leased, detached } = this.#entries;
+    const pausing = this.pausing.size + this.lacking.size;
+    const connecting = this.holding.size;
+    return { total, idle, leased, detached, connecting, pausing, waiting: this.waiting };
   }
 
   /** How many connections are kept open. */

@@ -15,7 +15,6 @@ import { Pump } from './pump.js';
 import { TargetLimits } from './target-limits.js';
 import type { Target } from '../target.js';
 import { statsOfTarget } from './target-stats.js';
-import { WaiterFailures } from './waiter-failures.js';
 import { warmUp } from './warm.js';
 import { LeaseWatch } from './watching/lease-watch.js';
 import type { TargetStats } from './watching/stats.js';
@@ -34,10 +33,10 @@ export class TargetPool implements LeaseOwner {
   readonly #queue: AcquireQueue;
   readonly #opener: ConnectionOpener;
   readonly #closer: ConnectionCloser;
-  readonly #failures: WaiterFailures;
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
   readonly #timer: SharedTimer;
+  readonly #timeoutError: (timeoutMs: number) => BrokerPoolError;
   readonly #maxUses: number;
   readonly #maxWaiting: number;
   /** Whether idle connections may have to be validated before a lease. */
@@ -66,11 +65,10 @@ export class TargetPool implements LeaseOwner {
     const queue = (this.#queue = new AcquireQueue(clock, cachedClock, timer, this.#watch));
     const entries = (this.#entries = new EntryList<PooledConnection>());
     const limits = (this.#limits = new TargetLimits(settings, capacity, entries, queue, evictIdle, pump));
-    const opener = new ConnectionOpener(target, environment, limits, entries, queue, this, pump);
-    this.#opener = opener;
+    const opener = (this.#opener = new ConnectionOpener(target, environment, limits, entries, queue, this));
     const closer = (this.#closer = new ConnectionCloser(environment, entries, opener, timer));
-    const failures = (this.#failures = new WaiterFailures(queue, entries, limits, opener, closer));
-    this.#pump = new Pump(environment, queue, entries, limits, opener, closer, failures, cachedClock);
+    this.#timeoutError = (timeoutMs) => opener.timeoutError(timeoutMs, closer.draining);
+    this.#pump = new Pump(environment, queue, entries, limits, opener, closer, cachedClock);
     limits.keepsMinimum =
       target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion;
     capacity?.join(limits);
@@ -121,7 +119,7 @@ export class TargetPool implements LeaseOwner {
     const isAborted = signal !== undefined && hasAborted(signal);
     const failure = this.#endedBy ?? (isAborted ? abortedError(signal, ABORTED) : undefined);
     if (failure !== undefined) {
-      const error = callerError(failure, false, this.#failures.snapshot(), this.#opener.attempts.ended, 0);
+      const error = callerError(failure, false, this.#opener.snapshot(), this.#opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
       return Promise.reject(error);
     }
@@ -140,7 +138,8 @@ export class TargetPool implements LeaseOwner {
 
   /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return warmUp(this.#pump, this.#opener, this.#failures, this.#environment.clock, timeoutMs, signal);
+    const { clock } = this.#environment;
+    return warmUp(this.#pump, this.#opener, clock, timeoutMs, signal, this.#timeoutError);
   }
 
   get unserved(): number {
@@ -267,13 +266,13 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    if (this.#failures.expire(dueByMs)) this.#pump.run();
+    if (this.#queue.expire(dueByMs, this.#timeoutError, () => this.#opener.snapshot())) this.#pump.run();
     this.#pump.reap(dueByMs);
   }
 
   /** Fails an acquire before it waits. */
   #refuse(failure: BrokerPoolError): Promise<never> {
-    const error = callerError(failure, false, this.#failures.snapshot(), this.#opener.attempts.begun, 0);
+    const error = callerError(failure, false, this.#opener.snapshot(), this.#opener.attempts.begun, 0);
     this.#watch.refuse(error);
     return Promise.reject(error);
   }

@@ -9,12 +9,11 @@ import type { TargetStats } from './watching/stats.js';
 /** The counts of one target, and which it is. */
 export function statsOfTarget(
   entries: EntryList<PooledConnection>,
-  { holding, pausing, lacking, minimum: min }: TargetLimits,
+  { minimum: min, counts }: TargetLimits,
   { target, counters, connectTimes }: ConnectionOpener,
-  { size: waiting, oldestWaitMs, timeouts, waits }: AcquireQueue,
+  { oldestWaitMs, timeouts, waits }: AcquireQueue,
   { failures, useTimes }: LeaseWatch,
 ): TargetStats {
-  const { size: total, idle, leased, detached } = entries;
   const acquiredByRoute = { ...counters.acquiredByRoute };
   // Open connections know themselves how often they were leased.
   for (const { route, uses } of entries.entries()) acquiredByRoute[route] += uses;
@@ -22,13 +21,7 @@ export function statsOfTarget(
   return Object.freeze({
     ...target,
     min,
-    total,
-    idle,
-    leased,
-    detached,
-    connecting: holding.size,
-    pausing: pausing.size + lacking.size,
-    waiting,
+    ...counts,
     oldestWaitMs,
     timeouts,
     created: sumOf(counters.createdByRoute),
@@ -42,7 +35,7 @@ export function statsOfTarget(
     waitMs: waits.snapshot(acquired - waits.count),
     connectMs: connectTimes.snapshot(),
     // Nor were leases that ended in the turn in which they began.
-    useMs: useTimes.snapshot(acquired - leased - useTimes.count),
+    useMs: useTimes.snapshot(acquired - counts.leased - useTimes.count),
   });
 }
 

@@ -42,8 +42,7 @@ function setUp(options: BrokerPoolOptions = {}, spare = true) {
     () => false,
     () => {},
   );
-  const pump = (): void => {};
-  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner(), pump);
+  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
   const closer = new ConnectionCloser(environment, entries, opener, timer);
   /** An idle connection that the closer watches. */
   const add = (name: string, expiresAtMs = Infinity): PooledConnection => {

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import type { NegotiatedInfo, Route } from '../../negotiation/job.js';
 import type { Target } from '../../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
 
@@ -29,4 +31,13 @@ export interface ConnectRequest {
   isCold: boolean;
   /** The negotiation for which other connects of the target wait; `undefined` while there is none. */
   negotiation: Promise<unknown> | undefined;
+}
+
+/** A connection that is ready to be leased. */
+export interface NewConnection {
+  readonly socket: Socket;
+  readonly endpoint: string;
+  readonly route: Route;
+  readonly negotiated?: NegotiatedInfo;
+  readonly handoffToken?: Uint8Array;
 }

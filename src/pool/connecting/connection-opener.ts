@@ -1,5 +1,6 @@
-import { asFailure, BrokerPoolError, type BrokerPoolFailure } from '../../errors.js';
+import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../../errors.js';
 import { encodeHelloFrame } from '../../negotiation/exchange/hello.js';
+import { acquireTimeoutError, type PoolSnapshot } from '../acquire-errors.js';
 import type { AcquireQueue } from '../acquire-queue.js';
 import type { EntryList } from '../containers.js';
 import type { LeaseOwner, ResolvedBackend } from '../lease.js';
@@ -11,8 +12,8 @@ import { identityFileOf, targetKey, type Target } from '../../target.js';
 import type { ConnectionCreatedEvent } from '../watching/events.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
-import type { AttemptCounts, ConnectRequest } from './connect-request.js';
-import { discard, type NewConnection } from './connector.js';
+import type { AttemptCounts, ConnectRequest, NewConnection } from './connect-request.js';
+import { discard } from './connector.js';
 import { FailureMemory } from './failure-memory.js';
 import { HandoffPolicy } from './handoff-policy.js';
 import type { FailedAttempt } from './retries.js';
@@ -24,28 +25,24 @@ const LIFETIME_JITTER = 0.1;
 /** Opens the connections of one target. The pump runs each connect: `begin`, `connect`, `finish`. */
 export class ConnectionOpener {
   readonly target: Target;
-  readonly key: string;
   /** Attempts to reach the target. */
   readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
   readonly connectTimes = new Histogram();
   readonly counters = newCounters();
+  /** Why the last attempt to connect failed; `undefined` once a connect has succeeded. Changed here only. */
+  lastError: BrokerPoolError | undefined = undefined;
   readonly #environment: PoolEnvironment;
   readonly #entries: EntryList<PooledConnection>;
   readonly #limits: TargetLimits;
   readonly #owner: LeaseOwner;
-  readonly #pump: () => void;
   readonly #request: ConnectRequest;
   #failures: FailureMemory | undefined;
   /** Connects under way that began without a caller: one at most. */
   #spareUnderWay = 0;
   #generation = 0;
-  #lastError: BrokerPoolError | undefined;
   #stopped = false;
 
-  /**
-   * @param owner gets the leases of the connections back
-   * @param pump runs the pump after a pause
-   */
+  /** @param owner gets the leases of the connections back */
   constructor(
     target: Target,
     environment: PoolEnvironment,
@@ -53,40 +50,47 @@ export class ConnectionOpener {
     entries: EntryList<PooledConnection>,
     queue: AcquireQueue,
     owner: LeaseOwner,
-    pump: () => void,
   ) {
     const { clock, settings } = environment;
     this.target = target;
-    this.key = targetKey(target);
     this.#environment = environment;
-    this.#entries = entries;
     this.#limits = limits;
+    this.#entries = entries;
     this.#owner = owner;
-    this.#pump = pump;
     const identity = { ...settings, ...target };
-    const adopt = settings.adoptHandedOffConnection;
-    const handoff = adopt === false ? undefined : new HandoffPolicy(adopt, clock);
+    const adopts = settings.adoptHandedOffConnection !== false;
     const hello = encodeHelloFrame(identity, settings.handoffToken);
     this.#request = {
       target,
-      key: this.key,
+      key: targetKey(target),
       attempts: this.attempts,
       waiters: queue,
       identityFile: identityFileOf(target, settings),
       hello,
-      adoptingHello: handoff === undefined ? hello : encodeHelloFrame(identity, true),
+      adoptingHello: adopts ? encodeHelloFrame(identity, true) : hello,
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
-      handoff,
+      handoff: adopts ? new HandoffPolicy(settings.adoptHandedOffConnection, clock) : undefined,
       isCold: true,
       negotiation: undefined,
     };
   }
 
-  /** The phase of a caller that waits for a connect or a pause; `undefined` where it waits for a release. */
-  phase(mayOpen: number): 'hello' | 'connect' | undefined {
-    if (this.#limits.expected === 0)
-      return this.#failures?.backoff.pausing && mayOpen > 0 ? 'connect' : undefined;
-    return this.#request.negotiation === undefined ? 'connect' : 'hello';
+  /**
+   * The error of a caller whose time is up, with what the caller has waited for.
+   *
+   * @param draining how many of the reserved connections are not under validation
+   */
+  timeoutError(timeoutMs: number, draining: number): BrokerPoolError {
+    let phase: TimeoutPhase = this.#entries.reserved > draining ? 'validate' : 'queue';
+    if (this.#limits.expected > 0) phase = this.#request.negotiation === undefined ? 'connect' : 'hello';
+    else if (this.#failures?.backoff.pausing && this.#limits.mayOpen > 0) phase = 'connect';
+    return acquireTimeoutError(timeoutMs, phase, this.lastError);
+  }
+
+  /** The state of the target that errors tell. */
+  snapshot(): PoolSnapshot {
+    const { max, counts } = this.#limits;
+    return { target: this.target, max, attempts: this.attempts.begun, ...counts };
   }
 
   /** The endpoint of an open connection, or the remembered one where a connect may skip the Hello. */
@@ -96,13 +100,8 @@ export class ConnectionOpener {
       const { endpoint, answer } = open;
       return { endpoint, ...(answer && { negotiated: answer.negotiated }) };
     }
-    const endpoint = this.#request.maySkipHello ? this.#environment.cache?.get(this.key) : undefined;
+    const endpoint = this.#request.maySkipHello ? this.#environment.cache?.get(this.#request.key) : undefined;
     return endpoint === undefined ? undefined : { endpoint };
-  }
-
-  /** Why the last attempt to connect failed; `undefined` once a connect has succeeded. */
-  get lastError(): BrokerPoolError | undefined {
-    return this.#lastError;
   }
 
   /** The refusal that forbids this target for the moment. */
@@ -157,7 +156,7 @@ export class ConnectionOpener {
       return this.#onFailed(connect, new BrokerPoolError('POOL_CLOSED', 'the pool ended meanwhile'));
     }
     this.#request.isCold = false;
-    this.#lastError = undefined;
+    this.lastError = undefined;
     // Other connects of the target stay in their pauses: the broker may have asked for them.
     this.#failures?.onConnected();
     const { clock, settings, events } = this.#environment;
@@ -182,7 +181,7 @@ export class ConnectionOpener {
 
   #onFailed(connect: PendingConnect, error: BrokerPoolError): BrokerPoolError {
     this.#limits.end(connect);
-    this.#lastError = error;
+    this.lastError = error;
     this.counters.connectFailures += 1;
     if (!this.#stopped && !connect.dropped) {
       const { backoff, refusal } = this.#memory;
@@ -232,14 +231,14 @@ export class ConnectionOpener {
   clear(): void {
     for (const connection of this.#entries.entries()) this.#memory.doubts.excuse(connection);
     this.#generation += 1;
-    this.#environment.cache?.delete(this.key);
+    this.#environment.cache?.delete(this.#request.key);
     this.retryNow();
   }
 
   /** Forgets pauses and refusals; connects under way try again at once. */
   retryNow(): void {
     this.#failures?.reset();
-    this.#environment.connector.retryNow(this.key);
+    this.#environment.connector.retryNow(this.#request.key);
   }
 
   /** Ends the pauses; nothing is opened from here on. */
@@ -251,15 +250,15 @@ export class ConnectionOpener {
 
   get #memory(): FailureMemory {
     const { clock, cache } = this.#environment;
-    const forget = (endpoint: string): void => cache?.invalidate(this.key, endpoint);
-    return (this.#failures ??= new FailureMemory(clock, forget, this.#pump));
+    const forget = (endpoint: string): void => cache?.invalidate(this.#request.key, endpoint);
+    return (this.#failures ??= new FailureMemory(clock, forget, this.#limits.pump));
   }
 
   async #beforeRetry(
     connect: PendingConnect,
     { error, attempt, delayMs, pause }: FailedAttempt,
   ): Promise<boolean> {
-    this.#lastError = error;
+    this.lastError = error;
     this.counters.retries += 1;
     const { connectRetrying } = this.#environment.events;
     if (connectRetrying.wanted)
@@ -269,7 +268,7 @@ export class ConnectionOpener {
     const isWanted = this.#limits.awaitSlot(connect);
     // Drops the connect where no caller waits, and else finds a slot for it.
     if (this.#stopped) this.#limits.dropUnwanted();
-    else this.#pump();
+    else this.#limits.pump();
     return await isWanted;
   }
 }

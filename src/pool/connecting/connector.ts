@@ -12,30 +12,14 @@ import {
   type SocketMaker,
 } from '../../negotiation/sockets/dial.js';
 import { offersHandoff } from '../../negotiation/exchange/handshake.js';
-import {
-  describeNegotiated,
-  handshakeJob,
-  runJob,
-  type Driver,
-  type NegotiatedInfo,
-  type Route,
-} from '../../negotiation/job.js';
-import type { EndpointTrust } from '../../os/endpoint-trust.js';
+import { describeNegotiated, handshakeJob, runJob, type Driver } from '../../negotiation/job.js';
 import { isShortage } from '../../os/errno.js';
 import { loadNative } from '../../os/native.js';
 import { PooledSocket } from '../../os/pooled-socket.js';
 import type { EndpointCache } from '../../endpoint-cache/endpoint-cache.js';
-import type { ConnectRequest } from './connect-request.js';
+import type { PoolSettings } from '../options.js';
+import type { ConnectRequest, NewConnection } from './connect-request.js';
 import { Retries, type BeforeRetry } from './retries.js';
-
-/** A connection that is ready to be leased. */
-export interface NewConnection {
-  readonly socket: Socket;
-  readonly endpoint: string;
-  readonly route: Route;
-  readonly negotiated?: NegotiatedInfo;
-  readonly handoffToken?: Uint8Array;
-}
 
 /** Closes a connection that the pool does not take, and overwrites its token. */
 export function discard({ socket, handoffToken }: NewConnection): void {
@@ -46,15 +30,6 @@ export function discard({ socket, handoffToken }: NewConnection): void {
 /** No other socket comes between the connect and the pooled connection. */
 const makePooledSocket: SocketMaker = (descriptor) => PooledSocket.over(descriptor);
 
-export interface ConnectorSettings {
-  readonly handoffReadyTimeoutMs: number;
-  readonly roundTripTimeoutMs: number;
-  /** `attempts` of one connect at most; `undefined` for the default of each failure. */
-  readonly retry: { readonly attempts?: number | undefined };
-  readonly trust: EndpointTrust;
-  readonly testSeams: boolean;
-}
-
 /** A {@link Connector}, or a test's stand-in. */
 export type OpensConnections = Pick<Connector, 'connect' | 'retryNow'>;
 
@@ -62,7 +37,7 @@ export type OpensConnections = Pick<Connector, 'connect' | 'retryNow'>;
  * Opens connections: Hello-skip where an endpoint is known, else one negotiation at a time per cold target.
  */
 export class Connector {
-  readonly #settings: ConnectorSettings;
+  readonly #settings: PoolSettings;
   readonly #cache: EndpointCache | undefined;
   readonly #clock: Clock;
   readonly #driver: () => Driver;
@@ -71,12 +46,7 @@ export class Connector {
   readonly #retries: Retries;
   readonly #closing = new AbortController();
 
-  constructor(
-    settings: ConnectorSettings,
-    cache: EndpointCache | undefined,
-    clock: Clock,
-    driver: () => Driver,
-  ) {
+  constructor(settings: PoolSettings, cache: EndpointCache | undefined, clock: Clock, driver: () => Driver) {
     this.#settings = settings;
     this.#cache = cache;
     this.#clock = clock;
@@ -163,15 +133,12 @@ export class Connector {
         continue;
       }
       const other = request.negotiation;
-      if (other === undefined || !this.#waitsForOthers(request)) return await this.#negotiate(request);
+      // The first Hello answers for all callers (X-23); a Hello-skip needs the wanted version to be ours (C-11).
+      const waits = request.isCold || (request.maySkipHello && this.#cache !== undefined);
+      if (other === undefined || !waits) return await this.#negotiate(request);
       // Shares the other's failure; after its success the endpoint is known.
       await other;
     }
-  }
-
-  #waitsForOthers(request: ConnectRequest): boolean {
-    // The first Hello answers for all callers (X-23); a Hello-skip needs the wanted version to be ours (C-11).
-    return (request.maySkipHello && this.#cache !== undefined) || request.isCold;
   }
 
   /**

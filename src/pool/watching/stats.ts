@@ -47,14 +47,17 @@ export interface PoolCounts {
   readonly useMs: DurationHistogram;
 }
 
+/** Which connections there are now, and how many callers wait. */
+export type TargetCounts = Pick<
+  PoolCounts,
+  'total' | 'idle' | 'leased' | 'detached' | 'connecting' | 'pausing' | 'waiting'
+>;
+
 /** `closing` serves the callers that wait and takes leases back; `closed` holds nothing any more. */
 export type PoolState = 'open' | 'closing' | 'closed';
 
 /** A pool in JSON. */
-export interface PoolDescription extends Pick<
-  PoolCounts,
-  'total' | 'idle' | 'leased' | 'connecting' | 'waiting'
-> {
+export interface PoolDescription extends Omit<TargetCounts, 'detached' | 'pausing'> {
   readonly state: PoolState;
 }
 
@@ -95,19 +98,12 @@ export interface PoolStats extends PoolCounts {
   readonly cachedEndpoints: number;
 }
 
-export interface Counters {
-  readonly createdByRoute: Record<Route, number>;
-  readonly closedByReason: Record<CloseReason, number>;
-  /** Leases of connections that are closed; open connections count their own. */
-  readonly acquiredByRoute: Record<Route, number>;
-  connectFailures: number;
-  retries: number;
-}
-
-export function newCounters(): Counters {
+export function newCounters() {
+  const closedByReason: Record<CloseReason, number> = { ...NO_CLOSES };
   return {
     createdByRoute: noRoutes(),
-    closedByReason: { ...NO_CLOSES },
+    closedByReason,
+    /** Leases of connections that are closed; open connections count their own. */
     acquiredByRoute: noRoutes(),
     connectFailures: 0,
     retries: 0,

@@ -25,8 +25,10 @@ function times(count: number, action: () => void): void {
   for (let time = 0; time < count; time++) action();
 }
 
-test('true always waits', (t) => {
-  const policy = new HandoffPolicy(true, new FakeClock());
+test('false never waits, true always does', (t) => {
+  const clock = new FakeClock();
+  t.false(new HandoffPolicy(false, clock).shouldWait());
+  const policy = new HandoffPolicy(true, clock);
   times(10, () => policy.learn(adopted(100)));
   times(10, () => policy.learn(reconnected(1)));
   t.true(policy.shouldWait(), 'however slow it is');

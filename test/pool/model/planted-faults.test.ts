@@ -117,8 +117,11 @@ const faults: readonly Fault[] = [
   {
     title: 'a timeout does not say why connecting failed',
     prototype: ConnectionOpener.prototype,
-    name: 'lastError',
-    plant: (descriptor) => ({ ...descriptor, get: (): undefined => undefined }),
+    name: 'timeoutError',
+    plant: method((opener: ConnectionOpener, timeoutError, values) => {
+      opener.lastError = undefined;
+      return timeoutError(...values);
+    }),
     breaks: ['an error says what happened'],
   },
   {
