@@ -43,15 +43,15 @@ export class ConnectionCloser {
     this.#timer = timer;
   }
 
-  /** Has a connection looked at when it may be due. */
-  watch(connection: PooledConnection, nowMs: number): void {
+  /** Has a connection looked at when it may be due. @param idleMs since when it is idle */
+  watch(connection: PooledConnection, nowMs: number, idleMs: number): void {
     const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
-    const idleMs = connection.idleFromMs(nowMs);
+    const { expiresAtMs } = connection;
     const idleEndMs = idleMs + idleTimeoutMs;
     const keepaliveAtMs = Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs;
     // A time that is over, of a connection that is leased or kept by `min`, begins anew.
     const dueMs = Math.min(
-      connection.expiresAtMs > nowMs ? connection.expiresAtMs : Infinity,
+      expiresAtMs > nowMs ? expiresAtMs : Infinity,
       idleEndMs > nowMs ? idleEndMs : nowMs + idleTimeoutMs,
       keepaliveAtMs > nowMs ? keepaliveAtMs : nowMs + keepaliveMs,
     );
@@ -85,7 +85,8 @@ export class ConnectionCloser {
       }
     }
     this.nextMs = Infinity;
-    for (const connection of this.#entries.entries()) this.watch(connection, nowMs);
+    for (const connection of this.#entries.entries())
+      this.watch(connection, nowMs, connection.idleFromMs(nowMs));
     return silent;
   }
 

@@ -1,33 +1,15 @@
 import { inspect } from 'node:util';
-import { afterThisCode, type CachedTime } from '../clock.js';
+import { afterThisCode, monotonicNowMs, type CachedTime } from '../clock.js';
 import type { Route } from '../negotiation/job.js';
 import { printableEndpoint } from '../os/errno.js';
 import { PooledSocket } from '../os/pooled-socket.js';
 import { takeUnread, withoutThrowing } from '../os/socket-handle.js';
-import type { SocketEnd, SocketProblem, SocketWatcher } from '../os/socket-watcher.js';
+import type { SocketEnd, SocketWatcher } from '../os/socket-watcher.js';
+import type { SharedWith } from './shared-with.js';
 import type { CloseReason } from './close-reason.js';
 import type { NewConnection } from './connecting/connect-request.js';
 import type { EntryState, ListEntry } from './containers.js';
 import { BrokerAnswer, type LeaseOwner } from './lease.js';
-
-/** Other threads that have duplicates of a connection's descriptor. */
-export interface SharedWith {
-  /** One of them has the connection on lease, or may claim it. */
-  readonly isLeasedElsewhere: boolean;
-  /** One of them has received bytes of the backend, which this thread's socket cannot know. */
-  readonly everReceived: boolean;
-  /**
-   * Takes an idle connection from the thread that may claim it, or says why no other caller may have it;
-   * `'claimed'`: that thread was faster, and the connection is leased now.
-   */
-  recall(): SocketProblem | 'claimed' | undefined;
-  /** From now on no thread may claim the connection. */
-  forbidClaims(): void;
-  /** The connection is about to close. */
-  onClosing(): void;
-  /** The thread that has the connection, detached, closes it as soon as it is at rest. */
-  retire(): void;
-}
 
 /** What rarely differs between connections, so that idle ones can share it. It never changes. */
 interface Standing {
@@ -49,18 +31,21 @@ const latestSkips = new WeakMap<LeaseOwner, Standing>();
  */
 const spokenTo = new WeakSet<PooledConnection>();
 
+/** The zero of the times in fields: on the clock's own scale they do not fit once the system runs for 25 days. */
+const ZERO_MS = Math.floor(monotonicNowMs());
+
 /**
  * One connection in the pool, with a new socket object for each caller that has used the old one.
  *
- * An idle connection is little else than its memory, so there are few fields, and times are whole
- * milliseconds: V8 keeps fractions, and `Infinity`, in an object of their own each.
+ * An idle connection is little else than its memory, so there are few fields, and times are whole milliseconds below
+ * 2 ** 31: V8 keeps fractions, larger numbers and `Infinity` in an object of their own each.
  */
 export class PooledConnection implements ListEntry<PooledConnection>, SocketWatcher {
   readonly id: number;
   socket: PooledSocket;
-  readonly bornMs: number;
-  /** When its lifetime is over, on the monotonic clock; `Infinity` if never. */
-  readonly expiresAtMs: number;
+  readonly #bornMs: number;
+  /** `undefined` if never. */
+  readonly #expiresAtMs: number | undefined;
   state: EntryState = 'new';
   newer: PooledConnection | undefined = undefined;
   older: PooledConnection | undefined = undefined;
@@ -71,7 +56,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** Replaced, not changed: other connections may have the same object. */
   #standing: Standing;
 
-  /** Both times are whole milliseconds; the second may be `Infinity`. */
+  /** @param expiresAtMs may be `Infinity` */
   constructor(id: number, opened: NewConnection, owner: LeaseOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
     const { socket, endpoint, route, negotiated, handoffToken } = opened;
@@ -82,10 +67,20 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
       if (answer === undefined) latestSkips.set(owner, standing);
     }
     this.#standing = standing;
-    this.bornMs = bornMs;
-    this.expiresAtMs = expiresAtMs;
+    // Rounded last: V8 stores a difference of large numbers as one, whatever its value, until it is rounded.
+    this.#bornMs = Math.floor(bornMs - ZERO_MS);
+    this.#expiresAtMs = expiresAtMs === Infinity ? undefined : Math.ceil(expiresAtMs - ZERO_MS);
     // Last: it may have died meanwhile, and says so at once.
     this.socket = PooledSocket.adopt(socket, this);
+  }
+
+  get bornMs(): number {
+    return this.#bornMs + ZERO_MS;
+  }
+
+  /** When its lifetime is over, on the monotonic clock; `Infinity` if never. */
+  get expiresAtMs(): number {
+    return this.#expiresAtMs === undefined ? Infinity : this.#expiresAtMs + ZERO_MS;
   }
 
   get owner(): LeaseOwner {
@@ -178,7 +173,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    */
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
-    this.since = Math.floor(nowMs);
+    this.since = Math.floor(nowMs - ZERO_MS);
     this.socket.unref();
   }
 
@@ -205,7 +200,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Since when it is idle. One that is leased, or became idle in this turn, counts as idle from now on. */
   idleFromMs(nowMs: number): number {
-    return typeof this.since === 'number' ? Math.min(this.since, nowMs) : nowMs;
+    return typeof this.since === 'number' ? Math.min(this.since + ZERO_MS, nowMs) : nowMs;
   }
 
   /** Bytes arrived. */

@@ -227,7 +227,8 @@ export class Pump {
 
   #onOpened(connection: PooledConnection): void {
     this.#entries.add(connection);
-    this.#closer.watch(connection, this.#environment.clock.now());
+    const nowMs = this.#environment.clock.now();
+    this.#closer.watch(connection, nowMs, nowMs);
     const isWanted = this.#queue.size > 0;
     const reason = connection.closeOnRelease ?? (isWanted ? undefined : this.#limits.whyNotKeep);
     if (reason !== undefined) this.#closer.close(connection, reason);

@@ -49,7 +49,7 @@ function setUp(options: BrokerPoolOptions = {}, spare = true) {
     const connection = pooledConnection({ bornMs: clock.nowMs, expiresAtMs });
     names.set(connection.id, name);
     entries.add(connection);
-    closer.watch(connection, clock.nowMs);
+    closer.watch(connection, clock.nowMs, clock.nowMs);
     rest(connection);
     return connection;
   };

@@ -1,5 +1,5 @@
 import { leaseOf } from '../../src/pool/lease.js';
-import type { SharedWith } from '../../src/pool/pooled-connection.js';
+import type { SharedWith } from '../../src/pool/shared-with.js';
 import { NotingOwner, pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
@@ -33,6 +33,16 @@ test('a connection of which another thread has a duplicate lets its neighbours b
   t.deepEqual([shared.sharedWith, shared.closeOnRelease], [sharedWith, 'lifetime']);
   t.deepEqual([shared.mustNotRead, other.mustNotRead], [true, false]);
   t.deepEqual([shared.everReceived, other.everReceived], [true, false]);
+});
+
+test('a connection tells its times in whole milliseconds, also on a system that has run for years', (t) => {
+  const bornMs = 100 * 365 * 86_400_000;
+  const connection = pooledConnection({ bornMs, expiresAtMs: bornMs + 1 });
+  t.deepEqual([connection.bornMs, connection.expiresAtMs], [bornMs, bornMs + 1]);
+  t.is(connection.idleFromMs(bornMs + 2), bornMs + 2);
+  connection.rest(bornMs + 3.5);
+  t.is(connection.idleFromMs(bornMs + 4), bornMs + 3);
+  t.is(pooledConnection({ bornMs, expiresAtMs: Infinity }).expiresAtMs, Infinity);
 });
 
 test('connections of one endpoint in two pools go back each to its own pool', (t) => {

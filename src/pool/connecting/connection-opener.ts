@@ -168,8 +168,8 @@ export class ConnectionOpener {
     this.connectTimes.record(connectMs);
     if (events.connectionReady.wanted)
       events.connectionReady.publish({ ...this.#subject(connect.id), route, endpoint, connectMs });
-    const expiresAtMs = Math.ceil(bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random()));
-    const connection = new PooledConnection(connect.id, opened, this.#owner, Math.floor(bornMs), expiresAtMs);
+    const expiresAtMs = bornMs + settings.maxLifetimeMs * (1 - LIFETIME_JITTER * clock.random());
+    const connection = new PooledConnection(connect.id, opened, this.#owner, bornMs, expiresAtMs);
     if (connect.generation !== this.#generation) {
       connection.closeOnRelease = 'stale';
       this.#memory.doubts.excuse(connection);
