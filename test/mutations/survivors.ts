@@ -156,4 +156,40 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: 'unread > 0',
     reason: 'The loop looks once more, in vain.',
   },
+  {
+    where: 'ConnectionOpener.begin',
+    kind: 'condition is true',
+    before: 'events.connectionCreated.wanted',
+    reason: 'An event that is published without listeners reaches no code.',
+  },
+  {
+    where: 'ConnectionOpener.finish',
+    kind: 'condition is true',
+    before: 'events.connectionReady.wanted',
+    reason: 'An event that is published without listeners reaches no code.',
+  },
+  {
+    where: 'ConnectionOpener.publishClosed',
+    kind: 'condition is false',
+    before: '!events.connectionClosed.wanted',
+    reason: 'An event that is published without listeners reaches no code.',
+  },
+  {
+    where: 'ConnectionOpener.#beforeRetry',
+    kind: 'condition is true',
+    before: 'connectRetrying.wanted',
+    reason: 'An event that is published without listeners reaches no code.',
+  },
+  {
+    where: 'ConnectionOpener.constructor',
+    kind: 'condition is false',
+    before: 'handoff === undefined',
+    reason: 'A pool that never adopts does not send this Hello; encoding it costs time alone.',
+  },
+  {
+    where: 'ConnectionOpener.clear',
+    kind: '+= becomes -=',
+    before: 'this.#generation += 1',
+    reason: 'Any other number tells the connects that began before.',
+  },
 ];

@@ -7,6 +7,7 @@ import '../pool/connection-closer.test.js';
 import '../cached-clock.test.js';
 import '../pool/capacity.test.js';
 import '../pool/connecting/backoff.test.js';
+import '../pool/connecting/connection-opener.memory.test.js';
 import '../pool/connecting/connection-opener.test.js';
 import '../pool/connecting/connector.test.js';
 import '../pool/connecting/endpoint-doubts.test.js';

@@ -58,7 +58,8 @@ export class ConnectionOpener {
     this.#entries = entries;
     this.#owner = owner;
     const identity = { ...settings, ...target };
-    const adopts = settings.adoptHandedOffConnection !== false;
+    const adopt = settings.adoptHandedOffConnection;
+    const handoff = adopt === false ? undefined : new HandoffPolicy(adopt, clock);
     const hello = encodeHelloFrame(identity, settings.handoffToken);
     this.#request = {
       target,
@@ -67,9 +68,9 @@ export class ConnectionOpener {
       waiters: queue,
       identityFile: identityFileOf(target, settings),
       hello,
-      adoptingHello: adopts ? encodeHelloFrame(identity, true) : hello,
+      adoptingHello: handoff === undefined ? hello : encodeHelloFrame(identity, true),
       maySkipHello: (settings.selfVersion ?? target.wantedVersion) === target.wantedVersion,
-      handoff: adopts ? new HandoffPolicy(settings.adoptHandedOffConnection, clock) : undefined,
+      handoff,
       isCold: true,
       negotiation: undefined,
     };

@@ -44,7 +44,7 @@ class Average {
  * A breaker gives up on a backend that never adopts; with `auto` the route that has measured faster is taken.
  */
 export class HandoffPolicy {
-  readonly #mode: boolean | 'auto';
+  readonly #mode: true | 'auto';
   readonly #clock: Clock;
   readonly #adopting = new Average();
   readonly #reconnecting = new Average();
@@ -57,14 +57,13 @@ export class HandoffPolicy {
   /** The route that was faster at the last look. */
   #adoptingWasFaster: boolean | undefined;
 
-  constructor(mode: boolean | 'auto', clock: Clock) {
+  constructor(mode: true | 'auto', clock: Clock) {
     this.#mode = mode;
     this.#clock = clock;
   }
 
   /** Whether the next negotiation should wait for the handoff. */
   shouldWait(): boolean {
-    if (this.#mode === false) return false;
     const nowMs = this.#clock.now();
     if (this.#failuresInRow >= FAILURES_TO_OPEN) {
       if (nowMs < this.#openUntilMs) return false;

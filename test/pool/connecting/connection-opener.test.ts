@@ -1,109 +1,12 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import { CachedClock, SharedTimer } from '../../../src/clock.js';
 import { BrokerPoolError } from '../../../src/errors.js';
-import { asPoolError } from '../../../src/pool/acquire-errors.js';
-import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { Capacity } from '../../../src/pool/capacity.js';
-import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
-import type { ConnectRequest, NewConnection } from '../../../src/pool/connecting/connect-request.js';
-import type { OpensConnections } from '../../../src/pool/connecting/connector.js';
-import type { BeforeRetry } from '../../../src/pool/connecting/retries.js';
-import { EntryList } from '../../../src/pool/containers.js';
-import type { BrokerPoolOptions } from '../../../src/pool/options.js';
-import { PooledConnection } from '../../../src/pool/pooled-connection.js';
-import { TargetLimits } from '../../../src/pool/target-limits.js';
-import { LeaseWatch } from '../../../src/pool/watching/lease-watch.js';
-import { targetKey } from '../../../src/target.js';
 import { FAKE_BACKEND } from '../../helpers/endpoints.js';
-import { FakeSocket } from '../../helpers/fake-peers.js';
-import { poolEnvironment, TARGET } from '../../helpers/pool-environment.js';
-import { NotingOwner, pooledConnection } from '../../helpers/pooled.js';
+import { pooledConnection } from '../../helpers/pooled.js';
 import test from '../../helpers/sanitary.js';
-
-/** Opens connections when the test says so. */
-class FakeConnector implements OpensConnections {
-  readonly requests: ConnectRequest[] = [];
-  readonly beforeRetries: BeforeRetry[] = [];
-  readonly retriedNow: string[] = [];
-  readonly #pending: { resolve: (opened: NewConnection) => void; reject: (error: unknown) => void }[] = [];
-
-  connect(request: ConnectRequest, _startedMs: number, beforeRetry: BeforeRetry): Promise<NewConnection> {
-    this.requests.push(request);
-    this.beforeRetries.push(beforeRetry);
-    return new Promise((resolve, reject) => this.#pending.push({ resolve, reject }));
-  }
-
-  retryNow(key: string): void {
-    this.retriedNow.push(key);
-  }
-
-  async succeed(): Promise<void> {
-    this.#pending
-      .shift()
-      ?.resolve({ socket: new FakeSocket(), endpoint: FAKE_BACKEND, route: 'broker-negotiated' });
-    await turn();
-  }
-
-  async fail(error: unknown): Promise<void> {
-    this.#pending.shift()?.reject(error);
-    await turn();
-  }
-}
-
-interface Stage {
-  readonly entries: EntryList<PooledConnection>;
-  readonly opened: PooledConnection[];
-  readonly failures: BrokerPoolError[];
-  pumps: number;
-}
-
-function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
-  const connector = new FakeConnector();
-  const environment = poolEnvironment(options, { connector, capacity });
-  const { clock } = environment;
-  const entries = new EntryList<PooledConnection>();
-  const stage: Stage = { entries, opened: [], failures: [], pumps: 0 };
-  const timer = new SharedTimer(
-    clock,
-    () => {},
-    () => Infinity,
-  );
-  const watch = new LeaseWatch(TARGET, environment, timer, () => {});
-  const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
-  const { settings } = environment;
-  const pump = (): void => void (stage.pumps += 1);
-  const limits = new TargetLimits(settings, capacity, entries, queue, () => false, pump);
-  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
-  /** Runs a connect as the pump does. */
-  const run = async (spare: boolean): Promise<void> => {
-    const connect = opener.begin(spare);
-    const opened = await opener.connect(connect).catch(asPoolError);
-    const result = opener.finish(connect, opened);
-    if (result instanceof PooledConnection) {
-      entries.add(result);
-      stage.opened.push(result);
-      return;
-    }
-    stage.failures.push(result);
-    if (connect.hadSlot) capacity?.release();
-  };
-  const open = (): boolean => {
-    const mayBegin = opener.takeSlot();
-    if (mayBegin) void run(false);
-    return mayBegin;
-  };
-  const openSpare = (): boolean => {
-    const mayBegin = opener.takeSpareSlot();
-    if (mayBegin) void run(true);
-    return mayBegin;
-  };
-  return { clock, connector, stage, opener, limits, open, openSpare };
-}
-
-const DOWN = new BrokerPoolError('BROKER_CONNECT', 'down');
+import { DOWN, setUpOpener } from './opener-kit.js';
 
 test('no more connects run at once than maxConnecting, and no more connections are open than max', async (t) => {
-  const { connector, limits, open } = setUp({ max: 3, maxConnecting: 2 });
+  const { connector, limits, open } = setUpOpener({ max: 3, maxConnecting: 2 });
   t.deepEqual([open(), open(), open()], [true, true, false]);
   t.false(limits.belowLimits());
   await connector.succeed();
@@ -115,14 +18,14 @@ test('no more connects run at once than maxConnecting, and no more connections a
 });
 
 test('spare connects run one at a time', async (t) => {
-  const { connector, open, openSpare } = setUp({ maxConnecting: 5 });
+  const { connector, open, openSpare } = setUpOpener({ maxConnecting: 5 });
   t.deepEqual([openSpare(), openSpare(), open()], [true, false, true]);
   await connector.succeed();
   t.true(openSpare());
 });
 
 test('a connection is ready with its number, its route and the time it took', async (t) => {
-  const { clock, connector, stage, opener, open } = setUp();
+  const { clock, connector, stage, opener, open } = setUpOpener();
   open();
   clock.advance(40);
   await connector.succeed();
@@ -132,7 +35,11 @@ test('a connection is ready with its number, its route and the time it took', as
 });
 
 test('connections born together do not die together: chance takes up to a tenth of their lifetime', async (t) => {
-  const { clock, connector, stage, open } = setUp({ maxLifetimeMs: 10_000, max: 100, maxConnecting: 100 });
+  const { clock, connector, stage, open } = setUpOpener({
+    maxLifetimeMs: 10_000,
+    max: 100,
+    maxConnecting: 100,
+  });
   const chances = [0, 0.5, 0.999_999];
   clock.chance = () => chances.shift() ?? 0;
   for (let count = 0; count < 3; count++) open();
@@ -144,14 +51,14 @@ test('connections born together do not die together: chance takes up to a tenth 
 });
 
 test('an endless lifetime stays endless', async (t) => {
-  const { connector, stage, open } = setUp({ maxLifetimeMs: Infinity });
+  const { connector, stage, open } = setUpOpener({ maxLifetimeMs: Infinity });
   open();
   await connector.succeed();
   t.is(stage.opened[0]?.expiresAtMs, Infinity);
 });
 
 test('after a failure spare connects pause, and so do connects for callers while a connection is open', async (t) => {
-  const { clock, connector, stage, opener, open, openSpare } = setUp();
+  const { clock, connector, stage, opener, open, openSpare } = setUpOpener();
   open();
   await connector.fail(DOWN);
   t.deepEqual([stage.failures, opener.counters.connectFailures, opener.lastError], [[DOWN], 1, DOWN]);
@@ -164,14 +71,14 @@ test('after a failure spare connects pause, and so do connects for callers while
 });
 
 test('with nothing open a connect for a caller may begin at once after a failure', async (t) => {
-  const { connector, open } = setUp();
+  const { connector, open } = setUpOpener();
   open();
   await connector.fail(DOWN);
   t.true(open());
 });
 
 test('while a pause and another connect are under way no connect begins: the last one tells all callers', async (t) => {
-  const { clock, connector, stage, open } = setUp();
+  const { clock, connector, stage, open } = setUpOpener();
   open();
   open();
   await connector.fail(DOWN);
@@ -184,7 +91,7 @@ test('while a pause and another connect are under way no connect begins: the las
 });
 
 test('success ends pauses and forgets the last error', async (t) => {
-  const { clock, connector, opener, open, openSpare } = setUp();
+  const { clock, connector, opener, open, openSpare } = setUpOpener();
   open();
   open();
   await connector.fail(DOWN);
@@ -195,7 +102,7 @@ test('success ends pauses and forgets the last error', async (t) => {
 });
 
 test('a refusal that forbids is remembered for a second, and spare connects stay away for half a minute', async (t) => {
-  const { clock, connector, stage, opener, openSpare } = setUp();
+  const { clock, connector, stage, opener, openSpare } = setUpOpener();
   openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
   t.is(opener.refusal?.code, 'REFUSED');
@@ -212,7 +119,7 @@ test('a refusal that forbids is remembered for a second, and spare connects stay
 });
 
 test('a caller may connect while a refusal keeps spare connects away, and its success lets them come back', async (t) => {
-  const { clock, connector, stage, open, openSpare } = setUp();
+  const { clock, connector, stage, open, openSpare } = setUpOpener();
   openSpare();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
   clock.advance(1_000);
@@ -224,7 +131,7 @@ test('a caller may connect while a refusal keeps spare connects away, and its su
 });
 
 test('clear forgets pauses and refusals, and connects under way bring stale connections', async (t) => {
-  const { connector, stage, opener, open } = setUp({ maxConnecting: 3 });
+  const { connector, stage, opener, open } = setUpOpener({ maxConnecting: 3 });
   open();
   open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'versionBlocked' }));
@@ -240,7 +147,7 @@ test('clear forgets pauses and refusals, and connects under way bring stale conn
 });
 
 test('an attempt that is tried again is the last error until a connect succeeds', async (t) => {
-  const { connector, opener, open } = setUp();
+  const { connector, opener, open } = setUpOpener();
   open();
   const pause = (): Promise<void> => new Promise(() => {});
   void connector.beforeRetries[0]?.({ error: DOWN, attempt: 1, delayMs: 100, pause });
@@ -250,18 +157,18 @@ test('an attempt that is tried again is the last error until a connect succeeds'
 });
 
 test('clear and retryNow end the pauses of connects under way, a success does not', async (t) => {
-  const { connector, opener, open } = setUp({ maxConnecting: 3 });
+  const { connector, opener, key, open } = setUpOpener({ maxConnecting: 3 });
   open();
   open();
   await connector.succeed();
   t.deepEqual(connector.retriedNow, []);
   opener.clear();
   opener.retryNow();
-  t.deepEqual(connector.retriedNow, [targetKey(TARGET), targetKey(TARGET)]);
+  t.deepEqual(connector.retriedNow, [key, key]);
 });
 
 test('any error that a connect throws becomes a BrokerPoolError', async (t) => {
-  const { connector, stage, open } = setUp();
+  const { connector, stage, open } = setUpOpener();
   const strange = new TypeError('a mistake');
   open();
   await connector.fail(strange);
@@ -272,7 +179,7 @@ test('any error that a connect throws becomes a BrokerPoolError', async (t) => {
 
 test('each connect takes a slot of maxTotal, and gives it back when it fails', async (t) => {
   const capacity = new Capacity(2);
-  const { connector, open, openSpare } = setUp({}, capacity);
+  const { connector, open, openSpare } = setUpOpener({}, { capacity });
   open();
   openSpare();
   t.is(capacity.used, 2);
@@ -283,7 +190,7 @@ test('each connect takes a slot of maxTotal, and gives it back when it fails', a
 });
 
 test('a stopped opener opens nothing, and leaves no pause', async (t) => {
-  const { clock, connector, stage, opener, open, openSpare } = setUp();
+  const { clock, connector, stage, opener, open, openSpare } = setUpOpener();
   open();
   open();
   await connector.fail(new BrokerPoolError('REFUSED', 'no', { refusalKind: 'serviceUnknown' }));
@@ -295,13 +202,13 @@ test('a stopped opener opens nothing, and leaves no pause', async (t) => {
 });
 
 test("Hello-skip is allowed where the wanted version is the caller's own, and one goes ahead on a cold target (C-11, X-23)", async (t) => {
-  const { connector, open } = setUp();
+  const { connector, open } = setUpOpener();
   open();
   t.is(connector.requests[0]?.maySkipHello, true);
   t.is(connector.requests[0]?.isCold, true);
   await connector.succeed();
   t.is(connector.requests[0]?.isCold, false);
-  const other = setUp({ selfVersion: '2.0.0' });
+  const other = setUpOpener({ selfVersion: '2.0.0' });
   other.open();
   t.is(other.connector.requests[0]?.maySkipHello, false);
 });
