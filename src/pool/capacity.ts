@@ -147,6 +147,8 @@ export class Capacity {
   }
 
   #evictFor(user: CapacityUser): boolean {
+    // A listener that hears of the closed connection may have another target evict one meanwhile.
+    const wasEvicting = this.#evicting;
     this.#evicting = true;
     try {
       const idlest = this.#idlestBut(user);
@@ -160,7 +162,7 @@ export class Capacity {
       if (giver !== undefined) this.#spareLine.add(giver);
       return giver !== undefined;
     } finally {
-      this.#evicting = false;
+      this.#evicting = wasEvicting;
     }
   }
 

@@ -242,3 +242,40 @@ test('a connect whose caller a release has served lends its place to another tar
   served.release();
   otherLease?.release();
 });
+
+test('targets whose callers come while a connection makes room get no more places than there are', async (t) => {
+  for (const first of ['demo', 'third']) {
+    const { pool, connect } = fakePool(t, { maxTotal: 2 });
+    const idle = [pool.acquire({ serviceName: 'idle' }), pool.acquire({ serviceName: 'idle' })];
+    await connect();
+    await connect();
+    for (const lease of await Promise.all(idle)) lease.release();
+    await settled();
+    const acquires: Promise<Lease>[] = [];
+    pool.once('connectionClosed', () => {
+      for (const serviceName of [first, 'third', 'demo']) acquires.push(pool.acquire({ serviceName }));
+    });
+    acquires.push(pool.acquire());
+    const { total, connecting } = pool.stats();
+    t.is(total + connecting, 2, first);
+    const ended = Promise.allSettled(acquires);
+    await pool.destroy();
+    await ended;
+  }
+});
+
+test('a caller that comes while another target makes room opens no connection beyond max', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1, maxTotal: 2 });
+  for (const serviceName of ['a', 'b']) {
+    const idle = pool.acquire({ serviceName });
+    await connect();
+    (await idle).release();
+  }
+  await settled();
+  const acquires: Promise<Lease>[] = [];
+  pool.once('connectionClosed', () => acquires.push(pool.acquire()));
+  acquires.push(pool.acquire());
+  t.like(pool.stats(), { idle: 1, connecting: 1, waiting: 2 });
+  await connect();
+  for (const acquiring of acquires.toReversed()) (await acquiring).release();
+});
