@@ -70,3 +70,46 @@ test('a caller waits for those of others only beyond the connects that are under
   await connect();
   for (const served of await Promise.all(waiting)) served.release();
 });
+
+test('a caller has the idle connection validated beside a detached one that takes the last place', async (t) => {
+  const asked: number[] = [];
+  const { pool, connect } = fakePool(t, {
+    max: 2,
+    validateAfterIdleMs: 0,
+    validate: () => asked.push(1) > 0,
+  });
+  const acquires = [pool.acquire(), pool.acquire()];
+  await connect();
+  await connect();
+  const [first, second] = await Promise.all(acquires);
+  const socket = first?.detach();
+  second?.release();
+  const acquiring = pool.acquire();
+  await settled();
+  t.like(pool.stats(), { detached: 1, leased: 1, waiting: 0 });
+  t.is(asked.length, 1);
+  (await acquiring).release();
+  socket?.destroy();
+});
+
+test('a caller does not rely on the validation that began for a caller that has left', async (t) => {
+  const answers: ((isGood: boolean) => void)[] = [];
+  const validate = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+  const { pool, connect } = fakePool(t, { max: 3, validateAfterIdleMs: 0, validate });
+  const before = [pool.acquire(), pool.acquire()];
+  await connect();
+  await connect();
+  for (const lease of await Promise.all(before)) lease.release();
+  const leaver = new AbortController();
+  const left = pool.acquire({ signal: leaver.signal });
+  const stays = pool.acquire();
+  t.is(answers.length, 2);
+  leaver.abort();
+  await t.throwsAsync(left, { code: 'ABORTED' });
+  answers[1]?.(false);
+  await settled();
+  t.like(pool.stats(), { waiting: 1, connecting: 1 });
+  await connect();
+  (await stays).release();
+  answers[0]?.(true);
+});

@@ -140,6 +140,34 @@ test('a connection is closed as dirty if bytes arrive while the rest is sent', a
   t.is(reason, 'dirty');
 });
 
+test('a connection of a target that is cleared while the rest is sent closes as stale after that', async (t) => {
+  const { backend, pool } = await open(t);
+  const lease = await pool.acquire();
+  const written = await fill(lease);
+  await until(() => backend.connected);
+  lease.release();
+  pool.clear();
+  t.is(pool.stats().total, 1);
+  backend.read();
+  t.true(await until(() => backend.received === written));
+  t.true(await until(() => pool.stats().total === 0));
+  t.like(pool.stats().closedByReason, { stale: 1, dirty: 0 });
+});
+
+// Serial: it counts the pipes of the process.
+test.serial('a connection does not keep the process alive once its rest is sent', async (t) => {
+  const { backend, pool } = await open(t);
+  const awake = (): number => process.getActiveResourcesInfo().filter((type) => type === 'PipeWrap').length;
+  const lease = await pool.acquire();
+  await fill(lease);
+  await until(() => backend.connected);
+  const leased = awake();
+  lease.release();
+  backend.read();
+  t.true(await until(() => pool.stats().idle === 1));
+  t.true(await until(() => awake() < leased));
+});
+
 test('close waits until the last bytes are sent', async (t) => {
   const { backend, pool } = await open(t);
   const lease = await pool.acquire();
