@@ -147,7 +147,7 @@ const ENTRY_PAGES = new Set(
 );
 
 for (const path of ENTRY_PAGES)
-  test(`${path} has the shape of the page of an entry, which CONTRIBUTING.md describes`, (t) => {
+  test(`${path} has the shape of the page of an entry, which test/documents/README.md describes`, (t) => {
     const page = readFileSync(join(ROOT, path), 'utf8');
     const sections = [...page.matchAll(/^## (.*)$/gm)].map(([, title = '']) => title);
     const [example, options, methods, ...others] = sections;

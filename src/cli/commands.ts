@@ -3,6 +3,10 @@ import type { Command, CommandEntry } from './command.js';
 /**
  * Every command. Each is loaded when it is called, or asked for its usage: most need only a part of the
  * package.
+ *
+ * A new command is a file beside this one that calls `defineCommand`, its entry here, and a section of docs/cli.md
+ * with `<!-- usage: NAME -->`, which `npm run generate:docs` fills. The file imports what the command runs with inside
+ * `run`: `--help` must stay fast.
  */
 export const COMMANDS: readonly CommandEntry[] = [
   entry(

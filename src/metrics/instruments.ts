@@ -31,7 +31,10 @@ export interface HistogramInstrument extends Described {
 
 export type Instrument = NumberInstrument | HistogramInstrument;
 
-/** Names of the conventions first, in their order; the conventions have no names for the others. */
+/**
+ * Names of the conventions first, in their order; the conventions have no names for the others. A new metric is an
+ * entry here, then `npm run generate:docs`. It reads `stats()`: a new count is a field of `PoolCounts`.
+ */
 export const NUMBERS: readonly NumberInstrument[] = [
   {
     name: 'db.client.connection.count',
