@@ -18,4 +18,5 @@ import '../negotiation/exchange/handshake.refusals.test.js';
 import '../negotiation/exchange/handshake.reply.test.js';
 import '../negotiation/exchange/handshake.tokens.test.js';
 import '../negotiation/exchange/hello.test.js';
+import '../negotiation/exchange/reply-progress.test.js';
 import '../negotiation/exchange/splits.test.js';

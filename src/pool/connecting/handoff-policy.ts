@@ -127,7 +127,6 @@ export class HandoffPolicy {
 
   #onFailure(): void {
     const failures = this.#failuresInRow;
-    if (failures < FAILURES_TO_OPEN) return;
     if (failures > FAILURES_TO_OPEN) this.#openForMs = Math.min(this.#openForMs * 2, LONGEST_OPEN_MS);
     this.#openUntilMs = this.#clock.now() + this.#openForMs;
   }

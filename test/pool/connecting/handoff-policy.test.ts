@@ -122,10 +122,11 @@ test('a broker that offers nothing is no downgrade', (t) => {
   t.true(policy.shouldWait());
 });
 
-test('auto tries each route three times and takes the faster one', (t) => {
+test('auto tries each route three times and takes the faster one, and of equals the one without a wait', (t) => {
   for (const [adoptMs, reconnectMs, waits] of [
     [1, 5, true],
     [5, 1, false],
+    [3, 3, false],
   ] as const) {
     const policy = new HandoffPolicy('auto', new FakeClock());
     const tries: boolean[] = [];
@@ -193,5 +194,12 @@ test('for auto a downgrade counts with all that it cost', (t) => {
   policy.learn(adopted(0.1));
   policy.learn(adopted(0.1));
   times(3, () => policy.learn(reconnected(5)));
+  t.false(policy.shouldWait());
+});
+
+test('for auto the first duration of a route counts in full, however many the other route has', (t) => {
+  const policy = new HandoffPolicy('auto', new FakeClock());
+  times(3, () => policy.learn(adopted(5)));
+  times(30, () => policy.learn(reconnected(3)));
   t.false(policy.shouldWait());
 });

@@ -189,6 +189,34 @@ test('a lease that began without a listener emits no released event, and uses up
   );
 });
 
+test('a lease that began without a listener of acquired emits no released event to later listeners', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  pool.on('acquireStarted', () => {});
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  let released = 0;
+  pool.on('released', () => (released += 1));
+  lease.release();
+  t.is(released, 0);
+  pool.tryAcquire()?.release();
+  t.is(released, 1);
+});
+
+test('an acquire of an idle connection that a listener ends with the pool fails, is told and is counted', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  (await acquiring).release();
+  await settled();
+  const failures: string[] = [];
+  pool.on('acquireFailed', ({ reason }) => failures.push(reason));
+  pool.once('acquireStarted', () => void pool.destroy());
+  await t.throwsAsync(pool.acquire(), { code: 'POOL_CLOSED' });
+  t.deepEqual(failures, ['POOL_CLOSED']);
+  t.deepEqual(pool.stats().failuresByCode, { POOL_CLOSED: 1 });
+});
+
 test('a pool with a listener for acquireStarted alone serves a caller that waits', async (t) => {
   const { pool, connect } = fakePool(t, { max: 1 });
   const started: number[] = [];

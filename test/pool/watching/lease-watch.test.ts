@@ -1,7 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { SharedTimer } from '../../../src/clock.js';
 import type { Lease } from '../../../src/pool/lease.js';
 import type { PooledConnection } from '../../../src/pool/pooled-connection.js';
-import type { LeakSuspectedEvent } from '../../../src/pool/watching/events.js';
+import { POOL_EVENT_NAMES, type LeakSuspectedEvent } from '../../../src/pool/watching/events.js';
 import { LeaseWatch } from '../../../src/pool/watching/lease-watch.js';
 import { collectGarbage } from '../../helpers/garbage.js';
 import { until } from '../../helpers/leftovers.js';
@@ -9,8 +10,8 @@ import { poolEnvironment, TARGET } from '../../helpers/pool-environment.js';
 import { pooledConnection } from '../../helpers/pooled.js';
 import test from '../../helpers/sanitary.js';
 
-function setUp() {
-  const environment = poolEnvironment({ leakThresholdMs: 100 });
+function setUp(leakThresholdMs = 100) {
+  const environment = poolEnvironment({ leakThresholdMs });
   const { clock, emitter } = environment;
   const leaks: LeakSuspectedEvent[] = [];
   emitter.on('leakSuspected', (leak: LeakSuspectedEvent) => leaks.push(leak));
@@ -24,7 +25,7 @@ function setUp() {
   const begin = (connection: PooledConnection, acquireId = 1, stack = ''): Lease =>
     watch.lease(connection, { acquireId, stack, context: undefined }, clock.now(), 0);
   const end = (connection: PooledConnection): void => watch.end(connection, { ms: clock.nowMs });
-  return { clock, leaks, lost, watch, begin, end };
+  return { clock, emitter, leaks, lost, watch, begin, end };
 }
 
 test('a lease that is out for too long is reported once, with its stack', (t) => {
@@ -118,4 +119,39 @@ test('a lease that was released, or whose pool has ended, is not lost', async (t
   clock.advance(1_000);
   t.deepEqual([leaks, lost], [[], []]);
   t.is(clock.pending, 0);
+});
+
+// By itself: it subscribes to channels of all pools.
+test.serial(
+  'a listener or a subscriber of one event alone makes the acquires be told that it is about',
+  (t) => {
+    const ofLeases: readonly string[] = ['acquireStarted', 'acquired', 'released'];
+    const listener = (): void => {};
+    for (const name of POOL_EVENT_NAMES) {
+      const expected = [ofLeases.includes(name), ofLeases.includes(name) || name === 'acquireFailed'];
+      const { emitter, watch } = setUp(0);
+      const asked = (): boolean[] => [watch.wanted, watch.hearsWaits];
+      t.deepEqual(asked(), [false, false]);
+      emitter.on(name, listener);
+      t.deepEqual(asked(), expected, name);
+      emitter.off(name, listener);
+      subscribe(`broker-pool:${name}`, listener);
+      t.deepEqual(asked(), expected, `the channel of ${name}`);
+      unsubscribe(`broker-pool:${name}`, listener);
+    }
+    const { watch } = setUp();
+    t.deepEqual([watch.wanted, watch.hearsWaits], [true, true], 'leaks are watched for');
+    watch.stop();
+  },
+);
+
+test('each acquire has a number of its own, also one that began before there were listeners', (t) => {
+  const { clock, emitter, watch } = setUp(0);
+  const numbers: number[] = [];
+  emitter.on('acquired', ({ acquireId }: { acquireId: number }) => numbers.push(acquireId));
+  for (let round = 0; round < 3; round += 1) {
+    watch.lease(pooledConnection(), undefined, clock.now(), 0);
+    watch.lease(pooledConnection(), watch.beginWait(), clock.now(), 0);
+  }
+  t.deepEqual(numbers, [1, 2, 3, 4, 5, 6]);
 });
