@@ -166,7 +166,7 @@ export class TargetPool implements LeaseOwner {
     // A pool that was destroyed has ended the lease already.
     if (connection.state !== 'leased') return;
     const now = this.#cachedClock.time();
-    if (this.#watch.leases.size > 0 || now !== connection.since) this.#watch.end(connection, now);
+    if (this.#watch.watched > 0 || now !== connection.since) this.#watch.end(connection, now);
     let problem = connection.recycle();
     if (problem === undefined && this.#hasCapacity) problem = this.#limits.whyNotKeep;
     if (problem !== undefined) this.#pump.takeBack(connection, problem);

@@ -47,8 +47,8 @@ interface WatchedLease extends Timed {
  * garbage. With neither wanted, a lease costs one question. A leak report needs a stack trace of every acquire.
  */
 export class LeaseWatch {
-  /** The leases that were watched when they began. */
-  readonly leases = new Map<PooledConnection, WatchedLease>();
+  /** How many leases are out that were watched when they began; a field, since each release reads it. */
+  watched = 0;
   /** How long leases took that took more than a turn of the loop. */
   readonly useTimes = new Histogram();
   /** How many acquires have failed, by code. */
@@ -57,7 +57,13 @@ export class LeaseWatch {
   readonly #environment: PoolEnvironment;
   readonly #listeners: AcquireListeners;
   readonly #timer: SharedTimer;
+  /**
+   * The watched lease of a connection. One that ends leaves its key: a table of which keys are deleted is soon
+   * outgrown, and points to the next one, so that one in the old generation keeps all later ones, with their leases.
+   */
+  readonly #leases = new WeakMap<PooledConnection, WatchedLease | undefined>();
   readonly #due = new DeadlineQueue<WatchedLease>();
+  #isStopped = false;
   /** `undefined` where leaks are not watched for. */
   readonly #lost: FinalizationRegistry<WatchedLease> | undefined;
 
@@ -75,6 +81,7 @@ export class LeaseWatch {
     if (environment.settings.leakThresholdMs === 0) return;
     this.#lost = new FinalizationRegistry((watched) =>
       outOfContext(() => {
+        if (this.#isStopped) return;
         this.#report(watched, environment.clock.now(), true);
         onLost(watched.connection);
       }),
@@ -133,7 +140,8 @@ export class LeaseWatch {
     if (this.#lost === undefined && !acquired.wanted && !released.wanted) return lease;
     const dueMs = clock.now() + settings.leakThresholdMs;
     const watched = { connection, acquireId, leasedAtMs: nowMs, stack, dueMs, queueIndex: -1 };
-    this.leases.set(connection, watched);
+    this.#leases.set(connection, watched);
+    this.watched += 1;
     if (this.#lost !== undefined) {
       this.#lost.register(lease, watched, watched);
       this.#due.put(watched);
@@ -146,7 +154,7 @@ export class LeaseWatch {
 
   /** A lease ends. One that ends in the turn in which it began counts as 0 ms and is not recorded. */
   end(connection: PooledConnection, now: CachedTime): void {
-    const watched = this.leases.get(connection);
+    const watched = this.#leases.get(connection);
     if (watched !== undefined) this.#publishEnd(watched, now.ms);
     const { since } = connection;
     const usedMs = typeof since !== 'object' || since === now ? 0 : now.ms - since.ms;
@@ -178,7 +186,8 @@ export class LeaseWatch {
 
   /** Ends all watches: a lease that is lost from now on is no leak of this pool. */
   stop(): void {
-    for (const watched of this.leases.values()) this.#forget(watched);
+    this.#isStopped = true;
+    while (this.#due.nextMs < Infinity) this.#due.takeDue(Infinity);
   }
 
   #count({ code }: BrokerPoolError): void {
@@ -200,7 +209,8 @@ export class LeaseWatch {
   }
 
   #forget(watched: WatchedLease): void {
-    this.leases.delete(watched.connection);
+    this.#leases.set(watched.connection, undefined);
+    this.watched -= 1;
     this.#lost?.unregister(watched);
     this.#due.remove(watched);
   }
