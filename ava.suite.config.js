@@ -44,6 +44,8 @@ export default {
   concurrency,
   environmentVariables: {
     ...base.environmentVariables,
+    // Where `npm test` leaves the modules that it joins. Other runs by this configuration join none.
+    BROKER_POOL_TEST_MODULES: 'dist/modules',
     // The linter runs beside them.
     BROKER_POOL_TEST_LEAST_PATIENCE: String((concurrency + 1) / availableParallelism()),
   },

@@ -2,6 +2,10 @@
  * Part of `npm run prepare`: joins the compiled modules of the package into a few files, so that a program that
  * imports it loads 5 files in place of 130 (docs/decisions/013-joined-modules.md). The entries keep their places.
  * Plain JavaScript: only a checkout with rollup can run it, and every checkout compiles.
+ *
+ * With `--for-tests`, part of `npm test`: every module keeps its place, for tests import any of them. Modules that the
+ * same entries load share a file, so that a program or thread of a test loads no more than it did before. The modules
+ * themselves stay in `dist/modules`, for a test that reads them.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -15,11 +19,16 @@ const JOINED = join(ROOT, 'dist-joined');
 /** The module that knows where it lies: it must stay a file of its own, at its place. */
 const OWN_PLACE = join(DIST, 'src/package-files.js');
 
+const FOR_TESTS = process.argv.includes('--for-tests');
+
 /** What a program loads together: each module is in the first of these groups whose entry needs it. */
 const GROUPS = [
   ['connect', join(DIST, 'src/connect.js')],
   ['pool', join(DIST, 'src/index.js')],
 ];
+
+/** What the threads of tests import that share a pool. */
+const GUEST = join(DIST, 'src/sharing/client/connect-shared-pool.js');
 
 function scriptsIn(folder) {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -58,8 +67,22 @@ const generatedByTabs = {
       : null,
 };
 
-const inputs = [...entries(), OWN_PLACE];
-const groups = [];
+/** For a package: the name of the group that a module is in. */
+function groupOf(id, loads) {
+  return GROUPS[loads.findIndex((modules) => modules.has(id))]?.[0];
+}
+
+/** For tests: a name for the entries that load a module. */
+function loadersOf(id, loads) {
+  const numbers = [...loads.keys()].filter((index) => loads[index].has(id));
+  return numbers.length === 0 ? undefined : `of-${numbers.join('-')}`;
+}
+
+const modules = ['src', 'workers'].flatMap((folder) => scriptsIn(join(DIST, folder)));
+const inputs = FOR_TESTS ? modules : [...entries(), OWN_PLACE];
+const loaders = FOR_TESTS ? [...entries(), GUEST] : GROUPS.map(([, entry]) => entry);
+/** The modules that each of them loads. */
+let loads;
 
 const bundle = await rollup({
   input: Object.fromEntries(
@@ -85,17 +108,20 @@ await bundle.write({
   hoistTransitiveImports: false,
   onlyExplicitManualChunks: true,
   manualChunks: (id, { getModuleInfo }) => {
-    if (groups.length === 0)
-      for (const [name, entry] of GROUPS) groups.push({ name, modules: loadedBy(entry, getModuleInfo) });
-    return inputs.includes(id) ? undefined : groups.find(({ modules }) => modules.has(id))?.name;
+    loads ??= loaders.map((entry) => loadedBy(entry, getModuleInfo));
+    if (FOR_TESTS) return id === OWN_PLACE ? undefined : loadersOf(id, loads);
+    return inputs.includes(id) ? undefined : groupOf(id, loads);
   },
 });
 await bundle.close();
 
-for (const folder of ['src', 'workers']) for (const path of scriptsIn(join(DIST, folder))) rmSync(path);
-for (const path of scriptsIn(JOINED)) {
-  const place = join(DIST, relative(JOINED, path));
+function move(path, place) {
   mkdirSync(dirname(place), { recursive: true });
   renameSync(path, place);
 }
+
+for (const path of modules)
+  if (FOR_TESTS) move(path, join(DIST, 'modules', relative(DIST, path)));
+  else rmSync(path);
+for (const path of scriptsIn(JOINED)) move(path, join(DIST, relative(JOINED, path)));
 rmSync(JOINED, { recursive: true });
