@@ -23,10 +23,14 @@ export const READ_BUFFER_OF_SOCKETS: Buffer = READ_BUFFER.subarray(0, 1);
 for (const buffer of [READ_BUFFER, READ_BUFFER_OF_SOCKETS])
   Object.defineProperty(buffer, inspect.custom, { value: () => '<read buffer>' });
 
+/** The start of that memory, as long as the latest read: reads of one length often follow each other. */
+let latest: Uint8Array = READ_BUFFER;
+
 /** Node calls it as a method of the socket that has read, before another one can read. */
 export function pushCopy(this: Socket, bytes: number): boolean {
   const copy = Buffer.allocUnsafe(bytes);
-  copy.set(bytes === READ_BYTES ? READ_BUFFER : READ_BUFFER.subarray(0, bytes));
+  if (latest.length !== bytes) latest = new Uint8Array(READ_BUFFER.buffer, 0, bytes);
+  copy.set(latest);
   return this.push(copy);
 }
 
