@@ -1,3 +1,5 @@
+import { Socket } from 'node:net';
+
 /**
  * The members of the handle behind a `net.Socket` that this package uses. Node documents none of them; they have
  * been there, unchanged, since Node 4.
@@ -26,17 +28,45 @@ type HandleMethod =
   | 'asyncReset';
 export type HandleMethods = { readonly [name in HandleMethod]?: unknown };
 
+/** Where a socket keeps its listeners, by event. */
+interface Listeners {
+  readonly data?: unknown;
+  readonly readable?: unknown;
+  readonly resume?: unknown;
+}
+
 /**
  * Members of a socket that Node does not document, as they are until a caller puts something else there. Read like any
  * member: by `Reflect.get` each takes ten times as long.
  */
 export interface SocketInternals {
+  // These two have setters, which their types hide.
   destroyed: boolean;
-  /** Has a setter, which its types hide. */
   readableFlowing: boolean | null;
   _handle?: StreamHandle | null;
   readonly parser?: unknown;
+  readonly _events?: Listeners | undefined;
   readonly _eventsCount?: unknown;
   readonly _readableState?: unknown;
   readonly _writableState?: unknown;
+}
+
+/** The symbol under which a socket keeps its handle; `undefined` where Node keeps it in another way. */
+export function learnHandleSymbol(): symbol | undefined {
+  const socket = new Socket();
+  const mark = {};
+  Reflect.set(socket, '_handle', mark);
+  return Object.getOwnPropertySymbols(socket).find((symbol) => Reflect.get(socket, symbol) === mark);
+}
+
+/** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
+export function neuter(socket: Socket): void {
+  try {
+    if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
+  } catch {
+    // A caller's member throws. Its timer stays, and can do no harm.
+  }
+  const internals: SocketInternals = socket;
+  internals._handle = null;
+  internals.destroyed = true;
 }

@@ -1,9 +1,9 @@
 import { errorMonitor } from 'node:events';
 import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, getDefaultHighWaterMark } from 'node:stream';
 import { isOutOfContext, outOfContext } from '../async-context.js';
 import { DRAINED_BYTES } from './drain.js';
-import type { SocketInternals, StreamHandle } from './node-internals.js';
+import { learnHandleSymbol, neuter, type SocketInternals, type StreamHandle } from './node-internals.js';
 import { pushCopy, READ_BUFFER, READ_BUFFER_OF_SOCKETS, READ_MEMBERS } from './read-buffer.js';
 import {
   flowsAtOnce,
@@ -49,7 +49,7 @@ export class PooledSocket extends Socket {
   #marks = 0;
 
   private constructor(handle: StreamHandle | undefined, watcher: SocketWatcher | undefined) {
-    // All of them, as in `socketOverDescriptor`.
+    // All of them, as in `socketOverDescriptor`; where the last is missing, Node looks for it at length.
     const options = {
       handle,
       manualStart: true,
@@ -57,6 +57,7 @@ export class PooledSocket extends Socket {
       emitClose: false,
       autoDestroy: true,
       decodeStrings: false,
+      highWaterMark: getDefaultHighWaterMark(false),
     };
     super(options);
     if (READ_MEMBERS !== undefined && handle?.useUserBuffer !== undefined) {
@@ -155,11 +156,10 @@ export class PooledSocket extends Socket {
 
   /** A caller gets the socket, whose callbacks run in the asynchronous context of the first of these calls. */
   static enterContext(socket: PooledSocket): void {
-    const marks = socket.#marks;
-    if (marks & (NO_CONTEXT | CALLERS_CONTEXT)) return;
+    if (socket.#marks & (NO_CONTEXT | CALLERS_CONTEXT)) return;
     // To enter and to leave takes a fifteenth of a short request.
-    const stays = !(marks & OPENERS_CONTEXT) && isOutOfContext();
-    socket.#marks = marks | (stays ? NO_CONTEXT : CALLERS_CONTEXT);
+    const stays = !(socket.#marks & OPENERS_CONTEXT) && isOutOfContext();
+    socket.#marks |= stays ? NO_CONTEXT : CALLERS_CONTEXT;
     if (!stays) socket.#handle?.asyncReset?.({});
   }
 
@@ -264,17 +264,17 @@ export class PooledSocket extends Socket {
   }
 }
 
-let made: Made | undefined;
+/**
+ * The accessor of these sockets alone. V8 has seen Node's own with each class of sockets of the process, and then
+ * searches some fifty members of a socket at each of ten uses in a request.
+ */
+const handleSymbol = learnHandleSymbol();
+if (handleSymbol !== undefined)
+  Object.defineProperty(PooledSocket.prototype, '_handle', {
+    ...Object.getOwnPropertyDescriptor(Socket.prototype, '_handle'),
+    get(this: PooledSocket) {
+      return this[handleSymbol];
+    },
+  });
 
-/** Takes the handle from a socket: it looks destroyed, its listeners hear nothing, the handle stays open. */
-function neuter(socket: Socket): void {
-  try {
-    if (socket.timeout) Socket.prototype.setTimeout.call(socket, 0);
-  } catch {
-    // A caller's member throws. Its timer stays, and can do no harm.
-  }
-  const internals: SocketInternals = socket;
-  internals._handle = null;
-  // The setter is there in every Node; its types hide it.
-  internals.destroyed = true;
-}
+let made: Made | undefined;

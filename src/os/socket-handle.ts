@@ -41,20 +41,11 @@ export interface PipeHandle extends StreamHandle {
   useUserBuffer(buffer: Uint8Array): void;
 }
 
-/** The class of the handles of Unix sockets, once there is one; `null` where Node has no such class. */
+/** The class of the handles of Unix sockets, learned from the first one; `null` where Node has no such class. */
 let PipeClass: (new (type: number) => PipeHandle) | null | undefined;
 const PIPE_MEMBERS = ['bytesRead', 'onread', 'open', 'unref', 'useUserBuffer'] as const;
 /** `PipeConstants.SOCKET`. */
 const PIPE_SOCKET = 0;
-
-/** Learns the class from the first socket. */
-function learnPipeClass(socket: Socket): void {
-  const handle = handleOf(socket);
-  if (handle === undefined) return;
-  const made: (new (type: number) => PipeHandle) | undefined = Reflect.get(handle, 'constructor');
-  const isKnown = PIPE_MEMBERS.every((name) => name in handle);
-  PipeClass = made?.name === 'Pipe' && isKnown ? made : null;
-}
 
 /** Whether {@link pipeOver} can make a handle. */
 export function hasPipes(): boolean {
@@ -90,7 +81,11 @@ export function socketOverDescriptor(descriptor: number): Socket {
     decodeStrings: false,
   };
   const socket = new Socket(options);
-  if (PipeClass === undefined) learnPipeClass(socket);
+  const first = PipeClass === undefined ? handleOf(socket) : undefined;
+  if (first !== undefined) {
+    const known: (new (type: number) => PipeHandle) | undefined = Reflect.get(first, 'constructor');
+    PipeClass = known?.name === 'Pipe' && PIPE_MEMBERS.every((name) => name in first) ? known : null;
+  }
   return socket;
 }
 
@@ -197,8 +192,10 @@ export function takeUnread(socket: Socket): Uint8Array | undefined {
  */
 export function flowsAtOnce(socket: Socket): boolean {
   if (socket.readableFlowing !== null || socket.readableLength > 0 || socket.isPaused()) return false;
-  if (socket.listenerCount('data') === 0) return false;
-  if (socket.listenerCount('readable') > 0 || socket.listenerCount('resume') > 0) return false;
+  // By name: V8 knows where each stands, and to count listeners takes as long as all else here.
+  const { _events: listeners }: SocketInternals = socket;
+  if (listeners?.data === undefined || listeners.readable !== undefined || listeners.resume !== undefined)
+    return false;
   // As Node does in that tick: the stream then knows that a read is under way.
   Duplex.prototype.read.call(socket, 0);
   const internals: SocketInternals = socket;

@@ -139,7 +139,7 @@ class PoolLease implements Lease {
   declare connection: LeasedConnection | undefined;
 
   get socket(): Socket {
-    const { socket } = this.#held();
+    const { socket } = this.connection ?? this.#held();
     PooledSocket.enterContext(socket);
     return socket;
   }

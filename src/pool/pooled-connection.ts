@@ -138,7 +138,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     if (typeof next === 'string') return next;
     this.socket = next;
     // A caller may have unreferenced it. One that rests has had none, but a keepalive.
-    if (!this.resting) this.socket.ref();
+    if (typeof this.since !== 'number') this.socket.ref();
     return undefined;
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, Socket } from 'node:net';
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerPool } from '../../src/index.js';
 import test from '../helpers/sanitary.js';
@@ -176,6 +177,22 @@ for (const [beginning, begin] of Object.entries(BEGINNINGS)) {
     await pool.close();
   });
 }
+
+test('a socket made anew has the high-water marks that Node gives to new sockets at that time', async (t) => {
+  const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });
+  t.teardown(() => pool.destroy());
+  const first = await pool.acquire();
+  t.is(first.socket.readableHighWaterMark, new Socket().readableHighWaterMark);
+  const usual = getDefaultHighWaterMark(false);
+  setDefaultHighWaterMark(false, 1_000);
+  first.release();
+  const bare = new Socket();
+  setDefaultHighWaterMark(false, usual);
+  const { socket } = await pool.acquire();
+  t.is(socket.readableHighWaterMark, 1_000);
+  t.is(socket.writableHighWaterMark, 1_000);
+  t.is(bare.readableHighWaterMark, 1_000);
+});
 
 test('thirty callers who each listen for the end of their request leave no listener', async (t) => {
   const pool = new BrokerPool({ ...(await startSystem(t)).target, max: 1 });

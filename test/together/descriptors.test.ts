@@ -10,6 +10,7 @@ import '../os/in-flight-descriptors.test.js';
 import '../os/io-uring.test.js';
 import '../os/load-koffi.test.js';
 import '../os/native.test.js';
+import '../os/node-internals.test.js';
 import '../os/readiness.test.js';
 import '../os/reply-channel.test.js';
 import '../os/ring-faults.test.js';
