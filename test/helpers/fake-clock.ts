@@ -4,6 +4,7 @@ interface SetTimer {
   readonly dueMs: number;
   readonly order: number;
   readonly callback: () => void;
+  keepsAlive: boolean;
 }
 
 /** Time that passes only when it is told to, so that a test of minutes takes none. */
@@ -29,18 +30,17 @@ export class FakeClock implements Clock {
     return this.chance();
   }
 
-  schedule(delayMs: number, callback: () => void): () => void {
-    const timer: SetTimer = {
-      dueMs: this.nowMs + Math.max(0, Math.ceil(delayMs)),
-      order: this.#order++,
-      callback,
-    };
-    this.#timers.add(timer);
+  schedule(delayMs: number, callback: () => void, keepAlive = false): () => void {
+    const timer = this.#set(delayMs, callback, keepAlive);
     return () => this.#timers.delete(timer);
   }
 
-  deadline(delayMs: number, callback: (dueByMs: number) => void): Deadline {
-    return { cancel: this.schedule(delayMs, () => callback(this.nowMs)), keepAlive: () => {} };
+  deadline(delayMs: number, callback: (dueByMs: number) => void, keepAlive = false): Deadline {
+    const timer = this.#set(delayMs, () => callback(this.nowMs), keepAlive);
+    return {
+      cancel: () => this.#timers.delete(timer),
+      keepAlive: (isWanted) => (timer.keepsAlive = isWanted),
+    };
   }
 
   afterTurn(callback: () => void): () => void {
@@ -51,6 +51,11 @@ export class FakeClock implements Clock {
   /** Timers that wait. */
   get pending(): number {
     return this.#timers.size;
+  }
+
+  /** Whether one of them would keep the process alive. */
+  get keepsAlive(): boolean {
+    return [...this.#timers].some(({ keepsAlive }) => keepsAlive);
   }
 
   /** Ends the turn of the event loop. */
@@ -76,6 +81,13 @@ export class FakeClock implements Clock {
     }
     this.nowMs = endMs;
     this.ranUntilMs = endMs;
+  }
+
+  #set(delayMs: number, callback: () => void, keepsAlive: boolean): SetTimer {
+    const dueMs = this.nowMs + Math.max(0, Math.ceil(delayMs));
+    const timer = { dueMs, order: this.#order++, callback, keepsAlive };
+    this.#timers.add(timer);
+    return timer;
   }
 
   #next(endMs: number): SetTimer | undefined {

@@ -244,3 +244,66 @@ test('a waiter that ends because another one expires is not counted as a timeout
   );
   t.is(pool.stats().timeouts, 1);
 });
+
+test('a pool keeps the process alive while callers wait, and no longer', async (t) => {
+  const { pool, clock, connect, pass } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  t.false(clock.keepsAlive, 'a lease is out');
+  const first = pool.acquire();
+  const second = pool.acquire({ timeoutMs: 100 });
+  const third = pool.acquire({ timeoutMs: 200 });
+  t.true(clock.keepsAlive);
+  lease.release();
+  const next = await first;
+  t.true(clock.keepsAlive, 'one of three is served');
+  await Promise.all([t.throwsAsync(second, { code: 'TIMEOUT' }), pass(100)]);
+  t.true(clock.keepsAlive, 'the time of another one is up');
+  await Promise.all([t.throwsAsync(third, { code: 'TIMEOUT' }), pass(100)]);
+  t.false(clock.keepsAlive);
+  const last = pool.acquire();
+  t.true(clock.keepsAlive);
+  next.release();
+  const served = await last;
+  t.false(clock.keepsAlive);
+  const again = pool.acquire();
+  t.true(clock.keepsAlive, 'a caller waits in the turn in which the queue was empty');
+  served.release();
+  (await again).release();
+  t.false(clock.keepsAlive);
+});
+
+test('other threads see whether callers wait, from the moment at which they are shown', (t) => {
+  const { queue, enter } = setUp();
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  enter('a', 100);
+  queue.showDemand(words);
+  t.is(Atomics.load(words, 0), 1);
+  queue.serveFirst(pooledConnection());
+  t.is(Atomics.load(words, 0), 0);
+  enter('b', 100);
+  t.is(Atomics.load(words, 0), 1);
+});
+
+test('waiters of one turn count the attempts from their own beginning', (t) => {
+  const { queue } = setUp();
+  for (const attemptsBefore of [0, 0, 3, 3, 5]) {
+    void queue.enter(100, undefined, attemptsBefore);
+    t.is(queue.last?.terms.attemptsBefore, attemptsBefore);
+  }
+});
+
+test('a caller whose acquire is listened to has its events, after one in the same turn that was not', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 1 });
+  const events: string[] = [];
+  const first = pool.acquire();
+  pool.on('acquireStarted', ({ acquireId }) => events.push(`started ${acquireId}`));
+  pool.on('acquired', ({ acquireId }) => events.push(`acquired ${acquireId}`));
+  const second = pool.acquire();
+  await connect();
+  (await first).release();
+  (await second).release();
+  t.deepEqual(events.filter((event) => event.startsWith('started')).length, 1);
+  t.is(events.at(-1), events[0]?.replace('started', 'acquired'));
+});

@@ -157,6 +157,36 @@ for (const [name, values] of Object.entries(WRONG)) {
   });
 }
 
+test('min may be as large as max and maxTotal, and no larger', (t) => {
+  t.notThrows(() => poolOptions({ min: 4, max: 4 }));
+  t.notThrows(() => poolOptions({ min: 4, max: 5, maxTotal: 4 }));
+  refuses(t, () => poolOptions({ min: 5, max: 4 }), /^min must not be above max, which is 4, got 5$/);
+  refuses(
+    t,
+    () => poolOptions({ min: 5, max: 9, maxTotal: 4 }),
+    /^min must not be above maxTotal, which is 4, got 5$/,
+  );
+});
+
+test('keepalives need a function that validates', (t) => {
+  refuses(t, () => poolOptions({ keepaliveMs: 9 }), /^keepaliveMs needs validate/);
+  t.like(poolOptions({ keepaliveMs: 9, validate: () => true }), { keepaliveMs: 9 });
+});
+
+test('adoptHandedOffConnection may be "auto", and a wrong text is refused with the texts that may be given', (t) => {
+  t.like(poolOptions({ adoptHandedOffConnection: 'auto' }), { adoptHandedOffConnection: 'auto' });
+  refuses(
+    t,
+    () => poolOptions({ adoptHandedOffConnection: 'never' }),
+    /^adoptHandedOffConnection must be true, false or "auto", got "never"$/,
+  );
+});
+
+test('0 may be given where it switches something off', (t) => {
+  const given = { min: 0, maxWaiting: 0, validateAfterIdleMs: 0, leakThresholdMs: 0 };
+  t.like(poolOptions(given), given);
+});
+
 test('checkPoolOptions refuses wrong options of the endpoint cache by their names', (t) => {
   for (const max of [...wrongForAll, 0, 1.5, Infinity])
     refuses(t, () => poolOptions({ endpointCache: { max } }), /^endpointCache\.max /);

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { BrokerPoolError } from '../../src/errors.js';
 import { WarmUps } from '../../src/pool/warm-ups.js';
 import { FakeClock } from '../helpers/fake-clock.js';
@@ -38,4 +39,25 @@ test('a wait can be aborted', async (t) => {
   abort.abort(new Error('changed my mind'));
   t.like((await t.throwsAsync(wait, { code: 'ABORTED' }))?.cause, { message: 'changed my mind' });
   t.is(clock.pending, 0);
+});
+
+test('a wait keeps the process alive until it ends', async (t) => {
+  const clock = new FakeClock();
+  const warmUps = new WarmUps(clock);
+  const wait = warmUps.wait(100, undefined, timeUp);
+  t.true(clock.keepsAlive);
+  warmUps.endAll();
+  await wait;
+  t.false(clock.keepsAlive);
+});
+
+test('a wait that has ended leaves no listener on its signal', async (t) => {
+  const clock = new FakeClock();
+  const { signal } = new AbortController();
+  const warmUps = new WarmUps(clock);
+  const wait = warmUps.wait(100, signal, timeUp);
+  t.is(getEventListeners(signal, 'abort').length, 1);
+  warmUps.endAll();
+  await wait;
+  t.is(getEventListeners(signal, 'abort').length, 0);
 });

@@ -38,12 +38,29 @@ test('a detached socket counts against max until it closes, and a waiter gets it
     code: 'TIMEOUT',
     message: /detached 1, max 1.* Raise max, or close detached sockets: /,
   });
+  await t.throwsAsync(pool.acquire({ signal: AbortSignal.timeout(20) }), {
+    code: 'ABORTED',
+    message: /detached 1, max 1(?!.* Raise max)/,
+  });
   const waiting = pool.acquire();
   t.like(pool.stats(), { waiting: 1 });
   socket.destroy();
   const lease = await waiting;
   t.like(pool.stats(), { total: 1, leased: 1, detached: 0, created: 2, closedByReason: { destroyed: 1 } });
   lease.release();
+});
+
+test('a caller that waits while sockets are detached and leases are out is told to free either', async (t) => {
+  const { pool } = await open(t, { max: 2 });
+  const socket = await pool.connect();
+  const lease = await pool.acquire();
+  await t.throwsAsync(pool.acquire({ timeoutMs: 20 }), {
+    code: 'TIMEOUT',
+    message:
+      /leased 1, detached 1, max 2.* Raise max, hold leases for less time, or close detached sockets: /,
+  });
+  lease.release();
+  socket.destroy();
 });
 
 test('detached sockets count against maxTotal', async (t) => {

@@ -112,7 +112,7 @@ test('close rejects with INVALID_ARGUMENT for a negative timeoutMs, and the pool
 });
 
 test('a later close with a shorter timeoutMs shortens the wait, one with a longer does not lengthen it', async (t) => {
-  const { pool, connect, pass } = fakePool(t);
+  const { pool, clock, connect, pass } = fakePool(t);
   const acquiring = pool.acquire();
   await connect();
   await acquiring;
@@ -124,6 +124,21 @@ test('a later close with a shorter timeoutMs shortens the wait, one with a longe
   await pass(1);
   t.is(pool.stats().leased, 0);
   await Promise.all([first, second, third]);
+  t.is(clock.pending, 0, 'no timer of the longer times is left');
+});
+
+test('each call of close resolves when the pool has closed, not before', async (t) => {
+  const { pool, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const ended: string[] = [];
+  const ends = [pool.close().then(() => ended.push('first')), pool.close().then(() => ended.push('second'))];
+  await settled();
+  t.deepEqual(ended, []);
+  lease.release();
+  await Promise.all(ends);
+  t.is(ended.length, 2);
 });
 
 test('clear() after close() emits no event', async (t) => {
@@ -134,4 +149,41 @@ test('clear() after close() emits no event', async (t) => {
   pool.clear();
   pool.clear({ serviceName: 'other' });
   t.deepEqual(log, ['closed']);
+});
+
+test('close keeps the process alive until the pool is quiet', async (t) => {
+  const { pool, clock, connect } = fakePool(t);
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const closing = pool.close();
+  t.true(clock.keepsAlive);
+  lease.release();
+  await closing;
+  t.false(clock.keepsAlive);
+});
+
+test('closed tells the time since the first call of close or destroy', async (t) => {
+  for (const isDestroyed of [false, true]) {
+    const { pool, clock, connect, pass } = fakePool(t);
+    let durationMs = -1;
+    pool.on('closed', (event) => (durationMs = event.durationMs));
+    const acquiring = pool.acquire();
+    await connect();
+    await acquiring;
+    clock.advance(500);
+    const ends = [pool.close({ timeoutMs: 1_000 })];
+    clock.advance(30);
+    ends.push(pool.close({ timeoutMs: 2_000 }));
+    if (isDestroyed) ends.push(pool.destroy());
+    else await pass(970);
+    await Promise.all(ends);
+    t.is(durationMs, isDestroyed ? 30 : 1_000);
+  }
+  const { pool, clock } = fakePool(t);
+  let durationMs = -1;
+  pool.on('closed', (event) => (durationMs = event.durationMs));
+  clock.advance(500);
+  await pool.destroy();
+  t.is(durationMs, 0);
 });

@@ -123,7 +123,7 @@ test('a TIMEOUT in phase queue names the leased count, max, and 0 attempts', asy
   t.like(error, { ...TARGET, code: 'TIMEOUT', phase: 'queue', attempts: 0, elapsedMs: 100 });
   t.regex(
     error.message,
-    /^no connection within 100 ms in phase queue \(demo 1\.0\.0 at .*broker.*: .*leased 1, max 1, 0 attempts in 100 ms\)\. Raise max/,
+    /^no connection within 100 ms in phase queue \(demo 1\.0\.0 at .*broker.*: .*leased 1, max 1, 0 attempts in 100 ms\)\. Raise max, or hold leases for less time\.$/,
   );
 });
 

@@ -131,14 +131,25 @@ test('warm fails with TIMEOUT, ABORTED or POOL_CLOSED', async (t) => {
   const { pool, pass } = fakePool(t, { min: 1 });
   const late = failureOf(pool.warm({ timeoutMs: 50 }));
   await pass(50);
-  t.like(await late, { code: 'TIMEOUT', phase: 'hello' });
+  const state = /: total 0, idle 0, connecting 1, waiting 0, leased 0, max 10, /;
+  t.like(await late, { code: 'TIMEOUT', phase: 'hello', elapsedMs: 50 });
+  t.regex((await late).message, state);
   const abort = new AbortController();
   const aborted = failureOf(pool.warm({ signal: abort.signal }));
   abort.abort();
   t.is((await aborted).code, 'ABORTED');
+  t.regex((await aborted).message, state);
   const ended = failureOf(pool.warm());
   await pool.destroy();
   t.is((await ended).code, 'POOL_CLOSED');
+  t.regex((await ended).message, state);
+});
+
+test('warm fails with ABORTED where its signal has aborted before, even if the pool is warm', async (t) => {
+  for (const min of [0, 1]) {
+    const { pool } = fakePool(t, { min });
+    t.is((await failureOf(pool.warm({ signal: AbortSignal.abort() }))).code, 'ABORTED', `min ${min}`);
+  }
 });
 
 test('warm fails with POOL_CLOSED on a pool that is closing', async (t) => {
