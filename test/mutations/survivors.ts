@@ -182,8 +182,8 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
   },
   {
     where: 'LeaseWatch.#publishEnd',
-    kind: 'condition is false',
-    before: '!released.wanted',
+    kind: 'condition is true',
+    before: 'released.wanted',
     reason: 'An event that is published without listeners reaches no code.',
   },
   {
@@ -215,5 +215,17 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     kind: 'no call',
     before: 'this.#decoder.wipe();',
     reason: 'What is left in the decoder is what the backend sent, which the caller gets, too.',
+  },
+  {
+    where: 'Retries.#pause',
+    kind: 'condition is false',
+    before: 'pauses.size === 0',
+    reason: 'Keeps an empty set for each target that has paused.',
+  },
+  {
+    where: 'Retries.#pause',
+    kind: 'no call',
+    before: 'this.#pauses.delete(key);',
+    reason: 'Keeps an empty set for each target that has paused.',
   },
 ];

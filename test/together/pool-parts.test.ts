@@ -13,6 +13,7 @@ import '../pool/connecting/connector.test.js';
 import '../pool/connecting/endpoint-doubts.test.js';
 import '../pool/connecting/handoff-policy.test.js';
 import '../pool/connecting/refusal-cache.test.js';
+import '../pool/connecting/retries.test.js';
 import '../pool/connecting/retry-policy.test.js';
 import '../pool/containers.model.test.js';
 import '../endpoint-cache/endpoint-cache.test.js';

@@ -119,3 +119,19 @@ test('an error of a decoder is a failure at the broker, and any other error is t
   const bug = new TypeError('a bug of this package');
   t.throws(() => failureOf(bug, BROKER), { is: bug });
 });
+
+test('an admin request whose broker hangs up fails at once: no reply is owed any more (C-39)', (t) => {
+  t.like(adminExchange().end(), {
+    kind: 'failed',
+    failure: { code: 'UNEXPECTED_EOF', endpoint: BROKER },
+    replyPending: false,
+  });
+});
+
+test('an admin request whose time is up fails as a timeout, while its reply is still owed (X-20)', (t) => {
+  t.like(adminExchange().expire(), {
+    kind: 'failed',
+    failure: { code: 'TIMEOUT', phase: 'admin', endpoint: BROKER },
+    replyPending: true,
+  });
+});

@@ -206,3 +206,13 @@ test('an endpoint that a test gives is not one from memory', async (t) => {
   const usual = setUpOpener();
   t.true(usual.opener.isFromMemory(await openOne(usual, 'hello-skip')));
 });
+
+test('connections that end soon keep spare ones away, until a caller asks to retry now', async (t) => {
+  const world = setUpOpener({ max: 10, maxConnecting: 10 });
+  for (let ended = 0; ended < 2; ended += 1)
+    world.opener.onClosed(await openOne(world, 'hello-skip'), 'stale');
+  t.false(world.openSpare());
+  world.opener.retryNow();
+  t.true(world.openSpare());
+  t.is(world.clock.pending, 0);
+});

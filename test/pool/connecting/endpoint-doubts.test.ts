@@ -136,14 +136,32 @@ test('answers of Hellos that ran at once lengthen a span once', (t) => {
   t.is(keptForMs(world), 100);
 });
 
-test('evidence that comes long after the last begins with the shortest span again', (t) => {
+test('evidence that comes more than five seconds after the last begins with the shortest span again', (t) => {
+  for (const [laterMs, spanMs] of [
+    [5_000, 3_200],
+    [5_001, 100],
+  ] as const) {
+    const world = setUp();
+    keptForMs(world);
+    for (let round = 0; round < 5; round++) {
+      world.doubts.onNamed('/a');
+      keptForMs(world);
+    }
+    world.clock.advance(laterMs);
+    world.doubts.onNamed('/a');
+    t.is(keptForMs(world), spanMs);
+  }
+});
+
+test('a broker that names another endpoint no longer insists, and begins with the shortest span again', (t) => {
   const world = setUp();
   keptForMs(world);
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     world.doubts.onNamed('/a');
     keptForMs(world);
   }
-  world.clock.advance(5_001);
+  world.doubts.onNamed('/b');
+  t.is(keptForMs(world), 0, 'the first endpoint is doubted at once');
   world.doubts.onNamed('/a');
   t.is(keptForMs(world), 100);
 });
