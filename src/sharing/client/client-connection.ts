@@ -30,6 +30,7 @@ export class ClientConnection implements LeasedConnection, SocketWatcher {
   readonly route: Route;
   readonly answer: BrokerAnswer | undefined;
   readonly owner: LeaseOwner;
+  isLeased = false;
   /** True between the leases of this thread. */
   mustNotRead = false;
   #ended = false;

@@ -36,7 +36,8 @@ export class ClientLeases implements LeaseOwner {
   readonly #ledger: DescriptorLedger;
   /** By number, without those that the pool has closed. */
   readonly #connections = new Map<number, ClientConnection>();
-  readonly #leased = new Set<LeasedConnection>();
+  /** How many leases are out. The tables of a `Set` would burden the garbage collector, see `Fifo`. */
+  #leased = 0;
   /** Connections that this thread may claim, the last one last. */
   readonly #offered: ClientConnection[] = [];
   /** Whether the end of this turn will age the connections that were given back in it. */
@@ -60,7 +61,7 @@ export class ClientLeases implements LeaseOwner {
 
   /** How many connections the pool has still to get back; detached ones count once they are to close. */
   get out(): number {
-    return this.#leased.size + this.#draining.size + (this.#retiring ? this.#detached.size : 0);
+    return this.#leased + this.#draining.size + (this.#retiring ? this.#detached.size : 0);
   }
 
   /** Closes detached connections as soon as they are at rest. */
@@ -79,8 +80,7 @@ export class ClientLeases implements LeaseOwner {
   accept(message: LeaseMessage, target: TargetOptions): Lease | undefined {
     const connection = message.slot < 0 ? this.#wake(message) : this.#takeOver(message, target);
     if (connection === undefined) return undefined;
-    this.#leased.add(connection);
-    return leaseOf(connection);
+    return this.#lease(connection);
   }
 
   /**
@@ -95,8 +95,7 @@ export class ClientLeases implements LeaseOwner {
     this.#host.claim(acquireId, connectionId);
     // Reading may show that it is dead; the pool is told then.
     if (this.#wake({ acquireId, connectionId }) === undefined) return undefined;
-    this.#leased.add(connection);
-    return leaseOf(connection);
+    return this.#lease(connection);
   }
 
   /** Returns a lease whose caller has given up. A descriptor that is offered with it stays in the ledger. */
@@ -123,7 +122,7 @@ export class ClientLeases implements LeaseOwner {
   }
 
   onDetach(leased: LeasedConnection): void {
-    this.#leased.delete(leased);
+    this.#end(leased);
     const connection = this.#current(leased);
     if (connection !== undefined) {
       this.#detached.add(connection);
@@ -135,14 +134,14 @@ export class ClientLeases implements LeaseOwner {
   }
 
   onRelease(leased: LeasedConnection): void {
-    this.#leased.delete(leased);
+    this.#end(leased);
     const connection = this.#current(leased);
     if (connection !== undefined) this.#giveBack(connection);
     this.#onChange();
   }
 
   onDestroy(leased: LeasedConnection, reason: CloseReason): void {
-    this.#leased.delete(leased);
+    this.#end(leased);
     const connection = this.#current(leased);
     if (connection !== undefined)
       this.#destroy(connection, isSharedCloseReason(reason) ? reason : 'destroyed');
@@ -152,10 +151,23 @@ export class ClientLeases implements LeaseOwner {
   /** Destroys everything without telling the pool. Callers keep their leases, whose sockets are closed. */
   abandon(): void {
     for (const connectionId of Array.from(this.#connections.keys())) this.onGone(connectionId);
-    this.#leased.clear();
+    this.#leased = 0;
     // The pool's thread may have ended, and closes nothing any more. A socket closes a descriptor without
     // FFI, which this thread need not load.
     this.#ledger.takeRest((descriptor) => socketOverDescriptor(descriptor).destroy());
+  }
+
+  #lease(connection: ClientConnection): Lease {
+    connection.isLeased = true;
+    this.#leased += 1;
+    return leaseOf(connection);
+  }
+
+  /** A lease ends, unless it has; after `abandon` none counts. */
+  #end(connection: LeasedConnection): void {
+    if (!(connection instanceof ClientConnection) || !connection.isLeased) return;
+    connection.isLeased = false;
+    if (this.#leased > 0) this.#leased -= 1;
   }
 
   /** `undefined` for a connection that the pool or this thread has closed. */
