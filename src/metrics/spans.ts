@@ -11,11 +11,13 @@ import {
 } from '@opentelemetry/api';
 import type { BrokerPoolFailure } from '../errors.js';
 import type { BrokerPool } from '../broker-pool.js';
+import { Fifo, type Queued } from '../fifo.js';
+import { IdTable, type Numbered } from '../id-table.js';
 import type { ConnectionCreatedEvent, PoolEventName, PoolEvents } from '../pool/watching/events.js';
 import type { Target } from '../target.js';
 
 /** An acquire under way. */
-interface AcquireSpan {
+interface AcquireSpan extends Numbered<AcquireSpan>, Queued<AcquireSpan> {
   readonly span: Span;
   /** The caller's context. */
   readonly context: Context;
@@ -30,9 +32,9 @@ interface AcquireSpan {
 export class PoolSpans {
   readonly #pool: BrokerPool;
   readonly #tracer: Tracer;
-  readonly #acquires = new Map<number, AcquireSpan>();
+  readonly #acquires = new IdTable<AcquireSpan>();
   /** Acquires for which no connect has begun, by target, in their order. */
-  readonly #unserved = new WeakMap<Target, Set<AcquireSpan>>();
+  readonly #unserved = new WeakMap<Target, Fifo<AcquireSpan>>();
   readonly #connects = new Map<number, Span>();
   readonly #removals: (() => void)[] = [];
 
@@ -69,9 +71,8 @@ export class PoolSpans {
   /** Removes the listeners, and ends the spans under way: a span that does not end is never exported. */
   stop(): void {
     for (const remove of this.#removals.splice(0)) remove();
-    for (const { span } of this.#acquires.values()) span.end();
+    for (const { id } of this.#acquires.items()) this.#acquires.take(id)?.span.end();
     for (const span of this.#connects.values()) span.end();
-    this.#acquires.clear();
     this.#connects.clear();
   }
 
@@ -86,29 +87,37 @@ export class PoolSpans {
     const active = context.active();
     const options = { kind: SpanKind.INTERNAL, attributes: this.#attributesOf(target) };
     const span = this.#tracer.startSpan('broker_pool.acquire', options, active);
-    const acquire = { span, context: active, target };
-    this.#acquires.set(acquireId, acquire);
-    const others = this.#unserved.get(target);
-    if (others === undefined) this.#unserved.set(target, new Set([acquire]));
-    else others.add(acquire);
+    const acquire: AcquireSpan = {
+      id: acquireId,
+      span,
+      context: active,
+      target,
+      nextInPlace: undefined,
+      previous: undefined,
+      next: undefined,
+      queue: undefined,
+    };
+    this.#acquires.add(acquire);
+    let others = this.#unserved.get(target);
+    if (others === undefined) this.#unserved.set(target, (others = new Fifo()));
+    others.push(acquire);
   }
 
   #endAcquire(acquireId: number, attributes: Attributes, error?: BrokerPoolFailure): void {
-    const acquire = this.#acquires.get(acquireId);
+    const acquire = this.#acquires.take(acquireId);
     // The acquire began before there were listeners.
     if (acquire === undefined) return;
-    this.#acquires.delete(acquireId);
     this.#forget(acquire);
     end(acquire.span, attributes, error);
   }
 
   /** The acquire needs no connect any more, or has one. */
   #forget(acquire: AcquireSpan): void {
-    this.#unserved.get(acquire.target)?.delete(acquire);
+    this.#unserved.get(acquire.target)?.remove(acquire);
   }
 
   #beginConnect({ connectionId, target }: ConnectionCreatedEvent): void {
-    const [acquire] = this.#unserved.get(target) ?? [];
+    const acquire = this.#unserved.get(target)?.first;
     if (acquire !== undefined) this.#forget(acquire);
     const { brokerEndpoint } = target;
     const attributes = {

@@ -9,6 +9,7 @@ import '../endpoint.test.js';
 import '../errors.test.js';
 import '../explained-error.test.js';
 import '../fifo.test.js';
+import '../id-table.test.js';
 import '../negotiation/wait-thread/thread-protocol.test.js';
 import '../option-table.test.js';
 import '../os/directory-trust.test.js';

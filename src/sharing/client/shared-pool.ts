@@ -8,6 +8,7 @@ import { DeadlineTimer, type Timed } from '../../deadline-queue.js';
 import { errorFromData, type ErrorData } from '../../error-data.js';
 import { BrokerPoolError } from '../../errors.js';
 import { explainedError, type Tried } from '../../explained-error.js';
+import { IdTable, type Numbered } from '../../id-table.js';
 import { ABORTED, asPoolError } from '../../pool/acquire-errors.js';
 import { noteDefaults } from '../../broker-need.js';
 import { resolveBy, type Lease, type ResolvedBackend } from '../../pool/lease.js';
@@ -27,7 +28,7 @@ import { HostLink, type AskedAcquire } from './host-link.js';
 const ANSWER_GRACE_MS = 100;
 
 /** An acquire that waits for the answer of the pool's thread. */
-interface PendingAcquire extends Timed, AskedAcquire {
+interface PendingAcquire extends Timed, AskedAcquire, Numbered<PendingAcquire> {
   readonly resolve: (lease: Lease | Promise<never>) => void;
   /** Removes the abort listener. */
   stopListening: (() => void) | undefined;
@@ -42,7 +43,7 @@ interface PendingAcquire extends Timed, AskedAcquire {
 export class SharedPool implements AsyncDisposable {
   readonly #port: MessagePort;
   readonly #defaults: Welcome;
-  readonly #pending = new Map<number, PendingAcquire>();
+  readonly #pending = new IdTable<PendingAcquire>();
   readonly #deadlines = new DeadlineTimer<PendingAcquire>(systemClock, (acquire) => this.#onDue(acquire));
   readonly #host: HostLink;
   readonly #leases: ClientLeases;
@@ -166,15 +167,16 @@ export class SharedPool implements AsyncDisposable {
         stopListening: undefined,
         dueMs,
         queueIndex: -1,
+        nextInPlace: undefined,
       };
-      this.#pending.set(id, acquire);
+      this.#pending.add(acquire);
       this.#deadlines.put(acquire);
       this.#onChange();
       this.#host.ask(acquire);
       if (signal === undefined) return;
       acquire.stopListening = failOnAbort(signal, ABORTED, (error) => this.#giveUp(acquire, error));
       // A signal that is not a real one may have run any code.
-      if (!this.#pending.has(id)) acquire.stopListening();
+      if (this.#pending.get(id) === undefined) acquire.stopListening();
     });
   }
 
@@ -231,7 +233,7 @@ export class SharedPool implements AsyncDisposable {
   }
 
   #settle(acquire: PendingAcquire, outcome: Lease | Promise<never>): void {
-    this.#pending.delete(acquire.id);
+    this.#pending.take(acquire.id);
     this.#deadlines.remove(acquire);
     acquire.stopListening?.();
     acquire.resolve(outcome);
@@ -261,7 +263,7 @@ export class SharedPool implements AsyncDisposable {
     if (!this.#connected) return;
     this.#connected = false;
     this.#refusal ??= reason;
-    for (const acquire of this.#pending.values()) this.#fail(acquire, errorFromData(reason));
+    for (const acquire of this.#pending.items()) this.#fail(acquire, errorFromData(reason));
     this.#deadlines.stop();
     this.#leases.abandon();
     this.#port.close();
