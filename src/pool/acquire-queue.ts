@@ -182,7 +182,7 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
     timeoutError: (timeoutMs: number) => BrokerPoolError,
     snapshot: () => PoolSnapshot,
   ): boolean {
-    const expired = this.sweep(dueByMs);
+    const expired = this.#sweep(dueByMs);
     for (const waiter of expired) {
       // The end of one waiter may have been the end of others.
       if (!this.includes(waiter)) continue;
@@ -197,7 +197,7 @@ export class AcquireQueue extends WaiterQueue<Waiter> {
   }
 
   /** The waiters whose time is up by `dueByMs`; they stay in the queue. Sets the next sweep. */
-  sweep(dueByMs: number): readonly Waiter[] {
+  #sweep(dueByMs: number): readonly Waiter[] {
     const expired: Waiter[] = [];
     if (this.sweepAtMs > dueByMs) return expired;
     const nowMs = this.#clock.now();

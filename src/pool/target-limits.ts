@@ -48,10 +48,6 @@ export class TargetLimits implements CapacityUser {
   readonly #entries: EntryList<PooledConnection>;
   readonly #queue: AcquireQueue;
 
-  /**
-   * @param evictIdle as {@link CapacityUser.evictIdle}
-   * @param pump as {@link CapacityUser.pump}
-   */
   constructor(
     settings: PoolSettings,
     capacity: Capacity | undefined,

@@ -3,18 +3,13 @@ import type { NegotiatedInfo, Route } from '../../negotiation/job.js';
 import type { Target } from '../../target.js';
 import type { HandoffPolicy } from './handoff-policy.js';
 
-/** Attempts to reach a target: Hellos, and dials that failed for want of something on this side. */
-export interface AttemptCounts {
-  begun: number;
-  ended: number;
-}
-
 /** One target as the connector sees it. */
 export interface ConnectRequest {
   readonly target: Target;
   /** The key of the target in caches. */
   readonly key: string;
-  readonly attempts: AttemptCounts;
+  /** Attempts to reach the target: Hellos, and dials that failed for want of something on this side. */
+  readonly attempts: { begun: number; ended: number };
   /** Until when callers wait for a connection, on the monotonic clock; 0 without callers. */
   readonly waiters: { readonly wantedUntilMs: number };
   /** Names the backend: no broker is asked. */

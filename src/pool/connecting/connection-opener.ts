@@ -12,7 +12,7 @@ import { identityFileOf, targetKey, type Target } from '../../target.js';
 import type { ConnectionCreatedEvent } from '../watching/events.js';
 import { newCounters } from '../watching/stats.js';
 import { Histogram } from '../../histogram.js';
-import type { AttemptCounts, ConnectRequest, NewConnection } from './connect-request.js';
+import type { ConnectRequest, NewConnection } from './connect-request.js';
 import { discard } from './connector.js';
 import { FailureMemory } from './failure-memory.js';
 import { HandoffPolicy } from './handoff-policy.js';
@@ -26,7 +26,7 @@ const LIFETIME_JITTER = 0.1;
 export class ConnectionOpener {
   readonly target: Target;
   /** Attempts to reach the target. */
-  readonly attempts: AttemptCounts = { begun: 0, ended: 0 };
+  readonly attempts = { begun: 0, ended: 0 };
   readonly connectTimes = new Histogram();
   readonly counters = newCounters();
   /** Why the last attempt to connect failed; `undefined` once a connect has succeeded. Changed here only. */

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
-import { BrokerPoolError, fieldsOf } from '../../errors.js';
+import { BrokerPoolError, fieldsOf, type ErrorDetails } from '../../errors.js';
 import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/drain-reply.js';
 import type { ConnectRequest } from './connect-request.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
@@ -129,14 +129,12 @@ export class Retries {
   }
 }
 
-/** How often a connect has been tried, and for how long. */
-interface Tries {
-  readonly attempts: number;
-  readonly elapsedMs: number;
-}
-
 /** The error of a connect that is not tried again. Final failures stay as they are. */
-function gaveUp(error: BrokerPoolError, tries: Tries, why: string | undefined): BrokerPoolError {
+function gaveUp(
+  error: BrokerPoolError,
+  tries: Pick<ErrorDetails, 'attempts' | 'elapsedMs'>,
+  why: string | undefined,
+): BrokerPoolError {
   if (tries.attempts === 1 && why === undefined) return error;
   const message = why === undefined ? error.message : `${error.message}; ${why}`;
   return new BrokerPoolError(error.code, message, { ...fieldsOf(error), ...tries, cause: error.cause });

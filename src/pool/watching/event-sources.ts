@@ -105,14 +105,12 @@ export function createEventSources(pool: string, emitter: EventEmitter, watchesL
     POOL_EVENT_NAMES.map((name) => [name, sources[name]]),
   );
   emitter.on('newListener', (added: string | symbol) => {
-    const source = byName.get(added);
-    if (source === undefined) warnOfUnknownEvent(added);
-    else source.setListening(true);
+    if (!byName.has(added)) warnOfUnknownEvent(added);
+    byName.get(added)?.setListening(true);
     countListeners();
   });
   emitter.on('removeListener', (removed: string | symbol) => {
-    const source = byName.get(removed);
-    source?.setListening(emitter.listenerCount(removed) > 0);
+    byName.get(removed)?.setListening(emitter.listenerCount(removed) > 0);
     countListeners();
   });
   return sources;
