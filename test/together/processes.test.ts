@@ -2,6 +2,7 @@ import '../backend/definition.test.js';
 import '../caller-stack.test.js';
 import '../client/endpoint-file.test.js';
 import '../debug-log.test.js';
+import '../old-generation.test.js';
 import '../os/process-alive.test.js';
 import '../pool/process-exit.test.js';
 import '../pool/socket-takeovers.test.js';
