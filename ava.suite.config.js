@@ -6,21 +6,27 @@ import { allFilesBut } from './ava.together.js';
 /** The longest ones begin first, so that none of them runs alone at the end. */
 const LONGEST = [
   'together/faults',
-  'pool/process-end/process-end',
-  'together/threads',
   'together/thread-faults',
+  'package-tarball',
+  'together/hostile',
+  'pool/process-end/process-end',
+  'pool/without-thread',
+  'together/threads',
+  'together/sharing',
   'hostile/drivers',
   'cli/process-end',
-  'package-tarball',
   'documents/programs',
   'together/processes',
   'together/servers',
   'together/programs',
   'together/backend',
   'together/drivers',
+  'together/leases',
+  'together/wait-thread',
+  'together/texts',
   'together/rules',
+  'together/frames',
   'pool/model/planted-faults',
-  'pool/without-thread',
 ].map((name) => `dist/test/${name}.test.js`);
 const missing = LONGEST.filter((path) => !existsSync(path));
 if (missing.length > 0) throw new Error(`no such tests: ${missing.join(', ')}`);
@@ -32,7 +38,7 @@ function place(file) {
 }
 
 // Many tests wait for timers and other processes, the longest ones most of all.
-const concurrency = availableParallelism() + 2;
+const concurrency = availableParallelism() + 3;
 
 /**
  * The whole suite, as `npm test` runs it. Of a small test file most of the time is the start of its process, so that
