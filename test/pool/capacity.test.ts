@@ -355,3 +355,14 @@ test('where nothing is idle, a connect that no caller waits for makes room', (t)
   t.deepEqual([left.held, patient.held, waiting.held, waiting.waiting], [0, 1, 1, 1]);
   t.is(capacity.used, 2);
 });
+
+test('a busy target keeps its place where the callers of the target in line have been served otherwise', (t) => {
+  const {
+    all: [busy, served],
+  } = users(2, 2);
+  for (let time = 0; time < 3; time++) busy?.ask();
+  served?.ask();
+  if (served !== undefined) served.waiting = 0;
+  t.false(busy?.comeBack());
+  t.deepEqual([busy?.held, busy?.waiting], [2, 0]);
+});

@@ -161,8 +161,10 @@ test('one timer serves all connections, set to the one that is due first', (t) =
 
 test('a closed connection is never due, and no timer runs where nothing can be due', (t) => {
   const { clock, did, closer, add } = setUp({ idleTimeoutMs: 500 });
-  closer.close(add('a'), 'destroyed');
-  t.is(closer.nextMs, Infinity);
+  const closed = add('a');
+  t.true(closer.close(closed, 'destroyed'));
+  t.false(closer.close(closed, 'destroyed'));
+  t.deepEqual([closer.nextMs, clock.pending], [Infinity, 0]);
   clock.advance(500);
   t.deepEqual([did, clock.pending], [['a destroyed at 0'], 0]);
   const endless = setUp({ maxLifetimeMs: Infinity });
@@ -182,16 +184,47 @@ test('the connection that was used last stays for `min` when others are idle for
   t.deepEqual(did, ['idle idle at 500', 'used first idle at 1000']);
 });
 
-test('a thousand connections that are due one after the other are looked at once in a millisecond at most', (t) => {
-  const { clock, did, closer, add } = setUp();
-  for (let count = 0; count < 1_000; count += 1) add('a', 2_000 + count / 10);
+test('a connection is looked at in time although another one has closed', (t) => {
+  const { clock, did, closer, add } = setUp({ idleTimeoutMs: 500 });
+  add('a');
+  closer.close(add('b'), 'destroyed');
+  clock.advance(500);
+  t.deepEqual(did, ['b destroyed at 0', 'a idle at 500']);
+});
+
+test('a detached connection does not stand for one that `min` keeps', (t) => {
+  const { clock, did, entries, add } = setUp({ idleTimeoutMs: 500 }, false);
+  add('kept');
+  add('detached');
+  const detached = entries.leaseNewest();
+  if (detached !== undefined) entries.detach(detached);
+  clock.advance(1_000);
+  t.deepEqual(did, []);
+});
+
+test('a connection that stays under a check is not looked at all the time', (t) => {
+  const { clock, closer, entries, add } = setUp({ keepaliveMs: 200 });
+  entries.reserve(add('a'));
   const closeDue = closer.closeDue.bind(closer);
   let looks = 0;
   closer.closeDue = (nowMs, minimum) => {
     looks += 1;
     return closeDue(nowMs, minimum);
   };
-  for (let step = 0; step < 2_200; step += 1) clock.advance(0.5);
-  t.is(did.length, 1_000);
-  t.true(looks <= 102, `${looks} looks in 100 ms`);
+  clock.advance(1_000);
+  t.true(looks <= 5, `${looks} looks in a second`);
+});
+
+test('three thousand connections that are due one after the other are not looked at in each millisecond', (t) => {
+  const { clock, did, closer, add } = setUp();
+  for (let count = 0; count < 3_000; count += 1) add('a', 2_000 + count / 10);
+  const closeDue = closer.closeDue.bind(closer);
+  let looks = 0;
+  closer.closeDue = (nowMs, minimum) => {
+    looks += 1;
+    return closeDue(nowMs, minimum);
+  };
+  for (let step = 0; step < 2_700; step += 1) clock.advance(0.5);
+  t.is(did.length, 3_000);
+  t.true(looks <= 200, `${looks} looks in 300 ms`);
 });

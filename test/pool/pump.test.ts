@@ -113,3 +113,34 @@ test('a caller does not rely on the validation that began for a caller that has 
   (await stays).release();
   answers[0]?.(true);
 });
+
+test('no more connects than maxConnecting run at once', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { max: 5, maxConnecting: 2 });
+  const acquires = Array.from({ length: 4 }, () => pool.acquire());
+  const atOnce: number[] = [];
+  for (; driver.pending.size > 0; await connect()) atOnce.push(pool.stats().connecting);
+  t.deepEqual(atOnce, [2, 2, 2, 1]);
+  for (const lease of await Promise.all(acquires)) lease.release();
+});
+
+test('a connection keeps the process alive while a caller has it, and not while it is idle', async (t) => {
+  const { pool, connect, pass } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  const socket = await connect();
+  const first = await acquiring;
+  t.true(socket.keepsAlive);
+  first.release();
+  await pass(1);
+  t.false(socket.keepsAlive);
+  const second = await pool.acquire();
+  t.true(socket.keepsAlive);
+  const waiting = pool.acquire();
+  second.socket.unref();
+  t.false(socket.keepsAlive);
+  second.release();
+  const third = await waiting;
+  t.true(socket.keepsAlive, 'the next caller has not unreferenced it');
+  third.release();
+  await pass(1);
+  t.false(socket.keepsAlive);
+});

@@ -24,6 +24,7 @@ import '../pool/pooled-connection.test.js';
 import '../pool/options.test.js';
 import '../pool/pool-names.test.js';
 import '../pool/pump.test.js';
+import '../pool/target-limits.test.js';
 import '../sharing/client/client-leases.test.js';
 import '../sharing/client/host-link.test.js';
 import '../sharing/lease-log.test.js';

@@ -187,3 +187,37 @@ test('closed tells the time since the first call of close or destroy', async (t)
   await pool.destroy();
   t.is(durationMs, 0);
 });
+
+test('close serves the callers that wait with the connections that come back', async (t) => {
+  const { pool, driver, connect } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  await connect();
+  const lease = await acquiring;
+  const { connectionId } = lease;
+  const waiting = pool.acquire();
+  const closing = pool.close();
+  lease.release();
+  const next = await waiting;
+  t.is(next.connectionId, connectionId);
+  t.is(driver.pending.size, 0);
+  next.release();
+  await closing;
+});
+
+test('close waits for a lease beside a detached socket that is in use', async (t) => {
+  const { pool, connect } = fakePool(t, { max: 2 });
+  const acquires = [pool.acquire(), pool.acquire()];
+  await connect();
+  await connect();
+  const [first, second] = await Promise.all(acquires);
+  const socket = first?.detach();
+  let hasClosed = false;
+  const closing = pool.close().then(() => (hasClosed = true));
+  await settled();
+  t.false(hasClosed);
+  t.like(pool.stats(), { leased: 1, detached: 1 });
+  second?.release();
+  socket?.destroy();
+  await closing;
+  t.true(hasClosed);
+});

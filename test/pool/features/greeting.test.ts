@@ -190,3 +190,22 @@ test('bytes that arrive unasked after validate has written are no greeting', asy
   answerTwice();
   t.true(await until(() => pool.stats().closedByReason.dirty === 1));
 });
+
+test('bytes that arrive while validate is asked, and does not read, follow the greeting', async (t) => {
+  const answers: ((isGood: boolean) => void)[] = [];
+  const { pool, connect, pass } = fakePool(t, {
+    min: 1,
+    validate: () => new Promise((resolve) => answers.push(resolve)),
+  });
+  await settled();
+  const socket = await connect();
+  socket.push(Buffer.from('220 '));
+  await pass(1_000);
+  const acquiring = pool.acquire();
+  t.is(answers.length, 1);
+  socket.push(Buffer.from('ready\n'));
+  answers[0]?.(true);
+  const lease = await acquiring;
+  t.is(String(lease.socket.read()), GREETING);
+  lease.destroy();
+});

@@ -43,6 +43,11 @@ class SlowReader {
     for (const socket of this.#sockets) socket.write('unasked');
   }
 
+  /** Ends all connections at once. */
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   get connected(): boolean {
     return this.#sockets.size > 0;
   }
@@ -179,6 +184,21 @@ test('close waits until the last bytes are sent', async (t) => {
   await closing;
   t.true(await until(() => backend.received === written));
   t.like(pool.stats(), { total: 0, closedByReason: { dirty: 0, poolClosed: 1 } });
+});
+
+test('close does not wait for a connection that died while its rest was sent', async (t) => {
+  const { backend, pool } = await open(t);
+  const lease = await pool.acquire();
+  await fill(lease);
+  await until(() => backend.connected);
+  lease.release();
+  t.is(pool.stats().total, 1);
+  backend.hangUp();
+  t.true(await until(() => pool.stats().total === 0));
+  let hasClosed = false;
+  const closing = pool.close().then(() => (hasClosed = true));
+  t.true(await until(() => hasClosed));
+  await closing;
 });
 
 test('destroy closes a connection whose rest is being sent', async (t) => {
