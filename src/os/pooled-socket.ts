@@ -266,7 +266,7 @@ export class PooledSocket extends Socket {
 
 /**
  * The accessor of these sockets alone. V8 has seen Node's own with each class of sockets of the process, and then
- * searches some fifty members of a socket at each of ten uses in a request.
+ * searches the members of a socket at each use.
  */
 const handleSymbol = learnHandleSymbol();
 if (handleSymbol !== undefined)

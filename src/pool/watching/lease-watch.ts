@@ -154,7 +154,7 @@ export class LeaseWatch {
 
   /** A lease ends. One that ends in the turn in which it began counts as 0 ms and is not recorded. */
   end(connection: PooledConnection, now: CachedTime): void {
-    const watched = this.#leases.get(connection);
+    const watched = this.watched > 0 ? this.#leases.get(connection) : undefined;
     if (watched !== undefined) this.#publishEnd(watched, now.ms);
     const { since } = connection;
     const usedMs = typeof since !== 'object' || since === now ? 0 : now.ms - since.ms;
