@@ -54,16 +54,18 @@ function ownDeclarations(text: string): Map<string, string> {
   return declarations;
 }
 
-/** Types of which users see the result only: a table of options becomes plain members. */
+/** Names of which users see the result only: a table becomes plain members, or the union of its keys. */
 const COMPUTED = new Set([
   'EndpointTrust',
   'MetricRegistry',
+  'NO_CLOSES',
   'GivenEndpointCache',
   'GivenRetry',
   'Option',
   'OptionsOf',
   'RequiredOption',
   'SettingsOf',
+  'TargetCounts',
 ]);
 
 /** The text of a declaration, and of the tables of options that it derives from. */
