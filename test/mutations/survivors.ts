@@ -228,4 +228,22 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     before: 'this.#pauses.delete(key);',
     reason: 'Keeps an empty set for each target that has paused.',
   },
+  {
+    where: 'receiveOutcome',
+    kind: '> becomes >=',
+    before: 'residue.length > 0',
+    reason: 'An empty residue adds nothing.',
+  },
+  {
+    where: 'drainOnEventLoop',
+    kind: 'condition is true',
+    before: 'sent < job.request.length',
+    reason: 'Writes no byte more.',
+  },
+  {
+    where: 'drainOnEventLoop',
+    kind: '< becomes <=',
+    before: 'sent < job.request.length',
+    reason: 'Writes no byte more.',
+  },
 ];

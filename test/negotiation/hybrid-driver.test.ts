@@ -62,7 +62,15 @@ threadsTest(
   async (t) => {
     const { broker } = await startSystem(t);
     broker.behaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
-    const driver = driverOf(t, hybridDriver);
+    const { epollControl } = native?.polling ?? {};
+    if (native === undefined || epollControl === undefined) return t.fail();
+    let watched = 0;
+    const counting: typeof epollControl = (...args) => {
+      watched += 1;
+      return epollControl(...args);
+    };
+    const calls = { ...native, polling: { ...native.polling, epollControl: counting } };
+    const driver = driverOf(t, () => new HybridDriver(calls));
     const before = new Leftovers();
     const negotiate = async (): Promise<void> => {
       const job = handshakeJob(broker.endpoint, {
@@ -77,20 +85,27 @@ threadsTest(
     t.true(threadsSince(before));
     await first;
     await driver.warm();
+    watched = 0;
     await negotiate();
     t.is(driver.name, 'worker');
+    t.true(watched > 0, "the broker's connection is on the watch of the thread");
   },
 );
 
-threadsTest('warming up starts the thread once, and a warm driver closes', async (t) => {
+threadsTest('warming up starts the thread once, and a warm driver that is closed starts none', async (t) => {
   const driver = hybridDriver();
   const before = new Leftovers();
   await Promise.all([driver.warm(), driver.warm()]);
   t.true(threadsSince(before));
   await driver.close();
-  await t.notThrowsAsync(driver.warm());
   const { broker } = await startSystem(t);
-  t.is(failureOf(await run(driver, handshakeJob(broker.endpoint))).code, 'ABORTED');
+  const afterwards = new Leftovers();
+  await t.notThrowsAsync(driver.warm());
+  for (const adoptHandedOffConnection of [false, true]) {
+    const outcome = await run(driver, handshakeJob(broker.endpoint, { adoptHandedOffConnection }));
+    t.is(failureOf(outcome).code, 'ABORTED');
+  }
+  t.false(threadsSince(afterwards), 'it starts no other thread');
 });
 
 threadsTest(

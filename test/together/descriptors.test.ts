@@ -1,6 +1,7 @@
 import '../error-data.test.js';
 import '../negotiation/abstract-names.test.js';
 import '../negotiation/connect-failures.test.js';
+import '../negotiation/sockets/dial.ends.test.js';
 import '../negotiation/sockets/dial.test.js';
 import '../negotiation/wait-thread/poll-loop.ends.test.js';
 import '../negotiation/wait-thread/poll-loop.test.js';

@@ -10,6 +10,7 @@ import {
 } from '../../../src/negotiation/wait-thread/job-sockets.js';
 import { countUnanswered } from '../../../src/negotiation/sockets/drain-reply.js';
 import { CloseObligation, SharedThreadState } from '../../../src/negotiation/wait-thread/thread-protocol.js';
+import { NO_PROGRESS } from '../../../src/wire/frame.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
 import { negotiatedWire } from '../../hostile/wires.js';
 import { until } from '../../helpers/leftovers.js';
@@ -178,3 +179,41 @@ nativeTest('a connection that cannot be taken over fails, without a descriptor o
   t.deepEqual([...negotiated.handlePassedToken], [0, 0, 0]);
   t.deepEqual(closed, [descriptor]);
 });
+
+nativeTest('a reply that cannot be read on the event loop is left, and its failure is handed on', (t) => {
+  const { system, closed } = callsWith();
+  // Not open.
+  const descriptor = 1_000_000;
+  const failure = { code: 'ABORTED', message: 'given up' } as const;
+  const unreadReply = { descriptor, sent: 0, progress: NO_PROGRESS };
+  const job = handshakeJob('/broker');
+  t.like(receiveOutcome(system, job, { slot: SLOT, kind: 'failed', failure, unreadReply }), { failure });
+  t.deepEqual(closed, [descriptor]);
+  t.is(countUnanswered('/broker'), 0);
+});
+
+nativeTest(
+  'an adopted connection has what came behind the ready event before it, and an answer is handed on',
+  async (t) => {
+    const { peer } = await listeningBroker(t);
+    const { system } = callsWith();
+    const job = handshakeJob(peer.endpoint);
+    for (const residue of [Uint8Array.of(1, 2), new Uint8Array(0), undefined]) {
+      const outcome = receiveOutcome(system, job, {
+        slot: SLOT,
+        kind: 'connected',
+        descriptor: connectedTo(peer.endpoint),
+        endpoint: '/backend',
+        route: 'handle-passed',
+        negotiated: NEGOTIATED,
+        residue,
+      });
+      if (outcome.kind !== 'connected') return t.fail();
+      t.like(outcome, { endpoint: '/backend', route: 'handle-passed', negotiated: NEGOTIATED });
+      t.is(outcome.socket.readableLength, residue?.length ?? 0);
+      outcome.socket.destroy();
+    }
+    const reply = { kind: 1, body: 'ok', exitCode: 0, contentType: '' };
+    t.like(receiveOutcome(system, job, { slot: SLOT, kind: 'answered', reply }), { kind: 'answered', reply });
+  },
+);
