@@ -13,6 +13,7 @@ const SAME_WITHOUT_FFI = {
   'cli/main.test.js': 'words and exit codes',
   'documents/': 'programs whose parts have tests of their own, and rules',
   'documents.test.js': 'reads documents',
+  'hostile/bugs.test.js': 'reads the build',
   'hostile/frames.test.js': 'exchanges without sockets',
   'layers.test.js': 'reads sources',
   'negotiation/exchange/': 'the protocol without sockets',
