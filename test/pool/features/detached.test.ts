@@ -223,6 +223,17 @@ test('the last lease under maxUses can be detached, and its socket stays open at
   socket.destroy();
 });
 
+test('a lease whose connection is stale can be detached, and closes as stale at rest', async (t) => {
+  const { pool } = await open(t);
+  const lease = await pool.acquire();
+  pool.clear();
+  const socket = lease.detach();
+  t.like(pool.stats(), { detached: 1 });
+  socket.unref();
+  t.true(await until(() => pool.stats().total === 0));
+  t.like(pool.stats().closedByReason, { stale: 1, destroyed: 0 });
+});
+
 test('min opens connections beside detached ones', async (t) => {
   const { pool, connect } = fakePool(t, { min: 1, max: 2 });
   await settled();

@@ -316,3 +316,42 @@ test("a keepalive leaves an idle connection unref'd (G-09)", async (t) => {
   t.is(pool.stats().idle, 1);
   t.false(socket.keepsAlive);
 });
+
+test('a connection that is validated in the turn of its release does not keep the process alive', async (t) => {
+  const answers: ((isGood: boolean) => void)[] = [];
+  const { pool, connect } = fakePool(t, {
+    max: 1,
+    validateAfterIdleMs: 0,
+    validate: () => new Promise((resolve) => answers.push(resolve)),
+  });
+  const first = pool.acquire();
+  const socket = await connect();
+  (await first).release();
+  const second = pool.acquire();
+  t.is(answers.length, 1);
+  t.false(socket.keepsAlive);
+  answers[0]?.(true);
+  const lease = await second;
+  t.true(socket.keepsAlive);
+  lease.release();
+});
+
+test('a connection on which validate leaves bytes unsent is closed as dirty', async (t) => {
+  const { pool, connect } = fakePool(t, {
+    max: 1,
+    validateAfterIdleMs: 0,
+    validate({ socket }) {
+      socket.cork();
+      socket.write('ping');
+      return true;
+    },
+  });
+  const first = pool.acquire();
+  await connect();
+  (await first).release();
+  const second = pool.acquire();
+  await settled();
+  t.like(pool.stats().closedByReason, { dirty: 1 });
+  await connect();
+  (await second).release();
+});
