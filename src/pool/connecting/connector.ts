@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environment.js';
 import type { Clock } from '../../clock.js';
@@ -52,8 +51,6 @@ export class Connector {
     this.#clock = clock;
     this.#driver = driver;
     this.#retries = new Retries(clock, settings.retry.attempts, this.#closing.signal);
-    // p-retry listens once for each connect under way, and many may be.
-    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Ends the pauses of this target's connects: they try again at once. */

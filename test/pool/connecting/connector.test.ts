@@ -59,3 +59,41 @@ test('auto compares how long the negotiations of each route take, however late t
   }
   t.deepEqual(adopts, [true, true, true, false, false, false, false]);
 });
+
+for (const [what, options, hellos] of [
+  ['one Hello goes ahead where its answer is remembered', { endpointCache: { max: 10 } }, 1],
+  ['each connect sends a Hello where no answer is remembered', { endpointCache: false }, 3],
+  [
+    'each connect sends a Hello where none may be skipped',
+    { endpointCache: { max: 10 }, selfVersion: '2.0.0' },
+    3,
+  ],
+] as const)
+  test(`${what}, once a target is warm (X-23, C-11)`, async (t) => {
+    const { pool, driver, connect } = fakePool(t, { max: 4, maxConnecting: 4, ...options });
+    const first = pool.acquire();
+    await settled();
+    await connect();
+    (await first).destroy();
+    pool.clear();
+    const acquires = [pool.acquire(), pool.acquire(), pool.acquire()];
+    await settled();
+    t.is(driver.pending.size, hellos);
+    for (const acquiring of acquires) acquiring.catch(() => {});
+  });
+
+test('more connects are tried again at once than Node has listeners of one signal without a warning', async (t) => {
+  const { pool, driver, connect, fail, pass } = fakePool(t, { max: 12, maxConnecting: 12 });
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
+  const acquires = Array.from({ length: 12 }, () => pool.acquire());
+  await settled();
+  await fail({ code: 'BACKEND_CONNECT', message: 'the backend is gone' });
+  await pass(1_000);
+  while (driver.pending.size > 0) await connect();
+  for (const lease of await Promise.all(acquires)) lease.release();
+  await settled();
+  t.deepEqual(warnings, []);
+});
