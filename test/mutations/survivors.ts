@@ -169,6 +169,24 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'An event that is published without listeners reaches no code.',
   },
   {
+    where: 'LeaseWatch.end',
+    kind: 'condition is true',
+    before: 'this.watched > 0',
+    reason: 'While no lease is watched, the map has no watched lease of any connection.',
+  },
+  {
+    where: 'LeaseWatch.end',
+    kind: '> becomes >=',
+    before: 'this.watched > 0',
+    reason: 'While no lease is watched, the map has no watched lease of any connection.',
+  },
+  {
+    where: 'pushCopy',
+    kind: 'condition is true',
+    before: 'latest.length !== bytes',
+    reason: 'Makes the view anew each time; the bytes are the same.',
+  },
+  {
     where: 'LeaseWatch.#publishEnd',
     kind: 'condition is true',
     before: 'released.wanted',
