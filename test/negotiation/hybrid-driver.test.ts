@@ -92,21 +92,28 @@ threadsTest(
   },
 );
 
-threadsTest('warming up starts the thread once, and a warm driver that is closed starts none', async (t) => {
-  const driver = hybridDriver();
-  const before = new Leftovers();
-  await Promise.all([driver.warm(), driver.warm()]);
-  t.true(threadsSince(before));
-  await driver.close();
-  const { broker } = await startSystem(t);
-  const afterwards = new Leftovers();
-  await t.notThrowsAsync(driver.warm());
-  for (const adoptHandedOffConnection of [false, true]) {
-    const outcome = await run(driver, handshakeJob(broker.endpoint, { adoptHandedOffConnection }));
-    t.is(failureOf(outcome).code, 'ABORTED');
-  }
-  t.false(threadsSince(afterwards), 'it starts no other thread');
-});
+threadsTest(
+  'warming up starts the thread once, and a driver that is closed, warm or unused, starts none',
+  async (t) => {
+    const driver = hybridDriver();
+    const before = new Leftovers();
+    await Promise.all([driver.warm(), driver.warm()]);
+    t.true(threadsSince(before));
+    await driver.close();
+    const { broker } = await startSystem(t);
+    const unused = hybridDriver();
+    await unused.close();
+    const afterwards = new Leftovers();
+    for (const ended of [driver, unused]) {
+      await t.notThrowsAsync(ended.warm());
+      for (const adoptHandedOffConnection of [false, true]) {
+        const outcome = await run(ended, handshakeJob(broker.endpoint, { adoptHandedOffConnection }));
+        t.is(failureOf(outcome).code, 'ABORTED');
+      }
+    }
+    t.false(threadsSince(afterwards), 'it starts no other thread');
+  },
+);
 
 threadsTest(
   'while the thread cannot start the event loop does its jobs, with a warning each time, and later the thread is started',
