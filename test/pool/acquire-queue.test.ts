@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { CachedClock, SharedTimer } from '../../src/clock.js';
 import { BrokerPoolError } from '../../src/errors.js';
@@ -306,4 +307,19 @@ test('a caller whose acquire is listened to has its events, after one in the sam
   (await second).release();
   t.deepEqual(events.filter((event) => event.startsWith('started')).length, 1);
   t.is(events.at(-1), events[0]?.replace('started', 'acquired'));
+});
+
+test('a wait that has ended leaves no listener on its signal', async (t) => {
+  const { pool, connect, pass } = fakePool(t, { max: 1 });
+  const { signal } = new AbortController();
+  const served = pool.acquire({ signal });
+  t.is(getEventListeners(signal, 'abort').length, 1);
+  await connect();
+  const lease = await served;
+  t.is(getEventListeners(signal, 'abort').length, 0, 'served');
+  const late = pool.acquire({ signal, timeoutMs: 100 });
+  t.is(getEventListeners(signal, 'abort').length, 1);
+  await Promise.all([t.throwsAsync(late, { code: 'TIMEOUT' }), pass(100)]);
+  t.is(getEventListeners(signal, 'abort').length, 0, 'its time is up');
+  lease.release();
 });

@@ -159,3 +159,13 @@ test('without a caller no caller is unserved, even if more slots are taken than 
   t.true(limits.places < 0);
   t.is(limits.unserved, 0);
 });
+
+test('neither a leased connection nor a detached one is a place for a caller', (t) => {
+  const { entries, limits } = setUp({ max: 3 });
+  const [leased, detached] = [pooledConnection(), pooledConnection()];
+  entries.add(leased);
+  t.is(limits.places, 2);
+  entries.add(detached);
+  entries.detach(detached);
+  t.is(limits.places, 1);
+});
