@@ -309,7 +309,7 @@ test('a caller whose acquire is listened to has its events, after one in the sam
   t.is(events.at(-1), events[0]?.replace('started', 'acquired'));
 });
 
-test('a wait that has ended leaves no listener on its signal', async (t) => {
+test('a wait in the queue that has ended leaves no listener on its signal', async (t) => {
   const { pool, connect, pass } = fakePool(t, { max: 1 });
   const { signal } = new AbortController();
   const served = pool.acquire({ signal });

@@ -51,7 +51,7 @@ test('a wait keeps the process alive until it ends', async (t) => {
   t.false(clock.keepsAlive);
 });
 
-test('a wait that has ended leaves no listener on its signal', async (t) => {
+test('a wait for warm connections that has ended leaves no listener on its signal', async (t) => {
   const clock = new FakeClock();
   const { signal } = new AbortController();
   const warmUps = new WarmUps(clock);
