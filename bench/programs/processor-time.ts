@@ -4,8 +4,25 @@ import type { TestTarget } from '../../src/testing/index.js';
 import { sendAnswer } from '../harness/child.js';
 import { processorTime } from '../harness/processor-time.js';
 import { decoders, encoders, type Codec } from '../peers/codecs.js';
-import { bareConnector, pacedCloserOf, poolConnector } from '../peers/connectors.js';
+import {
+  bareConnector,
+  bareNegotiator,
+  pacedCloserOf,
+  poolConnector,
+  type ConnectorContender,
+} from '../peers/connectors.js';
 import { openLender, type LenderName } from '../peers/lenders.js';
+
+interface ConnectTask {
+  readonly what: 'connect';
+  readonly who: 'pool' | 'bare';
+  /** Whether the broker is asked for each connection. */
+  readonly negotiated: boolean;
+  readonly target: TestTarget;
+  readonly endpoint: string;
+  /** Of the backend's process, which is stopped during a batch. */
+  readonly pid: number;
+}
 
 /** The task of one turn. */
 export type ProcessorTimeTask =
@@ -15,14 +32,7 @@ export type ProcessorTimeTask =
       readonly callers: number;
       readonly target: TestTarget;
     }
-  | {
-      readonly what: 'connect';
-      readonly who: 'pool' | 'bare';
-      readonly target: TestTarget;
-      readonly endpoint: string;
-      /** Of the backend's process, which is stopped during a batch. */
-      readonly pid: number;
-    }
+  | ConnectTask
   | {
       readonly what: 'decode' | 'encode';
       readonly codec: Codec['name'];
@@ -36,6 +46,12 @@ const LENT_CONNECTIONS = 10;
  */
 const MOST_CONNECTS = process.platform === 'linux' ? 1_000 : 100;
 
+function connectorOf({ who, negotiated, target, endpoint }: ConnectTask): ConnectorContender {
+  if (who === 'pool')
+    return poolConnector({ ...target, max: 1, ...(negotiated && { endpointCache: false }) });
+  return negotiated ? bareNegotiator(target, endpoint) : bareConnector(endpoint);
+}
+
 /** Nanoseconds for each operation. */
 async function measure(task: ProcessorTimeTask): Promise<number> {
   switch (task.what) {
@@ -47,8 +63,7 @@ async function measure(task: ProcessorTimeTask): Promise<number> {
       return await processorTime(lend, { callers: task.callers });
     }
     case 'connect': {
-      const { connect } =
-        task.who === 'pool' ? poolConnector({ ...task.target, max: 1 }) : bareConnector(task.endpoint);
+      const { connect } = connectorOf(task);
       const connectAndClose = async (times: number): Promise<void> => {
         for (let time = 0; time < times; time++) (await connect()).close();
       };

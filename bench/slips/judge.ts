@@ -2,7 +2,7 @@ import { short } from '../harness/print.js';
 import type { Measured } from './measure.js';
 import type { SlipRow } from './rows.js';
 
-/** The ratios of the last landed build, by row. */
+/** The ratios of the last landed build on this kind of processor, by row. */
 export type LandedRatios = Readonly<Record<string, number>>;
 
 /** The verdict on one row. */
@@ -11,7 +11,8 @@ export interface SlipVerdict {
   readonly ratio: number;
   /** `undefined` where the landed results lack the row. */
   readonly timesWorse: number | undefined;
-  readonly passed: boolean;
+  /** `undefined` without a landed result. */
+  readonly passed: boolean | undefined;
   readonly measured: Measured;
 }
 
@@ -26,7 +27,13 @@ export function judgeRow(row: SlipRow, measured: Measured, landed: LandedRatios)
   const ratio = ratioOfFastest(measured);
   const before = landed[row.name];
   const timesWorse = before === undefined ? undefined : ratio / before;
-  return { row, ratio, timesWorse, passed: timesWorse !== undefined && timesWorse <= row.bound, measured };
+  return {
+    row,
+    ratio,
+    timesWorse,
+    passed: timesWorse === undefined ? undefined : timesWorse <= row.bound,
+    measured,
+  };
 }
 
 /** The rounds of both. */
@@ -36,10 +43,10 @@ export function joined(first: Measured, second: Measured): Measured {
 
 /** The verdict as a line. CI counts lines by their beginning. */
 export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipVerdict): string {
-  const what = `${passed ? '✓' : '✗'} ${row.name}: ${short(ratio)} × ${row.against}`;
+  const what = `${row.name}: ${short(ratio)} × ${row.against}`;
   const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ${row.unit ?? 'ns'}`;
-  if (timesWorse === undefined) return `${what}, no landed result; ${rounds}`;
-  return `${what}, ${short(timesWorse)} times the landed ratio, at most ${row.bound} allowed; ${rounds}`;
+  if (timesWorse === undefined) return `- ${what}, no landed result of this processor; ${rounds}`;
+  return `${passed === true ? '✓' : '✗'} ${what}, ${short(timesWorse)} times the landed ratio, at most ${row.bound} allowed; ${rounds}`;
 }
 
 function spread(rounds: readonly number[]): string {

@@ -1,6 +1,7 @@
 /**
  * `npm run bench:slips`: compares this build with the landed results. Ends with 1 where a row got slower by more than
- * its bound, in a second try as well. `--write` makes this build the landed one. Words choose rows.
+ * its bound, in a second try as well. `--write` makes this build the landed one, on this kind of processor. Words choose
+ * rows.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +27,7 @@ const BUDGET_MS = 40_000;
 /** The landed results serve for weeks. */
 const ROUNDS_TO_WRITE = 9;
 
-/** Content of the file. */
+/** The results on one kind of processor. Another kind has other ratios: half of a codec's, with the same code. */
 interface Landed {
   readonly takenAt: string;
   readonly machine: Readonly<Record<string, string | number>>;
@@ -34,23 +35,32 @@ interface Landed {
   readonly ratios: LandedRatios;
 }
 
-function readLanded(): Landed {
+const here = machine(false);
+
+function readLanded(): Landed[] {
   return JSON.parse(readFileSync(LANDED_FILE, 'utf8'));
 }
 
-/** Rows that have not been measured keep their figures. */
+function isHere({ machine: { cpu } }: Landed): boolean {
+  return cpu === here['cpu'];
+}
+
+/** Rows that have not been measured, and other processors, keep their figures. */
 function writeLanded(measured: ReadonlyMap<string, Measured>): void {
-  const { ratios } = readLanded();
-  const written = ROWS.map(({ name }): [string, number | undefined] => {
+  const all = readLanded();
+  const ratios = all.find(isHere)?.ratios ?? {};
+  const written = ROWS.flatMap(({ name }): [string, number][] => {
     const figures = measured.get(name);
-    return [name, figures === undefined ? ratios[name] : Number(ratioOfFastest(figures).toFixed(4))];
+    const ratio = figures === undefined ? ratios[name] : Number(ratioOfFastest(figures).toFixed(4));
+    return ratio === undefined ? [] : [[name, ratio]];
   });
-  const landed = {
+  const landed: Landed = {
     takenAt: new Date().toISOString(),
-    machine: machine(false),
+    machine: here,
     ratios: Object.fromEntries(written),
   };
-  writeFileSync(LANDED_FILE, `${JSON.stringify(landed, undefined, 2)}\n`);
+  const others = all.filter((one) => !isHere(one));
+  writeFileSync(LANDED_FILE, `${JSON.stringify([...others, landed], undefined, 2)}\n`);
   console.log(`wrote ${LANDED_FILE}`);
 }
 
@@ -60,10 +70,10 @@ function measuredOf(measured: ReadonlyMap<string, Measured>, name: string): Meas
 
 /** A row out of its bound gets as many rounds again; the fastest of all rounds count. */
 async function compare(rows: readonly SlipRow[], system: SlipSystem): Promise<SlipVerdict[]> {
-  const { ratios } = readLanded();
+  const ratios = readLanded().find(isHere)?.ratios ?? {};
   const measured = await measureRows(rows, system, ROUNDS, BUDGET_MS);
   const verdicts = rows.map((row) => judgeRow(row, measuredOf(measured, row.name), ratios));
-  const slipped = verdicts.filter(({ passed }) => !passed);
+  const slipped = verdicts.filter(({ passed }) => passed === false);
   if (slipped.length === 0) return verdicts;
   console.log(`measured again: ${slipped.map(({ row }) => row.name).join('; ')}`);
   const doubtful = slipped.map(({ row }) => row);
@@ -91,5 +101,9 @@ if (values.write) {
 } else {
   const verdicts = await compare(chosen, slipSystem);
   for (const verdict of verdicts) console.log(describeSlip(verdict));
-  if (verdicts.some(({ passed }) => !passed)) process.exitCode = 1;
+  if (verdicts.some(({ passed }) => passed === false)) process.exitCode = 1;
+  if (verdicts.some(({ passed }) => passed === undefined))
+    console.log(
+      `NOT EVERY ROW WAS COMPARED: no landed results of ${here['cpu']} (npm run bench:slips -- --write)`,
+    );
 }

@@ -37,10 +37,10 @@ test('a row that got faster passes', (t) => {
   t.true(judged([5], [100]).passed);
 });
 
-test('a row without a landed result fails, and says so', (t) => {
+test('a row without a landed result is not judged, and says so', (t) => {
   const verdict = judgeRow({ ...ROW, name: 'other' }, { ours: [1], peer: [1] }, LANDED);
-  t.false(verdict.passed);
-  t.regex(describeSlip(verdict), /^✗ other: .* no landed result/);
+  t.is(verdict.passed, undefined);
+  t.regex(describeSlip(verdict), /^- other: .* no landed result of this processor/);
 });
 
 test('the rounds of a second try count with those of the first', (t) => {
@@ -56,11 +56,9 @@ test('a row says its ratio, the multiple of the landed one and its bound', (t) =
   );
 });
 
-test('the landed results have a ratio for each row, and for no others', (t) => {
+test('the landed results have a ratio for each row, on one processor at least, and for no others', (t) => {
   const file = new URL('../../../bench/results/landed.json', import.meta.url);
-  const { ratios }: { ratios: Record<string, number> } = JSON.parse(readFileSync(file, 'utf8'));
-  t.deepEqual(
-    Object.keys(ratios),
-    ROWS.map(({ name }) => name),
-  );
+  const landed: { ratios: Record<string, number> }[] = JSON.parse(readFileSync(file, 'utf8'));
+  const names = landed.flatMap(({ ratios }) => Object.keys(ratios));
+  t.deepEqual([...new Set(names)].toSorted(), ROWS.map(({ name }) => name).toSorted());
 });
