@@ -2,8 +2,24 @@ import { short } from '../harness/print.js';
 import type { Measured } from './measure.js';
 import type { SlipRow } from './rows.js';
 
-/** The ratios of the last landed build on this kind of processor, by row. */
+/** The ratios of the last landed build, by row. */
 export type LandedRatios = Readonly<Record<string, number>>;
+
+/** The results on one kind of processor. Another kind has other ratios: half of a codec's, with the same code. */
+export interface Landed {
+  readonly takenAt: string;
+  readonly machine: Readonly<Record<string, string | number>>;
+  /** Processor time of ours by that of the peer, of the fastest rounds. */
+  readonly ratios: LandedRatios;
+}
+
+/** The ratios for a kind of processor. A row that was not measured on it has the widest ratio of the others. */
+export function landedOn(cpu: string | number | undefined, all: readonly Landed[]): LandedRatios {
+  const widest: Record<string, number> = {};
+  for (const { ratios } of all)
+    for (const [row, ratio] of Object.entries(ratios)) widest[row] = Math.max(ratio, widest[row] ?? 0);
+  return { ...widest, ...all.find(({ machine }) => machine['cpu'] === cpu)?.ratios };
+}
 
 /** The verdict on one row. */
 export interface SlipVerdict {
@@ -11,8 +27,7 @@ export interface SlipVerdict {
   readonly ratio: number;
   /** `undefined` where the landed results lack the row. */
   readonly timesWorse: number | undefined;
-  /** `undefined` without a landed result. */
-  readonly passed: boolean | undefined;
+  readonly passed: boolean;
   readonly measured: Measured;
 }
 
@@ -31,7 +46,7 @@ export function judgeRow(row: SlipRow, measured: Measured, landed: LandedRatios)
     row,
     ratio,
     timesWorse,
-    passed: timesWorse === undefined ? undefined : timesWorse <= row.bound,
+    passed: timesWorse !== undefined && timesWorse <= row.bound,
     measured,
   };
 }
@@ -43,10 +58,10 @@ export function joined(first: Measured, second: Measured): Measured {
 
 /** The verdict as a line. CI counts lines by their beginning. */
 export function describeSlip({ row, ratio, timesWorse, passed, measured }: SlipVerdict): string {
-  const what = `${row.name}: ${short(ratio)} × ${row.against}`;
+  const what = `${passed ? '✓' : '✗'} ${row.name}: ${short(ratio)} × ${row.against}`;
   const rounds = `rounds ${spread(measured.ours)} and ${spread(measured.peer)} ${row.unit ?? 'ns'}`;
-  if (timesWorse === undefined) return `- ${what}, no landed result of this processor; ${rounds}`;
-  return `${passed === true ? '✓' : '✗'} ${what}, ${short(timesWorse)} times the landed ratio, at most ${row.bound} allowed; ${rounds}`;
+  if (timesWorse === undefined) return `${what}, no landed result; ${rounds}`;
+  return `${what}, ${short(timesWorse)} times the landed ratio, at most ${row.bound} allowed; ${rounds}`;
 }
 
 function spread(rounds: readonly number[]): string {

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { describeSlip, joined, judgeRow, ratioOfFastest, type SlipVerdict } from '../../bench/slips/judge.js';
+import {
+  describeSlip,
+  joined,
+  judgeRow,
+  landedOn,
+  ratioOfFastest,
+  type SlipVerdict,
+} from '../../bench/slips/judge.js';
 import { ROWS, type SlipRow, type SlipTask } from '../../bench/slips/rows.js';
 import test from '../helpers/sanitary.js';
 
@@ -37,10 +44,10 @@ test('a row that got faster passes', (t) => {
   t.true(judged([5], [100]).passed);
 });
 
-test('a row without a landed result is not judged, and says so', (t) => {
+test('a row without a landed result fails, and says so', (t) => {
   const verdict = judgeRow({ ...ROW, name: 'other' }, { ours: [1], peer: [1] }, LANDED);
-  t.is(verdict.passed, undefined);
-  t.regex(describeSlip(verdict), /^- other: .* no landed result of this processor/);
+  t.false(verdict.passed);
+  t.regex(describeSlip(verdict), /^✗ other: .* no landed result/);
 });
 
 test('the rounds of a second try count with those of the first', (t) => {
@@ -54,6 +61,15 @@ test('a row says its ratio, the multiple of the landed one and its bound', (t) =
     describeSlip(judged([30, 36], [100, 110])),
     '✗ acquire: 0.30 × a peer, 1.50 times the landed ratio, at most 1.25 allowed; rounds 30.0–36.0 and 100–110 ns',
   );
+});
+
+test('a row has the landed ratio of its processor, and without one the widest of the others', (t) => {
+  const all = [
+    { takenAt: '', machine: { cpu: 'one' }, ratios: { acquire: 0.2, decode: 0.05 } },
+    { takenAt: '', machine: { cpu: 'other' }, ratios: { acquire: 0.3, decode: 0.07, connect: 2 } },
+  ];
+  t.deepEqual(landedOn('one', all), { acquire: 0.2, decode: 0.05, connect: 2 });
+  t.deepEqual(landedOn('third', all), { acquire: 0.3, decode: 0.07, connect: 2 });
 });
 
 test('the landed results have a ratio for each row, on one processor at least, and for no others', (t) => {
