@@ -7,7 +7,7 @@ import { PooledSocket } from '../os/pooled-socket.js';
 import { withoutThrowing } from '../os/socket-handle.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
-import type { EntryList } from './containers.js';
+import { WaiterQueue, type EntryList, type QueuedWaiter } from './containers.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 
@@ -53,12 +53,21 @@ export interface CheckResult {
   readonly error?: BrokerPoolError | undefined;
 }
 
+/** A check under way. */
+interface Check extends QueuedWaiter<Check> {
+  /** Ends the check; `undefined` before the hook is asked, and once the check has ended. */
+  settle: ((verdict: Verdict) => void) | undefined;
+}
+
 /** Asks the `validate` hook about connections. Each is reserved meanwhile, so that no caller can lease it. */
 export class HealthChecks {
-  /** Checks that count as connections under way: they began a moment ago, and a caller waits for them. */
-  readonly #expected = new Set<PooledConnection>();
-  /** Checks under way, each with the function that ends it. */
-  readonly #underWay = new Map<PooledConnection, (verdict: Verdict) => void>();
+  /**
+   * Checks that count as connections under way: they began a moment ago, and a caller waits for them. Each check enters
+   * and leaves: the tables of a `Set` would keep checks until a full collection.
+   */
+  readonly #expected = new WaiterQueue<Check>();
+  /** The check of a connection, until its result has been acted on. */
+  readonly #checks = new WeakMap<PooledConnection, Check>();
   readonly #entries: EntryList<PooledConnection>;
   readonly #validate: Validate;
   readonly #settings: HealthCheckSettings;
@@ -87,12 +96,7 @@ export class HealthChecks {
 
   /** Checks that began for a caller that has left count no more, the oldest first. */
   expectAtMost(waiting: number): void {
-    let surplus = this.#expected.size - waiting;
-    for (const connection of this.#expected) {
-      if (surplus <= 0) return;
-      this.#expected.delete(connection);
-      surplus -= 1;
-    }
+    for (let surplus = this.#expected.size - waiting; surplus > 0; surplus--) this.#expected.shift();
   }
 
   /** Whether an idle connection must be checked before it is leased. */
@@ -113,11 +117,13 @@ export class HealthChecks {
       // Unref'd: the callers that wait keep the process alive, and a check that they have left must not.
       if (!connection.resting) connection.rest(this.#clock.now());
       PooledSocket.markForReset(connection.socket);
-      if (isWanted) this.#expected.add(connection);
+      const check: Check = { settle: undefined, next: undefined, previous: undefined };
+      this.#checks.set(connection, check);
+      if (isWanted) this.#expected.push(check);
       const { socket, endpoint, route, uses } = connection;
       const { bytesWritten } = socket;
       const greeting = connection.takeGreeting();
-      const verdict = await this.#judge(connection, {
+      const verdict = await this.#judge(check, {
         socket,
         endpoint,
         route,
@@ -135,35 +141,37 @@ export class HealthChecks {
 
   /** The result of a check has been acted on. */
   end(connection: PooledConnection): void {
-    this.#expected.delete(connection);
+    const check = this.#checks.get(connection);
+    if (check !== undefined) this.#expected.remove(check);
+    this.#checks.delete(connection);
   }
 
   /** Ends the check of a connection that closes: its timers must not stay. */
   stop(connection: PooledConnection): void {
-    this.#underWay.get(connection)?.(false);
+    this.#checks.get(connection)?.settle?.(false);
   }
 
   /** Asks the hook, and waits for it no longer than `validateTimeoutMs`. */
-  #judge(connection: PooledConnection, shown: ConnectionToValidate): Promise<Verdict> {
+  #judge(check: Check, shown: ConnectionToValidate): Promise<Verdict> {
     const { validateTimeoutMs } = this.#settings;
-    const { endpoint } = connection;
+    const { endpoint } = shown;
     return new Promise((resolve) => {
       const settle = (verdict: Verdict): void => {
         limit.cancel();
         patience?.cancel();
-        this.#underWay.delete(connection);
+        check.settle = undefined;
         resolve(verdict);
       };
       const limit = this.#clock.deadline(validateTimeoutMs, () => {
         const message = `validate did not answer within ${validateTimeoutMs} ms`;
         settle(new BrokerPoolError('TIMEOUT', message, { phase: 'validate', endpoint }));
       });
-      const patience = this.#expected.has(connection)
+      const patience = this.#expected.includes(check)
         ? this.#clock.deadline(PATIENCE_MS, () => {
-            if (this.#expected.delete(connection)) this.#onTooSlow();
+            if (this.#expected.remove(check)) this.#onTooSlow();
           })
         : undefined;
-      this.#underWay.set(connection, settle);
+      check.settle = settle;
       void ask(this.#validate, shown).then(settle);
     });
   }

@@ -85,12 +85,6 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'Only Windows has no user ids.',
   },
   {
-    where: 'loadHandlePassing',
-    kind: '=== becomes !==',
-    before: "process.platform === 'darwin'",
-    reason: 'Chooses the layout of macOS; elsewhere another one is chosen before.',
-  },
-  {
     where: 'bindPollCalls',
     kind: 'condition is true',
     before: "process.platform !== 'darwin'",
@@ -466,7 +460,7 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
   {
     where: 'HealthChecks.stop',
     kind: 'other boolean',
-    before: 'this.#underWay.get(connection)?.(false);',
+    before: 'this.#checks.get(connection)?.settle?.(false);',
     reason: 'The verdict about a connection that closes does not count.',
   },
 ];

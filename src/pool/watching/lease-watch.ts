@@ -57,11 +57,8 @@ export class LeaseWatch {
   readonly #environment: PoolEnvironment;
   readonly #listeners: AcquireListeners;
   readonly #timer: SharedTimer;
-  /**
-   * The watched lease of a connection. One that ends leaves its key: a table of which keys are deleted is soon
-   * outgrown, and points to the next one, so that one in the old generation keeps all later ones, with their leases.
-   */
-  readonly #leases = new WeakMap<PooledConnection, WatchedLease | undefined>();
+  /** The watched lease of a connection. Not a `Map`: an outgrown table of one would keep all later ones. */
+  readonly #leases = new WeakMap<PooledConnection, WatchedLease>();
   readonly #due = new DeadlineQueue<WatchedLease>();
   #isStopped = false;
   /** `undefined` where leaks are not watched for. */
@@ -209,7 +206,7 @@ export class LeaseWatch {
   }
 
   #forget(watched: WatchedLease): void {
-    this.#leases.set(watched.connection, undefined);
+    this.#leases.delete(watched.connection);
     this.watched -= 1;
     this.#lost?.unregister(watched);
     this.#due.remove(watched);
