@@ -18,12 +18,6 @@ const CLAIM = -1;
 const KEPT = 1;
 const EVER_RECEIVED = 2;
 
-/** How the pool's thread acts on a record. */
-export interface LogReader {
-  onRelease(acquireId: number, kept: boolean, everReceived: boolean, turn: number): void;
-  onClaim(acquireId: number, connectionId: number): void;
-}
-
 /**
  * The releases and claims of one thread, in their order, in memory that the pool's thread reads: a message for
  * each of them takes longer than the rest of a lease. The thread sends one message when the pool's thread has
@@ -67,11 +61,17 @@ export class LeaseLog {
     return Atomics.exchange(this.#words, RUNG, 1) === 0;
   }
 
-  /** Pool's thread: reads what has been written. What is written meanwhile comes with the next message. */
-  read(reader: LogReader): void {
+  /**
+   * Pool's thread: calls a function for each record that has been written. What is written meanwhile comes with the
+   * next message.
+   */
+  read(
+    onRelease: (acquireId: number, kept: boolean, everReceived: boolean, turn: number) => void,
+    onClaim: (acquireId: number, connectionId: number) => void,
+  ): void {
     Atomics.store(this.#words, RUNG, 0);
     const end = Atomics.load(this.#words, WRITTEN);
-    // A listener that hears of a record may end the sharing: the reader then drops the rest.
+    // A listener that hears of a record may end the sharing: the functions then ignore the rest.
     while (((end - this.#next) | 0) > 0) {
       const at = (this.#next & (this.#capacity - 1)) * FIELDS;
       const acquireId = this.#records[at] ?? 0;
@@ -79,8 +79,8 @@ export class LeaseLog {
       const detail = this.#records[at + 2] ?? 0;
       this.#next = (this.#next + 1) | 0;
       Atomics.store(this.#words, READ, this.#next);
-      if (turn === CLAIM) reader.onClaim(acquireId, detail);
-      else reader.onRelease(acquireId, (detail & KEPT) !== 0, (detail & EVER_RECEIVED) !== 0, turn);
+      if (turn === CLAIM) onClaim(acquireId, detail);
+      else onRelease(acquireId, (detail & KEPT) !== 0, (detail & EVER_RECEIVED) !== 0, turn);
     }
   }
 

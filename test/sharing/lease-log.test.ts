@@ -1,4 +1,4 @@
-import { LeaseLog, type LogReader } from '../../src/sharing/lease-log.js';
+import { LeaseLog } from '../../src/sharing/lease-log.js';
 import test from '../helpers/sanitary.js';
 
 function bothSides(records?: number): { thread: LeaseLog; pool: LeaseLog } {
@@ -9,11 +9,10 @@ function bothSides(records?: number): { thread: LeaseLog; pool: LeaseLog } {
 /** Reads all records; those of claims are pairs. */
 function readAll(log: LeaseLog): unknown[] {
   const records: unknown[] = [];
-  const reader: LogReader = {
-    onRelease: (...release) => records.push(release),
-    onClaim: (...claim) => records.push(claim),
-  };
-  log.read(reader);
+  log.read(
+    (...release) => records.push(release),
+    (...claim) => records.push(claim),
+  );
   return records;
 }
 
@@ -61,16 +60,17 @@ test('a reader that reads again gets each record once', (t) => {
   const { pool, thread } = bothSides();
   for (let acquireId = 1; acquireId <= 3; acquireId++) thread.writeClaim(acquireId, 1);
   const read: number[] = [];
-  const reader: LogReader = {
-    onRelease: () => t.fail(),
-    onClaim(acquireId) {
-      read.push(acquireId);
-      if (acquireId > 1) return;
-      thread.writeClaim(4, 1);
-      pool.read(reader);
-    },
-  };
-  pool.read(reader);
+  const readOn = (): void =>
+    pool.read(
+      () => t.fail(),
+      (acquireId) => {
+        read.push(acquireId);
+        if (acquireId > 1) return;
+        thread.writeClaim(4, 1);
+        readOn();
+      },
+    );
+  readOn();
   t.deepEqual(read, [1, 2, 3, 4]);
 });
 

@@ -10,7 +10,7 @@ import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { TargetOptions } from '../../pool/options.js';
 import type { CloseReason } from '../../pool/close-reason.js';
 import { PooledConnection } from '../../pool/pooled-connection.js';
-import { LeaseLog, type LogReader } from '../lease-log.js';
+import { LeaseLog } from '../lease-log.js';
 import { HostConnection } from './host-connection.js';
 import {
   isClientMessage,
@@ -27,7 +27,7 @@ type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
  * One port of a shared pool, on the pool's thread: acquires leases for the thread at the other end, and gives
  * them back to the pool when that thread ends.
  */
-export class HostPort implements LogReader {
+export class HostPort {
   readonly #port: MessagePort;
   readonly #calls: DescriptorCalls;
   readonly #pool: Required<LeasingPool>;
@@ -64,7 +64,7 @@ export class HostPort implements LogReader {
 
   #onMessage(message: unknown): void {
     if (!isClientMessage(message)) return this.#onBrokenMessage();
-    this.#log.read(this);
+    this.#log.read(this.#onRelease, this.#onClaim);
     if (!this.#open) return;
     switch (message.kind) {
       case 'read':
@@ -75,12 +75,12 @@ export class HostPort implements LogReader {
         return this.#acquire(message);
       case 'claimed':
         this.#log.countMessage();
-        return this.onClaim(message.acquireId, message.connectionId);
+        return this.#onClaim(message.acquireId, message.connectionId);
       case 'abort':
         return this.#abort(message.acquireId);
       case 'release':
         this.#log.countMessage();
-        return this.onRelease(message.acquireId, message.kept, message.everReceived, message.turn);
+        return this.#onRelease(message.acquireId, message.kept, message.everReceived, message.turn);
       case 'detach':
         return this.#leases.detach(message.acquireId);
       case 'destroy':
@@ -90,15 +90,15 @@ export class HostPort implements LogReader {
     }
   }
 
-  onRelease(acquireId: number, kept: boolean, everReceived: boolean, turn: number): void {
+  readonly #onRelease = (acquireId: number, kept: boolean, everReceived: boolean, turn: number): void => {
     if (this.#open) this.#leases.release(acquireId, kept, everReceived, turn);
-  }
+  };
 
-  onClaim(acquireId: number, connectionId: number): void {
+  readonly #onClaim = (acquireId: number, connectionId: number): void => {
     if (!this.#open) return;
     const isKnown = this.#waiting.has(acquireId) || this.#leases.has(acquireId);
     if (isKnown || !this.#leases.claim(acquireId, connectionId)) this.#onBrokenMessage();
-  }
+  };
 
   #acquire(message: AcquireMessage): void {
     const { acquireId } = message;
@@ -180,7 +180,7 @@ export class HostPort implements LogReader {
   /** The thread has ended, or closed the port. */
   #onPortClosed(): void {
     if (!this.#open) return;
-    this.#log.read(this);
+    this.#log.read(this.#onRelease, this.#onClaim);
     this.#close();
     this.#leases.abandon();
   }

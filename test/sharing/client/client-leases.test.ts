@@ -18,9 +18,9 @@ test('a declined lease goes back, and its token is overwritten', (t) => {
   const message: LeaseMessage = { kind: 'lease', acquireId: 1, connectionId: 2, slot: 0, info };
   leases.decline(message);
   t.deepEqual(handoffToken, new Uint8Array(16));
-  log.read({
-    onRelease: (...release) => t.deepEqual(release, [1, false, false, 0]),
-    onClaim: () => t.fail(),
-  });
+  log.read(
+    (...release) => t.deepEqual(release, [1, false, false, 0]),
+    () => t.fail(),
+  );
   t.plan(2);
 });

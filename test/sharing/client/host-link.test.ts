@@ -10,7 +10,7 @@ function linkWith(records: number): { link: HostLink; pool: LeaseLog; posted: Cl
   return { link: new HostLink(port, new LeaseLog(pool.memory)), pool, posted };
 }
 
-const IGNORE = { onRelease: () => {}, onClaim: () => {} };
+const ignore = (): void => {};
 
 test('one message tells the pool’s thread of all releases and claims that it has not read', (t) => {
   const { link, pool, posted } = linkWith(8);
@@ -18,7 +18,7 @@ test('one message tells the pool’s thread of all releases and claims that it h
   link.claim(2, 1);
   link.release(2, true, false, 2);
   t.deepEqual(posted, [{ kind: 'read' }]);
-  pool.read(IGNORE);
+  pool.read(ignore, ignore);
   link.claim(3, 1);
   t.deepEqual(posted, [{ kind: 'read' }, { kind: 'read' }]);
 });
@@ -27,7 +27,7 @@ test('releases and claims without room in the log are messages, and all later on
   const { link, pool, posted } = linkWith(1);
   link.release(1, true, false, 1);
   link.claim(2, 1);
-  pool.read(IGNORE);
+  pool.read(ignore, ignore);
   // There is room, but a record would be read before the message.
   link.release(2, true, true, 2);
   const messages: ClientMessage[] = [
