@@ -65,7 +65,8 @@ export class TargetPool implements LeaseOwner {
     const queue = (this.#queue = new AcquireQueue(clock, cachedClock, timer, this.#watch));
     const entries = (this.#entries = new EntryList<PooledConnection>());
     const limits = (this.#limits = new TargetLimits(settings, capacity, entries, queue, evictIdle, pump));
-    const opener = (this.#opener = new ConnectionOpener(target, environment, limits, entries, queue, this));
+    const opener = new ConnectionOpener(target, environment, limits, entries, queue, this, pump);
+    this.#opener = opener;
     const closer = (this.#closer = new ConnectionCloser(environment, entries, opener, timer));
     this.#timeoutError = (timeoutMs) => opener.timeoutError(timeoutMs, closer.draining);
     this.#pump = new Pump(environment, queue, entries, limits, opener, closer, cachedClock);
@@ -221,7 +222,7 @@ export class TargetPool implements LeaseOwner {
 
   drop(): void {
     this.#stopTimers();
-    this.#limits.capacity?.leave(this.#limits);
+    this.#environment.capacity?.leave(this.#limits);
   }
 
   /** Whether no caller holds a connection or waits for one. */

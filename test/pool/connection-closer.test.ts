@@ -34,15 +34,9 @@ function setUp(options: BrokerPoolOptions = {}, spare = true) {
   const entries = new EntryList<PooledConnection>();
   const watch = new LeaseWatch(TARGET, environment, timer, () => {});
   const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
-  const limits = new TargetLimits(
-    settings,
-    undefined,
-    entries,
-    queue,
-    () => false,
-    () => {},
-  );
-  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
+  const pump = (): void => {};
+  const limits = new TargetLimits(settings, undefined, entries, queue, () => false, pump);
+  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner(), pump);
   const closer = new ConnectionCloser(environment, entries, opener, timer);
   /** An idle connection that the closer watches. */
   const add = (name: string, expiresAtMs = Infinity): PooledConnection => {

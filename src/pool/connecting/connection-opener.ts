@@ -22,7 +22,7 @@ import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;
 
-/** Opens the connections of one target. The pump runs each connect: `begin`, `connect`, `finish`. */
+/** Opens the connections of one target by `begin`, `connect`, `finish`, and knows what errors tell about that. */
 export class ConnectionOpener {
   readonly target: Target;
   /** Attempts to reach the target. */
@@ -35,6 +35,7 @@ export class ConnectionOpener {
   readonly #entries: EntryList<PooledConnection>;
   readonly #limits: TargetLimits;
   readonly #owner: LeaseOwner;
+  readonly #pump: () => void;
   readonly #request: ConnectRequest;
   #failures: FailureMemory | undefined;
   /** Connects under way that began without a caller: one at most. */
@@ -42,7 +43,7 @@ export class ConnectionOpener {
   #generation = 0;
   #stopped = false;
 
-  /** @param owner gets the leases of the connections back */
+  /** @param owner gets the leases of the connections back @param pump is called at the end of a pause */
   constructor(
     target: Target,
     environment: PoolEnvironment,
@@ -50,6 +51,7 @@ export class ConnectionOpener {
     entries: EntryList<PooledConnection>,
     queue: AcquireQueue,
     owner: LeaseOwner,
+    pump: () => void,
   ) {
     const { clock, settings } = environment;
     this.target = target;
@@ -57,6 +59,7 @@ export class ConnectionOpener {
     this.#limits = limits;
     this.#entries = entries;
     this.#owner = owner;
+    this.#pump = pump;
     const identity = { ...settings, ...target };
     const adopt = settings.adoptHandedOffConnection;
     const handoff = adopt === false ? undefined : new HandoffPolicy(adopt, clock);
@@ -252,7 +255,7 @@ export class ConnectionOpener {
   get #memory(): FailureMemory {
     const { clock, cache } = this.#environment;
     const forget = (endpoint: string): void => cache?.invalidate(this.#request.key, endpoint);
-    return (this.#failures ??= new FailureMemory(clock, forget, this.#limits.pump));
+    return (this.#failures ??= new FailureMemory(clock, forget, this.#pump));
   }
 
   async #beforeRetry(
@@ -269,7 +272,7 @@ export class ConnectionOpener {
     const isWanted = this.#limits.awaitSlot(connect);
     // Drops the connect where no caller waits, and else finds a slot for it.
     if (this.#stopped) this.#limits.dropUnwanted();
-    else this.#limits.pump();
+    else this.#pump();
     return await isWanted;
   }
 }

@@ -74,7 +74,7 @@ export function setUpOpener(options: BrokerPoolOptions = {}, parts: Partial<Pool
   const { settings } = environment;
   const pump = (): void => void (stage.pumps += 1);
   const limits = new TargetLimits(settings, capacity, entries, queue, () => false, pump);
-  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner());
+  const opener = new ConnectionOpener(TARGET, environment, limits, entries, queue, new NotingOwner(), pump);
   /** Runs a connect as the pump does. */
   const run = async (spare: boolean): Promise<void> => {
     const connect = opener.begin(spare);
