@@ -94,6 +94,7 @@ test('more connects are tried again at once than Node has listeners of one signa
   await pass(1_000);
   while (driver.pending.size > 0) await connect();
   for (const lease of await Promise.all(acquires)) lease.release();
+  t.true(pool.stats().retries > 10);
   await settled();
   t.deepEqual(warnings, []);
 });

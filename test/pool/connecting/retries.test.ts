@@ -72,7 +72,7 @@ test('a failure that is final stays the error that it is', async (t) => {
   t.deepEqual(failed, []);
 });
 
-test('an error that is none of connects ends the attempts, and stays as it is', async (t) => {
+test('an error that does not come from connecting ends the attempts, and stays as it is', async (t) => {
   const { clock, run, failed } = setUp();
   const mistake = new TypeError('a mistake');
   const running = t.throwsAsync(run(busy(), mistake));

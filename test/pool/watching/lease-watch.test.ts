@@ -123,7 +123,7 @@ test('a lease that was released, or whose pool has ended, is not lost', async (t
 
 // By itself: it subscribes to channels of all pools.
 test.serial(
-  'a listener or a subscriber of one event alone makes the acquires be told that it is about',
+  'the watch is wanted, and hears waits, where the one event with a listener or a subscriber needs it, or the leak watch',
   (t) => {
     const ofLeases: readonly string[] = ['acquireStarted', 'acquired', 'released'];
     const listener = (): void => {};
