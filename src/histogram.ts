@@ -19,7 +19,7 @@ export interface DurationHistogram {
   readonly counts: readonly number[];
 }
 
-/** The same as plain numbers: V8 keeps each number of a frozen array as an object. */
+/** The bounds as plain numbers: V8 keeps each number of a frozen array as an object. */
 const BOUNDS_MS = Float64Array.from(BUCKET_BOUNDS_MS);
 
 /** Counts durations. */

@@ -22,11 +22,11 @@ import {
 } from './socket-handle.js';
 import type { SocketProblem, SocketWatcher } from './socket-watcher.js';
 
-// Marks of a socket: its holder has it for good, ends the connection, has unreferenced it; the backend has spoken.
+// Marks of a socket: its holder has it for good, ends the connection, has unreferenced it; it needs a new socket.
 const DETACHED = 1;
 const ABANDONED = 2;
 const AT_REST = 4;
-const SPOKEN = 64;
+const NEEDS_RESET = 64;
 // In whose context the socket's callbacks run: its opener's, none (the first caller had none), this caller's.
 const OPENERS_CONTEXT = 8;
 const NO_CONTEXT = 16;
@@ -165,12 +165,12 @@ export class PooledSocket extends Socket {
 
   /** Whether a caller has had the socket, or the backend has spoken: it must be renewed before the next lease. */
   static needsReset(socket: PooledSocket): boolean {
-    return (socket.#marks & (SPOKEN | NO_CONTEXT | CALLERS_CONTEXT)) !== 0;
+    return (socket.#marks & (NEEDS_RESET | NO_CONTEXT | CALLERS_CONTEXT)) !== 0;
   }
 
   /** The backend has spoken, or a check may have used the socket: it must be renewed before the next lease. */
   static markForReset(socket: PooledSocket): void {
-    socket.#marks |= SPOKEN;
+    socket.#marks |= NEEDS_RESET;
   }
 
   /** Whether anything has ever arrived; not where a caller's own member throws. */

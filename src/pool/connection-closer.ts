@@ -43,12 +43,12 @@ export class ConnectionCloser {
     this.#timer = timer;
   }
 
-  /** Has a connection looked at when it may be due. @param idleMs since when it is idle */
-  watch(connection: PooledConnection, nowMs: number, idleMs: number): void {
+  /** Has a connection looked at when it may be due. @param idleFromMs since when it is idle */
+  watch(connection: PooledConnection, nowMs: number, idleFromMs: number): void {
     const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
     const { expiresAtMs } = connection;
-    const idleEndMs = idleMs + idleTimeoutMs;
-    const keepaliveAtMs = Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs;
+    const idleEndMs = idleFromMs + idleTimeoutMs;
+    const keepaliveAtMs = Math.max(idleFromMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs;
     // A time that is over, of a connection that is leased or kept by `min`, begins anew.
     const dueMs = Math.min(
       expiresAtMs > nowMs ? expiresAtMs : Infinity,
@@ -76,10 +76,10 @@ export class ConnectionCloser {
     // A copy: a listener that hears of a closed connection may acquire.
     for (const connection of Array.from(this.#entries.idleEntries())) {
       if (connection.state !== 'idle') continue;
-      const idleMs = connection.idleFromMs(nowMs);
-      if (idleMs + idleTimeoutMs <= nowMs && this.#entries.size - this.#entries.detached > minimum)
+      const idleFromMs = connection.idleFromMs(nowMs);
+      if (idleFromMs + idleTimeoutMs <= nowMs && this.#entries.size - this.#entries.detached > minimum)
         this.closeIdle(connection, 'idle');
-      else if (Math.max(idleMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs <= nowMs) {
+      else if (Math.max(idleFromMs, this.#checkedAtMs.get(connection) ?? 0) + keepaliveMs <= nowMs) {
         this.#checkedAtMs.set(connection, nowMs);
         silent.push(connection);
       }

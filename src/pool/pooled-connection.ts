@@ -11,8 +11,8 @@ import type { NewConnection } from './connecting/connect-request.js';
 import type { EntryState, ListEntry } from './containers.js';
 import { BrokerAnswer, type LeaseOwner } from './lease.js';
 
-/** What rarely differs between connections, so that idle ones can share it. It never changes. */
-interface Standing {
+/** The fields that rarely differ between connections: idle connections share one object, which never changes. */
+interface SharedFields {
   readonly owner: LeaseOwner;
   readonly endpoint: string;
   readonly route: Route;
@@ -22,8 +22,8 @@ interface Standing {
   readonly sharedWith: SharedWith | undefined;
 }
 
-/** With which the latest connection of each pool began that has no answer of the broker. */
-const latestSkips = new WeakMap<LeaseOwner, Standing>();
+/** The fields with which the latest connection of a pool began that has no answer of the broker. */
+const latestUnanswered = new WeakMap<LeaseOwner, SharedFields>();
 
 /**
  * Connections to which `validate` has written before the first lease: what arrives from then on is no greeting. Not a
@@ -54,19 +54,19 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** When its lease began, until the turn in which it becomes idle ends; then, as a number, since when it rests. */
   since: CachedTime | number | undefined = undefined;
   /** Replaced, not changed: other connections may have the same object. */
-  #standing: Standing;
+  #shared: SharedFields;
 
   /** @param expiresAtMs may be `Infinity` */
   constructor(id: number, opened: NewConnection, owner: LeaseOwner, bornMs: number, expiresAtMs: number) {
     this.id = id;
     const { socket, endpoint, route, negotiated, handoffToken } = opened;
-    let standing = negotiated === undefined ? latestSkips.get(owner) : undefined;
-    if (standing?.endpoint !== endpoint || standing.route !== route) {
+    let shared = negotiated === undefined ? latestUnanswered.get(owner) : undefined;
+    if (shared?.endpoint !== endpoint || shared.route !== route) {
       const answer = negotiated && new BrokerAnswer(negotiated, handoffToken);
-      standing = { owner, endpoint, route, answer, closeOnRelease: undefined, sharedWith: undefined };
-      if (answer === undefined) latestSkips.set(owner, standing);
+      shared = { owner, endpoint, route, answer, closeOnRelease: undefined, sharedWith: undefined };
+      if (answer === undefined) latestUnanswered.set(owner, shared);
     }
-    this.#standing = standing;
+    this.#shared = shared;
     // Rounded last: V8 stores a difference of large numbers as one, whatever its value, until it is rounded.
     this.#bornMs = Math.floor(bornMs - ZERO_MS);
     this.#expiresAtMs = expiresAtMs === Infinity ? undefined : Math.ceil(expiresAtMs - ZERO_MS);
@@ -84,36 +84,36 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   }
 
   get owner(): LeaseOwner {
-    return this.#standing.owner;
+    return this.#shared.owner;
   }
 
   get endpoint(): string {
-    return this.#standing.endpoint;
+    return this.#shared.endpoint;
   }
 
   get route(): Route {
-    return this.#standing.route;
+    return this.#shared.route;
   }
 
   get answer(): BrokerAnswer | undefined {
-    return this.#standing.answer;
+    return this.#shared.answer;
   }
 
   /** Why it closes as soon as it comes back. */
   get closeOnRelease(): CloseReason | undefined {
-    return this.#standing.closeOnRelease;
+    return this.#shared.closeOnRelease;
   }
 
   set closeOnRelease(closeOnRelease: CloseReason | undefined) {
-    this.#standing = { ...this.#standing, closeOnRelease };
+    this.#shared = { ...this.#shared, closeOnRelease };
   }
 
   get sharedWith(): SharedWith | undefined {
-    return this.#standing.sharedWith;
+    return this.#shared.sharedWith;
   }
 
   set sharedWith(sharedWith: SharedWith | undefined) {
-    this.#standing = { ...this.#standing, sharedWith };
+    this.#shared = { ...this.#shared, sharedWith };
   }
 
   /** A lease begins. The socket keeps the process alive from now on. */
@@ -131,7 +131,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
    * left.
    */
   recycle(): CloseReason | 'unsent' | undefined {
-    const { closeOnRelease } = this.#standing;
+    const { closeOnRelease } = this.#shared;
     if (closeOnRelease !== undefined) return closeOnRelease;
     if (!PooledSocket.needsReset(this.socket)) return undefined;
     const next = PooledSocket.renew(this.socket);
