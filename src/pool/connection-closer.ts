@@ -92,19 +92,23 @@ export class ConnectionCloser {
 
   /** Closes an idle, leased or reserved connection. Returns false if that has been done already. */
   close(connection: PooledConnection, reason: CloseReason, error?: BrokerPoolError): boolean {
+    const isLeased = connection.state === 'leased';
     if (!this.#entries.remove(connection)) return false;
     this.#drains.get(connection)?.();
     this.#drains.delete(connection);
-    // A lease of the connection may still come back.
-    connection.closeOnRelease ??= reason;
+    // The lease may be on its way back: a listener of its release can close the connection.
+    if (isLeased) connection.closeOnRelease ??= reason;
     if (this.#entries.size === 0) {
       this.nextMs = Infinity;
       this.#timer.cancelUnlessKeptAlive();
     }
     this.#opener.onClosed(connection, reason);
     connection.destroy();
-    this.#opener.publishClosed(connection, reason, error && explainedError(error, this.#opener.target));
-    this.#environment.capacity?.release();
+    const { capacity, events } = this.#environment;
+    const isTold = error !== undefined && events.connectionClosed.wanted;
+    const explained = isTold ? explainedError(error, this.#opener.target) : undefined;
+    this.#opener.publishClosed(connection, reason, explained);
+    capacity?.release();
     return true;
   }
 

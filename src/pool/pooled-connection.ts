@@ -264,7 +264,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** The socket is closed: a caller that has it on lease can do no more with it than give it back. */
   onDeath(end: SocketEnd): void {
-    if (this.state === 'new' || this.state === 'removed') this.closeOnRelease ??= end;
+    if (this.state === 'removed') return;
+    if (this.state === 'new') this.closeOnRelease ??= end;
     // The holder of a detached connection may close it at any time.
     else if (this.state === 'detached')
       this.owner.onDestroy(this, end === 'error' ? end : (this.closeOnRelease ?? 'destroyed'));
