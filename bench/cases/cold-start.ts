@@ -30,7 +30,7 @@ const STARTERS: readonly Starter[] = [
 /** How long does a new process wait for its first connection? */
 export const coldStart: BenchCase = {
   name: 'cold-start',
-  question: 'How long does a new process take to its first connection, negotiated, thread start included?',
+  question: 'How long does a new process take to its first connection, negotiated?',
   budgetMs: 30_000,
   pictures: ['bars'],
   async run(context) {

@@ -20,7 +20,7 @@ const WARM_UP_MS = 1_500;
 /** What does it all come to in a service? */
 export const endToEnd: BenchCase = {
   name: 'end-to-end',
-  question: `Requests to an HTTP-like service, ${CALLERS} at a time: a connect for each, other pools of ${MAX}, this pool of ${MAX}?`,
+  question: `Requests to a service that answers 1 KiB, ${CALLERS} at a time: a connect for each, other pools of ${MAX}, this pool of ${MAX}?`,
   budgetMs: 30_000,
   pictures: ['bars', 'percentiles'],
   async run(context) {
@@ -44,11 +44,12 @@ export const endToEnd: BenchCase = {
     const slowest = requesters.map(({ name, role }) => percentileRow(name, role, turnsOf(name), 0.99));
     const rates = requesters.map(({ name, role }) => throughputRow(name, role, turnsOf(name)));
     const against = fastestPool(rates);
-    const common = { title: `${CALLERS} callers`, baseline: against } as const;
+    const common = { baseline: against } as const;
     return {
       tables: [
         {
           ...common,
+          title: `${CALLERS} callers, latency`,
           unit: 'µs',
           better: 'lower',
           rows: latencies,
@@ -56,7 +57,7 @@ export const endToEnd: BenchCase = {
         },
         {
           ...common,
-          title: `${common.title}, 99 %`,
+          title: `${CALLERS} callers, 99 % latency`,
           unit: 'µs',
           better: 'lower',
           rows: slowest,
@@ -65,6 +66,7 @@ export const endToEnd: BenchCase = {
         },
         {
           ...common,
+          title: `${CALLERS} callers, requests a second`,
           unit: 'requests/s',
           better: 'higher',
           rows: rates,

@@ -2,7 +2,7 @@ import { inLightAndDark, LIGHT } from './colours.js';
 import { LONGEST_LABEL, picture, render, type Panel, type Specification } from './picture-layout.js';
 import { short } from './print.js';
 import type { BenchRun, CaseResult, PictureKind, Row, Table } from './result.js';
-import { findRow, judge, median } from './statistics.js';
+import { findRow, median, ratioOf } from './statistics.js';
 
 /** A picture and the name of its file. */
 export interface Picture {
@@ -15,6 +15,15 @@ const BAR_HEIGHT = 22;
 const LONGEST_BAR = 4;
 /** Room beside the longest bar for its figure. */
 const ROOM_FOR_FIGURES = 1.5;
+/** A ratio so many times the ratio of the two bars, or as many times smaller, needs the rounds' range beside it. */
+const SURPRISING = 1.2;
+const NS_PER_US = 1_000;
+/** A panel of nanoseconds is drawn in microseconds where one of its figures is as large. */
+const LARGE_NS = 10 * NS_PER_US;
+const LEGEND =
+  'Green: broker-pool. Blue: others. Grey: for scale, such as bare sockets, or broker-pool with less to do.';
+const MEDIANS = 'Bars: medians of the rounds. A ratio: the median of the ratios within each round.';
+const CUT_OFF = 'A bar before "…" is cut off: its figure counts, not its length.';
 const ROLE_COLOURS = {
   field: 'role',
   type: 'nominal',
@@ -56,8 +65,9 @@ const names = {
 
 /** The figures of the rows: bars that begin at 0. */
 export function bars(result: CaseResult): Specification {
-  const panels = drawn(result, 'bars').map((table) => {
-    const values = barsOf(table);
+  const tables = drawn(result, 'bars').map((table) => ({ table, values: barsOf(table) }));
+  const cut = tables.some(({ values }) => values.some(({ figure }) => figure.startsWith('…')));
+  const panels = tables.map(({ table, values }) => {
     const longest = Math.max(...values.map(({ length }) => length));
     const x = {
       field: 'length',
@@ -80,14 +90,7 @@ export function bars(result: CaseResult): Specification {
       ],
     });
   });
-  return picture(
-    result.question,
-    [
-      'Green: broker-pool. Blue: others. Grey: bare sockets and the like. Bars: medians of the rounds.',
-      'A ratio is the median of those within each round, and so not the ratio of two bars.',
-    ],
-    panels,
-  );
+  return picture(result.question, [LEGEND, MEDIANS, ...(cut ? [CUT_OFF] : [])], panels);
 }
 
 interface Bar {
@@ -103,11 +106,14 @@ function barsOf(table: Table): Bar[] {
     .filter(({ middle }) => Number.isFinite(middle));
   const compared = figures.filter(({ row }) => row === oursOf(table) || row.name === table.baseline);
   const longest = LONGEST_BAR * Math.max(...compared.map(({ middle }) => middle));
+  const inUs = table.unit === 'ns' && figures.some(({ middle }) => middle >= LARGE_NS);
+  const written = (middle: number): string =>
+    inUs ? `${short(middle / NS_PER_US)} µs` : `${short(middle)} ${table.unit}`;
   return figures.map(({ row: { name, role }, middle }) => ({
     name,
     role,
     length: Math.min(middle, longest),
-    figure: `${middle > longest ? '… ' : ''}${short(middle)} ${table.unit}`,
+    figure: `${middle > longest ? '… ' : ''}${written(middle)}`,
   }));
 }
 
@@ -175,8 +181,14 @@ function answerOf(table: Table): string | string[] {
   const baseline = findRow(table, table.baseline);
   const ours = oursOf(table);
   if (baseline === undefined || ours === undefined) return better;
-  const [verdict] = judge({ ...table, targets: [{ row: ours.name, against: baseline.name }] });
-  return [`${ours.name}:`, `${short(verdict?.reached ?? Number.NaN)} × ${baseline.name}; ${better}`];
+  const { middle, lowest, highest } = ratioOf(ours, baseline);
+  const apart = middle / (median(ours.rounds) / median(baseline.rounds));
+  const spread = `single rounds: ${short(lowest)}–${short(highest)}`;
+  return [
+    `${ours.name}:`,
+    `${short(middle)} × ${baseline.name}; ${better}`,
+    ...(Math.max(apart, 1 / apart) > SURPRISING ? [spread] : []),
+  ];
 }
 
 /** The row that the table is about. */

@@ -4,8 +4,8 @@
  */
 
 /**
- * Whose figure a row is: this library's, that of what a user would pick instead, or that of what cannot be
- * done without.
+ * Whose figure a row is: this library's, that of what a user would pick instead, or one for scale: of what
+ * cannot be done without, or of this library with less to do.
  */
 export type Role = 'ours' | 'peer' | 'floor';
 

@@ -12,8 +12,13 @@ export async function drawMinutes(question: string, minutes: readonly Minute[]):
 
 export function minutePicture(question: string, minutes: readonly Minute[]): Specification {
   const panels = [
-    panel('99 % of acquires, from the call', 'µs', minutes, ({ fromCall }) => fromCall.p99),
-    panel('99 % of acquires, from the schedule', 'µs', minutes, ({ fromSchedule }) => fromSchedule.p99),
+    panel('99 % of acquires, from when each began', 'µs', minutes, ({ fromCall }) => fromCall.p99),
+    panel(
+      '99 % of acquires, from when each should have begun',
+      'µs',
+      minutes,
+      ({ fromSchedule }) => fromSchedule.p99,
+    ),
     panel('heap after collections', 'MiB', minutes, ({ held }) => held.heapUsed / MIB),
   ];
   return picture(question, `A point a minute, ${minutes.length} minutes.`, panels, 1);

@@ -45,16 +45,44 @@ test('bars are as long as the figures of the rows', (t) => {
   ]);
 });
 
-test('a bar far longer than ours and the baseline is cut off, and says so', (t) => {
-  const result = resultOf({ rows: [row('base', 10), row('ours', 20), row('peer', 500, { role: 'peer' })] });
-  const [[, , peer] = []] = valuesOf(bars(result));
+test('a bar far longer than ours and the baseline is cut off, and the picture says so', (t) => {
+  const pictureWith = (figure: number): ReturnType<typeof bars> =>
+    bars(resultOf({ rows: [row('base', 10), row('ours', 20), row('peer', figure, { role: 'peer' })] }));
+  const [[, , peer] = []] = valuesOf(pictureWith(500));
   t.deepEqual(peer, { name: 'peer', role: 'peer', length: 80, figure: '… 500 µs' });
+  const explained = (figure: number): boolean =>
+    JSON.stringify(pictureWith(figure).title).includes('is cut off');
+  t.deepEqual([80, 81].map(explained), [false, true]);
+});
+
+test('a panel of nanoseconds has its figures in µs from 10,000 ns on', (t) => {
+  const figuresWith = (longest: number, unit = 'ns'): unknown[] => {
+    const result = resultOf({ unit, rows: [row('base', longest), row('ours', 6_815)] });
+    return valuesOf(bars(result)).flatMap((panel) => panel.map((bar) => Reflect.get(bar, 'figure')));
+  };
+  t.deepEqual(figuresWith(9_999), ['9,999 ns', '6,815 ns']);
+  t.deepEqual(figuresWith(10_000), ['10.0 µs', '6.82 µs']);
+  t.deepEqual(figuresWith(10_000, 'requests/s'), ['10,000 requests/s', '6,815 requests/s']);
 });
 
 test('the title of a panel says how ours compares with the baseline', (t) => {
   const result = resultOf({ rows: [row('base', 10, { role: 'peer' }), row('ours', 20)] });
   const [panel] = bars(result).concat;
   t.like(panel?.title, { text: 'table 0', subtitle: ['ours:', '2.00 × base; lower is better'] });
+});
+
+test('the title of a panel has the range of the ratios where their median is far from the ratio of the bars', (t) => {
+  const lastLineWith = (...rounds: number[]): unknown => {
+    const rows = [row('base', 0, { role: 'peer', rounds: [10, 20, 40] }), row('ours', 0, { rounds })];
+    const { subtitle } = Object(bars(resultOf({ rows })).concat[0]?.['title']);
+    return subtitle.at(-1);
+  };
+  // The bars: 20 and 20. The ratios: 2, 1 and 0.25.
+  t.is(lastLineWith(20, 20, 10), '1.00 × base; lower is better');
+  // The bars: 20 and 20. The ratios: 2, 1.5 and 0.5.
+  t.is(lastLineWith(20, 30, 20), 'single rounds: 0.50–2.00');
+  // The bars: 20 and 40. The ratios: 4, 0.5 and 1.
+  t.is(lastLineWith(40, 10, 40), 'single rounds: 0.50–4.00');
 });
 
 test('the title of a panel speaks of the row that answers the question', (t) => {
