@@ -1,4 +1,4 @@
-/** The files of the build, as paths below it. */
+/** The files of a build, as paths below it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dirname, join as joinUrl } from 'node:path/posix';
@@ -6,15 +6,15 @@ import { ROOT } from './copy.js';
 
 const DIST = join(ROOT, 'dist');
 
-export function compiledFilesOf(folder: string): string[] {
-  return readdirSync(join(DIST, folder), { recursive: true, encoding: 'utf8' })
+export function compiledFilesOf(folder: string, build = DIST): string[] {
+  return readdirSync(join(build, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.js'))
     .map((name) => joinUrl(folder, name.replaceAll('\\', '/')))
     .toSorted();
 }
 
-export function readCompiled(file: string): string {
-  return readFileSync(join(DIST, file), 'utf8');
+export function readCompiled(file: string, build = DIST): string {
+  return readFileSync(join(build, file), 'utf8');
 }
 
 /** The files that a compiled file imports itself. */

@@ -15,7 +15,7 @@ import { CoverageTaker, reaches, type TestCoverage } from './coverage.js';
 import { compiledFilesOf, readCompiled } from './files.js';
 import { mutantsOf, type Mutant } from './mutants.js';
 import { isAsked, nearestFirst, nextGroupSize } from './selection.js';
-import { KNOWN_SURVIVORS, type KnownSurvivor } from './survivors.js';
+import { isSame, KNOWN_SURVIVORS } from './survivors.js';
 
 const WANTED_SHARE = 0.9;
 /**
@@ -186,10 +186,6 @@ function describe({ file, where, kind, before }: Mutant): string {
 function outcomeOf({ outcome, killedBy = 'no test notices it', durationMs }: Verdict): string {
   const how = outcome === 'unreached' ? 'no test reaches it' : killedBy;
   return `${how} (${(durationMs / 1000).toFixed(0)} s)`;
-}
-
-function isSame(survivor: KnownSurvivor, { where, kind, before }: Mutant): boolean {
-  return survivor.where === where && survivor.kind === kind && survivor.before === before;
 }
 
 /** A sample of `size` of them, the same for the same seed; all where `size` is 0. */

@@ -1,3 +1,5 @@
+import type { Mutant } from './mutants.js';
+
 /**
  * Mutants that change nothing a caller could notice, with the reason. A run lists them, but neither runs nor
  * counts them.
@@ -464,3 +466,7 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'The verdict about a connection that closes does not count.',
   },
 ];
+
+export function isSame(survivor: KnownSurvivor, { where, kind, before }: Mutant): boolean {
+  return survivor.where === where && survivor.kind === kind && survivor.before === before;
+}

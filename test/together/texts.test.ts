@@ -7,6 +7,7 @@ import '../hostile/documents.test.js';
 import '../layers.test.js';
 import '../mutations/mutants.test.js';
 import '../mutations/selection.test.js';
+import '../mutations/survivors.test.js';
 import '../package-files.test.js';
 import '../hostile/bugs.test.js';
 import '../types/exports.test.js';
