@@ -10,7 +10,8 @@ export const demo = defineCommand({
   name: 'demo',
   description:
     'Starts a broker and an echo backend, each as a process, and measures the time to a usable connection by ' +
-    'every route of a pool, and by a bare net.connect.',
+    'every route of a pool, and by a bare net.connect. Each first makes up to 1,000 connections that are not ' +
+    'counted.',
   options: {
     connects: value('N', `connections by each route; ${CONNECTS} if left out`, wholeNumber({ min: 1 })),
   },
