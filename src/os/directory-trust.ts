@@ -2,7 +2,7 @@
  * Checks the directories of a socket: a user who can write to one could put another socket in its place. The rest
  * of the package knows {@link checkDirectories} alone.
  *
- * Optional: docs/architecture.md tells how to remove it.
+ * Optional: docs/removing.md tells how to remove it.
  */
 import { readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';

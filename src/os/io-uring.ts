@@ -3,7 +3,7 @@
  * whether it is used. With two calls the thread returns to JavaScript in between, and the connect has woken the
  * broker: in up to a quarter of all Hellos the broker reads first, finds no bytes and sleeps 5 ms (V-21).
  *
- * Optional: docs/architecture.md tells how to remove it. `connectAndSend` in socket.ts uses {@link ringOf}, and
+ * Optional: docs/removing.md tells how to remove it. `connectAndSend` in socket.ts uses {@link ringOf}, and
  * makes the two calls one after the other without a ring; ring-problem.ts tells `doctor` why there is none.
  */
 import { systemClock } from '../clock.js';
