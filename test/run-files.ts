@@ -4,7 +4,7 @@
  * a folder goes to ava, such as `--match='*seed*'`.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, fstatSync } from 'node:fs';
+import { existsSync, fstatSync, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { compiled } from './compiled.js';
 
@@ -65,11 +65,16 @@ function watchSources(): Promise<number> {
 
 const args = process.argv.slice(2);
 const isOption = (arg: string): boolean => arg.startsWith('-');
+const isTest = (name: string): boolean => name.endsWith('.test.ts') || statSync(name).isDirectory();
 const names = args.filter((arg) => !isOption(arg));
 const missing = names.filter((name) => !existsSync(name));
-if (names.length === 0 || missing.length > 0) {
-  const problem =
-    names.length === 0 ? 'Name test files' : `There is no ${missing.join(', no ')}; name test files`;
+const others = names.filter((name) => !missing.includes(name) && !isTest(name));
+if (names.length === 0 || missing.length + others.length > 0) {
+  const problems = [
+    ...(missing.length > 0 ? [`There is no ${missing.join(', no ')}`] : []),
+    ...others.map((name) => `${name} is no test file`),
+  ];
+  const problem = names.length === 0 ? 'Name test files' : `${problems.join('; ')}; name test files`;
   process.stderr.write(`${problem}, for example: npm run test:file -- test/pool/lease.test.ts\n`);
   process.exit(1);
 }

@@ -10,3 +10,4 @@ import '../pool/wait-alone.test.js';
 import '../pool/watching/leak-stack.test.js';
 import '../process-warning.test.js';
 import '../testing/pause-process.test.js';
+import '../run-files.test.js';
