@@ -72,6 +72,11 @@ test('docs/pool.md lists each reason for which a connection closes, in the row o
   sameNames(t, wordsIn(listed), Object.keys(NO_CLOSES));
 });
 
+test('docs/events.md has a row for each reason for which a connection closes, and for no other', (t) => {
+  const rows = rowsBelow(readFileSync(join(ROOT, 'docs/events.md'), 'utf8'), '## Close reasons');
+  sameNames(t, [...rows.keys()], Object.keys(NO_CLOSES));
+});
+
 test('docs/events.md has a row for each event, which names each field of its own', (t) => {
   const source = readFileSync(join(ROOT, 'src/pool/watching/events.ts'), 'utf8');
   const page = readFileSync(join(ROOT, 'docs/events.md'), 'utf8');
@@ -164,6 +169,15 @@ for (const path of ENTRY_PAGES)
       [],
     );
   });
+
+test('each option that a page shows has a default, but for those that must be given', (t) => {
+  const without = OPTION_KINDS.flatMap(({ kind }) =>
+    [...optionDocs(kind)]
+      .filter(([, { fallback, isRequired }]) => fallback === '' && !isRequired)
+      .map(([name]) => `${kind}: ${name}`),
+  );
+  t.deepEqual(without, [], 'give the JSDoc of the option a @default');
+});
 
 test('the table of metrics is the one that `npm run generate:docs` writes', (t) => {
   const page = readFileSync(join(ROOT, METRICS_PAGE), 'utf8');
@@ -294,7 +308,7 @@ test('no line of the sources is longer than 120 characters', (t) => {
   const long = writtenSources.flatMap(({ path, lines }) =>
     lines.flatMap((line, index) => (line.length > 120 ? [`${path}:${index + 1}`] : [])),
   );
-  t.deepEqual(long, []);
+  t.deepEqual(long, [], 'run npm run format');
 });
 
 test('no file of the sources has more than 280 lines', (t) => {

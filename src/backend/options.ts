@@ -57,7 +57,7 @@ export const backendOptions = {
   payloadProtocols: converted<readonly number[], ReadonlySet<number>>(checkProtocols, () => new Set()),
   /**
    * Answers a request, at once or with a promise. Where it throws, rejects or returns anything but a
-   * `Uint8Array`, the connection takes no more requests, and ends behind the other answers.
+   * `Uint8Array`, the connection takes no more requests, and ends behind the other answers. @default none
    * @see docs/backend.md#requests
    */
   onRequest: callable<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),

@@ -96,6 +96,8 @@ export interface OptionDoc {
   readonly fallback: string;
   /** `@see`: a page below `docs`, with an anchor or without. */
   readonly page: string | undefined;
+  /** The option must be given, and has no default. */
+  readonly isRequired: boolean;
 }
 
 /** The entries of the table `name` in a source file. Each has JSDoc. */
@@ -103,8 +105,11 @@ function docsIn(file: string, name: string): [string, OptionDoc][] {
   const source = readFileSync(`${ROOT}${file}`, 'utf8');
   const [, table] = new RegExp(`^(?:export )?const ${name} = \\{\\n(.*?)^\\};`, 'ms').exec(source) ?? [];
   if (table === undefined) throw new Error(`${file} has no table ${name}`);
-  const docs = [...table.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):/gm)].map(
-    ([, comment = '', option = '']): [string, OptionDoc] => [option, parseDoc(comment)],
+  const docs = [...table.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):(\s+required\()?/gm)].map(
+    ([, comment = '', option = '', required]): [string, OptionDoc] => [
+      option,
+      { ...parseDoc(comment), isRequired: required !== undefined },
+    ],
   );
   for (const [, option = ''] of table.matchAll(/^ {2}(\w+):/gm))
     if (!docs.some(([documented]) => documented === option))
@@ -112,7 +117,7 @@ function docsIn(file: string, name: string): [string, OptionDoc][] {
   return docs;
 }
 
-function parseDoc(comment: string): OptionDoc {
+function parseDoc(comment: string): Omit<OptionDoc, 'isRequired'> {
   const words = comment
     .replaceAll(/\n\s*\*/g, ' ')
     .replaceAll(/\s+/g, ' ')
