@@ -183,9 +183,9 @@ export class TargetPool implements LeaseOwner {
   }
 
   onDetach(connection: PooledConnection): void {
-    // A pool that was destroyed has ended the lease, and a dead connection has given up its place.
+    if (connection.state === 'leased') this.#watch.end(connection, this.#cachedClock.time());
+    // A pool that was destroyed, also by a listener just now, has ended the lease; a dead connection has no place.
     if (connection.state !== 'leased') return;
-    this.#watch.end(connection, this.#cachedClock.time());
     this.#entries.detach(connection);
     connection.detach();
     const reason = this.#limits.closing ? 'poolClosed' : connection.closeOnRelease;

@@ -167,6 +167,20 @@ for (const name of [
   });
 }
 
+for (const end of ['release', 'detach'] as const) {
+  test(`${end} throws nothing where a listener of released destroys the pool`, async (t) => {
+    const { pool, connect } = fakePool(t);
+    const ended = new Promise<void>((resolve) => pool.once('closed', () => resolve()));
+    pool.once('released', () => void pool.destroy());
+    const acquiring = pool.acquire();
+    await connect();
+    const lease = await acquiring;
+    t.notThrows(() => lease[end]());
+    await ended;
+    t.like(pool.stats(), { total: 0, leased: 0, detached: 0 });
+  });
+}
+
 test('a lease that began without a listener emits no released event, and uses up no acquireId', async (t) => {
   const { pool, connect } = fakePool(t, { max: 1 });
   const released: ReleasedEvent[] = [];
