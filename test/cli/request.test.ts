@@ -45,13 +45,14 @@ test('request tells failures apart by its exit code', async (t) => {
     backend: { payloadProtocols: [0xf001], onRequest: () => new Promise<Uint8Array>(() => {}) },
   });
   const words = ['request', SERVICE, ...PROTOCOL, '--broker', broker.endpoint, '--data', 'x'];
-  const late = await run(...words, '--timeout', String(scaled(300)), '--json');
-  t.is(late.exitCode, 5);
-  t.like(JSON.parse(late.stderr), { error: { code: 'TIMEOUT', phase: 'request' } });
   const lost = await run(...words, '--payload-protocol', '0xf002');
   t.like(lost, { exitCode: 6, stdout: '' });
   t.regex(lost.stderr, /does not serve this payload protocol\.\n$/);
   t.like(await run('request', 'unknown', ...words.slice(2)), { exitCode: 4 });
+  // Behind the others, which have loaded what a request needs: the time must be up in the backend, not before.
+  const late = await run(...words, '--timeout', String(scaled(300)), '--json');
+  t.is(late.exitCode, 5);
+  t.like(JSON.parse(late.stderr), { error: { code: 'TIMEOUT', phase: 'request' } });
   await backend.stop();
   t.like(await run(...words), { exitCode: 3 });
 });
