@@ -4,7 +4,7 @@ import { BrokerPoolError } from '../errors.js';
  * Bun has `net.Socket`, but nothing of the handle behind it: a socket over a descriptor reads nothing, and a pool
  * cannot see whether a connection is as it was.
  */
-const IS_BUN = 'bun' in process.versions;
+export const IS_BUN = 'bun' in process.versions;
 
 /** Why this runtime makes no use of the C library, whatever koffi does; `undefined` where it does. */
 export const NO_DESCRIPTOR_SOCKETS = IS_BUN ? 'Bun reads nothing from a socket over a descriptor' : undefined;

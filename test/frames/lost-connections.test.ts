@@ -2,6 +2,7 @@ import { FAKE_BACKEND } from '../helpers/endpoints.js';
 import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import type { LeasingPool, RequestOptions } from '../../src/frames/index.js';
+import type { BrokerPoolError } from '../../src/index.js';
 import { echo, type OnRequest } from './frame-backend.js';
 import { bytes, openDirect, openPooled, startBackend, startPooled, text } from './kit.js';
 
@@ -149,17 +150,22 @@ test('any other request is sent once (S-62)', async (t) => {
 
 test('a request that was not written yet goes to the next connection, idempotent or not (S-62)', async (t) => {
   const backend = await startBackend(t, (request, connection) => {
-    if (request.payload.length < 1_000) connection.answer(request, request.payload);
+    if (request.payload.length < 1_000 || connection !== backend.connections[0])
+      connection.answer(request, request.payload);
   });
   const session = openDirect(t, backend, { connections: 1 });
   await session.request(bytes('opens the connection'));
   backend.connections[0]!.socket.pause();
   // More than the kernel holds: what comes behind it stays in the session.
-  const stuck = failureOf(session.request(Buffer.alloc(8 * 1024 * 1024)));
+  const stuck = session.request(Buffer.alloc(8 * 1024 * 1024)).then(
+    () => 'sent again',
+    ({ code }: BrokerPoolError) => code,
+  );
   await new Promise(setImmediate);
   const unsent = session.request(bytes('unsent'));
   backend.connections[0]!.socket.destroy();
-  t.true(['UNEXPECTED_EOF', 'FRAME_IO'].includes((await stuck).code));
+  // The session may hear of the end by EPIPE, and the large request is then known to be incomplete.
+  t.true(['UNEXPECTED_EOF', 'FRAME_IO', 'sent again'].includes(await stuck));
   t.is(text(await unsent), 'unsent');
 });
 

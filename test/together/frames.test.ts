@@ -10,6 +10,7 @@ import '../frames/multiplexing/halves.test.js';
 import '../frames/multiplexing/own-payload.test.js';
 import '../frames/multiplexing/pending-request.test.js';
 import '../frames/multiplexing/request-table.test.js';
+import '../frames/multiplexing/request-writer.test.js';
 import '../frames/options.test.js';
 import '../frames/pool-sessions.test.js';
 import '../frames/session.test.js';

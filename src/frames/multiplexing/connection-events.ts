@@ -13,7 +13,7 @@ export interface ConnectionEvents<Connection> {
   isOnlyBusy(connection: Connection): boolean;
   /** A frame for which no request waits. */
   onUnasked(): void;
-  /** The connection is dead: `owed` have been written to it, `unsent` have not. */
+  /** The connection is dead: `owed` have been written to it; `unsent` have not, or not to their last byte. */
   onLost(
     connection: Connection,
     owed: PendingRequest<Connection>[],

@@ -121,7 +121,7 @@ export class Dispatcher {
     onUnasked: () => void this.unaskedFrames++,
     onLost: (connection, owed, unsent, error) => {
       this.#drop(connection);
-      // Nothing of the unsent ones has left: the next connection takes them.
+      // The backend has executed none of the unsent ones: the next connection takes them.
       for (const request of owed) if (!request.isRepeatable) this.#requests.fail(request, error, true);
       for (const request of [...owed.filter(({ isRepeatable }) => isRepeatable), ...unsent]) {
         request.state = 'queued';

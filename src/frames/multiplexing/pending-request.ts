@@ -9,7 +9,7 @@ import { LARGE_BYTES } from './choice.js';
  */
 export type RequestState = 'queued' | 'assigned' | 'written' | 'settled';
 
-/** How often an idempotent request is sent at most. */
+/** How often a request is written at most, each time to another connection. */
 const MOST_ATTEMPTS = 3;
 
 /** A request from the call to its outcome. Few fields: thousands may be in flight. */
@@ -52,8 +52,13 @@ export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<
     this.isLarge = payload.length >= LARGE_BYTES;
   }
 
+  /** Whether it may be written to another connection where its own has not delivered it. */
+  get mayBeWritten(): boolean {
+    return this.attempts < MOST_ATTEMPTS;
+  }
+
   /** Whether it goes to another connection when its own dies: only where its caller allows to repeat it (S-62). */
   get isRepeatable(): boolean {
-    return this.isIdempotent && this.attempts < MOST_ATTEMPTS;
+    return this.isIdempotent && this.mayBeWritten;
   }
 }

@@ -1,11 +1,9 @@
 import { afterPromises, afterThisCode } from '../../clock.js';
 import { BrokerPoolError } from '../../errors.js';
 import { Fifo } from '../../fifo.js';
-import { FrameKind, PROTOCOL_VERSION } from '../../wire/envelope.js';
+import { FrameKind } from '../../wire/envelope.js';
 import { FrameReader } from '../codec/frame-reader.js';
 import type { FrameView } from '../codec/frame-view.js';
-import { FrameWriter } from '../codec/frame-writer.js';
-import { writeTogether } from '../../os/write-together.js';
 import { connectionClosedError, connectionFailedError, malformedAnswerError } from '../session-errors.js';
 import type { HeldConnection } from '../sources/connection-source.js';
 import { problemOf } from './answer-problem.js';
@@ -14,11 +12,9 @@ import type { ConnectionEvents } from './connection-events.js';
 import { ownPayload } from './own-payload.js';
 import type { PendingRequest } from './pending-request.js';
 import { ABANDONED, RequestTable } from './request-table.js';
+import { RequestWriter } from './request-writer.js';
 
 export type Request = PendingRequest<SessionConnection>;
-
-/** Bytes that the socket gets at once. Then the requests wait until the kernel has them. */
-const WRITE_BYTES = 64 * 1024;
 
 /** The fewest answers that are worth a write of their own. */
 const FEWEST_ANSWERS = 4;
@@ -29,8 +25,8 @@ export class SessionConnection implements Candidate {
   readonly #events: ConnectionEvents<SessionConnection>;
   readonly #maxInFlight: number;
   readonly #reader = new FrameReader(ownPayload);
-  readonly #writer = new FrameWriter();
   readonly #table = new RequestTable<Request>();
+  readonly #writer: RequestWriter<SessionConnection>;
   readonly #unsent = new Fifo<Request>();
   #largeRequests = 0;
   /** How many frames are read before the next pause. */
@@ -55,6 +51,10 @@ export class SessionConnection implements Candidate {
     this.#held = held;
     this.#events = events;
     this.#maxInFlight = maxInFlight;
+    this.#writer = new RequestWriter(held.socket, this.#table, (request, error) => {
+      this.#forgetSize(request);
+      events.onFailure(request, error);
+    });
     held.socket
       .on('data', this.#onData)
       .on('drain', this.#onDrain)
@@ -203,42 +203,9 @@ export class SessionConnection implements Candidate {
     this.#isFlushing = false;
     // Nothing leaves a destroyed socket: its 'close' sends the requests to another connection.
     const { socket } = this.#held;
-    while (!this.#isOver && !this.#isBlocked && !socket.destroyed && this.#unsent.length > 0) this.#write();
+    while (!this.#isOver && !this.#isBlocked && !socket.destroyed && this.#unsent.length > 0)
+      this.#isBlocked = !this.#writer.write(this.#unsent);
   };
-
-  #write(): void {
-    const writer = this.#writer;
-    while (writer.bytes < WRITE_BYTES) {
-      const request = this.#unsent.shift();
-      if (request === undefined) break;
-      this.#encode(request);
-    }
-    const { socket } = this.#held;
-    writeTogether(socket, writer.take());
-    this.#isBlocked = socket.writableNeedDrain;
-  }
-
-  #encode(request: Request): void {
-    const { payload, payloadProtocol, traceparent, tracestate } = request;
-    const requestId = this.#table.add(request);
-    try {
-      this.#writer.add({
-        envelopeVersion: PROTOCOL_VERSION,
-        payloadProtocol,
-        payload,
-        requestId,
-        traceparent,
-        tracestate,
-      });
-    } catch (error) {
-      this.#table.take(requestId);
-      this.#forgetSize(request);
-      if (!(error instanceof BrokerPoolError)) throw error;
-      return this.#events.onFailure(request, error);
-    }
-    request.state = 'written';
-    request.attempts++;
-  }
 
   readonly #onDrain = (): void => {
     this.#isBlocked = false;
@@ -256,8 +223,13 @@ export class SessionConnection implements Candidate {
   /** Fails exactly the requests that are in flight on this connection (S-48). */
   #fail(error: BrokerPoolError, isForeign: boolean): void {
     if (this.#isOver) return;
-    const owed = this.#table.takeAll();
-    const unsent = this.#unsent.takeAll();
+    const owed: Request[] = [];
+    const missed: Request[] = [];
+    for (const request of this.#table.takeAll()) {
+      const isMissed = request.mayBeWritten && this.#writer.hasMissed(request, error.cause);
+      (isMissed ? missed : owed).push(request);
+    }
+    const unsent = [...missed, ...this.#unsent.takeAll()];
     this.#leave();
     this.#held.destroy(isForeign);
     this.#events.onLost(this, owed, unsent, error);
