@@ -1,4 +1,5 @@
 import { BrokerPoolError } from '../../errors.js';
+import { IdTable, type Numbered } from '../../id-table.js';
 import type { DescriptorCalls } from '../../os/descriptors.js';
 import { systemFailure } from '../../os/errno.js';
 import { InFlightDescriptors } from '../../os/in-flight-descriptors.js';
@@ -17,7 +18,9 @@ import type { HostConnection, TellHolder } from './host-connection.js';
  */
 const CLAIMABLE_MS = 10;
 
-interface HostLease {
+interface HostLease extends Numbered<HostLease> {
+  /** The acquire's number. */
+  readonly id: number;
   /** Not used, but kept: the leak watch takes a collected handle for a lost lease. */
   readonly lease: Lease;
   readonly connection: HostConnection;
@@ -43,8 +46,7 @@ interface Held {
 export class HostLeases {
   readonly #inFlight: InFlightDescriptors;
   readonly #post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void;
-  /** By the acquire's number. */
-  readonly #leases = new Map<number, HostLease>();
+  readonly #leases = new IdTable<HostLease>();
   /** By the connection's number. */
   readonly #held = new Map<number, Held>();
   /** Connections that the thread may claim, or has claimed. */
@@ -62,7 +64,7 @@ export class HostLeases {
   }
 
   has(acquireId: number): boolean {
-    return this.#leases.has(acquireId);
+    return this.#leases.get(acquireId) !== undefined;
   }
 
   /** Hands a lease over, or gives it back to the pool and returns why it cannot. */
@@ -72,7 +74,7 @@ export class HostLeases {
     const held = this.#held.get(pooled.id);
     if (held !== undefined) {
       connection.lend();
-      this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
+      this.#begin(held, acquireId, lease);
       this.#post({ ...message, slot: -1 });
       return undefined;
     }
@@ -89,7 +91,7 @@ export class HostLeases {
     const first = { connection, acquireId, claimable };
     this.#held.set(pooled.id, first);
     connection.holders.add(this.#tell);
-    this.#begin(first, acquireId, { lease, connection, slot, greeted: greeting !== undefined });
+    this.#begin(first, acquireId, lease, slot, greeting !== undefined);
     const token = answer?.handoffToken();
     const handoffToken = token && copyOf(token);
     const info = {
@@ -107,7 +109,7 @@ export class HostLeases {
     // The connection may have closed while the message was on its way.
     if (lease === undefined) return;
     const { connection } = lease;
-    const untaken = this.#end(acquireId, lease, kept);
+    const untaken = this.#end(lease, kept);
     if (everReceived) connection.everReceived = true;
     const held = this.#held.get(connection.pooled.id);
     if (turn > 0 && held?.claimable !== undefined) this.#offer(held, held.claimable, turn);
@@ -127,7 +129,7 @@ export class HostLeases {
       return false;
     connection.claimable = undefined;
     const lease = claimable.begin(connection.pooled);
-    if (lease !== undefined) this.#begin(held, acquireId, { lease, connection, slot: -1, greeted: false });
+    if (lease !== undefined) this.#begin(held, acquireId, lease);
     return true;
   }
 
@@ -140,14 +142,14 @@ export class HostLeases {
   destroy(acquireId: number, reason: CloseReason): void {
     const lease = this.#leases.get(acquireId);
     if (lease === undefined) return;
-    this.#end(acquireId, lease, false);
+    this.#end(lease, false);
     lease.connection.giveBack(reason);
   }
 
   /** Ends all leases; the thread keeps no duplicates. */
   destroyAll(reason: CloseReason): void {
     this.#cancelRecall?.();
-    for (const acquireId of Array.from(this.#leases.keys())) this.destroy(acquireId, reason);
+    for (const { id } of this.#leases.items()) this.destroy(id, reason);
     for (const held of Array.from(this.#held.values())) {
       const { connection, claimable } = held;
       this.#recall(held);
@@ -160,9 +162,9 @@ export class HostLeases {
 
   /** The thread has ended, and Node has closed its sockets. */
   abandon(): void {
-    for (const [acquireId, lease] of Array.from(this.#leases)) {
+    for (const lease of this.#leases.items()) {
       const { connection } = lease;
-      const untaken = this.#end(acquireId, lease, false);
+      const untaken = this.#end(lease, false);
       // No other caller can take up a conversation that the thread broke off.
       connection.giveBack(untaken && !lease.greeted ? connection.takeBack() : 'leaked');
     }
@@ -187,17 +189,17 @@ export class HostLeases {
     const { acquireId, claimable } = held;
     claimable?.close();
     if (acquireId === undefined) return;
-    const slot = this.#leases.get(acquireId)?.slot ?? -1;
-    this.#leases.delete(acquireId);
+    const slot = this.#leases.take(acquireId)?.slot ?? -1;
     if (slot >= 0) this.#inFlight.end(slot);
     // Does nothing if the pool itself has closed the connection.
     connection.giveBack('stale');
   }
 
-  #begin(held: Held, acquireId: number, lease: HostLease): void {
-    this.#leases.set(acquireId, lease);
-    held.acquireId = acquireId;
-    held.claimable?.allow(lease.connection.pooled);
+  #begin(held: Held, id: number, lease: Lease, slot = -1, greeted = false): void {
+    const { connection, claimable } = held;
+    this.#leases.add({ id, lease, connection, slot, greeted, nextInPlace: undefined });
+    held.acquireId = id;
+    claimable?.allow(connection.pooled);
   }
 
   /** The thread has given a connection back, and may claim it. */
@@ -230,8 +232,8 @@ export class HostLeases {
   }
 
   /** Returns whether the thread had never taken the descriptor. */
-  #end(acquireId: number, { connection, slot }: HostLease, kept: boolean): boolean {
-    this.#leases.delete(acquireId);
+  #end({ id, connection, slot }: HostLease, kept: boolean): boolean {
+    this.#leases.take(id);
     const untaken = slot >= 0 && this.#inFlight.end(slot);
     const held = this.#held.get(connection.pooled.id);
     if (kept && !untaken && held !== undefined) {
