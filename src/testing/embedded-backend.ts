@@ -5,7 +5,7 @@ import { BackendServer } from '../backend/backend-server.js';
 import { answerOffer, type ReceivedOffer } from '../backend/handoff/handoff-intake.js';
 import { backendOptions, type ConnectionOrigin } from '../backend/options.js';
 import { BrokerPoolError } from '../errors.js';
-import { readOptions, type SettingsOf } from '../option-table.js';
+import { readOptions } from '../option-table.js';
 import { loadHandlePassing } from '../os/handle-passing.js';
 import { loadNative } from '../os/native.js';
 import { checkName } from '../validation.js';
@@ -13,7 +13,7 @@ import { HANDOFF_TOKEN_BYTES } from '../wire/messages.js';
 import { ChangeNotifier } from './change-notifier.js';
 import { answerProbes, ownIdentity } from './identity-probe.js';
 import {
-  embeddedBackendOptions,
+  checkBackendOptions,
   HANDOFF_MODES,
   withoutUndefined,
   type EmbeddedBackendOptions,
@@ -26,7 +26,7 @@ export function canHandOff(): boolean {
   return loadHandlePassing() !== undefined;
 }
 
-type Settings = SettingsOf<typeof embeddedBackendOptions>;
+type Settings = ReturnType<typeof checkBackendOptions>;
 
 /**
  * A backend in this process, for tests and demos, on real sockets: `serveBackend` with faults on demand. Echoes
@@ -61,10 +61,11 @@ export class EmbeddedBackend implements AsyncDisposable {
   /**
    * Starts a backend. Rejects with the system's error, for example if an endpoint is in use.
    *
-   * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
+   * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist, and for options that exclude or
+   * lack each other
    */
   static async start(options: EmbeddedBackendOptions = {}): Promise<EmbeddedBackend> {
-    const backend = new EmbeddedBackend(readOptions(embeddedBackendOptions, options));
+    const backend = new EmbeddedBackend(checkBackendOptions(options));
     try {
       if (backend.#handoffEndpoint !== undefined && !canHandOff())
         throw new Error('handoff needs FFI, which is not available here');

@@ -22,7 +22,7 @@ export interface EmbeddedService {
   readonly endpoint: string;
   /** The only version that has a backend. @default any */
   readonly version?: string | undefined;
-  /** All versions that have a backend. @default any */
+  /** All versions that have a backend, in place of `version`. @default any */
   readonly versions?: readonly string[] | undefined;
   /** Lower versions are blocked; only `major.minor.patch` counts. */
   readonly minVersion?: string | undefined;

@@ -1,7 +1,15 @@
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BackendRequest } from '../backend/connections/backend-request.js';
-import { converted, option, unchecked, type OptionsOf } from '../option-table.js';
+import { invalidArgument } from '../errors.js';
+import {
+  converted,
+  option,
+  readOptions,
+  unchecked,
+  type OptionsOf,
+  type SettingsOf,
+} from '../option-table.js';
 import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
 import type { DaemonProcess, Hello } from '../wire/messages.js';
 import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
@@ -64,7 +72,7 @@ const brokerOptions = {
 };
 
 const backendOptions = {
-  /** Where to take over connections. @default a socket in `directory` */
+  /** Where to take over connections; needs another `handoff` than `none`. @default a socket in `directory` */
   handoffEndpoint: unchecked<string>(),
   /**
    * What to do with offered connections; anything but `none` needs FFI, see `canHandOff`. A broker offers the
@@ -74,15 +82,16 @@ const backendOptions = {
   handoff: option<HandoffMode | 'none'>(checkHandoff, 'none'),
   /**
    * Serves each connection, from its first byte. Sockets are half-open: end them when the client ends its side.
-   * Beside `payloadProtocols` or `onHttp` it gets only connections whose bytes are neither frames nor HTTP.
+   * Beside `payloadProtocols` it gets only connections whose bytes are neither frames nor probes. Not together with
+   * `onHttp`, nor, without `payloadProtocols`, with `identity`.
    * @default answers identity probes, then echoes
    */
   onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
   /** Answers framed requests of these payload protocols instead of echoing bytes. @default none */
   payloadProtocols: unchecked<readonly number[]>(),
-  /** Answers a framed request. @default with its payload */
+  /** Answers a framed request; needs `payloadProtocols`. @default with its payload */
   onRequest: unchecked<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
-  /** Answers HTTP requests instead of echoing bytes. @default none */
+  /** Answers HTTP requests instead of echoing bytes, also beside `payloadProtocols`. @default none */
   onHttp: unchecked<RequestListener>(),
   /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
   identity: unchecked<Partial<DaemonProcess>>(),
@@ -108,6 +117,30 @@ export interface EmbeddedBrokerOptions
 /** Options of `EmbeddedBackend.start`. */
 export interface EmbeddedBackendOptions
   extends Readonly<OptionsOf<typeof listenerOptions>>, Readonly<OptionsOf<typeof backendOptions>> {}
+
+/**
+ * The checked options of a backend.
+ *
+ * @throws `INVALID_ARGUMENT` for an option that does not exist, and for options that exclude or lack each other
+ */
+export function checkBackendOptions(
+  options: EmbeddedBackendOptions,
+  path?: string,
+): SettingsOf<typeof embeddedBackendOptions> {
+  const settings = readOptions(embeddedBackendOptions, options, path);
+  const { handoff, handoffEndpoint, identity, onConnection, onHttp, onRequest, payloadProtocols } = settings;
+  const refuse = (name: string, problem: string): Error =>
+    invalidArgument(path === undefined ? name : `${path}.${name}`, problem);
+  if (onHttp !== undefined && onConnection !== undefined)
+    throw refuse('onHttp', 'gets the connections that onConnection would get: give one of them');
+  if (onRequest !== undefined && payloadProtocols === undefined)
+    throw refuse('onRequest', 'needs payloadProtocols, whose requests it answers');
+  if (identity !== undefined && onConnection !== undefined && payloadProtocols === undefined)
+    throw refuse('identity', 'needs payloadProtocols beside onConnection, which gets the probes otherwise');
+  if (handoffEndpoint !== undefined && handoff === 'none')
+    throw refuse('handoffEndpoint', 'needs handoff, which is none');
+  return settings;
+}
 
 function checkServices(name: string, value: unknown): Map<string, EmbeddedService> {
   checkObject(name, value);

@@ -3,8 +3,8 @@ import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 import type { EmbeddedService } from './hello-rules.js';
 import {
+  checkBackendOptions,
   checkServiceOptions,
-  embeddedBackendOptions,
   embeddedBrokerOptions,
   systemOptions,
   withoutUndefined,
@@ -25,9 +25,7 @@ const testSystemOptions = {
   /** Options of the broker. @default those of {@link EmbeddedBroker.start} */
   broker: passedOn<EmbeddedBrokerOptions>((name, value) => readOptions(embeddedBrokerOptions, value, name)),
   /** Options of the backend. @default those of {@link EmbeddedBackend.start} */
-  backend: passedOn<EmbeddedBackendOptions>((name, value) =>
-    readOptions(embeddedBackendOptions, value, name),
-  ),
+  backend: passedOn<EmbeddedBackendOptions>((name, value) => checkBackendOptions(value, name)),
   /** Further properties of the service; they replace the version and endpoints above. @default none */
   service: passedOn<Partial<EmbeddedService>>(checkServiceOptions),
 };

@@ -76,12 +76,12 @@ export class ProcessSystem {
   async startBackend(): Promise<void> {
     const { directory, backlog, handoff = 'none' } = this.#options;
     for (const file of [this.backendEndpoint, this.#handoffEndpoint]) rmSync(file, { force: true });
-    const endpoints = { endpoint: this.backendEndpoint, handoffEndpoint: this.#handoffEndpoint };
     this.#backend = await ServerProcess.start({
       role: 'backend',
       directory,
-      ...endpoints,
+      endpoint: this.backendEndpoint,
       handoff,
+      ...(handoff !== 'none' && { handoffEndpoint: this.#handoffEndpoint }),
       ...(backlog !== undefined && { backlog }),
     });
   }

@@ -52,6 +52,43 @@ for (const [where, options] of Object.entries({
   });
 }
 
+const idle = (): void => {};
+
+for (const [title, name, options, problem] of [
+  [
+    'onHttp beside onConnection',
+    'onHttp',
+    { onHttp: idle, onConnection: idle },
+    'gets the connections that onConnection would get',
+  ],
+  ['onRequest without payloadProtocols', 'onRequest', { onRequest: idle }, 'needs payloadProtocols'],
+  [
+    'identity beside onConnection alone',
+    'identity',
+    { identity: { pid: 1 }, onConnection: idle },
+    'needs payloadProtocols beside onConnection',
+  ],
+  [
+    'handoffEndpoint without handoff',
+    'handoffEndpoint',
+    { handoffEndpoint: '/nonexistent/handoff' },
+    'needs handoff',
+  ],
+] as const) {
+  test(`a backend and a system refuse ${title}`, async (t) => {
+    const refusal = (path: string) => ({
+      instanceOf: BrokerPoolError,
+      code: 'INVALID_ARGUMENT',
+      message: new RegExp(`^${path}${name} ${problem}`),
+    });
+    await t.throwsAsync(async () => await starts['EmbeddedBackend.start']?.(options), refusal(''));
+    await t.throwsAsync(
+      async () => await starts['startTestSystem']?.({ backend: options }),
+      refusal('backend\\.'),
+    );
+  });
+}
+
 test('a handoff mode that does not exist is refused', async (t) => {
   for (const name of ['EmbeddedBackend.start', 'spawnTestSystem']) {
     await t.throwsAsync(async () => await starts[name]?.({ handoff: 'acept' }), {
