@@ -1,3 +1,4 @@
+import { invalidArgument } from '../errors.js';
 import { readOptions, unchecked, type Option, type OptionsOf } from '../option-table.js';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
@@ -22,7 +23,7 @@ export interface TestTarget {
 const testSystemOptions = {
   /** For the sockets of both. @default a new temporary directory for each */
   directory: unchecked<string>(),
-  /** Options of the broker. @default those of {@link EmbeddedBroker.start} */
+  /** Options of the broker; its `services` are further ones. @default those of {@link EmbeddedBroker.start} */
   broker: passedOn<EmbeddedBrokerOptions>((name, value) => readOptions(embeddedBrokerOptions, value, name)),
   /** Options of the backend. @default those of {@link EmbeddedBackend.start} */
   backend: passedOn<EmbeddedBackendOptions>((name, value) => checkBackendOptions(value, name)),
@@ -71,7 +72,8 @@ export interface OwnServiceOptions extends Omit<TestSystemOptions, 'backend' | '
  *
  * `await using system = await startTestSystem(); await connectToBackend(system.target);`
  *
- * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist
+ * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an option that does not exist, and for options that exclude or
+ * lack each other
  */
 export function startTestSystem(options: OwnServiceOptions): Promise<TestSystem<undefined>>;
 export function startTestSystem(options?: TestSystemOptions): Promise<TestSystem>;
@@ -81,6 +83,11 @@ export async function startTestSystem(
   const settings = readOptions({ ...systemOptions, ...testSystemOptions }, options);
   const { directory, serviceName, version } = settings;
   const { broker: brokerOptions = {}, backend: backendOptions, service: more = {} } = settings;
+  if (brokerOptions.services?.[serviceName] !== undefined)
+    throw invalidArgument(
+      `broker.services.${serviceName}`,
+      'is the service of the system: give its properties as service',
+    );
   const isOwn = more.endpoint !== undefined && backendOptions === undefined;
   const backend = isOwn
     ? undefined

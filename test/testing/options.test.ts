@@ -89,6 +89,15 @@ for (const [title, name, options, problem] of [
   });
 }
 
+test('startTestSystem refuses its own service among the services of the broker', async (t) => {
+  const services = { other: { endpoint: '/nonexistent/other' }, own: { endpoint: '/nonexistent/own' } };
+  await t.throwsAsync(startTestSystem({ serviceName: 'own', broker: { services } }), {
+    instanceOf: BrokerPoolError,
+    code: 'INVALID_ARGUMENT',
+    message: /^broker\.services\.own is the service of the system/,
+  });
+});
+
 test('a handoff mode that does not exist is refused', async (t) => {
   for (const name of ['EmbeddedBackend.start', 'spawnTestSystem']) {
     await t.throwsAsync(async () => await starts[name]?.({ handoff: 'acept' }), {
