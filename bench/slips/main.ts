@@ -28,6 +28,8 @@ const BUDGET_MS = 40_000;
 /** The landed results serve for weeks. */
 const ROUNDS_TO_WRITE = 9;
 
+// The machine's description has the versions of the peers.
+installPeers();
 const here = machine(false);
 
 function readLanded(): Landed[] {
@@ -85,7 +87,6 @@ const { values, positionals } = parseArgs({
 const isChosen = ({ name }: SlipRow): boolean =>
   positionals.length === 0 || positionals.some((word) => name.includes(word));
 const chosen = ROWS.filter(isChosen);
-installPeers();
 await using system = await spawnTestSystem({ handoff: 'none', backlog: BACKLOG });
 const { target, backend } = system;
 const slipSystem = { target, endpoint: backend.endpoint, pid: backend.pid ?? 0 };
