@@ -118,8 +118,15 @@ for (const [name, create] of DRIVERS) {
       const { broker } = await startSystem(t);
       broker.behaviour = { kind: 'silent' };
       const driver = create();
+      let giveUp = (): void => {};
+      const ended = new Promise<Outcome>((resolve) => {
+        giveUp = driver.start(handshakeJob(broker.endpoint), resolve);
+      });
       const outcomes = [1, 2, 3].map(() => run(driver, handshakeJob(broker.endpoint)));
-      await broker.until(() => broker.helloCount === 3);
+      await broker.until(() => broker.helloCount === 4);
+      // The end of one job must make the driver forget no other.
+      giveUp();
+      t.is(failureOf(await ended).code, 'ABORTED');
       await driver.close();
       for (const outcome of await Promise.all(outcomes)) t.is(failureOf(outcome).code, 'ABORTED');
       broker.releaseSilent();
