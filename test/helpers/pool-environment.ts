@@ -1,8 +1,11 @@
 import { EventEmitter } from 'node:events';
+import { CachedClock, SharedTimer } from '../../src/clock.js';
+import { AcquireQueue } from '../../src/pool/acquire-queue.js';
 import type { OpensConnections } from '../../src/pool/connecting/connector.js';
 import { checkPoolOptions, type BrokerPoolOptions } from '../../src/pool/options.js';
 import type { PoolEnvironment } from '../../src/pool/pool-environment.js';
 import { createEventSources } from '../../src/pool/watching/event-sources.js';
+import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
 import { FAKE_BROKER } from './endpoints.js';
 import { FakeClock } from './fake-clock.js';
 
@@ -34,4 +37,16 @@ export function poolEnvironment(
     clock,
     emitter,
   };
+}
+
+/** A queue of callers whose time is never up. */
+export function timelessQueue(environment: PoolEnvironment): AcquireQueue {
+  const { clock } = environment;
+  const timer = new SharedTimer(
+    clock,
+    () => {},
+    () => Infinity,
+  );
+  const watch = new LeaseWatch(TARGET, environment, timer, () => {});
+  return new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
 }

@@ -1,12 +1,9 @@
-import { CachedClock, SharedTimer } from '../../src/clock.js';
-import { AcquireQueue } from '../../src/pool/acquire-queue.js';
 import { Capacity, type CapacityUser } from '../../src/pool/capacity.js';
 import { EntryList } from '../../src/pool/containers.js';
 import type { BrokerPoolOptions } from '../../src/pool/options.js';
 import type { PooledConnection } from '../../src/pool/pooled-connection.js';
 import { TargetLimits } from '../../src/pool/target-limits.js';
-import { LeaseWatch } from '../../src/pool/watching/lease-watch.js';
-import { poolEnvironment, TARGET } from '../helpers/pool-environment.js';
+import { poolEnvironment, timelessQueue } from '../helpers/pool-environment.js';
 import { pooledConnection } from '../helpers/pooled.js';
 import test from '../helpers/sanitary.js';
 
@@ -14,13 +11,7 @@ function setUp(options: BrokerPoolOptions = {}, capacity?: Capacity) {
   const environment = poolEnvironment(options);
   const { clock, settings } = environment;
   const entries = new EntryList<PooledConnection>();
-  const timer = new SharedTimer(
-    clock,
-    () => {},
-    () => Infinity,
-  );
-  const watch = new LeaseWatch(TARGET, environment, timer, () => {});
-  const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
+  const queue = timelessQueue(environment);
   const limits = new TargetLimits(
     settings,
     capacity,

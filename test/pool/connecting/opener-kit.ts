@@ -1,9 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { CachedClock, SharedTimer } from '../../../src/clock.js';
 import { BrokerPoolError } from '../../../src/errors.js';
 import type { Route } from '../../../src/negotiation/job.js';
 import { asPoolError } from '../../../src/pool/acquire-errors.js';
-import { AcquireQueue } from '../../../src/pool/acquire-queue.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
 import type { ConnectRequest, NewConnection } from '../../../src/pool/connecting/connect-request.js';
 import type { OpensConnections } from '../../../src/pool/connecting/connector.js';
@@ -13,11 +11,10 @@ import type { BrokerPoolOptions } from '../../../src/pool/options.js';
 import type { PoolEnvironment } from '../../../src/pool/pool-environment.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { TargetLimits } from '../../../src/pool/target-limits.js';
-import { LeaseWatch } from '../../../src/pool/watching/lease-watch.js';
 import { targetKey } from '../../../src/target.js';
 import { FAKE_BACKEND } from '../../helpers/endpoints.js';
 import { FakeSocket } from '../../helpers/fake-peers.js';
-import { poolEnvironment, TARGET } from '../../helpers/pool-environment.js';
+import { poolEnvironment, TARGET, timelessQueue } from '../../helpers/pool-environment.js';
 import { NotingOwner } from '../../helpers/pooled.js';
 
 /** Opens connections when the test says so. */
@@ -64,13 +61,7 @@ export function setUpOpener(options: BrokerPoolOptions = {}, parts: Partial<Pool
   const { clock, capacity, emitter } = environment;
   const entries = new EntryList<PooledConnection>();
   const stage: Stage = { entries, opened: [], failures: [], pumps: 0 };
-  const timer = new SharedTimer(
-    clock,
-    () => {},
-    () => Infinity,
-  );
-  const watch = new LeaseWatch(TARGET, environment, timer, () => {});
-  const queue = new AcquireQueue(clock, new CachedClock(clock, () => {}), timer, watch);
+  const queue = timelessQueue(environment);
   const { settings } = environment;
   const pump = (): void => void (stage.pumps += 1);
   const limits = new TargetLimits(settings, capacity, entries, queue, () => false, pump);
