@@ -1,20 +1,24 @@
-/** Does one thing again and again, and prints how many bytes each time moved into the old generation. */
+/** Does one thing again and again, and prints how many bytes of each time came into the old generation. */
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { parentPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
 import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
 import { instrument } from '../src/metrics/opentelemetry.js';
-import { BrokerPool, connectSharedPool, type Lease } from '../src/index.js';
+import { BrokerPool, connectSharedPool } from '../src/index.js';
 
-/** An acquire and its release, with a listener, with spans, with a validation, or in another thread. */
-export type Repeated = 'listener' | 'spans' | 'validate' | 'guest';
+/**
+ * An acquire and its release, with a listener, with spans, with a validation, or in another thread; or the making of one
+ * of Node's own sockets.
+ */
+export type Repeated = 'listener' | 'spans' | 'validate' | 'guest' | 'socket';
 
 /** Set in the thread of a guest. */
 const guestPort: MessagePort | undefined = workerData ?? undefined;
 if (guestPort !== undefined) {
   const shared = await connectSharedPool(guestPort);
-  parentPort?.postMessage(await bytesOf(() => shared.acquire()));
+  parentPort?.postMessage(await bytesOf(async () => (await shared.acquire()).release()));
 } else {
   const [targetText = '', repeated] = process.argv.slice(2);
   const validated = { validate: () => true, validateAfterIdleMs: 0 };
@@ -25,9 +29,14 @@ if (guestPort !== undefined) {
   });
   if (repeated === 'spans') instrument(pool, { spans: true, tracerProvider: new BasicTracerProvider() });
   if (repeated === 'listener') pool.on('released', () => {});
-  const bytes = repeated === 'guest' ? await bytesOfGuest(pool.share()) : await bytesOf(() => pool.acquire());
-  process.stdout.write(`${bytes}\n`);
+  process.stdout.write(`${await bytesOfEach(repeated, pool)}\n`);
   process.exit();
+}
+
+function bytesOfEach(repeated: string | undefined, pool: BrokerPool): Promise<number> {
+  if (repeated === 'guest') return bytesOfGuest(pool.share());
+  if (repeated === 'socket') return bytesOf(() => new Socket());
+  return bytesOf(async () => (await pool.acquire()).release());
 }
 
 async function bytesOfGuest(port: MessagePort): Promise<number> {
@@ -36,20 +45,20 @@ async function bytesOfGuest(port: MessagePort): Promise<number> {
   return Number(bytes);
 }
 
-/** How many bytes each acquire with its release moves into the old generation of this thread. */
-async function bytesOf(acquire: () => Promise<Lease>): Promise<number> {
+/** How many bytes of each run of `work` come into the old generation of this thread. */
+async function bytesOf(work: () => unknown): Promise<number> {
   const times = 10_000;
-  await repeat(acquire, 3_000);
+  await repeat(work, 3_000);
   collect();
-  await repeat(acquire, 1_000);
+  await repeat(work, 1_000);
   const before = oldBytes();
-  await repeat(acquire, times);
+  await repeat(work, times);
   return (oldBytes() - before) / times;
 }
 
-async function repeat(acquire: () => Promise<Lease>, times: number): Promise<void> {
+async function repeat(work: () => unknown, times: number): Promise<void> {
   for (let time = 1; time <= times; time++) {
-    (await acquire()).release();
+    await work();
     if (time % 500 > 0) continue;
     await turn();
     // An object moves when it has outlived two.

@@ -28,10 +28,12 @@ export class LeasedSocket {
     this.#onReusable = onReusable;
     this.socket = lease.socket;
     const destroy = this.socket.destroy.bind(this.socket);
-    this.socket.destroy = (error) => {
+    // Not assigned at once: V8 makes a function in the old generation where it is written as a property's new value.
+    const watched: Socket['destroy'] = (error) => {
       if (this.#isOver) PooledSocket.abandon(this.socket);
       return destroy(error);
     };
+    this.socket.destroy = watched;
     this.socket.on('free', this.#onFree).on('close', this.#onClose).on('agentRemove', this.#onRemove);
   }
 

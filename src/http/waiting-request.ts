@@ -22,12 +22,14 @@ export class WaitingRequest {
   constructor(request: ClientRequest, timeoutMs: number | undefined) {
     this.#request = request;
     const destroy = request.destroy.bind(request);
-    this.#watched = (error) => {
+    // Not assigned at once: V8 makes a function in the old generation where it is written as a property's new value.
+    const watched: ClientRequest['destroy'] = (error) => {
       destroy(error);
       this.#abort.abort();
       return request;
     };
-    request.destroy = this.#watched;
+    this.#watched = watched;
+    request.destroy = watched;
     if (timeoutMs === undefined || timeoutMs === 0) return;
     const run = currentContext();
     this.#stopTimer = systemClock.schedule(timeoutMs, () => run(() => request.emit('timeout')));

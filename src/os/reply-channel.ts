@@ -16,6 +16,8 @@ export type OnEnd = (failure?: SystemFailure) => void;
 /** Shared by all channels: each piece has been consumed before the next one of any channel is read. */
 const RECEIVED = new Uint8Array(64 * 1024);
 
+const NOTHING = (): void => {};
+
 export class ReplyChannel {
   readonly #system: SystemCalls;
   readonly #handle: PipeHandle;
@@ -29,7 +31,9 @@ export class ReplyChannel {
     this.#onBytes = onBytes;
     this.#onEnd = onEnd;
     handle.useUserBuffer(RECEIVED);
-    handle.onread = () => this.#onRead();
+    const onRead = (): void => this.#onRead();
+    // Not in one line: V8 makes a function in the old generation where it is written as a property's new value.
+    handle.onread = onRead;
   }
 
   /**
@@ -63,7 +67,7 @@ export class ReplyChannel {
   }
 
   close(): void {
-    this.#onEnd = () => {};
+    this.#onEnd = NOTHING;
     this.#handle.close();
   }
 
