@@ -7,7 +7,8 @@ import { createPeer, PEER_NAMES, type PeerName, type ResourcePool } from './pool
 
 /** An object that lends and takes back, as the benches of acquire and release use it. */
 export const OURS = 'BrokerPool';
-export const FLOOR = 'array pop and push, awaited';
+/** The floor: no check, no deadline, no limit but the number of resources. */
+export const FLOOR = 'an array and a linked queue';
 export type LenderName = typeof OURS | typeof FLOOR | PeerName;
 export const LENDER_NAMES: readonly LenderName[] = [OURS, ...PEER_NAMES, FLOOR];
 
@@ -58,11 +59,36 @@ export async function openOurs(
   return lender;
 }
 
+/** A caller of the floor that waits. A list of them: the `shift` of an array takes longer than all the rest. */
+interface Waiting {
+  readonly settle: (resource: unknown) => void;
+  next: Waiting | undefined;
+}
+
 function openArray(max: number): ResourcePool<unknown> {
   const idle: unknown[] = Array.from({ length: max }, (_, id) => ({ id }));
+  let first: Waiting | undefined;
+  let last: Waiting | undefined;
   return {
-    acquire: async () => idle.pop(),
-    release: (resource) => void idle.push(resource),
+    acquire() {
+      if (idle.length > 0) return Promise.resolve(idle.pop());
+      return new Promise((settle) => {
+        const waiter: Waiting = { settle, next: undefined };
+        if (last === undefined) first = waiter;
+        else last.next = waiter;
+        last = waiter;
+      });
+    },
+    release(resource) {
+      if (first === undefined) {
+        idle.push(resource);
+        return;
+      }
+      const { settle, next } = first;
+      first = next;
+      if (next === undefined) last = undefined;
+      settle(resource);
+    },
     close: async () => {},
   };
 }
