@@ -51,7 +51,10 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   older: PooledConnection | undefined = undefined;
   /** How often it has been leased. */
   uses = 0;
-  /** When its lease began, until the turn in which it becomes idle ends; then, as a number, since when it rests. */
+  /**
+   * When its lease began, until its time is recorded or the turn ends in which it becomes idle; as a number, since when
+   * it rests.
+   */
   since: CachedTime | number | undefined = undefined;
   /** Replaced, not changed: other connections may have the same object. */
   #shared: SharedFields;

@@ -154,7 +154,10 @@ export class LeaseWatch {
     const watched = this.watched > 0 ? this.#leases.get(connection) : undefined;
     if (watched !== undefined) this.#publishEnd(watched, now.ms);
     const { since } = connection;
-    const usedMs = typeof since !== 'object' || since === now ? 0 : now.ms - since.ms;
+    if (typeof since !== 'object' || since === now) return;
+    // A listener of `released` may end the pool, and this lease with it: the time is recorded once.
+    connection.since = undefined;
+    const usedMs = now.ms - since.ms;
     if (usedMs > 0) this.useTimes.record(usedMs);
   }
 

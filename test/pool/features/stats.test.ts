@@ -211,6 +211,22 @@ test('a lease that the end of the pool ends has its time in the stats', async (t
   t.like(pool.stats().useMs, { count: 1, sumMs: 40 });
 });
 
+for (const ending of ['release', 'destroy', 'detach'] as const) {
+  test(`a lease has its time in the stats once when a listener of its ${ending} destroys the pool`, async (t) => {
+    const { pool, connect, pass } = fakePool(t);
+    pool.on('released', () => void pool.destroy());
+    const acquiring = pool.acquire();
+    await connect();
+    const lease = await acquiring;
+    await pass(40);
+    lease[ending]();
+    const { useMs } = pool.stats();
+    t.like(useMs, { count: 1, sumMs: 40 });
+    t.is(sumOf(useMs.counts), 1);
+    t.true(useMs.counts.every((count) => count >= 0));
+  });
+}
+
 test('inspect and JSON of a pool show its state and counts', async (t) => {
   const { pool, connect } = fakePool(t, { max: 2 });
   const acquiring = pool.acquire();
