@@ -13,12 +13,17 @@ export interface Landed {
   readonly ratios: LandedRatios;
 }
 
+/** Whether results were measured on a kind of processor. */
+export function isOn(cpu: string | number | undefined, { machine }: Landed): boolean {
+  return machine['cpu'] === cpu;
+}
+
 /** The ratios for a kind of processor. A row that was not measured on it has the widest ratio of the others. */
 export function landedOn(cpu: string | number | undefined, all: readonly Landed[]): LandedRatios {
   const widest: Record<string, number> = {};
   for (const { ratios } of all)
     for (const [row, ratio] of Object.entries(ratios)) widest[row] = Math.max(ratio, widest[row] ?? 0);
-  return { ...widest, ...all.find(({ machine }) => machine['cpu'] === cpu)?.ratios };
+  return { ...widest, ...all.find((one) => isOn(cpu, one))?.ratios };
 }
 
 /** The verdict on one row. */

@@ -11,6 +11,7 @@ import { machine } from '../harness/machine.js';
 import { installPeers } from '../harness/peer-modules.js';
 import {
   describeSlip,
+  isOn,
   joined,
   judgeRow,
   landedOn,
@@ -36,8 +37,8 @@ function readLanded(): Landed[] {
   return JSON.parse(readFileSync(LANDED_FILE, 'utf8'));
 }
 
-function isHere({ machine: { cpu } }: Landed): boolean {
-  return cpu === here['cpu'];
+function isHere(landed: Landed): boolean {
+  return isOn(here['cpu'], landed);
 }
 
 /** Rows that have not been measured, and other processors, keep their figures. */
