@@ -11,6 +11,7 @@ import '../frames/multiplexing/own-payload.test.js';
 import '../frames/multiplexing/pending-request.test.js';
 import '../frames/multiplexing/request-table.test.js';
 import '../frames/multiplexing/request-writer.test.js';
+import '../frames/multiplexing/unwritable-requests.test.js';
 import '../frames/options.test.js';
 import '../frames/pool-sessions.test.js';
 import '../frames/session.test.js';

@@ -54,6 +54,8 @@ export class SessionConnection implements Candidate {
     this.#writer = new RequestWriter(held.socket, this.#table, (request, error) => {
       this.#forgetSize(request);
       events.onFailure(request, error);
+      // Behind the write, which must not find the connection given back.
+      afterPromises(this.#onRoom);
     });
     held.socket
       .on('data', this.#onData)
@@ -161,6 +163,11 @@ export class SessionConnection implements Candidate {
       if (!(error instanceof BrokerPoolError)) throw error;
       this.#fail(error, true);
     }
+    this.#onRoom();
+  };
+
+  /** Callers have their outcomes: others may come. */
+  readonly #onRoom = (): void => {
     if (this.#isOver) return;
     if (this.waiting === 0) this.#held.socket.unref();
     this.#events.onProgress(this);
