@@ -81,6 +81,7 @@ export function requestError(
 
 function adviceFor(code: ErrorCode, { attempts, isIdempotent }: RequestFacts): string | undefined {
   if (code === 'FRAME_TOO_LARGE' && attempts === 0) return 'Send less than 16 MiB in a request.';
+  if (code === 'FRAME_IO' && attempts === 0) return 'See cause: nothing of it was sent.';
   const advice = ADVICE[code];
   return advice === LOST && !isIdempotent ? `${LOST} ${REPEATABLE}` : advice;
 }
@@ -96,6 +97,15 @@ export function openError(error: unknown): BrokerPoolError {
   if (error instanceof BrokerPoolError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new BrokerPoolError('BACKEND_CONNECT', `failed to connect: ${printable(reason)}`, { cause: error });
+}
+
+/** Why a request cannot be put into a frame. Without memory for the frame, Node throws an error of its own. */
+export function unwritableError(error: unknown): BrokerPoolError {
+  if (error instanceof BrokerPoolError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new BrokerPoolError('FRAME_IO', `the request cannot be written: ${printable(reason)}`, {
+    cause: error,
+  });
 }
 
 export function malformedAnswerError(requestId: number | bigint, problem: string): BrokerPoolError {

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
-import { BrokerPoolError } from '../../errors.js';
+import type { BrokerPoolError } from '../../errors.js';
 import type { Fifo } from '../../fifo.js';
 import { hasWrittenNothing, isBrokenPipe, writeTogether } from '../../os/write-together.js';
 import { PROTOCOL_VERSION } from '../../wire/envelope.js';
 import type { Uint64 } from '../codec/frame-view.js';
 import { FrameWriter } from '../codec/frame-writer.js';
+import { unwritableError } from '../session-errors.js';
 import type { PendingRequest } from './pending-request.js';
 import type { RequestTable } from './request-table.js';
 
@@ -15,21 +16,21 @@ const WRITE_BYTES = 64 * 1024;
 export class RequestWriter<Connection> {
   readonly #socket: Socket;
   readonly #table: RequestTable<PendingRequest<Connection>>;
-  readonly #onUnfit: (request: PendingRequest<Connection>, error: BrokerPoolError) => void;
+  readonly #onUnwritable: (request: PendingRequest<Connection>, error: BrokerPoolError) => void;
   readonly #writer = new FrameWriter();
   #lastId: Uint64 = 0;
   /** The requests of a write that has delivered nothing. */
   #refused: ReadonlySet<PendingRequest<Connection>> | undefined;
 
-  /** @param onUnfit is called with a request that no frame can hold */
+  /** @param onUnwritable is called with a request that cannot be put into a frame */
   constructor(
     socket: Socket,
     table: RequestTable<PendingRequest<Connection>>,
-    onUnfit: (request: PendingRequest<Connection>, error: BrokerPoolError) => void,
+    onUnwritable: (request: PendingRequest<Connection>, error: BrokerPoolError) => void,
   ) {
     this.#socket = socket;
     this.#table = table;
-    this.#onUnfit = onUnfit;
+    this.#onUnwritable = onUnwritable;
   }
 
   /** Writes the first requests. Returns whether the socket takes more now. */
@@ -71,8 +72,8 @@ export class RequestWriter<Connection> {
       });
     } catch (error) {
       this.#table.take(requestId);
-      if (!(error instanceof BrokerPoolError)) throw error;
-      return this.#onUnfit(request, error);
+      // Whatever was thrown: a request that is neither sent nor failed would keep its session from closing.
+      return this.#onUnwritable(request, unwritableError(error));
     }
     this.#lastId = requestId;
     request.state = 'written';

@@ -1,6 +1,7 @@
 /** Requests that cannot be written, and the requests behind them. */
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { LARGE_BYTES } from '../../../src/frames/multiplexing/choice.js';
 import { scaled } from '../../helpers/patience.js';
 import { failureOf } from '../../helpers/pools.js';
 import test from '../../helpers/sanitary.js';
@@ -42,4 +43,25 @@ test('a connection does not keep the process alive for a request that no frame c
   await failureOf(session.request(tooLong));
   await nextTurn();
   t.deepEqual(calls, ['unref', 'ref', 'unref']);
+});
+
+test('a request fails alone whose payload throws while it is written, and its session closes', async (t) => {
+  const session = openDirect(t, await startBackend(t), { connections: 1 });
+  const cause = new RangeError('Array buffer allocation failed');
+  let asked = 0;
+  const payload = Object.defineProperty(new Uint8Array(LARGE_BYTES), 'length', {
+    get() {
+      // The session reads it when the request is made, then when it is written.
+      if (++asked > 1) throw cause;
+      return LARGE_BYTES;
+    },
+  });
+  const before = session.request(bytes('before'));
+  const failure = failureOf(session.request(payload, { timeoutMs: Infinity }));
+  const behind = session.request(bytes('behind'));
+  const error = await failure;
+  t.like(error, { code: 'FRAME_IO', attempts: 0, cause });
+  t.regex(error.message, /^the request cannot be written: Array buffer allocation failed .* See cause/);
+  t.deepEqual([text(await before), text(await behind)], ['before', 'behind']);
+  await session.close();
 });
