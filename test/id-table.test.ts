@@ -1,11 +1,15 @@
 import { deepStrictEqual, equal } from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { IdTable, type Numbered } from '../src/id-table.js';
+import { collectGarbage } from './helpers/garbage.js';
 import test from './helpers/sanitary.js';
 
 interface Item extends Numbered<Item> {
   readonly id: number;
 }
+
+/** Enough that their places are much beside what else a process allocates meanwhile. */
+const MANY = 1_000_000;
 
 const ids = (items: Iterable<Item>): number[] => Array.from(items, ({ id }) => id).toSorted((a, b) => a - b);
 
@@ -46,4 +50,28 @@ test('an item that was taken has no link to another one', (t) => {
   for (const item of items) table.add(item);
   for (const { id } of items) t.is(table.take(id)?.nextInPlace, undefined);
   t.deepEqual(table.items(), []);
+});
+
+test.serial('a table that was full keeps less than a byte for each item that it had', async (t) => {
+  const table = new IdTable<Item>();
+  await collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let id = 0; id < MANY; id++) table.add({ id, nextInPlace: undefined });
+  for (let id = 0; id < MANY; id++) table.take(id);
+  await collectGarbage();
+  t.is(table.size, 0);
+  t.true(process.memoryUsage().heapUsed - before < MANY);
+});
+
+test('a table finds the items that are left of many, and those that come then', (t) => {
+  const table = new IdTable<Item>();
+  for (let id = 0; id < MANY; id++) table.add({ id, nextInPlace: undefined });
+  const left: number[] = [];
+  for (let id = 0; id < MANY; id++)
+    if (id % 997 === 0) left.push(id);
+    else table.take(id);
+  t.deepEqual(ids(table.items()), left);
+  for (let id = MANY; id < MANY + 5_000; id++) table.add({ id, nextInPlace: undefined });
+  t.is(table.size, left.length + 5_000);
+  for (const id of [...left, MANY, MANY + 4_999]) t.is(table.take(id)?.id, id);
 });
