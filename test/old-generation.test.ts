@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { startSystem } from './helpers/system.js';
 import test from './helpers/sanitary.js';
+import { SHARING, testWhere } from './helpers/test-where.js';
 import { canShare } from './sharing/kit.js';
 import type { Repeated } from './old-generation.js';
 
@@ -20,8 +21,7 @@ const NAMES = {
 } satisfies Partial<Record<Repeated, string>>;
 
 for (const repeated of ['listener', 'spans', 'guest'] as const) {
-  const testIfPossible = repeated === 'guest' && !canShare ? test.skip : test;
-  testIfPossible(
+  testWhere(repeated !== 'guest' || canShare, SHARING)(
     `${NAMES[repeated]} brings at most ${FEW_BYTES} bytes into the old generation`,
     async (t) => {
       t.true((await bytesOf(t, repeated)) <= FEW_BYTES);

@@ -3,13 +3,14 @@ import { connectSharedPool, type BrokerPool, type Lease, type SharedPool } from 
 import { until } from '../helpers/leftovers.js';
 import test from '../helpers/sanitary.js';
 import { echo, startSystem } from '../helpers/system.js';
+import { SHARING, testWhere } from '../helpers/test-where.js';
 import { canShare, failureOf, openPool, startSharer } from './kit.js';
 
 /**
  * Both ends of a port are in one thread here: none reads a message before the test lets the event loop turn,
  * so a lease that is there before is a claim.
  */
-const sharingTest = canShare ? test.serial : test.skip;
+const sharingTest = testWhere(canShare, SHARING, test.serial);
 
 /** The lease that an acquire brings before any message is read; `undefined` if it asks the pool. */
 async function claim(source: Pick<SharedPool, 'acquire'>, options = {}): Promise<Lease | undefined> {
