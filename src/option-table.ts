@@ -1,3 +1,4 @@
+import { invalidArgument } from './errors.js';
 import {
   checkBoolean,
   checkCount,
@@ -23,6 +24,8 @@ export interface Option<Given, Checked = Given> {
   check(name: string, value: Given): Checked;
   /** The value of an option that is left out. */
   fallback(): Checked;
+  /** Options of the same call without which this one has no effect; one of them is enough. */
+  readonly needs?: readonly string[];
 }
 
 /** An option without a default. */
@@ -83,6 +86,14 @@ export function converted<Given, Checked>(
   return { check, fallback };
 }
 
+/** An option that is refused unless one of the options `names` is given, and not as its default. */
+export function needing<Given, Checked>(
+  names: readonly string[],
+  entry: Option<Given, Checked>,
+): Option<Given, Checked> {
+  return { ...entry, needs: names };
+}
+
 export function required<Value>(check: Check<Value>): RequiredOption<Value> {
   return { check, required: true };
 }
@@ -129,10 +140,30 @@ export function readOptions(table: OptionTable, options: unknown, path?: string)
   for (const name in table) {
     const entry = table[name]!;
     const value: unknown = Reflect.get(options, name);
+    const field = path === undefined ? name : `${path}.${name}`;
     settings[name] =
-      value === undefined && 'fallback' in entry
-        ? entry.fallback()
-        : entry.check(path === undefined ? name : `${path}.${name}`, value);
+      value === undefined && 'fallback' in entry ? entry.fallback() : entry.check(field, value);
+    if ('needs' in entry && asksForSomething(value)) checkNeeds(table, options, entry.needs, field);
   }
   return settings;
+}
+
+/** `false` switches off, and so does `Infinity` as a time: neither needs another option. */
+function asksForSomething(value: unknown): boolean {
+  return value !== undefined && value !== false && value !== Infinity;
+}
+
+/** A value that is silently without effect would let its author rely on it. */
+function checkNeeds(table: OptionTable, options: object, names: readonly string[] = [], field: string): void {
+  const isGiven = (name: string): boolean => {
+    const entry = table[name]!;
+    const value: unknown = Reflect.get(options, name);
+    return value !== undefined && !('fallback' in entry && value === entry.fallback());
+  };
+  if (names.some(isGiven)) return;
+  const others = names.join(' or ');
+  throw invalidArgument(
+    field,
+    `needs ${others}, without which it has no effect: give ${others} too, or leave ${field} out`,
+  );
 }

@@ -63,7 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'explained-error': ['errors'],
   'did-you-mean': [],
   validation: ['errors', 'clock', 'did-you-mean'],
-  'option-table': ['validation'],
+  'option-table': ['errors', 'validation'],
   endpoint: ['errors', 'validation'],
   target: [],
   'endpoint-cache': ['os', ...LEAVES],

@@ -7,14 +7,20 @@ import { allConnectOptions } from '../src/client/connect.js';
 import { trustOptions } from '../src/trust-option.js';
 import { BrokerPoolError } from '../src/errors.js';
 import {
+  callable,
   count,
   derived,
+  duration,
+  flag,
+  needing,
+  option,
   optional,
   readOptions,
   required,
   type OptionsOf,
   type OptionTable,
 } from '../src/option-table.js';
+import { backendOptions } from '../src/backend/options.js';
 import { checkRequestOptions, requestOptions } from '../src/frames/options.js';
 import { endpointCacheOptions } from '../src/endpoint-cache/options.js';
 import {
@@ -26,7 +32,8 @@ import {
   retryOptions,
   targetOptions,
 } from '../src/pool/options.js';
-import { checkString } from '../src/validation.js';
+import { checkName, checkString } from '../src/validation.js';
+import { embeddedBackendOptions } from '../src/testing/options.js';
 import { endpointIn } from './helpers/endpoints.js';
 import { optionDocs } from './helpers/option-tables.js';
 import test from './helpers/sanitary.js';
@@ -81,6 +88,46 @@ test('the type of the options follows from the table', (t) => {
   t.deepEqual([given.label, missing.size, wrong.id], ['b', 1, 'a']);
 });
 
+const dependent = {
+  mode: option((name, value) => checkName(name, value, ['none', 'some']), 'none'),
+  hook: callable<() => void>(),
+  limitMs: needing(['hook'], duration(Infinity, { allowInfinity: true })),
+  size: needing(['mode', 'hook'], count(3, { min: 1 })),
+  loud: needing(['mode'], flag()),
+};
+
+test('an option without one that it needs is refused by the names of both, also by its default', (t) => {
+  const missing = {
+    code: 'INVALID_ARGUMENT',
+    message: /^limitMs needs hook, .* give hook too, or leave limitMs out$/,
+  };
+  t.throws(() => readOptions(dependent, { limitMs: 5 }), missing);
+  t.throws(() => readOptions(dependent, { limitMs: 5, hook: undefined }), missing);
+  t.throws(() => readOptions(dependent, { size: 3 }), { message: /^size needs mode or hook, / });
+  t.throws(() => readOptions(dependent, { loud: true }, 'outer'), {
+    message: /^outer\.loud needs mode, .* or leave outer\.loud out$/,
+  });
+  t.is(readOptions(dependent, { limitMs: 5, hook: () => {} }).limitMs, 5);
+});
+
+test('one of the options that another one needs is enough, unless it has its default', (t) => {
+  t.is(readOptions(dependent, { size: 5, mode: 'some' }).size, 5);
+  t.is(readOptions(dependent, { size: 5, hook: () => {} }).size, 5);
+  t.throws(() => readOptions(dependent, { size: 5, mode: 'none' }), { message: /^size needs mode or hook/ });
+});
+
+test('undefined, false and Infinity need no other option', (t) => {
+  t.like(readOptions(dependent, { size: undefined, loud: false, limitMs: Infinity }), {
+    size: 3,
+    loud: false,
+    limitMs: Infinity,
+  });
+});
+
+test('a wrong value is refused as such, with or without the options that it needs', (t) => {
+  t.throws(() => readOptions(dependent, { size: 0 }), { message: /^size must be/ });
+});
+
 /** Given, so that none is derived. */
 const brokerEndpoint = endpointIn('/run', 'broker');
 
@@ -107,14 +154,22 @@ const TARGET = { serviceName: 'a', wantedVersion: '1.0.0' };
 
 for (const [name, [table, read]] of Object.entries(readers)) {
   test(`each option of ${name} refuses null by its name`, (t) => {
-    for (const option of Object.keys(table))
+    for (const each of Object.keys(table))
       t.throws(
-        () => read({ [option]: null }),
-        { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: new RegExp(`^${option} `) },
-        option,
+        () => read({ [each]: null }),
+        { instanceOf: BrokerPoolError, code: 'INVALID_ARGUMENT', message: new RegExp(`^${each} `) },
+        each,
       );
   });
 }
+
+test('the options that another one needs are options of the same call', (t) => {
+  const tables = [...Object.values(readers).map(([table]) => table), backendOptions, embeddedBackendOptions];
+  for (const table of tables)
+    for (const [name, entry] of Object.entries(table))
+      for (const other of ('needs' in entry && entry.needs) || [])
+        t.true(other in table, `${name}: ${other}`);
+});
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Defaults that `@default` describes in words. */

@@ -7,6 +7,7 @@ import {
   converted,
   count,
   duration,
+  needing,
   optional,
   type OptionsOf,
   type SettingsOf,
@@ -75,7 +76,7 @@ export const backendOptions = {
    * Tells the bytes of your own protocol, which begin with byte 1 as frames do: `'own'`, `'frames'` or
    * `'incomplete'`. It is asked at each message boundary. @default every first byte but 1 is your own
    */
-  classify: callable<(bytes: Uint8Array) => Classification>(),
+  classify: needing(['onConnection', 'httpServer'], callable<(bytes: Uint8Array) => Classification>()),
   /** Absolute path of the file by which clients find the backend without a broker. @default none */
   identityFile: optional(checkAbsolutePath),
   /** The namespace of the identity. @default that of the broker, else `shared` */
@@ -88,11 +89,11 @@ export const backendOptions = {
    */
   trust: converted<TrustOptions, EndpointTrust>(checkTrust, ownTrust),
   /** Requests of one connection that may await their answers; then it is read no further. @default 64 */
-  maxInFlight: count(64, { min: 1 }),
+  maxInFlight: needing(['onRequest'], count(64, { min: 1 })),
   /** Offers of brokers that may be under way; further ones are closed unread. @default 64 */
-  maxOffers: count(64, { min: 1 }),
+  maxOffers: needing(['handoffEndpoint'], count(64, { min: 1 })),
   /** How long an offer may take to arrive, in milliseconds. @default 5000 */
-  offerTimeoutMs: duration(5_000),
+  offerTimeoutMs: needing(['handoffEndpoint'], duration(5_000)),
   /** Connections that may wait to be accepted. @default Node's */
   backlog: optional((name, value) => checkCount(name, value, { min: 1 })),
   /**
@@ -120,16 +121,13 @@ export interface CloseBackendOptions extends Readonly<OptionsOf<typeof closeOpti
 
 /** Checks what options demand of each other. */
 export function checkTogether(settings: BackendSettings): void {
-  const { classify, endpoint, handoffEndpoint, httpServer, onConnection, onRequest, payloadProtocols } =
-    settings;
+  const { endpoint, handoffEndpoint, httpServer, onConnection, onRequest, payloadProtocols } = settings;
   if (onRequest === undefined && onConnection === undefined && httpServer === undefined)
     throw invalidArgument('onRequest', 'or onConnection or httpServer must be given');
   if (onConnection !== undefined && httpServer !== undefined)
     throw invalidArgument('httpServer', 'gets the connections that onConnection would get: give one of them');
   if ((onRequest === undefined) !== (payloadProtocols.size === 0))
     throw invalidArgument('payloadProtocols', 'and onRequest go together: give both or neither');
-  if (classify !== undefined && onConnection === undefined && httpServer === undefined)
-    throw invalidArgument('classify', 'needs onConnection or httpServer, which take the bytes that it finds');
   if (handoffEndpoint !== undefined && handoffEndpoint === endpoint)
     throw invalidArgument('handoffEndpoint', 'must differ from endpoint');
 }

@@ -1,5 +1,5 @@
 import { checkEndpoint } from '../endpoint.js';
-import { abortSignal, converted, derived, duration, flag, optional } from '../option-table.js';
+import { abortSignal, converted, derived, duration, flag, needing, optional } from '../option-table.js';
 import { ownTrust, type EndpointTrust } from '../os/endpoint-trust.js';
 import { checkDurationMs, checkString } from '../validation.js';
 import { clientTimeoutFromEnv } from './environment.js';
@@ -36,7 +36,7 @@ export const negotiationOptions = {
    * How long to wait for the backend to take over the connection before it is dialled instead, in
    * milliseconds. @default 2000
    */
-  handoffReadyTimeoutMs: duration(2_000),
+  handoffReadyTimeoutMs: needing(['adoptHandedOffConnection'], duration(2_000)),
   /**
    * Limit for each dial and for the round trip of each Hello, in milliseconds.
    * @default `RUNNING_PROCESS_BROKER_CLIENT_TIMEOUT_MS`, else 30000

@@ -10,7 +10,7 @@ import {
 } from '@opentelemetry/api';
 import { afterThisCode } from '../clock.js';
 import { invalidArgument } from '../errors.js';
-import { flag, optional, readOptions, type OptionsOf } from '../option-table.js';
+import { flag, needing, optional, readOptions, type OptionsOf } from '../option-table.js';
 import type { BrokerPool } from '../broker-pool.js';
 import { described } from '../validation.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
@@ -31,7 +31,7 @@ const instrumentOptions = {
   /** Gets the metrics. @default the global one */
   meterProvider: optional<MeterProvider>(checkMeterProvider),
   /** Gets the spans. @default the global one */
-  tracerProvider: optional<TracerProvider>(checkTracerProvider),
+  tracerProvider: needing(['spans'], optional<TracerProvider>(checkTracerProvider)),
   /** A span for each acquire and each connect. It makes an acquire many times as slow. @default false */
   spans: flag(),
   /**

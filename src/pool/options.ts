@@ -9,6 +9,7 @@ import {
   count,
   derived,
   duration,
+  needing,
   option,
   optional,
   readOptions,
@@ -119,14 +120,14 @@ const poolOptions = {
    * A connection that was used within this time is leased without asking `validate`, in milliseconds; 0 asks
    * before every lease but the first of a new connection. @default 500
    */
-  validateAfterIdleMs: duration(500, { allowZero: true }),
+  validateAfterIdleMs: needing(['validate'], duration(500, { allowZero: true })),
   /**
    * How long `validate` may take for one connection, in milliseconds; then it is closed as `invalid`.
    * @default 1000
    */
-  validateTimeoutMs: duration(1_000),
+  validateTimeoutMs: needing(['validate'], duration(1_000)),
   /** How often `validate` is asked about a connection that stays idle, in milliseconds. @default Infinity */
-  keepaliveMs: duration(Infinity, { allowInfinity: true }),
+  keepaliveMs: needing(['validate'], duration(Infinity, { allowInfinity: true })),
   /**
    * Keep the broker's connection when the backend takes it over; `'auto'` takes the route that measures
    * faster. A backend that never takes over is not waited for again and again. @default false
@@ -193,15 +194,13 @@ export interface CloseOptions extends OptionsOf<typeof closeOptions> {}
 export function checkPoolOptions(options: BrokerPoolOptions): PoolSettings {
   checkSocketsComparable();
   const settings = readSettings(options);
-  const { max, min, maxTotal, keepaliveMs, validate } = settings;
+  const { max, min, maxTotal } = settings;
   const most = Math.min(max, maxTotal);
   if (min > most)
     throw invalidArgument(
       'min',
       `must not be above ${most === max ? 'max' : 'maxTotal'}, which is ${most}, got ${min}`,
     );
-  if (keepaliveMs !== Infinity && validate === undefined)
-    throw invalidArgument('keepaliveMs', 'needs validate, the function that it calls');
   return settings;
 }
 

@@ -88,7 +88,7 @@ export class EmbeddedBackend implements AsyncDisposable {
       backlog,
       endpoint: this.#endpoint,
       handoffEndpoint: this.#handoffEndpoint,
-      offerTimeoutMs,
+      offerTimeoutMs: this.#handoffEndpoint && offerTimeoutMs,
       identity: { ...ownIdentity(this.#endpoint), ...withoutUndefined(identity ?? {}) },
       // Tests put sockets where they like.
       ...(process.platform !== 'win32' && { trust: { sharedDirectories: true } }),

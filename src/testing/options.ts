@@ -4,6 +4,7 @@ import type { BackendRequest } from '../backend/connections/backend-request.js';
 import { invalidArgument } from '../errors.js';
 import {
   converted,
+  needing,
   option,
   readOptions,
   unchecked,
@@ -72,8 +73,8 @@ const brokerOptions = {
 };
 
 const backendOptions = {
-  /** Where to take over connections; needs another `handoff` than `none`. @default a socket in `directory` */
-  handoffEndpoint: unchecked<string>(),
+  /** Where to take over connections. @default a socket in `directory` */
+  handoffEndpoint: needing(['handoff'], unchecked<string>()),
   /**
    * What to do with offered connections; anything but `none` needs FFI, see `canHandOff`. A broker offers the
    * connection of every client that advertises handle passing, also of a client that does not adopt: such a
@@ -89,14 +90,20 @@ const backendOptions = {
   onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
   /** Answers framed requests of these payload protocols instead of echoing bytes. @default none */
   payloadProtocols: unchecked<readonly number[]>(),
-  /** Answers a framed request; needs `payloadProtocols`. @default with its payload */
-  onRequest: unchecked<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
+  /** Answers a framed request. @default with its payload */
+  onRequest: needing(
+    ['payloadProtocols'],
+    unchecked<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
+  ),
   /** Answers HTTP requests instead of echoing bytes, also beside `payloadProtocols`. @default none */
   onHttp: unchecked<RequestListener>(),
   /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
   identity: unchecked<Partial<DaemonProcess>>(),
   /** How long an offer may take to arrive, in milliseconds. @default 5000 */
-  offerTimeoutMs: unchecked(() => 5_000),
+  offerTimeoutMs: needing(
+    ['handoff'],
+    unchecked(() => 5_000),
+  ),
 };
 
 /** Options of the functions that start both servers. */
@@ -128,17 +135,13 @@ export function checkBackendOptions(
   path?: string,
 ): SettingsOf<typeof embeddedBackendOptions> {
   const settings = readOptions(embeddedBackendOptions, options, path);
-  const { handoff, handoffEndpoint, identity, onConnection, onHttp, onRequest, payloadProtocols } = settings;
+  const { identity, onConnection, onHttp, payloadProtocols } = settings;
   const refuse = (name: string, problem: string): Error =>
     invalidArgument(path === undefined ? name : `${path}.${name}`, problem);
   if (onHttp !== undefined && onConnection !== undefined)
     throw refuse('onHttp', 'gets the connections that onConnection would get: give one of them');
-  if (onRequest !== undefined && payloadProtocols === undefined)
-    throw refuse('onRequest', 'needs payloadProtocols, whose requests it answers');
   if (identity !== undefined && onConnection !== undefined && payloadProtocols === undefined)
     throw refuse('identity', 'needs payloadProtocols beside onConnection, which gets the probes otherwise');
-  if (handoffEndpoint !== undefined && handoff === 'none')
-    throw refuse('handoffEndpoint', 'needs handoff, which is none');
   return settings;
 }
 

@@ -139,7 +139,22 @@ for (const [what, options, message] of [
   [
     'classify without onConnection',
     { ...echoing, classify: () => 'own' as const },
-    /^classify needs onConnection/,
+    /^classify needs onConnection or httpServer, /,
+  ],
+  [
+    'maxInFlight without onRequest',
+    { onConnection: () => {}, maxInFlight: 5 },
+    /^maxInFlight needs onRequest, .* or leave maxInFlight out$/,
+  ],
+  [
+    'maxOffers without handoffEndpoint',
+    { ...echoing, maxOffers: 5 },
+    /^maxOffers needs handoffEndpoint, .* or leave maxOffers out$/,
+  ],
+  [
+    'offerTimeoutMs without handoffEndpoint',
+    { ...echoing, handoffEndpoint: undefined, offerTimeoutMs: 5 },
+    /^offerTimeoutMs needs handoffEndpoint, /,
   ],
   ['a relative endpoint', { ...echoing, endpoint: 'b.sock' }, /^endpoint must be an absolute path/],
   [

@@ -182,6 +182,7 @@ test('bad options are refused by name', async (t) => {
     ['brokerEndpoint', { brokerEndpoint: `/${'x'.repeat(120)}` }],
     ['roundTripTimeoutMs', { roundTripTimeoutMs: -1 }],
     ['handoffReadyTimeoutMs', { handoffReadyTimeoutMs: Number.NaN }],
+    ['adoptHandedOffConnection', { handoffReadyTimeoutMs: 5, handoffToken: true }],
     ['clientVersion', { clientVersion: 'x'.repeat(129) }],
     ['selfVersion', { selfVersion: 1 }],
     ['handoffToken', { handoffToken: 'yes' }],

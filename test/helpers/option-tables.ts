@@ -98,17 +98,27 @@ export interface OptionDoc {
   readonly page: string | undefined;
   /** The option must be given, and has no default. */
   readonly isRequired: boolean;
+  /** Options without which this one is refused; one of them is enough. */
+  readonly needs: readonly string[];
 }
+
+/** JSDoc, name, `required(`, and the names in `needing([…]`. */
+const ENTRY =
+  /^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):(\s+required\()?(?:\s+needing\(\s*\[([^\]]*)\])?/gm;
 
 /** The entries of the table `name` in a source file. Each has JSDoc. */
 function docsIn(file: string, name: string): [string, OptionDoc][] {
   const source = readFileSync(`${ROOT}${file}`, 'utf8');
   const [, table] = new RegExp(`^(?:export )?const ${name} = \\{\\n(.*?)^\\};`, 'ms').exec(source) ?? [];
   if (table === undefined) throw new Error(`${file} has no table ${name}`);
-  const docs = [...table.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(\w+):(\s+required\()?/gm)].map(
-    ([, comment = '', option = '', required]): [string, OptionDoc] => [
+  const docs = [...table.matchAll(ENTRY)].map(
+    ([, comment = '', option = '', required, needs = '']): [string, OptionDoc] => [
       option,
-      { ...parseDoc(comment), isRequired: required !== undefined },
+      {
+        ...parseDoc(comment),
+        isRequired: required !== undefined,
+        needs: needs.match(/\w+/g) ?? [],
+      },
     ],
   );
   for (const [, option = ''] of table.matchAll(/^ {2}(\w+):/gm))
@@ -117,7 +127,7 @@ function docsIn(file: string, name: string): [string, OptionDoc][] {
   return docs;
 }
 
-function parseDoc(comment: string): Omit<OptionDoc, 'isRequired'> {
+function parseDoc(comment: string): Omit<OptionDoc, 'isRequired' | 'needs'> {
   const words = comment
     .replaceAll(/\n\s*\*/g, ' ')
     .replaceAll(/\s+/g, ' ')
@@ -161,9 +171,10 @@ export function withOptionTables(page: string): string {
 
 function optionRow(name: string, doc: OptionDoc | undefined): string {
   if (doc === undefined) throw new Error(`there is no documented option ${name}`);
-  const { text, fallback, page } = doc;
+  const { text, fallback, page, needs } = doc;
+  const others = needs.length === 0 ? '' : ` Needs ${needs.map((other) => `\`${other}\``).join(' or ')}.`;
   const more = page === undefined ? '' : ` See [${pageTitle(page)}](${page}).`;
-  return `| \`${name}\` | ${shownDefault(fallback)} | ${text}${more} |`;
+  return `| \`${name}\` | ${shownDefault(fallback)} | ${text}${others}${more} |`;
 }
 
 /** `errors.md#refusals` is about refusals. */

@@ -1,3 +1,4 @@
+import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
 import { metrics } from '@opentelemetry/api';
 import {
   AggregationTemporality,
@@ -255,6 +256,11 @@ test('without spans, a pool has no listener and makes no event', (t) => {
 const wrong: [string, object, RegExp][] = [
   ['a meter provider that is none', { meterProvider: {} }, /^meterProvider must be a MeterProvider/],
   ['a tracer provider that is none', { tracerProvider: {} }, /^tracerProvider must be a TracerProvider/],
+  [
+    'a tracer provider without spans',
+    { tracerProvider: new BasicTracerProvider(), spans: false },
+    /^tracerProvider needs spans, .* or leave tracerProvider out$/,
+  ],
   ['spans that is no boolean', { spans: 'yes' }, /^spans must be true or false/],
   ['an unknown option', { meter: {} }, /meter/],
 ];

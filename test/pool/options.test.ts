@@ -86,6 +86,7 @@ test('checkPoolOptions keeps right values as they are', (t) => {
     idleTimeoutMs: Infinity,
     maxLifetimeMs: LONGEST_TIMER_MS,
     maxUses: 1,
+    validate: () => true,
     validateTimeoutMs: 20,
     adoptHandedOffConnection: true,
     handoffReadyTimeoutMs: 1,
@@ -168,9 +169,31 @@ test('min may be as large as max and maxTotal, and no larger', (t) => {
   );
 });
 
-test('keepalives need a function that validates', (t) => {
-  refuses(t, () => poolOptions({ keepaliveMs: 9 }), /^keepaliveMs needs validate/);
-  t.like(poolOptions({ keepaliveMs: 9, validate: () => true }), { keepaliveMs: 9 });
+for (const [name, value, other, given] of [
+  ['validateAfterIdleMs', 500, 'validate', () => true],
+  ['validateTimeoutMs', 9, 'validate', () => true],
+  ['keepaliveMs', 9, 'validate', () => true],
+  ['handoffReadyTimeoutMs', 9, 'adoptHandedOffConnection', 'auto'],
+] as const) {
+  test(`${name} without ${other} is refused with both names`, (t) => {
+    const message = new RegExp(`^${name} needs ${other}, .*: give ${other} too, or leave ${name} out$`);
+    refuses(t, () => poolOptions({ [name]: value }), message);
+    refuses(t, () => poolOptions({ [name]: value, [other]: undefined }), message);
+    t.like(poolOptions({ [name]: value, [other]: given }), { [name]: value, [other]: given });
+    t.notThrows(() => poolOptions({ [name]: undefined }));
+  });
+}
+
+test('handoffReadyTimeoutMs is refused where adoption is switched off', (t) => {
+  refuses(
+    t,
+    () => poolOptions({ handoffReadyTimeoutMs: 9, adoptHandedOffConnection: false }),
+    /^handoffReadyTimeoutMs needs adoptHandedOffConnection/,
+  );
+});
+
+test('no keepalive may be asked for without validate', (t) => {
+  t.like(poolOptions({ keepaliveMs: Infinity }), { keepaliveMs: Infinity });
 });
 
 test('adoptHandedOffConnection may be "auto", and a wrong text is refused with the texts that may be given', (t) => {
@@ -183,7 +206,7 @@ test('adoptHandedOffConnection may be "auto", and a wrong text is refused with t
 });
 
 test('0 may be given where it switches something off', (t) => {
-  const given = { min: 0, maxWaiting: 0, validateAfterIdleMs: 0, leakThresholdMs: 0 };
+  const given = { min: 0, maxWaiting: 0, validate: () => true, validateAfterIdleMs: 0, leakThresholdMs: 0 };
   t.like(poolOptions(given), given);
 });
 

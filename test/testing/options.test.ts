@@ -74,6 +74,12 @@ for (const [title, name, options, problem] of [
     { handoffEndpoint: '/nonexistent/handoff' },
     'needs handoff',
   ],
+  [
+    'offerTimeoutMs without handoff',
+    'offerTimeoutMs',
+    { offerTimeoutMs: 9, handoff: 'none' },
+    'needs handoff',
+  ],
 ] as const) {
   test(`a backend and a system refuse ${title}`, async (t) => {
     const refusal = (path: string) => ({
