@@ -79,7 +79,7 @@ export const backendOptions = {
   classify: needing(['onConnection', 'httpServer'], callable<(bytes: Uint8Array) => Classification>()),
   /** Absolute path of the file by which clients find the backend without a broker. @default none */
   identityFile: optional(checkAbsolutePath),
-  /** The namespace of the identity. @default that of the broker, else `shared` */
+  /** The namespace of the identity. A broker that launched this process decides instead. @default `shared` */
   namespace: optional(checkString),
   /** Fields of the identity to tell in place of this process's own. @default none */
   identity: converted<Partial<DaemonProcess>, Partial<DaemonProcess>>(checkIdentity, () => ({})),
