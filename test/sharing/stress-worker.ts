@@ -10,6 +10,8 @@ export interface StressTask {
   /** Seen by all threads: [0] leases held now, [1] most of them at once, [2] leases that were had. */
   readonly counters: Int32Array;
   readonly leases: number;
+  /** No lease ends before so many have been held at once: threads may start one after another. */
+  readonly atOnce: number;
   readonly callers: number;
   /** Every so many leases a word goes to the backend and back. */
   readonly echoEvery: number;
@@ -17,7 +19,7 @@ export interface StressTask {
 }
 
 const task: StressTask = workerData;
-const { counters, callers, echoEvery, leases, name } = task;
+const { atOnce, counters, callers, echoEvery, leases, name } = task;
 const shared = await connectSharedPool(task.port);
 let left = leases;
 
@@ -35,7 +37,8 @@ async function hold(): Promise<void> {
       if (reply !== word) throw new Error(`got ${reply} for ${word}`);
     }
     // Held for a turn, so that leases of several callers and threads are out at once.
-    await turn();
+    do await turn();
+    while (Atomics.load(counters, 1) < atOnce);
     Atomics.sub(counters, 0, 1);
     lease.release();
   }
