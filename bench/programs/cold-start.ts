@@ -3,15 +3,26 @@
  * for its own.
  */
 import { sendAnswer } from '../harness/child.js';
+import type { Route } from '../../src/index.js';
 import type { TestTarget } from '../../src/testing/index.js';
 
 /** The program's task. */
 export interface ColdTask {
-  readonly who: 'pool' | 'adopting-pool' | 'one-shot' | 'naive' | 'bare-negotiation' | 'bare';
+  readonly who:
+    | 'pool'
+    | 'adopting-pool'
+    | 'remembering-pool'
+    | 'one-shot'
+    | 'remembering-one-shot'
+    | 'naive'
+    | 'bare-negotiation'
+    | 'bare';
   readonly target: TestTarget;
   readonly backendEndpoint: string;
   /** A Hello, ready to be sent; in base64. */
   readonly hello: string;
+  /** The endpoint cache's file, in which an earlier process has left the endpoint. */
+  readonly file: string;
 }
 
 /** In milliseconds. */
@@ -24,7 +35,7 @@ export interface ColdAnswer {
 
 type Opener = () => Promise<unknown>;
 
-async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Promise<Opener> {
+async function openerOf({ backendEndpoint, file, hello, target, who }: ColdTask): Promise<Opener> {
   switch (who) {
     case 'pool': {
       const { BrokerPool } = await import('../../src/index.js');
@@ -34,12 +45,26 @@ async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Prom
       const { BrokerPool } = await import('../../src/index.js');
       return async () => {
         const lease = await new BrokerPool({ ...target, adoptHandedOffConnection: true }).acquire();
-        if (lease.route !== 'handle-passed') throw new Error(`the connection came by ${lease.route}`);
+        checkRoute(lease.route, 'handle-passed');
       };
     }
     case 'one-shot': {
       const { connectToBackend } = await import('../../src/connect.js');
       return () => connectToBackend(target);
+    }
+    case 'remembering-pool': {
+      const { BrokerPool } = await import('../../src/index.js');
+      return async () => {
+        const lease = await new BrokerPool({ ...target, endpointCache: { file } }).acquire();
+        checkRoute(lease.route, 'hello-skip');
+      };
+    }
+    case 'remembering-one-shot': {
+      const { connectToBackend } = await import('../../src/connect.js');
+      return async () => {
+        const { route } = await connectToBackend({ ...target, endpointCache: { file } });
+        checkRoute(route, 'hello-skip');
+      };
     }
     case 'naive': {
       const { naiveNegotiate } = await import('../peers/naive-client.js');
@@ -58,6 +83,10 @@ async function openerOf({ backendEndpoint, hello, target, who }: ColdTask): Prom
         });
     }
   }
+}
+
+function checkRoute(route: Route, wanted: Route): void {
+  if (route !== wanted) throw new Error(`the connection came by ${route}, not by ${wanted}`);
 }
 
 async function measure(task: ColdTask): Promise<ColdAnswer> {
