@@ -3,6 +3,7 @@ import '../negotiation/abstract-names.test.js';
 import '../negotiation/connect-failures.test.js';
 import '../negotiation/sockets/dial.ends.test.js';
 import '../negotiation/sockets/dial.test.js';
+import '../negotiation/sockets/dials-in-turn.test.js';
 import '../negotiation/wait-thread/poll-loop.ends.test.js';
 import '../negotiation/wait-thread/poll-loop.test.js';
 import '../os/drain.test.js';

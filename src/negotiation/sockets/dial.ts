@@ -21,6 +21,7 @@ import {
   LONGEST_RETRY_MS,
   type Peer,
 } from '../connect-failures.js';
+import { afterTurn, mustTurn } from './dials-in-turn.js';
 
 /** How a dial ended. The caller names the peer of a `system` failure: broker, backend or cached endpoint. */
 export type DialOutcome =
@@ -85,8 +86,8 @@ export function socketOver(
 }
 
 /**
- * Connects by {@link dialNow} where that is possible, else by {@link dial}, whose promise rejects with
- * `ABORTED` when the signal aborts first.
+ * Connects by {@link dialNow} where that is possible, after a turn of the event loop if there were many, else by {@link
+ * dial}. A promise rejects with `ABORTED` when the signal aborts first.
  */
 export function connectWithin(
   native: Native | undefined,
@@ -95,10 +96,20 @@ export function connectWithin(
   aborted: string,
 ): DialOutcome | Promise<DialOutcome> {
   const { endpoint, timeoutMs, clock, trust, makeSocket } = options;
-  const outcome = dialNow(native, endpoint, trust, makeSocket);
+  const waits = native !== undefined && mustTurn();
+  const outcome = waits ? undefined : dialNow(native, endpoint, trust, makeSocket);
   if (outcome !== undefined) return outcome;
-  const start = (settle: (outcome: DialOutcome) => void): (() => void) =>
+  const dialOnLoop = (settle: (outcome: DialOutcome) => void): (() => void) =>
     dial({ ...options, deadlineMs: clock.now() + timeoutMs }, settle);
+  const dialAfterTurn = (settle: (outcome: DialOutcome) => void): (() => void) => {
+    let stop = afterTurn(() => {
+      const late = dialNow(native, endpoint, trust, makeSocket);
+      if (late === undefined) stop = dialOnLoop(settle);
+      else settle(late);
+    });
+    return () => stop();
+  };
+  const start = waits ? dialAfterTurn : dialOnLoop;
   return signal === undefined
     ? new Promise((settle) => void start(settle))
     : abortable(signal, aborted, start);

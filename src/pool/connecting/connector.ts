@@ -125,7 +125,10 @@ export class Connector {
     for (;;) {
       const endpoint = seam ?? (request.maySkipHello ? this.#cache?.get(key) : undefined);
       if (endpoint !== undefined) {
-        const opened = await this.#dial(request, endpoint, seam !== undefined);
+        const dial = this.#connectTo(endpoint, makePooledSocket);
+        // Nearly always it has ended on the spot. To await it all the same takes 3 % of a connect.
+        const outcome = 'then' in dial ? await dial : dial;
+        const opened = this.#judgeDial(request, endpoint, outcome, seam !== undefined);
         if (opened !== undefined) return opened;
         continue;
       }
@@ -139,15 +142,15 @@ export class Connector {
   }
 
   /**
-   * Dials a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26); that of a
-   * test, which stands in place of cache and broker, is one (C-23).
+   * The connection to a remembered endpoint. One that does not answer is forgotten, and is no error (C-13, X-26); that
+   * of a test, which stands in place of cache and broker, is one (C-23).
    */
-  async #dial(
+  #judgeDial(
     { key, attempts }: ConnectRequest,
     endpoint: string,
+    outcome: DialOutcome,
     isSeam: boolean,
-  ): Promise<NewConnection | undefined> {
-    const outcome = await this.#connectTo(endpoint, makePooledSocket);
+  ): NewConnection | undefined {
     if (outcome.kind === 'connected') return { socket: outcome.socket, endpoint, route: 'hello-skip' };
     // A shortage says nothing about the endpoint, and a Hello would fare no better.
     if (isSeam || (outcome.kind === 'refused' && isShortage(outcome.system))) {
