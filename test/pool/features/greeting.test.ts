@@ -206,6 +206,6 @@ test('bytes that arrive while validate is asked, and does not read, follow the g
   socket.push(Buffer.from('ready\n'));
   answers[0]?.(true);
   const lease = await acquiring;
-  t.is(String(lease.socket.read()), GREETING);
+  t.is(await read(lease.socket, GREETING.length), GREETING);
   lease.destroy();
 });
