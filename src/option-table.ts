@@ -158,7 +158,9 @@ function checkNeeds(table: OptionTable, options: object, names: readonly string[
   const isGiven = (name: string): boolean => {
     const entry = table[name]!;
     const value: unknown = Reflect.get(options, name);
-    return value !== undefined && !('fallback' in entry && value === entry.fallback());
+    // A switch that is off on purpose may have its settings beside it, for the day when it is on.
+    if (value === undefined || value === false) return value === false;
+    return !('fallback' in entry && value === entry.fallback());
   };
   if (names.some(isGiven)) return;
   const others = names.join(' or ');

@@ -94,6 +94,8 @@ const dependent = {
   limitMs: needing(['hook'], duration(Infinity, { allowInfinity: true })),
   size: needing(['mode', 'hook'], count(3, { min: 1 })),
   loud: needing(['mode'], flag()),
+  isOn: flag(),
+  onMs: needing(['isOn'], duration(5)),
 };
 
 test('an option without one that it needs is refused by the names of both, also by its default', (t) => {
@@ -114,6 +116,11 @@ test('one of the options that another one needs is enough, unless it has its def
   t.is(readOptions(dependent, { size: 5, mode: 'some' }).size, 5);
   t.is(readOptions(dependent, { size: 5, hook: () => {} }).size, 5);
   t.throws(() => readOptions(dependent, { size: 5, mode: 'none' }), { message: /^size needs mode or hook/ });
+});
+
+test('a switch that is off has its settings beside it only where it is given', (t) => {
+  t.like(readOptions(dependent, { isOn: false, onMs: 7 }), { isOn: false, onMs: 7 });
+  t.throws(() => readOptions(dependent, { isOn: undefined, onMs: 7 }), { message: /^onMs needs isOn/ });
 });
 
 test('undefined, false and Infinity need no other option', (t) => {

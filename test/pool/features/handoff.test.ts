@@ -67,6 +67,7 @@ whereHandedOver('a pool without adoption does not wait for the ready event', asy
   const system = await startSystem(t);
   system.broker.behaviour = EMPTY_PROMISE;
   const pool = openPool(t, system.target, {
+    adoptHandedOffConnection: false,
     handoffReadyTimeoutMs: 60_000,
     endpointCache: false,
     acquireTimeoutMs: 10_000,
