@@ -258,7 +258,7 @@ const wrong: [string, object, RegExp][] = [
   ['a tracer provider that is none', { tracerProvider: {} }, /^tracerProvider must be a TracerProvider/],
   [
     'a tracer provider without spans',
-    { tracerProvider: new BasicTracerProvider(), spans: false },
+    { tracerProvider: new BasicTracerProvider() },
     /^tracerProvider needs spans, .* or leave tracerProvider out$/,
   ],
   ['spans that is no boolean', { spans: 'yes' }, /^spans must be true or false/],
