@@ -86,7 +86,7 @@ export function converted<Given, Checked>(
   return { check, fallback };
 }
 
-/** An option that is refused unless one of the options `names` is given, and not as its default. */
+/** An option that is refused unless one of the options `names` is given, as `false` or as another than its default. */
 export function needing<Given, Checked>(
   names: readonly string[],
   entry: Option<Given, Checked>,
@@ -159,8 +159,8 @@ function checkNeeds(table: OptionTable, options: object, names: readonly string[
     const entry = table[name]!;
     const value: unknown = Reflect.get(options, name);
     // A switch that is off on purpose may have its settings beside it, for the day when it is on.
-    if (value === undefined || value === false) return value === false;
-    return !('fallback' in entry && value === entry.fallback());
+    if (value === false) return true;
+    return value !== undefined && !('fallback' in entry && value === entry.fallback());
   };
   if (names.some(isGiven)) return;
   const others = names.join(' or ');
