@@ -85,7 +85,7 @@ export const coldStart: BenchCase = {
       notes: [
         `Each start is a new process; the figure of a round is the fastest of ${STARTS_PER_ROUND}. Loading modules counts in the second table only.`,
         'BrokerPool and connectToBackend negotiate, but where an earlier process has left the endpoint in the file; bare net.connect knows it.',
-        'The bare sockets make the two connects of a negotiation and wait for the broker: the floor of a negotiation in Node.',
+        'The bare sockets make the two connects of a negotiation and wait for the broker. They connect and send in two calls: where the broker looks in between, it sleeps 5 ms, so chance decides and a start of ours may be faster.',
         'Negotiations are waited for on the event loop; the wait thread starts with the first handoff.',
       ],
     };

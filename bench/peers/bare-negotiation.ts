@@ -6,8 +6,9 @@ import { descriptorOf } from '../../src/os/socket-handle.js';
 const FRAME_HEADER_BYTES = 5;
 
 /**
- * The floor of a negotiation in Node: its two connects and the wait for the broker, with a ready-made Hello. The
- * reply is counted and not decoded, nothing is checked.
+ * What a negotiation needs: its two connects and the wait for the broker, with a ready-made Hello. The reply is
+ * counted and not decoded, nothing is checked. A floor of processor time, not of elapsed time: whether the broker
+ * looks before the Hello is written, and then sleeps 5 ms, is left to chance.
  */
 export function bareNegotiate(
   brokerEndpoint: string,
