@@ -11,10 +11,10 @@ export {
   serviceBrokerEndpoint,
   sharedBrokerEndpoint,
   type EndpointNameOptions,
-} from './client/endpoints.js';
+} from './broker-options/endpoints.js';
 export type { TrustOptions } from './trust-option.js';
-export { brokerDisabledByEnv, EnvironmentVariables, type Environment } from './client/environment.js';
-export type { ClientIdentityOptions } from './client/client-identity.js';
+export { brokerDisabledByEnv, EnvironmentVariables, type Environment } from './broker-options/environment.js';
+export type { ClientIdentityOptions } from './broker-options/client-identity.js';
 export type { EndpointFileOptions } from './endpoint-cache/options.js';
 export {
   BrokerPoolError,

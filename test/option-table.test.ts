@@ -201,7 +201,7 @@ function literal(value: unknown): string {
 }
 
 test('the declarations keep the JSDoc of each option of a pool', (t) => {
-  const declarations = ['pool/options', 'client/common-options', 'client/client-identity']
+  const declarations = ['pool/options', 'broker-options/common-options', 'broker-options/client-identity']
     .map((file) => readFileSync(join(ROOT, `dist/src/${file}.d.ts`), 'utf8'))
     .join('\n');
   for (const name of Object.keys(allPoolOptions))

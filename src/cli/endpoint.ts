@@ -1,4 +1,8 @@
-import { instanceBrokerEndpoint, serviceBrokerEndpoint, sharedBrokerEndpoint } from '../client/endpoints.js';
+import {
+  instanceBrokerEndpoint,
+  serviceBrokerEndpoint,
+  sharedBrokerEndpoint,
+} from '../broker-options/endpoints.js';
 import { defineCommand, printJson, printLine, UsageError } from './command.js';
 import { ExitCode } from './exit-codes.js';
 import { value } from './option.js';

@@ -13,8 +13,8 @@ import {
   PayloadProtocol,
   PROTOCOL_VERSION,
 } from '../wire/messages.js';
-import { brokerOptions, cancelOptions } from './common-options.js';
-import { clientTimeoutFromEnv } from './environment.js';
+import { brokerOptions, cancelOptions } from '../broker-options/common-options.js';
+import { clientTimeoutFromEnv } from '../broker-options/environment.js';
 import { explaining } from './explaining.js';
 
 /** A question for {@link sendAdminRequest}. */

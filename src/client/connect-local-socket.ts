@@ -6,7 +6,7 @@ import { loadedNative } from '../os/native.js';
 import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint } from '../endpoint.js';
 import { duration, readOptions, type OptionsOf } from '../option-table.js';
-import { cancelOptions } from './common-options.js';
+import { cancelOptions } from '../broker-options/common-options.js';
 import { explaining } from './explaining.js';
 
 const localSocketOptions = {

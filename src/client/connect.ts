@@ -20,9 +20,9 @@ import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint, parseEndpoint } from '../endpoint.js';
 import { converted, flag, readOptions, required, type OptionsOf, type SettingsOf } from '../option-table.js';
 import { checkServiceName, checkString, checkVersion } from '../validation.js';
-import { identityOptions, type ClientIdentityOptions } from './client-identity.js';
-import { brokerOptions, cancelOptions, negotiationOptions } from './common-options.js';
-import { EnvironmentVariables, fakeBackendFromEnv } from './environment.js';
+import { identityOptions, type ClientIdentityOptions } from '../broker-options/client-identity.js';
+import { brokerOptions, cancelOptions, negotiationOptions } from '../broker-options/common-options.js';
+import { EnvironmentVariables, fakeBackendFromEnv } from '../broker-options/environment.js';
 import { explaining } from './explaining.js';
 
 const connectOptions = {

@@ -1,4 +1,4 @@
-import { brokerDisabledByEnv } from '../client/environment.js';
+import { brokerDisabledByEnv } from '../broker-options/environment.js';
 import { checkEndpoint } from '../endpoint.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
 import { ownTrust } from '../os/endpoint-trust.js';

@@ -1,5 +1,5 @@
-import { identityOptions, type ClientIdentityOptions } from '../client/client-identity.js';
-import { brokerOptions, cancelOptions, negotiationOptions } from '../client/common-options.js';
+import { identityOptions, type ClientIdentityOptions } from '../broker-options/client-identity.js';
+import { brokerOptions, cancelOptions, negotiationOptions } from '../broker-options/common-options.js';
 import { checkEndpoint } from '../endpoint.js';
 import { invalidArgument } from '../errors.js';
 import { checkSocketsComparable } from '../os/runtime.js';

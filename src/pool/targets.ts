@@ -1,5 +1,5 @@
 import { invalidArgument, type BrokerPoolError } from '../errors.js';
-import { sharedBrokerEndpoint } from '../client/endpoints.js';
+import { sharedBrokerEndpoint } from '../broker-options/endpoints.js';
 import { closedError } from './acquire-errors.js';
 import type { TargetOptions } from './options.js';
 import type { PoolEnvironment } from './pool-environment.js';

@@ -21,7 +21,7 @@ const NO_WINE = 3;
 
 const SMOKE = [
   'test/client/connect.test.ts',
-  'test/client/endpoints.test.ts',
+  'test/broker-options/endpoints.test.ts',
   'test/endpoint.test.ts',
   'test/negotiation/drivers.test.ts',
   'test/pool/broker-pool.test.ts',

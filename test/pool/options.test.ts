@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava';
-import { clientTimeoutFromEnv } from '../../src/client/environment.js';
-import { sharedBrokerEndpoint } from '../../src/client/endpoints.js';
+import { clientTimeoutFromEnv } from '../../src/broker-options/environment.js';
+import { sharedBrokerEndpoint } from '../../src/broker-options/endpoints.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import {
   allPoolOptions,

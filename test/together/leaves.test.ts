@@ -1,6 +1,6 @@
-import '../client/endpoints.test.js';
-import '../client/environment.test.js';
-import '../client/user-hash.test.js';
+import '../broker-options/endpoints.test.js';
+import '../broker-options/environment.test.js';
+import '../broker-options/user-hash.test.js';
 import '../clock.test.js';
 import '../deadline-queue.test.js';
 import '../deadline-timer.test.js';

@@ -8,7 +8,7 @@ import {
 import { allAdminOptions } from '../../src/client/admin.js';
 import { allLocalSocketOptions } from '../../src/client/connect-local-socket.js';
 import { allConnectOptions } from '../../src/client/connect.js';
-import { endpointNameOptions } from '../../src/client/endpoints.js';
+import { endpointNameOptions } from '../../src/broker-options/endpoints.js';
 import { checkTrust, trustOptions } from '../../src/trust-option.js';
 import type { OptionTable } from '../../src/option-table.js';
 import { endpointCacheOptions } from '../../src/endpoint-cache/options.js';

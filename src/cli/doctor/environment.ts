@@ -1,4 +1,8 @@
-import { brokerDisabledByEnv, clientTimeoutFromEnv, EnvironmentVariables } from '../../client/environment.js';
+import {
+  brokerDisabledByEnv,
+  clientTimeoutFromEnv,
+  EnvironmentVariables,
+} from '../../broker-options/environment.js';
 import { definitionDirectory } from '../../backend/definition/definition-directory.js';
 import { didYouMean } from '../../did-you-mean.js';
 import { parseEndpoint } from '../../endpoint.js';

@@ -1,7 +1,7 @@
 import type { AdminAnswer, AdminRequestOptions } from '../../client/admin.js';
 import type { BackendConnection, ConnectOptions } from '../../client/connect.js';
-import { sharedBrokerEndpoint } from '../../client/endpoints.js';
-import type { Environment } from '../../client/environment.js';
+import { sharedBrokerEndpoint } from '../../broker-options/endpoints.js';
+import type { Environment } from '../../broker-options/environment.js';
 import type { TrustOptions } from '../../trust-option.js';
 import type { PatientRequests } from './patience.js';
 

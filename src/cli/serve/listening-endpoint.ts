@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { sharedBrokerEndpoint } from '../../client/endpoints.js';
+import { sharedBrokerEndpoint } from '../../broker-options/endpoints.js';
 import { quoted } from '../../validation.js';
 import { UsageError } from '../command.js';
 import { endpointArgument } from '../values.js';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { EnvironmentVariables, fakeBackendFromEnv } from '../../client/environment.js';
+import { EnvironmentVariables, fakeBackendFromEnv } from '../../broker-options/environment.js';
 import type { Clock } from '../../clock.js';
 import { checkEndpoint } from '../../endpoint.js';
 import { BrokerPoolError, errorFromFailure } from '../../errors.js';

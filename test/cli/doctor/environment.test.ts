@@ -1,4 +1,4 @@
-import type { Environment } from '../../../src/client/environment.js';
+import type { Environment } from '../../../src/broker-options/environment.js';
 import { checkEnvironment } from '../../../src/cli/doctor/environment.js';
 import { onWindows, POSIX, testWhere } from '../../helpers/test-where.js';
 import { machine } from './kit.js';

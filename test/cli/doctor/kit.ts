@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { sendAdminRequest } from '../../../src/client/admin.js';
 import { connectToBackend } from '../../../src/client/connect.js';
-import { sharedBrokerEndpoint } from '../../../src/client/endpoints.js';
+import { sharedBrokerEndpoint } from '../../../src/broker-options/endpoints.js';
 import { runChecks, type CheckedFinding } from '../../../src/cli/doctor/checks.js';
 import type { Examination, Host } from '../../../src/cli/doctor/examination.js';
 import { readListeningNames } from '../../../src/cli/doctor/host.js';

@@ -1,8 +1,8 @@
 import test from '../helpers/sanitary.js';
 import type { ExecutionContext } from 'ava';
 import * as fc from 'fast-check';
-import { shortHash, userHash } from '../../src/client/user-hash.js';
-import type { HostIdentitySource } from '../../src/client/user-hash.js';
+import { shortHash, userHash } from '../../src/broker-options/user-hash.js';
+import type { HostIdentitySource } from '../../src/broker-options/user-hash.js';
 import { BrokerPoolError } from '../../src/errors.js';
 
 const MACHINE_ID = '/etc/machine-id';

@@ -6,9 +6,9 @@ import {
   instanceBrokerEndpoint,
   serviceBrokerEndpoint,
   sharedBrokerEndpoint,
-} from '../../src/client/endpoints.js';
-import type { EndpointNameOptions } from '../../src/client/endpoints.js';
-import { shortHash, userHash } from '../../src/client/user-hash.js';
+} from '../../src/broker-options/endpoints.js';
+import type { EndpointNameOptions } from '../../src/broker-options/endpoints.js';
+import { shortHash, userHash } from '../../src/broker-options/user-hash.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { BrokerPool, connectToBackend, sendAdminRequest } from '../../src/index.js';
 import { checkEndpoint } from '../../src/endpoint.js';
@@ -29,7 +29,7 @@ interface Vectors {
   readonly lengths: readonly { readonly serviceNameLength: number; readonly endpoint: string | null }[];
 }
 const vectors: Vectors = JSON.parse(
-  readFileSync(new URL('../../../test/client/endpoint-vectors.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../test/broker-options/endpoint-vectors.json', import.meta.url), 'utf8'),
 );
 
 const HASH = '0123456789abcdef';

@@ -6,7 +6,7 @@ import {
   brokerDisabledByEnv,
   clientTimeoutFromEnv,
   fakeBackendFromEnv,
-} from '../../src/client/environment.js';
+} from '../../src/broker-options/environment.js';
 import { EnvironmentVariables } from '../../src/index.js';
 import { BrokerPoolError } from '../../src/errors.js';
 import { LONGEST_TIMER_MS } from '../../src/clock.js';
