@@ -1,5 +1,5 @@
 /** Listeners of events may call any method of the pool, during the action that the event reports. */
-import type { Lease, PoolEventName } from '../../../src/index.js';
+import { connectToBackend, type Lease, type PoolEventName } from '../../../src/index.js';
 import { fakePool, settled } from '../../helpers/fake-pool.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
@@ -58,6 +58,18 @@ for (const name of [
     t.true(await until(() => broker.openConnections === 0 && backend.connections === 0));
   });
 }
+
+test('a pool that a listener of connectionCreated destroys sends no Hello', async (t) => {
+  const { broker, target } = await startSystem(t);
+  const pool = openPool(t, target);
+  let ended: Promise<void> | undefined;
+  pool.on('connectionCreated', () => void (ended ??= pool.destroy()));
+  t.is((await failureOf(pool.acquire())).code, 'POOL_CLOSED');
+  await ended;
+  // The broker reads requests in their order.
+  (await connectToBackend(target)).socket.destroy();
+  t.is(broker.helloCount, 1, 'that of the single connect');
+});
 
 test('a pool that a listener of acquireStarted destroys fails the acquire with POOL_CLOSED', async (t) => {
   for (const acquire of ['acquire', 'tryAcquire'] as const) {
