@@ -5,10 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { heard } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
+import { HOLD_MS } from '../../../src/negotiation/sockets/drain-reply.js';
 import { loadNative } from '../../../src/os/native.js';
 import type { BrokerBehaviour, TestTarget } from '../../../src/testing/index.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
 import { patience, scaled } from '../../helpers/patience.js';
+import { negotiatedFrame } from '../../negotiation/exchange/exchange-kit.js';
 import test from '../../helpers/sanitary.js';
 import { startSystem } from '../../helpers/system.js';
 
@@ -31,10 +33,11 @@ const COME_BACK_LATER: BrokerBehaviour = {
 /** A handoff is offered, and its ready event never comes. */
 const NEVER_READY: BrokerBehaviour = { kind: 'lateReady', wait: new Promise(() => {}) };
 
-/** The end of a program, and how long after its last line it ended. */
+/** The end of a program, and how long after its last line, and after its first one, it ended. */
 interface End {
   readonly outcome: string;
   readonly afterMs: number;
+  readonly lastedMs: number;
 }
 
 async function run(t: ExecutionContext, what: string, behaviour: BrokerBehaviour): Promise<End> {
@@ -58,8 +61,8 @@ async function start(what: string, target: TestTarget): Promise<End> {
   const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, what, JSON.stringify(target)], {
     timeout: scaled(30_000),
   });
-  const [outcome = '', afterMs = ''] = stdout.split(' ');
-  return { outcome, afterMs: Number(afterMs) };
+  const [outcome = '', afterMs = '', lastedMs = ''] = stdout.split(' ');
+  return { outcome, afterMs: Number(afterMs), lastedMs: Number(lastedMs) };
 }
 
 /** What no caller waits for any more, how the broker behaves, and what the caller heard. */
@@ -110,6 +113,21 @@ test('a finished program ends, though its pools have begun Hellos one after the 
   });
   t.is(end.outcome, 'done');
   t.true(end.afterMs < mostMs(), `${end.afterMs} ms after its last line`);
+});
+
+test('a finished program stays for a second from its Hello for a broker that is in the middle of its reply (G-16)', async (t) => {
+  const broker = await hostilePeer(t, async (socket) => {
+    await heard(socket);
+    socket.write(negotiatedFrame().subarray(0, 2));
+  });
+  const end = await runWith('a caller whose time is up', {
+    brokerEndpoint: broker.endpoint,
+    serviceName: 'demo',
+    wantedVersion: '1.0.0',
+  });
+  t.is(end.outcome, 'TIMEOUT');
+  // A timer may fire a millisecond early.
+  t.true(end.lastedMs >= HOLD_MS - 2, `${end.lastedMs} ms`);
 });
 
 /** Waits of a caller that nothing else but the wait keeps alive. */

@@ -1,6 +1,6 @@
 /**
  * A program that does one thing and is over: `node program.js <what> <target as JSON>`. It prints what came
- * of it, and at its exit how many milliseconds after its last line that was.
+ * of it, and at its exit how many milliseconds after its last line and after its first one that was.
  */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -104,12 +104,16 @@ if (isMainThread) {
   const [, , what = '', targetText = ''] = process.argv;
   const program = PROGRAMS[what];
   if (program === undefined) throw new Error(`there is no program for ${what}`);
+  const startedMs = performance.now();
   const outcome = await program(JSON.parse(targetText)).then(
     () => 'done',
     (error: unknown) => (error instanceof BrokerPoolError ? error.code : String(error)),
   );
   const lastLineMs = performance.now();
-  process.on('exit', () => process.stdout.write(`${outcome} ${Math.round(performance.now() - lastLineMs)}`));
+  process.on('exit', () => {
+    const nowMs = performance.now();
+    process.stdout.write(`${outcome} ${Math.round(nowMs - lastLineMs)} ${Math.round(nowMs - startedMs)}`);
+  });
 } else {
   await inThread();
 }
