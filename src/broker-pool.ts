@@ -63,7 +63,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
     const cache = endpointCache && new EndpointCache(endpointCache, clock, file);
     // After all code that may throw: a pool that is not made must not keep its name.
     this.name = claimName(this, settings.name);
-    noteDefaults(this, settings);
+    noteDefaults(this, settings, (names, timeoutMs) => this.#targets.explainWait(names, timeoutMs));
     this.#connector = new Connector(settings, cache, clock, () => this.#openDriver());
     this.#environment = {
       settings,

@@ -49,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'error-data': ['errors'],
   clock: ['async-context'],
   'async-context': [],
-  'broker-need': ['target'],
+  'broker-need': ['errors', 'target'],
   'caller-stack': [],
   version: [],
   'exit-hook': [],

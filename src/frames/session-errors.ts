@@ -31,6 +31,7 @@ export interface RequestFacts {
 const FOREIGN = 'What listens there does not speak protocol v1 as a backend, or not this payload protocol.';
 const LOST =
   "See the backend's log: it ended, restarted, failed with a request, or does not serve this payload protocol.";
+const POOL_ENDED = 'Use another pool. The backend may have executed this request.';
 const REPEATABLE = 'Give idempotent: true with a request that may be repeated.';
 
 /** The next step after a request has waited in vain while connections were open. */
@@ -82,6 +83,7 @@ export function requestError(
 function adviceFor(code: ErrorCode, { attempts, isIdempotent }: RequestFacts): string | undefined {
   if (code === 'FRAME_TOO_LARGE' && attempts === 0) return 'Send less than 16 MiB in a request.';
   if (code === 'FRAME_IO' && attempts === 0) return 'See cause: nothing of it was sent.';
+  if (code === 'POOL_CLOSED' && attempts > 0) return POOL_ENDED;
   const advice = ADVICE[code];
   return advice === LOST && !isIdempotent ? `${LOST} ${REPEATABLE}` : advice;
 }
@@ -118,6 +120,18 @@ export function connectionFailedError(cause: Error): BrokerPoolError {
 
 export function connectionClosedError(): BrokerPoolError {
   return new BrokerPoolError('UNEXPECTED_EOF', 'the backend closed the connection before its answer');
+}
+
+/** @param wait what the request has waited for in vain; `undefined` where it had a connection, or is not known */
+export function requestTimeoutError(timeoutMs: number, wait: BrokerPoolFailure | undefined): BrokerPoolError {
+  const last = wait?.cause instanceof BrokerPoolError ? wait.cause : undefined;
+  const why = last === undefined ? '' : `; connecting failed last with ${last.code}: ${last.message}`;
+  const where = wait?.phase === undefined ? '' : `, nor a connection in phase ${wait.phase}${why}`;
+  return new BrokerPoolError('TIMEOUT', `no answer within ${timeoutMs} ms${where}`, {
+    phase: 'request',
+    endpoint: wait?.endpoint,
+    cause: wait,
+  });
 }
 
 export function queueFullError(maxWaiting: number): BrokerPoolError {

@@ -2,6 +2,7 @@ import { isUint8Array } from 'node:util/types';
 import { abortedError, failOnAbort, hasAborted } from '../abort.js';
 import { systemClock } from '../clock.js';
 import { BrokerPoolError, invalidArgument } from '../errors.js';
+import { adviceFor } from '../explained-error.js';
 import { described } from '../validation.js';
 import { Dispatcher } from './multiplexing/dispatcher.js';
 import { OpenRequests } from './multiplexing/open-requests.js';
@@ -19,6 +20,7 @@ import {
   NO_CONNECTION,
   queueFullError,
   requestError,
+  requestTimeoutError,
   sessionClosedError,
 } from './session-errors.js';
 import type { ConnectionSource } from './sources/connection-source.js';
@@ -80,8 +82,8 @@ export class Session implements AsyncDisposable {
    *
    * @throws {BrokerPoolError} `TIMEOUT` (phase `request`), `ABORTED`, `SESSION_CLOSED`, `QUEUE_FULL`,
    * `INVALID_ARGUMENT`, `FRAME_TOO_LARGE`; `UNEXPECTED_EOF` or `FRAME_IO` when the connection died before the
-   * answer; `FRAMING_VERSION`, `DECODE_FRAME` or `UNEXPECTED_RESPONSE_FRAME` when the backend sent what is no
-   * answer; or why connecting failed
+   * answer, and `POOL_CLOSED` when its pool ended; `FRAMING_VERSION`, `DECODE_FRAME` or
+   * `UNEXPECTED_RESPONSE_FRAME` when the backend sent what is no answer; or why connecting failed
    */
   request(payload: Uint8Array, options?: RequestOptions): Promise<Uint8Array> {
     try {
@@ -164,20 +166,24 @@ export class Session implements AsyncDisposable {
   }
 
   #onDeadline(request: Request): void {
-    const message = `no answer within ${request.timeoutMs} ms`;
-    this.#giveUp(request, new BrokerPoolError('TIMEOUT', message, { phase: 'request' }));
+    const { state, timeoutMs } = request;
+    const isUnserved = state === 'queued' && this.#dispatcher.connections === 0;
+    // Before it is given up: without a request the session does not wait for the pool any more.
+    const wait = isUnserved ? this.#source.explainWait?.(timeoutMs) : undefined;
+    this.#giveUp(request, requestTimeoutError(timeoutMs, wait));
   }
 
   /** The caller does not wait any more. */
   #giveUp(request: Request, error: BrokerPoolError): void {
     const { state } = request;
     this.#dispatcher.giveUp(request);
-    const advice = error.code === 'TIMEOUT' ? this.#timeoutAdvice(state) : undefined;
+    const advice = error.code === 'TIMEOUT' ? this.#timeoutAdvice(state, error.cause) : undefined;
     this.#requests.fail(request, error, false, { situation: SITUATION[state], advice });
   }
 
-  #timeoutAdvice(state: RequestState): string | undefined {
+  #timeoutAdvice(state: RequestState, wait: unknown): string | undefined {
     if (state !== 'queued') return undefined;
+    if (wait instanceof BrokerPoolError) return adviceFor(wait);
     return this.#dispatcher.connections > 0 ? ALL_BUSY : NO_CONNECTION;
   }
 

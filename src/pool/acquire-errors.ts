@@ -58,17 +58,18 @@ export function acquireTimeoutError(
  * The error of one caller. Of a failure that other callers share, its cause is what they share: the error of
  * the system, or where there is none the failure.
  *
- * @param attemptsBefore connect attempts that had ended when the caller began to wait
+ * @param attemptsBefore connect attempts that had ended when the caller began to wait; `undefined` if not known
  */
 export function callerError(
   failure: BrokerPoolError,
   isShared: boolean,
   snapshot: PoolSnapshot,
-  attemptsBefore: number,
+  attemptsBefore: number | undefined,
   elapsedMs: number,
 ): BrokerPoolFailure {
   const { target, max, total, idle, leased, detached, connecting, waiting } = snapshot;
-  const facts = { ...target, attempts: snapshot.attempts - attemptsBefore, elapsedMs };
+  const attempts = attemptsBefore === undefined ? undefined : snapshot.attempts - attemptsBefore;
+  const facts = { ...target, attempts, elapsedMs };
   if (isShared) return explainedError(failure, facts, failure.cause ?? failure);
   const open = `total ${total}, idle ${idle}, connecting ${connecting}`;
   const out = detached === 0 ? `leased ${leased}` : `leased ${leased}, detached ${detached}`;

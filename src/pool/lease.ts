@@ -48,6 +48,8 @@ export interface LeaseOwner {
   isSpare?(connection: LeasedConnection): boolean;
   /** Callers that wait for what other callers hold. */
   readonly unserved?: number;
+  /** Why the pool has closed its connections, once it has ended. */
+  readonly endedBy?: BrokerPoolError | undefined;
   /** A detached connection is at rest. */
   onRest?(): void;
   /** Takes a leased connection back. */

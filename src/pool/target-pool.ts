@@ -26,6 +26,7 @@ import type { TargetStats } from './watching/stats.js';
  */
 export class TargetPool implements LeaseOwner {
   readonly target: Target;
+  readonly timeoutError: (timeoutMs: number) => BrokerPoolError;
   readonly #environment: PoolEnvironment;
   readonly #pump: Pump;
   readonly #limits: TargetLimits;
@@ -36,13 +37,12 @@ export class TargetPool implements LeaseOwner {
   readonly #watch: LeaseWatch;
   readonly #cachedClock: CachedClock;
   readonly #timer: SharedTimer;
-  readonly #timeoutError: (timeoutMs: number) => BrokerPoolError;
   readonly #maxUses: number;
   readonly #maxWaiting: number;
   /** Whether idle connections may have to be validated before a lease. */
   readonly #validates: boolean;
   readonly #hasCapacity: boolean;
-  #endedBy: BrokerPoolError | undefined;
+  endedBy: BrokerPoolError | undefined;
   #claims: Claims | undefined;
 
   constructor(target: Target, environment: PoolEnvironment) {
@@ -68,7 +68,7 @@ export class TargetPool implements LeaseOwner {
     const opener = new ConnectionOpener(target, environment, limits, entries, queue, this, pump);
     this.#opener = opener;
     const closer = (this.#closer = new ConnectionCloser(environment, entries, opener, timer));
-    this.#timeoutError = (timeoutMs) => opener.timeoutError(timeoutMs, closer.draining);
+    this.timeoutError = (timeoutMs) => opener.timeoutError(timeoutMs, closer.draining);
     this.#pump = new Pump(environment, queue, entries, limits, opener, closer, cachedClock);
     limits.keepsMinimum =
       target.serviceName === settings.serviceName && target.wantedVersion === settings.wantedVersion;
@@ -118,7 +118,7 @@ export class TargetPool implements LeaseOwner {
     const origin = this.#watch.hearsWaits ? this.#watch.beginWait() : undefined;
     // A listener that has just heard of the acquire may have ended the pool, or aborted the signal.
     const isAborted = signal !== undefined && hasAborted(signal);
-    const failure = this.#endedBy ?? (isAborted ? abortedError(signal, ABORTED) : undefined);
+    const failure = this.endedBy ?? (isAborted ? abortedError(signal, ABORTED) : undefined);
     if (failure !== undefined) {
       const error = callerError(failure, false, this.#opener.snapshot(), this.#opener.attempts.ended, 0);
       this.#watch.fail(origin, error, 0);
@@ -140,7 +140,7 @@ export class TargetPool implements LeaseOwner {
   /** Resolves when `min` connections are open, and keeps as many from then on; rejects when one fails. */
   warm(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#environment;
-    return warmUp(this.#pump, this.#opener, clock, timeoutMs, signal, this.#timeoutError);
+    return warmUp(this.#pump, this.#opener, clock, timeoutMs, signal, this.timeoutError);
   }
 
   get unserved(): number {
@@ -234,7 +234,7 @@ export class TargetPool implements LeaseOwner {
   destroy(error: BrokerPoolError): void {
     this.#limits.closing = true;
     this.#opener.stop();
-    this.#endedBy = error;
+    this.endedBy = error;
     this.#pump.failAll(error, false);
     for (const connection of this.#entries.entries()) this.onDestroy(connection, 'poolClosed');
     this.#stopTimers();
@@ -267,7 +267,7 @@ export class TargetPool implements LeaseOwner {
     // A caller that came late in a long turn must not time out by the turn's old time.
     this.#cachedClock.end();
     this.#watch.reportLeaks(dueByMs);
-    if (this.#queue.expire(dueByMs, this.#timeoutError, () => this.#opener.snapshot())) this.#pump.run();
+    if (this.#queue.expire(dueByMs, this.timeoutError, () => this.#opener.snapshot())) this.#pump.run();
     this.#pump.reap(dueByMs);
   }
 

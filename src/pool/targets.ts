@@ -1,6 +1,6 @@
-import { invalidArgument, type BrokerPoolError } from '../errors.js';
+import { invalidArgument, type BrokerPoolError, type BrokerPoolFailure } from '../errors.js';
 import { sharedBrokerEndpoint } from '../broker-options/endpoints.js';
-import { closedError } from './acquire-errors.js';
+import { callerError, closedError } from './acquire-errors.js';
 import type { TargetOptions } from './options.js';
 import type { PoolEnvironment } from './pool-environment.js';
 import { TargetPool } from './target-pool.js';
@@ -45,6 +45,15 @@ export class Targets implements Iterable<TargetPool> {
   find(options: TargetOptions | undefined): TargetPool | undefined {
     this.#checkOpen(options);
     return this.#pools.get(targetKey(this.#describe(options)));
+  }
+
+  /** The `TIMEOUT` of a caller that has waited for so long; `undefined` where no caller has asked for the target. */
+  explainWait(options: TargetOptions, timeoutMs: number): BrokerPoolFailure | undefined {
+    const pool = this.#pools.get(targetKey(this.#describe(options)));
+    if (pool === undefined) return undefined;
+    const { max } = this.#environment.settings;
+    const snapshot = { ...pool.stats(), target: pool.target, max, attempts: 0 };
+    return callerError(pool.timeoutError(timeoutMs), false, snapshot, undefined, timeoutMs);
   }
 
   /** The pool of a target, which is made on demand. Throws once the pool closes. */

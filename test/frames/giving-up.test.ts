@@ -1,4 +1,7 @@
-import { failureOf } from '../helpers/pools.js';
+import { once } from 'node:events';
+import { BrokerPoolError } from '../../src/index.js';
+import { startTestSystem } from '../../src/testing/index.js';
+import { failureOf, openPool } from '../helpers/pools.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
 import { echo } from './frame-backend.js';
@@ -162,11 +165,49 @@ test('a request that waits for a connection is given up in time', async (t) => {
   t.is(pool.stats().waiting, 0);
 });
 
+test('a timeout of a request that waits for a refused connection has the refusal in its cause', async (t) => {
+  const { pool } = await startPooled(t);
+  const session = openPooled(t, pool, { wantedVersion: '9.9.9', timeoutMs: 30_000 });
+  const first = failureOf(session.request(bytes('first')));
+  await once(pool, 'connectRetrying');
+  const error = await failureOf(session.request(bytes('x'), { timeoutMs: SHORT_MS }));
+  t.like(error, { code: 'TIMEOUT', phase: 'request', attempts: 0 });
+  t.regex(error.message, /, nor a connection in phase connect; connecting failed last with REFUSED: /);
+  const { cause } = error;
+  if (!(cause instanceof BrokerPoolError)) return t.fail();
+  t.like(cause, { code: 'TIMEOUT', phase: 'connect', wantedVersion: '9.9.9' });
+  t.like(cause.cause, { code: 'REFUSED', refusalCode: 3 });
+  await session.close({ timeoutMs: 0 });
+  await first;
+});
+
+test('a timeout of a request that waits for a silent broker names the phase and the broker', async (t) => {
+  await using system = await startTestSystem();
+  system.broker.behaviour = { kind: 'silent' };
+  const session = openPooled(t, openPool(t, system.target), { timeoutMs: 30_000 });
+  const asked = system.broker.nextHello();
+  const first = failureOf(session.request(bytes('first')));
+  await asked;
+  const error = await failureOf(session.request(bytes('x'), { timeoutMs: SHORT_MS }));
+  t.like(error, { code: 'TIMEOUT', phase: 'request', endpoint: system.target.brokerEndpoint });
+  t.like(error.cause, { code: 'TIMEOUT', phase: 'hello' });
+  t.regex(error.message, / The broker is silent or overloaded/);
+  await session.close({ timeoutMs: 0 });
+  await first;
+});
+
+test('a timeout of a request over a pool that does not tell why it waits says where to look', async (t) => {
+  const session = openPooled(t, { acquire: () => new Promise(() => {}) });
+  const error = await failureOf(session.request(bytes('x'), { timeoutMs: SHORT_MS }));
+  t.regex(error.message, / See why no connection comes about/);
+  t.is(error.cause, undefined);
+});
+
 test('a timeout of a request that got no connection does not blame the backend', async (t) => {
   const { pool } = await startPooled(t, () => {}, { max: 1 });
   const lease = await pool.acquire();
   const waiting = await failureOf(openPooled(t, pool).request(bytes('x'), { timeoutMs: SHORT_MS }));
-  t.regex(waiting.message, /echo 1\.0\.0: waiting for a connection.* See why no connection comes about/);
+  t.regex(waiting.message, /echo 1\.0\.0 at .*: waiting for a connection.* Raise max, or hold leases/);
   lease.release();
   const session = openPooled(t, pool, { connections: 1, maxInFlight: 1 });
   const first = failureOf(session.request(bytes('first'), { timeoutMs: 5_000 }));

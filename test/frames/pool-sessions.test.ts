@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { checkSessionOptions } from '../../src/frames/options.js';
 import { Session } from '../../src/frames/session.js';
 import { PoolSource } from '../../src/frames/sources/pool-source.js';
-import { connectSharedPool, type AcquireOptions, type Lease } from '../../src/index.js';
+import { connectSharedPool, type AcquireOptions, type BrokerPool, type Lease } from '../../src/index.js';
 import { EmbeddedBroker } from '../../src/testing/index.js';
 import { failureOf, openPool } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
@@ -86,15 +86,49 @@ test('a backend that restarts is found again through the broker', async (t) => {
   t.is(text(await session.request(bytes('y'), { idempotent: true })), 'y');
 });
 
-test('a destroyed pool fails what is in flight, and later requests with POOL_CLOSED', async (t) => {
+for (const [title, end] of [
+  ['destroyed', async (pool: BrokerPool, error: Error) => await pool.destroy(error)],
+  ['closed without time', async (pool: BrokerPool) => await pool.close({ timeoutMs: 0 })],
+] as const) {
+  test(`a pool that is ${title} fails what is in flight, and later requests, with POOL_CLOSED`, async (t) => {
+    const { backend, pool } = await startPooled(t, () => {});
+    const session = openPooled(t, pool);
+    const inFlight = [false, true].map((idempotent) =>
+      failureOf(session.request(bytes('x'), { idempotent })),
+    );
+    await backend.until(() => backend.requests.length === 2);
+    const reason = new Error('the program ends');
+    await end(pool, reason);
+    const [single, repeatable] = await Promise.all(inFlight);
+    t.like(single, { code: 'POOL_CLOSED', endpoint: backend.endpoint, attempts: 1 });
+    t.regex(single?.message ?? '', /^the pool .*The backend may have executed this request\.$/);
+    if (title === 'destroyed') t.is(single?.cause, reason);
+    t.is(repeatable?.code, 'POOL_CLOSED');
+    t.is((await failureOf(session.request(bytes('y')))).code, 'POOL_CLOSED');
+  });
+}
+
+test('a backend that ends while its pool closes fails requests with UNEXPECTED_EOF', async (t) => {
   const { backend, pool } = await startPooled(t, () => {});
-  const session = openPooled(t, pool);
-  const inFlight = failureOf(session.request(bytes('x')));
+  const inFlight = failureOf(openPooled(t, pool).request(bytes('x')));
   await backend.until(() => backend.requests.length === 1);
-  await pool.destroy();
+  const closed = pool.close();
+  backend.dropAll();
   t.is((await inFlight).code, 'UNEXPECTED_EOF');
-  t.is((await failureOf(session.request(bytes('y')))).code, 'POOL_CLOSED');
+  await closed;
 });
+
+testWhere(canShare, SHARING)(
+  'a shared pool that closes in its thread fails what is in flight with POOL_CLOSED',
+  async (t) => {
+    const { backend, pool } = await startPooled(t, () => {});
+    const shared = await connectSharedPool(pool.share());
+    const inFlight = failureOf(openPooled(t, shared).request(bytes('x')));
+    await backend.until(() => backend.requests.length === 1);
+    await shared.close({ timeoutMs: 0 });
+    t.is((await inFlight).code, 'POOL_CLOSED');
+  },
+);
 
 test('a request right behind the end of its pool fails with POOL_CLOSED, and not as one that was sent', async (t) => {
   const { pool } = await startPooled(t);

@@ -224,7 +224,7 @@ export class SessionConnection implements Candidate {
   };
 
   readonly #onEnd = (): void => {
-    this.#fail(this.#reader.endOfInput() ?? connectionClosedError(), false);
+    this.#fail(this.#held.endedBy ?? this.#reader.endOfInput() ?? connectionClosedError(), false);
   };
 
   /** Fails exactly the requests that are in flight on this connection (S-48). */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { BrokerPoolError, BrokerPoolFailure } from '../../errors.js';
 import type { SessionTarget } from '../session-errors.js';
 
 /** A connection that a session holds. */
@@ -7,6 +8,8 @@ export interface HeldConnection {
   readonly endpoint: string;
   /** Others wait for a connection that only its holders can give them. */
   readonly isWanted: boolean;
+  /** Why its pool has closed it, where the pool has ended. */
+  readonly endedBy?: BrokerPoolError | undefined;
   /** Takes the connection back, which owes no answer. */
   giveBack(): void;
   /** Closes the connection. With `isForeign` the program behind it does not speak the protocol. */
@@ -29,4 +32,6 @@ export interface ConnectionSource {
    * @param timeoutMs the time for it in place of the source's own
    */
   open(signal: AbortSignal, timeoutMs?: number): Promise<HeldConnection>;
+  /** While `open` is under way: the `TIMEOUT` of a caller that has waited for so long, where the source knows why. */
+  explainWait?(timeoutMs: number): BrokerPoolFailure | undefined;
 }

@@ -1,4 +1,5 @@
-import { namesFor } from '../../broker-need.js';
+import { explainWait, namesFor } from '../../broker-need.js';
+import type { BrokerPoolFailure } from '../../errors.js';
 import { heldBy, type Lease, type LeaseOwner } from '../../pool/lease.js';
 import type { LeasingPool } from '../../pool/leasing-pool.js';
 import type { AcquireOptions } from '../../pool/options.js';
@@ -57,6 +58,10 @@ export class PoolSource implements ConnectionSource {
     }
   }
 
+  explainWait(timeoutMs: number): BrokerPoolFailure | undefined {
+    return explainWait(this.#pool, this.#names, timeoutMs);
+  }
+
   #held(lease: Lease): HeldConnection {
     // The socket's callbacks serve many callers: they run in the context of none.
     const socket = outOfContext(() => lease.socket);
@@ -68,6 +73,9 @@ export class PoolSource implements ConnectionSource {
       endpoint: lease.endpoint,
       get isWanted() {
         return (owner?.unserved ?? 0) > extras.count;
+      },
+      get endedBy() {
+        return owner?.endedBy;
       },
       giveBack: () => lease.release(),
       destroy: (isForeign) => lease.destroy(isForeign ? 'invalid' : 'error'),

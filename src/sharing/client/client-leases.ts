@@ -31,6 +31,8 @@ const KEPT_AT_MOST = 256;
 
 /** The leases that this thread has from the pool of another, and the sockets that it keeps between them. */
 export class ClientLeases implements LeaseOwner {
+  /** Why this thread's part of the pool has ended, once it has. */
+  endedBy: BrokerPoolError | undefined;
   readonly #host: HostLink;
   readonly #onChange: () => void;
   readonly #ledger: DescriptorLedger;
@@ -149,7 +151,8 @@ export class ClientLeases implements LeaseOwner {
   }
 
   /** Destroys everything without telling the pool. Callers keep their leases, whose sockets are closed. */
-  abandon(): void {
+  abandon(reason: BrokerPoolError): void {
+    this.endedBy = reason;
     for (const connectionId of Array.from(this.#connections.keys())) this.onGone(connectionId);
     this.#leased = 0;
     // The pool's thread may have ended, and closes nothing any more. A socket closes a descriptor without

@@ -265,7 +265,7 @@ export class SharedPool implements AsyncDisposable {
     this.#refusal ??= reason;
     for (const acquire of this.#pending.items()) this.#fail(acquire, errorFromData(reason));
     this.#deadlines.stop();
-    this.#leases.abandon();
+    this.#leases.abandon(errorFromData(reason));
     this.#port.close();
   }
 }
