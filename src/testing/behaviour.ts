@@ -110,7 +110,7 @@ export async function waited(wait: Wait, signal: AbortSignal): Promise<void> {
     await stopped;
     cancel();
   } else {
-    await Promise.race([stopped, wait.catch(() => {})]);
+    await Promise.race([stopped, Promise.resolve(wait).catch(() => {})]);
   }
   signal.removeEventListener('abort', stop);
 }

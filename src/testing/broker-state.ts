@@ -6,7 +6,8 @@ import { answerAdmin } from './admin-replies.js';
 import type { BrokerBehaviour, ReceivedHello, ReplyBehaviour } from './behaviour.js';
 import { ChangeNotifier } from './change-notifier.js';
 import type { SilenceOver } from './client-connection.js';
-import { checkBehaviour, type embeddedBrokerOptions } from './options.js';
+import { checkBehaviour } from './check-behaviour.js';
+import type { embeddedBrokerOptions } from './options.js';
 
 type CountName = 'hello' | 'admin' | 'connection' | 'handoff' | 'earlyHangUps';
 

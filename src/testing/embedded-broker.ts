@@ -1,4 +1,5 @@
 import { readOptions, type SettingsOf } from '../option-table.js';
+import { checkFunction } from '../validation.js';
 import type { AdminReply, AdminRequest } from '../wire/messages.js';
 import type { BrokerBehaviour, ReceivedHello, ReplyBehaviour } from './behaviour.js';
 import { converse } from './broker-conversation.js';
@@ -6,12 +7,8 @@ import { BrokerState } from './broker-state.js';
 import { ClientConnection } from './client-connection.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
-import {
-  checkBehaviour,
-  checkReplyBehaviour,
-  embeddedBrokerOptions,
-  type EmbeddedBrokerOptions,
-} from './options.js';
+import { checkBehaviour, checkReplyBehaviour } from './check-behaviour.js';
+import { embeddedBrokerOptions, type EmbeddedBrokerOptions } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 
 /**
@@ -90,7 +87,7 @@ export class EmbeddedBroker implements AsyncDisposable {
   }
 
   set answerAdmin(answer: ((request: AdminRequest) => AdminReply | undefined) | undefined) {
-    this.#state.answerAdmin = answer;
+    this.#state.answerAdmin = answer === undefined ? undefined : checkFunction('answerAdmin', answer);
   }
 
   /** Where it listens. */

@@ -3,17 +3,34 @@ import type { Socket } from 'node:net';
 import type { BackendRequest } from '../backend/connections/backend-request.js';
 import { invalidArgument } from '../errors.js';
 import {
+  callable,
   converted,
+  duration,
   needing,
   option,
+  optional,
   readOptions,
-  unchecked,
   type OptionsOf,
   type SettingsOf,
 } from '../option-table.js';
-import { checkName, checkObject, rejectUnknownOptions } from '../validation.js';
+import {
+  checkCount,
+  checkName,
+  checkObject,
+  checkServiceName,
+  checkString,
+  checkVersion,
+  described,
+} from '../validation.js';
+import {
+  decodeDaemonProcess,
+  decodeEndpoint,
+  encodeDaemonProcess,
+  encodeEndpoint,
+} from '../wire/identity.js';
+import { checkMessage, checkService } from './check-behaviour.js';
 import type { DaemonProcess, Hello } from '../wire/messages.js';
-import type { BrokerBehaviour, ReplyBehaviour } from './behaviour.js';
+import type { BrokerBehaviour } from './behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
 
 /** The behaviour of a backend towards a connection that a broker offers. */
@@ -45,14 +62,14 @@ export function checkHandoff(name: string, mode: unknown): HandoffMode | 'none' 
 /** Options of both servers. */
 const listenerOptions = {
   /** Where to listen. @default a socket in `directory`; a pipe of its own on Windows */
-  endpoint: unchecked<string>(),
+  endpoint: optional(checkString),
   /**
    * Made with mode 0700 where missing, and then left behind. @default a new temporary directory, removed at
    * the end
    */
-  directory: unchecked<string>(),
+  directory: optional(checkString),
   /** Connections that may wait to be accepted. @default Node's */
-  backlog: unchecked<number>(),
+  backlog: optional(checkBacklog),
 };
 
 const brokerOptions = {
@@ -65,16 +82,16 @@ const brokerOptions = {
    * Chooses what to do with each Hello; `undefined` leaves it to the broker's `behaviour`. Its errors are not
    * caught. @default none
    */
-  decide: unchecked<(hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>>(),
+  decide: callable<(hello: Hello) => BrokerBehaviour | undefined | Promise<BrokerBehaviour | undefined>>(),
   /** How long a request may take to arrive, in milliseconds. @default 30000 */
-  helloTimeoutMs: unchecked(() => 30_000),
+  helloTimeoutMs: duration(30_000, { allowInfinity: true }),
   /** How long a backend may take to answer an offer, in milliseconds. @default 5000 */
-  handoffAckTimeoutMs: unchecked(() => 5_000),
+  handoffAckTimeoutMs: duration(5_000, { allowInfinity: true }),
 };
 
 const backendOptions = {
   /** Where to take over connections. @default a socket in `directory` */
-  handoffEndpoint: needing(['handoff'], unchecked<string>()),
+  handoffEndpoint: needing(['handoff'], optional(checkString)),
   /**
    * What to do with offered connections; anything but `none` needs FFI, see `canHandOff`. A broker offers the
    * connection of every client that advertises handle passing, also of a client that does not adopt: such a
@@ -87,31 +104,28 @@ const backendOptions = {
    * `onHttp`, nor, without `payloadProtocols`, with `identity`.
    * @default answers identity probes, then echoes
    */
-  onConnection: unchecked<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
+  onConnection: callable<(socket: Socket, how: { readonly adopted: boolean }) => void>(),
   /** Answers framed requests of these payload protocols instead of echoing bytes. @default none */
-  payloadProtocols: unchecked<readonly number[]>(),
+  payloadProtocols: optional(checkProtocols),
   /** Answers a framed request. @default with its payload */
   onRequest: needing(
     ['payloadProtocols'],
-    unchecked<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
+    callable<(request: BackendRequest) => Uint8Array | Promise<Uint8Array>>(),
   ),
   /** Answers HTTP requests instead of echoing bytes, also beside `payloadProtocols`. @default none */
-  onHttp: unchecked<RequestListener>(),
+  onHttp: callable<RequestListener>(),
   /** The answer to identity probes. @default this process, with a hash of 32 zero bytes */
-  identity: unchecked<Partial<DaemonProcess>>(),
+  identity: optional(checkIdentity),
   /** How long an offer may take to arrive, in milliseconds. @default 5000 */
-  offerTimeoutMs: needing(
-    ['handoff'],
-    unchecked(() => 5_000),
-  ),
+  offerTimeoutMs: needing(['handoff'], duration(5_000, { allowInfinity: true })),
 };
 
 /** Options of the functions that start both servers. */
 export const systemOptions = {
   /** The service that the broker knows. @default 'echo' */
-  serviceName: unchecked(() => 'echo'),
+  serviceName: option(checkServiceName, 'echo'),
   /** The version of its backend. @default '1.0.0' */
-  version: unchecked(() => '1.0.0'),
+  version: option(checkVersion, '1.0.0'),
 };
 
 export const embeddedBrokerOptions = { ...listenerOptions, ...brokerOptions };
@@ -145,64 +159,32 @@ export function checkBackendOptions(
   return settings;
 }
 
+export function checkBacklog(name: string, value: unknown): number {
+  return checkCount(name, value, { min: 1 });
+}
+
+function checkProtocols(name: string, value: unknown): readonly number[] {
+  if (!Array.isArray(value)) throw invalidArgument(name, `must be an array, got ${described(value)}`);
+  return value.map((id, index) => checkCount(`${name}[${index}]`, id, { min: 0 }));
+}
+
+function checkIdentity(name: string, value: unknown): Partial<DaemonProcess> {
+  const optionals = ['ipcEndpoint', 'idleTimeoutSecs'] as const;
+  const identity = checkMessage(name, value, decodeDaemonProcess, encodeDaemonProcess, ...optionals);
+  const { ipcEndpoint } = identity;
+  if (ipcEndpoint !== undefined)
+    checkMessage(`${name}.ipcEndpoint`, ipcEndpoint, decodeEndpoint, encodeEndpoint);
+  return identity;
+}
+
 function checkServices(name: string, value: unknown): Map<string, EmbeddedService> {
   checkObject(name, value);
   const services = new Map<string, EmbeddedService>(Object.entries(value));
-  for (const [service, options] of services) checkServiceOptions(`${name}.${service}`, options);
+  for (const [service, options] of services) {
+    checkServiceName(`${name}: the name of a service`, service);
+    checkService(`${name}.${service}`, options);
+  }
   return services;
-}
-
-/** The fields of each behaviour besides its kind. */
-const REPLY_FIELDS: Readonly<Record<ReplyBehaviour['kind'], readonly string[]>> = {
-  answer: [],
-  silent: [],
-  close: [],
-  halfFrame: ['bytes'],
-  garbage: ['bytes'],
-  wrongVersionByte: [],
-  oversizedHeader: [],
-  delay: ['wait'],
-  chunked: [],
-  extraBytes: ['bytes'],
-  envelope: ['frame'],
-};
-
-const BROKER_FIELDS: Readonly<Record<BrokerBehaviour['kind'], readonly string[]>> = {
-  ...REPLY_FIELDS,
-  refuse: ['code', 'reason', 'retryAfterMs'],
-  negotiate: ['negotiated'],
-  emptyPipe: [],
-  noResult: [],
-  wrongToken: [],
-  rejectedAck: [],
-  lateReady: ['wait'],
-  readyThenBackendBytes: ['bytes'],
-};
-
-const SERVICE_NAMES = [
-  'endpoint',
-  'version',
-  'versions',
-  'minVersion',
-  'versionAllowList',
-  'handoffEndpoint',
-] as const satisfies readonly (keyof EmbeddedService)[];
-
-/** @throws `INVALID_ARGUMENT` for an unknown kind, and for fields that its kind does not have */
-export function checkBehaviour(field: string, behaviour: BrokerBehaviour): BrokerBehaviour {
-  checkFields(field, behaviour, BROKER_FIELDS);
-  return behaviour;
-}
-
-/** {@link checkBehaviour} for replies. */
-export function checkReplyBehaviour(field: string, behaviour: ReplyBehaviour): ReplyBehaviour {
-  checkFields(field, behaviour, REPLY_FIELDS);
-  return behaviour;
-}
-
-/** @throws `INVALID_ARGUMENT` for fields that a service does not have */
-export function checkServiceOptions(field: string, service: Partial<EmbeddedService>): void {
-  rejectUnknownOptions(field, service, SERVICE_NAMES);
 }
 
 /** The options that are set: an `undefined` means the default, and must not replace a value in a spread. */
@@ -210,18 +192,4 @@ export function withoutUndefined<T extends object>(options: T): T {
   const set = { ...options };
   for (const name in set) if (set[name] === undefined) delete set[name];
   return set;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function checkFields<Kind extends string>(
-  field: string,
-  behaviour: Fields,
-  fieldsByKind: Readonly<Record<Kind, readonly string[]>>,
-): void {
-  checkObject(field, behaviour);
-  const kinds: Kind[] = [];
-  for (const kind in fieldsByKind) kinds.push(kind);
-  const kind = checkName(`${field}.kind`, behaviour['kind'], kinds);
-  rejectUnknownOptions(field, behaviour, ['kind', ...fieldsByKind[kind]]);
 }

@@ -1,6 +1,7 @@
-import { derived, readOptions, unchecked, type OptionsOf } from '../option-table.js';
+import { derived, optional, readOptions, type OptionsOf } from '../option-table.js';
+import { checkString } from '../validation.js';
 import { canHandOff } from './embedded-backend.js';
-import { checkHandoff, systemOptions, type HandoffMode } from './options.js';
+import { checkBacklog, checkHandoff, systemOptions, type HandoffMode } from './options.js';
 import { SocketDirectory } from './socket-directory.js';
 import type { BackendProcessCounts, BrokerProcessCounts } from './serve-protocol.js';
 import { ServerProcess } from './server-process.js';
@@ -10,9 +11,9 @@ export { ServerProcess, type BackendProcessCounts, type BrokerProcessCounts };
 
 const spawnOptions = {
   /** For all sockets. @default a new temporary directory, removed at the end */
-  directory: unchecked<string>(),
+  directory: optional(checkString),
   /** Connections that may wait to be accepted, at each. @default Node's */
-  backlog: unchecked<number>(),
+  backlog: optional(checkBacklog),
   /** The backend's behaviour towards offered connections. @default 'accept' where there is FFI, else 'none' */
   handoff: derived<HandoffMode | 'none'>(checkHandoff, () => (canHandOff() ? 'accept' : 'none')),
 };

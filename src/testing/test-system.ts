@@ -1,11 +1,12 @@
 import { invalidArgument } from '../errors.js';
-import { readOptions, unchecked, type Option, type OptionsOf } from '../option-table.js';
+import { optional, readOptions, type Option, type OptionsOf } from '../option-table.js';
+import { checkString } from '../validation.js';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { EmbeddedBroker } from './embedded-broker.js';
+import { checkServiceOptions } from './check-behaviour.js';
 import type { EmbeddedService } from './hello-rules.js';
 import {
   checkBackendOptions,
-  checkServiceOptions,
   embeddedBrokerOptions,
   systemOptions,
   withoutUndefined,
@@ -22,7 +23,7 @@ export interface TestTarget {
 
 const testSystemOptions = {
   /** For the sockets of both. @default a new temporary directory for each */
-  directory: unchecked<string>(),
+  directory: optional(checkString),
   /** Options of the broker; its `services` are further ones. @default those of {@link EmbeddedBroker.start} */
   broker: passedOn<EmbeddedBrokerOptions>((name, value) => readOptions(embeddedBrokerOptions, value, name)),
   /** Options of the backend. @default those of {@link EmbeddedBackend.start} */
@@ -88,6 +89,7 @@ export async function startTestSystem(
       `broker.services.${serviceName}`,
       'is the service of the system: give its properties as service',
     );
+  checkUse(settings);
   const isOwn = more.endpoint !== undefined && backendOptions === undefined;
   const backend = isOwn
     ? undefined
@@ -116,4 +118,12 @@ export async function startTestSystem(
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** A backend of the system to which no client would come. */
+function checkUse({ backend, service }: Pick<TestSystemOptions, 'backend' | 'service'>): void {
+  if (service?.endpoint === undefined || backend === undefined) return;
+  const isTakingOver = (backend.handoff ?? 'none') !== 'none' && service.handoffEndpoint === undefined;
+  if (!isTakingOver)
+    throw invalidArgument('backend', 'has no use beside service.endpoint: leave one of them out');
 }

@@ -151,6 +151,97 @@ test('a behaviour that does not exist is refused where it is set, and the old on
   t.deepEqual([broker.behaviour, broker.adminBehaviour], [{ kind: 'answer' }, { kind: 'answer' }]);
 });
 
+for (const [behaviour, problem] of [
+  [{ kind: 'delay' }, 'wait must be a number of milliseconds or a promise, got undefined'],
+  [{ kind: 'delay', wait: '5' }, 'wait must be a number of milliseconds or a promise, got "5"'],
+  [{ kind: 'delay', wait: -1 }, 'wait must be a number of milliseconds from 0'],
+  [{ kind: 'lateReady' }, 'wait must be'],
+  [{ kind: 'extraBytes' }, 'bytes must be a Uint8Array, got undefined'],
+  [{ kind: 'readyThenBackendBytes', bytes: 'hello' }, 'bytes must be a Uint8Array, got "hello"'],
+  [{ kind: 'garbage', bytes: 5 }, 'bytes must be a Uint8Array, got 5'],
+  [{ kind: 'halfFrame', bytes: new Uint8Array(2) }, 'bytes must be a whole number'],
+  [{ kind: 'refuse' }, 'code must be a number of RefusalCode, got undefined'],
+  [{ kind: 'refuse', code: 'RATE_LIMITED' }, 'code must be a number of RefusalCode, got "RATE_LIMITED"'],
+  [{ kind: 'refuse', code: 4, retryAfterMs: 0.5 }, 'retryAfterMs must be a whole number'],
+  [{ kind: 'refuse', code: 4, reason: 5 }, 'reason must be a string'],
+  [{ kind: 'negotiate' }, 'negotiated must be an object'],
+  [
+    { kind: 'negotiate', negotiated: { backendPip: '/x' } },
+    'negotiated has no option "backendPip"; did you mean backendPipe',
+  ],
+  [
+    { kind: 'negotiate', negotiated: { connectionId: 1 } },
+    'negotiated cannot be sent: Negotiated.connectionId must be a bigint',
+  ],
+  [{ kind: 'envelope', frame: { knd: 3 } }, 'frame has no option "knd"; did you mean kind'],
+  [{ kind: 'envelope', frame: { kind: '3' } }, 'frame cannot be sent: Frame.kind must be a 32-bit integer'],
+] as const) {
+  test(`a broker refuses ${JSON.stringify(behaviour)} as a behaviour where it is set`, async (t) => {
+    await using broker = await EmbeddedBroker.start();
+    const error = t.throws(() => call(broker, 'script', behaviour), { code: 'INVALID_ARGUMENT' });
+    t.true(error.message.startsWith(`behaviour.${problem}`), error.message);
+  });
+}
+
+test('a wait may be any object with a then', async (t) => {
+  await using broker = await EmbeddedBroker.start();
+  // oxlint-disable-next-line unicorn/no-thenable
+  t.notThrows(() => call(broker, 'script', { kind: 'delay', wait: { then: idle } }));
+});
+
+for (const [name, options, problem] of [
+  ['startTestSystem', { serviceName: 'Foo Bar' }, 'serviceName must be'],
+  ['spawnTestSystem', { serviceName: 'Foo Bar' }, 'serviceName must be'],
+  ['startTestSystem', { version: '1' }, 'version must be a version'],
+  ['startTestSystem', { service: { minVersion: 'one' } }, 'service.minVersion must be a version'],
+  ['EmbeddedBroker.start', { services: { echo: {} } }, 'services.echo.endpoint must be a string'],
+  [
+    'EmbeddedBroker.start',
+    { services: { 'Foo Bar': { endpoint: '/x' } } },
+    'services: the name of a service must be',
+  ],
+  ['EmbeddedBroker.start', { decide: 5 }, 'decide must be a function'],
+  ['EmbeddedBroker.start', { helloTimeoutMs: '5' }, 'helloTimeoutMs must be a number'],
+  ['EmbeddedBroker.start', { directory: 5 }, 'directory must be a string'],
+  ['EmbeddedBackend.start', { backlog: 0 }, 'backlog must be'],
+  ['EmbeddedBackend.start', { onConnection: {} }, 'onConnection must be a function'],
+  ['EmbeddedBackend.start', { payloadProtocols: 5 }, 'payloadProtocols must be an array'],
+  ['EmbeddedBackend.start', { identity: { pd: 1 } }, 'identity has no option "pd"; did you mean pid'],
+  [
+    'EmbeddedBackend.start',
+    { identity: { ipcEndpoint: { pth: '/x' } } },
+    'identity.ipcEndpoint has no option "pth"; did you mean path',
+  ],
+] as const) {
+  test(`${name} refuses ${JSON.stringify(options)}`, async (t) => {
+    const error = await t.throwsAsync(async () => await starts[name]?.(options), {
+      code: 'INVALID_ARGUMENT',
+    });
+    t.true(error.message.startsWith(problem), error.message);
+  });
+}
+
+test('an identity may have the fields that a message may lack', async (t) => {
+  const identity = { idleTimeoutSecs: 0, ipcEndpoint: { namespaceId: 'shared', path: '/x' } };
+  await using backend = await EmbeddedBackend.start({ identity });
+  t.truthy(backend.endpoint);
+});
+
+test('answers to admin requests come from a function', async (t) => {
+  await using broker = await EmbeddedBroker.start();
+  t.throws(() => Reflect.set(broker, 'answerAdmin', 5), { message: /^answerAdmin must be a function/ });
+  broker.answerAdmin = undefined;
+  t.is(broker.answerAdmin, undefined);
+});
+
+test('startTestSystem refuses a backend that no client would reach', async (t) => {
+  const service = { endpoint: '/nonexistent/own' };
+  await t.throwsAsync(startTestSystem({ service, backend: {} }), {
+    code: 'INVALID_ARGUMENT',
+    message: 'backend has no use beside service.endpoint: leave one of them out',
+  });
+});
+
 test('a refusal is no behaviour for admin requests', async (t) => {
   await using broker = await EmbeddedBroker.start();
   t.throws(() => Reflect.set(broker, 'adminBehaviour', { kind: 'refuse', code: 2 }), {

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from '../helpers/sanitary.js';
-import { onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
+import { FFI, onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
 import { canHandOff, EmbeddedBackend, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
 import { readBytes, readToEnd } from './raw-peer.js';
@@ -35,11 +35,15 @@ test('a test system for a service with an endpoint starts no backend', async (t)
   t.is((await readToEnd(socket)).toString(), 'hello');
 });
 
-test('a test system with options of a backend starts it, whatever the service says', async (t) => {
-  await using own = await EmbeddedBackend.start();
-  await using system = await startTestSystem({ service: { endpoint: own.endpoint }, backend: {} });
-  t.not(system.backend.endpoint, own.endpoint);
-});
+testWhere(canHandOff(), FFI)(
+  'a test system starts a backend beside the endpoint of its service where it takes over connections',
+  async (t) => {
+    await using own = await EmbeddedBackend.start();
+    const service = { endpoint: own.endpoint };
+    await using system = await startTestSystem({ service, backend: { handoff: 'reject' } });
+    t.not(system.backend.endpoint, own.endpoint);
+  },
+);
 
 testWhere(!onWine, OWN_PIPE)('a test system that cannot start stops its backend', async (t) => {
   await using system = await startTestSystem();
