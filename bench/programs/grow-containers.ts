@@ -1,5 +1,5 @@
 /** The same for the containers alone, which hold more than any process has descriptors for. */
-import { EntryList, type ListEntry, WaiterQueue, type QueuedWaiter } from '../../src/pool/containers.js';
+import { EntryList, type ListEntry, LinkedQueue, type QueueItem } from '../../src/pool/containers.js';
 import { sendAnswer } from '../harness/child.js';
 import { timeBatches } from '../harness/batches.js';
 import { FEWEST_ROUNDS, rotated } from '../harness/rounds.js';
@@ -11,19 +11,19 @@ class Entry implements ListEntry<Entry> {
   older: Entry | undefined;
 }
 
-class Waiter implements QueuedWaiter<Waiter> {
+class Waiter implements QueueItem<Waiter> {
   next: Waiter | undefined;
   previous: Waiter | undefined;
 }
 
 interface Containers {
   readonly list: EntryList<Entry>;
-  readonly queue: WaiterQueue<Waiter>;
+  readonly queue: LinkedQueue<Waiter>;
 }
 
 function filled(size: number, kind: GrowTask['kind']): Containers {
   const list = new EntryList<Entry>();
-  const queue = new WaiterQueue<Waiter>();
+  const queue = new LinkedQueue<Waiter>();
   const entries = Array.from({ length: size }, () => new Entry());
   for (const entry of entries) list.add(entry);
   for (const entry of entries) list.makeIdle(entry);

@@ -6,7 +6,7 @@ import { loadNative } from '../os/native.js';
 import { descriptorOf } from '../os/socket-handle.js';
 import { warnProcess } from '../process-warning.js';
 import type { DaemonProcess } from '../wire/messages.js';
-import { ClientConnections } from './connections/client-connections.js';
+import { OpenConnections } from './connections/open-connections.js';
 import { FrameConnection } from './connections/frame-connection.js';
 import { Service } from './connections/service.js';
 import { answerOffer, HandoffIntake, type ReceivedOffer } from './handoff/handoff-intake.js';
@@ -36,7 +36,7 @@ export class BackendServer {
   readonly #place: ServingPlace;
   readonly #takeOffer: TakeOffer | undefined;
   readonly #takeConnection: TakeConnection | undefined;
-  readonly #connections: ClientConnections;
+  readonly #connections: OpenConnections;
   readonly #servers: Server[] = [];
   #intake: HandoffIntake | undefined;
   /** The identity in the file that it has written. */
@@ -59,7 +59,7 @@ export class BackendServer {
     this.#place = place;
     this.#takeOffer = takeOffer;
     this.#takeConnection = takeConnection;
-    this.#connections = new ClientConnections(onChange, settings.httpServer);
+    this.#connections = new OpenConnections(onChange, settings.httpServer);
     this.service = new Service(settings, place.endpoint, place.namespace, onChange);
   }
 

@@ -15,7 +15,7 @@ import {
 } from '../wire/messages.js';
 import { brokerOptions, cancelOptions } from '../broker-options/common-options.js';
 import { clientTimeoutFromEnv } from '../broker-options/environment.js';
-import { explaining } from './explaining.js';
+import { runOneShot } from './one-shot-call.js';
 
 /** A question for {@link sendAdminRequest}. */
 export type AdminVerbName = Exclude<keyof typeof AdminVerb, 'UNSPECIFIED'>;
@@ -89,7 +89,7 @@ export async function sendAdminRequest(options: AdminRequestOptions): Promise<Ad
     payload,
     requestId: 1n,
   });
-  return await explaining(
+  return await runOneShot(
     { action: verb, brokerEndpoint, serviceName: options.serviceName, signal, aborted: ABORTED },
     async () => {
       const deadlineMs = systemClock.now() + roundTripTimeoutMs;

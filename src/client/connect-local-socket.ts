@@ -7,7 +7,7 @@ import { enterContext } from '../os/socket-handle.js';
 import { checkEndpoint } from '../endpoint.js';
 import { duration, readOptions, type OptionsOf } from '../option-table.js';
 import { cancelOptions } from '../broker-options/common-options.js';
-import { explaining } from './explaining.js';
+import { runOneShot } from './one-shot-call.js';
 
 const localSocketOptions = {
   /** How long to keep trying, in milliseconds. @default 30000 */
@@ -35,7 +35,7 @@ export async function connectLocalSocket(
 ): Promise<Socket> {
   const path = checkEndpoint('endpoint', endpoint);
   const { timeoutMs, signal } = readOptions(allLocalSocketOptions, options);
-  return await explaining({ brokerEndpoint: path, signal, aborted: ABORTED }, () =>
+  return await runOneShot({ brokerEndpoint: path, signal, aborted: ABORTED }, () =>
     connectOnce(path, timeoutMs, signal),
   );
 }

@@ -23,7 +23,7 @@ import { checkServiceName, checkString, checkVersion } from '../validation.js';
 import { identityOptions, type ClientIdentityOptions } from '../broker-options/client-identity.js';
 import { brokerOptions, cancelOptions, negotiationOptions } from '../broker-options/common-options.js';
 import { EnvironmentVariables, fakeBackendFromEnv } from '../broker-options/environment.js';
-import { explaining } from './explaining.js';
+import { runOneShot } from './one-shot-call.js';
 
 const connectOptions = {
   /** 1 to 64 characters of `a-z`, `0-9` and `-`. */
@@ -130,7 +130,7 @@ export async function connectToBackend(options: ConnectOptions): Promise<Backend
   const checked = checkOptions(options);
   const { brokerEndpoint, serviceName, wantedVersion, signal } = checked;
   const tried = { brokerEndpoint, serviceName, wantedVersion, signal, aborted: ABORTED };
-  const connection = await explaining(tried, () => connectOnce(checked));
+  const connection = await runOneShot(tried, () => connectOnce(checked));
   debug(() => `connected by ${connection.route}, endpoint ${printableEndpoint(connection.endpoint)}`);
   // An attempt that came after a pause was made in no context.
   enterContext(connection.socket);

@@ -4,20 +4,21 @@ const FIRST_SLOTS = 256;
 const MOST_SLOTS = 2 ** 20;
 
 const EMPTY = 0;
-/** Set while the worker makes a socket of the descriptor. */
+/** Set while the client makes a socket of the descriptor. */
 const TAKEN = 1;
 
-/** A descriptor that an ended worker left in a slot. */
+/** A descriptor that an ended client left in a slot. */
 export interface Unfinished {
   readonly descriptor: number;
   readonly taken: boolean;
 }
 
 /**
- * The descriptors on their way from the pool's thread to one worker, in memory that both see. A worker that
- * ends before it reads a message would leak a descriptor in it; here each has an owner at any moment.
+ * The descriptors on their way from the pool's thread to one client, another thread that uses the pool. The ledger is
+ * memory that both see. A client that ends before it reads a message would leak a descriptor in it; here each has an
+ * owner at any moment.
  *
- * Layout: one 32-bit word for each slot: 0 for "none", else `(descriptor + 1) * 2`, plus 1 from when the worker
+ * Layout: one 32-bit word for each slot: 0 for "none", else `(descriptor + 1) * 2`, plus 1 from when the client
  * takes it until a socket owns it. Only the pool's thread fills an empty slot. Both sides take a descriptor by
  * compare-and-exchange, so only one of them gets it.
  */
@@ -43,22 +44,22 @@ export class DescriptorLedger {
     this.memory.grow(this.memory.byteLength * 2);
   }
 
-  /** Pool's thread: fills an empty slot. Worker: puts back a descriptor that it cannot make a socket of. */
+  /** Pool's thread: fills an empty slot. Client: puts back a descriptor that it cannot make a socket of. */
   offer(slot: number, descriptor: number): void {
     Atomics.store(this.#words, slot, (descriptor + 1) * 2);
   }
 
-  /** Worker: takes the descriptor, to make a socket of it at once; `undefined` if the pool took it back. */
+  /** Client: takes the descriptor, to make a socket of it at once; `undefined` if the pool took it back. */
   take(slot: number): number | undefined {
     return this.#change(slot, TAKEN);
   }
 
-  /** Worker: a socket owns the descriptor that it took. */
+  /** Client: a socket owns the descriptor that it took. */
   settle(slot: number): void {
     Atomics.store(this.#words, slot, EMPTY);
   }
 
-  /** Worker, when the pool's thread may have ended: frees all that is still on offer. */
+  /** Client, when the pool's thread may have ended: frees all that is still on offer. */
   takeRest(free: (descriptor: number) => void): void {
     for (let slot = 0; slot < this.slots; slot++) {
       const descriptor = this.take(slot);
@@ -68,7 +69,7 @@ export class DescriptorLedger {
     }
   }
 
-  /** Pool's thread: takes back a descriptor that the worker has not taken. */
+  /** Pool's thread: takes back a descriptor that the client has not taken. */
   takeBack(slot: number): number | undefined {
     return this.#change(slot, EMPTY);
   }
@@ -77,13 +78,13 @@ export class DescriptorLedger {
     return Atomics.load(this.#words, slot) === EMPTY;
   }
 
-  /** Pool's thread, when the worker has ended: takes all that it left. */
+  /** Pool's thread, when the client has ended: takes all that it left. */
   reclaim(slot: number): Unfinished | undefined {
     const word = Atomics.exchange(this.#words, slot, EMPTY);
     return word === EMPTY ? undefined : { descriptor: (word >> 1) - 1, taken: (word & TAKEN) !== 0 };
   }
 
-  /** Takes the descriptor on offer, unless the other thread is faster. */
+  /** Takes the descriptor on offer, unless the other side is faster. */
   #change(slot: number, to: typeof TAKEN | typeof EMPTY): number | undefined {
     const word = Atomics.load(this.#words, slot);
     if (word === EMPTY || (word & TAKEN) !== 0) return undefined;

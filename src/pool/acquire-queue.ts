@@ -5,7 +5,7 @@ import { ABORTED, callerError, type PoolSnapshot } from './acquire-errors.js';
 import { rejectionOf } from '../caller-stack.js';
 import { leaseOf, type Lease } from './lease.js';
 import type { PooledConnection } from './pooled-connection.js';
-import { WaiterQueue, type QueuedWaiter } from './containers.js';
+import { LinkedQueue, type QueueItem } from './containers.js';
 import { Histogram } from '../histogram.js';
 import type { AcquireOrigin, LeaseWatch } from './watching/lease-watch.js';
 
@@ -28,7 +28,7 @@ interface WaitTerms {
 }
 
 /** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
-export interface Waiter extends QueuedWaiter<Waiter> {
+export interface Waiter extends QueueItem<Waiter> {
   /** A waiter with a signal or an origin has terms of its own; the others share theirs. */
   terms: WaitTerms;
   /** Settles the caller's promise. */
@@ -44,7 +44,7 @@ const UNSETTLED = (): void => {};
  * Few waiters time out, so deadlines cost nothing on the way in and out: the pool's timer is set to the
  * earliest deadline, and then the whole queue is swept.
  */
-export class AcquireQueue extends WaiterQueue<Waiter> {
+export class AcquireQueue extends LinkedQueue<Waiter> {
   readonly waits = new Histogram();
   /** How many waiters have timed out. */
   timeouts = 0;

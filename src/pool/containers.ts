@@ -168,81 +168,81 @@ export class EntryList<E extends ListEntry<E>> {
   }
 }
 
-/** A waiter of the queue. The links belong to the queue. */
-export interface QueuedWaiter<W> {
-  next: W | undefined;
-  previous: W | undefined;
+/** An item of the queue. The links belong to the queue. */
+export interface QueueItem<T> {
+  next: T | undefined;
+  previous: T | undefined;
 }
 
 /**
- * A first-in-first-out queue from whose middle a waiter can leave. Every operation is O(1), averaged over the waiters
- * that have come.
+ * A first-in-first-out queue from whose middle an item can leave: of callers that wait, of connects under way, of
+ * validations. Every operation is O(1), averaged over the items that have come.
  *
- * Waiters are linked backwards only when one leaves from the middle: links both ways made an acquire with 10,000
+ * Items are linked backwards only when one leaves from the middle: links both ways made an acquire with 10,000
  * waiters take half as long again, all of it the collector's time.
  */
-export class WaiterQueue<W extends QueuedWaiter<W>> {
+export class LinkedQueue<T extends QueueItem<T>> {
   // Plain fields, which only this class writes: each acquire and release reads them.
   size = 0;
-  /** The waiter that is served next. */
-  first: W | undefined = undefined;
-  last: W | undefined = undefined;
-  /** From the first waiter to this one, each is linked backwards; `undefined` where none is. */
-  #linkedUntil: W | undefined;
+  /** The item that leaves next. */
+  first: T | undefined = undefined;
+  last: T | undefined = undefined;
+  /** From the first item to this one, each is linked backwards; `undefined` where none is. */
+  #linkedUntil: T | undefined;
 
-  push(waiter: W): void {
+  push(item: T): void {
     const { last } = this;
-    if (last === undefined) this.first = waiter;
-    else last.next = waiter;
-    this.last = waiter;
+    if (last === undefined) this.first = item;
+    else last.next = item;
+    this.last = item;
     this.size += 1;
   }
 
-  /** Takes out the waiter that is served next. */
-  shift(): W | undefined {
-    const waiter = this.first;
-    if (waiter === undefined) return undefined;
-    const { next } = waiter;
+  /** Takes out the first item. */
+  shift(): T | undefined {
+    const item = this.first;
+    if (item === undefined) return undefined;
+    const { next } = item;
     this.first = next;
     if (next === undefined) this.last = undefined;
-    waiter.next = undefined;
+    item.next = undefined;
     this.size -= 1;
-    if (this.#linkedUntil !== undefined) this.#unlinkFirst(waiter);
-    return waiter;
+    if (this.#linkedUntil !== undefined) this.#unlinkFirst(item);
+    return item;
   }
 
-  includes(waiter: W): boolean {
-    return waiter.next !== undefined || waiter === this.last;
+  includes(item: T): boolean {
+    return item.next !== undefined || item === this.last;
   }
 
-  /** Takes a waiter out of any position. Returns false if it was out already. */
-  remove(waiter: W): boolean {
-    if (waiter.next === undefined && waiter !== this.last) return false;
-    if (waiter !== this.first) this.#linkBackwards();
-    const { next, previous } = waiter;
+  /** Takes an item out of any position. Returns false if it was out already. */
+  remove(item: T): boolean {
+    if (item.next === undefined && item !== this.last) return false;
+    if (item !== this.first) this.#linkBackwards();
+    const { next, previous } = item;
     if (previous === undefined) this.first = next;
     else previous.next = next;
     if (next === undefined) this.last = previous;
     else next.previous = previous;
-    if (waiter === this.#linkedUntil) this.#linkedUntil = previous;
-    waiter.previous = undefined;
-    waiter.next = undefined;
+    if (item === this.#linkedUntil) this.#linkedUntil = previous;
+    item.previous = undefined;
+    item.next = undefined;
     this.size -= 1;
     return true;
   }
 
-  #unlinkFirst(left: W): void {
+  #unlinkFirst(left: T): void {
     if (left === this.#linkedUntil) this.#linkedUntil = undefined;
     else if (this.first !== undefined) this.first.previous = undefined;
   }
 
-  /** Each waiter is passed once, however many leave. */
+  /** Each item is passed once, however many leave. */
   #linkBackwards(): void {
-    let waiter = this.#linkedUntil ?? this.first;
-    for (let next = waiter?.next; next !== undefined; next = next.next) {
-      next.previous = waiter;
-      waiter = next;
+    let item = this.#linkedUntil ?? this.first;
+    for (let next = item?.next; next !== undefined; next = next.next) {
+      next.previous = item;
+      item = next;
     }
-    this.#linkedUntil = waiter;
+    this.#linkedUntil = item;
   }
 }

@@ -7,7 +7,7 @@ import { PooledSocket } from '../os/pooled-socket.js';
 import { withoutThrowing } from '../os/socket-handle.js';
 import { described } from '../validation.js';
 import { copyOf } from '../wire/frame.js';
-import { WaiterQueue, type EntryList, type QueuedWaiter } from './containers.js';
+import { LinkedQueue, type EntryList, type QueueItem } from './containers.js';
 import type { CloseReason } from './close-reason.js';
 import type { PooledConnection } from './pooled-connection.js';
 
@@ -54,7 +54,7 @@ export interface CheckResult {
 }
 
 /** A check under way. */
-interface Check extends QueuedWaiter<Check> {
+interface Check extends QueueItem<Check> {
   /** Ends the check; `undefined` before the hook is asked, and once the check has ended. */
   settle: ((verdict: Verdict) => void) | undefined;
 }
@@ -65,7 +65,7 @@ export class HealthChecks {
    * Checks that count as connections under way: they began a moment ago, and a caller waits for them. Each check enters
    * and leaves: the tables of a `Set` would keep checks until a full collection.
    */
-  readonly #expected = new WaiterQueue<Check>();
+  readonly #expected = new LinkedQueue<Check>();
   /** The check of a connection, until its result has been acted on. */
   readonly #checks = new WeakMap<PooledConnection, Check>();
   readonly #entries: EntryList<PooledConnection>;

@@ -52,8 +52,9 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   /** How often it has been leased. */
   uses = 0;
   /**
-   * When its lease began, until its time is recorded or the turn ends in which it becomes idle; as a number, since when
-   * it rests.
+   * One field with three meanings, so that an idle connection stays small. A `CachedTime`: when its lease began, until
+   * its time is recorded or the turn ends in which it becomes idle. A number: since when it rests, in milliseconds
+   * after `ZERO_MS`. `undefined`: it has not been leased yet, or the time of its lease is recorded.
    */
   since: CachedTime | number | undefined = undefined;
   /** Replaced, not changed: other connections may have the same object. */

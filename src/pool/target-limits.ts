@@ -1,12 +1,12 @@
 import type { AcquireQueue } from './acquire-queue.js';
 import type { Capacity, CapacityUser } from './capacity.js';
-import { WaiterQueue, type EntryList, type QueuedWaiter } from './containers.js';
+import { LinkedQueue, type EntryList, type QueueItem } from './containers.js';
 import type { PoolSettings } from './options.js';
 import type { PooledConnection } from './pooled-connection.js';
 import type { TargetCounts } from './watching/stats.js';
 
 /** One connect of a target, with all its attempts. */
-export interface PendingConnect extends QueuedWaiter<PendingConnect> {
+export interface PendingConnect extends QueueItem<PendingConnect> {
   readonly id: number;
   readonly startedMs: number;
   /** How often the target had been cleared when it began. */
@@ -38,7 +38,7 @@ export class TargetLimits implements CapacityUser {
   connects = 0;
   // These three are changed here only.
   /** Each connect enters and leaves: the tables of a `Set` would keep connects until a full collection. */
-  readonly holding = new WaiterQueue<PendingConnect>();
+  readonly holding = new LinkedQueue<PendingConnect>();
   readonly pausing = new Set<PendingConnect>();
   /** Connects without a slot that need one, to try again or for the connection that they bring. */
   readonly lacking = new Set<PendingConnect>();

@@ -9,7 +9,7 @@ const HEADER_BYTES = 32;
 const FIELDS = 3;
 const RECORD_BYTES = FIELDS * Float64Array.BYTES_PER_ELEMENT;
 
-/** Records in a log. The pool's thread can be so far behind before the thread must write messages. */
+/** Records in a log. The pool's thread can be so far behind before the client must write messages. */
 const RECORDS = 1_024;
 
 /** In the place of a release's turn. */
@@ -19,8 +19,8 @@ const KEPT = 1;
 const EVER_RECEIVED = 2;
 
 /**
- * The releases and claims of one thread, in their order, in memory that the pool's thread reads: a message for
- * each of them takes longer than the rest of a lease. The thread sends one message when the pool's thread has
+ * The releases and claims of one client, in their order, in memory that the pool's thread reads: a message for
+ * each of them takes longer than the rest of a lease. The client sends one message when the pool's thread has
  * read all that the last one was about. When it ends, the pool's thread finds all that it has written.
  *
  * Layout: five 32-bit words, padded to 32 bytes: the numbers of the record to write and to read next, whether
@@ -46,17 +46,17 @@ export class LeaseLog {
     this.#capacity = this.#records.length / FIELDS;
   }
 
-  /** Thread: false where the log is full. */
+  /** Client: false where the log is full. */
   writeRelease(acquireId: number, kept: boolean, everReceived: boolean, turn: number): boolean {
     return this.#write(acquireId, turn, (kept ? KEPT : 0) | (everReceived ? EVER_RECEIVED : 0));
   }
 
-  /** Thread: false where the log is full. */
+  /** Client: false where the log is full. */
   writeClaim(acquireId: number, connectionId: number): boolean {
     return this.#write(acquireId, CLAIM, connectionId);
   }
 
-  /** Thread, after a record: whether the pool's thread must be sent a message, since none is on its way. */
+  /** Client, after a record: whether the pool's thread must be sent a message, since none is on its way. */
   ring(): boolean {
     return Atomics.exchange(this.#words, RUNG, 1) === 0;
   }
@@ -89,7 +89,7 @@ export class LeaseLog {
     Atomics.add(this.#words, ANSWERED, 1);
   }
 
-  /** Thread: how many acquires the pool has answered, as a 32-bit number. */
+  /** Client: how many acquires the pool has answered, as a 32-bit number. */
   get answered(): number {
     return Atomics.load(this.#words, ANSWERED);
   }
@@ -99,7 +99,7 @@ export class LeaseLog {
     Atomics.add(this.#words, MESSAGES_READ, 1);
   }
 
-  /** Thread: how many releases and claims in messages the pool's thread has read, as a 32-bit number. */
+  /** Client: how many releases and claims in messages the pool's thread has read, as a 32-bit number. */
   get messagesRead(): number {
     return Atomics.load(this.#words, MESSAGES_READ);
   }

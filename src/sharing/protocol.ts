@@ -1,10 +1,13 @@
 import type { ErrorData } from '../error-data.js';
 import type { NegotiatedInfo, Route } from '../negotiation/job.js';
 
-/** The version of the messages: a worker may have loaded another copy of this package. */
+/**
+ * The version of the messages between the pool's thread and a client: another thread that uses the pool, and may
+ * have loaded another copy of this package.
+ */
 export const SHARING_VERSION = 4;
 
-/** Describes a connection; sent with its first lease to a worker. */
+/** Describes a connection; sent with its first lease to a client. */
 export interface ConnectionInfo {
   readonly endpoint: string;
   readonly route: Route;
@@ -15,7 +18,7 @@ export interface ConnectionInfo {
 
 const CLOSE_REASONS = ['destroyed', 'error', 'invalid', 'dirty', 'stale'] as const;
 
-/** The target and limits of a call in another thread that names none. */
+/** The target and limits of a call in a client that names none. */
 export interface SharedDefaults {
   readonly acquireTimeoutMs: number;
   readonly brokerEndpoint?: string | undefined;
@@ -24,7 +27,7 @@ export interface SharedDefaults {
   readonly identityFile?: string | undefined;
 }
 
-/** Why a worker had a connection closed; it finds `dirty` and `stale` at release. */
+/** Why a client had a connection closed; it finds `dirty` and `stale` at release. */
 export type SharedCloseReason = (typeof CLOSE_REASONS)[number];
 
 /** The first message, in the port before `share` returns it. */
@@ -37,7 +40,7 @@ export interface Welcome extends SharedDefaults {
   readonly log: SharedArrayBuffer;
 }
 
-/** Memory that a thread reads and writes to claim a connection. */
+/** Memory that a client reads and writes to claim a connection. */
 export interface ClaimMemory {
   /** The memory of the connection's `ClaimWords`. */
   readonly words: SharedArrayBuffer;
@@ -45,31 +48,31 @@ export interface ClaimMemory {
   readonly refusals: SharedArrayBuffer;
 }
 
-/** From the pool's thread to a worker. `acquireId` is the worker's number for an acquire and its lease. */
+/** From the pool's thread to a client. `acquireId` is the client's number for an acquire and its lease. */
 export type HostMessage =
   | Welcome
   | {
       readonly kind: 'lease';
       readonly acquireId: number;
       readonly connectionId: number;
-      /** The ledger's slot with the descriptor; -1 if the worker has a duplicate already. */
+      /** The ledger's slot with the descriptor; -1 if the client has a duplicate already. */
       readonly slot: number;
       /** With a descriptor. */
       readonly info?: ConnectionInfo | undefined;
-      /** With a descriptor, if the worker may claim the connection when it has given it back. */
+      /** With a descriptor, if the client may claim the connection when it has given it back. */
       readonly claim?: ClaimMemory | undefined;
       /** Bytes that the pool's thread had read before the first lease of the connection. */
       readonly greeting?: Uint8Array | undefined;
     }
   | { readonly kind: 'failed'; readonly acquireId: number; readonly error: ErrorData }
-  /** The connection is closed; the worker closes its duplicate. */
+  /** The connection is closed; the client closes its duplicate. */
   | { readonly kind: 'gone'; readonly connectionId: number }
-  /** The worker closes the detached connection as soon as it is at rest. */
+  /** The client closes the detached connection as soon as it is at rest. */
   | { readonly kind: 'retire'; readonly connectionId: number }
   /** The pool no longer serves this port. The last message. */
   | { readonly kind: 'ended'; readonly error: ErrorData };
 
-/** From a worker to the pool's thread. */
+/** From a client to the pool's thread. */
 export type ClientMessage =
   | {
       readonly kind: 'acquire';
@@ -82,7 +85,7 @@ export type ClientMessage =
       readonly serviceName?: string | undefined;
       readonly wantedVersion?: string | undefined;
     }
-  /** The thread has written into the `LeaseLog`, which is read before each message. */
+  /** The client has written into the `LeaseLog`, which is read before each message. */
   | { readonly kind: 'read' }
   /** The caller has given up. A lease that is already on its way comes back as `release`. */
   | { readonly kind: 'abort'; readonly acquireId: number }
@@ -90,26 +93,26 @@ export type ClientMessage =
   | {
       readonly kind: 'release';
       readonly acquireId: number;
-      /** The worker keeps its duplicate for its next lease of this connection. */
+      /** The client keeps its duplicate for its next lease of this connection. */
       readonly kept: boolean;
-      /** Whether the worker has ever received bytes on this connection. */
+      /** Whether the client has ever received bytes on this connection. */
       readonly everReceived: boolean;
       /** The turn in which the connection may be claimed; 0 if it may not. */
       readonly turn: number;
     }
-  /** The worker has leased a connection again that it has just given back. Where the log has no room. */
+  /** The client has leased a connection again that it has just given back. Where the log has no room. */
   | { readonly kind: 'claimed'; readonly acquireId: number; readonly connectionId: number }
   /** The caller keeps the connection; `destroy` follows when its socket has closed. */
   | { readonly kind: 'detach'; readonly acquireId: number }
   | { readonly kind: 'destroy'; readonly acquireId: number; readonly reason: SharedCloseReason }
-  /** The worker has destroyed all its leases, and wants no more. The last message. */
+  /** The client has destroyed all its leases, and wants no more. The last message. */
   | { readonly kind: 'leave' };
 
 export function isSharedCloseReason(value: unknown): value is SharedCloseReason {
   return CLOSE_REASONS.some((reason) => reason === value);
 }
 
-/** Whether a message of a worker can be acted on: a bug in a worker must not damage the pool. */
+/** Whether a message of a client can be acted on: a bug in a client must not damage the pool. */
 export function isClientMessage(value: unknown): value is ClientMessage {
   if (!isRecord(value)) return false;
   if (value['kind'] === 'leave' || value['kind'] === 'read') return true;

@@ -31,7 +31,7 @@ import {
   type ReplyBehaviour,
 } from './behaviour.js';
 import type { BrokerState } from './broker-state.js';
-import type { ClientConnection } from './client-connection.js';
+import type { BrokerSideConnection } from './broker-side-connection.js';
 import { readFirstFrame } from './first-frame.js';
 import { offerConnection } from './handoff-offer.js';
 import * as rules from './hello-rules.js';
@@ -48,7 +48,7 @@ const UNKNOWN_REQUEST = { requestId: 0n, traceparent: '', tracestate: '' };
 type AfterReply = 'close' | 'keep';
 
 /** Talks to one client: one request, one reply, the end (V-01). */
-export async function converse(client: ClientConnection, broker: BrokerState): Promise<void> {
+export async function converse(client: BrokerSideConnection, broker: BrokerState): Promise<void> {
   const first = await readFirstFrame(client.socket, broker.settings.helloTimeoutMs);
   let after: AfterReply = 'close';
   if (first.kind === 'frame') after = await answer(first.body, client, broker);
@@ -58,7 +58,11 @@ export async function converse(client: ClientConnection, broker: BrokerState): P
   if (after === 'close') client.close();
 }
 
-async function answer(body: Uint8Array, client: ClientConnection, broker: BrokerState): Promise<AfterReply> {
+async function answer(
+  body: Uint8Array,
+  client: BrokerSideConnection,
+  broker: BrokerState,
+): Promise<AfterReply> {
   const frame = decoded(() => decodeFrame(body));
   if (frame === undefined) return refuse(client, rules.MALFORMED_FRAME);
   if (frame.payloadProtocol === PayloadProtocol.ADMIN) return answerAdmin(frame, client, broker);
@@ -70,7 +74,11 @@ async function answer(body: Uint8Array, client: ClientConnection, broker: Broker
 }
 
 /** A malformed admin request gets no reply. */
-async function answerAdmin(frame: Frame, client: ClientConnection, broker: BrokerState): Promise<AfterReply> {
+async function answerAdmin(
+  frame: Frame,
+  client: BrokerSideConnection,
+  broker: BrokerState,
+): Promise<AfterReply> {
   const isReadable =
     frame.envelopeVersion === PROTOCOL_VERSION &&
     frame.kind === FrameKind.REQUEST &&
@@ -85,7 +93,7 @@ async function answerAdmin(frame: Frame, client: ClientConnection, broker: Broke
 async function answerHello(
   hello: Hello,
   frame: Frame,
-  client: ClientConnection,
+  client: BrokerSideConnection,
   broker: BrokerState,
 ): Promise<AfterReply> {
   const { behaviour: decided, silenceOver } = broker.addHello(hello, frame);
@@ -124,7 +132,7 @@ async function answerHello(
  * real broker does (H-11).
  */
 async function handOff(
-  client: ClientConnection,
+  client: BrokerSideConnection,
   endpoint: string,
   serviceName: string,
   { connectionId: correlationId, handlePassedToken: token }: Negotiated,
@@ -173,7 +181,7 @@ function negotiate(hello: Hello, service: rules.EmbeddedService, behaviour: Brok
 }
 
 async function refuse(
-  client: ClientConnection,
+  client: BrokerSideConnection,
   refusal: rules.Refusal,
   request?: Frame,
 ): Promise<AfterReply> {

@@ -5,7 +5,7 @@ import type { AdminReply, AdminRequest, Frame, Hello } from '../wire/messages.js
 import { answerAdmin } from './admin-replies.js';
 import type { BrokerBehaviour, ReceivedHello, ReplyBehaviour } from './behaviour.js';
 import { ChangeNotifier } from './change-notifier.js';
-import type { SilenceOver } from './client-connection.js';
+import type { SilenceOver } from './broker-side-connection.js';
 import { checkBehaviour } from './check-behaviour.js';
 import type { embeddedBrokerOptions } from './options.js';
 

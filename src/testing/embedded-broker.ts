@@ -4,7 +4,7 @@ import type { AdminReply, AdminRequest } from '../wire/messages.js';
 import type { BrokerBehaviour, ReceivedHello, ReplyBehaviour } from './behaviour.js';
 import { converse } from './broker-conversation.js';
 import { BrokerState } from './broker-state.js';
-import { ClientConnection } from './client-connection.js';
+import { BrokerSideConnection } from './broker-side-connection.js';
 import type { EmbeddedService } from './hello-rules.js';
 import { Listener } from './listener.js';
 import { checkBehaviour, checkReplyBehaviour } from './check-behaviour.js';
@@ -49,7 +49,7 @@ export class EmbeddedBroker implements AsyncDisposable {
         settings.backlog,
         (socket) => {
           state.count('connection');
-          void converse(new ClientConnection(socket, () => broker.#onEarlyHangUp()), state);
+          void converse(new BrokerSideConnection(socket, () => broker.#onEarlyHangUp()), state);
         },
         () => state.changes.notify(),
       );

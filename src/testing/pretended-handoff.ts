@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { readyEvent } from '../wire/handoff-frames.js';
 import { encodeFrameToWire, HANDOFF_TOKEN_BYTES, type Frame, type Negotiated } from '../wire/messages.js';
 import { waited, type HandoffBehaviour } from './behaviour.js';
-import type { ClientConnection } from './client-connection.js';
+import type { BrokerSideConnection } from './broker-side-connection.js';
 
 /** A handoff in messages only, without a descriptor: the broker itself serves the connection, as an echo. */
 export async function pretendHandoff(
-  client: ClientConnection,
+  client: BrokerSideConnection,
   reply: Partial<Frame>,
   { connectionId: correlationId, handlePassedToken: token }: Negotiated,
   behaviour: HandoffBehaviour,

@@ -249,22 +249,22 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'Writes no byte more.',
   },
   {
-    where: 'WaiterQueue.shift',
+    where: 'LinkedQueue.shift',
     kind: 'condition is true',
     before: 'this.#linkedUntil !== undefined',
     reason: 'Clears a link that is not set.',
   },
   {
-    where: 'WaiterQueue.remove',
+    where: 'LinkedQueue.remove',
     kind: 'condition is true',
-    before: 'waiter !== this.first',
-    reason: 'Links waiters backwards without need; their order is the same.',
+    before: 'item !== this.first',
+    reason: 'Links items backwards without need; their order is the same.',
   },
   {
-    where: 'WaiterQueue.#unlinkFirst',
+    where: 'LinkedQueue.#unlinkFirst',
     kind: 'condition is true',
     before: 'this.first !== undefined',
-    reason: 'The waiter that is linked backwards last stands in the queue still.',
+    reason: 'The item that is linked backwards last stands in the queue still.',
   },
   {
     where: 'Pump.onWaiter',

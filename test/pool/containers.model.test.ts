@@ -4,8 +4,8 @@ import {
   EntryList,
   type EntryState,
   type ListEntry,
-  WaiterQueue,
-  type QueuedWaiter,
+  LinkedQueue,
+  type QueueItem,
 } from '../../src/pool/containers.js';
 import test from '../helpers/sanitary.js';
 
@@ -20,7 +20,7 @@ class Entry implements ListEntry<Entry> {
   }
 }
 
-class Waiter implements QueuedWaiter<Waiter> {
+class Waiter implements QueueItem<Waiter> {
   readonly id: number;
   next: Waiter | undefined;
   previous: Waiter | undefined;
@@ -49,7 +49,7 @@ interface Step {
 }
 
 function run(steps: readonly Step[]): void {
-  const containers = { list: new EntryList<Entry>(), queue: new WaiterQueue<Waiter>() };
+  const containers = { list: new EntryList<Entry>(), queue: new LinkedQueue<Waiter>() };
   const model = new Model();
   let nextId = 0;
   for (const { name, pick } of steps) {
@@ -61,7 +61,7 @@ function run(steps: readonly Step[]): void {
 
 interface Containers {
   readonly list: EntryList<Entry>;
-  readonly queue: WaiterQueue<Waiter>;
+  readonly queue: LinkedQueue<Waiter>;
 }
 
 type Operation = (

@@ -30,7 +30,7 @@ import '../sharing/client/host-link.test.js';
 import '../sharing/lease-log.test.js';
 import '../os/descriptor-ledger.test.js';
 import '../sharing/protocol.test.js';
-import '../pool/waiter-queue.test.js';
+import '../pool/linked-queue.test.js';
 import '../pool/warm-ups.test.js';
 import '../histogram.test.js';
 import '../pool/watching/lease-watch.test.js';

@@ -16,8 +16,8 @@ export class Answers {
     this.#socket = socket;
   }
 
-  /** Whether they should be flushed within a turn. */
-  get areMany(): boolean {
+  /** Whether so much is gathered that it must not wait for the end of the turn. */
+  get shouldFlush(): boolean {
     return this.#writer.bytes >= FLUSH_BYTES;
   }
 

@@ -94,7 +94,7 @@ export class FrameConnection {
       if (frame === undefined) break;
       this.#serve(frame);
       // Answers that are not awaited count as nothing in flight: the socket must tell when they are too many.
-      if (this.#answers.areMany) this.#answers.flush();
+      if (this.#answers.shouldFlush) this.#answers.flush();
     }
     this.#answers.flush();
     this.#throttle();

@@ -24,7 +24,7 @@ const DEFINITIONS = 'RUNNING_PROCESS_SERVICE_DEF_DIR';
 const LISTENER = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
 
 /** Variables that brokers, backends and upstream's tools read, and this client does not. */
-const OF_OTHERS: readonly string[] = [
+const READ_BY_OTHER_PROGRAMS: readonly string[] = [
   BROKER_SOCKET,
   DEFINITIONS,
   LISTENER,
@@ -38,10 +38,10 @@ const OF_OTHERS: readonly string[] = [
   'RUNNING_PROCESS_MANIFEST_DIR',
   'RUNNING_PROCESS_NO_TRACKING',
 ];
-const KNOWN: readonly string[] = [...Object.values(EnvironmentVariables), ...OF_OTHERS];
-const OURS = /^(?:RUNNING_PROCESS|BROKER_POOL)_/i;
+const KNOWN: readonly string[] = [...Object.values(EnvironmentVariables), ...READ_BY_OTHER_PROGRAMS];
+const RESERVED_PREFIX = /^(?:RUNNING_PROCESS|BROKER_POOL)_/i;
 /** Variables that a broker sets for a backend, and those that tests of this package set for programs. */
-const OF_CHILDREN = /^(?:RUNNING_PROCESS_BROKER_V1|BROKER_POOL_TEST)_/;
+const SET_FOR_CHILDREN = /^(?:RUNNING_PROCESS_BROKER_V1|BROKER_POOL_TEST)_/;
 
 /** Checks the variables that decide where and how this user's clients connect. */
 export function checkEnvironment(examination: Examination): Finding[] {
@@ -153,7 +153,7 @@ function checkBrokerSocket({ env, brokerEndpoint }: Examination): Finding[] {
 /** A misspelt variable is as good as unset, in silence. */
 function checkUnknown({ env }: Examination): Finding[] {
   return Object.keys(env)
-    .filter((name) => env[name] !== undefined && OURS.test(name) && !OF_CHILDREN.test(name))
+    .filter((name) => env[name] !== undefined && RESERVED_PREFIX.test(name) && !SET_FOR_CHILDREN.test(name))
     .filter((name) => !KNOWN.includes(name))
     .map((name) => {
       const meant = meantBy(name);

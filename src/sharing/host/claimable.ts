@@ -4,11 +4,11 @@ import type { PooledConnection } from '../../pool/pooled-connection.js';
 import { ClaimWords } from '../claim-words.js';
 import type { ClaimMemory } from '../protocol.js';
 
-/** The claims of one connection by one other thread, as the pool's thread knows them. */
+/** The claims of one connection by one client, as the pool's thread knows them. */
 export class Claimable {
   readonly #claims: Claims;
   readonly #words = new ClaimWords();
-  /** The number of the last release by the thread. */
+  /** The number of the last release by the client. */
   #turn = 0;
   /** A lease by a claim that is known before its message has come. */
   early: Lease | undefined;
@@ -17,13 +17,13 @@ export class Claimable {
     this.#claims = claims;
   }
 
-  /** For the thread. */
+  /** For the client. */
   get memory(): ClaimMemory {
     return { words: this.#words.memory, refusals: this.#claims.refusals };
   }
 
   /**
-   * Ends a lease whose connection the thread may claim in this turn. False where the pool allows no claim, and
+   * Ends a lease whose connection the client may claim in this turn. False where the pool allows no claim, and
    * the lease must end in another way.
    */
   rest(connection: PooledConnection, turn: number): boolean {
@@ -31,7 +31,7 @@ export class Claimable {
     return this.#claims.rest(connection);
   }
 
-  /** Takes the connection. False if the thread was faster: the connection is leased to it now. */
+  /** Takes the connection. False if the client was faster: the connection is leased to it now. */
   take(connection: PooledConnection): boolean {
     if (this.#words.take(this.#turn)) return true;
     this.early = this.#claims.begin(connection);
@@ -45,7 +45,7 @@ export class Claimable {
     return lease;
   }
 
-  /** During a lease: lets the thread claim as often as the pool allows now. */
+  /** During a lease: lets the client claim as often as the pool allows now. */
   allow(connection: PooledConnection): void {
     this.#words.allow(this.#turn, this.#claims.left(connection));
   }
@@ -54,7 +54,7 @@ export class Claimable {
     this.#words.forbid(this.#turn);
   }
 
-  /** The connection is closed: the thread must not lease it. */
+  /** The connection is closed: the client must not lease it. */
   close(): void {
     this.#words.take(this.#turn);
   }

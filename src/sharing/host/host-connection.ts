@@ -10,22 +10,22 @@ import type { SocketProblem } from '../../os/socket-watcher.js';
 import type { Claimable } from './claimable.js';
 
 /**
- * Tells another thread that has a duplicate: the connection is closed, or, where the thread has it detached, is to
- * close as soon as it is at rest, or the thread may no longer claim it.
+ * Tells a client that has a duplicate: the connection is closed, or it is to close as soon as it is at rest, if the
+ * client has it detached, or the client may no longer claim it.
  */
-export type TellHolder = (connection: HostConnection, news: 'gone' | 'retire' | 'forbid claims') => void;
+export type TellClient = (connection: HostConnection, news: 'gone' | 'retire' | 'forbid claims') => void;
 
 /**
- * A pooled connection that other threads have duplicates of. Its own socket stays in this thread, and reads
- * only while no thread has the connection on lease.
+ * A pooled connection that clients have duplicates of. Its own socket stays in this thread, and reads
+ * only while no client has the connection on lease.
  */
 export class HostConnection implements SharedWith {
   readonly pooled: PooledConnection;
-  readonly holders = new Set<TellHolder>();
+  readonly clients = new Set<TellClient>();
   everReceived = false;
-  /** Also while a thread may claim it: neither reads then. */
+  /** Also while a client may claim it: neither reads then. */
   isLeasedElsewhere = false;
-  /** While it is idle, and a thread may claim it. */
+  /** While it is idle, and a client may claim it. */
   claimable: Claimable | undefined;
   readonly #calls: DescriptorCalls;
 
@@ -48,7 +48,7 @@ export class HostConnection implements SharedWith {
   }
 
   /**
-   * Stops reading: from here on the bytes belong to the other thread. Returns a greeting of the backend that
+   * Stops reading: from here on the bytes belong to the client. Returns a greeting of the backend that
    * has been read before, which belongs to the first caller.
    */
   lend(): Uint8Array | undefined {
@@ -60,10 +60,10 @@ export class HostConnection implements SharedWith {
     return greeting && copyOf(greeting);
   }
 
-  /** Reads again after a lease in another thread, or returns why no other caller may get the connection. */
+  /** Reads again after a lease in a client, or returns why no other caller may get the connection. */
   takeBack(): SocketProblem | undefined {
     const { socket } = this.pooled;
-    // Bytes that came after the other thread stopped reading are still in the kernel. Node would report them
+    // Bytes that came after the client stopped reading are still in the kernel. Node would report them
     // only when the next caller has the connection.
     const peeked = this.#calls.peek(descriptorOf(socket));
     if (peeked === 0) return 'stale';
@@ -82,7 +82,7 @@ export class HostConnection implements SharedWith {
   }
 
   forbidClaims(): void {
-    for (const tell of this.holders) tell(this, 'forbid claims');
+    for (const tell of this.clients) tell(this, 'forbid claims');
   }
 
   /** Ends the lease in the pool. With a problem the connection closes. */
@@ -93,17 +93,17 @@ export class HostConnection implements SharedWith {
   }
 
   retire(): void {
-    for (const tell of this.holders) tell(this, 'retire');
+    for (const tell of this.clients) tell(this, 'retire');
   }
 
   /**
    * Shuts the connection down before this thread closes it: the duplicates would keep it open, and the
-   * backend must see the end at once, however busy the other threads are.
+   * backend must see the end at once, however busy the clients are.
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.pooled.socket));
     this.claimable = undefined;
-    for (const tell of this.holders) tell(this, 'gone');
-    this.holders.clear();
+    for (const tell of this.clients) tell(this, 'gone');
+    this.clients.clear();
   }
 }

@@ -10,10 +10,10 @@ import { TargetPool } from '../../pool/target-pool.js';
 import { systemClock } from '../../clock.js';
 import type { HostMessage } from '../protocol.js';
 import { Claimable } from './claimable.js';
-import type { HostConnection, TellHolder } from './host-connection.js';
+import type { HostConnection, TellClient } from './host-connection.js';
 
 /**
- * How long a connection that a thread has given back may be claimed, in milliseconds. No thread reads from it
+ * How long a connection that a client has given back may be claimed, in milliseconds. No client reads from it
  * meanwhile: its end, and bytes of a backend that were not asked for, show that much later.
  */
 const CLAIMABLE_MS = 10;
@@ -24,24 +24,24 @@ interface HostLease extends Numbered<HostLease> {
   /** Not used, but kept: the leak watch takes a collected handle for a lost lease. */
   readonly lease: Lease;
   readonly connection: HostConnection;
-  /** Where its descriptor was offered; -1 where the thread had a duplicate. */
+  /** Where its descriptor was offered; -1 where the client had a duplicate. */
   readonly slot: number;
   readonly greeted: boolean;
 }
 
-/** A connection that the thread has a duplicate of. */
+/** A connection that the client has a duplicate of. */
 interface Held {
   readonly connection: HostConnection;
-  /** The number of the lease where the thread has one. */
+  /** The number of the lease where the client has one. */
   acquireId: number | undefined;
   /** `undefined` where the pool allows no claims. */
   readonly claimable: Claimable | undefined;
 }
 
 /**
- * The leases of one other thread, and the duplicates that it keeps between them. Each lease goes back to the
- * pool exactly once, whether the thread returns it, its connection closes or the thread ends. A lease that
- * did not would take a place of `max` for ever.
+ * The leases of one client, another thread that uses the pool, and the duplicates that it keeps between them. Each
+ * lease goes back to the pool exactly once, whether the client returns it, its connection closes or the client ends.
+ * A lease that did not would take a place of `max` for ever.
  */
 export class HostLeases {
   readonly #inFlight: InFlightDescriptors;
@@ -49,11 +49,11 @@ export class HostLeases {
   readonly #leases = new IdTable<HostLease>();
   /** By the connection's number. */
   readonly #held = new Map<number, Held>();
-  /** Connections that the thread may claim, or has claimed. */
+  /** Connections that the client may claim, or has claimed. */
   readonly #offered = new Set<Held>();
   #cancelRecall: (() => void) | undefined;
 
-  /** @param post sends a message to the thread; it moves the memory in `moved` instead of copying it */
+  /** @param post sends a message to the client; it moves the memory in `moved` instead of copying it */
   constructor(calls: DescriptorCalls, post: (message: HostMessage, moved?: readonly ArrayBuffer[]) => void) {
     this.#inFlight = new InFlightDescriptors(calls);
     this.#post = post;
@@ -90,7 +90,7 @@ export class HostLeases {
     const claimable = claims && new Claimable(claims);
     const first = { connection, acquireId, claimable };
     this.#held.set(pooled.id, first);
-    connection.holders.add(this.#tell);
+    connection.clients.add(this.#tell);
     this.#begin(first, acquireId, lease, slot, greeting !== undefined);
     const token = answer?.handoffToken();
     const handoffToken = token && copyOf(token);
@@ -118,8 +118,8 @@ export class HostLeases {
   }
 
   /**
-   * Begins a lease that the thread has taken without asking. False if it had no right to; not if the
-   * connection has closed meanwhile, as the thread will hear.
+   * Begins a lease that the client has taken without asking. False if it had no right to; not if the
+   * connection has closed meanwhile, as the client will hear.
    */
   claim(acquireId: number, connectionId: number): boolean {
     const held = this.#held.get(connectionId);
@@ -133,7 +133,7 @@ export class HostLeases {
     return true;
   }
 
-  /** The lease stays until the thread has closed the socket: it says so by `destroy`. */
+  /** The lease stays until the client has closed the socket: it says so by `destroy`. */
   detach(acquireId: number): void {
     const pooled = this.#leases.get(acquireId)?.connection.pooled;
     pooled?.owner.onDetach(pooled);
@@ -146,7 +146,7 @@ export class HostLeases {
     lease.connection.giveBack(reason);
   }
 
-  /** Ends all leases; the thread keeps no duplicates. */
+  /** Ends all leases; the client keeps no duplicates. */
   destroyAll(reason: CloseReason): void {
     this.#cancelRecall?.();
     for (const { id } of this.#leases.items()) this.destroy(id, reason);
@@ -155,24 +155,24 @@ export class HostLeases {
       this.#recall(held);
       // A claim whose message has not come, and will not.
       if (claimable?.early !== undefined) connection.giveBack(reason);
-      connection.holders.delete(this.#tell);
+      connection.clients.delete(this.#tell);
     }
     this.#held.clear();
   }
 
-  /** The thread has ended, and Node has closed its sockets. */
+  /** The client has ended, and Node has closed its sockets. */
   abandon(): void {
     for (const lease of this.#leases.items()) {
       const { connection } = lease;
       const untaken = this.#end(lease, false);
-      // No other caller can take up a conversation that the thread broke off.
+      // No other caller can take up a conversation that the client broke off.
       connection.giveBack(untaken && !lease.greeted ? connection.takeBack() : 'leaked');
     }
     this.destroyAll('leaked');
     this.#inFlight.reclaimAll();
   }
 
-  readonly #tell: TellHolder = (connection, news) => {
+  readonly #tell: TellClient = (connection, news) => {
     const held = this.#held.get(connection.pooled.id);
     if (news === 'gone') this.#onGone(connection, held);
     else if (news === 'forbid claims') held?.claimable?.forbid();
@@ -202,7 +202,7 @@ export class HostLeases {
     claimable?.allow(connection.pooled);
   }
 
-  /** The thread has given a connection back, and may claim it. */
+  /** The client has given a connection back, and may claim it. */
   #offer(held: Held, claimable: Claimable, turn: number): void {
     const { connection } = held;
     const { pooled } = connection;
@@ -213,12 +213,12 @@ export class HostLeases {
     } else if (claimable.take(pooled)) {
       connection.giveBack(connection.takeBack());
     } else {
-      // The thread was faster than the caller that waits, or than the news that the connection is to close.
+      // The client was faster than the caller that waits, or than the news that the connection is to close.
       claimable.forbid();
     }
   }
 
-  /** Reads again from the connections that the thread has not claimed. */
+  /** Reads again from the connections that the client has not claimed. */
   #recallAll(): void {
     this.#cancelRecall = undefined;
     for (const held of this.#offered) this.#recall(held);
@@ -231,7 +231,7 @@ export class HostLeases {
     if (problem !== undefined && problem !== 'claimed') connection.giveBack(problem);
   }
 
-  /** Returns whether the thread had never taken the descriptor. */
+  /** Returns whether the client had never taken the descriptor. */
   #end({ id, connection, slot }: HostLease, kept: boolean): boolean {
     this.#leases.take(id);
     const untaken = slot >= 0 && this.#inFlight.end(slot);
@@ -240,7 +240,7 @@ export class HostLeases {
       held.acquireId = undefined;
     } else {
       this.#held.delete(connection.pooled.id);
-      connection.holders.delete(this.#tell);
+      connection.clients.delete(this.#tell);
     }
     return untaken;
   }

@@ -24,8 +24,8 @@ import { HostLeases } from './host-leases.js';
 type AcquireMessage = ClientMessage & { readonly kind: 'acquire' };
 
 /**
- * One port of a shared pool, on the pool's thread: acquires leases for the thread at the other end, and gives
- * them back to the pool when that thread ends.
+ * One port of a shared pool, on the pool's thread: acquires leases for the client at the other end, and gives
+ * them back to the pool when that client ends.
  */
 export class HostPort {
   readonly #port: MessagePort;
@@ -159,7 +159,7 @@ export class HostPort {
     this.#port.postMessage(message, moved);
   }
 
-  /** A thread with a bug: its leases cannot be relied on either. */
+  /** A client with a bug: its leases cannot be relied on either. */
   #onBrokenMessage(): void {
     const message = 'a thread that shares the pool sent a message that makes no sense';
     this.#cutOff(new BrokerPoolError('WORKER_FAILED', message), 'error');
@@ -177,7 +177,7 @@ export class HostPort {
     this.#leases.destroyAll('destroyed');
   }
 
-  /** The thread has ended, or closed the port. */
+  /** The client has ended, or closed the port. */
   #onPortClosed(): void {
     if (!this.#open) return;
     this.#log.read(this.#onRelease, this.#onClaim);

@@ -2,7 +2,7 @@ import { BrokerPoolError } from '../../../src/errors.js';
 import { Capacity } from '../../../src/pool/capacity.js';
 import { RefusalCache } from '../../../src/pool/connecting/refusal-cache.js';
 import { ConnectionOpener } from '../../../src/pool/connecting/connection-opener.js';
-import { EntryList, WaiterQueue } from '../../../src/pool/containers.js';
+import { EntryList, LinkedQueue } from '../../../src/pool/containers.js';
 import { HealthChecks } from '../../../src/pool/health-check.js';
 import { PooledConnection } from '../../../src/pool/pooled-connection.js';
 import { Backoff } from '../../../src/pool/connecting/backoff.js';
@@ -49,9 +49,9 @@ const checkedBy = new WeakMap<HealthChecks, Set<unknown>>();
 const faults: readonly Fault[] = [
   {
     title: 'the waiter that came last is served first',
-    prototype: WaiterQueue.prototype,
+    prototype: LinkedQueue.prototype,
     name: 'shift',
-    plant: method((queue: WaiterQueue<never>, shift) => {
+    plant: method((queue: LinkedQueue<never>, shift) => {
       const waiter = queue.last;
       // `remove` shifts the first one.
       if (waiter === undefined || waiter === queue.first) return shift();
@@ -62,9 +62,9 @@ const faults: readonly Fault[] = [
   },
   {
     title: 'a waiter stays in the queue when it is served',
-    prototype: WaiterQueue.prototype,
+    prototype: LinkedQueue.prototype,
     name: 'shift',
-    plant: method((queue: WaiterQueue<never>, shift) => {
+    plant: method((queue: LinkedQueue<never>, shift) => {
       const waiter = queue.first;
       shift();
       if (waiter !== undefined && queue.size === 0) queue.push(waiter);

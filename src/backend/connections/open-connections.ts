@@ -5,7 +5,7 @@ import type { FrameConnection } from './frame-connection.js';
 import { HttpConnections } from './http-connections.js';
 
 /** The open connections of a backend. */
-export class ClientConnections {
+export class OpenConnections {
   /** A connection that serves frames has its `FrameConnection`; the service owns the others. */
   readonly #open = new Map<Socket, FrameConnection | undefined>();
   readonly #onChange: () => void;

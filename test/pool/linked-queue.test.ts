@@ -1,13 +1,13 @@
-import { WaiterQueue, type QueuedWaiter } from '../../src/pool/containers.js';
+import { LinkedQueue, type QueueItem } from '../../src/pool/containers.js';
 import test from '../helpers/sanitary.js';
 
-class Waiter implements QueuedWaiter<Waiter> {
+class Waiter implements QueueItem<Waiter> {
   next: Waiter | undefined;
   previous: Waiter | undefined;
 }
 
 test('waiters leave in the order in which they came', (t) => {
-  const queue = new WaiterQueue<Waiter>();
+  const queue = new LinkedQueue<Waiter>();
   const waiters = [new Waiter(), new Waiter(), new Waiter()];
   for (const waiter of waiters) queue.push(waiter);
   t.is(queue.size, 3);
@@ -20,7 +20,7 @@ test('waiters leave in the order in which they came', (t) => {
 
 test('a waiter can be removed from any position, once', (t) => {
   for (const place of [0, 1, 2]) {
-    const queue = new WaiterQueue<Waiter>();
+    const queue = new LinkedQueue<Waiter>();
     const waiters = [new Waiter(), new Waiter(), new Waiter()];
     for (const waiter of waiters) queue.push(waiter);
     const leaving = waiters[place] ?? new Waiter();
@@ -29,11 +29,11 @@ test('a waiter can be removed from any position, once', (t) => {
     t.is(queue.size, 2);
     t.deepEqual([queue.shift(), queue.shift(), queue.shift()], [...waiters.toSpliced(place, 1), undefined]);
   }
-  t.false(new WaiterQueue<Waiter>().remove(new Waiter()), 'never came');
+  t.false(new LinkedQueue<Waiter>().remove(new Waiter()), 'never came');
 });
 
 test('last is the waiter that came last', (t) => {
-  const queue = new WaiterQueue<Waiter>();
+  const queue = new LinkedQueue<Waiter>();
   t.is(queue.last, undefined);
   const waiters = [new Waiter(), new Waiter()];
   for (const waiter of waiters) queue.push(waiter);
@@ -45,7 +45,7 @@ test('last is the waiter that came last', (t) => {
 });
 
 test('a removed waiter has no links to others', (t) => {
-  const queue = new WaiterQueue<Waiter>();
+  const queue = new LinkedQueue<Waiter>();
   const waiters = [new Waiter(), new Waiter(), new Waiter()];
   for (const waiter of waiters) queue.push(waiter);
   const left = waiters[1] ?? new Waiter();
@@ -54,7 +54,7 @@ test('a removed waiter has no links to others', (t) => {
 });
 
 test('an empty queue has no waiter', (t) => {
-  const queue = new WaiterQueue<Waiter>();
+  const queue = new LinkedQueue<Waiter>();
   t.is(queue.shift(), undefined);
   t.deepEqual([queue.first, queue.last, queue.size], [undefined, undefined, 0]);
 });

@@ -8,7 +8,7 @@ import { waited, type ReplyBehaviour } from './behaviour.js';
 export type SilenceOver = () => Promise<void>;
 
 /** The connection of a client, on the broker's side. */
-export class ClientConnection {
+export class BrokerSideConnection {
   readonly socket: Socket;
   readonly #onEarlyHangUp: () => void;
   readonly #gone = new AbortController();

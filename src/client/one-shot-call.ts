@@ -5,15 +5,18 @@ import { BrokerPoolError, escaped, printableEndpoint } from '../errors.js';
 import { explainedError, type Tried } from '../explained-error.js';
 
 /** A call that connects once. */
-export interface OneShot extends Pick<Tried, 'action' | 'brokerEndpoint' | 'serviceName' | 'wantedVersion'> {
+export interface OneShotCall extends Pick<
+  Tried,
+  'action' | 'brokerEndpoint' | 'serviceName' | 'wantedVersion'
+> {
   readonly signal: AbortSignal | undefined;
   /** The message of `ABORTED`. */
   readonly aborted: string;
 }
 
 /** Runs a call that connects once. An error that it fails with says what was tried, and for how long. */
-export async function explaining<T>(
-  { signal, aborted, ...tried }: OneShot,
+export async function runOneShot<T>(
+  { signal, aborted, ...tried }: OneShotCall,
   call: () => Promise<T>,
 ): Promise<T> {
   const startedMs = systemClock.now();
