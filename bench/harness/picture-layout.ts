@@ -1,4 +1,5 @@
 import { LIGHT } from './colours.js';
+import { textWidth, wrapped } from './letter-widths.js';
 import { importPeer } from './peer-modules.js';
 
 /** The parts of the plotting library that are used here. */
@@ -10,8 +11,14 @@ interface Vega {
   /** @param level 0 for silence */
   logger(level: number): object;
   /** Its own guess is far too wide where there is no canvas: half of the picture would stay empty. */
-  textMetrics: { width(item: { readonly fontSize?: number }, text: unknown): number };
+  textMetrics: { width(item: TextMark, text: unknown): number };
   View: new (runtime: object, options: object) => { toSVG(): Promise<string> };
+}
+
+/** How the plotting library draws a text. */
+interface TextMark {
+  readonly fontSize?: number;
+  readonly fontWeight?: string | number;
 }
 
 /** The plotting library's input: the panels and their look. */
@@ -24,42 +31,77 @@ export interface Panel extends Record<string, unknown> {
   readonly data: { readonly values: readonly object[] };
 }
 
+/** Where the panels of a picture stand, in pixels. */
+export interface Layout {
+  readonly columns: number;
+  readonly panelWidth: number;
+  /** For the title of a panel, which begins above the labels. */
+  readonly titleWidth: number;
+}
+
+/** Pages show a wider picture smaller, and its labels with it. */
+const WIDEST_PICTURE = 832;
+const PADDING = 16;
+/** The plotting library rounds outwards. */
+const ROUNDING = 2;
+const WIDEST_CONTENT = WIDEST_PICTURE - 2 * PADDING - ROUNDING;
 const PANEL_WIDTH = 250;
 /** A panel with no other beside it would else leave half of the picture empty. */
 const LONE_PANEL_WIDTH = 480;
-/** Pages show a picture wider than 900 pixels smaller, and its labels with it. Titles and margins take the rest. */
-const WIDEST_PANELS = 820;
-/** In letters of a question. */
-const LONGEST_LINE = 90;
-const FONT_SIZE = 12;
+export const FONT_SIZE = 12;
+const TITLE_SIZE = 16;
+const PANEL_TITLE_SIZE = 13;
 export const LONGEST_LABEL = 340;
+export const LABEL_PADDING = 8;
 const SPACING = 28;
-/** In multiples of the font's size; the mean of usual fonts is a little less. */
-const WIDTH_OF_A_LETTER = 0.54;
 const FONT = 'system-ui, sans-serif';
 
-/** Panels under the question: two side by side, unless `columns` is 1 or the labels are too long for that. */
+/** Two panels side by side, if the labels leave room for that. */
+export function layoutFor(panels: number, labels: readonly string[]): Layout {
+  const longest = Math.max(...labels.map((label) => textWidth(label, FONT_SIZE)));
+  const besidePanel = Math.min(longest, LONGEST_LABEL) + LABEL_PADDING;
+  const isPaired = panels > 1 && 2 * (PANEL_WIDTH + besidePanel) + SPACING <= WIDEST_CONTENT;
+  const panelWidth = isPaired ? PANEL_WIDTH : Math.min(LONE_PANEL_WIDTH, WIDEST_CONTENT - besidePanel);
+  return { columns: isPaired ? 2 : 1, panelWidth, titleWidth: panelWidth + besidePanel };
+}
+
+/** The title of a panel, broken into lines. */
+export function panelTitle(
+  title: string,
+  lines: readonly string[],
+  { titleWidth }: Layout,
+): Record<string, unknown> {
+  return {
+    text: wrapped(title, titleWidth, PANEL_TITLE_SIZE, true),
+    subtitle: lines.flatMap((line) => wrapped(line, titleWidth, FONT_SIZE)),
+    anchor: 'start',
+    frame: 'bounds',
+    fontSize: PANEL_TITLE_SIZE,
+    subtitleFontSize: FONT_SIZE,
+  };
+}
+
+/** Panels under the question. */
 export function picture(
   question: string,
-  explanation: string | readonly string[],
+  explanation: readonly string[],
   panels: readonly Panel[],
-  columns = widthOfTwo(panels) > WIDEST_PANELS ? 1 : 2,
+  { columns, panelWidth }: Layout,
 ): Specification {
-  const width = panels.length === 1 || columns === 1 ? LONE_PANEL_WIDTH : PANEL_WIDTH;
   return {
     title: {
-      text: linesOf(question),
-      subtitle: explanation,
+      text: wrapped(question, WIDEST_CONTENT, TITLE_SIZE, true),
+      subtitle: explanation.flatMap((line) => wrapped(line, WIDEST_CONTENT, FONT_SIZE)),
       anchor: 'start',
-      fontSize: 16,
-      subtitleFontSize: 12,
+      fontSize: TITLE_SIZE,
+      subtitleFontSize: FONT_SIZE,
       offset: 14,
     },
     background: LIGHT.background,
-    padding: 16,
+    padding: PADDING,
     columns,
     spacing: SPACING,
-    concat: panels.map((one) => ({ ...one, width })),
+    concat: panels.map((one) => ({ ...one, width: panelWidth })),
     config: {
       font: FONT,
       title: { color: LIGHT.text, subtitleColor: LIGHT.faint, font: FONT, subtitleFont: FONT },
@@ -78,28 +120,11 @@ export function picture(
   };
 }
 
-/** A question in lines no longer than the widest picture. */
-function linesOf(question: string): string[] {
-  const lines = [''];
-  for (const word of question.split(' ')) {
-    const line = `${lines.at(-1)} ${word}`.trimStart();
-    if (line.length <= LONGEST_LINE) lines.splice(-1, 1, line);
-    else lines.push(word);
-  }
-  return lines;
-}
-
-/** How wide two panels side by side are with the labels of the bars. */
-function widthOfTwo(panels: readonly Panel[]): number {
-  const labels = panels.flatMap(({ data }) => data.values.map((value) => String(Reflect.get(value, 'name'))));
-  const longest = Math.max(...labels.map(({ length }) => length)) * FONT_SIZE * WIDTH_OF_A_LETTER;
-  return 2 * (PANEL_WIDTH + Math.min(longest, LONGEST_LABEL)) + SPACING;
-}
-
 export async function render(specification: Specification): Promise<string> {
   const vega = await importPeer<Vega>('vega');
   const vegaLite = await importPeer<VegaLite>('vega-lite');
-  vega.textMetrics.width = ({ fontSize = 11 }, text) => String(text).length * fontSize * WIDTH_OF_A_LETTER;
+  vega.textMetrics.width = ({ fontSize = 11, fontWeight }, text) =>
+    textWidth(String(text), fontSize, fontWeight === 'bold');
   const { spec } = vegaLite.compile(specification, { logger: vega.logger(0) });
   return await new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
 }

@@ -1,5 +1,17 @@
 import { inLightAndDark, LIGHT } from './colours.js';
-import { LONGEST_LABEL, picture, render, type Panel, type Specification } from './picture-layout.js';
+import { textWidth } from './letter-widths.js';
+import {
+  FONT_SIZE,
+  LABEL_PADDING,
+  layoutFor,
+  LONGEST_LABEL,
+  panelTitle,
+  picture,
+  render,
+  type Layout,
+  type Panel,
+  type Specification,
+} from './picture-layout.js';
 import { short } from './print.js';
 import type { BenchRun, CaseResult, PictureKind, Row, Table } from './result.js';
 import { findRow, median, ratioOf } from './statistics.js';
@@ -13,8 +25,8 @@ export interface Picture {
 const BAR_HEIGHT = 22;
 /** A bar so many times as long as ours and the baseline's is cut off: it would leave those no length to compare. */
 const LONGEST_BAR = 4;
-/** Room beside the longest bar for its figure. */
-const ROOM_FOR_FIGURES = 1.5;
+/** In pixels. */
+const BAR_TO_FIGURE = 5;
 /** A ratio so many times the ratio of the two bars, or as many times smaller, needs the rounds' range beside it. */
 const SURPRISING = 1.2;
 const NS_PER_US = 1_000;
@@ -47,9 +59,9 @@ function specificationOf(result: CaseResult, kind: PictureKind): Specification {
   return kind === 'bars' ? bars(result) : percentiles(result);
 }
 
-function panel(table: Table, height: number, rest: Panel): Panel {
+function panel(table: Table, layout: Layout, height: number, rest: Panel): Panel {
   return {
-    title: { text: table.title, subtitle: answerOf(table), anchor: 'start', frame: 'group', fontSize: 13 },
+    title: panelTitle(table.title, answerOf(table), layout),
     height,
     ...rest,
   };
@@ -60,22 +72,25 @@ const names = {
   type: 'nominal',
   sort: null,
   title: null,
-  axis: { labelLimit: LONGEST_LABEL, ticks: false, domain: false, labelPadding: 8 },
+  axis: { labelLimit: LONGEST_LABEL, ticks: false, domain: false, labelPadding: LABEL_PADDING },
 };
 
 /** The figures of the rows: bars that begin at 0. */
 export function bars(result: CaseResult): Specification {
   const tables = drawn(result, 'bars').map((table) => ({ table, values: barsOf(table) }));
   const cut = tables.some(({ values }) => values.some(({ figure }) => figure.startsWith('…')));
+  const layout = layoutFor(
+    tables.length,
+    tables.flatMap(({ values }) => values.map(({ name }) => name)),
+  );
   const panels = tables.map(({ table, values }) => {
-    const longest = Math.max(...values.map(({ length }) => length));
     const x = {
       field: 'length',
       type: 'quantitative',
       axis: null,
-      scale: { domain: [0, longest * ROOM_FOR_FIGURES], nice: false },
+      scale: { domain: [0, lengthOfPanel(values, layout)], nice: false },
     };
-    return panel(table, values.length * BAR_HEIGHT, {
+    return panel(table, layout, values.length * BAR_HEIGHT, {
       data: { values },
       encoding: { y: names, x },
       layer: [
@@ -84,13 +99,23 @@ export function bars(result: CaseResult): Specification {
           encoding: { color: ROLE_COLOURS },
         },
         {
-          mark: { type: 'text', align: 'left', dx: 5 },
+          mark: { type: 'text', align: 'left', dx: BAR_TO_FIGURE },
           encoding: { text: { field: 'figure', type: 'nominal' } },
         },
       ],
     });
   });
-  return picture(result.question, [LEGEND, MEDIANS, ...(cut ? [CUT_OFF] : [])], panels);
+  return picture(result.question, [LEGEND, MEDIANS, ...(cut ? [CUT_OFF] : [])], panels, layout);
+}
+
+/** How long a bar as wide as the panel would be, so that each figure has room behind its bar. */
+function lengthOfPanel(values: readonly Bar[], { panelWidth }: Layout): number {
+  return Math.max(
+    ...values.map(({ length, figure }) => {
+      const share = 1 - (BAR_TO_FIGURE + textWidth(figure, FONT_SIZE)) / panelWidth;
+      return length / share;
+    }),
+  );
 }
 
 interface Bar {
@@ -119,45 +144,62 @@ function barsOf(table: Table): Bar[] {
 
 /** Times of the slowest: from the median over 99 % to 99.9 %, on a logarithmic scale. */
 export function percentiles(result: CaseResult): Specification {
-  const panels = drawn(result, 'percentiles')
-    .filter(({ rows }) => rows.some(({ latency }) => latency !== undefined))
-    .map((table) => {
-      const values = table.rows.flatMap(({ name, role, latency }) =>
-        latency === undefined ? [] : [{ name, role, p50: latency.p50, p99: latency.p99, p999: latency.p999 }],
-      );
-      const ticks = powersOfTen(
-        Math.min(...values.map(({ p50 }) => p50)),
-        Math.max(...values.map(({ p999 }) => p999)),
-      );
-      const at = (field: string): object => ({
-        field,
-        type: 'quantitative',
-        title: 'µs',
-        scale: { type: 'log', domain: [ticks[0], ticks.at(-1)] },
-        axis: { grid: true, gridColor: LIGHT.grid, domain: false, values: ticks, format: ',~r' },
-      });
-      const dot = (field: string, size: number, filled: boolean): object => ({
-        mark: { type: 'point', size, filled, opacity: 1 },
-        encoding: { x: at(field), color: ROLE_COLOURS },
-      });
-      return panel(table, values.length * BAR_HEIGHT, {
-        data: { values },
-        encoding: { y: names },
-        layer: [
-          {
-            mark: { type: 'rule', strokeWidth: 2 },
-            encoding: { x: at('p50'), x2: { field: 'p999' }, color: ROLE_COLOURS },
-          },
-          dot('p50', 90, true),
-          dot('p99', 50, false),
-          dot('p999', 20, true),
-        ],
-      });
+  const tables = drawn(result, 'percentiles')
+    .map((table) => ({ table, values: dotsOf(table) }))
+    .filter(({ values }) => values.length > 0);
+  const layout = layoutFor(
+    tables.length,
+    tables.flatMap(({ values }) => values.map(({ name }) => name)),
+  );
+  const panels = tables.map(({ table, values }) => {
+    const ticks = powersOfTen(
+      Math.min(...values.map(({ p50 }) => p50)),
+      Math.max(...values.map(({ p999 }) => p999)),
+    );
+    const at = (field: string): object => ({
+      field,
+      type: 'quantitative',
+      title: 'µs',
+      scale: { type: 'log', domain: [ticks[0], ticks.at(-1)] },
+      axis: { grid: true, gridColor: LIGHT.grid, domain: false, values: ticks, format: ',~r' },
     });
+    const dot = (field: string, size: number, filled: boolean): object => ({
+      mark: { type: 'point', size, filled, opacity: 1 },
+      encoding: { x: at(field), color: ROLE_COLOURS },
+    });
+    return panel(table, layout, values.length * BAR_HEIGHT, {
+      data: { values },
+      encoding: { y: names },
+      layer: [
+        {
+          mark: { type: 'rule', strokeWidth: 2 },
+          encoding: { x: at('p50'), x2: { field: 'p999' }, color: ROLE_COLOURS },
+        },
+        dot('p50', 90, true),
+        dot('p99', 50, false),
+        dot('p999', 20, true),
+      ],
+    });
+  });
   return picture(
     result.question,
-    'Large dot: half take less. Ring: 99 of 100. Small dot: 999 of 1,000. Green: broker-pool.',
+    ['Large dot: half take less. Ring: 99 of 100. Small dot: 999 of 1,000. Green: broker-pool.'],
     panels,
+    layout,
+  );
+}
+
+interface Dots {
+  readonly name: string;
+  readonly role: Row['role'];
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+function dotsOf({ rows }: Table): Dots[] {
+  return rows.flatMap(({ name, role, latency }) =>
+    latency === undefined ? [] : [{ name, role, p50: latency.p50, p99: latency.p99, p999: latency.p999 }],
   );
 }
 
@@ -176,11 +218,11 @@ function drawn({ tables }: CaseResult, kind: PictureKind): Table[] {
 }
 
 /** Our figures in the table. */
-function answerOf(table: Table): string | string[] {
+function answerOf(table: Table): string[] {
   const better = `${table.better} is better`;
   const baseline = findRow(table, table.baseline);
   const ours = oursOf(table);
-  if (baseline === undefined || ours === undefined) return better;
+  if (baseline === undefined || ours === undefined) return [better];
   const { middle, lowest, highest } = ratioOf(ours, baseline);
   const apart = middle / (median(ours.rounds) / median(baseline.rounds));
   const spread = `single rounds: ${short(lowest)}–${short(highest)}`;

@@ -1,9 +1,18 @@
 import { inLightAndDark, LIGHT } from '../harness/colours.js';
-import { picture, render, type Panel, type Specification } from '../harness/picture-layout.js';
+import {
+  layoutFor,
+  panelTitle,
+  picture,
+  render,
+  type Panel,
+  type Specification,
+} from '../harness/picture-layout.js';
 import type { Minute } from '../programs/steady.js';
 
 const HEIGHT = 110;
 const MIB = 2 ** 20;
+/** The scale and its unit, on the left. */
+const LAYOUT = layoutFor(1, ['10,000 MiB']);
 
 /** The minutes from left to right: latencies above, memory below. */
 export async function drawMinutes(question: string, minutes: readonly Minute[]): Promise<string> {
@@ -21,7 +30,7 @@ export function minutePicture(question: string, minutes: readonly Minute[]): Spe
     ),
     panel('heap after collections', 'MiB', minutes, ({ held }) => held.heapUsed / MIB),
   ];
-  return picture(question, `A point a minute, ${minutes.length} minutes.`, panels, 1);
+  return picture(question, [`A point a minute, ${minutes.length} minutes.`], panels, LAYOUT);
 }
 
 function panel(
@@ -31,7 +40,8 @@ function panel(
   figure: (minute: Minute) => number,
 ): Panel {
   return {
-    title: { text: title, anchor: 'start', frame: 'group', fontSize: 13 },
+    // Above the plot: the scales of the panels differ in width.
+    title: { ...panelTitle(title, [], LAYOUT), frame: 'group' },
     height: HEIGHT,
     data: { values: minutes.map((minute, at) => ({ minute: at + 1, figure: figure(minute) })) },
     mark: { type: 'line', color: LIGHT.ours, point: { filled: true, color: LIGHT.ours, size: 20 } },

@@ -1,4 +1,5 @@
 import { inLightAndDark, LIGHT } from '../../bench/harness/colours.js';
+import { textWidth, wrapped } from '../../bench/harness/letter-widths.js';
 import { bars, percentiles } from '../../bench/harness/pictures.js';
 import { describeRun, short } from '../../bench/harness/print.js';
 import type { CaseResult, LatencySummary, Row, Table } from '../../bench/harness/result.js';
@@ -68,7 +69,7 @@ test('a panel of nanoseconds has its figures in µs from 10,000 ns on', (t) => {
 test('the title of a panel says how ours compares with the baseline', (t) => {
   const result = resultOf({ rows: [row('base', 10, { role: 'peer' }), row('ours', 20)] });
   const [panel] = bars(result).concat;
-  t.like(panel?.title, { text: 'table 0', subtitle: ['ours:', '2.00 × base; lower is better'] });
+  t.like(panel?.title, { text: ['table 0'], subtitle: ['ours:', '2.00 × base; lower is better'] });
 });
 
 test('the title of a panel has the range of the ratios where their median is far from the ratio of the bars', (t) => {
@@ -144,10 +145,42 @@ test('panels with short labels stand side by side, and with long ones one below 
   t.is(columnsWith('a name that is far too long for two panels'), 1);
 });
 
-test('a long question is broken into lines of at most 90 letters', (t) => {
-  const question = Array.from({ length: 40 }, () => 'word').join(' ');
-  const { text } = bars({ ...resultOf({ rows: [row('ours', 20)] }), question }).title;
-  t.is(text.join(' '), question);
+/** Forty words, too long for any line. */
+const LONG_TEXT = Array.from({ length: 40 }, () => 'word').join(' ');
+
+test('a long question is broken into lines that leave its margins to the widest picture', (t) => {
+  const { text } = bars({ ...resultOf({ rows: [row('ours', 20)] }), question: LONG_TEXT }).title;
+  t.is(text.join(' '), LONG_TEXT);
   t.is(text.length, 3);
-  t.true(text.every(({ length }) => length <= 90));
+  t.true(text.every((line) => textWidth(line, 16, true) <= 832 - 2 * 16));
+});
+
+test('a long title of a panel is broken into lines as wide as labels and panel', (t) => {
+  const [panel] = bars(resultOf({ title: LONG_TEXT, rows: [row('ours', 20)] })).concat;
+  const { text } = Object(panel?.['title']);
+  t.is(text.join(' '), LONG_TEXT);
+  const widest = textWidth('ours', 12) + 8 + Number(panel?.['width']);
+  t.true(text.length > 1);
+  t.true(text.every((line: string) => textWidth(line, 13, true) <= widest));
+});
+
+test('a bar leaves room for the figure behind it', (t) => {
+  const [panel] = bars(
+    resultOf({ rows: [row('ours', 20), row('base', 1)], unit: 'requests a second' }),
+  ).concat;
+  const [, longest] = Object(panel?.['encoding']).x.scale.domain;
+  const width = Number(panel?.['width']);
+  t.true((20 / longest) * width + textWidth('20.0 requests a second', 12) < width);
+});
+
+test('a text is as wide as its letters in DejaVu Sans', (t) => {
+  t.is(textWidth('', 10), 0);
+  t.is(textWidth('iW', 1_000), 278 + 989);
+  t.is(textWidth('iW', 1_000, true), 343 + 1_103);
+  t.is(textWidth('…', 12), 12);
+});
+
+test('a word that is wider than a line has one of its own', (t) => {
+  t.deepEqual(wrapped('a unbreakable b c', textWidth('b c', 12), 12), ['a', 'unbreakable', 'b c']);
+  t.deepEqual(wrapped('unbreakable', 1, 12), ['unbreakable']);
 });

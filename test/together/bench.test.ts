@@ -1,6 +1,7 @@
 import '../bench/arguments.test.js';
 import '../bench/build.test.js';
 import '../bench/compare.test.js';
+import '../bench/drawn-pictures.test.js';
 import '../bench/model.test.js';
 import '../bench/other-node.test.js';
 import '../bench/pictures.test.js';
