@@ -27,6 +27,13 @@ interface WaitTerms {
   readonly stopListening: (() => void) | undefined;
 }
 
+/** When a connect began, in which turn, and when its connection was ready. */
+interface ConnectTimes {
+  readonly turn: CachedTime | undefined;
+  readonly startedMs: number;
+  readonly readyMs: number;
+}
+
 /** A caller of `acquire` that waits. Small: thousands may wait, and the garbage collector moves each. */
 export interface Waiter extends QueueItem<Waiter> {
   /** A waiter with a signal or an origin has terms of its own; the others share theirs. */
@@ -138,16 +145,20 @@ export class AcquireQueue extends LinkedQueue<Waiter> {
     else waiter.terms = { ...waiter.terms, stopListening };
   }
 
-  /** Leases a connection to the first waiter. */
-  serveFirst(connection: PooledConnection): void {
+  /** Leases a connection to the first waiter. @param connect the connect that has just opened the connection */
+  serveFirst(connection: PooledConnection, connect?: ConnectTimes): void {
     const waiter = this.shift();
     if (waiter === undefined) throw new Error('the queue is empty');
     if (this.size === 0) this.#onDemand(false);
     const { terms } = waiter;
     terms.stopListening?.();
     const now = this.#cachedClock.time();
+    const { started } = terms;
     // Waits within one turn of the loop count as 0 ms and are not recorded, as those of an idle connection.
-    const waitMs = now === terms.started ? 0 : now.ms - terms.started.ms;
+    let waitMs = 0;
+    // A turn with connects may be long, and its time is that of its end: the connect knows both ends of the wait.
+    if (connect !== undefined && started === connect.turn) waitMs = connect.readyMs - connect.startedMs;
+    else if (now !== started) waitMs = (connect?.readyMs ?? now.ms) - started.ms;
     if (waitMs > 0) this.waits.record(waitMs);
     const watch = this.#watch;
     waiter.settle(watch.wanted ? watch.lease(connection, terms.origin, now.ms, waitMs) : leaseOf(connection));

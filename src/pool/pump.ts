@@ -1,5 +1,5 @@
 import { outOfContext } from '../async-context.js';
-import type { CachedClock } from '../clock.js';
+import type { CachedClock, CachedTime } from '../clock.js';
 import type { BrokerPoolError } from '../errors.js';
 import { asPoolError } from './acquire-errors.js';
 import type { AcquireQueue, Waiter } from './acquire-queue.js';
@@ -209,6 +209,7 @@ export class Pump {
   /** A connect belongs to the pool: a caller that gives up does not take it along. */
   #connect(spare: boolean): Promise<void> {
     return outOfContext(async () => {
+      const turn = spare ? undefined : this.#cachedClock.time();
       const connect = this.#opener.begin(spare);
       let opened: NewConnection | BrokerPoolError;
       try {
@@ -218,17 +219,17 @@ export class Pump {
       }
       // From here on in one turn: a connection must count all the time.
       const result = this.#opener.finish(connect, opened);
-      if (result instanceof PooledConnection) return this.#onOpened(result);
+      if (result instanceof PooledConnection) return this.#onOpened(result, connect.startedMs, turn);
       if (connect.dropped) this.run();
       else this.#onOpenFailed(result);
       if (connect.hadSlot) this.#environment.capacity?.release();
     });
   }
 
-  #onOpened(connection: PooledConnection): void {
+  #onOpened(connection: PooledConnection, startedMs: number, turn: CachedTime | undefined): void {
     this.#entries.add(connection);
-    const nowMs = this.#environment.clock.now();
-    this.#closer.watch(connection, nowMs, nowMs);
+    const readyMs = this.#environment.clock.now();
+    this.#closer.watch(connection, readyMs, readyMs);
     const isWanted = this.#queue.size > 0;
     const reason = connection.closeOnRelease ?? (isWanted ? undefined : this.#limits.whyNotKeep);
     if (reason !== undefined) this.#closer.close(connection, reason);
@@ -237,7 +238,7 @@ export class Pump {
       void this.#validate(connection, isWanted);
     else if (isWanted) {
       connection.use(this.#environment.settings.maxUses, this.#cachedClock.time());
-      this.#queue.serveFirst(connection);
+      this.#queue.serveFirst(connection, { turn, startedMs, readyMs });
     } else {
       this.#entries.makeIdle(connection);
       this.#cachedClock.markBusy();

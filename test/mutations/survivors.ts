@@ -316,12 +316,6 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'Says once more that callers wait.',
   },
   {
-    where: 'AcquireQueue.serveFirst',
-    kind: 'condition is false',
-    before: 'now === terms.started',
-    reason: 'The time of a turn less itself is 0.',
-  },
-  {
     where: 'TargetPool.onRest',
     kind: 'condition is true',
     before: 'this.#queue.size > 0',

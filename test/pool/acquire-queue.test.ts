@@ -50,7 +50,7 @@ function setUp() {
     clock.advance(durationMs);
     await turn();
   };
-  return { clock, ends, queue, expire, enter, pass };
+  return { clock, cachedClock, ends, queue, expire, enter, pass };
 }
 
 test('waiters are served in the order in which they came, each with the given connection', async (t) => {
@@ -160,6 +160,31 @@ test('the queue knows how long the first waiter has waited, and the latest deadl
   queue.serveFirst(pooledConnection());
   t.deepEqual([queue.oldestWaitMs, queue.wantedUntilMs], [0, 0]);
   t.is(queue.waits.count, 1, 'a wait of 0 ms is not recorded');
+});
+
+test('a waiter that a connect of the same turn serves has waited for as long as that took', async (t) => {
+  const { cachedClock, queue, enter, pass } = setUp();
+  enter('a', 1_000);
+  const sameTurn = cachedClock.time();
+  enter('b', 1_000);
+  queue.serveFirst(pooledConnection(), { turn: sameTurn, startedMs: 1_005, readyMs: 1_025 });
+  t.is(queue.waits.snapshot().sumMs, 20, 'in the turn itself');
+  await pass(40);
+  queue.serveFirst(pooledConnection(), { turn: sameTurn, startedMs: 1_010, readyMs: 1_045 });
+  t.is(queue.waits.snapshot().sumMs, 55, 'in a later turn');
+});
+
+test('a waiter that a connect of another turn serves has waited since its own turn', async (t) => {
+  const { clock, cachedClock, queue, enter, pass } = setUp();
+  const turnOfConnect = cachedClock.time();
+  await pass(10);
+  enter('earlier turn', 1_000);
+  await pass(30);
+  enter('this turn', 1_000);
+  clock.nowMs += 5;
+  for (const startedMs of [1_000, 1_001])
+    queue.serveFirst(pooledConnection(), { turn: turnOfConnect, startedMs, readyMs: clock.nowMs });
+  t.like(queue.waits.snapshot(), { count: 1, sumMs: 35 });
 });
 
 test('the latest deadline is forgotten when the queue is empty or swept', async (t) => {

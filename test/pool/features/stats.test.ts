@@ -142,6 +142,17 @@ test('stats count waits, connects, timeouts and failures', async (t) => {
   });
 });
 
+test('stats count the long turn in which an acquire began as a wait for its connect', async (t) => {
+  const { pool, clock, connect, pass } = fakePool(t, { max: 1 });
+  const acquiring = pool.acquire();
+  clock.nowMs += 15;
+  await pass(10);
+  await connect();
+  (await acquiring).destroy();
+  const { waitMs, connectMs } = pool.stats();
+  t.deepEqual([waitMs.sumMs, connectMs.sumMs], [25, 25]);
+});
+
 test('stats count how long leases took, from the end of the turn in which they began', async (t) => {
   const { pool, connect, pass } = fakePool(t, { max: 1 });
   const acquiring = pool.acquire();
