@@ -30,9 +30,9 @@ for (const symbol of Object.getOwnPropertySymbols(EMPTY)) {
 let isCopied = true;
 
 /**
- * Runs code in no caller's context: the pool's own timers, connects and events. Whatever keeps running from
- * there, a timer or a socket, would otherwise show one caller's requests in another's traces, and keep that
- * caller's context in memory.
+ * Runs code in no caller's context: the pool's own timers, connects and events. A timer or a socket that keeps
+ * running from there would otherwise show one caller's requests in another's traces, and keep that caller's context
+ * in memory.
  */
 export const outOfContext: RunInContext = (work) => {
   // A copy for each run. Before Node 24 `AsyncLocalStorage` writes into the resource that is running: what a

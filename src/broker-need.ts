@@ -10,7 +10,7 @@ const defaultsOf = new WeakMap<object, Defaults>();
 const explainers = new WeakMap<object, ExplainWait>();
 
 /**
- * Notes what the calls of a pool mean that name nothing: for sessions, which get no more than a pool.
+ * Notes the target of a pool's calls that name none: for sessions, which are given the pool alone.
  *
  * @param explain for the requests of a session that time out while the session waits for the pool
  */

@@ -207,9 +207,9 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   /**
-   * Ends the pool: serves the callers that wait, takes leases back, then closes everything; after `timeoutMs`
-   * it destroys what is left. `acquire` rejects with `POOL_CLOSED` from now on. A later call may shorten the
-   * time.
+   * Ends the pool: serves the callers that wait, takes leases back, then closes everything; after `timeoutMs` it
+   * destroys the connections that are left. `acquire` rejects with `POOL_CLOSED` from now on. A later call may
+   * shorten the time.
    *
    * @throws {BrokerPoolError} `INVALID_ARGUMENT`
    */

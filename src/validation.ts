@@ -21,7 +21,7 @@ export function quoted(text: string): string {
  * @throws `INVALID_ARGUMENT`
  */
 export function checkServiceName(field: string, value: unknown): string {
-  // N-20.
+  // N-20: the name becomes a part of the endpoint.
   if (typeof value === 'string' && value.length <= LONGEST_NAME && /^[a-z0-9-]+$/.test(value)) return value;
   throw refused(field, `must be 1 to ${LONGEST_NAME} characters of a-z, 0-9 and "-"`, value);
 }
@@ -32,7 +32,7 @@ export function checkServiceName(field: string, value: unknown): string {
  * @throws `INVALID_ARGUMENT`
  */
 export function checkVersion(field: string, value: unknown): string {
-  // The form is that of N-22, the length that of V-52.
+  // N-22, V-52: a broker refuses a Hello with any other form or length.
   if (
     typeof value === 'string' &&
     value.length <= LONGEST_VERSION_BYTES &&
@@ -53,7 +53,7 @@ export function checkVersion(field: string, value: unknown): string {
  * @throws `INVALID_ARGUMENT`
  */
 export function checkUserHash(field: string, value: unknown): string {
-  // N-21.
+  // N-21: another text would name an endpoint that no broker derives.
   if (typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)) return value;
   throw refused(field, 'must be 16 lowercase hex digits', value);
 }

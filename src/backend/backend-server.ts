@@ -80,7 +80,7 @@ export class BackendServer {
     }
   }
 
-  /** Answers what is in flight, and removes the files. A later call may shorten the time. */
+  /** Answers the requests in flight, and removes the files. A later call may shorten the time. */
   async close(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
     const { identityFile } = this.#settings;
@@ -185,7 +185,7 @@ export class BackendServer {
         closeDescriptor(descriptor);
         answerOffer(broker, offer, 'the descriptor is no connection');
       } else {
-        // H-34. The answer first: the broker must not wait for what the service does with the connection.
+        // H-34. The answer first: the broker must not wait while the service handles the connection.
         answerOffer(broker, offer);
         this.#serve(socket, true);
         this.service.count('adopted');

@@ -153,7 +153,7 @@ function renamed<T>(name: string, other: RegExp, work: () => T): T {
   }
 }
 
-/** By what is called of it: a framework may have a class of its own. */
+/** Looks for the methods that are called, not for the class: a framework may have a class of its own. */
 function checkHttpServer(name: string, value: unknown): Server {
   if (!isServer(value)) throw invalidArgument(name, `must be a server of node:http, got ${described(value)}`);
   return value;

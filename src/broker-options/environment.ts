@@ -73,6 +73,6 @@ export function clientTimeoutFromEnv(env: Environment = process.env): number {
  * `RUNNING_PROCESS_DISABLE` does not switch it off, nor throw, as in the Rust client.
  */
 export function fakeBackendFromEnv(env: Environment = process.env): string | undefined {
-  // C-22, C-24 to C-26.
+  // C-22, C-24 to C-26: the same values as in the Rust client, so that one environment serves tests of both.
   return env[DISABLE] === '1' ? undefined : env[FAKE_BACKEND] || undefined;
 }

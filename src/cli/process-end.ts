@@ -15,7 +15,7 @@ const SIGPIPE = 13;
 export interface Interruption {
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
-  /** The exit code of the process: that of what has ended the command, unless the command was done in spite of it. */
+  /** The exit code of the process: that of the interruption, unless the command succeeded in spite of it. */
   readonly exitCode: (code: number) => number;
 }
 

@@ -3,8 +3,8 @@ import { checkServiceName, checkVersion } from '../validation.js';
 import { splitTargetKey } from '../target.js';
 
 /**
- * The answer of a broker about one target. A failure is a mark on the answer that it proves wrong, so that a
- * newer answer survives an older failure, in whatever order the two reach the file.
+ * The answer of a broker about one target. A failure is a mark on the answer that it proves wrong, so that a newer
+ * answer survives an older failure, also where the failure reaches the file last.
  */
 export interface Answer {
   readonly endpoint: string;
@@ -24,8 +24,8 @@ export type Answers = ReadonlyMap<string, Answer>;
 export const FUTURE_TOLERANCE_MS = 60_000;
 
 /**
- * Positive if `one` wins over `other`: the later answer, then the greater endpoint, then the forgotten one. A
- * total order, so that all processes agree, whatever each of them saw first.
+ * Positive if `one` wins over `other`: the later answer, then the greater endpoint, then the forgotten one. A total
+ * order, so that processes agree which have seen the answers in different orders.
  */
 export function compareAnswers(one: Answer, other: Answer): number {
   if (one.atMs !== other.atMs) return one.atMs - other.atMs;

@@ -82,8 +82,8 @@ export class Session implements AsyncDisposable {
    *
    * @throws {BrokerPoolError} `TIMEOUT` (phase `request`), `ABORTED`, `SESSION_CLOSED`, `QUEUE_FULL`,
    * `INVALID_ARGUMENT`, `FRAME_TOO_LARGE`; `UNEXPECTED_EOF` or `FRAME_IO` when the connection died before the
-   * answer, and `POOL_CLOSED` when its pool ended; `FRAMING_VERSION`, `DECODE_FRAME` or
-   * `UNEXPECTED_RESPONSE_FRAME` when the backend sent what is no answer; or why connecting failed
+   * answer, and `POOL_CLOSED` when its pool ended; `FRAMING_VERSION`, `DECODE_FRAME` or `UNEXPECTED_RESPONSE_FRAME`
+   * when the backend sent bytes that are no answer; or why connecting failed
    */
   request(payload: Uint8Array, options?: RequestOptions): Promise<Uint8Array> {
     try {

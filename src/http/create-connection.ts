@@ -6,7 +6,7 @@ import { connectFor } from './connector-callback.js';
 import { LateSocket } from './late-socket.js';
 import { checkPoolAndTarget } from './pool-arguments.js';
 
-/** Connects for libraries that take a function for that. What they pass of hosts and ports does not matter. */
+/** Connects for libraries that take a function for that. The hosts and ports that they pass are not used. */
 export interface ConnectionFactory {
   /** Hands out the socket itself, as soon as it is there: for `http.request` and ws. */
   (options: object, callback: (error: Error | null, socket: Socket) => void): undefined;

@@ -112,8 +112,8 @@ class PoolAgent extends Agent {
 }
 
 /**
- * An `http.Agent` whose requests go to the backend of a pool, whatever host and port their URLs name. A request has a
- * lease until its answer has been read; requests beyond `max` wait in the pool's queue.
+ * An `http.Agent` whose requests go to the backend of a pool, not to the host and port of their URLs. A request has
+ * a lease until its answer has been read; requests beyond `max` wait in the pool's queue.
  *
  * Errors of the pool reach the request's `error` event as they are: `REFUSED`, `TIMEOUT`, `BACKEND_CONNECT`,
  * `POOL_CLOSED`, …

@@ -11,8 +11,8 @@ interface PendingCall {
 }
 
 /**
- * A socket that connects later, for libraries that want one at once. What is written meanwhile waits. Afterwards all
- * goes to a detached socket of the pool, and comes from there.
+ * A socket that connects later, for libraries that want one at once. Bytes that are written before then wait.
+ * Afterwards the socket passes all bytes on to a detached socket of the pool, and back.
  */
 export class LateSocket extends Duplex {
   /** As of a `net.Socket`. */

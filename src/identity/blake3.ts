@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import { blake3 } from '@noble/hashes/blake3.js';
 
-/** About a millisecond of the thread, between which its event loop turns. */
+/** Hashing a piece takes about a millisecond. The event loop turns between two pieces. */
 const PIECE_BYTES = 512 * 1024;
-/** The same where there is no WebAssembly. */
+/** The same time without WebAssembly. */
 const SLOW_PIECE_BYTES = 32 * 1024;
 
 /** A hash that is being computed. */

@@ -24,7 +24,7 @@ export async function hashFile(path: string, workerFile = WORKER_FILE): Promise<
   return (workerFile && (await hashOnThread(path, workerFile))) || (await hashHere(path));
 }
 
-/** `undefined` where the thread cannot do it, whatever the reason: the same on this thread then tells it. */
+/** `undefined` where the thread fails for any reason: the caller then hashes on this thread, whose error tells it. */
 function hashOnThread(path: string, workerFile: string): Promise<Uint8Array | undefined> {
   return new Promise((resolve) => {
     if (!hasFreeDescriptors(THREAD_DESCRIPTORS)) return resolve(undefined);

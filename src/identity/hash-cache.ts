@@ -27,11 +27,11 @@ const READABLE_MODE = 0o644;
 const known = new Map<string, { readonly build: Build; readonly hash: Promise<Uint8Array> }>();
 
 /**
- * The BLAKE3 of an executable. Node has 100 MB, so it is hashed once for each build: the result is kept in a file
- * beside the executable, if {@link storeHashBeside} has put it there, or in the user's cache directory.
+ * The BLAKE3 of an executable. Node's has 100 MB, so each build of an executable is hashed once: the result is kept
+ * in a file beside the executable, if {@link storeHashBeside} has put it there, or in the user's cache directory.
  */
 export async function executableHash(path: string): Promise<Uint8Array> {
-  // P-27.
+  // P-27: each verified process asks for it, and a build never changes.
   const build = buildOf(path);
   const last = known.get(path);
   if (last !== undefined && isSame(last.build, build)) return await last.hash;

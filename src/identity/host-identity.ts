@@ -21,7 +21,7 @@ export function linuxBootId(): string {
 }
 
 async function findBootId(): Promise<string> {
-  // P-10.
+  // P-10: brokers compare this text with their own, so it must be what they read on the same system.
   if (process.platform === 'linux') return linuxBootId();
   if (process.platform !== 'darwin') return '';
   const { stdout } = await promisify(execFile)('/usr/sbin/sysctl', ['-n', 'kern.boottime'], {

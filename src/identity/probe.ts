@@ -25,7 +25,7 @@ export async function probe(socket: Socket, expected: DaemonProcess, limits: Pro
   const requestId = uint64(nonce.readBigUInt64LE());
   const answer = firstFrame(socket, limits);
   const writer = new FrameWriter();
-  // P-20.
+  // P-20: a probe is the nonce alone, under a request id that is the first 8 bytes of it.
   writer.add({
     envelopeVersion: PROTOCOL_VERSION,
     payloadProtocol: PayloadProtocol.IDENTITY_PROBE,

@@ -1,6 +1,6 @@
 import type { PoolStats } from '../pool/watching/stats.js';
 
-/** Changes when a reader of today could not read what is written then. */
+/** Changes when readers of today could not read the new form. */
 const VERSION = 1;
 
 /** The pools of a thread at one moment, as they are published. */

@@ -55,8 +55,8 @@ export class MeasuredPools {
   }
 
   /**
-   * The readings of all pools. All that is read before the code that runs now returns is of one
-   * moment: a scrape asks each metric by itself, and asks the pools once.
+   * The readings of all pools. A scrape asks for them once for each metric. The pools are read at the first of these
+   * calls; those that follow before the running code returns get the same readings, of one moment.
    */
   read(): readonly Reading[] {
     if (this.#readings === undefined) {

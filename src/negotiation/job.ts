@@ -8,8 +8,8 @@ import type { Exchange } from './exchange/exchange.js';
 import { Handshake } from './exchange/handshake.js';
 
 /**
- * The words of this folder. A {@link Job} is what a driver is asked to do, as plain data. An {@link Exchange}
- * is the protocol of one job, a state machine without I/O. A job in progress has one record on each thread:
+ * The words of this folder. A {@link Job} is the task of a driver, as plain data. An {@link Exchange} is the
+ * protocol of one job, a state machine without I/O. A job in progress has one record on each thread:
  *
  * - `EventLoopNegotiation` where the event loop runs its exchange;
  * - `SubmittedJob` on the main thread for a job given to the wait thread, and `ActiveJob` on the wait thread,

@@ -11,7 +11,7 @@ export const FD_CLOEXEC = 1;
 /** Numbers that differ between the two. */
 export interface SocketNumbers {
   readonly SOL_SOCKET: number;
-  /** Do not wait, whatever the descriptor's own flags say. */
+  /** Do not wait, not even where the descriptor itself is blocking. */
   readonly MSG_DONTWAIT: number;
   /** No SIGPIPE; 0 where a socket option says so instead. */
   readonly MSG_NOSIGNAL: number;

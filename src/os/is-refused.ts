@@ -2,8 +2,8 @@ import { connect } from 'node:net';
 import { systemCode } from './errno.js';
 
 /**
- * Whether a dial finds no listener: what lies there is the socket file of a process that has ended. A full backlog and
- * a listener of another user are listeners.
+ * Whether a dial finds no listener: the socket file then belongs to a process that has ended. A full backlog
+ * and a listener of another user are listeners.
  */
 export function isRefused(path: string): Promise<boolean> {
   return new Promise((resolve) => {

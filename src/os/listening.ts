@@ -3,7 +3,7 @@ import { boundOnce } from './further-calls.js';
 
 /** Calls of a process that listens. Results are as in `SystemCalls`. */
 export interface ListeningCalls {
-  /** 1 for a listening socket, 0 for another socket; ENOTSOCK and EBADF for what is no socket. */
+  /** 1 for a listening socket, 0 for another socket; ENOTSOCK and EBADF where it is no socket. */
   isListening(descriptor: number): number;
   /** Keeps the descriptor from programs that this process starts. */
   setPrivate(descriptor: number): number;

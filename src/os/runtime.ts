@@ -6,7 +6,7 @@ import { BrokerPoolError } from '../errors.js';
  */
 export const IS_BUN = 'bun' in process.versions;
 
-/** Why this runtime makes no use of the C library, whatever koffi does; `undefined` where it does. */
+/** Why this runtime makes no use of the C library, even where koffi loads; `undefined` where it does. */
 export const NO_DESCRIPTOR_SOCKETS = IS_BUN ? 'Bun reads nothing from a socket over a descriptor' : undefined;
 
 /** @throws {BrokerPoolError} `UNSUPPORTED_RUNTIME` where sockets cannot be compared with their state at birth */

@@ -164,9 +164,9 @@ export function stopReading(handle: StreamHandle): void {
 }
 
 /**
- * Stops Node from reading for good, whatever asks it to: bytes that carry a descriptor must not end in this
- * socket's buffers. `pause()` alone goes on reading until the stream's buffer is full, and a listener that
- * was left on the socket could set it going again.
+ * Stops Node from reading for good, also when a listener or `read()` asks it to: bytes that carry a descriptor must
+ * not end in this socket's buffers. `pause()` alone goes on reading until the stream's buffer is full, and a
+ * listener that was left on the socket could set it going again.
  */
 export function holdReading(socket: Socket): void {
   socket._read = () => {};

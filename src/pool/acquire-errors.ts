@@ -55,8 +55,8 @@ export function acquireTimeoutError(
 }
 
 /**
- * The error of one caller. Of a failure that other callers share, its cause is what they share: the error of
- * the system, or where there is none the failure.
+ * The error of one caller. Where other callers share the failure, all their errors have the same cause: the error
+ * of the system, or the failure itself where there is none.
  *
  * @param attemptsBefore connect attempts that had ended when the caller began to wait; `undefined` if not known
  */

@@ -71,7 +71,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
       if (answer === undefined) latestUnanswered.set(owner, shared);
     }
     this.#shared = shared;
-    // Rounded last: V8 stores a difference of large numbers as one, whatever its value, until it is rounded.
+    // Rounded last: V8 stores a difference of large numbers as one, even where it is small, until it is rounded.
     this.#bornMs = Math.floor(bornMs - ZERO_MS);
     this.#expiresAtMs = expiresAtMs === Infinity ? undefined : Math.ceil(expiresAtMs - ZERO_MS);
     // Last: it may have died meanwhile, and says so at once.

@@ -156,7 +156,7 @@ export class TargetPool implements LeaseOwner {
     return closeOnRelease === undefined && state === 'leased' && !this.#limits.closing;
   }
 
-  /** For threads that may lease again what they have given back; `undefined` where none may. */
+  /** For threads that may lease again a connection that they have given back; `undefined` where none may. */
   get claims(): Claims | undefined {
     if (this.#claims === undefined && !this.#validates && !this.#hasCapacity && !this.#limits.closing)
       this.#claims = new Claims(this.#queue, this.#entries, this.#watch, this.#cachedClock, this.#maxUses);

@@ -62,7 +62,7 @@ export class LeaseLog {
   }
 
   /**
-   * Pool's thread: calls a function for each record that has been written. What is written meanwhile comes with the
+   * Pool's thread: calls a function for each record that has been written. Records written meanwhile come with the
    * next message.
    */
   read(

@@ -120,7 +120,7 @@ async function answerHello(
   if (isHandoffBehaviour(behaviour) && mayHandOff)
     return pretendHandoff(client, reply, negotiated, behaviour);
   const isAnswered = await client.reply(reply, transport, silenceOver);
-  // H-01.
+  // H-01: the client needs the token of the reply to recognise the ready event, so the reply goes first.
   if (isAnswered && mayHandOff && service.handoffEndpoint !== undefined) {
     await handOff(client, service.handoffEndpoint, hello.serviceName, negotiated, broker);
   }
@@ -163,7 +163,7 @@ function processIdBehind(socket: Socket): number {
   return typeof peer === 'object' ? peer.processId : 0;
 }
 
-/** V-70, V-71. */
+/** V-70, V-71: the answer to an accepted Hello, with a token for a client that says it can adopt. */
 function negotiate(hello: Hello, service: rules.EmbeddedService, behaviour: BrokerBehaviour): Negotiated {
   const canAdopt = (hello.clientCapabilities & CAPABILITY_HANDLE_PASSING) !== 0n;
   return {
@@ -189,7 +189,7 @@ async function refuse(
   return 'close';
 }
 
-/** V-11. */
+/** V-11: a refusal that names protocol 1 to 1, as that of the real broker. */
 function refusalTo(
   request: Frame | undefined,
   { code, reason, retryAfterMs }: rules.Refusal,
@@ -208,7 +208,7 @@ function refusalTo(
   );
 }
 
-/** V-10, A-01. */
+/** V-10, A-01: a reply repeats the id and the trace context of its request. */
 function replyTo(request: Frame | undefined, payloadProtocol: number, payload: Uint8Array): Partial<Frame> {
   return responseTo({ ...(request ?? UNKNOWN_REQUEST), payloadProtocol }, payload);
 }

@@ -42,7 +42,7 @@ function rejected(reason: string): Refusal {
 
 /** The refusal of bytes that are no frame, from the code of the framing error. */
 export function framingRefusal(code: string): Refusal {
-  // V-04, V-05.
+  // V-04, V-05: a wrong first byte is another version; the only other framing error is a length.
   return code === 'FRAMING_VERSION'
     ? refusal(RefusalCode.VERSION_UNSUPPORTED, 'unsupported framing version')
     : rejected('initial Hello frame exceeds 64 KiB');
@@ -72,7 +72,7 @@ const VERSION = /^\d+\.\d+\.\d+(?:-[a-z0-9.]+)?$/;
 
 /** The refusal of a Hello, if any. `peerProcessId` comes from the kernel, 0 where it does not tell. */
 export function refuseHello(hello: Hello, peerProcessId: number): Refusal | undefined {
-  // Steps 3 to 8 of V-50, with the rules V-51 to V-53.
+  // The broker's order (steps 3 to 8 of V-50, with V-51 to V-53): the first rule that is broken names the refusal.
   if (hello.clientMinProtocol > PROTOCOL_VERSION || hello.clientMaxProtocol < PROTOCOL_VERSION) {
     return refusal(RefusalCode.VERSION_UNSUPPORTED, 'client protocol range does not include v1');
   }
@@ -92,7 +92,7 @@ export function findService(
   hello: Hello,
   services: ReadonlyMap<string, EmbeddedService>,
 ): EmbeddedService | Refusal {
-  // In the order of V-80, V-55, V-86.
+  // The broker's order (V-80, V-55, V-86): the first rule that is broken names the refusal.
   const service = services.get(hello.serviceName);
   if (service === undefined) return refusal(RefusalCode.SERVICE_UNKNOWN, 'service definition was not found');
   const { minVersion, version, versions, versionAllowList = [] } = service;

@@ -16,7 +16,7 @@ export const PayloadEncoding = { NONE: 0, ZSTD: 1, SNAPPY: 2, LZ4: 3 } as const;
 /** A number of {@link PayloadEncoding}. */
 export type PayloadEncoding = (typeof PayloadEncoding)[keyof typeof PayloadEncoding];
 
-/** Registered values of `Frame.payloadProtocol`: what the payload of a frame is. */
+/** Registered values of `Frame.payloadProtocol`: the kind of a frame's payload. */
 export const PayloadProtocol = {
   /** Hello and HelloReply. */
   CONTROL: 0x0000,

@@ -30,7 +30,7 @@ export class Answers {
     this.#writer.add(responseTo(request, payload));
   }
 
-  /** Writes what was added, in one system call where the kernel takes it. */
+  /** Writes the gathered answers, in one system call where the kernel takes it. */
   flush(): void {
     if (this.#writer.bytes === 0) return;
     writeTogether(this.#socket, this.#writer.take());

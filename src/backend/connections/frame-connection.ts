@@ -15,8 +15,8 @@ import { kindOf } from './message-kind.js';
 import type { Service } from './service.js';
 
 /**
- * Why a connection reads no more. `ended`: the client ended its side. `closing`: what is in flight is answered,
- * then it closes. `own`: what is in flight is answered, then the service gets it.
+ * Why a connection reads no more. `ended`: the client ended its side. `closing`: the requests in flight are
+ * answered, then it closes. `own`: they are answered, then the service gets it.
  */
 type ReadState = 'reading' | 'ended' | 'closing' | 'own' | 'over';
 
@@ -36,7 +36,7 @@ export class FrameConnection {
   #state: ReadState = 'reading';
   /** Answers owed, those to probes included. */
   #owed = 0;
-  /** A probe waits for the identity; what comes behind it is answered behind it. */
+  /** A probe waits for the identity, and the requests behind it wait for its answer. */
   #awaitsIdentity = false;
   #isPaused = false;
   #isFlushDue = false;
@@ -57,7 +57,7 @@ export class FrameConnection {
       .on('close', this.#onClose);
   }
 
-  /** Answers what is in flight, reads no more, and closes. Idempotent. */
+  /** Answers the requests in flight, reads no more, and closes. Idempotent. */
   close(): void {
     if (this.#state === 'over') return;
     this.#state = 'closing';
@@ -87,7 +87,7 @@ export class FrameConnection {
     for (const request of this.#pending.takeAll()) request.abort();
   };
 
-  /** Serves what has arrived, as far as the limits allow. */
+  /** Serves the frames that have arrived, as far as the limits allow. */
   #process(): void {
     while ((this.#state === 'reading' || this.#state === 'ended') && !this.#isFull()) {
       const frame = this.#readFrame();

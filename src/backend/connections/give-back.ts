@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 export function giveBack(socket: Socket, unread: Uint8Array): void {
   socket.pause();
   socket.unshift(unread);
-  // A paused socket stays so, whatever its next owner listens to. Node looks anew at how a socket shall flow when
-  // the last listener of 'readable' has gone.
+  // A paused socket stays paused when its next owner adds listeners. Node looks anew at how a socket shall flow
+  // when the last listener of 'readable' has gone.
   const listener = (): void => {};
   socket.on('readable', listener);
   socket.off('readable', listener);

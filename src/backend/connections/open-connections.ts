@@ -46,7 +46,7 @@ export class OpenConnections {
   }
 
   /**
-   * Lets what is in flight be answered, and settles when all connections have closed. Those that the service
+   * Lets the requests in flight be answered, and settles when all connections have closed. Those that the service
    * owns are closed by the service, or at the limit; those of its HTTP server behind their answers. The earliest
    * limit of several calls counts.
    */

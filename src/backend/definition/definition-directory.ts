@@ -34,7 +34,7 @@ export function definitionDirectory(env: Readonly<Record<string, string | undefi
 export function makePrivateDirectory(name: string, directory: string): void {
   if (mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(directory, 0o700);
   const { mode } = lstatSync(directory);
-  // D-03.
+  // D-03: a broker reads no definitions from a directory that others may enter.
   if ((mode & ANY_OTHER) === 0) return;
   const octal = (mode & 0o777).toString(8);
   throw invalidArgument(name, `has mode ${octal}, and brokers want 700: chmod 700 ${directory}`);

@@ -83,7 +83,7 @@ export async function installServiceDefinition(
     settings;
   if (process.platform === 'win32')
     throw new BrokerPoolError('DEFINITION_NOT_WRITTEN', 'service definitions are not written on Windows');
-  // D-04, D-20.
+  // D-04, D-20: a broker refuses one without the other when it loads the definition.
   if ((isolation === 'explicit') !== (explicitInstance !== undefined))
     throw invalidArgument('explicitInstance', "and isolation 'explicit' go together");
   const binaryPath = checkBinary('binaryPath', settings.binaryPath);
@@ -117,7 +117,7 @@ async function writeDefinition(
     makePrivateDirectory('directory', directory);
     // First the hash: a broker may launch as soon as the definition is there.
     await storeHashBeside(binaryPath);
-    // D-22.
+    // D-22: in one step, unlike upstream's writer: a broker may read at any moment.
     replaceFile(path, definition, 0o600);
   } catch (error) {
     if (error instanceof BrokerPoolError) throw error;

@@ -37,7 +37,7 @@ export function checkBinary(name: string, path: string): string {
  */
 export function checkBinaryDirectory(name: string, directory: string, binary: string): string {
   const real = onlyReal(name, directory);
-  // L-02, D-20.
+  // L-02, D-20: a broker launches no executable from outside the directory that the definition names.
   if (binary.startsWith(real.endsWith(sep) ? real : real + sep)) return real;
   throw invalidArgument(name, `does not contain ${binary}: ${real}`);
 }

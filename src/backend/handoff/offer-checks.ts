@@ -30,7 +30,7 @@ export function offerIn(body: Uint8Array): HandoffOffer | undefined {
  * beforehand (H-22): the bytes beside the descriptor are the token to expect.
  */
 export function tokenProblem(token: Uint8Array, sideband: Uint8Array): string | undefined {
-  // H-21, H-31.
+  // H-21, H-31: the length first, since `timingSafeEqual` throws for texts of two lengths.
   if (token.length === 0) return 'handoff token is missing';
   if (token.length !== HANDOFF_TOKEN_BYTES)
     return `handoff token length was ${token.length} bytes; expected ${HANDOFF_TOKEN_BYTES}`;

@@ -28,7 +28,7 @@ const LISTENER = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for an endpoint that cannot be listened on
  */
 export function launchEnvironment(env: NodeJS.ProcessEnv = process.env): LaunchEnvironment | undefined {
-  // L-04.
+  // L-04: a broker that launches a backend always says where it shall listen.
   const endpoint = env[ENDPOINT];
   if (endpoint === undefined || endpoint === '') return undefined;
   const read = (name: string): string => env[PREFIX + name] ?? '';

@@ -10,7 +10,7 @@ const TURN_MS = 20;
 /** Something that is done again and again, and takes time. */
 export interface Measure {
   readonly name: string;
-  /** The most operations, whatever the time. */
+  /** The most operations, also where time is left. */
   readonly count: number;
   /** How many at a time. */
   readonly concurrency: number;

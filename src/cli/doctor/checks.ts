@@ -12,7 +12,7 @@ import { checkSockets } from './sockets.js';
 /** One check of `broker-pool doctor`. */
 export interface Check {
   readonly name: string;
-  /** For the documents: what is looked at, and when it is a warning or a failure. */
+  /** For the documents: the subject of the check, and when it is a warning or a failure. */
   readonly looksAt: string;
   readonly warnsOf: string;
   readonly failsOn: string;

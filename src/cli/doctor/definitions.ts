@@ -52,7 +52,7 @@ function directoryOf({ definitionDirectory: given, env, platform }: Examination)
   }
 }
 
-/** D-03. */
+/** D-03: brokers read definitions only from a directory of their own user that is closed to others. */
 function checkAccess(directory: string): Finding[] {
   const { mode, uid } = lstatSync(directory);
   const subject = printable(directory);
@@ -73,7 +73,7 @@ function checkAccess(directory: string): Finding[] {
 function checkDefinition(path: string, examination: Examination): Finding[] {
   const name = basename(path, SUFFIX);
   const findings: Finding[] = [];
-  // D-23.
+  // D-23: brokers look for this file first.
   if (look(`${path}.v2`) !== undefined)
     findings.push(
       warning(

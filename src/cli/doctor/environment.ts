@@ -95,7 +95,7 @@ function checkTimeout({ env }: Examination): Finding[] {
   const text = env[CLIENT_TIMEOUT]?.trim() ?? '';
   if (text === '') return [];
   const limitMs = clientTimeoutFromEnv(env);
-  // The function takes what it cannot read for unset.
+  // `clientTimeoutFromEnv` takes other texts than a whole number above 0 for unset.
   if (/^\+?0*[1-9]\d*$/.test(text)) return [ok(CLIENT_TIMEOUT, `requests may take ${limitMs} ms`)];
   return [
     warning(

@@ -32,7 +32,7 @@ export async function checkIdentities(examination: Examination): Promise<Finding
   return findings;
 }
 
-/** S-81. */
+/** Where services write their identity files unless they are told otherwise (S-81). */
 function identityDirectory({ env, platform }: Examination): string {
   const runtime = env['XDG_RUNTIME_DIR'];
   if (platform === 'linux' && runtime !== undefined) return join(runtime, 'running-process', 'services');

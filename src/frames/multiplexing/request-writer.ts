@@ -72,7 +72,8 @@ export class RequestWriter<Connection> {
       });
     } catch (error) {
       this.#table.take(requestId);
-      // Whatever was thrown: a request that is neither sent nor failed would keep its session from closing.
+      // Any error, also one of another kind: a request that is neither sent nor failed would keep its session from
+      // closing.
       return this.#onUnwritable(request, unwritableError(error));
     }
     this.#lastId = requestId;

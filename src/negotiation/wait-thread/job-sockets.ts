@@ -73,7 +73,8 @@ function drainOnEventLoop(system: SystemCalls, job: Job, { descriptor, sent, pro
 }
 
 /**
- * Frees what a dead thread had open for a job: a broker gets the rest of the request, and its reply is read.
+ * Frees the sockets that a dead thread had open for a job: a broker gets the rest of the request, and its reply is
+ * read.
  */
 export function recoverOrphan(
   system: SystemCalls,

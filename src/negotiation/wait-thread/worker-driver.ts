@@ -82,7 +82,7 @@ export class WorkerDriver implements Driver {
     await within(limitMs, this.#session?.begun ?? Promise.resolve());
   }
 
-  /** A thread that hangs is not waited for: what it has open is freed if it ends after all. */
+  /** A thread that hangs is not waited for: its descriptors are freed if it ends after all. */
   close(): Promise<void> {
     // Not at once: a callback that hears of it may call this driver again, and must find it closing.
     this.#closing ??= Promise.resolve().then(() => this.#close());
@@ -253,7 +253,7 @@ export class WorkerDriver implements Driver {
     submitted.giveUp = this.#fallback.start(submitted.job, (outcome) => submitted.settle(outcome));
   }
 
-  /** Frees what a job has open. */
+  /** Frees the descriptors that a job has open. */
   #recover(submitted: SubmittedJob): void {
     const orphan = this.#thread.shared.takeOver(submitted.slot);
     submitted.progress = NOT_STARTED;

@@ -21,9 +21,9 @@ export type EndedConnection = Pick<
 
 /**
  * Evidence against the remembered endpoint of a target. The endpoint is a hint: evidence removes it, so that the
- * next connect asks the broker. A broker that then names the same endpoint insists on
- * it. To ask again at once would cost a Hello for each connection and bring the same answer, so the endpoint
- * is kept for a while. Connects that no caller waits for pause meanwhile, as after a failed connect.
+ * next connect asks the broker. The broker _insists_ on an endpoint where it then names the same one. Asking again
+ * at once would cost a Hello for each connection and bring the same answer, so further evidence does not remove the
+ * endpoint for a while. Connects that no caller waits for pause during that time, as after a failed connect.
  */
 export class EndpointDoubts {
   readonly #clock: Clock;

@@ -96,7 +96,7 @@ export class HandoffPolicy {
    * it did not, the connection ends without a word.
    */
   onClosed(backendSpoke: boolean, diedByItself: boolean): void {
-    // C-48.
+    // C-48: only bytes of the backend prove that it took over.
     if (backendSpoke) {
       this.#stillbornInRow = 0;
       this.#openForMs = FIRST_OPEN_MS;

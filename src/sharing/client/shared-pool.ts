@@ -88,7 +88,7 @@ export class SharedPool implements AsyncDisposable {
           ? abortedError(signal, ABORTED)
           : this.#refusal && errorFromData(this.#refusal);
       if (failure !== undefined) throw explainedError(failure, this.#tried(options, 0));
-      // No caller is overtaken: one with an answer does not wait for what is claimed here.
+      // No caller is overtaken: one whose acquire is answered does not wait for a connection that is claimed here.
       const mayClaim = this.#pending.size === 0 || this.#host.isAnswered;
       const lease = mayClaim ? this.#leases.claim(++this.#lastAcquireId, options) : undefined;
       if (lease === undefined) return this.#ask(options);

@@ -16,8 +16,8 @@ import type { Claimable } from './claimable.js';
 export type TellClient = (connection: HostConnection, news: 'gone' | 'retire' | 'forbid claims') => void;
 
 /**
- * A pooled connection that clients have duplicates of. Its own socket stays in this thread, and reads
- * only while no client has the connection on lease.
+ * A pooled connection that clients have duplicates of. Its own socket stays in this thread, and reads only while no
+ * client has the connection on lease.
  */
 export class HostConnection implements SharedWith {
   readonly pooled: PooledConnection;
@@ -97,8 +97,8 @@ export class HostConnection implements SharedWith {
   }
 
   /**
-   * Shuts the connection down before this thread closes it: the duplicates would keep it open, and the
-   * backend must see the end at once, however busy the clients are.
+   * Shuts the connection down before this thread closes it: the duplicates would keep it open, and the backend must
+   * see the end at once, however busy the clients are.
    */
   onClosing(): void {
     this.#calls.shutdown(descriptorOf(this.pooled.socket));

@@ -118,8 +118,8 @@ export class HostLeases {
   }
 
   /**
-   * Begins a lease that the client has taken without asking. False if it had no right to; not if the
-   * connection has closed meanwhile, as the client will hear.
+   * Begins a lease that the client has taken without asking. False if it had no right to; not if the connection has
+   * closed meanwhile, as the client will hear.
    */
   claim(acquireId: number, connectionId: number): boolean {
     const held = this.#held.get(connectionId);
