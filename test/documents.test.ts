@@ -136,6 +136,40 @@ for (const { kind, page } of OPTION_KINDS)
     sameNames(t, shown, [...optionDocs(kind).keys()], next);
   });
 
+/** The code of src without comments, and without the tables that declare options. */
+const CODE = sourcesIn('src')
+  .map(({ text }) => text.replaceAll(/^(?:export )?const \w+ = \{\n.*?^\}/gms, ''))
+  .join('\n');
+
+/** Whether code takes a member of that name, by a dot or by a pattern; of which object is not looked at. */
+function isReadIn(code: string, name: string): boolean {
+  return new RegExp(`\\.${name}\\b|[{,]\\s*${name}\\s*[,}:=]`).test(code);
+}
+
+for (const { kind } of OPTION_KINDS)
+  test(`src reads a member with the name of each ${kind} option`, (t) => {
+    const unread = [...optionDocs(kind).keys()].filter((name) => !isReadIn(CODE, name));
+    t.deepEqual(unread, [], 'an option that no code reads has no effect');
+  });
+
+test('a member is read by a dot or by a pattern, and not by a type or a name in quotes', (t) => {
+  for (const code of [
+    'settings.max < 1',
+    'const { max } = it',
+    'f({ min, max: most })',
+    '({ max = 1 }) => 0',
+  ])
+    t.true(isReadIn(code, 'max'), code);
+  for (const code of [
+    'readonly max: number',
+    "needing(['max'], 1)",
+    '{ max?: number }',
+    'it.maxUses',
+    'max()',
+  ])
+    t.false(isReadIn(code, 'max'), code);
+});
+
 /** Entries whose page has another name. */
 const PAGES: Readonly<Record<string, string>> = {
   '.': 'pool',
