@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { BrokerPoolError, connectToBackend, type ConnectOptions } from '../../src/index.js';
 import { endpointIn } from '../helpers/endpoints.js';
+import { hostilePeer } from '../hostile/peer-kit.js';
 import test from '../helpers/sanitary.js';
 import { closed, echo, startSystem, type TestSystem } from '../helpers/system.js';
 
@@ -81,19 +82,26 @@ test('a cached endpoint that is no string is refused', async (t) => {
 
 test('the own version may be any string: it is compared, and never sent (C-11)', async (t) => {
   const system = await startSystem(t);
-  // Each of them differs from the wanted version, so that the broker is asked.
-  for (const selfVersion of ['', 'dev', 'v1', '1.0', 'x'.repeat(1_000)]) {
-    t.is(
-      await routeOf({ ...system.target, selfVersion, cachedBackendEndpoint: system.backend.endpoint }),
-      'broker-negotiated',
+  const sent = async (options: Partial<ConnectOptions>): Promise<unknown> => {
+    const hello = system.broker.nextHello();
+    // A broker is asked where the versions differ.
+    t.is(await routeOf({ ...system.target, ...options }), 'broker-negotiated');
+    return (await hello).hello;
+  };
+  const withoutOwnVersion = await sent({});
+  for (const selfVersion of ['', 'dev', 'v1', '1.0', 'x'.repeat(1_000)])
+    t.deepEqual(
+      await sent({ selfVersion, cachedBackendEndpoint: system.backend.endpoint }),
+      withoutOwnVersion,
     );
-  }
 });
 
 test('a connect with another own version does not dial the cached endpoint (C-15)', async (t) => {
   const system = await startSystem(t);
-  const options = { ...system.target, selfVersion: '9.9.9', cachedBackendEndpoint: system.backend.endpoint };
+  const cached = await hostilePeer(t, () => {});
+  const options = { ...system.target, selfVersion: '9.9.9', cachedBackendEndpoint: cached.endpoint };
   t.is(await routeOf(options), 'broker-negotiated');
+  t.is(cached.accepted, 0);
 });
 
 test('the Hello asks for a handoff only if the client adopts or wants the token (C-03)', async (t) => {
@@ -125,12 +133,14 @@ test('a client that does not adopt learns the token if it asks for it, and not a
 });
 
 test.serial(
-  'the test seam is followed when the caller opts in, ahead of everything else (C-22)',
+  'the test seam is followed when the caller opts in, ahead of a cached endpoint and the broker (C-22)',
   async (t) => {
     const system = await startSystem(t);
+    const cached = await hostilePeer(t, () => {});
     await withEnvironment({ [FAKE_BACKEND]: system.backend.endpoint }, async () => {
-      t.is(await routeOf({ ...withoutBroker(system), testSeams: true }), 'hello-skip');
-      t.is(system.broker.helloCount, 0);
+      const options = { ...system.target, cachedBackendEndpoint: cached.endpoint, testSeams: true };
+      t.is(await routeOf(options), 'hello-skip');
+      t.deepEqual([cached.accepted, system.broker.helloCount], [0, 0]);
       await t.throwsAsync(
         connectToBackend(withoutBroker(system)),
         { code: 'BROKER_CONNECT' },

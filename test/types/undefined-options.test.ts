@@ -1,4 +1,4 @@
-/** At run time an option that is `undefined` has its default, whichever option it is. */
+/** At run time each option may be `undefined`. */
 import {
   connectLocalSocket,
   connectToBackend,
@@ -48,7 +48,7 @@ test('undefined options of a pool have their defaults', (t) => {
   t.deepEqual(checkTrust('trust', allUndefined(trustOptions)), checkTrust('trust', {}));
 });
 
-test('undefined options of the methods of a pool have their defaults', async (t) => {
+test('methods of a pool accept options that are undefined, and mean its own target', async (t) => {
   await using system = await startTestSystem();
   const pool = openPool(t, system.target);
   const acquire = allUndefined(allAcquireOptions);
@@ -62,7 +62,7 @@ test('undefined options of the methods of a pool have their defaults', async (t)
   await pool.close(allUndefined(closeOptions));
 });
 
-test('undefined options of calls that connect once have their defaults', async (t) => {
+test('calls that connect once accept options that are undefined', async (t) => {
   await using system = await startTestSystem();
   const { brokerEndpoint } = system.target;
   const { socket, route } = await connectToBackend({
