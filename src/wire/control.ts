@@ -113,12 +113,6 @@ export const encodeNegotiated: (negotiated: Partial<Negotiated>) => Uint8Array =
 /** Decodes a Negotiated on its own. Throws `DECODE_FRAME`. */
 export const decodeNegotiated: (body: Uint8Array) => Negotiated = negotiatedCodec.decode;
 
-/** Encodes a Refused on its own; peers expect it inside a HelloReply. Throws `INVALID_ARGUMENT`. */
-export const encodeRefused: (refused: Partial<Refused>) => Uint8Array = refusedCodec.encode;
-
-/** Decodes a Refused on its own. Throws `DECODE_FRAME`. */
-export const decodeRefused: (body: Uint8Array) => Refused = refusedCodec.decode;
-
 /** A HelloReply to encode: fields left out of the message inside stand for their defaults. */
 export interface HelloReplyToEncode {
   readonly result:

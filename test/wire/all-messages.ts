@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import * as messages from '../../src/wire/messages.js';
 import { anyText } from '../helpers/any-text.js';
+import { decodeRefused, encodeRefused } from './refused.js';
 
 /** One kind of message with everything that tests over all kinds need. */
 export interface MessageKind {
@@ -110,7 +111,7 @@ export const ALL_MESSAGES: readonly MessageKind[] = [
     }),
   ),
   kind('Negotiated', messages.encodeNegotiated, messages.decodeNegotiated, negotiated),
-  kind('Refused', messages.encodeRefused, messages.decodeRefused, refused),
+  kind('Refused', encodeRefused, decodeRefused, refused, 'DECODE_HELLO_REPLY'),
   kind(
     'HelloReply',
     messages.encodeHelloReply,
