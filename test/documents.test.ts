@@ -156,7 +156,7 @@ test('a member is read by a dot or by a pattern, and not by a type or a name in 
   for (const code of [
     'settings.max < 1',
     'const { max } = it',
-    'f({ min, max: most })',
+    'const { min, max: most } = it',
     '({ max = 1 }) => 0',
   ])
     t.true(isReadIn(code, 'max'), code);
