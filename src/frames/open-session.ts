@@ -23,7 +23,7 @@ export type DirectTarget =
       readonly identityFile: string;
     };
 
-/** As upstream's probes. */
+/** The limit of a probe, in milliseconds, as in upstream. */
 const PROBE_MS = 500;
 
 /**
@@ -43,7 +43,7 @@ function sourceOf(target: LeasingPool | DirectTarget, settings: SessionSettings)
   if (isPool(target)) {
     refuse(settings, ['trust'], 'has no effect with a pool, which has an option trust of its own');
     refuse(settings, ['probeTimeoutMs'], 'has no effect with a pool');
-    // S-40: before anything else.
+    // S-40: looked at first. A user who has switched the broker off must get no connection through one.
     if (needsBroker(target, { serviceName, wantedVersion }) && brokerDisabledByEnv())
       throw new BrokerPoolError(
         'BROKER_DISABLED',

@@ -35,7 +35,7 @@ export function afterDrain(socket: Socket, clock: Clock, settle: (drained: boole
   return stop;
 }
 
-/** All that has been read and written, what waits to be sent included. */
+/** How many bytes have been read and written, those that wait to be sent included. */
 function bytesOf(socket: Socket): number {
   return withoutThrowing(() => socket.bytesRead + socket.bytesWritten) ?? NaN;
 }

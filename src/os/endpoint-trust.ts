@@ -23,8 +23,8 @@ export interface EndpointTrust {
 let lastOwn: { readonly userId: number | undefined; readonly trust: EndpointTrust } | undefined;
 
 /**
- * Trusts the user of this process alone. On Windows, where there are no user ids, access lists guard the
- * pipes. The same object for the same user: what has been checked for it is remembered with it.
+ * Trusts the user of this process alone. On Windows, where there are no user ids, access lists guard the pipes. The
+ * same object for the same user: it is the key under which checks are remembered.
  */
 export function ownTrust(): EndpointTrust {
   const userId = process.geteuid?.();
@@ -45,9 +45,9 @@ export function untrusted(endpoint: string, problem: string): SystemFailure {
 }
 
 /**
- * How long a socket's directory counts as safe after a check: of many Hellos in a row each would look at it
- * again. Until then only users who are trusted, or root, could open it to others. The socket itself is looked at
- * before each Hello.
+ * How long a socket's directory counts as safe after a check, so that many Hellos in a row look at it once. Until
+ * then only users who are trusted, or root, could open it to others. The socket itself is looked at before each
+ * Hello.
  */
 const DIRECTORY_SAFE_MS = 100;
 

@@ -25,8 +25,7 @@ export function wouldBlock(result: number): boolean {
 const SHORTAGES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']);
 
 /**
- * Whether a call failed for want of descriptors or memory on this side, which says nothing about whom it was
- * meant for.
+ * Whether a call failed for want of descriptors or memory on this side, which says nothing about the endpoint.
  */
 export function isShortage({ code }: Pick<SystemFailure, 'code'>): boolean {
   return SHORTAGES.has(code);

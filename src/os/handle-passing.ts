@@ -10,8 +10,8 @@ export interface ReceivedHandle {
 }
 
 /**
- * Descriptors that travel beside bytes (SCM_RIGHTS): what a broker and a backend need of the kernel to hand a
- * connection over. Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and decide.
+ * Descriptors that travel beside bytes (SCM_RIGHTS): the calls by which a broker hands a connection over to a
+ * backend. Results are as in `SystemCalls`; nothing here blocks, so that callers see EAGAIN and decide.
  */
 export interface HandlePassing {
   /**

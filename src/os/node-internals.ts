@@ -12,7 +12,7 @@ export interface StreamHandle {
   close(): void;
   /** Reads into a buffer from here on. */
   useUserBuffer?(buffer: Uint8Array): unknown;
-  /** @param resource what async hooks shall take for the handle */
+  /** @param resource the object that async hooks take for the handle */
   asyncReset?(resource: object): void;
 }
 

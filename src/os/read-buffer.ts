@@ -7,7 +7,7 @@ const READ_BYTES = 64 * 1024;
 
 /**
  * The memory into which all pooled sockets of this thread read. Node allocates 64 KiB for each read of a stream, and
- * gives back what the bytes do not fill, which takes longer than to copy a short answer.
+ * gives back the part that the bytes do not fill, which takes longer than to copy a short answer.
  *
  * Node writes into it by its address: it lives for as long as the thread, and cannot be transferred.
  */

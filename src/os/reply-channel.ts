@@ -8,7 +8,7 @@ import { systemFailure, wouldBlock } from './errno.js';
 import type { SystemCalls } from './native.js';
 import { pipeOver, type PipeHandle } from './socket-handle.js';
 
-/** Gets each piece of what arrives, in memory that is overwritten as soon as it returns. */
+/** Gets the bytes of each read, in memory that is overwritten as soon as it returns. */
 export type OnBytes = (bytes: Uint8Array) => void;
 /** The peer has ended the connection, or reading has failed with `failure`: nothing more arrives. */
 export type OnEnd = (failure?: SystemFailure) => void;

@@ -3,7 +3,7 @@ import { lstatSync, type Stats } from 'node:fs';
 /** The permissions of group and others. */
 export const ANY_OTHER = 0o077;
 
-/** Users whose files are trusted. Files of root are trusted always: root may do anything anyhow. */
+/** Users whose files are trusted. Files of root are always trusted: root can replace any file. */
 export type UserIds = readonly number[];
 
 /**

@@ -19,8 +19,8 @@ export function hasWrittenNothing(socket: Socket): boolean {
 }
 
 /**
- * Whether the peer of a Unix socket had closed before the last byte was written, so that it never gets that byte. Of
- * a pipe of Windows this is not known.
+ * Whether the peer of a Unix socket had closed before the last byte was written, so that it never gets that byte.
+ * False for a pipe of Windows, which does not tell.
  */
 export function isBrokenPipe(error: unknown): boolean {
   return systemCode(error) === 'EPIPE' && process.platform !== 'win32';

@@ -52,7 +52,7 @@ export class Claims {
   }
 
   /**
-   * Ends the lease of a connection that its thread may claim: it is idle until then. False where the pool allows no
+   * Ends the lease of a connection that a client may claim: it is idle until then. False where the pool allows no
    * claim, and the lease must end in another way.
    */
   rest(connection: PooledConnection): boolean {

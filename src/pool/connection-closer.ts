@@ -43,7 +43,7 @@ export class ConnectionCloser {
     this.#timer = timer;
   }
 
-  /** Has a connection looked at when it may be due. @param idleFromMs since when it is idle */
+  /** Sets the time of the next look so that a due connection is found. @param idleFromMs since when it is idle */
   watch(connection: PooledConnection, nowMs: number, idleFromMs: number): void {
     const { idleTimeoutMs, keepaliveMs } = this.#environment.settings;
     const { expiresAtMs } = connection;

@@ -110,7 +110,7 @@ export class Pump {
   onWaiter(): void {
     // Checks under way began for earlier callers.
     this.#health?.expectAtMost(this.#queue.size - 1);
-    // With nothing idle and no room for a connect the pump could only look in vain.
+    // Without an idle connection, and without room for a connect, the pump can do nothing.
     const { idle, detached } = this.#entries;
     if (idle + detached > 0 || this.#limits.lacking.size > 0 || this.#limits.belowLimits()) this.run();
   }
@@ -261,7 +261,7 @@ export class Pump {
     this.#health.end(connection);
     if (connection.state !== 'reserved') return this.run();
     if (reason !== undefined) return this.close(connection, reason, error);
-    // After a keepalive the connection is as spare and as old as before, unless a caller has come.
+    // A keepalive is no use of the connection, which stays the longest idle one unless a caller has come.
     if (!isWanted && this.#queue.size === 0) {
       this.#entries.makeIdleAsOldest(connection);
       return this.run();

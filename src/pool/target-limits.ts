@@ -115,9 +115,7 @@ export class TargetLimits implements CapacityUser {
     return this.held - this.#entries.leased - this.#entries.detached + this.mayOpen;
   }
 
-  /**
-   * Callers that wait for what other callers hold. Where it is another target that needs a slot, it counts as one.
-   */
+  /** Callers that wait for connections of other callers. Another target that needs a slot counts as one caller. */
   get unserved(): number {
     const own = this.waiting > 0 ? this.waiting - this.places : 0;
     return own <= 0 && this.capacity?.isWantedOf(this) ? 1 : own;

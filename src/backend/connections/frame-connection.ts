@@ -93,7 +93,7 @@ export class FrameConnection {
       const frame = this.#readFrame();
       if (frame === undefined) break;
       this.#serve(frame);
-      // Answers that are not awaited count as nothing in flight: the socket must tell when they are too many.
+      // An answer that needs no wait does not count as in flight: only the socket can tell that there are too many.
       if (this.#answers.shouldFlush) this.#answers.flush();
     }
     this.#answers.flush();
@@ -125,7 +125,7 @@ export class FrameConnection {
     } catch (error) {
       const isOwn =
         this.#takesOwnBytes && error instanceof BrokerPoolError && error.code === 'FRAMING_VERSION';
-      // S-72: fatal as soon as it is known.
+      // S-72: fatal at once, without waiting for the rest of the frame.
       this.#state = isOwn ? 'own' : 'closing';
       return undefined;
     }
@@ -245,7 +245,7 @@ export class FrameConnection {
     });
   }
 
-  /** Ends or hands over a connection of which nothing is in flight any more. */
+  /** Ends or hands over a connection without requests in flight. */
   #settle(): void {
     if (this.#owed > 0 || this.#state === 'reading' || this.#state === 'over') return;
     // Bytes that wait for the client to read are requests, too.

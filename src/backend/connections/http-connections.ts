@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Events that a server has in place of `request` where it is listened to them. */
+/** Events that a server emits in place of `request` where they have listeners. */
 const FURTHER_REQUESTS = ['checkContinue', 'checkExpectation'] as const;
 /** Events by which a server gives a connection to its user. */
 const TAKEN_OVER = ['upgrade', 'connect'] as const;
@@ -42,7 +42,7 @@ export class HttpConnections {
     }
   }
 
-  /** Whether the user listens to an event, and this does not: a listener changes what Node does with such a request. */
+  /** Whether the user listens to an event, and this class does not: a listener changes how Node handles the request. */
   #isNew(name: string): boolean {
     if (this.#watched.has(name) || this.#server.listenerCount(name) === 0) return false;
     this.#watched.add(name);
@@ -52,7 +52,7 @@ export class HttpConnections {
   readonly #onRequest = (incoming: IncomingMessage, answer: ServerResponse): void => {
     const { socket } = incoming;
     const answers = this.#owed.get(socket);
-    // The server may listen itself too.
+    // The server may listen by itself, too: those connections are not counted here.
     if (answers === undefined) return;
     answers.add(answer);
     if (this.#isEnding) announceEnd(answer);

@@ -17,12 +17,12 @@ export function kindOf(frame: FrameView, served: ReadonlySet<number>): MessageKi
   const isPlain =
     frame.envelopeVersion === PROTOCOL_VERSION && frame.payloadEncoding === PayloadEncoding.NONE;
   if (payloadProtocol === PayloadProtocol.IDENTITY_PROBE) {
-    // P-21; a request id of 0 is as good as any.
+    // P-21: a probe may have any request id, 0 too.
     const isProbe = isPlain && kind === FrameKind.REQUEST && frame.payload.length === PROBE_NONCE_BYTES;
     return isProbe ? 'probe' : 'fatal';
   }
   if (FIRST_PARTY_PROTOCOLS.has(payloadProtocol) || !served.has(payloadProtocol)) return 'fatal';
-  // S-75: CANCEL, too, which v1 does not know (S-57).
+  // S-75: other kinds are ignored; CANCEL is one of them, since v1 does not know it (S-57).
   if (kind !== FrameKind.REQUEST) return 'ignored';
   // Stricter than upstream, which hands it over: no handler could tell such a payload from another.
   return isPlain ? 'request' : 'fatal';

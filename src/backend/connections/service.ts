@@ -19,7 +19,7 @@ export interface BackendCounts {
   requests: number;
 }
 
-/** The service behind all connections of a backend: its functions, its identity, and what it has done. */
+/** The service behind all connections of a backend: its functions, its identity, and its counts. */
 export class Service {
   readonly settings: BackendSettings;
   readonly counts: BackendCounts = { accepted: 0, adopted: 0, offers: 0, probes: 0, requests: 0 };

@@ -20,7 +20,7 @@ export function checkBinary(name: string, path: string): string {
     throw invalidArgument(name, `cannot be executed: chmod +x ${real}`, cause);
   }
   const start = firstBytes(real);
-  // L-08, D-24: the system reports the interpreter, and the broker finds another executable than it launched.
+  // L-08, D-24: for a script the system reports the interpreter, which is not the executable that the broker launched.
   if (start.startsWith(SCRIPT))
     throw invalidArgument(
       name,

@@ -13,7 +13,7 @@ import {
 
 /** The offer in a frame; `undefined` for a frame that gets no answer. */
 export function offerIn(body: Uint8Array): HandoffOffer | undefined {
-  // H-32, in upstream's order.
+  // H-32: a frame that is no offer gets no answer, since it names no offer to refuse.
   try {
     const frame = decodeFrame(body);
     const expected = { kind: FrameKind.REQUEST, protocol: PayloadProtocol.HANDOFF };

@@ -3,7 +3,7 @@ import { formatIdentityFile, parseIdentityFile } from '../../wire/identity-file.
 import type { DaemonProcess } from '../../wire/messages.js';
 import { replaceFile } from '../../os/replace-file.js';
 
-/** Less what the umask takes away, as upstream's (P-26): it holds no secret. */
+/** The umask may take bits away, as from upstream's (P-26). Others may read the file: it holds no secret. */
 const MODE = 0o644;
 
 /** Writes the identity file as a whole. Throws the system's error, also for a missing directory. */

@@ -13,8 +13,8 @@ const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
  * that find the same stale file would otherwise remove each other's sockets. The lock is `<socket>.bind.lock`,
  * and ends with its holder, however that ends. Without the C library there is no lock.
  *
- * @param isServed ends the wait: where a process listens, the turn of this one would only find that out. Of many
- * backends that start at once, the last would have waited for the dials of all others
+ * @param isServed ends the wait when a process listens: with the lock this process would only find that out, and of
+ * many backends that start at once, the last would have waited for the dials of all others
  * @throws `ENDPOINT_IN_USE` where a process listens
  */
 export async function withBindLock<T>(

@@ -5,7 +5,7 @@ import type { PendingRequest } from './pending-request.js';
 export interface ConnectionEvents<Connection> {
   /** The answer to a request; several may come one after the other. */
   onAnswer(request: PendingRequest<Connection>, payload: Uint8Array): void;
-  /** A request cannot be written as it is, or has got an answer that is none: it is not repeated. */
+  /** A request cannot be written as it is, or its answer is invalid: it is not repeated. */
   onFailure(request: PendingRequest<Connection>, error: BrokerPoolError): void;
   /** Answers have come, or bytes have left: there may be room for requests. */
   onProgress(connection: Connection): void;

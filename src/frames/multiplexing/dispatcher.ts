@@ -19,9 +19,9 @@ export interface DispatcherSettings {
   readonly returnAtOnce: boolean;
 }
 
-/** The time for a connection that no request needs: one more where requests share the others. */
+/** How long the opening of an extra connection may take: requests can share the open ones without it. */
 const EXTRA_OPEN_MS = 100;
-/** The pause after such a connection could not be opened. */
+/** The pause after an extra connection could not be opened. */
 const EXTRA_PAUSE_MS = 1_000;
 
 /**
@@ -133,7 +133,10 @@ export class Dispatcher {
     },
   };
 
-  /** Only now: the connections of a backend that dies end in one turn, and each would have cost an attempt. */
+  /**
+   * Queues the requests of lost connections again, a turn later: all connections of a dead backend end in one turn, and
+   * a request that moved from one to the next would spend an attempt on each.
+   */
   #putBack(): void {
     this.#cancelPutBack = undefined;
     const requests = this.#lost.takeAll();
@@ -150,7 +153,7 @@ export class Dispatcher {
     const { connections: limit, returnAtOnce } = this.#settings;
     const open = this.#connections.length;
     if (this.queued === 0) {
-      // A connection that requests would share is opened all the same, for those to come.
+      // Where requests share connections, the first one is opened all the same, for requests to come.
       if (returnAtOnce || open === 0) this.#stopOpening();
       return;
     }
@@ -175,7 +178,7 @@ export class Dispatcher {
     const { connections: limit, returnAtOnce } = this.#settings;
     const open = this.#connections.length;
     if (returnAtOnce || open === 0 || open >= limit || this.#opening.size > 0) return;
-    // Another one would only wait behind those that this one is for.
+    // A connection goes back because other users wait: an extra one would wait behind these.
     if (this.#turnover.isYielding) return;
     if (this.#clock.now() >= this.#noExtraBeforeMs) this.#open(EXTRA_OPEN_MS);
   }
@@ -192,7 +195,7 @@ export class Dispatcher {
 
   #onOpened(attempt: AbortController, held: HeldConnection): void {
     this.#opening.delete(attempt);
-    // Nothing needs it any more: it was ready before it heard of that.
+    // The connection was ready before the abort reached it. No request needs it any more.
     if (this.#isClosed || attempt.signal.aborted) return held.giveBack();
     const { maxInFlight } = this.#settings;
     this.#connections.push(
@@ -208,11 +211,11 @@ export class Dispatcher {
     this.#noExtraBeforeMs = this.#clock.now() + EXTRA_PAUSE_MS;
     const { returnAtOnce } = this.#settings;
     const isServing = this.#connections.length > 0;
-    // A pool that refuses at once would be asked for ever: the next answer asks again.
+    // Asking a pool again that refuses at once would never end. The next answer leads to another attempt.
     if (returnAtOnce && isServing) return;
     if (isExtra || isServing || (!returnAtOnce && this.#opening.size > 0)) return this.#pump();
     const failure = openError(error);
-    // Where each request has a connection of its own, this one was that of the first.
+    // Where each request gets a connection of its own, this one was for the first request alone.
     for (let rest = returnAtOnce ? 1 : this.queued; rest > 0; rest--) {
       const request = this.#lost.shift() ?? this.#small.shift() ?? this.#large.shift();
       if (request === undefined) break;

@@ -18,7 +18,7 @@ export class PendingRequest<Connection> implements Timed, Queued<PendingRequest<
   readonly payloadProtocol: number;
   readonly timeoutMs: number;
   readonly settle: (outcome: Uint8Array | Promise<never>) => void;
-  /** Stays so: a caller may transfer the memory of the payload. */
+  /** Noted once: the length becomes 0 if the caller transfers the memory of the payload. */
   readonly isLarge: boolean;
   /** `Infinity` until the turn ends in which the request was made. */
   startedMs = Infinity;

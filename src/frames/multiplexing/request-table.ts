@@ -112,7 +112,7 @@ export class RequestTable<Request extends Identified> {
     return typeof id === 'number' ? id % length : Number(id % BigInt(length));
   }
 
-  /** Entries that have places of their own modulo a number have so modulo its double. */
+  /** Doubles the places. Ids that differ modulo the old length differ modulo its double: each gets its own place. */
   #grow(): void {
     const entries = this.#places;
     this.#places = emptyPlaces(entries.length * 2);

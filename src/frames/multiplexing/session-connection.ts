@@ -54,7 +54,7 @@ export class SessionConnection implements Candidate {
     this.#writer = new RequestWriter(held.socket, this.#table, (request, error) => {
       this.#forgetSize(request);
       events.onFailure(request, error);
-      // Behind the write, which must not find the connection given back.
+      // After the write, which goes on: with no requests left, the session would give the connection back.
       afterPromises(this.#onRoom);
     });
     held.socket
@@ -63,7 +63,7 @@ export class SessionConnection implements Candidate {
       .on('error', this.#onError)
       .on('end', this.#onEnd)
       .on('close', this.#onEnd);
-    // Paused behind a probe. Only requests keep the process alive.
+    // A probe before the session leaves the socket paused. Unref'd: only requests keep the process alive.
     held.socket.resume().unref();
   }
 
@@ -142,7 +142,7 @@ export class SessionConnection implements Candidate {
   }
 
   readonly #onData = (piece: Uint8Array): void => {
-    // As no Buffer, whose views cost twice as much.
+    // A plain `Uint8Array`: views of a Buffer cost twice as much.
     this.#reader.push(new Uint8Array(piece.buffer, piece.byteOffset, piece.length));
     // A backend that has answered everything waits until this session has read everything. So the callers of the
     // first half of the answers get their turn before the second half is read: what they ask keeps it busy.

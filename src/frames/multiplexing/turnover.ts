@@ -40,7 +40,7 @@ export class Turnover {
     else if (!this.#yielding.isWanted) this.#resume(this.#yielding);
   }
 
-  /** The session has a connection no longer. */
+  /** The session no longer has a connection. */
   onDropped(connection: SessionConnection): void {
     if (this.#yielding === connection) this.#yielding = undefined;
   }

@@ -12,7 +12,7 @@ import type { ConnectionSource, HeldConnection } from './connection-source.js';
  * share it, short enough for other users of the pool.
  */
 const IDLE_MS = 100;
-/** Then it goes back all the same: only when it is back can the pool end one that is too old, or was cleared. */
+/** How long a lease with requests is kept: the pool can close a connection that is too old only once it is back. */
 const HOLD_MS = 10_000;
 
 /** How many sessions wait for one connection more than they need; they have others. */

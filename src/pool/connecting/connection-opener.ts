@@ -22,7 +22,7 @@ import { REFUSAL_CACHE_MS } from './refusal-cache.js';
 /** Connections born together must not die together: each lives up to this share less than `maxLifetimeMs`. */
 const LIFETIME_JITTER = 0.1;
 
-/** Opens the connections of one target by `begin`, `connect`, `finish`, and knows what errors tell about that. */
+/** Opens the connections of one target by `begin`, `connect`, `finish`, and collects the facts for its errors. */
 export class ConnectionOpener {
   readonly target: Target;
   /** Attempts to reach the target. */

@@ -23,8 +23,8 @@ export type BeforeRetry = (failed: FailedAttempt) => Promise<boolean>;
 const MOST_RETRIES = 1_000;
 
 /**
- * Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller
- * waits who can still be served.
+ * Tries connects again that have failed in a way that passes, with pauses between, for as long as a caller waits
+ * that can still be served.
  */
 export class Retries {
   readonly #clock: Clock;

@@ -67,8 +67,8 @@ export interface AcquireFailedEvent extends AcquireStartedEvent {
 }
 
 /**
- * A lease has ended, released, destroyed or detached, by its caller or by the pool's end. Each `acquired` has one;
- * leases that began unheard have none.
+ * A lease has ended, released, destroyed or detached, by its caller or by the pool's end. Each `acquired` has one.
+ * A lease that began before there were listeners has none.
  */
 export interface ReleasedEvent extends AcquireStartedEvent {
   readonly connectionId: number;

@@ -52,7 +52,10 @@ export class HostLink {
     else this.#postInstead({ kind: 'claimed', acquireId, connectionId });
   }
 
-  /** Nothing is written that a message must come before: the log is read before each message. */
+  /**
+   * Whether the log may be written to. Not while a release or a claim is on its way in a message: the pool's thread
+   * reads the log before each message, and would take the later record first.
+   */
   get #mayWrite(): boolean {
     return this.#log.messagesRead === this.#messages;
   }

@@ -24,7 +24,7 @@ import type { HostMessage, Welcome } from '../protocol.js';
 import { ClientLeases, type LeaseMessage } from './client-leases.js';
 import { HostLink, type AskedAcquire } from './host-link.js';
 
-/** How long the pool's thread may answer late: it knows why an acquire timed out, this thread only that. */
+/** How long after a deadline the pool's thread may answer: it knows why an acquire timed out, unlike this thread. */
 const ANSWER_GRACE_MS = 100;
 
 /** An acquire that waits for the answer of the pool's thread. */
@@ -226,7 +226,7 @@ export class SharedPool implements AsyncDisposable {
     this.#fail(acquire, failure, advice);
   }
 
-  /** @param failure found in this thread, which knows only what it asked for */
+  /** @param failure found in this thread, which knows the options of the acquire, not the state of the pool */
   #fail(acquire: PendingAcquire, failure: BrokerPoolError, advice?: string): void {
     const tried = this.#tried(acquire.options, monotonicNowMs() - acquire.askedAtMs);
     this.#settle(acquire, rejectionOf(explainedError(failure, { ...tried, advice })));
