@@ -110,7 +110,8 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
 
   /**
    * Resolves when `min` connections to the target are open, and with adoption the wait thread is ready too.
-   * Without this call they are opened in the background, and the thread starts with the first handoff.
+   * Without this call they are opened in the background, and the thread starts with the first handoff. With a
+   * `min` of 0, the default, nothing connects: it resolves without a broker too.
    *
    * @throws {BrokerPoolError} as `acquire` does, when one of them cannot be opened
    */

@@ -1,20 +1,30 @@
-/** Options of other pools, generic-pool and tarn before all, and the options that do the same here. */
-const ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ['acquireTimeoutMillis', 'acquireTimeoutMs'],
-  ['connectionTimeoutMillis', 'acquireTimeoutMs'],
-  ['createRetryIntervalMillis', 'retry'],
-  ['createTimeoutMillis', 'roundTripTimeoutMs'],
-  ['evictionRunIntervalMillis', 'idleTimeoutMs'],
-  ['idleTimeoutMillis', 'idleTimeoutMs'],
-  ['maxConnections', 'max'],
-  ['maxLifetimeSeconds', 'maxLifetimeMs'],
-  ['maxSockets', 'max'],
-  ['maxWaitingClients', 'maxWaiting'],
-  ['minConnections', 'min'],
-  ['propagateCreateError', 'retry'],
-  ['reapIntervalMillis', 'idleTimeoutMs'],
-  ['softIdleTimeoutMillis', 'idleTimeoutMs'],
-  ['testOnBorrow', 'validate'],
+/** Names of other pools, generic-pool and tarn before all, and short names; the first option that fits is meant. */
+const ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([
+  ['acquireTimeoutMillis', ['acquireTimeoutMs']],
+  ['connectTimeout', ['acquireTimeoutMs', 'roundTripTimeoutMs', 'timeoutMs']],
+  ['connectTimeoutMs', ['acquireTimeoutMs', 'roundTripTimeoutMs', 'timeoutMs']],
+  ['connectionTimeoutMillis', ['acquireTimeoutMs']],
+  ['createRetryIntervalMillis', ['retry']],
+  ['createTimeoutMillis', ['roundTripTimeoutMs']],
+  ['endpoint', ['brokerEndpoint']],
+  ['evictionRunIntervalMillis', ['idleTimeoutMs']],
+  ['idleTimeoutMillis', ['idleTimeoutMs']],
+  ['maxConnections', ['max', 'connections']],
+  ['maxLifetimeSeconds', ['maxLifetimeMs']],
+  ['maxSize', ['max']],
+  ['maxSockets', ['max']],
+  ['maxWaitingClients', ['maxWaiting']],
+  ['minConnections', ['min']],
+  ['minSize', ['min']],
+  ['poolSize', ['max', 'connections']],
+  ['propagateCreateError', ['retry']],
+  ['reapIntervalMillis', ['idleTimeoutMs']],
+  ['service', ['serviceName']],
+  ['size', ['max', 'connections']],
+  ['softIdleTimeoutMillis', ['idleTimeoutMs']],
+  ['testOnBorrow', ['validate']],
+  ['timeout', ['timeoutMs', 'acquireTimeoutMs', 'roundTripTimeoutMs']],
+  ['version', ['wantedVersion']],
 ]);
 
 /**
@@ -22,8 +32,8 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
  * it, or the name of another pool's option.
  */
 export function didYouMean(name: string, knownNames: readonly string[]): string {
-  const ours = ELSEWHERE.get(name);
-  const nearest = ours !== undefined && knownNames.includes(ours) ? ours : nearestName(name, knownNames);
+  const ours = ELSEWHERE.get(name)?.find((each) => knownNames.includes(each));
+  const nearest = ours ?? nearestName(name, knownNames);
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 

@@ -220,10 +220,13 @@ export function checkAbsolutePath(
   throw refused(field, 'must be an absolute path', value);
 }
 
-/** @throws `INVALID_ARGUMENT` unless `value` is an object. Arrays and maps have no options as properties. */
-export function checkObject(field: string, value: unknown): asserts value is object {
+/**
+ * @param orElse what else is allowed, for the message
+ * @throws `INVALID_ARGUMENT` unless `value` is an object. Arrays and maps have no options as properties.
+ */
+export function checkObject(field: string, value: unknown, orElse = ''): asserts value is object {
   if (typeof value !== 'object' || value === null || Symbol.iterator in value)
-    throw refused(field, 'must be an object', value);
+    throw refused(field, `must be an object${orElse}`, value);
 }
 
 /**

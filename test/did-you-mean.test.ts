@@ -40,6 +40,25 @@ test('the name of another pool is answered with its counterpart, where the call 
   t.is(didYouMean('acquireTimeoutMillis', ['max']), '');
 });
 
+test('a short name is answered with the option that the call has', (t) => {
+  const pool = ['serviceName', 'wantedVersion', 'brokerEndpoint', 'max', 'min', 'acquireTimeoutMs'];
+  const cases = [
+    ['service', 'serviceName', pool],
+    ['version', 'wantedVersion', pool],
+    ['endpoint', 'brokerEndpoint', pool],
+    ['timeout', 'acquireTimeoutMs', pool],
+    ['timeout', 'timeoutMs', ['signal', 'timeoutMs']],
+    ['connectTimeoutMs', 'acquireTimeoutMs', pool],
+    ['connectTimeoutMs', 'roundTripTimeoutMs', ['brokerEndpoint', 'roundTripTimeoutMs']],
+    ['maxSize', 'max', pool],
+    ['size', 'max', pool],
+    ['size', 'connections', ['connections', 'maxInFlight']],
+    ['minSize', 'min', pool],
+  ] as const;
+  for (const [name, meant, names] of cases) t.is(didYouMean(name, names), `; did you mean ${meant}?`, name);
+  t.is(didYouMean('version', ['endpoint']), '');
+});
+
 test('the nearer one of two names is suggested, in any order', (t) => {
   for (const names of [
     ['maximum', 'minimum'],

@@ -53,14 +53,16 @@ function sourceOf(target: LeasingPool | DirectTarget, settings: SessionSettings)
     return new PoolSource(target, { serviceName, wantedVersion });
   }
   refuse(settings, ['serviceName', 'wantedVersion'], 'has no effect without a pool');
-  if ('identityFile' in target) {
-    rejectUnknownOptions('target', target, ['identityFile']);
-    const path = checkAbsolutePath('target.identityFile', target.identityFile);
+  rejectUnknownOptions('target', target, ['endpoint', 'identityFile']);
+  const { endpoint, identityFile }: { readonly endpoint?: unknown; readonly identityFile?: unknown } = target;
+  if (identityFile !== undefined) {
+    if (endpoint !== undefined)
+      throw invalidArgument('target', 'has both endpoint and identityFile: give one of them');
+    const path = checkAbsolutePath('target.identityFile', identityFile);
     return new IdentitySource(path, trust, settings.probeTimeoutMs ?? PROBE_MS);
   }
   refuse(settings, ['probeTimeoutMs'], 'has no effect without an identity file');
-  rejectUnknownOptions('target', target, ['endpoint']);
-  return new EndpointSource(checkEndpoint('target.endpoint', target.endpoint), trust);
+  return new EndpointSource(checkEndpoint('target.endpoint', endpoint), trust);
 }
 
 function refuse(settings: SessionSettings, names: readonly (keyof SessionSettings)[], problem: string): void {

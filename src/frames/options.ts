@@ -53,7 +53,7 @@ const sessionOptions = {
   maxInFlight: count(64, { min: 1 }),
   /**
    * 1 gives each request a connection to itself, which goes back to the pool with the answer. Other numbers
-   * limit the requests in flight as `maxInFlight` does. @default that of `maxInFlight`
+   * limit the requests in flight as `maxInFlight` does, and may not be above it. @default that of `maxInFlight`
    */
   pipelining: optional(checkPipelining),
   /**
@@ -88,7 +88,14 @@ export type SessionSettings = SettingsOf<typeof sessionOptions>;
 /** @throws `INVALID_ARGUMENT` that begins with the name of the option */
 export function checkSessionOptions(options: SessionOptions | undefined): SessionSettings {
   // Without options the message is to name the one that is required.
-  return readOptions(sessionOptions, options === undefined ? {} : options);
+  const settings = readOptions(sessionOptions, options === undefined ? {} : options);
+  const { maxInFlight, pipelining = maxInFlight } = settings;
+  if (pipelining > maxInFlight)
+    throw invalidArgument(
+      'pipelining',
+      `must not be above maxInFlight, which is ${maxInFlight}, got ${pipelining}`,
+    );
+  return settings;
 }
 
 export const requestOptions = {

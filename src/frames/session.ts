@@ -62,7 +62,7 @@ export class Session implements AsyncDisposable {
     this.#source = source;
     this.#settings = settings;
     const { connections, maxInFlight, pipelining = maxInFlight } = settings;
-    this.#maxInFlight = Math.min(maxInFlight, pipelining);
+    this.#maxInFlight = pipelining;
     this.#requests = new OpenRequests(source.target, (request) => this.#onDeadline(request));
     this.#dispatcher = new Dispatcher(
       source,

@@ -22,6 +22,7 @@ import {
   checkCount,
   checkDurationMs,
   checkLabel,
+  checkObject,
   checkServiceName,
   checkSignal,
   checkVersion,
@@ -225,11 +226,15 @@ function checkAdoption(name: string, value: unknown): boolean | 'auto' {
 }
 
 function checkRetry(name: string, value: unknown): SettingsOf<typeof retryOptions> {
-  return value === false ? { attempts: 1 } : readOptions(retryOptions, value, name);
+  if (value === false) return { attempts: 1 };
+  checkObject(name, value, ' or false');
+  return readOptions(retryOptions, value, name);
 }
 
 function checkEndpointCache(name: string, value: unknown): EndpointCacheOptions | undefined {
-  return value === false ? undefined : readOptions(endpointCacheOptions, value, name);
+  if (value === false) return undefined;
+  checkObject(name, value, ' or false');
+  return readOptions(endpointCacheOptions, value, name);
 }
 
 const TARGET_OPTION_NAMES = Object.keys(targetOptions);

@@ -23,6 +23,12 @@ for (const [options, message] of [
   [{ payloadProtocol: PROTOCOL, connections: 0 }, /^connections must be a whole number of at least 1, got 0/],
   [{ payloadProtocol: PROTOCOL, maxInFlight: Infinity }, /^maxInFlight must be/],
   [{ payloadProtocol: PROTOCOL, pipelining: 0 }, /^pipelining must be/],
+  [
+    { payloadProtocol: PROTOCOL, pipelining: 2, maxInFlight: 1 },
+    /^pipelining must not be above maxInFlight, which is 1, got 2$/,
+  ],
+  [{ payloadProtocol: PROTOCOL, pipelining: 65 }, /^pipelining must not be above maxInFlight, which is 64/],
+  [{ payloadProtocol: PROTOCOL, version: '1.0.0' }, /^options has no option "version"; did you mean wantedV/],
   [{ payloadProtocol: PROTOCOL, maxWaiting: -1 }, /^maxWaiting must be/],
   [{ payloadProtocol: PROTOCOL, timeoutMs: 0 }, /^timeoutMs must be/],
   [{ payloadProtocol: PROTOCOL, serviceName: 'x' }, /^serviceName has no effect without a pool/],
@@ -48,6 +54,24 @@ for (const wrong of [undefined, null, 5, {}, { endpoint: './relative' }, { endpo
       message: /target/,
     });
   });
+
+test('openSession refuses a target with both endpoint and identityFile', (t) => {
+  const both = { ...target, identityFile: '/nonexistent/identity' };
+  t.throws(() => Reflect.apply(openSession, undefined, [both, { payloadProtocol: PROTOCOL }]), {
+    code: 'INVALID_ARGUMENT',
+    message: 'target has both endpoint and identityFile: give one of them',
+  });
+});
+
+test('openSession takes a target whose other member is undefined', async (t) => {
+  const options = { payloadProtocol: PROTOCOL, maxInFlight: 2, pipelining: 2 };
+  const session: Session = Reflect.apply(openSession, undefined, [
+    { ...target, identityFile: undefined },
+    options,
+  ]);
+  await session.close();
+  t.true(session.closed);
+});
 
 for (const [options, name] of [
   [{ signal: {} }, 'signal'],

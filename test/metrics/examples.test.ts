@@ -23,7 +23,7 @@ test('the example of tracing runs as it stands', async (t) => {
       '    broker_pool.connect (broker-negotiated)',
       'handle two',
       '  broker_pool.acquire (broker-negotiated)',
-      'metrics: 17, of these by the conventions for databases: 9',
+      'metrics: 18, of these by the conventions for databases: 9',
       '',
     ].join('\n'),
   );

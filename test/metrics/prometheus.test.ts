@@ -10,6 +10,7 @@ import {
 import type { BrokerPool } from '../../src/index.js';
 import { collector, type CollectorOptions } from '../../src/metrics/prometheus.js';
 import { fakePool } from '../helpers/fake-pool.js';
+import { failureOf } from '../helpers/pools.js';
 import test from '../helpers/sanitary.js';
 import { useInEveryWay } from './used-pool.js';
 
@@ -71,6 +72,24 @@ test('each metric has the value of stats(), in seconds where it is a time', asyn
   t.deepEqual([stats.leased, stats.idle, stats.waiting], [2, 0, 2]);
   for (const lease of leases) lease.release();
   for (const lease of await Promise.all(waiting)) lease.release();
+});
+
+test('a pool that has not failed has a series at 0 for each code with which an acquire may fail', async (t) => {
+  const { pool, fail } = fakePool(t);
+  const register = new Registry();
+  collector(pool, { register });
+  const failuresOf = async (code: string): Promise<number | undefined> =>
+    (await scrape(register)).get(
+      series('broker_pool_acquire_failures_total', pool.name, `,error_type="${code}"`),
+    );
+  for (const code of ['TIMEOUT', 'QUEUE_FULL', 'ABORTED', 'POOL_CLOSED', 'REFUSED', 'BACKEND_CONNECT'])
+    t.is(await failuresOf(code), 0, code);
+  t.is(await failuresOf('BROKER_CONNECT'), 0);
+  const failing = failureOf(pool.acquire());
+  await fail();
+  t.is((await failing).code, 'BROKER_CONNECT');
+  t.is(await failuresOf('BROKER_CONNECT'), 1);
+  t.is(await failuresOf('INVALID_ARGUMENT'), undefined);
 });
 
 test('the buckets of a histogram are those of stats(), counted up, with the bounds in seconds', async (t) => {

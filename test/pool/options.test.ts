@@ -221,6 +221,20 @@ test('checkPoolOptions refuses wrong options of the endpoint cache by their name
     );
 });
 
+test('checkPoolOptions says that an option may be false where it may', (t) => {
+  for (const name of ['retry', 'endpointCache'])
+    for (const [value, got] of [
+      [true, 'true'],
+      [null, 'null'],
+      [[], 'an array'],
+    ])
+      refuses(
+        t,
+        () => Reflect.apply(checkPoolOptions, undefined, [{ brokerEndpoint, [name]: value }]),
+        new RegExp(`^${name} must be an object or false, got ${String(got)}$`),
+      );
+});
+
 test('checkPoolOptions refuses an unknown option and suggests a similar name', (t) => {
   refuses(t, () => poolOptions({ maxUse: 3 }), /^options has no option "maxUse"; did you mean maxUses\?$/);
   refuses(t, () => poolOptions({ evictor: true }), /^options has no option "evictor"$/);

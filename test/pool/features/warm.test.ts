@@ -1,4 +1,5 @@
 import { EmbeddedBroker } from '../../../src/testing/embedded-broker.js';
+import { FAKE_BROKER } from '../../helpers/endpoints.js';
 import { fakePool, REFUSAL, settled } from '../../helpers/fake-pool.js';
 import { until } from '../../helpers/leftovers.js';
 import { failureOf, openPool } from '../../helpers/pools.js';
@@ -163,6 +164,16 @@ test('warm fails with POOL_CLOSED on a pool that is closing', async (t) => {
   lease.release();
   await closing;
   t.is((await warming).code, 'POOL_CLOSED');
+});
+
+test('warm without min resolves although there is no broker', async (t) => {
+  const pool = openPool(t, {
+    brokerEndpoint: FAKE_BROKER,
+    serviceName: 'demo',
+    wantedVersion: '1.0.0',
+  });
+  await pool.warm();
+  t.is(pool.stats().connectFailures, 0);
 });
 
 test('warm without min opens no connection', async (t) => {
