@@ -248,6 +248,11 @@ export function cutShort(text: string, characters: number): string {
   return `${Buffer.from(text.slice(0, characters), 'utf16le').toString('utf16le')}…`;
 }
 
+/** What was thrown, as text: the message of an error. */
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Invalid argument: a caller passed a value that can never work. `field` names the option. */
 export function invalidArgument(field: string, problem: string, cause?: unknown): BrokerPoolError {
   return new BrokerPoolError('INVALID_ARGUMENT', `${field} ${problem}`, { cause });

@@ -1,5 +1,5 @@
 import { monotonicNowMs } from '../clock.js';
-import { printable, printableEndpoint } from '../errors.js';
+import { printable, printableEndpoint, textOf } from '../errors.js';
 import { brokerOptions, brokerSettings, limitOption } from './broker-options.js';
 import { CommandFailure, defineCommand, printJson, printLine } from './command.js';
 import { ExitCode } from './exit-codes.js';
@@ -50,7 +50,7 @@ export const connect = defineCommand({
       printLine(io.stderr, `connected by ${route} to ${printableEndpoint(endpoint)} in ${took}`);
     }
     const { sentBytes, receivedBytes } = await relay(socket, streams).catch((error: unknown) => {
-      const problem = printable(error instanceof Error ? error.message : String(error));
+      const problem = printable(textOf(error));
       throw new CommandFailure(
         `the connection to ${printableEndpoint(endpoint)} broke: ${problem}. See the log of the backend.`,
         ExitCode.BROKEN_ANSWER,

@@ -3,6 +3,7 @@ import { CommandFailure, UsageError, type CommandIo } from './command.js';
 import { ExitCode } from './exit-codes.js';
 import { value, type ValuesOf } from './option.js';
 import { absolutePath, anyText } from './values.js';
+import { textOf } from '../errors.js';
 
 /** Options for the bytes of a request. */
 export const payloadOptions = {
@@ -18,7 +19,7 @@ export async function givenPayload(
   if (data !== undefined && file !== undefined) throw new UsageError('give either --data or --file');
   if (file === undefined) return data === undefined ? undefined : Buffer.from(data);
   return await readFile(file, { signal }).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = textOf(error);
     throw new CommandFailure(`cannot read ${file}: ${reason}`, ExitCode.FAILED);
   });
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
-import { escaped } from '../errors.js';
+import { escaped, textOf } from '../errors.js';
 import { ExitCode } from './exit-codes.js';
 
 /** Without SIGPIPE: with a listener, each client that leaves early would end a server. */
@@ -60,7 +60,7 @@ export function endFromOutside(): Interruption {
 /** Reports an error that no command has caught in one line; its stack, for reports of faults, with `NODE_DEBUG`. */
 export function endOnFaults(): void {
   process.on('uncaughtException', (error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = textOf(error);
     console.error(
       `broker-pool: a fault of broker-pool itself: ${escaped(message)}; NODE_DEBUG=broker-pool shows where`,
     );

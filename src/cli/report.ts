@@ -1,4 +1,4 @@
-import { BrokerPoolError, escaped, fieldsOf } from '../errors.js';
+import { BrokerPoolError, escaped, fieldsOf, textOf } from '../errors.js';
 import { printJson, printLine, UsageError, type CommandIo } from './command.js';
 import { isColoured, paint } from './style.js';
 import { inCommandWords } from './words.js';
@@ -24,7 +24,5 @@ export function report(error: unknown, name: string, json: boolean, { stderr, en
 }
 
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return escaped(String(error));
-  if (!(error instanceof BrokerPoolError)) return escaped(error.message);
-  return inCommandWords(error.message);
+  return error instanceof BrokerPoolError ? inCommandWords(error.message) : escaped(textOf(error));
 }

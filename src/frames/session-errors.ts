@@ -5,6 +5,7 @@ import {
   printable,
   type BrokerPoolFailure,
   type ErrorCode,
+  textOf,
 } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 
@@ -97,14 +98,14 @@ function copyOf(failure: BrokerPoolError): BrokerPoolFailure {
 /** Why connecting failed. A pool that is not of this package may reject with any error. */
 export function openError(error: unknown): BrokerPoolError {
   if (error instanceof BrokerPoolError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = textOf(error);
   return new BrokerPoolError('BACKEND_CONNECT', `failed to connect: ${printable(reason)}`, { cause: error });
 }
 
 /** Why a request cannot be put into a frame. Without memory for the frame, Node throws an error of its own. */
 export function unwritableError(error: unknown): BrokerPoolError {
   if (error instanceof BrokerPoolError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = textOf(error);
   return new BrokerPoolError('FRAME_IO', `the request cannot be written: ${printable(reason)}`, {
     cause: error,
   });

@@ -5,7 +5,7 @@ import { threadId } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
 import { monotonicNowMs, startedAtUnixMs, systemClock } from '../clock.js';
 import { parseEndpoint } from '../endpoint.js';
-import { BrokerPoolError, invalidArgument } from '../errors.js';
+import { BrokerPoolError, invalidArgument, textOf } from '../errors.js';
 import { ExitHook } from '../exit-hook.js';
 import { derived, readOptions, type OptionsOf } from '../option-table.js';
 import { checkPeer, ownTrust } from '../os/endpoint-trust.js';
@@ -115,7 +115,7 @@ async function prepare(directory: string): Promise<string> {
     problem = directoryProblem(directory);
     if (problem === undefined) await removeLeftSockets(socketsIn(directory));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = textOf(cause);
     throw publishError(endpoint, `${reason}. Give a directory that this user can write to.`, cause);
   }
   if (problem !== undefined) throw publishError(endpoint, `its directory ${problem}`);

@@ -1,5 +1,5 @@
 import { afterThisCode } from '../clock.js';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, textOf } from '../errors.js';
 import type { BrokerPool } from '../broker-pool.js';
 import type { PoolCounts, PoolStats } from '../pool/watching/stats.js';
 import { described, quoted } from '../validation.js';
@@ -83,7 +83,7 @@ export class MeasuredPools {
   #warnOnce(pool: BrokerPool, error: unknown): void {
     if (this.#warned.has(pool)) return;
     this.#warned.add(pool);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = textOf(error);
     warnProcess('BROKER_POOL_METRICS', `the metrics of pool ${quoted(pool.name)} cannot be read: ${reason}`);
   }
 }

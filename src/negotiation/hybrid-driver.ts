@@ -2,7 +2,7 @@ import { isMainThread } from 'node:worker_threads';
 import { outOfContext } from '../async-context.js';
 import { systemClock } from '../clock.js';
 import { debug } from '../debug-log.js';
-import { printable } from '../errors.js';
+import { printable, textOf } from '../errors.js';
 import { loadNativeOrWarn, type Native } from '../os/native.js';
 import { PooledSocket } from '../os/pooled-socket.js';
 import { warnProcess } from '../process-warning.js';
@@ -98,7 +98,7 @@ export class HybridDriver implements Driver {
       this.#open.add(worker);
     } catch (error) {
       // No descriptors, or no shared memory.
-      this.#onFailed(error instanceof Error ? error.message : String(error));
+      this.#onFailed(textOf(error));
     }
     return this.#worker;
   }

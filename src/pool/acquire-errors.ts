@@ -1,4 +1,4 @@
-import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase } from '../errors.js';
+import { asFailure, BrokerPoolError, type BrokerPoolFailure, type TimeoutPhase, textOf } from '../errors.js';
 import { explainedError } from '../explained-error.js';
 import type { Target } from '../target.js';
 import type { TargetCounts } from './watching/stats.js';
@@ -88,6 +88,6 @@ function adviceOnDetached(leased: number): string {
 /** The error of a connect: any but a `BrokerPoolError` comes from the system. */
 export function asPoolError(error: unknown): BrokerPoolFailure {
   if (error instanceof BrokerPoolError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = textOf(error);
   return asFailure(new BrokerPoolError('BROKER_CONNECT', `failed to connect: ${message}`, { cause: error }));
 }

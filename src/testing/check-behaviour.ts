@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, textOf } from '../errors.js';
 import {
   option,
   optional,
@@ -150,7 +150,7 @@ export function checkMessage<Message extends object>(
   try {
     encode(value);
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = textOf(error);
     throw invalidArgument(field, `cannot be sent: ${problem}`, error);
   }
   return value;

@@ -14,6 +14,7 @@ import {
   type ServeReady,
   type ServeTask,
 } from './serve-protocol.js';
+import { textOf } from '../errors.js';
 
 function say(message: ServeReady | ServeFailure | BrokerProcessCounts | BackendProcessCounts): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -88,7 +89,7 @@ try {
   removeDirectory(task, isOrphan);
 } catch (error) {
   // Not on the error output, which belongs to the program: the parent process reports it.
-  say({ problem: error instanceof Error ? error.message : String(error) });
+  say({ problem: textOf(error) });
   process.exitCode = 1;
   process.stdin.destroy();
   removeDirectory(task, false);

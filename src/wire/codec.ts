@@ -1,6 +1,6 @@
 import { isUint8Array } from 'node:util/types';
 import type { Writer } from 'protobufjs/minimal.js';
-import { BrokerPoolError, invalidArgument, type ErrorCode } from '../errors.js';
+import { BrokerPoolError, invalidArgument, type ErrorCode, textOf } from '../errors.js';
 import { copyOf, LONE_SURROGATE, MAX_U32, MAX_U64 } from './frame.js';
 import { broker } from './gen/broker-v1-typed.js';
 import type { FieldKind, FieldTable, Message } from './field-table.js';
@@ -121,7 +121,7 @@ export function decoding<Result>(what: string, code: ErrorCode, decode: () => Re
   try {
     return decode();
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = textOf(cause);
     throw new BrokerPoolError(code, `failed to decode ${what}: ${problem}`, { cause });
   }
 }

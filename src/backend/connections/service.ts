@@ -1,5 +1,5 @@
 import { throwLater } from '../../clock.js';
-import { BrokerPoolError, printableEndpoint } from '../../errors.js';
+import { BrokerPoolError, printableEndpoint, textOf } from '../../errors.js';
 import { warnProcess } from '../../process-warning.js';
 import { BackendIdentity } from '../identity/backend-identity.js';
 import type { BackendSettings } from '../options.js';
@@ -46,7 +46,7 @@ export class Service {
     const identity = this.identity.encoded();
     if (identity instanceof Uint8Array) return identity;
     return identity.catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = textOf(error);
       this.#report(`a probe has no answer, for the executable cannot be hashed: ${reason}`, error);
       return undefined;
     });
@@ -54,7 +54,7 @@ export class Service {
 
   /** Reports an `onRequest` that failed, or an answer that cannot be sent. */
   reportFailure(error: unknown, { payloadProtocol, requestId }: BackendRequest): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = textOf(error);
     const request = `request ${requestId} of protocol 0x${payloadProtocol.toString(16)}`;
     const advice = 'Let onRequest answer failures in its payloads: the client sees its connection end.';
     this.#report(`${request} has no answer: ${reason}. ${advice}`, error);

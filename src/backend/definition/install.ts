@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BrokerPoolError, invalidArgument } from '../../errors.js';
+import { BrokerPoolError, invalidArgument, textOf } from '../../errors.js';
 import {
   converted,
   derived,
@@ -121,7 +121,7 @@ async function writeDefinition(
     replaceFile(path, definition, 0o600);
   } catch (error) {
     if (error instanceof BrokerPoolError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = textOf(error);
     const advice = 'Give another directory, or see why this user cannot write there.';
     throw new BrokerPoolError('DEFINITION_NOT_WRITTEN', `${path} cannot be written: ${reason}. ${advice}`, {
       cause: error,

@@ -1,9 +1,9 @@
-import { BrokerPoolError, printable, printableEndpoint } from '../../errors.js';
+import { BrokerPoolError, printable, printableEndpoint, textOf } from '../../errors.js';
 import { adviceFor } from '../../explained-error.js';
 import { inCommandWords } from '../words.js';
 import { isBrokerDisabled } from './environment.js';
 import { knownBrokerEndpoint, REQUEST_LIMIT_MS, type Examination } from './examination.js';
-import { failure, ok, problemIn, warning, type Finding } from './finding.js';
+import { failure, ok, warning, type Finding } from './finding.js';
 
 const SUBJECT = 'broker';
 
@@ -139,8 +139,7 @@ function systemCodeIn(error: unknown): unknown {
 
 /** The error's own advice is at the end of its message. */
 function failed(subject: string, error: unknown): Finding {
-  if (!(error instanceof BrokerPoolError))
-    return failure(subject, problemIn(error), 'report this as a fault');
+  if (!(error instanceof BrokerPoolError)) return failure(subject, textOf(error), 'report this as a fault');
   const advice = adviceFor(error);
   const { message } = error;
   const found = error.code === 'REFUSED' ? `is refused: ${error.reason}` : message;

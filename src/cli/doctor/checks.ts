@@ -4,7 +4,8 @@ import { checkDirectories, checkEndpoint } from './directories.js';
 import { checkEndpointFile } from './endpoint-file.js';
 import { checkEnvironment } from './environment.js';
 import type { Examination } from './examination.js';
-import { failure, problemIn, type Finding } from './finding.js';
+import { textOf } from '../../errors.js';
+import { failure, type Finding } from './finding.js';
 import { checkIdentities } from './identities.js';
 import { checkFfi, checkLimits, checkNode, checkRing, checkThread } from './runtime.js';
 import { checkSockets } from './sockets.js';
@@ -157,6 +158,6 @@ async function findingsOf({ name, run }: Check, examination: Examination): Promi
   try {
     return await run(examination);
   } catch (error) {
-    return [failure(name, `could not be checked: ${problemIn(error)}`, 'report this as a fault')];
+    return [failure(name, `could not be checked: ${textOf(error)}`, 'report this as a fault')];
   }
 }

@@ -2,12 +2,12 @@ import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { definitionDirectory } from '../../backend/definition/definition-directory.js';
 import { checkBinary, checkBinaryDirectory } from '../../backend/definition/launchable-binary.js';
-import { invalidArgument, printable } from '../../errors.js';
+import { invalidArgument, printable, textOf } from '../../errors.js';
 import { ANY_OTHER, look } from '../../os/trusted-file.js';
 import { checkAbsolutePath, checkServiceName, checkVersion } from '../../validation.js';
 import { BrokerIsolation, decodeServiceDefinition, type ServiceDefinition } from '../../wire/messages.js';
 import type { Examination } from './examination.js';
-import { failure, ok, problemIn, warning, type Finding } from './finding.js';
+import { failure, ok, warning, type Finding } from './finding.js';
 import { isBelow } from './versions.js';
 
 const SUFFIX = '.servicedef';
@@ -88,7 +88,7 @@ function checkDefinition(path: string, examination: Examination): Finding[] {
     const wanted = checkWanted(name, definition, examination);
     findings.push(wanted ?? ok(printable(name), `launches ${printable(binary)}`));
   } catch (error) {
-    findings.push(failure(printable(name), `${printable(path)}: ${problemIn(error)}`, INSTALL));
+    findings.push(failure(printable(name), `${printable(path)}: ${textOf(error)}`, INSTALL));
   }
   return findings;
 }
@@ -101,7 +101,7 @@ function read(path: string): ServiceDefinition {
     return decodeServiceDefinition(bytes);
   } catch (error) {
     const isText = /^\s*[{[\w"]/.test(bytes.toString('latin1', 0, 16)) && bytes[0] !== 0x0a;
-    const form = isText ? 'it is text; brokers read protobuf' : problemIn(error);
+    const form = isText ? 'it is text; brokers read protobuf' : textOf(error);
     throw new Error(`it is no ServiceDefinition: ${form}`, { cause: error });
   }
 }

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
-import { printable, printableEndpoint } from '../../errors.js';
+import { printable, printableEndpoint, textOf } from '../../errors.js';
 import { checkFile, checkFolder } from '../../os/endpoint-trust.js';
 import { kindOf, look } from '../../os/trusted-file.js';
 import { checkTrust } from '../../trust-option.js';
 import { inCommandWords } from '../words.js';
 import { brokerEndpointIn, knownBrokerEndpoint, type Examination } from './examination.js';
-import { failure, ok, problemIn, warning, type Finding } from './finding.js';
+import { failure, ok, warning, type Finding } from './finding.js';
 
 /** A backend that a broker launches listens at `rpb-v1-<16>-be-<32>.sock` beside the broker. */
 const LONGEST_BACKEND_NAME = `rpb-v1-${'0'.repeat(16)}-be-${'0'.repeat(32)}.sock`;
@@ -25,7 +25,7 @@ export function checkEndpoint(examination: Examination): Finding[] {
     return isDerived ? [found, checkBudget(posix.dirname(endpoint))] : [found];
   } catch (error) {
     const advice = 'correct the variable, or name the endpoint with --broker and the option brokerEndpoint';
-    return [failure('broker endpoint', problemIn(error), advice)];
+    return [failure('broker endpoint', textOf(error), advice)];
   }
 }
 

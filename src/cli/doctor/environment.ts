@@ -6,9 +6,9 @@ import {
 import { definitionDirectory } from '../../backend/definition/definition-directory.js';
 import { didYouMean } from '../../did-you-mean.js';
 import { parseEndpoint } from '../../endpoint.js';
-import { printable } from '../../errors.js';
+import { printable, textOf } from '../../errors.js';
 import type { Examination } from './examination.js';
-import { failure, ok, problemIn, warning, type Finding } from './finding.js';
+import { failure, ok, warning, type Finding } from './finding.js';
 
 const {
   DISABLE,
@@ -73,7 +73,7 @@ function checkDisable({ env }: Examination): Finding[] {
       ),
     ];
   } catch (error) {
-    return [failure(DISABLE, problemIn(error), `unset ${DISABLE}, or set it to 1`)];
+    return [failure(DISABLE, textOf(error), `unset ${DISABLE}, or set it to 1`)];
   }
 }
 
@@ -124,7 +124,7 @@ function checkDirectories({ env, platform, definitionDirectory: given }: Examina
     try {
       definitionDirectory(env);
     } catch (error) {
-      findings.push(failure('definitions', problemIn(error), 'set the variable to an absolute path'));
+      findings.push(failure('definitions', textOf(error), 'set the variable to an absolute path'));
     }
   return findings;
 }

@@ -23,8 +23,3 @@ export function warning(subject: string, found: string, advice: string): Finding
 export function failure(subject: string, found: string, advice: string): Finding {
   return { verdict: 'failure', subject, found, advice };
 }
-
-/** The text of an error, for `found`. */
-export function problemIn(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -8,6 +8,7 @@ import { WorkerDriver } from '../../negotiation/wait-thread/worker-driver.js';
 import { loadNative, nativeProblem } from '../../os/native.js';
 import { ringProblem } from '../../os/ring-problem.js';
 import type { Host } from './examination.js';
+import { textOf } from '../../errors.js';
 
 /** The process must not end while the thread starts. */
 const LONGEST_START_MS = 10_000;
@@ -47,7 +48,7 @@ export async function threadProblem(workerUrl?: string): Promise<string | undefi
     return problem;
   } catch (error) {
     // No descriptors, or no shared memory.
-    return error instanceof Error ? error.message : String(error);
+    return textOf(error);
   }
 }
 

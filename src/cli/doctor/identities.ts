@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { BrokerPoolError, printable, printableEndpoint } from '../../errors.js';
+import { BrokerPoolError, printable, printableEndpoint, textOf } from '../../errors.js';
 import { dialTrusted } from '../../frames/sources/endpoint-source.js';
 import { systemClock } from '../../clock.js';
 import { probe } from '../../identity/probe.js';
@@ -12,7 +12,7 @@ import { look } from '../../os/trusted-file.js';
 import { checkTrust } from '../../trust-option.js';
 import type { DaemonProcess } from '../../wire/messages.js';
 import type { Examination } from './examination.js';
-import { failure, ok, problemIn, warning, type Finding } from './finding.js';
+import { failure, ok, warning, type Finding } from './finding.js';
 
 const UNSOUND = "see the backend's log: its process lives, and does not answer as it should";
 const SUFFIX = '.identity.json';
@@ -56,7 +56,7 @@ async function checkIdentity(path: string, isNamed: boolean, examination: Examin
     const endpoint = await askProcess(identity, examination);
     return [checkAccess(subject, path) ?? ok(subject, `process ${identity.pid} answers at ${endpoint}`)];
   } catch (error) {
-    return [verdict(subject, problemIn(error), adviceFor(error, path))];
+    return [verdict(subject, textOf(error), adviceFor(error, path))];
   }
 }
 

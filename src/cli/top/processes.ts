@@ -1,4 +1,4 @@
-import { printable } from '../../errors.js';
+import { printable, textOf } from '../../errors.js';
 import { readSnapshot } from '../../inspection/read-snapshot.js';
 import { directoryProblem, removeLeftSockets, socketsIn } from '../../inspection/place.js';
 import type { Snapshot } from '../../inspection/snapshot.js';
@@ -39,12 +39,8 @@ export async function readPublished(directory: string, pid?: number): Promise<Pu
       if (known === undefined) processes.set(id, [outcome.value]);
       else known.push(outcome.value);
     } else if (!isNoListener(outcome.reason)) {
-      problems.push(`process ${id} cannot be read: ${printable(messageOf(outcome.reason))}`);
+      problems.push(`process ${id} cannot be read: ${printable(textOf(outcome.reason))}`);
     }
   }
   return { processes: Array.from(processes, ([id, snapshots]) => ({ pid: id, snapshots })), problems };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
