@@ -105,7 +105,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'os',
     ...LEAVES,
   ],
-  inspection: ['broker-pool', 'pool', 'os', ...LEAVES],
+  inspection: ['broker-pool', 'pool', 'broker-options', 'os', ...LEAVES],
   workers: ['identity', 'negotiation', 'wire', 'os', 'errors', 'clock'],
 };
 

@@ -1,3 +1,4 @@
+import type { Environment } from '../broker-options/environment.js';
 import type { Readable, Writable } from 'node:stream';
 import type { OptionDefinitions, ValuesOf } from './option.js';
 
@@ -13,7 +14,7 @@ export interface CommandIo {
   readonly stdin: Readable;
   readonly stdout: Output;
   readonly stderr: Output;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** Aborts when the user interrupts the command: it then gives back what it holds, and returns or throws. */
   readonly signal: AbortSignal;
 }

@@ -1,3 +1,4 @@
+import type { Environment } from '../broker-options/environment.js';
 import type { Output } from './command.js';
 
 /** The look of a text. */
@@ -6,7 +7,7 @@ export type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 const CODES: Readonly<Record<Tone, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
 
 /** As other programs decide it: a terminal, unless the variables say otherwise. */
-export function isColoured({ isTTY }: Output, env: Readonly<Record<string, string | undefined>>): boolean {
+export function isColoured({ isTTY }: Output, env: Environment): boolean {
   const { NO_COLOR: no, FORCE_COLOR: forced } = env;
   if (no !== undefined && no !== '') return false;
   return forced === undefined ? isTTY === true : forced !== '0';

@@ -1,12 +1,10 @@
 import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import type { Environment } from '../broker-options/environment.js';
 import { isRefused } from '../os/is-refused.js';
 import { isAlive } from '../os/process-alive.js';
 import { ANY_OTHER, kindOf, look } from '../os/trusted-file.js';
-
-/** Environment variables by name. */
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const PRIVATE = 0o700;
 /** `<process id>-<8 hex digits>.sock`: a process may publish several times, from several threads. */

@@ -5,7 +5,8 @@ import { invalidArgument } from '../../errors.js';
 import { ANY_OTHER } from '../../os/trusted-file.js';
 import { checkAbsolutePath } from '../../validation.js';
 
-const DIRECTORY = 'RUNNING_PROCESS_SERVICE_DEF_DIR';
+/** The variable by which brokers find definitions in another directory. */
+export const DIRECTORY_VARIABLE = 'RUNNING_PROCESS_SERVICE_DEF_DIR';
 const CONFIGURATION = 'XDG_CONFIG_HOME';
 
 /**
@@ -15,8 +16,9 @@ const CONFIGURATION = 'XDG_CONFIG_HOME';
  */
 export function definitionDirectory(env: Readonly<Record<string, string | undefined>> = process.env): string {
   // D-21; an empty variable of the broker's counts as unset.
-  const own = env[DIRECTORY];
-  if (own !== undefined && own !== '') return checkAbsolutePath(`the environment variable ${DIRECTORY}`, own);
+  const own = env[DIRECTORY_VARIABLE];
+  if (own !== undefined && own !== '')
+    return checkAbsolutePath(`the environment variable ${DIRECTORY_VARIABLE}`, own);
   const below = join('running-process', 'services');
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', below);
   const configuration = env[CONFIGURATION];

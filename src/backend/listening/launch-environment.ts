@@ -20,7 +20,8 @@ export interface LaunchEnvironment {
 
 const PREFIX = 'RUNNING_PROCESS_BROKER_V1_';
 const ENDPOINT = `${PREFIX}BACKEND_PIPE`;
-const LISTENER = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
+/** The variable by which a broker hands over the socket that it has made. */
+export const LISTENER_VARIABLE = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
 
 /**
  * The launch of this process by its broker; `undefined` for a process that no broker launched.
@@ -49,12 +50,12 @@ export function launchEnvironment(env: NodeJS.ProcessEnv = process.env): LaunchE
  * @throws {BrokerPoolError} `INVALID_ARGUMENT` for a value that is no descriptor
  */
 export function inheritedListener(env: NodeJS.ProcessEnv = process.env): number | undefined {
-  const text = env[LISTENER];
+  const text = env[LISTENER_VARIABLE];
   if (text === undefined || text === '') return undefined;
   // L-22: 0, 1 and 2 are the standard streams.
   if (/^\d{1,9}$/.test(text) && Number(text) > 2) return Number(text);
   throw invalidArgument(
-    `the environment variable ${LISTENER}`,
+    `the environment variable ${LISTENER_VARIABLE}`,
     `must be the number of a descriptor, got ${quoted(text)}`,
   );
 }
@@ -63,5 +64,5 @@ export function inheritedListener(env: NodeJS.ProcessEnv = process.env): number 
 export function forgetLaunch(env: NodeJS.ProcessEnv = process.env): void {
   // L-22: children inherit the environment.
   delete env[ENDPOINT];
-  delete env[LISTENER];
+  delete env[LISTENER_VARIABLE];
 }

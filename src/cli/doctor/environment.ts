@@ -3,7 +3,8 @@ import {
   clientTimeoutFromEnv,
   EnvironmentVariables,
 } from '../../broker-options/environment.js';
-import { definitionDirectory } from '../../backend/definition/definition-directory.js';
+import { definitionDirectory, DIRECTORY_VARIABLE } from '../../backend/definition/definition-directory.js';
+import { LISTENER_VARIABLE } from '../../backend/listening/launch-environment.js';
 import { didYouMean } from '../../did-you-mean.js';
 import { parseEndpoint } from '../../endpoint.js';
 import { printable, textOf } from '../../errors.js';
@@ -20,14 +21,12 @@ const {
   IO_URING,
 } = EnvironmentVariables;
 const BROKER_SOCKET = 'RUNNING_PROCESS_BROKER_V1_SOCKET';
-const DEFINITIONS = 'RUNNING_PROCESS_SERVICE_DEF_DIR';
-const LISTENER = 'RUNNING_PROCESS_BROKER_LISTENER_FD';
 
 /** Variables that brokers, backends and upstream's tools read, and this client does not. */
 const READ_BY_OTHER_PROGRAMS: readonly string[] = [
   BROKER_SOCKET,
-  DEFINITIONS,
-  LISTENER,
+  DIRECTORY_VARIABLE,
+  LISTENER_VARIABLE,
   'RUNNING_PROCESS_BROKER_ALLOW_PRIVILEGED',
   'RUNNING_PROCESS_BROKER_CRASH_DUMP_DIR',
   'RUNNING_PROCESS_BROKER_HELLO_PERF_GUARD',
