@@ -64,9 +64,14 @@ export function endOnFaults(): void {
     console.error(
       `broker-pool: a fault of broker-pool itself: ${escaped(message)}; NODE_DEBUG=broker-pool shows where`,
     );
-    debug(() => (error instanceof Error ? (error.stack ?? message) : message));
+    // The message may hold text of a peer.
+    debug(() => stackOf(error).split('\n').map(escaped).join('\n'));
     process.exit(ExitCode.FAILED);
   });
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error && typeof error.stack === 'string' ? error.stack : textOf(error);
 }
 
 /**

@@ -183,14 +183,15 @@ for (const parameters of [['--help'], ['demo']]) {
   );
 }
 
-const FAULT = 'throw new Error("a broken part")';
+/** Its message has a character that a terminal would act on. */
+const FAULT = 'throw new Error("a \\u001b[31mbroken part")';
 /** Throws when the command has begun, outside its promise. */
 const FAULTY = `process.on('newListener', (name) => name === 'uncaughtException' && setImmediate(() => { ${FAULT} }))`;
 
-test('a fault is one line and exit code 1; NODE_DEBUG shows where it is', async (t) => {
+test('a fault is one escaped line and exit code 1; NODE_DEBUG shows where it is, escaped as well', async (t) => {
   const words = ['--import', `data:text/javascript,${encodeURIComponent(FAULTY)}`, MAIN, 'serve', 'broker'];
   const line =
-    'broker-pool: a fault of broker-pool itself: a broken part; NODE_DEBUG=broker-pool shows where\n';
+    'broker-pool: a fault of broker-pool itself: a \\u001b[31mbroken part; NODE_DEBUG=broker-pool shows where\n';
   for (const debug of ['', 'broker-pool']) {
     const env = { ...process.env, TMPDIR: temporaryDirectory(t), NODE_DEBUG: debug };
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], env });
@@ -198,6 +199,7 @@ test('a fault is one line and exit code 1; NODE_DEBUG shows where it is', async 
     t.is(code, 1);
     t.true(stderr.startsWith(line), stderr);
     if (debug === '') t.is(stderr, line);
-    else t.regex(stderr, /Error: a broken part\n +at /);
+    else t.regex(stderr, /Error: a \\u001b\[31mbroken part\n +at /);
+    t.false(stderr.includes('\u001b'));
   }
 });
