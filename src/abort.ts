@@ -48,7 +48,7 @@ class AbortWatch {
   }
 
   /**
-   * The last callback takes the listener along: a long-lived signal must not collect listeners.
+   * Removes a callback, and with the last one the listener: a long-lived signal must not collect listeners.
    */
   remove(callback: () => void): void {
     if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return;

@@ -55,7 +55,7 @@ try {
  */
 const IS_KEPT_ON_RESOURCE = '_enable' in AsyncLocalStorage.prototype;
 
-/** Under which promises, as resources do, have an id while anything watches contexts. */
+/** The symbol under which promises and resources have an id while hooks or stores watch contexts. */
 const ID_SYMBOL = Object.getOwnPropertySymbols(EMPTY).find(
   ({ description }) => description === 'async_id_symbol',
 );

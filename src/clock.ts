@@ -106,7 +106,7 @@ class SystemDeadline implements Deadline {
   #keepAlive: boolean;
 
   constructor(delayMs: number, callback: (dueByMs: number) => void, keepAlive: boolean) {
-    // Set when it is over already, it is late as well.
+    // A negative delay stays negative: a deadline that is over when it is set counts as late.
     this.#dueMs = monotonicNowMs() + delayMs;
     this.#callback = callback;
     this.#keepAlive = keepAlive;
@@ -196,7 +196,7 @@ export class SharedTimer {
     this.dueMs = Infinity;
   }
 
-  /** As `cancel`, where only a caller that waits could make it due. */
+  /** Cancels the timer unless it keeps the process alive: then a caller waits, whose deadline may be the next one. */
   cancelUnlessKeptAlive(): void {
     if (!this.#isKeptAlive) this.cancel();
   }

@@ -10,9 +10,9 @@ import {
 
 /** The attempt that an error belongs to, for its message and its fields. */
 export interface Tried {
-  /** The request, where it was no connection to a service. */
+  /** The kind of request, unless it was a connect to a service. */
   readonly action?: string | undefined;
-  /** `''` as left out: an identity file has made a broker needless. */
+  /** `''` counts as left out: the target has an identity file and needs no broker. */
   readonly brokerEndpoint?: string | undefined;
   readonly serviceName?: string | undefined;
   readonly wantedVersion?: string | undefined;

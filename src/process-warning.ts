@@ -10,9 +10,7 @@ export function warnProcess(code: string, message: string, detail?: string): voi
 
 const warned = new Set<string>();
 
-/**
- * Warns once for each variable of a value without effect: a typing mistake must not pass in silence.
- */
+/** Warns once for each variable whose value has no effect: a typing mistake must not pass in silence. */
 export function warnOfVariable(name: string, value: string, rule: string): void {
   if (warned.has(name)) return;
   warned.add(name);

@@ -6,7 +6,7 @@ export interface Target {
   readonly wantedVersion: string;
 }
 
-/** The identity file where it names the backend of a target: it is that of the pool's own. */
+/** The identity file of the pool, where it names the backend of a target: only that of the pool's own target. */
 export function identityFileOf(
   target: Target,
   pool: { readonly [Name in 'identityFile' | 'serviceName' | 'wantedVersion']?: string | undefined },

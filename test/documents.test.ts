@@ -320,6 +320,22 @@ test('no comment of src and workers begins with a pronoun or with "Of": its firs
   t.deepEqual(found, []);
 });
 
+/** Rules of the protocol and nothing else, up to the end of the comment. */
+const RULES_ALONE = /^[A-Z]-\d\d(?:(?:, | to | and )[A-Z]-\d\d)*\.?(?: \*\/)?$/;
+
+test('no comment of src and workers opens with a line of rules alone: the reason stands beside them', (t) => {
+  t.regex('W-33.', RULES_ALONE);
+  t.regex('C-22, C-24 to C-26. */', RULES_ALONE);
+  t.notRegex('N-20: the name becomes a part of the endpoint.', RULES_ALONE);
+  const found = ['src', 'workers'].flatMap((folder) =>
+    textsIn(folder, /\.ts$/)
+      .flatMap(commentOpenings)
+      .filter((opening) => RULES_ALONE.test(opening))
+      .map((opening) => `${folder}: ${opening}`),
+  );
+  t.deepEqual(found, []);
+});
+
 test('the opening of a comment is found in each of its forms, and only there', (t) => {
   const source = `
     // One.

@@ -15,7 +15,7 @@ export interface CommandIo {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Environment;
-  /** Aborts when the user interrupts the command: it then gives back what it holds, and returns or throws. */
+  /** Aborts when the user interrupts the command: it then gives its connections back, and returns or throws. */
   readonly signal: AbortSignal;
 }
 

@@ -30,7 +30,7 @@ export const connect = defineCommand({
       import('./relay.js'),
       import('../os/native.js'),
     ]);
-    // Off the clock: it is loaded once in a process.
+    // Not measured: the module is loaded once in a process.
     loadNativeOrWarn();
     const startedMs = monotonicNowMs();
     const connecting = connectToBackend({

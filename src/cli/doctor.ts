@@ -10,7 +10,7 @@ import { absolutePath, milliseconds } from './values.js';
 
 const DEFAULT_LIMIT_MS = 5_000;
 
-/** `broker-pool doctor`: looks for what keeps clients of this user from connecting. */
+/** `broker-pool doctor`: looks for reasons why clients of this user cannot connect. */
 export const doctor = defineCommand({
   name: 'doctor',
   description:

@@ -6,7 +6,7 @@ import { runCommandLine } from './run.js';
 
 const { stdout, stderr, env, argv } = process;
 endOnFaults();
-// The findings of `doctor` say what a warning says, and what to do.
+// The findings of `doctor` repeat the warnings, with advice.
 showWarnings(argv[2] === 'doctor');
 closeEndedOutput();
 const { signal, exitCode } = endFromOutside();

@@ -35,7 +35,7 @@ export function parseCommandLine(
   const options = optionsOf(command);
   const { tokens } = parseArgs({
     args: [...words],
-    // The complaints are made here: they name what was meant.
+    // The errors are made here, not by the parser: they name the option that was probably meant.
     strict: false,
     tokens: true,
     allowPositionals: true,

@@ -20,9 +20,9 @@ export interface Interruption {
 }
 
 /**
- * The first signal, and an output that cannot be written, tell the command to end: what it holds is given back,
- * and a broker is not left in the middle of a Hello. A second signal ends the process at once. There is no stack
- * trace, and exit listeners clean up.
+ * The first signal, and an output that cannot be written, tell the command to end: it gives its connections back,
+ * and leaves no broker in the middle of a Hello. A second signal ends the process at once. There is no stack trace,
+ * and exit listeners clean up.
  */
 export function endFromOutside(): Interruption {
   const controller = new AbortController();
@@ -96,7 +96,7 @@ export function closeEndedOutput(): void {
   stdout.once('finish', () => {
     if (platform === 'win32' || stdout.isTTY) return;
     closeSync(stdout.fd);
-    // Takes its number, which no other file may get.
+    // The null device takes the number, which no other file may get.
     openSync('/dev/null', 'w');
   });
 }

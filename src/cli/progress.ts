@@ -45,7 +45,7 @@ function fitting(text: string, share: number | undefined, columns: number): stri
   return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${text}`.slice(0, columns - 1);
 }
 
-/** Shows what a command waits for, with the seconds that have passed. */
+/** Shows the wait of a command, with the seconds that have passed. */
 export async function showWhile<T>(
   output: Output,
   text: string,

@@ -19,12 +19,12 @@ export async function relay(
   socket: Socket,
   { stdin, stdout, signal }: Pick<CommandIo, 'stdin' | 'stdout' | 'signal'>,
 ): Promise<{ sentBytes: number; receivedBytes: number }> {
-  // Without those of the Hello, whose connection this may be.
+  // Bytes sent before are those of the Hello, on a connection that the broker has handed over.
   const sentBefore = socket.bytesWritten;
   let receivedBytes = 0;
   let stopLooking = (): void => {};
   const look = (): void => {
-    // A pipe of Windows ends as a whole.
+    // A pipe of Windows cannot end one side alone.
     if (process.platform === 'win32' || hasHungUp(descriptorOf(socket))) socket.destroy();
     else stopLooking = systemClock.schedule(LOOK_MS, look, true);
   };

@@ -49,7 +49,7 @@ export const top = defineCommand({
     for (const problem of found.problems) report(new Error(problem), 'top', json, io);
     const [first, ...others] = found.processes;
     if (first === undefined) {
-      // Why the one that was asked for cannot be read has been said.
+      // The lines above say already why the process that was asked for cannot be read.
       if (pid !== undefined && found.problems.length > 0) return ExitCode.UNREACHABLE;
       const publishing = pid === undefined ? [] : (await readPublished(directory)).processes;
       report(new Error(nothingPublished(pid, publishing, directory)), 'top', json, io);

@@ -17,7 +17,7 @@ const NAMES = new RegExp(
 /** Advice that only a program can follow. */
 const FOR_PROGRAMS = / Give idempotent: true with a request that may be repeated\.$/;
 
-/** The message of an error, for a user of the command line: it speaks to programs. */
+/** The message of an error in the words of the command line: the message itself names options of functions. */
 export function inCommandWords(message: string): string {
   return message.replace(FOR_PROGRAMS, '').replaceAll(NAMES, (name) => WORDS[name] ?? name);
 }

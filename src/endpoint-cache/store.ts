@@ -1,4 +1,4 @@
-/** Endpoints that outlive the pool. All of the endpoint file that the cache in memory knows. */
+/** Endpoints that outlive the pool. The cache in memory knows the endpoint file by this interface alone. */
 export interface EndpointStore {
   get(key: string): { readonly endpoint: string; readonly ageMs: number } | undefined;
   set(key: string, endpoint: string): void;

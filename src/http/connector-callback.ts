@@ -3,7 +3,7 @@ import type { LeasingPool } from '../pool/leasing-pool.js';
 import type { TargetOptions } from '../pool/options.js';
 import { asError } from './pool-arguments.js';
 
-/** How a library is told what became of a connect. */
+/** The callback by which a library hears of the outcome of a connect. */
 export type ConnectorCallback = (
   ...outcome: [error: null, socket: Socket] | [error: Error, socket: null]
 ) => void;

@@ -56,7 +56,7 @@ class PoolAgent extends Agent {
 
   readonly #onReusable = (leased: LeasedSocket): void => {
     if (!leased.isSpare) return leased.release();
-    // Behind all code that follows from the answer, and may ask for the next one.
+    // After all code that follows from the answer, which may make the next request.
     if (this.#spare.push(leased) === 1) afterThisCode(() => afterPromises(() => this.#releaseSpare()));
   };
 

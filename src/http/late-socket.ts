@@ -19,9 +19,9 @@ export class LateSocket extends Duplex {
   connecting = true;
   readonly #abort = new AbortController();
   #socket: Socket | undefined;
-  /** Calls for the socket that has not come yet. */
+  /** Method calls that wait for the socket. */
   readonly #calls: ((socket: Socket) => void)[] = [];
-  /** The write, or the end, that waits for the socket to come: a stream has one of them under way at a time. */
+  /** The write, or the end, that waits for the socket: a stream has one of them under way at a time. */
   #pending: PendingCall | undefined;
   /** The backend has ended its side. */
   #hasEnded = false;
@@ -82,7 +82,7 @@ export class LateSocket extends Duplex {
     try {
       socket = (await pool.acquire({ ...target, signal: this.#abort.signal })).detach();
     } catch (error) {
-      // A wait that this has aborted is no error.
+      // The wait was aborted by this stream itself, which is no error.
       if (!this.destroyed) this.destroy(asError(error));
       return;
     }

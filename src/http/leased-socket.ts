@@ -8,7 +8,7 @@ import { noteKeepAlive } from './keep-alive-hints.js';
 /** Requests before a busy agent gives the connection back, for the pool's checks and counts. */
 const MOST_IN_A_ROW = 32;
 
-/** The socket of a lease while requests of one agent use it. Node tells by events of the socket what becomes of it. */
+/** The socket of a lease while requests of one agent use it. Events of the socket tell how Node uses it. */
 export class LeasedSocket {
   readonly socket: Socket;
   readonly #lease: Lease;
@@ -41,7 +41,7 @@ export class LeasedSocket {
   serve(request: ClientRequest, timeoutMs: number | undefined): void {
     const { socket } = this;
     this.#request = request;
-    // For the first request the lease has done so.
+    // The lease has entered the context of the first request.
     if (this.#served > 0) enterContext(socket);
     // Callers may repeat a request over a connection that ended while it was idle.
     request.reusedSocket = this.#served > 0 || socket.bytesRead > 0;

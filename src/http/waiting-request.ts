@@ -9,8 +9,8 @@ export interface AgentRequest {
 }
 
 /**
- * A request that has no socket yet. Node then only marks a request that is destroyed, by its `signal` too, and emits
- * a `timeout` for no request without a socket. So both are seen to here.
+ * A request that has no socket yet. Node then only marks a request that is destroyed, by its `signal` too, and
+ * emits no `timeout` for a request without a socket. So this class handles both.
  */
 export class WaitingRequest {
   readonly #request: ClientRequest;

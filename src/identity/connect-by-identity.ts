@@ -40,7 +40,7 @@ export async function connectByIdentity(
     await verifyProcess(identity);
     return { socket: await dialAndProbe(identity, endpoint, options), endpoint };
   } catch (error) {
-    // All of them are about this endpoint.
+    // Each error names the endpoint, also one of the identity file or the probe.
     throw error instanceof BrokerPoolError
       ? new BrokerPoolError(error.code, error.message, {
           ...fieldsOf(error),

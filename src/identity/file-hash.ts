@@ -30,7 +30,7 @@ function hashOnThread(path: string, workerFile: string): Promise<Uint8Array | un
     if (!hasFreeDescriptors(THREAD_DESCRIPTORS)) return resolve(undefined);
     try {
       const workerData: HashTask = { path };
-      // None of the program's own options, which may load more files.
+      // The thread gets none of the program's options, which may load more files.
       const worker = new Worker(pathToFileURL(workerFile), { workerData, execArgv: [] });
       worker
         .on('message', (hash: Uint8Array) => resolve(hash))

@@ -26,8 +26,8 @@ export async function verifyProcess({ pid, bootId, exePath, exeHash }: DaemonPro
 }
 
 /**
- * The first field in which the process behind an endpoint differs from an identity; `undefined` for none. What
- * responders may differ in is not compared (P-25).
+ * The first field in which the process behind an endpoint differs from an identity; `undefined` for none. Fields in
+ * which good responders may differ are not compared (P-25).
  */
 export function differenceOf(actual: DaemonProcess, expected: DaemonProcess): string | undefined {
   if (actual.pid !== expected.pid) return `process id ${actual.pid}, not ${expected.pid}`;
@@ -51,7 +51,7 @@ export function identityMismatch(problem: string, cause?: unknown): BrokerPoolEr
   );
 }
 
-/** `undefined` where the kernel does not tell, as of another user's process. */
+/** `undefined` where the kernel does not tell, for another user's process for example. */
 async function executableOf(pid: number): Promise<string | undefined> {
   try {
     return await readlink(`/proc/${pid}/exe`);

@@ -57,7 +57,7 @@ export function directoryProblem(directory: string): string | undefined {
   return (stats.mode & ANY_OTHER) === 0 ? undefined : `has mode ${mode}: chmod 700 ${directory}`;
 }
 
-/** The sockets in the directory, in the order of their processes. Some may be left of processes that have ended. */
+/** The sockets in the directory, in the order of their processes. Processes that have ended may have left some. */
 export function socketsIn(directory: string): PublishedSocket[] {
   return namesIn(directory)
     .flatMap((name) => {

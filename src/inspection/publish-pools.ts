@@ -66,7 +66,7 @@ export async function publishPools(
   if (process.platform === 'win32')
     throw new BrokerPoolError('PUBLISH_FAILED', 'pools are not published on Windows');
   const endpoint = await prepare(directory);
-  // In no caller's context: readers come at any time.
+  // The server runs in no caller's context: readers come at any time.
   const readers = new Set<Socket>();
   const server = outOfContext(() => createServer((socket) => serve(socket, pools, readers)));
   server.maxConnections = MOST_READERS;
@@ -96,7 +96,7 @@ function checkPool(value: unknown): BrokerPool {
   return value;
 }
 
-/** By its members: a program may have two copies of this package. */
+/** Recognises a pool by its members: a program may have two copies of this package. */
 function isPool(value: unknown): value is BrokerPool {
   return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'stats') === 'function';
 }

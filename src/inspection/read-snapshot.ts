@@ -38,7 +38,7 @@ function readAll(path: string): Promise<string> {
       .on('end', () => resolve(Buffer.concat(pieces).toString()))
       .on('close', () => {
         limit.cancel();
-        // Without an error and without an end.
+        // Reached first where the publisher hangs up without an error and without an end.
         reject(new Error('it hung up'));
       });
   });

@@ -71,7 +71,7 @@ export function produceFrom(read: () => readonly Reading[]): HistogramProducer {
         };
       });
       const scope = { name: LIBRARY_NAME, version: LIBRARY_VERSION, schemaUrl: SCHEMA_URL };
-      // A metric without series is none.
+      // A metric without series is left out.
       const scopeMetrics = readings.length === 0 ? [] : [{ scope, metrics }];
       return { resourceMetrics: { resource: EMPTY, scopeMetrics }, errors: [] };
     },

@@ -122,7 +122,7 @@ interface Sample {
  * themselves, and their histograms take one duration at a time.
  */
 class PoolMetric implements RegisteredMetric {
-  /** Under which the registry keeps it. */
+  /** The name under which the registry keeps the metric. */
   readonly key: string;
   /** The registry of the OpenMetrics format takes the `_total` off. */
   name: string;

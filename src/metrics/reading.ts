@@ -129,7 +129,7 @@ function checkPool(value: unknown): BrokerPool {
   throw invalidArgument('pool', `must be a BrokerPool or an array of them, got ${described(value)}`);
 }
 
-/** By its members: a program may have two copies of this package. */
+/** Recognises a pool by its members: a program may have two copies of this package. */
 function isPool(value: unknown): value is BrokerPool {
   return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'stats') === 'function';
 }

@@ -111,7 +111,7 @@ export class PoolSpans {
     end(acquire.span, attributes, error);
   }
 
-  /** The acquire needs no connect any more, or has one. */
+  /** The acquire no longer waits for a connect to begin. */
   #forget(acquire: AcquireSpan): void {
     this.#unserved.get(acquire.target)?.remove(acquire);
   }

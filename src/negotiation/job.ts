@@ -17,7 +17,7 @@ import { Handshake } from './exchange/handshake.js';
  *
  * An {@link Outcome} is how the job ended, for the caller; a `ThreadOutcome` is the same with a descriptor in
  * place of a socket. A `CloseObligation` says what must be sent or read before a broker's connection may be
- * closed; an `OrphanedSocket` is what a dead thread had open.
+ * closed; an `OrphanedSocket` is a descriptor that a dead thread had open.
  */
 
 /** How a connection came to be. */
@@ -105,15 +105,14 @@ export interface Answered {
 export type Outcome = Connected | Answered | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
- * Where negotiations run: `worker` on the event loop, handoffs on the wait thread; `event-loop` on the event
- * loop alone; `event-loop-without-ffi` likewise, and without the system calls that check who is behind an
- * endpoint.
+ * Where negotiations run: `worker` on the event loop, handoffs on the wait thread; `event-loop` on the event loop
+ * alone; `event-loop-without-ffi` likewise, and without the system calls that check the user behind an endpoint.
  */
 export type DriverName = 'worker' | 'event-loop' | 'event-loop-without-ffi';
 
 /** Runs jobs. All drivers keep to the same rules; they differ in the thread that waits. */
 export interface Driver {
-  /** How it waits at present. */
+  /** The way in which the driver waits at present. */
   readonly name: DriverName;
   /**
    * Starts a job and calls `settle` once, never before this call has returned. The returned function gives

@@ -121,7 +121,7 @@ export interface HelloReplyToEncode {
     | undefined;
 }
 
-// W-33.
+// W-33: the message may hold neither of the two results.
 /** Encodes a HelloReply; without a result it is empty. Throws `INVALID_ARGUMENT`. */
 export function encodeHelloReply({ result }: HelloReplyToEncode): Uint8Array {
   switch (result?.kind) {

@@ -7,7 +7,7 @@ export const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 export const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The first byte of every frame: the layout "length, then body". Not the envelope's version. */
-export const FRAMING_VERSION = 1; // W-15
+export const FRAMING_VERSION = 1; // W-15: no other layout exists.
 
 /**
  * Bytes in front of a body: the layout byte and the body length as an unsigned 32-bit little-endian number.
@@ -15,10 +15,10 @@ export const FRAMING_VERSION = 1; // W-15
 export const FRAME_HEADER_BYTES = 5;
 
 /** Longest body that may be written or read, in bytes. */
-export const MAX_FRAME_BYTES = 16 * 1024 * 1024; // W-08
+export const MAX_FRAME_BYTES = 16 * 1024 * 1024; // W-08: both sides refuse more.
 
 /** Longest body that a broker reads where it expects a Hello, in bytes. */
-export const MAX_HELLO_BYTES = 64 * 1024; // W-08
+export const MAX_HELLO_BYTES = 64 * 1024; // W-08: the cap of a first frame alone.
 
 const NOTHING = new Uint8Array(0);
 

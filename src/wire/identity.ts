@@ -1,11 +1,11 @@
 import { defineMessage } from './codec.js';
 import type { Message } from './field-table.js';
 
-// P-01, P-02.
+// P-01, P-02: a nonce that no earlier answer can hold.
 /** Length of the nonce in an identity probe, in bytes; the answer is the nonce and a DaemonProcess. */
 export const PROBE_NONCE_BYTES = 32;
 
-// P-14.
+// P-14: the form of the namespace.
 const ENDPOINT = {
   /** `shared`, `private:<service>` or `explicit:<name>`. */
   namespaceId: 'string',

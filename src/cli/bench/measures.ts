@@ -7,14 +7,14 @@ import type { Samples } from './samples.js';
 /** How long the event loop may be without a turn. */
 const TURN_MS = 20;
 
-/** Something that is done again and again, and takes time. */
+/** An operation that is repeated, and whose time is measured. */
 export interface Measure {
   readonly name: string;
   /** The most operations, also where time is left. */
   readonly count: number;
   /** How many at a time. */
   readonly concurrency: number;
-  /** Does it once, and returns how to undo it, off the clock. */
+  /** Does it once. Returns a function that undoes it, which is not measured. */
   readonly once: () => Promise<() => void>;
 }
 

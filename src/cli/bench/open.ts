@@ -6,7 +6,7 @@ import { CommandFailure } from '../command.js';
 import { ExitCode } from '../exit-codes.js';
 import { helloSkips, idleLeases, negotiatedConnects, requests, type Measure } from './measures.js';
 
-/** A pool may ask the broker so often for an endpoint that it remembers. */
+/** How often a pool may ask the broker again for an endpoint that it remembers. */
 const SPARE_HELLOS = 20;
 
 /** The subject of a measurement. */
@@ -37,7 +37,7 @@ export interface OpenBench {
   readonly close: () => Promise<void>;
 }
 
-/** Connects once, off the clock, with all that is loaded once in a process, and opens what the measures need. */
+/** Connects once, unmeasured, so that all modules are loaded, and opens the connections for the measures. */
 export async function openBench(options: BenchOptions): Promise<OpenBench> {
   const { target, count, payloadProtocol, timeoutMs, signal } = options;
   const { socket, endpoint } = await connectToBackend({ ...target, roundTripTimeoutMs: timeoutMs, signal });

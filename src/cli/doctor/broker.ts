@@ -74,7 +74,7 @@ export async function checkNegotiation(examination: Examination): Promise<Findin
   }
 }
 
-/** A broker of another release may leave fields out: what it does not say is no finding. */
+/** A broker of another release may leave fields out: a field that is missing is no finding. */
 function judge(body: string, exitCode: number): Finding {
   const status = parse(body);
   const instance = typeof status['broker_instance'] === 'string' ? ` ${status['broker_instance']}` : '';

@@ -11,7 +11,7 @@ export interface PublishingProcess {
   readonly snapshots: readonly [Snapshot, ...Snapshot[]];
 }
 
-/** The processes, and what kept others from being read. */
+/** The processes, and why others could not be read. */
 export interface Published {
   readonly processes: readonly PublishingProcess[];
   readonly problems: readonly string[];

@@ -48,7 +48,7 @@ export interface PoolSummary {
 }
 
 /**
- * The pools of a process, with what has happened since the sample before.
+ * The pools of a process, with rates since the sample before.
  *
  * @param snapshots of all threads of the process, at least one
  */

@@ -64,7 +64,7 @@ export class EventLoopDriver implements Driver {
     return () => negotiation.release();
   }
 
-  /** The event loop runs already. */
+  /** Does nothing: the event loop runs already. */
   warm(): Promise<void> {
     return Promise.resolve();
   }

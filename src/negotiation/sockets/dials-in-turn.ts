@@ -5,19 +5,19 @@ import { systemClock } from '../../clock.js';
  * program that only connects and closes would keep all its sockets, and run no timer.
  */
 export const MOST_DIALS_IN_A_TURN = 256;
-/** Since the event loop was last seen to turn. */
+/** Dials since the event loop was last seen to turn. */
 let dialsInTurn = 0;
 let waiting: (() => void)[] = [];
 
 /** Counts a dial. Returns whether the event loop must turn before it. */
 export function mustTurn(): boolean {
   dialsInTurn += 1;
-  // Not from the first one on: a program that connects once a turn would pay for it each time.
+  // Not from the first dial on: a program that connects once a turn would pay for the callback each time.
   if (dialsInTurn === MOST_DIALS_IN_A_TURN / 2) systemClock.afterTurn(onTurn);
   return dialsInTurn > MOST_DIALS_IN_A_TURN;
 }
 
-/** Runs `dial` when the turn is over for which it must wait. Returns a function that takes it away before that. */
+/** Runs `dial` once this turn of the event loop is over. Returns a function that cancels it before that. */
 export function afterTurn(dial: () => void): () => void {
   let isWanted = true;
   waiting.push(() => {
@@ -30,6 +30,6 @@ function onTurn(): void {
   dialsInTurn = 0;
   const due = waiting;
   waiting = [];
-  // In one callback: behind one of its own, a caller that has its connection could use up the turn of all others.
+  // All in one callback: promises react between two, and the first caller could use up this turn by new dials.
   for (const dial of due) dial();
 }

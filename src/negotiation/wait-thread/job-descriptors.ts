@@ -68,7 +68,7 @@ export class JobDescriptors {
     active.descriptor = -1;
   }
 
-  /** Before a descriptor is handed over or closed: its number may come back as that of another file. */
+  /** Called before a descriptor is handed over or closed: its number may come back as that of another file. */
   #unwatch(active: ActiveJob): void {
     if (this.#watched.delete(active.descriptor)) this.#poller.remove(active.descriptor);
   }

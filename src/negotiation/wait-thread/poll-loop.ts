@@ -100,7 +100,7 @@ export class PollLoop {
     this.#poller.wait(timeoutMs, (descriptor) => this.#onReadable(descriptor));
   }
 
-  /** Returns whether there were any. */
+  /** Carries out the commands of the main thread. Returns whether there were any. */
   #takeCommands(): boolean {
     let any = false;
     for (let command = this.#port.take(); command !== undefined; command = this.#port.take()) {
