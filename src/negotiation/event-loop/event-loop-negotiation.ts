@@ -21,13 +21,12 @@ import {
 import type { Exchange, ExchangeStep } from '../exchange/exchange.js';
 import { exchangeFor, startedAtMs, type Job, type Outcome } from '../job.js';
 import {
-  drainReply,
   holdForReply,
   streamConnection,
   unansweredFailure,
-  type AbandonedRequest,
   type BrokerConnection,
-} from '../sockets/drain-reply.js';
+} from '../sockets/broker-requests.js';
+import { drainReply, type AbandonedRequest } from '../sockets/drain-reply.js';
 
 type StepTo<Kind extends ExchangeStep['kind']> = Extract<ExchangeStep, { readonly kind: Kind }>;
 

@@ -6,7 +6,8 @@ import type { Watch } from '../../os/poller-kinds.js';
 import { NO_PROGRESS } from '../../wire/frame.js';
 import { startedAtMs, type Job, type Outcome } from '../job.js';
 import { socketOver } from '../sockets/dial.js';
-import { drainReply, streamConnection } from '../sockets/drain-reply.js';
+import { streamConnection } from '../sockets/broker-requests.js';
+import { drainReply } from '../sockets/drain-reply.js';
 import {
   CloseObligation,
   type OrphanedSocket,

@@ -3,7 +3,7 @@ import { DeadlineTimer } from '../../deadline-queue.js';
 import type { Native } from '../../os/native.js';
 import { abandonedFailure } from '../connect-failures.js';
 import { startedAtMs, type Driver, type Job, type Outcome } from '../job.js';
-import { holdForReply, unansweredFailure } from '../sockets/drain-reply.js';
+import { holdForReply, unansweredFailure } from '../sockets/broker-requests.js';
 import { NOT_STARTED, receiveOutcome, recoverOrphan, startJob } from './job-sockets.js';
 import { commandsFor, GRACE_MS, startCommand, SubmittedJob, SubmittedJobs } from './submitted-jobs.js';
 import { ThreadControl, type ThreadControlOptions, type WorkerSession } from './thread-control.js';

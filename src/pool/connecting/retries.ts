@@ -2,7 +2,7 @@ import pRetry from 'p-retry';
 import { onAbort } from '../../abort.js';
 import type { Clock } from '../../clock.js';
 import { BrokerPoolError, fieldsOf, type ErrorDetails } from '../../errors.js';
-import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/drain-reply.js';
+import { isUnanswered, onRoom, roomWithinMs } from '../../negotiation/sockets/broker-requests.js';
 import type { ConnectRequest } from './connect-request.js';
 import { attemptsAllowed, retryDelayMs } from './retry-policy.js';
 

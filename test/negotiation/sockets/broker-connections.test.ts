@@ -5,14 +5,16 @@ import { systemClock } from '../../../src/clock.js';
 import type { SystemFailure } from '../../../src/errors.js';
 import {
   countUnanswered,
-  drainReply,
-  GIVE_UP_MS,
   HOLD_MS,
   holdForReply,
   isUnanswered,
   onRoom,
   roomWithinMs,
   streamConnection,
+} from '../../../src/negotiation/sockets/broker-requests.js';
+import {
+  drainReply,
+  GIVE_UP_MS,
   type AbandonedRequest,
 } from '../../../src/negotiation/sockets/drain-reply.js';
 import { FakeClock } from '../../helpers/fake-clock.js';

@@ -9,7 +9,7 @@ import {
   onRoom,
   roomWithinMs,
   unansweredFailure,
-} from '../../../src/negotiation/sockets/drain-reply.js';
+} from '../../../src/negotiation/sockets/broker-requests.js';
 import { systemClock } from '../../../src/clock.js';
 import { until } from '../../helpers/leftovers.js';
 import { scaled } from '../../helpers/patience.js';

@@ -8,7 +8,7 @@ import {
   recoverOrphan,
   startJob,
 } from '../../../src/negotiation/wait-thread/job-sockets.js';
-import { countUnanswered } from '../../../src/negotiation/sockets/drain-reply.js';
+import { countUnanswered } from '../../../src/negotiation/sockets/broker-requests.js';
 import { CloseObligation, SharedThreadState } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import { NO_PROGRESS } from '../../../src/wire/frame.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';

@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
 import { BrokerPoolError } from '../../../src/errors.js';
-import { addUnanswered } from '../../../src/negotiation/sockets/drain-reply.js';
+import { addUnanswered } from '../../../src/negotiation/sockets/broker-requests.js';
 import type { ConnectRequest } from '../../../src/pool/connecting/connect-request.js';
 import { Retries, type FailedAttempt } from '../../../src/pool/connecting/retries.js';
 import { RefusalCode } from '../../../src/wire/messages.js';

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { heard } from '../../hostile/hostile-peer.js';
 import { hostilePeer } from '../../hostile/peer-kit.js';
-import { HOLD_MS } from '../../../src/negotiation/sockets/drain-reply.js';
+import { HOLD_MS } from '../../../src/negotiation/sockets/broker-requests.js';
 import { loadNative } from '../../../src/os/native.js';
 import type { BrokerBehaviour, TestTarget } from '../../../src/testing/index.js';
 import { RefusalCode } from '../../../src/wire/messages.js';
