@@ -261,6 +261,20 @@ test('each file and folder of the repository that a document names exists', (t) 
   t.deepEqual(missing, []);
 });
 
+test('each ratio of the README is one of the table in docs/latency.md', (t) => {
+  const read = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+  const [, table = ''] =
+    /<!-- targets: begin -->(.*)<!-- targets: end -->/s.exec(read('docs/latency.md')) ?? [];
+  const measured = new Set([...table.matchAll(/ \| ([\d.]+) \| /g)].map(([, ratio]) => ratio));
+  const quoted = [...read('README.md').matchAll(/\b([\d.]+) times\b/g)].map(([, ratio]) => ratio);
+  t.true(quoted.length > 5);
+  t.deepEqual(
+    quoted.filter((ratio) => !measured.has(ratio)),
+    [],
+    'a newer run has others: correct the README',
+  );
+});
+
 test('each npm script that a document names exists', (t) => {
   const { scripts } = packageFile;
   const missing = DOCUMENTS.flatMap((document) =>
