@@ -28,7 +28,7 @@ export function closedError(settings: TargetNames, options: TargetNames = {}): B
   });
 }
 
-/** @param cause what `destroy` was called with */
+/** @param cause the argument of `destroy` */
 export function destroyedError(cause: Error | undefined): BrokerPoolError {
   return new BrokerPoolError('POOL_CLOSED', 'the pool was destroyed', { cause });
 }
@@ -74,7 +74,7 @@ export function callerError(
   const open = `total ${total}, idle ${idle}, connecting ${connecting}`;
   const out = detached === 0 ? `leased ${leased}` : `leased ${leased}, detached ${detached}`;
   const situation = `${open}, waiting ${waiting}, ${out}, max ${max}`;
-  // Undefined: the usual advice.
+  // `undefined` gives the usual advice.
   const advice = failure.phase === 'queue' && detached > 0 ? adviceOnDetached(leased) : undefined;
   return explainedError(failure, { ...facts, situation, advice });
 }

@@ -46,7 +46,7 @@ export interface LeaseOwner {
   readonly target?: Target;
   /** Whether the holder of a leased connection may use it once more. */
   isSpare?(connection: LeasedConnection): boolean;
-  /** Callers that wait for what other callers hold. */
+  /** Callers that wait for connections that other callers hold. */
   readonly unserved?: number;
   /** Why the pool has closed its connections, once it has ended. */
   readonly endedBy?: BrokerPoolError | undefined;
@@ -97,7 +97,7 @@ export interface Lease extends AsyncDisposable {
   readonly negotiated?: NegotiatedInfo | undefined;
   /**
    * The token of the offered handoff; `undefined` where there was none. It is overwritten when the connection
-   * closes: copy what must live longer.
+   * closes: copy it to keep it longer.
    */
   readonly handoffToken?: Uint8Array | undefined;
   /** The connection's number, the same in every lease and event of this connection. */

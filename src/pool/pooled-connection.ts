@@ -22,7 +22,7 @@ interface SharedFields {
   readonly sharedWith: SharedWith | undefined;
 }
 
-/** The fields with which the latest connection of a pool began that has no answer of the broker. */
+/** By pool, the first fields of the latest connection without an answer of the broker. */
 const latestUnanswered = new WeakMap<LeaseOwner, SharedFields>();
 
 /**
@@ -141,14 +141,14 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
     const next = PooledSocket.renew(this.socket);
     if (typeof next === 'string') return next;
     this.socket = next;
-    // A caller may have unreferenced it. One that rests has had none, but a keepalive.
+    // A caller may have unreferenced it. A connection that rests has had a keepalive, and no caller.
     if (typeof this.since !== 'number') this.socket.ref();
     return undefined;
   }
 
   /**
-   * Takes the backend's greeting off the socket while `validate` is asked before the first lease: it is the
-   * first caller's due, and would be mistaken for the answer to a ping.
+   * Takes the backend's greeting off the socket while `validate` is asked before the first lease: it belongs to the
+   * first caller, and would be mistaken for the answer to a ping.
    */
   takeGreeting(): Uint8Array | undefined {
     return this.uses > 0 ? undefined : takeUnread(this.socket);
@@ -172,8 +172,8 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
   }
 
   /**
-   * The turn in which it became idle has ended: it counts as idle since then, and is no reason for a finished
-   * program to go on.
+   * The turn in which it became idle has ended: it counts as idle since then, and does not keep a finished program
+   * alive.
    */
   rest(nowMs: number): void {
     // Rounded up it would lie in the future.
@@ -209,7 +209,7 @@ export class PooledConnection implements ListEntry<PooledConnection>, SocketWatc
 
   /** Bytes arrived. */
   onBytes(): void {
-    // Before the first lease they are a backend's greeting, and the first caller's due.
+    // Before the first lease the bytes are a backend's greeting, which belongs to the first caller.
     if (this.uses === 0 && !spokenTo.has(this)) return;
     PooledSocket.markForReset(this.socket);
     if (this.state === 'idle') this.owner.onDestroy(this, 'dirty');

@@ -12,8 +12,8 @@ import { sumCounts, type PoolCounts, type PoolState, type TargetStats } from './
 const FEW = 128;
 
 /**
- * The pools of all targets that callers have asked for. A service that talks to ever new versions leaves
- * unused targets behind: they are dropped when they become many, and their counts stay in the sum.
+ * The pools of all targets that callers have asked for. A service that asks for one new version after the other
+ * leaves unused targets behind: they are dropped when they become many, and their counts stay in the sum.
  */
 export class Targets implements Iterable<TargetPool> {
   /**

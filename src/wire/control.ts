@@ -63,7 +63,7 @@ const NEGOTIATED = {
   serverCapabilities: 'u64',
   /** Seconds; advice only, no known client acts on it. */
   keepaliveIntervalSecs: 'u64',
-  /** Empty, or what the handoff-ready event will repeat. */
+  /** Empty, or the token that the handoff-ready event repeats. */
   handlePassedToken: 'bytes',
   connectionId: 'u64',
 } as const;

@@ -73,11 +73,11 @@ export function encodeFrame(body: Uint8Array): Uint8Array {
 }
 
 /**
- * Cuts a byte stream into frames. Give it what arrives, in pieces of any size, with {@link push}; after each
- * piece call {@link read} until it returns `undefined`.
+ * Cuts a byte stream into frames. Give it the bytes that arrive, in pieces of any size, with {@link push}; after
+ * each piece call {@link read} until it returns `undefined`.
  *
- * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body
- * pin the decoder's buffer. That buffer grows with what has arrived, never on the word of a header alone.
+ * All bytes are copied on their way in and out: neither does the decoder hold on to a chunk, nor does a body pin
+ * the decoder's buffer. That buffer grows with the bytes that have arrived, never on the word of a header alone.
  * The decoder overwrites bytes that it no longer needs: frames may hold tokens.
  */
 export class FrameDecoder {
@@ -133,8 +133,8 @@ export class FrameDecoder {
 
   /**
    * The error to report when the peer ends the stream here, after {@link read} has returned `undefined`:
-   * `UNEXPECTED_EOF` that names what was being read. An end between frames is an error too. If the
-   * stream had failed before, that failure.
+   * `UNEXPECTED_EOF` that names the part that is missing. An end between frames is an error too. If the stream had
+   * failed before, that failure.
    */
   endOfInput(): BrokerPoolError {
     if (this.#failure !== undefined) return this.#failure;
@@ -160,7 +160,7 @@ export class FrameDecoder {
     return { header, bodyBytes: Math.max(this.#end - this.#start - FRAME_HEADER_BYTES, 0) };
   }
 
-  /** Forgets what has arrived after the last frame read: nothing is to be read any more. */
+  /** Forgets the bytes after the last frame read: no further frame is wanted. */
   wipe(): void {
     this.#buffer.fill(0, this.#start, this.#end);
     this.#buffer = NOTHING;

@@ -9,8 +9,8 @@ const LAST_FIELD = 9;
 
 /**
  * Reads the usual forms of an encoded Frame in one pass, without copying: at about a tenth of the cost of the
- * generic codec. What it cannot read it leaves to the generic codec, so that both agree on every input:
- * groups, varints of 8 bytes and more, text that is not ASCII, tags in an unusual form, and broken bodies.
+ * generic codec. Other forms are left to the generic codec, so that both agree on every input: groups, varints of 8
+ * bytes and more, text that is not ASCII, tags in an unusual form, and broken bodies.
  */
 class BodyScanner {
   #bytes = NOTHING;

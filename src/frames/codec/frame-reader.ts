@@ -8,8 +8,8 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 const FIRST_BYTES = 64 * 1024;
 
 /**
- * Cuts the bytes of a connection into frames, without I/O. {@link push} what arrives, in pieces of any size, and
- * {@link read} until it returns `undefined`.
+ * Cuts the bytes of a connection into frames, without I/O. {@link push} the bytes that arrive, in pieces of any
+ * size, and {@link read} until it returns `undefined`.
  *
  * A frame that lies within one piece is not copied: its payload is a view of that piece. A frame that arrives
  * in several pieces is put together in memory of its own, each byte copied once or twice. That memory grows

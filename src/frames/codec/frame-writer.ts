@@ -104,7 +104,7 @@ export class FrameWriter {
     return FRAME_HEADER_BYTES + bodyBytes;
   }
 
-  /** Puts a payload between what was written before it and after it. */
+  /** Puts a payload between the bytes that were written before it and those that follow. */
   #lend(payload: Uint8Array, payloadAt: number): void {
     const end = this.#position;
     this.#position = payloadAt;
