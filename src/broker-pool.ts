@@ -252,6 +252,7 @@ export class BrokerPool extends EventEmitter<PoolEventMap> implements AsyncDispo
   }
 
   #end(reason: BrokerPoolError): void {
+    this.#sharing?.markEnded();
     this.#targets.destroy(reason);
     this.#sharing?.end(reason);
     this.#connector.close();

@@ -40,6 +40,8 @@ export const ALL_BUSY = 'Allow more connections, maxInFlight or time: all connec
 /** The next step after a request has waited in vain for the first connection. */
 export const NO_CONNECTION =
   'See why no connection comes about: the broker or the backend may be silent, or the pool at its limit.';
+/** The next step after a request has waited in vain for what other users of the pool hold. */
+export const POOL_FULL = 'Raise max, or hold leases and detached sockets for less time.';
 
 /** The next step after a failure on a backend's connection; the usual advice speaks of brokers. */
 const ADVICE: Partial<Readonly<Record<ErrorCode, string>>> = {

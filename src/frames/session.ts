@@ -18,6 +18,7 @@ import {
 import {
   ALL_BUSY,
   NO_CONNECTION,
+  POOL_FULL,
   queueFullError,
   requestError,
   requestTimeoutError,
@@ -183,7 +184,7 @@ export class Session implements AsyncDisposable {
 
   #timeoutAdvice(state: RequestState, wait: unknown): string | undefined {
     if (state !== 'queued') return undefined;
-    if (wait instanceof BrokerPoolError) return adviceFor(wait);
+    if (wait instanceof BrokerPoolError) return wait.phase === 'queue' ? POOL_FULL : adviceFor(wait);
     return this.#dispatcher.connections > 0 ? ALL_BUSY : NO_CONNECTION;
   }
 
@@ -206,7 +207,7 @@ export class Session implements AsyncDisposable {
 }
 
 const SITUATION: Readonly<Record<RequestState, string | undefined>> = {
-  queued: 'waiting for a connection',
+  queued: 'waiting for a connection and not sent',
   assigned: 'waiting to be sent',
   written: 'sent and not answered',
   settled: undefined,

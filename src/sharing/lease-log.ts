@@ -4,6 +4,7 @@ const READ = 1;
 const RUNG = 2;
 const ANSWERED = 3;
 const MESSAGES_READ = 4;
+const ENDED = 5;
 
 const HEADER_BYTES = 32;
 const FIELDS = 3;
@@ -23,11 +24,11 @@ const EVER_RECEIVED = 2;
  * each of them takes longer than the rest of a lease. The client sends one message when the pool's thread has
  * read all that the last one was about. When it ends, the pool's thread finds all that it has written.
  *
- * Layout: five 32-bit words, padded to 32 bytes: the numbers of the record to write and to read next, whether
+ * Layout: six 32-bit words, padded to 32 bytes: the numbers of the record to write and to read next, whether
  * a message is on its way (1 or 0), how many acquires the pool has answered, how many releases and claims in
- * messages it has read. Then 1,024 records of three 64-bit floats, used in turn: the acquire's number; the
- * turn of a release, or -1 for a claim; marks of the release, or the claimed connection's number. Numbers of
- * records and counts go on at the lowest 32-bit number after the highest.
+ * messages it has read, whether the pool has ended (1 or 0). Then 1,024 records of three 64-bit floats, used in
+ * turn: the acquire's number; the turn of a release, or -1 for a claim; marks of the release, or the claimed
+ * connection's number. Numbers of records and counts go on at the lowest 32-bit number after the highest.
  */
 export class LeaseLog {
   readonly memory: SharedArrayBuffer;
@@ -102,6 +103,16 @@ export class LeaseLog {
   /** Client: how many releases and claims in messages the pool's thread has read, as a 32-bit number. */
   get messagesRead(): number {
     return Atomics.load(this.#words, MESSAGES_READ);
+  }
+
+  /** Pool's thread, before it closes connections: their ends may reach the client before any message. */
+  markEnded(): void {
+    Atomics.store(this.#words, ENDED, 1);
+  }
+
+  /** Client: whether the pool has ended. */
+  get isEnded(): boolean {
+    return Atomics.load(this.#words, ENDED) === 1;
   }
 
   #write(acquireId: number, turn: number, detail: number): boolean {

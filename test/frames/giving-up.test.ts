@@ -207,7 +207,10 @@ test('a timeout of a request that got no connection does not blame the backend',
   const { pool } = await startPooled(t, () => {}, { max: 1 });
   const lease = await pool.acquire();
   const waiting = await failureOf(openPooled(t, pool).request(bytes('x'), { timeoutMs: SHORT_MS }));
-  t.regex(waiting.message, /echo 1\.0\.0 at .*: waiting for a connection.* Raise max, or hold leases/);
+  t.regex(
+    waiting.message,
+    /echo 1\.0\.0 at .*: waiting for a connection.* Raise max, or hold leases and detached/,
+  );
   lease.release();
   const session = openPooled(t, pool, { connections: 1, maxInFlight: 1 });
   const first = failureOf(session.request(bytes('first'), { timeoutMs: 5_000 }));

@@ -150,6 +150,19 @@ test('a pool that closes waits for the session to answer its requests', async (t
   await closed;
 });
 
+testWhere(canShare, SHARING)(
+  'a shared pool whose own thread destroys it fails what is in flight with POOL_CLOSED',
+  async (t) => {
+    const { backend, pool } = await startPooled(t, () => {});
+    const shared = await connectSharedPool(pool.share());
+    const inFlight = failureOf(openPooled(t, shared).request(bytes('x')));
+    await backend.until(() => backend.requests.length === 1);
+    await pool.destroy();
+    t.is((await inFlight).code, 'POOL_CLOSED');
+    await shared.close();
+  },
+);
+
 testWhere(canShare, SHARING)('a session works over a pool that another thread shares', async (t) => {
   const { pool } = await startPooled(t);
   const shared = await connectSharedPool(pool.share());

@@ -81,6 +81,11 @@ export class Sharer {
     if (!(await until(() => this.blocked))) throw new Error('the thread does not block');
   }
 
+  /** Holds up the test's own thread until a request of the other thread has ended. */
+  holdUntilRequestEnds(): void {
+    if (Atomics.wait(this.#words, 0, 0, 30_000) === 'timed-out') throw new Error('the request does not end');
+  }
+
   wake(): void {
     Atomics.store(this.#words, 1, 1);
     Atomics.notify(this.#words, 1);

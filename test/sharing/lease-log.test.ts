@@ -74,6 +74,14 @@ test('a reader that reads again gets each record once', (t) => {
   t.deepEqual(read, [1, 2, 3, 4]);
 });
 
+test('the thread sees whether the pool has ended', (t) => {
+  const host = new LeaseLog();
+  const client = new LeaseLog(host.memory);
+  t.false(client.isEnded);
+  host.markEnded();
+  t.true(client.isEnded);
+});
+
 test('the thread sees how many acquires the pool has answered, and how many messages it has read', (t) => {
   const { pool, thread } = bothSides();
   pool.countAnswer();

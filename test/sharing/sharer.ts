@@ -18,6 +18,8 @@ const detached = new Map<string, Socket>();
 const aborters = new Map<string, AbortController>();
 /** The state in shared memory while the thread is blocked. */
 export const BLOCKED = 1;
+/** The state in shared memory when a request has ended. */
+const ENDED = 2;
 
 /** Bytes that reached listeners which were left on sockets. */
 let overheard = '';
@@ -110,6 +112,16 @@ export const commands = {
     commands.releaseUnseen(name, waitMs);
     await new Promise(setImmediate);
     return await commands.acquire(next);
+  },
+  /** A request of a session over the shared pool; says in shared memory that it has ended. */
+  async request(payloadProtocol: number) {
+    const { openSession } = await import('../../src/frames/open-session.js');
+    try {
+      await openSession(shared, { payloadProtocol }).request(new Uint8Array(1));
+    } finally {
+      Atomics.store(words, 0, ENDED);
+      Atomics.notify(words, 0);
+    }
   },
   hasLoadedKoffi: () => loadedNative() !== undefined,
   /** Gives a connection back, leases it again, and ends the thread before its loop turns. */

@@ -1,3 +1,5 @@
+import { PROTOCOL } from '../frames/frame-backend.js';
+import { startPooled } from '../frames/kit.js';
 import { until } from '../helpers/leftovers.js';
 import { scaled } from '../helpers/patience.js';
 import test from '../helpers/sanitary.js';
@@ -44,6 +46,17 @@ sharingTest('three threads lease one connection in turn, and each reads its own 
     lease.release();
   }
   t.like(pool.stats(), { created: 1, total: 1 });
+});
+
+sharingTest('a request in another thread fails with POOL_CLOSED when the pool is destroyed', async (t) => {
+  const { backend, pool } = await startPooled(t, () => {});
+  const sharer = await startSharer(t, pool);
+  const request = failureOf(sharer.call('request', PROTOCOL));
+  await backend.until(() => backend.requests.length === 1);
+  // The other thread sees the end of the connection before the news that the pool has ended.
+  pool.once('connectionClosed', () => sharer.holdUntilRequestEnds());
+  await pool.destroy();
+  t.is((await request).code, 'POOL_CLOSED');
 });
 
 sharingTest('a released socket with listeners gets no bytes of another thread’s lease', async (t) => {

@@ -31,8 +31,6 @@ const KEPT_AT_MOST = 256;
 
 /** The leases that this thread has from the pool of another, and the sockets that it keeps between them. */
 export class ClientLeases implements LeaseOwner {
-  /** Why this thread's part of the pool has ended, once it has. */
-  endedBy: BrokerPoolError | undefined;
   readonly #host: HostLink;
   readonly #onChange: () => void;
   readonly #ledger: DescriptorLedger;
@@ -64,6 +62,10 @@ export class ClientLeases implements LeaseOwner {
   /** How many connections the pool has still to get back; detached ones count once they are to close. */
   get out(): number {
     return this.#leased + this.#draining.size + (this.#retiring ? this.#detached.size : 0);
+  }
+
+  get endedBy(): BrokerPoolError | undefined {
+    return this.#host.endedBy;
   }
 
   /** Closes detached connections as soon as they are at rest. */
@@ -151,8 +153,7 @@ export class ClientLeases implements LeaseOwner {
   }
 
   /** Destroys everything without telling the pool. Callers keep their leases, whose sockets are closed. */
-  abandon(reason: BrokerPoolError): void {
-    this.endedBy = reason;
+  abandon(): void {
     for (const connectionId of Array.from(this.#connections.keys())) this.onGone(connectionId);
     this.#leased = 0;
     // The pool's thread may have ended, and closes nothing any more. A socket closes a descriptor without

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import { BrokerPoolError } from '../../errors.js';
 import type { AcquireOptions } from '../../pool/options.js';
 import type { LeaseLog } from '../lease-log.js';
 import type { ClientMessage } from '../protocol.js';
@@ -16,6 +17,7 @@ export interface AskedAcquire {
 export class HostLink {
   readonly #port: Pick<MessagePort, 'postMessage'>;
   readonly #log: LeaseLog;
+  #endedBy: BrokerPoolError | undefined;
   /** Acquires that the pool's thread has been asked for, as a 32-bit number. */
   #asked = 0;
   /** Releases and claims that had no place in the log, as a 32-bit number. */
@@ -24,6 +26,17 @@ export class HostLink {
   constructor(port: Pick<MessagePort, 'postMessage'>, log: LeaseLog) {
     this.#port = port;
     this.#log = log;
+  }
+
+  /** Why this thread's part of the pool has ended, once it has. */
+  get endedBy(): BrokerPoolError | undefined {
+    if (this.#log.isEnded)
+      this.#endedBy ??= new BrokerPoolError('POOL_CLOSED', 'the pool has ended in its own thread');
+    return this.#endedBy;
+  }
+
+  end(reason: BrokerPoolError): void {
+    this.#endedBy ??= reason;
   }
 
   post(message: ClientMessage): void {

@@ -265,7 +265,8 @@ export class SharedPool implements AsyncDisposable {
     this.#refusal ??= reason;
     for (const acquire of this.#pending.items()) this.#fail(acquire, errorFromData(reason));
     this.#deadlines.stop();
-    this.#leases.abandon(errorFromData(reason));
+    this.#host.end(errorFromData(reason));
+    this.#leases.abandon();
     this.#port.close();
   }
 }

@@ -58,6 +58,11 @@ export class HostPort {
     port.unref();
   }
 
+  /** Connections are about to close, since the pool ends. */
+  markEnded(): void {
+    this.#log.markEnded();
+  }
+
   end(reason: BrokerPoolError): void {
     this.#cutOff(reason, 'poolClosed');
   }
@@ -229,6 +234,11 @@ export class SharingHost {
       port1.on('close', () => this.#ports.delete(port));
       return port2;
     });
+  }
+
+  /** As {@link HostPort.markEnded}. */
+  markEnded(): void {
+    for (const port of this.#ports) port.markEnded();
   }
 
   end(reason: BrokerPoolError): void {

@@ -1,3 +1,4 @@
+import { BrokerPoolError } from '../../../src/errors.js';
 import { HostLink } from '../../../src/sharing/client/host-link.js';
 import { LeaseLog } from '../../../src/sharing/lease-log.js';
 import type { ClientMessage } from '../../../src/sharing/protocol.js';
@@ -9,6 +10,21 @@ function linkWith(records: number): { link: HostLink; pool: LeaseLog; posted: Cl
   const port = { postMessage: (message: ClientMessage): void => void posted.push(message) };
   return { link: new HostLink(port, new LeaseLog(pool.memory)), pool, posted };
 }
+
+test('the thread knows why the pool has ended as soon as the pool has marked that', (t) => {
+  const { link, pool } = linkWith(1);
+  t.is(link.endedBy, undefined);
+  pool.markEnded();
+  t.is(link.endedBy?.code, 'POOL_CLOSED');
+});
+
+test('the end that this thread has chosen stays the reason', (t) => {
+  const { link, pool } = linkWith(1);
+  const reason = new BrokerPoolError('POOL_CLOSED', 'closed here');
+  link.end(reason);
+  pool.markEnded();
+  t.is(link.endedBy, reason);
+});
 
 const ignore = (): void => {};
 
