@@ -5,9 +5,10 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../src/clock.js';
 import { EventLoopDriver } from '../../../src/negotiation/event-loop/event-loop-driver.js';
-import { SharedThreadState } from '../../../src/negotiation/wait-thread/thread-protocol.js';
+import { SharedThreadState, SLOT_COUNT } from '../../../src/negotiation/wait-thread/thread-protocol.js';
 import { WorkerDriver } from '../../../src/negotiation/wait-thread/worker-driver.js';
 import { loadNative } from '../../../src/os/native.js';
+import { endpointIn } from '../../helpers/endpoints.js';
 import { until } from '../../helpers/leftovers.js';
 import { BEGINS, ENDS, GOES_ON, NOTES_VARIABLE } from '../../helpers/loading-worker.js';
 import test, { temporaryDirectory } from '../../helpers/sanitary.js';
@@ -63,6 +64,23 @@ threadsTest(
     t.true(await until(() => existsSync(`${directory}/${ENDS}`)), 'the thread was not ended while it loaded');
   },
 );
+
+threadsTest('a job that is late before it has a slot is not begun when a slot is free', async (t) => {
+  if (native === undefined) return t.fail();
+  const { broker, directory } = await startSystem(t);
+  process.env[NOTES_VARIABLE] = directory;
+  writeFileSync(`${directory}/${GOES_ON}`, '');
+  const driver = workerDriver(native, { workerUrl });
+  t.teardown(() => driver.close());
+  const nowhere = handshakeJob(endpointIn(directory, 'none'), { trust: undefined });
+  const others = Array.from({ length: SLOT_COUNT }, () => run(driver, nowhere));
+  const late = await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 10 }));
+  t.is(failureOf(late).code, 'TIMEOUT');
+  rmSync(`${directory}/${GOES_ON}`);
+  for (const outcome of await Promise.all(others)) t.is(failureOf(outcome).code, 'BROKER_CONNECT');
+  await closed(connectionOf(await run(driver, handshakeJob(broker.endpoint))).socket);
+  t.is(broker.helloCount, 1, 'that of the last job');
+});
 
 threadsTest('process.exit() waits for a thread that loads the C library', async (t) => {
   const directory = temporaryDirectory(t);

@@ -1,6 +1,7 @@
 /** Threads that do not start, and threads that hang: the event loop does their jobs. */
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import type { Outcome } from '../../../src/negotiation/job.js';
 import { GRACE_MS } from '../../../src/negotiation/wait-thread/submitted-jobs.js';
@@ -210,6 +211,31 @@ threadsTest('a job that is given up while its thread hangs is aborted', async (t
     driver.start(handshakeJob(broker.endpoint), resolve)(),
   );
   t.is(failureOf(outcome).code, 'ABORTED');
+});
+
+threadsTest('a job that is given up after its thread has failed is aborted within a turn', async (t) => {
+  const { broker, directory } = await startSystem(t);
+  broker.behaviour = { kind: 'silent' };
+  writeFileSync(`${directory}/hang`, 'blocked');
+  const before = new Leftovers();
+  const driver = driverWith(`${directory}/hang`);
+  await driver.warm();
+  let giveUp = (): void => {};
+  const aborted = new Promise<Outcome>((resolve) => {
+    giveUp = driver.start(handshakeJob(broker.endpoint), resolve);
+  });
+  // The thread fails by the deadline that it misses.
+  await run(driver, handshakeJob(broker.endpoint, { roundTripTimeoutMs: 10 }));
+  t.is(driver.name, 'event-loop');
+  let outcome: Outcome | undefined;
+  void aborted.then((ended) => (outcome = ended));
+  giveUp();
+  await turn();
+  t.is(outcome && failureOf(outcome).code, 'ABORTED');
+  await driver.close();
+  broker.behaviour = { kind: 'answer' };
+  broker.releaseSilent();
+  t.true(await until(() => before.list().length === 0, 2 * BLOCKED_MS), before.list().join());
 });
 
 for (const [where, content] of [
