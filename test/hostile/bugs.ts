@@ -34,8 +34,8 @@ export const BUGS: readonly Bug[] = [
   {
     title: 'a waiter settled twice: a served caller stays at the head of the queue',
     file: 'src/pool/acquire-queue.js',
-    find: 'serveFirst(connection) {\n        const waiter = this.shift();',
-    replace: 'serveFirst(connection) {\n        const waiter = this.first;',
+    find: 'serveFirst(connection, connect) {\n        const waiter = this.shift();',
+    replace: 'serveFirst(connection, connect) {\n        const waiter = this.first;',
   },
 ];
 

@@ -442,12 +442,6 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'Throws on Bun alone.',
   },
   {
-    where: 'asPoolError',
-    kind: 'condition is true',
-    before: 'error instanceof Error',
-    reason: 'A connect rejects with errors alone.',
-  },
-  {
     where: 'warmUp',
     kind: 'condition is true',
     before: 'warm !== undefined',
