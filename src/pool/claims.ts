@@ -56,6 +56,8 @@ export class Claims {
    * claim, and the lease must end in another way.
    */
   rest(connection: PooledConnection): boolean {
+    // A used socket must not lie idle. None is used here today: no caller of this thread gets a socket that is lent,
+    // and it reads nothing meanwhile.
     if (this.left(connection) === 0 || PooledSocket.needsReset(connection.socket)) return false;
     this.#watch.end(connection, this.#cachedClock.time());
     connection.since = undefined;

@@ -105,6 +105,18 @@ export const KNOWN_SURVIVORS: readonly KnownSurvivor[] = [
     reason: 'A thread that was ended begins no session: that of a closed driver ends at once.',
   },
   {
+    where: 'WorkerDriver.#close',
+    kind: 'condition is false',
+    before: '!this.#thread.ready',
+    reason: 'A thread that begins reads the request to stop first, and ends some milliseconds later.',
+  },
+  {
+    where: 'Targets.#knownBroker',
+    kind: 'condition is false',
+    before: '!endpointCache || endpointCache.file === undefined',
+    reason: 'Derives the endpoint of a broker that no call has needed: the memory holds nothing of it.',
+  },
+  {
     where: 'addressOf',
     kind: '> becomes >=',
     before: 'address.length > LONGEST_REMEMBERED_BYTES',

@@ -92,7 +92,7 @@ export class WorkerDriver implements Driver {
   async #close(): Promise<void> {
     this.#thread.stop();
     for (const submitted of this.#jobs.unqueueAll()) this.#abandon(submitted);
-    // A thread that has not begun hears of no stop.
+    // A thread that has not begun hears of the stop at its first look, some milliseconds later than this ends it.
     if (!this.#thread.ready) this.#thread.end();
     await within(CLOSE_LIMIT_MS, this.free());
     this.#thread.end();
