@@ -4,6 +4,7 @@ import {
   invalidArgument,
   printable,
   type Failure,
+  textOf,
 } from '../src/errors.js';
 import test from './helpers/sanitary.js';
 
@@ -109,4 +110,14 @@ test('printable cuts after 200 characters, also inside a surrogate pair', (t) =>
   t.is(printable('x'.repeat(200)), 'x'.repeat(200));
   t.is(printable('x'.repeat(201)), `${'x'.repeat(200)}…`);
   t.is(printable(`${'x'.repeat(199)}👍`), `${'x'.repeat(199)}\\ud83d…`);
+});
+
+test('the text of what was thrown is the message of an error, and any other value as text', (t) => {
+  t.deepEqual([new TypeError('broken'), 'why', 5, null, undefined].map(textOf), [
+    'broken',
+    'why',
+    '5',
+    'null',
+    'undefined',
+  ]);
 });
