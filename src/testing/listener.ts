@@ -46,7 +46,13 @@ export class Listener {
         resolve();
       });
     });
-    if (isPath(endpoint)) chmodSync(endpoint, 0o600);
+    try {
+      if (isPath(endpoint)) chmodSync(endpoint, 0o600);
+    } catch (error) {
+      // The file has been removed meanwhile. A server without one would keep the process alive.
+      await listener.close();
+      throw error;
+    }
     return listener;
   }
 

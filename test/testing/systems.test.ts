@@ -1,13 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import test from '../helpers/sanitary.js';
+import test, { temporaryDirectory } from '../helpers/sanitary.js';
 import { FFI, onWindows, onWine, OWN_PIPE, testWhere } from '../helpers/test-where.js';
 import { connectToBackend } from '../../src/client/connect.js';
-import { canHandOff, EmbeddedBackend, spawnTestSystem, startTestSystem } from '../../src/testing/index.js';
+import {
+  canHandOff,
+  EmbeddedBackend,
+  EmbeddedBroker,
+  spawnTestSystem,
+  startTestSystem,
+} from '../../src/testing/index.js';
 import { readBytes, readToEnd } from './raw-peer.js';
 
 const onPosix = testWhere(!onWindows, 'signals');
@@ -49,6 +55,14 @@ testWhere(!onWine, OWN_PIPE)('a test system that cannot start stops its backend'
   await using system = await startTestSystem();
   const taken = { endpoint: system.broker.endpoint };
   await t.throwsAsync(startTestSystem({ broker: taken }), { code: 'EADDRINUSE' });
+});
+
+// The check of this file, that nothing is left behind, notices a server that still listens.
+onPosix('a broker whose socket file is removed while it starts fails to start', async (t) => {
+  const endpoint = join(temporaryDirectory(t), 'broker.sock');
+  const starting = EmbeddedBroker.start({ endpoint });
+  rmSync(endpoint);
+  await t.throwsAsync(starting, { code: 'ENOENT' });
 });
 
 test('a spawned system is two processes that count, hand over and end', async (t) => {
