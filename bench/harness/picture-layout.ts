@@ -56,11 +56,11 @@ export const LABEL_PADDING = 8;
 const SPACING = 28;
 const FONT = 'system-ui, sans-serif';
 
-/** Two panels side by side, if the labels leave room for that. */
-export function layoutFor(panels: number, labels: readonly string[]): Layout {
-  const longest = Math.max(...labels.map((label) => textWidth(label, FONT_SIZE)));
+/** Two panels side by side, if the labels leave room for that. @param labels those of each panel */
+export function layoutFor(labels: readonly (readonly string[])[]): Layout {
+  const longest = Math.max(...labels.flat().map((label) => textWidth(label, FONT_SIZE)));
   const besidePanel = Math.min(longest, LONGEST_LABEL) + LABEL_PADDING;
-  const isPaired = panels > 1 && 2 * (PANEL_WIDTH + besidePanel) + SPACING <= WIDEST_CONTENT;
+  const isPaired = labels.length > 1 && 2 * (PANEL_WIDTH + besidePanel) + SPACING <= WIDEST_CONTENT;
   const panelWidth = isPaired ? PANEL_WIDTH : Math.min(LONE_PANEL_WIDTH, WIDEST_CONTENT - besidePanel);
   return { columns: isPaired ? 2 : 1, panelWidth, titleWidth: panelWidth + besidePanel };
 }

@@ -79,10 +79,7 @@ const names = {
 export function bars(result: CaseResult): Specification {
   const tables = drawn(result, 'bars').map((table) => ({ table, values: barsOf(table) }));
   const cut = tables.some(({ values }) => values.some(({ figure }) => figure.startsWith('…')));
-  const layout = layoutFor(
-    tables.length,
-    tables.flatMap(({ values }) => values.map(({ name }) => name)),
-  );
+  const layout = layoutFor(tables.map(({ values }) => values.map(({ name }) => name)));
   const panels = tables.map(({ table, values }) => {
     const x = {
       field: 'length',
@@ -147,10 +144,7 @@ export function percentiles(result: CaseResult): Specification {
   const tables = drawn(result, 'percentiles')
     .map((table) => ({ table, values: dotsOf(table) }))
     .filter(({ values }) => values.length > 0);
-  const layout = layoutFor(
-    tables.length,
-    tables.flatMap(({ values }) => values.map(({ name }) => name)),
-  );
+  const layout = layoutFor(tables.map(({ values }) => values.map(({ name }) => name)));
   const panels = tables.map(({ table, values }) => {
     const ticks = powersOfTen(
       Math.min(...values.map(({ p50 }) => p50)),

@@ -12,7 +12,7 @@ import type { Minute } from '../programs/steady.js';
 const HEIGHT = 110;
 const MIB = 2 ** 20;
 /** The scale and its unit, on the left. */
-const LAYOUT = layoutFor(1, ['10,000 MiB']);
+const LAYOUT = layoutFor([['10,000 MiB']]);
 
 /** The minutes from left to right: latencies above, memory below. */
 export async function drawMinutes(question: string, minutes: readonly Minute[]): Promise<string> {
